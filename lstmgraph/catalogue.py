@@ -1,0 +1,75 @@
+"""What Keras's layers take, read from the committed catalogue: Keras itself is not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from lstmgraph.resources import KERAS_SCHEMA, read_schema
+
+RECURRENT_STATES: Mapping[str, tuple[str, ...]] = {
+    "LSTM": ("h", "c"),
+    "GRU": ("h",),
+    "SimpleRNN": ("h",),
+}
+"""The states of each recurrent layer, in Keras's order."""
+
+NODE_KEYS = ("type", "input", "mask", "dtype_policy")
+"""Keys of a layer in a recipe that are not arguments of the Keras layer."""
+
+
+def layer_class(spelling: str) -> str:
+    """Keras's class name for a layer type: ``"dense"`` and ``"Dense"`` give ``"Dense"``."""
+    name: str = read_schema(KERAS_SCHEMA)["x-layer-names"][spelling]
+    return name
+
+
+@cache
+def argument_defaults(layer: str) -> Mapping[str, Any]:
+    """The arguments of a Keras layer that have a default, and the default."""
+    return _defaults(read_schema(KERAS_SCHEMA)["$defs"][layer])
+
+
+def keras_arguments(layer: str, **own: Any) -> Mapping[str, Any]:
+    """`own` arguments of a Keras layer, and the defaults of the others."""
+    return {**argument_defaults(layer), **own}
+
+
+def layer_argument_schemas(layer: str) -> Mapping[str, Any]:
+    """The JSON Schema of each argument of a Keras layer."""
+    properties = read_schema(KERAS_SCHEMA)["$defs"][layer]["properties"]
+    return {name: schema for name, schema in properties.items() if name not in NODE_KEYS}
+
+
+def layer_traits(layer: str) -> Mapping[str, Any]:
+    """How a Keras layer is called and what it does with masks: the catalogue's ``x-keras``."""
+    traits: Mapping[str, Any] = read_schema(KERAS_SCHEMA)["$defs"][layer]["x-keras"]
+    return traits
+
+
+def named_class(family: str, spelling: str) -> str:
+    """Keras's class name for an initializer, optimizer, loss or metric: ``adam`` is ``Adam``."""
+    name: str = read_schema(KERAS_SCHEMA)["x-names"][family][spelling]
+    return name
+
+
+def family_defaults(family: str, spelling: str) -> Mapping[str, Any]:
+    """The constructor defaults of an initializer, optimizer, loss, metric or the like."""
+    name = f"{family}.{named_class(family, spelling)}"
+    return _defaults(read_schema(KERAS_SCHEMA)["$defs"][name])
+
+
+def takes_seed(family: str, spelling: str) -> bool:
+    """Whether an initializer is random, and so has a seed."""
+    name = f"{family}.{named_class(family, spelling)}"
+    return "seed" in read_schema(KERAS_SCHEMA)["$defs"][name]["properties"]
+
+
+def _defaults(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = definition.get("properties", {})
+    return {
+        name: schema["default"]
+        for name, schema in properties.items()
+        if name not in NODE_KEYS and isinstance(schema, dict) and "default" in schema
+    }

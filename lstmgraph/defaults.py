@@ -1,0 +1,137 @@
+"""A recipe's data with every default written out.
+
+What is compiled, and what ``<name>.resolved.yaml`` holds, is this data: so no later room has
+defaults of its own, and completing twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.catalogue import (
+    RECURRENT_STATES,
+    argument_defaults,
+    family_defaults,
+    layer_argument_schemas,
+    layer_class,
+)
+from lstmgraph.resources import RECIPE_SCHEMA, read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+
+MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
+
+Data = dict[str, Any]
+
+
+def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
+    """`data` with defaults filled in; layers and sections that are at fault are left out.
+
+    Args:
+        data: a recipe's plain data, checked against the schema.
+        at_fault: the paths that the check found wrong.
+    """
+    runtime = _filled_section(data, "runtime", at_fault)
+    heads = _layers_behind_outputs(data, at_fault)
+    layers = {
+        name: _layer(layer, runtime["dtype_policy"], is_head=name in heads)
+        for name, layer in _sound_entries(data, "layers", at_fault).items()
+    }
+    completed = {
+        "recipe": 1,
+        "name": data.get("name") if ("name",) not in at_fault else None,
+        "description": data.get("description", "") if ("description",) not in at_fault else "",
+        "inputs": {
+            name: {"shape": tensor["shape"], "dtype": "float32", **tensor}
+            for name, tensor in _sound_entries(data, "inputs", at_fault).items()
+        },
+        "layers": layers,
+        "outputs": dict(_sound_entries(data, "outputs", at_fault)),
+        "runtime": runtime,
+    }
+    if "training" in data and not _has_fault(("training",), at_fault):
+        completed["training"] = _training(data["training"])
+    return completed
+
+
+def _sound_entries(data: Data, section: str, at_fault: frozenset[Path]) -> Data:
+    entries = data.get(section)
+    if not isinstance(entries, dict):
+        return {}
+    return {k: v for k, v in entries.items() if not _has_fault((section, k), at_fault)}
+
+
+def _has_fault(path: Path, at_fault: frozenset[Path]) -> bool:
+    return any(fault[: len(path)] == path for fault in at_fault)
+
+
+def _filled_section(data: Data, section: str, at_fault: frozenset[Path]) -> Data:
+    own = data.get(section, {})
+    sound = _sound_entries(data, section, at_fault) if isinstance(own, dict) else {}
+    return {**_schema_defaults(section), **sound}
+
+
+def _schema_defaults(definition: str) -> Data:
+    properties = read_schema(RECIPE_SCHEMA)["$defs"][definition]["properties"]
+    return {k: schema["default"] for k, schema in properties.items() if "default" in schema}
+
+
+def _layers_behind_outputs(data: Data, at_fault: frozenset[Path]) -> set[str]:
+    return {str(port).partition(".")[0] for port in _sound_entries(data, "outputs", at_fault).values()}
+
+
+def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
+    kind = layer_class(layer["type"])
+    recurrent = kind in RECURRENT_STATES
+    # A softmax or sigmoid in float16 gives a wrong loss, so heads stay in float32
+    # (https://www.tensorflow.org/guide/mixed_precision#building_the_model).
+    keep_float32 = is_head and not recurrent and policy in MIXED_POLICIES
+    filled = {
+        "type": layer["type"],
+        "input": layer["input"],
+        "mask": "inherited",
+        "dtype_policy": "float32" if keep_float32 else policy,
+    }
+    if recurrent:
+        filled |= _recurrent_defaults(layer, kind)
+    else:
+        filled |= argument_defaults(kind)
+    filled |= layer
+    if isinstance(filled.get("layer"), dict):
+        inner = filled["layer"]
+        filled["layer"] = {"type": inner["type"], **argument_defaults(layer_class(inner["type"])), **inner}
+    return filled
+
+
+def _recurrent_defaults(layer: Data, kind: str) -> Data:
+    own = read_schema(RECIPE_SCHEMA)["$defs"]["recurrent"]["properties"]
+    keras = layer_argument_schemas(kind)
+    defaults: Data = {"initial_state": "zeros", "bidirectional": False, "padded_output": "zero"}
+    if not isinstance(layer["units"], list):
+        defaults["depth"] = 1
+    if layer.get("bidirectional"):
+        defaults["merge_mode"] = "concat"
+    return defaults | {
+        name: value
+        for name, value in argument_defaults(kind).items()
+        if name in own and name in keras
+    }
+
+
+def _training(training: Data) -> Data:
+    filled = {**_schema_defaults("training"), **training}
+    filled["optimizer"] = _named_object("optimizer", filled["optimizer"])
+    return filled
+
+
+def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
+    """``adam`` -> ``{type: adam, learning_rate: 0.001, ...}``."""
+    written = {"type": value} if isinstance(value, str) else dict(value)
+    filled = {"type": written["type"], **family_defaults(family, written["type"]), **written}
+    rate = filled.get("learning_rate")
+    if isinstance(rate, dict):
+        filled["learning_rate"] = _named_object("learning_rate_schedule", rate)
+    return filled

@@ -1,0 +1,204 @@
+"""YAML text -> plain data, with a side table from path to line and column.
+
+Values follow the YAML 1.2 core schema, which PyYAML's own resolver does not: there ``1e-3`` is a
+string, ``no`` is false and the last of two equal keys wins. So PyYAML parses here (its event
+stream), and this module resolves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from lstmgraph.diagnostics import Diagnostic, Diagnostics, Path, Place, Span
+from lstmgraph.yaml_nodes import (
+    MAX_BYTES,
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    YamlMistake,
+    YamlNode,
+    compose,
+)
+from lstmgraph.yaml_values import BadNumberError, resolve_scalar
+
+MAX_NODES = 100_000
+"""Values in one recipe, aliases expanded; a file of 201 bytes can ask for millions."""
+
+_START = Span(1, 1, 1, 1)
+
+
+@dataclass
+class Document:
+    """A recipe's plain data, and where in which text each part of it stands."""
+
+    data: Any = None
+    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    source: str = "<text>"
+
+    def place(self, path: Path, *, at_key: bool = False) -> Place:
+        """Where `path` stands, or the nearest part above it that is in the text.
+
+        A mapping or a list is shown by its key: that is where a reader looks for it.
+        """
+        for end in range(len(path), -1, -1):
+            part = path[:end]
+            whole = end == len(path)
+            tables = (self.keys, self.values) if at_key or not whole else (self.values, self.keys)
+            for table in tables:
+                if part in table:
+                    return table[part]
+        return Place(self.source, _START)
+
+    def report(  # noqa: PLR0913 - one call says everything about a mistake
+        self,
+        code: str,
+        path: Path,
+        message: str,
+        *,
+        hint: str | None = None,
+        at_key: bool = False,
+    ) -> None:
+        """Note a mistake at `path`."""
+        self.diagnostics.add(Diagnostic(code, message, path, self.place(path, at_key=at_key), hint))
+
+
+def read_document(path: FilePath) -> Document:
+    """Read a recipe file. What is wrong with it is in the document's diagnostics."""
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return _unreadable(name, "L101", f"cannot read the recipe: {error.strerror or error}")
+    if len(raw) > MAX_BYTES:
+        return _unreadable(name, "L103", f"the recipe is larger than {MAX_BYTES:,} bytes")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        return _unreadable(
+            name,
+            "L102",
+            f"byte {error.start} is not UTF-8 text",
+            line=line,
+            hint="save the file as UTF-8",
+        )
+    return parse_document(text, name)
+
+
+def parse_document(text: str, source: str = "<text>") -> Document:
+    """Parse recipe text. What is wrong with it is in the document's diagnostics."""
+    document = Document(source=source, sources={source: text})
+    if len(text) > MAX_BYTES:
+        document.report("L103", (), f"the recipe is larger than {MAX_BYTES:,} characters")
+        return document
+    try:
+        root = compose(text)
+        _Builder(document, source).build(root)
+    except YamlMistake as mistake:
+        document.diagnostics.add(_as_diagnostic(mistake, (), source))
+    return document
+
+
+def build_value(document: Document, root: YamlNode, path: Path, source: str) -> Any:
+    """Add `root` to `document` at `path`, as text from `source`; return its plain data."""
+    return _Builder(document, source).value(root, path)
+
+
+class _Builder:
+    """Turns composed nodes into plain data, noting positions and what is wrong on the way."""
+
+    def __init__(self, document: Document, source: str) -> None:
+        self.document = document
+        self.source = source
+        self.count = 0
+
+    def build(self, root: YamlNode) -> None:
+        self.document.data = self.value(root, ())
+
+    def value(self, node: YamlNode, path: Path) -> Any:
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise YamlMistake(
+                "L109",
+                f"the recipe holds more than {MAX_NODES:,} values once its aliases are expanded",
+                node.span,
+                "write fewer values, or use fewer aliases",
+            )
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        self.document.values[path] = self.document.keys.get(path) or Place(self.source, node.span)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.items)]
+        return self._mapping(node, path)
+
+    def _scalar(self, node: ScalarNode, path: Path) -> Any:
+        self.document.values[path] = Place(self.source, node.span)
+        try:
+            return resolve_scalar(node.text, plain=node.plain)
+        except BadNumberError as error:
+            self._note(YamlMistake("L114", str(error), node.span, error.hint), path)
+            return 0
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key, item in self._entries(node, path):
+            name = key.text
+            if name in data:
+                first = self.document.keys[(*path, name)].span
+                mistake = YamlMistake(
+                    "L105",
+                    f"'{name}' is written twice; the first is on line {first.line}",
+                    key.span,
+                    "keep one of the two",
+                )
+                self._note(mistake, (*path, name))
+                continue
+            self.document.keys[(*path, name)] = Place(self.source, key.span)
+            data[name] = self.value(item, (*path, name))
+        return data
+
+    def _entries(self, node: MappingNode, path: Path) -> list[tuple[ScalarNode, YamlNode]]:
+        """The mapping's own entries, then what its merge keys add and it does not say itself."""
+        own = [(key, item) for key, item in node.entries if not _is_merge(key)]
+        names = {key.text for key, _ in own}
+        for key, item in node.entries:
+            if not _is_merge(key):
+                continue
+            for merged in item.items if isinstance(item, SequenceNode) else [item]:
+                if not isinstance(merged, MappingNode):
+                    hint = "write `<<: *anchor`, where the anchor is on a mapping"
+                    mistake = YamlMistake("L113", "`<<` merges mappings only", key.span, hint)
+                    self._note(mistake, path)
+                    continue
+                added = [entry for entry in merged.entries if entry[0].text not in names]
+                own += added
+                names |= {entry[0].text for entry in added}
+        return own
+
+    def _note(self, mistake: YamlMistake, path: Path) -> None:
+        self.document.diagnostics.add(_as_diagnostic(mistake, path, self.source))
+
+
+def _is_merge(key: ScalarNode) -> bool:
+    return key.plain and key.text == "<<"
+
+
+def _as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:
+    return Diagnostic(
+        mistake.code, mistake.message, path, Place(source, mistake.span), mistake.hint
+    )
+
+
+def _unreadable(
+    name: str, code: str, message: str, *, line: int = 1, hint: str | None = None
+) -> Document:
+    document = Document(source=name)
+    place = Place(name, Span(line, 1, line, 1))
+    document.diagnostics.add(Diagnostic(code, message, (), place, hint))
+    return document

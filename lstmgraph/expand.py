@@ -1,0 +1,189 @@
+"""Wired layers -> a graph with one node for each call: stacks laid out, joined inputs written out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lstmgraph.catalogue import RECURRENT_STATES
+from lstmgraph.graph import LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
+from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
+from lstmgraph.resolve import references
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.document import Document
+    from lstmgraph.recipe import LayerDeclaration, RecipeDeclaration, StateForm
+    from lstmgraph.resolve import Resolution
+
+JOIN = "join"
+"""Graph operation: sequences, and static tensors repeated along time, joined on features."""
+
+
+def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
+    """The graph of what is sound in `recipe`."""
+    expansion = _Expansion(recipe, document, set(resolution.broken))
+    for layer in resolution.order:
+        if any(reference.layer in expansion.broken for reference in references(layer)):
+            expansion.broken.add(layer.name)
+        else:
+            expansion.add(layer)
+    return expansion.graph(resolution.outputs)
+
+
+@dataclass
+class _Expansion:
+    recipe: RecipeDeclaration
+    document: Document
+    broken: set[str]
+    nodes: list[Node] = field(default_factory=list)
+    stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, layer: LayerDeclaration) -> None:
+        if isinstance(layer, RecurrentDeclaration):
+            forms = self.state_forms(layer)
+            if forms is None:
+                self.broken.add(layer.name)
+            else:
+                self.add_stack(layer, forms)
+            return
+        node = Node(
+            name=layer.name,
+            op=layer.layer,
+            inputs=tuple(self.port(reference) for reference in layer.inputs),
+            input_names=layer.input_names,
+            layer=layer.name,
+            path=layer.path,
+            arguments=layer.arguments,
+            dtype_policy=layer.dtype_policy,
+            mask_form=layer.mask,
+        )
+        self.nodes.append(node)
+        self.stacks[layer.name] = (layer.name,)
+
+    def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
+        """One form for each layer of the stack, or None where their number is wrong."""
+        depth = len(layer.units)
+        if not layer.state_per_layer:
+            return layer.initial_state * depth
+        if len(layer.initial_state) != depth:
+            count = len(layer.initial_state)
+            self.document.report(
+                "L601",
+                (*layer.path, "initial_state"),
+                f"{count} initial states are listed for a stack of {depth}",
+                hint="list one for each layer of the stack, or write one form for all",
+            )
+            return None
+        return layer.initial_state
+
+    def add_stack(self, layer: RecurrentDeclaration, forms: tuple[StateForm, ...]) -> None:
+        depth = len(layer.units)
+        names = stack_names(layer.name, depth)
+        source = self.joined_input(layer)
+        for index, (name, units, form) in enumerate(zip(names, layer.units, forms, strict=True)):
+            # Below the first, the layers of a stack take over the mask of the one before.
+            takes_over = index > 0 and isinstance(layer.mask, MaskByValue)
+            self.nodes.append(
+                Node(
+                    name=name,
+                    op=layer.layer,
+                    inputs=(source,),
+                    layer=layer.name,
+                    path=layer.path,
+                    arguments={**layer.arguments, "units": units},
+                    dtype_policy=layer.dtype_policy,
+                    mask_form=Inherited() if takes_over else layer.mask,
+                    recurrence=Recurrence(
+                        units=units,
+                        slots=RECURRENT_STATES[layer.layer],
+                        bidirectional=layer.bidirectional,
+                        merge_mode=layer.merge_mode,
+                        padded_output=layer.padded_output,
+                        state_form=form,
+                    ),
+                )
+            )
+            source = Port(name, SEQUENCE)
+        self.stacks[layer.name] = names
+
+    def joined_input(self, layer: RecurrentDeclaration) -> Port:
+        """The sequence that the stack reads; several inputs are joined on the feature axis."""
+        ports = tuple(self.port(reference) for reference in layer.inputs)
+        if len(ports) == 1:
+            return ports[0]
+        name = f"{layer.name}_input"
+        path: Path = (*layer.path, "input")
+        self.nodes.append(Node(name=name, op=JOIN, inputs=ports, layer=layer.name, path=path))
+        return Port(name)
+
+    def port(self, reference: Reference) -> Port:
+        """The one tensor that `reference` names."""
+        if reference.layer in self.recipe.inputs:
+            return Port(reference.layer)
+        layer = self.recipe.layers[reference.layer]
+        if not isinstance(layer, RecurrentDeclaration):
+            return Port(reference.layer)
+        node = self.stacks[reference.layer][-1]
+        if reference.port.startswith("state."):
+            return Port(node, reference.port.removeprefix("state.").replace(".", "_"))
+        primary = SEQUENCE if layer.return_sequences else LAST
+        return Port(node, reference.port or primary)
+
+    def graph(self, outputs: Mapping[str, Reference]) -> Graph:
+        ports, paths = self.output_ports(outputs)
+        return Graph(
+            name=self.recipe.name,
+            inputs={
+                name: GraphInput(name, declared.spec, declared.path)
+                for name, declared in self.recipe.inputs.items()
+            },
+            nodes=tuple(self.nodes),
+            outputs=ports,
+            output_paths=paths,
+            stacks=self.stacks,
+            returns_sequence=frozenset(
+                name
+                for name, layer in self.recipe.layers.items()
+                if isinstance(layer, RecurrentDeclaration) and layer.return_sequences
+            ),
+            kernel_choice=self.recipe.runtime.kernel,
+            broken=frozenset(self.broken),
+        )
+
+    def output_ports(
+        self, outputs: Mapping[str, Reference]
+    ) -> tuple[dict[str, Port], dict[str, Path]]:
+        """Output ports by name; ``state: encoder.state`` is written out to one name a state."""
+        ports: dict[str, Port] = {}
+        paths: dict[str, Path] = {}
+        for name, reference in outputs.items():
+            if reference.layer in self.broken:
+                continue
+            for suffix, port in self.named_ports(reference):
+                if f"{name}{suffix}" in ports:
+                    message = f"two outputs would be named '{name}{suffix}'"
+                    self.document.report("L303", reference.path, message, hint="rename one of them")
+                ports[f"{name}{suffix}"] = port
+                paths[f"{name}{suffix}"] = reference.path
+        return ports, paths
+
+    def named_ports(self, reference: Reference) -> list[tuple[str, Port]]:
+        layer = self.recipe.layers.get(reference.layer)
+        if reference.port != "state" or not isinstance(layer, RecurrentDeclaration):
+            return [("", self.port(reference))]
+        names = self.stacks[reference.layer]
+        ways = ("forward_", "backward_") if layer.bidirectional else ("",)
+        return [
+            (f"_{index}_{way}{slot}" if len(names) > 1 else f"_{way}{slot}", Port(node, way + slot))
+            for index, node in enumerate(names, start=1)
+            for way in ways
+            for slot in RECURRENT_STATES[layer.layer]
+        ]
+
+
+def stack_names(layer: str, depth: int) -> tuple[str, ...]:
+    """Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``, ..."""
+    return (layer,) if depth == 1 else tuple(f"{layer}_{i}" for i in range(1, depth + 1))

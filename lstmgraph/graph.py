@@ -1,0 +1,195 @@
+"""The wired graph: one node for each call that the Keras model will make, in call order.
+
+Passes fill in what is known of each node. After the last one everything that Keras would report of
+the model is known here, and so is what Keras would not report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lstmgraph.diagnostics import Path
+from lstmgraph.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
+from lstmgraph.tensors import Dim, TensorSpec
+
+OUTPUT = "output"
+SEQUENCE = "sequence"
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class Port:
+    """One tensor: an input, or an output of a node."""
+
+    node: str
+    output: str = OUTPUT
+
+    def __str__(self) -> str:
+        return self.node if self.output == OUTPUT else f"{self.node}.{self.output}"
+
+
+@dataclass(frozen=True)
+class MaskSpec:
+    """A mask of shape (batch, time), and what it is made from.
+
+    `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
+    `port` is 0), ``lengths`` (true for the first `port` steps) or ``input`` (`port` itself).
+    """
+
+    kind: str
+    port: Port
+    shape: tuple[Dim, ...]
+    padding: str = "any"
+    value: float | None = None
+
+    def __str__(self) -> str:
+        text = {"value": f"{self.port} != {self.value}", "ids": f"{self.port} != 0"}
+        return text.get(self.kind, f"{self.kind} {self.port}")
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """Where one state comes from: a port, or zeros where `source` is None."""
+
+    slot: str
+    source: Port | None
+    label: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers of weights."""
+
+    trainable: int = 0
+    non_trainable: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both kinds together."""
+        return self.trainable + self.non_trainable
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which implementation a recurrent node can run on, and why no faster one."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """What only recurrent nodes have."""
+
+    units: int
+    slots: tuple[str, ...]
+    bidirectional: bool = False
+    merge_mode: str | None = None
+    padded_output: str = "zero"
+    state_form: StateForm = field(default_factory=lambda: Zeros(()))
+    states: tuple[StateSpec, ...] = ()
+    """Empty where all are zeros: Keras then makes them itself."""
+    kernel: Kernel | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call. `op` is a Keras class name or, in lower case, one of the graph's own operations."""
+
+    name: str
+    op: str
+    inputs: tuple[Port, ...]
+    layer: str
+    """The recipe's layer that this node is part of."""
+    path: Path
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    input_names: tuple[str, ...] | None = None
+    dtype_policy: str = "float32"
+    mask_form: MaskForm = field(default_factory=Inherited)
+    mask: MaskSpec | None = None
+    """The mask that the call is given explicitly."""
+    drops_mask: bool = False
+    """Whether its input carries a mask that the call must not see."""
+    recurrence: Recurrence | None = None
+    outputs: Mapping[str, TensorSpec] = field(default_factory=dict)
+    output_masks: Mapping[str, MaskSpec] = field(default_factory=dict)
+    parameters: Parameters = Parameters()
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether this is a call of a Keras layer, not an operation of the graph's own."""
+        return self.op[0].isupper()
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """An input of the model, declared or made for a state."""
+
+    name: str
+    spec: TensorSpec
+    path: Path
+    made: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Inputs, nodes in the order of their calls, and outputs."""
+
+    name: str
+    inputs: Mapping[str, GraphInput]
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, Port]
+    output_paths: Mapping[str, Path]
+    stacks: Mapping[str, tuple[str, ...]]
+    """Node names of each layer of the recipe; more than one for a stack."""
+    returns_sequence: frozenset[str]
+    """Recurrent layers of the recipe whose primary output is the sequence."""
+    kernel_choice: str = "auto"
+    broken: frozenset[str] = frozenset()
+    """Layers and inputs that are wrong: nothing more is said of them or of what reads them."""
+
+    def with_nodes(self, nodes: Iterator[Node] | list[Node] | tuple[Node, ...]) -> Graph:
+        """The same graph with other nodes."""
+        return replace(self, nodes=tuple(nodes))
+
+    def by_name(self) -> dict[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    def primary(self, layer: str) -> Port:
+        """The port that a bare layer or input name stands for."""
+        if layer in self.inputs:
+            return Port(layer)
+        node = self.by_name()[self.stacks[layer][-1]]
+        if node.recurrence is None:
+            return Port(node.name)
+        return Port(node.name, SEQUENCE if layer in self.returns_sequence else LAST)
+
+    def primary_or_port(self, reference: Reference) -> Port:
+        """The one tensor that `reference` names."""
+        if reference.port.startswith("state."):
+            output = reference.port.removeprefix("state.").replace(".", "_")
+            return Port(self.stacks[reference.layer][-1], output)
+        if reference.port:
+            return Port(self.stacks[reference.layer][-1], reference.port)
+        return self.primary(reference.layer)
+
+    def used_ports(self) -> frozenset[Port]:
+        """Every port that some node or output of the model reads."""
+        used = set(self.outputs.values())
+        for node in self.nodes:
+            used.update(node.inputs)
+            if node.recurrence:
+                used.update(s.source for s in node.recurrence.states if s.source)
+            if node.mask:
+                used.add(node.mask.port)
+        return frozenset(used)
+
+
+def state_outputs(recurrence: Recurrence) -> tuple[str, ...]:
+    """Names of the state outputs in Keras's order: h, c; or forward_h, forward_c, backward_h, ..."""
+    if not recurrence.bidirectional:
+        return recurrence.slots
+    return tuple(f"{way}_{slot}" for way in ("forward", "backward") for slot in recurrence.slots)

@@ -1,0 +1,204 @@
+"""Dense layers and embeddings."""
+
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import NoReturn
+
+from lstmgraph.layer_facts.core import (
+    Call,
+    LayerFacts,
+    LayerMistake,
+    adapted,
+    is_float,
+    require_min_rank,
+    require_positive,
+    static_dim,
+)
+from lstmgraph.tensors import Dim
+
+
+def dense(call: Call) -> LayerFacts:
+    """Dense: (batch, ..., features) -> (batch, ..., units)."""
+    shape = call.input.shape
+    require_min_rank(call, 2, "(batch, ..., features)")
+    require_positive(call, "units")
+    units = call.arguments["units"]
+    bias = units if call.arguments["use_bias"] else 0
+    trainable, frozen = adapted(call, units, static_dim(call, -1), bias)
+    return call.facts((*shape[:-1], units), trainable=trainable, non_trainable=frozen)
+
+
+def embedding(call: Call) -> LayerFacts:
+    """Embedding, ReversibleEmbedding: (batch, ...) ids -> (batch, ..., output_dim)."""
+    require_positive(call, "input_dim", "output_dim")
+    require_ids(call)
+    rows, columns = call.arguments["input_dim"], call.arguments["output_dim"]
+    trainable, frozen = adapted(call, columns, rows, 0)
+    if not call.arguments.get("tie_weights", True):
+        trainable += rows * columns
+    shape = (*call.input.shape, columns)
+    return call.facts(shape, trainable=trainable, non_trainable=frozen)
+
+
+def require_ids(call: Call) -> None:
+    """Refuse floats: half precision rounds ids above 2048 before Keras casts them to int32."""
+    if is_float(call.input.dtype):
+        raise LayerMistake(
+            f"{call.layer} looks up integer ids, got {call.input.dtype}",
+            input=0,
+            hint="declare the input int32",
+        )
+
+
+@dataclass(frozen=True)
+class _Equation:
+    input: str
+    weights: str
+    output: str
+    elided: str
+    """Where the ``...`` stands: ``left``, ``right`` or nowhere."""
+
+
+_EQUATIONS = {
+    "": re.compile(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)"),
+    "left": re.compile(r"\.\.\.([a-zA-Z]+),([a-zA-Z]+)->\.\.\.([a-zA-Z]+)"),
+    "right": re.compile(r"([a-zA-Z]{2,})\.\.\.,([a-zA-Z]+)->([a-zA-Z]+)\.\.\."),
+}
+
+
+def einsum_dense(call: Call) -> LayerFacts:
+    """EinsumDense: the output's dimensions are named by its equation, sized by ``output_shape``.
+
+    ``abc,cd->abd`` with ``output_shape: [null, 64]``: (batch, time, 8) -> (batch, time, 64).
+    A size that ``output_shape`` leaves open is taken from the input.
+    """
+    equation = _parse(call)
+    output = _output_shape(call, equation)
+    letters = _sizes(call, equation, output)
+    weights = [_weight_size(call, equation, letters, letter) for letter in equation.weights]
+    bias = _bias_size(call, equation, letters)
+    trainable, frozen = adapted(call, weights[-1], prod(weights[:-1]), bias)
+    return call.facts(output, trainable=trainable, non_trainable=frozen)
+
+
+def _wrong(call: Call, message: str, hint: str, argument: str = "equation") -> NoReturn:
+    raise LayerMistake(f"{call.layer}'s {message}", argument=argument, hint=hint)
+
+
+def _parse(call: Call) -> _Equation:
+    text = call.arguments["equation"].replace(" ", "")
+    for elided, pattern in _EQUATIONS.items():
+        if match := pattern.fullmatch(text):
+            equation = _Equation(match[1], match[2], match[3], elided)
+            break
+    else:
+        _wrong(
+            call,
+            f"equation `{text}` is not of the form ab,bc->ac, ...b,bc->...c or ab...,bc->ac...",
+            "write input letters, a comma, weight letters, an arrow, output letters",
+        )
+    surplus = call.input.rank - len(equation.input)
+    if surplus < 0 or (surplus and not elided):
+        _wrong(
+            call,
+            f"equation `{text}` names {len(equation.input)} input dimensions, got {call.input}",
+            "name one letter for every dimension of the input, the batch included, or use `...`",
+        )
+    return equation
+
+
+def _output_shape(call: Call, equation: _Equation) -> list[Dim]:
+    """The whole output shape, with open sizes taken from the input's."""
+    sizes = call.arguments["output_shape"]
+    given: list[int | None] = [sizes] if isinstance(sizes, int) else list(sizes)
+    shape = call.input.shape
+    elided = len(shape) - len(equation.input)
+    whole: list[Dim | None] = [shape[0]]
+    if equation.elided == "left":
+        whole += [*shape[1:elided], *given]
+    else:
+        whole += [*given, *(shape[-elided:] if elided else [])]
+    offset = elided if equation.elided == "left" else 0
+    if len(whole) != elided + len(equation.output):
+        _wrong(
+            call,
+            f"output_shape {list(given)} does not fit the equation's output `{equation.output}`",
+            "give one size for every output letter except the batch's, or null to keep the input's",
+            "output_shape",
+        )
+    from_input = _input_letters(call, equation)
+    return [
+        dim if dim is not None else _kept(call, equation, from_input, place - offset)
+        for place, dim in enumerate(whole)
+    ]
+
+
+def _input_letters(call: Call, equation: _Equation) -> dict[str, Dim]:
+    shape = call.input.shape
+    named = shape[len(shape) - len(equation.input) :] if equation.elided == "left" else shape
+    return dict(zip(equation.input, named, strict=False))
+
+
+def _kept(call: Call, equation: _Equation, from_input: dict[str, Dim], place: int) -> Dim:
+    letter = equation.output[place]
+    if letter not in from_input:
+        _wrong(
+            call,
+            f"output_shape leaves open the size of `{letter}`, which the input does not have",
+            f"give the size of `{letter}`",
+            "output_shape",
+        )
+    return from_input[letter]
+
+
+def _sizes(call: Call, equation: _Equation, output: list[Dim]) -> dict[str, Dim]:
+    """Every letter's size; refuse one that the input and ``output_shape`` size differently."""
+    elided = call.input.rank - len(equation.input)
+    named = output[elided:] if equation.elided == "left" else output
+    sizes = dict(zip(equation.output, named, strict=False))
+    for letter, dim in _input_letters(call, equation).items():
+        if sizes.setdefault(letter, dim) != dim:
+            _wrong(
+                call,
+                f"output_shape says {sizes[letter]} for `{letter}`, but the input "
+                f"{call.input} says {dim}",
+                f"write null or {dim} there",
+                "output_shape",
+            )
+    return sizes
+
+
+def _weight_size(call: Call, equation: _Equation, sizes: dict[str, Dim], letter: str) -> int:
+    size = sizes.get(letter)
+    if size is None:
+        _wrong(
+            call,
+            f"weight dimension `{letter}` is neither in the input `{equation.input}` nor in the "
+            f"output `{equation.output}`",
+            "use only letters of the input and the output",
+        )
+    if isinstance(size, str):
+        raise LayerMistake(
+            f"{call.layer} has weights along `{letter}` of {call.input}, but `{size}` is known "
+            "only when data arrives",
+            argument="equation",
+            input=0,
+            hint=f"give `{size}` a fixed size in the input's shape",
+        )
+    return size
+
+
+def _bias_size(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> int:
+    axes = call.arguments["bias_axes"]
+    if axes is None:
+        return 0
+    for letter in axes:
+        if letter not in equation.output:
+            _wrong(
+                call,
+                f"bias axis `{letter}` is not in the output `{equation.output}`",
+                "use letters of the output",
+                "bias_axes",
+            )
+    return prod(_weight_size(call, equation, sizes, letter) for letter in axes)

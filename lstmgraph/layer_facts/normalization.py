@@ -1,0 +1,121 @@
+"""Normalization layers."""
+
+from math import prod
+from typing import Any
+
+from lstmgraph.layer_facts.core import (
+    Call,
+    LayerFacts,
+    LayerMistake,
+    positive_axis,
+    require_float,
+    static_dim,
+)
+
+
+def batch_normalization(call: Call) -> LayerFacts:
+    """BatchNormalization: any shape; mean and variance, and with ``renorm`` three more, move."""
+    size = _axis_size(call)
+    moving = 5 if call.arguments["renorm"] else 2
+    trainable = size * (call.arguments["center"] + call.arguments["scale"])
+    return call.facts(call.input.shape, trainable=trainable, non_trainable=size * moving)
+
+
+def layer_normalization(call: Call) -> LayerFacts:
+    """LayerNormalization: any shape; ``axis`` is an int or a list."""
+    size = prod(static_dim(call, axis, argument="axis") for axis in _axes(call))
+    trainable = size * (call.arguments["center"] + call.arguments["scale"])
+    return call.facts(call.input.shape, trainable=trainable)
+
+
+def group_normalization(call: Call) -> LayerFacts:
+    """GroupNormalization: any shape; ``groups`` (-1: one per channel) divide the channels."""
+    size = _axis_size(call)
+    groups = call.arguments["groups"]
+    if groups == 0 or groups < -1:
+        raise LayerMistake(
+            f"GroupNormalization's `groups` must be positive or -1, got {groups}",
+            argument="groups",
+            hint="set `groups` to a number that divides the channels, or to -1",
+        )
+    if groups != -1 and size % groups:
+        raise LayerMistake(
+            f"GroupNormalization's {groups} groups do not divide the {size} channels of "
+            f"{call.input}",
+            argument="groups",
+            hint=f"choose `groups` that divide {size}, or -1 for one group per channel",
+        )
+    trainable = size * (call.arguments["center"] + call.arguments["scale"])
+    return call.facts(call.input.shape, trainable=trainable)
+
+
+def rms_normalization(call: Call) -> LayerFacts:
+    """RMSNormalization: any shape of floats: Keras rounds the result for integers."""
+    require_float(call)
+    size = prod(static_dim(call, axis, argument="axis") for axis in _axes(call))
+    return call.facts(call.input.shape, trainable=size)
+
+
+def unit_normalization(call: Call) -> LayerFacts:
+    """UnitNormalization: any shape of floats, no parameters."""
+    _axes(call)
+    require_float(call)
+    return call.facts(call.input.shape)
+
+
+def normalization(call: Call) -> LayerFacts:
+    """Normalization: any shape; without ``mean`` it stores mean, variance and their count."""
+    axis = call.arguments["axis"]
+    axes = () if axis is None else _axes(call)
+    sizes = [static_dim(call, one, argument="axis") for one in sorted(axes)]
+    given = {name: call.arguments[name] for name in ("mean", "variance")}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 2:
+        return call.facts(call.input.shape, non_trainable=2 * prod(sizes) + 1)
+    if missing:
+        raise LayerMistake(
+            "Normalization needs both `mean` and `variance`, or neither",
+            argument="mean" if missing == ["variance"] else "variance",
+            hint=f"give `{missing[0]}` too",
+        )
+    shapes = {name: _nested_shape(value) for name, value in given.items()}
+    if shapes["mean"] != shapes["variance"]:
+        raise LayerMistake(
+            f"Normalization's `mean` has shape {shapes['mean']}, but its `variance` "
+            f"{shapes['variance']}",
+            argument="variance",
+            hint="give as many variances as means",
+        )
+    _check_broadcast(call, shapes["mean"], sizes)
+    return call.facts(call.input.shape)
+
+
+def _check_broadcast(call: Call, shape: tuple[int, ...], sizes: list[int]) -> None:
+    ends = sizes[len(sizes) - len(shape) :]
+    fits = len(shape) <= len(sizes) and all(
+        one in (1, size) for one, size in zip(shape, ends, strict=True)
+    )
+    if not fits:
+        raise LayerMistake(
+            f"Normalization's `mean` of shape {shape} does not fit the sizes {tuple(sizes)} of "
+            f"its axes in {call.input}",
+            argument="mean",
+            hint="give one number, or one for each element along `axis`",
+        )
+
+
+def _nested_shape(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple):
+        return ()
+    return (len(value), *(_nested_shape(value[0]) if value else ()))
+
+
+def _axes(call: Call) -> tuple[int, ...]:
+    axis = call.arguments["axis"]
+    axes = axis if isinstance(axis, list | tuple) else [axis]
+    return tuple(positive_axis(call, one, call.input.rank) for one in axes)
+
+
+def _axis_size(call: Call) -> int:
+    axis = positive_axis(call, call.arguments["axis"], call.input.rank)
+    return static_dim(call, axis, argument="axis")

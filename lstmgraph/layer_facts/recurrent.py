@@ -1,0 +1,42 @@
+"""LSTM, GRU and SimpleRNN."""
+
+from lstmgraph.layer_facts.core import (
+    Call,
+    LayerFacts,
+    require_positive,
+    require_rank,
+    static_dim,
+)
+
+
+def lstm(call: Call) -> LayerFacts:
+    """LSTM: (batch, time, features) -> (batch, time, units) or (batch, units)."""
+    return _recurrent(call, gates=4, biases=1)
+
+
+def gru(call: Call) -> LayerFacts:
+    """GRU: as LSTM; with ``reset_after`` it has a bias for the input and one for the state."""
+    return _recurrent(call, gates=3, biases=2 if call.arguments["reset_after"] else 1)
+
+
+def simple_rnn(call: Call) -> LayerFacts:
+    """SimpleRNN: as LSTM."""
+    return _recurrent(call, gates=1, biases=1)
+
+
+def _recurrent(call: Call, gates: int, biases: int) -> LayerFacts:
+    """The sequence, or its last step; states are the caller's."""
+    sequence = call.inputs[0]  # the others, if any, are initial states
+    require_rank(
+        call,
+        3,
+        "(batch, time, features)",
+        hint="give it a sequence: return_sequences on a recurrent layer before it, RepeatVector "
+        "for a static vector, or Reshape",
+    )
+    require_positive(call, "units")
+    units = call.arguments["units"]
+    weights = static_dim(call, -1) + units + (biases if call.arguments["use_bias"] else 0)
+    batch, time, _ = sequence.shape
+    shape = (batch, time, units) if call.arguments["return_sequences"] else (batch, units)
+    return call.facts(shape, trainable=gates * units * weights)

@@ -1,0 +1,101 @@
+"""Layers around another layer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lstmgraph.layer_facts.core import (
+    Call,
+    LayerFacts,
+    LayerMistake,
+    require_float,
+    require_min_rank,
+    require_positive,
+)
+from lstmgraph.tensors import TensorSpec
+
+# The argument that sizes the last axis of each layer's kernel or embeddings.
+_KERNEL_COLUMNS = {
+    "Dense": "units",
+    "Embedding": "output_dim",
+    "ReversibleEmbedding": "output_dim",
+    "Conv1D": "filters",
+    "Conv2D": "filters",
+    "Conv3D": "filters",
+    "DepthwiseConv1D": "depth_multiplier",
+    "DepthwiseConv2D": "depth_multiplier",
+}
+
+
+def time_distributed(call: Call) -> LayerFacts:
+    """TimeDistributed: (batch, time, ...) -> (batch, time, ...), the layer applied to each step."""
+    spec = call.input
+    require_min_rank(call, 3, "(batch, time, ...)")
+    step = TensorSpec((spec.shape[0], *spec.shape[2:]), spec.dtype)
+    inner = _inner(call, step)
+    batch, *rest = inner.output.shape
+    return call.facts(
+        (batch, spec.shape[1], *rest),
+        dtype=inner.output.dtype,
+        trainable=inner.trainable,
+        non_trainable=inner.non_trainable,
+    )
+
+
+def spectral_normalization(call: Call) -> LayerFacts:
+    """SpectralNormalization: the layer's output, in the dtype of its input.
+
+    It holds one vector as long as the last axis of the layer's kernel. Integer inputs would
+    round the output, as Keras casts it to the input's dtype.
+    """
+    require_positive(call, "power_iterations")
+    inner = _inner(call, call.input)
+    require_float(call)
+    vector = _kernel_columns(call)
+    return call.facts(
+        inner.output.shape,
+        trainable=inner.trainable,
+        non_trainable=inner.non_trainable + vector,
+    )
+
+
+def _inner(call: Call, spec: TensorSpec) -> LayerFacts:
+    layer: Mapping[str, Any] = call.arguments["layer"]
+    try:
+        return call.facts_of(layer["type"], layer, [spec], call.compute_dtype)
+    except LayerMistake as mistake:
+        argument = None if mistake.argument is None else f"layer.{mistake.argument}"
+        raise LayerMistake(
+            f"inside {call.layer}: {mistake.message}",
+            argument=argument,
+            input=mistake.input,
+            hint=mistake.hint,
+        ) from mistake
+
+
+def _kernel_columns(call: Call) -> int:
+    layer = call.arguments["layer"]
+    kind = layer["type"]
+    if kind in _KERNEL_COLUMNS:
+        return int(layer[_KERNEL_COLUMNS[kind]])
+    if kind.startswith("Conv") and kind.endswith("Transpose"):
+        channels = call.input.shape[1 if layer["data_format"] == "channels_first" else -1]
+        return int(channels)
+    if kind == "EinsumDense":
+        return _einsum_columns(call, layer)
+    raise LayerMistake(
+        f"SpectralNormalization needs a layer with a kernel, {kind} has none",
+        argument="layer",
+        hint="wrap a Dense, a convolution or an Embedding",
+    )
+
+
+def _einsum_columns(call: Call, layer: Mapping[str, Any]) -> int:
+    """The last weight letter's size, read off the facts of a layer biased along it alone."""
+    equation = layer["equation"].replace(" ", "")
+    letter = equation.split(",")[1].split("->")[0][-1]
+    place = equation.split("->")[1].find(letter)
+    inner = _inner(call, call.input).output.shape
+    if place < 0:
+        position = equation.split(",")[0].find(letter)
+        return int(call.input.shape[position - (len(equation.split(",")[0]))])
+    return int(inner[place - len(equation.split("->")[1])])

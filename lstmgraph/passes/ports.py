@@ -1,0 +1,72 @@
+"""Ports: every `last` becomes a tensor that Keras really returns beside the sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.catalogue import keras_arguments
+from lstmgraph.graph import LAST, SEQUENCE, Graph, Node, Port
+
+if TYPE_CHECKING:
+    from lstmgraph.document import Document
+
+MERGE_LAYERS: Mapping[str, str] = {
+    "concat": "Concatenate",
+    "sum": "Add",
+    "mul": "Multiply",
+    "ave": "Average",
+}
+"""Keras's merge modes of Bidirectional, and the layer that does the same."""
+
+
+def choose_ports(graph: Graph, _document: Document) -> Graph:
+    """Serve `last` from the states, where the sequence is read too.
+
+    One call returns either the sequence or the last output. The last output is the state h; of a
+    bidirectional layer it is the merged states h, which is not the sequence's last step.
+    """
+    used = graph.used_ports()
+    replaced: dict[Port, Port] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        nodes.append(_with_ports(node, replaced))
+        last, sequence = Port(node.name, LAST), Port(node.name, SEQUENCE)
+        if node.recurrence is None or not {last, sequence} <= used:
+            continue
+        if node.recurrence.bidirectional:
+            nodes.append(_merged_last(node))
+            replaced[last] = Port(nodes[-1].name)
+        else:
+            replaced[last] = Port(node.name, "h")
+    outputs = {name: replaced.get(port, port) for name, port in graph.outputs.items()}
+    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+
+
+def _merged_last(node: Node) -> Node:
+    merge_mode = (node.recurrence and node.recurrence.merge_mode) or "concat"
+    op = MERGE_LAYERS[merge_mode]
+    return Node(
+        name=f"{node.name}_last",
+        op=op,
+        inputs=(Port(node.name, "forward_h"), Port(node.name, "backward_h")),
+        layer=node.layer,
+        path=node.path,
+        arguments=keras_arguments(op),
+        dtype_policy=node.dtype_policy,
+    )
+
+
+def _with_ports(node: Node, replaced: Mapping[Port, Port]) -> Node:
+    inputs = tuple(replaced.get(port, port) for port in node.inputs)
+    recurrence = node.recurrence
+    if recurrence:
+        states = tuple(
+            replace(state, source=replaced.get(state.source, state.source))
+            if state.source
+            else state
+            for state in recurrence.states
+        )
+        recurrence = replace(recurrence, states=states)
+    return replace(node, inputs=inputs, recurrence=recurrence)

@@ -1,0 +1,172 @@
+"""Shapes, dtypes and numbers of parameters of every node, before TensorFlow is imported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.dtypes import compute_dtype, is_float, promoted
+from lstmgraph.expand import JOIN
+from lstmgraph.graph import (
+    LAST,
+    OUTPUT,
+    SEQUENCE,
+    Graph,
+    Node,
+    Parameters,
+    Port,
+    Recurrence,
+    state_outputs,
+)
+from lstmgraph.layer_facts import LayerMistake, layer_facts
+from lstmgraph.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.document import Document
+
+Specs = dict["Port", "TensorSpec"]
+
+
+def infer_shapes(graph: Graph, document: Document) -> Graph:
+    """Fill in the outputs and parameters of every node.
+
+    A node that cannot be computed is reported; it and what reads it keep no outputs, and nothing
+    more is said of them.
+    """
+    specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    nodes = []
+    for node in graph.nodes:
+        inputs = [specs[port] for port in node.inputs if port in specs]
+        if len(inputs) == len(node.inputs):
+            try:
+                node = _inferred(node, inputs)  # noqa: PLW2901
+            except ShapeMistake as mistake:
+                document.report(mistake.code, mistake.path, str(mistake), hint=mistake.hint)
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        nodes.append(node)
+    return graph.with_nodes(nodes)
+
+
+class ShapeMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
+    """Inputs that a node cannot compute with."""
+
+    def __init__(self, code: str, path: Path, message: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.path = path
+        self.hint = hint
+
+
+def input_path(node: Node, index: int) -> Path:
+    """Where in the recipe the input number `index` of `node` is written."""
+    if node.path[-1] == "input" or node.path[0] != "layers" or len(node.path) > 2:
+        return (*node.path, index) if node.op == JOIN else node.path
+    if node.input_names:
+        return (*node.path, "input", node.input_names[index])
+    return (*node.path, "input", index) if len(node.inputs) > 1 else (*node.path, "input")
+
+
+def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
+    if node.op == JOIN:
+        return replace(node, outputs={OUTPUT: _joined(node, inputs)})
+    if node.recurrence:
+        return _recurrent(node, node.recurrence, inputs[0])
+    arguments = node.arguments
+    try:
+        facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
+    except LayerMistake as mistake:
+        raise _from_layer(node, mistake) from None
+    parameters = _parameters(arguments, facts.trainable, facts.non_trainable)
+    return replace(node, outputs={OUTPUT: facts.output}, parameters=parameters)
+
+
+def _from_layer(node: Node, mistake: LayerMistake) -> ShapeMistake:
+    path = node.path
+    if mistake.argument is not None and len(path) == 2:
+        path = (*path, mistake.argument)
+    elif len(path) == 2:
+        path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
+    return ShapeMistake("L401", path, str(mistake), mistake.hint)
+
+
+def _parameters(arguments: Mapping[str, object], trainable: int, fixed: int) -> Parameters:
+    if arguments.get("trainable") is False:
+        return Parameters(0, trainable + fixed)
+    return Parameters(trainable, fixed)
+
+
+def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
+    _check_sequence(node, spec, input_path(node, 0))
+    dtype = compute_dtype(node.dtype_policy)
+    try:
+        facts = layer_facts(node.op, {**node.arguments, "return_sequences": True}, [spec], dtype)
+    except LayerMistake as mistake:
+        raise _from_layer(node, mistake) from None
+    ways = 2 if recurrence.bidirectional else 1
+    units = recurrence.units
+    wide = units * 2 if recurrence.merge_mode == "concat" else units
+    time = spec.shape[1]
+    outputs = {
+        SEQUENCE: TensorSpec((BATCH, time, wide), dtype),
+        LAST: TensorSpec((BATCH, wide), dtype),
+    }
+    outputs |= {slot: TensorSpec((BATCH, units), dtype) for slot in state_outputs(recurrence)}
+    parameters = _parameters(node.arguments, ways * facts.trainable, ways * facts.non_trainable)
+    return replace(node, outputs=outputs, parameters=parameters)
+
+
+def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
+    source = node.inputs[0]
+    if spec.rank != 3:
+        hint = "give it a tensor of shape (batch, time, features)"
+        if source.output == LAST:
+            hint = f"read the sequence: `{source.node}.sequence`"
+        elif spec.rank == 2 and not is_float(spec.dtype):
+            hint = "put an embedding between the ids and this layer"
+        message = f"{node.op} reads a sequence (batch, time, features), and '{source}' is {spec}"
+        raise ShapeMistake("L402", path, message, hint)
+    if not is_float(spec.dtype):
+        hint = "declare the input float32, or put an embedding between ids and this layer"
+        message = f"{node.op} reads numbers, and '{source}' holds {spec.dtype}"
+        raise ShapeMistake("L403", path, message, hint)
+
+
+def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    """Spec of the joined sequence: (batch, time, sum of features)."""
+    sequences = [(i, spec) for i, spec in enumerate(inputs) if spec.rank == 3]
+    if not sequences:
+        hint = "begin the list with a sequence of shape (batch, time, features)"
+        raise ShapeMistake("L402", node.path, "none of the joined inputs is a sequence", hint)
+    time = sequences[0][1].shape[1]
+    features = 0
+    for index, spec in enumerate(inputs):
+        features += _joined_features(node, index, spec)
+        if spec.rank == 3 and spec.shape[1] != time:
+            first = node.inputs[sequences[0][0]]
+            raise ShapeMistake(
+                "L404",
+                input_path(node, index),
+                f"'{node.inputs[index]}' has {spec.shape[1]} steps and '{first}' {time}",
+                "join sequences of the same time dimension; equal names mean equal lengths",
+            )
+    return TensorSpec((BATCH, time, features), promoted([spec.dtype for spec in inputs]))
+
+
+def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
+    path = input_path(node, index)
+    name = node.inputs[index]
+    if spec.rank not in (2, 3):
+        hint = "join tensors of shape (batch, time, features) and (batch, features)"
+        message = f"'{name}' is {spec}: neither a sequence nor static features"
+        raise ShapeMistake("L402", path, message, hint)
+    if not is_float(spec.dtype):
+        message = f"'{name}' holds {spec.dtype}, and joined features are numbers"
+        raise ShapeMistake("L403", path, message, "declare it float32, or embed its ids")
+    features = spec.shape[-1]
+    if not isinstance(features, int):
+        message = f"the number of features of '{name}' is not known: it is {spec}"
+        raise ShapeMistake("L405", path, message, "give the last dimension a size")
+    return features

@@ -1,0 +1,195 @@
+"""States that come from another layer: which tensors, and whether they fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmgraph.graph import Graph, Node, Port, Recurrence, state_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.recipe import FromLayer
+
+
+class StateMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
+    """A state that cannot come from where the recipe says."""
+
+    def __init__(self, code: str, path: Path, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.path = path
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class StateSource:
+    """The tensors behind one state: concatenated where several, then projected where asked."""
+
+    ports: tuple[Port, ...]
+    project: bool
+    label: str
+
+
+def layer_state(  # noqa: PLR0913 - what a state depends on
+    graph: Graph,
+    nodes: Mapping[str, Node],
+    target: Node,
+    slot: str,
+    form: FromLayer,
+    *,
+    is_split: bool,
+) -> StateSource:
+    """What feeds the state `slot` of `target` when `form` names another layer.
+
+    Raises:
+        StateMistake: the source has no state, or one that does not fit.
+    """
+    reference = form.source
+    recurrent = _source_node(graph, nodes, target, form)
+    if recurrent is None or recurrent.recurrence is None or reference.port not in ("", "state"):
+        return _tensor_state(graph, target, form, is_split=is_split)
+    source = recurrent.recurrence
+    letter = slot.rpartition("_")[2]
+    if not is_split:
+        _check_slots(target, recurrent, source, form)
+    elif letter not in source.slots:
+        raise StateMistake(
+            "L603",
+            form.path,
+            f"'{reference}' is a {recurrent.op} and has no state {letter}",
+            f"name a tensor of shape (batch, units), such as `{reference}.state.h`, or zeros",
+        )
+    _check_fit(target, recurrent, source, form)
+    return _fitted(recurrent, source, target, slot, form)
+
+
+def _source_node(
+    graph: Graph, nodes: Mapping[str, Node], target: Node, form: FromLayer
+) -> Node | None:
+    """The layer of the source's stack that feeds this layer of the target's stack."""
+    names = graph.stacks.get(form.source.layer)
+    if names is None:
+        return None
+    own = graph.stacks[target.layer]
+    if form.bridge == "last" or len(own) == 1:
+        return nodes[names[-1]]
+    if len(names) == len(own):
+        return nodes[names[own.index(target.name)]]
+    if form.bridge == "dense" or nodes[names[-1]].recurrence is None:
+        return nodes[names[-1]]
+    raise StateMistake(
+        "L605",
+        form.path,
+        f"'{form.source}' is a stack of {len(names)} and '{target.layer}' one of {len(own)}",
+        f"write `{{from: {form.source}, bridge: last}}` to start every layer from its last one",
+    )
+
+
+def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool) -> StateSource:
+    reference = form.source
+    slots = target.recurrence.slots if target.recurrence else ()
+    if not is_split and not reference.port:
+        raise StateMistake(
+            "L606",
+            form.path,
+            f"'{reference}' has no state: it is not a recurrent layer",
+            f"to use its output as a state, write `{{h: {reference}}}`",
+        )
+    if not is_split and len(slots) > 1:
+        raise StateMistake(
+            "L603",
+            form.path,
+            f"'{reference}' is one tensor, and '{target.layer}' has {len(slots)} states",
+            f"write `{reference.layer}` for all its states, or `{{h: {reference}, c: zeros}}`",
+        )
+    if form.bridge not in (None, "dense"):
+        raise StateMistake(
+            "L607",
+            (*form.path, "bridge"),
+            f"'{reference}' is one tensor; `bridge: {form.bridge}` is for a layer's states",
+            "write `bridge: dense`, or no bridge",
+        )
+    label = f"dense({reference})" if form.bridge else str(reference)
+    return StateSource((graph.primary_or_port(reference),), form.bridge == "dense", label)
+
+
+def _check_slots(target: Node, recurrent: Node, source: Recurrence, form: FromLayer) -> None:
+    slots = target.recurrence.slots if target.recurrence else ()
+    if slots == source.slots:
+        return
+    both = [slot for slot in slots if slot in source.slots]
+    parts = [f"{slot}: {form.source if slot in both else 'zeros'}" for slot in slots]
+    raise StateMistake(
+        "L603",
+        form.path,
+        f"'{form.source}' is a {recurrent.op} with state {', '.join(source.slots)}; "
+        f"'{target.layer}' is a {target.op} with state {', '.join(slots)}",
+        f"write `{{{', '.join(parts)}}}`",
+    )
+
+
+def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLayer) -> None:
+    own = target.recurrence
+    if own is None or form.bridge == "dense":
+        return
+    use_dense = f"`{{from: {form.source}, bridge: dense}}`"
+    if form.bridge == "concat":
+        _check_concat(own, source, form)
+    elif own.bidirectional != source.bidirectional:
+        ways = {True: "two directions", False: "one direction"}
+        mends = [use_dense]
+        if source.bidirectional and own.units == 2 * source.units:
+            mends.insert(0, f"`{{from: {form.source}, bridge: concat}}`")
+        raise StateMistake(
+            "L608",
+            form.path,
+            f"'{recurrent.name}' has {ways[source.bidirectional]} and '{target.name}' "
+            f"{ways[own.bidirectional]}",
+            f"write {' or '.join(mends)}",
+        )
+    elif own.units != source.units:
+        raise StateMistake(
+            "L608",
+            form.path,
+            f"the states of '{recurrent.name}' have {source.units} units and those of "
+            f"'{target.name}' {own.units}",
+            f"write {use_dense}, or give both the same units",
+        )
+
+
+def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
+    path = (*form.path, "bridge")
+    if not source.bidirectional or own.bidirectional:
+        raise StateMistake(
+            "L607",
+            path,
+            "`bridge: concat` joins the two directions of a bidirectional layer for one direction",
+            "write `bridge: dense`, or no bridge",
+        )
+    if own.units != 2 * source.units:
+        raise StateMistake(
+            "L608",
+            path,
+            f"the two directions of '{form.source}' give {source.units} + {source.units} units, "
+            f"and the states here have {own.units}",
+            f"write `units: {2 * source.units}`, or `bridge: dense`",
+        )
+
+
+def _fitted(
+    recurrent: Node, source: Recurrence, target: Node, slot: str, form: FromLayer
+) -> StateSource:
+    letter = slot.rpartition("_")[2]
+    name = recurrent.name
+    project = form.bridge == "dense"
+    if source.bidirectional and (project or form.bridge == "concat"):
+        ports = tuple(Port(name, f"{way}_{letter}") for way in ("forward", "backward"))
+        joined = f"concat({', '.join(str(port) for port in ports)})"
+        return StateSource(ports, project, f"dense({joined})" if project else joined)
+    same_ways = target.recurrence is not None and slot in state_outputs(source)
+    port = Port(name, slot if same_ways else letter)
+    return StateSource((port,), project, f"dense({port})" if project else str(port))

@@ -1,0 +1,202 @@
+"""Initial states: every form becomes ports of the graph, with the layers that make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.catalogue import keras_arguments
+from lstmgraph.graph import Graph, GraphInput, Node, Port, Recurrence, StateSpec, state_outputs
+from lstmgraph.passes.state_sources import StateMistake, StateSource, layer_state
+from lstmgraph.recipe import FromInputs, FromLayer, FromStatic, Split, Zeros
+from lstmgraph.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.document import Document
+    from lstmgraph.recipe import SingleStateForm, StateForm
+
+
+def wire_states(graph: Graph, document: Document) -> Graph:
+    """Give every recurrent node the sources of its states.
+
+    After it, no form is left to interpret: a state is a port, or zeros. Inputs, concatenations and
+    projections that a form asks for are inputs and nodes of the graph.
+    """
+    wiring = _Wiring(graph, document)
+    for node in graph.nodes:
+        wiring.add(node)
+    return replace(graph, nodes=tuple(wiring.nodes), inputs=wiring.inputs)
+
+
+@dataclass
+class _Wiring:
+    graph: Graph
+    document: Document
+    nodes: list[Node] = field(default_factory=list)
+    inputs: dict[str, GraphInput] = field(init=False)
+    by_name: dict[str, Node] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inputs = dict(self.graph.inputs)
+        self.by_name = self.graph.by_name()
+
+    def add(self, node: Node) -> None:
+        if node.recurrence is None or isinstance(node.recurrence.state_form, Zeros):
+            self.nodes.append(node)
+            return
+        try:
+            states = self.states(node, node.recurrence)
+        except StateMistake as mistake:
+            self.document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)
+            states = ()
+        recurrence = replace(node.recurrence, states=states)
+        self.nodes.append(replace(node, recurrence=recurrence))
+
+    def states(self, node: Node, recurrence: Recurrence) -> tuple[StateSpec, ...]:
+        form = recurrence.state_form
+        if isinstance(form, FromInputs):
+            self.check_input_count(node, recurrence, form)
+        found = []
+        for index, slot in enumerate(state_outputs(recurrence)):
+            single, is_split = _form_of_slot(form, slot, node)
+            found.append(self.state(node, slot, index, single, is_split=is_split))
+        return tuple(found) if any(state.source for state in found) else ()
+
+    def state(
+        self, node: Node, slot: str, index: int, form: SingleStateForm, *, is_split: bool
+    ) -> StateSpec:
+        if isinstance(form, Zeros):
+            return StateSpec(slot, None, "zeros")
+        if isinstance(form, FromInputs):
+            return self.input_state(node, slot, index, form, is_split=is_split)
+        if isinstance(form, FromStatic):
+            return self.static_state(node, slot, form)
+        source = layer_state(self.graph, self.by_name, node, slot, form, is_split=is_split)
+        return self.bridged_state(node, slot, form, source)
+
+    def check_input_count(self, node: Node, recurrence: Recurrence, form: FromInputs) -> None:
+        if form.names is None:
+            return
+        slots = state_outputs(recurrence)
+        depth = len(self.graph.stacks[node.layer])
+        if depth > 1 and not isinstance(form.path[-1], int):
+            raise StateMistake(
+                "L602",
+                (*form.path, "inputs"),
+                f"the inputs are named once, for a stack of {depth}",
+                "write `initial_state: input`, or a list with one form for each layer of the stack",
+            )
+        if len(form.names) != len(slots):
+            raise StateMistake(
+                "L602",
+                (*form.path, "inputs"),
+                f"{len(form.names)} inputs are named for {len(slots)} states",
+                f"name one for each of: {', '.join(slots)}",
+            )
+
+    def input_state(
+        self, node: Node, slot: str, index: int, form: FromInputs, *, is_split: bool
+    ) -> StateSpec:
+        name = f"{node.name}_{slot}"
+        path: Path = form.path
+        if form.names is not None:
+            position = _split_position(node, slot, form) if is_split else index
+            name = form.names[position]
+            path = (*form.path, "inputs", position)
+        units = node.recurrence.units if node.recurrence else 0
+        dtype = "float64" if node.dtype_policy == "float64" else "float32"
+        spec = TensorSpec((BATCH, units), dtype)
+        if name not in self.inputs:
+            self.inputs[name] = GraphInput(name, spec, path, made=True)
+        elif self.inputs[name].spec.shape != spec.shape:
+            raise StateMistake(
+                "L604",
+                path,
+                f"the input '{name}' has shape {self.inputs[name].spec}; the state has {spec}",
+                f"declare it with shape [{units}], or name another",
+            )
+        return StateSpec(slot, Port(name), f"input {name}")
+
+    def static_state(self, node: Node, slot: str, form: FromStatic) -> StateSpec:
+        ports = tuple(self.graph.primary_or_port(reference) for reference in form.sources)
+        joined = ports[0]
+        if len(ports) > 1:
+            joined = self.concatenated(f"{node.name}_static", ports, node, (*form.path, "static"))
+        names = ", ".join(str(reference) for reference in form.sources)
+        port = self.projected(f"{node.name}_{slot}", joined, node, form.activation, form.path)
+        return StateSpec(slot, port, f"dense({names})")
+
+    def bridged_state(
+        self, node: Node, slot: str, form: FromLayer, source: StateSource
+    ) -> StateSpec:
+        port = source.ports[0]
+        if len(source.ports) > 1:
+            suffix = "_joined" if source.project else ""
+            port = self.concatenated(f"{node.name}_{slot}{suffix}", source.ports, node, form.path)
+        if source.project:
+            port = self.projected(f"{node.name}_{slot}", port, node, None, form.path)
+        return StateSpec(slot, port, source.label)
+
+    def concatenated(self, name: str, ports: tuple[Port, ...], node: Node, path: Path) -> Port:
+        self.make(name, "Concatenate", ports, node, path, keras_arguments("Concatenate", axis=-1))
+        return Port(name)
+
+    def projected(
+        self, name: str, source: Port, node: Node, activation: str | None, path: Path
+    ) -> Port:
+        units = node.recurrence.units if node.recurrence else 0
+        arguments = keras_arguments("Dense", units=units, activation=activation)
+        self.make(name, "Dense", (source,), node, path, arguments)
+        return Port(name)
+
+    def make(  # noqa: PLR0913, PLR0917 - a node has this many parts
+        self,
+        name: str,
+        op: str,
+        inputs: tuple[Port, ...],
+        node: Node,
+        path: Path,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Add a helper node before `node`, once: h and c share what is joined for both."""
+        if any(made.name == name and made.layer == node.layer for made in self.nodes):
+            return
+        self.nodes.append(
+            Node(
+                name=name,
+                op=op,
+                inputs=inputs,
+                layer=node.layer,
+                path=path,
+                arguments=arguments,
+                dtype_policy=node.dtype_policy,
+            )
+        )
+
+
+def _form_of_slot(form: StateForm, slot: str, node: Node) -> tuple[SingleStateForm, bool]:
+    if not isinstance(form, Split):
+        return form, False
+    if form.c is not None and node.recurrence and "c" not in node.recurrence.slots:
+        raise StateMistake(
+            "L603", (*form.path, "c"), f"{node.op} has no state c", "remove it: its state is h"
+        )
+    if slot.endswith("h"):
+        return form.h, True
+    return form.c or Zeros(form.path), True
+
+
+def _split_position(node: Node, slot: str, form: FromInputs) -> int:
+    """Which of the inputs named for h (or c) alone feeds `slot`: one a direction."""
+    ways = 2 if node.recurrence and node.recurrence.bidirectional else 1
+    if form.names is None or len(form.names) != ways:
+        raise StateMistake(
+            "L602",
+            (*form.path, "inputs"),
+            f"{len(form.names or ())} inputs are named for {ways} state{'s' * (ways > 1)}",
+            "name one input" if ways == 1 else "name two inputs: forward, backward",
+        )
+    return 1 if slot.startswith("backward_") else 0

@@ -1,0 +1,185 @@
+"""Completed plain data -> the typed recipe. The data is structurally right: nothing is checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.catalogue import NODE_KEYS, RECURRENT_STATES, layer_class
+from lstmgraph.recipe import (
+    FromInputs,
+    FromLayer,
+    FromStatic,
+    Inherited,
+    InputDeclaration,
+    LayerDeclaration,
+    MaskByInput,
+    MaskByLengths,
+    MaskByValue,
+    MaskForm,
+    MaskFrom,
+    NoMask,
+    RecipeDeclaration,
+    RecurrentDeclaration,
+    Reference,
+    Runtime,
+    SingleStateForm,
+    Split,
+    StateForm,
+    Training,
+    Zeros,
+    input_spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+
+Data = dict[str, Any]
+
+_RECURRENT_KEYS = (
+    *NODE_KEYS,
+    "units",
+    "depth",
+    "bidirectional",
+    "merge_mode",
+    "return_sequences",
+    "padded_output",
+    "initial_state",
+)
+
+
+def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaration:
+    """Read a recipe that `complete` has filled in.
+
+    Args:
+        completed: the recipe's sound parts, defaults filled in.
+        written: the recipe's data as written, to know the names of the parts at fault.
+    """
+    declared = {
+        name
+        for section in ("inputs", "layers")
+        if isinstance(written.get(section), dict)
+        for name in written[section]
+    }
+    sound = {*completed["inputs"], *completed["layers"]}
+    training = completed.get("training")
+    return RecipeDeclaration(
+        name=completed["name"] or "",
+        description=completed["description"],
+        inputs={
+            name: InputDeclaration(name, input_spec(tensor), ("inputs", name))
+            for name, tensor in completed["inputs"].items()
+        },
+        layers={name: _layer(name, data) for name, data in completed["layers"].items()},
+        outputs={
+            name: _reference(port, ("outputs", name))
+            for name, port in completed["outputs"].items()
+        },
+        runtime=Runtime(**completed["runtime"]),
+        training=_training(training) if training else None,
+        broken=frozenset(declared - sound),
+    )
+
+
+def _training(data: Data) -> Training:
+    return Training(**{"loss_weights": None, **data})
+
+
+def _reference(text: str, path: Path) -> Reference:
+    layer, _, port = text.partition(".")
+    return Reference(layer, port, path)
+
+
+def _layer(name: str, data: Data) -> LayerDeclaration:
+    path: Path = ("layers", name)
+    kind = layer_class(data["type"])
+    inputs, input_names = _inputs(data["input"], (*path, "input"))
+    skipped = _RECURRENT_KEYS if kind in RECURRENT_STATES else NODE_KEYS
+    common: dict[str, Any] = {
+        "name": name,
+        "layer": kind,
+        "inputs": inputs,
+        "input_names": input_names,
+        "arguments": _arguments(data, skipped),
+        "mask": _mask(data["mask"], (*path, "mask")),
+        "dtype_policy": data["dtype_policy"],
+        "path": path,
+    }
+    if kind not in RECURRENT_STATES:
+        return LayerDeclaration(**common)
+    states = data["initial_state"]
+    return RecurrentDeclaration(
+        **common,
+        units=_units(data),
+        bidirectional=data["bidirectional"],
+        merge_mode=data.get("merge_mode"),
+        return_sequences=data["return_sequences"],
+        padded_output=data["padded_output"],
+        initial_state=_states(states, (*path, "initial_state")),
+        state_per_layer=isinstance(states, list),
+    )
+
+
+def _arguments(data: Data, skipped: tuple[str, ...]) -> Data:
+    arguments = {key: value for key, value in data.items() if key not in skipped}
+    inner = arguments.get("layer")
+    if isinstance(inner, dict):
+        arguments["layer"] = {**inner, "type": layer_class(inner["type"])}
+    return arguments
+
+
+def _inputs(value: Any, path: Path) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
+    if isinstance(value, str):
+        return (_reference(value, path),), None
+    if isinstance(value, list):
+        return tuple(_reference(v, (*path, i)) for i, v in enumerate(value)), None
+    return tuple(_reference(v, (*path, k)) for k, v in value.items()), tuple(value)
+
+
+def _units(data: Data) -> tuple[int, ...]:
+    units = data["units"]
+    return tuple(units) if isinstance(units, list) else (units,) * data["depth"]
+
+
+def _mask(value: str | Data, path: Path) -> MaskForm:
+    if isinstance(value, str):
+        return NoMask() if value == "none" else Inherited()
+    padding = value.get("padding", "any")
+    if "value" in value:
+        return MaskByValue(value["value"], padding)
+    if "lengths" in value:
+        return MaskByLengths(_reference(value["lengths"], (*path, "lengths")))
+    if "input" in value:
+        return MaskByInput(_reference(value["input"], (*path, "input")), padding)
+    return MaskFrom(_reference(value["from"], (*path, "from")), padding)
+
+
+def _states(value: Any, path: Path) -> tuple[StateForm, ...]:
+    if isinstance(value, list):
+        return tuple(_state(form, (*path, index)) for index, form in enumerate(value))
+    return (_state(value, path),)
+
+
+def _state(value: str | Data, path: Path) -> StateForm:
+    if isinstance(value, dict) and ("h" in value or "c" in value):
+        c = _single_state(value["c"], (*path, "c")) if "c" in value else None
+        return Split(path, _single_state(value.get("h", "zeros"), (*path, "h")), c)
+    return _single_state(value, path)
+
+
+def _single_state(value: str | Data, path: Path) -> SingleStateForm:
+    if value == "zeros":
+        return Zeros(path)
+    if value == "input":
+        return FromInputs(path)
+    if isinstance(value, str):
+        return FromLayer(path, _reference(value, path))
+    if "inputs" in value:
+        return FromInputs(path, tuple(value["inputs"]))
+    if "static" in value:
+        sources = tuple(
+            _reference(port, (*path, "static", i)) for i, port in enumerate(value["static"])
+        )
+        return FromStatic(path, sources, value.get("activation"))
+    return FromLayer(path, _reference(value["from"], (*path, "from")), value.get("bridge"))

@@ -1,0 +1,219 @@
+"""Names -> ordered, wired layers: every reference is looked up, and cycles are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from lstmgraph.catalogue import RECURRENT_STATES
+from lstmgraph.recipe import (
+    FromInputs,
+    FromLayer,
+    FromStatic,
+    MaskByInput,
+    MaskByLengths,
+    MaskFrom,
+    RecurrentDeclaration,
+    Reference,
+    Split,
+)
+from lstmgraph.schema_messages import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lstmgraph.document import Document
+    from lstmgraph.recipe import LayerDeclaration, RecipeDeclaration, StateForm
+
+RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
+"""Words of the language that a layer or an input cannot have for a name."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What of a recipe is sound, once names are looked up."""
+
+    order: tuple[LayerDeclaration, ...]
+    """Layers, each after everything that it reads."""
+    outputs: Mapping[str, Reference]
+    broken: frozenset[str]
+    """Names of layers and inputs that are wrong, or that read one that is."""
+
+
+def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
+    """Look up every name of `recipe`.
+
+    Unknown names, ports that a layer does not have, and cycles are reported to `document`.
+    """
+    resolver = _Resolver(recipe, document)
+    resolver.check_names()
+    for layer in recipe.layers.values():
+        resolver.check_layer(layer)
+    outputs = {
+        name: reference
+        for name, reference in recipe.outputs.items()
+        if resolver.check(reference, states_allowed=True)
+    }
+    order = tuple(recipe.layers[name] for name in resolver.order())
+    sound = {n: r for n, r in outputs.items() if r.layer not in resolver.broken}
+    return Resolution(order, sound, frozenset(resolver.broken))
+
+
+class _Resolver:
+    def __init__(self, recipe: RecipeDeclaration, document: Document) -> None:
+        self.recipe = recipe
+        self.document = document
+        self.broken = set(recipe.broken)
+        self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
+
+    def check_names(self) -> None:
+        for section, names in (("inputs", self.recipe.inputs), ("layers", self.recipe.layers)):
+            for name in names:
+                if name in RESERVED:
+                    self.report_name(section, name, f"'{name}' is a word of the language")
+        for name in self.recipe.layers:
+            if name in self.recipe.inputs:
+                self.report_name("layers", name, f"'{name}' is also the name of an input")
+
+    def report_name(self, section: str, name: str, message: str) -> None:
+        hint = "choose another name"
+        self.document.report("L303", (section, name), message, hint=hint, at_key=True)
+        self.broken.add(name)
+
+    def check_layer(self, layer: LayerDeclaration) -> None:
+        sound = [self.check(reference) for reference in layer.inputs]
+        sound += [self.check_mask_source(layer)]
+        if isinstance(layer, RecurrentDeclaration):
+            for reference in state_references(layer.initial_state):
+                sound.append(self.check(reference, states_allowed=True))
+        if not all(sound):
+            self.broken.add(layer.name)
+
+    def check_mask_source(self, layer: LayerDeclaration) -> bool:
+        if isinstance(layer.mask, MaskFrom):
+            return self.check(layer.mask.source)
+        if isinstance(layer.mask, MaskByLengths | MaskByInput):
+            mask = layer.mask
+            reference = mask.lengths if isinstance(mask, MaskByLengths) else mask.source
+            return self.check_input_name(reference)
+        return True
+
+    def check_input_name(self, reference: Reference) -> bool:
+        name = reference.layer
+        if name in self.recipe.inputs:
+            return True
+        if name not in self.recipe.broken:
+            near = did_you_mean(name, self.recipe.inputs)
+            hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
+            self.document.report(
+                "L301", reference.path, f"there is no input '{name}'{near}", hint=hint
+            )
+        return False
+
+    def check(self, reference: Reference, *, states_allowed: bool = False) -> bool:
+        """Whether `reference` names a tensor (or, where allowed, a layer's states)."""
+        if reference.layer not in self.known:
+            near = did_you_mean(reference.layer, self.known)
+            self.document.report(
+                "L301",
+                reference.path,
+                f"there is no layer or input '{reference.layer}'{near}",
+                hint=f"the names here are: {_names(sorted(self.known))}",
+            )
+            return False
+        if reference.layer in self.recipe.broken:
+            return False
+        return self.check_port(reference, states_allowed=states_allowed)
+
+    def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
+        ports = self.ports(reference.layer)
+        if reference.port == "state" and "state" in ports and not states_allowed:
+            self.document.report(
+                "L302",
+                reference.path,
+                f"'{reference}' is several tensors, and one is wanted here",
+                hint=f"name one of them: {_names(f'{reference.layer}.{p}' for p in ports[3:])}",
+            )
+            return False
+        if not reference.port or reference.port in ports:
+            return True
+        if ports:
+            hint = f"'{reference.layer}' has: {_names(f'{reference.layer}.{p}' for p in ports)}"
+        else:
+            hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
+        message = f"'{reference.layer}' has no port '{reference.port}'"
+        near = did_you_mean(reference.port, ports)
+        self.document.report("L302", reference.path, message + near, hint=hint)
+        return False
+
+    def ports(self, name: str) -> list[str]:
+        layer = self.recipe.layers.get(name)
+        if not isinstance(layer, RecurrentDeclaration):
+            return []
+        slots = RECURRENT_STATES[layer.layer]
+        ways = ("forward.", "backward.") if layer.bidirectional else ("",)
+        states = [f"state.{way}{slot}" for way in ways for slot in slots]
+        return ["sequence", "last", "state", *states]
+
+    def order(self) -> list[str]:
+        """Layers in call order. What stands on a broken layer is broken too, without a report."""
+        reads = {
+            name: [r.layer for r in references(layer) if r.layer in self.recipe.layers]
+            for name, layer in self.recipe.layers.items()
+        }
+        while True:
+            try:
+                order = list(TopologicalSorter(reads).static_order())
+            except CycleError as error:
+                self.report_cycle(error.args[1][::-1])
+                for name in error.args[1]:
+                    reads[name] = []
+                continue
+            break
+        for name in order:
+            if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
+                self.broken.add(name)
+        return [name for name in order if name not in self.broken]
+
+    def report_cycle(self, cycle: list[str]) -> None:
+        first = min(cycle, key=list(self.recipe.layers).index)
+        start = cycle.index(first)
+        ring = [*cycle[start:-1], *cycle[:start], first]
+        reading = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])
+        self.document.report(
+            "L304",
+            reading.path,
+            f"these layers read each other in a circle: {' <- '.join(ring)}",
+            hint="a layer can read only what is computed before it; break the circle",
+        )
+        self.broken.update(cycle)
+
+
+def references(layer: LayerDeclaration) -> Iterator[Reference]:
+    """Everything that `layer` reads."""
+    yield from layer.inputs
+    if isinstance(layer.mask, MaskByLengths):
+        yield layer.mask.lengths
+    elif isinstance(layer.mask, MaskByInput | MaskFrom):
+        yield layer.mask.source
+    if isinstance(layer, RecurrentDeclaration):
+        yield from state_references(layer.initial_state)
+
+
+def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
+    """Every layer or input that initial states are read from."""
+    for form in forms:
+        if isinstance(form, Split):
+            yield from state_references([form.h] if form.c is None else [form.h, form.c])
+        elif isinstance(form, FromLayer):
+            yield form.source
+        elif isinstance(form, FromStatic):
+            yield from form.sources
+        elif isinstance(form, FromInputs):
+            continue
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,134 @@
+"""Structural validation: a recipe against schemas/, with the mend in every message."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator, validators
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
+from lstmgraph.schema_messages import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema.exceptions import ValidationError
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.document import Document
+
+SUPPORTED_VERSION = 1
+
+
+def check_structure(document: Document) -> frozenset[Path]:
+    """Report everything in `document` that does not follow the recipe schema.
+
+    Returns the paths that are at fault: what stands there cannot be compiled further.
+    """
+    version = document.data.get("recipe") if isinstance(document.data, dict) else None
+    if isinstance(version, int) and version > SUPPORTED_VERSION:
+        document.report(
+            "L201",
+            ("recipe",),
+            f"the recipe is of version {version}; this lstmgraph reads version {SUPPORTED_VERSION}",
+            hint="upgrade lstmgraph",
+        )
+        return frozenset({()})
+    at_fault = set()
+    for error in recipe_validator().iter_errors(document.data):
+        for mistake in describe(error):
+            at_fault.add(mistake.path)
+            document.report(
+                mistake.code,
+                mistake.path,
+                mistake.message,
+                hint=mistake.hint,
+                at_key=mistake.at_key,
+            )
+    return frozenset(at_fault)
+
+
+@cache
+def recipe_validator() -> Draft202012Validator:
+    """The validator of the recipe schema, the Keras catalogue included."""
+    resources = [
+        (name, DRAFT202012.create_resource(read_schema(name)))
+        for name in (RECIPE_SCHEMA, KERAS_SCHEMA)
+    ]
+    dispatching: Any = validators.extend(Draft202012Validator, {"allOf": _AllOfByType()})
+    registry: Registry[Any] = Registry().with_resources(resources)
+    validator: Draft202012Validator = dispatching(
+        {"$ref": RECIPE_SCHEMA},
+        registry=registry,
+    )
+    return validator
+
+
+def bundled_schema() -> dict[str, Any]:
+    """The recipe schema and the Keras catalogue as one self-contained schema."""
+    bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA), "#/$defs/keras/$defs/")
+    bundled["$defs"]["keras"] = {
+        "$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"], "#/$defs/keras/$defs/", inside=True)
+    }
+    return bundled
+
+
+def _relink(value: Any, keras: str, *, inside: bool = False) -> Any:
+    """A copy of `value` in which references between the two files are references within one."""
+    if isinstance(value, list):
+        return [_relink(item, keras, inside=inside) for item in value]
+    if not isinstance(value, dict):
+        return value
+    copy = {key: _relink(item, keras, inside=inside) for key, item in value.items()}
+    reference = copy.get("$ref")
+    if isinstance(reference, str):
+        if inside and reference.startswith("#/$defs/"):
+            copy["$ref"] = keras + reference.removeprefix("#/$defs/")
+        else:
+            linked = reference.replace(f"{KERAS_SCHEMA}#/$defs/", keras)
+            copy["$ref"] = linked.removeprefix(RECIPE_SCHEMA)
+    return copy
+
+
+class _AllOfByType:
+    """`allOf` that goes straight to the branch of an ``if: type is ...`` list.
+
+    The meaning is that of JSON Schema; trying some 90 branches for each layer would make
+    validation the slowest part of a large recipe.
+    """
+
+    def __init__(self) -> None:
+        self.tables: dict[int, dict[str, Mapping[str, Any]] | None] = {}
+
+    def __call__(
+        self, validator: Any, all_of: list[Any], instance: Any, _schema: Any
+    ) -> Iterator[ValidationError]:
+        key = id(all_of)  # schemas are parsed once and kept, so an id stays with its list
+        if key not in self.tables:
+            self.tables[key] = _table_by_type(all_of)
+        table = self.tables[key]
+        if table is None:
+            for index, part in enumerate(all_of):
+                yield from validator.descend(instance, part, schema_path=index)
+        elif isinstance(instance, dict):
+            branch = table.get(str(instance.get("type")))
+            if branch is not None:
+                yield from validator.descend(instance, branch)
+
+
+def _table_by_type(all_of: list[Any]) -> dict[str, Mapping[str, Any]] | None:
+    """Branch by value of ``type``, or None where `all_of` is not such a list."""
+    table: dict[str, Mapping[str, Any]] = {}
+    for part in all_of:
+        try:
+            names = part["if"]["properties"]["type"]["enum"]
+            required = part["if"]["required"]
+        except (KeyError, TypeError):
+            return None
+        if required != ["type"] or set(part) != {"if", "then"} or set(table) & set(names):
+            return None
+        table |= dict.fromkeys(names, part["then"])
+    return table

@@ -1,0 +1,100 @@
+"""Shapes and dtypes as the compiler knows them before TensorFlow is imported."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd, prod
+
+Dim = int | str
+"""A size known now, or the name of one known when data comes: ``batch``, ``time``, ``time-2``."""
+
+BATCH = "batch"
+
+_SHIFTED = re.compile(r"(?P<base>.+?)(?P<shift>[+-]\d+)")
+_SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>[^/]+)")
+_INNERMOST = re.compile(r"\(([^()]*)\)")
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Shape, batch first (``("batch", "time", 8)``), and dtype of a tensor."""
+
+    shape: tuple[Dim, ...]
+    dtype: str
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions, the batch included."""
+        return len(self.shape)
+
+    def __str__(self) -> str:
+        return f"({', '.join(str(dim) for dim in self.shape)})"
+
+
+def shift_dim(dim: Dim, amount: int) -> Dim:
+    """``dim + amount``: ``shift_dim(8, -2) == 6``, ``shift_dim("time+1", -1) == "time"``."""
+    if isinstance(dim, int):
+        return dim + amount
+    match = _SHIFTED.fullmatch(dim)
+    base, total = (match["base"], int(match["shift"]) + amount) if match else (dim, amount)
+    return f"{base}{total:+d}" if total else base
+
+
+def scale_dim(dim: Dim, factor: int) -> Dim:
+    """``dim * factor``."""
+    if isinstance(dim, int):
+        return dim * factor
+    return dim if factor == 1 else f"{factor}*{_grouped(dim)}"
+
+
+def ceil_divide_dim(dim: Dim, divisor: int) -> Dim:
+    """``ceil(dim / divisor)``."""
+    if isinstance(dim, int):
+        return -(-dim // divisor)
+    return dim if divisor == 1 else f"ceil({_grouped(dim)}/{divisor})"
+
+
+def add_dims(first: Dim, second: Dim) -> Dim:
+    """``first + second``, one text for either order: ``add_dims("time", "ahead-2")``."""
+    if isinstance(first, int):
+        return shift_dim(second, first)
+    if isinstance(second, int):
+        return shift_dim(first, second)
+    pairs = [_base_and_shift(dim) for dim in (first, second)]
+    bases = "+".join(sorted(base for base, _ in pairs))
+    return shift_dim(bases, sum(shift for _, shift in pairs))
+
+
+def multiply_dims(dims: Sequence[Dim]) -> Dim:
+    """The product of all, one text for any order; 1 for none."""
+    factor = prod(dim for dim in dims if isinstance(dim, int))
+    names = sorted(dim for dim in dims if isinstance(dim, str))
+    if not names:
+        return factor
+    if len(names) == 1:
+        return scale_dim(names[0], factor)
+    product = "*".join(_grouped(name) for name in names)
+    return product if factor == 1 else f"{factor}*{product}"
+
+
+def divide_dim(dim: Dim, divisor: int) -> Dim:
+    """``dim / divisor``, where data will show that it divides: ``divide_dim("8*time", 4)``."""
+    if isinstance(dim, int):
+        return dim // divisor
+    match = _SCALED.fullmatch(dim)
+    factor, base = (int(match["factor"]), match["base"]) if match else (1, dim)
+    common = gcd(factor, divisor)
+    factor, divisor = factor // common, divisor // common
+    if factor == divisor == 1:
+        return _INNERMOST.sub(r"\1", base)
+    scaled = base if factor == 1 else f"{factor}*{base}"
+    return scaled if divisor == 1 else f"{_grouped(scaled)}/{divisor}"
+
+
+def _base_and_shift(dim: str) -> tuple[str, int]:
+    match = _SHIFTED.fullmatch(dim)
+    return (match["base"], int(match["shift"])) if match else (dim, 0)
+
+
+def _grouped(dim: str) -> str:
+    return f"({dim})" if re.search(r"[+\-*]", dim) else dim
