@@ -99,11 +99,24 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled |= _recurrent_defaults(layer, kind)
     else:
         filled |= argument_defaults(kind)
-    filled |= layer
-    if isinstance(filled.get("layer"), dict):
-        inner = filled["layer"]
-        filled["layer"] = {"type": inner["type"], **argument_defaults(layer_class(inner["type"])), **inner}
+    filled = _overlaid(filled, layer)
+    inner = filled.get("layer")
+    if isinstance(inner, dict):
+        defaults = {"type": inner["type"], **argument_defaults(layer_class(inner["type"]))}
+        filled["layer"] = _overlaid(defaults, inner)
     return filled
+
+
+def _overlaid(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Data:
+    """`own` over `defaults`; a whole number where Keras has a float becomes one, as Keras wants."""
+    numbers = {
+        key: float(value)
+        for key, value in own.items()
+        if isinstance(defaults.get(key), float)
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+    }
+    return {**defaults, **own, **numbers}
 
 
 def _recurrent_defaults(layer: Data, kind: str) -> Data:
@@ -130,7 +143,8 @@ def _training(training: Data) -> Data:
 def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
     """``adam`` -> ``{type: adam, learning_rate: 0.001, ...}``."""
     written = {"type": value} if isinstance(value, str) else dict(value)
-    filled = {"type": written["type"], **family_defaults(family, written["type"]), **written}
+    defaults = {"type": written["type"], **family_defaults(family, written["type"])}
+    filled = _overlaid(defaults, written)
     rate = filled.get("learning_rate")
     if isinstance(rate, dict):
         filled["learning_rate"] = _named_object("learning_rate_schedule", rate)

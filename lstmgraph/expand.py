@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lstmgraph.catalogue import RECURRENT_STATES
+from lstmgraph.catalogue import RECURRENT_STATES, layer_traits
 from lstmgraph.graph import LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
 from lstmgraph.resolve import references
@@ -49,11 +49,19 @@ class _Expansion:
             else:
                 self.add_stack(layer, forms)
             return
+        traits = layer_traits(layer.layer)
+        if not self.has_right_inputs(layer, traits):
+            self.broken.add(layer.name)
+            return
+        order = range(len(layer.inputs))
+        if layer.input_names:
+            order = sorted(order, key=lambda i: traits["call"].index(layer.input_names[i]))
         node = Node(
             name=layer.name,
             op=layer.layer,
-            inputs=tuple(self.port(reference) for reference in layer.inputs),
-            input_names=layer.input_names,
+            inputs=tuple(self.port(layer.inputs[i]) for i in order),
+            input_names=tuple(layer.input_names[i] for i in order) if layer.input_names else None,
+            reads_list=traits["multiple_inputs"],
             layer=layer.name,
             path=layer.path,
             arguments=layer.arguments,
@@ -62,6 +70,25 @@ class _Expansion:
         )
         self.nodes.append(node)
         self.stacks[layer.name] = (layer.name,)
+
+    def has_right_inputs(self, layer: LayerDeclaration, traits: Mapping[str, Any]) -> bool:
+        """Whether the number and the names of the inputs are those of Keras's call."""
+        taken, path = traits["call"], (*layer.path, "input")
+        if layer.input_names is not None:
+            unknown = [name for name in layer.input_names if name not in taken]
+            if unknown or taken[0] not in layer.input_names or traits["multiple_inputs"]:
+                at = (*path, unknown[0]) if unknown else path
+                hint = "write a list" if traits["multiple_inputs"] else f"name {', '.join(taken)}"
+                message = f"{layer.layer} does not take inputs of these names"
+                self.document.report("L406", at, message, hint=hint, at_key=True)
+                return False
+        elif not traits["multiple_inputs"] and len(layer.inputs) > len(taken):
+            count = len(layer.inputs)
+            message = f"{layer.layer} reads {len(taken)} input, and {count} are listed"
+            hint = "join them first, for example with a concatenate layer"
+            self.document.report("L406", path, message, hint=hint)
+            return False
+        return True
 
     def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
         """One form for each layer of the stack, or None where their number is wrong."""
@@ -116,7 +143,16 @@ class _Expansion:
             return ports[0]
         name = f"{layer.name}_input"
         path: Path = (*layer.path, "input")
-        self.nodes.append(Node(name=name, op=JOIN, inputs=ports, layer=layer.name, path=path))
+        self.nodes.append(
+            Node(
+                name=name,
+                op=JOIN,
+                inputs=ports,
+                layer=layer.name,
+                path=path,
+                mask_form=layer.mask,
+            )
+        )
         return Port(name)
 
     def port(self, reference: Reference) -> Port:

@@ -43,6 +43,13 @@ class MaskSpec:
     shape: tuple[Dim, ...]
     padding: str = "any"
     value: float | None = None
+    like: Port | None = field(default=None, compare=False)
+    """For lengths: a sequence with as many steps as the mask has."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """What must be computed before the mask."""
+        return (self.port,) if self.like is None else (self.port, self.like)
 
     def __str__(self) -> str:
         text = {"value": f"{self.port} != {self.value}", "ids": f"{self.port} != 0"}
@@ -106,6 +113,8 @@ class Node:
     path: Path
     arguments: Mapping[str, Any] = field(default_factory=dict)
     input_names: tuple[str, ...] | None = None
+    reads_list: bool = False
+    """Whether the call takes all inputs as one list, as merging layers do."""
     dtype_policy: str = "float32"
     mask_form: MaskForm = field(default_factory=Inherited)
     mask: MaskSpec | None = None
@@ -184,7 +193,7 @@ class Graph:
             if node.recurrence:
                 used.update(s.source for s in node.recurrence.states if s.source)
             if node.mask:
-                used.add(node.mask.port)
+                used.update(node.mask.ports)
         return frozenset(used)
 
 

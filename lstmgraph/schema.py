@@ -58,13 +58,22 @@ def recipe_validator() -> Draft202012Validator:
         (name, DRAFT202012.create_resource(read_schema(name)))
         for name in (RECIPE_SCHEMA, KERAS_SCHEMA)
     ]
-    dispatching: Any = validators.extend(Draft202012Validator, {"allOf": _AllOfByType()})
+    dispatching: Any = validators.extend(
+        Draft202012Validator,
+        {"allOf": _AllOfByType()},
+        # JSON Schema takes 64.0 for an integer; Keras does not take it for `units`.
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+    )
     registry: Registry[Any] = Registry().with_resources(resources)
     validator: Draft202012Validator = dispatching(
         {"$ref": RECIPE_SCHEMA},
         registry=registry,
     )
     return validator
+
+
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def bundled_schema() -> dict[str, Any]:

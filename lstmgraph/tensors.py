@@ -27,6 +27,11 @@ class TensorSpec:
         """Number of dimensions, the batch included."""
         return len(self.shape)
 
+    @property
+    def shape_without_batch(self) -> tuple[int | None, ...]:
+        """The shape as Keras writes it: None for a size known only with the data."""
+        return tuple(dim if isinstance(dim, int) else None for dim in self.shape[1:])
+
     def __str__(self) -> str:
         return f"({', '.join(str(dim) for dim in self.shape)})"
 

@@ -49,7 +49,7 @@ def conv_transpose(call: Call) -> LayerFacts:
 
 
 def depthwise_conv(call: Call) -> LayerFacts:
-    """DepthwiseConv1D..2D: every channel is convolved by ``depth_multiplier`` kernels of its own."""
+    """DepthwiseConv1D..2D: each channel has ``depth_multiplier`` kernels of its own."""
     image, channels = _image(call)
     require_positive(call, "depth_multiplier")
     outputs = channels * call.arguments["depth_multiplier"]
@@ -71,13 +71,7 @@ def separable_conv(call: Call) -> LayerFacts:
 
 def conv_lstm(call: Call) -> LayerFacts:
     """ConvLSTM1D..3D: (batch, time, *sizes, channels) -> (batch, [time,] *places, filters)."""
-    for name in ("return_state", "stateful"):
-        if call.arguments[name]:
-            raise LayerMistake(
-                f"`{name}` of {call.layer} is not supported",
-                argument=name,
-                hint=f"leave `{name}` out",
-            )
+    _refuse_states(call)
     dimensions = _dimensions(call)
     spec = call.input
     names = "channels, *sizes" if is_channels_first(call) else "*sizes, channels"
@@ -100,6 +94,16 @@ def conv_lstm(call: Call) -> LayerFacts:
     weights += _bias(call, 4 * filters)
     sequence = (state[0], spec.shape[1], *state[1:])
     return call.facts(sequence if call.arguments["return_sequences"] else state, trainable=weights)
+
+
+def _refuse_states(call: Call) -> None:
+    for name in ("return_state", "stateful"):
+        if call.arguments.get(name):
+            raise LayerMistake(
+                f"`{name}` of {call.layer} is not supported",
+                argument=name,
+                hint=f"leave `{name}` out",
+            )
 
 
 def _refuse_dynamic_sizes(call: Call, image: Spatial) -> None:

@@ -48,7 +48,7 @@ FactsOf = Callable[[str, Mapping[str, Any], Sequence[TensorSpec], str], LayerFac
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a Keras layer: ``arguments`` are complete, ``inputs`` in the order of the call."""
+    """One call of a Keras layer: complete ``arguments``, and ``inputs`` in the call's order."""
 
     layer: str
     arguments: Mapping[str, Any]

@@ -51,6 +51,12 @@ def require_ids(call: Call) -> None:
         )
 
 
+def einsum_kernel(call: Call) -> list[int]:
+    """The shape of an EinsumDense's kernel."""
+    equation = _parse(call)
+    return _kernel(call, equation, _sizes(call, equation, _output_shape(call, equation)))
+
+
 @dataclass(frozen=True)
 class _Equation:
     input: str
@@ -76,7 +82,7 @@ def einsum_dense(call: Call) -> LayerFacts:
     equation = _parse(call)
     output = _output_shape(call, equation)
     letters = _sizes(call, equation, output)
-    weights = [_weight_size(call, equation, letters, letter) for letter in equation.weights]
+    weights = _kernel(call, equation, letters)
     bias = _bias_size(call, equation, letters)
     trainable, frozen = adapted(call, weights[-1], prod(weights[:-1]), bias)
     return call.facts(output, trainable=trainable, non_trainable=frozen)
@@ -87,7 +93,7 @@ def _wrong(call: Call, message: str, hint: str, argument: str = "equation") -> N
 
 
 def _parse(call: Call) -> _Equation:
-    text = call.arguments["equation"].replace(" ", "")
+    text = call.arguments["equation"]
     for elided, pattern in _EQUATIONS.items():
         if match := pattern.fullmatch(text):
             equation = _Equation(match[1], match[2], match[3], elided)
@@ -116,6 +122,7 @@ def _output_shape(call: Call, equation: _Equation) -> list[Dim]:
     elided = len(shape) - len(equation.input)
     whole: list[Dim | None] = [shape[0]]
     if equation.elided == "left":
+        _refuse_reversed(call, shape[1:elided])
         whole += [*shape[1:elided], *given]
     else:
         whole += [*given, *(shape[-elided:] if elided else [])]
@@ -132,6 +139,16 @@ def _output_shape(call: Call, equation: _Equation) -> list[Dim]:
         dim if dim is not None else _kept(call, equation, from_input, place - offset)
         for place, dim in enumerate(whole)
     ]
+
+
+def _refuse_reversed(call: Call, elided: tuple[Dim, ...]) -> None:
+    if elided != elided[::-1]:
+        _wrong(
+            call,
+            f"`...` stands for {len(elided)} dimensions besides the batch in {call.input}, which "
+            "Keras declares in reverse order",
+            "name every dimension with a letter",
+        )
 
 
 def _input_letters(call: Call, equation: _Equation) -> dict[str, Dim]:
@@ -167,6 +184,18 @@ def _sizes(call: Call, equation: _Equation, output: list[Dim]) -> dict[str, Dim]
                 "output_shape",
             )
     return sizes
+
+
+def _kernel(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> list[int]:
+    for letter in equation.output:
+        if letter not in equation.input + equation.weights:
+            _wrong(
+                call,
+                f"output dimension `{letter}` is neither in the input `{equation.input}` nor in "
+                f"the weights `{equation.weights}`",
+                "use only letters of the input and the weights",
+            )
+    return [_weight_size(call, equation, sizes, letter) for letter in equation.weights]
 
 
 def _weight_size(call: Call, equation: _Equation, sizes: dict[str, Dim], letter: str) -> int:

@@ -188,7 +188,7 @@ def _promoted(call: Call) -> str:
 
 
 def _wider(one: str, two: str) -> str:
-    if one == "bool" or one == two:
+    if one in ("bool", two):
         return two
     if two == "bool":
         return one

@@ -50,9 +50,17 @@ def group_normalization(call: Call) -> LayerFacts:
 
 
 def rms_normalization(call: Call) -> LayerFacts:
-    """RMSNormalization: any shape of floats: Keras rounds the result for integers."""
+    """RMSNormalization: any shape of floats (integers would be rounded), over its last axes."""
     require_float(call)
-    size = prod(static_dim(call, axis, argument="axis") for axis in _axes(call))
+    axes, rank = _axes(call), call.input.rank
+    if axes != tuple(range(rank - len(axes), rank)):
+        raise LayerMistake(
+            f"RMSNormalization scales only the last axes of {call.input}, got axis "
+            f"{call.arguments['axis']}",
+            argument="axis",
+            hint="use -1, or list the last axes in order; Permute brings another axis there",
+        )
+    size = prod(static_dim(call, axis, argument="axis") for axis in axes)
     return call.facts(call.input.shape, trainable=size)
 
 
@@ -111,9 +119,17 @@ def _nested_shape(value: Any) -> tuple[int, ...]:
 
 
 def _axes(call: Call) -> tuple[int, ...]:
+    """The axes in the order in which Keras sorts them, negative ones first, each from 0 on."""
     axis = call.arguments["axis"]
-    axes = axis if isinstance(axis, list | tuple) else [axis]
-    return tuple(positive_axis(call, one, call.input.rank) for one in axes)
+    axes = sorted(axis) if isinstance(axis, list | tuple) else [axis]
+    found = tuple(positive_axis(call, one, call.input.rank) for one in axes)
+    if len(set(found)) < len(found):
+        raise LayerMistake(
+            f"{call.layer}'s `axis` {list(axes)} names an axis of {call.input} twice",
+            argument="axis",
+            hint="name every axis once",
+        )
+    return found
 
 
 def _axis_size(call: Call) -> int:

@@ -73,12 +73,12 @@ def mel_spectrogram(call: Call) -> LayerFacts:
         )
     samples = spec.shape[1]
     if isinstance(samples, int):
-        _check_samples(call, samples, fft, stride)
+        _check_samples(samples, fft, stride)
     frames = ceil_divide_dim(shift_dim(samples, 1), stride)
     return call.facts((spec.shape[0], call.arguments["num_mel_bins"], frames))
 
 
-def _check_samples(call: Call, samples: int, fft: int, stride: int) -> None:
+def _check_samples(samples: int, fft: int, stride: int) -> None:
     if samples <= fft // 2:
         raise LayerMistake(
             f"MelSpectrogram mirrors {fft // 2} samples at each end, got {samples} samples",
@@ -105,7 +105,7 @@ def stft_spectrogram(call: Call) -> LayerFacts:
     if call.compute_dtype == "bfloat16":
         raise LayerMistake(
             "STFTSpectrogram does not compute in bfloat16",
-            argument="dtype",
+            argument="dtype_policy",
             hint="use float32 or mixed_float16",
         )
     channels = static_dim(call, image.channel_axis)

@@ -3,6 +3,7 @@
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
+    require_float,
     require_positive,
     require_rank,
     static_dim,
@@ -35,6 +36,8 @@ def _recurrent(call: Call, gates: int, biases: int) -> LayerFacts:
         "for a static vector, or Reshape",
     )
     require_positive(call, "units")
+    if call.arguments["dropout"] or call.arguments["recurrent_dropout"]:
+        require_float(call)  # in training only, TensorFlow fails on integers
     units = call.arguments["units"]
     weights = static_dim(call, -1) + units + (biases if call.arguments["use_bias"] else 0)
     batch, time, _ = sequence.shape

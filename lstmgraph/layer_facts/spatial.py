@@ -56,8 +56,8 @@ def spatial_input(call: Call, dimensions: int) -> Spatial:
 def _rank_hint(call: Call, dimensions: int) -> str:
     expected = layout(dimensions, is_channels_first(call))
     spatial = call.input.rank - 2
-    if 1 <= spatial <= 3:
-        sibling = call.layer.replace(f"{dimensions}D", f"{spatial}D")
+    sibling = call.layer.replace(f"{dimensions}D", f"{spatial}D")
+    if 1 <= spatial <= 3 and sibling not in {call.layer, "DepthwiseConv3D", "SeparableConv3D"}:
         return f"use {sibling}, or reshape the input to {expected}"
     if call.input.rank == 2:
         return f"give it {expected}: return_sequences on a recurrent layer before it, or Reshape"

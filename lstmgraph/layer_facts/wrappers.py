@@ -1,16 +1,14 @@
 """Layers around another layer."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
     LayerMistake,
-    require_float,
+    is_float,
     require_min_rank,
     require_positive,
 )
+from lstmgraph.layer_facts.dense import einsum_kernel
 from lstmgraph.tensors import TensorSpec
 
 # The argument that sizes the last axis of each layer's kernel or embeddings.
@@ -49,7 +47,13 @@ def spectral_normalization(call: Call) -> LayerFacts:
     """
     require_positive(call, "power_iterations")
     inner = _inner(call, call.input)
-    require_float(call)
+    if not is_float(call.input.dtype):
+        raise LayerMistake(
+            f"SpectralNormalization would round its output to the input's {call.input.dtype}",
+            input=0,
+            hint="declare the input float32; around an Embedding, use the Embedding alone, with an "
+            "`embeddings_constraint`",
+        )
     vector = _kernel_columns(call)
     return call.facts(
         inner.output.shape,
@@ -59,7 +63,7 @@ def spectral_normalization(call: Call) -> LayerFacts:
 
 
 def _inner(call: Call, spec: TensorSpec) -> LayerFacts:
-    layer: Mapping[str, Any] = call.arguments["layer"]
+    layer = call.arguments["layer"]
     try:
         return call.facts_of(layer["type"], layer, [spec], call.compute_dtype)
     except LayerMistake as mistake:
@@ -81,21 +85,10 @@ def _kernel_columns(call: Call) -> int:
         channels = call.input.shape[1 if layer["data_format"] == "channels_first" else -1]
         return int(channels)
     if kind == "EinsumDense":
-        return _einsum_columns(call, layer)
+        inner = Call(kind, layer, call.inputs, call.compute_dtype, call.facts_of)
+        return einsum_kernel(inner)[-1]
     raise LayerMistake(
         f"SpectralNormalization needs a layer with a kernel, {kind} has none",
         argument="layer",
         hint="wrap a Dense, a convolution or an Embedding",
     )
-
-
-def _einsum_columns(call: Call, layer: Mapping[str, Any]) -> int:
-    """The last weight letter's size, read off the facts of a layer biased along it alone."""
-    equation = layer["equation"].replace(" ", "")
-    letter = equation.split(",")[1].split("->")[0][-1]
-    place = equation.split("->")[1].find(letter)
-    inner = _inner(call, call.input).output.shape
-    if place < 0:
-        position = equation.split(",")[0].find(letter)
-        return int(call.input.shape[position - (len(equation.split(",")[0]))])
-    return int(inner[place - len(equation.split("->")[1])])

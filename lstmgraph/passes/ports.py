@@ -54,6 +54,7 @@ def _merged_last(node: Node) -> Node:
         layer=node.layer,
         path=node.path,
         arguments=keras_arguments(op),
+        reads_list=True,
         dtype_policy=node.dtype_policy,
     )
 

@@ -172,6 +172,7 @@ class _Wiring:
                 layer=node.layer,
                 path=path,
                 arguments=arguments,
+                reads_list=op == "Concatenate",
                 dtype_policy=node.dtype_policy,
             )
         )

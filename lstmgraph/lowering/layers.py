@@ -1,0 +1,114 @@
+"""Keras layers from nodes: every argument explicit, dtype policies on layers, never globally."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.catalogue import named_class, takes_seed
+from lstmgraph.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
+from lstmgraph.lowering.seeds import derived_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FAMILIES: Mapping[str, str] = {
+    "_initializer": "initializer",
+    "_regularizer": "regularizer",
+    "_constraint": "constraint",
+}
+"""Arguments whose values are Keras objects, by how the argument's name ends."""
+
+
+def make_layer(
+    node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
+) -> keras.Layer:
+    """The Keras layer that `node` calls."""
+    if node.recurrence is None:
+        return _plain_layer(node.op, node.name, node.arguments, node.dtype_policy, seed)
+    arguments = {
+        **node.arguments,
+        **_recurrent_arguments(node, node.recurrence, used, forced_cudnn=forced_cudnn),
+    }
+    if not node.recurrence.bidirectional:
+        return _recurrent_layer(node, node.name, arguments, seed)
+    # Each direction is made by itself: one layer copied would copy its seeds and so its kernels.
+    backwards = {**arguments, "go_backwards": not arguments["go_backwards"]}
+    return keras.layers.Bidirectional(
+        _recurrent_layer(node, f"forward_{node.name}", arguments, seed),
+        backward_layer=_recurrent_layer(node, f"backward_{node.name}", backwards, seed),
+        merge_mode=node.recurrence.merge_mode,
+        name=node.name,
+        dtype=node.dtype_policy,
+    )
+
+
+def _recurrent_arguments(
+    node: Node, recurrence: Recurrence, used: frozenset[Port], *, forced_cudnn: bool
+) -> dict[str, Any]:
+    kernel = recurrence.kernel.name if recurrence.kernel else "standard"
+    reads_sequence = Port(node.name, SEQUENCE) in used
+    arguments: dict[str, Any] = {
+        "return_sequences": reads_sequence,
+        "return_state": any(Port(node.name, slot) in used for slot in state_outputs(recurrence)),
+        # Without the sequence, Keras's loop would zero the last output of padded rows.
+        "zero_output_for_mask": reads_sequence
+        and node.mask is not None
+        and recurrence.padded_output == "zero",
+        "unroll": kernel == "unrolled",
+    }
+    if node.op != "SimpleRNN":
+        arguments["use_cudnn"] = (forced_cudnn or "auto") if kernel == "cudnn" else False
+    return arguments
+
+
+def _recurrent_layer(
+    node: Node, name: str, arguments: Mapping[str, Any], seed: int | None
+) -> keras.Layer:
+    own = _own_seeds(node, name, arguments)
+    return _plain_layer(node.op, name, own, node.dtype_policy, seed)
+
+
+def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where the recipe seeds an initializer that several kernels use, a seed for each kernel."""
+    if name == node.name == node.layer:
+        return arguments
+    return {
+        key: {**value, "seed": derived_seed(value["seed"], name)}
+        if isinstance(value, dict) and value.get("seed") is not None
+        else value
+        for key, value in arguments.items()
+    }
+
+
+def _plain_layer(
+    op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
+) -> keras.Layer:
+    values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
+    if seed is not None and "seed" in values and values["seed"] is None:
+        values["seed"] = derived_seed(seed, name, "seed")
+    layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)
+    return layer
+
+
+def _value(key: str, value: Any, name: str, policy: str, seed: int | None) -> Any:
+    if key == "layer" and isinstance(value, dict):
+        inner = {k: v for k, v in value.items() if k not in ("type", "dtype_policy")}
+        own_policy = value.get("dtype_policy", policy)
+        return _plain_layer(value["type"], f"{name}_layer", inner, own_policy, seed)
+    family = next((f for ending, f in FAMILIES.items() if key.endswith(ending)), None)
+    if family is None or value is None:
+        return value
+    return _keras_object(family, value, None if seed is None else derived_seed(seed, name, key))
+
+
+def _keras_object(family: str, value: str | Mapping[str, Any], seed: int | None) -> Any:
+    """An initializer, regularizer or constraint from its name or mapping."""
+    own = {} if isinstance(value, str) else {k: v for k, v in value.items() if k != "type"}
+    spelling = value if isinstance(value, str) else value["type"]
+    if family == "initializer" and seed is not None and takes_seed(family, spelling):
+        own = {**own, "seed": own["seed"] if own.get("seed") is not None else seed}
+    elif isinstance(value, str):
+        return value
+    return getattr(getattr(keras, f"{family}s"), named_class(family, spelling))(**own)

@@ -1,0 +1,45 @@
+"""Masks as explicit boolean tensors of shape (batch, time)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.graph import MaskSpec, Port
+
+Tensor = Any
+
+
+class Masks:
+    """Makes each mask once, and gives the same tensor to every call that uses it."""
+
+    def __init__(self, tensors: Mapping[Port, Tensor]) -> None:
+        self._tensors = tensors
+        self._made: dict[MaskSpec, Tensor] = {}
+
+    def tensor(self, mask: MaskSpec) -> Tensor:
+        """The mask as a boolean tensor, true where a step counts."""
+        if mask not in self._made:
+            self._made[mask] = self._make(mask)
+        return self._made[mask]
+
+    def _make(self, mask: MaskSpec) -> Tensor:
+        source = self._tensors[mask.port]
+        if mask.kind == "value":
+            return ops.any(ops.not_equal(source, mask.value), axis=-1)
+        if mask.kind == "ids":
+            return ops.not_equal(source, 0)
+        if mask.kind == "lengths" and mask.like is not None:
+            return _first_steps(self._tensors[mask.like], source)
+        return source
+
+
+def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """True for the first ``lengths`` steps; counts along `sequence`, whose time may be unknown."""
+    one_feature = sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
+    step = ops.cumsum(ops.ones_like(one_feature, dtype="int32"), axis=1)
+    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))

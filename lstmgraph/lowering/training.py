@@ -1,0 +1,66 @@
+"""``training:`` -> ``model.compile``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.catalogue import named_class
+from lstmgraph.training_checks import is_by_output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.recipe import RecipeDeclaration, Training
+
+
+def compile_model(model: keras.Model, recipe: RecipeDeclaration) -> None:
+    """Compile `model` as the recipe says; losses and metrics are given for each output by name."""
+    training = recipe.training
+    if training is None:
+        return
+    names = list(model.output)
+    policies = {layer.dtype_policy for layer in recipe.layers.values()}
+    model.compile(
+        optimizer=_optimizer(training, scales_loss="mixed_float16" in policies),
+        loss=_losses(training, names),
+        loss_weights=training.loss_weights,
+        metrics=_metrics(training, names),
+        jit_compile=recipe.runtime.xla,
+    )
+
+
+def _optimizer(training: Training, *, scales_loss: bool) -> keras.Optimizer:
+    optimizer: keras.Optimizer = _named("optimizers", "optimizer", training.optimizer)
+    # Keras scales the loss by itself only under a global policy, which is never set here.
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scales_loss else optimizer
+
+
+def _losses(training: Training, names: list[str]) -> dict[str, Any]:
+    losses = training.loss if is_by_output(training.loss) else dict.fromkeys(names, training.loss)
+    return {name: _string_or_object("losses", "loss", loss) for name, loss in losses.items()}
+
+
+def _metrics(training: Training, names: list[str]) -> dict[str, list[Any]]:
+    written = training.metrics
+    by_output = written if isinstance(written, dict) else dict.fromkeys(names, written)
+    return {
+        name: [_string_or_object("metrics", "metric", metric) for metric in metrics]
+        for name, metrics in by_output.items()
+    }
+
+
+def _string_or_object(module: str, family: str, value: str | Mapping[str, Any]) -> Any:
+    return value if isinstance(value, str) else _named(module, family, value)
+
+
+def _named(module: str, family: str, value: Mapping[str, Any]) -> Any:
+    arguments = {key: argument for key, argument in value.items() if key != "type"}
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, dict):
+        arguments["learning_rate"] = _named("optimizers.schedules", "learning_rate_schedule", rate)
+    place: Any = keras
+    for part in module.split("."):
+        place = getattr(place, part)
+    return getattr(place, named_class(family, value["type"]))(**arguments)

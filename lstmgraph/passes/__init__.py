@@ -1,0 +1,37 @@
+"""Passes over the graph, in order. Each takes a graph and gives one of which more is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lstmgraph.passes.checks import check_graph
+from lstmgraph.passes.kernels import choose_kernels
+from lstmgraph.passes.masks import place_masks
+from lstmgraph.passes.names import check_names
+from lstmgraph.passes.ports import choose_ports
+from lstmgraph.passes.shapes import infer_shapes
+from lstmgraph.passes.states import wire_states
+
+if TYPE_CHECKING:
+    from lstmgraph.document import Document
+    from lstmgraph.graph import Graph
+
+    Pass = Callable[[Graph, Document], Graph]
+
+PASSES: tuple[Pass, ...] = (
+    wire_states,
+    choose_ports,
+    check_names,
+    infer_shapes,
+    place_masks,
+    choose_kernels,
+    check_graph,
+)
+
+
+def run_passes(graph: Graph, document: Document) -> Graph:
+    """Run every pass; what is wrong is reported to `document`."""
+    for each in PASSES:
+        graph = each(graph, document)
+    return graph

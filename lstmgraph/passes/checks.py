@@ -1,0 +1,117 @@
+"""What must hold between nodes, once shapes, masks and states are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.dtypes import is_float
+from lstmgraph.graph import Graph, Node, Port, Recurrence, StateSpec
+from lstmgraph.recipe import FromStatic, Split
+from lstmgraph.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.document import Document
+    from lstmgraph.recipe import SingleStateForm
+
+Specs = dict["Port", "TensorSpec"]
+
+
+def check_graph(graph: Graph, document: Document) -> Graph:
+    """Report states that do not fit, and parts that no output needs."""
+    specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    for node in graph.nodes:
+        if node.recurrence:
+            _check_states(graph, node, node.recurrence, specs, document)
+    if not document.diagnostics:  # a part can look unused because what reads it is wrong
+        _check_used(graph, document)
+    return graph
+
+
+def _check_states(
+    graph: Graph, node: Node, recurrence: Recurrence, specs: Specs, document: Document
+) -> None:
+    wanted = TensorSpec((BATCH, recurrence.units), "")
+    for state in recurrence.states:
+        form = _form(recurrence, state)
+        if isinstance(form, FromStatic):
+            _check_static(graph, form, specs, document)
+            continue
+        spec = specs.get(state.source) if state.source else None
+        if spec is None or (spec.shape == wanted.shape and is_float(spec.dtype)):
+            continue
+        document.report(
+            "L604",
+            form.path,
+            f"the state {state.slot} of '{node.name}' is {wanted}, and '{state.source}' is "
+            f"{spec} {spec.dtype}",
+            hint="name a tensor of that shape, or write `bridge: dense`",
+        )
+
+
+def _form(recurrence: Recurrence, state: StateSpec) -> SingleStateForm:
+    form = recurrence.state_form
+    if not isinstance(form, Split):
+        return form
+    return form.c if state.slot.endswith("c") and form.c else form.h
+
+
+def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Document) -> None:
+    for reference in form.sources:
+        spec = specs.get(graph.primary_or_port(reference))
+        if spec is None or (spec.rank == 2 and is_float(spec.dtype)):
+            continue
+        hint = "name inputs of shape [features]"
+        if not is_float(spec.dtype):
+            hint = "embed the ids, or declare the input float32"
+        elif spec.rank == 3:
+            hint = "a sequence is not static: use its last step, such as a layer's `.last`"
+        message = f"static features are (batch, features), and '{reference}' is {spec} {spec.dtype}"
+        document.report("L609", reference.path, message, hint=hint)
+
+
+def _check_used(graph: Graph, document: Document) -> None:
+    needed = needed_names(graph)
+    used_layers = {node.layer for node in graph.nodes if node.name in needed}
+    unused: list[tuple[str, Path]] = [
+        ("layer", ("layers", name)) for name in graph.stacks if name not in used_layers
+    ]
+    unused += [
+        ("input", tensor.path)
+        for tensor in graph.inputs.values()
+        if tensor.name not in needed and not tensor.made
+    ]
+    for what, path in unused:
+        hint = f"read it, or remove the {what}"
+        document.report(
+            "L305", path, f"no output needs the {what} '{path[-1]}'", hint=hint, at_key=True
+        )
+
+
+def needed_names(graph: Graph) -> frozenset[str]:
+    """Names of the nodes and inputs that the outputs are computed from."""
+    nodes: Mapping[str, Node] = graph.by_name()
+    waiting = [port.node for port in graph.outputs.values()]
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        if name in nodes:
+            waiting += [port.node for port in read_ports(nodes[name])]
+    return frozenset(needed)
+
+
+def read_ports(node: Node) -> list[Port]:
+    """Every port that the call of `node` reads: inputs, states and the mask's."""
+    ports = list(node.inputs)
+    if node.recurrence:
+        ports += [state.source for state in node.recurrence.states if state.source]
+    if node.mask:
+        ports += node.mask.ports
+    return ports

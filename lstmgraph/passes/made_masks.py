@@ -1,0 +1,121 @@
+"""Masks that a layer of the recipe makes for itself: by value, lengths, input or another layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.expand import JOIN
+from lstmgraph.graph import Graph, MaskSpec, Node, Port
+from lstmgraph.recipe import MaskByInput, MaskByLengths, MaskByValue, MaskFrom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.tensors import Dim, TensorSpec
+
+
+class MaskMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
+    """A mask that cannot be, or that would be lost."""
+
+    def __init__(self, code: str, path: Path, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.path = path
+        self.hint = hint
+
+
+def made_mask(
+    graph: Graph,
+    node: Node,
+    masks: Mapping[Port, MaskSpec],
+    specs: Mapping[Port, TensorSpec],
+) -> MaskSpec | None:
+    """The mask that the recipe writes on `node`, of shape (batch, time).
+
+    Raises:
+        MaskMistake: it does not fit the steps of the node's input.
+    """
+    form = node.mask_form
+    sequence = _sequence(graph, node, specs)
+    steps = specs[node.inputs[0]].shape[:2]
+    path = (*node.path, "mask")
+    if isinstance(form, MaskByValue):
+        return MaskSpec("value", sequence, steps, form.padding, form.value)
+    if isinstance(form, MaskByLengths):
+        port = Port(form.lengths.layer)
+        _check_lengths(port, specs[port], form.lengths.path)
+        return MaskSpec("lengths", port, steps, "right", like=sequence)
+    if isinstance(form, MaskByInput):
+        port = Port(form.source.layer)
+        if specs[port].dtype != "bool":
+            raise MaskMistake(
+                "L502",
+                form.source.path,
+                f"a mask is bool, and '{port}' holds {specs[port].dtype}",
+                "declare the input with dtype bool",
+            )
+        _check_steps(str(port), specs[port].shape, steps, form.source.path)
+        return MaskSpec("input", port, steps, form.padding)
+    if isinstance(form, MaskFrom):
+        return _mask_from(graph, form, masks, steps, (*path, "from"))
+    return None
+
+
+def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Port:
+    """The sequence itself, where the node reads one joined with other features."""
+    source = graph.by_name().get(node.inputs[0].node)
+    if source is None or source.op != JOIN:
+        return node.inputs[0]
+    return next(port for port in source.inputs if specs[port].rank == 3)
+
+
+def _check_lengths(port: Port, spec: TensorSpec, path: Path) -> None:
+    if spec.rank == 1 and spec.dtype.startswith(("int", "uint")):
+        return
+    raise MaskMistake(
+        "L502",
+        path,
+        f"lengths are one integer a row, and '{port}' is {spec} {spec.dtype}",
+        "declare the input as {shape: [], dtype: int32}",
+    )
+
+
+def _check_steps(name: str, shape: tuple[Dim, ...], steps: tuple[Dim, ...], path: Path) -> None:
+    if shape == steps:
+        return
+    raise MaskMistake(
+        "L503",
+        path,
+        f"the mask '{name}' is {_show(shape)}, and the steps here are {_show(steps)}",
+        "use a mask of the same time dimension; equal names mean equal lengths",
+    )
+
+
+def _mask_from(
+    graph: Graph,
+    form: MaskFrom,
+    masks: Mapping[Port, MaskSpec],
+    steps: tuple[Dim, ...],
+    path: Path,
+) -> MaskSpec | None:
+    port = graph.primary_or_port(form.source)
+    mask = masks.get(port)
+    if mask is None and not form.source.port and form.source.layer in graph.stacks:
+        # A layer whose last output is its primary one still has the mask that it ran with.
+        mask = graph.by_name()[graph.stacks[form.source.layer][-1]].mask
+        mask = mask or masks.get(Port(port.node, "sequence"))
+    if mask is None:
+        raise MaskMistake(
+            "L508",
+            path,
+            f"'{form.source}' carries no mask",
+            "name a layer whose output is masked, or write `mask: none`",
+        )
+    _check_steps(str(form.source), mask.shape, steps, path)
+    return replace(mask, padding=form.padding) if form.padding != "any" else mask
+
+
+def _show(shape: tuple[Dim, ...]) -> str:
+    return f"({', '.join(str(dim) for dim in shape)})"

@@ -1,0 +1,200 @@
+"""Masks: which one every call gets, and where one stands, ends or would be lost.
+
+Keras hands masks on implicitly, and loses them silently in many places. Here the mask of every
+port is known; a layer that would lose one is refused unless the recipe says ``mask: none`` there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.catalogue import layer_traits
+from lstmgraph.expand import JOIN
+from lstmgraph.graph import OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.passes.made_masks import MaskMistake, made_mask
+from lstmgraph.recipe import Inherited, MaskByLengths, NoMask
+
+if TYPE_CHECKING:
+    from lstmgraph.document import Document
+    from lstmgraph.tensors import TensorSpec
+
+MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Concatenate"})
+READ_BY_FIRST_INPUT = frozenset(
+    {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
+)
+"""Layers that use the masks of all inputs and hand on the first one's."""
+ENDS_MASK = frozenset({"GlobalAveragePooling1D"})
+"""Layers that use the mask and give an output without time steps."""
+CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+
+Masks = dict["Port", "MaskSpec"]
+Specs = dict["Port", "TensorSpec"]
+
+
+def place_masks(graph: Graph, document: Document) -> Graph:
+    """Give every call its mask, and every port the mask that it carries."""
+    masks: Masks = {}
+    specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    used = graph.used_ports()
+    nodes = []
+    for node in graph.nodes:
+        if node.outputs:
+            try:
+                node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
+            except MaskMistake as mistake:
+                document.report(mistake.code, mistake.path, str(mistake), hint=mistake.hint)
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        masks |= {Port(node.name, output): mask for output, mask in node.output_masks.items()}
+        nodes.append(node)
+    return graph.with_nodes(nodes)
+
+
+def _masked(
+    graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]
+) -> Node:
+    incoming = [masks.get(port) for port in node.inputs]
+    if node.op == JOIN:
+        return _joined(node, incoming)
+    if isinstance(node.mask_form, NoMask):
+        return replace(node, drops_mask=any(incoming))
+    if isinstance(node.mask_form, Inherited):
+        mask = incoming[0]
+    else:
+        _check_takes_mask(node)
+        mask = made_mask(graph, node, masks, specs)
+    if node.recurrence:
+        return _recurrent(node, mask, used)
+    return _layer(node, mask, incoming, specs)
+
+
+def _joined(node: Node, incoming: list[MaskSpec | None]) -> Node:
+    distinct = {mask for mask in incoming if mask}
+    if len(distinct) > 1 and isinstance(node.mask_form, Inherited):
+        raise MaskMistake(
+            "L504",
+            node.path,
+            "the joined sequences carry different masks",
+            "say which one counts: `mask: {from: NAME}` on this layer, or `mask: none`",
+        )
+    mask = next((mask for mask in incoming if mask), None)
+    # The join is an operation without an implicit mask: a mask reaches the call explicitly only.
+    return replace(node, output_masks={OUTPUT: mask} if mask else {})
+
+
+def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node:
+    recurrence = node.recurrence
+    if mask is None or recurrence is None:
+        return node
+    reads_sequence = Port(node.name, SEQUENCE) in used
+    if reads_sequence and node.arguments.get("go_backwards"):
+        raise MaskMistake(
+            "L505",
+            (*node.path, "go_backwards"),
+            "the outputs run backwards, and the mask that Keras hands on with them does not",
+            "use `bidirectional: true`, or read only `.last` and `.state`",
+        )
+    if recurrence.padded_output == "hold" and recurrence.bidirectional:
+        raise MaskMistake(
+            "L506",
+            (*node.path, "padded_output"),
+            "a bidirectional layer gives zeros at padded steps on every kernel",
+            "write `padded_output: zero`",
+        )
+    return replace(node, mask=mask, output_masks={SEQUENCE: mask})
+
+
+def _layer(
+    node: Node, mask: MaskSpec | None, incoming: list[MaskSpec | None], specs: Specs
+) -> Node:
+    made = _made_by_layer(node, specs)
+    if made:
+        return replace(node, output_masks={OUTPUT: made})
+    if mask is None and not any(incoming):
+        return node
+    traits = layer_traits(node.op)
+    _check_softmax(node, mask, specs)
+    takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
+    handed_on = _handed_on(node, mask, incoming)
+    return replace(
+        node,
+        mask=mask if takes_one else None,
+        output_masks={OUTPUT: handed_on} if handed_on else {},
+    )
+
+
+def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
+    """The mask that Masking makes, or Embedding with ``mask_zero``."""
+    source = node.inputs[0]
+    if node.op == "Masking":
+        value = node.arguments["mask_value"]
+        return MaskSpec("value", source, specs[source].shape[:-1], value=value)
+    if node.op == "Embedding" and node.arguments["mask_zero"]:
+        return MaskSpec("ids", source, specs[source].shape)
+    return None
+
+
+def _handed_on(
+    node: Node, mask: MaskSpec | None, incoming: list[MaskSpec | None]
+) -> MaskSpec | None:
+    """The mask of the output, or None where the output has no time steps to mask."""
+    if node.op in ENDS_MASK or (node.op in CONV_LSTM and not node.arguments["return_sequences"]):
+        return None
+    if node.op in READ_BY_FIRST_INPUT:
+        return incoming[0]
+    if node.op in MERGES:
+        return _merged(node, incoming)
+    if not layer_traits(node.op)["supports_masking"] or node.op == "Dot":
+        carrier = next(i for i, found in enumerate(incoming) if found or mask)
+        raise MaskMistake(
+            "L501",
+            node.path,
+            f"{node.op} does not hand masks on: that of '{node.inputs[carrier]}' ends here",
+            "if padded steps may count from here on, write `mask: none` on this layer",
+        )
+    return mask
+
+
+def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:
+    on_time = node.op == "Concatenate" and node.arguments["axis"] == 1
+    if len(set(incoming)) == 1 and not on_time:
+        return incoming[0]
+    unmasked = next((i for i, mask in enumerate(incoming) if mask is None), None)
+    what = "inputs of different masks"
+    if unmasked is not None:
+        what = f"a masked input with '{node.inputs[unmasked]}', which has no mask"
+    elif on_time:
+        what = "masked sequences one after the other"
+    hint = "if padded steps may count from here on, write `mask: none` on this layer"
+    if node.op == "Concatenate" and unmasked is not None:
+        hint += "; to join features to a recurrent layer's input, list them in its `input:`"
+    raise MaskMistake(
+        "L501", node.path, f"{node.op} merges {what}: the mask would be lost or wrong", hint
+    )
+
+
+def _check_takes_mask(node: Node) -> None:
+    if node.recurrence or (
+        layer_traits(node.op)["masks"] == ["mask"] and not layer_traits(node.op)["multiple_inputs"]
+    ):
+        return
+    by_lengths = isinstance(node.mask_form, MaskByLengths)
+    raise MaskMistake(
+        "L507",
+        (*node.path, "mask"),
+        f"{node.op} takes no mask",
+        f"give the {'lengths' if by_lengths else 'mask'} to the layers that use it, or write "
+        "`mask: none` to drop the one that comes in",
+    )
+
+
+def _check_softmax(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
+    """Keras lines a Softmax layer's mask up with the last axes, not with time."""
+    if node.op == "Softmax" and mask and specs[node.inputs[0]].rank != len(mask.shape):
+        raise MaskMistake(
+            "L509",
+            node.path,
+            f"Keras's Softmax would apply the (batch, time) mask of '{node.inputs[0]}' to the "
+            "last axes of its input",
+            "write `type: activation` with `activation: softmax`",
+        )

@@ -1,0 +1,57 @@
+"""What `training:` says, against the outputs that the recipe has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.schema_messages import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.document import Document
+    from lstmgraph.recipe import RecipeDeclaration
+
+CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+def check_training(recipe: RecipeDeclaration, document: Document) -> None:
+    """Report losses and metrics of outputs that are not there, and what Keras would refuse."""
+    training = recipe.training
+    if training is None:
+        return
+    written = document.data.get("outputs", {})
+    outputs = [name for name in written if isinstance(name, str)]
+    by_output = {
+        "loss": training.loss if is_by_output(training.loss) else {},
+        "metrics": training.metrics if isinstance(training.metrics, dict) else {},
+        "loss_weights": training.loss_weights or {},
+    }
+    for section, entries in by_output.items():
+        for name in entries:
+            if name not in outputs:
+                document.report(
+                    "L751",
+                    ("training", section, name),
+                    f"there is no output '{name}'{did_you_mean(name, outputs)}",
+                    hint=f"the outputs are: {', '.join(outputs)}",
+                    at_key=True,
+                )
+    _check_clipping(training.optimizer, document)
+
+
+def is_by_output(loss: Any) -> bool:
+    """Whether `loss` is a mapping from outputs to losses, and not one loss for all."""
+    return isinstance(loss, dict) and "type" not in loss
+
+
+def _check_clipping(optimizer: Mapping[str, Any], document: Document) -> None:
+    clippings = [name for name in CLIPPINGS if optimizer.get(name) is not None]
+    if len(clippings) > 1:
+        document.report(
+            "L752",
+            ("training", "optimizer", clippings[1]),
+            f"Keras takes one of {', '.join(CLIPPINGS)}, and {len(clippings)} are given",
+            hint="keep one",
+            at_key=True,
+        )
