@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RECURRENT_STATES: Mapping[str, tuple[str, ...]] = {
     "LSTM": ("h", "c"),

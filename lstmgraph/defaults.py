@@ -80,7 +80,9 @@ def _schema_defaults(definition: str) -> Data:
 
 
 def _layers_behind_outputs(data: Data, at_fault: frozenset[Path]) -> set[str]:
-    return {str(port).partition(".")[0] for port in _sound_entries(data, "outputs", at_fault).values()}
+    return {
+        str(port).partition(".")[0] for port in _sound_entries(data, "outputs", at_fault).values()
+    }
 
 
 def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
@@ -100,11 +102,19 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
     else:
         filled |= argument_defaults(kind)
     filled = _overlaid(filled, layer)
+    _fix_data_format(filled)
     inner = filled.get("layer")
     if isinstance(inner, dict):
         defaults = {"type": inner["type"], **argument_defaults(layer_class(inner["type"]))}
         filled["layer"] = _overlaid(defaults, inner)
+        _fix_data_format(filled["layer"])
     return filled
+
+
+def _fix_data_format(arguments: Data) -> None:
+    """Left at null, Keras would read the data format from a file in the user's home."""
+    if "data_format" in arguments and arguments["data_format"] is None:
+        arguments["data_format"] = "channels_last"
 
 
 def _overlaid(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Data:
@@ -116,7 +126,7 @@ def _overlaid(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Data:
         and isinstance(value, int)
         and not isinstance(value, bool)
     }
-    return {**defaults, **own, **numbers}
+    return {**own, **{k: v for k, v in defaults.items() if k not in own}, **numbers}
 
 
 def _recurrent_defaults(layer: Data, kind: str) -> Data:

@@ -8,8 +8,7 @@ stream), and this module resolves.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import Diagnostic, Diagnostics, Path, Place, Span
 from lstmgraph.yaml_nodes import (
@@ -22,6 +21,9 @@ from lstmgraph.yaml_nodes import (
     compose,
 )
 from lstmgraph.yaml_values import BadNumberError, resolve_scalar
+
+if TYPE_CHECKING:
+    from pathlib import Path as FilePath
 
 MAX_NODES = 100_000
 """Values in one recipe, aliases expanded; a file of 201 bytes can ask for millions."""
@@ -54,7 +56,7 @@ class Document:
                     return table[part]
         return Place(self.source, _START)
 
-    def report(  # noqa: PLR0913 - one call says everything about a mistake
+    def report(
         self,
         code: str,
         path: Path,

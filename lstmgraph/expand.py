@@ -1,4 +1,4 @@
-"""Wired layers -> a graph with one node for each call: stacks laid out, joined inputs written out."""
+"""Wired layers -> a graph with one node for each call: stacks and joined inputs are laid out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Refer
 from lstmgraph.resolve import references
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
@@ -53,14 +53,12 @@ class _Expansion:
         if not self.has_right_inputs(layer, traits):
             self.broken.add(layer.name)
             return
-        order = range(len(layer.inputs))
-        if layer.input_names:
-            order = sorted(order, key=lambda i: traits["call"].index(layer.input_names[i]))
+        references, input_names = in_call_order(layer, traits["call"])
         node = Node(
             name=layer.name,
             op=layer.layer,
-            inputs=tuple(self.port(layer.inputs[i]) for i in order),
-            input_names=tuple(layer.input_names[i] for i in order) if layer.input_names else None,
+            inputs=tuple(self.port(reference) for reference in references),
+            input_names=input_names,
             reads_list=traits["multiple_inputs"],
             layer=layer.name,
             path=layer.path,
@@ -218,6 +216,17 @@ class _Expansion:
             for way in ways
             for slot in RECURRENT_STATES[layer.layer]
         ]
+
+
+def in_call_order(
+    layer: LayerDeclaration, call: Sequence[str]
+) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
+    """The inputs, and their names where they have any, in the order of Keras's call."""
+    if layer.input_names is None:
+        return layer.inputs, None
+    by_name = dict(zip(layer.input_names, layer.inputs, strict=True))
+    names = tuple(name for name in call if name in by_name)
+    return tuple(by_name[name] for name in names), names
 
 
 def stack_names(layer: str, depth: int) -> tuple[str, ...]:

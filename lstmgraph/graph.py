@@ -6,13 +6,16 @@ the model is known here, and so is what Keras would not report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lstmgraph.diagnostics import Path
 from lstmgraph.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
-from lstmgraph.tensors import Dim, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.tensors import Dim, TensorSpec
 
 OUTPUT = "output"
 SEQUENCE = "sequence"
@@ -52,8 +55,12 @@ class MaskSpec:
         return (self.port,) if self.like is None else (self.port, self.like)
 
     def __str__(self) -> str:
-        text = {"value": f"{self.port} != {self.value}", "ids": f"{self.port} != 0"}
-        return text.get(self.kind, f"{self.kind} {self.port}")
+        text = {
+            "value": f"{self.port} != {self.value}",
+            "ids": f"{self.port} != 0",
+            "lengths": f"step < {self.port}",
+        }
+        return text.get(self.kind, str(self.port))
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,7 @@ class Graph:
 
 
 def state_outputs(recurrence: Recurrence) -> tuple[str, ...]:
-    """Names of the state outputs in Keras's order: h, c; or forward_h, forward_c, backward_h, ..."""
+    """Names of the state outputs in Keras's order: h, c; or forward_h, forward_c, and so on."""
     if not recurrence.bidirectional:
         return recurrence.slots
     return tuple(f"{way}_{slot}" for way in ("forward", "backward") for slot in recurrence.slots)

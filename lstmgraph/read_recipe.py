@@ -73,8 +73,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
         },
         layers={name: _layer(name, data) for name, data in completed["layers"].items()},
         outputs={
-            name: _reference(port, ("outputs", name))
-            for name, port in completed["outputs"].items()
+            name: _reference(port, ("outputs", name)) for name, port in completed["outputs"].items()
         },
         runtime=Runtime(**completed["runtime"]),
         training=_training(training) if training else None,

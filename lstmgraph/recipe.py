@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lstmgraph.diagnostics import Path
 from lstmgraph.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.diagnostics import Path
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A port as a recipe names it: ``encoder`` has port ``""``, ``encoder.state.h`` ``"state.h"``."""
+    """A port as written: ``encoder`` has the port ``""``, ``encoder.state.h`` ``"state.h"``."""
 
     layer: str
     port: str

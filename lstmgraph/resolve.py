@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from lstmgraph.recipe import (
 from lstmgraph.schema_messages import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lstmgraph.document import Document
     from lstmgraph.recipe import LayerDeclaration, RecipeDeclaration, StateForm

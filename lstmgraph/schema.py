@@ -58,7 +58,8 @@ def recipe_validator() -> Draft202012Validator:
         (name, DRAFT202012.create_resource(read_schema(name)))
         for name in (RECIPE_SCHEMA, KERAS_SCHEMA)
     ]
-    dispatching: Any = validators.extend(
+    extend: Any = validators.extend  # jsonschema does not annotate it
+    dispatching = extend(
         Draft202012Validator,
         {"allOf": _AllOfByType()},
         # JSON Schema takes 64.0 for an integer; Keras does not take it for `units`.

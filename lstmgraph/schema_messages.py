@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from jsonschema.exceptions import ValidationError
-
     from lstmgraph.diagnostics import Path
+
+
+class StructureError(Protocol):
+    """What is read of a ``jsonschema.ValidationError``, whose own types admit values not set."""
+
+    validator: Any
+    validator_value: Any
+    instance: Any
+    schema: Any
+
+    @property
+    def message(self) -> str: ...  # noqa: D102
+    @property
+    def absolute_path(self) -> Iterable[str | int]: ...  # noqa: D102
+    @property
+    def absolute_schema_path(self) -> Iterable[str | int]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ _KINDS = {
 }
 
 
-def describe(error: ValidationError) -> Iterator[SchemaMistake]:
+def describe(error: StructureError) -> Iterator[SchemaMistake]:
     """The mistakes that `error` stands for: one, but for several unknown keys."""
     path = tuple(error.absolute_path)
     in_key = "propertyNames" in list(error.absolute_schema_path)[-3:]
@@ -68,7 +82,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _unknown_keys(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     known = error.schema.get("properties", {})
     allowed = [key for key, schema in known.items() if schema != {"not": {}}]
     owner = _owner(error, path)
@@ -84,7 +98,7 @@ def _unknown_keys(error: ValidationError, path: Path) -> Iterator[SchemaMistake]
         )
 
 
-def _missing_keys(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     """All that are missing: jsonschema gives one error a key, and equal reports are noted once."""
     where = _name(path) if path else "the recipe"
     for key in error.validator_value:
@@ -94,7 +108,7 @@ def _missing_keys(error: ValidationError, path: Path) -> Iterator[SchemaMistake]
             )
 
 
-def _wrong_type(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     wanted = error.validator_value
     kinds = [wanted] if isinstance(wanted, str) else list(wanted)
     text = " or ".join(_KINDS[kind] for kind in kinds)
@@ -105,7 +119,7 @@ def _wrong_type(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
     yield SchemaMistake("L204", path, f"{_name(path)} must be {text}, not {_show(value)}", hint)
 
 
-def _not_one_of(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     value = error.instance
     if path and path[-1] == "type" and path[0] == "layers":
         yield _unknown_layer_type(value, path)
@@ -143,7 +157,7 @@ _BOUNDS = {
 }
 
 
-def _out_of_bounds(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _out_of_bounds(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     bound = f"{_BOUNDS[str(error.validator)]} {error.validator_value}"
     hint = None
     if error.validator == "exclusiveMaximum" and "dropout" in str(path[-1]):
@@ -151,7 +165,7 @@ def _out_of_bounds(error: ValidationError, path: Path) -> Iterator[SchemaMistake
     yield SchemaMistake("L206", path, f"{_name(path)} must be {bound}, not {error.instance}", hint)
 
 
-def _bad_name(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     message = f"{error.instance!r} is not a name that can stand here"
     hint = "use letters, digits and underscores, beginning with a letter"
     if path and path[-1] == "name":
@@ -163,14 +177,14 @@ def _bad_name(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
     yield SchemaMistake("L207", path, message, hint)
 
 
-def _bad_key(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _bad_key(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     """``propertyNames`` reports against the mapping; the mistake is the key."""
     key = str(error.instance)
     hint = "use letters, digits and underscores, beginning with a letter"
     yield SchemaMistake("L207", (*path, key), f"{key!r} is not a name", hint, at_key=True)
 
 
-def _wrong_size(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _wrong_size(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     limit = error.validator_value
     at_least = str(error.validator).startswith("min")
     count = len(error.instance)
@@ -178,11 +192,13 @@ def _wrong_size(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
     if at_least and count == 0:
         message = f"{_name(path)} is empty"
     else:
-        message = f"{_name(path)} has {count} {what}; {'at least' if at_least else 'at most'} {limit}"
+        message = (
+            f"{_name(path)} has {count} {what}; {'at least' if at_least else 'at most'} {limit}"
+        )
     yield SchemaMistake("L208", path, message)
 
 
-def _excluded(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
+def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if error.validator_value == {}:  # `not: {}` admits nothing: a key known elsewhere, not here
         key = str(path[-1])
         yield SchemaMistake("L203", path, f"'{key}' has no meaning here", "remove it", at_key=True)
@@ -192,7 +208,7 @@ def _excluded(error: ValidationError, path: Path) -> Iterator[SchemaMistake]:
     yield SchemaMistake("L205", path, message, hint)
 
 
-_HANDLERS: Mapping[str, Callable[[ValidationError, Path], Iterator[SchemaMistake]]] = {
+_HANDLERS: Mapping[str, Callable[[StructureError, Path], Iterator[SchemaMistake]]] = {
     "additionalProperties": _unknown_keys,
     "required": _missing_keys,
     "type": _wrong_type,
@@ -211,7 +227,7 @@ _HANDLERS: Mapping[str, Callable[[ValidationError, Path], Iterator[SchemaMistake
 }
 
 
-def _owner(error: ValidationError, path: Path) -> str:
+def _owner(error: StructureError, path: Path) -> str:
     kind = error.instance.get("type") if isinstance(error.instance, dict) else None
     if isinstance(kind, str):
         return f"an argument of {kind}"

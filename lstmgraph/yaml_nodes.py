@@ -67,6 +67,8 @@ def compose(text: str, *, empty_is_null: bool = False) -> YamlNode:
         return _Composer(yaml.parse(text, Loader=loader), empty_is_null).document()
     except yaml.MarkedYAMLError as error:
         raise _syntax_mistake(error, text) from None
+    except UnicodeEncodeError as error:  # a lone surrogate, which libyaml cannot be given
+        raise _bad_character(text, error.start, ord(text[error.start])) from None
     except yaml.reader.ReaderError as error:
         raise _character_mistake(error, text) from None
 
@@ -158,12 +160,13 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
 
 def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake:
     position = error.position if isinstance(error.position, int) else 0
-    before = text[:position]
-    line = before.count("\n") + 1
-    column = position - (before.rfind("\n") + 1) + 1
-    message = f"not YAML: the character #x{_code_point(error.character):04x} is not allowed"
+    character = error.character
+    code = character if isinstance(character, int) else ord(character[:1] or "\0")
+    return _bad_character(text, position, code)
+
+
+def _bad_character(text: str, position: int, code: int) -> YamlMistake:
+    line = text.count("\n", 0, position) + 1
+    column = position - text.rfind("\n", 0, position)
+    message = f"not YAML: the character #x{code:04x} is not allowed"
     return YamlMistake("L104", message, Span(line, column, line, column + 1))
-
-
-def _code_point(character: Any) -> int:
-    return character if isinstance(character, int) else ord(character[:1] or "\0")

@@ -163,7 +163,11 @@ def layer_definitions(spellings: dict[str, list[str]]) -> dict[str, Schema]:
     found = public_classes(keras.layers)
     general = {name: names for name, names in spellings.items() if name not in table.RECURRENT}
     typed = {"type": {"enum": sorted(by_spelling(general))}}
-    inner = {"type": {"$ref": "#/$defs/layer/properties/type"}, "input": {"not": {}}, "mask": {"not": {}}}
+    inner = {
+        "type": {"$ref": "#/$defs/layer/properties/type"},
+        "input": {"not": {}},
+        "mask": {"not": {}},
+    }
     return {
         "layer": {
             "description": "A layer of the catalogue, its arguments checked by its type.",

@@ -34,7 +34,9 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     """
     graph = compiled.graph
     tensors: dict[Port, Tensor] = {
-        Port(tensor.name): keras.Input(tensor.spec.shape_without_batch, name=tensor.name, dtype=tensor.spec.dtype)
+        Port(tensor.name): keras.Input(
+            tensor.spec.shape_without_batch, name=tensor.name, dtype=tensor.spec.dtype
+        )
         for tensor in graph.inputs.values()
     }
     lowering = _Lowering(graph, tensors, compiled.declaration.runtime.seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lstmgraph.passes.checks import check_graph
@@ -14,6 +13,8 @@ from lstmgraph.passes.shapes import infer_shapes
 from lstmgraph.passes.states import wire_states
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
 

@@ -50,9 +50,7 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     return graph.with_nodes(nodes)
 
 
-def _masked(
-    graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]
-) -> Node:
+def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
     incoming = [masks.get(port) for port in node.inputs]
     if node.op == JOIN:
         return _joined(node, incoming)

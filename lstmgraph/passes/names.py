@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.graph import Graph, Node
-
 if TYPE_CHECKING:
     from lstmgraph.document import Document
+    from lstmgraph.graph import Graph, Node
 
 
 def check_names(graph: Graph, document: Document) -> Graph:

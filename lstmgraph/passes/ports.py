@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from lstmgraph.catalogue import keras_arguments
 from lstmgraph.graph import LAST, SEQUENCE, Graph, Node, Port
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.document import Document
 
 MERGE_LAYERS: Mapping[str, str] = {

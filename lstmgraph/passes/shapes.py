@@ -86,7 +86,7 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
 def _from_layer(node: Node, mistake: LayerMistake) -> ShapeMistake:
     path = node.path
     if mistake.argument is not None and len(path) == 2:
-        path = (*path, mistake.argument)
+        path = (*path, *mistake.argument.split("."))
     elif len(path) == 2:
         path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
     return ShapeMistake("L401", path, str(mistake), mistake.hint)

@@ -1,0 +1,19 @@
+"""Declare LSTM stacks, initial states and masks in YAML; get plain Keras models.
+
+``load`` a recipe, ``explain`` it without TensorFlow, ``build`` a ``keras.Model``.
+"""
+
+from lstmgraph.api import Recipe, load, packaged_recipe
+from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.overrides import OverrideFormatError
+
+__all__ = [
+    "Diagnostic",
+    "OverrideFormatError",
+    "Recipe",
+    "RecipeError",
+    "load",
+    "packaged_recipe",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,106 @@
+"""``--set path=value``: values put into a recipe, checked and reported like its text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lstmgraph.diagnostics import Diagnostic, Path, Place, Span
+from lstmgraph.document import Document, build_value
+from lstmgraph.schema_messages import did_you_mean
+from lstmgraph.yaml_nodes import YamlMistake, compose
+
+Overrides = Mapping[str, Any] | Iterable[str]
+
+
+class OverrideFormatError(ValueError):
+    """An override that is not ``path=value``."""
+
+
+def apply_overrides(document: Document, overrides: Overrides) -> None:
+    """Put `overrides` into `document`; what is wrong with them is noted in its diagnostics.
+
+    Args:
+        document: changed in place.
+        overrides: ``{"layers.encoder.units": 32}``, or texts such as ``layers.encoder.units=32``
+            whose values are YAML.
+
+    Raises:
+        OverrideFormatError: a text without ``=``, or without a path before it.
+    """
+    if isinstance(overrides, Mapping):
+        overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
+    for text in overrides:
+        path, separator, value = text.partition("=")
+        if not separator or not path.strip():
+            raise OverrideFormatError(
+                f"'{text}' is not PATH=VALUE, such as layers.encoder.units=32"
+            )
+        if isinstance(document.data, dict):
+            _apply(document, path.strip(), value, text)
+
+
+def _apply(document: Document, dotted: str, value: str, text: str) -> None:
+    source = f"--set {dotted}"
+    document.sources[source] = text
+    path: Path = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    problem = _missing_parent(document.data, path)
+    if problem:
+        span = Span(1, 1, 1, len(dotted) + 1)
+        hint = "the path names keys of the recipe, such as layers.encoder.units"
+        document.diagnostics.add(Diagnostic("L121", problem, path, Place(source, span), hint))
+        return
+    indent = " " * (len(text) - len(value))  # so that columns are those of the whole text
+    try:
+        node = compose(indent + value, empty_is_null=True)
+        for table in (document.values, document.keys):
+            for key in [key for key in table if key[: len(path)] == path]:
+                del table[key]
+        document.keys[path] = Place(source, Span(1, 1, 1, len(dotted) + 1))
+        data = build_value(document, node, path, source)
+    except YamlMistake as mistake:
+        place = Place(source, mistake.span)
+        document.diagnostics.add(
+            Diagnostic(mistake.code, mistake.message, path, place, mistake.hint)
+        )
+        return
+    _assign(document.data, path, data)
+
+
+def _missing_parent(data: Any, path: Path) -> str | None:
+    """What of `path` is not there. A section of the recipe's top level may be new."""
+    here = data
+    for index, part in enumerate(path[:-1]):
+        if isinstance(here, list):
+            if not (isinstance(part, int) and part < len(here)):
+                return f"the list `{_dotted(path[:index])}` has no entry {part}"
+        elif not isinstance(here, dict):
+            return f"`{_dotted(path[:index])}` is a single value and has no `{part}`"
+        elif part not in here:
+            if index == 0:
+                return None
+            near = did_you_mean(str(part), [str(key) for key in here])
+            return f"there is no `{_dotted(path[: index + 1])}` in the recipe{near}"
+        here = here[part]
+    if isinstance(here, list):
+        last = path[-1]
+        if not (isinstance(last, int) and last < len(here)):
+            return f"the list `{_dotted(path[:-1])}` has no entry {last}"
+    elif not isinstance(here, dict):
+        return f"`{_dotted(path[:-1])}` is a single value and has no `{path[-1]}`"
+    return None
+
+
+def _assign(data: Any, path: Path, value: Any) -> None:
+    here = data
+    for part in path[:-1]:
+        here = here.setdefault(str(part), {}) if isinstance(here, dict) else here[part]
+    if isinstance(here, dict):
+        here[str(path[-1])] = value
+    else:
+        here[path[-1]] = value
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(part) for part in path)

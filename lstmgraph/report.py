@@ -1,0 +1,163 @@
+"""What is known of a recipe before TensorFlow is imported: the table that `explain` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.expand import JOIN
+from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.tensors import TensorSpec
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One call of the model.
+
+    `shape` has the batch first; sizes known only with the data are names. `mask`, `initial_state`
+    and `kernel` are None where a call has none.
+    """
+
+    name: str
+    layer: str
+    """The recipe's layer that the call is part of."""
+    type: str
+    inputs: list[str]
+    shape: list[int | str]
+    dtype: str
+    dtype_policy: str
+    trainable_parameters: int
+    non_trainable_parameters: int
+    mask: str | None
+    initial_state: dict[str, str] | None
+    kernel: str | None
+    kernel_reason: str | None
+
+    @property
+    def parameters(self) -> int:
+        """Trainable or not."""
+        return self.trainable_parameters + self.non_trainable_parameters
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """An input or an output of the model; `source` is the port that an output is read from."""
+
+    name: str
+    shape: list[int | str]
+    dtype: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a recipe's model computes, call by call. ``str()`` gives the table."""
+
+    recipe: str
+    inputs: list[TensorRow]
+    layers: list[LayerRow]
+    outputs: list[TensorRow]
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Of all layers."""
+        return sum(row.trainable_parameters for row in self.layers)
+
+    @property
+    def non_trainable_parameters(self) -> int:
+        """Of all layers."""
+        return sum(row.non_trainable_parameters for row in self.layers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        totals = {
+            "layers": len(self.layers),
+            "trainable_parameters": self.trainable_parameters,
+            "non_trainable_parameters": self.non_trainable_parameters,
+            "parameters": self.trainable_parameters + self.non_trainable_parameters,
+        }
+        return {**asdict(self), "totals": totals}
+
+    def __str__(self) -> str:
+        from lstmgraph.tables import explanation_text  # noqa: PLC0415 - rich, only when printed
+
+        return explanation_text(self)
+
+
+def explain(compiled: CompiledRecipe) -> Explanation:
+    """Describe every input, call and output of a compiled recipe."""
+    graph = compiled.graph
+    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    used = graph.used_ports()
+    return Explanation(
+        recipe=graph.name,
+        inputs=[_tensor(tensor.name, tensor.spec) for tensor in graph.inputs.values()],
+        layers=[_layer(node, _primary(node, used)) for node in graph.nodes],
+        outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
+    )
+
+
+def mask_sources(graph: Graph) -> dict[Port, str]:
+    """The mask of every port that carries one, in words."""
+    return {
+        Port(node.name, output): str(mask)
+        for node in graph.nodes
+        for output, mask in node.output_masks.items()
+    }
+
+
+def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow:
+    return TensorRow(name, list(spec.shape), spec.dtype, source)
+
+
+def _primary(node: Node, used: frozenset[Port]) -> str:
+    if node.recurrence is None:
+        return OUTPUT
+    return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
+
+
+def _layer(node: Node, output: str) -> LayerRow:
+    spec = node.outputs[output]
+    recurrence = node.recurrence
+    kernel = recurrence.kernel if recurrence else None
+    states = None
+    if recurrence:
+        zeros = dict.fromkeys(recurrence.slots, "zeros")
+        states = {state.slot: state.label for state in recurrence.states} or zeros
+    return LayerRow(
+        name=node.name,
+        layer=node.layer,
+        type=_type(node),
+        inputs=[str(port) for port in node.inputs],
+        shape=list(spec.shape),
+        dtype=spec.dtype,
+        dtype_policy=node.dtype_policy,
+        trainable_parameters=node.parameters.trainable,
+        non_trainable_parameters=node.parameters.non_trainable,
+        mask=_mask(node),
+        initial_state=states,
+        kernel=kernel.name if kernel else None,
+        kernel_reason=kernel.reason if kernel else None,
+    )
+
+
+def _type(node: Node) -> str:
+    if node.op == JOIN:
+        return "join"
+    return (
+        f"Bidirectional {node.op}" if node.recurrence and node.recurrence.bidirectional else node.op
+    )
+
+
+def _mask(node: Node) -> str | None:
+    if node.drops_mask:
+        return "dropped"
+    made = node.output_masks.get(OUTPUT)
+    if node.mask:
+        return str(node.mask)
+    return str(made) if made else None

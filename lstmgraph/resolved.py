@@ -1,0 +1,47 @@
+"""Completed data -> YAML text that reads back to the same data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lstmgraph.yaml_values import BadNumberError, resolve_scalar
+
+HEADER = "# Every default written out. Builds the same model as the recipe it was made from.\n"
+
+
+def resolved_yaml(completed: dict[str, Any]) -> str:
+    """`completed` as YAML, read back by the YAML 1.2 rules of recipes."""
+    data = {key: value for key, value in completed.items() if value != ""}
+    text: str = yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+        default_flow_style=None,
+    )
+    return HEADER + text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes values that YAML 1.1 and 1.2 read alike, and no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # PyYAML quotes what YAML 1.1 would not read as text; recipes are YAML 1.2, as `1e-3` shows.
+        style = None if _is_plain_text(data) else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+def _is_plain_text(data: str) -> bool:
+    try:
+        return resolve_scalar(data, plain=True) == data
+    except BadNumberError:
+        return False
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)

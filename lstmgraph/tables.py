@@ -1,0 +1,72 @@
+"""Text tables of explanations, with rich."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from lstmgraph.report import Explanation, LayerRow, TensorRow
+
+WIDEST = 200
+
+
+def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
+    """The table of all inputs and calls, the totals, the outputs, and why each kernel runs."""
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, color_system=None, highlight=False)
+    console.print(_layer_table(explanation))
+    totals = (
+        f"{len(explanation.layers)} calls, "
+        f"{explanation.trainable_parameters + explanation.non_trainable_parameters:,} parameters, "
+        f"{explanation.trainable_parameters:,} of them trainable"
+    )
+    console.print(totals, markup=False)
+    for row in explanation.outputs:
+        console.print(f"output {row.name}: {_shape(row)} {row.dtype}, {row.source}", markup=False)
+    for layer in explanation.layers:
+        if layer.kernel:
+            console.print(
+                f"kernel of {layer.name}: {layer.kernel}: {layer.kernel_reason}", markup=False
+            )
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _layer_table(explanation: Explanation) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=explanation.recipe, title_justify="left")
+    for heading in ("call", "type", "output", "dtype"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    for heading in ("mask", "initial state", "kernel"):
+        table.add_column(heading, overflow="fold")
+    for row in explanation.inputs:
+        table.add_row(row.name, "input", _shape(row), row.dtype, "", "", "", "")
+    for layer in explanation.layers:
+        table.add_row(
+            layer.name,
+            layer.type,
+            _shape(layer),
+            layer.dtype,
+            f"{layer.parameters:,}",
+            layer.mask or "",
+            _states(layer),
+            layer.kernel or "",
+        )
+    return table
+
+
+def _shape(row: LayerRow | TensorRow) -> str:
+    return f"({', '.join(str(dim) for dim in row.shape)})"
+
+
+def _states(layer: LayerRow) -> str:
+    if not layer.initial_state:
+        return ""
+    distinct = set(layer.initial_state.values())
+    if len(distinct) == 1:
+        return distinct.pop()
+    return ", ".join(f"{slot}: {label}" for slot, label in layer.initial_state.items())
