@@ -20,7 +20,7 @@ def resolved_yaml(completed: dict[str, Any]) -> str:
         sort_keys=False,
         allow_unicode=True,
         width=100,
-        default_flow_style=None,
+        default_flow_style=False,
     )
     return HEADER + text
 
