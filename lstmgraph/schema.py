@@ -55,7 +55,7 @@ def check_structure(document: Document) -> frozenset[Path]:
 def recipe_validator() -> Draft202012Validator:
     """The validator of the recipe schema, the Keras catalogue included."""
     resources = [
-        (name, DRAFT202012.create_resource(read_schema(name)))
+        (name, DRAFT202012.create_resource(_without_dialect(read_schema(name))))
         for name in (RECIPE_SCHEMA, KERAS_SCHEMA)
     ]
     extend: Any = validators.extend  # jsonschema does not annotate it
@@ -71,6 +71,11 @@ def recipe_validator() -> Draft202012Validator:
         registry=registry,
     )
     return validator
+
+
+def _without_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """At a ``$schema`` jsonschema goes back to its own validator, and loses what is extended."""
+    return {key: value for key, value in schema.items() if key != "$schema"}
 
 
 def _is_integer(_checker: Any, value: Any) -> bool:
