@@ -1,4 +1,4 @@
-"""Print the one shell block of README.md that holds a word: ``python3 readme_command.py pytest``."""
+"""Print the one shell block of README.md that holds a word: ``readme_command.py pytest``."""
 
 import re
 import sys

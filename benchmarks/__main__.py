@@ -10,8 +10,12 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from typing import TYPE_CHECKING
+
 from benchmarks import build, startup
-from benchmarks.timing import Figure
+
+if TYPE_CHECKING:
+    from benchmarks.timing import Figure
 
 
 def main() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Figure:
         )
 
 
-def alternate(
+def alternate(  # noqa: PLR0913 - two sides and how they are run
     name: str,
     ours: Callable[[], object],
     theirs: Callable[[], object],

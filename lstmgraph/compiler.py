@@ -37,8 +37,9 @@ def compile_document(document: Document) -> CompiledRecipe:
     Raises:
         RecipeError: with every mistake that was found.
     """
-    at_fault = check_structure(document) if document.data is not None else frozenset({()})
-    if () in at_fault and not isinstance(document.data, dict):
+    unread = document.data is None and bool(document.diagnostics)
+    at_fault = None if unread else check_structure(document)
+    if at_fault is None:
         raise _error(document)
     completed = complete(document.data, at_fault)
     declaration = read_recipe(completed, document.data)

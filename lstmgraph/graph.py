@@ -7,6 +7,7 @@ the model is known here, and so is what Keras would not report.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
@@ -170,7 +171,8 @@ class Graph:
         """The same graph with other nodes."""
         return replace(self, nodes=tuple(nodes))
 
-    def by_name(self) -> dict[str, Node]:
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
         """Nodes by name."""
         return {node.name: node for node in self.nodes}
 
@@ -178,7 +180,7 @@ class Graph:
         """The port that a bare layer or input name stands for."""
         if layer in self.inputs:
             return Port(layer)
-        node = self.by_name()[self.stacks[layer][-1]]
+        node = self.by_name[self.stacks[layer][-1]]
         if node.recurrence is None:
             return Port(node.name)
         return Port(node.name, SEQUENCE if layer in self.returns_sequence else LAST)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 SUPPORTED_VERSION = 1
 
 
-def check_structure(document: Document) -> frozenset[Path]:
+def check_structure(document: Document) -> frozenset[Path] | None:
     """Report everything in `document` that does not follow the recipe schema.
 
-    Returns the paths that are at fault: what stands there cannot be compiled further.
+    Returns the paths that are at fault: what stands there cannot be compiled further. None where
+    nothing can: the document is no mapping, or of another version of the language.
     """
     version = document.data.get("recipe") if isinstance(document.data, dict) else None
     if isinstance(version, int) and version > SUPPORTED_VERSION:
@@ -36,7 +37,7 @@ def check_structure(document: Document) -> frozenset[Path]:
             f"the recipe is of version {version}; this lstmgraph reads version {SUPPORTED_VERSION}",
             hint="upgrade lstmgraph",
         )
-        return frozenset({()})
+        return None
     at_fault = set()
     for error in recipe_validator().iter_errors(document.data):
         for mistake in describe(error):
@@ -48,7 +49,7 @@ def check_structure(document: Document) -> frozenset[Path]:
                 hint=mistake.hint,
                 at_key=mistake.at_key,
             )
-    return frozenset(at_fault)
+    return frozenset(at_fault) if isinstance(document.data, dict) else None
 
 
 @cache

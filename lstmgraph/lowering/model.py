@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -16,9 +18,10 @@ from lstmgraph.lowering.operations import join, zeros_like_state
 from lstmgraph.lowering.training import compile_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.diagnostics import Path
 
 Tensor = Any
 
@@ -44,15 +47,34 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
         try:
             lowering.add(node)
         except Exception as error:
-            raise _keras_error(compiled, node, error) from error
+            what = f"'{node.name}' ({node.op})"
+            raise _keras_error(compiled, node.path, what, error) from error
     model = keras.Model(
         inputs={tensor.name: tensors[Port(tensor.name)] for tensor in graph.inputs.values()},
         outputs={name: tensors[port] for name, port in graph.outputs.items()},
         name=graph.name,
     )
-    if compiled.declaration.training:
+    _name_operations(model)
+    try:
         compile_model(model, compiled.declaration)
+    except Exception as error:
+        raise _keras_error(compiled, ("training",), "to compile", error) from error
     return model
+
+
+def _name_operations(model: keras.Model) -> None:
+    """Name operations by their order in the model.
+
+    Keras counts them over the whole process, so two builds of a recipe would differ in names.
+    """
+    taken = {layer.name for layer in model.layers}
+    counters: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+    for operation in model.operations:
+        if isinstance(operation, keras.Layer):
+            continue
+        kind = type(operation).__name__.lower()
+        names = (f"{kind}_op_{count}" for count in counters[kind])
+        operation.name = next(name for name in names if name not in taken)
 
 
 class _Lowering:
@@ -115,10 +137,10 @@ def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Te
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _keras_error(compiled: CompiledRecipe, node: Node, error: Exception) -> RecipeError:
+def _keras_error(compiled: CompiledRecipe, path: Path, what: str, error: Exception) -> RecipeError:
     text = _COLOURS.sub("", str(error)).strip().splitlines()
-    place = compiled.document.place(node.path)
-    message = f"Keras refused '{node.name}' ({node.op}): {' '.join(text[:6])}"
+    place = compiled.document.place(path)
+    message = f"Keras refused {what}: {' '.join(text[:6])}"
     hint = "this is a mistake that lstmgraph should have found; please report it with the recipe"
-    diagnostic = Diagnostic("L901", message, node.path, place, hint)
+    diagnostic = Diagnostic("L901", message, path, place, hint)
     return RecipeError([diagnostic], compiled.document.sources)

@@ -94,7 +94,7 @@ def _check_used(graph: Graph, document: Document) -> None:
 
 def needed_names(graph: Graph) -> frozenset[str]:
     """Names of the nodes and inputs that the outputs are computed from."""
-    nodes: Mapping[str, Node] = graph.by_name()
+    nodes: Mapping[str, Node] = graph.by_name
     waiting = [port.node for port in graph.outputs.values()]
     needed: set[str] = set()
     while waiting:

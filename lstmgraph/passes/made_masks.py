@@ -65,7 +65,7 @@ def made_mask(
 
 def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Port:
     """The sequence itself, where the node reads one joined with other features."""
-    source = graph.by_name().get(node.inputs[0].node)
+    source = graph.by_name.get(node.inputs[0].node)
     if source is None or source.op != JOIN:
         return node.inputs[0]
     return next(port for port in source.inputs if specs[port].rank == 3)
@@ -104,7 +104,7 @@ def _mask_from(
     mask = masks.get(port)
     if mask is None and not form.source.port and form.source.layer in graph.stacks:
         # A layer whose last output is its primary one still has the mask that it ran with.
-        mask = graph.by_name()[graph.stacks[form.source.layer][-1]].mask
+        mask = graph.by_name[graph.stacks[form.source.layer][-1]].mask
         mask = mask or masks.get(Port(port.node, "sequence"))
     if mask is None:
         raise MaskMistake(

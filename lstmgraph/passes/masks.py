@@ -55,7 +55,9 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     if node.op == JOIN:
         return _joined(node, incoming)
     if isinstance(node.mask_form, NoMask):
-        return replace(node, drops_mask=any(incoming))
+        made = None if node.recurrence else _made_by_layer(node, specs)
+        output_masks = {OUTPUT: made} if made else {}
+        return replace(node, drops_mask=any(incoming), output_masks=output_masks)
     if isinstance(node.mask_form, Inherited):
         mask = incoming[0]
     else:

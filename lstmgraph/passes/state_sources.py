@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from lstmgraph.graph import Graph, Node, Port, Recurrence, state_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lstmgraph.diagnostics import Path
     from lstmgraph.recipe import FromLayer
 
@@ -34,9 +32,8 @@ class StateSource:
     label: str
 
 
-def layer_state(  # noqa: PLR0913 - what a state depends on
+def layer_state(
     graph: Graph,
-    nodes: Mapping[str, Node],
     target: Node,
     slot: str,
     form: FromLayer,
@@ -49,8 +46,9 @@ def layer_state(  # noqa: PLR0913 - what a state depends on
         StateMistake: the source has no state, or one that does not fit.
     """
     reference = form.source
-    recurrent = _source_node(graph, nodes, target, form)
-    if recurrent is None or recurrent.recurrence is None or reference.port not in ("", "state"):
+    names_states = reference.port in ("", "state")
+    recurrent = _source_node(graph, target, form) if names_states else None
+    if recurrent is None or recurrent.recurrence is None:
         return _tensor_state(graph, target, form, is_split=is_split)
     source = recurrent.recurrence
     letter = slot.rpartition("_")[2]
@@ -67,10 +65,9 @@ def layer_state(  # noqa: PLR0913 - what a state depends on
     return _fitted(recurrent, source, target, slot, form)
 
 
-def _source_node(
-    graph: Graph, nodes: Mapping[str, Node], target: Node, form: FromLayer
-) -> Node | None:
+def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
     """The layer of the source's stack that feeds this layer of the target's stack."""
+    nodes = graph.by_name
     names = graph.stacks.get(form.source.layer)
     if names is None:
         return None

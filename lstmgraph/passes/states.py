@@ -37,11 +37,10 @@ class _Wiring:
     document: Document
     nodes: list[Node] = field(default_factory=list)
     inputs: dict[str, GraphInput] = field(init=False)
-    by_name: dict[str, Node] = field(init=False)
+    made: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.inputs = dict(self.graph.inputs)
-        self.by_name = self.graph.by_name()
 
     def add(self, node: Node) -> None:
         if node.recurrence is None or isinstance(node.recurrence.state_form, Zeros):
@@ -74,7 +73,7 @@ class _Wiring:
             return self.input_state(node, slot, index, form, is_split=is_split)
         if isinstance(form, FromStatic):
             return self.static_state(node, slot, form)
-        source = layer_state(self.graph, self.by_name, node, slot, form, is_split=is_split)
+        source = layer_state(self.graph, node, slot, form, is_split=is_split)
         return self.bridged_state(node, slot, form, source)
 
     def check_input_count(self, node: Node, recurrence: Recurrence, form: FromInputs) -> None:
@@ -162,8 +161,9 @@ class _Wiring:
         arguments: Mapping[str, Any],
     ) -> None:
         """Add a helper node before `node`, once: h and c share what is joined for both."""
-        if any(made.name == name and made.layer == node.layer for made in self.nodes):
+        if (node.layer, name) in self.made:
             return
+        self.made.add((node.layer, name))
         self.nodes.append(
             Node(
                 name=name,
