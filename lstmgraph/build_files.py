@@ -35,10 +35,11 @@ class BuildFiles:
     def obstacle(self, *, overwrite: bool) -> str | None:
         """What keeps the files from being written, found before the work begins."""
         folder = self.model.parent
-        existing = next((p for p in folder.absolute().parents if p.exists()), folder)
-        if folder.exists() and not folder.is_dir():
-            return f"{folder} is not a folder"
-        if not os.access(folder if folder.exists() else existing, os.W_OK):
+        absolute = folder.absolute()
+        existing = next((p for p in (absolute, *absolute.parents) if p.exists()), folder)
+        if not existing.is_dir():
+            return f"{existing} is not a folder"
+        if not os.access(existing, os.W_OK):
             return f"{folder} cannot be written to"
         found = [str(path) for path in (self.model, self.config, self.resolved) if path.exists()]
         if found and not overwrite:

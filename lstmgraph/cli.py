@@ -150,8 +150,19 @@ def main() -> None:
     """The entry point ``lstmgraph``."""
     try:
         app()
+        sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has what it wants
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+    except OSError as error:  # such as a full disk
+        _discard_output()
+        name = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"Error: {name}{error.strerror or error}", err=True)
+        sys.exit(RECIPE_IS_WRONG)
+
+
+def _discard_output() -> None:
+    """What is still to be written to the standard output would fail again at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _load(path: Path, set_values: list[str] | None, output_format: Format) -> Recipe:

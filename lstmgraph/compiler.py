@@ -45,7 +45,7 @@ def compile_document(document: Document) -> CompiledRecipe:
     declaration = read_recipe(completed, document.data)
     resolution = resolve(declaration, document)
     graph = run_passes(expand(declaration, resolution, document), document)
-    check_training(declaration, document)
+    check_training(declaration, graph, document)
     if document.diagnostics:
         raise _error(document)
     return CompiledRecipe(declaration, graph, completed, document)

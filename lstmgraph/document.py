@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.diagnostics import Diagnostic, Diagnostics, Path, Place, Span
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
+    MAX_DEPTH,
     MappingNode,
     ScalarNode,
     SequenceNode,
@@ -75,8 +76,10 @@ def read_document(path: FilePath) -> Document:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        return _unreadable(name, "L101", f"cannot read the recipe: {error.strerror or error}")
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        hint = "name a recipe file, such as recipes/store-forecaster.yaml"
+        return _unreadable(name, "L101", f"cannot read the recipe: {reason}", hint=hint)
     if len(raw) > MAX_BYTES:
         return _unreadable(name, "L103", f"the recipe is larger than {MAX_BYTES:,} bytes")
     try:
@@ -132,6 +135,9 @@ class _Builder:
                 node.span,
                 "write fewer values, or use fewer aliases",
             )
+        if len(path) > MAX_DEPTH:  # reached through aliases, each of which is shallow
+            message = f"values are nested more than {MAX_DEPTH} deep"
+            raise YamlMistake("L108", message, node.span, "write fewer levels")
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         self.document.values[path] = self.document.keys.get(path) or Place(self.source, node.span)

@@ -9,6 +9,7 @@ from lstmgraph.catalogue import RECURRENT_STATES, layer_traits
 from lstmgraph.graph import LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
 from lstmgraph.resolve import references
+from lstmgraph.schema_messages import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,20 +74,33 @@ class _Expansion:
         """Whether the number and the names of the inputs are those of Keras's call."""
         taken, path = traits["call"], (*layer.path, "input")
         if layer.input_names is not None:
-            unknown = [name for name in layer.input_names if name not in taken]
-            if unknown or taken[0] not in layer.input_names or traits["multiple_inputs"]:
-                at = (*path, unknown[0]) if unknown else path
-                hint = "write a list" if traits["multiple_inputs"] else f"name {', '.join(taken)}"
-                message = f"{layer.layer} does not take inputs of these names"
-                self.document.report("L406", at, message, hint=hint, at_key=True)
-                return False
-        elif not traits["multiple_inputs"] and len(layer.inputs) > len(taken):
+            return self.has_right_names(layer, layer.input_names, traits)
+        if not traits["multiple_inputs"] and len(layer.inputs) > len(taken):
             count = len(layer.inputs)
             message = f"{layer.layer} reads {len(taken)} input, and {count} are listed"
             hint = "join them first, for example with a concatenate layer"
             self.document.report("L406", path, message, hint=hint)
             return False
         return True
+
+    def has_right_names(
+        self, layer: LayerDeclaration, names: tuple[str, ...], traits: Mapping[str, Any]
+    ) -> bool:
+        taken, path = traits["call"], (*layer.path, "input")
+        if traits["multiple_inputs"]:
+            message = f"{layer.layer} takes a list of inputs, without names"
+            hint = "write a list, such as `input: [NAME, NAME]`"
+            self.document.report("L406", path, message, hint=hint, at_key=True)
+            return False
+        unknown = [name for name in names if name not in taken]
+        hint = f"the inputs of {layer.layer} are named: {', '.join(taken)}"
+        for name in unknown:
+            message = f"{layer.layer} has no input '{name}'{did_you_mean(name, taken)}"
+            self.document.report("L406", (*path, name), message, hint=hint, at_key=True)
+        if not unknown and taken[0] not in names:
+            message = f"{layer.layer} needs the input '{taken[0]}'"
+            self.document.report("L406", path, message, hint=hint, at_key=True)
+        return not unknown and taken[0] in names
 
     def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
         """One form for each layer of the stack, or None where their number is wrong."""

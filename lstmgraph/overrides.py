@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def apply_overrides(document: Document, overrides: Overrides) -> None:
         OverrideFormatError: a text without ``=``, or without a path before it.
     """
     if isinstance(overrides, Mapping):
-        overrides = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
+        overrides = [f"{path}={_as_yaml(value)}" for path, value in overrides.items()]
     for text in overrides:
         path, separator, value = text.partition("=")
         if not separator or not path.strip():
@@ -41,10 +42,25 @@ def apply_overrides(document: Document, overrides: Overrides) -> None:
             _apply(document, path.strip(), value, text)
 
 
+_SURROGATES = re.compile(r"\\\\|\\u(d[89ab]..)\\u(d[c-f]..)")
+
+
+def _as_yaml(value: Any) -> str:
+    """JSON, which YAML reads alike but for surrogate pairs: there a character has one escape."""
+    return _SURROGATES.sub(_one_escape, json.dumps(value))
+
+
+def _one_escape(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    high, low = int(match[1], 16) & 0x3FF, int(match[2], 16) & 0x3FF
+    return f"\\U{0x10000 + (high << 10) + low:08x}"
+
+
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     source = f"--set {dotted}"
     document.sources[source] = text
-    path: Path = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    path: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
     problem = _missing_parent(document.data, path)
     if problem:
         span = Span(1, 1, 1, len(dotted) + 1)
@@ -57,7 +73,9 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
         for table in (document.values, document.keys):
             for key in [key for key in table if key[: len(path)] == path]:
                 del table[key]
-        document.keys[path] = Place(source, Span(1, 1, 1, len(dotted) + 1))
+        for end in range(1, len(path) + 1):  # sections on the way that the recipe does not have
+            if end == len(path) or path[:end] not in document.values:
+                document.keys[path[:end]] = Place(source, Span(1, 1, 1, len(dotted) + 1))
         data = build_value(document, node, path, source)
     except YamlMistake as mistake:
         place = Place(source, mistake.span)
@@ -66,6 +84,10 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
         )
         return
     _assign(document.data, path, data)
+
+
+def _is_index(part: str) -> bool:
+    return part.isascii() and part.isdecimal() and len(part) < 10
 
 
 def _missing_parent(data: Any, path: Path) -> str | None:

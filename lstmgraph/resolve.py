@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
 """Words of the language that a layer or an input cannot have for a name."""
 
+KEPT_FOR_LATER = frozenset({"learned", "carried", "constant"})
+"""Reserved words for initial states that no version reads yet."""
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -66,6 +69,9 @@ class _Resolver:
         self.document = document
         self.broken = set(recipe.broken)
         self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
+        # Without a section, every name of it would be unknown: that is one mistake, not many.
+        sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
+        self.all_known = all(isinstance(section, dict) and section for section in sections)
 
     def check_names(self) -> None:
         for section, names in (("inputs", self.recipe.inputs), ("layers", self.recipe.layers)):
@@ -103,28 +109,36 @@ class _Resolver:
         name = reference.layer
         if name in self.recipe.inputs:
             return True
-        if name not in self.recipe.broken:
-            near = did_you_mean(name, self.recipe.inputs)
-            hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
-            self.document.report(
-                "L301", reference.path, f"there is no input '{name}'{near}", hint=hint
-            )
+        if name in self.recipe.broken or not self.all_known:
+            return False
+        near = did_you_mean(name, self.recipe.inputs)
+        message = f"there is no input '{name}'{near}"
+        hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
+        if name in self.recipe.layers:
+            message = f"'{name}' is a layer, and an input is wanted here"
+            hint = f"name an input: {_names(self.recipe.inputs)}"
+        self.document.report("L301", reference.path, message, hint=hint)
         return False
 
     def check(self, reference: Reference, *, states_allowed: bool = False) -> bool:
         """Whether `reference` names a tensor (or, where allowed, a layer's states)."""
         if reference.layer not in self.known:
-            near = did_you_mean(reference.layer, self.known)
-            self.document.report(
-                "L301",
-                reference.path,
-                f"there is no layer or input '{reference.layer}'{near}",
-                hint=f"the names here are: {_names(sorted(self.known))}",
-            )
+            if self.all_known:
+                self.report_unknown(reference, states_allowed=states_allowed)
             return False
         if reference.layer in self.recipe.broken:
             return False
         return self.check_port(reference, states_allowed=states_allowed)
+
+    def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
+        name = reference.layer
+        near = did_you_mean(name, sorted(self.known))
+        message = f"there is no layer or input '{name}'{near}"
+        hint = f"the names here are: {_names(sorted(self.known))}"
+        if name in KEPT_FOR_LATER and states_allowed:
+            message = f"`{name}` initial states are not in this version of the language"
+            hint = "write `zeros`, `input`, a layer's name, or a mapping that names the source"
+        self.document.report("L301", reference.path, message, hint=hint)
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         ports = self.ports(reference.layer)
@@ -143,7 +157,7 @@ class _Resolver:
         else:
             hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
         message = f"'{reference.layer}' has no port '{reference.port}'"
-        near = did_you_mean(reference.port, ports)
+        near = did_you_mean(reference.port, [port for port in ports if "." not in port])
         self.document.report("L302", reference.path, message + near, hint=hint)
         return False
 
@@ -159,7 +173,7 @@ class _Resolver:
     def order(self) -> list[str]:
         """Layers in call order. What stands on a broken layer is broken too, without a report."""
         reads = {
-            name: [r.layer for r in references(layer) if r.layer in self.recipe.layers]
+            name: [r.layer for r in references(layer) if self.is_layer(r, layer)]
             for name, layer in self.recipe.layers.items()
         }
         while True:
@@ -175,6 +189,12 @@ class _Resolver:
             if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
                 self.broken.add(name)
         return [name for name in order if name not in self.broken]
+
+    def is_layer(self, reference: Reference, reader: LayerDeclaration) -> bool:
+        """Whether `reader` reads a layer here: lengths and masks are read from inputs only."""
+        if isinstance(reader.mask, MaskByLengths | MaskByInput) and "mask" in reference.path[2:3]:
+            return False
+        return reference.layer in self.recipe.layers and reference.layer not in self.recipe.inputs
 
     def report_cycle(self, cycle: list[str]) -> None:
         first = min(cycle, key=list(self.recipe.layers).index)

@@ -37,7 +37,13 @@ class _Dumper(yaml.SafeDumper):
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
+_UNICODE_LINE_ENDS = frozenset("\x85\u2028\u2029")
+"""PyYAML folds them into other white space wherever it may choose the quotes."""
+
+
 def _is_plain_text(data: str) -> bool:
+    if not _UNICODE_LINE_ENDS.isdisjoint(data):
+        return False
     try:
         return resolve_scalar(data, plain=True) == data
     except BadNumberError:

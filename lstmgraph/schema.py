@@ -10,7 +10,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
-from lstmgraph.schema_messages import describe
+from lstmgraph.schema_messages import describe, without_cascades
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lstmgraph.document import Document
 
 SUPPORTED_VERSION = 1
+REPLACED = frozenset({"L113", "L114"})
+"""Codes of mistakes in the text after which reading went on with something else."""
 
 
 def check_structure(document: Document) -> frozenset[Path] | None:
@@ -38,10 +40,13 @@ def check_structure(document: Document) -> frozenset[Path] | None:
             hint="upgrade lstmgraph",
         )
         return None
-    at_fault = set()
-    for error in recipe_validator().iter_errors(document.data):
-        for mistake in describe(error):
-            at_fault.add(mistake.path)
+    # What the text itself has wrong here is reported already, and stands in with another value.
+    replaced = {found.path for found in document.diagnostics.found if found.code in REPLACED}
+    errors = recipe_validator().iter_errors(document.data)
+    mistakes = [mistake for error in errors for mistake in describe(error)]
+    at_fault = replaced | {mistake.path for mistake in mistakes}
+    for mistake in without_cascades(mistakes):
+        if mistake.path not in replaced:
             document.report(
                 mistake.code,
                 mistake.path,

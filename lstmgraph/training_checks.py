@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.document import Document
+    from lstmgraph.graph import Graph
     from lstmgraph.recipe import RecipeDeclaration
 
 CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
-def check_training(recipe: RecipeDeclaration, document: Document) -> None:
+def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
     """Report losses and metrics of outputs that are not there, and what Keras would refuse."""
     training = recipe.training
     if training is None:
         return
-    written = document.data.get("outputs", {})
-    outputs = [name for name in written if isinstance(name, str)]
+    outputs = _output_names(graph, document)
     by_output = {
         "loss": training.loss if is_by_output(training.loss) else {},
         "metrics": training.metrics if isinstance(training.metrics, dict) else {},
@@ -29,7 +29,7 @@ def check_training(recipe: RecipeDeclaration, document: Document) -> None:
     }
     for section, entries in by_output.items():
         for name in entries:
-            if name not in outputs:
+            if outputs and name not in outputs:
                 document.report(
                     "L751",
                     ("training", section, name),
@@ -38,6 +38,17 @@ def check_training(recipe: RecipeDeclaration, document: Document) -> None:
                     at_key=True,
                 )
     _check_clipping(training.optimizer, document)
+
+
+def _output_names(graph: Graph, document: Document) -> list[str]:
+    """Names that the model's outputs have, and those written for outputs that are wrong.
+
+    An output that is a layer's whole state gives a name for each state: `state_h`, `state_c`.
+    """
+    written = document.data.get("outputs")
+    sound = {path[-1] for path in graph.output_paths.values()}
+    broken = [name for name in written if name not in sound] if isinstance(written, dict) else []
+    return [*graph.outputs, *broken]
 
 
 def is_by_output(loss: Any) -> bool:

@@ -100,10 +100,11 @@ class _Composer:
             return self.alias(event)
         if event.tag is not None:
             hint = "remove the tag: a recipe holds plain data and cannot name code to run"
-            raise YamlMistake("L106", f"the tag {event.tag} is refused", _span(event), hint)
+            message = f"the tag {_short_tag(event.tag)} is refused"
+            raise YamlMistake("L106", message, _span(event), hint)
         if depth > MAX_DEPTH:
             message = f"values are nested more than {MAX_DEPTH} deep"
-            raise YamlMistake("L108", message, _span(event))
+            raise YamlMistake("L108", message, _span(event), "write fewer levels")
         if event.anchor:
             self.anchors[event.anchor] = None
         node = self.fresh_node(event, depth)
@@ -131,7 +132,8 @@ class _Composer:
     def alias(self, event: Any) -> YamlNode:
         if event.anchor not in self.anchors:
             message = f"no anchor &{event.anchor} stands before this alias"
-            raise YamlMistake("L110", message, _span(event))
+            hint = f"write `&{event.anchor}` where the value is first written, or write it out here"
+            raise YamlMistake("L110", message, _span(event), hint)
         node = self.anchors[event.anchor]
         if node is None:
             message = f"the alias *{event.anchor} stands inside what it names"
@@ -144,17 +146,28 @@ def _span(event: Any) -> Span:
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
+def _short_tag(tag: str) -> str:
+    """A tag as it is written: ``!!python/name:os.system``."""
+    return tag.replace("tag:yaml.org,2002:", "!!")
+
+
 def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     mark = error.problem_mark or error.context_mark
+    lines = text.splitlines()
+    if mark and error.context_mark and mark.line >= len(lines):
+        mark = error.context_mark  # at the end of the text: what began is shown, not what is not
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if lines and line > len(lines):
+        line, column = len(lines), len(lines[-1]) + 1
     problem = error.problem or str(error)
     message = f"{problem} ({error.context})" if error.context else problem
-    lines = text.splitlines()
     hint = None
     if line <= len(lines) and "\t" in lines[line - 1]:
         hint = "indent with spaces: YAML does not allow tabs"
     elif "mapping values are not allowed" in problem:
         hint = "a value that holds a colon needs quotes, or the line above is indented wrongly"
+    elif "expected ',' or" in problem or "expected node content" in problem:
+        hint = "close the bracket, or put a comma between the entries"
     return YamlMistake("L104", f"not YAML: {message}", Span(line, column, line, column + 1), hint)
 
 

@@ -50,8 +50,8 @@ def concatenate(call: Call) -> LayerFacts:
             raise LayerMistake(
                 f"Concatenate needs inputs of one rank, got {first} and {spec}",
                 input=index,
-                hint="bring them to one rank first: RepeatVector turns (batch, features) into "
-                "(batch, steps, features)",
+                hint="bring them to one rank first, for instance with RepeatVector; for a "
+                "recurrent layer, list them in its `input:`, which repeats static features",
             )
     axis = positive_axis(call, call.arguments["axis"], first.rank)
     if axis == 0:

@@ -14,7 +14,7 @@ from lstmgraph.expand import JOIN
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
 from lstmgraph.lowering.layers import make_layer
 from lstmgraph.lowering.masks import Masks
-from lstmgraph.lowering.operations import join, zeros_like_state
+from lstmgraph.lowering.operations import join, masked_copy, zeros_like_state
 from lstmgraph.lowering.training import compile_model
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lstmgraph.diagnostics import Path
 
 Tensor = Any
+
+TAKES_MASKS_OFF = frozenset({"MultiHeadAttention"})
+"""Layers whose call removes the masks from the very tensors it is given."""
 
 
 def build_model(compiled: CompiledRecipe) -> keras.Model:
@@ -85,19 +88,30 @@ class _Lowering:
         self.forced_cudnn = graph.kernel_choice == "cudnn"
         self.tensors = tensors
         self.masks = Masks(tensors)
+        self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
         self.seed = seed
 
     def add(self, node: Node) -> None:
-        inputs = [self.tensors[port] for port in node.inputs]
-        if node.drops_mask:
-            # An operation hands no mask on; a copy computes nothing else.
-            inputs = [keras.ops.copy(tensor) for tensor in inputs]
+        inputs = self._inputs(node)
         if node.op == JOIN:
             self.tensors[Port(node.name)] = join(inputs)
             return
         layer = make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
         self.tensors |= _by_port(node, result, self.used)
+
+    def _inputs(self, node: Node) -> list[Tensor]:
+        tensors = {port: self.tensors[port] for port in node.inputs}
+        if node.drops_mask:
+            # An operation hands no mask on; a copy computes nothing else.
+            tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
+        elif node.op in TAKES_MASKS_OFF:
+            # Other calls that read these tensors, and the loss, still need their masks.
+            for index, port in enumerate(tensors):
+                if port in self.masked:
+                    name = f"{node.name}_input_{index + 1}"
+                    tensors[port] = masked_copy(tensors[port], name, node.dtype_policy)
+        return [tensors[port] for port in node.inputs]
 
     def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
         keywords: dict[str, Tensor] = {}

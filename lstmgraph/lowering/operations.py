@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import ops
+from keras import layers, ops
 
 Tensor = Any
 
@@ -22,10 +22,16 @@ def join(inputs: list[Tensor]) -> Tensor:
 
 def _repeated(static: Tensor, sequence: Tensor) -> Tensor:
     """(batch, features) -> (batch, time, features). RepeatVector cannot: time may be unknown."""
-    steps = ops.zeros_like(sequence[:, :, :1], dtype=static.dtype)
-    return ops.add(ops.expand_dims(static, 1), steps)
+    # Not `add` of zeros: Keras takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
+    steps = ops.ones_like(sequence[:, :, :1], dtype=static.dtype)
+    return ops.multiply(ops.expand_dims(static, 1), steps)
 
 
 def zeros_like_state(state: Tensor) -> Tensor:
     """Zeros for the state (batch, units) that the recipe leaves at zero beside a given one."""
     return ops.zeros_like(state)
+
+
+def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
+    """A new tensor of the same values that carries the same mask; ``ops.copy`` carries none."""
+    return layers.Rescaling(1.0, name=name, dtype=dtype_policy)(tensor)

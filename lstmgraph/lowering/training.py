@@ -20,13 +20,14 @@ def compile_model(model: keras.Model, recipe: RecipeDeclaration) -> None:
     training = recipe.training
     if training is None:
         return
-    names = list(model.output)
+    losses = _losses(training, list(model.output))
     policies = {layer.dtype_policy for layer in recipe.layers.values()}
     model.compile(
         optimizer=_optimizer(training, scales_loss="mixed_float16" in policies),
-        loss=_losses(training, names),
+        loss=losses,
         loss_weights=training.loss_weights,
-        metrics=_metrics(training, names),
+        # With metrics, even none, Keras wants targets for the outputs without a loss too.
+        metrics=_metrics(training, list(losses)) or None,
         jit_compile=recipe.runtime.xla,
     )
 
@@ -42,12 +43,14 @@ def _losses(training: Training, names: list[str]) -> dict[str, Any]:
     return {name: _string_or_object("losses", "loss", loss) for name, loss in losses.items()}
 
 
-def _metrics(training: Training, names: list[str]) -> dict[str, list[Any]]:
+def _metrics(training: Training, trained: list[str]) -> dict[str, list[Any]]:
+    """A list of metrics is for every output that has a loss: the others have no targets."""
     written = training.metrics
-    by_output = written if isinstance(written, dict) else dict.fromkeys(names, written)
+    by_output = written if isinstance(written, dict) else dict.fromkeys(trained, written)
     return {
         name: [_string_or_object("metrics", "metric", metric) for metric in metrics]
         for name, metrics in by_output.items()
+        if metrics
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, Node, Port, Recurrence, StateSpec
-from lstmgraph.recipe import FromStatic, Split
+from lstmgraph.recipe import FromStatic, MaskFrom, Split
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -49,8 +49,16 @@ def _check_states(
             form.path,
             f"the state {state.slot} of '{node.name}' is {wanted}, and '{state.source}' is "
             f"{spec} {spec.dtype}",
-            hint="name a tensor of that shape, or write `bridge: dense`",
+            hint=_state_hint(state.source, spec),
         )
+
+
+def _state_hint(source: Port | None, spec: TensorSpec) -> str:
+    if spec.rank == 2 and is_float(spec.dtype):
+        return f"name a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
+    if spec.rank == 3 and is_float(spec.dtype):
+        return "name one vector a row, such as a recurrent layer's `.last`"
+    return "name a tensor of that shape that holds numbers"
 
 
 def _form(recurrence: Recurrence, state: StateSpec) -> SingleStateForm:
@@ -85,11 +93,14 @@ def _check_used(graph: Graph, document: Document) -> None:
         for tensor in graph.inputs.values()
         if tensor.name not in needed and not tensor.made
     ]
+    masks = {n.mask_form.source.layer for n in graph.nodes if isinstance(n.mask_form, MaskFrom)}
     for what, path in unused:
+        message = f"no output needs the {what} '{path[-1]}'"
         hint = f"read it, or remove the {what}"
-        document.report(
-            "L305", path, f"no output needs the {what} '{path[-1]}'", hint=hint, at_key=True
-        )
+        if path[-1] in masks:
+            message = f"only the mask of '{path[-1]}' is read, and no output needs the {what}"
+            hint = "read its output too, or write the mask itself, such as `mask: {value: 0.0}`"
+        document.report("L305", path, message, hint=hint, at_key=True)
 
 
 def needed_names(graph: Graph) -> frozenset[str]:

@@ -17,14 +17,19 @@ def check_names(graph: Graph, document: Document) -> Graph:
     kept: list[Node] = []
     for node in graph.nodes:
         if node.name not in owner:
-            owner[node.name] = f"a part of '{node.layer}'"
+            owner[node.name] = _what(node)
             kept.append(node)
             continue
         document.report(
             "L303",
             ("layers", node.layer),
-            f"a part of '{node.layer}' is named '{node.name}', and so is {owner[node.name]}",
-            hint="rename one of them",
+            f"'{node.name}' would be the name of {owner[node.name]} and of {_what(node)}",
+            hint=f"rename '{node.layer}', or the other",
             at_key=True,
         )
     return graph.with_nodes(kept)
+
+
+def _what(node: Node) -> str:
+    is_whole = node.name == node.layer
+    return f"the layer '{node.layer}'" if is_whole else f"a part of '{node.layer}'"

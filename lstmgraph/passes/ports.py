@@ -23,10 +23,11 @@ MERGE_LAYERS: Mapping[str, str] = {
 
 
 def choose_ports(graph: Graph, _document: Document) -> Graph:
-    """Serve `last` from the states, where the sequence is read too.
+    """Serve `last` from the states, where the sequence is read too or a state is given.
 
     One call returns either the sequence or the last output. The last output is the state h; of a
-    bidirectional layer it is the merged states h, which is not the sequence's last step.
+    bidirectional layer it is the merged states h, which is not the sequence's last step. In a row
+    that is all padding, Keras's last output is 0, and the state is still the initial one.
     """
     used = graph.used_ports()
     replaced: dict[Port, Port] = {}
@@ -34,7 +35,9 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
     for node in graph.nodes:
         nodes.append(_with_ports(node, replaced))
         last, sequence = Port(node.name, LAST), Port(node.name, SEQUENCE)
-        if node.recurrence is None or not {last, sequence} <= used:
+        if node.recurrence is None or last not in used:
+            continue
+        if sequence not in used and not node.recurrence.states:
             continue
         if node.recurrence.bidirectional:
             nodes.append(_merged_last(node))

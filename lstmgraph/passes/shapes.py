@@ -44,7 +44,8 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
             except ShapeMistake as mistake:
-                document.report(mistake.code, mistake.path, str(mistake), hint=mistake.hint)
+                if not _is_static_mistake(node, inputs):
+                    document.report(mistake.code, mistake.path, str(mistake), hint=mistake.hint)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         nodes.append(node)
     return graph.with_nodes(nodes)
@@ -62,11 +63,19 @@ class ShapeMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a fa
 
 def input_path(node: Node, index: int) -> Path:
     """Where in the recipe the input number `index` of `node` is written."""
+    if node.path[-1] == "static":
+        return node.path if node.inputs[index].node.endswith("_static") else (*node.path, index)
     if node.path[-1] == "input" or node.path[0] != "layers" or len(node.path) > 2:
         return (*node.path, index) if node.op == JOIN else node.path
     if node.input_names:
         return (*node.path, "input", node.input_names[index])
     return (*node.path, "input", index) if len(node.inputs) > 1 else (*node.path, "input")
+
+
+def _is_static_mistake(node: Node, inputs: list[TensorSpec]) -> bool:
+    """Whether static features that are none are at fault: the checks say so, in their words."""
+    is_static = node.path[-1] == "static"
+    return is_static and any(spec.rank != 2 or not is_float(spec.dtype) for spec in inputs)
 
 
 def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
@@ -89,6 +98,8 @@ def _from_layer(node: Node, mistake: LayerMistake) -> ShapeMistake:
         path = (*path, *mistake.argument.split("."))
     elif len(path) == 2:
         path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
+    elif path[-1] == "static":
+        path = input_path(node, mistake.input or 0)
     return ShapeMistake("L401", path, str(mistake), mistake.hint)
 
 
@@ -126,6 +137,11 @@ def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
             hint = f"read the sequence: `{source.node}.sequence`"
         elif spec.rank == 2 and not is_float(spec.dtype):
             hint = "put an embedding between the ids and this layer"
+        elif spec.rank == 2:
+            hint = (
+                f"static features go beside a sequence, `input: [SEQUENCE, {source}]`, or into "
+                f"`initial_state: {{static: [{source}]}}`"
+            )
         message = f"{node.op} reads a sequence (batch, time, features), and '{source}' is {spec}"
         raise ShapeMistake("L402", path, message, hint)
     if not is_float(spec.dtype):

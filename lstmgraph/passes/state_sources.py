@@ -58,7 +58,7 @@ def layer_state(
         raise StateMistake(
             "L603",
             form.path,
-            f"'{reference}' is a {recurrent.op} and has no state {letter}",
+            f"'{reference}' is {_a(recurrent.op)} and has no state {letter}",
             f"name a tensor of shape (batch, units), such as `{reference}.state.h`, or zeros",
         )
     _check_fit(target, recurrent, source, form)
@@ -72,7 +72,8 @@ def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
     if names is None:
         return None
     own = graph.stacks[target.layer]
-    if form.bridge == "last" or len(own) == 1:
+    is_listed = any(isinstance(part, int) for part in form.path)  # for this layer of the stack
+    if form.bridge == "last" or len(own) == 1 or (is_listed and len(names) == 1):
         return nodes[names[-1]]
     if len(names) == len(own):
         return nodes[names[own.index(target.name)]]
@@ -123,10 +124,14 @@ def _check_slots(target: Node, recurrent: Node, source: Recurrence, form: FromLa
     raise StateMistake(
         "L603",
         form.path,
-        f"'{form.source}' is a {recurrent.op} with state {', '.join(source.slots)}; "
-        f"'{target.layer}' is a {target.op} with state {', '.join(slots)}",
+        f"'{form.source}' is {_a(recurrent.op)} with state {', '.join(source.slots)}; "
+        f"'{target.layer}' is {_a(target.op)} with state {', '.join(slots)}",
         f"write `{{{', '.join(parts)}}}`",
     )
+
+
+def _a(layer: str) -> str:
+    return f"an {layer}" if layer == "LSTM" else f"a {layer}"
 
 
 def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLayer) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import keras_arguments
+from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, GraphInput, Node, Port, Recurrence, StateSpec, state_outputs
 from lstmgraph.passes.state_sources import StateMistake, StateSource, layer_state
 from lstmgraph.recipe import FromInputs, FromLayer, FromStatic, Split, Zeros
@@ -46,23 +47,30 @@ class _Wiring:
         if node.recurrence is None or isinstance(node.recurrence.state_form, Zeros):
             self.nodes.append(node)
             return
-        try:
-            states = self.states(node, node.recurrence)
-        except StateMistake as mistake:
-            self.document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)
-            states = ()
-        recurrence = replace(node.recurrence, states=states)
+        recurrence = replace(node.recurrence, states=self.states(node, node.recurrence))
         self.nodes.append(replace(node, recurrence=recurrence))
 
     def states(self, node: Node, recurrence: Recurrence) -> tuple[StateSpec, ...]:
+        """The sources of all states, less those that are wrong and reported."""
         form = recurrence.state_form
-        if isinstance(form, FromInputs):
-            self.check_input_count(node, recurrence, form)
+        slots = state_outputs(recurrence)
         found = []
-        for index, slot in enumerate(state_outputs(recurrence)):
-            single, is_split = _form_of_slot(form, slot, node)
-            found.append(self.state(node, slot, index, single, is_split=is_split))
+        try:
+            if isinstance(form, FromInputs):
+                self.check_input_count(node, recurrence, form)
+        except StateMistake as mistake:
+            self.report(mistake)
+            return ()
+        for index, slot in enumerate(slots):
+            try:
+                single, is_split = _form_of_slot(form, slot, node)
+                found.append(self.state(node, slot, index, single, is_split=is_split))
+            except StateMistake as mistake:
+                self.report(mistake)
         return tuple(found) if any(state.source for state in found) else ()
+
+    def report(self, mistake: StateMistake) -> None:
+        self.document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)
 
     def state(
         self, node: Node, slot: str, index: int, form: SingleStateForm, *, is_split: bool
@@ -117,6 +125,13 @@ class _Wiring:
                 f"the input '{name}' has shape {self.inputs[name].spec}; the state has {spec}",
                 f"declare it with shape [{units}], or name another",
             )
+        elif not is_float(self.inputs[name].spec.dtype):
+            raise StateMistake(
+                "L604",
+                path,
+                f"the input '{name}' holds {self.inputs[name].spec.dtype}, and states are numbers",
+                "declare it with dtype float32, or name another",
+            )
         return StateSpec(slot, Port(name), f"input {name}")
 
     def static_state(self, node: Node, slot: str, form: FromStatic) -> StateSpec:
@@ -125,7 +140,8 @@ class _Wiring:
         if len(ports) > 1:
             joined = self.concatenated(f"{node.name}_static", ports, node, (*form.path, "static"))
         names = ", ".join(str(reference) for reference in form.sources)
-        port = self.projected(f"{node.name}_{slot}", joined, node, form.activation, form.path)
+        path = (*form.path, "static")
+        port = self.projected(f"{node.name}_{slot}", joined, node, form.activation, path)
         return StateSpec(slot, port, f"dense({names})")
 
     def bridged_state(

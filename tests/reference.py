@@ -1,0 +1,145 @@
+"""Masked recurrent layers in NumPy float64, written from their formulas: no Keras in here.
+
+A masked step leaves the states as they are. The sequence holds zeros there, or with ``hold`` the
+last output again. Arrays are (batch, time, features), masks (batch, time), states (batch, units).
+"""
+
+# ruff: noqa: PLR0913 - the formulas have as many parts as they have
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+States = tuple[Array, ...]
+Step = Callable[[Array, States], States]
+
+
+class Run(NamedTuple):
+    """What a recurrent layer gives: all outputs, and the states after the last unmasked step."""
+
+    sequence: Array
+    state: States
+
+    @property
+    def last(self) -> Array:
+        return self.state[0]
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def dense(x: Array, weights: Sequence[Array]) -> Array:
+    kernel, bias = weights
+    return x @ kernel + bias
+
+
+def lstm(x, weights, mask=None, state=None, *, activation=np.tanh, gate=sigmoid, **options) -> Run:
+    """Gates in the order i, f, c, o."""
+    kernel, recurrent, *bias = weights
+
+    def step(x_t: Array, states: States) -> States:
+        h, c = states
+        z = x_t @ kernel + h @ recurrent + (bias[0] if bias else 0)
+        z_i, z_f, z_c, z_o = np.split(z, 4, axis=1)
+        c = gate(z_f) * c + gate(z_i) * activation(z_c)
+        return gate(z_o) * activation(c), c
+
+    return _run(step, x, mask, state or _zeros(x, recurrent, 2), **options)
+
+
+def gru(x, weights, mask=None, state=None, *, reset_after=True, **options) -> Run:
+    """Gates in the order z, r, h. With `reset_after`, the bias has an input and a recurrent row."""
+    kernel, recurrent, bias = weights
+    bias_x, bias_h = bias if reset_after else (bias, np.zeros_like(bias))
+    kernels = np.split(recurrent, 3, axis=1)
+
+    def step(x_t: Array, states: States) -> States:
+        (h,) = states
+        x_z, x_r, x_h = np.split(x_t @ kernel + bias_x, 3, axis=1)
+        b_z, b_r, b_h = np.split(bias_h, 3)
+        z = sigmoid(x_z + h @ kernels[0] + b_z)
+        r = sigmoid(x_r + h @ kernels[1] + b_r)
+        recall = r * (h @ kernels[2] + b_h) if reset_after else (r * h) @ kernels[2]
+        return (z * h + (1 - z) * np.tanh(x_h + recall),)
+
+    return _run(step, x, mask, state or _zeros(x, recurrent, 1), **options)
+
+
+def simple_rnn(x, weights, mask=None, state=None, *, activation=np.tanh, **options) -> Run:
+    kernel, recurrent, bias = weights
+
+    def step(x_t: Array, states: States) -> States:
+        return (activation(x_t @ kernel + states[0] @ recurrent + bias),)
+
+    return _run(step, x, mask, state or _zeros(x, recurrent, 1), **options)
+
+
+def stack(cell: Callable[..., Run], x, all_weights, mask=None, states=None, **options) -> list[Run]:
+    """Layers one on another; each reads the sequence of the one below."""
+    runs: list[Run] = []
+    for weights, state in zip(all_weights, states or [None] * len(all_weights), strict=True):
+        runs.append(cell(x, weights, mask, state, **options))
+        x = runs[-1].sequence
+    return runs
+
+
+class TwoWayRun(NamedTuple):
+    """What a bidirectional layer gives: outputs in order of time, and each direction's states."""
+
+    sequence: Array
+    last: Array
+    forward: States
+    backward: States
+
+
+def bidirectional(
+    cell: Callable[..., Run], x, weights, mask=None, state=None, *, merge_mode="concat"
+) -> TwoWayRun:
+    """`weights` and `state` are the forward direction's, then the backward direction's."""
+    half = len(weights) // 2
+    ahead, back = (state[: len(state) // 2], state[len(state) // 2 :]) if state else (None, None)
+    forward = cell(x, weights[:half], mask, ahead)
+    backward = cell(x, weights[half:], mask, back, go_backwards=True)
+    merged = MERGES[merge_mode]
+    return TwoWayRun(
+        merged(forward.sequence, backward.sequence[:, ::-1]),
+        merged(forward.last, backward.last),
+        forward.state,
+        backward.state,
+    )
+
+
+MERGES: dict[str, Callable[[Array, Array], Array]] = {
+    "concat": lambda a, b: np.concatenate([a, b], axis=-1),
+    "sum": lambda a, b: a + b,
+    "mul": lambda a, b: a * b,
+    "ave": lambda a, b: (a + b) / 2,
+}
+
+
+def _zeros(x: Array, recurrent: Array, count: int) -> States:
+    return (np.zeros((len(x), len(recurrent))),) * count
+
+
+def _run(step: Step, x, mask, states: States, *, go_backwards=False, hold=False) -> Run:
+    """The outputs are in the order in which they are computed."""
+    mask = np.ones(x.shape[:2], bool) if mask is None else np.asarray(mask)
+    steps = range(x.shape[1])
+    outputs: list[Array] = []
+    output = np.zeros_like(states[0])
+    for t in reversed(steps) if go_backwards else steps:
+        counts = mask[:, t, None]
+        new = step(x[:, t], states)
+        states = tuple(np.where(counts, a, b) for a, b in zip(new, states, strict=True))
+        output = np.where(counts, new[0], output if hold else 0)
+        outputs.append(output)
+    return Run(np.stack(outputs, axis=1), states)

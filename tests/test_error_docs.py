@@ -1,0 +1,96 @@
+"""docs/errors.md: every code has its section, and every example does what the page says."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lstmgraph
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.document import parse_document
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
+BASE = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)[0]
+NO_EXAMPLE = {"L101", "L102", "L103", "L299", "L901"}
+"""Codes of files, of the schema's own words and of Keras's, which a short text cannot show."""
+MERGED = ("inputs", "layers", "outputs")
+
+
+@dataclass(frozen=True)
+class Section:
+    code: str
+    wrong: str | None
+    right: str | None
+
+
+def sections() -> dict[str, Section]:
+    _, *parts = re.split(r"^### ", PAGE, flags=re.M)
+    found = {}
+    for part in parts:
+        code = part[:4]
+        assert code not in found
+        found[code] = Section(code, _block("Wrong", part), _block("Right", part))
+    return found
+
+
+def _block(title: str, text: str) -> str | None:
+    match = re.search(rf"^{title}:\n\n```(?:yaml|sh)\n(.*?)```", text, re.S | re.M)
+    return match[1] if match else None
+
+
+SECTIONS = sections()
+EXAMPLES = [section for section in SECTIONS.values() if section.wrong]
+
+
+def codes(example: str) -> set[str]:
+    """The codes that `example`, a part of the page's recipe or a ``--set`` for it, is given."""
+    overrides = re.findall(r"--set (\S+)", example)
+    alone = parse_document("" if overrides else example)
+    if alone.diagnostics and not overrides:
+        return {found.code for found in alone.diagnostics.found}
+    try:
+        lstmgraph.load(_merged({} if overrides else alone.data), overrides=overrides)
+    except RecipeError as error:
+        return {found.code for found in error.diagnostics}
+    return set()
+
+
+def _merged(part: dict[str, Any]) -> str:
+    whole = {"layers", "inputs", "recipe"} <= set(part)
+    recipe = {} if whole else parse_document(BASE).data
+    for key, value in part.items():
+        recipe[key] = {**recipe.get(key, {}), **value} if key in MERGED else value
+    return json.dumps(recipe)
+
+
+def test_every_code_has_a_section_and_every_section_a_code() -> None:
+    used = {
+        code
+        for path in (ROOT / "lstmgraph").rglob("*.py")
+        for code in re.findall(r'"(L\d{3})"', path.read_text("utf-8"))
+    }
+    assert set(SECTIONS) == used
+    assert list(SECTIONS) == sorted(SECTIONS)
+
+
+def test_every_section_has_examples() -> None:
+    lacking = {s.code for s in SECTIONS.values() if not (s.wrong and s.right)}
+    assert lacking == NO_EXAMPLE
+
+
+def test_the_page_s_recipe_is_right() -> None:
+    assert codes(BASE) == set()
+
+
+@pytest.mark.parametrize("section", EXAMPLES, ids=lambda section: section.code)
+def test_the_wrong_example_is_given_its_code(section: Section) -> None:
+    assert codes(section.wrong or "") == {section.code}
+
+
+@pytest.mark.parametrize("section", EXAMPLES, ids=lambda section: section.code)
+def test_the_right_example_is_accepted(section: Section) -> None:
+    assert codes(section.right or "") == set()

@@ -1,0 +1,316 @@
+"""Wrong recipes: every mistake is reported, once, where it stands, with its mend.
+
+The files under recipes/invalid say in their first lines what must be reported:
+``# expect: CODE LINE:COLUMN FRAGMENT``, where the fragment is a part of the message or its hint.
+"""
+
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import lstmgraph
+from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.document import parse_document
+from lstmgraph.schema_messages import describe
+from lstmgraph.yaml_nodes import MAX_BYTES
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "lstmgraph"
+INVALID = sorted((TESTS / "recipes" / "invalid").rglob("*.yaml"))
+SHIPPED = sorted((TESTS.parent / "recipes").glob("*.yaml"))
+EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M)
+FOUND_WHEN_BUILDING = {"L901"}
+
+
+def expectations(path: Path) -> list[re.Match[str]]:
+    return list(EXPECTATION.finditer(path.read_text("utf-8")))
+
+
+def mistakes(source: str | Path, **overrides: object) -> tuple[Diagnostic, ...]:
+    try:
+        lstmgraph.load(source, overrides=overrides)
+    except RecipeError as error:
+        return error.diagnostics
+    return ()
+
+
+def place(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.place.span.line}:{diagnostic.place.span.column}"
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_reports_exactly_what_is_wrong(path: Path) -> None:
+    expected = expectations(path)
+    found = mistakes(path)
+    assert [(d.code, place(d)) for d in found] == [(e["code"], e["place"]) for e in expected]
+    for diagnostic, wanted in zip(found, expected, strict=True):
+        assert wanted["fragment"] in f"{diagnostic.message} {diagnostic.hint or ''}"
+        assert diagnostic.hint or "did you mean" in diagnostic.message
+        assert "\n" not in f"{diagnostic.message}{diagnostic.hint}"
+        assert diagnostic.place.source == str(path)
+
+
+def test_files_hold_as_many_mistakes_as_their_folder_says() -> None:
+    counts = {path: len(expectations(path)) for path in INVALID}
+    single = [path for path in INVALID if path.parent.name == "single"]
+    several = [path for path in INVALID if path.parent.name == "several"]
+    assert len(single) >= 70
+    assert len(several) >= 8
+    assert [path.name for path in single if counts[path] != 1] == []
+    assert [path.name for path in several if counts[path] < 3] == []
+
+
+def test_nothing_imports_keras() -> None:
+    program = """
+import sys
+from pathlib import Path
+import lstmgraph
+for path in Path(sys.argv[1]).rglob("*.yaml"):
+    try:
+        lstmgraph.load(path).explain()
+    except lstmgraph.RecipeError as error:
+        str(error)
+wrong = {"keras", "tensorflow", "numpy"} & set(sys.modules)
+assert not wrong, wrong
+"""
+    folder = str(TESTS / "recipes" / "invalid")
+    subprocess.run([sys.executable, "-c", program, folder], check=True)
+
+
+# Mistakes that no text file under version control can show.
+
+
+def _missing(folder: Path) -> tuple[Diagnostic, ...]:
+    return mistakes(folder / "missing.yaml")
+
+
+def _folder(folder: Path) -> tuple[Diagnostic, ...]:
+    return mistakes(folder)
+
+
+def _null_in_path(_folder: Path) -> tuple[Diagnostic, ...]:
+    return mistakes(Path("recipe\0.yaml"))
+
+
+def _latin_1(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "latin.yaml"
+    path.write_bytes("recipe: 1\nname: größe\n".encode("latin-1"))
+    return mistakes(path)
+
+
+def _too_large_file(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "large.yaml"
+    path.write_bytes(b"# " + b"x" * MAX_BYTES)
+    return mistakes(path)
+
+
+def _too_large_text(_folder: Path) -> tuple[Diagnostic, ...]:
+    return mistakes("# long\n" + "x" * MAX_BYTES)
+
+
+def _override_of_nothing(_folder: Path) -> tuple[Diagnostic, ...]:
+    return mistakes(SHIPPED[0], **{"layers.encodr.units": 3})
+
+
+@dataclass
+class _NewKeyword:
+    """An error of a JSON Schema keyword that has no sentence of its own."""
+
+    validator = "multipleOf"
+    validator_value = 8
+    instance = 7
+    schema = {"multipleOf": 8}  # noqa: RUF012 - as jsonschema has it
+    message = "7 is not a multiple of 8"
+    absolute_path = ("layers", "voice", "units")
+    absolute_schema_path = ("properties", "multipleOf")
+
+
+def _unworded_keyword(_folder: Path) -> tuple[Diagnostic, ...]:
+    document = parse_document("layers: {voice: {units: 7}}")
+    for mistake in describe(_NewKeyword()):
+        document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)
+    return document.diagnostics.ordered()
+
+
+AT_RUN_TIME: dict[str, tuple[str, str, str, Callable[[Path], tuple[Diagnostic, ...]]]] = {
+    "no such file": ("L101", "1:1", "No such file", _missing),
+    "a folder": ("L101", "1:1", "Is a directory", _folder),
+    "a null byte in the path": ("L101", "1:1", "null", _null_in_path),
+    "not UTF-8": ("L102", "2:1", "save the file as UTF-8", _latin_1),
+    "a large file": ("L103", "1:1", "4,194,304 bytes", _too_large_file),
+    "a large text": ("L103", "1:1", "4,194,304 characters", _too_large_text),
+    "override of nothing": ("L121", "1:1", "did you mean 'encoder'", _override_of_nothing),
+    "a keyword without words": ("L299", "1:25", "not a multiple of 8", _unworded_keyword),
+}
+
+
+@pytest.mark.parametrize("case", AT_RUN_TIME)
+def test_reports_what_no_file_can_show(case: str, tmp_path: Path) -> None:
+    code, where, fragment, found = AT_RUN_TIME[case]
+    (diagnostic,) = found(tmp_path)
+    assert (diagnostic.code, place(diagnostic)) == (code, where)
+    assert fragment in f"{diagnostic.message} {diagnostic.hint}"
+
+
+def test_every_code_is_expected_somewhere() -> None:
+    written = {
+        code
+        for path in PACKAGE.rglob("*.py")
+        for code in re.findall(r'"(L\d{3})"', path.read_text("utf-8"))
+    }
+    expected = {match["code"] for path in INVALID for match in expectations(path)}
+    expected |= {code for code, *_ in AT_RUN_TIME.values()}
+    assert written - FOUND_WHEN_BUILDING == expected
+
+
+# The hint of each of these files, applied. What is left out here has a hint without a text to
+# put in, such as "choose another name".
+MENDS = {
+    "units-with-a-point": ("64.0", "64"),
+    "units-with-underscore": ("1_000", "1000"),
+    "bidirectional-yes": ("yes", "true"),
+    "dtype-policy-float16": ("float16", "mixed_float16"),
+    "regularizer-number": ("0.01", "{type: l2, l2: 0.01}"),
+    "static-not-a-list": ("static: store", "static: [store]"),
+    "depth-beside-a-list": ("    depth: 3\n", ""),
+    "merge-mode-alone": ("merge_mode: sum", "merge_mode: sum\n    bidirectional: true"),
+    "bidirectional-layer": ("type: bidirectional", "type: lstm\n    bidirectional: true"),
+    "keras-return-state": ("    return_state: true\n", ""),
+    "keras-dtype": ("dtype: float16", "dtype_policy: mixed_float16"),
+    "state-h-of-two-directions": ("reader.state.h", "reader.state.forward.h"),
+    "whole-state-as-input": ("voice.state", "voice.state.h"),
+    "lstm-after-last-output": ("input: voice", "input: voice.sequence"),
+    "kernel-longer-than-input": ("kernel_size: 25", "kernel_size: 25\n    padding: same"),
+    "too-many-inputs": ("input: [voice, lengths]", "input: voice"),
+    "mask-lost-at-conv": ("kernel_size: 3}", "kernel_size: 3, mask: none}"),
+    "mask-lost-at-flatten": ("input: words}", "input: words, mask: none}"),
+    "mask-lost-at-reshape": ("128]}", "128], mask: none}"),
+    "mask-lost-at-add": ("frames]}", "frames], mask: none}"),
+    "mask-lost-at-concatenate": ("tags]}", "tags], mask: none}"),
+    "concatenate-masked-on-time": ("axis: 1}", "axis: 1, mask: none}"),
+    "lengths-not-integers": ("shape: []", "shape: [], dtype: int32"),
+    "mask-input-not-bool": ("dtype: int32", "dtype: bool"),
+    "joined-different-masks": ("[words, tag]", "[words, tag]\n    mask: {from: words}"),
+    "backwards-with-mask": ("input: voice.sequence", "input: voice"),
+    "hold-on-bidirectional": ("padded_output: hold", "padded_output: zero"),
+    "mask-from-unmasked": ("mask: {from: history}", "mask: none"),
+    "softmax-layer-on-masked": ("type: softmax", "type: activation\n    activation: softmax"),
+    "states-listed-wrong-count": ("[encoder, zeros, zeros]", "[encoder, zeros]"),
+    "one-input-for-h-and-c": ("[h]", "[h, c]"),
+    "inputs-once-for-a-stack": ("{inputs: [h, c]}", "input"),
+    "lstm-to-gru": ("initial_state: encoder", "initial_state: {h: encoder}"),
+    "gru-to-lstm": ("initial_state: encoder", "initial_state: {h: encoder, c: zeros}"),
+    "c-for-a-gru": (", c: zeros", ""),
+    "c-of-a-gru-source": ("c: encoder", "c: encoder.state.h"),
+    "one-tensor-for-two-states": ("encoder.state.h", "{h: encoder.state.h, c: zeros}"),
+    "state-of-wrong-size": ("{h: store}", "{h: {from: store, bridge: dense}}"),
+    "state-is-a-sequence": ("encoder.sequence", "encoder.last"),
+    "state-input-of-wrong-shape": ("h: {shape: [16]}", "h: {shape: [32]}"),
+    "stacks-of-other-depth": ("state: encoder", "state: {from: encoder, bridge: last}"),
+    "state-of-a-dense": ("initial_state: first", "initial_state: {h: first}"),
+    "concat-of-one-direction": ("bridge: concat", "bridge: dense"),
+    "units-that-do-not-fit": ("state: encoder", "state: {from: encoder, bridge: dense}"),
+    "two-directions-to-one": ("state: encoder", "state: {from: encoder, bridge: concat}"),
+    "one-direction-to-two": ("state: encoder", "state: {from: encoder, bridge: dense}"),
+    "concat-that-does-not-fit": ("bridge: concat", "bridge: dense"),
+    "static-is-a-sequence": ("static: [known]", "static: [store]"),
+    "cudnn-with-relu": ("kernel: cudnn", "kernel: auto"),
+    "unrolled-dynamic": ("[time, 12]", "[30, 12]"),
+    "unrolled-kernel-dynamic": ("[time, 12]", "[30, 12]"),
+    "loss-of-a-whole-state": ("state: mae", "state_h: mae"),
+    "two-clippings": (", clipvalue: 0.5", ""),
+    "version-quoted": ('"1"', "1"),
+    "permute-axis-twice": ("[2, 2, 3]", "[2, 1, 3]"),
+    "reshape-two-open": ("[-1, -1]", "[-1, 5]"),
+}
+
+
+@pytest.mark.parametrize("name", MENDS)
+def test_the_hint_mends(name: str) -> None:
+    text = (TESTS / "recipes" / "invalid" / "single" / f"{name}.yaml").read_text("utf-8")
+    recipe = EXPECTATION.sub("", text).replace(f"name: {name}\n", "name: mended\n")
+    old, new = MENDS[name]
+    assert old in recipe
+    # A part that the mended layer no longer reads is another matter.
+    left = [d for d in mistakes(recipe.replace(old, new, 1)) if d.code != "L305"]
+    assert left == []
+
+
+# Mutations: whatever a key or a value is turned into, the answer is a report, at the place.
+
+JUNK = ("-1", "nonsense", "true", "null", "[]", "{}", "3.5", "0", "1e999", "'64'", "a.b.c", "[[1]]")
+MUTATIONS = 300
+
+
+@dataclass(frozen=True)
+class Mutation:
+    text: str
+    line: int
+    says: str
+    in_place: bool
+    """Whether the mistake, if it is one, is at the edited line and nowhere else."""
+
+
+def mutations(count: int) -> Iterator[Mutation]:
+    chance = random.Random(20)
+    texts = [path.read_text("utf-8") for path in SHIPPED]
+    documents = [parse_document(text) for text in texts]
+    for number in range(count):
+        text, document = texts[number % len(texts)], documents[number % len(texts)]
+        if chance.random() < 0.4:
+            path = chance.choice(list(document.keys))
+            span = document.keys[path].span
+            new = chance.choice([f"{path[-1]}x", str(path[-1])[1:] or "x", "nonsense", ""])
+            # Other lines read a layer by its name: they are what is wrong once it is renamed.
+            in_place = len(path) != 2 or path[0] not in ("inputs", "layers")
+        else:
+            scalars = [path for path in document.values if path not in document.keys]
+            scalars += [path for path in document.keys if _is_scalar(document.data, path)]
+            path = chance.choice(scalars)
+            span = document.values[path].span
+            new = chance.choice(JUNK)
+            in_place = "shape" not in path
+        if span.line != span.end_line:
+            continue
+        lines = text.splitlines(keepends=True)
+        line = lines[span.line - 1]
+        lines[span.line - 1] = line[: span.column - 1] + new + line[span.end_column - 1 :]
+        yield Mutation("".join(lines), span.line, f"{path}: {new}", in_place)
+
+
+def _is_scalar(data: object, path: tuple[str | int, ...]) -> bool:
+    for part in path:
+        data = data[part]  # type: ignore[index]
+    return not isinstance(data, dict | list)
+
+
+def dropped_lines() -> Iterator[str]:
+    for path in SHIPPED:
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        for index in range(len(lines)):
+            yield "".join(lines[:index] + lines[index + 1 :])
+
+
+def test_mutated_recipes_are_reported_where_they_were_edited() -> None:
+    missed, reported = [], 0
+    for mutation in mutations(MUTATIONS):
+        found = mistakes(mutation.text)  # anything but a RecipeError fails the test
+        if not found or not mutation.in_place:
+            continue
+        reported += 1
+        if found[0].place.span.line != mutation.line:
+            missed.append(f"{mutation.says} on line {mutation.line}: {found[0]}")
+    share = 1 - len(missed) / reported
+    assert reported > MUTATIONS / 2
+    assert share >= 0.9, f"{share:.1%} first at the edited line; not:\n" + "\n".join(missed)
+
+
+def test_recipes_without_one_of_their_lines_are_reported() -> None:
+    for text in dropped_lines():
+        mistakes(text)

@@ -1,0 +1,222 @@
+"""Built files load anywhere: in a process without lstmgraph, with Keras's safe mode on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pytest
+from building import (
+    SHIPPED,
+    Arrays,
+    assert_equal_arrays,
+    batch_for,
+    load,
+    outputs_of,
+    with_header,
+)
+from test_outputs import CASES, LOSS_RECIPES, masked_mse, target_for
+from typer.testing import CliRunner
+
+import lstmgraph
+from lstmgraph.build_files import BuildFiles, build_files, write_build
+from lstmgraph.cli import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+INLINE = (
+    "mask_from_embedding_with_states_from_inputs",
+    "mask_none_really_drops_it",
+    "mask_from_an_input_with_gaps",
+    "mask_by_lengths_holding_the_last_output",
+    "mask_inherited_through_other_layers",
+    "state_of_two_directions_for_one",
+    "states_h_and_c_from_different_places",
+    "joined_inputs_keep_the_sequence_mask",
+    "bidirectional_ave",
+    "time_distributed_hands_the_mask_on",
+    "attention_uses_the_masks_of_all_its_inputs",
+)
+
+MIXED = """
+inputs: {ids: {shape: [time], dtype: int32}}
+layers:
+  embedding: {type: embedding, input: ids, input_dim: 10, output_dim: 3, mask_zero: true}
+  reader: {type: lstm, input: embedding, units: 4, bidirectional: true, initial_state: input}
+  y: {type: dense, input: reader.sequence, units: 2, activation: softmax}
+outputs: {y: y}
+runtime: {seed: 3, dtype_policy: mixed_float16}
+training: {loss: sparse_categorical_crossentropy, metrics: [sparse_categorical_accuracy]}
+"""
+
+LOAD_AND_PREDICT = """
+import sys, warnings
+from pathlib import Path
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "lstmgraph":
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Blocker())
+import keras
+import numpy as np
+
+warnings.filterwarnings("error", category=UserWarning)
+for path in sorted(Path(sys.argv[1]).glob("*.keras")):
+    model = keras.models.load_model(path)
+    with np.load(path.with_suffix(".inputs.npz")) as inputs:
+        outputs = model.predict_on_batch(dict(inputs))
+    np.savez(path.with_suffix(".found.npz"), **outputs)
+assert not any(name.partition(".")[0] == "lstmgraph" for name in sys.modules)
+"""
+
+
+def recipes() -> dict[str, lstmgraph.Recipe]:
+    """Every shipped recipe, and inline ones; all have a seed."""
+    found = {path.stem: lstmgraph.load(path) for path in SHIPPED}
+    inline = {name: CASES[name].recipe for name in INLINE}
+    inline["compiled"] = LOSS_RECIPES["initial state"]
+    for name, text in inline.items():
+        found[name] = lstmgraph.load(with_header(text, name), overrides={"runtime.seed": 5})
+    found["mixed"] = load(MIXED, "mixed")
+    return found
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> tuple[Path, dict[str, Arrays]]:
+    """A folder with all the files, and the outputs that were computed beside it."""
+    folder = tmp_path_factory.mktemp("built")
+    outputs = {}
+    for name, recipe in recipes().items():
+        keras.backend.clear_session()  # Keras numbers the operations of a process: count anew
+        write_build(recipe, build_files(folder, name))
+        model = recipe.build()
+        data = batch_for(model)
+        outputs[name] = model.predict_on_batch(data)
+        np.savez(folder / f"{name}.inputs.npz", **data)
+    return folder, outputs
+
+
+@pytest.fixture(scope="module")
+def loaded_elsewhere(built) -> Path:
+    """The folder, with the outputs of the loaded models in it."""
+    folder, _ = built
+    command = [sys.executable, "-I", "-c", LOAD_AND_PREDICT, str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+NAMES = tuple(recipes())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loads_in_a_process_without_lstmgraph(name: str, built, loaded_elsewhere: Path) -> None:
+    _, outputs = built
+    with np.load(loaded_elsewhere / f"{name}.found.npz") as found:
+        assert_equal_arrays(dict(found), outputs[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_resolved_recipe_builds_the_same_model(name: str, built) -> None:
+    files = build_files(built[0], name)
+    again = lstmgraph.load(files.resolved)
+    keras.backend.clear_session()
+    model = again.build()
+    assert json.loads(model.to_json()) == json.loads(files.config.read_text("utf-8"))
+    saved = keras.models.load_model(files.model)
+    for found, wanted in zip(model.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted, strict=True)
+    assert again.resolved() == files.resolved.read_text("utf-8")
+
+
+# Files are written whole or not at all.
+
+SMALL = """
+inputs: {x: {shape: [time, 3]}}
+layers: {reader: {type: lstm, input: x, units: 2}}
+outputs: {y: reader}
+"""
+
+
+def existing_files(folder: Path) -> BuildFiles:
+    files = build_files(folder, "small")
+    for path in (files.model, files.config, files.resolved):
+        path.write_text("as it was")
+    return files
+
+
+def assert_as_it_was(folder: Path) -> None:
+    names = {"small.keras", "small.config.json", "small.resolved.yaml"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert {path.read_text() for path in folder.iterdir()} == {"as it was"}
+
+
+def half_saved(model: keras.Model, path: Path) -> None:
+    path.write_text("half a mod")
+    raise OSError("no space left on device")
+
+
+def unresolved(recipe: lstmgraph.Recipe) -> str:
+    raise OSError("no space left on device")
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "failure"),
+    [(keras.Model, "save", half_saved), (lstmgraph.Recipe, "resolved", unresolved)],
+)
+def test_failed_build_leaves_existing_files(tmp_path, monkeypatch, owner, method, failure) -> None:
+    files = existing_files(tmp_path)
+    monkeypatch.setattr(owner, method, failure)
+    with pytest.raises(OSError, match="no space"):
+        write_build(load(SMALL, "small"), files)
+    assert_as_it_was(tmp_path)
+
+
+def run_build(folder: Path, *options: str, recipe: str = SMALL):
+    path = folder / "recipe.yaml"
+    path.write_text(with_header(recipe, "small"))
+    return CliRunner().invoke(app, ["build", str(path), "-o", str(folder / "out"), *options])
+
+
+def test_existing_files_stay_without_force(tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    existing_files(tmp_path / "out")
+    result = run_build(tmp_path)
+    assert result.exit_code == 2
+    assert "--force" in result.output
+    assert_as_it_was(tmp_path / "out")
+
+
+def test_wrong_recipe_leaves_existing_files(tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    existing_files(tmp_path / "out")
+    assert run_build(tmp_path, "--force", recipe=SMALL.replace("lstm", "lstn")).exit_code == 1
+    assert_as_it_was(tmp_path / "out")
+
+
+def test_force_overwrites(tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    files = existing_files(tmp_path / "out")
+    assert run_build(tmp_path, "--force").exit_code == 0
+    assert list(keras.models.load_model(files.model).output) == ["y"]
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", LOSS_RECIPES)
+def test_loaded_model_masks_the_loss(name: str, tmp_path) -> None:
+    files = build_files(tmp_path, "inline")
+    write_build(load(LOSS_RECIPES[name]), files)
+    model = keras.models.load_model(files.model)
+    data, target = batch_for(model), target_for(model)
+    wanted = masked_mse(outputs_of(model, data)["y"], target)
+    assert model.test_on_batch(data, {"y": target}) == pytest.approx(wanted, rel=1e-5)

@@ -1,0 +1,251 @@
+"""The published schema: valid, complete towards Keras, and read alike by any validator."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from building import SHIPPED
+from generated import Generated, recipes
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from lstmgraph.document import Document, parse_document
+from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
+from lstmgraph.schema import bundled_schema, check_structure
+from lstmgraph.schema_messages import KERAS_KEYS_SAID_OTHERWISE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECIPE = read_schema(RECIPE_SCHEMA)
+KERAS = read_schema(KERAS_SCHEMA)
+BUNDLED = bundled_schema()
+PLAIN = Draft202012Validator(BUNDLED)
+
+ELSEWHERE: dict[str, str] = {}
+"""Keras arguments that a recipe's recurrent layers take in neither way, and why."""
+
+PROPERTY = settings(
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    database=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def says_yes(data: Any) -> bool:
+    """The verdict of lstmgraph's own structural check."""
+    document = Document(data=data)
+    at_fault = check_structure(document)
+    assert bool(at_fault) == bool(document.diagnostics)
+    return not at_fault
+
+
+def places_in(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every mapping and list in a schema, with its path."""
+    yield path, schema
+    if isinstance(schema, dict):
+        for key, inner in schema.items():
+            yield from places_in(inner, (*path, key))
+    elif isinstance(schema, list):
+        for index, inner in enumerate(schema):
+            yield from places_in(inner, (*path, str(index)))
+
+
+# --- the files ---
+
+
+@pytest.mark.parametrize("schema", [RECIPE, KERAS, BUNDLED], ids=["recipe", "keras", "bundled"])
+def test_it_is_a_schema(schema: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
+def test_every_keras_argument_of_a_recurrent_layer_is_answered(layer: str) -> None:
+    """It has Keras's own spelling here, or the error says what to write instead."""
+    taken = set(RECIPE["$defs"]["recurrent"]["properties"])
+    arguments = set(KERAS["$defs"][layer]["properties"])
+    unanswered = arguments - taken - set(KERAS_KEYS_SAID_OTHERWISE) - set(ELSEWHERE)
+    assert not unanswered
+    assert not taken & set(KERAS_KEYS_SAID_OTHERWISE)
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
+def test_an_argument_that_keras_lacks_is_refused(layer: str) -> None:
+    own = {"depth", "bidirectional", "merge_mode", "padded_output", "initial_state"}
+    recurrent = RECIPE["$defs"]["recurrent"]["properties"]
+    for argument in set(recurrent) - set(KERAS["$defs"][layer]["properties"]) - own:
+        data = small({"type": layer, "input": "x", "units": 2, argument: _allowed(argument)})
+        assert not says_yes(data), argument
+
+
+def _allowed(argument: str) -> Any:
+    return "tanh" if argument == "recurrent_activation" else True
+
+
+def small(layer: Any) -> dict[str, Any]:
+    return {
+        "recipe": 1,
+        "name": "small",
+        "inputs": {"x": {"shape": ["time", 2]}},
+        "layers": {"first": layer},
+        "outputs": {"first": "first"},
+    }
+
+
+def fields(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The declared properties, not those that an ``if`` or a ``not`` only speaks of."""
+    found = []
+    for path, inner in places_in(schema):
+        declared = len(path) > 1 and path[-2] == "properties" and isinstance(inner, dict)
+        if declared and not {"if", "then"} & set(path[:-2]):
+            found.append((".".join(path), inner))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), fields(RECIPE), ids=[name for name, _ in fields(RECIPE)]
+)
+def test_every_field_has_a_title_and_a_description(name: str, field: dict[str, Any]) -> None:
+    described = {**resolved(field), **field}
+    if KERAS_SCHEMA in field.get("$ref", ""):
+        return  # Keras's own arguments are described by Keras
+    assert described.get("title"), name
+    assert described.get("description", "").endswith((".", "]")), name
+
+
+@pytest.mark.parametrize("name", [n for n in RECIPE["$defs"] if n != "made_mask"])
+def test_every_definition_has_a_title_and_a_description(name: str) -> None:
+    assert RECIPE["$defs"][name]["title"]
+    assert RECIPE["$defs"][name]["description"].endswith(".")
+
+
+def resolved(field: dict[str, Any]) -> dict[str, Any]:
+    reference = field.get("$ref", "")
+    if not reference.startswith("#/"):
+        return {}
+    found: Any = RECIPE
+    for key in reference.removeprefix("#/").split("/"):
+        found = found[key]
+    return {**resolved(found), **found}
+
+
+def test_defaults_and_examples_follow_their_own_schema() -> None:
+    for path, inner in places_in(BUNDLED):
+        if not isinstance(inner, dict) or "$defs" in inner or path[-1:] == ("properties",):
+            continue
+        samples = [inner["default"]] if "default" in inner else []
+        if isinstance(inner.get("examples"), list):
+            samples += inner["examples"]
+        checker = Draft202012Validator({**inner, "$defs": BUNDLED["$defs"]}) if samples else None
+        for sample in samples:
+            assert checker is not None
+            checker.validate(sample)
+
+
+# --- the bundle ---
+
+
+def test_the_bundle_needs_no_other_file() -> None:
+    for path, inner in places_in(BUNDLED):
+        reference = inner.get("$ref") if isinstance(inner, dict) else None
+        if not isinstance(reference, str):
+            continue
+        assert reference.startswith("#/"), path
+        found: Any = BUNDLED
+        for key in reference.removeprefix("#/").split("/"):
+            assert key in found, (path, reference)
+            found = found[key]
+
+
+def test_bundling_leaves_the_files_alone() -> None:
+    before = json.dumps([RECIPE, KERAS])
+    first = bundled_schema()
+    first["$defs"].clear()
+    assert json.dumps([RECIPE, KERAS]) == before
+    assert bundled_schema() == BUNDLED
+
+
+# --- any validator gives the same verdict ---
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_recipes_follow_the_bundle(path: Any) -> None:
+    data = parse_document(path.read_text("utf-8")).data
+    assert PLAIN.is_valid(data)
+    assert says_yes(data)
+
+
+@PROPERTY
+@given(recipes())
+def test_generated_recipes_follow_the_bundle(generated: Generated) -> None:
+    assert PLAIN.is_valid(generated.data)
+    assert says_yes(generated.data)
+
+
+def entries(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner: Any = ()
+    if isinstance(data, dict):
+        inner = data.items()
+    elif isinstance(data, list):
+        inner = enumerate(data)
+    return [p for k, v in inner for p in [(*path, k), *entries(v, (*path, k))]]
+
+
+VALUES = st.sampled_from(
+    [None, True, 0, -1, 2.5, 10**9, "", "x", "zeros", "adam", "lstm", "Dense", "gru", "none",
+     [], {}, [1], ["x"], {"type": "adam"}, {"type": "l2", "l2": 0.1}, {"type": "nothing"},
+     {"value": 0.0}, {"lengths": "n"}, {"value": 0, "lengths": "n"}, {"from": "a.b"},
+     {"inputs": ["h"]}, {"h": "zeros", "x": 1}, {"static": []}]
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["type", "units", "mask", "initial_state", "merge_mode", "reset_after", "unit_forget_bias",
+     "use_cudnn", "input", "rate", "dtype_policy", "activation", "kernel_regularizer", "layer",
+     "Ünits", "loss", "optimizer", "extra"]
+)  # fmt: skip
+SOURCES = st.one_of(
+    st.sampled_from([parse_document(path.read_text("utf-8")).data for path in SHIPPED]),
+    recipes(max_layers=3).map(lambda generated: generated.data),
+)
+
+
+@st.composite
+def mutated(draw: Any) -> Any:
+    """A recipe in which something was put in, taken away or replaced."""
+    data = copy.deepcopy(draw(SOURCES))
+    for _ in range(draw(st.integers(1, 2))):
+        path = draw(st.sampled_from(entries(data)))
+        parent = data
+        for part in path[:-1]:
+            parent = parent[part]
+        action = draw(st.sampled_from(["replace", "remove", "add"]))
+        if action == "remove":
+            del parent[path[-1]]
+        elif action == "add" and isinstance(parent[path[-1]], dict):
+            parent[path[-1]][draw(KEYS)] = draw(VALUES)
+        else:
+            parent[path[-1]] = draw(VALUES)
+        if not data:
+            break
+    return data
+
+
+@settings(PROPERTY, max_examples=400)
+@given(mutated())
+def test_mutated_recipes_get_the_verdict_of_the_bundle(data: Any) -> None:
+    """A newer version is told before anything else is looked at; the verdict is the same."""
+    assert says_yes(data) == PLAIN.is_valid(data)
+
+
+@pytest.mark.parametrize("units", [64.0, 1e3])
+def test_floats_are_no_integers(units: float) -> None:
+    """The one difference: JSON Schema takes 64.0 for an integer, and Keras does not."""
+    data = small({"type": "lstm", "input": "x", "units": units})
+    assert PLAIN.is_valid(data)
+    assert not says_yes(data)
