@@ -9,7 +9,7 @@ from lstmgraph.catalogue import RECURRENT_STATES, layer_traits
 from lstmgraph.graph import LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
 from lstmgraph.resolve import references
-from lstmgraph.schema_messages import did_you_mean
+from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import Any
 
 from lstmgraph.diagnostics import Diagnostic, Path, Place, Span
 from lstmgraph.document import Document, build_value
-from lstmgraph.schema_messages import did_you_mean
+from lstmgraph.wording import did_you_mean
 from lstmgraph.yaml_nodes import YamlMistake, compose
 
 Overrides = Mapping[str, Any] | Iterable[str]

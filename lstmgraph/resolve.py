@@ -18,7 +18,7 @@ from lstmgraph.recipe import (
     Reference,
     Split,
 )
-from lstmgraph.schema_messages import did_you_mean
+from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

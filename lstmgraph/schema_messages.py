@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
+from lstmgraph.wording import (
+    FORMS,
+    KERAS_KEYS_SAID_OTHERWISE,
+    KEY_MEANT,
+    KINDS,
+    WORDS_OF_YAML_1_1,
+    Forms,
+    boolean_hint,
+    did_you_mean,
+    named,
+    nearest,
+    plain_text,
+    shown,
+    type_hint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,90 +58,8 @@ class SchemaMistake:
     """The key that is not there, or that another stands for."""
 
 
-KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
-    "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
-    "return_state": "name a state where it is wanted, such as `NAME.state.h`; it is then returned",
-    "zero_output_for_mask": "write `padded_output: zero` or `padded_output: hold`",
-    "stateful": "feed the state: `initial_state: input`, and give `NAME.state` as an output",
-    "name": "the layer's name is the key above it",
-    "dtype": "write `dtype_policy:`",
-    "implementation": "`kernel:` under `runtime:` chooses the implementation",
-    "time_major": "give the input as (batch, time, features)",
-    "inputs": "write `input:`",
-}
-"""Keras arguments that a recipe says in its own words, and how."""
-
-_KEY_MEANT: Mapping[str, str] = {"inputs": "input"}
-"""The recipe's key that a key of Keras stands for."""
-
-_USUAL_WORDS: Mapping[str, str] = {
-    "int": "int32",
-    "integer": "int32",
-    "float": "float32",
-    "double": "float64",
-    "half": "float16",
-    "boolean": "bool",
-    "lr": "learning_rate",
-    "hidden_size": "units",
-    "num_layers": "depth",
-}
-"""Words of other tools, and the recipe's."""
-
 MANY_CHOICES = 16
 """With more, all of them are not listed beside the one that is meant."""
-
-_WORDS_OF_YAML_1_1 = {"yes", "no", "on", "off", "y", "n"}
-
-_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-
-
-@dataclass(frozen=True)
-class _Forms:
-    """Mappings that say one thing in several ways, told apart by a key."""
-
-    what: str
-    keys: tuple[str, ...]
-    ways: str
-
-
-_STATE_WAYS = "{inputs: [NAME, NAME]}, {static: [NAME]}, {from: LAYER}"
-_FORMS: Mapping[str, _Forms] = {
-    "Mask of another layer": _Forms(
-        "which steps count",
-        ("value", "lengths", "input", "from"),
-        "{value: 0.0}, {lengths: NAME}, {input: NAME}, {from: LAYER}",
-    ),
-    "State from another layer": _Forms(
-        "where a state comes from", ("inputs", "static", "from"), _STATE_WAYS
-    ),
-    "h and c apart": _Forms(
-        "where a state comes from",
-        ("inputs", "static", "from", "h", "c"),
-        f"{_STATE_WAYS}, {{h: NAME, c: NAME}}",
-    ),
-}
-"""By the title of the form that the schema tries last."""
-
-_KINDS = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
-}
-
-
-_KIND_EXAMPLES = {
-    "object": "`key: value`, indented below",
-    "array": "a list in brackets",
-    "string": "a word",
-    "integer": "a whole number, such as 64",
-    "number": "a number, such as 0.5",
-    "boolean": "true or false",
-    "null": "null",
-}
 
 
 def describe(error: StructureError) -> Iterator[SchemaMistake]:
@@ -137,7 +68,7 @@ def describe(error: StructureError) -> Iterator[SchemaMistake]:
     in_key = "propertyNames" in list(error.absolute_schema_path)[-3:]
     handler = _bad_key if in_key else _HANDLERS.get(str(error.validator))
     if handler is None:
-        yield SchemaMistake("L299", path, f"{_name(path)}: {error.message}")
+        yield SchemaMistake("L299", path, f"{named(path)}: {error.message}")
     else:
         yield from handler(error, path)
 
@@ -152,23 +83,6 @@ def without_cascades(mistakes: Iterable[SchemaMistake]) -> list[SchemaMistake]:
     return [m for m in found if m.code != "L202" or (m.path, m.missing) not in meant]
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'units'?``, or nothing where no known word is near."""
-    near = _nearest(word, known)
-    return f"; did you mean '{near}'?" if near else ""
-
-
-def _nearest(word: str, known: Iterable[str]) -> str | None:
-    words = {each.lower(): each for each in known}
-    meant = _USUAL_WORDS.get(word.lower())
-    if meant in words:
-        return words[meant]
-    # The one word that ends in this one: `float16` means `mixed_float16`.
-    longer = [each for each in words if each.endswith(f"_{word.lower()}")]
-    near = longer if len(longer) == 1 else get_close_matches(word.lower(), words, n=1)
-    return words[near[0]] if near else None
-
-
 def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     known = error.schema.get("properties", {})
     allowed = [key for key, schema in known.items() if not _is_excluded(schema)]
@@ -180,17 +94,17 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         if key in known:
             continue
         hint = KERAS_KEYS_SAID_OTHERWISE.get(key) if key not in allowed else None
-        near = _nearest(key, allowed) if hint is None else None
+        near = nearest(key, allowed) if hint is None else None
         message = f"'{key}' is not {owner}" + (f"; did you mean '{near}'?" if near else "")
         if hint is None and not near:
             hint = f"write one of: {forms}" if form else f"allowed here: {', '.join(allowed)}"
-        meant = "from" if form else near or _KEY_MEANT.get(key)
+        meant = "from" if form else near or KEY_MEANT.get(key)
         yield SchemaMistake("L203", (*path, key), message, hint, at_key=True, missing=meant)
 
 
 def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     """All that are missing: jsonschema gives one error a key, and equal reports are noted once."""
-    where = _name(path) if path else "the recipe"
+    where = named(path) if path else "the recipe"
     form = _form(error)
     for key in error.validator_value:
         if key in error.instance:
@@ -212,41 +126,10 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     wanted = error.validator_value
     kinds = [wanted] if isinstance(wanted, str) else list(wanted)
-    text = " or ".join(_KINDS[kind] for kind in kinds)
+    text = " or ".join(KINDS[kind] for kind in kinds)
     value = error.instance
-    message = f"{_name(path)} must be {text}, not {_show(value)}"
-    yield SchemaMistake("L204", path, message, _type_hint(value, kinds, error.schema))
-
-
-def _type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
-    """How the value is written in the type that is wanted."""
-    if isinstance(value, float) and value.is_integer() and "integer" in kinds:
-        return f"write {int(value)}"
-    if isinstance(value, str) and {"integer", "number"} & set(kinds):
-        plain = value.strip().replace("_", "")
-        if _NUMBER.fullmatch(plain):
-            return f"write {plain}, without quotes or underscores"
-    if isinstance(value, str) and "boolean" in kinds:
-        if value.lower() in _WORDS_OF_YAML_1_1:
-            return _write_boolean(value)
-        return "write true or false, without quotes"
-    if "array" in kinds and "integer" not in kinds and isinstance(value, str | int | float):
-        return f"write a list: [{_plain(value)}]"
-    names = schema.get("properties", {}).get("type", {}).get("enum")
-    if kinds == ["object"] and names:
-        name = names[-1]
-        return f"write a name, such as {name}, or {{type: {name}, ...}}"
-    if kinds == ["object"] and isinstance(value, list):
-        return "write `key: value` pairs, without dashes or brackets"
-    if kinds == ["object"] and schema.get("required"):
-        return f"write keys below it, such as `{schema['required'][0]}:`"
-    if schema.get("examples"):
-        return f"write it like {' or '.join(_flow(example) for example in schema['examples'])}"
-    return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
-
-
-def _write_boolean(word: str) -> str:
-    return f"YAML 1.2 reads {word} as text; write true or false"
+    message = f"{named(path)} must be {text}, not {shown(value)}"
+    yield SchemaMistake("L204", path, message, type_hint(value, kinds, error.schema))
 
 
 def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -257,16 +140,16 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     choices = _choices(error)
     words = [choice for choice in choices if isinstance(choice, str)]
     near = did_you_mean(value, words) if isinstance(value, str) else ""
-    hint: str | None = f"one of: {', '.join(_plain(choice) for choice in choices)}"
+    hint: str | None = f"one of: {', '.join(plain_text(choice) for choice in choices)}"
     if near and len(choices) > MANY_CHOICES:
         hint = None
     elif path and path[-1] == "mask":
-        hint = f"{hint}, {_FORMS['Mask of another layer'].ways}"
-    elif isinstance(value, str) and value.lower() in _WORDS_OF_YAML_1_1 and True in choices:
-        hint = _write_boolean(value)
-    elif isinstance(value, str) and value in {_plain(choice) for choice in choices}:
+        hint = f"{hint}, {FORMS['Mask of another layer'].ways}"
+    elif isinstance(value, str) and value.lower() in WORDS_OF_YAML_1_1 and True in choices:
+        hint = boolean_hint(value)
+    elif isinstance(value, str) and value in {plain_text(choice) for choice in choices}:
         hint = f"write {value} without quotes"
-    message = f"{_name(path)} cannot be {_show(value)}{near}"
+    message = f"{named(path)} cannot be {shown(value)}{near}"
     yield SchemaMistake("L205", path, message, hint)
 
 
@@ -286,7 +169,7 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
             return SchemaMistake("L210", path, f"{value} cannot be used in a recipe", reason)
     near = did_you_mean(value, catalogue["x-layer-names"]) if isinstance(value, str) else ""
     hint = "lstm, gru, simple_rnn, or a layer of keras.layers by its Keras name"
-    return SchemaMistake("L205", path, f"{_show(value)} is not a layer type{near}", hint)
+    return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
 
 
 _BOUNDS = {
@@ -304,7 +187,7 @@ def _out_of_bounds(error: StructureError, path: Path) -> Iterator[SchemaMistake]
         hint = "Keras drops nothing at all at a rate of 1 or more"
     if hint is None:
         hint = f"write a number {bound}"
-    yield SchemaMistake("L206", path, f"{_name(path)} must be {bound}, not {error.instance}", hint)
+    yield SchemaMistake("L206", path, f"{named(path)} must be {bound}, not {error.instance}", hint)
 
 
 def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -334,10 +217,10 @@ def _wrong_size(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if limit == 1:
         what = "character" if isinstance(error.instance, str) else "entry"
     if at_least and count == 0:
-        message = f"{_name(path)} is empty"
+        message = f"{named(path)} is empty"
     else:
         message = (
-            f"{_name(path)} must have {'at least' if at_least else 'at most'} {limit} {what}, "
+            f"{named(path)} must have {'at least' if at_least else 'at most'} {limit} {what}, "
             f"not {count}"
         )
     hint = f"write {'at least' if at_least else 'at most'} {limit} {what}"
@@ -346,14 +229,14 @@ def _wrong_size(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 def _repeated(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     twice = next(item for item in error.instance if error.instance.count(item) > 1)
-    message = f"{_name(path)} holds {_show(twice)} more than once"
+    message = f"{named(path)} holds {shown(twice)} more than once"
     yield SchemaMistake("L205", path, message, "write each entry once")
 
 
 def _too_many_matches(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     single = error.schema["contains"].get("const")
-    message = f"{_name(path)} holds {_show(single)} more than once"
-    yield SchemaMistake("L205", path, message, f"write {_show(single)} for one entry at most")
+    message = f"{named(path)} holds {shown(single)} more than once"
+    yield SchemaMistake("L205", path, message, f"write {shown(single)} for one entry at most")
 
 
 def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -362,7 +245,7 @@ def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         hint = error.schema.get("description", "remove it")
         yield SchemaMistake("L203", path, f"'{key}' has no meaning here", hint, at_key=True)
         return
-    message = f"{_name(path)} cannot be {_show(error.instance)}"
+    message = f"{named(path)} cannot be {shown(error.instance)}"
     hint = "the batch is always the first dimension and is not written" if "shape" in path else None
     yield SchemaMistake("L205", path, message, hint)
 
@@ -392,9 +275,9 @@ def _is_excluded(schema: Any) -> bool:
     return isinstance(schema, dict) and schema.get("not") == {}
 
 
-def _form(error: StructureError) -> _Forms | None:
+def _form(error: StructureError) -> Forms | None:
     """The forms of a mapping that says none of them: the schema then tries it as the last one."""
-    form = _FORMS.get(str(error.schema.get("title")))
+    form = FORMS.get(str(error.schema.get("title")))
     return form if form and not set(form.keys) & set(error.instance) else None
 
 
@@ -406,39 +289,3 @@ def _owner(error: StructureError, path: Path) -> str:
         return "a key of a recipe"
     title = str(error.schema.get("title", path[-1]))
     return f"a key of {title[0].lower()}{title[1:]}"
-
-
-def _name(path: Path) -> str:
-    """``'units'`` for the last key; an element of a list is named with its list."""
-    if not path:
-        return "the recipe"
-    keys = [part for part in path if isinstance(part, str)]
-    if isinstance(path[-1], int) and keys:
-        return f"entry {path[-1] + 1} of '{keys[-1]}'"
-    return f"'{path[-1]}'"
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, str):
-        text = value if len(value) <= 40 else value[:37] + "..."
-        return f"'{text}'"
-    return _plain(value)
-
-
-def _flow(value: Any) -> str:
-    """A value as it stands in a recipe, on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.schema_messages import did_you_mean
+from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
-    from lstmgraph.recipe import RecipeDeclaration
+    from lstmgraph.recipe import RecipeDeclaration, Training
 
 CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -37,7 +37,39 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
                     hint=f"the outputs are: {', '.join(outputs)}",
                     at_key=True,
                 )
+    _check_weights(training, outputs, document)
     _check_clipping(training.optimizer, document)
+    _check_schedule(training.optimizer, document)
+
+
+def _check_weights(training: Training, outputs: list[str], document: Document) -> None:
+    if not is_by_output(training.loss):
+        return
+    for name in training.loss_weights or {}:
+        if name in outputs and name not in training.loss:
+            document.report(
+                "L753",
+                ("training", "loss_weights", name),
+                f"the output '{name}' has no loss that could be weighed",
+                hint=f"give it a loss, or remove the weight; losses are of: "
+                f"{', '.join(training.loss)}",
+                at_key=True,
+            )
+
+
+def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
+    """A piecewise constant rate has one value before, between and after its boundaries."""
+    schedule = optimizer.get("learning_rate")
+    if not isinstance(schedule, dict) or "boundaries" not in schedule:
+        return
+    values, boundaries = len(schedule["values"]), len(schedule["boundaries"])
+    if values != boundaries + 1:
+        document.report(
+            "L754",
+            ("training", "optimizer", "learning_rate", "values"),
+            f"{boundaries} boundaries part {boundaries + 1} values, and {values} are listed",
+            hint="list one value more than boundaries",
+        )
 
 
 def _output_names(graph: Graph, document: Document) -> list[str]:

@@ -221,12 +221,12 @@ class Draft:
     def embedding(self) -> None:
         shape = () if self.rarely() else (self.steps(),)
         ids = self.new_input(shape, self.pick("int32", "int64", "uint8"))
-        mask_zero = bool(shape) and self.chance()
+        mask_zero = self.chance()
         width = self.pick(2, 3)
         data = {"type": "embedding", "input": ids, "input_dim": 6, "output_dim": width}
         if mask_zero:
             data["mask_zero"] = True
-        mask = Mask("ids", ids, shape[0]) if mask_zero else None
+        mask = Mask("ids", ids, shape[0] if shape else "batch") if mask_zero else None
         self.add_layer(data, (*shape, width), mask)
 
     def conv(self) -> None:
@@ -303,7 +303,10 @@ class Draft:
 
     def attention(self) -> None:
         query = self.sequence()
-        value = self.tensor(2, lambda t: t.shape[1] == query.shape[1]) or query
+        width = query.shape[1]
+        # Keras warns of attention to a single step.
+        value = self.tensor(2, lambda t: t.shape[1] == width and t.shape[0] != 1)
+        value = value or self.float_input((self.steps(), width))
         refs = [self.use(query), self.use(value)]
         data: Data = {"type": "attention", "input": refs}
         if self.chance():
@@ -388,9 +391,9 @@ class Draft:
         """The first sequence, whether the masks agree, and the mask that is taken over."""
         by_ref = {tensor.ref: tensor for tensor in self.tensors}
         tensors = [by_ref[ref] for ref in ([refs] if isinstance(refs, str) else refs)]
-        found = [tensor.mask for tensor in tensors if tensor.mask]
-        sequence = next(tensor for tensor in tensors if len(tensor.shape) == 2)
-        return sequence, len(set(found)) < 2, found[0] if found else None
+        sequences = [tensor for tensor in tensors if len(tensor.shape) == 2]
+        found = [tensor.mask for tensor in sequences if tensor.mask]
+        return sequences[0], len(set(found)) < 2, found[0] if found else None
 
     def options(self, layer: Recurrent) -> Data:
         options: Data = {}

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from lstmgraph.api import Recipe, load
 from lstmgraph.compiler import CompiledRecipe, compile_document
 from lstmgraph.defaults import complete
+from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
 from lstmgraph.tensors import TensorSpec
@@ -278,7 +279,7 @@ def test_inferred_masks_are_those_of_the_words(generated: Generated) -> None:
         if port.node not in nodes or port.output == LAST:
             continue
         found = nodes[port.node].output_masks.get(port.output)
-        shown = found and (found.kind, str(found.port), found.shape[1], found.padding)
+        shown = found and (found.kind, str(found.port), found.shape[-1], found.padding)
         assert shown == (mask and (mask.kind, mask.source, mask.steps, mask.padding)), port
 
 
@@ -302,6 +303,48 @@ def test_a_residual_around_attention_keeps_the_mask_of_the_loss() -> None:
     outputs = recipe.build()({"tokens": np.array([[1, 2, 0, 0]])})
     for output in outputs.values():
         np.testing.assert_array_equal(mask_of(output), [[True, True, False, False]])
+
+
+def test_the_mask_of_a_static_id_is_no_mask_of_steps() -> None:
+    """An embedding of one id a row has a mask of shape (batch,), which no step has."""
+    text = """
+        recipe: 1
+        name: joined
+        inputs:
+          x: {shape: [time, 2]}
+          id: {shape: [], dtype: int32}
+          store: {shape: [3]}
+        layers:
+          kind: {type: embedding, input: id, input_dim: 5, output_dim: 3, mask_zero: true}
+          reader:
+            {type: lstm, input: [kind, x], units: 2, initial_state: {static: [kind, store]}}
+        outputs: {reader: reader.sequence}
+    """
+    recipe = load(textwrap.dedent(text))
+    assert recipe.explain().layers[-1].mask is None
+    inputs = {"x": np.ones((2, 4, 2)), "id": np.array([0, 1]), "store": np.ones((2, 3))}
+    assert mask_of(recipe.build()(inputs)["reader"]) is None
+
+
+@pytest.mark.parametrize("reader", ["{type: lstm, units: 3}", "{type: global_average_pooling1d}"])
+def test_a_mask_of_tokens_is_no_mask_of_sentences(reader: str) -> None:
+    """Where units and tokens are as many, Keras masks units by tokens, without a word."""
+    text = f"""
+        recipe: 1
+        name: nested
+        inputs: {{ids: {{shape: [4, 3], dtype: int32}}}}
+        layers:
+          words: {{type: embedding, input: ids, input_dim: 5, output_dim: 3, mask_zero: true}}
+          sentences:
+            {{type: time_distributed, input: words, layer: {{type: global_average_pooling1d}}}}
+          document: {reader.replace("}", ", input: sentences}")}
+        outputs: {{document: document}}
+    """
+    with pytest.raises(RecipeError) as caught:
+        load(textwrap.dedent(text))
+    assert [found.code for found in caught.value.diagnostics] == ["L503"]
+    unmasked = text.replace("input: sentences", "input: sentences, mask: none")
+    load(textwrap.dedent(unmasked)).build()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])

@@ -17,13 +17,15 @@ import pytest
 from lstmgraph.defaults import complete
 from lstmgraph.document import parse_document
 from lstmgraph.expand import expand
+from lstmgraph.graph import state_outputs
 from lstmgraph.passes import PASSES
 from lstmgraph.read_recipe import read_recipe
+from lstmgraph.recipe import Reference
 from lstmgraph.resolve import resolve
 from lstmgraph.schema import check_structure
 
 if TYPE_CHECKING:
-    from lstmgraph.graph import Graph, Node
+    from lstmgraph.graph import Graph, Node, Recurrence
 
 GOLDEN = Path(__file__).parent / "golden"
 HOW_TO_REGENERATE = "REGENERATE_GOLDEN=1 python -m pytest tests/test_passes_golden.py"
@@ -80,65 +82,69 @@ runtime: {kernel: unrolled}
 }
 
 
-def readable(value: Any) -> Any:
-    """Plain JSON of any part of a graph; fields that hold nothing are left out."""
-    if is_dataclass(value):
-        parts = {f.name: readable(getattr(value, f.name)) for f in fields(value)}
-        kept = {name: part for name, part in parts.items() if part not in (None, (), [], {}, "")}
-        return {"is": type(value).__name__, **kept} if type(value).__name__ in FORMS else kept
-    if isinstance(value, dict):
-        return {str(key): readable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [readable(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return value
+def form(value: Any) -> str:
+    """A mask or state form of the recipe on one line, without its place in the text."""
+    parts = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "path"}
+    shown = [f"{name}={_form_part(part)}" for name, part in parts.items() if part is not None]
+    return f"{type(value).__name__}({', '.join(shown)})"
 
 
-FORMS = {
-    "Inherited", "NoMask", "MaskByValue", "MaskByLengths", "MaskByInput", "MaskFrom",
-    "Zeros", "FromInputs", "FromLayer", "FromStatic", "Split",
-}  # fmt: skip
-"""Classes whose name says what they mean."""
+def _form_part(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(_form_part(part) for part in value)
+    return form(value) if is_dataclass(value) and not isinstance(value, Reference) else str(value)
 
 
 def dumped_node(node: Node) -> dict[str, Any]:
-    """A node on few lines: what the passes find out in full, arguments by name alone."""
-    shown = readable(node)
-    shown["inputs"] = [str(port) for port in node.inputs]
-    shown["arguments"] = sorted(node.arguments)
-    shown["outputs"] = {name: f"{spec} {spec.dtype}" for name, spec in node.outputs.items()}
-    shown["output_masks"] = {name: str(mask) for name, mask in node.output_masks.items()}
-    if node.mask:
-        shown["mask"] = f"{node.mask}, padded: {node.mask.padding}"
+    """What the passes find out of a node; Keras arguments are left to the recipe's own tests."""
+    shown = {
+        "call": f"{node.op}({', '.join(map(str, node.inputs))})",
+        "path": ".".join(map(str, node.path)),
+        "dtype_policy": node.dtype_policy,
+        "mask_form": form(node.mask_form),
+        "mask": node.mask and f"{node.mask}, padded: {node.mask.padding}",
+        "drops_mask": node.drops_mask,
+        "outputs": {name: f"{spec} {spec.dtype}" for name, spec in node.outputs.items()},
+        "output_masks": {name: str(mask) for name, mask in node.output_masks.items()},
+        "parameters": node.parameters.total and str(node.parameters),
+    }
     if node.recurrence:
-        states = [f"{s.slot}: {s.source} ({s.label})" for s in node.recurrence.states]
-        shown["recurrence"]["states"] = states
+        shown |= dumped_recurrence(node.recurrence)
     return {key: part for key, part in shown.items() if part}
+
+
+def dumped_recurrence(recurrence: Recurrence) -> dict[str, Any]:
+    return {
+        "units": recurrence.units,
+        "slots": " ".join(state_outputs(recurrence)),
+        "merge_mode": recurrence.merge_mode,
+        "padded_output": recurrence.padded_output,
+        "state_form": form(recurrence.state_form),
+        "states": [f"{s.slot}: {s.source} ({s.label})" for s in recurrence.states],
+        "kernel": recurrence.kernel and f"{recurrence.kernel.name}: {recurrence.kernel.reason}",
+    }
 
 
 def dumped(graph: Graph) -> dict[str, Any]:
     return {
         "inputs": {name: f"{i.spec} {i.spec.dtype}" for name, i in graph.inputs.items()},
-        "nodes": [dumped_node(node) for node in graph.nodes],
+        "nodes": {node.name: dumped_node(node) for node in graph.nodes},
+        "order": " ".join(node.name for node in graph.nodes),
         "outputs": {name: str(port) for name, port in graph.outputs.items()},
-        "stacks": readable(graph.stacks),
+        "stacks": {layer: " ".join(names) for layer, names in graph.stacks.items()},
     }
 
 
-def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """What of `after` is not so in `before`; nodes are compared by name, part by part."""
-    known = {node["name"]: node for node in before["nodes"]}
-    nodes = [
-        {"name": node["name"]}
-        | {key: part for key, part in node.items() if known.get(node["name"], {}).get(key) != part}
-        for node in after["nodes"]
-    ]
-    changed = {key: part for key, part in after.items() if before[key] != part}
-    if "nodes" in changed:
-        order = [node["name"] for node in after["nodes"]] != list(known)
-        changed["nodes"] = [node for node in nodes if len(node) > 1 or order]
-    return changed
+def differences(before: Any, after: Any) -> Any:
+    """What of `after` is not so in `before`, part by part."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    changed = {
+        key: differences(before.get(key), part)
+        for key, part in after.items()
+        if before.get(key) != part
+    }
+    return changed | {key: "gone" for key in before if key not in after}
 
 
 def passes_over(text: str) -> dict[str, Any]:

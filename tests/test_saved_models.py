@@ -97,7 +97,7 @@ def built(tmp_path_factory) -> tuple[Path, dict[str, Arrays]]:
     folder = tmp_path_factory.mktemp("built")
     outputs = {}
     for name, recipe in recipes().items():
-        keras.backend.clear_session()  # Keras numbers the operations of a process: count anew
+        keras.backend.clear_session()  # Keras numbers the optimizers of a process: count anew
         write_build(recipe, build_files(folder, name))
         model = recipe.build()
         data = batch_for(model)

@@ -25,7 +25,7 @@ def compile_model(model: keras.Model, recipe: RecipeDeclaration) -> None:
     model.compile(
         optimizer=_optimizer(training, scales_loss="mixed_float16" in policies),
         loss=losses,
-        loss_weights=training.loss_weights,
+        loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
         metrics=_metrics(training, list(losses)) or None,
         jit_compile=recipe.runtime.xla,
@@ -41,6 +41,12 @@ def _optimizer(training: Training, *, scales_loss: bool) -> keras.Optimizer:
 def _losses(training: Training, names: list[str]) -> dict[str, Any]:
     losses = training.loss if is_by_output(training.loss) else dict.fromkeys(names, training.loss)
     return {name: _string_or_object("losses", "loss", loss) for name, loss in losses.items()}
+
+
+def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, float] | None:
+    """A weight for each loss, as Keras wants; 1 where the recipe names none."""
+    weights = training.loss_weights
+    return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 
 
 def _metrics(training: Training, trained: list[str]) -> dict[str, list[Any]]:

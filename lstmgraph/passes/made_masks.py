@@ -88,7 +88,7 @@ def _check_steps(name: str, shape: tuple[Dim, ...], steps: tuple[Dim, ...], path
     raise MaskMistake(
         "L503",
         path,
-        f"the mask '{name}' is {_show(shape)}, and the steps here are {_show(steps)}",
+        f"the mask '{name}' is {show_shape(shape)}, and the steps here are {show_shape(steps)}",
         "use a mask of the same time dimension; equal names mean equal lengths",
     )
 
@@ -117,5 +117,6 @@ def _mask_from(
     return replace(mask, padding=form.padding) if form.padding != "any" else mask
 
 
-def _show(shape: tuple[Dim, ...]) -> str:
+def show_shape(shape: tuple[Dim, ...]) -> str:
+    """``(batch, time)``."""
     return f"({', '.join(str(dim) for dim in shape)})"

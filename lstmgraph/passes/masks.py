@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.catalogue import layer_traits
 from lstmgraph.expand import JOIN
 from lstmgraph.graph import OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
-from lstmgraph.passes.made_masks import MaskMistake, made_mask
+from lstmgraph.passes.made_masks import MaskMistake, made_mask, show_shape
 from lstmgraph.recipe import Inherited, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def place_masks(graph: Graph, document: Document) -> Graph:
 
 def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
     incoming = [masks.get(port) for port in node.inputs]
-    if node.op == JOIN:
-        return _joined(node, incoming)
+    if node.op == JOIN:  # static features have no steps to mask, even where their ids were masked
+        return _joined(node, [m for m in incoming if m is None or len(m.shape) == 2])
     if isinstance(node.mask_form, NoMask):
         made = None if node.recurrence else _made_by_layer(node, specs)
         output_masks = {OUTPUT: made} if made else {}
@@ -63,6 +63,8 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     else:
         _check_takes_mask(node)
         mask = made_mask(graph, node, masks, specs)
+    if node.recurrence or node.op in ENDS_MASK:
+        _check_steps(node, mask, specs)
     if node.recurrence:
         return _recurrent(node, mask, used)
     return _layer(node, mask, incoming, specs)
@@ -170,6 +172,21 @@ def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:
         hint += "; to join features to a recurrent layer's input, list them in its `input:`"
     raise MaskMistake(
         "L501", node.path, f"{node.op} merges {what}: the mask would be lost or wrong", hint
+    )
+
+
+def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
+    """The mask of tokens in sentences, say, is not one of sentences."""
+    source = node.inputs[0]
+    steps = specs[source].shape[:2]
+    if mask is None or mask.shape == steps:
+        return
+    raise MaskMistake(
+        "L503",
+        (*node.path, "input"),
+        f"the mask of '{source}' is {show_shape(mask.shape)}, and the steps here are "
+        f"{show_shape(steps)}",
+        "write `mask: none` on this layer, or give it a mask of its own steps",
     )
 
 

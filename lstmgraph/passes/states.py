@@ -9,7 +9,7 @@ from lstmgraph.catalogue import keras_arguments
 from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, GraphInput, Node, Port, Recurrence, StateSpec, state_outputs
 from lstmgraph.passes.state_sources import StateMistake, StateSource, layer_state
-from lstmgraph.recipe import FromInputs, FromLayer, FromStatic, Split, Zeros
+from lstmgraph.recipe import FromInputs, FromLayer, FromStatic, NoMask, Split, Zeros
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ class _Wiring:
                 arguments=arguments,
                 reads_list=op == "Concatenate",
                 dtype_policy=node.dtype_policy,
+                mask_form=NoMask(),  # a state has no steps to mask
             )
         )
 

@@ -1,0 +1,191 @@
+"""Words of messages: names that are near, values as a recipe shows them, and how to write them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lstmgraph.diagnostics import Path
+
+KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
+    "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
+    "return_state": "name a state where it is wanted, such as `NAME.state.h`; it is then returned",
+    "zero_output_for_mask": "write `padded_output: zero` or `padded_output: hold`",
+    "stateful": "feed the state: `initial_state: input`, and give `NAME.state` as an output",
+    "name": "the layer's name is the key above it",
+    "dtype": "write `dtype_policy:`",
+    "implementation": "`kernel:` under `runtime:` chooses the implementation",
+    "time_major": "give the input as (batch, time, features)",
+    "inputs": "write `input:`",
+}
+"""Keras arguments that a recipe says in its own words, and how."""
+
+
+KEY_MEANT: Mapping[str, str] = {"inputs": "input"}
+"""The recipe's key that a key of Keras stands for."""
+
+
+_USUAL_WORDS: Mapping[str, str] = {
+    "int": "int32",
+    "integer": "int32",
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "boolean": "bool",
+    "lr": "learning_rate",
+    "hidden_size": "units",
+    "num_layers": "depth",
+}
+"""Words of other tools, and the recipe's."""
+
+
+WORDS_OF_YAML_1_1 = {"yes", "no", "on", "off", "y", "n"}
+
+
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Forms:
+    """Mappings that say one thing in several ways, told apart by a key."""
+
+    what: str
+    keys: tuple[str, ...]
+    ways: str
+
+
+_STATE_WAYS = "{inputs: [NAME, NAME]}, {static: [NAME]}, {from: LAYER}"
+
+
+FORMS: Mapping[str, Forms] = {
+    "Mask of another layer": Forms(
+        "which steps count",
+        ("value", "lengths", "input", "from"),
+        "{value: 0.0}, {lengths: NAME}, {input: NAME}, {from: LAYER}",
+    ),
+    "State from another layer": Forms(
+        "where a state comes from", ("inputs", "static", "from"), _STATE_WAYS
+    ),
+    "h and c apart": Forms(
+        "where a state comes from",
+        ("inputs", "static", "from", "h", "c"),
+        f"{_STATE_WAYS}, {{h: NAME, c: NAME}}",
+    ),
+}
+"""By the title of the form that the schema tries last."""
+
+
+KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+_KIND_EXAMPLES = {
+    "object": "`key: value`, indented below",
+    "array": "a list in brackets",
+    "string": "a word",
+    "integer": "a whole number, such as 64",
+    "number": "a number, such as 0.5",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'units'?``, or nothing where no known word is near."""
+    near = nearest(word, known)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` is probably meant to be."""
+    words = {each.lower(): each for each in known}
+    meant = _USUAL_WORDS.get(word.lower())
+    if meant in words:
+        return words[meant]
+    # The one word that ends in this one: `float16` means `mixed_float16`.
+    longer = [each for each in words if each.endswith(f"_{word.lower()}")]
+    near = longer if len(longer) == 1 else get_close_matches(word.lower(), words, n=1)
+    return words[near[0]] if near else None
+
+
+def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
+    """How the value is written in the type that is wanted."""
+    if isinstance(value, float) and value.is_integer() and "integer" in kinds:
+        return f"write {int(value)}"
+    if isinstance(value, str) and {"integer", "number"} & set(kinds):
+        plain = value.strip().replace("_", "")
+        if _NUMBER.fullmatch(plain):
+            return f"write {plain}, without quotes or underscores"
+    if isinstance(value, str) and "boolean" in kinds:
+        if value.lower() in WORDS_OF_YAML_1_1:
+            return boolean_hint(value)
+        return "write true or false, without quotes"
+    if "array" in kinds and "integer" not in kinds and isinstance(value, str | int | float):
+        return f"write a list: [{plain_text(value)}]"
+    names = schema.get("properties", {}).get("type", {}).get("enum")
+    if kinds == ["object"] and names:
+        name = names[-1]
+        return f"write a name, such as {name}, or {{type: {name}, ...}}"
+    if kinds == ["object"] and isinstance(value, list):
+        return "write `key: value` pairs, without dashes or brackets"
+    if kinds == ["object"] and schema.get("required"):
+        return f"write keys below it, such as `{schema['required'][0]}:`"
+    if schema.get("examples"):
+        return f"write it like {' or '.join(_flow(example) for example in schema['examples'])}"
+    return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
+
+
+def boolean_hint(word: str) -> str:
+    """What to write instead of ``yes`` or ``off``."""
+    return f"YAML 1.2 reads {word} as text; write true or false"
+
+
+def named(path: Path) -> str:
+    """``'units'`` for the last key; an element of a list is named with its list."""
+    if not path:
+        return "the recipe"
+    keys = [part for part in path if isinstance(part, str)]
+    if isinstance(path[-1], int) and keys:
+        return f"entry {path[-1] + 1} of '{keys[-1]}'"
+    return f"'{path[-1]}'"
+
+
+def shown(value: Any) -> str:
+    """``'64'`` for text, ``64`` for a number, ``a list`` for what is too long to show."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        text = value if len(value) <= 40 else value[:37] + "..."
+        return f"'{text}'"
+    return plain_text(value)
+
+
+def _flow(value: Any) -> str:
+    """A value as it stands in a recipe, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def plain_text(value: Any) -> str:
+    """A scalar as YAML has it: ``true``, ``null``."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
