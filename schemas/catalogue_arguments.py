@@ -52,7 +52,8 @@ LAYER_ARGUMENTS = {
     "use_cudnn": "use_cudnn",
     "renorm_clipping": "renorm_clipping",
     "activation": "activation recurrent_activation",
-    "initializer": "alpha_initializer beta_initializer bias_initializer depthwise_initializer"
+    "vector_initializer": "bias_initializer",
+    "initializer": "alpha_initializer beta_initializer depthwise_initializer"
     " embeddings_initializer gamma_initializer kernel_initializer moving_mean_initializer"
     " moving_variance_initializer pointwise_initializer recurrent_initializer",
     "regularizer": "activity_regularizer alpha_regularizer beta_regularizer bias_regularizer"
@@ -91,6 +92,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         " l1_regularization_strength l2_regularization_strength"
         " l2_shrinkage_regularization_strength",
         "non_positive": "learning_rate_power",
+        "open_unit": "Lion.beta_1",
         "unit": "beta_1 beta_2 adam_beta_1 adam_beta_2 rho momentum ema_momentum",
         "count": "ema_overwrite_frequency ns_steps",
         "whole": "warmup_steps",

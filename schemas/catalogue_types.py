@@ -9,9 +9,13 @@ from typing import Any
 Schema = dict[str, Any]
 
 
-def integer(minimum: int | None = None) -> Schema:
+LARGEST = 2**31 - 1
+"""What TensorFlow takes for a size, a seed or an axis."""
+
+
+def integer(minimum: int = -LARGEST) -> Schema:
     """Describe a whole number; JSON Schema's integer refuses true and 1.5."""
-    return {"type": "integer"} | ({} if minimum is None else {"minimum": minimum})
+    return {"type": "integer", "minimum": minimum, "maximum": LARGEST}
 
 
 def number(**bounds: float) -> Schema:
@@ -43,14 +47,24 @@ def per_dimension(single: Schema, rank: int) -> Schema:
 COUNT = integer(1)
 WHOLE = integer(0)
 PAIR = per_dimension(WHOLE, 2)
-DIMENSION = {"type": ["integer", "null"], "minimum": 1}
+DIMENSION = {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST}
 NUMBERS = {"type": ["number", "array"], "items": {"$ref": "#/$defs/numbers"}, "minItems": 1}
 UNIT = number(minimum=0, maximum=1)
+MATRIX_ONLY = ["Orthogonal", "OrthogonalInitializer", "orthogonal"]
+MATRIX_ONLY += ["Identity", "IdentityInitializer", "identity"]
+FOR_VECTORS = {
+    "$ref": "#/$defs/initializer",
+    "if": {"type": "string"},
+    "then": {"not": {"enum": MATRIX_ONLY}},
+    "else": {"not": {"properties": {"type": {"enum": MATRIX_ONLY}}, "required": ["type"]}},
+}
 
 # Name under $defs: what it is for, and its schema. `{rank}` in ARGUMENTS picks the 1, 2 or 3.
 VALUES: dict[str, tuple[str, Schema]] = {
     "count": ("A whole number, at least 1.", COUNT),
     "whole": ("A whole number, 0 or more.", WHOLE),
+    "open_unit": ("Above 0, and at most 1.", number(exclusiveMinimum=0, maximum=1)),
+    "vector_initializer": ("A Keras initializer that can fill a vector.", FOR_VECTORS),
     "integer": ("A whole number.", integer()),
     "steps": ("A whole number of steps, at least 2.", integer(2)),
     "number": ("A number.", number()),
