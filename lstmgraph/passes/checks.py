@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, Node, Port, Recurrence, StateSpec
+from lstmgraph.passes.shapes import is_static
 from lstmgraph.recipe import FromStatic, MaskFrom, Split
 from lstmgraph.tensors import BATCH, TensorSpec
 
@@ -54,7 +55,7 @@ def _check_states(
 
 
 def _state_hint(source: Port | None, spec: TensorSpec) -> str:
-    if spec.rank == 2 and is_float(spec.dtype):
+    if is_static(spec):
         return f"name a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
     if spec.rank == 3 and is_float(spec.dtype):
         return "name one vector a row, such as a recurrent layer's `.last`"
@@ -71,7 +72,7 @@ def _form(recurrence: Recurrence, state: StateSpec) -> SingleStateForm:
 def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Document) -> None:
     for reference in form.sources:
         spec = specs.get(graph.primary_or_port(reference))
-        if spec is None or (spec.rank == 2 and is_float(spec.dtype)):
+        if spec is None or is_static(spec):
             continue
         hint = "name inputs of shape [features]"
         if not is_float(spec.dtype):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.expand import JOIN
 from lstmgraph.graph import Graph, MaskSpec, Node, Port
+from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.recipe import MaskByInput, MaskByLengths, MaskByValue, MaskFrom
 
 if TYPE_CHECKING:
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.tensors import Dim, TensorSpec
-
-
-class MaskMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
-    """A mask that cannot be, or that would be lost."""
-
-    def __init__(self, code: str, path: Path, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.path = path
-        self.hint = hint
 
 
 def made_mask(
@@ -35,7 +26,7 @@ def made_mask(
     """The mask that the recipe writes on `node`, of shape (batch, time).
 
     Raises:
-        MaskMistake: it does not fit the steps of the node's input.
+        GraphMistake: it does not fit the steps of the node's input.
     """
     form = node.mask_form
     sequence = _sequence(graph, node, specs)
@@ -50,7 +41,7 @@ def made_mask(
     if isinstance(form, MaskByInput):
         port = Port(form.source.layer)
         if specs[port].dtype != "bool":
-            raise MaskMistake(
+            raise GraphMistake(
                 "L502",
                 form.source.path,
                 f"a mask is bool, and '{port}' holds {specs[port].dtype}",
@@ -74,7 +65,7 @@ def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Por
 def _check_lengths(port: Port, spec: TensorSpec, path: Path) -> None:
     if spec.rank == 1 and spec.dtype.startswith(("int", "uint")):
         return
-    raise MaskMistake(
+    raise GraphMistake(
         "L502",
         path,
         f"lengths are one integer a row, and '{port}' is {spec} {spec.dtype}",
@@ -85,7 +76,7 @@ def _check_lengths(port: Port, spec: TensorSpec, path: Path) -> None:
 def _check_steps(name: str, shape: tuple[Dim, ...], steps: tuple[Dim, ...], path: Path) -> None:
     if shape == steps:
         return
-    raise MaskMistake(
+    raise GraphMistake(
         "L503",
         path,
         f"the mask '{name}' is {show_shape(shape)}, and the steps here are {show_shape(steps)}",
@@ -107,7 +98,7 @@ def _mask_from(
         mask = graph.by_name[graph.stacks[form.source.layer][-1]].mask
         mask = mask or masks.get(Port(port.node, "sequence"))
     if mask is None:
-        raise MaskMistake(
+        raise GraphMistake(
             "L508",
             path,
             f"'{form.source}' carries no mask",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from lstmgraph.catalogue import layer_traits
 from lstmgraph.expand import JOIN
 from lstmgraph.graph import OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
-from lstmgraph.passes.made_masks import MaskMistake, made_mask, show_shape
+from lstmgraph.passes.made_masks import made_mask, show_shape
+from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.recipe import Inherited, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def place_masks(graph: Graph, document: Document) -> Graph:
         if node.outputs:
             try:
                 node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
-            except MaskMistake as mistake:
-                document.report(mistake.code, mistake.path, str(mistake), hint=mistake.hint)
+            except GraphMistake as mistake:
+                mistake.report(document)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         masks |= {Port(node.name, output): mask for output, mask in node.output_masks.items()}
         nodes.append(node)
@@ -73,7 +74,7 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
 def _joined(node: Node, incoming: list[MaskSpec | None]) -> Node:
     distinct = {mask for mask in incoming if mask}
     if len(distinct) > 1 and isinstance(node.mask_form, Inherited):
-        raise MaskMistake(
+        raise GraphMistake(
             "L504",
             node.path,
             "the joined sequences carry different masks",
@@ -90,14 +91,14 @@ def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node
         return node
     reads_sequence = Port(node.name, SEQUENCE) in used
     if reads_sequence and node.arguments.get("go_backwards"):
-        raise MaskMistake(
+        raise GraphMistake(
             "L505",
             (*node.path, "go_backwards"),
             "the outputs run backwards, and the mask that Keras hands on with them does not",
             "use `bidirectional: true`, or read only `.last` and `.state`",
         )
     if recurrence.padded_output == "hold" and recurrence.bidirectional:
-        raise MaskMistake(
+        raise GraphMistake(
             "L506",
             (*node.path, "padded_output"),
             "a bidirectional layer gives zeros at padded steps on every kernel",
@@ -148,7 +149,7 @@ def _handed_on(
         return _merged(node, incoming)
     if not layer_traits(node.op)["supports_masking"] or node.op == "Dot":
         carrier = next(i for i, found in enumerate(incoming) if found or mask)
-        raise MaskMistake(
+        raise GraphMistake(
             "L501",
             node.path,
             f"{node.op} does not hand masks on: that of '{node.inputs[carrier]}' ends here",
@@ -170,7 +171,7 @@ def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:
     hint = "if padded steps may count from here on, write `mask: none` on this layer"
     if node.op == "Concatenate" and unmasked is not None:
         hint += "; to join features to a recurrent layer's input, list them in its `input:`"
-    raise MaskMistake(
+    raise GraphMistake(
         "L501", node.path, f"{node.op} merges {what}: the mask would be lost or wrong", hint
     )
 
@@ -181,7 +182,7 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
     steps = specs[source].shape[:2]
     if mask is None or mask.shape == steps:
         return
-    raise MaskMistake(
+    raise GraphMistake(
         "L503",
         (*node.path, "input"),
         f"the mask of '{source}' is {show_shape(mask.shape)}, and the steps here are "
@@ -196,7 +197,7 @@ def _check_takes_mask(node: Node) -> None:
     ):
         return
     by_lengths = isinstance(node.mask_form, MaskByLengths)
-    raise MaskMistake(
+    raise GraphMistake(
         "L507",
         (*node.path, "mask"),
         f"{node.op} takes no mask",
@@ -208,7 +209,7 @@ def _check_takes_mask(node: Node) -> None:
 def _check_softmax(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
     """Keras lines a Softmax layer's mask up with the last axes, not with time."""
     if node.op == "Softmax" and mask and specs[node.inputs[0]].rank != len(mask.shape):
-        raise MaskMistake(
+        raise GraphMistake(
             "L509",
             node.path,
             f"Keras's Softmax would apply the (batch, time) mask of '{node.inputs[0]}' to the "

@@ -19,6 +19,7 @@ from lstmgraph.graph import (
     state_outputs,
 )
 from lstmgraph.layer_facts import LayerMistake, layer_facts
+from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -43,22 +44,16 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
         if len(inputs) == len(node.inputs):
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
-            except ShapeMistake as mistake:
-                if not _is_static_mistake(node, inputs):
-                    document.report(mistake.code, mistake.path, str(mistake), hint=mistake.hint)
+            except GraphMistake as mistake:
+                mistake.report(document)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         nodes.append(node)
     return graph.with_nodes(nodes)
 
 
-class ShapeMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
-    """Inputs that a node cannot compute with."""
-
-    def __init__(self, code: str, path: Path, message: str, hint: str | None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.path = path
-        self.hint = hint
+def is_static(spec: TensorSpec) -> bool:
+    """Whether a tensor is features without steps: (batch, features), of numbers."""
+    return spec.rank == 2 and is_float(spec.dtype)
 
 
 def input_path(node: Node, index: int) -> Path:
@@ -72,17 +67,13 @@ def input_path(node: Node, index: int) -> Path:
     return (*node.path, "input", index) if len(node.inputs) > 1 else (*node.path, "input")
 
 
-def _is_static_mistake(node: Node, inputs: list[TensorSpec]) -> bool:
-    """Whether static features that are none are at fault: the checks say so, in their words."""
-    is_static = node.path[-1] == "static"
-    return is_static and any(spec.rank != 2 or not is_float(spec.dtype) for spec in inputs)
-
-
 def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
     if node.op == JOIN:
         return replace(node, outputs={OUTPUT: _joined(node, inputs)})
     if node.recurrence:
         return _recurrent(node, node.recurrence, inputs[0])
+    if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
+        return node  # the checks report it, for every source at once
     arguments = node.arguments
     try:
         facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
@@ -92,7 +83,7 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
     return replace(node, outputs={OUTPUT: facts.output}, parameters=parameters)
 
 
-def _from_layer(node: Node, mistake: LayerMistake) -> ShapeMistake:
+def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
     path = node.path
     if mistake.argument is not None and len(path) == 2:
         path = (*path, *mistake.argument.split("."))
@@ -100,7 +91,7 @@ def _from_layer(node: Node, mistake: LayerMistake) -> ShapeMistake:
         path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
     elif path[-1] == "static":
         path = input_path(node, mistake.input or 0)
-    return ShapeMistake("L401", path, str(mistake), mistake.hint)
+    return GraphMistake("L401", path, str(mistake), mistake.hint)
 
 
 def _parameters(arguments: Mapping[str, object], trainable: int, fixed: int) -> Parameters:
@@ -143,11 +134,11 @@ def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
                 f"`initial_state: {{static: [{source}]}}`"
             )
         message = f"{node.op} reads a sequence (batch, time, features), and '{source}' is {spec}"
-        raise ShapeMistake("L402", path, message, hint)
+        raise GraphMistake("L402", path, message, hint)
     if not is_float(spec.dtype):
         hint = "declare the input float32, or put an embedding between ids and this layer"
         message = f"{node.op} reads numbers, and '{source}' holds {spec.dtype}"
-        raise ShapeMistake("L403", path, message, hint)
+        raise GraphMistake("L403", path, message, hint)
 
 
 def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
@@ -155,14 +146,14 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     sequences = [(i, spec) for i, spec in enumerate(inputs) if spec.rank == 3]
     if not sequences:
         hint = "begin the list with a sequence of shape (batch, time, features)"
-        raise ShapeMistake("L402", node.path, "none of the joined inputs is a sequence", hint)
+        raise GraphMistake("L402", node.path, "none of the joined inputs is a sequence", hint)
     time = sequences[0][1].shape[1]
     features = 0
     for index, spec in enumerate(inputs):
         features += _joined_features(node, index, spec)
         if spec.rank == 3 and spec.shape[1] != time:
             first = node.inputs[sequences[0][0]]
-            raise ShapeMistake(
+            raise GraphMistake(
                 "L404",
                 input_path(node, index),
                 f"'{node.inputs[index]}' has {spec.shape[1]} steps and '{first}' {time}",
@@ -177,12 +168,12 @@ def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
     if spec.rank not in (2, 3):
         hint = "join tensors of shape (batch, time, features) and (batch, features)"
         message = f"'{name}' is {spec}: neither a sequence nor static features"
-        raise ShapeMistake("L402", path, message, hint)
+        raise GraphMistake("L402", path, message, hint)
     if not is_float(spec.dtype):
         message = f"'{name}' holds {spec.dtype}, and joined features are numbers"
-        raise ShapeMistake("L403", path, message, "declare it float32, or embed its ids")
+        raise GraphMistake("L403", path, message, "declare it float32, or embed its ids")
     features = spec.shape[-1]
     if not isinstance(features, int):
         message = f"the number of features of '{name}' is not known: it is {spec}"
-        raise ShapeMistake("L405", path, message, "give the last dimension a size")
+        raise GraphMistake("L405", path, message, "give the last dimension a size")
     return features

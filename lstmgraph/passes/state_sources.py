@@ -6,21 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.graph import Graph, Node, Port, Recurrence, state_outputs
+from lstmgraph.passes.mistakes import GraphMistake
 
 if TYPE_CHECKING:
-    from lstmgraph.diagnostics import Path
     from lstmgraph.recipe import FromLayer
-
-
-class StateMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
-    """A state that cannot come from where the recipe says."""
-
-    def __init__(self, code: str, path: Path, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.path = path
-        self.message = message
-        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -43,7 +32,7 @@ def layer_state(
     """What feeds the state `slot` of `target` when `form` names another layer.
 
     Raises:
-        StateMistake: the source has no state, or one that does not fit.
+        GraphMistake: the source has no state, or one that does not fit.
     """
     reference = form.source
     names_states = reference.port in ("", "state")
@@ -55,7 +44,7 @@ def layer_state(
     if not is_split:
         _check_slots(target, recurrent, source, form)
     elif letter not in source.slots:
-        raise StateMistake(
+        raise GraphMistake(
             "L603",
             form.path,
             f"'{reference}' is {_a(recurrent.op)} and has no state {letter}",
@@ -79,7 +68,7 @@ def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
         return nodes[names[own.index(target.name)]]
     if form.bridge == "dense" or nodes[names[-1]].recurrence is None:
         return nodes[names[-1]]
-    raise StateMistake(
+    raise GraphMistake(
         "L605",
         form.path,
         f"'{form.source}' is a stack of {len(names)} and '{target.layer}' one of {len(own)}",
@@ -91,21 +80,21 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
     reference = form.source
     slots = target.recurrence.slots if target.recurrence else ()
     if not is_split and not reference.port:
-        raise StateMistake(
+        raise GraphMistake(
             "L606",
             form.path,
             f"'{reference}' has no state: it is not a recurrent layer",
             f"to use its output as a state, write `{{h: {reference}}}`",
         )
     if not is_split and len(slots) > 1:
-        raise StateMistake(
+        raise GraphMistake(
             "L603",
             form.path,
             f"'{reference}' is one tensor, and '{target.layer}' has {len(slots)} states",
             f"write `{reference.layer}` for all its states, or `{{h: {reference}, c: zeros}}`",
         )
     if form.bridge not in (None, "dense"):
-        raise StateMistake(
+        raise GraphMistake(
             "L607",
             (*form.path, "bridge"),
             f"'{reference}' is one tensor; `bridge: {form.bridge}` is for a layer's states",
@@ -121,7 +110,7 @@ def _check_slots(target: Node, recurrent: Node, source: Recurrence, form: FromLa
         return
     both = [slot for slot in slots if slot in source.slots]
     parts = [f"{slot}: {form.source if slot in both else 'zeros'}" for slot in slots]
-    raise StateMistake(
+    raise GraphMistake(
         "L603",
         form.path,
         f"'{form.source}' is {_a(recurrent.op)} with state {', '.join(source.slots)}; "
@@ -146,7 +135,7 @@ def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLaye
         mends = [use_dense]
         if source.bidirectional and own.units == 2 * source.units:
             mends.insert(0, f"`{{from: {form.source}, bridge: concat}}`")
-        raise StateMistake(
+        raise GraphMistake(
             "L608",
             form.path,
             f"'{recurrent.name}' has {ways[source.bidirectional]} and '{target.name}' "
@@ -154,7 +143,7 @@ def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLaye
             f"write {' or '.join(mends)}",
         )
     elif own.units != source.units:
-        raise StateMistake(
+        raise GraphMistake(
             "L608",
             form.path,
             f"the states of '{recurrent.name}' have {source.units} units and those of "
@@ -166,14 +155,14 @@ def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLaye
 def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
     path = (*form.path, "bridge")
     if not source.bidirectional or own.bidirectional:
-        raise StateMistake(
+        raise GraphMistake(
             "L607",
             path,
             "`bridge: concat` joins the two directions of a bidirectional layer for one direction",
             "write `bridge: dense`, or no bridge",
         )
     if own.units != 2 * source.units:
-        raise StateMistake(
+        raise GraphMistake(
             "L608",
             path,
             f"the two directions of '{form.source}' give {source.units} + {source.units} units, "

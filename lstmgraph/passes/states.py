@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.catalogue import keras_arguments
 from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, GraphInput, Node, Port, Recurrence, StateSpec, state_outputs
-from lstmgraph.passes.state_sources import StateMistake, StateSource, layer_state
+from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.state_sources import StateSource, layer_state
 from lstmgraph.recipe import FromInputs, FromLayer, FromStatic, NoMask, Split, Zeros
 from lstmgraph.tensors import BATCH, TensorSpec
 
@@ -58,19 +59,16 @@ class _Wiring:
         try:
             if isinstance(form, FromInputs):
                 self.check_input_count(node, recurrence, form)
-        except StateMistake as mistake:
-            self.report(mistake)
+        except GraphMistake as mistake:
+            mistake.report(self.document)
             return ()
         for index, slot in enumerate(slots):
             try:
                 single, is_split = _form_of_slot(form, slot, node)
                 found.append(self.state(node, slot, index, single, is_split=is_split))
-            except StateMistake as mistake:
-                self.report(mistake)
+            except GraphMistake as mistake:
+                mistake.report(self.document)
         return tuple(found) if any(state.source for state in found) else ()
-
-    def report(self, mistake: StateMistake) -> None:
-        self.document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)
 
     def state(
         self, node: Node, slot: str, index: int, form: SingleStateForm, *, is_split: bool
@@ -90,14 +88,14 @@ class _Wiring:
         slots = state_outputs(recurrence)
         depth = len(self.graph.stacks[node.layer])
         if depth > 1 and not isinstance(form.path[-1], int):
-            raise StateMistake(
+            raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
                 f"the inputs are named once, for a stack of {depth}",
                 "write `initial_state: input`, or a list with one form for each layer of the stack",
             )
         if len(form.names) != len(slots):
-            raise StateMistake(
+            raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
                 f"{len(form.names)} inputs are named for {len(slots)} states",
@@ -119,14 +117,14 @@ class _Wiring:
         if name not in self.inputs:
             self.inputs[name] = GraphInput(name, spec, path, made=True)
         elif self.inputs[name].spec.shape != spec.shape:
-            raise StateMistake(
+            raise GraphMistake(
                 "L604",
                 path,
                 f"the input '{name}' has shape {self.inputs[name].spec}; the state has {spec}",
                 f"declare it with shape [{units}], or name another",
             )
         elif not is_float(self.inputs[name].spec.dtype):
-            raise StateMistake(
+            raise GraphMistake(
                 "L604",
                 path,
                 f"the input '{name}' holds {self.inputs[name].spec.dtype}, and states are numbers",
@@ -199,7 +197,7 @@ def _form_of_slot(form: StateForm, slot: str, node: Node) -> tuple[SingleStateFo
     if not isinstance(form, Split):
         return form, False
     if form.c is not None and node.recurrence and "c" not in node.recurrence.slots:
-        raise StateMistake(
+        raise GraphMistake(
             "L603", (*form.path, "c"), f"{node.op} has no state c", "remove it: its state is h"
         )
     if slot.endswith("h"):
@@ -211,7 +209,7 @@ def _split_position(node: Node, slot: str, form: FromInputs) -> int:
     """Which of the inputs named for h (or c) alone feeds `slot`: one a direction."""
     ways = 2 if node.recurrence and node.recurrence.bidirectional else 1
     if form.names is None or len(form.names) != ways:
-        raise StateMistake(
+        raise GraphMistake(
             "L602",
             (*form.path, "inputs"),
             f"{len(form.names or ())} inputs are named for {ways} state{'s' * (ways > 1)}",
