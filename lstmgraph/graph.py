@@ -45,7 +45,7 @@ class MaskSpec:
     kind: str
     port: Port
     shape: tuple[Dim, ...]
-    padding: str = "any"
+    padding: str = field(default="any", compare=False)  # what is known of it, not what it is
     value: float | None = None
     like: Port | None = field(default=None, compare=False)
     """For lengths: a sequence with as many steps as the mask has."""

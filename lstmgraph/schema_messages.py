@@ -167,6 +167,9 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
     for name, reason in refused.items():
         if isinstance(value, str) and value.replace("_", "").lower() == name.lower():
             return SchemaMistake("L210", path, f"{value} cannot be used in a recipe", reason)
+    if "layer" in path and value in catalogue["x-layer-names"]:
+        message = f"{value} cannot stand inside another layer"
+        return SchemaMistake("L210", path, message, "make it a layer of its own")
     near = did_you_mean(value, catalogue["x-layer-names"]) if isinstance(value, str) else ""
     hint = "lstm, gru, simple_rnn, or a layer of keras.layers by its Keras name"
     return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)

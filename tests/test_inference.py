@@ -482,3 +482,36 @@ def test_padded_steps_do_not_count(data: dict[str, Any]) -> None:
         alone["x"] = alone["x"][:, :length]
         wanted = {name: value[row : row + 1] for name, value in found.items()}
         assert_equal(outputs_of(model, alone), wanted)
+
+
+def test_what_is_known_of_padding_does_not_make_another_mask() -> None:
+    """The layer says where the padding stands; its mask is still that of `x`."""
+    recipe = lstmgraph.load(
+        """
+        recipe: 1
+        name: same-mask
+        inputs: {ids: {shape: [time], dtype: int32}}
+        layers:
+          x: {type: embedding, input: ids, input_dim: 5, output_dim: 4, mask_zero: true}
+          y: {type: lstm, input: x, units: 4, mask: {from: x, padding: right}, return_sequences: true}
+          sum: {type: add, input: [x, y]}
+        outputs: {sum: sum}
+        """
+    )
+    assert [row.mask for row in recipe.explain().layers] == ["ids != 0"] * 3
+
+
+def test_the_names_of_copies_leave_the_names_of_a_recipe_free() -> None:
+    recipe = lstmgraph.load(
+        """
+        recipe: 1
+        name: names
+        inputs: {x: {shape: [4], dtype: int32}}
+        layers:
+          e: {type: embedding, input: x, input_dim: 5, output_dim: 3, mask_zero: true}
+          a: {type: multi_head_attention, input: {query: e, value: e}, num_heads: 1, key_dim: 2}
+          a_input_1: {type: dense, input: a, units: 2}
+        outputs: {a: a_input_1}
+        """
+    )
+    assert recipe.build().get_layer("a_input_1").units == 2

@@ -109,7 +109,8 @@ class _Lowering:
             # Other calls that read these tensors, and the loss, still need their masks.
             for index, port in enumerate(tensors):
                 if port in self.masked:
-                    name = f"{node.name}_input_{index + 1}"
+                    # No name of a recipe has a dot in it, so this one is free.
+                    name = f"{node.name}.input_{index + 1}"
                     tensors[port] = masked_copy(tensors[port], name, node.dtype_policy)
         return [tensors[port] for port in node.inputs]
 

@@ -1,0 +1,24 @@
+"""What a pass finds wrong, as an exception until it reaches the document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.document import Document
+
+
+class GraphMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
+    """A shape, a mask or a state that cannot be what the recipe says."""
+
+    def __init__(self, code: str, path: Path, message: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.path = path
+        self.message = message
+        self.hint = hint
+
+    def report(self, document: Document) -> None:
+        """Note the mistake in `document`."""
+        document.report(self.code, self.path, self.message, hint=self.hint)
