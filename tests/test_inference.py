@@ -494,9 +494,8 @@ def test_what_is_known_of_padding_does_not_make_another_mask() -> None:
         inputs: {ids: {shape: [time], dtype: int32}}
         layers:
           x: {type: embedding, input: ids, input_dim: 5, output_dim: 4, mask_zero: true}
-          y:
-            {type: lstm, input: x, units: 4, return_sequences: true, mask: {from: x, padding: right}}
-          sum: {type: add, input: [x, y]}
+          y: {type: lstm, input: x, units: 4, mask: {from: x, padding: right}}
+          sum: {type: add, input: [x, y.sequence]}
         outputs: {sum: sum}
         """
     )
