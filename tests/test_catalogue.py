@@ -209,7 +209,10 @@ def test_facts_about_a_layer(name, facts):
         ({"type": "time_distributed", "layer": {"type": "dense", "units": 2}}, None),
         ({"type": "time_distributed", "layer": {"type": "dense", "units": -2}}, "less than"),
         ({"type": "time_distributed", "layer": {"type": "lstm", "units": 2}}, "'lstm' is not one"),
-        ({"type": "time_distributed", "layer": {"type": "relu", "input": "x"}}, "should not be valid"),
+        (
+            {"type": "time_distributed", "layer": {"type": "relu", "input": "x"}},
+            "should not be valid",
+        ),
     ],
 )
 def test_layer_arguments(layer, expected):

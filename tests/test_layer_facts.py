@@ -119,13 +119,13 @@ def test_every_layer_of_the_catalogue_has_a_rule() -> None:
     definitions = json.loads(CATALOGUE.read_text(encoding="utf-8"))["$defs"]
     layers = {name for name, entry in definitions.items() if "call" in entry.get("x-keras", {})}
     assert layers - set(RULES) == set()
-    for case in CASES:
-        if case.layer in layers:
-            known = set(definitions[case.layer]["properties"])
-            arguments = complete(case.layer, case.arguments)
+    for example in CASES:
+        if example.layer in layers:
+            known = set(definitions[example.layer]["properties"])
+            arguments = complete(example.layer, example.arguments)
             kept = {name: value for name, value in arguments.items() if name in known}
-            if kept.keys() >= case.arguments.keys():
-                layer_facts(case.layer, kept, case.inputs, "float32")
+            if kept.keys() >= example.arguments.keys():
+                layer_facts(example.layer, kept, example.inputs, "float32")
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)

@@ -1,8 +1,9 @@
 """What a recipe says is what its model computes.
 
-Every recipe here is written a second time by hand, with Keras's own layers and every `mask=`,
-`initial_state=` and `zero_output_for_mask=` spelled out. Given the same weights and data, the
-outputs must be equal to the last bit. Those of recurrent layers are also computed in NumPy.
+Every recipe of the `handwritten_*` modules is written a second time by hand, with Keras's own
+layers and every `mask=`, `initial_state=` and `zero_output_for_mask=` spelled out. Given the same
+weights and data, the outputs must be equal to the last bit. Those of recurrent layers are also
+computed in NumPy.
 """
 
 from __future__ import annotations
@@ -44,7 +45,6 @@ CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS}
 
 NUMPY_TOLERANCE = 1e-5
 """Float32 against float64, for outputs of about 1."""
-
 
 # The first and worst: an initial state makes Keras forget the mask.
 

@@ -19,7 +19,8 @@ from building import (
     outputs_of,
     with_header,
 )
-from test_outputs import CASES, LOSS_RECIPES, masked_mse, target_for
+from test_masked_loss import LOSS_RECIPES, masked_mse, target_for
+from test_outputs import CASES
 from typer.testing import CliRunner
 
 import lstmgraph

@@ -1,0 +1,59 @@
+"""The recipes that come with the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handwritten import Tensors, first_steps, repeated
+from keras import layers, ops
+
+if TYPE_CHECKING:
+    import keras
+
+
+def encoder_decoder(t: Tensors) -> Tensors:
+    source_mask, target_mask = ops.not_equal(t["source"], 0), ops.not_equal(t["target"], 0)
+    source = layers.Embedding(1000, 64, name="source_embedding")(t["source"])
+    target = layers.Embedding(1000, 64, name="target_embedding")(t["target"])
+    encoder = layers.Bidirectional(layers.LSTM(64, return_state=True), name="encoder")
+    _, fh, fc, bh, bc = encoder(source, mask=source_mask)
+    states = [ops.concatenate([fh, bh], axis=-1), ops.concatenate([fc, bc], axis=-1)]
+    decoder = layers.LSTM(128, return_sequences=True, zero_output_for_mask=True, name="decoder")
+    written = decoder(target, mask=target_mask, initial_state=states)
+    return {"token": layers.Dense(1000, activation="softmax", name="token")(written)}
+
+
+def placeholder_states(t: Tensors) -> Tensors:
+    reader = layers.LSTM(32, return_sequences=True, return_state=True, name="reader")
+    y, h, c = reader(t["chunk"], initial_state=[t["h"], t["c"]])
+    return {"signal": layers.Dense(2, name="signal")(y), "state_h": h, "state_c": c}
+
+
+def speaker_classifier(t: Tensors) -> Tensors:
+    voice = layers.LSTM(100, name="voice")
+    last = voice(t["frames"], mask=first_steps(t["lengths"]))
+    return {"speaker": layers.Dense(9, activation="softmax", name="speaker")(last)}
+
+
+def store_forecaster(t: Tensors) -> Tensors:
+    mask = first_steps(t["lengths"])
+
+    def states_from_store(name: str, units: int) -> list[keras.KerasTensor]:
+        dense = [layers.Dense(units, activation="tanh", name=f"{name}_{slot}") for slot in "hc"]
+        return [layer(t["store"]) for layer in dense]
+
+    lower = layers.LSTM(128, return_sequences=True, zero_output_for_mask=True, name="encoder_1")
+    y = lower(t["history"], mask=mask, initial_state=states_from_store("encoder_1", 128))
+    upper = layers.LSTM(64, return_state=True, name="encoder_2")
+    _, h, c = upper(y, mask=mask, initial_state=states_from_store("encoder_2", 64))
+    known = layers.Concatenate()([t["known"], repeated(t["store"], 24)])
+    decoder = layers.LSTM(64, return_sequences=True, name="decoder")
+    return {"forecast": layers.Dense(1, name="forecast")(decoder(known, initial_state=[h, c]))}
+
+
+SHIPPED_BY_HAND = {
+    "encoder-decoder": encoder_decoder,
+    "placeholder-states": placeholder_states,
+    "speaker-classifier": speaker_classifier,
+    "store-forecaster": store_forecaster,
+}

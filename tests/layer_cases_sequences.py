@@ -1,0 +1,146 @@
+"""Cases of layers that merge, attend, recur or wrap another layer."""
+
+from layer_case import b, case, f, i
+
+from lstmgraph.tensors import TensorSpec
+
+MERGING = [
+    case("Add", f("time", 8), f("time", 8)),
+    case("Add", f("time", 8), f(8)),
+    case("Add", f(8), f("time", 1), f(1, 1)),
+    case("Add", i(8), i(8)),
+    case("Add", f(8)),
+    case("Add", i(8), f(8), policy="mixed_float16"),
+    case("Add", i(8), b(8)),
+    case("Add", f(8), TensorSpec((2, 8), "float32")),
+    case("Subtract", f("time", 8), f("time", 1)),
+    case("Subtract", i(3), TensorSpec(("batch", 3), "int64")),
+    case("Multiply", f("time", 5, 8), f(5, 8), policy="mixed_float16"),
+    case("Multiply", f("time", 1), f(1, 8)),
+    case("Average", f("time", 8), f(1)),
+    case("Average", i(8), i(8)),
+    case("Average", i(8), f(8)),
+    case("Maximum", i("time", 8), i("time", 8)),
+    case("Maximum", TensorSpec(("batch", 3), "uint8"), TensorSpec(("batch", 3), "int8")),
+    case("Minimum", f("time", 8), f("time", 8), f(8)),
+    case("Concatenate", f("time", 8), f("time", 3)),
+    case("Concatenate", f("time", 8), f("frames", 8), axis=1),
+    case("Concatenate", f("time", 8), f(3, 8), axis=1),
+    case("Concatenate", f("time", 8), f("time", 8), axis=1),
+    case("Concatenate", i(8), i(3), i(2)),
+    case("Concatenate", i("time"), b("time")),
+    case("Concatenate", i(8), f(3), policy="mixed_float16"),
+    case("Concatenate", f(8)),
+    case("Dot", f(8), f(8), axes=1),
+    case("Dot", f("time", 8), f(8, 5), axes=[2, 1]),
+    case("Dot", f("time", 8), f("time", 5), axes=1),
+    case("Dot", f("time", 8), f("frames", 8), axes=-1, policy="mixed_float16"),
+    case("Dot", f("time", 8), f(8), axes=[2, 1], normalize=True),
+    case("Dot", f(8), f(8, 5), axes=[1, 1]),
+    case("Dot", i(3, 8), i(5, 8), axes=[-1, -1]),
+    case("Dot", f(3, 4, 8), f(5, 8), axes=[3, 2]),
+]
+
+ATTENTION = [
+    case("Attention", f("time", 8), f("frames", 8)),
+    case("Attention", f("time", 8), f("frames", 5), f("frames", 8), use_scale=True),
+    case("Attention", f(4, 8), f(6, 8), score_mode="concat", policy="mixed_float16"),
+    case("Attention", f(3, "time", 8), f(3, "frames", 8), use_scale=True, score_mode="concat"),
+    case("AdditiveAttention", f("time", 8), f("frames", 8)),
+    case("AdditiveAttention", f("time", 8), f(6, 5), f(6, 8), use_scale=False),
+    case("AdditiveAttention", i("time", 8), i(6, 8), policy="mixed_float16"),
+    case("MultiHeadAttention", f("time", 8), f("frames", 5), num_heads=2, key_dim=3),
+    case("MultiHeadAttention", f("time", 8), f("time", 8), num_heads=2, key_dim=3, use_bias=False),
+    case("MultiHeadAttention", f(4, 8), f(6, 5), f(6, 7), num_heads=2, key_dim=3, value_dim=4),
+    case("MultiHeadAttention", f(4, 8), f(6, 5), num_heads=2, key_dim=3, output_shape=9),
+    case("MultiHeadAttention", f(4, 8), f(6, 5), num_heads=2, key_dim=3, output_shape=[2, 9]),
+    case(
+        "MultiHeadAttention", f(4, 8), f(6, 5), num_heads=2, key_dim=3, use_gate=True, value_dim=5
+    ),
+    case("MultiHeadAttention", f(5, 4, 8), f(5, 6, 8), num_heads=2, key_dim=3, attention_axes=2),
+    case("MultiHeadAttention", f(5, 4, 8), f(3, 6, 8), num_heads=1, key_dim=3),
+    case("MultiHeadAttention", i(4, 8), i(6, 8), num_heads=2, key_dim=3, policy="mixed_float16"),
+    case(
+        "GroupQueryAttention",
+        f("time", 8),
+        f("frames", 8),
+        head_dim=3,
+        num_query_heads=4,
+        num_key_value_heads=2,
+    ),
+    case(
+        "GroupQueryAttention",
+        f(4, 8),
+        f(6, 8),
+        f(6, 5),
+        head_dim=3,
+        num_query_heads=4,
+        num_key_value_heads=1,
+        use_bias=False,
+    ),
+    case(
+        "GroupQueryAttention",
+        f(4, 8),
+        f(6, 8),
+        head_dim=3,
+        num_query_heads=2,
+        num_key_value_heads=2,
+        use_gate=True,
+        policy="mixed_float16",
+    ),
+]
+
+RECURRENT = [
+    case("LSTM", f("time", 8), units=5),
+    case("LSTM", f("time", 8), units=5, return_sequences=True, use_bias=False),
+    case("LSTM", f(4, 8), units=5, policy="mixed_float16"),
+    case("LSTM", i(4, 8), units=5),
+    case("LSTM", f("time", 8), units=5, dropout=0.1, recurrent_dropout=0.1),
+    case("GRU", f("time", 8), units=5),
+    case("GRU", f("time", 8), units=5, reset_after=False, return_sequences=True),
+    case("GRU", f(4, 8), units=5, use_bias=False, policy="mixed_float16"),
+    case("SimpleRNN", f("time", 8), units=5),
+    case("SimpleRNN", f("time", 8), units=5, return_sequences=True),
+    case("SimpleRNN", f(4, 8), units=5, use_bias=False, policy="mixed_float16"),
+]
+
+WRAPPERS = [
+    case("TimeDistributed", f("time", 8), layer={"type": "Dense", "units": 3}),
+    case("TimeDistributed", f("time", 4, 8), layer={"type": "Flatten"}, policy="mixed_float16"),
+    case("TimeDistributed", i("time", 4, 8), layer={"type": "Flatten"}),
+    case("TimeDistributed", f(3, 9, 2), layer={"type": "Conv1D", "filters": 4, "kernel_size": 3}),
+    case("TimeDistributed", f("time", 8), layer={"type": "BatchNormalization"}),
+    case(
+        "TimeDistributed",
+        i("time", 4),
+        layer={"type": "Embedding", "input_dim": 9, "output_dim": 2},
+    ),
+    case("TimeDistributed", f("time", 6, 8), layer={"type": "LSTM", "units": 3}),
+    case("SpectralNormalization", f("time", 8), layer={"type": "Dense", "units": 3}),
+    case(
+        "SpectralNormalization",
+        f("time", 8),
+        layer={"type": "Conv1D", "filters": 3, "kernel_size": 2},
+        policy="mixed_float16",
+    ),
+    case(
+        "SpectralNormalization",
+        f("time", 8),
+        layer={"type": "Conv1DTranspose", "filters": 3, "kernel_size": 2},
+    ),
+    case(
+        "SpectralNormalization",
+        f(8, 9, 3),
+        layer={"type": "DepthwiseConv2D", "kernel_size": 2, "depth_multiplier": 2},
+    ),
+    case(
+        "SpectralNormalization",
+        f("time", 8),
+        layer={"type": "EinsumDense", "equation": "abc,cd->abd", "output_shape": [None, 4]},
+    ),
+    case(
+        "SpectralNormalization",
+        f("time", 8),
+        layer={"type": "EinsumDense", "equation": "...c,dc->...d", "output_shape": 4},
+    ),
+]
