@@ -24,7 +24,7 @@ def measure(depth: int, repeats: int) -> Figure:
         f"recipe to model, {depth} layers / by hand",
         lambda: lstmgraph.load(text).build(),
         lambda: write_by_hand(depth),
-        repeats=repeats if depth < 100 else max(5, repeats // 2),
+        repeats=repeats,
         aim=1.10,
         before_each=_forget,
     )

@@ -6,8 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, validators
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 from lstmgraph.schema_messages import describe, without_cascades
@@ -60,22 +58,14 @@ def check_structure(document: Document) -> frozenset[Path] | None:
 @cache
 def recipe_validator() -> Draft202012Validator:
     """The validator of the recipe schema, the Keras catalogue included."""
-    resources = [
-        (name, DRAFT202012.create_resource(_without_dialect(read_schema(name))))
-        for name in (RECIPE_SCHEMA, KERAS_SCHEMA)
-    ]
     extend: Any = validators.extend  # jsonschema does not annotate it
     dispatching = extend(
         Draft202012Validator,
-        {"allOf": _AllOfByType()},
+        {"allOf": _AllOfByType(), "$ref": _References()},
         # JSON Schema takes 64.0 for an integer; Keras does not take it for `units`.
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
     )
-    registry: Registry[Any] = Registry().with_resources(resources)
-    validator: Draft202012Validator = dispatching(
-        {"$ref": RECIPE_SCHEMA},
-        registry=registry,
-    )
+    validator: Draft202012Validator = dispatching(_without_dialect(read_schema(RECIPE_SCHEMA)))
     return validator
 
 
@@ -90,28 +80,40 @@ def _is_integer(_checker: Any, value: Any) -> bool:
 
 def bundled_schema() -> dict[str, Any]:
     """The recipe schema and the Keras catalogue as one self-contained schema."""
-    bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA), "#/$defs/keras/$defs/")
-    bundled["$defs"]["keras"] = {
-        "$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"], "#/$defs/keras/$defs/", inside=True)
-    }
+    bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA))
+    bundled["$defs"]["keras"] = {"$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"])}
     return bundled
 
 
-def _relink(value: Any, keras: str, *, inside: bool = False) -> Any:
+def _relink(value: Any) -> Any:
     """A copy of `value` in which references between the two files are references within one."""
     if isinstance(value, list):
-        return [_relink(item, keras, inside=inside) for item in value]
+        return [_relink(item) for item in value]
     if not isinstance(value, dict):
         return value
-    copy = {key: _relink(item, keras, inside=inside) for key, item in value.items()}
-    reference = copy.get("$ref")
-    if isinstance(reference, str):
-        if inside and reference.startswith("#/$defs/"):
-            copy["$ref"] = keras + reference.removeprefix("#/$defs/")
-        else:
-            linked = reference.replace(f"{KERAS_SCHEMA}#/$defs/", keras)
-            copy["$ref"] = linked.removeprefix(RECIPE_SCHEMA)
+    copy = {key: _relink(item) for key, item in value.items()}
+    if isinstance(copy.get("$ref"), str):
+        linked = copy["$ref"].replace(f"{KERAS_SCHEMA}#/$defs/", "#/$defs/keras/$defs/")
+        copy["$ref"] = linked.removeprefix(RECIPE_SCHEMA)
     return copy
+
+
+class _References:
+    """`$ref`, each looked up once: those of the catalogue name its file, the others are here."""
+
+    def __init__(self) -> None:
+        self.targets: dict[str, Any] = {}
+
+    def __call__(
+        self, validator: Any, reference: str, instance: Any, _schema: Any
+    ) -> Iterator[ValidationError]:
+        if reference not in self.targets:
+            file, _, pointer = reference.partition("#/")
+            target: Any = read_schema(file or RECIPE_SCHEMA)
+            for part in pointer.split("/"):
+                target = target[part]
+            self.targets[reference] = target
+        yield from validator.descend(instance, self.targets[reference])
 
 
 class _AllOfByType:

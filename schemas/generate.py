@@ -292,6 +292,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     text = json.dumps(catalogue(), indent=2) + "\n"
+    # With the file's name in it, a reference means the same wherever it is read from.
+    text = text.replace('"$ref": "#/', f'"$ref": "{TARGET.name}#/')
     if not parser.parse_args().check:
         TARGET.write_text(text, encoding="ascii")
     elif not TARGET.exists() or TARGET.read_text(encoding="ascii") != text:
