@@ -17,14 +17,34 @@ RECURRENT_STATES: Mapping[str, tuple[str, ...]] = {
 }
 """The states of each recurrent layer, in Keras's order."""
 
+CELLS: Mapping[str, str] = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"}
+"""Keras's cells, and the layer that runs the same cell by itself: with the same arguments."""
+
+_SPELLINGS: Mapping[str, str] = {
+    "rnn": "RNN",
+    "RNN": "RNN",
+    "lstm_cell": "LSTMCell",
+    "gru_cell": "GRUCell",
+    "simple_rnn_cell": "SimpleRNNCell",
+    **{cell: cell for cell in CELLS},
+}
+"""Types that stand in the recipe schema alone."""
+
 NODE_KEYS = ("type", "input", "mask", "dtype_policy")
 """Keys of a layer in a recipe that are not arguments of the Keras layer."""
 
 
 def layer_class(spelling: str) -> str:
     """Keras's class name for a layer type: ``"dense"`` and ``"Dense"`` give ``"Dense"``."""
+    if spelling in _SPELLINGS:
+        return _SPELLINGS[spelling]
     name: str = read_schema(KERAS_SCHEMA)["x-layer-names"][spelling]
     return name
+
+
+def is_recurrent(layer: str) -> bool:
+    """Whether a Keras class is one of the recurrent layers of the language."""
+    return layer in RECURRENT_STATES or layer == "RNN"
 
 
 @cache

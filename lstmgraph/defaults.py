@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import (
-    RECURRENT_STATES,
+    CELLS,
     argument_defaults,
     family_defaults,
-    layer_argument_schemas,
+    is_recurrent,
     layer_class,
 )
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
@@ -45,7 +45,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         "name": data.get("name") if ("name",) not in at_fault else None,
         "description": data.get("description", "") if ("description",) not in at_fault else "",
         "inputs": {
-            name: {"shape": tensor["shape"], "dtype": "float32", **tensor}
+            name: {"shape": tensor["shape"], "dtype": "float32", "time_major": False, **tensor}
             for name, tensor in _sound_entries(data, "inputs", at_fault).items()
         },
         "layers": layers,
@@ -87,7 +87,7 @@ def _layers_behind_outputs(data: Data, at_fault: frozenset[Path]) -> set[str]:
 
 def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
     kind = layer_class(layer["type"])
-    recurrent = kind in RECURRENT_STATES
+    recurrent = is_recurrent(kind)
     # A softmax or sigmoid in float16 gives a wrong loss, so heads stay in float32
     # (https://www.tensorflow.org/guide/mixed_precision#building_the_model).
     keep_float32 = is_head and not recurrent and policy in MIXED_POLICIES
@@ -101,7 +101,8 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled |= _recurrent_defaults(layer, kind)
     else:
         filled |= argument_defaults(kind)
-    filled = _overlaid(filled, layer)
+    cells = {"cells": filled["cells"]} if "cells" in filled else {}
+    filled = _overlaid(filled, layer) | cells
     _fix_data_format(filled)
     inner = filled.get("layer")
     if isinstance(inner, dict):
@@ -130,18 +131,27 @@ def _overlaid(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Data:
 
 
 def _recurrent_defaults(layer: Data, kind: str) -> Data:
-    own = read_schema(RECIPE_SCHEMA)["$defs"]["recurrent"]["properties"]
-    keras = layer_argument_schemas(kind)
+    definition = "rnn" if kind == "RNN" else "recurrent"
+    own = read_schema(RECIPE_SCHEMA)["$defs"][definition]["properties"]
     defaults: Data = {"initial_state": "zeros", "bidirectional": False, "padded_output": "zero"}
-    if not isinstance(layer["units"], list):
-        defaults["depth"] = 1
     if layer.get("bidirectional"):
         defaults["merge_mode"] = "concat"
-    return defaults | {
-        name: value
-        for name, value in argument_defaults(kind).items()
-        if name in own and name in keras
-    }
+    if kind == "RNN":
+        defaults["cells"] = [_cell(cell) for cell in layer["cells"]]
+    else:
+        defaults |= {"residual": False, "normalization": None}
+        defaults |= {} if isinstance(layer["units"], list) else {"depth": 1}
+    # What Keras's RNN takes, its LSTM takes too, with the same defaults.
+    keras = argument_defaults("LSTM" if kind == "RNN" else kind)
+    return defaults | {name: value for name, value in keras.items() if name in own}
+
+
+def _cell(cell: Data) -> Data:
+    """A cell takes the arguments of the layer that runs it, less those that are about sequences."""
+    own = read_schema(RECIPE_SCHEMA)["$defs"]["cell"]["properties"]
+    defaults = argument_defaults(CELLS[layer_class(cell["type"])])
+    filled = {name: value for name, value in defaults.items() if name in own}
+    return _overlaid({"type": cell["type"], **filled}, cell)
 
 
 def _training(training: Data) -> Data:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.catalogue import RECURRENT_STATES, layer_traits
-from lstmgraph.graph import LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
+from lstmgraph.catalogue import keras_arguments, layer_traits
+from lstmgraph.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
-from lstmgraph.resolve import references
+from lstmgraph.resolve import references, slot_units
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from lstmgraph.document import Document
     from lstmgraph.recipe import LayerDeclaration, RecipeDeclaration, StateForm
     from lstmgraph.resolve import Resolution
-
-JOIN = "join"
-"""Graph operation: sequences, and static tensors repeated along time, joined on features."""
 
 
 def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
@@ -41,6 +38,7 @@ class _Expansion:
     broken: set[str]
     nodes: list[Node] = field(default_factory=list)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sequences: dict[str, Port] = field(default_factory=dict)
 
     def add(self, layer: LayerDeclaration) -> None:
         if isinstance(layer, RecurrentDeclaration):
@@ -119,34 +117,67 @@ class _Expansion:
         return layer.initial_state
 
     def add_stack(self, layer: RecurrentDeclaration, forms: tuple[StateForm, ...]) -> None:
-        depth = len(layer.units)
-        names = stack_names(layer.name, depth)
+        if not self.has_right_widths(layer):
+            self.broken.add(layer.name)
+            return
+        names = stack_names(layer.name, len(layer.units))
         source = self.joined_input(layer)
-        for index, (name, units, form) in enumerate(zip(names, layer.units, forms, strict=True)):
-            # Below the first, the layers of a stack take over the mask of the one before.
-            takes_over = index > 0 and isinstance(layer.mask, MaskByValue)
-            self.nodes.append(
-                Node(
-                    name=name,
-                    op=layer.layer,
-                    inputs=(source,),
-                    layer=layer.name,
-                    path=layer.path,
-                    arguments={**layer.arguments, "units": units},
-                    dtype_policy=layer.dtype_policy,
-                    mask_form=Inherited() if takes_over else layer.mask,
-                    recurrence=Recurrence(
-                        units=units,
-                        slots=RECURRENT_STATES[layer.layer],
-                        bidirectional=layer.bidirectional,
-                        merge_mode=layer.merge_mode,
-                        padded_output=layer.padded_output,
-                        state_form=form,
-                    ),
-                )
-            )
-            source = Port(name, SEQUENCE)
+        for index, (name, form) in enumerate(zip(names, forms, strict=True)):
+            self.nodes.append(_recurrent_node(layer, index, name, source, form))
+            source = self.finished(layer, index, name, source)
         self.stacks[layer.name] = names
+        self.sequences[layer.name] = source
+
+    def has_right_widths(self, layer: RecurrentDeclaration) -> bool:
+        path = (*layer.path, "residual")
+        if layer.residual and len(layer.units) == 1:
+            message = "a stack of one layer has no layer to add around"
+            hint = "write `depth: 2` or more, or an add layer"
+            self.document.report("L407", path, message, hint=hint)
+        elif layer.residual and len(set(layer.units)) > 1:
+            sizes = ", ".join(str(units) for units in layer.units)
+            message = f"layers of {sizes} units cannot be added to each other"
+            self.document.report("L407", path, message, hint="give all the same units")
+        elif layer.bidirectional and len(layer.cells) > 1:
+            message = "several cells in one layer read in one direction"
+            hint = "write a bidirectional layer of one cell, or a stack of such layers"
+            self.document.report("L615", (*layer.path, "bidirectional"), message, hint=hint)
+        else:
+            return True
+        return False
+
+    def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
+        """The sequence of a layer of the stack, after its residual sum and normalization."""
+        sequence = Port(name, SEQUENCE)
+        if layer.residual and index > 0:
+            summed = (source, sequence)
+            sequence = self.helper(layer, f"{name}_residual", "Add", summed, "residual")
+        if layer.normalization:
+            op = "LayerNormalization"
+            sequence = self.helper(layer, f"{name}_norm", op, (sequence,), "normalization")
+        return sequence
+
+    def helper(
+        self,
+        layer: RecurrentDeclaration,
+        name: str,
+        op: str,
+        inputs: tuple[Port, ...],
+        key: str,
+    ) -> Port:
+        self.nodes.append(
+            Node(
+                name=name,
+                op=op,
+                inputs=inputs,
+                layer=layer.name,
+                path=(*layer.path, key),
+                arguments=keras_arguments(op),
+                reads_list=op == "Add",
+                dtype_policy=layer.dtype_policy,
+            )
+        )
+        return Port(name)
 
     def joined_input(self, layer: RecurrentDeclaration) -> Port:
         """The sequence that the stack reads; several inputs are joined on the feature axis."""
@@ -177,27 +208,29 @@ class _Expansion:
         node = self.stacks[reference.layer][-1]
         if reference.port.startswith("state."):
             return Port(node, reference.port.removeprefix("state.").replace(".", "_"))
-        primary = SEQUENCE if layer.return_sequences else LAST
-        return Port(node, reference.port or primary)
+        port = reference.port or (SEQUENCE if layer.return_sequences else LAST)
+        return self.sequences[layer.name] if port == SEQUENCE else Port(node, port)
 
     def graph(self, outputs: Mapping[str, Reference]) -> Graph:
         ports, paths = self.output_ports(outputs)
         return Graph(
             name=self.recipe.name,
             inputs={
-                name: GraphInput(name, declared.spec, declared.path)
+                name: GraphInput(name, declared.spec, declared.path, time_major=declared.time_major)
                 for name, declared in self.recipe.inputs.items()
             },
             nodes=tuple(self.nodes),
             outputs=ports,
             output_paths=paths,
             stacks=self.stacks,
+            sequences=self.sequences,
             returns_sequence=frozenset(
                 name
                 for name, layer in self.recipe.layers.items()
                 if isinstance(layer, RecurrentDeclaration) and layer.return_sequences
             ),
             kernel_choice=self.recipe.runtime.kernel,
+            batch_size=self.recipe.runtime.batch_size,
             broken=frozenset(self.broken),
         )
 
@@ -228,8 +261,36 @@ class _Expansion:
             (f"_{index}_{way}{slot}" if len(names) > 1 else f"_{way}{slot}", Port(node, way + slot))
             for index, node in enumerate(names, start=1)
             for way in ways
-            for slot in RECURRENT_STATES[layer.layer]
+            for slot in slot_units(layer, 0)
         ]
+
+
+def _recurrent_node(
+    layer: RecurrentDeclaration, index: int, name: str, source: Port, form: StateForm
+) -> Node:
+    units = layer.units[index]
+    # Below the first, the layers of a stack take over the mask of the one before.
+    takes_over = index > 0 and isinstance(layer.mask, MaskByValue)
+    own_units = {} if layer.cells else {"units": units}
+    return Node(
+        name=name,
+        op=layer.layer,
+        inputs=(source,),
+        layer=layer.name,
+        path=layer.path,
+        arguments={**layer.arguments, **own_units},
+        dtype_policy=layer.dtype_policy,
+        mask_form=Inherited() if takes_over else layer.mask,
+        recurrence=Recurrence(
+            units=units,
+            slot_units=slot_units(layer, units),
+            cells=layer.cells,
+            bidirectional=layer.bidirectional,
+            merge_mode=layer.merge_mode,
+            padded_output=layer.padded_output,
+            state_form=form,
+        ),
+    )
 
 
 def in_call_order(

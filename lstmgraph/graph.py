@@ -22,6 +22,13 @@ OUTPUT = "output"
 SEQUENCE = "sequence"
 LAST = "last"
 
+JOIN = "join"
+"""Graph operation: sequences, and static tensors repeated along time, joined on features."""
+CONSTANT_STATE = "constant_state"
+"""Graph operation: the same (units,) numbers for every row of a sequence."""
+ROW_IDS = "row_ids"
+"""Graph operation: the id 0 for every row of a sequence."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -39,7 +46,8 @@ class MaskSpec:
     """A mask of shape (batch, time), and what it is made from.
 
     `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
-    `port` is 0), ``lengths`` (true for the first `port` steps) or ``input`` (`port` itself).
+    `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself) or
+    ``joined`` (those of `parts`, one after the other).
     """
 
     kind: str
@@ -49,17 +57,25 @@ class MaskSpec:
     value: float | None = None
     like: Port | None = field(default=None, compare=False)
     """For lengths: a sequence with as many steps as the mask has."""
+    parts: tuple[tuple[Port, MaskSpec | None], ...] = ()
+    """For ``joined``: the sequences that follow each other, and the mask of each that has one."""
 
     @property
     def ports(self) -> tuple[Port, ...]:
         """What must be computed before the mask."""
-        return (self.port,) if self.like is None else (self.port, self.like)
+        own = (self.port,) if self.like is None else (self.port, self.like)
+        return own + tuple(
+            port
+            for sequence, mask in self.parts
+            for port in (sequence, *(mask.ports if mask else ()))
+        )
 
     def __str__(self) -> str:
         text = {
             "value": f"{self.port} != {self.value}",
             "ids": f"{self.port} != 0",
             "lengths": f"step < {self.port}",
+            "joined": " | ".join(str(mask or f"all of {port}") for port, mask in self.parts),
         }
         return text.get(self.kind, str(self.port))
 
@@ -99,14 +115,29 @@ class Recurrence:
     """What only recurrent nodes have."""
 
     units: int
-    slots: tuple[str, ...]
+    """Of the output of one direction."""
+    slot_units: Mapping[str, int]
+    """The states of one direction, in Keras's order, and their sizes."""
+    cells: tuple[Mapping[str, Any], ...] = ()
+    """Of an RNN: its cells."""
     bidirectional: bool = False
     merge_mode: str | None = None
     padded_output: str = "zero"
     state_form: StateForm = field(default_factory=lambda: Zeros(()))
     states: tuple[StateSpec, ...] = ()
     """Empty where all are zeros: Keras then makes them itself."""
+    carried: bool = False
+    """Whether the initial state is the final state of the batch before."""
     kernel: Kernel | None = None
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The states of one direction: h, c."""
+        return tuple(self.slot_units)
+
+    def units_of(self, slot: str) -> int:
+        """The size of a state, of either direction."""
+        return self.slot_units[slot.removeprefix("forward_").removeprefix("backward_")]
 
 
 @dataclass(frozen=True)
@@ -148,6 +179,8 @@ class GraphInput:
     spec: TensorSpec
     path: Path
     made: bool = False
+    time_major: bool = False
+    """Whether the data comes as (time, batch, ...)."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +194,13 @@ class Graph:
     output_paths: Mapping[str, Path]
     stacks: Mapping[str, tuple[str, ...]]
     """Node names of each layer of the recipe; more than one for a stack."""
+    sequences: Mapping[str, Port]
+    """The sequence that each recurrent layer of the recipe gives, after sums and normalization."""
     returns_sequence: frozenset[str]
     """Recurrent layers of the recipe whose primary output is the sequence."""
     kernel_choice: str = "auto"
+    batch_size: int | None = None
+    """Rows of every batch, where the model is built for one size only."""
     broken: frozenset[str] = frozenset()
     """Layers and inputs that are wrong: nothing more is said of them or of what reads them."""
 
@@ -183,13 +220,15 @@ class Graph:
         node = self.by_name[self.stacks[layer][-1]]
         if node.recurrence is None:
             return Port(node.name)
-        return Port(node.name, SEQUENCE if layer in self.returns_sequence else LAST)
+        return self.sequences[layer] if layer in self.returns_sequence else Port(node.name, LAST)
 
     def primary_or_port(self, reference: Reference) -> Port:
         """The one tensor that `reference` names."""
         if reference.port.startswith("state."):
             output = reference.port.removeprefix("state.").replace(".", "_")
             return Port(self.stacks[reference.layer][-1], output)
+        if reference.port == SEQUENCE:
+            return self.sequences[reference.layer]
         if reference.port:
             return Port(self.stacks[reference.layer][-1], reference.port)
         return self.primary(reference.layer)

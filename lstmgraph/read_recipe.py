@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.catalogue import NODE_KEYS, RECURRENT_STATES, layer_class
+from lstmgraph.catalogue import NODE_KEYS, is_recurrent, layer_class
 from lstmgraph.recipe import (
+    Carried,
+    Constant,
     FromInputs,
     FromLayer,
     FromStatic,
     Inherited,
     InputDeclaration,
     LayerDeclaration,
+    Learned,
     MaskByInput,
     MaskByLengths,
     MaskByValue,
@@ -45,6 +48,9 @@ _RECURRENT_KEYS = (
     "merge_mode",
     "return_sequences",
     "padded_output",
+    "residual",
+    "normalization",
+    "cells",
     "initial_state",
 )
 
@@ -68,7 +74,9 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
         name=completed["name"] or "",
         description=completed["description"],
         inputs={
-            name: InputDeclaration(name, input_spec(tensor), ("inputs", name))
+            name: InputDeclaration(
+                name, input_spec(tensor), ("inputs", name), time_major=tensor["time_major"]
+            )
             for name, tensor in completed["inputs"].items()
         },
         layers={name: _layer(name, data) for name, data in completed["layers"].items()},
@@ -94,7 +102,7 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
     path: Path = ("layers", name)
     kind = layer_class(data["type"])
     inputs, input_names = _inputs(data["input"], (*path, "input"))
-    skipped = _RECURRENT_KEYS if kind in RECURRENT_STATES else NODE_KEYS
+    skipped = _RECURRENT_KEYS if is_recurrent(kind) else NODE_KEYS
     common: dict[str, Any] = {
         "name": name,
         "layer": kind,
@@ -105,7 +113,7 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
         "dtype_policy": data["dtype_policy"],
         "path": path,
     }
-    if kind not in RECURRENT_STATES:
+    if not is_recurrent(kind):
         return LayerDeclaration(**common)
     states = data["initial_state"]
     return RecurrentDeclaration(
@@ -115,6 +123,9 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
         merge_mode=data.get("merge_mode"),
         return_sequences=data["return_sequences"],
         padded_output=data["padded_output"],
+        residual=data.get("residual", False),
+        normalization=data.get("normalization"),
+        cells=tuple({**c, "type": layer_class(c["type"])} for c in data.get("cells", [])),
         initial_state=_states(states, (*path, "initial_state")),
         state_per_layer=isinstance(states, list),
     )
@@ -137,6 +148,8 @@ def _inputs(value: Any, path: Path) -> tuple[tuple[Reference, ...], tuple[str, .
 
 
 def _units(data: Data) -> tuple[int, ...]:
+    if "cells" in data:
+        return (data["cells"][-1]["units"],)
     units = data["units"]
     return tuple(units) if isinstance(units, list) else (units,) * data["depth"]
 
@@ -161,6 +174,8 @@ def _states(value: Any, path: Path) -> tuple[StateForm, ...]:
 
 
 def _state(value: str | Data, path: Path) -> StateForm:
+    if value == "carried":
+        return Carried(path)
     if isinstance(value, dict) and ("h" in value or "c" in value):
         c = _single_state(value["c"], (*path, "c")) if "c" in value else None
         return Split(path, _single_state(value.get("h", "zeros"), (*path, "h")), c)
@@ -170,10 +185,15 @@ def _state(value: str | Data, path: Path) -> StateForm:
 def _single_state(value: str | Data, path: Path) -> SingleStateForm:
     if value == "zeros":
         return Zeros(path)
+    if value == "learned":
+        return Learned(path)
     if value == "input":
         return FromInputs(path)
     if isinstance(value, str):
         return FromLayer(path, _reference(value, path))
+    if "constant" in value:
+        constant = value["constant"]
+        return Constant(path, tuple(constant) if isinstance(constant, list) else constant)
     if "inputs" in value:
         return FromInputs(path, tuple(value["inputs"]))
     if "static" in value:

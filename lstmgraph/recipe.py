@@ -33,6 +33,28 @@ class Zeros:
 
 
 @dataclass(frozen=True)
+class Constant:
+    """Initial state: the same numbers for every row; one for all units, or one for each."""
+
+    path: Path
+    value: float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Initial state: a weight of the model, the same for every row, trained with the rest."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Initial state: the final state of the batch before."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
 class FromInputs:
     """Initial state: placeholders, fed when the model runs. Without names, they are made up."""
 
@@ -58,7 +80,7 @@ class FromStatic:
     activation: str | None = None
 
 
-SingleStateForm = Zeros | FromInputs | FromLayer | FromStatic
+SingleStateForm = Zeros | Constant | Learned | FromInputs | FromLayer | FromStatic
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,7 @@ class Split:
     c: SingleStateForm | None
 
 
-StateForm = SingleStateForm | Split
+StateForm = SingleStateForm | Carried | Split
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,8 @@ class InputDeclaration:
     name: str
     spec: TensorSpec
     path: Path
+    time_major: bool = False
+    """Whether the data comes as (time, batch, ...); `spec` has the batch first all the same."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +173,10 @@ class RecurrentDeclaration(LayerDeclaration):
     merge_mode: str | None = None
     return_sequences: bool = False
     padded_output: str = "zero"
+    residual: bool = False
+    normalization: str | None = None
+    cells: tuple[Mapping[str, Any], ...] = ()
+    """Of an RNN: Keras class names under ``type``, and the arguments."""
     initial_state: tuple[StateForm, ...] = ()
     """One form for the whole stack, or one for each layer of it."""
     state_per_layer: bool = False
@@ -162,6 +190,7 @@ class Runtime:
     kernel: str = "auto"
     xla: str | bool = "auto"
     seed: int | None = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)

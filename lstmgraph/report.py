@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.expand import JOIN
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port
 
 if TYPE_CHECKING:
@@ -127,8 +126,8 @@ def _layer(node: Node, output: str) -> LayerRow:
     kernel = recurrence.kernel if recurrence else None
     states = None
     if recurrence:
-        zeros = dict.fromkeys(recurrence.slots, "zeros")
-        states = {state.slot: state.label for state in recurrence.states} or zeros
+        alike = dict.fromkeys(recurrence.slots, "carried" if recurrence.carried else "zeros")
+        states = {state.slot: state.label for state in recurrence.states} or alike
     return LayerRow(
         name=node.name,
         layer=node.layer,
@@ -147,11 +146,10 @@ def _layer(node: Node, output: str) -> LayerRow:
 
 
 def _type(node: Node) -> str:
-    if node.op == JOIN:
-        return "join"
-    return (
-        f"Bidirectional {node.op}" if node.recurrence and node.recurrence.bidirectional else node.op
-    )
+    if node.recurrence and node.recurrence.cells:
+        return f"RNN {' + '.join(cell['type'] for cell in node.recurrence.cells)}"
+    two_ways = node.recurrence is not None and node.recurrence.bidirectional
+    return f"Bidirectional {node.op}" if two_ways else node.op
 
 
 def _mask(node: Node) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from lstmgraph.catalogue import RECURRENT_STATES
+from lstmgraph.catalogue import CELLS, RECURRENT_STATES
 from lstmgraph.recipe import (
     FromInputs,
     FromLayer,
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
 """Words of the language that a layer or an input cannot have for a name."""
-
-KEPT_FOR_LATER = frozenset({"learned", "carried", "constant"})
-"""Reserved words for initial states that no version reads yet."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,20 @@ def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
     order = tuple(recipe.layers[name] for name in resolver.order())
     sound = {n: r for n, r in outputs.items() if r.layer not in resolver.broken}
     return Resolution(order, sound, frozenset(resolver.broken))
+
+
+def slot_units(layer: RecurrentDeclaration, units: int) -> dict[str, int]:
+    """The states of one layer of the stack, in Keras's order, and their sizes.
+
+    ``h`` and ``c``; of several cells in one layer ``1_h``, ``1_c``, ``2_h``, ...
+    """
+    if not layer.cells:
+        return dict.fromkeys(RECURRENT_STATES[layer.layer], units)
+    return {
+        f"{number}_{slot}" if len(layer.cells) > 1 else slot: cell["units"]
+        for number, cell in enumerate(layer.cells, start=1)
+        for slot in RECURRENT_STATES[CELLS[cell["type"]]]
+    }
 
 
 class _Resolver:
@@ -135,20 +146,25 @@ class _Resolver:
         near = did_you_mean(name, sorted(self.known))
         message = f"there is no layer or input '{name}'{near}"
         hint = f"the names here are: {_names(sorted(self.known))}"
-        if name in KEPT_FOR_LATER and states_allowed:
-            message = f"`{name}` initial states are not in this version of the language"
-            hint = "write `zeros`, `input`, a layer's name, or a mapping that names the source"
+        if name == "constant" and states_allowed:
+            message, hint = "`constant` needs a number", "write `{constant: 0.1}`"
+        if name == "carried" and states_allowed:
+            message = "h and c are carried together"
+            hint = "write `initial_state: carried`"
         self.document.report("L301", reference.path, message, hint=hint)
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         ports = self.ports(reference.layer)
         if reference.port == "state" and "state" in ports and not states_allowed:
-            self.document.report(
-                "L302",
-                reference.path,
-                f"'{reference}' is several tensors, and one is wanted here",
-                hint=f"name one of them: {_names(f'{reference.layer}.{p}' for p in ports[3:])}",
-            )
+            states = [f"{reference.layer}.{p}" for p in ports if p.startswith("state.")]
+            message = f"'{reference}' is several tensors, and one is wanted here"
+            hint = f"name one of them: {_names(states)}"
+            self.document.report("L302", reference.path, message, hint=hint)
+            return False
+        if not reference.port and not self.has_primary(reference):
+            message = f"'{reference.layer}' sums or normalizes its sequence, and has no last output"
+            hint = f"write `{reference.layer}.sequence`, or `return_sequences: true`"
+            self.document.report("L302", reference.path, message, hint=hint)
             return False
         if not reference.port or reference.port in ports:
             return True
@@ -161,14 +177,26 @@ class _Resolver:
         self.document.report("L302", reference.path, message + near, hint=hint)
         return False
 
+    def has_primary(self, reference: Reference) -> bool:
+        """Whether the bare name of a layer is one tensor, where it must be one."""
+        layer = self.recipe.layers.get(reference.layer)
+        names_layer = {"initial_state", "mask"} & set(reference.path)
+        return (
+            bool(names_layer)
+            or not isinstance(layer, RecurrentDeclaration)
+            or layer.return_sequences
+            or not (layer.residual or layer.normalization)
+        )
+
     def ports(self, name: str) -> list[str]:
         layer = self.recipe.layers.get(name)
         if not isinstance(layer, RecurrentDeclaration):
             return []
-        slots = RECURRENT_STATES[layer.layer]
         ways = ("forward.", "backward.") if layer.bidirectional else ("",)
+        slots = [slot.replace("_", ".") for slot in slot_units(layer, 0)]
         states = [f"state.{way}{slot}" for way in ways for slot in slots]
-        return ["sequence", "last", "state", *states]
+        last = [] if layer.residual or layer.normalization else ["last"]
+        return ["sequence", *last, "state", *states]
 
     def order(self) -> list[str]:
         """Layers in call order. What stands on a broken layer is broken too, without a report."""

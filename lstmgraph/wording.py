@@ -17,17 +17,23 @@ KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
     "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
     "return_state": "name a state where it is wanted, such as `NAME.state.h`; it is then returned",
     "zero_output_for_mask": "write `padded_output: zero` or `padded_output: hold`",
-    "stateful": "feed the state: `initial_state: input`, and give `NAME.state` as an output",
+    "stateful": "write `initial_state: carried`, and `batch_size:` under `runtime:`",
     "name": "the layer's name is the key above it",
     "dtype": "write `dtype_policy:`",
     "implementation": "`kernel:` under `runtime:` chooses the implementation",
-    "time_major": "give the input as (batch, time, features)",
+    "time_major": "write `time_major: true` on the input",
+    "zoneout": "Keras has no zoneout without custom code, which a saved model could not load; "
+    "`recurrent_dropout` is the nearest",
+    "peephole": "Keras has no peepholes without custom code, which a saved model could not load",
+    "use_peepholes": "Keras has no peepholes without custom code, which a saved model could not "
+    "load",
+    "proj_size": "Keras has no projections inside an LSTM; put a dense layer after it",
     "inputs": "write `input:`",
 }
 """Keras arguments that a recipe says in its own words, and how."""
 
 
-KEY_MEANT: Mapping[str, str] = {"inputs": "input"}
+KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells"}
 """The recipe's key that a key of Keras stands for."""
 
 

@@ -25,7 +25,7 @@ LONGEST = 330
 
 ROOMS = (
     ("cli",),
-    ("build_files",),
+    ("build_files", "carried"),
     ("__init__",),
     ("api",),
     ("report", "tables", "resolved", "writing"),

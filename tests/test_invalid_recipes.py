@@ -193,7 +193,6 @@ MENDS = {
     "mask-lost-at-reshape": ("128]}", "128], mask: none}"),
     "mask-lost-at-add": ("frames]}", "frames], mask: none}"),
     "mask-lost-at-concatenate": ("tags]}", "tags], mask: none}"),
-    "concatenate-masked-on-time": ("axis: 1}", "axis: 1, mask: none}"),
     "lengths-not-integers": ("shape: []", "shape: [], dtype: int32"),
     "mask-input-not-bool": ("dtype: int32", "dtype: bool"),
     "joined-different-masks": ("[words, tag]", "[words, tag]\n    mask: {from: words}"),

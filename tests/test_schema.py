@@ -76,6 +76,7 @@ def test_every_keras_argument_of_a_recurrent_layer_is_answered(layer: str) -> No
 @pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
 def test_an_argument_that_keras_lacks_is_refused(layer: str) -> None:
     own = {"depth", "bidirectional", "merge_mode", "padded_output", "initial_state"}
+    own |= {"residual", "normalization"}
     recurrent = RECIPE["$defs"]["recurrent"]["properties"]
     for argument in set(recurrent) - set(KERAS["$defs"][layer]["properties"]) - own:
         data = small({"type": layer, "input": "x", "units": 2, argument: _allowed(argument)})

@@ -57,8 +57,9 @@ def _recurrent_arguments(
         and node.mask is not None
         and recurrence.padded_output == "zero",
         "unroll": kernel == "unrolled",
+        "stateful": recurrence.carried,
     }
-    if node.op != "SimpleRNN":
+    if node.op in ("LSTM", "GRU"):
         arguments["use_cudnn"] = (forced_cudnn or "auto") if kernel == "cudnn" else False
     return arguments
 
@@ -66,8 +67,23 @@ def _recurrent_arguments(
 def _recurrent_layer(
     node: Node, name: str, arguments: Mapping[str, Any], seed: int | None
 ) -> keras.Layer:
+    policy = node.dtype_policy
+    if node.recurrence is None or not node.recurrence.cells:
+        return _plain_layer(node.op, name, _own_seeds(node, name, arguments), policy, seed)
+    cells = [
+        _cell(node, f"{name}_cell_{number}", cell, seed)
+        for number, cell in enumerate(node.recurrence.cells, start=1)
+    ]
+    stacked = keras.layers.StackedRNNCells(cells, name=f"{name}_cells", dtype=policy)
+    return keras.layers.RNN(
+        cells[0] if len(cells) == 1 else stacked, **arguments, name=name, dtype=policy
+    )
+
+
+def _cell(node: Node, name: str, cell: Mapping[str, Any], seed: int | None) -> keras.Layer:
+    arguments = {key: value for key, value in cell.items() if key != "type"}
     own = _own_seeds(node, name, arguments)
-    return _plain_layer(node.op, name, own, node.dtype_policy, seed)
+    return _plain_layer(cell["type"], name, own, node.dtype_policy, seed)
 
 
 def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -33,13 +33,25 @@ class Masks:
             return ops.any(ops.not_equal(source, mask.value), axis=-1)
         if mask.kind == "ids":
             return ops.not_equal(source, 0)
+        if mask.kind == "joined":
+            parts = [self._part(port, part) for port, part in mask.parts]
+            return ops.concatenate(parts, axis=1)
         if mask.kind == "lengths" and mask.like is not None:
             return _first_steps(self._tensors[mask.like], source)
         return source
 
+    def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
+        if mask is not None:
+            return self.tensor(mask)
+        return ops.ones_like(_one_feature(self._tensors[port]), dtype="bool")
+
+
+def _one_feature(sequence: Tensor) -> Tensor:
+    """(batch, time, ...) -> (batch, time)."""
+    return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
+
 
 def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
     """True for the first ``lengths`` steps; counts along `sequence`, whose time may be unknown."""
-    one_feature = sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
-    step = ops.cumsum(ops.ones_like(one_feature, dtype="int32"), axis=1)
+    step = ops.cumsum(ops.ones_like(_one_feature(sequence), dtype="int32"), axis=1)
     return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))

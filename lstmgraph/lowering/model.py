@@ -10,11 +10,25 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.expand import JOIN
-from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
+from lstmgraph.graph import (
+    LAST,
+    OUTPUT,
+    SEQUENCE,
+    Graph,
+    GraphInput,
+    Node,
+    Port,
+    Recurrence,
+    state_outputs,
+)
 from lstmgraph.lowering.layers import make_layer
 from lstmgraph.lowering.masks import Masks
-from lstmgraph.lowering.operations import join, masked_copy, zeros_like_state
+from lstmgraph.lowering.operations import (
+    OPERATIONS,
+    batch_major,
+    masked_copy,
+    zeros_like_state,
+)
 from lstmgraph.lowering.training import compile_model
 
 if TYPE_CHECKING:
@@ -39,11 +53,10 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
         RecipeError: Keras refused something that the checks let through.
     """
     graph = compiled.graph
+    inputs = {name: _keras_input(tensor, graph) for name, tensor in graph.inputs.items()}
     tensors: dict[Port, Tensor] = {
-        Port(tensor.name): keras.Input(
-            tensor.spec.shape_without_batch, name=tensor.name, dtype=tensor.spec.dtype
-        )
-        for tensor in graph.inputs.values()
+        Port(name): batch_major(inputs[name]) if tensor.time_major else inputs[name]
+        for name, tensor in graph.inputs.items()
     }
     lowering = _Lowering(graph, tensors, compiled.declaration.runtime.seed)
     for node in graph.nodes:
@@ -53,7 +66,7 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
             what = f"'{node.name}' ({node.op})"
             raise _keras_error(compiled, node.path, what, error) from error
     model = keras.Model(
-        inputs={tensor.name: tensors[Port(tensor.name)] for tensor in graph.inputs.values()},
+        inputs=inputs,
         outputs={name: tensors[port] for name, port in graph.outputs.items()},
         name=graph.name,
     )
@@ -63,6 +76,13 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     except Exception as error:
         raise _keras_error(compiled, ("training",), "to compile", error) from error
     return model
+
+
+def _keras_input(tensor: GraphInput, graph: Graph) -> Tensor:
+    shape: tuple[int | None, ...] = (graph.batch_size, *tensor.spec.shape_without_batch)
+    if tensor.time_major:
+        shape = (shape[1], shape[0], *shape[2:])
+    return keras.Input(batch_shape=shape, name=tensor.name, dtype=tensor.spec.dtype)
 
 
 def _name_operations(model: keras.Model) -> None:
@@ -93,8 +113,8 @@ class _Lowering:
 
     def add(self, node: Node) -> None:
         inputs = self._inputs(node)
-        if node.op == JOIN:
-            self.tensors[Port(node.name)] = join(inputs)
+        if not node.is_layer:
+            self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
             return
         layer = make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
@@ -123,9 +143,8 @@ class _Lowering:
         if node.recurrence and node.recurrence.states:
             sources = [state.source for state in node.recurrence.states]
             given = next(self.tensors[source] for source in sources if source)
-            keywords["initial_state"] = [
-                self.tensors[source] if source else zeros_like_state(given) for source in sources
-            ]
+            tensors = [self.tensors[s] if s else zeros_like_state(given) for s in sources]
+            keywords["initial_state"] = _nested(node.recurrence, tensors)
         return keywords
 
 
@@ -145,8 +164,19 @@ def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Te
         return {Port(node.name, primary): result}
     return {
         Port(node.name, output): tensor
-        for output, tensor in zip((primary, *slots), result, strict=True)
+        for output, tensor in zip((primary, *slots), keras.tree.flatten(result), strict=True)
     }
+
+
+def _nested(recurrence: Recurrence, states: list[Tensor]) -> list[Any]:
+    """States as Keras wants them: of several cells in one layer, a list for each cell."""
+    if len(recurrence.cells) < 2:
+        return states
+    rest = iter(states)
+    return [
+        [next(rest) for slot in recurrence.slots if slot.startswith(f"{number}_")]
+        for number in range(1, len(recurrence.cells) + 1)
+    ]
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

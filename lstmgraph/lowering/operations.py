@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from keras import layers, ops
+
+from lstmgraph.graph import CONSTANT_STATE, JOIN, ROW_IDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lstmgraph.graph import Node
 
 Tensor = Any
 
@@ -27,6 +35,22 @@ def _repeated(static: Tensor, sequence: Tensor) -> Tensor:
     return ops.multiply(ops.expand_dims(static, 1), steps)
 
 
+def batch_major(sequence: Tensor) -> Tensor:
+    """(time, batch, ...) -> (batch, time, ...)."""
+    return ops.swapaxes(sequence, 0, 1)
+
+
+def constant_state(sequence: Tensor, units: int, value: float | tuple[float, ...]) -> Tensor:
+    """(batch, units) of the same numbers in every row: zeros like the batch, and the numbers."""
+    zeros = ops.repeat(ops.zeros_like(sequence[:, 0, :1]), units, axis=-1)
+    return ops.add(zeros, np.array(value, "float32") if isinstance(value, tuple) else value)
+
+
+def row_ids(sequence: Tensor) -> Tensor:
+    """(batch,) of zeros: the id of the one row of an embedding, for each row of the batch."""
+    return ops.zeros_like(sequence[:, 0, 0], dtype="int32")
+
+
 def zeros_like_state(state: Tensor) -> Tensor:
     """Zeros for the state (batch, units) that the recipe leaves at zero beside a given one."""
     return ops.zeros_like(state)
@@ -35,3 +59,15 @@ def zeros_like_state(state: Tensor) -> Tensor:
 def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
     """A new tensor of the same values that carries the same mask; ``ops.copy`` carries none."""
     return layers.Rescaling(1.0, name=name, dtype=dtype_policy)(tensor)
+
+
+def _constant(node: Node, inputs: list[Tensor]) -> Tensor:
+    return constant_state(inputs[0], node.arguments["units"], node.arguments["value"])
+
+
+OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
+    JOIN: lambda _node, inputs: join(inputs),
+    CONSTANT_STATE: _constant,
+    ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
+}
+"""The graph's own operations."""

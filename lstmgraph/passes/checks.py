@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
-    from lstmgraph.recipe import SingleStateForm
+    from lstmgraph.recipe import StateForm
 
 Specs = dict["Port", "TensorSpec"]
 
@@ -36,8 +36,8 @@ def check_graph(graph: Graph, document: Document) -> Graph:
 def _check_states(
     graph: Graph, node: Node, recurrence: Recurrence, specs: Specs, document: Document
 ) -> None:
-    wanted = TensorSpec((BATCH, recurrence.units), "")
     for state in recurrence.states:
+        wanted = TensorSpec((BATCH, recurrence.units_of(state.slot)), "")
         form = _form(recurrence, state)
         if isinstance(form, FromStatic):
             _check_static(graph, form, specs, document)
@@ -62,7 +62,7 @@ def _state_hint(source: Port | None, spec: TensorSpec) -> str:
     return "name a tensor of that shape that holds numbers"
 
 
-def _form(recurrence: Recurrence, state: StateSpec) -> SingleStateForm:
+def _form(recurrence: Recurrence, state: StateSpec) -> StateForm:
     form = recurrence.state_form
     if not isinstance(form, Split):
         return form

@@ -72,6 +72,9 @@ def _cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, s
     arguments = node.arguments
     if arguments["unroll"]:
         yield "unroll", "`unroll: true`"
+    if node.op == "RNN":
+        yield "type", "cells run in Keras's loop"
+        return
     if node.op == "SimpleRNN":
         yield "type", "cuDNN has no SimpleRNN"
         return

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.expand import JOIN
-from lstmgraph.graph import Graph, MaskSpec, Node, Port
+from lstmgraph.graph import JOIN, Graph, MaskSpec, Node, Port
 from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.recipe import MaskByInput, MaskByLengths, MaskByValue, MaskFrom
 

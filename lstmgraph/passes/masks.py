@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.catalogue import layer_traits
-from lstmgraph.expand import JOIN
-from lstmgraph.graph import OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.passes.made_masks import made_mask, show_shape
 from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.recipe import Inherited, MaskByLengths, NoMask
@@ -55,6 +54,8 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     incoming = [masks.get(port) for port in node.inputs]
     if node.op == JOIN:  # static features have no steps to mask, even where their ids were masked
         return _joined(node, [m for m in incoming if m is None or len(m.shape) == 2])
+    if not node.is_layer:  # a state's source: an operation carries no mask
+        return node
     if isinstance(node.mask_form, NoMask):
         made = None if node.recurrence else _made_by_layer(node, specs)
         output_masks = {OUTPUT: made} if made else {}
@@ -118,7 +119,10 @@ def _layer(
     traits = layer_traits(node.op)
     _check_softmax(node, mask, specs)
     takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
-    handed_on = _handed_on(node, mask, incoming)
+    if node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
+        handed_on: MaskSpec | None = _joined_in_time(node, incoming)
+    else:
+        handed_on = _handed_on(node, mask, incoming)
     return replace(
         node,
         mask=mask if takes_one else None,
@@ -158,16 +162,23 @@ def _handed_on(
     return mask
 
 
+def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
+    """The masks one after the other, as Keras joins them; where there is none, all steps count."""
+    parts = tuple(zip(node.inputs, incoming, strict=True))
+    *before, last = incoming
+    right = last is not None and last.padding == "right" and not any(before)
+    steps = node.outputs[OUTPUT].shape[:2]
+    padding = "right" if right else "any"
+    return MaskSpec("joined", node.inputs[0], steps, padding, parts=parts)
+
+
 def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:
-    on_time = node.op == "Concatenate" and node.arguments["axis"] == 1
-    if len(set(incoming)) == 1 and not on_time:
+    if len(set(incoming)) == 1:
         return incoming[0]
     unmasked = next((i for i, mask in enumerate(incoming) if mask is None), None)
     what = "inputs of different masks"
     if unmasked is not None:
         what = f"a masked input with '{node.inputs[unmasked]}', which has no mask"
-    elif on_time:
-        what = "masked sequences one after the other"
     hint = "if padded steps may count from here on, write `mask: none` on this layer"
     if node.op == "Concatenate" and unmasked is not None:
         hint += "; to join features to a recurrent layer's input, list them in its `input:`"

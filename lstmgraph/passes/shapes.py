@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lstmgraph.catalogue import CELLS
 from lstmgraph.dtypes import compute_dtype, is_float, promoted
-from lstmgraph.expand import JOIN
 from lstmgraph.graph import (
+    CONSTANT_STATE,
+    JOIN,
     LAST,
     OUTPUT,
+    ROW_IDS,
     SEQUENCE,
     Graph,
     Node,
@@ -23,7 +26,7 @@ from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
@@ -38,6 +41,7 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
     more is said of them.
     """
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    _check_time_major(graph, document)
     nodes = []
     for node in graph.nodes:
         inputs = [specs[port] for port in node.inputs if port in specs]
@@ -49,6 +53,17 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _check_time_major(graph: Graph, document: Document) -> None:
+    for tensor in graph.inputs.values():
+        if tensor.time_major and tensor.spec.rank < 3:
+            document.report(
+                "L408",
+                (*tensor.path, "time_major"),
+                f"'{tensor.name}' is {tensor.spec}: there are no features for each time step",
+                hint="write the shape as [time, features], or remove `time_major:`",
+            )
 
 
 def is_static(spec: TensorSpec) -> bool:
@@ -68,8 +83,8 @@ def input_path(node: Node, index: int) -> Path:
 
 
 def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
-    if node.op == JOIN:
-        return replace(node, outputs={OUTPUT: _joined(node, inputs)})
+    if not node.is_layer:
+        return replace(node, outputs={OUTPUT: OPERATIONS[node.op](node, inputs)})
     if node.recurrence:
         return _recurrent(node, node.recurrence, inputs[0])
     if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
@@ -104,20 +119,34 @@ def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
     _check_sequence(node, spec, input_path(node, 0))
     dtype = compute_dtype(node.dtype_policy)
     try:
-        facts = layer_facts(node.op, {**node.arguments, "return_sequences": True}, [spec], dtype)
+        trainable, fixed = _cell_parameters(node, recurrence, spec, dtype)
     except LayerMistake as mistake:
         raise _from_layer(node, mistake) from None
     ways = 2 if recurrence.bidirectional else 1
     units = recurrence.units
     wide = units * 2 if recurrence.merge_mode == "concat" else units
-    time = spec.shape[1]
     outputs = {
-        SEQUENCE: TensorSpec((BATCH, time, wide), dtype),
+        SEQUENCE: TensorSpec((BATCH, spec.shape[1], wide), dtype),
         LAST: TensorSpec((BATCH, wide), dtype),
     }
-    outputs |= {slot: TensorSpec((BATCH, units), dtype) for slot in state_outputs(recurrence)}
-    parameters = _parameters(node.arguments, ways * facts.trainable, ways * facts.non_trainable)
+    for slot in state_outputs(recurrence):
+        outputs[slot] = TensorSpec((BATCH, recurrence.units_of(slot)), dtype)
+    parameters = _parameters(node.arguments, ways * trainable, ways * fixed)
     return replace(node, outputs=outputs, parameters=parameters)
+
+
+def _cell_parameters(
+    node: Node, recurrence: Recurrence, spec: TensorSpec, dtype: str
+) -> tuple[int, int]:
+    """Parameters of one direction: of the layer, or of its cells, each reading the one before."""
+    trainable = fixed = 0
+    cells = recurrence.cells or ({**node.arguments, "type": node.op},)
+    for cell in cells:
+        arguments = {**cell, "return_sequences": True}
+        facts = layer_facts(CELLS.get(cell["type"], node.op), arguments, [spec], dtype)
+        trainable, fixed = trainable + facts.trainable, fixed + facts.non_trainable
+        spec = facts.output
+    return trainable, fixed
 
 
 def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
@@ -177,3 +206,20 @@ def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
         message = f"the number of features of '{name}' is not known: it is {spec}"
         raise GraphMistake("L405", path, message, "give the last dimension a size")
     return features
+
+
+def _constant_state(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    dtype = "float64" if node.dtype_policy == "float64" else "float32"
+    return TensorSpec((BATCH, node.arguments["units"]), dtype)
+
+
+def _row_ids(_node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec((BATCH,), "int32")
+
+
+OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
+    JOIN: _joined,
+    CONSTANT_STATE: _constant_state,
+    ROW_IDS: _row_ids,
+}
+"""The graph's own operations, and the spec of what each gives."""

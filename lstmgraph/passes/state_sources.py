@@ -50,8 +50,8 @@ def layer_state(
             f"'{reference}' is {_a(recurrent.op)} and has no state {letter}",
             f"name a tensor of shape (batch, units), such as `{reference}.state.h`, or zeros",
         )
-    _check_fit(target, recurrent, source, form)
-    return _fitted(recurrent, source, target, slot, form)
+    _check_fit(target, slot, recurrent, source, form)
+    return _fitted(recurrent, source, slot, form)
 
 
 def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
@@ -123,7 +123,9 @@ def _a(layer: str) -> str:
     return f"an {layer}" if layer == "LSTM" else f"a {layer}"
 
 
-def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLayer) -> None:
+def _check_fit(
+    target: Node, slot: str, recurrent: Node, source: Recurrence, form: FromLayer
+) -> None:
     own = target.recurrence
     if own is None or form.bridge == "dense":
         return
@@ -142,14 +144,20 @@ def _check_fit(target: Node, recurrent: Node, source: Recurrence, form: FromLaye
             f"{ways[own.bidirectional]}",
             f"write {' or '.join(mends)}",
         )
-    elif own.units != source.units:
+    units, wanted = source.units_of(_slot_of(source, slot)), own.units_of(slot)
+    if units != wanted and form.bridge != "concat":
         raise GraphMistake(
             "L608",
             form.path,
-            f"the states of '{recurrent.name}' have {source.units} units and those of "
-            f"'{target.name}' {own.units}",
+            f"the states of '{recurrent.name}' have {units} units and those of "
+            f"'{target.name}' {wanted}",
             f"write {use_dense}, or give both the same units",
         )
+
+
+def _slot_of(source: Recurrence, slot: str) -> str:
+    """The state of `source` that feeds `slot`: of the same name, or h for forward_h."""
+    return slot if slot in state_outputs(source) else slot.rpartition("_")[2]
 
 
 def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
@@ -171,9 +179,7 @@ def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
         )
 
 
-def _fitted(
-    recurrent: Node, source: Recurrence, target: Node, slot: str, form: FromLayer
-) -> StateSource:
+def _fitted(recurrent: Node, source: Recurrence, slot: str, form: FromLayer) -> StateSource:
     letter = slot.rpartition("_")[2]
     name = recurrent.name
     project = form.bridge == "dense"
@@ -181,6 +187,5 @@ def _fitted(
         ports = tuple(Port(name, f"{way}_{letter}") for way in ("forward", "backward"))
         joined = f"concat({', '.join(str(port) for port in ports)})"
         return StateSource(ports, project, f"dense({joined})" if project else joined)
-    same_ways = target.recurrence is not None and slot in state_outputs(source)
-    port = Port(name, slot if same_ways else letter)
+    port = Port(name, _slot_of(source, slot))
     return StateSource((port,), project, f"dense({port})" if project else str(port))

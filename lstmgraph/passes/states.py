@@ -7,10 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import keras_arguments
 from lstmgraph.dtypes import is_float
-from lstmgraph.graph import Graph, GraphInput, Node, Port, Recurrence, StateSpec, state_outputs
+from lstmgraph.graph import (
+    CONSTANT_STATE,
+    ROW_IDS,
+    Graph,
+    GraphInput,
+    Node,
+    Port,
+    Recurrence,
+    StateSpec,
+    state_outputs,
+)
 from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.passes.state_sources import StateSource, layer_state
-from lstmgraph.recipe import FromInputs, FromLayer, FromStatic, NoMask, Split, Zeros
+from lstmgraph.recipe import (
+    Carried,
+    Constant,
+    FromInputs,
+    FromLayer,
+    FromStatic,
+    Learned,
+    NoMask,
+    Split,
+    Zeros,
+)
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -18,7 +38,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
-    from lstmgraph.recipe import SingleStateForm, StateForm
+    from lstmgraph.recipe import SingleStateForm
 
 
 def wire_states(graph: Graph, document: Document) -> Graph:
@@ -48,12 +68,34 @@ class _Wiring:
         if node.recurrence is None or isinstance(node.recurrence.state_form, Zeros):
             self.nodes.append(node)
             return
-        recurrence = replace(node.recurrence, states=self.states(node, node.recurrence))
+        form = node.recurrence.state_form
+        if isinstance(form, Carried):
+            recurrence = replace(node.recurrence, carried=True)
+            self.check_carried(node, node.recurrence, form)
+        else:
+            recurrence = replace(node.recurrence, states=self.states(node, node.recurrence, form))
         self.nodes.append(replace(node, recurrence=recurrence))
 
-    def states(self, node: Node, recurrence: Recurrence) -> tuple[StateSpec, ...]:
+    def check_carried(self, node: Node, recurrence: Recurrence, form: Carried) -> None:
+        if len(recurrence.cells) > 1:
+            message = "Keras cannot reset the carried states of several cells in one layer"
+            hint = "write a stack of layers, or `initial_state: input`"
+            self.document.report("L613", form.path, message, hint=hint)
+        elif recurrence.bidirectional:
+            message = (
+                f"'{node.layer}' reads backwards too, from the end: that state cannot be carried"
+            )
+            hint = "carry one direction, or begin both at `zeros`"
+            self.document.report("L613", form.path, message, hint=hint)
+        elif self.graph.batch_size is None:
+            message = "a carried state is kept for a fixed number of rows"
+            hint = "write `batch_size:` under `runtime:`; for any number, `initial_state: input`"
+            self.document.report("L614", form.path, message, hint=hint)
+
+    def states(
+        self, node: Node, recurrence: Recurrence, form: SingleStateForm | Split
+    ) -> tuple[StateSpec, ...]:
         """The sources of all states, less those that are wrong and reported."""
-        form = recurrence.state_form
         slots = state_outputs(recurrence)
         found = []
         try:
@@ -75,6 +117,10 @@ class _Wiring:
     ) -> StateSpec:
         if isinstance(form, Zeros):
             return StateSpec(slot, None, "zeros")
+        if isinstance(form, Constant):
+            return self.constant_state(node, slot, form)
+        if isinstance(form, Learned):
+            return self.learned_state(node, slot, form)
         if isinstance(form, FromInputs):
             return self.input_state(node, slot, index, form, is_split=is_split)
         if isinstance(form, FromStatic):
@@ -111,7 +157,7 @@ class _Wiring:
             position = _split_position(node, slot, form) if is_split else index
             name = form.names[position]
             path = (*form.path, "inputs", position)
-        units = node.recurrence.units if node.recurrence else 0
+        units = _units(node, slot)
         dtype = "float64" if node.dtype_policy == "float64" else "float32"
         spec = TensorSpec((BATCH, units), dtype)
         if name not in self.inputs:
@@ -132,6 +178,34 @@ class _Wiring:
             )
         return StateSpec(slot, Port(name), f"input {name}")
 
+    def constant_state(self, node: Node, slot: str, form: Constant) -> StateSpec:
+        units = _units(node, slot)
+        if isinstance(form.value, tuple) and len(form.value) != units:
+            raise GraphMistake(
+                "L610",
+                (*form.path, "constant"),
+                f"{len(form.value)} numbers are listed for {units} units",
+                "list one number for each unit, or write one for all",
+            )
+        name = f"{node.name}_{slot}"
+        arguments = {"units": units, "value": form.value}
+        self.make(name, CONSTANT_STATE, node.inputs[:1], node, form.path, arguments)
+        label = "constant" if isinstance(form.value, tuple) else str(form.value)
+        return StateSpec(slot, Port(name), label)
+
+    def learned_state(self, node: Node, slot: str, form: Learned) -> StateSpec:
+        """One weight of (units,): the only row of an embedding that is read with the id 0."""
+        rows, name = f"{node.name}_rows", f"{node.name}_{slot}"
+        self.make(rows, ROW_IDS, node.inputs[:1], node, form.path, {})
+        arguments = keras_arguments(
+            "Embedding",
+            input_dim=1,
+            output_dim=_units(node, slot),
+            embeddings_initializer="zeros",
+        )
+        self.make(name, "Embedding", (Port(rows),), node, form.path, arguments)
+        return StateSpec(slot, Port(name), "learned")
+
     def static_state(self, node: Node, slot: str, form: FromStatic) -> StateSpec:
         ports = tuple(self.graph.primary_or_port(reference) for reference in form.sources)
         joined = ports[0]
@@ -139,7 +213,7 @@ class _Wiring:
             joined = self.concatenated(f"{node.name}_static", ports, node, (*form.path, "static"))
         names = ", ".join(str(reference) for reference in form.sources)
         path = (*form.path, "static")
-        port = self.projected(f"{node.name}_{slot}", joined, node, form.activation, path)
+        port = self.projected(slot, joined, node, form.activation, path)
         return StateSpec(slot, port, f"dense({names})")
 
     def bridged_state(
@@ -150,7 +224,7 @@ class _Wiring:
             suffix = "_joined" if source.project else ""
             port = self.concatenated(f"{node.name}_{slot}{suffix}", source.ports, node, form.path)
         if source.project:
-            port = self.projected(f"{node.name}_{slot}", port, node, None, form.path)
+            port = self.projected(slot, port, node, None, form.path)
         return StateSpec(slot, port, source.label)
 
     def concatenated(self, name: str, ports: tuple[Port, ...], node: Node, path: Path) -> Port:
@@ -158,9 +232,9 @@ class _Wiring:
         return Port(name)
 
     def projected(
-        self, name: str, source: Port, node: Node, activation: str | None, path: Path
+        self, slot: str, source: Port, node: Node, activation: str | None, path: Path
     ) -> Port:
-        units = node.recurrence.units if node.recurrence else 0
+        name, units = f"{node.name}_{slot}", _units(node, slot)
         arguments = keras_arguments("Dense", units=units, activation=activation)
         self.make(name, "Dense", (source,), node, path, arguments)
         return Port(name)
@@ -193,10 +267,20 @@ class _Wiring:
         )
 
 
-def _form_of_slot(form: StateForm, slot: str, node: Node) -> tuple[SingleStateForm, bool]:
+def _units(node: Node, slot: str) -> int:
+    return node.recurrence.units_of(slot) if node.recurrence else 0
+
+
+def _form_of_slot(
+    form: SingleStateForm | Split, slot: str, node: Node
+) -> tuple[SingleStateForm, bool]:
     if not isinstance(form, Split):
         return form, False
-    if form.c is not None and node.recurrence and "c" not in node.recurrence.slots:
+    if (
+        form.c is not None
+        and node.recurrence
+        and not any(slot.endswith("c") for slot in node.recurrence.slots)
+    ):
         raise GraphMistake(
             "L603", (*form.path, "c"), f"{node.op} has no state c", "remove it: its state is h"
         )
