@@ -24,6 +24,7 @@ from lstmgraph.yaml_nodes import (
 from lstmgraph.yaml_values import BadNumberError, resolve_scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path as FilePath
 
 MAX_NODES = 100_000
@@ -122,6 +123,7 @@ class _Builder:
         self.document = document
         self.source = source
         self.count = 0
+        self.merged: dict[int, list[tuple[ScalarNode, YamlNode]]] = {}  # by the node's id
 
     def build(self, root: YamlNode) -> None:
         self.document.data = self.value(root, ())
@@ -173,21 +175,30 @@ class _Builder:
 
     def _entries(self, node: MappingNode, path: Path) -> list[tuple[ScalarNode, YamlNode]]:
         """The mapping's own entries, then what its merge keys add and it does not say itself."""
-        own = [(key, item) for key, item in node.entries if not _is_merge(key)]
-        names = {key.text for key, _ in own}
-        for key, item in node.entries:
-            if not _is_merge(key):
-                continue
-            for merged in item.items if isinstance(item, SequenceNode) else [item]:
-                if not isinstance(merged, MappingNode):
-                    hint = "write `<<: *anchor`, where the anchor is on a mapping"
-                    mistake = YamlMistake("L113", "`<<` merges mappings only", key.span, hint)
-                    self._note(mistake, path)
-                    continue
-                added = [entry for entry in merged.entries if entry[0].text not in names]
-                own += added
+        for key, merged in _merged_nodes(node):
+            if not isinstance(merged, MappingNode):
+                hint = "write `<<: *anchor`, where the anchor is on a mapping"
+                mistake = YamlMistake("L113", "`<<` merges mappings only", key.span, hint)
+                self._note(mistake, path)
+        return self._with_merged(node)
+
+    def _with_merged(self, node: MappingNode, depth: int = 0) -> list[tuple[ScalarNode, YamlNode]]:
+        """All entries, those of merged mappings that merge others themselves included."""
+        if id(node) in self.merged:
+            return self.merged[id(node)]
+        if depth > MAX_DEPTH:
+            message = f"merge keys are nested more than {MAX_DEPTH} deep"
+            raise YamlMistake("L108", message, node.span, "write fewer levels")
+        entries = [(key, item) for key, item in node.entries if not _is_merge(key)]
+        names = {key.text for key, _ in entries}
+        for _, merged in _merged_nodes(node):
+            if isinstance(merged, MappingNode):
+                inner = self._with_merged(merged, depth + 1)
+                added = [entry for entry in inner if entry[0].text not in names]
+                entries += added
                 names |= {entry[0].text for entry in added}
-        return own
+        self.merged[id(node)] = entries
+        return entries
 
     def _note(self, mistake: YamlMistake, path: Path) -> None:
         self.document.diagnostics.add(_as_diagnostic(mistake, path, self.source))
@@ -195,6 +206,14 @@ class _Builder:
 
 def _is_merge(key: ScalarNode) -> bool:
     return key.plain and key.text == "<<"
+
+
+def _merged_nodes(node: MappingNode) -> Iterator[tuple[ScalarNode, YamlNode]]:
+    """What the mapping's merge keys name, mappings or not."""
+    for key, item in node.entries:
+        if _is_merge(key):
+            for merged in item.items if isinstance(item, SequenceNode) else [item]:
+                yield key, merged
 
 
 def _as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:

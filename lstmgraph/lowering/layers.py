@@ -87,15 +87,19 @@ def _cell(node: Node, name: str, cell: Mapping[str, Any], seed: int | None) -> k
 
 
 def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where the recipe seeds an initializer that several kernels use, a seed for each kernel."""
+    """Where the recipe's seed would be that of several layers, a seed for each of them.
+
+    The seed is an initializer's, or the layer's own, which its dropout draws from.
+    """
     if name == node.name == node.layer:
         return arguments
-    return {
-        key: {**value, "seed": derived_seed(value["seed"], name)}
-        if isinstance(value, dict) and value.get("seed") is not None
-        else value
-        for key, value in arguments.items()
-    }
+    own = dict(arguments)
+    if own.get("seed") is not None:
+        own["seed"] = derived_seed(own["seed"], name)
+    for key, value in arguments.items():
+        if isinstance(value, dict) and value.get("seed") is not None:
+            own[key] = {**value, "seed": derived_seed(value["seed"], name)}
+    return own
 
 
 def _plain_layer(

@@ -19,6 +19,8 @@ def compile_model(model: keras.Model, recipe: RecipeDeclaration) -> None:
     """Compile `model` as the recipe says; losses and metrics are given for each output by name."""
     training = recipe.training
     if training is None:
+        if recipe.runtime.xla != "auto":  # `predict` runs without a loss
+            model.jit_compile = recipe.runtime.xla
         return
     losses = _losses(training, list(model.output))
     policies = {layer.dtype_policy for layer in recipe.layers.values()}

@@ -37,13 +37,15 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
         last, sequence = Port(node.name, LAST), Port(node.name, SEQUENCE)
         if node.recurrence is None or last not in used:
             continue
-        if sequence not in used and not node.recurrence.states:
+        recurrence = node.recurrence
+        if sequence not in used and not recurrence.states and not recurrence.carried:
             continue
-        if node.recurrence.bidirectional:
+        if recurrence.bidirectional:
             nodes.append(_merged_last(node))
             replaced[last] = Port(nodes[-1].name)
         else:
-            replaced[last] = Port(node.name, "h")
+            # Of several cells in one layer, the last one's.
+            replaced[last] = Port(node.name, [s for s in recurrence.slots if s.endswith("h")][-1])
     outputs = {name: replaced.get(port, port) for name, port in graph.outputs.items()}
     return replace(graph, nodes=tuple(nodes), outputs=outputs)
 

@@ -99,8 +99,11 @@ class _Wiring:
         slots = state_outputs(recurrence)
         found = []
         try:
+            for part in (form.h, form.c) if isinstance(form, Split) else (form,):
+                if isinstance(part, FromInputs):
+                    self.check_named_for_one(node, part)
             if isinstance(form, FromInputs):
-                self.check_input_count(node, recurrence, form)
+                self.check_input_count(recurrence, form)
         except GraphMistake as mistake:
             mistake.report(self.document)
             return ()
@@ -124,23 +127,25 @@ class _Wiring:
         if isinstance(form, FromInputs):
             return self.input_state(node, slot, index, form, is_split=is_split)
         if isinstance(form, FromStatic):
-            return self.static_state(node, slot, form)
+            return self.static_state(node, slot, form, is_split=is_split)
         source = layer_state(self.graph, node, slot, form, is_split=is_split)
         return self.bridged_state(node, slot, form, source)
 
-    def check_input_count(self, node: Node, recurrence: Recurrence, form: FromInputs) -> None:
-        if form.names is None:
-            return
-        slots = state_outputs(recurrence)
+    def check_named_for_one(self, node: Node, form: FromInputs) -> None:
+        """Named once, the same inputs would be the states of every layer of a stack."""
         depth = len(self.graph.stacks[node.layer])
-        if depth > 1 and not isinstance(form.path[-1], int):
+        is_listed = any(isinstance(part, int) for part in form.path)
+        if form.names is not None and depth > 1 and not is_listed:
             raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
                 f"the inputs are named once, for a stack of {depth}",
                 "write `initial_state: input`, or a list with one form for each layer of the stack",
             )
-        if len(form.names) != len(slots):
+
+    def check_input_count(self, recurrence: Recurrence, form: FromInputs) -> None:
+        slots = state_outputs(recurrence)
+        if form.names is not None and len(form.names) != len(slots):
             raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
@@ -206,11 +211,15 @@ class _Wiring:
         self.make(name, "Embedding", (Port(rows),), node, form.path, arguments)
         return StateSpec(slot, Port(name), "learned")
 
-    def static_state(self, node: Node, slot: str, form: FromStatic) -> StateSpec:
+    def static_state(
+        self, node: Node, slot: str, form: FromStatic, *, is_split: bool
+    ) -> StateSpec:
         ports = tuple(self.graph.primary_or_port(reference) for reference in form.sources)
         joined = ports[0]
         if len(ports) > 1:
-            joined = self.concatenated(f"{node.name}_static", ports, node, (*form.path, "static"))
+            # What h and c are each given is joined for each: the two may differ.
+            name = f"{node.name}_{slot}_static" if is_split else f"{node.name}_static"
+            joined = self.concatenated(name, ports, node, (*form.path, "static"))
         names = ", ".join(str(reference) for reference in form.sources)
         path = (*form.path, "static")
         port = self.projected(slot, joined, node, form.activation, path)
