@@ -38,8 +38,9 @@ PYTHON_BLOCKS = [
 ]
 LANGUAGE_PAGE = ROOT / "docs" / "language.md"
 FRAGMENTS = [
-    pytest.param(block, id=f"language-{index}")
-    for index, block in enumerate(blocks(LANGUAGE_PAGE, "yaml"))
+    pytest.param(block, id=f"{page.stem}-{index}")
+    for page in (LANGUAGE_PAGE, ROOT / "docs" / "forms.md")
+    for index, block in enumerate(blocks(page, "yaml"))
     if block.startswith("layers:")
 ]
 
@@ -64,12 +65,16 @@ def completed_fragment(text: str) -> str:
         for name, tensor in yaml.safe_load(inputs)["inputs"].items()
         if re.search(rf"\b{name}\b", body)
     }
-    unread = [n for n in fragment["layers"] if len(re.findall(rf"\b{n}\b", body)) == 1]
+    unread = [
+        f"{name}.sequence" if layer.get("residual") or layer.get("normalization") else name
+        for name, layer in fragment["layers"].items()
+        if len(re.findall(rf"\b{name}\b", body)) == 1
+    ]
     recipe = {
         "recipe": 1,
         "name": "fragment",
         "inputs": declared,
-        "outputs": {name: name for name in unread},
+        "outputs": {port.partition(".")[0]: port for port in unread},
         **fragment,
     }
     return yaml.safe_dump(recipe, sort_keys=False)
