@@ -61,9 +61,13 @@ def _values(name: str, tensor: keras.KerasTensor, random: np.random.Generator) -
     known = {"lengths": LENGTHS, "mask": MASK}
     if name in known:
         return known[name]
+    if name == "by_time":  # time-major: the batch is the second axis
+        shape = (STEPS, len(LENGTHS), *tensor.shape[2:])
+        return random.normal(size=shape).astype(tensor.dtype)
     # The decoder's sequences are shorter than the encoder's, where the recipe lets them differ.
     steps = STEPS - 2 if name == "target" else STEPS
-    shape = (len(LENGTHS), *(steps if size is None else size for size in tensor.shape[1:]))
+    rows = tensor.shape[0] or len(LENGTHS)
+    shape = (rows, *(steps if size is None else size for size in tensor.shape[1:]))
     if "int" in tensor.dtype:
         return (random.integers(1, 10, shape) * FIRST_STEPS[:, :steps]).astype(tensor.dtype)
     values = random.normal(size=shape)

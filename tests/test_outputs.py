@@ -31,6 +31,7 @@ from handwritten import unpadded
 from handwritten_cells import CELLS
 from handwritten_layers import LAYERS
 from handwritten_masks import MASKS
+from handwritten_recipes import RECIPES_BY_HAND
 from handwritten_shipped import SHIPPED_BY_HAND
 from handwritten_state_sources import STATE_SOURCES
 from handwritten_states import STATES
@@ -87,13 +88,19 @@ def test_initial_state_does_not_drop_the_mask() -> None:
     assert np.abs(masked - unmasked)[1:].max() > 0.1
 
 
+WRITTEN_BY_HAND = {**SHIPPED_BY_HAND, **RECIPES_BY_HAND}
+
+
 def test_every_shipped_recipe_is_written_by_hand() -> None:
-    assert {path.stem for path in SHIPPED} == SHIPPED_BY_HAND.keys()
+    assert {path.stem for path in SHIPPED} == WRITTEN_BY_HAND.keys()
 
 
 def handwritten_twin(model: keras.Model, by_hand: ByHand) -> keras.Model:
     """`by_hand` on inputs like those of `model`, with the weights of `model`."""
-    inputs = {n: keras.Input(t.shape[1:], dtype=t.dtype, name=n) for n, t in model.input.items()}
+    inputs = {
+        name: keras.Input(batch_shape=t.shape, dtype=t.dtype, name=name)
+        for name, t in model.input.items()
+    }
     twin = keras.Model(inputs, by_hand(inputs))
     copy_weights(model, twin)
     return twin
@@ -112,9 +119,9 @@ def test_equals_keras_written_by_hand(name: str) -> None:
     assert_same_as_by_hand(build(CASES[name].recipe), CASES[name].by_hand)
 
 
-@pytest.mark.parametrize("name", SHIPPED_BY_HAND)
+@pytest.mark.parametrize("name", WRITTEN_BY_HAND)
 def test_shipped_recipe_equals_keras_written_by_hand(name: str) -> None:
-    assert_same_as_by_hand(lstmgraph.load(RECIPES / f"{name}.yaml").build(), SHIPPED_BY_HAND[name])
+    assert_same_as_by_hand(lstmgraph.load(RECIPES / f"{name}.yaml").build(), WRITTEN_BY_HAND[name])
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.in_numpy])
