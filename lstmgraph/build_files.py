@@ -57,7 +57,7 @@ def build_files(folder: Path, name: str) -> BuildFiles:
 
 
 def write_build(recipe: Recipe, files: BuildFiles) -> None:
-    """Build `recipe` and write its files: all of them whole, or none.
+    """Build `recipe` and write its files, each of them whole.
 
     Raises:
         RecipeError: Keras refused what the checks let through.

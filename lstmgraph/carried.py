@@ -6,8 +6,10 @@ loaded from a file too: a ``.keras`` file holds the weights, but not the carried
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -32,19 +34,24 @@ def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
     """Put `states` in place of those that `model` carries.
 
     Raises:
-        ValueError: a state is missing, unknown, or of another shape; nothing is changed then.
+        ValueError: a state is missing, unknown, of another shape or not of numbers; nothing is changed
+            then.
     """
     variables = _variables(model)
     if set(states) != set(variables):
         wanted = ", ".join(variables) or "none"
         raise ValueError(f"the model carries the states {wanted}; given: {', '.join(states)}")
+    arrays = {name: np.asarray(state) for name, state in states.items()}
     for name, variable in variables.items():
-        if tuple(states[name].shape) != tuple(variable.shape):
+        found = arrays[name]
+        if found.shape != tuple(variable.shape):
             raise ValueError(
-                f"the state {name} has shape {tuple(variable.shape)}, given: {states[name].shape}"
+                f"the state {name} has shape {tuple(variable.shape)}, given: {found.shape}"
             )
+        if found.dtype.kind not in "fiu":
+            raise ValueError(f"the state {name} holds numbers, given: {found.dtype}")
     for name, variable in variables.items():
-        variable.assign(states[name])
+        variable.assign(arrays[name])
 
 
 def reset_states(model: keras.Model, rows: Any = None) -> None:
@@ -69,17 +76,27 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
         ValueError: the file is not one, or its states are not those of `model`.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as archive:
-            states = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, AttributeError) as error:
+        with Path(path).open("rb") as file:
+            states = dict(np.load(file, allow_pickle=False))
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} does not hold states: {error}") from None
     write_states(model, states)
 
 
-def _variables(model: keras.Model) -> dict[str, Any]:
-    return {
-        f"{layer.name}.{slot}": variable
-        for layer in model.layers
-        if getattr(layer, "stateful", False) and getattr(layer, "states", None)
-        for slot, variable in zip(_SLOTS, layer.states, strict=False)
-    }
+def _variables(model: keras.Model, prefix: str = "") -> dict[str, Any]:
+    """By name; those of a model that stands in `model` as a layer are ``inner.reader.h``."""
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        name = f"{prefix}{layer.name}"
+        if hasattr(layer, "layers"):
+            found |= _variables(layer, f"{name}.")
+        elif getattr(layer, "stateful", False) and getattr(layer, "states", None):
+            found |= {f"{name}.{slot}": state for slot, state in _slots(layer.states).items()}
+    return found
+
+
+def _slots(states: Any) -> dict[str, Any]:
+    """``h`` and ``c``; where a layer has more states than these, ``1``, ``2``, ..."""
+    if len(states) <= len(_SLOTS):
+        return dict(zip(_SLOTS, states, strict=False))
+    return {str(number): state for number, state in enumerate(states, start=1)}

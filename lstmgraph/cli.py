@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from lstmgraph import __version__
 from lstmgraph.api import Recipe, load
 from lstmgraph.build_files import BuildFiles, build_files, write_build
 from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
@@ -48,6 +49,24 @@ SetValues = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lstmgraph {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Declare recurrent Keras models in YAML; check, explain and build them."""
 
 
 @app.command()

@@ -107,12 +107,12 @@ class _Expansion:
             return layer.initial_state * depth
         if len(layer.initial_state) != depth:
             count = len(layer.initial_state)
-            self.document.report(
-                "L601",
-                (*layer.path, "initial_state"),
-                f"{count} initial states are listed for a stack of {depth}",
-                hint="list one for each layer of the stack, or write one form for all",
-            )
+            message = f"{count} initial states are listed for a stack of {depth}"
+            hint = "list one for each layer of the stack, or write one form for all"
+            if depth == 1:
+                hint = "a list has one entry for each layer; for h and c write {h: ..., c: ...}"
+            path = (*layer.path, "initial_state")
+            self.document.report("L601", path, message, hint=hint)
             return None
         return layer.initial_state
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port
+from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Node, Port
 
 if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.graph import GraphInput
     from lstmgraph.tensors import TensorSpec
 
 
@@ -95,19 +96,19 @@ def explain(compiled: CompiledRecipe) -> Explanation:
     used = graph.used_ports()
     return Explanation(
         recipe=graph.name,
-        inputs=[_tensor(tensor.name, tensor.spec) for tensor in graph.inputs.values()],
+        inputs=[_input(tensor) for tensor in graph.inputs.values()],
         layers=[_layer(node, _primary(node, used)) for node in graph.nodes],
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
     )
 
 
-def mask_sources(graph: Graph) -> dict[Port, str]:
-    """The mask of every port that carries one, in words."""
-    return {
-        Port(node.name, output): str(mask)
-        for node in graph.nodes
-        for output, mask in node.output_masks.items()
-    }
+def _input(tensor: GraphInput) -> TensorRow:
+    """As the data is given: (time, batch, ...) where it is time-major."""
+    row = _tensor(tensor.name, tensor.spec)
+    if not tensor.time_major:
+        return row
+    batch, time, *rest = row.shape
+    return replace(row, shape=[time, batch, *rest])
 
 
 def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow:
@@ -146,10 +147,12 @@ def _layer(node: Node, output: str) -> LayerRow:
 
 
 def _type(node: Node) -> str:
-    if node.recurrence and node.recurrence.cells:
-        return f"RNN {' + '.join(cell['type'] for cell in node.recurrence.cells)}"
-    two_ways = node.recurrence is not None and node.recurrence.bidirectional
-    return f"Bidirectional {node.op}" if two_ways else node.op
+    recurrence = node.recurrence
+    if recurrence is None:
+        return node.op
+    cells = " + ".join(cell["type"] for cell in recurrence.cells)
+    kind = f"{node.op} {cells}" if cells else node.op
+    return f"Bidirectional {kind}" if recurrence.bidirectional else kind
 
 
 def _mask(node: Node) -> str | None:

@@ -30,6 +30,10 @@ RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none"
 """Words of the language that a layer or an input cannot have for a name."""
 
 
+MOST_NAMES = 30
+"""Names that a hint lists: a recipe can have thousands."""
+
+
 @dataclass(frozen=True)
 class Resolution:
     """What of a recipe is sound, once names are looked up."""
@@ -80,6 +84,7 @@ class _Resolver:
         self.document = document
         self.broken = set(recipe.broken)
         self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
+        self.near_names: dict[str, str] = {}
         # Without a section, every name of it would be unknown: that is one mistake, not many.
         sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
         self.all_known = all(isinstance(section, dict) and section for section in sections)
@@ -143,7 +148,7 @@ class _Resolver:
 
     def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
         name = reference.layer
-        near = did_you_mean(name, sorted(self.known))
+        near = self.near(name)
         message = f"there is no layer or input '{name}'{near}"
         hint = f"the names here are: {_names(sorted(self.known))}"
         if name == "constant" and states_allowed:
@@ -152,6 +157,12 @@ class _Resolver:
             message = "h and c are carried together"
             hint = "write `initial_state: carried`"
         self.document.report("L301", reference.path, message, hint=hint)
+
+    def near(self, name: str) -> str:
+        """What `name` is probably meant to be; many layers may read the same wrong one."""
+        if name not in self.near_names:
+            self.near_names[name] = did_you_mean(name, sorted(self.known))
+        return self.near_names[name]
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         ports = self.ports(reference.layer)
@@ -263,4 +274,8 @@ def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(names)
+    """All of them, or of very many the first and how many more there are."""
+    listed = list(names)
+    if len(listed) <= MOST_NAMES:
+        return ", ".join(listed)
+    return f"{', '.join(listed[:MOST_NAMES])} and {len(listed) - MOST_NAMES:,} more"

@@ -58,6 +58,8 @@ class SchemaMistake:
     """The key that is not there, or that another stands for."""
 
 
+DYNAMIC_DIMENSION = "name a dynamic dimension in lower case, such as `time`"
+
 MANY_CHOICES = 16
 """With more, all of them are not listed beside the one that is meant."""
 
@@ -129,7 +131,10 @@ def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     text = " or ".join(KINDS[kind] for kind in kinds)
     value = error.instance
     message = f"{named(path)} must be {text}, not {shown(value)}"
-    yield SchemaMistake("L204", path, message, type_hint(value, kinds, error.schema))
+    hint = type_hint(value, kinds, error.schema)
+    if value is None and len(path) > 1 and path[-2] == "shape" and path[0] == "inputs":
+        hint = DYNAMIC_DIMENSION
+    yield SchemaMistake("L204", path, message, hint)
 
 
 def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -199,7 +204,7 @@ def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if path and path[-1] == "name":
         hint = "use letters, digits, - and _, beginning with a letter"
     elif "shape" in path:
-        hint = "name a dynamic dimension in lower case, such as `time`"
+        hint = DYNAMIC_DIMENSION
     elif "\\." in error.validator_value:
         hint = "write a layer's or input's name, or one of its ports, such as `encoder.sequence`"
     yield SchemaMistake("L207", path, message, hint)

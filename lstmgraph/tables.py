@@ -30,9 +30,8 @@ def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
         console.print(f"output {row.name}: {_shape(row)} {row.dtype}, {row.source}", markup=False)
     for layer in explanation.layers:
         if layer.kernel:
-            console.print(
-                f"kernel of {layer.name}: {layer.kernel}: {layer.kernel_reason}", markup=False
-            )
+            text = f"kernel of {layer.name}: {layer.kernel} ({layer.kernel_reason})"
+            console.print(text, markup=False)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 

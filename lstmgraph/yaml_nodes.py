@@ -168,6 +168,8 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
         hint = "a value that holds a colon needs quotes, or the line above is indented wrongly"
     elif "expected ',' or" in problem or "expected node content" in problem:
         hint = "close the bracket, or put a comma between the entries"
+    elif "expected key" in problem or "expected <block end>" in problem:
+        hint = "indent this line as the lines beside it, or close the quotes above it"
     return YamlMistake("L104", f"not YAML: {message}", Span(line, column, line, column + 1), hint)
 
 

@@ -597,7 +597,8 @@ def _runtime(draft: Draft) -> Data:
             "float32", "mixed_float16", "mixed_bfloat16", "float64"
         )
     kernels = ["standard"]
-    if draft.static_steps_only:
+    both_ways = any(layer.get("bidirectional") for layer in draft.layers.values())
+    if draft.static_steps_only and not both_ways:  # masked, those cannot be unrolled
         kernels.append("unrolled")
     if draft.rarely():
         runtime["kernel"] = draft.pick(*kernels)

@@ -156,6 +156,38 @@ def numpy_static(weights, data) -> Arrays:
     return outputs
 
 
+SPLIT_STATIC = """
+inputs: {x: {shape: [time, 3]}, one: {shape: [5]}, two: {shape: [5]}}
+layers:
+  reader:
+    type: lstm
+    input: x
+    units: 4
+    mask: {value: 0}
+    initial_state: {h: {static: [one, two]}, c: {static: [two, one]}}
+outputs: {y: reader}
+"""
+
+
+def states_h_and_c_from_different_static_features(t: Tensors) -> Tensors:
+    orders = {"h": [t["one"], t["two"]], "c": [t["two"], t["one"]]}
+    state = [
+        layers.Dense(4, name=f"reader_{slot}")(layers.Concatenate()(order))
+        for slot, order in orders.items()
+    ]
+    reader = layers.LSTM(4, return_state=True, name="reader")
+    return {"y": reader(t["x"], mask=unpadded(t["x"]), initial_state=state)[1]}
+
+
+def numpy_split_static(weights, data) -> Arrays:
+    orders = {"h": ("one", "two"), "c": ("two", "one")}
+    state = tuple(
+        ref.dense(np.concatenate([data[name] for name in order], axis=1), weights[f"reader_{slot}"])
+        for slot, order in orders.items()
+    )
+    return {"y": ref.lstm(data["x"], weights["reader"], FIRST_STEPS, state).last}
+
+
 STATE_LIST = """
 inputs: {x: {shape: [time, 3]}, static: {shape: [5]}, known: {shape: [5, 2]}}
 layers:
@@ -205,6 +237,9 @@ STATE_SOURCES = {
         SPLITS, states_h_and_c_from_different_places, numpy_splits
     ),
     "states_from_static_features": Case(STATIC, states_from_static_features, numpy_static),
+    "states_h_and_c_from_different_static_features": Case(
+        SPLIT_STATIC, states_h_and_c_from_different_static_features, numpy_split_static
+    ),
     "states_listed_for_each_layer_of_a_stack": Case(
         STATE_LIST, states_listed_for_each_layer_of_a_stack, numpy_state_list
     ),

@@ -42,6 +42,12 @@ def dense(x: Array, weights: Sequence[Array]) -> Array:
     return x @ kernel + bias
 
 
+def layer_norm(x: Array, weights: Sequence[Array], epsilon: float = 1e-3) -> Array:
+    scale, shift = weights
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + epsilon) * scale + shift
+
+
 def lstm(x, weights, mask=None, state=None, *, activation=np.tanh, gate=sigmoid, **options) -> Run:
     """Gates in the order i, f, c, o."""
     kernel, recurrent, *bias = weights

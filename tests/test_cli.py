@@ -421,3 +421,9 @@ def test_commands_exit_as_a_process_does(tmp_path: Path) -> None:
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert "Traceback" not in wrong.stderr
     assert program("validate", str(tmp_path)).returncode == 2
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert re.fullmatch(r"lstmgraph \d+\.\d+\.\d+\n", result.output)

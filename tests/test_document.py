@@ -405,6 +405,29 @@ quoted: {"<<": 1}
     assert data["quoted"] == {"<<": 1}
 
 
+def test_a_merged_mapping_brings_what_it_merges_itself() -> None:
+    text = """
+first: &first {type: lstm, units: 4, input: x}
+second: &second {<<: *first, units: 8}
+third: {<<: *second, input: y}
+"""
+    data = parse_document(text).data
+    assert data["third"] == {"type": "lstm", "units": 8, "input": "y"}
+
+
+def test_merge_keys_that_multiply_are_bounded() -> None:
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 100)]
+    finishes("\n".join(lines))
+    assert parse_document("\n".join(lines)).data["a99"] == {"k": 1}
+
+
+def test_merge_keys_that_are_read_from_the_last_one_are_bounded() -> None:
+    chain = [f"a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 5000)]
+    text = f"<<: {{{', '.join(['a0: &a0 {k: 1}', *chain])}}}\nb: *a4999"
+    assert codes(finishes(text)) == ["L108"]
+
+
 # --- overrides ---
 
 

@@ -70,7 +70,8 @@ def keras_outputs(node: Node, model: keras.Model, used: frozenset[Port]) -> dict
     if not isinstance(result, list | tuple):
         return {Port(node.name, primary): result}
     names = (primary, *state_outputs(node.recurrence))
-    return {Port(node.name, name): x for name, x in zip(names, result, strict=True)}
+    tensors = keras.tree.flatten(result)  # states of several cells are nested
+    return {Port(node.name, name): x for name, x in zip(names, tensors, strict=True)}
 
 
 def all_outputs(graph: Graph, model: keras.Model) -> dict[Port, Any]:
@@ -113,14 +114,24 @@ def probed(graph: Graph, model: keras.Model) -> tuple[Arrays, dict[Port, Any]]:
     tensors = all_outputs(graph, model)
     probe = keras.Model(model.input, {str(port): tensor for port, tensor in tensors.items()})
     specs = {name: tensor.spec for name, tensor in graph.inputs.items()}
-    inputs = random_inputs(specs, SIZES)
+    inputs = random_inputs(specs, sizes_of(graph))
+    for name, tensor in graph.inputs.items():
+        if tensor.time_major:
+            inputs[name] = inputs[name].swapaxes(0, 1)
     results = probe(dict(inputs))
     return inputs, {port: results[str(port)] for port in tensors}
 
 
 def size_of(spec: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """The shape of `spec` where names have `sizes`."""
-    return tuple(dim if isinstance(dim, int) else sizes.get(dim, 5) for dim in spec.shape)
+    return tuple(
+        sum(int(part) if part.isdigit() else sizes.get(part, 5) for part in str(dim).split("+"))
+        for dim in spec.shape
+    )
+
+
+def sizes_of(graph: Graph) -> Mapping[str, int]:
+    return {**SIZES, "batch": graph.batch_size or SIZES["batch"]}
 
 
 # --- the comparison ---
@@ -130,7 +141,7 @@ def check_shapes_and_dtypes(graph: Graph, tensors: Mapping[Port, Any]) -> None:
     nodes = graph.by_name
     for port, tensor in tensors.items():
         spec = nodes[port.node].outputs[port.output]
-        assert tensor.shape == (None, *spec.shape_without_batch), port
+        assert tensor.shape == (graph.batch_size, *spec.shape_without_batch), port
         assert keras.backend.standardize_dtype(tensor.dtype) == spec.dtype, port
 
 
@@ -169,7 +180,7 @@ def check_values(graph: Graph, results: Mapping[Port, Any]) -> None:
     nodes = graph.by_name
     for port, tensor in results.items():
         spec = nodes[port.node].outputs[port.output]
-        assert tuple(tensor.shape) == size_of(spec, SIZES), port
+        assert tuple(tensor.shape) == size_of(spec, sizes_of(graph)), port
         assert keras.backend.standardize_dtype(tensor.dtype) == spec.dtype, port
 
 
@@ -183,7 +194,7 @@ def check_explanation(source: CompiledRecipe, tensors: Mapping[Port, Any]) -> No
         port = Port(node.name, primary)
         if port in tensors:
             shape = [dim if isinstance(dim, int) else None for dim in row["shape"]]
-            assert tuple(shape) == tensors[port].shape
+            assert tuple(shape[1:]) == tensors[port].shape[1:]
         assert row["trainable_parameters"] == node.parameters.trainable
         assert row["non_trainable_parameters"] == node.parameters.non_trainable
     totals = shown["totals"]

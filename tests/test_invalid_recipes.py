@@ -115,7 +115,8 @@ def _too_large_text(_folder: Path) -> tuple[Diagnostic, ...]:
 
 
 def _override_of_nothing(_folder: Path) -> tuple[Diagnostic, ...]:
-    return mistakes(SHIPPED[0], **{"layers.encodr.units": 3})
+    path = TESTS.parent / "recipes" / "store-forecaster.yaml"
+    return mistakes(path, **{"layers.encodr.units": 3})
 
 
 @dataclass
@@ -222,6 +223,7 @@ MENDS = {
     "cudnn-with-relu": ("kernel: cudnn", "kernel: auto"),
     "unrolled-dynamic": ("[time, 12]", "[30, 12]"),
     "unrolled-kernel-dynamic": ("[time, 12]", "[30, 12]"),
+    "unrolled-both-ways": ("kernel: unrolled", "kernel: auto"),
     "loss-of-a-whole-state": ("state: mae", "state_h: mae"),
     "two-clippings": (", clipvalue: 0.5", ""),
     "version-quoted": ('"1"', "1"),
@@ -313,3 +315,15 @@ def test_mutated_recipes_are_reported_where_they_were_edited() -> None:
 def test_recipes_without_one_of_their_lines_are_reported() -> None:
     for text in dropped_lines():
         mistakes(text)
+
+
+def test_a_hint_names_some_of_very_many() -> None:
+    """Each of a thousand layers reads a wrong name: the report is not a million names."""
+    layers = "\n".join(f"  layer{n}: {{type: lstm, input: histroy, units: 2}}" for n in range(1000))
+    recipe = (
+        f"recipe: 1\nname: many\ninputs: {{history: {{shape: [time, 2]}}}}\nlayers:\n{layers}\n"
+    )
+    found = mistakes(f"{recipe}outputs: {{y: layer0}}\n")
+    assert [diagnostic.code for diagnostic in found] == ["L301"] * 1000
+    assert found[0].message.endswith("did you mean 'history'?")
+    assert str(found[0].hint).endswith(" and 971 more")

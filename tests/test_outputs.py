@@ -29,6 +29,9 @@ from building import (
 )
 from handwritten import unpadded
 from handwritten_cells import CELLS
+from handwritten_forms import FORMS
+from handwritten_forms_cells import CELL_FORMS
+from handwritten_forms_sequences import SEQUENCE_FORMS
 from handwritten_layers import LAYERS
 from handwritten_masks import MASKS
 from handwritten_recipes import RECIPES_BY_HAND
@@ -42,7 +45,8 @@ import lstmgraph
 if TYPE_CHECKING:
     from handwritten import ByHand
 
-CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS}
+FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
+CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES}
 
 NUMPY_TOLERANCE = 1e-5
 """Float32 against float64, for outputs of about 1."""

@@ -20,7 +20,7 @@ from building import (
     with_header,
 )
 from test_masked_loss import LOSS_RECIPES, masked_mse, target_for
-from test_outputs import CASES
+from test_outputs import CASES, FORM_CASES
 from typer.testing import CliRunner
 
 import lstmgraph
@@ -45,6 +45,7 @@ INLINE = (
     "bidirectional_ave",
     "time_distributed_hands_the_mask_on",
     "attention_uses_the_masks_of_all_its_inputs",
+    *FORM_CASES,
 )
 
 MIXED = """

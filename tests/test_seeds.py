@@ -85,6 +85,30 @@ def assert_pairs_differ(weights: list[np.ndarray]) -> None:
         assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("seed", [None, 11])
+def test_own_seed_of_a_layer_is_not_used_twice(seed: int | None) -> None:
+    """Both directions, and all layers of a stack, would drop the same."""
+    recipe = f"""
+    inputs: {{x: {{shape: [time, 4]}}}}
+    layers:
+      both: {{type: lstm, input: x, units: 4, dropout: 0.5, seed: 3, bidirectional: true}}
+      stack: {{type: gru, input: x, units: 4, dropout: 0.5, seed: 3, depth: 2}}
+      alone: {{type: lstm, input: x, units: 4, dropout: 0.5, seed: 3}}
+    outputs: {{both: both, stack: stack, alone: alone}}
+    runtime: {{seed: {seed or "null"}}}
+    """
+    seeds = dropout_seeds(build(recipe))
+    assert len(set(seeds)) == 5
+    assert seeds[-1] == 3
+    assert dropout_seeds(build(recipe)) == seeds
+
+
+def dropout_seeds(model) -> list[int]:
+    both = model.get_layer("both")
+    stack = [model.get_layer(name) for name in ("stack_1", "stack_2", "alone")]
+    return [layer.cell.seed for layer in (both.forward_layer, both.backward_layer, *stack)]
+
+
 def test_dropout_is_the_same_in_every_build_and_different_in_every_layer() -> None:
     recipe = """
     inputs: {x: {shape: [50, 4]}}

@@ -30,6 +30,7 @@ from lstmgraph.lowering.operations import (
     zeros_like_state,
 )
 from lstmgraph.lowering.training import compile_model
+from lstmgraph.passes.checks import SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,6 +117,10 @@ class _Lowering:
         if not node.is_layer:
             self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
             return
+        if node.op in SUMS:
+            # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
+            # round it never is, and the checks let through only what can be ordered like this.
+            inputs = sorted(inputs, key=_open_axes)
         layer = make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
         self.tensors |= _by_port(node, result, self.used)
@@ -141,11 +146,24 @@ class _Lowering:
         if node.mask:
             keywords["mask"] = self.masks.tensor(node.mask)
         if node.recurrence and node.recurrence.states:
-            sources = [state.source for state in node.recurrence.states]
-            given = next(self.tensors[source] for source in sources if source)
-            tensors = [self.tensors[s] if s else zeros_like_state(given) for s in sources]
+            tensors = self._states(node.recurrence)
             keywords["initial_state"] = _nested(node.recurrence, tensors)
         return keywords
+
+    def _states(self, recurrence: Recurrence) -> list[Tensor]:
+        """The states that are given, and zeros in the size of each of the others."""
+        given = next(self.tensors[state.source] for state in recurrence.states if state.source)
+        return [
+            self.tensors[state.source]
+            if state.source
+            else zeros_like_state(given, recurrence.units_of(state.slot))
+            for state in recurrence.states
+        ]
+
+
+def _open_axes(tensor: Tensor) -> int:
+    """How many axes after the batch do not broadcast."""
+    return sum(size != 1 for size in tensor.shape[1:])
 
 
 def _positional(node: Node, inputs: list[Tensor]) -> list[Any]:

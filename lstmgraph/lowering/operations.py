@@ -51,8 +51,10 @@ def row_ids(sequence: Tensor) -> Tensor:
     return ops.zeros_like(sequence[:, 0, 0], dtype="int32")
 
 
-def zeros_like_state(state: Tensor) -> Tensor:
-    """Zeros for the state (batch, units) that the recipe leaves at zero beside a given one."""
+def zeros_like_state(state: Tensor, units: int) -> Tensor:
+    """Zeros (batch, units) for a state that the recipe leaves at zero beside the given `state`."""
+    if state.shape[-1] != units:  # of cells of different sizes in one layer
+        state = ops.repeat(state[:, :1], units, axis=-1)
     return ops.zeros_like(state)
 
 

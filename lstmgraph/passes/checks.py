@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lstmgraph.dtypes import is_float
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Specs = dict["Port", "TensorSpec"]
 
+SUMS = frozenset({"Add", "Average"})
+"""Layers that add with ``ops.add``, which takes some tensors of another shape for a bias."""
+
 
 def check_graph(graph: Graph, document: Document) -> Graph:
     """Report states that do not fit, and parts that no output needs."""
@@ -28,6 +32,8 @@ def check_graph(graph: Graph, document: Document) -> Graph:
     for node in graph.nodes:
         if node.recurrence:
             _check_states(graph, node, node.recurrence, specs, document)
+        if node.op in SUMS and node.outputs:
+            _check_sum(node, specs, document)
     if not document.diagnostics:  # a part can look unused because what reads it is wrong
         _check_used(graph, document)
     return graph
@@ -52,6 +58,27 @@ def _check_states(
             f"{spec} {spec.dtype}",
             hint=_state_hint(state.source, spec),
         )
+
+
+def _check_sum(node: Node, specs: Specs, document: Document) -> None:
+    """Of every two inputs, one must have the shape of both together.
+
+    ``ops.add`` takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
+    """
+    known = [specs[port] for port in node.inputs if port in specs]
+    rank = max(spec.rank for spec in known) if known else 0
+    shapes = [(1,) * (rank - spec.rank) + spec.shape[1:] for spec in known]
+    for one, other in combinations(shapes, 2):
+        differing = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+        if all(1 in sizes for sizes in zip(*differing, strict=True)) and differing:
+            document.report(
+                "L401",
+                (*node.path, "input"),
+                f"{node.op} would repeat {' and '.join(map(str, known))} along different axes: "
+                "Keras repeats nothing where the batch is 1",
+                hint="bring one of them to the whole shape first, for instance with RepeatVector",
+            )
+            return
 
 
 def _state_hint(source: Port | None, spec: TensorSpec) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from lstmgraph.document import Document
 
 CUDNN_REASON = "on a GPU; without one Keras's loop runs"
+CUDNN_MASKED_REASON = (
+    "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
+)
 
 
 def choose_kernels(graph: Graph, document: Document) -> Graph:
@@ -35,14 +38,14 @@ def _with_kernel(graph: Graph, node: Node, used: frozenset[Port], document: Docu
 def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Kernel:
     choice = graph.kernel_choice
     if choice == "unrolled" or (node.arguments["unroll"] and choice != "cudnn"):
-        _check_unrolled(node, document)
+        _check_unrolled(node, used, document)
         reason = "`unroll: true`" if node.arguments["unroll"] else "`kernel: unrolled`"
         return Kernel("unrolled", reason)
     if choice == "standard":
         return Kernel("standard", "`kernel: standard`")
     obstacles = list(_cudnn_obstacles(node, used))
     if not obstacles:
-        return Kernel("cudnn", CUDNN_REASON)
+        return Kernel("cudnn", CUDNN_MASKED_REASON if node.mask else CUDNN_REASON)
     argument, reason = obstacles[0]
     if choice == "cudnn":
         document.report(
@@ -54,17 +57,29 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
     return Kernel("standard", reason)
 
 
-def _check_unrolled(node: Node, document: Document) -> None:
+def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> None:
     steps = node.outputs[SEQUENCE].shape[1]
-    if isinstance(steps, int):
-        return
-    document.report(
-        "L702",
-        (*node.path, "unroll"),
-        f"'{node.name}' cannot be unrolled: its number of steps, `{steps}`, is known only with "
-        "the data",
-        hint="give the input a number of steps, or use another kernel",
-    )
+    if not isinstance(steps, int):
+        document.report(
+            "L702",
+            (*node.path, "unroll"),
+            f"'{node.name}' cannot be unrolled: its number of steps, `{steps}`, is known only with "
+            "the data",
+            hint="give the input a number of steps, or use another kernel",
+        )
+    elif (
+        node.mask
+        and node.recurrence
+        and node.recurrence.bidirectional
+        and Port(node.name, SEQUENCE) in used
+    ):
+        document.report(
+            "L703",
+            (*node.path, "bidirectional"),
+            f"'{node.name}' cannot be unrolled: Keras would zero its backward outputs at the wrong "
+            "steps",
+            hint="use another kernel, or read only `.last` and `.state`",
+        )
 
 
 def _cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:

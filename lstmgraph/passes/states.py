@@ -211,9 +211,7 @@ class _Wiring:
         self.make(name, "Embedding", (Port(rows),), node, form.path, arguments)
         return StateSpec(slot, Port(name), "learned")
 
-    def static_state(
-        self, node: Node, slot: str, form: FromStatic, *, is_split: bool
-    ) -> StateSpec:
+    def static_state(self, node: Node, slot: str, form: FromStatic, *, is_split: bool) -> StateSpec:
         ports = tuple(self.graph.primary_or_port(reference) for reference in form.sources)
         joined = ports[0]
         if len(ports) > 1:
@@ -299,13 +297,15 @@ def _form_of_slot(
 
 
 def _split_position(node: Node, slot: str, form: FromInputs) -> int:
-    """Which of the inputs named for h (or c) alone feeds `slot`: one a direction."""
-    ways = 2 if node.recurrence and node.recurrence.bidirectional else 1
-    if form.names is None or len(form.names) != ways:
+    """Which of the inputs named for h (or c) alone feeds `slot`: one a direction, one a cell."""
+    slots = state_outputs(node.recurrence) if node.recurrence else ()
+    alike = [each for each in slots if each[-1] == slot[-1]]
+    count = len(form.names or ())
+    if count != len(alike):
         raise GraphMistake(
             "L602",
             (*form.path, "inputs"),
-            f"{len(form.names or ())} inputs are named for {ways} state{'s' * (ways > 1)}",
-            "name one input" if ways == 1 else "name two inputs: forward, backward",
+            f"{count} inputs are named for {len(alike)} state{'s' * (len(alike) > 1)}",
+            "name one input" if len(alike) == 1 else f"name one for each of: {', '.join(alike)}",
         )
-    return 1 if slot.startswith("backward_") else 0
+    return alike.index(slot)
