@@ -27,15 +27,15 @@ _SLOTS = ("h", "c")
 
 def read_states(model: keras.Model) -> States:
     """The carried states by name, such as ``reader.h``; each of shape (batch, units)."""
-    return {name: np.array(variable) for name, variable in _variables(model).items()}
+    return {name: np.array(variable.numpy()) for name, variable in _variables(model).items()}
 
 
 def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
     """Put `states` in place of those that `model` carries.
 
     Raises:
-        ValueError: a state is missing, unknown, of another shape or not of numbers; nothing is changed
-            then.
+        ValueError: a state is missing, unknown, of another shape, or holds no numbers; nothing is
+            changed then.
     """
     variables = _variables(model)
     if set(states) != set(variables):

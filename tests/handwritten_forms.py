@@ -122,7 +122,12 @@ def numpy_learned_both_ways(weights, data) -> Arrays:
 CONSTANTS = """
 inputs: {frames: {shape: [time, 3]}, lengths: {shape: [], dtype: int32}}
 layers:
-  same: {type: lstm, input: frames, units: 3, mask: {lengths: lengths}, initial_state: {constant: 0.1}}
+  same:
+    type: lstm
+    input: frames
+    units: 3
+    mask: {lengths: lengths}
+    initial_state: {constant: 0.1}
   each: {type: gru, input: frames, units: 2, initial_state: {constant: [1, -0.5]}}
   mixed:
     type: lstm

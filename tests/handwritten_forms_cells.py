@@ -56,9 +56,7 @@ def one_cell_in_a_layer(t: Tensors) -> Tensors:
     gru = layers.RNN(layers.GRUCell(3, reset_after=False), return_state=True, name="gru")
     ids = ops.cast(ops.zeros_like(x[:, 0, 0]), "int32")
     learned = layers.Embedding(1, 3, name="gru_h")(ids)
-    inner = layers.RNN(
-        layers.LSTMCell(2, use_bias=False), return_sequences=True, return_state=True
-    )
+    inner = layers.RNN(layers.LSTMCell(2, use_bias=False), return_sequences=True, return_state=True)
     given = ops.zeros_like(x[:, 0, :1]) + np.array([[0.5, -1]], "float32")
     both = layers.Bidirectional(inner, name="both")
     y, forward_h, _, backward_h, _ = both(x, mask=t["mask"], initial_state=[given] * 4)
@@ -202,13 +200,16 @@ layers:
   h_alone:
     type: rnn
     input: x
-    cells: [{type: lstm_cell, units: 4}, {type: gru_cell, units: 3}, {type: simple_rnn_cell, units: 2}]
+    cells: &cells
+      - {type: lstm_cell, units: 4}
+      - {type: gru_cell, units: 3}
+      - {type: simple_rnn_cell, units: 2}
     mask: {value: 0}
     initial_state: {h: learned}
   c_alone:
     type: rnn
     input: x
-    cells: [{type: lstm_cell, units: 4}, {type: gru_cell, units: 3}, {type: simple_rnn_cell, units: 2}]
+    cells: *cells
     mask: {value: 0}
     initial_state: {h: zeros, c: {constant: 0.5}}
 outputs: {h_alone: h_alone.sequence, c_alone: c_alone.sequence}
@@ -252,9 +253,7 @@ def numpy_some_states(weights, data) -> Arrays:
 
 CELL_FORMS = {
     "one_cell_in_a_layer": Case(ONE_CELL, one_cell_in_a_layer, numpy_one_cell),
-    "several_cells_in_a_layer": Case(
-        SEVERAL_CELLS, several_cells_in_a_layer, numpy_several_cells
-    ),
+    "several_cells_in_a_layer": Case(SEVERAL_CELLS, several_cells_in_a_layer, numpy_several_cells),
     "some_states_of_several_cells": Case(
         SPLIT_CELLS, some_states_of_several_cells, numpy_some_states
     ),

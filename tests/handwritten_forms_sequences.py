@@ -100,7 +100,12 @@ inputs:
   static: {shape: [2]}
 layers:
   reader: {type: lstm, input: by_time, units: 4, mask: {lengths: lengths}, initial_state: learned}
-  both: {type: gru, input: [by_time, static], units: 2, bidirectional: true, mask: {lengths: lengths}}
+  both:
+    type: gru
+    input: [by_time, static]
+    units: 2
+    bidirectional: true
+    mask: {lengths: lengths}
   gaps: {type: lstm, input: by_time, units: 2, mask: {value: 0}, initial_state: {constant: 0.5}}
 outputs: {y: reader.sequence, last: reader, both: both.sequence, gaps: gaps}
 """

@@ -45,7 +45,9 @@ def dense(x: Array, weights: Sequence[Array]) -> Array:
 def layer_norm(x: Array, weights: Sequence[Array], epsilon: float = 1e-3) -> Array:
     scale, shift = weights
     centred = x - x.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + epsilon) * scale + shift
+    return (
+        centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + epsilon) * scale + shift
+    )
 
 
 def lstm(x, weights, mask=None, state=None, *, activation=np.tanh, gate=sigmoid, **options) -> Run:
