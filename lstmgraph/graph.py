@@ -158,6 +158,8 @@ class Node:
     mask_form: MaskForm = field(default_factory=Inherited)
     mask: MaskSpec | None = None
     """The mask that the call is given explicitly."""
+    input_masks: tuple[MaskSpec | None, ...] = ()
+    """Of attention: the mask of each input."""
     drops_mask: bool = False
     """Whether its input carries a mask that the call must not see."""
     recurrence: Recurrence | None = None
@@ -240,8 +242,8 @@ class Graph:
             used.update(node.inputs)
             if node.recurrence:
                 used.update(s.source for s in node.recurrence.states if s.source)
-            if node.mask:
-                used.update(node.mask.ports)
+            for mask in (node.mask, *node.input_masks):
+                used.update(mask.ports if mask else ())
         return frozenset(used)
 
 

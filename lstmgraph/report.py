@@ -158,7 +158,8 @@ def _type(node: Node) -> str:
 def _mask(node: Node) -> str | None:
     if node.drops_mask:
         return "dropped"
-    made = node.output_masks.get(OUTPUT)
-    if node.mask:
-        return str(node.mask)
+    if any(node.input_masks):
+        named = zip(node.inputs, node.input_masks, strict=True)
+        return ", ".join(f"{port}: {mask or 'none'}" for port, mask in named)
+    made = node.mask or node.output_masks.get(OUTPUT)
     return str(made) if made else None

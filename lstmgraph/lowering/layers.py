@@ -25,6 +25,15 @@ def make_layer(
     node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
 ) -> keras.Layer:
     """The Keras layer that `node` calls."""
+    layer = _layer(node, used, seed, forced_cudnn=forced_cudnn)
+    if node.arguments.get("trainable") is False:
+        layer.trainable = False  # the argument alone does not reach cells and wrapped layers
+    return layer
+
+
+def _layer(
+    node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
+) -> keras.Layer:
     if node.recurrence is None:
         return _plain_layer(node.op, node.name, node.arguments, node.dtype_policy, seed)
     arguments = {

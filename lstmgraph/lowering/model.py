@@ -137,7 +137,12 @@ class _Lowering:
                     # No name of a recipe has a dot in it, so this one is free.
                     name = f"{node.name}.input_{index + 1}"
                     tensors[port] = masked_copy(tensors[port], name, node.dtype_policy)
-        return [tensors[port] for port in node.inputs]
+        inputs = [tensors[port] for port in node.inputs]
+        if node.op == "GroupQueryAttention":
+            # It is given their masks; on the tensors they would only make Keras warn of their loss.
+            values = zip(node.inputs[1:], inputs[1:], strict=True)
+            inputs[1:] = [keras.ops.copy(x) if port in self.masked else x for port, x in values]
+        return inputs
 
     def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
         keywords: dict[str, Tensor] = {}
@@ -145,10 +150,25 @@ class _Lowering:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
         if node.mask:
             keywords["mask"] = self.masks.tensor(node.mask)
+        keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
             keywords["initial_state"] = _nested(node.recurrence, tensors)
         return keywords
+
+    def _attention_masks(self, node: Node) -> dict[str, Any]:
+        """The mask of each input, explicitly; MultiHeadAttention reads its tensors' own only."""
+        if not any(node.input_masks) or node.op in TAKES_MASKS_OFF:
+            return {}
+        masks = [self.masks.tensor(mask) if mask else None for mask in node.input_masks]
+        if node.reads_list:
+            return {"mask": masks}
+        names = node.input_names or ("query", "value", "key")
+        return {
+            f"{name}_mask": mask
+            for name, mask in zip(names, masks, strict=False)
+            if mask is not None
+        }
 
     def _states(self, recurrence: Recurrence) -> list[Tensor]:
         """The states that are given, and zeros in the size of each of the others."""

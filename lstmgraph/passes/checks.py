@@ -151,6 +151,6 @@ def read_ports(node: Node) -> list[Port]:
     ports = list(node.inputs)
     if node.recurrence:
         ports += [state.source for state in node.recurrence.states if state.source]
-    if node.mask:
-        ports += node.mask.ports
+    for mask in (node.mask, *node.input_masks):
+        ports += mask.ports if mask else ()
     return ports

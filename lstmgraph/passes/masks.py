@@ -126,6 +126,7 @@ def _layer(
     return replace(
         node,
         mask=mask if takes_one else None,
+        input_masks=tuple(incoming) if node.op in READ_BY_FIRST_INPUT else (),
         output_masks={OUTPUT: handed_on} if handed_on else {},
     )
 
