@@ -1,210 +1,54 @@
 """Random valid recipes, right by construction.
 
-The draft below keeps its own account of shapes and masks, far simpler than the compiler's: a mask
-is known by what it is made from. What it expects of every port is held against what the compiler
-infers and what Keras computes.
+What the draft expects of every port is held against what the compiler infers and what Keras
+computes (``test_inference.py``), and its numbers against NumPy (``test_random_outputs.py``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from generated_base import (
+    BATCH_SIZE,
+    Data,
+    Dim,
+    Generated,
+    Mask,
+    Recurrent,
+    Tensor,
+    added,
+    is_declarable,
+)
+from generated_states import DraftStates
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SLOTS = {"lstm": ("h", "c"), "gru": ("h",), "simple_rnn": ("h",)}
-DIMS = {"time": 5, "steps": 4}
-"""The sizes that named dimensions have in test data."""
+EXAMPLES = int(os.environ.get("LSTMGRAPH_EXAMPLES") or 0)
 
-Dim = int | str
-Data = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Mask:
-    """What a mask is made from: kind is ``lengths``, ``ids``, ``input`` or ``value``."""
-
-    kind: str
-    source: str
-    steps: Dim
-    padding: str = "any"
-    value: float | None = None
+settings.register_profile(
+    "lstmgraph",
+    deadline=None,
+    derandomize=not EXAMPLES,
+    print_blob=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """A float tensor: how a recipe names it, the port that it is, its shape without the batch."""
-
-    ref: str
-    port: str
-    shape: tuple[Dim, ...]
-    mask: Mask | None = None
-
-
-@dataclass(frozen=True)
-class Recurrent:
-    """A recurrent layer of the draft."""
-
-    name: str
-    kind: str
-    units: list[int]
-    bidirectional: bool
-    mask: Mask | None
+def examples(count: int) -> settings:
+    """`count` fixed examples; where more are asked for, as many in proportion, drawn anew."""
+    profile = settings.get_profile("lstmgraph")
+    return settings(profile, max_examples=EXAMPLES * count // 100 if EXAMPLES else count)
 
 
 @dataclass
-class Generated:
-    """A recipe's data, and the mask expected at every port; None for a port without."""
-
-    data: Data
-    masks: dict[str, Mask | None]
-
-    def __repr__(self) -> str:
-        return f"Generated({self.data!r})"
-
-
-@dataclass
-class Draft:
-    """A recipe in the making."""
-
-    draw: Callable[[Any], Any]
-    inputs: Data = field(default_factory=dict)
-    layers: Data = field(default_factory=dict)
-    tensors: list[Tensor] = field(default_factory=list)
-    recurrents: list[Recurrent] = field(default_factory=list)
-    output_refs: dict[str, list[str]] = field(default_factory=dict)
-    read: set[str] = field(default_factory=set)
-    masks: dict[str, Mask | None] = field(default_factory=dict)
-    static_steps_only: bool = False
-    made_inputs: int = 0
-
-    # --- small helpers ---
-
-    def pick(self, *options: Any) -> Any:
-        return self.draw(st.sampled_from(options))
-
-    def chance(self) -> bool:
-        return self.draw(st.booleans())
-
-    def rarely(self) -> bool:
-        return self.draw(st.integers(0, 4)) == 4
-
-    def use(self, tensor: Tensor) -> str:
-        self.read.add(tensor.ref.partition(".")[0])
-        return tensor.ref
-
-    def add_tensor(self, tensor: Tensor) -> None:
-        self.tensors.append(tensor)
-        self.masks[tensor.port] = tensor.mask
-
-    def new_layer(self, data: Data) -> str:
-        name = f"layer{len(self.layers)}"
-        if self.rarely():
-            data["dtype_policy"] = self.pick(
-                "float32", "mixed_float16", "mixed_bfloat16", "float64"
-            )
-        self.layers[name] = data
-        return name
-
-    def add_layer(self, data: Data, shape: tuple[Dim, ...], mask: Mask | None) -> None:
-        name = self.new_layer(data)
-        self.output_refs[name] = [name]
-        self.add_tensor(Tensor(name, name, shape, mask))
-
-    # --- inputs ---
-
-    def new_input(self, shape: tuple[Dim, ...], dtype: str = "float32") -> str:
-        name = f"in{len(self.inputs)}"
-        self.inputs[name] = {"shape": list(shape)}
-        if dtype != "float32":
-            self.inputs[name]["dtype"] = dtype
-        return name
-
-    def steps(self) -> Dim:
-        return self.pick(3, 4) if self.static_steps_only else self.pick("time", "time", "steps", 4)
-
-    def float_input(self, shape: tuple[Dim, ...]) -> Tensor:
-        name = self.new_input(shape, self.pick("float32", "float32", "float32", "float64"))
-        tensor = Tensor(name, name, shape)
-        self.add_tensor(tensor)
-        return tensor
-
-    def tensor(self, rank: int, wanted: Callable[[Tensor], bool] = lambda _: True) -> Tensor | None:
-        found = [t for t in self.tensors if len(t.shape) == rank and wanted(t)]
-        return self.draw(st.sampled_from(found)) if found else None
-
-    def sequence(self) -> Tensor:
-        found = self.tensor(2) if self.draw(st.integers(0, 3)) else None
-        return found or self.float_input((self.steps(), self.pick(2, 3)))
-
-    def static(self) -> Tensor:
-        found = self.tensor(1) if self.chance() else None
-        return found or self.float_input((self.pick(2, 3, 4),))
-
-    def any_tensor(self) -> Tensor:
-        return self.static() if self.rarely() else self.sequence()
-
-    # --- masks ---
-
-    def made_masks(self, sequence: Tensor) -> list[tuple[Any, Mask | None]]:
-        """One of each form of mask that fits `sequence`, with the mask that it makes."""
-        steps = sequence.shape[0]
-        padding = self.pick("right", "left", "any")
-        written = {} if padding == "any" and self.chance() else {"padding": padding}
-        options: list[tuple[Any, Mask | None]] = [("none", None)]
-        value = self.pick(0.0, 1.0, -2.5)
-        options.append(
-            ({"value": value, **written}, Mask("value", sequence.port, steps, padding, value))
-        )
-        options.append(("lengths", None))
-        options.append(("input", None))
-        for other in self.tensors:
-            if len(other.shape) == 2 and other.mask and other.mask.steps == steps:
-                options.append(self.mask_from(other.ref, other.mask, padding, written))
-        for layer in self.recurrents:
-            if layer.mask and layer.mask.steps == steps:
-                options.append(self.mask_from(layer.name, layer.mask, padding, written))
-        return options
-
-    @staticmethod
-    def mask_from(ref: str, mask: Mask, padding: str, written: Data) -> tuple[Any, Mask]:
-        kept = mask.padding if padding == "any" else padding
-        taken = Mask(mask.kind, mask.source, mask.steps, kept, mask.value)
-        return {"from": ref, **written}, taken
-
-    def explicit_mask(self, sequence: Tensor) -> tuple[Any, Mask | None]:
-        """A drawn mask form; inputs that it needs are declared."""
-        form, mask = self.draw(st.sampled_from(self.made_masks(sequence)))
-        steps = sequence.shape[0]
-        if form == "lengths":
-            dtype = self.pick("int32", "int64", "uint8")
-            name = self.reused_input([], dtype) or self.new_input((), dtype)
-            return {"lengths": name}, Mask("lengths", name, steps, "right")
-        if form == "input":
-            name = self.reused_input([steps], "bool") or self.new_input((steps,), "bool")
-            padding = self.pick("right", "any")
-            return {"input": name, "padding": padding}, Mask("input", name, steps, padding)
-        return form, mask
-
-    def reused_input(self, shape: list[Dim], dtype: str) -> str | None:
-        for name, declared in self.inputs.items():
-            if declared["shape"] == shape and declared.get("dtype") == dtype and self.chance():
-                return name
-        return None
-
-    def mask_for(self, sequence: Tensor, *, must_choose: bool = False) -> tuple[Data, Mask | None]:
-        """The ``mask:`` of a layer that takes one, and the mask that it then has."""
-        if must_choose or self.chance():
-            form, mask = self.explicit_mask(sequence)
-            return {"mask": form}, mask
-        return ({"mask": "inherited"} if self.rarely() else {}), sequence.mask
-
-    def mask_ended(self, *tensors: Tensor) -> Data:
-        """``mask: none`` where a layer would lose a mask, and now and then where it is idle."""
-        return {"mask": "none"} if any(t.mask for t in tensors) or self.rarely() else {}
+class Draft(DraftStates):
+    """A recipe in the making: its layers."""
 
     # --- Keras layers ---
 
@@ -271,6 +115,8 @@ class Draft:
             )
         )
         data |= {"input": self.use(sequence), **written}
+        if self.rarely():
+            data["trainable"] = False
         shape: tuple[Dim, ...] = sequence.shape
         if data["type"] == "time_distributed":
             shape = (shape[0], 3)
@@ -292,14 +138,35 @@ class Draft:
         second = self.tensor(
             len(first.shape), lambda t: t.shape[: len(leading)] == leading and t != first
         )
-        if second is None:
-            second = self.float_input(first.shape)
+        if second is None and not all(is_declarable(dim) for dim in first.shape):
+            second = first
+        second = second or self.float_input(first.shape)
         data = {"type": kind, "input": [self.use(first), self.use(second)]}
         mask = first.mask
         if first.mask != second.mask or self.rarely():
             data["mask"], mask = "none", None
         width = first.shape[-1] + second.shape[-1] if kind == "concatenate" else first.shape[-1]
         self.add_layer(data, (*first.shape[:-1], width), mask)
+
+    def joining_in_time(self) -> None:
+        first = self.tensor(2, lambda t: is_declarable(t.shape[0]))
+        first = first or self.float_input((self.steps(), 2))
+        width = first.shape[1]
+        second = self.tensor(2, lambda t: t.shape[1] == width and is_declarable(t.shape[0]))
+        if second is None or self.rarely():
+            second = self.float_input((self.steps(), width))
+        data: Data = {"type": "concatenate", "axis": 1}
+        data["input"] = [self.use(first), self.use(second)]
+        steps = added(first.shape[0], second.shape[0])
+        mask = None
+        if first.mask or second.mask:
+            right = not first.mask and second.mask.padding == "right"
+            parts = tuple((tensor.port, tensor.mask) for tensor in (first, second))
+            padding = "right" if right else "any"
+            mask = Mask("joined", first.port, steps, padding, parts=parts)
+        if self.rarely():
+            data["mask"], mask = "none", None
+        self.add_layer(data, (steps, width), mask)
 
     def attention(self) -> None:
         query = self.sequence()
@@ -334,9 +201,34 @@ class Draft:
 
     def recurrent(self) -> None:
         kind, units, bidirectional = self.drawn_kind()
-        data: Data = {"type": kind, **units}
-        sizes = units["units"] if isinstance(units["units"], list) else [units["units"]]
-        sizes = sizes * units.get("depth", 1)
+        self.add_recurrent({"type": kind, **units}, bidirectional=bidirectional)
+
+    def cells(self) -> None:
+        """An ``rnn``: often of the cells of an earlier one, whose states then fit."""
+        earlier = [layer for layer in self.recurrents if layer.cells]
+        if earlier and self.chance():
+            source = self.draw(st.sampled_from(earlier))
+            drawn, bidirectional = source.cells, source.bidirectional
+        else:
+            kinds = st.sampled_from(["lstm", "gru", "simple_rnn"])
+            one = st.tuples(kinds, st.sampled_from([2, 3]))
+            drawn = tuple(self.draw(st.lists(one, min_size=1, max_size=3)))
+            bidirectional = len(drawn) == 1 and self.chance()
+        cells = []
+        for kind, units in drawn:
+            cell = {"type": f"{kind}_cell", "units": units}
+            cell |= self.pick({}, {}, {"use_bias": False}, {"activation": "relu"}, {"dropout": 0.2})
+            if kind == "gru" and self.rarely():
+                cell["reset_after"] = False
+            cells.append(cell)
+        data: Data = {"type": "rnn", "cells": cells}
+        self.add_recurrent(data, bidirectional=bidirectional, cells=drawn)
+
+    def add_recurrent(
+        self, data: Data, *, bidirectional: bool, cells: tuple[tuple[str, int], ...] = ()
+    ) -> None:
+        units = cells[-1][1] if cells else data["units"]
+        sizes = (units if isinstance(units, list) else [units]) * data.get("depth", 1)
         if bidirectional:
             data["bidirectional"] = True
             data |= self.pick({}, *({"merge_mode": m} for m in ("concat", "sum", "mul", "ave")))
@@ -347,7 +239,8 @@ class Draft:
         data |= written
         if not written.get("mask") or written["mask"] == "inherited":
             mask = inherited
-        layer = Recurrent(f"layer{len(self.layers)}", kind, sizes, bidirectional, mask)
+        name = f"layer{len(self.layers)}"
+        layer = Recurrent(name, data["type"], sizes, bidirectional, mask, cells)
         data |= self.options(layer)
         data |= self.initial_state(layer)
         self.finish_recurrent(layer, data, sequence.shape[0])
@@ -356,6 +249,9 @@ class Draft:
         """Type, units and directions: often those of an earlier layer, whose states then fit."""
         if self.recurrents and self.chance():
             source = self.draw(st.sampled_from(self.recurrents))
+            if source.cells:
+                kind, size = source.cells[-1]
+                return kind, {"units": size}, source.bidirectional
             if source.bidirectional and self.chance():
                 return source.kind, {"units": [2 * units for units in source.units]}, False
             units = self.pick(source.units, [source.units[-1]], [source.units[-1]] * 2)
@@ -403,16 +299,29 @@ class Draft:
             options["return_sequences"] = self.chance()
         if not (layer.bidirectional and layer.mask) and self.rarely():
             options["padded_output"] = self.pick("hold", "zero")
-        options |= self.pick(
+        if layer.cells:
+            options |= self.pick({}, {"trainable": False})
+        else:
+            options |= self.cell_options(layer)
+        if options.get("go_backwards") and layer.mask:
+            options.pop("return_sequences", None)
+            if len(layer.units) > 1 or options.get("normalization"):
+                del options["go_backwards"]
+        if options.get("residual"):
+            options.pop("go_backwards", None)
+        return options
+
+    def cell_options(self, layer: Recurrent) -> Data:
+        options: Data = self.pick(
             {}, {}, {"dropout": 0.2}, {"recurrent_dropout": 0.1}, {"use_bias": False},
             {"trainable": False}, {"activation": "relu"},
         )  # fmt: skip
         if layer.kind == "gru" and self.rarely():
             options["reset_after"] = False
-        if options.get("go_backwards") and layer.mask:
-            options.pop("return_sequences", None)
-            if len(layer.units) > 1:
-                del options["go_backwards"]
+        if len(layer.units) > 1 and len(set(layer.units)) == 1 and self.chance():
+            options["residual"] = True
+        if self.rarely():
+            options["normalization"] = "layer"
         return options
 
     def finish_recurrent(self, layer: Recurrent, data: Data, steps: Dim) -> None:
@@ -424,132 +333,40 @@ class Draft:
         wide = layer.units[-1]
         if layer.bidirectional and data.get("merge_mode", "concat") == "concat":
             wide *= 2
-        node, added = nodes[-1], []
+        node = nodes[-1]
+        port, finished = self.finished_port(nodes, data, layer.mask)
+        found: list[Tensor] = []
         if not (data.get("go_backwards") and layer.mask):
-            sequence = Tensor(f"{name}.sequence", f"{node}.sequence", (steps, wide), layer.mask)
-            added.append(sequence)
+            found.append(Tensor(f"{name}.sequence", port, (steps, wide), layer.mask))
             if data.get("return_sequences"):
-                added.append(Tensor(name, f"{node}.sequence", (steps, wide), layer.mask))
-        added.append(Tensor(f"{name}.last", f"{node}.last", (wide,)))
-        if not data.get("return_sequences"):
-            added.append(Tensor(name, f"{node}.last", (wide,)))
-        for slot in SLOTS[layer.kind]:
+                found.append(Tensor(name, port, (steps, wide), layer.mask))
+        if not finished:
+            found.append(Tensor(f"{name}.last", f"{node}.last", (wide,)))
+            if not data.get("return_sequences"):
+                found.append(Tensor(name, f"{node}.last", (wide,)))
+        states = []
+        for slot, size in zip(layer.slots, layer.sizes[-1], strict=True):
             for way in ("forward", "backward") if layer.bidirectional else ("",):
-                ref = f"{name}.state.{way}.{slot}" if way else f"{name}.state.{slot}"
                 port = f"{node}.{way}_{slot}" if way else f"{node}.{slot}"
-                added.append(Tensor(ref, port, (layer.units[-1],)))
-        self.tensors += added
-        self.output_refs[name] = [tensor.ref for tensor in added] + [f"{name}.state"]
+                slots = f"{way}.{slot}" if way else slot.replace("_", ".")
+                states.append(Tensor(f"{name}.state.{slots}", port, (size,)))
+        self.tensors += found + states
+        self.output_refs[name] = [tensor.ref for tensor in found + states] + [f"{name}.state"]
+        if finished:  # sums and normalizations are there to be read
+            self.sequences_to_read[name] = found[0].ref
         self.recurrents.append(layer)
 
-    # --- initial states ---
-
-    def initial_state(self, layer: Recurrent) -> Data:
-        if self.chance():
-            return {}
-        depth = len(layer.units)
-        if depth > 1 and self.rarely():
-            parts = [
-                Recurrent(layer.name, layer.kind, [units], layer.bidirectional, None)
-                for units in layer.units
-            ]
-            # Naming a layer in a list still means the layer of the same place in its stack.
-            return {"initial_state": [self.state_form(part, may_read=False) for part in parts]}
-        return {"initial_state": self.state_form(layer, may_read=True)}
-
-    def state_form(self, layer: Recurrent, *, may_read: bool) -> Any:
-        ways = 2 if layer.bidirectional else 1
-        slots = SLOTS[layer.kind]
-        options: list[Callable[[], Any]] = [
-            lambda: "zeros",
-            lambda: "input",
-            self.static_state,
-            lambda: self.split_state(layer),
-        ]
-        if len(layer.units) == 1:
-            options.append(lambda: self.state_inputs(layer.units[0], ways * len(slots)))
-        if may_read:
-            forms = self.forms_from_layers(layer)
-            if forms:
-                options += [lambda: self.read_form(self.draw(st.sampled_from(forms)))] * 5
-        return self.draw(st.sampled_from(options))()
-
-    def read_form(self, form: Any) -> Any:
-        source = form["from"] if isinstance(form, dict) else form
-        self.read.add(source.partition(".")[0])
-        return form
-
-    def static_state(self) -> Data:
-        names = [self.use(self.static())]
-        if self.chance():
-            names.append(self.use(self.static()))
-        return {"static": names, **self.pick({}, {"activation": "tanh"})}
-
-    def state_inputs(self, units: int, count: int) -> Data:
-        shared = self.rarely()
-        self.made_inputs += 1
-        first = f"state{self.made_inputs}"
-        names = [first if shared else f"{first}s{index}" for index in range(count)]
-        if self.rarely():
-            names[0] = self.new_input((units,))
-        return {"inputs": names}
-
-    def split_state(self, layer: Recurrent) -> Data:
-        slots = [slot for slot in SLOTS[layer.kind] if self.chance()] or ["h"]
-        return {slot: self.single_state(layer) for slot in slots}
-
-    def single_state(self, layer: Recurrent) -> Any:
-        ways = 2 if layer.bidirectional else 1
-        options: list[Callable[[], Any]] = [
-            lambda: "zeros",
-            lambda: "input",
-            self.static_state,
-            self.dense_state,
-        ]
-        if len(layer.units) == 1:
-            options.append(lambda: self.state_inputs(layer.units[0], ways))
-        fits = [t for t in self.tensors if t.shape == (layer.units[0],)]
-        names = self.recurrent_names()
-        fits = [t for t in fits if t.ref not in names]
-        if fits and len(set(layer.units)) == 1:
-            options += [lambda: self.use(self.draw(st.sampled_from(fits)))] * 2
-        return self.draw(st.sampled_from(options))()
-
-    def dense_state(self) -> Data:
-        """Any static tensor, projected. A bare recurrent layer names its states, not its output."""
-        names = self.recurrent_names()
-        tensor = self.tensor(1, lambda t: t.ref not in names) or self.float_input((3,))
-        return {"from": self.use(tensor), "bridge": "dense"}
-
-    def recurrent_names(self) -> set[str]:
-        return {layer.name for layer in self.recurrents}
-
-    def forms_from_layers(self, layer: Recurrent) -> list[Any]:
-        """Every form in which the states of an earlier layer fit `layer`."""
-        forms: list[Any] = []
-        for source in self.recurrents:
-            if SLOTS[source.kind] == SLOTS[layer.kind]:
-                forms += self.forms_from(source, layer)
-        return forms
-
-    @staticmethod
-    def forms_from(source: Recurrent, layer: Recurrent) -> list[Any]:
-        depth, name = len(layer.units), source.name
-        forms: list[Any] = [{"from": name, "bridge": "dense"}]
-        if depth > 1 and len(source.units) == depth:
-            feeding = source.units
-        else:
-            feeding = [source.units[-1]] * depth
-        fits_place = depth in (1, len(source.units))
-        same_ways = source.bidirectional == layer.bidirectional
-        if fits_place and same_ways and feeding == layer.units:
-            forms += [name, f"{name}.state", {"from": name}]
-        if same_ways and set(layer.units) == {source.units[-1]}:
-            forms.append({"from": name, "bridge": "last"})
-        doubled = [2 * units for units in feeding] == layer.units
-        if fits_place and source.bidirectional and not layer.bidirectional and doubled:
-            forms.append({"from": name, "bridge": "concat"})
-        return forms
+    def finished_port(self, nodes: list[str], data: Data, mask: Mask | None) -> tuple[str, bool]:
+        """The port of the sequence, and whether it is a sum or normalized."""
+        port = f"{nodes[-1]}.sequence"
+        for index, node in enumerate(nodes):
+            if data.get("residual") and index > 0:
+                port = f"{node}_residual"
+                self.masks[port] = mask
+            if data.get("normalization"):
+                port = f"{node}_norm"
+                self.masks[port] = mask
+        return port, not port.endswith(".sequence")
 
     # --- the whole ---
 
@@ -559,15 +376,17 @@ class Draft:
             for name, options in self.output_refs.items()
             if name not in self.read
         ]
+        refs += [ref for ref in self.sequences_to_read.values() if ref not in self.read_refs]
         extra = [ref for options in self.output_refs.values() for ref in options]
         refs += self.draw(st.lists(st.sampled_from(extra), max_size=2))
         return {f"out{index}": ref for index, ref in enumerate(dict.fromkeys(refs))}
 
 
 STEPS: tuple[Callable[[Draft], None], ...] = (
-    *(Draft.recurrent,) * 6, Draft.embedding, Draft.embedding, Draft.dense, Draft.conv,
-    Draft.handing_on, Draft.taking_mask, Draft.taking_mask, Draft.masking, Draft.merging,
-    Draft.attention, Draft.reshaping, Draft.pooled,
+    *(Draft.recurrent,) * 6, *(Draft.cells,) * 2, Draft.joining_in_time,
+    Draft.embedding, Draft.embedding, Draft.dense, Draft.conv, Draft.handing_on,
+    Draft.taking_mask, Draft.taking_mask, Draft.masking, Draft.merging, Draft.attention,
+    Draft.reshaping, Draft.pooled,
 )  # fmt: skip
 
 
@@ -592,6 +411,8 @@ def recipes(draw: Any, max_layers: int = 5) -> Generated:
 
 def _runtime(draft: Draft) -> Data:
     runtime: Data = {}
+    if draft.batch_size or draft.rarely():
+        runtime["batch_size"] = BATCH_SIZE
     if draft.rarely():
         runtime["dtype_policy"] = draft.pick(
             "float32", "mixed_float16", "mixed_bfloat16", "float64"

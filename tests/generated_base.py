@@ -26,7 +26,7 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Mask:
-    """What a mask is made from: kind is ``lengths``, ``ids``, ``input``, ``value`` or ``joined``."""
+    """What a mask is made from: ``lengths``, ``ids``, an ``input``, a ``value``, or ``joined``."""
 
     kind: str
     source: str
@@ -112,6 +112,8 @@ class DraftBase:
     static_steps_only: bool = False
     made_inputs: int = 0
     batch_size: int | None = None
+    sequences_to_read: dict[str, str] = field(default_factory=dict)
+    read_refs: set[str] = field(default_factory=set)
 
     # --- small helpers ---
 
@@ -126,6 +128,7 @@ class DraftBase:
 
     def use(self, tensor: Tensor) -> str:
         self.read.add(tensor.ref.partition(".")[0])
+        self.read_refs.add(tensor.ref)
         return tensor.ref
 
     def add_tensor(self, tensor: Tensor) -> None:

@@ -7,7 +7,6 @@ than the fixed ones of every run.
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,9 @@ import numpy as np
 import pytest
 import yaml
 from building import SHIPPED
-from generated import DIMS, Generated, Mask, recipes
-from hypothesis import HealthCheck, given, settings
+from generated import examples, recipes
+from generated_base import DIMS, Generated, Mask
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
@@ -28,7 +28,7 @@ from lstmgraph.defaults import complete
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
-from lstmgraph.tensors import TensorSpec
+from lstmgraph.tensors import Dim, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,22 +36,6 @@ if TYPE_CHECKING:
 
 SIZES = {"batch": 2, **DIMS}
 Arrays = dict[str, np.ndarray]
-EXAMPLES = int(os.environ.get("LSTMGRAPH_EXAMPLES") or 0)
-
-settings.register_profile(
-    "lstmgraph",
-    deadline=None,
-    derandomize=not EXAMPLES,
-    print_blob=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-
-def examples(count: int) -> settings:
-    """`count` fixed examples; where more are asked for, as many in proportion, drawn anew."""
-    profile = settings.get_profile("lstmgraph")
-    return settings(profile, max_examples=EXAMPLES * count // 100 if EXAMPLES else count)
 
 
 def compiled(text: str) -> CompiledRecipe:
@@ -124,10 +108,13 @@ def probed(graph: Graph, model: keras.Model) -> tuple[Arrays, dict[Port, Any]]:
 
 def size_of(spec: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """The shape of `spec` where names have `sizes`."""
-    return tuple(
-        sum(int(part) if part.isdigit() else sizes.get(part, 5) for part in str(dim).split("+"))
-        for dim in spec.shape
-    )
+    return tuple(steps_of(dim, sizes) for dim in spec.shape)
+
+
+def steps_of(dim: Dim, sizes: Mapping[str, int]) -> int:
+    """``time+4`` where `time` has a size."""
+    parts = str(dim).split("+")
+    return sum(int(part) if part.isdigit() else sizes.get(part, 5) for part in parts)
 
 
 def sizes_of(graph: Graph) -> Mapping[str, int]:
@@ -252,15 +239,31 @@ def as_port(text: str, graph: Graph) -> Port:
 def expected_mask(
     mask: Mask, graph: Graph, inputs: Mapping[str, Any], results: Mapping[Port, Any]
 ) -> np.ndarray:
-    port = as_port(mask.source, graph)
-    source = inputs[mask.source] if mask.source in inputs else np.asarray(results[port])
+    source = value_of(mask.source, graph, inputs, results)
+    if mask.kind == "joined":
+        parts = [
+            expected_mask(part, graph, inputs, results)
+            if part
+            else np.ones(value_of(name, graph, inputs, results).shape[:2], bool)
+            for name, part in mask.parts
+        ]
+        return np.concatenate(parts, axis=1)
     if mask.kind == "ids":
         return source != 0
     if mask.kind == "value":
         return np.any(source != mask.value, axis=-1)
     if mask.kind == "lengths":
-        return np.arange(SIZES.get(mask.steps, mask.steps)) < source.astype("int64")[:, None]
+        return np.arange(steps_of(mask.steps, SIZES)) < source.astype("int64")[:, None]
     return source
+
+
+def value_of(
+    name: str, graph: Graph, inputs: Mapping[str, Any], results: Mapping[Port, Any]
+) -> np.ndarray:
+    """The value of a port, the batch first."""
+    if name not in inputs:
+        return np.asarray(results[as_port(name, graph)])
+    return inputs[name].swapaxes(0, 1) if graph.inputs[name].time_major else inputs[name]
 
 
 # --- the tests ---

@@ -25,15 +25,6 @@ def make_layer(
     node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
 ) -> keras.Layer:
     """The Keras layer that `node` calls."""
-    layer = _layer(node, used, seed, forced_cudnn=forced_cudnn)
-    if node.arguments.get("trainable") is False:
-        layer.trainable = False  # the argument alone does not reach cells and wrapped layers
-    return layer
-
-
-def _layer(
-    node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
-) -> keras.Layer:
     if node.recurrence is None:
         return _plain_layer(node.op, node.name, node.arguments, node.dtype_policy, seed)
     arguments = {
@@ -91,6 +82,7 @@ def _recurrent_layer(
 
 def _cell(node: Node, name: str, cell: Mapping[str, Any], seed: int | None) -> keras.Layer:
     arguments = {key: value for key, value in cell.items() if key != "type"}
+    arguments["trainable"] = node.arguments["trainable"]  # Keras's RNN does not hand it on
     own = _own_seeds(node, name, arguments)
     return _plain_layer(cell["type"], name, own, node.dtype_policy, seed)
 
@@ -114,16 +106,23 @@ def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[s
 def _plain_layer(
     op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
 ) -> keras.Layer:
-    values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
+    trainable = arguments.get("trainable", True)
+    values = {
+        key: _value(key, value, name, policy, seed, trainable=trainable)
+        for key, value in arguments.items()
+    }
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")
     layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)
     return layer
 
 
-def _value(key: str, value: Any, name: str, policy: str, seed: int | None) -> Any:
+def _value(
+    key: str, value: Any, name: str, policy: str, seed: int | None, *, trainable: bool
+) -> Any:
     if key == "layer" and isinstance(value, dict):
         inner = {k: v for k, v in value.items() if k not in ("type", "dtype_policy")}
+        inner["trainable"] = inner["trainable"] and trainable  # wrappers do not hand it on
         own_policy = value.get("dtype_policy", policy)
         return _plain_layer(value["type"], f"{name}_layer", inner, own_policy, seed)
     family = next((f for ending, f in FAMILIES.items() if key.endswith(ending)), None)
