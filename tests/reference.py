@@ -64,7 +64,17 @@ def lstm(x, weights, mask=None, state=None, *, activation=np.tanh, gate=sigmoid,
     return _run(step, x, mask, state or _zeros(x, recurrent, 2), **options)
 
 
-def gru(x, weights, mask=None, state=None, *, reset_after=True, **options) -> Run:
+def gru(
+    x,
+    weights,
+    mask=None,
+    state=None,
+    *,
+    reset_after=True,
+    activation=np.tanh,
+    gate=sigmoid,
+    **options,
+) -> Run:
     """Gates in the order z, r, h. With `reset_after`, the bias has an input and a recurrent row."""
     kernel, recurrent, bias = weights
     bias_x, bias_h = bias if reset_after else (bias, np.zeros_like(bias))
@@ -74,10 +84,10 @@ def gru(x, weights, mask=None, state=None, *, reset_after=True, **options) -> Ru
         (h,) = states
         x_z, x_r, x_h = np.split(x_t @ kernel + bias_x, 3, axis=1)
         b_z, b_r, b_h = np.split(bias_h, 3)
-        z = sigmoid(x_z + h @ kernels[0] + b_z)
-        r = sigmoid(x_r + h @ kernels[1] + b_r)
+        z = gate(x_z + h @ kernels[0] + b_z)
+        r = gate(x_r + h @ kernels[1] + b_r)
         recall = r * (h @ kernels[2] + b_h) if reset_after else (r * h) @ kernels[2]
-        return (z * h + (1 - z) * np.tanh(x_h + recall),)
+        return (z * h + (1 - z) * activation(x_h + recall),)
 
     return _run(step, x, mask, state or _zeros(x, recurrent, 1), **options)
 

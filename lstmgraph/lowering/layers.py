@@ -106,23 +106,19 @@ def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[s
 def _plain_layer(
     op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
 ) -> keras.Layer:
-    trainable = arguments.get("trainable", True)
-    values = {
-        key: _value(key, value, name, policy, seed, trainable=trainable)
-        for key, value in arguments.items()
-    }
+    if arguments.get("trainable") is False and isinstance(arguments.get("layer"), dict):
+        # Keras's wrappers do not hand it on.
+        arguments = {**arguments, "layer": {**arguments["layer"], "trainable": False}}
+    values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")
     layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)
     return layer
 
 
-def _value(
-    key: str, value: Any, name: str, policy: str, seed: int | None, *, trainable: bool
-) -> Any:
+def _value(key: str, value: Any, name: str, policy: str, seed: int | None) -> Any:
     if key == "layer" and isinstance(value, dict):
         inner = {k: v for k, v in value.items() if k not in ("type", "dtype_policy")}
-        inner["trainable"] = inner["trainable"] and trainable  # wrappers do not hand it on
         own_policy = value.get("dtype_policy", policy)
         return _plain_layer(value["type"], f"{name}_layer", inner, own_policy, seed)
     family = next((f for ending, f in FAMILIES.items() if key.endswith(ending)), None)
