@@ -39,9 +39,9 @@ PROPERTY = settings(
 def says_yes(data: Any) -> bool:
     """The verdict of lstmgraph's own structural check."""
     document = Document(data=data)
-    at_fault = check_structure(document)
-    assert bool(at_fault) == bool(document.diagnostics)
-    return not at_fault
+    at_fault = check_structure(document)  # None: nothing more can be said
+    assert (at_fault is None or bool(at_fault)) == bool(document.diagnostics)
+    return not document.diagnostics
 
 
 def places_in(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
