@@ -138,6 +138,10 @@ class _Expansion:
             sizes = ", ".join(str(units) for units in layer.units)
             message = f"layers of {sizes} units cannot be added to each other"
             self.document.report("L407", path, message, hint="give all the same units")
+        elif layer.residual and layer.arguments["go_backwards"]:
+            message = "each layer gives its steps in reverse, so what is added are other steps"
+            hint = "use `bidirectional: true`, or remove one of the two"
+            self.document.report("L407", path, message, hint=hint)
         elif layer.bidirectional and len(layer.cells) > 1:
             message = "several cells in one layer read in one direction"
             hint = "write a bidirectional layer of one cell, or a stack of such layers"

@@ -391,10 +391,10 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
 
 
 @st.composite
-def recipes(draw: Any, max_layers: int = 5) -> Generated:
-    """A valid recipe of one to `max_layers` layers."""
+def recipes(draw: Any, min_layers: int = 1, max_layers: int = 5) -> Generated:
+    """A valid recipe of `min_layers` to `max_layers` layers."""
     draft = Draft(draw, static_steps_only=draw(st.integers(0, 5)) == 5)
-    for _ in range(draw(st.integers(1, max_layers))):
+    for _ in range(draw(st.integers(min_layers, max_layers))):
         draw(st.sampled_from(STEPS))(draft)
     data = {
         "recipe": 1,

@@ -17,7 +17,7 @@ class DraftStates(DraftBase):
     """The initial states of the recurrent layers of a draft."""
 
     def initial_state(self, layer: Recurrent) -> Data:
-        if self.chance():
+        if self.rarely():
             return {}
         depth = len(layer.units)
         if depth > 1 and self.rarely():

@@ -516,6 +516,40 @@ def test_what_is_known_of_padding_does_not_make_another_mask() -> None:
     assert [row.mask for row in recipe.explain().layers] == ["ids != 0"] * 3
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "type: rnn, cells: [{type: lstm_cell, units: 2}]",
+        "type: rnn, cells: [{type: lstm_cell, units: 2}, {type: gru_cell, units: 3}]",
+        "type: time_distributed, layer: {type: dense, units: 2}",
+        "type: spectral_normalization, layer: {type: dense, units: 2}",
+    ],
+)
+def test_what_is_not_trainable_is_not_trained(body: str) -> None:
+    """Keras's RNN and its wrappers keep it to themselves, and their cells and layers train."""
+    layers = f"layers: {{y: {{input: x, trainable: false, {body}}}}}"
+    recipe = load(
+        f"recipe: 1\nname: y\ninputs: {{x: {{shape: [4, 2]}}}}\n{layers}\noutputs: {{y: y}}"
+    )
+    assert recipe.build().trainable_weights == []
+
+
+def test_parts_that_no_output_needs_are_not_counted() -> None:
+    recipe = load(
+        """
+        recipe: 1
+        name: states-only
+        inputs: {x: {shape: [time, 2]}}
+        layers:
+          y: {type: gru, input: x, units: [2, 2], residual: true, normalization: layer}
+        outputs: {y: y.state}
+        """
+    )
+    names = [row.name for row in recipe.explain().layers]
+    assert names == ["y_1", "y_1_norm", "y_2"]
+    assert recipe.build().count_params() == recipe.explain().as_dict()["totals"]["parameters"]
+
+
 def test_the_names_of_copies_leave_the_names_of_a_recipe_free() -> None:
     recipe = lstmgraph.load(
         """

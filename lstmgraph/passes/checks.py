@@ -25,7 +25,11 @@ SUMS = frozenset({"Add", "Average"})
 
 
 def check_graph(graph: Graph, document: Document) -> Graph:
-    """Report states that do not fit, and parts that no output needs."""
+    """Report states that do not fit, and layers that no output needs.
+
+    Parts of a layer that no output needs, such as the sum of a stack of which only the states are
+    read, are no part of the Keras model, and so not of the graph that is returned.
+    """
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     for node in graph.nodes:
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -34,9 +38,11 @@ def check_graph(graph: Graph, document: Document) -> Graph:
             _check_states(graph, node, node.recurrence, specs, document)
         if node.op in SUMS and node.outputs:
             _check_sum(node, specs, document)
-    if not document.diagnostics:  # a part can look unused because what reads it is wrong
-        _check_used(graph, document)
-    return graph
+    if document.diagnostics:  # a part can look unused because what reads it is wrong
+        return graph
+    _check_used(graph, document)
+    needed = needed_names(graph)
+    return graph.with_nodes([node for node in graph.nodes if node.name in needed])
 
 
 def _check_states(
