@@ -17,8 +17,8 @@ FEATURES = 8
 def measure(depth: int, repeats: int) -> Figure:
     """The ratio for `depth` masked LSTM layers, each a layer of its own in the recipe."""
     text = recipe_text(depth)
-    by_recipe, by_hand = lstmgraph.load(text).build(), write_by_hand(depth)
-    if by_recipe.count_params() != by_hand.count_params():
+    # No model is kept: Python's collector would walk it again and again in either side's time.
+    if lstmgraph.load(text).build().count_params() != write_by_hand(depth).count_params():
         raise RuntimeError("the two sides do not build the same model")
     return alternate(
         f"recipe to model, {depth} layers / by hand",
