@@ -1,43 +1,98 @@
-"""``python -m benchmarks [--json FILE]``: every measurement as a table, and as JSON."""
+"""Every figure that lstmgraph is held to, against hand-written code in the same run.
+
+A table on the terminal, and a JSON file. With --markdown nothing is measured: the file gets the
+tables of the JSON file. README.md beside this file says what each figure means.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
-import platform
+from dataclasses import replace
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from typing import TYPE_CHECKING
 
-from benchmarks import build, startup
+from benchmarks import report
+from benchmarks.options import ENVIRONMENT, QUICK, Options
+from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from benchmarks.timing import Figure
 
+PARTS = {
+    "startup": "benchmarks.startup",
+    "fit": "benchmarks.fit",
+    "memory": "benchmarks.memory",
+    "build": "benchmarks.build",
+    "training": "benchmarks.training",
+    "inference": "benchmarks.inference",
+    "onnx": "benchmarks.exported",
+}
+"""Modules with a function `measure`, in the order they run: first those that measure whole
+processes, as a child's peak memory would begin at that of a parent with TensorFlow in it."""
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    parser.add_argument("--repeats", type=int, default=7, help="runs of each side (default 7)")
-    parser.add_argument(
-        "--layers", type=int, nargs="+", default=[4, 40, 400], help="sizes of the built models"
-    )
-    arguments = parser.parse_args()
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print, or write what was measured as Markdown."""
+    chosen = _parser().parse_args(arguments)
+    if chosen.markdown:
+        measured = json.loads(chosen.json.read_text("utf-8"))
+        _write(chosen.markdown, report.markdown(measured))
+        return
+    os.environ.update(ENVIRONMENT)
+    options = _options(chosen)
     figures: list[Figure] = []
-    for measure in (
-        lambda: startup.measure(arguments.repeats),
-        *(lambda n=n: build.measure(n, arguments.repeats) for n in arguments.layers),
-    ):
-        figures.append(measure())
-        print(figures[-1], flush=True)
-    if arguments.json:
-        machine = {"python": platform.python_version(), "cores": os.cpu_count()}
-        report = {"machine": machine, "figures": [figure.as_dict() for figure in figures]}
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    for part in (part for part in PARTS if part in chosen.parts):
+        # After each part: a run that is stopped leaves what it has.
+        figures += _print_each(importlib.import_module(PARTS[part]).measure(options))
+        measured = report.as_json(figures, options)
+        _write(chosen.json, json.dumps(measured, indent=2) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--parts", nargs="+", choices=PARTS, default=tuple(PARTS), help="all without it")
+    add("--repeats", type=int, metavar="N", help=f"of each side (default {Options.repeats})")
+    add("--batches", type=int, nargs="+", metavar="N", help="batch sizes of the grid")
+    add("--layers", type=int, nargs="+", metavar="N", help="numbers of LSTM layers of the grid")
+    add("--quick", action="store_true", help="a smoke run: one repeat of the smallest cases")
+    add("--json", type=Path, metavar="FILE", default=Path("benchmarks.json"))
+    add("--markdown", type=Path, metavar="FILE", help="write the tables of the JSON file there")
+    return parser
+
+
+def _options(chosen: argparse.Namespace) -> Options:
+    given = {
+        "repeats": chosen.repeats,
+        "batches": chosen.batches and tuple(chosen.batches),
+        "depths": chosen.layers and tuple(chosen.layers),
+    }
+    base = QUICK if chosen.quick else Options()
+    return replace(base, **{name: value for name, value in given.items() if value})
+
+
+def _print_each(figures: Iterator[Figure]) -> Iterator[Figure]:
+    last = ""
+    for figure in figures:
+        if figure.part != last:
+            print(report.header(figure.part))
+        last = figure.part
+        print(report.line(report.row(figure)), flush=True)
+        yield figure
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

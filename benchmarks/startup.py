@@ -5,22 +5,30 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.timing import Figure, alternate
+from benchmarks.timing import OURS, Figure, compare
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.options import Options
+
+PART = "startup"
+KERAS = "import keras"
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 
-def measure(repeats: int) -> Figure:
+def measure(options: Options) -> Iterator[Figure]:
     """The ratio of the two processes."""
     command = Path(sys.executable).with_name("lstmgraph")
     recipes = [str(path) for path in sorted(RECIPES.glob("*.yaml"))]
-    return alternate(
-        f"validate {len(recipes)} recipes / import keras",
-        lambda: _run([str(command), "validate", *recipes]),
-        lambda: _run([sys.executable, "-c", "import keras"]),
-        repeats=repeats,
-        aim=0.1,
+    sides = {
+        OURS: lambda: _run([str(command), "validate", *recipes]),
+        KERAS: lambda: _run([sys.executable, "-c", "import keras"]),
+    }
+    return compare(
+        PART, f"validate {len(recipes)} recipes", sides, options.for_processes, aims={KERAS: 0.1}
     )
 
 
