@@ -25,6 +25,7 @@ LONGEST = 330
 
 ROOMS = (
     ("cli",),
+    ("search",),
     ("build_files", "carried"),
     ("__init__",),
     ("api",),
