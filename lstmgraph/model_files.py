@@ -57,8 +57,9 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
         model: keras.Model = keras.models.load_model(copy)
     if not model.compiled and settings.xla != "auto":
         model.jit_compile = settings.xla
-    if choose_xla(settings, compiled.graph, machine).predict:
-        compile_predict(model)
+    xla = choose_xla(settings, compiled.graph, machine)
+    if xla.predict:
+        compile_predict(model, xla.most_rows)
     return model
 
 

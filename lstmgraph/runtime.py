@@ -76,16 +76,31 @@ def scope(runtime: Runtime) -> AbstractContextManager[Any]:
     return found
 
 
-def compile_predict(model: keras.Model) -> None:
+def compile_predict(model: keras.Model, most_rows: int | None) -> None:
     """Compile `predict` with XLA, and leave `fit` and `evaluate` as they are.
 
     Keras makes a function of its own for each of the three, and takes the model's ``jit_compile``
     as it stands when it makes one.
+
+    Args:
+        model: its ``predict_function`` is made.
+        most_rows: batches of more rows are predicted without XLA.
     """
     chosen = model.jit_compile
     model.jit_compile = True
     model.make_predict_function()
     model.jit_compile = chosen
+    if most_rows is None:
+        return
+    compiled = model.predict_function
+    model.make_predict_function(force=True)
+    plain = model.predict_function
+
+    def by_rows(batches: Any) -> Any:
+        rows = max(len(tensor) for tensor in keras.tree.flatten(batches[0]))
+        return (compiled if rows <= most_rows else plain)(batches)
+
+    model.predict_function = by_rows
 
 
 def _tf() -> Any:

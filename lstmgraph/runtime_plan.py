@@ -16,6 +16,13 @@ TENSORFLOWS_OWN = ("memory_growth", "memory_limit_mb", "threads", "strategy", "d
 """Settings that only TensorFlow has; other backends take theirs from the environment."""
 
 
+MANY_UNITS = 256
+FEW_ROWS = 32
+"""On a CPU XLA multiplies large matrices slower than TensorFlow: with more units than these and
+more rows, `predict` took up to 2.4 of its time with XLA, and else 0.1 to 1.0 (2 cores, LSTM and
+GRU, 128 to 512 units, 4 to 256 rows)."""
+
+
 @dataclass(frozen=True)
 class RuntimeRow:
     """A setting, and what it does here; `effect` is empty where it does nothing."""
@@ -42,6 +49,8 @@ class XlaChoice:
     predict: bool
     """Whether `predict` alone is: all of the model is where Keras's own ``jit_compile`` says so."""
     reason: str
+    most_rows: int | None = None
+    """Batches of more rows are predicted without XLA; None where all are compiled."""
 
 
 def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[RuntimeRow]:
@@ -111,17 +120,20 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason=f"off: {off}")
     if machine.gpus and runtime.device != "cpu":
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
+    wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
+    batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
         predict=True,
-        reason="`predict` is compiled, once for each batch size; `fit` is not, as it gains nothing",
+        reason=f"`predict` is compiled, once for each batch {batches}; `fit` gains nothing by it",
+        most_rows=FEW_ROWS if wide else None,
     )
 
 
 def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     """Why ``xla: auto`` compiles nothing; empty where it does.
 
-    On a CPU `predict` took 0.24 to 0.65 of the time with XLA, and `fit` 0.64 to 1.19 (benchmarks/);
-    XLA compiles for a second or so for every new shape.
+    On a CPU `predict` gains with XLA, and `fit` does not always (benchmarks/); XLA compiles for a
+    second or so for every new shape.
     """
     if runtime.strategy == "mirrored":
         return "`strategy: mirrored`"

@@ -201,6 +201,42 @@ def test_predict_is_compiled_and_fit_is_not() -> None:
     assert compiled_calls(plain.predict_function, data) == set()
 
 
+class PredictingModel:
+    """Keeps what Keras's model does to choose a function: `jit_compile` counts when it is made."""
+
+    jit_compile = False
+    predict_function = None
+
+    def make_predict_function(self, force: bool = False) -> None:
+        if self.predict_function is None or force:
+            jit_compile = self.jit_compile
+            self.predict_function = lambda _batches: jit_compile
+
+
+def test_batches_of_more_rows_are_predicted_without_xla() -> None:
+    model = PredictingModel()
+    lstmgraph.runtime.compile_predict(model, most_rows=32)
+    compiled = {
+        rows: model.predict_function([({"frames": np.ones((rows, 5)), "n": np.ones(rows)},)])
+        for rows in (1, 32, 33, 500)
+    }
+    assert compiled == {1: True, 32: True, 33: False, 500: False}
+    assert model.jit_compile is False
+
+
+def test_wide_layers_are_compiled_for_few_rows() -> None:
+    wide = lstmgraph.load(recipe("seed: 1").resolved(), overrides={"layers.reader.units": 257})
+    said = {row.key: row.effect for row in wide.explain(NO_GPU).runtime}
+    assert "once for each batch size up to 32 rows" in said["xla"]
+    model = wide.build()
+    frames = np.random.default_rng(0).normal(size=(40, 5, 3)).astype("float32")
+    found = model.predict({"frames": frames}, batch_size=40, verbose=0)
+    few = model.predict({"frames": frames}, batch_size=20, verbose=0)
+    wanted = outputs_of(model, {"frames": frames})
+    for outputs in (found, few):
+        np.testing.assert_allclose(outputs["y"], wanted["y"], rtol=0, atol=1e-6)
+
+
 def compiled_calls(function, data) -> set[str]:
     """Whether a traced function has calls in it that XLA compiles."""
     graph = function.get_concrete_function([(data,)]).graph

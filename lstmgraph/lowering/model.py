@@ -59,8 +59,9 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
         model = _compiled_model(compiled)
-    if choose_xla(compiled.declaration.runtime, compiled.graph, machine).predict:
-        compile_predict(model)
+    xla = choose_xla(compiled.declaration.runtime, compiled.graph, machine)
+    if xla.predict:
+        compile_predict(model, xla.most_rows)
     return model
 
 
