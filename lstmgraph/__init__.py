@@ -3,7 +3,7 @@
 ``load`` a recipe, ``explain`` it without TensorFlow, ``build`` a ``keras.Model``.
 """
 
-from lstmgraph.api import Recipe, load, packaged_recipe
+from lstmgraph.api import Recipe, load, load_model, packaged_recipe
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.overrides import OverrideFormatError
 
@@ -13,6 +13,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "load",
+    "load_model",
     "packaged_recipe",
 ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler import CompiledRecipe, compile_document
 from lstmgraph.document import parse_document, read_document
+from lstmgraph.machine import Machine, this_machine
 from lstmgraph.overrides import Overrides, apply_overrides
 from lstmgraph.report import Explanation, explain
 from lstmgraph.resources import folder
@@ -37,12 +38,13 @@ class Recipe:
         section: dict[str, Any] | None = self._compiled.completed.get("training")
         return section
 
-    def explain(self) -> Explanation:
+    def explain(self, machine: Machine | None = None) -> Explanation:
         """Shape, dtype, parameters, mask, initial state and kernel of every call.
 
+        And what each setting of ``runtime:`` does on `machine`: this one, where none is given.
         TensorFlow is not imported. ``str()`` of the result is the table that the command prints.
         """
-        return explain(self._compiled)
+        return explain(self._compiled, machine or this_machine())
 
     def resolved(self) -> str:
         """The recipe as YAML with every default written out; it builds the same model."""
@@ -57,11 +59,27 @@ class Recipe:
         recipe has ``training:``. Each call builds anew.
 
         Raises:
-            RecipeError: Keras refused what the checks let through.
+            RecipeError: this machine or process cannot run what ``runtime:`` says, or Keras refused
+                what the checks let through.
         """
         from lstmgraph.lowering import build_model  # noqa: PLC0415 - imports TensorFlow
 
         return build_model(self._compiled)
+
+    def save(self, model: keras.Model, path: str | Path) -> None:
+        """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
+
+        The file holds the recipe too: ``load_model`` runs it on the kernels that the recipe says,
+        and ``load`` reads the recipe again. ``keras.models.load_model`` loads it as any other.
+
+        Raises:
+            ValueError: `path` does not end in ``.keras``.
+        """
+        if Path(path).suffix != ".keras":
+            raise ValueError(f"{path}: a model file ends in .keras")
+        from lstmgraph.model_files import save_model  # noqa: PLC0415 - imports TensorFlow
+
+        save_model(model, self.resolved(), Path(path))
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"
@@ -71,7 +89,8 @@ def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
     """Read and check a recipe. TensorFlow is not imported.
 
     Args:
-        source: a path, or the text of a recipe (text has more than one line).
+        source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
+            that this package wrote, the recipe in it.
         overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
             ``"layers.encoder.units=32"``.
 
@@ -85,6 +104,25 @@ def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
         document = read_document(Path(source))
     apply_overrides(document, overrides)
     return Recipe(compile_document(document))
+
+
+def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
+    """Load a ``.keras`` file to run on this machine as its recipe says.
+
+    Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
+
+    Args:
+        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
+        recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
+
+    Raises:
+        RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
+        ValueError: the file is not whole, or holds another model than the recipe's.
+    """
+    compiled = (recipe or load(Path(path)))._compiled
+    from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
+
+    return load_as(compiled, Path(path))
 
 
 def packaged_recipe(name: str) -> Path:

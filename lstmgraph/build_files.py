@@ -64,16 +64,13 @@ def write_build(recipe: Recipe, files: BuildFiles) -> None:
         OSError: a file cannot be written.
     """
     model = recipe.build()
-    if model.compiled:
-        # Saved without its variables, an optimizer would be loaded with a warning.
-        model.optimizer.build(model.trainable_variables)
     files.model.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         model_path, config_path, resolved_path = (
             stack.enter_context(atomic_path(path))
             for path in (files.model, files.config, files.resolved)
         )
-        model.save(model_path)
+        recipe.save(model, model_path)
         config = json.loads(model.to_json())
         config_path.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         resolved_path.write_text(recipe.resolved(), "utf-8")

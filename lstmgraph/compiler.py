@@ -11,6 +11,7 @@ from lstmgraph.expand import expand
 from lstmgraph.passes import run_passes
 from lstmgraph.read_recipe import read_recipe
 from lstmgraph.resolve import resolve
+from lstmgraph.runtime_checks import check_runtime
 from lstmgraph.schema import check_structure
 from lstmgraph.training_checks import check_training
 
@@ -45,6 +46,7 @@ def compile_document(document: Document) -> CompiledRecipe:
     declaration = read_recipe(completed, document.data)
     resolution = resolve(declaration, document)
     graph = run_passes(expand(declaration, resolution, document), document)
+    check_runtime(declaration.runtime, document)
     check_training(declaration, graph, document)
     if document.diagnostics:
         raise _error(document)

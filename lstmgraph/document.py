@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import Diagnostic, Diagnostics, Path, Place, Span
+from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -74,6 +75,8 @@ class Document:
 def read_document(path: FilePath) -> Document:
     """Read a recipe file. What is wrong with it is in the document's diagnostics."""
     name = str(path)
+    if path.suffix == MODEL_SUFFIX:
+        return _read_model_file(path)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -95,6 +98,17 @@ def read_document(path: FilePath) -> Document:
             hint="save the file as UTF-8",
         )
     return parse_document(text, name)
+
+
+def _read_model_file(path: FilePath) -> Document:
+    name = str(path)
+    try:
+        return parse_document(embedded_recipe(path), name)
+    except OSError as error:
+        return _unreadable(name, "L101", f"cannot read the file: {error.strerror or error}")
+    except NoRecipeError as error:
+        hint = "name the recipe itself, or a file that `lstmgraph build` wrote"
+        return _unreadable(name, "L115", f"no recipe in the model file: {error}", hint=hint)
 
 
 def parse_document(text: str, source: str = "<text>") -> Document:

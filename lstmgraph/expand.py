@@ -234,6 +234,7 @@ class _Expansion:
                 if isinstance(layer, RecurrentDeclaration) and layer.return_sequences
             ),
             kernel_choice=self.recipe.runtime.kernel,
+            compiled_by_xla=self.recipe.runtime.xla is True,
             batch_size=self.recipe.runtime.batch_size,
             broken=frozenset(self.broken),
         )

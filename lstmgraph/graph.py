@@ -201,6 +201,8 @@ class Graph:
     returns_sequence: frozenset[str]
     """Recurrent layers of the recipe whose primary output is the sequence."""
     kernel_choice: str = "auto"
+    compiled_by_xla: bool = False
+    """Whether all of the model is, on every machine."""
     batch_size: int | None = None
     """Rows of every batch, where the model is built for one size only."""
     broken: frozenset[str] = frozenset()

@@ -189,8 +189,20 @@ class Runtime:
     dtype_policy: str = "float32"
     kernel: str = "auto"
     xla: str | bool = "auto"
+    device: str = "auto"
+    memory_growth: bool | None = None
+    memory_limit_mb: int | None = None
+    threads: int | None = None
+    strategy: str = "none"
+    deterministic: bool = False
     seed: int | None = None
     batch_size: int | None = None
+
+    @property
+    def gpu_index(self) -> int | None:
+        """Of ``device: gpu:1``, the 1."""
+        _, colon, index = self.device.partition(":")
+        return int(index) if colon else None
 
 
 @dataclass(frozen=True)

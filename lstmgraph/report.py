@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Node, Port
+from lstmgraph.runtime_plan import RuntimeRow, explain_runtime
 
 if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.graph import GraphInput
+    from lstmgraph.machine import Machine
     from lstmgraph.tensors import TensorSpec
 
 
@@ -60,6 +62,7 @@ class Explanation:
     inputs: list[TensorRow]
     layers: list[LayerRow]
     outputs: list[TensorRow]
+    runtime: list[RuntimeRow]
 
     @property
     def trainable_parameters(self) -> int:
@@ -87,8 +90,8 @@ class Explanation:
         return explanation_text(self)
 
 
-def explain(compiled: CompiledRecipe) -> Explanation:
-    """Describe every input, call and output of a compiled recipe."""
+def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
+    """Describe every input, call and output of a compiled recipe, and how it runs on `machine`."""
     graph = compiled.graph
     specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     for node in graph.nodes:
@@ -99,6 +102,7 @@ def explain(compiled: CompiledRecipe) -> Explanation:
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
         layers=[_layer(node, _primary(node, used)) for node in graph.nodes],
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
+        runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
     )
 
 

@@ -199,6 +199,10 @@ def _out_of_bounds(error: StructureError, path: Path) -> Iterator[SchemaMistake]
 
 
 def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    if path == ("runtime", "device"):
+        hint = "write `auto`, `cpu`, `gpu`, or one GPU by its number, such as `gpu:1`"
+        yield SchemaMistake("L205", path, f"{error.instance!r} is not a device", hint)
+        return
     message = f"{error.instance!r} is not a name that can stand here"
     hint = "use letters, digits and underscores, beginning with a letter"
     if path and path[-1] == "name":

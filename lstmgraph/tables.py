@@ -9,6 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from lstmgraph.wording import plain_text
+
 if TYPE_CHECKING:
     from lstmgraph.report import Explanation, LayerRow, TensorRow
 
@@ -32,6 +34,11 @@ def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
         if layer.kernel:
             text = f"kernel of {layer.name}: {layer.kernel} ({layer.kernel_reason})"
             console.print(text, markup=False)
+    console.print("on this machine:", markup=False)
+    for setting in explanation.runtime:
+        if setting.effect:
+            written = f"{setting.key}: {plain_text(setting.value)}"
+            console.print(f"  {written:<22} {setting.effect}", markup=False)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 

@@ -14,7 +14,9 @@ import yaml
 from typer.testing import CliRunner
 
 import lstmgraph
+import lstmgraph.api
 from lstmgraph.cli import app
+from lstmgraph.machine import Machine
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,6 +111,7 @@ def test_readme_shows_what_the_command_prints(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(lstmgraph.api, "this_machine", Machine)  # one without a GPU
     result = CliRunner().invoke(app, command.split())
     shown = [block.strip() for block in blocks(ROOT / "README.md", "text")]
     assert result.output.strip() in shown, f"README.md should show:\n{result.output}"

@@ -8,6 +8,7 @@ import random
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ PACKAGE = TESTS.parent / "lstmgraph"
 INVALID = sorted((TESTS / "recipes" / "invalid").rglob("*.yaml"))
 SHIPPED = sorted((TESTS.parent / "recipes").glob("*.yaml"))
 EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M)
-FOUND_WHEN_BUILDING = {"L901"}
+FOUND_WHEN_BUILDING = {"L761", "L762", "L763", "L901"}
 
 
 def expectations(path: Path) -> list[re.Match[str]]:
@@ -104,6 +105,30 @@ def _latin_1(folder: Path) -> tuple[Diagnostic, ...]:
     return mistakes(path)
 
 
+def _model_without_recipe(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    return mistakes(path)
+
+
+def _truncated_model(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "model.keras"
+    path.write_bytes(b"PK\x03\x04 and no more")
+    return mistakes(path)
+
+
+def _missing_model(folder: Path) -> tuple[Diagnostic, ...]:
+    return mistakes(folder / "missing.keras")
+
+
+def _bomb(folder: Path) -> tuple[Diagnostic, ...]:
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("lstmgraph.recipe.yaml", " " * 10_000_001)
+    return mistakes(path)
+
+
 def _too_large_file(folder: Path) -> tuple[Diagnostic, ...]:
     path = folder / "large.yaml"
     path.write_bytes(b"# " + b"x" * MAX_BYTES)
@@ -146,6 +171,10 @@ AT_RUN_TIME: dict[str, tuple[str, str, str, Callable[[Path], tuple[Diagnostic, .
     "not UTF-8": ("L102", "2:1", "save the file as UTF-8", _latin_1),
     "a large file": ("L103", "1:1", "4,194,304 bytes", _too_large_file),
     "a large text": ("L103", "1:1", "4,194,304 characters", _too_large_text),
+    "a model without a recipe": ("L115", "1:1", "without a recipe in it", _model_without_recipe),
+    "half a model": ("L115", "1:1", "not a whole .keras file", _truncated_model),
+    "no such model": ("L101", "1:1", "No such file", _missing_model),
+    "a bomb for a recipe": ("L115", "1:1", "larger than 10,000,000 bytes", _bomb),
     "override of nothing": ("L121", "1:1", "did you mean 'encoder'", _override_of_nothing),
     "a keyword without words": ("L299", "1:25", "not a multiple of 8", _unworded_keyword),
 }

@@ -59,9 +59,18 @@ def _recurrent_arguments(
         "unroll": kernel == "unrolled",
         "stateful": recurrence.carried,
     }
-    if node.op in ("LSTM", "GRU"):
-        arguments["use_cudnn"] = (forced_cudnn or "auto") if kernel == "cudnn" else False
+    choice = use_cudnn(node, forced=forced_cudnn)
+    if choice is not None:
+        arguments["use_cudnn"] = choice
     return arguments
+
+
+def use_cudnn(node: Node, *, forced: bool) -> bool | str | None:
+    """The argument that keeps a layer to its kernel; None for layers that do not take it."""
+    if node.recurrence is None or node.op not in ("LSTM", "GRU"):
+        return None
+    kernel = node.recurrence.kernel
+    return (forced or "auto") if kernel and kernel.name == "cudnn" else False
 
 
 def _recurrent_layer(

@@ -31,6 +31,8 @@ from lstmgraph.lowering.operations import (
 )
 from lstmgraph.lowering.training import compile_model
 from lstmgraph.passes.checks import SUMS
+from lstmgraph.runtime import compile_predict, scope, start
+from lstmgraph.runtime_plan import choose_xla
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,8 +53,19 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     and outputs are dictionaries with the names of the recipe.
 
     Raises:
-        RecipeError: Keras refused something that the checks let through.
+        RecipeError: Keras refused something that the checks let through, or this machine or process
+            cannot run what the recipe says.
     """
+    machine = start(compiled)
+    with scope(compiled.declaration.runtime):
+        model = _compiled_model(compiled)
+    xla = choose_xla(compiled.declaration.runtime, compiled.graph, machine)
+    if xla.predict:
+        compile_predict(model, xla.most_rows)
+    return model
+
+
+def _compiled_model(compiled: CompiledRecipe) -> keras.Model:
     graph = compiled.graph
     inputs = {name: _keras_input(tensor, graph) for name, tensor in graph.inputs.items()}
     tensors: dict[Port, Tensor] = {

@@ -44,6 +44,8 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
     if choice == "standard":
         return Kernel("standard", "`kernel: standard`")
     obstacles = list(_cudnn_obstacles(node, used))
+    if not obstacles and graph.compiled_by_xla and choice == "auto":
+        return Kernel("standard", "`xla: true`, and XLA cannot compile cuDNN")
     if not obstacles:
         return Kernel("cudnn", CUDNN_MASKED_REASON if node.mask else CUDNN_REASON)
     argument, reason = obstacles[0]

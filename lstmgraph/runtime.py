@@ -1,0 +1,155 @@
+"""What is TensorFlow's own: settings of the process, strategies, and `predict` compiled by itself.
+
+On other backends of Keras a recipe that asks for them is refused, and nothing here is called.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.machine import Machine
+from lstmgraph.runtime_plan import obstacles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.recipe import Runtime
+
+
+def seen_machine() -> Machine:
+    """The GPUs that TensorFlow sees and has not been told to hide; of other backends none."""
+    if keras.backend.backend() != "tensorflow":
+        return Machine(0, "not TensorFlow's", keras.backend.backend())
+    count = len(_tf().config.get_visible_devices("GPU"))
+    return Machine(count, "" if count else "TensorFlow sees none")
+
+
+def start(compiled: CompiledRecipe) -> Machine:
+    """Make the settings of `compiled` that hold for the whole process; returns what is then there.
+
+    Raises:
+        RecipeError: this machine lacks what the recipe asks for, or TensorFlow has started in this
+            process with another setting.
+    """
+    runtime, machine = compiled.declaration.runtime, seen_machine()
+    found = [
+        _diagnostic(compiled, obstacle.code, obstacle.key, obstacle.message, obstacle.hint)
+        for obstacle in obstacles(runtime, machine)
+    ]
+    if machine.backend == "tensorflow" and not found:
+        found = [
+            _diagnostic(
+                compiled,
+                "L761",
+                key,
+                f"`{key}` cannot be set any more: TensorFlow has started in this process",
+                "build this recipe first, or in a process of its own",
+            )
+            for key, setting in _settings(runtime).items()
+            if not _is_taken(setting)
+        ]
+    if found:
+        raise RecipeError(found, compiled.document.sources)
+    if runtime.deterministic and runtime.seed is not None:
+        keras.utils.set_random_seed(runtime.seed)
+        if machine.backend == "tensorflow":
+            _tf().config.experimental.enable_op_determinism()
+    return seen_machine()
+
+
+def scope(runtime: Runtime) -> AbstractContextManager[Any]:
+    """Where variables are made: a copy on each device, with ``strategy: mirrored``."""
+    if runtime.strategy != "mirrored":
+        return nullcontext()
+    tf = _tf()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        return nullcontext()
+    found: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(
+        [device.name for device in devices]
+    ).scope()
+    return found
+
+
+def compile_predict(model: keras.Model, most_rows: int | None) -> None:
+    """Compile `predict` with XLA, and leave `fit` and `evaluate` as they are.
+
+    Keras makes a function of its own for each of the three, and takes the model's ``jit_compile``
+    as it stands when it makes one.
+
+    Args:
+        model: its ``predict_function`` is made.
+        most_rows: batches of more rows are predicted without XLA.
+    """
+    chosen = model.jit_compile
+    model.jit_compile = True
+    model.make_predict_function()
+    model.jit_compile = chosen
+    if most_rows is None:
+        return
+    compiled = model.predict_function
+    model.make_predict_function(force=True)
+    plain = model.predict_function
+
+    def by_rows(batches: Any) -> Any:
+        rows = max(len(tensor) for tensor in keras.tree.flatten(batches[0]))
+        return (compiled if rows <= most_rows else plain)(batches)
+
+    model.predict_function = by_rows
+
+
+def _tf() -> Any:
+    import tensorflow  # noqa: PLC0415 - other backends run without it
+
+    return tensorflow
+
+
+def _settings(runtime: Runtime) -> dict[str, Callable[[], object]]:
+    """What TensorFlow takes only before it starts, by the recipe's key."""
+    config = _tf().config
+    gpus = config.list_physical_devices("GPU")
+    settings: dict[str, Callable[[], object]] = {}
+    if runtime.device == "cpu":
+        settings["device"] = lambda: config.set_visible_devices([], "GPU")
+    elif runtime.gpu_index is not None:
+        chosen = [gpus[runtime.gpu_index]]
+        settings["device"] = lambda: config.set_visible_devices(chosen, "GPU")
+    if runtime.threads is not None:
+        settings["threads"] = lambda: _set_threads(runtime.threads)
+    if runtime.memory_growth is not None:
+        grow = runtime.memory_growth
+        settings["memory_growth"] = lambda: [
+            config.experimental.set_memory_growth(gpu, grow) for gpu in gpus
+        ]
+    if runtime.memory_limit_mb is not None:
+        share = config.LogicalDeviceConfiguration(memory_limit=runtime.memory_limit_mb)
+        settings["memory_limit_mb"] = lambda: [
+            config.set_logical_device_configuration(gpu, [share]) for gpu in gpus
+        ]
+    return settings
+
+
+def _set_threads(count: int | None) -> None:
+    threading = _tf().config.threading
+    threading.set_intra_op_parallelism_threads(count)
+    threading.set_inter_op_parallelism_threads(count)
+
+
+def _is_taken(setting: Callable[[], object]) -> bool:
+    try:
+        setting()
+    except RuntimeError:  # what TensorFlow raises once it has started; equal settings it takes
+        return False
+    return True
+
+
+def _diagnostic(
+    compiled: CompiledRecipe, code: str, key: str, message: str, hint: str
+) -> Diagnostic:
+    path = ("runtime", key)
+    return Diagnostic(code, message, path, compiled.document.place(path, at_key=True), hint)
