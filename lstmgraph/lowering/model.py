@@ -73,7 +73,7 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     )
     _name_operations(model)
     try:
-        compile_model(model, compiled.declaration)
+        compile_model(model, compiled)
     except Exception as error:
         raise _keras_error(compiled, ("training",), "to compile", error) from error
     return model
