@@ -15,6 +15,7 @@ from lstmgraph.catalogue import (
     is_recurrent,
     layer_class,
 )
+from lstmgraph.dtypes import full_dtype
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         at_fault: the paths that the check found wrong.
     """
     runtime = _filled_section(data, "runtime", at_fault)
+    dtype = full_dtype(runtime["dtype_policy"])
     heads = _layers_behind_outputs(data, at_fault)
     layers = {
         name: _layer(layer, runtime["dtype_policy"], is_head=name in heads)
@@ -45,7 +47,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         "name": data.get("name") if ("name",) not in at_fault else None,
         "description": data.get("description", "") if ("description",) not in at_fault else "",
         "inputs": {
-            name: {"shape": tensor["shape"], "dtype": "float32", "time_major": False, **tensor}
+            name: {"shape": tensor["shape"], "dtype": dtype, "time_major": False, **tensor}
             for name, tensor in _sound_entries(data, "inputs", at_fault).items()
         },
         "layers": layers,
@@ -88,14 +90,12 @@ def _layers_behind_outputs(data: Data, at_fault: frozenset[Path]) -> set[str]:
 def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
     kind = layer_class(layer["type"])
     recurrent = is_recurrent(kind)
-    # A softmax or sigmoid in float16 gives a wrong loss, so heads stay in float32
-    # (https://www.tensorflow.org/guide/mixed_precision#building_the_model).
-    keep_float32 = is_head and not recurrent and policy in MIXED_POLICIES
+    keep_float32 = not recurrent and (is_head or _needs_float32(layer, kind))
     filled = {
         "type": layer["type"],
         "input": layer["input"],
         "mask": "inherited",
-        "dtype_policy": "float32" if keep_float32 else policy,
+        "dtype_policy": "float32" if keep_float32 and policy in MIXED_POLICIES else policy,
     }
     if recurrent:
         filled |= _recurrent_defaults(layer, kind)
@@ -110,6 +110,22 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled["layer"] = _overlaid(defaults, inner)
         _fix_data_format(filled["layer"])
     return filled
+
+
+def _needs_float32(layer: Data, kind: str) -> bool:
+    """Whether a layer gives probabilities, or compares what comes in with a value.
+
+    A float16 softmax or sigmoid is 0 or 1 where a loss needs the difference
+    (https://www.tensorflow.org/guide/mixed_precision#building_the_model), wherever it stands;
+    Masking would take 1e-8 for its value of 0.
+    """
+    if kind in ("Softmax", "Masking"):
+        return True
+    inner = layer.get("layer")
+    if isinstance(inner, dict) and _needs_float32(inner, layer_class(inner["type"])):
+        return True
+    activation = str(layer.get("activation"))
+    return "softmax" in activation or "sigmoid" in activation
 
 
 def _fix_data_format(arguments: Data) -> None:

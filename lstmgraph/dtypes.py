@@ -21,6 +21,19 @@ def compute_dtype(policy: str) -> str:
     return COMPUTE_DTYPES[policy]
 
 
+def full_dtype(policy: str) -> str:
+    """The dtype of numbers that a layer of `policy` is given from outside, and that no layer made.
+
+    A mixed policy rounds them where they are used: what they are is known in float32.
+    """
+    return "float64" if policy == "float64" else "float32"
+
+
+def is_half(dtype: str) -> bool:
+    """Whether `dtype` holds real numbers of 16 bits."""
+    return dtype in {"float16", "bfloat16"}
+
+
 def is_float(dtype: str) -> bool:
     """Whether `dtype` holds real numbers."""
     return dtype in {"float16", "bfloat16", "float32", "float64"}

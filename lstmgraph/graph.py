@@ -55,6 +55,8 @@ class MaskSpec:
     shape: tuple[Dim, ...]
     padding: str = field(default="any", compare=False)  # what is known of it, not what it is
     value: float | None = None
+    dtype: str | None = None
+    """For a value: what `port` is cast to before it is compared, as a Masking layer does."""
     like: Port | None = field(default=None, compare=False)
     """For lengths: a sequence with as many steps as the mask has."""
     parts: tuple[tuple[Port, MaskSpec | None], ...] = ()

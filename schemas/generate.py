@@ -167,6 +167,10 @@ def layer_definitions(spellings: dict[str, list[str]]) -> dict[str, Schema]:
         "type": {"$ref": "#/$defs/layer/properties/type"},
         "input": {"not": {}},
         "mask": {"not": {}},
+        "dtype_policy": {
+            "description": "write it on the wrapper: both layers have one policy",
+            "not": {},
+        },
     }
     return {
         "layer": {

@@ -135,6 +135,9 @@ POOLING_REFUSALS = [
     refusal("MaxPooling1D", f(9, 3), says="positive", argument="strides", strides=0),
     refusal("AveragePooling1D", i(9, 3), says="floats", input=0),
     refusal("MaxPooling3D", i(4, 4, 4, 3), says="floats", input=0),
+    refusal(
+        "MaxPooling3D", f(4, 4, 4, 3), says="float64", argument="dtype_policy", policy="float64"
+    ),
     refusal("GlobalMaxPooling1D", f(3), says="(batch, steps, channels)", input=0),
     refusal("AdaptiveMaxPooling1D", f(3), says="(batch, steps", input=0, output_size=2),
     refusal("AdaptiveAveragePooling2D", i(8, 8, 3), says="floats", input=0, output_size=2),

@@ -72,6 +72,16 @@ RESHAPING_REFUSALS = [
     refusal(
         "CenterCrop", f(8, 3), says="(batch, height", input=0, stricter=True, height=2, width=2
     ),
+    refusal(
+        "CenterCrop",
+        f(8, 8, 3),
+        says="in float32 alone",
+        argument="dtype_policy",
+        stricter=True,
+        height=9,
+        width=2,
+        policy="mixed_float16",
+    ),
 ]
 
 ELEMENTWISE_REFUSALS = [
@@ -108,6 +118,7 @@ ELEMENTWISE_REFUSALS = [
 ]
 
 PREPROCESSING_REFUSALS = [
+    refusal("MelSpectrogram", f(4096), says="float64", argument="dtype_policy", policy="float64"),
     refusal(
         "Rescaling", f(1), says="do not fit", argument="scale", stricter=True, scale=[1.0, 2.0]
     ),

@@ -53,11 +53,16 @@ inputs: {ids: {shape: [time], dtype: int32}}
 layers:
   embedding: {type: embedding, input: ids, input_dim: 10, output_dim: 3, mask_zero: true}
   reader: {type: lstm, input: embedding, units: 4, bidirectional: true, initial_state: input}
-  y: {type: dense, input: reader.sequence, units: 2, activation: softmax}
-outputs: {y: y}
+  low: {type: gru, input: reader.sequence, units: 3, dtype_policy: mixed_bfloat16, initial_state: learned}
+  high: {type: gru, input: low.sequence, units: 3, dtype_policy: float64, initial_state: {constant: 0.1}}
+  y: {type: dense, input: high.sequence, units: 2, activation: softmax}
+outputs: {y: y, low: low.state, read: reader.last}
 runtime: {seed: 3, dtype_policy: mixed_float16}
-training: {loss: sparse_categorical_crossentropy, metrics: [sparse_categorical_accuracy]}
+training:
+  loss: {y: sparse_categorical_crossentropy}
+  metrics: {y: [sparse_categorical_accuracy]}
 """
+OTHER_POLICIES = ("mixed_bfloat16", "float64")
 
 LOAD_AND_PREDICT = """
 import sys, warnings
@@ -90,6 +95,9 @@ def recipes() -> dict[str, lstmgraph.Recipe]:
     for name, text in inline.items():
         found[name] = lstmgraph.load(with_header(text, name), overrides={"runtime.seed": 5})
     found["mixed"] = load(MIXED, "mixed")
+    for policy in OTHER_POLICIES:
+        text = with_header(MIXED, f"mixed-{policy}")
+        found[f"mixed-{policy}"] = lstmgraph.load(text, overrides={"runtime.dtype_policy": policy})
     return found
 
 

@@ -39,11 +39,13 @@ def additive_attention(call: Call) -> LayerFacts:
         require_number(call, index)
     _check_scores(call, query, value, key)
     weights = static_dim(call, -1)
+    scaled = call.arguments["use_scale"]
     floats = any(is_float(spec.dtype) for spec in call.inputs)
+    floats |= scaled and call.compute_dtype == "float64"  # of the scale
     return call.facts(
         (*query.shape[:-1], value.shape[-1]),
         dtype=None if floats else FLOAT_OF_INTEGERS,
-        trainable=weights if call.arguments["use_scale"] else 0,
+        trainable=weights if scaled else 0,
     )
 
 

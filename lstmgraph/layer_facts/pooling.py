@@ -4,6 +4,7 @@ from lstmgraph.layer_facts.core import (
     FLOAT_OF_INTEGERS,
     Call,
     LayerFacts,
+    LayerMistake,
     is_float,
     kept_dtype,
     per_dimension,
@@ -18,7 +19,7 @@ def pooling(call: Call) -> LayerFacts:
     """MaxPooling, AveragePooling: (batch, *sizes, channels) -> (batch, *places, channels)."""
     dimensions = _dimensions(call)
     image = spatial_input(call, dimensions)
-    _refuse_integers(call)
+    _refuse_dtypes(call)
     require_positive(call, "pool_size", "strides")
     windows = per_dimension(call, "pool_size", dimensions)
     steps = windows
@@ -35,7 +36,7 @@ def pooling(call: Call) -> LayerFacts:
 def adaptive_pooling(call: Call) -> LayerFacts:
     """AdaptiveMaxPooling, AdaptiveAveragePooling: the spatial sizes become ``output_size``."""
     image = spatial_input(call, _dimensions(call))
-    _refuse_integers(call)
+    _refuse_dtypes(call)
     require_positive(call, "output_size")
     sizes = per_dimension(call, "output_size", _dimensions(call))
     return call.facts(image.shape(sizes, image.channels), dtype=kept_dtype(call, call.input))
@@ -56,8 +57,14 @@ def _dimensions(call: Call) -> int:
     return int(call.layer[-2])
 
 
-def _refuse_integers(call: Call) -> None:
-    """TensorFlow has no average of integers, and no maximum of integers in 3D."""
+def _refuse_dtypes(call: Call) -> None:
+    """TensorFlow has no average of integers, and in 3D no maximum of integers or float64."""
     if "Average" in call.layer or _dimensions(call) == 3:
         require_float(call)
     require_number(call)
+    if "Max" in call.layer and _dimensions(call) == 3 and call.compute_dtype == "float64":
+        raise LayerMistake(
+            f"{call.layer} does not compute in float64",
+            argument="dtype_policy",
+            hint="use float32 or mixed_float16",
+        )

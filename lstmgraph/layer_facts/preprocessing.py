@@ -45,9 +45,11 @@ def category_encoding(call: Call) -> LayerFacts:
             hint="give the number of categories",
         )
     require_ids(call)
+    # Keras declares its compute dtype, and counts in float32 where that has only 16 bits.
+    dtype = "float64" if call.compute_dtype == "float64" else "float32"
     if call.arguments["output_mode"] == "one_hot":
         squeezed = spec.rank > 1 and spec.shape[-1] == 1
-        return call.facts((*(spec.shape[:-1] if squeezed else spec.shape), tokens))
+        return call.facts((*(spec.shape[:-1] if squeezed else spec.shape), tokens), dtype=dtype)
     # Keras takes (batch,) for one row, and sums (batch, a, b) over a while declaring (batch, a).
     require_rank(
         call,
@@ -55,13 +57,19 @@ def category_encoding(call: Call) -> LayerFacts:
         "(batch, categories)",
         hint="reshape the input to (batch, categories), or use `output_mode: one_hot`",
     )
-    return call.facts((spec.shape[0], tokens))
+    return call.facts((spec.shape[0], tokens), dtype=dtype)
 
 
 def mel_spectrogram(call: Call) -> LayerFacts:
     """MelSpectrogram: (batch, samples) -> (batch, num_mel_bins, ceil((samples + 1) / stride))."""
     spec = call.input
     require_rank(call, 2, "(batch, samples)")
+    if call.compute_dtype == "float64":
+        raise LayerMistake(
+            "MelSpectrogram does not compute in float64",
+            argument="dtype_policy",
+            hint="use float32 or mixed_float16",
+        )
     require_positive(call, "fft_length", "sequence_stride", "num_mel_bins", "sequence_length")
     fft, stride = call.arguments["fft_length"], call.arguments["sequence_stride"]
     if (call.arguments["sequence_length"] or fft) > fft:

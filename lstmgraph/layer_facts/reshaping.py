@@ -168,8 +168,22 @@ def resizing(call: Call) -> LayerFacts:
 
 
 def center_crop(call: Call) -> LayerFacts:
-    """CenterCrop: as Resizing, and always floats."""
-    return call.facts(_resized(call))
+    """CenterCrop: as Resizing, and always floats.
+
+    A smaller image is resized instead, which Keras does in float32.
+    """
+    shape = _resized(call)
+    grown = any(
+        isinstance(before, int) and isinstance(after, int) and before < after
+        for before, after in zip(call.input.shape, shape, strict=True)
+    )
+    if grown and call.compute_dtype != "float32":
+        raise LayerMistake(
+            f"CenterCrop resizes {call.input}, which is smaller, in float32 alone",
+            argument="dtype_policy",
+            hint="write `dtype_policy: float32` on this layer",
+        )
+    return call.facts(shape)
 
 
 def _resized(call: Call) -> Sequence[Dim]:

@@ -30,6 +30,7 @@ class Masks:
     def _make(self, mask: MaskSpec) -> Tensor:
         source = self._tensors[mask.port]
         if mask.kind == "value":
+            source = ops.cast(source, mask.dtype) if mask.dtype else source
             return ops.any(ops.not_equal(source, mask.value), axis=-1)
         if mask.kind == "ids":
             return ops.not_equal(source, 0)

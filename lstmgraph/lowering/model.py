@@ -86,7 +86,7 @@ def _compiled_model(compiled: CompiledRecipe) -> keras.Model:
     )
     _name_operations(model)
     try:
-        compile_model(model, compiled.declaration)
+        compile_model(model, compiled)
     except Exception as error:
         raise _keras_error(compiled, ("training",), "to compile", error) from error
     return model

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
+from lstmgraph.dtypes import full_dtype
 from lstmgraph.graph import CONSTANT_STATE, JOIN, ROW_IDS
 
 if TYPE_CHECKING:
@@ -40,10 +41,15 @@ def batch_major(sequence: Tensor) -> Tensor:
     return ops.swapaxes(sequence, 0, 1)
 
 
-def constant_state(sequence: Tensor, units: int, value: float | tuple[float, ...]) -> Tensor:
-    """(batch, units) of the same numbers in every row: zeros like the batch, and the numbers."""
-    zeros = ops.repeat(ops.zeros_like(sequence[:, 0, :1]), units, axis=-1)
-    return ops.add(zeros, np.array(value, "float32") if isinstance(value, tuple) else value)
+def constant_state(
+    sequence: Tensor, units: int, value: float | tuple[float, ...], dtype: str
+) -> Tensor:
+    """(batch, units) of the same numbers in every row: zeros like the batch, and the numbers.
+
+    In `dtype`, whatever the sequence's is: the numbers are the recipe's.
+    """
+    zeros = ops.repeat(ops.zeros_like(sequence[:, 0, :1], dtype=dtype), units, axis=-1)
+    return ops.add(zeros, np.array(value, dtype) if isinstance(value, tuple) else value)
 
 
 def row_ids(sequence: Tensor) -> Tensor:
@@ -64,7 +70,8 @@ def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
 
 
 def _constant(node: Node, inputs: list[Tensor]) -> Tensor:
-    return constant_state(inputs[0], node.arguments["units"], node.arguments["value"])
+    arguments, dtype = node.arguments, full_dtype(node.dtype_policy)
+    return constant_state(inputs[0], arguments["units"], arguments["value"], dtype)
 
 
 OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {

@@ -7,42 +7,67 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.catalogue import named_class
+from lstmgraph.passes.gradients import scales_loss
 from lstmgraph.training_checks import is_by_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmgraph.recipe import RecipeDeclaration, Training
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.recipe import Training
+
+CHOSEN_BY_SHAPE = "accuracy"
+"""The metric that Keras chooses by the shapes of outputs and targets, given as this text alone."""
 
 
-def compile_model(model: keras.Model, recipe: RecipeDeclaration) -> None:
+def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
     """Compile `model` as the recipe says; losses and metrics are given for each output by name."""
+    recipe = compiled.declaration
+    scaled = scales_loss(compiled.graph)
+    _set_own_policy(model, recipe.runtime.dtype_policy, scaled=scaled)
     training = recipe.training
     if training is None:
         if recipe.runtime.xla != "auto":  # `predict` runs without a loss
             model.jit_compile = recipe.runtime.xla
         return
-    losses = _losses(training, list(model.output))
-    policies = {layer.dtype_policy for layer in recipe.layers.values()}
+    dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
+    losses = _losses(training, dtypes)
     model.compile(
-        optimizer=_optimizer(training, scales_loss="mixed_float16" in policies),
+        optimizer=_optimizer(training, scaled=scaled),
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
-        metrics=_metrics(training, list(losses)) or None,
+        metrics=_metrics(training, {name: dtypes[name] for name in losses}) or None,
         jit_compile=recipe.runtime.xla,
+        auto_scale_loss=False,
     )
 
 
-def _optimizer(training: Training, *, scales_loss: bool) -> keras.Optimizer:
+def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:
+    """Give the model itself a policy, which would else be the user's global one.
+
+    By it Keras decides whether a `compile` by hand scales the loss.
+    """
+    fallback = "float32" if policy == "mixed_float16" else policy
+    model.dtype_policy = keras.DTypePolicy("mixed_float16" if scaled else fallback)
+
+
+def _optimizer(training: Training, *, scaled: bool) -> keras.Optimizer:
     optimizer: keras.Optimizer = _named("optimizers", "optimizer", training.optimizer)
-    # Keras scales the loss by itself only under a global policy, which is never set here.
-    return keras.optimizers.LossScaleOptimizer(optimizer) if scales_loss else optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
 
-def _losses(training: Training, names: list[str]) -> dict[str, Any]:
-    losses = training.loss if is_by_output(training.loss) else dict.fromkeys(names, training.loss)
-    return {name: _string_or_object("losses", "loss", loss) for name, loss in losses.items()}
+def _loss_dtype(output: keras.KerasTensor) -> str:
+    """What a loss of `output` is computed in; by itself Keras takes the user's global `floatx`."""
+    return "float64" if output.dtype == "float64" else "float32"
+
+
+def _losses(training: Training, dtypes: Mapping[str, str]) -> dict[str, Any]:
+    losses = training.loss if is_by_output(training.loss) else dict.fromkeys(dtypes, training.loss)
+    return {
+        name: _named("losses", "loss", _mapping(loss), dtype=dtypes[name])
+        for name, loss in losses.items()
+    }
 
 
 def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, float] | None:
@@ -51,23 +76,30 @@ def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, fl
     return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 
 
-def _metrics(training: Training, trained: list[str]) -> dict[str, list[Any]]:
+def _metrics(training: Training, dtypes: Mapping[str, str]) -> dict[str, list[Any]]:
     """A list of metrics is for every output that has a loss: the others have no targets."""
     written = training.metrics
-    by_output = written if isinstance(written, dict) else dict.fromkeys(trained, written)
+    by_output = written if isinstance(written, dict) else dict.fromkeys(dtypes, written)
     return {
-        name: [_string_or_object("metrics", "metric", metric) for metric in metrics]
+        name: [_metric(metric, dtypes.get(name, "float32")) for metric in metrics]
         for name, metrics in by_output.items()
         if metrics
     }
 
 
-def _string_or_object(module: str, family: str, value: str | Mapping[str, Any]) -> Any:
-    return value if isinstance(value, str) else _named(module, family, value)
+def _metric(value: str | Mapping[str, Any], dtype: str) -> Any:
+    if isinstance(value, str) and value.lower() == CHOSEN_BY_SHAPE:
+        return value
+    name = {"name": value} if isinstance(value, str) else {}  # in the logs, as Keras has it
+    return _named("metrics", "metric", {**name, **_mapping(value)}, dtype=dtype)
 
 
-def _named(module: str, family: str, value: Mapping[str, Any]) -> Any:
-    arguments = {key: argument for key, argument in value.items() if key != "type"}
+def _mapping(value: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": value} if isinstance(value, str) else value
+
+
+def _named(module: str, family: str, value: Mapping[str, Any], **own: Any) -> Any:
+    arguments = {**{key: each for key, each in value.items() if key != "type"}, **own}
     rate = arguments.get("learning_rate")
     if isinstance(rate, dict):
         arguments["learning_rate"] = _named("optimizers.schedules", "learning_rate_schedule", rate)

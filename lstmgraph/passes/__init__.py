@@ -8,6 +8,7 @@ from lstmgraph.passes.checks import check_graph
 from lstmgraph.passes.kernels import choose_kernels
 from lstmgraph.passes.masks import place_masks
 from lstmgraph.passes.names import check_names
+from lstmgraph.passes.outputs import widen_outputs
 from lstmgraph.passes.ports import choose_ports
 from lstmgraph.passes.shapes import infer_shapes
 from lstmgraph.passes.states import wire_states
@@ -25,6 +26,7 @@ PASSES: tuple[Pass, ...] = (
     choose_ports,
     check_names,
     infer_shapes,
+    widen_outputs,
     place_masks,
     choose_kernels,
     check_graph,

@@ -135,8 +135,9 @@ def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
     """The mask that Masking makes, or Embedding with ``mask_zero``."""
     source = node.inputs[0]
     if node.op == "Masking":
-        value = node.arguments["mask_value"]
-        return MaskSpec("value", source, specs[source].shape[:-1], value=value)
+        value, spec, output = node.arguments["mask_value"], specs[source], node.outputs[OUTPUT]
+        dtype = output.dtype if output.dtype != spec.dtype else None
+        return MaskSpec("value", source, spec.shape[:-1], value=value, dtype=dtype)
     if node.op == "Embedding" and node.arguments["mask_zero"]:
         return MaskSpec("ids", source, specs[source].shape)
     return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.catalogue import CELLS
-from lstmgraph.dtypes import compute_dtype, is_float, promoted
+from lstmgraph.dtypes import compute_dtype, full_dtype, is_float, promoted
 from lstmgraph.graph import (
     CONSTANT_STATE,
     JOIN,
@@ -209,8 +209,7 @@ def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
 
 
 def _constant_state(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
-    dtype = "float64" if node.dtype_policy == "float64" else "float32"
-    return TensorSpec((BATCH, node.arguments["units"]), dtype)
+    return TensorSpec((BATCH, node.arguments["units"]), full_dtype(node.dtype_policy))
 
 
 def _row_ids(_node: Node, _inputs: list[TensorSpec]) -> TensorSpec:

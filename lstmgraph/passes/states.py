@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import keras_arguments
-from lstmgraph.dtypes import is_float
+from lstmgraph.dtypes import full_dtype, is_float
 from lstmgraph.graph import (
     CONSTANT_STATE,
     ROW_IDS,
@@ -163,8 +163,7 @@ class _Wiring:
             name = form.names[position]
             path = (*form.path, "inputs", position)
         units = _units(node, slot)
-        dtype = "float64" if node.dtype_policy == "float64" else "float32"
-        spec = TensorSpec((BATCH, units), dtype)
+        spec = TensorSpec((BATCH, units), full_dtype(node.dtype_policy))
         if name not in self.inputs:
             self.inputs[name] = GraphInput(name, spec, path, made=True)
         elif self.inputs[name].spec.shape != spec.shape:
