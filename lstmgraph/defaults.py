@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
+FLOAT32_LAYERS = frozenset({"Softmax", "Masking", "GlobalAveragePooling1D", "UnitNormalization"})
+"""Layers that 16 bits make wrong, and that Keras does not keep from them by itself.
+
+Masking would take 1e-8 for its value of 0. The sum of masked steps, and that of squares (of Dot's
+`normalize` too), passes the largest number of float16, 65504.
+"""
+
 Data = dict[str, Any]
 
 
@@ -113,13 +120,12 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
 
 
 def _needs_float32(layer: Data, kind: str) -> bool:
-    """Whether a layer gives probabilities, or compares what comes in with a value.
+    """Whether a layer without a recurrence would be wrong in 16 bits, wherever it stands.
 
     A float16 softmax or sigmoid is 0 or 1 where a loss needs the difference
-    (https://www.tensorflow.org/guide/mixed_precision#building_the_model), wherever it stands;
-    Masking would take 1e-8 for its value of 0.
+    (https://www.tensorflow.org/guide/mixed_precision#building_the_model).
     """
-    if kind in ("Softmax", "Masking"):
+    if kind in FLOAT32_LAYERS or layer.get("normalize"):
         return True
     inner = layer.get("layer")
     if isinstance(inner, dict) and _needs_float32(inner, layer_class(inner["type"])):

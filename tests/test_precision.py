@@ -117,6 +117,29 @@ def test_own_policy_of_a_layer_wins() -> None:
     np.testing.assert_array_equal(found["y"], found["y"].astype("float16"))
 
 
+def test_sums_of_a_mixed_model_do_not_pass_the_largest_number() -> None:
+    """The sum of the masked steps is 120 000, and that of the squares is 360 000."""
+    by_hand = keras.layers.GlobalAveragePooling1D(dtype="mixed_float16")
+    x = np.full((1, 3000, 4), 40, "float32")
+    assert np.isinf(by_hand(x, mask=np.ones((1, 3000), bool))).all()
+    model = build(
+        """
+        inputs: {x: {shape: [time, 4]}}
+        layers:
+          masked: {type: masking, input: x}
+          mean: {type: global_average_pooling1d, input: masked}
+          wide: {type: rescaling, input: mean, scale: 7.5}
+          unit: {type: unit_normalization, input: wide}
+          alike: {type: dot, input: [wide, wide], axes: -1, normalize: true}
+          y: {type: concatenate, input: [mean, unit, alike]}
+        outputs: {y: y}
+        runtime: {dtype_policy: mixed_float16}
+        """
+    )
+    wanted = [[40] * 4 + [0.5] * 4 + [1]]
+    np.testing.assert_allclose(outputs_of(model, {"x": x})["y"], wanted, rtol=1e-3)
+
+
 SQUASHING = {
     "dense": "{type: dense, input: x, units: 3, activation: softmax}",
     "sigmoid": "{type: dense, input: x, units: 3, activation: sigmoid}",

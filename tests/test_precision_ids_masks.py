@@ -36,8 +36,9 @@ def test_ids_pass_through_any_chain_of_layers(policy: str) -> None:
         lines.append(f"  layer{number}: {layer.replace('INPUT', source)}")
         source = f"layer{number}"
     text = "\n".join(lines)
+    ids = "{shape: [4, 2], dtype: int32}"
     model = build(
-        f"inputs: {{ids: {{shape: [4, 2], dtype: int32}}, added: {{shape: [4, 2], dtype: int32}}}}\n"
+        f"inputs: {{ids: {ids}, added: {ids}}}\n"
         f"layers:\n{text}\noutputs: {{ids: {source}}}\nruntime: {{dtype_policy: {policy}}}\n"
     )
     layers = [model.get_layer(f"layer{number}") for number in range(len(PASSES_IDS_ON))]
@@ -114,7 +115,8 @@ def test_masking_asked_for_in_float16_masks_what_it_gives_on() -> None:
 
 def test_masking_of_float64_data_masks_what_it_gives_on() -> None:
     """1e-46 is a number of float64, and 0 in float32."""
-    x = np.where(SMALL == np.float32(1e-8), 1e-46, SMALL.astype("float64"))
+    x = SMALL.astype("float64")
+    x[:, 0] = 1e-46
     text = """
     inputs: {{x: {{shape: [time, 2], dtype: float64}}}}
     layers:

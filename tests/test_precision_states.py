@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import keras
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import reference as ref
 from building import Arrays, batch_for, build, load, outputs_of, randomise, weights_by_layer
 from numpy_model import NumpyModel
+
+if TYPE_CHECKING:
+    import keras
+
+    from lstmgraph import Recipe
 
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float64")
 MOST_ERROR = {"float32": 2e-6, "mixed_float16": 5e-3, "mixed_bfloat16": 4e-2, "float64": 1e-13}
@@ -16,7 +22,10 @@ MOST_ERROR = {"float32": 2e-6, "mixed_float16": 5e-3, "mixed_bfloat16": 4e-2, "f
 PASSED_ON = {
     "lstm": ("type: lstm, units: 4", "type: lstm, units: 4, initial_state: {source}"),
     "gru": ("type: gru, units: 4", "type: gru, units: 4, initial_state: {source}"),
-    "simple_rnn": ("type: simple_rnn, units: 4", "type: simple_rnn, units: 4, initial_state: {source}"),
+    "simple_rnn": (
+        "type: simple_rnn, units: 4",
+        "type: simple_rnn, units: 4, initial_state: {source}",
+    ),
     "both ways": (
         "type: lstm, units: 4, bidirectional: true",
         "type: lstm, units: 4, bidirectional: true, initial_state: {source}",
@@ -45,7 +54,9 @@ PASSED_ON = {
 def test_states_pass_between_any_two_precisions(kind: str) -> None:
     """All pairs in one model: each of float32 and float64 computes from the numbers it is given."""
     source, target = PASSED_ON[kind]
-    layers = {f"from_{one}": f"{{{source.format()}, input: x, dtype_policy: {one}}}" for one in POLICIES}
+    layers = {
+        f"from_{one}": f"{{{source.format()}, input: x, dtype_policy: {one}}}" for one in POLICIES
+    }
     outputs = [f"from_{one}: from_{one}.state" for one in POLICIES]
     for one in POLICIES:
         for other in POLICIES:
@@ -70,7 +81,7 @@ def test_states_pass_between_any_two_precisions(kind: str) -> None:
             np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=most, err_msg=name)
 
 
-def in_numpy(recipe, model: keras.Model, data: Arrays) -> Arrays:
+def in_numpy(recipe: Recipe, model: keras.Model, data: Arrays) -> Arrays:
     values = NumpyModel(recipe._compiled.completed, weights_by_layer(model), data).outputs()
     return {name: value.array for name, value in values.items()}
 

@@ -1,4 +1,4 @@
-"""Training in 16 bits learns what float32 learns: the loss is scaled where float16 would lose it."""
+"""Training in 16 bits learns what float32 learns: the loss is scaled where float16 loses it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def loss_scaled(layers: str, outputs: str = "{y: y}", policy: str = "float32") -
 
 
 HALF = "dtype_policy: mixed_float16"
+FROZEN = "trainable: false"
 SCALED = {
     "one recurrent layer": f"y: {{type: lstm, input: x, units: 2, {HALF}}}",
     "both ways": f"y: {{type: gru, input: x, units: 2, bidirectional: true, {HALF}}}",
@@ -43,21 +44,21 @@ SCALED = {
     ),
     "frozen, but what is before it trains": (
         "low: {type: dense, input: x, units: 2}\n"
-        f"          y: {{type: lstm, input: low, units: 2, trainable: false, {HALF}}}"
+        f"          y: {{type: lstm, input: low, units: 2, {FROZEN}, {HALF}}}"
     ),
     "by the state alone": (
         "low: {type: lstm, input: x, units: 2}\n"
-        f"          y: {{type: lstm, input: x, units: 2, trainable: false, initial_state: low, {HALF}}}"
+        f"          y: {{type: lstm, input: x, units: 2, {FROZEN}, initial_state: low, {HALF}}}"
     ),
     "a learned state": (
-        f"y: {{type: lstm, input: x, units: 2, trainable: false, initial_state: learned, {HALF}}}"
+        f"y: {{type: lstm, input: x, units: 2, {FROZEN}, initial_state: learned, {HALF}}}"
     ),
 }
 NOT_SCALED = {
     "float32": "y: {type: lstm, input: x, units: 2}",
     "bfloat16": "y: {type: lstm, input: x, units: 2, dtype_policy: mixed_bfloat16}",
     "frozen": (
-        f"low: {{type: lstm, input: x, units: 2, trainable: false, return_sequences: true, {HALF}}}\n"
+        f"low: {{type: gru, input: x, units: 2, {FROZEN}, return_sequences: true, {HALF}}}\n"
         "          y: {type: dense, input: low, units: 2}"
     ),
     "nothing trains before it": (
@@ -219,6 +220,7 @@ def test_metrics_of_a_float64_model_are_float64() -> None:
     metrics = {metric.name: metric.dtype for metric in model._compile_metrics.metrics}
     assert metrics == {"mae": "float64"}
     assert {loss.dtype for loss in model.loss.values()} == {"float64"}
+    assert "dtype" not in model.loss["y"].get_config()  # a loaded model's loss is float32
 
 
 # What is saved.

@@ -53,8 +53,18 @@ inputs: {ids: {shape: [time], dtype: int32}}
 layers:
   embedding: {type: embedding, input: ids, input_dim: 10, output_dim: 3, mask_zero: true}
   reader: {type: lstm, input: embedding, units: 4, bidirectional: true, initial_state: input}
-  low: {type: gru, input: reader.sequence, units: 3, dtype_policy: mixed_bfloat16, initial_state: learned}
-  high: {type: gru, input: low.sequence, units: 3, dtype_policy: float64, initial_state: {constant: 0.1}}
+  low:
+    type: gru
+    input: reader.sequence
+    units: 3
+    dtype_policy: mixed_bfloat16
+    initial_state: learned
+  high:
+    type: gru
+    input: low.sequence
+    units: 3
+    dtype_policy: float64
+    initial_state: {constant: 0.1}
   y: {type: dense, input: high.sequence, units: 2, activation: softmax}
 outputs: {y: y, low: low.state, read: reader.last}
 runtime: {seed: 3, dtype_policy: mixed_float16}
