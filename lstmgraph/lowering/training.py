@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.catalogue import named_class
-from lstmgraph.training_checks import is_by_output
+from lstmgraph.metric_names import losses_by_output, metric_name, metrics_by_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def compile_model(model: keras.Model, recipe: RecipeDeclaration) -> None:
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
-        metrics=_metrics(training, list(losses)) or None,
+        metrics=_metrics(training, list(model.output)) or None,
         jit_compile=recipe.runtime.xla,
     )
 
@@ -41,7 +41,7 @@ def _optimizer(training: Training, *, scales_loss: bool) -> keras.Optimizer:
 
 
 def _losses(training: Training, names: list[str]) -> dict[str, Any]:
-    losses = training.loss if is_by_output(training.loss) else dict.fromkeys(names, training.loss)
+    losses = losses_by_output(training, names)
     return {name: _string_or_object("losses", "loss", loss) for name, loss in losses.items()}
 
 
@@ -51,15 +51,18 @@ def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, fl
     return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 
 
-def _metrics(training: Training, trained: list[str]) -> dict[str, list[Any]]:
-    """A list of metrics is for every output that has a loss: the others have no targets."""
-    written = training.metrics
-    by_output = written if isinstance(written, dict) else dict.fromkeys(trained, written)
+def _metrics(training: Training, names: list[str]) -> dict[str, list[Any]]:
     return {
-        name: [_string_or_object("metrics", "metric", metric) for metric in metrics]
-        for name, metrics in by_output.items()
+        name: [_metric(metric) for metric in metrics]
+        for name, metrics in metrics_by_output(training, names).items()
         if metrics
     }
+
+
+def _metric(metric: str | Mapping[str, Any]) -> Any:
+    if isinstance(metric, str):
+        return metric
+    return _named("metrics", "metric", {**metric, "name": metric_name(metric)})
 
 
 def _string_or_object(module: str, family: str, value: str | Mapping[str, Any]) -> Any:
