@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 
 
 def check_callbacks(
-    recipe: RecipeDeclaration, training: Training, graph: Graph, document: Document
+    recipe: RecipeDeclaration,
+    training: Training,
+    graph: Graph,
+    outputs: list[str] | None,
+    document: Document,
 ) -> None:
-    """Report numbers that are watched and will not be there, and settings that clash."""
-    if not recipe.broken and len(graph.outputs) == len(document.data["outputs"]):
-        names = logged_names(training, list(graph.outputs))
+    """Report numbers that are watched and will not be there, and settings that clash.
+
+    Args:
+        outputs: the names of all outputs; None where some are wrong, and so unknown.
+    """
+    if outputs is not None:
+        names = logged_names(training, outputs)
         for callback, arguments in watching(training).items():
             _check_monitor(callback, arguments, names, document)
     _check_plateau(training, document)

@@ -42,7 +42,8 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
     _check_weights(training, outputs, document)
     _check_clipping(training.optimizer, document)
     _check_schedule(training.optimizer, document)
-    check_callbacks(recipe, training, graph, document)
+    sound = outputs == list(graph.outputs)
+    check_callbacks(recipe, training, graph, outputs if sound and outputs else None, document)
 
 
 def _check_weights(training: Training, outputs: list[str], document: Document) -> None:
