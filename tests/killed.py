@@ -1,11 +1,10 @@
-"""Trainings in child processes that are killed. A server that has imported TensorFlow forks them."""
+"""Trainings in child processes that are killed; a server with TensorFlow imported forks them."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,11 +36,9 @@ def train_to_the_end(case: str, folder: str, deadly_call: int = 0) -> None:
     if deadly_call:
         os.fsync = counted(os.fsync)  # type: ignore[assignment]
         Path.replace = counted(Path.replace)  # type: ignore[assignment,method-assign]
-    from training_cases import recipe, train_small  # noqa: PLC0415 - in the child alone
+    from training_cases import train_small  # noqa: PLC0415 - in the child alone
 
-    assert recipe(case)
-    train_small(case, folder)
-    sys.stdout.flush()
+    train_small(case, folder, **{"runtime.deterministic": True})
 
 
 def run(case: str, folder: Path, *, deadly_call: int = 0, seconds: float | None = None) -> int:

@@ -11,6 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import pytest
 from killed import CONTEXT, KILLED, run, train_to_the_end, wait_for
@@ -59,7 +60,7 @@ def test_killed_while_files_are_written_it_ends_with_the_same_numbers(tmp_path: 
         code = run("stopping", killed, deadly_call=rng.randrange(5, 18))
         assert code in {KILLED, 0}
         if (killed / "checkpoint.keras").exists():
-            lstmgraph.load_model(killed / "checkpoint.keras")
+            keras.models.load_model(killed / "checkpoint.keras")
     assert run("stopping", killed) == 0
     assert numbers(killed) == wanted
 

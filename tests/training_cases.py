@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 from building import with_header
 
@@ -84,7 +85,10 @@ def arrays(rows: int = ROWS, seed: int = 0) -> tuple[dict[str, np.ndarray], dict
 
 
 def train_small(case: str, folder: str, **options: Any) -> Any:
-    return recipe(case).train(arrays(), arrays(13, seed=1), folder=folder, **options)
+    """Overrides of the recipe are the options with a dot in their names."""
+    overrides = {name: options.pop(name) for name in [*options] if "." in name}
+    small = recipe(case, **overrides)
+    return small.train(arrays(), arrays(13, seed=1), folder=folder, **options)
 
 
 def numbers(folder: Path) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def numbers(folder: Path) -> dict[str, Any]:
     for name in ("small", "best", "checkpoint"):
         path = folder / f"{name}.keras"
         if path.exists():
-            model = lstmgraph.load_model(path)
+            model = keras.models.load_model(path)
             found[name] = [w.tobytes() for w in model.get_weights()]
             found[f"{name} optimizer"] = [
                 np.asarray(v).tobytes() for v in model.optimizer.variables
