@@ -27,6 +27,11 @@ SECTIONS = [
     "state_split",
     "runtime",
     "training",
+    "callbacks",
+    "early_stopping",
+    "reduce_lr_on_plateau",
+    "checkpoint",
+    "tensorboard",
 ]
 
 HEAD = """# Schema reference

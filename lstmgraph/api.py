@@ -13,7 +13,15 @@ from lstmgraph.report import Explanation, explain
 from lstmgraph.resources import folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import keras
+    import numpy as np
+
+    from lstmgraph.training import Examples, TrainingResult
+
+    Given = Examples | tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+    OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
 
 class Recipe:
@@ -80,6 +88,80 @@ class Recipe:
         from lstmgraph.model_files import save_model  # noqa: PLC0415 - imports TensorFlow
 
         save_model(model, self.resolved(), Path(path))
+
+    def train(  # noqa: PLR0913 - each says one thing
+        self,
+        train: Given,
+        validation: Given | None = None,
+        *,
+        folder: str | Path,
+        epochs: int | None = None,
+        restart: bool = False,
+        seed: int | None = None,
+        on_epoch: OnEpoch | None = None,
+        verbose: int = 0,
+    ) -> TrainingResult:
+        """Train the model as ``training:`` says; `folder` holds all that comes of it.
+
+        A training that was killed, or stopped, goes on where the folder's checkpoint is, and ends
+        with the numbers of one that never stopped. With more `epochs` a training that has ended
+        goes on, unless early stopping ended it.
+
+        Args:
+            train: inputs and targets by name, arrays of shape (rows, ...); or ``Examples``.
+            validation: the same; evaluated after every epoch.
+            folder: made where it is missing.
+            epochs: in place of the recipe's.
+            restart: forget what the folder holds of another training, and begin anew.
+            seed: of the order of the rows; the recipe's, where it has one, or else a fresh one.
+            on_epoch: called after every epoch with its number, from 1, and its metrics. Where it
+                returns true, the training ends there, and can go on later.
+            verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
+
+        Raises:
+            RecipeError: the recipe watches a number of validation data that is not given.
+            DataError: the data does not fit the model.
+            FolderError: the folder holds another training, or another process is at it.
+            DivergedError: the loss is NaN or infinite.
+            OSError: a file cannot be written; those in the folder are whole.
+        """
+        from lstmgraph.training import ArrayExamples, train_recipe  # noqa: PLC0415 - TensorFlow
+
+        inputs = self._compiled.graph.inputs
+        time_major = tuple(name for name, tensor in inputs.items() if tensor.time_major)
+
+        def examples(given: Given) -> Examples:
+            if not isinstance(given, tuple):
+                return given
+            return ArrayExamples(*given, time_major=time_major)
+
+        return train_recipe(
+            self._compiled,
+            examples(train),
+            None if validation is None else examples(validation),
+            Path(folder),
+            epochs=epochs,
+            restart=restart,
+            seed=seed,
+            on_epoch=on_epoch,
+            verbose=verbose,
+        )
+
+    def read_npz(
+        self, data: Path, validation: Path | None = None, validation_split: float = 0.0
+    ) -> tuple[Examples, Examples | None]:
+        """Training and validation data from ``.npz`` files with arrays by the recipe's names.
+
+        Raises:
+            DataError: an array is missing, or a file is none.
+            OSError: a file cannot be read.
+        """
+        from lstmgraph.training import read_npz, split  # noqa: PLC0415 - TensorFlow
+
+        examples = read_npz(data, self._compiled)
+        if validation is not None:
+            return examples, read_npz(validation, self._compiled)
+        return split(examples, validation_split) if validation_split else (examples, None)
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"

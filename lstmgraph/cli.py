@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RECIPE_IS_WRONG = 1
 COMMAND_LINE_IS_WRONG = 2
+INTERRUPTED = 130
+"""What shells give for Ctrl-C."""
 
 app = typer.Typer(
     name="lstmgraph",
@@ -152,6 +154,61 @@ def build(
         _print_json({"files": files.as_dict(), "explanation": explanation.as_dict()})
     else:
         typer.echo("\n".join(f"wrote {path}" for path in files.as_dict().values()))
+
+
+@app.command()
+def train(  # noqa: PLR0913, PLR0917 - each option is one
+    recipe: RecipePath,
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FILE.npz", help="Arrays by the recipe's names.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the training lies.")
+    ],
+    validation: Annotated[
+        Path | None, typer.Option("--validation", metavar="FILE.npz", help="Data to evaluate.")
+    ] = None,
+    validation_split: Annotated[
+        float,
+        typer.Option("--validation-split", min=0, max=0.99, help="Evaluate this last share."),
+    ] = 0.0,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="For the recipe's.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew.")] = False,
+    set_values: SetValues = None,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Train the model. The same command again goes on where a killed training was.
+
+    Example: lstmgraph train recipes/store-forecaster.yaml --data sales.npz -o runs/first
+    """
+    if validation and validation_split:
+        raise typer.BadParameter("give --validation or --validation-split", param_hint="--data")
+    loaded = _load(recipe, set_values, output_format)
+    _import_keras_quietly()
+    from lstmgraph.training import epochs_done  # noqa: PLC0415 - imports TensorFlow
+
+    is_text = output_format is Format.text
+    try:
+        parts = loaded.read_npz(data, validation, validation_split)
+        bar = int(is_text and sys.stdout.isatty())
+        result = loaded.train(*parts, folder=output, epochs=epochs, restart=restart, verbose=bar)
+    except RecipeError as error:
+        _fail(error, output_format)
+    except (ValueError, ArithmeticError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(RECIPE_IS_WRONG) from None
+    except OSError as error:
+        typer.echo(f"{error.filename or output}: {error.strerror or error}", err=True)
+        raise typer.Exit(RECIPE_IS_WRONG) from None
+    except KeyboardInterrupt:
+        done = epochs_done(output)
+        typer.echo(f"\ninterrupted; the same command goes on after epoch {done}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if is_text:
+        wrote = [f"wrote {path}" for path in result.files.values()]
+        typer.echo("\n".join([str(result), *wrote]))
+    else:
+        _print_json(result.as_dict())
 
 
 @app.command()

@@ -62,7 +62,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         "runtime": runtime,
     }
     if "training" in data and not _has_fault(("training",), at_fault):
-        completed["training"] = _training(data["training"])
+        completed["training"] = _training(data["training"], completed)
     return completed
 
 
@@ -176,10 +176,30 @@ def _cell(cell: Data) -> Data:
     return _overlaid({"type": cell["type"], **filled}, cell)
 
 
-def _training(training: Data) -> Data:
-    filled = {**_schema_defaults("training"), **training}
+def _training(training: Data, completed: Data) -> Data:
+    own = {"shuffle": not any(map(_carries, completed["layers"].values()))}
+    if completed["runtime"].get("batch_size") is not None:
+        own["batch_size"] = completed["runtime"]["batch_size"]
+    filled = {**_schema_defaults("training"), **own, **training}
     filled["optimizer"] = _named_object("optimizer", filled["optimizer"])
+    filled["callbacks"] = _callbacks(filled.get("callbacks", {}))
     return filled
+
+
+def _carries(layer: Data) -> bool:
+    forms = layer.get("initial_state")
+    return "carried" in (forms if isinstance(forms, list) else [forms])
+
+
+def _callbacks(callbacks: Data) -> Data:
+    """``tensorboard: true`` is the mapping of its defaults, and false nothing at all."""
+    written = {name: {} if value is True else value for name, value in callbacks.items()}
+    filled = {
+        name: _overlaid(_schema_defaults(name), own)
+        for name, own in written.items()
+        if isinstance(own, dict) and name != "terminate_on_nan"
+    }
+    return {**filled, "terminate_on_nan": callbacks.get("terminate_on_nan", True)}
 
 
 def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:

@@ -215,6 +215,9 @@ class Training:
     loss_weights: Mapping[str, float] | None
     batch_size: int
     epochs: int
+    shuffle: bool = True
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
+    """By the recipe's name of each, its arguments."""
 
 
 @dataclass(frozen=True)

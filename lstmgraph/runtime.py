@@ -29,6 +29,15 @@ def seen_machine() -> Machine:
     return Machine(count, "" if count else "TensorFlow sees none")
 
 
+def visible_gpus() -> list[str]:
+    """The names of the GPUs that TensorFlow sees; of other backends none are known."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    config = _tf().config
+    details = [config.experimental.get_device_details(g) for g in config.get_visible_devices("GPU")]
+    return [str(found.get("device_name", "GPU")) for found in details]
+
+
 def start(compiled: CompiledRecipe) -> Machine:
     """Make the settings of `compiled` that hold for the whole process; returns what is then there.
 

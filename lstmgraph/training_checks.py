@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.callback_checks import check_callbacks
+from lstmgraph.metric_names import is_by_output
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
     _check_weights(training, outputs, document)
     _check_clipping(training.optimizer, document)
     _check_schedule(training.optimizer, document)
+    sound = outputs == list(graph.outputs)
+    check_callbacks(recipe, training, graph, outputs if sound and outputs else None, document)
 
 
 def _check_weights(training: Training, outputs: list[str], document: Document) -> None:
@@ -81,11 +85,6 @@ def _output_names(graph: Graph, document: Document) -> list[str]:
     sound = {path[-1] for path in graph.output_paths.values()}
     broken = [name for name in written if name not in sound] if isinstance(written, dict) else []
     return [*graph.outputs, *broken]
-
-
-def is_by_output(loss: Any) -> bool:
-    """Whether `loss` is a mapping from outputs to losses, and not one loss for all."""
-    return isinstance(loss, dict) and "type" not in loss
 
 
 def _check_clipping(optimizer: Mapping[str, Any], document: Document) -> None:

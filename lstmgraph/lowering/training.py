@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.catalogue import named_class
+from lstmgraph.metric_names import losses_by_output, metric_name, metrics_by_output
 from lstmgraph.passes.gradients import scales_loss
-from lstmgraph.training_checks import is_by_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
-        metrics=_metrics(training, {name: dtypes[name] for name in losses}) or None,
+        metrics=_metrics(training, dtypes) or None,
         jit_compile=recipe.runtime.xla,
         auto_scale_loss=False,
     )
@@ -63,7 +63,7 @@ def _loss_dtype(output: keras.KerasTensor) -> str:
 
 
 def _losses(training: Training, dtypes: Mapping[str, str]) -> dict[str, Any]:
-    losses = training.loss if is_by_output(training.loss) else dict.fromkeys(dtypes, training.loss)
+    losses = losses_by_output(training, list(dtypes))
     return {
         name: _named("losses", "loss", _mapping(loss), dtype=dtypes[name])
         for name, loss in losses.items()
@@ -77,12 +77,9 @@ def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, fl
 
 
 def _metrics(training: Training, dtypes: Mapping[str, str]) -> dict[str, list[Any]]:
-    """A list of metrics is for every output that has a loss: the others have no targets."""
-    written = training.metrics
-    by_output = written if isinstance(written, dict) else dict.fromkeys(dtypes, written)
     return {
-        name: [_metric(metric, dtypes.get(name, "float32")) for metric in metrics]
-        for name, metrics in by_output.items()
+        name: [_metric(metric, dtypes[name]) for metric in metrics]
+        for name, metrics in metrics_by_output(training, list(dtypes)).items()
         if metrics
     }
 
@@ -90,8 +87,9 @@ def _metrics(training: Training, dtypes: Mapping[str, str]) -> dict[str, list[An
 def _metric(value: str | Mapping[str, Any], dtype: str) -> Any:
     if isinstance(value, str) and value.lower() == CHOSEN_BY_SHAPE:
         return value
-    name = {"name": value} if isinstance(value, str) else {}  # in the logs, as Keras has it
-    return _named("metrics", "metric", {**name, **_mapping(value)}, dtype=dtype)
+    # By itself Keras counts the names over the whole process.
+    own = {"name": metric_name(value), "dtype": dtype}
+    return _named("metrics", "metric", _mapping(value), **own)
 
 
 def _mapping(value: str | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,159 @@
+"""The folder of a training: what lies in it, each file whole, and one process at a time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.runtime import visible_gpus
+from lstmgraph.training.picture import history_svg
+from lstmgraph.writing import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+PACKAGES = ("lstmgraph", "tensorflow", "keras", "numpy", "jax", "torch")
+
+CHECKPOINT = "checkpoint.keras"
+
+Row = dict[str, float]
+
+
+class FolderError(ValueError):
+    """The folder holds something else than this training."""
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The files of the training of a recipe of that name."""
+
+    folder: Path
+    name: str
+
+    @property
+    def model(self) -> Path:
+        """The trained model, written when the training ends."""
+        return self.folder / f"{self.name}.keras"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that is needed to go on."""
+        return self.folder / CHECKPOINT
+
+    @property
+    def best(self) -> Path:
+        """The model of the best epoch, where the recipe asks for a checkpoint."""
+        return self.folder / "best.keras"
+
+    @property
+    def resolved(self) -> Path:
+        """The recipe with every default."""
+        return self.folder / f"{self.name}.resolved.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """The versions and the machine."""
+        return self.folder / "environment.json"
+
+    @property
+    def history(self) -> Path:
+        """A line for each epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def picture(self) -> Path:
+        """The history as curves."""
+        return self.folder / "history.svg"
+
+    @property
+    def tensorboard(self) -> Path:
+        """A folder of logs, where the recipe asks for it."""
+        return self.folder / "tensorboard"
+
+    def written(self) -> dict[str, Path]:
+        """Those that are there, by what they are."""
+        names = ("model", "best", "checkpoint", "history", "picture", "resolved", "environment")
+        found = {name: getattr(self, name) for name in (*names, "tensorboard")}
+        return {name: path for name, path in found.items() if path.exists()}
+
+    def remove(self) -> None:
+        """Begin anew: the checkpoint goes first, as the others follow from it."""
+        for path in (self.checkpoint, self.best, self.history, self.picture, self.model):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into `folder`, and clear away what killed ones left.
+
+    The lock goes with the process, however it ends. Where the system has no ``flock`` there is
+    none, and nothing is cleared away.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderError(f"another process is training in {folder}") from None
+        for leftover in folder.glob(".*.tmp.*"):
+            leftover.unlink(missing_ok=True)
+        yield
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def write_environment(path: Path) -> None:
+    """Write what the numbers may depend on, as JSON."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": visible_gpus(),
+        "backend": keras.backend.backend(),
+        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND"),
+    }
+    write_text(path, json.dumps(found, indent=2) + "\n")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def write_history(path: Path, rows: Sequence[Row]) -> None:
+    """Write `rows` as CSV: the epoch, counted from 1, the metrics, and seconds."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_picture(path: Path, rows: Sequence[Row], title: str) -> None:
+    """Draw the metrics of `rows` over the epochs."""
+    write_text(path, history_svg(columns(rows), title))
+
+
+def columns(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """By metric, a value for each epoch; without the epochs' numbers and seconds."""
+    names: Mapping[str, float] = rows[0] if rows else {}
+    return {name: [row[name] for row in rows] for name in names if name not in {"epoch", "seconds"}}

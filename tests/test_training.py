@@ -1,0 +1,295 @@
+"""Training: the numbers of a fit written by hand, the files, and what is said of bad data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pytest
+from building import RECIPES, with_header
+from training_cases import CASES, arrays, recipe, train_small
+
+import lstmgraph
+from lstmgraph.training import ArrayExamples, DataError, DivergedError, FolderError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+class ByHand(keras.utils.PyDataset):
+    """The documented order of the rows, drawn again with nothing but NumPy."""
+
+    def __init__(self, data, size: int, *, shuffle: bool, whole: bool) -> None:
+        super().__init__()
+        self.data, self.size, self.shuffle, self.whole = data, size, shuffle, whole
+        self.rows = len(data[1]["y"])
+        self.order = np.arange(self.rows)
+
+    def begin(self, epoch: int, seed: int = 5) -> None:
+        if self.shuffle:
+            bits = np.random.PCG64(np.random.SeedSequence([seed, epoch]))
+            self.order = np.random.Generator(bits).permutation(self.rows)
+
+    def __len__(self) -> int:
+        return self.rows // self.size if self.whole else -(-self.rows // self.size)
+
+    def __getitem__(self, index: int):
+        rows = self.order[index * self.size : (index + 1) * self.size]
+        return tuple({name: array[rows] for name, array in part.items()} for part in self.data)
+
+
+def fit_by_hand(case: str, model: keras.Model) -> keras.callbacks.History:
+    whole, shuffle = case == "carried", case in {"stopping", "schedule"}
+    size = 6 if whole else 8
+    train = ByHand(arrays(), size, shuffle=shuffle, whole=whole)
+    held_out = ByHand(arrays(13, seed=1), size, shuffle=False, whole=whole)
+
+    class Begin(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002
+            train.begin(epoch)
+            self.on_test_begin()
+
+        def on_test_begin(self, logs=None):  # noqa: ARG002
+            if whole:
+                model.get_layer("reader").reset_state()
+
+    callbacks: list[keras.callbacks.Callback] = [Begin()]
+    if case == "stopping":
+        callbacks += [
+            keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True),
+            keras.callbacks.ReduceLROnPlateau(patience=1, factor=0.5, monitor="val_mae"),
+        ]
+    epochs = 6 if whole else 8
+    return model.fit(
+        train,
+        validation_data=held_out,
+        callbacks=callbacks,
+        epochs=epochs,
+        shuffle=False,  # Keras would shuffle whole batches
+        verbose=0,
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_numbers_are_those_of_a_fit_by_hand(case: str, tmp_path: Path) -> None:
+    result = train_small(case, str(tmp_path))
+    model = recipe(case).build()
+    wanted = fit_by_hand(case, model).history
+    for name in ("loss", "val_loss", *(["mae", "val_mae"] if case != "carried" else [])):
+        assert result.history[name] == wanted[name]
+    for found, by_hand in zip(result.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, by_hand)
+    if case == "stopping":
+        assert result.stopped_early
+        assert result.epochs < 8
+        assert result.best_epoch == 1 + int(np.argmin(wanted["val_loss"]))
+        assert result.history["learning_rate"] == wanted["learning_rate"]
+        assert len(set(wanted["learning_rate"])) > 1
+
+
+def test_the_folder_holds_all_that_the_training_was(tmp_path: Path) -> None:
+    result = train_small("stopping", str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} - {".lock"} == {
+        "small.keras",
+        "best.keras",
+        "checkpoint.keras",
+        "history.csv",
+        "history.svg",
+        "small.resolved.yaml",
+        "environment.json",
+    }
+    resolved = lstmgraph.load(tmp_path / "small.resolved.yaml")
+    assert resolved.training == recipe("stopping").training
+    with (tmp_path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == [str(n + 1) for n in range(result.epochs)]
+    assert [float(row["val_mae"]) for row in rows] == result.history["val_mae"]
+    assert all(float(row["seconds"]) >= 0 for row in rows)
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert environment["packages"]["keras"] == keras.__version__
+    assert environment["packages"]["numpy"] == np.__version__
+    inputs, targets = arrays(13, seed=1)
+    best = lstmgraph.load_model(tmp_path / "best.keras")
+    best_epoch = int(np.argmin(result.history["val_mae"]))
+    found = best.evaluate(inputs, targets, batch_size=8, return_dict=True, verbose=0)
+    assert found["mae"] == pytest.approx(result.history["val_mae"][best_epoch], rel=1e-6)
+
+
+def test_the_picture_shows_every_metric(tmp_path: Path) -> None:
+    result = train_small("unshuffled", str(tmp_path))
+    space = "{http://www.w3.org/2000/svg}"
+    root = ET.parse(tmp_path / "history.svg").getroot()
+    texts = {text.text for text in root.iter(f"{space}text")}
+    assert {"small", "loss", "mae", "learning_rate", "epoch"} <= texts
+    curves = [line.get("points").split() for line in root.iter(f"{space}polyline")]
+    assert [len(curve) for curve in curves] == [8] * 5
+    # The first panel's training loss: from left to right, and high where the loss is.
+    heights = [float(point.split(",")[1]) for point in curves[0]]
+    assert np.argsort(heights).tolist() == np.argsort(result.history["loss"])[::-1].tolist()
+
+
+def test_a_picture_of_broken_numbers_is_a_picture(tmp_path: Path) -> None:
+    from lstmgraph.training.picture import history_svg  # noqa: PLC0415
+
+    nan, inf = float("nan"), float("inf")
+    for values in ([], [nan], [nan, nan], [1.0, inf, 3.0, nan], [2.0, 2.0], [5.0]):
+        text = history_svg({"loss": values, "val_loss": values}, "a <b> & c")
+        ET.fromstring(text)
+        assert "nan," not in text
+        assert ",nan" not in text
+
+
+def test_tensorboard_logs_are_written(tmp_path: Path) -> None:
+    small = recipe(**{"training.callbacks": {"tensorboard": True}, "training.epochs": 1})
+    small.train(arrays(), folder=tmp_path)
+    assert list(tmp_path.glob("tensorboard/train/events*"))
+
+
+def test_a_training_can_be_watched_and_ended(tmp_path: Path) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def watch(epoch: int, metrics: dict[str, float]) -> bool:
+        seen.append((epoch, metrics["val_loss"]))
+        return epoch == 3
+
+    first = train_small("unshuffled", str(tmp_path), on_epoch=watch)
+    assert seen == list(enumerate(first.history["val_loss"], start=1))
+    assert (first.epochs, first.stopped_early) == (3, False)
+    second = train_small("unshuffled", str(tmp_path))
+    assert (second.epochs, second.resumed_from) == (8, 3)
+
+
+def test_sample_weights_count(tmp_path: Path) -> None:
+    """Rows of weight 0 train nothing: the targets there may be anything."""
+    inputs, targets = arrays()
+    weights = np.where(np.arange(len(targets["y"])) % 2, 1.0, 0.0)
+    other = {"y": np.where(weights[:, None] > 0, targets["y"], 1e3)}
+    weighted = [
+        recipe().train(ArrayExamples(inputs, y, weights), folder=tmp_path / str(n), epochs=1)
+        for n, y in enumerate((targets, other))
+    ]
+    assert weighted[0].history["loss"] == weighted[1].history["loss"]
+
+
+def test_two_outputs_are_watched_without_a_mode(tmp_path: Path) -> None:
+    """By itself Keras cannot tell the direction of a metric of one of several outputs."""
+    text = with_header("""
+    inputs: {x: {shape: [5, 3]}}
+    layers:
+      reader: {type: lstm, input: x, units: 4}
+      y: {type: dense, input: reader, units: 2}
+      z: {type: dense, input: reader, units: 1, activation: sigmoid}
+    outputs: {y: y, z: z}
+    training:
+      loss: {y: mse, z: mse}
+      metrics: {y: [mae], z: [{type: auc}]}
+      epochs: 2
+      callbacks: {early_stopping: {monitor: z_auc}, checkpoint: {monitor: val_y_mae}}
+    """)
+    inputs, targets = arrays()
+    targets["z"] = (targets["y"][:, :1] > 0).astype("float32")
+    result = lstmgraph.load(text).train((inputs, targets), (inputs, targets), folder=tmp_path)
+    assert {"z_auc", "val_y_mae"} <= set(result.history)
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": None}, "the data has no input 'x'"),
+        ({"y": None}, "the data has no 'y': that output is trained"),
+        ({"x": np.zeros((37, 5, 4))}, r"'x' is \(any, any, 3\) in the recipe, .* \(any, 5, 4\)"),
+        ({"x": np.zeros((37, 5))}, r"'x' is \(any, any, 3\) in the recipe, .* \(any, 5\)"),
+        ({"x": np.zeros((30, 5, 3))}, r"different numbers of rows \(x: 30, y: 37\)|input x: 30"),
+        ({"x": np.full((37, 5, 3), "a")}, "'x' holds float32, and the data <U1"),
+        ({"x": np.zeros((0, 5, 3)), "y": np.zeros((0, 2))}, "no rows"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused(change, message: str, tmp_path: Path) -> None:
+    both = {**arrays()[0], **arrays()[1], **change}
+    inputs, targets = ({k: both[k]} if both[k] is not None else {} for k in ("x", "y"))
+    with pytest.raises(DataError, match=message):
+        recipe().train((inputs, targets), folder=tmp_path)
+    assert not (tmp_path / "small.keras").exists()
+
+
+def test_an_error_of_the_data_comes_as_it_is(tmp_path: Path) -> None:
+    class Broken(ArrayExamples):
+        def batch(self, indices: np.ndarray):
+            if 30 in indices:
+                raise KeyError("row 30 is gone")
+            return super().batch(indices)
+
+    with pytest.raises(KeyError, match="row 30 is gone"):
+        recipe().train(Broken(*arrays()), folder=tmp_path)
+
+
+def test_validation_that_is_watched_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(lstmgraph.RecipeError, match="no validation data") as caught:
+        recipe("stopping").train(arrays(), folder=tmp_path / "new")
+    assert {found.code for found in caught.value.diagnostics} == {"L764"}
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_recipe_without_training_is_refused(tmp_path: Path) -> None:
+    shipped = lstmgraph.load(RECIPES / "placeholder-states.yaml")
+    with pytest.raises(ValueError, match="has no `training:` section"):
+        shipped.train(arrays(), folder=tmp_path)
+
+
+def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(tmp_path: Path) -> None:
+    inputs, targets = arrays()
+    train_small("unshuffled", str(tmp_path), epochs=2)
+    before = (tmp_path / "checkpoint.keras").read_bytes()
+    good = recipe().train((inputs, targets), folder=tmp_path / "nan", epochs=1)
+    inputs["x"][20] = np.nan
+    with pytest.raises(DivergedError, match=r"the loss is nan after batch 3 of epoch 1;"):
+        recipe().train((inputs, targets), folder=tmp_path / "nan", restart=True)
+    assert good.epochs == 1
+    assert not (tmp_path / "nan" / "checkpoint.keras").exists()
+    assert (tmp_path / "checkpoint.keras").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"overrides": {"layers.reader.units": 7}}, r"-    units: 6\n  \+    units: 7"),
+        ({"seed": 6}, r"-seed: 5\n  \+seed: 6"),
+        ({"data": 3}, r"-data: 37 rows, \w+\n  \+data: 37 rows"),
+        ({"validation": True}, r"-validation: 13 rows, \w+\n  \+validation: none"),
+    ],
+)
+def test_another_training_is_not_overwritten(change, message: str, tmp_path: Path) -> None:
+    train_small("unshuffled", str(tmp_path), epochs=1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = recipe(**change.get("overrides", {}))
+    data = arrays(seed=change.get("data", 0))
+    held_out = None if "validation" in change else arrays(13, seed=1)
+    with pytest.raises(FolderError, match=message):
+        other.train(data, held_out, folder=tmp_path, seed=change.get("seed"))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    other.train(data, held_out, folder=tmp_path, seed=change.get("seed"), restart=True, epochs=1)
+
+
+def test_a_model_that_build_wrote_is_not_overwritten(tmp_path: Path) -> None:
+    small = recipe()
+    small.save(small.build(), tmp_path / "small.keras")
+    with pytest.raises(FolderError, match=r"small\.keras is there already"):
+        train_small("unshuffled", str(tmp_path))
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
+    def again(epoch: int, metrics: dict[str, float]) -> None:
+        with pytest.raises(FolderError, match="another process is training"):
+            train_small("unshuffled", str(tmp_path))
+
+    train_small("unshuffled", str(tmp_path), epochs=1, on_epoch=again)
