@@ -38,18 +38,22 @@ processes, as a child's peak memory would begin at that of a parent with TensorF
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print, or write what was measured as Markdown."""
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.markdown and not chosen.json.is_file():
+        parser.error(f"there is no {chosen.json}: measure first, or name another with --json")
     if chosen.markdown:
-        measured = json.loads(chosen.json.read_text("utf-8"))
-        _write(chosen.markdown, report.markdown(measured))
+        _write(chosen.markdown, report.markdown(json.loads(chosen.json.read_text("utf-8"))))
         return
     os.environ.update(ENVIRONMENT)
-    options = _options(chosen)
+    options, load = _options(chosen), report.other_load()
+    if (load or 0) > report.QUIET:
+        print(f"rough figures: {load} other processes ran on average in the last minute")
     figures: list[Figure] = []
     for part in (part for part in PARTS if part in chosen.parts):
         # After each part: a run that is stopped leaves what it has.
         figures += _print_each(importlib.import_module(PARTS[part]).measure(options))
-        measured = report.as_json(figures, options)
+        measured = report.as_json(figures, options, load)
         _write(chosen.json, json.dumps(measured, indent=2) + "\n")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import onnxruntime
 
-SIZES = (256, 512, 1024, 2048)
+SIZES = (256, 512, 1024)
 RUNS = 10
 
 

@@ -90,5 +90,5 @@ def cases(options: Options) -> Iterator[Case]:
     """The grid, small cases first."""
     for depth in options.depths:
         for batch in options.batches:
-            for masked in (False, True):
+            for masked in options.masks:
                 yield Case(depth, batch, masked)

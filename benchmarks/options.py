@@ -34,6 +34,7 @@ class Options:
     batches: tuple[int, ...] = (1, 32, 256)
     depths: tuple[int, ...] = (1, 2, 3)
     """LSTM layers of the grid's models."""
+    masks: tuple[bool, ...] = (False, True)
     chains: tuple[int, ...] = (4, 40, 400)
     """LSTM layers of the models that are built and not run."""
 
@@ -48,7 +49,7 @@ class Options:
         return replace(self.once, repeats=min(self.repeats, PROCESS_REPEATS))
 
 
-QUICK = Options(repeats=1, seconds=0.0, batches=(1,), depths=(1,), chains=(4,))
+QUICK = Options(repeats=1, seconds=0.0, batches=(1,), depths=(1,), masks=(True,), chains=(4,))
 """For a smoke run: nothing that it says about time is to be believed."""
 
 

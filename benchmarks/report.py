@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from benchmarks.timing import Figure
 
 FORMAT = 1
+QUIET = 0.3
+"""With more processes than these before the run, figures are rough."""
 PACKAGES = ("lstmgraph", "keras", "tensorflow", "torch", "onnx", "onnxruntime", "tf2onnx", "numpy")
 COLUMNS = ("case", "lstmgraph", "against", "takes", "ratio", "of repeats", "aim", "", "floor x")
 WIDTHS = (44, 11, 23, 11, 6, 11, 5, 6, 7)
@@ -43,8 +45,8 @@ def row(figure: Figure) -> Row:
     }
 
 
-def as_json(figures: Sequence[Figure], options: Options) -> Row:
-    """Everything that was measured, and on what."""
+def as_json(figures: Sequence[Figure], options: Options, load: float | None) -> Row:
+    """Everything that was measured, and on what; `load` is that of others, before the run."""
     return {
         "format": FORMAT,
         "machine": {
@@ -52,12 +54,18 @@ def as_json(figures: Sequence[Figure], options: Options) -> Row:
             "processor": _processor(),
             "cores": os.cpu_count(),
             "threads": THREADS,
+            "load": load,
             "python": platform.python_version(),
             "packages": {p: metadata.version(p) for p in PACKAGES if not missing(p)},
         },
         "repeats": options.repeats,
         "figures": [row(figure) for figure in figures],
     }
+
+
+def other_load() -> float | None:
+    """How many processes ran in the last minute on average; None where the system cannot say."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def _processor() -> str:
@@ -92,6 +100,8 @@ def markdown(report: Row) -> str:
         f"Medians of {report['repeats']} repeats or, of whole processes, of at most 5. "
         "[What the columns mean](README.md).",
     ]
+    if (machine["load"] or 0) > QUIET:
+        lines += ["", f"**Rough: {machine['load']} other processes ran on average before.**"]
     floors = [figure["floor"] for figure in report["figures"] if figure["floor"]]
     rates = {floor["runtime"]: floor["flops_per_second"] for floor in floors}
     if rates:

@@ -6,12 +6,13 @@ import gc
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from benchmarks.floor import Floor
     from benchmarks.options import Options
@@ -103,11 +104,25 @@ def alternate(
         name: _calls_a_run(call, options.seconds, before_each) for name, call in sides.items()
     }
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for repeat in range(options.repeats):
-        for name in turns(list(sides), repeat):
-            before_each()
-            times[name].append(_seconds(sides[name], counts[name]) / counts[name])
+    with _frozen():
+        for repeat in range(options.repeats):
+            for name in turns(list(sides), repeat):
+                before_each()
+                times[name].append(_seconds(sides[name], counts[name]) / counts[name])
     return times
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Python's collector leaves alone what is there before: walking all of TensorFlow takes longer
+    than most runs, and would fall to one side or the other by chance.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def turns(names: list[str], repeat: int) -> list[str]:

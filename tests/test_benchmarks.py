@@ -1,0 +1,166 @@
+"""The benchmarks run and say what they measured. What they measured is not looked at here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.floor import Floor
+from benchmarks.grid import Case
+from benchmarks.options import Options, missing
+from benchmarks.timing import OURS, Figure, alternate, compare, turns
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str | Path) -> str:
+    command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What a smoke run of the cheapest parts prints, and the file it writes."""
+    file = tmp_path_factory.mktemp("benchmarks") / "figures.json"
+    return run("--quick", "--parts", "build", "training", "--json", file), file
+
+
+def figures(file: Path) -> list[dict[str, Any]]:
+    return json.loads(file.read_text("utf-8"))["figures"]
+
+
+def test_every_row_has_both_sides_and_a_ratio_or_says_why_not(measured) -> None:
+    rows = figures(measured[1])
+    assert [(row["part"], row["case"], row["against"]) for row in rows] == [
+        ("recipe to model", "4 layers", "Keras by hand"),
+        ("training step", "1 layer, batch 1, masked", "Keras by hand"),
+        ("training step", "1 layer, batch 1, masked", "torch.nn.LSTM"),
+    ]
+    for row in rows:
+        if row["against"] == "torch.nn.LSTM" and missing("torch"):
+            assert row["verdict"] == "torch not installed"
+            assert row["ratio"] is None
+        else:
+            assert len(row["ours"]) == len(row["theirs"]) == 1
+            assert row["ratio"] == pytest.approx(row["ours"][0] / row["theirs"][0])
+            assert row["verdict"] in {"ok", "missed", "report"}
+
+
+def test_training_rows_have_a_floor_and_the_json_says_on_what_machine(measured) -> None:
+    content = json.loads(measured[1].read_text("utf-8"))
+    floors = [row["floor"] for row in content["figures"]]
+    assert floors[0] is None
+    for floor in floors[1:]:
+        assert floor["runtime"] == "tensorflow"
+        assert floor["seconds"] == pytest.approx(floor["flops"] / floor["flops_per_second"])
+    assert content["format"] == 1
+    assert content["machine"]["threads"] == 2
+    assert {"keras", "tensorflow", "numpy"} <= content["machine"]["packages"].keys()
+
+
+def test_markdown_has_a_row_for_each_figure(measured, tmp_path) -> None:
+    printed, file = measured
+    run("--json", file, "--markdown", tmp_path / "results.md")
+    lines = (tmp_path / "results.md").read_text("utf-8").splitlines()
+    assert "## Training step" in lines
+    rows = [line for line in lines if line.startswith(("| 1 layer", "| 4 layers"))]
+    assert len(rows) == len(figures(file))
+    for row, figure in zip(rows, figures(file), strict=True):
+        assert f"| {figure['against']} |" in row
+        assert f"| {figure['verdict']} |" in row
+        assert figure["case"] in printed
+
+
+def test_markdown_without_figures_says_what_to_do(tmp_path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "--json", tmp_path / "none", "--markdown", "m"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert "measure first" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def figure(**changes: Any) -> Figure:
+    values = {"ours": (1.0, 3.0, 2.0), "theirs": (2.0, 2.0, 5.0), "aim": 1.0, **changes}
+    return Figure("part", "case", "Keras by hand", **values)
+
+
+def test_the_ratio_is_that_of_the_medians() -> None:
+    assert figure().ratio == 2.0 / 2.0
+    assert figure().spread == (2.0 / 5.0, 3.0 / 2.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "ok"),
+        ({"aim": 0.99}, "missed"),
+        ({"aim": None}, "report"),
+        ({"theirs": (), "remark": "torch not installed"}, "torch not installed"),
+    ],
+)
+def test_verdicts(changes: dict[str, Any], verdict: str) -> None:
+    assert figure(**changes).verdict == verdict
+    assert verdict in report.line(report.row(figure(**changes)))
+
+
+def test_the_floor_stands_beside_the_row_as_a_multiple() -> None:
+    row = report.row(figure(floor=Floor(10, "tensorflow", 20.0)))  # half a second
+    assert report.line(row).split()[-1] == "4.0"  # ours has a median of 2 seconds
+
+
+@pytest.mark.parametrize("sides", [2, 3, 4])
+def test_in_turn_every_side_is_first_equally_often(sides: int) -> None:
+    names = [f"side {number}" for number in range(sides)]
+    orders = [turns(names, repeat) for repeat in range(2 * sides)]
+    assert all(sorted(order) == names for order in orders)
+    assert set(Counter(order[0] for order in orders).values()) == {2}
+
+
+def test_sides_take_turns_inside_each_repeat() -> None:
+    called: list[str] = []
+    sides = {name: (lambda name=name: called.append(name)) for name in ("ours", "theirs")}
+    times = alternate(sides, Options(repeats=3, seconds=0.0))
+    assert {name: len(seconds) for name, seconds in times.items()} == {"ours": 3, "theirs": 3}
+    warm_up, *repeats = [called[i : i + 2] for i in range(0, len(called), 2)]
+    assert all(sorted(pair) == ["ours", "theirs"] for pair in (warm_up, *repeats))
+
+
+@pytest.mark.parametrize("lacking", [OURS, "torch.nn.LSTM"])
+def test_a_side_that_is_missing_makes_a_remark_and_runs_nothing(lacking: str) -> None:
+    called: list[str] = []
+    sides = {name: (lambda name=name: called.append(name)) for name in (OURS, "torch.nn.LSTM")}
+    found = list(compare("part", "case", sides | {lacking: "not here"}, Options(), aims={}))
+    assert [figure.verdict for figure in found] == ["not here"]
+    assert not called
+
+
+def test_packages_that_are_missing_are_named() -> None:
+    assert missing("json") == ""
+    assert missing("json", "no_such_package") == "no_such_package not installed"
+
+
+def test_operations_of_a_forward_pass() -> None:
+    """Counted on paper: 4 gates of 128 units, of 32 features and 128 states, in 100 steps."""
+    head = 2 * 128 * 10
+    assert Case(1, 1, masked=False).forward_flops() == 16_384_000 + head
+    assert Case(2, 1, masked=False).forward_flops() == 16_384_000 + 26_214_400 + head
+    assert Case(1, 1, masked=True).forward_flops() == 16_384_000 * 75 // 100 + head
+    assert Case(1, 32, masked=False).training_flops() == 3 * 32 * (16_384_000 + head)
+
+
+def test_padding_is_zeros_after_each_length() -> None:
+    batch = Case(1, 32, masked=True).data()
+    last = [int(np.flatnonzero(row.any(axis=-1))[-1]) + 1 for row in batch.sequence]
+    assert last == batch.lengths.tolist()
+    assert 50 <= min(last) < 60
+    assert 90 < max(last) <= 100
