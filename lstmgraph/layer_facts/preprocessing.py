@@ -35,8 +35,12 @@ def rescaling(call: Call) -> LayerFacts:
 
 
 def category_encoding(call: Call) -> LayerFacts:
-    """CategoryEncoding: (batch, n) ids -> (batch, num_tokens); ``one_hot`` keeps a longer axis."""
+    """CategoryEncoding: (batch, n) ids -> (batch, num_tokens); ``one_hot`` keeps a longer axis.
+
+    Under a mixed policy Keras declares half precision, and makes the dtype of weights: float32.
+    """
     spec = call.input
+    dtype = "float64" if call.compute_dtype == "float64" else "float32"
     tokens = call.arguments["num_tokens"]
     if tokens is None or tokens < 1:
         raise LayerMistake(
@@ -47,7 +51,7 @@ def category_encoding(call: Call) -> LayerFacts:
     require_ids(call)
     if call.arguments["output_mode"] == "one_hot":
         squeezed = spec.rank > 1 and spec.shape[-1] == 1
-        return call.facts((*(spec.shape[:-1] if squeezed else spec.shape), tokens))
+        return call.facts((*(spec.shape[:-1] if squeezed else spec.shape), tokens), dtype=dtype)
     # Keras takes (batch,) for one row, and sums (batch, a, b) over a while declaring (batch, a).
     require_rank(
         call,
@@ -55,7 +59,7 @@ def category_encoding(call: Call) -> LayerFacts:
         "(batch, categories)",
         hint="reshape the input to (batch, categories), or use `output_mode: one_hot`",
     )
-    return call.facts((spec.shape[0], tokens))
+    return call.facts((spec.shape[0], tokens), dtype=dtype)
 
 
 def mel_spectrogram(call: Call) -> LayerFacts:
