@@ -119,6 +119,8 @@ PREPROCESSING = [
     case("CategoryEncoding", i(5), num_tokens=4, policy="mixed_bfloat16"),
     case("CategoryEncoding", i(5), num_tokens=4, policy="float64"),
     case("CategoryEncoding", i(), num_tokens=4, output_mode="one_hot"),
+    case("CategoryEncoding", i(5), num_tokens=4, policy="mixed_float16"),
+    case("CategoryEncoding", i(5), num_tokens=4, output_mode="one_hot", policy="mixed_float16"),
     case("MelSpectrogram", f(40), fft_length=16, sequence_stride=8, num_mel_bins=3),
     case("MelSpectrogram", f("time"), fft_length=16, sequence_stride=8, num_mel_bins=3),
     case("MelSpectrogram", f("time"), fft_length=16, sequence_stride=6, num_mel_bins=3),

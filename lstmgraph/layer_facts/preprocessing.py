@@ -35,8 +35,12 @@ def rescaling(call: Call) -> LayerFacts:
 
 
 def category_encoding(call: Call) -> LayerFacts:
-    """CategoryEncoding: (batch, n) ids -> (batch, num_tokens); ``one_hot`` keeps a longer axis."""
+    """CategoryEncoding: (batch, n) ids -> (batch, num_tokens); ``one_hot`` keeps a longer axis.
+
+    Under a mixed policy Keras declares half precision, and makes the dtype of weights: float32.
+    """
     spec = call.input
+    dtype = "float64" if call.compute_dtype == "float64" else "float32"
     tokens = call.arguments["num_tokens"]
     if tokens is None or tokens < 1:
         raise LayerMistake(

@@ -1,0 +1,1 @@
+"""Files of other formats from a compiled recipe."""

@@ -1,0 +1,65 @@
+"""Attention of one head, with the masks of its inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.onnx.activations import formula
+
+if TYPE_CHECKING:
+    from lstmgraph.export.onnx.builder import Name
+    from lstmgraph.export.onnx.call import Call
+
+
+def attention(call: Call) -> Name:
+    """Attention: shares of the values, by the scores of query and key."""
+    f, (query, value, key) = formula(call), query_value_key(call)
+    scale = call.constant(call.weight(0)) if call.arguments["use_scale"] else None
+    if call.arguments["score_mode"] == "concat":
+        both = _every_pair(call, query, key)
+        both = f("Tanh", f("Mul", both, scale) if scale else both)
+        scores = call.do("ReduceSum", both, call.builder.ints(-1), keepdims=0)
+        scores = f("Mul", scores, call.constant(call.weight(-1)))
+    else:
+        scores = f("MatMul", query, _swapped(call, key))
+        scores = f("Mul", scores, scale) if scale else scores
+    return _shares(call, scores, value)
+
+
+def additive_attention(call: Call) -> Name:
+    """AdditiveAttention: scores of tanh(query + key), weighted by a scale for each feature."""
+    f, (query, value, key) = formula(call), query_value_key(call)
+    both = f("Tanh", _every_pair(call, query, key))
+    if call.arguments["use_scale"]:
+        both = f("Mul", both, call.constant(call.weight(0)))
+    return _shares(call, call.do("ReduceSum", both, call.builder.ints(-1), keepdims=0), value)
+
+
+def query_value_key(call: Call) -> tuple[Name, Name, Name]:
+    """The three inputs; the values are the keys where no others are given."""
+    query, value = call.x(0), call.x(1)
+    return query, value, call.x(2) if len(call.inputs) > 2 else value
+
+
+def _every_pair(call: Call, query: Name, key: Name) -> Name:
+    """query + key for every pair of steps: (batch, query steps, key steps, features)."""
+    b = call.builder
+    return b.op("Add", b.op("Unsqueeze", query, b.ints(-2)), b.op("Unsqueeze", key, b.ints(-3)))
+
+
+def _swapped(call: Call, x: Name) -> Name:
+    axes = list(range(call.inputs[-1].spec.rank))
+    return call.do("Transpose", x, perm=[*axes[:-2], axes[-1], axes[-2]])
+
+
+def _shares(call: Call, scores: Name, value: Name) -> Name:
+    """Keras's way: what does not count is 1e9 lower, and masked queries give 0."""
+    f, b = formula(call), call.builder
+    query_mask, value_mask = (*call.input_masks, None, None)[:2]
+    if value_mask:
+        counts = b.op("Unsqueeze", value_mask, b.ints(-2))
+        scores = f("Where", counts, scores, f("Sub", scores, 1e9))
+    found = f("MatMul", f("Softmax", scores, axis=-1), value)
+    if query_mask:
+        found = f("Where", b.op("Unsqueeze", query_mask, b.ints(-1)), found, 0)
+    return found

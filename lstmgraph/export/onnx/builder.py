@@ -1,0 +1,150 @@
+"""ONNX nodes in the order of their calls; what is computed twice becomes one node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+ELEMENT_TYPES = {
+    "bool": TensorProto.BOOL,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+    "uint32": TensorProto.UINT32,
+    "uint64": TensorProto.UINT64,
+    "int8": TensorProto.INT8,
+    "int16": TensorProto.INT16,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+}
+"""ONNX's element type of each dtype."""
+
+Name = str
+"""Of a tensor. Names made here hold a slash, which no name of a recipe does."""
+
+
+class Builder:
+    """Collects nodes and constants. `scope` begins the names of what is made next."""
+
+    def __init__(self) -> None:
+        self.scope = "graph"
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[Name, TensorProto] = {}
+        self._made: dict[Any, tuple[Name, ...]] = {}
+        self._taken: set[str] = set()
+
+    def op(self, kind: str, *inputs: Name, **attributes: Any) -> Name:
+        """The one output of an operator; an input that is left out is ``""``."""
+        return self.ops(kind, inputs, 1, **attributes)[0]
+
+    def ops(
+        self, kind: str, inputs: Sequence[Name], outputs: int, **attributes: Any
+    ) -> tuple[Name, ...]:
+        """All outputs of an operator. Operators are pure: the same call is made once."""
+        key = (kind, tuple(inputs), outputs, _frozen(attributes))
+        if key not in self._made:
+            name = self._new_name(kind.lower())
+            names = (name, *(f"{name}.{index}" for index in range(1, outputs)))
+            node = helper.make_node(kind, inputs, names, name=name, **attributes)
+            node.attribute.sort(key=lambda attribute: attribute.name)
+            self.nodes.append(node)
+            self._made[key] = names
+        return self._made[key]
+
+    def constant(self, value: ArrayLike, dtype: str) -> Name:
+        """A tensor of the model itself."""
+        array = np.asarray(value).astype(dtype, order="C")
+        key = (dtype, array.shape, array.tobytes())
+        if key not in self._made:
+            name = self._new_name("constant")
+            self.constants[name] = numpy_helper.from_array(array, name)
+            self._made[key] = (name,)
+        return self._made[key][0]
+
+    def ints(self, *values: int) -> Name:
+        """A list of int64: axes, sizes or places."""
+        return self.constant(values, "int64")
+
+    def cast(self, tensor: Name, from_dtype: str, to_dtype: str) -> Name:
+        """The tensor in another dtype; itself where that is its own."""
+        if from_dtype == to_dtype:
+            return tensor
+        return self.op("Cast", tensor, to=ELEMENT_TYPES[to_dtype])
+
+    def body(self, scope: str) -> Builder:
+        """For the inside of a Scan, which sees the constants and tensors outside."""
+        inner = Builder()
+        inner.scope = f"{self.scope}/{scope}"
+        return inner
+
+    def adopt_constants(self, inner: Builder) -> None:
+        """Take over the constants of a body."""
+        self.constants |= inner.constants
+
+    def finish(self, graph: GraphProto, outputs: Mapping[str, Name]) -> None:
+        """Put into `graph` what `outputs` are computed from; they get their own names."""
+        self.scope = "outputs"
+        made = {name for node in self.nodes for name in node.output}
+        renamed: dict[Name, str] = {}
+        for name, tensor in outputs.items():
+            if tensor not in made or tensor in renamed:  # an input, or one tensor for two outputs
+                tensor = self._copied(tensor, name)  # noqa: PLW2901
+            renamed[tensor] = name
+        needed, kept = set(renamed), []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                kept.append(_with_names(node, renamed))
+                needed.update(node.input, _read_inside(node))
+        graph.node.extend(reversed(kept))
+        graph.initializer.extend(t for name, t in self.constants.items() if name in needed)
+
+    def _copied(self, tensor: Name, key: str) -> Name:
+        """A tensor of its own, one for each `key`."""
+        name = self._new_name(key)
+        self.nodes.append(helper.make_node("Identity", [tensor], [name], name=name))
+        return name
+
+    def _new_name(self, kind: str) -> str:
+        base = name = f"{self.scope}/{kind}"
+        count = 1
+        while name in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._taken.add(name)
+        return name
+
+
+def _with_names(node: NodeProto, names: Mapping[Name, str]) -> NodeProto:
+    """A copy that reads and writes tensors by other names."""
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:] = [names.get(name, name) for name in node.input]
+    copy.output[:] = [names.get(name, name) for name in node.output]
+    return copy
+
+
+def _read_inside(node: NodeProto) -> set[str]:
+    """Names that the bodies of a node read; those of the body itself among them."""
+    return {
+        name
+        for attribute in node.attribute
+        for inner in attribute.g.node
+        for name in (*inner.input, *_read_inside(inner))
+    }
+
+
+def _frozen(attributes: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(
+        (name, tuple(value) if isinstance(value, list | tuple) else str(value))
+        for name, value in sorted(attributes.items())
+    )

@@ -1,0 +1,48 @@
+"""Dense layers and embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.onnx.activations import activated
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lstmgraph.export.onnx.builder import Name
+    from lstmgraph.export.onnx.call import Call
+
+
+def dense(call: Call) -> Name:
+    """Dense: (batch, ..., features) -> (batch, ..., units)."""
+    found = call.do("MatMul", call.x(), call.constant(_kernel(call)))
+    return _with_bias(call, found, biased=call.arguments["use_bias"])
+
+
+def einsum_dense(call: Call) -> Name:
+    """EinsumDense, by ONNX's Einsum, which reads the same equations."""
+    equation = call.arguments["equation"]
+    found = call.do("Einsum", call.x(), call.constant(_kernel(call)), equation=equation)
+    return _with_bias(call, found, biased=call.arguments["bias_axes"] is not None)
+
+
+def embedding(call: Call) -> Name:
+    """Embedding: rows of the table."""
+    ids = call.builder.cast(call.raw(), call.spec.dtype, "int64")
+    return call.do("Gather", call.constant(_kernel(call)), ids, axis=0)
+
+
+def _with_bias(call: Call, product: Name, *, biased: bool) -> Name:
+    if biased:
+        product = call.do("Add", product, call.constant(call.weight(1)))
+    return activated(call.builder, product, call.arguments["activation"], call.dtype)
+
+
+def _kernel(call: Call) -> np.ndarray:
+    """The kernel, or table; with ``lora_rank`` the product of the last two weights is in it."""
+    kernel, rank = call.weight(0), call.arguments.get("lora_rank")
+    if not rank:
+        return kernel
+    scale = (call.arguments.get("lora_alpha") or rank) / rank
+    with_added: np.ndarray = kernel + scale * (call.weight(-2) @ call.weight(-1))
+    return with_added

@@ -1,0 +1,160 @@
+"""Attention of several heads: MultiHeadAttention and GroupQueryAttention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.onnx.activations import formula, softmax_over
+from lstmgraph.export.onnx.attention import query_value_key
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lstmgraph.export.onnx.builder import Name
+    from lstmgraph.export.onnx.call import Call
+
+HEADS = "yz"
+"""Letters in equations of the heads, and of the features of each."""
+LEAST = -0.7 * 3.38953e38
+"""What Keras's ``ops.dot_product_attention`` puts where nothing counts."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """From features to the features of each head; the output's, from these to features."""
+
+    kernel: np.ndarray
+    bias: np.ndarray | None
+
+    def repeated(self, times: int) -> Projection:
+        """Every head that many times, one after the other."""
+        bias = None if self.bias is None else self.bias.repeat(times, axis=0)
+        return Projection(self.kernel.repeat(times, axis=1), bias)
+
+
+class Equations:
+    """The axes of query and key: those that are attended over have letters of their own."""
+
+    def __init__(self, rank: int, attended: list[int]) -> None:
+        query = ascii_lowercase[: rank - 1]
+        key = "".join(
+            ascii_lowercase[rank - 1 + axis] if axis in attended else letter
+            for axis, letter in enumerate(query)
+        )
+        apart = "".join(letter for axis, letter in enumerate(query) if axis not in attended)
+        pairs = "".join(letters[axis] for letters in (query, key) for axis in attended)
+        scores = f"{apart}y{pairs}"
+        self.score = f"{query}{HEADS},{key}{HEADS}->{scores}"
+        self.combine = f"{scores},{key}{HEADS}->{query}{HEADS}"
+
+
+def multi_head_attention(call: Call) -> Name:
+    """MultiHeadAttention, over one axis or several."""
+    axes = call.arguments["attention_axes"]
+    attended = list(range(1, call.rank - 1)) if axes is None else call.axes(axes)
+    return _attention(call, _projections(call), attended, call.arguments["key_dim"])
+
+
+def group_query_attention(call: Call) -> Name:
+    """GroupQueryAttention: several heads of the query share one of key and value."""
+    projections = _projections(call)
+    times = call.arguments["num_query_heads"] // call.arguments["num_key_value_heads"]
+    for name in ("key", "value"):
+        projections[name] = projections[name].repeated(times)
+    return _attention(call, projections, [1], call.arguments["head_dim"])
+
+
+def _projections(call: Call) -> dict[str, Projection]:
+    """By name, in the order in which Keras makes them."""
+    gate = ["gate"] if call.arguments["use_gate"] else []
+    weights = iter([call.weight(index) for index in range(len(call.weights))])
+    return {
+        name: Projection(next(weights), next(weights) if call.arguments["use_bias"] else None)
+        for name in ("query", "key", *gate, "value", "output")
+    }
+
+
+def _attention(
+    call: Call, projections: dict[str, Projection], attended: list[int], size: int
+) -> Name:
+    f, equations = formula(call), Equations(call.rank, attended)
+    query, value, key = query_value_key(call)
+    found = {
+        name: _projected(call, x, projections[name])
+        for name, x in (("query", query), ("key", key), ("value", value))
+    }
+    scores = f("Einsum", found["query"], found["key"], equation=equations.score)
+    shares = _shares(call, f("Mul", scores, 1 / sqrt(size)), len(attended))
+    heads = f("Einsum", shares, found["value"], equation=equations.combine)
+    if "gate" in projections:
+        heads = f("Mul", heads, f("Sigmoid", _projected(call, query, projections["gate"])))
+    return _output(call, heads, projections["output"])
+
+
+def _projected(call: Call, x: Name, projection: Projection) -> Name:
+    """(batch, ..., features) -> (batch, ..., heads, features of each)."""
+    equation = f"...a,a{HEADS}->...{HEADS}"
+    found = call.do("Einsum", x, call.constant(projection.kernel), equation=equation)
+    if projection.bias is None:
+        return found
+    return call.do("Add", found, call.constant(projection.bias))
+
+
+def _output(call: Call, heads: Name, projection: Projection) -> Name:
+    """(batch, ..., heads, features of each) -> (batch, ..., *output_shape)."""
+    letters = ascii_lowercase[: projection.kernel.ndim - 2]
+    equation = f"...{HEADS},{HEADS}{letters}->...{letters}"
+    found = call.do("Einsum", heads, call.constant(projection.kernel), equation=equation)
+    if projection.bias is None:
+        return found
+    return call.do("Add", found, call.constant(projection.bias))
+
+
+def _shares(call: Call, scores: Name, attended: int) -> Name:
+    """Softmax over the key's axes.
+
+    Keras takes one of two ways, which differ where a query may look at nothing: with dropout, or
+    over several axes, nothing is given; otherwise the mean of all.
+    """
+    f, mask = formula(call), _pairs_that_count(call, scores)
+    rank = call.rank + attended  # batch, heads, and the axes of query and key
+    axes = list(range(rank - attended, rank))
+    if mask is None:
+        return softmax_over(f, scores, axes)
+    if call.arguments["dropout"] > 0:
+        return f("Where", mask, softmax_over(f, f("Where", mask, scores, -1e9), axes), 0)
+    return softmax_over(f, f("Where", mask, scores, LEAST), axes)
+
+
+def _pairs_that_count(call: Call, scores: Name) -> Name | None:
+    """Bool that broadcasts to (batch, heads, query steps, key steps)."""
+    b = call.builder
+    masks = [*call.input_masks, None, None][: max(2, len(call.inputs))]
+    found = [
+        b.op("Unsqueeze", mask, b.ints(1, 3) if index == 0 else b.ints(1, 2))
+        for index, mask in enumerate(masks)
+        if mask is not None
+    ]
+    if call.arguments["sliding_window"] is not None:
+        found.append(_window(call, scores))
+    if not found:
+        return None
+    mask, *others = found
+    for other in others:
+        mask = b.op("And", mask, other)
+    return mask
+
+
+def _window(call: Call, scores: Name) -> Name:
+    """Whether query and key are less than ``sliding_window`` steps apart."""
+    b = call.builder
+    zero, one = b.constant(0, "int64"), b.constant(1, "int64")
+    query, key = (
+        b.op("Range", zero, b.op("Squeeze", b.op("Shape", scores, start=axis, end=axis + 1)), one)
+        for axis in (2, 3)
+    )
+    apart = b.op("Abs", b.op("Sub", b.op("Unsqueeze", query, b.ints(1)), key))
+    return b.op("Less", apart, b.constant(call.arguments["sliding_window"], "int64"))

@@ -1,0 +1,152 @@
+"""Graph and weights -> ``onnx.ModelProto``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onnx import ModelProto, ValueInfoProto, helper
+
+from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
+from lstmgraph.export.onnx.call import Call
+from lstmgraph.export.onnx.masks import Masks
+from lstmgraph.export.onnx.obstacles import onnx_obstacles
+from lstmgraph.export.onnx.operations import LOWERINGS
+from lstmgraph.export.onnx.recurrent import lower_recurrent
+from lstmgraph.export.onnx.stepwise import is_stepwise
+from lstmgraph.export.onnx.values import Value, Values
+from lstmgraph.graph import JOIN, OUTPUT, Graph, Node, Port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.graph import MaskSpec
+    from lstmgraph.tensors import Dim, TensorSpec
+
+OPSET = 20
+"""Version of the operators: onnxruntime 1.20 and later run it."""
+IR_VERSION = 9
+"""Version of the file format that came with it."""
+
+
+def onnx_model(compiled: CompiledRecipe, weights: Mapping[str, Sequence[np.ndarray]]) -> ModelProto:
+    """The model in ONNX, with the inputs and outputs of the recipe by name.
+
+    The batch, and every dimension that the recipe names, is a ``dim_param``; with
+    ``runtime.batch_size`` the batch is fixed. Everything is as at inference. The same recipe and
+    weights give the same bytes.
+
+    Args:
+        compiled: a recipe without obstacles.
+        weights: of each Keras layer that has some, by its name: what ``get_weights()`` returns.
+
+    Raises:
+        ValueError: the recipe has an obstacle, which ``onnx_obstacles`` tells beforehand.
+    """
+    for path, reason in onnx_obstacles(compiled):
+        raise ValueError(f"{'.'.join(map(str, path))}: {reason}")
+    graph = compiled.graph
+    lowering = _Lowering(graph, weights)
+    for node in graph.nodes:
+        lowering.add(node)
+    model = helper.make_model(
+        helper.make_graph([], graph.name, _inputs(graph), _outputs(graph)),
+        producer_name="lstmgraph",
+        doc_string=compiled.declaration.description,
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+    lowering.finish(model)
+    return model
+
+
+class _Lowering:
+    """Adds the nodes of each call, in the graph's order."""
+
+    def __init__(self, graph: Graph, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
+        self.graph = graph
+        self.weights = weights
+        self.builder = Builder()
+        self.values = Values(self.builder, graph)
+        self.masks = Masks(self.values)
+
+    def add(self, node: Node) -> None:
+        self.builder.scope = node.name
+        weights = self.weights.get(node.name, ())
+        if node.recurrence:
+            lower_recurrent(node, node.recurrence, self.values, self.masks, weights)
+            return
+        time_major = self.runs_time_major(node)
+        call = self.call(node, weights, time_major=time_major)
+        spec = node.outputs[OUTPUT]
+        name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
+        self.values.put(Port(node.name), Value(name, spec, time_major))
+
+    def runs_time_major(self, node: Node) -> bool:
+        """Whether the call works on (time, batch, ...): it may, and something comes like that."""
+        if node.op == JOIN:
+            return True
+        return (
+            all(self.values.spec(port).rank == 3 for port in node.inputs)
+            and any(self.values.is_time_major(port) for port in node.inputs)
+            and is_stepwise(node.op, node.arguments)
+        )
+
+    def call(self, node: Node, weights: Sequence[np.ndarray], *, time_major: bool) -> Call:
+        mask = self.mask(node.mask)
+        if node.op == "Masking":
+            value = float(node.arguments["mask_value"])
+            mask = self.masks.unequal(node.inputs[0], value)
+        return Call(
+            builder=self.builder,
+            op=node.op,
+            arguments=node.arguments,
+            inputs=tuple(self.input(port, time_major=time_major) for port in node.inputs),
+            output=node.outputs[OUTPUT],
+            weights=weights,
+            batch=self.values.batch(),
+            lower=lambda inner: LOWERINGS[inner.op](inner),
+            mask=mask,
+            input_masks=tuple(self.mask(each) for each in node.input_masks),
+        )
+
+    def mask(self, mask: MaskSpec | None) -> Name | None:
+        return self.masks.tensor(mask) if mask else None
+
+    def input(self, port: Port, *, time_major: bool) -> Value:
+        spec = self.values.spec(port)
+        return Value(self.values.get(port, time_major=time_major and spec.rank == 3), spec)
+
+    def finish(self, model: ModelProto) -> None:
+        """Fill the graph of `model`."""
+        outputs = {name: self.values.get(port) for name, port in self.graph.outputs.items()}
+        self.builder.finish(model.graph, outputs)
+
+
+def _inputs(graph: Graph) -> list[ValueInfoProto]:
+    found = []
+    for name, tensor in graph.inputs.items():
+        shape = _shape(tensor.spec, graph)
+        if tensor.time_major:
+            shape[:2] = shape[1::-1]
+        found.append(helper.make_tensor_value_info(name, ELEMENT_TYPES[tensor.spec.dtype], shape))
+    return found
+
+
+def _outputs(graph: Graph) -> list[ValueInfoProto]:
+    specs = {Port(name): tensor.spec for name, tensor in graph.inputs.items()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    return [
+        helper.make_tensor_value_info(
+            name, ELEMENT_TYPES[specs[port].dtype], _shape(specs[port], graph)
+        )
+        for name, port in graph.outputs.items()
+    ]
+
+
+def _shape(spec: TensorSpec, graph: Graph) -> list[Dim]:
+    """Sizes and names of sizes; the batch is fixed where the recipe says so."""
+    return [graph.batch_size or spec.shape[0], *spec.shape[1:]]

@@ -1,0 +1,52 @@
+"""Layers around another layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.onnx.stepwise import is_stepwise
+from lstmgraph.export.onnx.values import Value
+from lstmgraph.layer_facts import layer_facts
+from lstmgraph.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from lstmgraph.export.onnx.builder import Name
+    from lstmgraph.export.onnx.call import Call
+
+
+def time_distributed(call: Call) -> Name:
+    """TimeDistributed: every step is a row of its own for the layer inside."""
+    arguments = call.arguments["layer"]
+    if is_stepwise(call.op, call.arguments) and call.rank == 3:
+        return call.lower(replace(call, op=arguments["type"], arguments=arguments))
+    step = TensorSpec((BATCH, *call.spec.shape[2:]), call.spec.dtype)
+    steps = _reshaped(call, call.raw(), [-1], step, 2)
+    facts = layer_facts(arguments["type"], arguments, [step], call.output.dtype)
+    found = call.lower(
+        replace(
+            call,
+            op=arguments["type"],
+            arguments=arguments,
+            inputs=(Value(steps, step),),
+            output=TensorSpec(facts.output.shape, call.output.dtype),
+            mask=None,
+        )
+    )
+    whole = call.do("Shape", call.raw(), end=2)
+    rest = call.sizes(facts.output.shape[1:], found, range(1, facts.output.rank))
+    return call.do("Reshape", found, call.do("Concat", whole, rest, axis=0))
+
+
+def spectral_normalization(call: Call) -> Name:
+    """SpectralNormalization: training left the kernel normalized; its vector is not needed."""
+    arguments = call.arguments["layer"]
+    kernel, _vector, *rest = call.weights
+    own = replace(call, op=arguments["type"], arguments=arguments, weights=[kernel, *rest])
+    return call.lower(own)
+
+
+def _reshaped(call: Call, x: Name, before: list[int], spec: TensorSpec, place: int) -> Name:
+    """`before`, then the sizes of `spec` without its batch, which begin at `place` of `x`."""
+    rest = call.sizes(spec.shape[1:], x, range(place, place + spec.rank - 1))
+    return call.do("Reshape", x, call.do("Concat", call.builder.ints(*before), rest, axis=0))

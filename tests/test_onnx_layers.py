@@ -1,0 +1,88 @@
+"""Every layer that can be written as ONNX, against Keras: the cases of ``layer_cases_*``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import randomise
+from layer_case import SEPARATE_ARGUMENTS, SIZES, Case, concrete
+from layer_cases_kernels import CONVOLUTION, DENSE, POOLING
+from layer_cases_sequences import ATTENTION, MERGING, RECURRENT, WRAPPERS
+from layer_cases_values import ELEMENTWISE, NORMALIZATION, PREPROCESSING, RESHAPING
+from onnx_running import assert_runs_as_keras
+
+import lstmgraph
+from lstmgraph.export.onnx import onnx_obstacles
+
+if TYPE_CHECKING:
+    from lstmgraph.tensors import TensorSpec
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "mixed_float16": 1e-2}
+"""Half precision is computed in float32 here, and in half precision by Keras."""
+
+CASES = [
+    *DENSE,
+    *CONVOLUTION,
+    *POOLING,
+    *MERGING,
+    *ATTENTION,
+    *NORMALIZATION,
+    *RESHAPING,
+    *RECURRENT,
+    *ELEMENTWISE,
+    *PREPROCESSING,
+    *WRAPPERS,
+]
+
+
+def recipe_of(case: Case) -> dict[str, Any]:
+    names = [f"in{index}" for index in range(len(case.inputs))]
+    read: Any = names
+    if case.layer in SEPARATE_ARGUMENTS:
+        read = dict(zip(("query", "value", "key"), names, strict=False))
+    return {
+        "recipe": 1,
+        "name": "case",
+        "inputs": {
+            name: {"shape": list(spec.shape[1:]), "dtype": spec.dtype}
+            for name, spec in zip(names, case.inputs, strict=True)
+        },
+        "layers": {
+            "tested": {
+                "type": case.layer,
+                "input": read,
+                "dtype_policy": case.policy,
+                **case.arguments,
+            }
+        },
+        "outputs": {"found": "tested"},
+    }
+
+
+def values(spec: TensorSpec, random: np.random.Generator) -> np.ndarray:
+    shape = concrete(spec.shape, SIZES)
+    if spec.dtype.startswith("float"):
+        return random.normal(size=shape).astype(spec.dtype)
+    return random.integers(0, 2 if spec.dtype == "bool" else 4, shape).astype(spec.dtype)
+
+
+def loaded(case: Case) -> lstmgraph.Recipe | None:
+    try:
+        return lstmgraph.load(json.dumps(recipe_of(case)))
+    except lstmgraph.RecipeError:
+        return None
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.eager], ids=str)
+def test_layers_are_kerass(case: Case) -> None:
+    recipe = loaded(case)
+    if recipe is None or onnx_obstacles(recipe._compiled):
+        pytest.skip("no recipe, or no ONNX")
+    model = recipe.build()
+    randomise(model)
+    random = np.random.default_rng(0)
+    inputs = {f"in{i}": values(spec, random) for i, spec in enumerate(case.inputs)}
+    assert_runs_as_keras(recipe, model, inputs, TOLERANCE[case.policy])
