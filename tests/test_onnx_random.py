@@ -11,7 +11,7 @@ from building import randomise
 from generated import examples, recipes
 from hypothesis import assume, event, given
 from onnx_running import LOOPS, assert_runs_as_keras, operators
-from test_random_outputs import batch, in_float32
+from test_random_outputs import batch, in_one_precision
 
 import lstmgraph
 from lstmgraph.export.onnx import onnx_obstacles
@@ -32,7 +32,7 @@ def without_promises(data: dict[str, Any]) -> dict[str, Any]:
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_are_kerass(generated: Generated) -> None:
     keras.backend.clear_session()
-    data = without_promises(in_float32(generated.data))
+    data = without_promises(in_one_precision(generated.data, "float32"))
     recipe = lstmgraph.load(json.dumps(data))
     obstacles = onnx_obstacles(recipe._compiled)
     if obstacles:
