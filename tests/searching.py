@@ -7,18 +7,20 @@ import signal
 import time
 from dataclasses import asdict
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from lstmgraph.search.jobs import RunOptions
 from lstmgraph.search.reading import read_results
-from lstmgraph.search.results import TrialRow
 from lstmgraph.search.trial import TrialSpec
-from lstmgraph.search.workers import Ending, Limits, Workers
+from lstmgraph.search.workers import Ending, Workers
 
 if TYPE_CHECKING:
-    from random import Random
+    from collections.abc import Iterable
+    from pathlib import Path
 
-TRIALS = {"random": 12, "grid": 12, "hyperband": 12, "bayesian": 9}
+    from lstmgraph.search.results import TrialRow
+
+TRIALS = {"random": 12, "grid": 12, "hyperband": 12, "bayesian": 8}
 ORACLES: dict[str, dict[str, Any]] = {
     "random": {"type": "random"},
     "grid": {"type": "grid"},
@@ -35,12 +37,12 @@ class Searcher:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         preload = ("keras_tuner", "lstmgraph.search.oracles", "lstmgraph.search.engine")
-        self.workers = Workers(
-            folder, "search_trials:a_search", count=1, preload=preload, limits=Limits()
-        )
+        self.workers = Workers(folder, "search_trials:a_search", RunOptions(preload=preload))
         self.numbers = count()
 
-    def run(self, folder: Path, oracle: str, *, kill_after: float | None = None, **job: Any) -> Ending:
+    def run(
+        self, folder: Path, oracle: str, *, kill_after: float | None = None, **job: Any
+    ) -> Ending:
         """Search in `folder`; ``kill -9`` once `kill_after` seconds have passed."""
         number = next(self.numbers)
         place = self.folder / f"{number:04d}"
@@ -89,18 +91,15 @@ def weights(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*.keras")}
 
 
-def run_with_kills(
-    searcher: Searcher, folder: Path, oracle: str, *, kills: int, random: Random, seconds: float
-) -> int:
-    """Search with `kills` kills at random moments of the `seconds` that a search takes.
+def run_with_kills(searcher: Searcher, folder: Path, oracle: str, moments: Iterable[float]) -> int:
+    """Search, killed after each of `moments` in seconds, and then to the end.
 
     Returns:
         How many of them met a living search.
     """
     met = 0
-    for _ in range(kills):
-        # Short searches are killed early: each run goes on from where the one before got.
-        ending = searcher.run(folder, oracle, kill_after=random.uniform(0.0, seconds))
+    for moment in moments:
+        ending = searcher.run(folder, oracle, kill_after=moment)
         met += ending.exit_code == -signal.SIGKILL
     last = searcher.run(folder, oracle)
     assert last.exit_code == 0, last

@@ -35,7 +35,8 @@ def test_kills_lose_nothing_and_repeat_nothing(
     assert searcher.run(whole, oracle).exit_code == 0
     seconds = time.monotonic() - began
     chance = random.Random(f"{oracle}{KILLS}")
-    run_with_kills(searcher, killed, oracle, kills=KILLS, random=chance, seconds=seconds)
+    moments = [chance.uniform(0.0, seconds) for _ in range(KILLS)]
+    run_with_kills(searcher, killed, oracle, moments)
     assert findings(killed) == findings(whole)
     assert weights(killed) == weights(whole)
     assert len(findings(whole)) == TRIALS[oracle]

@@ -94,8 +94,10 @@ def _read_outcome(folder: Path) -> dict[str, Any] | None:
 def _crash(code: int, folder: Path) -> str:
     how = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"it exited with {code}"
     try:
-        lines = (folder / LOG).read_text("utf-8", errors="replace").split("\n")
+        log = (folder / LOG).read_text("utf-8", errors="replace")
     except OSError:
-        lines = []
+        log = ""
+    said_before, fatal, trace = log.partition("Fatal Python error: ")
+    lines = f"{said_before}{fatal}{trace.partition(chr(10))[0]}".split("\n")
     said = " | ".join([line.strip() for line in lines if line.strip()][-LAST_LINES:])
     return f"{how}; its last words: {said}" if said else how

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.search.endings import adopted_event, ended_event, failed_event
@@ -25,6 +25,8 @@ from lstmgraph.search.weights import WeightKeeper
 from lstmgraph.search.workers import Workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lstmgraph.search.jobs import RunOptions, SearchJob
     from lstmgraph.search.journal import Event
     from lstmgraph.search.oracles import OracleDriver
@@ -83,38 +85,31 @@ def run_search(
         check_job(folder, job.fingerprint())
         events = read_journal(folder / JOURNAL)
         journal = stack.enter_context(Journal(folder / JOURNAL))
-        start = {"count": options.workers, "gpus": options.gpus, "preload": options.preload}
-        workers = Workers(folder, job.function, limits=options.limits, lock=lock, **start)
+        workers = Workers(folder, job.function, options, lock)
         Search(job, options, folder, journal, stack.enter_context(workers), watcher).run(events)
     return read_results(folder)
 
 
+@dataclass
 class Search:
     """One run of a search; `run` replays what earlier runs did."""
 
-    def __init__(
-        self,
-        job: SearchJob,
-        options: RunOptions,
-        folder: Path,
-        journal: Journal,
-        workers: Workers,
-        watcher: Watcher | None,
-    ) -> None:
-        self.job = job
-        self.options = options
-        self.folder = folder
-        self.journal = journal
-        self.workers = workers
-        self.watcher = watcher
-        self.records = Records()
-        self.weights = WeightKeeper(folder, job.objectives, options.keep)
-        self.oracle = _oracle(job)
-        self.waiting = False
-        """Whether the oracle waits for a trial to end."""
-        self.exhausted = False
-        self._began = time.monotonic()
-        self._before = 0.0
+    job: SearchJob
+    options: RunOptions
+    folder: Path
+    journal: Journal
+    workers: Workers
+    watcher: Watcher | None = None
+    records: Records = field(default_factory=Records)
+    waiting: bool = False
+    """Whether the oracle waits for a trial to end."""
+    exhausted: bool = False
+    _before: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.weights = WeightKeeper(self.folder, self.job.objectives, self.options.keep)
+        self.oracle = _oracle(self.job)
 
     def run(self, events: list[Event]) -> None:
         """Until the budget is spent, or the oracle has nothing more to propose."""
@@ -277,8 +272,9 @@ class Search:
 
     def _clean(self) -> None:
         running = [self.records.started[number]["proposed"] for number in self.records.unfinished]
-        sources = {self.oracle.source(proposed) for proposed in running} - {None}
-        self.weights.clean(self.records, self.oracle.promotable() | sources)
+        sources = [self.oracle.source(proposed) for proposed in running]
+        needed = {source for source in sources if source is not None}
+        self.weights.clean(self.records, self.oracle.promotable() | needed)
 
     def _note(self, event: Event) -> None:
         event["at"] = round(self._elapsed(), 3)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.search.results import Objective
 from lstmgraph.search.spaces import SpaceLike, dimension_rows
-from lstmgraph.search.workers import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +48,15 @@ class SearchJob:
             "folds": self.folds,
             "pruning": None if self.pruning is None else dict(self.pruning),
         }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one trial. What goes beyond is killed, alone."""
+
+    seconds: float | None = None
+    memory_mb: float | None = None
+    """Of the child and of what it started: resident memory, TensorFlow's own included (MiB)."""
 
 
 @dataclass(frozen=True)

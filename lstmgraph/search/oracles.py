@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.oracles import (
-    BayesianOptimizationOracle,
-    GridSearchOracle,
-    HyperbandOracle,
-    RandomSearchOracle,
-)
+from keras_tuner.oracles import GridSearchOracle, HyperbandOracle, RandomSearchOracle
 
+from lstmgraph.search.bayesian import BayesianOracle
 from lstmgraph.search.errors import SearchError
 
 if TYPE_CHECKING:
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
 SCORE = "score"
 """What oracles are told of a trial: made from its objectives, less is better."""
 NEVER = 10**9
-RESTARTS = 50
-"""Starting points that keras-tuner draws for each of Bayesian's proposals."""
 
 
 class Exhausted(Exception):  # noqa: N818 - an answer, not an error
@@ -36,34 +30,11 @@ class Idle(Exception):  # noqa: N818 - an answer, not an error
     """The oracle waits for a running trial to end."""
 
 
-class _Bayesian(BayesianOptimizationOracle):  # type: ignore[misc]
-    """Takes a recorded proposal for its own without the seconds that making one takes.
-
-    What a proposal draws from the random state is drawn all the same, so that the next one is what
-    it would have been.
-    """
-
-    recorded: Mapping[str, Any] | None = None
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """See keras-tuner; `recorded` stands for the optimum of the acquisition function."""
-        if self.recorded is None or self._samples():
-            proposal: dict[str, Any] = super().populate_space(trial_id)
-            return proposal
-        self._random_state.uniform(size=(RESTARTS, len(self._get_hp_bounds())))
-        return {"status": "RUNNING", "values": dict(self.recorded)}
-
-    def _samples(self) -> bool:
-        completed = sum(trial.status == "COMPLETED" for trial in self.trials.values())
-        initial = self.num_initial_points or max(3 * len(self.hyperparameters.space), 3)
-        return bool(completed < initial)
-
-
 ORACLES = {
     "random": RandomSearchOracle,
     "grid": GridSearchOracle,
     "hyperband": HyperbandOracle,
-    "bayesian": _Bayesian,
+    "bayesian": BayesianOracle,
 }
 
 
@@ -100,7 +71,7 @@ class OracleDriver:
             Idle: there is none until a trial ends.
             SearchError: it is not `recorded`.
         """
-        if isinstance(self.oracle, _Bayesian):
+        if isinstance(self.oracle, BayesianOracle):
             self.oracle.recorded = recorded
         with _quiet():
             trial = self.oracle.create_trial(f"worker-{len(self._ids)}")

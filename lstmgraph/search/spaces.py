@@ -42,7 +42,7 @@ class ConditionLike(Protocol):
 
 
 class DimensionLike(Protocol):
-    """A searched value: with a `range` where `kind` is ``int`` or ``float``, else with `choices`."""
+    """A searched value: with a `range` where `kind` is ``int`` or ``float``, else `choices`."""
 
     @property
     def name(self) -> str: ...  # noqa: D102

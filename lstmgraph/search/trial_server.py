@@ -134,7 +134,7 @@ def _run_child(
         code = _run(function, spec)
     except OSError as error:  # the log, or the outcome, could not be written
         code = DISK_FULL if error.errno in FULL_DISK else RAISED
-    except BaseException:  # noqa: BLE001 - nothing is left to hand it to
+    except BaseException:
         traceback.print_exc()
     finally:
         os._exit(code)

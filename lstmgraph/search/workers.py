@@ -21,22 +21,12 @@ from lstmgraph.search.results import OVERSIZED, TIMED_OUT
 from lstmgraph.search.trial_server import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from lstmgraph.search.jobs import RunOptions
     from lstmgraph.search.trial import TrialSpec
 
 SERVER_LOG = "server.log"
 MEMORY_POLL = 0.1
 """Seconds between two looks at the memory of the children."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of one trial. What goes beyond is killed, alone."""
-
-    seconds: float | None = None
-    memory_mb: float | None = None
-    """Of the child and of what it started: resident memory, TensorFlow's own included (MiB)."""
 
 
 @dataclass
@@ -64,25 +54,16 @@ class Ending:
 
 
 class Workers:
-    """At most `count` children at a time; a context manager that leaves none behind."""
+    """As many children at a time as there are workers; on leaving, none is left behind."""
 
     def __init__(
-        self,
-        folder: Path,
-        function: str,
-        *,
-        count: int,
-        gpus: Sequence[str] = (),
-        preload: Sequence[str] = (),
-        limits: Limits,
-        lock: int | None = None,
+        self, folder: Path, function: str, options: RunOptions, lock: int | None = None
     ) -> None:
-        self.limits = limits
-        self.environments = worker_environments(count, list(gpus))
+        self.limits = options.limits
+        self.environments = worker_environments(options.workers, list(options.gpus))
         self.children: dict[int, Child] = {}
         self._answers = b""
-        self._ready = False
-        self._server = _start_server(folder, function, count, preload, lock)
+        self._server = _start_server(folder, function, options, lock)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe(), selectors.EVENT_READ)
 
@@ -173,7 +154,10 @@ class Workers:
         if memory is not None:
             used = memory_mb(pid)
             if used > memory:
-                return OVERSIZED, f"it held {used:,.0f} MiB of memory, and {memory:,.0f} are allowed"
+                return (
+                    OVERSIZED,
+                    f"it held {used:,.0f} MiB of memory, and {memory:,.0f} are allowed",
+                )
         return None
 
     def _command(self, command: dict[str, Any]) -> None:
@@ -214,16 +198,16 @@ def memory_mb(pid: int) -> float:
 
 
 def _start_server(
-    folder: Path, function: str, count: int, preload: Sequence[str], lock: int | None
+    folder: Path, function: str, options: RunOptions, lock: int | None
 ) -> subprocess.Popen[bytes]:
-    options = {"function": function, "preload": list(preload), "parent": os.getpid()}
-    environment = shared_environment(count, os.environ)
+    wanted = {"function": function, "preload": list(options.preload), "parent": os.getpid()}
+    environment = shared_environment(options.workers, os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     log = folder / SERVER_LOG
     try:
         with log.open("wb") as errors:
             return subprocess.Popen(
-                [sys.executable, "-m", "lstmgraph.search.trial_server", json.dumps(options)],
+                [sys.executable, "-m", "lstmgraph.search.trial_server", json.dumps(wanted)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -234,4 +218,3 @@ def _start_server(
             )
     except OSError as error:
         raise cannot_write(log, error) from None
-
