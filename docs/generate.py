@@ -27,6 +27,8 @@ SECTIONS = [
     "state_split",
     "runtime",
     "training",
+    "search",
+    "objective",
 ]
 
 HEAD = """# Schema reference

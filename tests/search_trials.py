@@ -91,8 +91,10 @@ def misbehaving(trial: Trial) -> TrialOutcome:
     if act == "raise":
         raise ValueError("no such layer")
     if act == "exit":
+        os.write(1, b"so long\n")
         os._exit(3)
     if act == "segfault":
+        os.write(2, b"about to fall\n")
         os.kill(os.getpid(), signal.SIGSEGV)
     if act == "hang":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -152,6 +154,7 @@ def a_search(trial: Trial) -> TrialOutcome:
     from lstmgraph.search.engine import run_search  # noqa: PLC0415 - imported once, by the server
     from lstmgraph.search.jobs import RunOptions, SearchJob  # noqa: PLC0415
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a process of its own
     wanted = trial.spec.job
     job = SearchJob("demo", SPACE, wanted["oracle"], **wanted["job"])
     options = RunOptions(**{"preload": (), **wanted["options"]})

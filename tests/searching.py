@@ -44,6 +44,16 @@ class Searcher:
         self, folder: Path, oracle: str, *, kill_after: float | None = None, **job: Any
     ) -> Ending:
         """Search in `folder`; ``kill -9`` once `kill_after` seconds have passed."""
+        number = self.start(folder, oracle, **job)
+        if kill_after is not None:
+            ended = self._kill(number, kill_after)
+            if ended is not None:
+                return ended
+        (ending,) = self.workers.wait(PATIENCE)
+        return ending
+
+    def start(self, folder: Path, oracle: str, **job: Any) -> int:
+        """Start a search; return its number among those of this object."""
         number = next(self.numbers)
         place = self.folder / f"{number:04d}"
         place.mkdir()
@@ -52,12 +62,7 @@ class Searcher:
         wanted["job"] = {"function": "search_trials:arithmetic", "seed": 3, **job}
         spec = TrialSpec(number, str(place), values={}, seed=0, job=wanted)
         self.workers.start(spec)
-        if kill_after is not None:
-            ended = self._kill(number, kill_after)
-            if ended is not None:
-                return ended
-        (ending,) = self.workers.wait(PATIENCE)
-        return ending
+        return number
 
     def _kill(self, number: int, seconds: float) -> Ending | None:
         deadline = time.monotonic() + seconds
@@ -91,7 +96,9 @@ def weights(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*.keras")}
 
 
-def run_with_kills(searcher: Searcher, folder: Path, oracle: str, moments: Iterable[float]) -> int:
+def run_with_kills(
+    searcher: Searcher, folder: Path, oracle: str, moments: Iterable[float], **job: Any
+) -> int:
     """Search, killed after each of `moments` in seconds, and then to the end.
 
     Returns:
@@ -99,8 +106,8 @@ def run_with_kills(searcher: Searcher, folder: Path, oracle: str, moments: Itera
     """
     met = 0
     for moment in moments:
-        ending = searcher.run(folder, oracle, kill_after=moment)
+        ending = searcher.run(folder, oracle, kill_after=moment, **job)
         met += ending.exit_code == -signal.SIGKILL
-    last = searcher.run(folder, oracle)
+    last = searcher.run(folder, oracle, **job)
     assert last.exit_code == 0, last
     return met

@@ -35,7 +35,7 @@ ROOMS = (
     ("runtime",),
     ("compiler",),
     ("runtime_plan", "machine"),
-    ("passes", "training_checks", "runtime_checks"),
+    ("passes", "training_checks", "runtime_checks", "search_checks"),
     ("expand",),
     ("layer_facts",),
     ("resolve",),

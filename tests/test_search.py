@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,20 +12,24 @@ from typing import Any
 
 import psutil
 import pytest
+from rich.console import Console
 from search_trials import SPACE, Condition, Dimension, Numbers, Space
 from searching import weights
 
+import lstmgraph
 from lstmgraph.search import devices, lock
 from lstmgraph.search import journal as journals
 from lstmgraph.search.display import LineWatcher
 from lstmgraph.search.engine import run_search
 from lstmgraph.search.errors import FolderInUseError, JobChangedError, SearchError
+from lstmgraph.search.job import duration, job_settings, shown_search
 from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
 from lstmgraph.search.pruning import thresholds
 from lstmgraph.search.ranking import pareto_front
 from lstmgraph.search.reading import read_results
 from lstmgraph.search.results import Objective, SearchResults
 from lstmgraph.search.spaces import hyperparameters, plain_values
+from lstmgraph.search.tables import write_tables
 from lstmgraph.search.trial import Trial, TrialSpec
 
 QUICK = RunOptions(preload=())
@@ -362,3 +368,87 @@ def test_a_real_trial_gives_the_same_numbers_again(tmp_path: Path) -> None:
     assert one.trials[0].status == "completed", one.trials[0].reason
     assert one.trials[0].metrics == two.trials[0].metrics
     assert (one.trials[0].parameters or 0) > 0
+
+
+def test_options_that_make_no_sense() -> None:
+    for wrong in ({"workers": 0}, {"limits": Limits(seconds=-1.0)}, {"seconds": 0}, {"keep": -1}):
+        with pytest.raises(ValueError, match="must be"):
+            RunOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("1d", 86400.0)],
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "-3s", "0", "nan", "infs", "2 weeks"])
+def test_no_lengths_of_time(text: str) -> None:
+    with pytest.raises(ValueError, match="no length of time"):
+        duration(text)
+
+
+def test_a_search_in_a_pipe_is_shown_in_lines(tmp_path: Path) -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console=console)
+    first, ended, _, failed = text.getvalue().splitlines()
+    assert first.startswith("trial 0: starts with units=")
+    assert ended.startswith("trial 0: completed, val_loss 0, ")
+    assert failed.endswith(": ValueError: no such layer")
+
+
+def test_a_search_in_a_terminal_is_a_table(tmp_path: Path) -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=200, force_terminal=True)
+    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console=console)
+    assert "1 completed, 1 failed, 0 running" in text.getvalue()
+
+
+def test_tables_hold_every_trial_and_epoch(tmp_path: Path) -> None:
+    found = search(tmp_path, job(), max_trials=3)
+    written = write_tables(found, tmp_path)
+    assert {path.name for path in written} >= {"trials.csv", "epochs.csv"}
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+    for row, trial in zip(trials, found.trials, strict=True):
+        assert float(row["metric:val_loss"]) == trial.metrics["val_loss"]
+        assert row["value:units"] == str(trial.values["units"])
+        assert row["value:second"] == str(trial.values.get("second", ""))
+    with (tmp_path / "epochs.csv").open(newline="") as file:
+        epochs = list(csv.DictReader(file))
+    wanted = [(str(t.number), str(e + 1)) for t in found.trials for e in range(t.epochs)]
+    assert [(row["number"], row["epoch"]) for row in epochs] == wanted
+
+
+def test_a_parquet_table_is_of_one_type_in_each_column(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    found = search(tmp_path, job(), max_trials=6)
+    write_tables(found, tmp_path)
+    columns = parquet.read_table(tmp_path / "trials.parquet").to_pydict()
+    assert columns["metric:val_loss"] == [trial.metrics["val_loss"] for trial in found.trials]
+    assert columns["value:units"] == [trial.values["units"] for trial in found.trials]
+
+
+def test_a_recipe_says_what_is_searched() -> None:
+    section = lstmgraph.load(
+        """
+recipe: 1
+name: searched
+inputs: {frames: {shape: [time, 12]}}
+layers:
+  voice: {type: lstm, input: frames, units: 8}
+  speaker: {type: dense, input: voice, units: 9}
+outputs: {speaker: speaker}
+training: {loss: mse}
+search: {oracle: {type: hyperband, max_epochs: 9}, seed: 7}
+"""
+    )._compiled.completed["search"]
+    settings = job_settings(section)
+    assert settings["objectives"] == (Objective("val_loss", "min"),)
+    oracle = {"type": "hyperband", "max_epochs": 9, "factor": 3, "hyperband_iterations": 1}
+    assert settings["oracle"] == oracle
+    assert settings["pruning"] is None
+    assert settings["seed"] == 7

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.machine import this_machine
+from lstmgraph.search.devices import visible_gpus
 from lstmgraph.search.results import Objective
 from lstmgraph.search.spaces import SpaceLike, dimension_rows
 
@@ -73,14 +76,35 @@ class RunOptions:
     keep: int = 1
     """How many of the best trials keep their weights."""
     limits: Limits = field(default_factory=Limits)
-    gpus: tuple[str, ...] = ()
+    gpus: tuple[str, ...] | None = None
+    """As CUDA_VISIBLE_DEVICES names them; None: those of this machine."""
     preload: tuple[str, ...] = ("keras",)
     """Modules that are imported once for all trials."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            ValueError: one is 0 or less; the message names it.
+        """
+        limits = {"trial_seconds": self.limits.seconds, "trial_memory_mb": self.limits.memory_mb}
+        counted = ("workers", "max_trials", "seconds", "max_failures")
+        for name, value in ({name: getattr(self, name) for name in counted} | limits).items():
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be greater than 0, not {value}")
+        if self.keep < 0:
+            raise ValueError(f"keep must be 0 or more, not {self.keep}")
+
+    def named_gpus(self) -> list[str]:
+        """The GPUs to share out."""
+        if self.gpus is not None:
+            return list(self.gpus)
+        return visible_gpus(this_machine().gpus, os.environ)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings that reports show."""
         shown = asdict(self)
         limits = shown.pop("limits")
         del shown["preload"]
-        shown["gpus"] = list(self.gpus)
+        shown["gpus"] = self.named_gpus()
         return shown | {"trial_seconds": limits["seconds"], "trial_memory_mb": limits["memory_mb"]}

@@ -60,7 +60,7 @@ class Workers:
         self, folder: Path, function: str, options: RunOptions, lock: int | None = None
     ) -> None:
         self.limits = options.limits
-        self.environments = worker_environments(options.workers, list(options.gpus))
+        self.environments = worker_environments(options.workers, options.named_gpus())
         self.children: dict[int, Child] = {}
         self._answers = b""
         self._server = _start_server(folder, function, options, lock)
