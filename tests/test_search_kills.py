@@ -63,7 +63,7 @@ def test_no_child_outlives_its_search(
     number = searcher.start(stopped, "random", options=options, payload={"sleep": 600.0})
     journal = stopped / "search.jsonl"
     deadline = time.monotonic() + PATIENCE
-    while not journal.exists() or journal.read_text("utf-8").count('"started"') < 2:
+    while not journal.exists() or journal.read_text("utf-8").count('"event":"started"') < 2:
         assert time.monotonic() < deadline
         assert not searcher.workers.wait(0.05)
     pid = searcher.workers.children[number].pid
