@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from lstmgraph.search.errors import SearchError, cannot_write
@@ -71,7 +72,8 @@ class Journal:
             write_all(self._file, line)
             os.fsync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, end)
+            with suppress(OSError):  # a torn line is dropped when the journal is opened, too
+                os.ftruncate(self._file, end)
             raise cannot_write(self.path, error) from None
 
     def _drop_torn_line(self) -> None:

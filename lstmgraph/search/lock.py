@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LOCK = "lock"
 PATIENCE = 15.0
 """Seconds that children of a search that was killed are given to notice and end."""
+GLANCE = 0.2
+"""Seconds after which a lock is not held by `is_locked`, which takes it for a moment."""
 
 
 @contextmanager
@@ -35,18 +37,19 @@ def folder_lock(folder: Path) -> Iterator[int]:
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
         yield file
+        os.ftruncate(file, 0)
     finally:
         os.close(file)
 
 
 def _acquire(file: int, folder: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(file, 20, 0).decode() or "unknown"
-            if _lives(owner) or time.monotonic() > deadline:
+            if time.monotonic() - began > (GLANCE if _lives(owner) else PATIENCE):
                 raise FolderInUseError(
                     f"{folder}: process {owner} searches here; wait for it, or choose another "
                     "folder with --output"
