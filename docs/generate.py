@@ -32,6 +32,8 @@ SECTIONS = [
     "reduce_lr_on_plateau",
     "checkpoint",
     "tensorboard",
+    "search",
+    "objective",
 ]
 
 HEAD = """# Schema reference

@@ -13,6 +13,7 @@ from lstmgraph.read_recipe import read_recipe
 from lstmgraph.resolve import resolve
 from lstmgraph.runtime_checks import check_runtime
 from lstmgraph.schema import check_structure
+from lstmgraph.search_checks import check_search
 from lstmgraph.training_checks import check_training
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def compile_document(document: Document) -> CompiledRecipe:
     graph = run_passes(expand(declaration, resolution, document), document)
     check_runtime(declaration.runtime, document)
     check_training(declaration, graph, document)
+    check_search(declaration, graph, document)
     if document.diagnostics:
         raise _error(document)
     return CompiledRecipe(declaration, graph, completed, document)

@@ -63,6 +63,8 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     }
     if "training" in data and not _has_fault(("training",), at_fault):
         completed["training"] = _training(data["training"], completed)
+    if "search" in data and not _has_fault(("search",), at_fault):
+        completed["search"] = _search(data["search"])
     return completed
 
 
@@ -200,6 +202,25 @@ def _callbacks(callbacks: Data) -> Data:
         if isinstance(own, dict) and name != "terminate_on_nan"
     }
     return {**filled, "terminate_on_nan": callbacks.get("terminate_on_nan", True)}
+
+
+def _search(search: Data) -> Data:
+    filled = {**_schema_defaults("search"), **search}
+    objective = filled["objective"]
+    several = objective if isinstance(objective, list) else [objective]
+    filled["objective"] = [{**_schema_defaults("objective"), **each} for each in several]
+    for part in ("oracle", "pruning"):
+        filled[part] = _by_type(part, filled[part])
+    return filled
+
+
+def _by_type(definition: str, data: Data) -> Data:
+    """`data` with the defaults of the branch of the schema's definition that its type chooses."""
+    for branch in read_schema(RECIPE_SCHEMA)["$defs"][definition]["allOf"]:
+        if data["type"] in branch["if"]["properties"]["type"]["enum"]:
+            properties = branch["then"]["properties"]
+            return {k: v["default"] for k, v in properties.items() if "default" in v} | data
+    return data
 
 
 def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:

@@ -25,6 +25,7 @@ from lstmgraph.recipe import (
     RecurrentDeclaration,
     Reference,
     Runtime,
+    Search,
     SingleStateForm,
     Split,
     StateForm,
@@ -85,12 +86,17 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
         },
         runtime=Runtime(**completed["runtime"]),
         training=_training(training) if training else None,
+        search=_search(completed["search"]) if "search" in completed else None,
         broken=frozenset(declared - sound),
     )
 
 
 def _training(data: Data) -> Training:
     return Training(**{"loss_weights": None, **data})
+
+
+def _search(data: Data) -> Search:
+    return Search(**{**data, "objective": tuple(data["objective"])})
 
 
 def _reference(text: str, path: Path) -> Reference:

@@ -221,6 +221,20 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Search:
+    """What ``tune`` searches for; plain data that keras-tuner's names fill."""
+
+    objective: tuple[Mapping[str, str], ...]
+    """Each a ``metric`` and a ``direction``."""
+    oracle: Mapping[str, Any]
+    max_trials: int | None
+    executions_per_trial: int
+    folds: int | None
+    pruning: Mapping[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
 class RecipeDeclaration:
     """A whole recipe. `broken` names inputs and layers that are written but wrong."""
 
@@ -231,6 +245,7 @@ class RecipeDeclaration:
     outputs: Mapping[str, Reference]
     runtime: Runtime = field(default_factory=Runtime)
     training: Training | None = None
+    search: Search | None = None
     broken: frozenset[str] = frozenset()
 
 

@@ -37,7 +37,7 @@ ROOMS = (
     ("compiler",),
     ("runtime_plan", "machine"),
     ("passes", "training_checks", "runtime_checks"),
-    ("callback_checks",),
+    ("callback_checks", "search_checks"),
     ("metric_names",),
     ("expand",),
     ("layer_facts",),
