@@ -60,10 +60,8 @@ def _sides(case: Case) -> dict[str, Side]:
 
 
 def _ours(recipe: lstmgraph.Recipe, model: keras.Model, inputs: dict[str, np.ndarray]) -> Side:
-    try:
-        from lstmgraph.export.onnx import onnx_model
-    except ImportError:
-        return "lstmgraph.export.onnx is not in this tree"
+    from lstmgraph.export.onnx import onnx_model
+
     weights = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     exported = onnx_model(recipe._compiled, weights)
     session = onnx_session(exported.SerializeToString())
