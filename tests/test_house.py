@@ -26,6 +26,7 @@ LONGEST = 330
 ROOMS = (
     ("cli",),
     ("build_files", "carried"),
+    ("export",),
     ("__init__",),
     ("api",),
     ("report", "tables", "resolved", "writing"),
