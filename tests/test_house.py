@@ -29,6 +29,7 @@ ROOMS = (
     ("build_files",),
     ("__init__",),
     ("api",),
+    ("export",),
     ("training",),
     ("model_files", "carried"),
     ("report", "tables", "resolved", "writing"),

@@ -20,8 +20,9 @@ from lstmgraph.export.onnx import onnx_obstacles
 if TYPE_CHECKING:
     from lstmgraph.tensors import TensorSpec
 
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "mixed_float16": 1e-2}
-"""Half precision is computed in float32 here, and in half precision by Keras."""
+TOLERANCE = {"float32": 1e-5, "float64": 1e-6, "mixed_float16": 1e-2}
+"""In half precision, Keras computes what is computed in float32 here; in float64, Keras has parts
+that it computes in float32."""
 
 CASES = [
     *DENSE,
@@ -76,13 +77,26 @@ def loaded(case: Case) -> lstmgraph.Recipe | None:
         return None
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.eager], ids=str)
+def is_written(case: Case) -> bool:
+    recipe = loaded(case)
+    return case.eager and recipe is not None and not onnx_obstacles(recipe._compiled)
+
+
+WRITTEN = [case for case in CASES if is_written(case)]
+
+
+@pytest.mark.parametrize("case", WRITTEN, ids=str)
 def test_layers_are_kerass(case: Case) -> None:
     recipe = loaded(case)
-    if recipe is None or onnx_obstacles(recipe._compiled):
-        pytest.skip("no recipe, or no ONNX")
     model = recipe.build()
     randomise(model)
     random = np.random.default_rng(0)
     inputs = {f"in{i}": values(spec, random) for i, spec in enumerate(case.inputs)}
     assert_runs_as_keras(recipe, model, inputs, TOLERANCE[case.policy])
+
+
+def test_only_these_layers_are_not_written() -> None:
+    missing = {case.layer for case in CASES} - {case.layer for case in WRITTEN}
+    adaptive = {f"Adaptive{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3)}
+    no_recipe_has = {"ReversibleEmbedding", "STFTSpectrogram"}
+    assert missing == adaptive | no_recipe_has | {"CenterCrop", "MelSpectrogram", "Resizing"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +29,28 @@ def without_promises(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-@examples(40)
-@given(recipes(min_layers=3, max_layers=7))
-def test_outputs_are_kerass(generated: Generated) -> None:
+def check(data: dict[str, Any], tolerance: float) -> None:
     keras.backend.clear_session()
-    data = without_promises(in_one_precision(generated.data, "float32"))
     recipe = lstmgraph.load(json.dumps(data))
     obstacles = onnx_obstacles(recipe._compiled)
     if obstacles:
-        event(obstacles[0][1].partition(" ")[0])
+        event(obstacles[0][1].partition("'")[0])
         assume(False)
     model = recipe.build()
     randomise(model)
     inputs = batch(data, model, np.random.default_rng(len(data["layers"])))
-    proto = assert_runs_as_keras(recipe, model, inputs)
+    proto = assert_runs_as_keras(recipe, model, inputs, tolerance)
     assert not LOOPS & set(operators(proto))
+
+
+@examples(30)
+@given(recipes(min_layers=3, max_layers=7))
+def test_outputs_are_kerass(generated: Generated) -> None:
+    check(without_promises(in_one_precision(generated.data, "float32")), 1e-5)
+
+
+@examples(10)
+@given(recipes(min_layers=3, max_layers=7))
+def test_outputs_of_other_precisions_are_about_kerass(generated: Generated) -> None:
+    """Their shapes and dtypes are the same; Keras computes some in half precision."""
+    check(without_promises(copy.deepcopy(generated.data)), 5e-2)

@@ -93,20 +93,6 @@ def _squareplus(f: Formula, x: Name) -> Name:
     return f("Mul", f("Add", x, root), 0.5)
 
 
-def _sparsemax(f: Formula, x: Name) -> Name:
-    """Over the last axis: the sorted values whose mean excess stays below them."""
-    b = f.builder
-    size = b.op("Shape", x, start=-1)
-    ordered, _ = b.ops("TopK", [x, size], 2)
-    total = b.op("CumSum", ordered, b.constant(-1, "int64"))
-    ones = b.op("Expand", b.constant(1, f.dtype), size)
-    rank = b.op("CumSum", ones, b.constant(0, "int64"))
-    supports = f("Greater", ordered, f("Div", f("Sub", total, 1), rank))
-    count = b.op("ReduceSum", b.cast(supports, "bool", f.dtype), b.ints(-1))
-    largest = f("Sub", b.op("ReduceSum", f("Where", supports, ordered, 0), b.ints(-1)), 1)
-    return f("Max", f("Sub", x, f("Div", largest, count)), 0)
-
-
 ACTIVATIONS: Mapping[str, Callable[[Formula, Name], Name]] = {
     "celu": _elu,  # with alpha 1 the same
     "elu": _elu,
@@ -133,13 +119,12 @@ ACTIVATIONS: Mapping[str, Callable[[Formula, Name], Name]] = {
     "softsign": lambda f, x: f("Div", x, f("Add", f("Abs", x), 1)),
     "sparse_plus": _sparse_plus,
     "sparse_sigmoid": _sparse_sigmoid,
-    "sparsemax": _sparsemax,
     "squareplus": _squareplus,
     "swish": _silu,
     "tanh": lambda f, x: f("Tanh", x),
     "tanh_shrink": lambda f, x: f("Sub", x, f("Tanh", x)),
 }
-"""Each of Keras's activations by name."""
+"""Keras's activations by name; not sparsemax, whose shares do not sum to one in Keras 3.15."""
 
 
 def activated(builder: Builder, x: Name, activation: str | None, dtype: str) -> Name:

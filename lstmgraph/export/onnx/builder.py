@@ -29,6 +29,9 @@ ELEMENT_TYPES = {
 }
 """ONNX's element type of each dtype."""
 
+OPTIONAL_OUTPUTS = frozenset({"LSTM", "GRU", "RNN"})
+"""Operators that need not compute what is not read."""
+
 Name = str
 """Of a tensor. Names made here hold a slash, which no name of a recipe does."""
 
@@ -103,7 +106,7 @@ class Builder:
         needed, kept = set(renamed), []
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
-                kept.append(_with_names(node, renamed))
+                kept.append(_with_names(node, renamed, needed))
                 needed.update(node.input, _read_inside(node))
         graph.node.extend(reversed(kept))
         graph.initializer.extend(t for name, t in self.constants.items() if name in needed)
@@ -124,12 +127,18 @@ class Builder:
         return name
 
 
-def _with_names(node: NodeProto, names: Mapping[Name, str]) -> NodeProto:
-    """A copy that reads and writes tensors by other names."""
+def _with_names(node: NodeProto, names: Mapping[Name, str], needed: set[Name]) -> NodeProto:
+    """A copy that reads and writes tensors by other names, without optional ones at the end."""
+    inputs = [names.get(name, name) for name in node.input]
+    outputs = [names.get(name, name) for name in node.output]
+    if node.op_type in OPTIONAL_OUTPUTS:
+        outputs = [names.get(name, name) if name in needed else "" for name in node.output]
+    for tensors in (inputs, outputs):
+        while not tensors[-1]:
+            tensors.pop()
     copy = NodeProto()
     copy.CopyFrom(node)
-    copy.input[:] = [names.get(name, name) for name in node.input]
-    copy.output[:] = [names.get(name, name) for name in node.output]
+    copy.input[:], copy.output[:] = inputs, outputs
     return copy
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import CELLS
 from lstmgraph.dtypes import is_float
+from lstmgraph.export.onnx import activations
 from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent_operator import ACTIVATIONS, cell_activations
 from lstmgraph.export.onnx.stepwise import is_stepwise
@@ -94,9 +95,6 @@ def _of_node(node: Node) -> Iterator[Obstacle]:
             "`dtype_policy: float32`"
         )
         yield (*node.path, "dtype_policy"), reason
-    if is_float64 and "gelu" in node.arguments.values():
-        reason = "onnxruntime computes gelu in float32 only, and this layer is float64"
-        yield (*node.path, "activation"), reason
 
 
 def _kinds(node: Node) -> set[str]:
@@ -109,6 +107,21 @@ def _of_layer(node: Node) -> Iterator[Obstacle]:
     if node.op in LIMITS:
         for argument, reason in LIMITS[node.op](node):
             yield (*node.path, argument), reason
+    yield from _of_activations(node.arguments, node.path, node.outputs["output"].dtype)
+    if isinstance(node.arguments.get("layer"), dict):
+        inner, path = node.arguments["layer"], (*node.path, "layer")
+        yield from _of_activations(inner, path, node.outputs["output"].dtype)
+
+
+def _of_activations(arguments: Mapping[str, Any], path: Path, dtype: str) -> Iterator[Obstacle]:
+    for argument in ("activation", "recurrent_activation"):
+        name = arguments.get(argument) or "linear"
+        if name not in activations.ACTIVATIONS:
+            reason = f"Keras's {name} gives shares that do not sum to one: use softmax"
+            yield (*path, argument), reason
+        elif name == "gelu" and dtype == "float64":
+            reason = "onnxruntime computes gelu in float32 only, and this layer is float64"
+            yield (*path, argument), reason
 
 
 def _of_recurrent(node: Node, recurrence: Recurrence) -> Iterator[Obstacle]:
