@@ -7,8 +7,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from building import RECIPES
-
+from lstmgraph import packaged_recipe
 from lstmgraph.search.results import (
     COMPLETED,
     FAILED,
@@ -50,7 +49,7 @@ def search(trials: int, seed: int = 0, **changes: Any) -> SearchResults:
     rows = tuple(_trial(number, chance) for number in range(trials))
     completed = [row for row in rows if row.status == COMPLETED]
     best = min(completed, key=lambda row: row.metrics["val_loss"], default=None)
-    recipe = (RECIPES / "encoder-decoder.yaml").read_text("utf-8") if best else ""
+    recipe = packaged_recipe("encoder-decoder").read_text("utf-8") if best else ""
     results = SearchResults(
         recipe="speaker-classifier",
         objectives=(LOSS,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     if len(pairs) < FEWEST:
         return None
     first, second = (_centred(_ranks([pair[side] for pair in pairs])) for side in (0, 1))
-    spread = (_squares(first) * _squares(second)) ** 0.5
+    spread = math.sqrt(_squares(first) * _squares(second))
     if not spread:
         return None
     return abs(sum(a * b for a, b in zip(first, second, strict=True))) / spread

@@ -22,7 +22,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *content: object, **attributes: object) -> Markup:
+def tag(name: str, /, *content: object, **attributes: object) -> Markup:
     """An element. Of attribute names ``_`` becomes ``-`` and a last one is dropped (``class_``).
 
     An attribute that is None is left out.

@@ -38,8 +38,8 @@ def model_figure(results: SearchResults) -> Markup:
     try:
         compiled = compile_document(parse_document(results.best_recipe))
     except RecipeError as error:
-        text = tag("pre", shortened(str(error), 4000))
-        return figure(title, note("This version of lstmgraph does not accept its recipe:"), text)
+        why = tag("pre", shortened(str(error), 4000))
+        return figure(title, note("This version of lstmgraph does not accept its recipe:"), why)
     explanation = explain(compiled, this_machine())
     text = "Arrows carry tensors; dashed arrows carry initial states."
     picture = tag("div", graph_picture(compiled.graph, explanation), class_="scroll graph")
