@@ -27,6 +27,8 @@ SECTIONS = [
     "state_split",
     "runtime",
     "training",
+    "search",
+    "chosen",
 ]
 
 HEAD = """# Schema reference
