@@ -49,6 +49,8 @@ def compile_document(document: Document) -> CompiledRecipe:
     """
     collected = collect(document)
     filled = fill(document, collected, collected.space.defaults())
+    if filled is not document:  # what is wrong already may be why a part looks unused
+        filled.diagnostics.found += document.diagnostics.found
     compiled = _checked(filled, collected, document)
     if filled is not document:
         _check_space(document, filled, collected)

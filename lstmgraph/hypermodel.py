@@ -132,6 +132,11 @@ def _encoded(dimension: Dimension, value: Any) -> Any:
 
 
 def _decoded(dimension: Dimension, value: Any) -> Any:
+    numbers = dimension.range
+    if numbers is not None and numbers.whole and numbers.scale != "linear":
+        # Rounding can lead keras-tuner out of the range on these scales: see `Range.draw`.
+        near = min(max(value, numbers.low), numbers.high)
+        return near if abs(near - value) <= 1 else value
     if not _is_encoded(dimension):
         return value
     return {text_of(choice): choice for choice in dimension.choices}.get(value, value)

@@ -37,6 +37,7 @@ def with_searches(schema: Schema) -> Schema:
         wrapping.visit(target, reference, is_value=not decided)
     for name, section in searched.items():
         wrapping.visit(section, f"#/properties/{name}", is_value=False)
+    _relink(schema, wrapping.wrapped)
     return schema
 
 
@@ -44,6 +45,7 @@ class _Wrapping:
     def __init__(self, shared: set[str]) -> None:
         self.shared = shared
         self.seen: set[int] = set()
+        self.wrapped: set[str] = set()
 
     def visit(self, schema: Any, pointer: str, *, is_value: bool) -> None:
         """Let `schema`, if it is of a value, and all values inside that value be searched."""
@@ -52,6 +54,7 @@ class _Wrapping:
         self.seen.add(id(schema))
         if is_value and self.describes(schema):
             _wrap(schema, pointer)
+            self.wrapped.add(pointer)
             pointer, schema = f"{pointer}/else/else", schema["else"]["else"]
         for inner_is_value, inner, at in _inside(schema, pointer):
             self.visit(inner, at, is_value=inner_is_value)
@@ -60,7 +63,7 @@ class _Wrapping:
         """Whether `schema` says itself what its value is: a reference leaves it to its target."""
         if schema.get("not") == {}:
             return False
-        return schema["$ref"] in self.shared if "$ref" in schema else True
+        return set(schema) - {*_WORDS} != {"$ref"} or schema["$ref"] in self.shared
 
 
 def _inside(schema: Any, pointer: str) -> Iterator[tuple[bool, Any, str]]:
@@ -97,6 +100,27 @@ def _wrap(schema: Schema, pointer: str) -> None:
             "else": plain,
         },
     }
+
+
+def _relink(value: Any, wrapped: set[str]) -> None:
+    """Lead references into what was wrapped to where it stands now."""
+    if isinstance(value, list):
+        for item in value:
+            _relink(item, wrapped)
+    elif isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            value["$ref"] = _moved(value["$ref"], wrapped)
+        for item in value.values():
+            _relink(item, wrapped)
+
+
+def _moved(reference: str, wrapped: set[str]) -> str:
+    moved, *parts = reference.split("/")
+    for index, part in enumerate(parts):
+        if moved in wrapped and parts[index : index + 2] != ["else", "else"]:
+            moved += "/else/else"
+        moved += f"/{part}"
+    return moved
 
 
 def _is_class(reference: str) -> bool:

@@ -75,7 +75,11 @@ class Range:
             yield from (self._value(i) for i in (reversed(indices) if descends else indices))
 
     def draw(self, share: float) -> float:
-        """The value at `share`, from 0 to less than 1, of the range as its scale sees it."""
+        """The value at `share`, from 0 to less than 1, of the range as its scale sees it.
+
+        As keras-tuner 1.4.8 draws it, but never outside the range: there the lowest of an Int on
+        the scale reverse_log can be low - 1.
+        """
         count = self.count()
         if count is None:
             return self._between(share)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.space.dimensions import Space, Values, counts, text_of
+from lstmgraph.space.dimensions import Space, Values, text_of
 from lstmgraph.space.fill import fill, piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lstmgraph.diagnostics import Diagnostic
     from lstmgraph.document import Document
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Check = Callable[[Document, Collected], object]
 
 MOST = 200
-"""Recipes that are compiled for one check, of up to 20 layers; of larger ones fewer."""
+"""Recipes that are compiled for one check, of up to 500 written values; of larger ones fewer."""
 
-_LAYERS_IN_ALL = 20 * MOST
+_VALUES_IN_ALL = 500 * MOST
 
 
 @dataclass(frozen=True)
@@ -67,24 +67,21 @@ def check_variants(
 
 
 def chosen_variants(document: Document, space: Space) -> list[Variant]:
-    """All variants, or as many, evenly spread, as are checked in reasonable time."""
-    variants = list(all_variants(space))
-    layers = document.data.get("layers")
-    number = max(len(layers), 1) if isinstance(layers, dict) else 1
-    most = min(MOST, _LAYERS_IN_ALL // number + 1)
-    if len(variants) <= most:
-        return variants
-    return [variants[index * len(variants) // most] for index in range(most)]
-
-
-def all_variants(space: Space) -> Iterator[Variant]:
-    """One for each bound, choice and alternative that is not the default."""
-    for dimension in space.dimensions:
-        needed = _needed(space, dimension)
-        for value in _extremes(dimension):
-            is_default = text_of(value) == text_of(dimension.default)
-            if not is_default or not counts(dimension, space.defaults()):
-                yield Variant(dimension, value, space.point({**needed, dimension.name: value}))
+    """A variant for each bound, choice and alternative; of very many some, evenly spread."""
+    usual = space.defaults()
+    tried = [
+        (dimension, value)
+        for dimension in space.dimensions
+        for value in _extremes(dimension)
+        if dimension.name not in usual or text_of(value) != text_of(dimension.default)
+    ]
+    most = min(MOST, _VALUES_IN_ALL // max(len(document.values), 1) + 1)
+    if len(tried) > most:
+        tried = [tried[index * len(tried) // most] for index in range(most)]
+    return [
+        Variant(dimension, value, space.point({**_needed(space, dimension), dimension.name: value}))
+        for dimension, value in tried
+    ]
 
 
 def described(diagnostic: Diagnostic, document: Document, space: Space) -> Diagnostic:
@@ -152,11 +149,10 @@ class _Checking:
 
 def _needed(space: Space, dimension: Dimension) -> Values:
     """What lets `dimension` count: defaults where they do, else the first value that does."""
-    defaults = {each.name: each.default for each in space.dimensions}
     return {
         each.dimension: each.values[0]
         for each in dimension.conditions
-        if defaults[each.dimension] not in each.values
+        if space.by_name[each.dimension].default not in each.values
     }
 
 
