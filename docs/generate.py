@@ -34,6 +34,8 @@ SECTIONS = [
     "tensorboard",
     "search",
     "objective",
+    "search_values",
+    "chosen",
 ]
 
 HEAD = """# Schema reference

@@ -6,12 +6,15 @@
 from lstmgraph.api import Recipe, load, load_model, packaged_recipe
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.overrides import OverrideFormatError
+from lstmgraph.space import Space, SpaceError
 
 __all__ = [
     "Diagnostic",
     "OverrideFormatError",
     "Recipe",
     "RecipeError",
+    "Space",
+    "SpaceError",
     "load",
     "load_model",
     "packaged_recipe",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler import CompiledRecipe, compile_document
+from lstmgraph.compiler import CompiledRecipe, compile_at, compile_document
 from lstmgraph.document import parse_document, read_document
 from lstmgraph.machine import Machine, this_machine
 from lstmgraph.overrides import Overrides, apply_overrides
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import keras
+    import keras_tuner
     import numpy as np
 
+    from lstmgraph.space import Space
     from lstmgraph.training import Examples, TrainingResult
 
     Given = Examples | tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
@@ -162,6 +164,36 @@ class Recipe:
         if validation is not None:
             return examples, read_npz(validation, self._compiled)
         return split(examples, validation_split) if validation_split else (examples, None)
+
+    def space(self) -> Space:
+        """Everything that the recipe leaves open with ``$search`` and ``$choose``.
+
+        ``str()`` of it is the table that ``lstmgraph space`` prints.
+        """
+        return self._compiled.collected.space
+
+    def at(self, values: Mapping[str, Any]) -> Recipe:
+        """The concrete recipe at a point of the space.
+
+        Args:
+            values: by the names of the dimensions, ``{"layers.encoder.units": 64}``; dimensions
+                that are left out have their defaults.
+
+        Raises:
+            SpaceError: a name or a value is not in the space.
+            RecipeError: the recipe is wrong at this point.
+        """
+        return Recipe(compile_at(self._compiled, values))
+
+    def hypermodel(self) -> keras_tuner.HyperModel:
+        """The recipe for keras-tuner: usable with every tuner of it.
+
+        Hyperparameters have the names of the dimensions, and the whole space is declared before
+        anything is built.
+        """
+        from lstmgraph.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
+
+        return RecipeHyperModel(self._compiled)
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"

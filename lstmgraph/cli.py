@@ -212,6 +212,25 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
 
 
 @app.command()
+def space(
+    recipe: RecipePath,
+    set_values: SetValues = None,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """List what the recipe leaves open for a search: names, values, defaults, conditions, size.
+
+    TensorFlow is not imported.
+
+    Example: lstmgraph space recipes/speaker-search.yaml
+    """
+    loaded = _load(recipe, set_values, output_format)
+    if output_format is Format.json:
+        _print_json({"recipe": loaded.name, **loaded.space().as_dict()})
+    else:
+        typer.echo(str(loaded.space()))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors and other tools.
 

@@ -14,9 +14,14 @@ from lstmgraph.resolve import resolve
 from lstmgraph.runtime_checks import check_runtime
 from lstmgraph.schema import check_structure
 from lstmgraph.search_checks import check_search
+from lstmgraph.space.collect import Collected, collect
+from lstmgraph.space.fill import fill
+from lstmgraph.space.variants import check_variants, described
 from lstmgraph.training_checks import check_training
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
     from lstmgraph.recipe import RecipeDeclaration
@@ -31,18 +36,52 @@ class CompiledRecipe:
     completed: dict[str, Any]
     """The recipe's data with every default written out."""
     document: Document
+    """What was compiled: where something is searched, its default stands."""
+    written: Document
+    """The recipe as written."""
+    collected: Collected
+    """What the recipe leaves open for a search."""
 
 
 def compile_document(document: Document) -> CompiledRecipe:
-    """Check a whole recipe and wire its graph.
+    """Check a whole recipe and wire its graph; where it is searched, with the defaults.
 
     Raises:
         RecipeError: with every mistake that was found.
     """
-    unread = document.data is None and bool(document.diagnostics)
-    at_fault = None if unread else check_structure(document)
-    if at_fault is None:
+    collected = collect(document)
+    filled = fill(document, collected, collected.space.defaults())
+    if filled is not document:  # what is wrong already may be why a part looks unused
+        filled.diagnostics.found += document.diagnostics.found
+    compiled = _checked(filled, collected, document)
+    if filled is not document:
+        _check_space(document, filled, collected)
+    if compiled is None or document.diagnostics:
         raise _error(document)
+    return compiled
+
+
+def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
+    """The concrete recipe at a point of the space; dimensions without a value get their default.
+
+    Raises:
+        SpaceError: `values` are not a point of the space.
+        RecipeError: the recipe is wrong at this point.
+    """
+    collected = compiled.collected
+    filled = fill(compiled.written, collected, collected.space.point(values))
+    concrete = _checked(filled, Collected(), filled)
+    if concrete is None or filled.diagnostics:
+        raise _error(filled)
+    return concrete
+
+
+def _checked(document: Document, collected: Collected, written: Document) -> CompiledRecipe | None:
+    """Check a concrete document; None where its mistakes leave nothing to compile."""
+    unread = document.data is None and bool(written.diagnostics)
+    at_fault = None if unread else check_structure(document, collected.broken)
+    if at_fault is None:
+        return None
     completed = complete(document.data, at_fault)
     declaration = read_recipe(completed, document.data)
     resolution = resolve(declaration, document)
@@ -50,9 +89,28 @@ def compile_document(document: Document) -> CompiledRecipe:
     check_runtime(declaration.runtime, document)
     check_training(declaration, graph, document)
     check_search(declaration, graph, document)
-    if document.diagnostics:
-        raise _error(document)
-    return CompiledRecipe(declaration, graph, completed, document)
+    return CompiledRecipe(declaration, graph, completed, document, written, collected)
+
+
+def _check_space(document: Document, filled: Document, collected: Collected) -> None:
+    """Note what is wrong with the defaults, and with every other value put in alone.
+
+    Where the defaults alone are wrong, only the structure is checked for the others: what follows
+    from one mistake is not said again for each of them.
+    """
+    usual = filled.diagnostics.ordered()
+    for diagnostic in usual:
+        document.diagnostics.add(described(diagnostic, document, collected.space))
+    check = _structure if document.diagnostics else _everything
+    check_variants(document, collected, usual, check)
+
+
+def _structure(document: Document, collected: Collected) -> None:
+    check_structure(document, collected.broken)
+
+
+def _everything(document: Document, collected: Collected) -> None:
+    _checked(document, collected, document)
 
 
 def _error(document: Document) -> RecipeError:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MAX_NODES = 100_000
 """Values in one recipe, aliases expanded; a file of 201 bytes can ask for millions."""
 
+REPLACED = frozenset({"L113", "L114"})
+"""Codes of mistakes in the text after which reading went on with something else."""
+
 _START = Span(1, 1, 1, 1)
 
 

@@ -60,7 +60,8 @@ def _one_escape(match: re.Match[str]) -> str:
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     source = f"--set {dotted}"
     document.sources[source] = text
-    path: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
+    parts: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
+    path = _through_alternatives(document.data, parts)
     problem = _missing_parent(document.data, path)
     if problem:
         span = Span(1, 1, 1, len(dotted) + 1)
@@ -84,6 +85,23 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
         )
         return
     _assign(document.data, path, data)
+
+
+def _through_alternatives(data: Any, path: Path) -> Path:
+    """`path` with the ``$choose`` that names of dimensions leave out."""
+    written: list[str | int] = []
+    here = data
+    for part in path:
+        alternatives = here.get("$choose") if isinstance(here, dict) else None
+        if isinstance(alternatives, dict) and str(part) in alternatives:
+            written.append("$choose")
+            part, here = str(part), alternatives  # noqa: PLW2901
+        written.append(part)
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            here = None
+    return tuple(written)
 
 
 def _is_index(part: str) -> bool:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, validators
 
+from lstmgraph.document import REPLACED
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 from lstmgraph.schema_messages import describe, without_cascades
+from lstmgraph.space.published import with_searches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,12 +21,16 @@ if TYPE_CHECKING:
     from lstmgraph.document import Document
 
 SUPPORTED_VERSION = 1
-REPLACED = frozenset({"L113", "L114"})
-"""Codes of mistakes in the text after which reading went on with something else."""
 
 
-def check_structure(document: Document) -> frozenset[Path] | None:
+def check_structure(
+    document: Document, broken: frozenset[Path] = frozenset()
+) -> frozenset[Path] | None:
     """Report everything in `document` that does not follow the recipe schema.
+
+    Args:
+        document: its diagnostics are added to.
+        broken: paths where something is reported already, and nothing more is.
 
     Returns the paths that are at fault: what stands there cannot be compiled further. None where
     nothing can: the document is no mapping, or of another version of the language.
@@ -39,7 +45,8 @@ def check_structure(document: Document) -> frozenset[Path] | None:
         )
         return None
     # What the text itself has wrong here is reported already, and stands in with another value.
-    replaced = {found.path for found in document.diagnostics.found if found.code in REPLACED}
+    in_text = {found.path for found in document.diagnostics.found if found.code in REPLACED}
+    replaced = in_text | broken
     errors = recipe_validator().iter_errors(document.data)
     mistakes = [mistake for error in errors for mistake in describe(error)]
     at_fault = replaced | {mistake.path for mistake in mistakes}
@@ -79,10 +86,13 @@ def _is_integer(_checker: Any, value: Any) -> bool:
 
 
 def bundled_schema() -> dict[str, Any]:
-    """The recipe schema and the Keras catalogue as one self-contained schema."""
+    """The recipe schema and the Keras catalogue as one self-contained schema.
+
+    Below the sections that can be searched it takes `$search` and `$choose` for every value.
+    """
     bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA))
     bundled["$defs"]["keras"] = {"$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"])}
-    return bundled
+    return with_searches(bundled)
 
 
 def _relink(value: Any) -> Any:

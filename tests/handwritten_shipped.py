@@ -35,6 +35,13 @@ def speaker_classifier(t: Tensors) -> Tensors:
     return {"speaker": layers.Dense(9, activation="softmax", name="speaker")(last)}
 
 
+def speaker_classifier_search(t: Tensors) -> Tensors:
+    """With the defaults of its space."""
+    voice = layers.LSTM(64, name="voice")
+    last = voice(t["frames"], mask=first_steps(t["lengths"]))
+    return {"speaker": layers.Dense(9, activation="softmax", name="speaker")(last)}
+
+
 def store_forecaster(t: Tensors) -> Tensors:
     mask = first_steps(t["lengths"])
 
@@ -55,5 +62,6 @@ SHIPPED_BY_HAND = {
     "encoder-decoder": encoder_decoder,
     "placeholder-states": placeholder_states,
     "speaker-classifier": speaker_classifier,
+    "speaker-classifier-search": speaker_classifier_search,
     "store-forecaster": store_forecaster,
 }

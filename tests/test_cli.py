@@ -24,8 +24,8 @@ INVALID = ROOT / "tests" / "recipes" / "invalid"
 WRONG = str(INVALID / "several" / "names-everywhere.yaml")
 MAIN = "from lstmgraph.cli import main; main()"
 CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-COMMANDS = ("validate", "explain", "build", "schema")
-READING = ("validate", "explain", "build")
+COMMANDS = ("validate", "explain", "space", "build", "schema")
+READING = ("validate", "explain", "space", "build")
 DIAGNOSTIC_KEYS = [
     "code",
     "severity",

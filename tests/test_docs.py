@@ -41,7 +41,7 @@ PYTHON_BLOCKS = [
 LANGUAGE_PAGE = ROOT / "docs" / "language.md"
 FRAGMENTS = [
     pytest.param(block, id=f"{page.stem}-{index}")
-    for page in (LANGUAGE_PAGE, ROOT / "docs" / "forms.md")
+    for page in (LANGUAGE_PAGE, ROOT / "docs" / "forms.md", ROOT / "docs" / "search.md")
     for index, block in enumerate(blocks(page, "yaml"))
     if block.startswith("layers:")
 ]

@@ -33,6 +33,7 @@ ROOMS = (
     ("training",),
     ("model_files", "carried"),
     ("report", "tables", "resolved", "writing"),
+    ("hypermodel",),
     ("lowering",),
     ("runtime",),
     ("compiler",),
@@ -45,6 +46,7 @@ ROOMS = (
     ("resolve",),
     ("read_recipe", "defaults"),
     ("overrides", "schema"),
+    ("space",),
     ("document",),
     ("embedded",),
     ("graph",),
@@ -122,9 +124,13 @@ paths = json.loads(sys.argv[1])
 for path in paths:
     recipe = lstmgraph.load(Path(path))
     str(recipe.explain()), recipe.explain().as_dict(), recipe.resolved()
+    recipe.at(recipe.space().defaults()).resolved()
 commands = [["validate", *paths], ["validate", "--format", "json", *paths], ["schema"]]
 options = ([], ["--format", "json"])
-commands += [["explain", *option, path] for path in paths for option in options]
+commands += [
+    [name, *option, path]
+    for name in ("explain", "space") for path in paths for option in options
+]
 for command in commands:
     with contextlib.redirect_stdout(io.StringIO()):
         code = app(command, standalone_mode=False)

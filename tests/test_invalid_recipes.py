@@ -258,6 +258,17 @@ MENDS = {
     "version-quoted": ('"1"', "1"),
     "permute-axis-twice": ("[2, 2, 3]", "[2, 1, 3]"),
     "reshape-two-open": ("[-1, -1]", "[-1, 5]"),
+    "search-misspelt": ("$serch", "$search"),
+    "search-with-step-outside": ("}, step: 32}", ", step: 32}}"),
+    "search-kind-misspelt": ("chioce", "choice"),
+    "search-int-with-floats": ("{int:", "{float:"),
+    "search-bool-yes": ("yes", "true"),
+    "search-range-backwards": ("[64, 32]", "[32, 64]"),
+    "search-default-between-steps": ("48", "64"),
+    "choose-default-misspelt": ("larg}", "large}"),
+    "per-layer-without-depth": ("per_layer: true}}", "per_layer: true}}\n    depth: 2"),
+    "search-floats-for-units": ("float: [32, 64.5]", "int: [32, 64]"),
+    "search-choice-misspelt": ("reul", "relu"),
 }
 
 
