@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -17,10 +15,9 @@ from lstmgraph import __version__
 from lstmgraph.api import Recipe, load
 from lstmgraph.build_files import BuildFiles, build_files, write_build
 from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
+from lstmgraph.export_files import ExportRequest, ExportRequestError
 from lstmgraph.overrides import OverrideFormatError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from lstmgraph.quiet import held_back
 
 RECIPE_IS_WRONG = 1
 COMMAND_LINE_IS_WRONG = 2
@@ -42,6 +39,22 @@ class Format(StrEnum):
     json = "json"
 
 
+class ExportTo(StrEnum):
+    """What `export` writes."""
+
+    keras = "keras"
+    saved_model = "saved_model"
+    onnx = "onnx"
+    litert = "litert"
+
+
+class ExportKernel(StrEnum):
+    """What an exported model runs on."""
+
+    standard = "standard"
+    auto = "auto"
+
+
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 RecipePaths = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.")]
 SetValues = Annotated[
@@ -49,6 +62,9 @@ SetValues = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+OutputFolder = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -123,9 +139,7 @@ def explain(
 @app.command()
 def build(
     recipe: RecipePath,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
-    ] = Path(),
+    output: OutputFolder = Path(),
     set_values: SetValues = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of a build.")] = False,
     output_format: OutputFormat = Format.text,
@@ -140,7 +154,8 @@ def build(
     explanation = loaded.explain()
     if output_format is Format.text:
         typer.echo(str(explanation))
-    _import_keras_quietly()
+    with held_back():
+        import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
         write_build(loaded, files)
     except RecipeError as error:
@@ -152,6 +167,73 @@ def build(
         _print_json({"files": files.as_dict(), "explanation": explanation.as_dict()})
     else:
         typer.echo("\n".join(f"wrote {path}" for path in files.as_dict().values()))
+
+
+@app.command()
+def export(  # noqa: PLR0913, PLR0917 - the options of a command
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A recipe, or a .keras file that holds its recipe."),
+    ],
+    formats: Annotated[list[ExportTo], typer.Option("--format", help="What to write. Repeatable.")],
+    output: OutputFolder = Path(),
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A .keras or .weights.h5 file; its weights are matched by the names of layers. "
+            "Without it, those of a .keras SOURCE, or fresh ones.",
+        ),
+    ] = None,
+    set_values: SetValues = None,
+    kernel: Annotated[
+        ExportKernel,
+        typer.Option(help="standard runs anywhere; auto keeps cuDNN, and then needs a GPU."),
+    ] = ExportKernel.standard,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows of each batch, for litert only.  [default: 1]")
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="How far an output may be off, in parts of its greatest value.  "
+            "[default: by dtype, 1e-4 for float32]"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    output_format: Annotated[
+        Format, typer.Option("--print", help="How to print the result; --format is the file's.")
+    ] = Format.text,
+) -> None:
+    """Write the model for other runtimes; every file is run and compared before it gets its name.
+
+    Example: lstmgraph export models/speaker-classifier.keras --format onnx --format litert
+    """
+    recipe = _load(source, set_values, output_format)
+    given = weights or (source if source.suffix == ".keras" else None)
+    request = ExportRequest(
+        formats=tuple(dict.fromkeys(formats)),
+        folder=output,
+        weights=given,
+        kernel=kernel,
+        batch_size=batch_size,
+        tolerance=tolerance,
+    )
+    try:
+        request.check(recipe, overwrite=force)
+        with held_back():
+            reports = request.run(recipe)
+    except RecipeError as error:
+        _fail(error, output_format)
+    except ExportRequestError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+    if output_format is Format.json:
+        exports = [report.as_dict() for report in reports]
+        _print_json({"ok": True, "weights": str(given) if given else None, "exports": exports})
+    else:
+        typer.echo("\n".join(str(report) for report in reports))
+        typer.echo(f"weights: {given or 'fresh ones; --weights FILE gives trained ones'}")
 
 
 @app.command()
@@ -231,30 +313,3 @@ def _as_dicts(error: RecipeError | None) -> list[dict[str, Any]]:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2))
-
-
-def _import_keras_quietly() -> None:
-    """Import Keras with TensorFlow's start-up log held back; it is shown where the import fails.
-
-    TensorFlow logs there to the file descriptor, before any of its settings can silence it.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as log, _descriptor(os.dup(2)) as terminal:
-        os.dup2(log.fileno(), 2)
-        try:
-            import keras  # noqa: F401, PLC0415 - imported for its side effect, once
-        except BaseException:
-            log.seek(0)
-            os.write(terminal, log.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-
-
-@contextmanager
-def _descriptor(number: int) -> Iterator[int]:
-    try:
-        yield number
-    finally:
-        os.close(number)

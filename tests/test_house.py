@@ -25,10 +25,11 @@ LONGEST = 330
 
 ROOMS = (
     ("cli",),
-    ("build_files", "carried"),
+    ("build_files", "export_files"),
     ("__init__",),
     ("api",),
-    ("report", "tables", "resolved", "writing"),
+    ("export",),
+    ("report", "tables", "resolved", "writing", "carried", "quiet"),
     ("lowering",),
     ("compiler",),
     ("passes", "training_checks"),

@@ -1,0 +1,125 @@
+"""Exporting: every file is written to another name, run, and compared before it gets its own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.export import keras_file, litert, onnx_file, saved_model
+from lstmgraph.export.check import compare, model_outputs, tolerance_for
+from lstmgraph.export.formats import FORMATS, KERAS, LITERT, ONNX, SAVED_MODEL
+from lstmgraph.export.inference import inference_model
+from lstmgraph.export.job import ExportJob
+from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.export.obstacles import check_obstacles
+from lstmgraph.export.refusals import as_refusal
+from lstmgraph.export.report import ExportReport, TensorSignature
+from lstmgraph.export.samples import sample_batches
+from lstmgraph.tensors import BATCH
+from lstmgraph.writing import atomic_folder, atomic_path, made_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import keras
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.export.formats import ExportOptions
+
+MODULES: Mapping[str, Any] = {
+    KERAS: keras_file,
+    SAVED_MODEL: saved_model,
+    ONNX: onnx_file,
+    LITERT: litert,
+}
+"""Where each format is written and opened."""
+FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS}
+"""Formats whose files are for one number of rows only."""
+
+
+def export_files(
+    compiled: CompiledRecipe,
+    model: keras.Model,
+    targets: Mapping[str, Path],
+    options: ExportOptions,
+) -> list[ExportReport]:
+    """Write `model`, which is one of the recipe, to a path for each format: all of them or none.
+
+    What is there already is replaced.
+
+    Raises:
+        RecipeError: a format cannot hold the recipe (L801, L802), a written file computes something
+            else than `model` (L803), or `model` is not one of the recipe (L804).
+        ValueError: the recipe's batches have another size than the option's.
+        ImportError: a package that a format needs is not installed.
+        OSError: a file cannot be written.
+    """
+    for name in targets:
+        FORMATS[name].check_packages()
+    options.checked(compiled.graph.batch_size)
+    check_obstacles(compiled, targets)
+    job = ExportJob(compiled, model, inference_model(compiled, model, options.kernel), options)
+    with ExitStack() as stack:
+        return [_export(job, name, path, stack) for name, path in targets.items()]
+
+
+def _export(job: ExportJob, name: str, target: Path, stack: ExitStack) -> ExportReport:
+    stack.enter_context(made_folder(target.parent))
+    atomic = atomic_folder if name == SAVED_MODEL else atomic_path
+    path = stack.enter_context(atomic(target))
+    with _refusals(job, name):
+        MODULES[name].write(job, path)
+    return _checked(job, name, path, target)
+
+
+@contextmanager
+def _refusals(job: ExportJob, name: str) -> Iterator[None]:
+    """What the exporter of a format cannot do becomes a message at the recipe's line."""
+    try:
+        yield
+    except (RecipeError, OSError, ImportError):
+        raise
+    except Exception as error:
+        mistake = as_refusal(job.graph, FORMATS[name].title, error)
+        raise export_error(job.compiled, [mistake]) from error
+
+
+def _checked(job: ExportJob, name: str, path: Path, target: Path) -> ExportReport:
+    graph, given = job.graph, job.options.tolerance
+    tolerance = tolerance_for(graph) if given is None else given
+    rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
+    batches = list(sample_batches(graph, batch_size=rows))
+    file = MODULES[name].open_file(job, path)
+    if file.inputs != frozenset(graph.inputs):
+        message = (
+            f"the inputs of the {FORMATS[name].title} file are {', '.join(sorted(file.inputs))}"
+        )
+        raise export_error(job.compiled, [ExportMistake("L803", ("inputs",), message)])
+    wanted = model_outputs(job.model, batches)
+    with _refusals(job, name):
+        found = [file.run(batch) for batch in batches]
+    outputs, mistakes = compare(graph, wanted, found, FORMATS[name].title, tolerance)
+    if mistakes:
+        raise export_error(job.compiled, mistakes)
+    return ExportReport(
+        format=name,
+        path=target,
+        inputs=_signatures(job, rows),
+        outputs=outputs,
+        tolerance=tolerance,
+        batches=len(batches),
+        operators=list(file.operators),
+        opset=file.opset,
+    )
+
+
+def _signatures(job: ExportJob, rows: int | None) -> list[TensorSignature]:
+    found = []
+    for name, tensor in job.graph.inputs.items():
+        shape: list[Any] = [rows or job.graph.batch_size or BATCH, *tensor.spec.shape[1:]]
+        if tensor.time_major:
+            shape[:2] = shape[1::-1]
+        found.append(TensorSignature(name, shape, tensor.spec.dtype))
+    return found
