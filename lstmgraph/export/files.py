@@ -14,7 +14,7 @@ from lstmgraph.export.job import ExportJob
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.refusals import as_refusal
-from lstmgraph.export.report import ExportReport, TensorSignature
+from lstmgraph.export.report import ExportReport, OutputCheck, TensorSignature
 from lstmgraph.export.samples import sample_batches
 from lstmgraph.tensors import BATCH
 from lstmgraph.writing import atomic_folder, atomic_path, made_folder
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.export.check import LoadedFile
     from lstmgraph.export.formats import ExportOptions
+    from lstmgraph.export.samples import Arrays
 
 MODULES: Mapping[str, Any] = {
     KERAS: keras_file,
@@ -37,6 +39,8 @@ MODULES: Mapping[str, Any] = {
 """Where each format is written and opened."""
 FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS}
 """Formats whose files are for one number of rows only."""
+SMALLEST_SIZES = (5, 40, 300)
+"""Of dimensions that the data decides, tried until the model runs: some layers want many steps."""
 
 
 def export_files(
@@ -61,17 +65,60 @@ def export_files(
     options.checked(compiled.graph.batch_size)
     check_obstacles(compiled, targets)
     job = ExportJob(compiled, model, inference_model(compiled, model, options.kernel), options)
+    references = _References(job)
     with ExitStack() as stack:
-        return [_export(job, name, path, stack) for name, path in targets.items()]
+        return [_export(job, name, path, references, stack) for name, path in targets.items()]
 
 
-def _export(job: ExportJob, name: str, target: Path, stack: ExitStack) -> ExportReport:
+class _References:
+    """Random batches and what the model makes of them, once for each number of rows."""
+
+    def __init__(self, job: ExportJob) -> None:
+        self.job = job
+        self.made: dict[int | None, tuple[list[Arrays], list[Arrays]]] = {}
+
+    def batches_and_outputs(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
+        if rows not in self.made:
+            self.made[rows] = self._make(rows)
+        return self.made[rows]
+
+    def _make(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
+        errors: list[Exception] = []
+        for smallest in SMALLEST_SIZES:
+            try:
+                batches = list(sample_batches(self.job.graph, batch_size=rows, smallest=smallest))
+                return batches, model_outputs(self.job.model, batches)
+            except Exception as error:
+                errors.append(error)
+        mistake = as_refusal(self.job.graph, "the model itself", errors[-1])
+        raise export_error(self.job.compiled, [mistake]) from errors[-1]
+
+
+def _export(
+    job: ExportJob, name: str, target: Path, references: _References, stack: ExitStack
+) -> ExportReport:
+    rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
+    batches, wanted = references.batches_and_outputs(rows)
     stack.enter_context(made_folder(target.parent))
     atomic = atomic_folder if name == SAVED_MODEL else atomic_path
     path = stack.enter_context(atomic(target))
     with _refusals(job, name):
         MODULES[name].write(job, path)
-    return _checked(job, name, path, target)
+        file = MODULES[name].open_file(job, path)
+        found = [file.run(batch) for batch in batches]
+    given = job.options.tolerance
+    tolerance = tolerance_for(job.graph) if given is None else given
+    outputs = _compared(job, name, file, (wanted, found), tolerance)
+    return ExportReport(
+        format=name,
+        path=target,
+        inputs=_signatures(job, rows),
+        outputs=outputs,
+        tolerance=tolerance,
+        batches=len(batches),
+        operators=list(file.operators),
+        opset=file.opset,
+    )
 
 
 @contextmanager
@@ -86,33 +133,21 @@ def _refusals(job: ExportJob, name: str) -> Iterator[None]:
         raise export_error(job.compiled, [mistake]) from error
 
 
-def _checked(job: ExportJob, name: str, path: Path, target: Path) -> ExportReport:
-    graph, given = job.graph, job.options.tolerance
-    tolerance = tolerance_for(graph) if given is None else given
-    rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
-    batches = list(sample_batches(graph, batch_size=rows))
-    file = MODULES[name].open_file(job, path)
-    if file.inputs != frozenset(graph.inputs):
-        message = (
-            f"the inputs of the {FORMATS[name].title} file are {', '.join(sorted(file.inputs))}"
-        )
-        raise export_error(job.compiled, [ExportMistake("L803", ("inputs",), message)])
-    wanted = model_outputs(job.model, batches)
-    with _refusals(job, name):
-        found = [file.run(batch) for batch in batches]
-    outputs, mistakes = compare(graph, wanted, found, FORMATS[name].title, tolerance)
+def _compared(
+    job: ExportJob,
+    name: str,
+    file: LoadedFile,
+    outputs: tuple[list[Arrays], list[Arrays]],
+    tolerance: float,
+) -> list[OutputCheck]:
+    title = FORMATS[name].title
+    checks, mistakes = compare(job.graph, *outputs, title, tolerance)
+    if file.inputs != frozenset(job.graph.inputs):
+        message = f"the inputs of the {title} file are {', '.join(sorted(file.inputs))}"
+        mistakes.append(ExportMistake("L803", ("inputs",), message))
     if mistakes:
         raise export_error(job.compiled, mistakes)
-    return ExportReport(
-        format=name,
-        path=target,
-        inputs=_signatures(job, rows),
-        outputs=outputs,
-        tolerance=tolerance,
-        batches=len(batches),
-        operators=list(file.operators),
-        opset=file.opset,
-    )
+    return checks
 
 
 def _signatures(job: ExportJob, rows: int | None) -> list[TensorSignature]:

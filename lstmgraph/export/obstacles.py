@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.export.formats import FORMATS, LITERT, ONNX
+from lstmgraph.export.formats import FORMATS, LITERT, ONNX, SAVED_MODEL
 from lstmgraph.export.mistakes import ExportMistake, export_error
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
 
 
 def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
+    if name in (LITERT, SAVED_MODEL):
+        yield from _traced_layers(compiled.graph, FORMATS[name].title)
     if name == LITERT:
         yield from _litert_dtypes(compiled)
-        yield from _litert_layers(compiled.graph)
-    elif name == ONNX:
+    if name == ONNX:
         FORMATS[ONNX].check_packages()  # they are imported to know
         from lstmgraph.export.onnx import onnx_obstacles  # noqa: PLC0415 - in an extra
 
@@ -62,15 +63,15 @@ def _dtype_policy(
     return ExportMistake("L801", path, message, hint)
 
 
-def _litert_layers(graph: Graph) -> Iterator[ExportMistake]:
+def _traced_layers(graph: Graph, title: str) -> Iterator[ExportMistake]:
     for node in graph.nodes:
         if node.op == "TimeDistributed" and isinstance(_steps(graph, node), str):
-            # Converted without a word, the file gives the first step alone.
+            # Traced by Keras 3.15 it takes as many steps as there are rows, without a word.
             yield ExportMistake(
                 "L801",
                 node.path,
-                f"LiteRT holds TimeDistributed for a fixed number of steps only; '{node.name}' has "
-                f"`{_steps(graph, node)}`",
+                f"{title} holds TimeDistributed for a fixed number of steps only; '{node.name}' "
+                f"has `{_steps(graph, node)}`",
                 "give the input a number of steps; Dense needs no TimeDistributed",
             )
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
-_CALLING = re.compile(r"calling (\w+)\.call\(\)")
+_CONVERTER_SAYS = re.compile(r"loc\(.*\)\): (?:error: )?(.+)")
+_CALLING = re.compile(r"Exception encountered when calling (\w+)\.call\(\)\.?")
 _LONGEST = 300
 
 
@@ -20,18 +21,25 @@ def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
     """The error of an exporter: at the layer that its text names, in as few words as there are."""
     text = _COLOURS.sub("", str(error))
     node = _named_node(graph, text)
-    lacking = sorted(set(_LACKING.findall(text)))
-    if lacking:
-        what = f"LiteRT has no operators of its own for TensorFlow's {', '.join(lacking)}"
-        what += " on numbers of this dtype or rank"
-    else:
-        lines = [line.strip() for line in text.splitlines()]
-        telling = [line for line in lines if line and not _CALLING.search(line)]
-        what = " ".join(telling)[:_LONGEST] or type(error).__name__
     path = node.path if node else ()
     name = f"'{node.name}' ({node.op})" if node else f"'{graph.name}'"
+    what = _essence(text) or type(error).__name__
     hint = "use another layer, give its input fixed sizes, or choose another format"
     return ExportMistake("L802", path, f"{title} cannot hold {name}: {what}", hint)
+
+
+def _essence(text: str) -> str:
+    lacking = sorted(set(_LACKING.findall(text)))
+    if lacking:
+        what = (
+            f"it has no operators for TensorFlow's {', '.join(lacking)} on numbers of this dtype "
+        )
+        return what + "and rank"
+    said = _CONVERTER_SAYS.search(text)
+    if said:
+        return said[1][:_LONGEST]
+    text = _CALLING.sub("", text).partition("Arguments received by")[0]
+    return " ".join(text.split())[:_LONGEST]
 
 
 def _named_node(graph: Graph, text: str) -> Node | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.dtypes import is_float
-from lstmgraph.export.sizes import choose_sizes, dim_size
+from lstmgraph.export.sizes import SMALLEST, choose_sizes, dim_size
 from lstmgraph.graph import Port
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ ID_LIMITS: Mapping[str, str] = {"Embedding": "input_dim", "CategoryEncoding": "n
 
 
 def sample_batches(
-    graph: Graph, *, batch_size: int | None = None, seed: int = 0
+    graph: Graph, *, batch_size: int | None = None, smallest: int = SMALLEST, seed: int = 0
 ) -> Iterator[Arrays]:
     """Three batches of other rows, lengths and numbers of steps; arrays by input name.
 
@@ -38,13 +38,17 @@ def sample_batches(
     Args:
         graph: after the last pass.
         batch_size: rows of every batch; where it is None, the graph's, or various ones.
+        smallest: the least size of a dimension that the data decides.
         seed: of the random numbers.
+
+    Raises:
+        ValueError: no sizes suit every layer.
     """
     uses = _Uses(graph)
     random = np.random.default_rng(seed)
     for number, rows in enumerate(ROWS):
         batch = batch_size or graph.batch_size or rows
-        sizes = choose_sizes(graph, batch, more=number)
+        sizes = choose_sizes(graph, batch, smallest + number)
         sample = _Sample(sizes, random, number)
         arrays = {name: sample.values(tensor, uses) for name, tensor in graph.inputs.items()}
         yield {

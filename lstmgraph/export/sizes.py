@@ -25,6 +25,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]
     ast.Div: operator.truediv,
 }
 SMALLEST, LARGEST = 5, 1000
+"""Small sizes take little time; a kernel of a convolution may want larger ones."""
 
 
 def named_dims(graph: Graph) -> list[str]:
@@ -33,8 +34,8 @@ def named_dims(graph: Graph) -> list[str]:
     return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str) and dim != BATCH))
 
 
-def choose_sizes(graph: Graph, batch: int, more: int = 0) -> dict[str, int]:
-    """A size for each name, different ones where there are several; larger ones by `more`.
+def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str, int]:
+    """A size for each name, different ones where there are several.
 
     The smallest with which every tensor of the graph has at least one number on every axis.
 
@@ -43,12 +44,12 @@ def choose_sizes(graph: Graph, batch: int, more: int = 0) -> dict[str, int]:
     """
     names = named_dims(graph)
     dims = {dim for node in graph.nodes for spec in node.outputs.values() for dim in spec.shape}
-    for smallest in range(SMALLEST, LARGEST):
-        sizes = {name: smallest + more + 2 * index for index, name in enumerate(names)}
+    for smallest in range(at_least, at_least + LARGEST):
+        sizes = {name: smallest + 2 * index for index, name in enumerate(names)}
         sizes[BATCH] = batch
         if all(_is_size(dim_size(dim, sizes)) for dim in dims):
             return sizes
-    raise ValueError(f"no sizes of {', '.join(names)} up to {LARGEST} suit every layer")
+    raise ValueError(f"no sizes of {', '.join(names)} suit every layer")
 
 
 def dim_size(dim: Dim, sizes: Mapping[str, int]) -> Fraction:
