@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras_tuner
     import numpy as np
 
+    from lstmgraph.export import ExportReport
     from lstmgraph.space import Space
     from lstmgraph.training import Examples, TrainingResult
 
@@ -194,6 +195,48 @@ class Recipe:
         from lstmgraph.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
         return RecipeHyperModel(self._compiled)
+
+    def export(  # noqa: PLR0913 - what an export is asked for, by keyword
+        self,
+        model: keras.Model,
+        path: str | Path,
+        *,
+        format: str = "onnx",  # noqa: A002 - Keras's own word
+        kernel: str = "standard",
+        batch_size: int | None = None,
+        tolerance: float | None = None,
+    ) -> ExportReport:
+        """Write a model of this recipe, trained or not, for another runtime, and check the file.
+
+        The file is written to another name, run on random inputs, and compared with `model`; it
+        gets its name only where it computes the same. What stands there already is replaced.
+
+        Args:
+            model: built from this recipe, or loaded with its layers; it stays as it is.
+            path: a folder, where the file is named after the recipe; or the file's own path, with
+                the format's ending.
+            format: ``keras`` (NAME.keras), ``saved_model`` (a folder NAME.saved_model), ``onnx``
+                (NAME.onnx) or ``litert`` (NAME.tflite).
+            kernel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where it is.
+            batch_size: rows of every batch in a LiteRT file; 1, or the recipe's, where it is None.
+            tolerance: how far an output may be off, in parts of its greatest value; chosen by dtype
+                where it is None.
+
+        Raises:
+            RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
+                something else (L803), or `model` is not one of this recipe (L804).
+            ValueError: an argument is not one of those named here.
+            ImportError: a package that the format needs is not installed.
+        """
+        from lstmgraph.export import FORMATS, ExportOptions  # noqa: PLC0415 - only to export
+
+        if format not in FORMATS:
+            raise ValueError(f"there is no format {format}; there are: {', '.join(FORMATS)}")
+        options = ExportOptions(kernel, batch_size, tolerance)
+        from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
+
+        target = FORMATS[format].path(Path(path), self.name)
+        return export_files(self._compiled, model, {format: target}, options)[0]
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"

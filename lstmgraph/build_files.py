@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmgraph.writing import atomic_path
+from lstmgraph.writing import atomic_path, obstacle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,17 +33,8 @@ class BuildFiles:
 
     def obstacle(self, *, overwrite: bool) -> str | None:
         """What keeps the files from being written, found before the work begins."""
-        folder = self.model.parent
-        absolute = folder.absolute()
-        existing = next((p for p in (absolute, *absolute.parents) if p.exists()), folder)
-        if not existing.is_dir():
-            return f"{existing} is not a folder"
-        if not os.access(existing, os.W_OK):
-            return f"{folder} cannot be written to"
-        found = [str(path) for path in (self.model, self.config, self.resolved) if path.exists()]
-        if found and not overwrite:
-            return f"{', '.join(found)} would be overwritten; add --force, or choose another -o DIR"
-        return None
+        paths = (self.model, self.config, self.resolved)
+        return obstacle(self.model.parent, paths, overwrite=overwrite)
 
 
 def build_files(folder: Path, name: str) -> BuildFiles:

@@ -83,6 +83,11 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
     write_states(model, states)
 
 
+def state_variables(model: keras.Model) -> dict[str, Any]:
+    """The variables that hold the carried states, by name."""
+    return _variables(model)
+
+
 def _variables(model: keras.Model, prefix: str = "") -> dict[str, Any]:
     """By name; those of a model that stands in `model` as a layer are ``inner.reader.h``."""
     found: dict[str, Any] = {}

@@ -1,0 +1,70 @@
+"""The commands. The only room that prints or exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lstmgraph import __version__
+from lstmgraph.cli import checks, jobs, models
+from lstmgraph.cli.shared import RECIPE_IS_WRONG
+
+app = typer.Typer(
+    name="lstmgraph",
+    help="Declare recurrent Keras models in YAML; check, explain and build them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for command in (
+    checks.validate,
+    checks.explain,
+    models.build,
+    models.export,
+    jobs.train,
+    checks.space,
+    checks.schema,
+):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lstmgraph {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Declare recurrent Keras models in YAML; check, explain and build them."""
+
+
+def main() -> None:
+    """The entry point ``lstmgraph``."""
+    try:
+        app()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has what it wants
+        _discard_output()
+    except OSError as error:  # such as a full disk
+        _discard_output()
+        name = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"Error: {name}{error.strerror or error}", err=True)
+        sys.exit(RECIPE_IS_WRONG)
+
+
+def _discard_output() -> None:
+    """What is still to be written to the standard output would fail again at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,147 @@
+"""Commands that build models and write them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmgraph.build_files import BuildFiles, build_files, write_build
+from lstmgraph.cli.shared import (
+    COMMAND_LINE_IS_WRONG,
+    RECIPE_IS_WRONG,
+    Format,
+    OutputFolder,
+    OutputFormat,
+    RecipePath,
+    SetValues,
+    fail,
+    load_recipe,
+    print_json,
+)
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.export_files import ExportRequest, ExportRequestError
+from lstmgraph.quiet import held_back
+
+
+class ExportTo(StrEnum):
+    """What `export` writes."""
+
+    keras = "keras"
+    saved_model = "saved_model"
+    onnx = "onnx"
+    litert = "litert"
+
+
+class ExportKernel(StrEnum):
+    """What an exported model runs on."""
+
+    standard = "standard"
+    auto = "auto"
+
+
+def build(
+    recipe: RecipePath,
+    output: OutputFolder = Path(),
+    set_values: SetValues = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of a build.")] = False,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Build the model: writes NAME.keras, NAME.config.json and NAME.resolved.yaml.
+
+    Example: lstmgraph build recipes/speaker-classifier.yaml -o models
+    """
+    loaded = load_recipe(recipe, set_values, output_format)
+    files = build_files(output, loaded.name)
+    _check_writable(files, force=force)
+    explanation = loaded.explain()
+    if output_format is Format.text:
+        typer.echo(str(explanation))
+    with held_back():
+        import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
+    try:
+        write_build(loaded, files)
+    except RecipeError as error:
+        fail(error, output_format)
+    except OSError as error:
+        typer.echo(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
+        raise typer.Exit(RECIPE_IS_WRONG) from None
+    if output_format is Format.json:
+        print_json({"files": files.as_dict(), "explanation": explanation.as_dict()})
+    else:
+        typer.echo("\n".join(f"wrote {path}" for path in files.as_dict().values()))
+
+
+def export(  # noqa: PLR0913, PLR0917 - the options of a command
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A recipe, or a .keras file that holds its recipe."),
+    ],
+    formats: Annotated[list[ExportTo], typer.Option("--format", help="What to write. Repeatable.")],
+    output: OutputFolder = Path(),
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A .keras or .weights.h5 file; its weights are matched by the names of layers. "
+            "Without it, those of a .keras SOURCE, or fresh ones.",
+        ),
+    ] = None,
+    set_values: SetValues = None,
+    kernel: Annotated[
+        ExportKernel,
+        typer.Option(help="standard runs anywhere; auto keeps cuDNN, and then needs a GPU."),
+    ] = ExportKernel.standard,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows of each batch, for litert only.  [default: 1]")
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="How far an output may be off, in parts of its greatest value.  "
+            "[default: by dtype, 1e-4 for float32]"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    output_format: Annotated[
+        Format, typer.Option("--print", help="How to print the result; --format is the file's.")
+    ] = Format.text,
+) -> None:
+    """Write the model for other runtimes; every file is run and compared before it gets its name.
+
+    Example: lstmgraph export models/speaker-classifier.keras --format onnx --format litert
+    """
+    recipe = load_recipe(source, set_values, output_format)
+    given = weights or (source if source.suffix == ".keras" else None)
+    request = ExportRequest(
+        formats=tuple(dict.fromkeys(formats)),
+        folder=output,
+        weights=given,
+        kernel=kernel,
+        batch_size=batch_size,
+        tolerance=tolerance,
+    )
+    try:
+        request.check(recipe, overwrite=force)
+        with held_back():
+            reports = request.run(recipe)
+    except RecipeError as error:
+        fail(error, output_format)
+    except ExportRequestError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+    if output_format is Format.json:
+        exports = [report.as_dict() for report in reports]
+        print_json({"ok": True, "weights": str(given) if given else None, "exports": exports})
+    else:
+        typer.echo("\n".join(str(report) for report in reports))
+        typer.echo(f"weights: {given or 'fresh ones; --weights FILE gives trained ones'}")
+
+
+def _check_writable(files: BuildFiles, *, force: bool) -> None:
+    problem = files.obstacle(overwrite=force)
+    if problem:
+        typer.echo(problem, err=True)
+        raise typer.Exit(COMMAND_LINE_IS_WRONG)

@@ -1,0 +1,135 @@
+"""A written file held against the model: the same numbers for the same random input?"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from lstmgraph.carried import read_states, reset_states, write_states
+from lstmgraph.dtypes import is_float
+from lstmgraph.export.mistakes import ExportMistake
+from lstmgraph.export.report import OutputCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lstmgraph.export.samples import Arrays
+    from lstmgraph.graph import Graph
+
+TOLERANCES: Mapping[str, float] = {
+    "float64": 1e-9,
+    "float32": 1e-4,
+    "float16": 2e-2,
+    "bfloat16": 1e-1,
+}
+"""In parts of an output's greatest value, by the coarsest dtype that a layer computes in.
+
+Other runtimes add in another order, and a recurrent layer feeds its rounding back: these are some
+ten to a thousand times the rounding of one operation (2^-53, 2^-24, 2^-11, 2^-8). Wrong weights,
+masks or states change an output by far more.
+"""
+NOTHING_WRITTEN = "nothing was written; where the difference is rounding, allow it with --tolerance"
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A written file, ready to run."""
+
+    inputs: frozenset[str]
+    run: Callable[[Arrays], Mapping[str, Any]]
+    operators: tuple[str, ...] = ()
+    opset: int | None = None
+
+
+def tolerance_for(graph: Graph) -> float:
+    """How far outputs may be off, in parts of their greatest values."""
+    dtypes = {spec.dtype for node in graph.nodes for spec in node.outputs.values()}
+    return max((TOLERANCES[dtype] for dtype in dtypes & set(TOLERANCES)), default=0.0)
+
+
+@contextmanager
+def from_zero_states(model: keras.Model) -> Iterator[None]:
+    """Carried states are zeros when the block begins, and what they were when it ends."""
+    states = read_states(model)
+    if not states:
+        yield
+        return
+    reset_states(model)
+    try:
+        yield
+    finally:
+        write_states(model, states)
+
+
+def model_outputs(model: keras.Model, batches: Sequence[Arrays]) -> list[Arrays]:
+    """What the model itself gives for each batch, one after the other, from zero states."""
+    with from_zero_states(model):
+        return [
+            {
+                name: keras.ops.convert_to_numpy(value)
+                for name, value in model(dict(batch), training=False).items()
+            }
+            for batch in batches
+        ]
+
+
+def compare(
+    graph: Graph,
+    wanted: Sequence[Arrays],
+    found: Sequence[Mapping[str, Any]],
+    title: str,
+    tolerance: float,
+) -> tuple[list[OutputCheck], list[ExportMistake]]:
+    """Each output over all batches, and what is wrong with it, if something is."""
+    checks, mistakes = [], []
+    for name in graph.outputs:
+        path = graph.output_paths[name]
+        pairs = [
+            (ours[name], None if name not in theirs else np.asarray(theirs[name]))
+            for ours, theirs in zip(wanted, found, strict=True)
+        ]
+        problem = next((text for text in map(_not_alike, *zip(*pairs, strict=True)) if text), None)
+        if problem:
+            message = f"output '{name}' of the {title} file {problem}"
+            mistakes.append(ExportMistake("L803", path, message, NOTHING_WRITTEN))
+            continue
+        check = _measured(name, [(ours, theirs) for ours, theirs in pairs if theirs is not None])
+        checks.append(check)
+        allowed = tolerance if is_float(check.dtype) else 0.0  # integers and bools are exact
+        if not check.greatest_difference <= allowed * check.greatest_value:  # nan is no pass
+            message = _too_far(check, title, allowed)
+            mistakes.append(ExportMistake("L803", path, message, NOTHING_WRITTEN))
+    return checks, mistakes
+
+
+def _not_alike(ours: np.ndarray, theirs: np.ndarray | None) -> str | None:
+    if theirs is None:
+        return "is not in the file"
+    if theirs.shape != ours.shape:
+        return f"has the shape {theirs.shape}, the model's has {ours.shape}"
+    if theirs.dtype != ours.dtype:
+        return f"is {theirs.dtype}, the model's is {ours.dtype}"
+    return None
+
+
+def _measured(name: str, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> OutputCheck:
+    differences, values = [0.0], [0.0]
+    for ours, theirs in pairs:
+        mine, other = ours.astype("float64"), theirs.astype("float64")
+        alike = (mine == other) | (np.isnan(mine) & np.isnan(other))  # infinities too
+        with np.errstate(invalid="ignore"):
+            off = np.where(alike, 0.0, np.abs(mine - other))
+        differences.append(float(off.max(initial=0.0)))
+        values.append(float(np.abs(mine[np.isfinite(mine)]).max(initial=0.0)))
+    return OutputCheck(name, str(pairs[0][0].dtype), float(np.max(differences)), max(values))
+
+
+def _too_far(check: OutputCheck, title: str, tolerance: float) -> str:
+    return (
+        f"output '{check.name}' of the {title} file is off by {check.greatest_difference:.1e}, and "
+        f"its greatest value is {check.greatest_value:.1e}: allowed are {tolerance:.0e} parts of it"
+    )

@@ -1,0 +1,160 @@
+"""Exporting: every file is written to another name, run, and compared before it gets its own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.export import keras_file, litert, onnx_file, saved_model
+from lstmgraph.export.check import compare, model_outputs, tolerance_for
+from lstmgraph.export.formats import FORMATS, KERAS, LITERT, ONNX, SAVED_MODEL
+from lstmgraph.export.inference import inference_model
+from lstmgraph.export.job import ExportJob
+from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.export.obstacles import check_obstacles
+from lstmgraph.export.refusals import as_refusal
+from lstmgraph.export.report import ExportReport, OutputCheck, TensorSignature
+from lstmgraph.export.samples import sample_batches
+from lstmgraph.tensors import BATCH
+from lstmgraph.writing import atomic_folder, atomic_path, made_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import keras
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.export.check import LoadedFile
+    from lstmgraph.export.formats import ExportOptions
+    from lstmgraph.export.samples import Arrays
+
+MODULES: Mapping[str, Any] = {
+    KERAS: keras_file,
+    SAVED_MODEL: saved_model,
+    ONNX: onnx_file,
+    LITERT: litert,
+}
+"""Where each format is written and opened."""
+FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS}
+"""Formats whose files are for one number of rows only."""
+SMALLEST_SIZES = (5, 40, 300)
+"""Of dimensions that the data decides, tried until the model runs: some layers want many steps."""
+
+
+def export_files(
+    compiled: CompiledRecipe,
+    model: keras.Model,
+    targets: Mapping[str, Path],
+    options: ExportOptions,
+) -> list[ExportReport]:
+    """Write `model`, which is one of the recipe, to a path for each format: all of them or none.
+
+    What is there already is replaced.
+
+    Raises:
+        RecipeError: a format cannot hold the recipe (L801, L802), a written file computes something
+            else than `model` (L803), or `model` is not one of the recipe (L804).
+        ValueError: the recipe's batches have another size than the option's.
+        ImportError: a package that a format needs is not installed.
+        OSError: a file cannot be written.
+    """
+    for name in targets:
+        FORMATS[name].check_packages()
+    options.checked(compiled.graph.batch_size)
+    check_obstacles(compiled, targets)
+    job = ExportJob(compiled, model, inference_model(compiled, model, options.kernel), options)
+    references = _References(job)
+    with ExitStack() as stack:
+        return [_export(job, name, path, references, stack) for name, path in targets.items()]
+
+
+class _References:
+    """Random batches and what the model makes of them, once for each number of rows."""
+
+    def __init__(self, job: ExportJob) -> None:
+        self.job = job
+        self.made: dict[int | None, tuple[list[Arrays], list[Arrays]]] = {}
+
+    def batches_and_outputs(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
+        if rows not in self.made:
+            self.made[rows] = self._make(rows)
+        return self.made[rows]
+
+    def _make(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
+        errors: list[Exception] = []
+        for smallest in SMALLEST_SIZES:
+            try:
+                batches = list(sample_batches(self.job.graph, batch_size=rows, smallest=smallest))
+                return batches, model_outputs(self.job.model, batches)
+            except Exception as error:
+                errors.append(error)
+        mistake = as_refusal(self.job.graph, "the model itself", errors[-1])
+        raise export_error(self.job.compiled, [mistake]) from errors[-1]
+
+
+def _export(
+    job: ExportJob, name: str, target: Path, references: _References, stack: ExitStack
+) -> ExportReport:
+    rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
+    batches, wanted = references.batches_and_outputs(rows)
+    stack.enter_context(made_folder(target.parent))
+    atomic = atomic_folder if name == SAVED_MODEL else atomic_path
+    path = stack.enter_context(atomic(target))
+    with _refusals(job, name):
+        MODULES[name].write(job, path)
+        file = MODULES[name].open_file(job, path)
+        found = [file.run(batch) for batch in batches]
+    given = job.options.tolerance
+    tolerance = tolerance_for(job.graph) if given is None else given
+    outputs = _compared(job, name, file, (wanted, found), tolerance)
+    return ExportReport(
+        format=name,
+        path=target,
+        inputs=_signatures(job, rows),
+        outputs=outputs,
+        tolerance=tolerance,
+        batches=len(batches),
+        operators=list(file.operators),
+        opset=file.opset,
+    )
+
+
+@contextmanager
+def _refusals(job: ExportJob, name: str) -> Iterator[None]:
+    """What the exporter of a format cannot do becomes a message at the recipe's line."""
+    try:
+        yield
+    except (RecipeError, OSError, ImportError):
+        raise
+    except Exception as error:
+        mistake = as_refusal(job.graph, FORMATS[name].title, error)
+        raise export_error(job.compiled, [mistake]) from error
+
+
+def _compared(
+    job: ExportJob,
+    name: str,
+    file: LoadedFile,
+    outputs: tuple[list[Arrays], list[Arrays]],
+    tolerance: float,
+) -> list[OutputCheck]:
+    title = FORMATS[name].title
+    checks, mistakes = compare(job.graph, *outputs, title, tolerance)
+    if file.inputs != frozenset(job.graph.inputs):
+        message = f"the inputs of the {title} file are {', '.join(sorted(file.inputs))}"
+        mistakes.append(ExportMistake("L803", ("inputs",), message))
+    if mistakes:
+        raise export_error(job.compiled, mistakes)
+    return checks
+
+
+def _signatures(job: ExportJob, rows: int | None) -> list[TensorSignature]:
+    found = []
+    for name, tensor in job.graph.inputs.items():
+        shape: list[Any] = [rows or job.graph.batch_size or BATCH, *tensor.spec.shape[1:]]
+        if tensor.time_major:
+            shape[:2] = shape[1::-1]
+        found.append(TensorSignature(name, shape, tensor.spec.dtype))
+    return found

@@ -1,0 +1,83 @@
+"""The formats by name: how their files are called, and which packages they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KERAS, SAVED_MODEL, ONNX, LITERT = "keras", "saved_model", "onnx", "litert"
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A format that models are exported to."""
+
+    name: str
+    title: str
+    """As its makers write it."""
+    suffix: str
+    packages: tuple[str, ...] = ()
+    """Needed beside those of every installation; the extra of the format's name has them."""
+
+    def path(self, target: Path, name: str) -> Path:
+        """`target` itself where it ends as files of this format do; else a file in that folder."""
+        return target if target.suffix == self.suffix else target / f"{name}{self.suffix}"
+
+    def check_packages(self) -> None:
+        """Raise ImportError, with the command that mends it, where a package is missing."""
+        missing = [package for package in self.packages if find_spec(package) is None]
+        if missing:
+            names = " and ".join(missing)
+            raise ImportError(
+                f"format {self.name} needs {names}: pip install 'lstmgraph[{self.name}]'"
+            )
+
+
+FORMATS: Mapping[str, ExportFormat] = {
+    KERAS: ExportFormat(KERAS, "Keras", ".keras"),
+    SAVED_MODEL: ExportFormat(SAVED_MODEL, "SavedModel", ".saved_model"),
+    ONNX: ExportFormat(ONNX, "ONNX", ".onnx", ("onnx", "onnxruntime")),
+    LITERT: ExportFormat(LITERT, "LiteRT", ".tflite", ("ai_edge_litert",)),
+}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How models are exported; the same for every format.
+
+    Raises:
+        ValueError: a value that is not one of those named here.
+    """
+
+    kernel: str = "standard"
+    """``standard`` runs on any machine; ``auto`` keeps cuDNN where this machine has it, and the
+    exported model then needs a GPU too."""
+    batch_size: int | None = None
+    """Rows of every batch of a LiteRT file; 1, or the recipe's, where it is None."""
+    tolerance: float | None = None
+    """How far an output may be off, in parts of its greatest value; by dtype where it is None."""
+
+    def __post_init__(self) -> None:
+        if self.kernel not in ("standard", "auto"):
+            raise ValueError(f"the kernel of an export is standard or auto, not {self.kernel}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"a batch has at least one row, not {self.batch_size}")
+        if self.tolerance is not None and not 0 <= self.tolerance < 1:
+            raise ValueError(f"a tolerance is at least 0 and less than 1, not {self.tolerance}")
+
+    def checked(self, own_batch_size: int | None) -> ExportOptions:
+        """These options, for a recipe whose batches have `own_batch_size` rows.
+
+        Raises:
+            ValueError: they ask for batches of another size.
+        """
+        if None not in (own_batch_size, self.batch_size) and own_batch_size != self.batch_size:
+            raise ValueError(
+                f"batches of this recipe have {own_batch_size} rows, not {self.batch_size}"
+            )
+        return self

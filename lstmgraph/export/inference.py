@@ -1,0 +1,121 @@
+"""The model as it is exported: built anew from the recipe for inference alone, on any machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.graph import Kernel
+from lstmgraph.lowering import build_model
+from lstmgraph.recipe import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import keras
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.graph import Node
+
+DROPOUTS = ("dropout", "recurrent_dropout")
+
+
+def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -> keras.Model:
+    """A model of the recipe with the weights of `model`, which must be one of it too.
+
+    Dropout is left out: Keras draws a seed in every call of a recurrent layer that has some, so
+    that the exported model would hold a variable which changes with every request. With `kernel`
+    ``standard`` no layer looks for a GPU when it is traced. The model is not compiled, and its
+    carried states are zeros.
+
+    Raises:
+        RecipeError: `model` has other layers with weights, or weights of other shapes (L804).
+    """
+    declaration = compiled.declaration
+    graph = compiled.graph.with_nodes([_inference(node, kernel) for node in compiled.graph.nodes])
+    if kernel == "standard":
+        graph = replace(graph, kernel_choice="auto")  # each node has its kernel by now
+    runtime = Runtime(
+        dtype_policy=declaration.runtime.dtype_policy,
+        seed=declaration.runtime.seed,
+        batch_size=declaration.runtime.batch_size,
+    )
+    declaration = replace(declaration, training=None, runtime=runtime)
+    copy = build_model(replace(compiled, graph=graph, declaration=declaration))
+    wrong = list(_differences(compiled, copy, model))
+    if wrong:
+        raise export_error(compiled, wrong)
+    given = weights_by_layer(model)
+    for layer in copy.layers:
+        if layer.name in given:
+            layer.set_weights(given[layer.name])
+    return copy
+
+
+def weights_by_layer(model: keras.Model) -> dict[str, list[Any]]:
+    """The weights, as arrays in Keras's order, of each layer that has some."""
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def _inference(node: Node, kernel: str) -> Node:
+    node = replace(node, arguments=_without_dropout(node.arguments))
+    recurrence = node.recurrence
+    if recurrence is None:
+        return node
+    recurrence = replace(
+        recurrence, cells=tuple(_without_dropout(cell) for cell in recurrence.cells)
+    )
+    if kernel == "standard" and recurrence.kernel and recurrence.kernel.name == "cudnn":
+        recurrence = replace(recurrence, kernel=Kernel("standard", "exported for any machine"))
+    return replace(node, recurrence=recurrence)
+
+
+def _without_dropout(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments with rates of 0, those of a wrapped layer too."""
+    rates: dict[str, Any] = {key: 0.0 for key in DROPOUTS if arguments.get(key)}
+    inner = arguments.get("layer")
+    if isinstance(inner, dict):
+        rates["layer"] = _without_dropout(inner)
+    return {**arguments, **rates}
+
+
+def _differences(
+    compiled: CompiledRecipe, copy: keras.Model, model: keras.Model
+) -> Iterator[ExportMistake]:
+    wanted = {name: _shapes(arrays) for name, arrays in weights_by_layer(copy).items()}
+    found = {name: _shapes(arrays) for name, arrays in weights_by_layer(model).items()}
+    yield from weight_mistakes(compiled, wanted, found, "the model")
+
+
+def _shapes(arrays: list[Any]) -> list[tuple[int, ...]]:
+    return [tuple(array.shape) for array in arrays]
+
+
+def weight_mistakes(
+    compiled: CompiledRecipe,
+    wanted: Mapping[str, list[tuple[int, ...]]],
+    found: Mapping[str, list[tuple[int, ...]]],
+    holder: str,
+) -> Iterator[ExportMistake]:
+    """Where the weights that `holder` has are not those of the recipe's layers, by layer name."""
+    paths = {node.name: node.path for node in compiled.graph.nodes}
+    for name, shapes in wanted.items():
+        path = paths.get(name, ("layers",))
+        if name not in found:
+            yield ExportMistake("L804", path, f"{holder} has no weights for '{name}'")
+        elif found[name] != shapes:
+            message = (
+                f"the weights of '{name}' have the shapes {_listed(shapes)}; those of {holder}, "
+                f"{_listed(found[name])}"
+            )
+            yield ExportMistake("L804", path, message, "give the recipe that it was trained with")
+    for name in found:
+        if name not in wanted:
+            message = f"{holder} has weights for '{name}', which is not a layer of the recipe"
+            hint = "give the recipe that it was trained with"
+            yield ExportMistake("L804", ("layers",), message, hint)
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(str(shape) for shape in shapes) or "none"

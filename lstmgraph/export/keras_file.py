@@ -1,0 +1,34 @@
+"""Format ``keras``: Keras's own file, with the optimizer, to go on training from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+
+from lstmgraph.export.check import LoadedFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lstmgraph.export.job import ExportJob
+
+
+def write(job: ExportJob, path: Path) -> None:
+    """Save the model as it was given."""
+    if job.model.compiled:
+        # Saved without its variables, an optimizer would be loaded with a warning.
+        job.model.optimizer.build(job.model.trainable_variables)
+    job.model.save(path)
+
+
+def open_file(job: ExportJob, path: Path) -> LoadedFile:
+    """Load the file as Keras does."""
+    model = keras.models.load_model(path)
+    return LoadedFile(
+        frozenset(job.graph.inputs) & frozenset(model.input),
+        lambda batch: {
+            name: keras.ops.convert_to_numpy(value)
+            for name, value in model(dict(batch), training=False).items()
+        },
+    )

@@ -1,0 +1,83 @@
+"""What keeps a recipe from a format, known from its graph: without TensorFlow, before any work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.formats import FORMATS, LITERT, ONNX, SAVED_MODEL
+from lstmgraph.export.mistakes import ExportMistake, export_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.graph import Graph, Node
+
+FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
+"""Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others are not there in these."""
+POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"})
+
+
+def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
+    """Raise RecipeError with all that keeps the recipe from any of `formats`."""
+    found = [mistake for name in formats for mistake in _obstacles(compiled, name)]
+    if found:
+        raise export_error(compiled, found)
+
+
+def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
+    if name in (LITERT, SAVED_MODEL):
+        yield from _traced_layers(compiled.graph, FORMATS[name].title)
+    if name == LITERT:
+        yield from _litert_dtypes(compiled)
+    if name == ONNX:
+        FORMATS[ONNX].check_packages()  # they are imported to know
+        from lstmgraph.export.onnx import onnx_obstacles  # noqa: PLC0415 - in an extra
+
+        for path, message in onnx_obstacles(compiled):
+            yield ExportMistake("L801", path, message)
+
+
+def _litert_dtypes(compiled: CompiledRecipe) -> Iterator[ExportMistake]:
+    for tensor in compiled.graph.inputs.values():
+        if tensor.spec.dtype in FLOATS_LITERT_LACKS:
+            message = f"LiteRT computes in float32, and '{tensor.name}' is {tensor.spec.dtype}"
+            yield ExportMistake("L801", (*tensor.path, "dtype"), message, "declare it float32")
+    common = compiled.declaration.runtime.dtype_policy
+    if common in POLICIES_LITERT_LACKS:
+        yield _dtype_policy(("runtime", "dtype_policy"), "the recipe", common, "runtime")
+    for node in compiled.graph.nodes:
+        policy = node.dtype_policy
+        if policy in POLICIES_LITERT_LACKS and policy != common:
+            path = (*node.path, "dtype_policy")
+            yield _dtype_policy(path, f"'{node.layer}'", policy, f"layers.{node.layer}")
+
+
+def _dtype_policy(
+    path: tuple[str | int, ...], what: str, policy: str, section: str
+) -> ExportMistake:
+    hint = f"add `--set {section}.dtype_policy=float32`"
+    if policy.startswith("mixed"):
+        hint += "; the weights are float32 as they are"
+    message = f"LiteRT computes in float32, and {what} asks for {policy}"
+    return ExportMistake("L801", path, message, hint)
+
+
+def _traced_layers(graph: Graph, title: str) -> Iterator[ExportMistake]:
+    for node in graph.nodes:
+        if node.op == "TimeDistributed" and isinstance(_steps(graph, node), str):
+            # Traced by Keras 3.15 it takes as many steps as there are rows, without a word.
+            yield ExportMistake(
+                "L801",
+                node.path,
+                f"{title} holds TimeDistributed for a fixed number of steps only; '{node.name}' "
+                f"has `{_steps(graph, node)}`",
+                "give the input a number of steps; Dense needs no TimeDistributed",
+            )
+
+
+def _steps(graph: Graph, node: Node) -> int | str:
+    port = node.inputs[0]
+    if port.node in graph.inputs:
+        return graph.inputs[port.node].spec.shape[1]
+    return graph.by_name[port.node].outputs[port.output].shape[1]

@@ -1,0 +1,56 @@
+"""Format ``onnx``: a file made from the graph itself, not from what TensorFlow traces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.inference import weights_by_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import onnx
+
+    from lstmgraph.export.job import ExportJob
+
+
+def write(job: ExportJob, path: Path) -> None:
+    """Lower the graph to ONNX's operators, and save it."""
+    import onnx  # noqa: PLC0415 - in an extra
+
+    from lstmgraph.export.onnx import onnx_model  # noqa: PLC0415 - imports the above
+
+    onnx.save(onnx_model(job.compiled, weights_by_layer(job.inference)), path)
+
+
+def open_file(_job: ExportJob, path: Path) -> LoadedFile:
+    """Load the file in onnxruntime, on the CPU."""
+    import onnx  # noqa: PLC0415 - in an extra
+    import onnxruntime  # noqa: PLC0415 - in an extra
+
+    model = onnx.load(path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return LoadedFile(
+        frozenset(tensor.name for tensor in session.get_inputs()),
+        lambda batch: dict(zip(names, session.run(names, batch), strict=True)),
+        tuple(sorted(_operators(model))),
+        opset,
+    )
+
+
+def _operators(part: onnx.ModelProto | onnx.GraphProto) -> Iterator[str]:
+    """Kinds of operators in a model, the bodies of its loops and its functions included."""
+    if hasattr(part, "graph"):
+        yield from _operators(part.graph)
+        nodes = [node for function in part.functions for node in function.node]
+    else:
+        nodes = list(part.node)
+    for node in nodes:
+        yield node.op_type
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _operators(attribute.g)

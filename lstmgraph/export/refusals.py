@@ -1,0 +1,55 @@
+"""What TensorFlow and the exporters say when they cannot go on, brought to the recipe's line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lstmgraph.export.mistakes import ExportMistake
+
+if TYPE_CHECKING:
+    from lstmgraph.graph import Graph, Node
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_CONVERTER_SAYS = re.compile(r"loc\(.*\)\): (?:error: )?(.+)")
+_CALLING = re.compile(r"Exception encountered when calling (\w+)\.call\(\)\.?")
+_LONGEST = 300
+
+
+def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
+    """The error of an exporter: at the layer that its text names, in as few words as there are."""
+    text = _COLOURS.sub("", str(error))
+    node = _named_node(graph, text)
+    path = node.path if node else ()
+    name = f"'{node.name}' ({node.op})" if node else f"'{graph.name}'"
+    what = _essence(text) or type(error).__name__
+    hint = "use another layer, give its input fixed sizes, or choose another format"
+    return ExportMistake("L802", path, f"{title} cannot hold {name}: {what}", hint)
+
+
+def _essence(text: str) -> str:
+    lacking = sorted(set(_LACKING.findall(text)))
+    if lacking:
+        what = (
+            f"it has no operators for TensorFlow's {', '.join(lacking)} on numbers of this dtype "
+        )
+        return what + "and rank"
+    said = _CONVERTER_SAYS.search(text)
+    if said:
+        return said[1][:_LONGEST]
+    text = _CALLING.sub("", text).partition("Arguments received by")[0]
+    return " ".join(text.split())[:_LONGEST]
+
+
+def _named_node(graph: Graph, text: str) -> Node | None:
+    """The node whose name stands in a path such as ``model_1/pooled_1/MaxPool``, or its class."""
+    places = {
+        match.start(): node
+        for node in graph.nodes
+        for match in re.finditer(rf"/{re.escape(node.name)}(_\d+)?/", text)
+    }
+    if places:
+        return places[min(places)]
+    calling = _CALLING.search(text)
+    return next((node for node in graph.nodes if calling and node.op == calling[1]), None)

@@ -1,0 +1,175 @@
+"""Random inputs for a model, made from its graph alone: dtypes, ids, lengths, masks and states."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.dtypes import is_float
+from lstmgraph.export.sizes import SMALLEST, choose_sizes, dim_size
+from lstmgraph.graph import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lstmgraph.graph import Graph, GraphInput, MaskSpec
+
+Arrays = dict[str, np.ndarray]
+
+ROWS = (5, 1, 3)
+"""Rows of the batches, where the graph leaves them open: one row broadcasts where others do not."""
+IDS = 10
+"""Integers of which nothing is known are less than this."""
+ID_LIMITS: Mapping[str, str] = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
+"""Layers that take ids, and the argument that says how many there are."""
+
+
+def sample_batches(
+    graph: Graph, *, batch_size: int | None = None, smallest: int = SMALLEST, seed: int = 0
+) -> Iterator[Arrays]:
+    """Three batches of other rows, lengths and numbers of steps; arrays by input name.
+
+    Sequences are padded as the recipe says that they are, and no row is all padding. Equal names of
+    dimensions have equal sizes. Time-major inputs are (time, batch, ...).
+
+    Args:
+        graph: after the last pass.
+        batch_size: rows of every batch; where it is None, the graph's, or various ones.
+        smallest: the least size of a dimension that the data decides.
+        seed: of the random numbers.
+
+    Raises:
+        ValueError: no sizes suit every layer.
+    """
+    uses = _Uses(graph)
+    random = np.random.default_rng(seed)
+    for number, rows in enumerate(ROWS):
+        batch = batch_size or graph.batch_size or rows
+        sizes = choose_sizes(graph, batch, smallest + number)
+        sample = _Sample(sizes, random, number)
+        arrays = {name: sample.values(tensor, uses) for name, tensor in graph.inputs.items()}
+        yield {
+            name: np.swapaxes(array, 0, 1) if graph.inputs[name].time_major else array
+            for name, array in arrays.items()
+        }
+
+
+class _Uses:
+    """What the graph does with its inputs: which are ids, lengths, masks, or padded."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.id_limits = _id_limits(graph)
+        self.masks: defaultdict[str, list[MaskSpec]] = defaultdict(list)
+        for mask in _all_masks(graph):
+            if mask.port.node in graph.inputs:
+                self.masks[mask.port.node].append(mask)
+
+    def padding(self, name: str) -> str:
+        """The strictest word that any mask has on the input."""
+        words = {mask.padding for mask in self.masks[name]}
+        return next((word for word in ("right", "left") if word in words), "any")
+
+    def lengths_of(self, name: str) -> list[MaskSpec]:
+        return [mask for mask in self.masks[name] if mask.kind == "lengths"]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Makes the arrays of one batch."""
+
+    sizes: Mapping[str, int]
+    random: np.random.Generator
+    number: int
+    """Of the batch. In every second one, padding of which nothing is known stands anywhere."""
+
+    def values(self, tensor: GraphInput, uses: _Uses) -> np.ndarray:
+        shape = tuple(int(dim_size(dim, self.sizes)) for dim in tensor.spec.shape)
+        dtype = numpy_dtype(tensor.spec.dtype)
+        masks = uses.masks[tensor.name]
+        lengths = uses.lengths_of(tensor.name)
+        if lengths:
+            steps = min(int(dim_size(mask.shape[1], self.sizes)) for mask in lengths)
+            return self._lengths(shape[0], steps).astype(dtype)
+        if any(mask.kind == "input" for mask in masks):
+            return self._valid(shape[:2], uses.padding(tensor.name))
+        if tensor.spec.dtype == "bool":
+            return self.random.integers(0, 2, shape).astype(bool)
+        if is_float(tensor.spec.dtype):
+            values = self.random.normal(size=shape).astype(dtype)
+        else:
+            limit = uses.id_limits.get(tensor.name, IDS)
+            lowest = 1 if masks and limit > 1 else 0  # 0 is padding
+            values = self.random.integers(lowest, limit, shape).astype(dtype)
+        for mask in masks[:1]:
+            valid = self._valid(shape[:2], uses.padding(tensor.name))
+            values[~valid] = mask.value or 0
+        return values
+
+    def _lengths(self, rows: int, steps: int) -> np.ndarray:
+        """1 to `steps`, a different number for each row as long as there are enough.
+
+        A single row has all steps in the first batch, one in the second, half in the third.
+        """
+        if rows == 1:
+            return np.array([(steps, 1, (steps + 1) // 2)[self.number]])
+        order = np.concatenate([self.random.permutation(steps) for _ in range(-(-rows // steps))])
+        return order[:rows] + 1
+
+    def _valid(self, shape: tuple[int, ...], padding: str) -> np.ndarray:
+        """True at steps that count, one at least in each row; of shape (batch, time)."""
+        rows, steps = shape
+        count = self._lengths(rows, steps)
+        valid = np.arange(steps) < count[:, None]
+        if padding == "left":
+            return valid[:, ::-1]
+        gaps = padding == "any" and self.number % 2 == 1
+        return self.random.permuted(valid, axis=1) if gaps else valid
+
+
+def numpy_dtype(name: Any) -> np.dtype[Any]:
+    """The dtype by Keras's name; NumPy itself has no bfloat16."""
+    if name == "bfloat16":
+        import ml_dtypes  # noqa: PLC0415 - comes with TensorFlow
+
+        name = ml_dtypes.bfloat16
+    found: np.dtype[Any] = np.dtype(name)
+    return found
+
+
+def _all_masks(graph: Graph) -> Iterator[MaskSpec]:
+    for node in graph.nodes:
+        masks = (node.mask, *node.input_masks, *node.output_masks.values())
+        yield from _with_parts(mask for mask in masks if mask)
+
+
+def _with_parts(masks: Iterable[MaskSpec]) -> Iterator[MaskSpec]:
+    for mask in masks:
+        yield mask
+        yield from _with_parts(part for _, part in mask.parts if part)
+
+
+def _id_limits(graph: Graph) -> dict[str, int]:
+    """For each input whose integers reach a layer that takes ids: how many ids there are."""
+    limits: dict[str, int] = {}
+    origins: dict[Port, frozenset[str]] = {Port(name): frozenset({name}) for name in graph.inputs}
+    for node in graph.nodes:
+        read = frozenset[str]().union(*(origins.get(port, frozenset()) for port in node.inputs))
+        for limit in _limits(node.op, node.arguments):
+            limits |= {name: min(limit, limits.get(name, limit)) for name in read}
+        origins |= {
+            Port(node.name, output): read
+            for output, spec in node.outputs.items()
+            if not is_float(spec.dtype)
+        }
+    return limits
+
+
+def _limits(op: str, arguments: Mapping[str, Any]) -> Iterator[int]:
+    if op in ID_LIMITS:
+        yield arguments[ID_LIMITS[op]]
+    inner = arguments.get("layer")
+    if isinstance(inner, dict):
+        yield from _limits(inner["type"], inner)

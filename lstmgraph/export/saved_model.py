@@ -1,0 +1,94 @@
+"""Format ``saved_model``: a folder for TensorFlow, TensorFlow Serving and what is built on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from lstmgraph.carried import state_variables
+from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.mistakes import ExportMistake, export_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lstmgraph.export.job import ExportJob
+    from lstmgraph.export.samples import Arrays
+
+SIGNATURE = "serving_default"
+"""What TensorFlow Serving looks for; Keras gives the same under ``serve``."""
+RESET = "reset_states"
+"""Takes nothing, and sets carried states to zeros."""
+
+
+def signature(job: ExportJob, batch: int | None) -> dict[str, tf.TensorSpec]:
+    """The inputs by name. Keras would leave the first axis open whatever it is."""
+    return {
+        name: tf.TensorSpec(job.input_shape(tensor, batch), tensor.spec.dtype, name=name)
+        for name, tensor in job.graph.inputs.items()
+    }
+
+
+def write(job: ExportJob, path: Path) -> None:
+    """Trace the model and save the folder; sizes known only with the data stay open.
+
+    Raises:
+        RecipeError: the traced model would need a GPU, though it was to run anywhere (L802).
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(job.inference)
+    served = archive.add_endpoint(
+        "serve",
+        lambda inputs: job.inference(inputs, training=False),
+        input_signature=[signature(job, job.graph.batch_size)],
+    )
+    _check_runs_anywhere(job, served)
+    if state_variables(job.inference):
+        archive.add_endpoint(RESET, _reset(job.inference), input_signature=[])
+    archive.write_out(str(path), verbose=False)
+
+
+def _reset(model: keras.Model) -> Callable[[], dict[str, tf.Tensor]]:
+    def reset() -> dict[str, tf.Tensor]:
+        for variable in state_variables(model).values():
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+        return {"reset": tf.constant(True)}
+
+    return reset
+
+
+def open_file(_job: ExportJob, path: Path) -> LoadedFile:
+    """Load the folder as a serving process does, without Keras."""
+    loaded = tf.saved_model.load(str(path))
+    function = loaded.signatures[SIGNATURE]
+
+    def run(batch: Arrays) -> dict[str, Any]:
+        given = {name: tf.constant(array) for name, array in batch.items()}
+        return {name: value.numpy() for name, value in function(**given).items()}
+
+    run.keeps = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
+    names = frozenset(function.structured_input_signature[1])
+    return LoadedFile(names, run, tuple(sorted(operators(function))))
+
+
+def operators(function: Any) -> set[str]:
+    """Kinds of operations in a traced function, and in the functions that it calls."""
+    return set(_operations(function.graph.as_graph_def()))
+
+
+def _operations(definition: Any) -> Iterator[str]:
+    for part in (definition.node, *(f.node_def for f in definition.library.function)):
+        yield from (node.op for node in part)
+
+
+def _check_runs_anywhere(job: ExportJob, served: Any) -> None:
+    if job.options.kernel == "auto":
+        return
+    found = {op for op in operators(served.get_concrete_function()) if "Cudnn" in op}
+    if found:
+        message = f"the traced model needs a GPU: {', '.join(sorted(found))}"
+        hint = "this is a mistake of lstmgraph's; please report it with the recipe"
+        raise export_error(job.compiled, [ExportMistake("L802", (), message, hint)])

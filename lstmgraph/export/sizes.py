@@ -1,0 +1,74 @@
+"""Numbers for named dimensions, such that every call of the graph has something to work on."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from lstmgraph.tensors import BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lstmgraph.graph import Graph
+    from lstmgraph.tensors import Dim
+
+_NAME = re.compile(r"[A-Za-z]\w*")
+_OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+SMALLEST, LARGEST = 5, 1000
+"""Small sizes take little time; a kernel of a convolution may want larger ones."""
+
+
+def named_dims(graph: Graph) -> list[str]:
+    """The names of all sizes that the data decides, the batch left out."""
+    dims = [dim for tensor in graph.inputs.values() for dim in tensor.spec.shape]
+    return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str) and dim != BATCH))
+
+
+def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str, int]:
+    """A size for each name, different ones where there are several.
+
+    The smallest with which every tensor of the graph has at least one number on every axis.
+
+    Raises:
+        ValueError: no size up to 1000 will do.
+    """
+    names = named_dims(graph)
+    dims = {dim for node in graph.nodes for spec in node.outputs.values() for dim in spec.shape}
+    for smallest in range(at_least, at_least + LARGEST):
+        sizes = {name: smallest + 2 * index for index, name in enumerate(names)}
+        sizes[BATCH] = batch
+        if all(_is_size(dim_size(dim, sizes)) for dim in dims):
+            return sizes
+    raise ValueError(f"no sizes of {', '.join(names)} suit every layer")
+
+
+def dim_size(dim: Dim, sizes: Mapping[str, int]) -> Fraction:
+    """The number that `dim`, such as ``ceil((time-1)/2)``, stands for."""
+    if isinstance(dim, int):
+        return Fraction(dim)
+    numbers = _NAME.sub(lambda m: m[0] if m[0] == "ceil" else str(sizes[m[0]]), dim)
+    return _value(ast.parse(numbers, mode="eval").body)
+
+
+def _value(node: ast.expr) -> Fraction:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return Fraction(node.value)
+    if isinstance(node, ast.BinOp):
+        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+    if isinstance(node, ast.Call) and len(node.args) == 1:  # ceil is the only one
+        return Fraction(math.ceil(_value(node.args[0])))
+    raise ValueError(f"not a size: {ast.unparse(node)}")
+
+
+def _is_size(value: Fraction) -> bool:
+    return value.denominator == 1 and value >= 1

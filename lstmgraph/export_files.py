@@ -1,0 +1,87 @@
+"""What `export` is asked for, checked before the work begins, and the work itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmgraph.export import FORMATS, ExportOptions, check_obstacles
+from lstmgraph.writing import obstacle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lstmgraph.api import Recipe
+    from lstmgraph.export import ExportReport
+
+
+class ExportRequestError(Exception):
+    """An option, a file or the installation is wrong, whatever the recipe."""
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """A model to be built from a recipe and exported."""
+
+    formats: tuple[str, ...]
+    folder: Path
+    weights: Path | None = None
+    """A file that holds weights for the recipe's layers; the model has fresh ones without it."""
+    kernel: str = "standard"
+    batch_size: int | None = None
+    tolerance: float | None = None
+
+    def targets(self, recipe: Recipe) -> dict[str, Path]:
+        """The path of each format's file."""
+        return {name: FORMATS[name].path(self.folder, recipe.name) for name in self.formats}
+
+    def check(self, recipe: Recipe, *, overwrite: bool) -> None:
+        """Find what can be found before TensorFlow is imported.
+
+        Raises:
+            RecipeError: a format cannot hold the recipe (L801).
+            ExportRequestError: files are in the way, an option is wrong, or a package is missing.
+        """
+        try:
+            self._options(recipe)
+            for name in self.formats:
+                FORMATS[name].check_packages()
+        except (ValueError, ImportError) as error:
+            raise ExportRequestError(str(error)) from None
+        problem = obstacle(self.folder, self.targets(recipe).values(), overwrite=overwrite)
+        if problem:
+            raise ExportRequestError(problem)
+        if self.weights and not self.weights.is_file():
+            raise ExportRequestError(f"there is no file {self.weights}")
+        check_obstacles(recipe._compiled, self.formats)
+
+    def run(self, recipe: Recipe) -> list[ExportReport]:
+        """Build the model and write its files, all or none.
+
+        Raises:
+            RecipeError: see ``Recipe.export``.
+            ExportRequestError: the file of weights holds none.
+            OSError: a file cannot be written.
+        """
+        from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.export.weights import (  # noqa: PLC0415 - imports TensorFlow
+            WeightsFileError,
+            load_weights,
+        )
+
+        model = recipe.build()
+        if self.weights:
+            try:
+                load_weights(recipe._compiled, model, self.weights)
+            except WeightsFileError as error:
+                raise ExportRequestError(str(error)) from None
+        return export_files(recipe._compiled, model, self.targets(recipe), self._options(recipe))
+
+    def _options(self, recipe: Recipe) -> ExportOptions:
+        if self.batch_size is not None and "litert" not in self.formats:
+            raise ValueError(
+                "a batch size is for format litert: the others take any number of rows"
+            )
+        return ExportOptions(self.kernel, self.batch_size, self.tolerance).checked(
+            recipe._compiled.graph.batch_size
+        )

@@ -1,0 +1,47 @@
+"""Holding back what TensorFlow and the exporters print."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Nothing that the block writes to the standard output or error is seen.
+
+    TensorFlow writes to the file descriptors, before any of its settings can silence it. An error
+    that leaves the block has what was written as a note, which its traceback shows.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile())
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            stack.enter_context(_redirected(number, stream, log.fileno()))
+        try:
+            yield
+        except BaseException as error:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            log.seek(0)
+            error.add_note(log.read().decode(errors="replace"))
+            raise
+
+
+@contextmanager
+def _redirected(number: int, stream: TextIO, target: int) -> Iterator[None]:
+    before = os.dup(number)
+    stream.flush()
+    os.dup2(target, number)
+    try:
+        yield
+    finally:
+        stream.flush()
+        os.dup2(before, number)
+        os.close(before)
