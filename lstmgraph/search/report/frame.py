@@ -19,7 +19,7 @@ class Frame:
 
     width: float
     height: float
-    left: float = 62.0
+    left: float = 74.0
     right: float = 16.0
     top: float = 12.0
     bottom: float = 42.0
@@ -36,7 +36,7 @@ class Frame:
 
 
 WIDE = Frame(560.0, 300.0)
-SMALL = Frame(270.0, 200.0, left=54.0)
+SMALL = Frame(270.0, 200.0, left=68.0)
 
 
 def chart(

@@ -79,8 +79,10 @@ def best_figure(results: SearchResults) -> Markup:
         recipe = tag(
             "details", tag("summary", "Its recipe"), tag("pre", results.best_recipe), open="open"
         )
+    several = note("With several objectives: the first of the Pareto front.")
     return figure(
         f"Best trial: {best.number}",
+        several if len(results.objectives) > 1 else "",
         table(["dimension", "value"], values),
         table(["metric", "value"], metrics),
         recipe,

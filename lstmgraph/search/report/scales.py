@@ -67,7 +67,7 @@ class NumberAxis:
         """Round numbers, at most `MOST_TICKS`."""
         values = _log_ticks(self.low, self.high) if self.log else []
         values = values or _round_ticks(self.low, self.high)
-        places = [(self.at(value), f"{value:.4g}") for value in values]
+        places = [(self.at(value), _tick(value)) for value in values]
         return [(place, label) for place, label in places if place is not None]
 
 
@@ -135,6 +135,10 @@ def dimension_axis(
 def is_number(dimension: DimensionRow) -> bool:
     """Whether a dimension is a range of numbers, not a choice."""
     return dimension.kind in {"int", "float"}
+
+
+def _tick(value: float) -> str:
+    return f"{value:.6g}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def _round_ticks(low: float, high: float) -> list[float]:
