@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from searches import (
     CELL,
@@ -278,7 +279,7 @@ def test_the_best_model_is_drawn_and_listed() -> None:
 
 def test_a_recipe_that_cannot_be_read_is_said_to_be_one() -> None:
     root = read(search(3, best_recipe="recipe: 1\nlayers: 3\n"))
-    assert "does not accept its recipe: <text>:" in words(root) or "error[" in words(root)
+    assert "does not accept its recipe:<text>:1:1: error[L202]: the recipe has no" in words(root)
     assert not pictures(root, "layers")
 
 
@@ -294,6 +295,9 @@ def test_nothing_has_completed(status: str) -> None:
     assert "No trial has completed yet." in words(root)
     assert set(marks(pictures(root, "progress")[0])) == {0, 1, 2, 3}
     assert set(cells(root)) == {0, 1, 2, 3}
+    assert len(marks(pictures(root, "parallel")[0])) == 4
+    assert not pictures(root, "effect")
+    assert "No trial has a finite val_loss yet." in words(root)
 
 
 def test_nothing_has_started() -> None:
@@ -333,6 +337,7 @@ def test_hostile_texts_stay_texts() -> None:
     assert [each.tag for each in root.iter() if each.tag.endswith("script")] == ["script"]
     assert not list(root.iter("img"))
     assert "onerror" in words(root)
+    assert not set(words(root)) & {"\u202e", "\0", "\ud800"}
 
 
 anything = st.one_of(
@@ -395,7 +400,7 @@ def searches(draw: st.DrawFn) -> SearchResults:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(searches())
 def test_any_search_has_a_report(results: SearchResults) -> None:
     root = read(results)

@@ -23,7 +23,9 @@ def summary(results: SearchResults) -> Markup:
         value = score(best, objective) if best else None
         shown = "none yet" if value is None else f"{value:.6g}"
         goal = "largest" if objective.direction == "max" else "smallest"
-        tiles.append(_tile(shown, f"{objective.metric} of the best trial ({goal} wanted)"))
+        tiles.append(
+            _tile(shown, f"{shortened(objective.metric, 60)} of the best trial ({goal} wanted)")
+        )
     tiles.append(_tile(f"{len(results.trials):,}", "trials"))
     tiles.append(
         _tile(duration(sum(trial.seconds for trial in results.trials)), "time of all trials")

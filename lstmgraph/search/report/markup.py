@@ -12,8 +12,11 @@ from typing import Any
 SELF_CLOSED = frozenset({"circle", "line", "path", "rect", "meta"})
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
-# What neither XML nor HTML may hold, not even escaped; lone surrogates have no UTF-8.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What neither XML nor HTML may hold, not even escaped; lone surrogates have no UTF-8. And what
+# turns the direction of writing: a name could make the text after it read as something else.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class Markup(str):

@@ -23,7 +23,7 @@ def best_so_far_figure(results: SearchResults) -> Markup:
     if not results.trials:
         return figure("Best so far", note("No trial has started yet."))
     charts = [_best_so_far(results, objective) for objective in results.objectives]
-    keys = "Full: completed. Hollow: pruned, running or stopped. Cross: no finite value."
+    keys = "Full: completed. Hollow: any other status. Cross: no finite value."
     return figure("Best so far", *charts, note(keys))
 
 

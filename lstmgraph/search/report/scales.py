@@ -106,10 +106,11 @@ class CategoryAxis:
 
 
 def number_axis(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Axis:
-    """An axis as wide as `values`, log where that is asked for and possible."""
+    """An axis as wide as `values`, log where that is asked for and possible; bare without any."""
     found = list(values)
-    low, high = (min(found), max(found)) if found else (0.0, 1.0)
-    return NumberAxis(low, high, start, end, log and low > 0)
+    if not found:
+        return CategoryAxis({}, start, end)
+    return NumberAxis(min(found), max(found), start, end, log and min(found) > 0)
 
 
 def objective_axis(values: Iterable[float], start: float, end: float) -> Axis:

@@ -137,6 +137,8 @@ def effects_figure(results: SearchResults) -> Markup:
     )
     rows = [_weight_row(dimension, weights[dimension.name]) for dimension in order]
     headings = ["dimension", "importance", "", "measure", "searched", "active when"]
+    if not any(charts):
+        charts = [note(f"No trial has a finite {results.objectives[0].metric} yet.")]
     return figure(
         title,
         note(text),
@@ -165,6 +167,8 @@ def _effect(dimension: DimensionRow, results: SearchResults) -> Markup:
         for trial in results.trials
         if dimension.name in trial.values and (value := score(trial, objective)) is not None
     ]
+    if not found:
+        return Markup()
     x = dimension_axis(dimension, [value for _, value, _ in found], *SMALL.across)
     y = objective_axis([value for _, _, value in found], *SMALL.upwards)
     marks = []
