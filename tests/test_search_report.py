@@ -1,100 +1,31 @@
-"""The report of a search, read back: what is drawn is what was found, whatever was found."""
+"""The report of a search, read back: what is drawn is what was found."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from generated import examples
-from hypothesis import given
-from hypothesis import strategies as st
-from searches import (
-    CELL,
-    DROPOUT,
-    RATE,
-    UNITS,
-    both_objectives,
-    running,
-    search,
+from report_pages import (
+    SVG,
+    assert_in_proportion,
+    cells,
+    corners,
+    losses,
+    marks,
+    pictures,
+    place,
+    read,
+    words,
 )
+from searches import CELL, DROPOUT, RATE, UNITS, both_objectives, running, search
 
-from lstmgraph.search.report import report_html, write_report
-from lstmgraph.search.results import (
-    COMPLETED,
-    FAILED,
-    PRUNED,
-    RUNNING,
-    DimensionRow,
-    Objective,
-    SearchResults,
-    TrialRow,
-)
+from lstmgraph.search.results import COMPLETED, PRUNED, SearchResults, TrialRow
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-SVG = "{http://www.w3.org/2000/svg}"
-HOSTILE = "</script><script>alert(1)</script>]]>&<img src=x onerror=alert(1)>\"'\0\ud800\u202e"
-Element = ElementTree.Element
-
-
-def read(results: SearchResults) -> Element:
-    """The report as a tree: it is well-formed XML but for the doctype of HTML."""
-    text = report_html(results)
-    text.encode("utf-8")
-    return ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))
-
-
-def words(element: Element) -> str:
-    return " ".join("".join(element.itertext()).split())
-
-
-def pictures(root: Element, kind: str) -> list[Element]:
-    return [each for each in root.iter(f"{SVG}svg") if kind in each.get("class", "").split()]
-
-
-def marks(picture: Element) -> dict[int, Element]:
-    """What is drawn for each trial, by its number; no trial may be there twice."""
-    found = [each for each in picture.iter() if each.get("data-t")]
-    by_number = {int(each.get("data-t", "")): each for each in found}
-    assert len(by_number) == len(found)
-    return by_number
-
-
-def corners(element: Element) -> list[tuple[float, float]]:
-    """The points of a path; relative commands are left out."""
-    return [
-        (float(x), float(y))
-        for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", element.get("d", ""))
-    ]
-
-
-def place(element: Element, side: str) -> float:
-    return float(element.get(side, "nan"))
-
-
-def assert_in_proportion(pixels: list[float], values: list[float]) -> None:
-    """One straight line leads from values to pixels, to the tenth of a pixel that is written."""
-    slope, start = np.polyfit(values, pixels, 1)
-    assert abs(slope) * (max(values) - min(values)) > 50
-    np.testing.assert_allclose(np.array(values) * slope + start, pixels, atol=0.11)
-
-
-def cells(root: Element) -> dict[int, list[str]]:
-    """The rows of the table of trials, by their numbers."""
-    (table,) = [each for each in root.iter("table") if each.get("id") == "trials"]
-    rows = [row for row in table.iter("tr") if row.get("data-t")]
-    return {int(row.get("data-t", "")): ["".join(cell.itertext()) for cell in row] for row in rows}
-
-
-def losses(results: SearchResults) -> dict[int, float]:
-    return {t.number: t.metrics["val_loss"] for t in results.trials if "val_loss" in t.metrics}
+    from report_pages import Element
 
 
 def test_every_trial_has_its_place_in_the_course_of_the_search() -> None:
@@ -286,146 +217,3 @@ def test_a_recipe_that_cannot_be_read_is_said_to_be_one() -> None:
 def test_the_recipe_stands_there_as_it_is() -> None:
     results = search(3)
     assert results.best_recipe in {"".join(pre.itertext()) for pre in read(results).iter("pre")}
-
-
-@pytest.mark.parametrize("status", [FAILED, RUNNING])
-def test_nothing_has_completed(status: str) -> None:
-    trials = tuple(TrialRow(n, status, {UNITS.name: 20 + n}, reason="why") for n in range(4))
-    root = read(search(0, trials=trials))
-    assert "No trial has completed yet." in words(root)
-    assert set(marks(pictures(root, "progress")[0])) == {0, 1, 2, 3}
-    assert set(cells(root)) == {0, 1, 2, 3}
-    assert len(marks(pictures(root, "parallel")[0])) == 4
-    assert not pictures(root, "effect")
-    assert "No trial has a finite val_loss yet." in words(root)
-
-
-def test_nothing_has_started() -> None:
-    text = words(read(search(0)))
-    assert "No trial has started yet." in text
-    assert "There is no best trial yet." in text
-
-
-def test_a_thousand_trials_stay_below_two_megabytes() -> None:
-    dimensions = tuple(replace(UNITS, name=f"layers.block_{n}.units") for n in range(20))
-    extra = {dimension.name: 100 + n for n, dimension in enumerate(dimensions)}
-    results = search(1000)
-    trials = tuple(
-        replace(t, values=extra, history={"val_loss": (0.123456,) * 200}) for t in results.trials
-    )
-    text = report_html(replace(results, trials=trials, dimensions=dimensions))
-    assert len(text.encode()) < 2_000_000
-    assert "The first 12 are drawn, 8 more are not." in text
-
-
-def test_hostile_texts_stay_texts() -> None:
-    dimension = DimensionRow(HOSTILE, "choice", choices=(HOSTILE, None), condition=HOSTILE)
-    trial = TrialRow(
-        0, COMPLETED, {HOSTILE: HOSTILE}, HOSTILE, {HOSTILE: 1.0}, {HOSTILE: (2.0, 1.0)}
-    )
-    results = SearchResults(
-        recipe=HOSTILE,
-        objectives=(Objective(HOSTILE, "min"), Objective(HOSTILE * 9, HOSTILE)),
-        dimensions=(dimension,),
-        trials=(trial, replace(trial, number=1, status=HOSTILE)),
-        best=0,
-        best_recipe=HOSTILE,
-        state=HOSTILE,
-        settings={HOSTILE: HOSTILE},
-    )
-    root = read(results)
-    assert [each.tag for each in root.iter() if each.tag.endswith("script")] == ["script"]
-    assert not list(root.iter("img"))
-    assert "onerror" in words(root)
-    assert not set(words(root)) & {"\u202e", "\0", "\ud800"}
-
-
-anything = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=20),
-    st.lists(st.integers()),
-)
-numbers = st.floats()
-names = st.text(max_size=12)
-dimension_rows = st.builds(
-    DimensionRow,
-    name=names,
-    kind=st.sampled_from(["int", "float", "choice", "bool", "choose"]),
-    low=st.none() | numbers,
-    high=st.none() | numbers,
-    scale=st.sampled_from(["linear", "log"]),
-    choices=st.lists(anything, max_size=4).map(tuple),
-    condition=names,
-)
-
-
-@st.composite
-def searches(draw: st.DrawFn) -> SearchResults:
-    """Results of any values, in the shape that the types promise."""
-    dimensions = draw(st.lists(dimension_rows, max_size=3, unique_by=lambda row: row.name))
-    objectives = draw(
-        st.lists(st.builds(Objective, names, st.sampled_from(["min", "max"])), max_size=3)
-    )
-    metrics = st.dictionaries(st.sampled_from([*(o.metric for o in objectives), "other"]), numbers)
-    values: Any = st.fixed_dictionaries({}, optional={row.name: anything for row in dimensions})
-    statuses = st.sampled_from([COMPLETED, PRUNED, FAILED, RUNNING, "of another kind"])
-    histories = metrics.map(
-        lambda found: {name: (value, 1.0, value) for name, value in found.items()}
-    )
-    trials = tuple(
-        TrialRow(
-            number,
-            draw(statuses),
-            draw(values),
-            draw(names),
-            draw(metrics),
-            draw(histories),
-            seconds=draw(numbers),
-            peak_memory_mb=draw(numbers),
-        )
-        for number in range(draw(st.integers(0, 5)))
-    )
-    return SearchResults(
-        draw(names),
-        tuple(objectives),
-        tuple(dimensions),
-        trials,
-        best=draw(st.none() | st.integers(0, 6)),
-        front=tuple(draw(st.sets(st.integers(0, 6)))),
-        best_recipe=draw(names),
-        settings=draw(st.dictionaries(names, anything, max_size=2)),
-    )
-
-
-@examples(60)
-@given(searches())
-def test_any_search_has_a_report(results: SearchResults) -> None:
-    root = read(results)
-    for each in root.iter():
-        for name, value in each.attrib.items():
-            assert name not in {"href", "src", "srcset", "action"}
-            assert not name.startswith("on")
-            drawn = name in {"d", "cx", "cy", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
-            assert not (drawn and re.search("nan|inf", value)), (each.tag, name, value)
-
-
-def test_the_page_refers_to_nothing_outside() -> None:
-    text = report_html(search(20, best_recipe=""))
-    assert set(re.findall(r"https?://[^\s\"]*", text)) == {"http://www.w3.org/2000/svg"}
-    assert set(re.findall(r"url\([^)]*\)|@import", text)) <= {"url(#arrow)"}
-    policies = [each.get("content", "") for each in read(search(0)).iter("meta")]
-    assert any(policy.startswith("default-src 'none';") for policy in policies)
-
-
-def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "report.html"
-    write_report(search(2), str(target))
-    assert target.read_text("utf-8") == report_html(search(2))
-    broken: Any = replace(search(2), trials=None)
-    with pytest.raises(TypeError):
-        write_report(broken, target)
-    assert target.read_text("utf-8") == report_html(search(2))
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

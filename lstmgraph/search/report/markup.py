@@ -111,7 +111,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def table(headings: list[str], rows: list[list[Any]], class_: str = "") -> Markup:
-    """A plain table; a number, or a text that reads as one, stands on the right."""
+    """A plain table, which scrolls sideways where it is too wide."""
     head = tag("tr", *(tag("th", heading, scope="col") for heading in headings))
     body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows]
     whole = tag("table", tag("thead", head), tag("tbody", *body), class_=class_ or None)
