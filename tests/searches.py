@@ -43,7 +43,7 @@ REASONS = {
 }
 
 
-def search(trials: int, seed: int = 0, **changes: Any) -> SearchResults:
+def search(trials: int, seed: int = 0, /, **changes: Any) -> SearchResults:
     """A search of that many trials; `changes` replace fields of the results."""
     chance = random.Random(seed)
     rows = tuple(_trial(number, chance) for number in range(trials))

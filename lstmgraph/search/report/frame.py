@@ -19,7 +19,7 @@ class Frame:
 
     width: float
     height: float
-    left: float = 62.0
+    left: float = 74.0
     right: float = 16.0
     top: float = 12.0
     bottom: float = 42.0
@@ -36,7 +36,8 @@ class Frame:
 
 
 WIDE = Frame(560.0, 300.0)
-SMALL = Frame(270.0, 200.0, left=54.0)
+DASH = "m-3 0h6"
+SMALL = Frame(270.0, 200.0, left=68.0)
 
 
 def chart(
@@ -51,7 +52,7 @@ def chart(
         _text(across, (frame.left + frame.width) / 2, frame.height - 6, "middle"),
         tag(
             "text",
-            *_cut(upwards, 34),
+            *_cut(upwards, 30),
             transform=f"translate(12 {pixels((frame.height - frame.bottom) / 2)}) rotate(-90)",
             text_anchor="middle",
         ),
@@ -99,17 +100,17 @@ def label(text: str, x: float, y: float, *, longest: int, anchor: str = "middle"
 def path(points: Iterable[tuple[float, float] | None]) -> str:
     """The commands of a line through `points`, with a gap at each None.
 
-    A point alone between gaps becomes a line of no length, which round ends make a dot.
+    A point alone between gaps becomes a dash.
     """
     commands, pen_is_down, alone = [], False, False
     for point in points:
         if point is None:
-            commands += ["h0"] if alone else []
+            commands += [DASH] if alone else []
             pen_is_down = alone = False
             continue
         commands.append(f"{'L' if pen_is_down else 'M'}{pixels(point[0])} {pixels(point[1])}")
         alone, pen_is_down = not pen_is_down, True
-    return "".join([*commands, "h0"] if alone else commands)
+    return "".join([*commands, DASH] if alone else commands)
 
 
 def dot(x: float, y: float, trial: int, class_: str, radius: int = 3) -> Markup:

@@ -23,7 +23,9 @@ def summary(results: SearchResults) -> Markup:
         value = score(best, objective) if best else None
         shown = "none yet" if value is None else f"{value:.6g}"
         goal = "largest" if objective.direction == "max" else "smallest"
-        tiles.append(_tile(shown, f"{objective.metric} of the best trial ({goal} wanted)"))
+        tiles.append(
+            _tile(shown, f"{shortened(objective.metric, 60)} of the best trial ({goal} wanted)")
+        )
     tiles.append(_tile(f"{len(results.trials):,}", "trials"))
     tiles.append(
         _tile(duration(sum(trial.seconds for trial in results.trials)), "time of all trials")
@@ -79,8 +81,10 @@ def best_figure(results: SearchResults) -> Markup:
         recipe = tag(
             "details", tag("summary", "Its recipe"), tag("pre", results.best_recipe), open="open"
         )
+    several = note("With several objectives: the first of the Pareto front.")
     return figure(
         f"Best trial: {best.number}",
+        several if len(results.objectives) > 1 else "",
         table(["dimension", "value"], values),
         table(["metric", "value"], metrics),
         recipe,

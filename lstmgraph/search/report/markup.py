@@ -12,8 +12,11 @@ from typing import Any
 SELF_CLOSED = frozenset({"circle", "line", "path", "rect", "meta"})
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
-# What neither XML nor HTML may hold, not even escaped; lone surrogates have no UTF-8.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What neither XML nor HTML may hold, not even escaped; lone surrogates have no UTF-8. And what
+# turns the direction of writing: a name could make the text after it read as something else.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class Markup(str):
@@ -108,7 +111,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def table(headings: list[str], rows: list[list[Any]], class_: str = "") -> Markup:
-    """A plain table; a number, or a text that reads as one, stands on the right."""
+    """A plain table, which scrolls sideways where it is too wide."""
     head = tag("tr", *(tag("th", heading, scope="col") for heading in headings))
     body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows]
     whole = tag("table", tag("thead", head), tag("tbody", *body), class_=class_ or None)

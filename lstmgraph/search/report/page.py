@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmgraph.search.report.listing import best_figure, settings_figure, summary, trials_figure
-from lstmgraph.search.report.markup import Markup, joined, shortened, tag
+from lstmgraph.search.report.markup import Markup, shortened, tag
 from lstmgraph.search.report.model import model_figure
 from lstmgraph.search.report.progress import best_so_far_figure, front_figure, learning_figure
 from lstmgraph.search.report.space import effects_figure, parallel_figure
@@ -38,11 +38,11 @@ def page(results: SearchResults) -> str:
 
 
 def _sections(results: SearchResults) -> list[Markup]:
-    charts = (best_so_far_figure(results), learning_figure(results), front_figure(results))
-    column = tag("div", joined(*charts), class_="column")
+    left = tag("div", best_so_far_figure(results), learning_figure(results), class_="column")
+    right = tag("div", best_figure(results), front_figure(results), class_="column")
     wide = (parallel_figure, effects_figure, trials_figure, model_figure, settings_figure)
     full = [tag("div", draw(results), class_="full") for draw in wide]
-    return [column, best_figure(results), *full]
+    return [left, right, *full]
 
 
 def _text(name: str) -> str:

@@ -23,7 +23,7 @@ def best_so_far_figure(results: SearchResults) -> Markup:
     if not results.trials:
         return figure("Best so far", note("No trial has started yet."))
     charts = [_best_so_far(results, objective) for objective in results.objectives]
-    keys = "Full: completed. Hollow: pruned, running or stopped. Cross: no finite value."
+    keys = "Full: completed. Hollow: any other status. Cross: no finite value."
     return figure("Best so far", *charts, note(keys))
 
 
@@ -124,34 +124,25 @@ def front_figure(results: SearchResults) -> Markup:
 
 
 def _front(results: SearchResults, across: Objective, up: Objective) -> Markup:
-    pairs = {
-        trial.number: (first, second, trial)
-        for trial in results.trials
+    found = [
+        (trial, first, second)
+        for trial in sorted(results.trials, key=lambda trial: trial.number in results.front)
         if (first := score(trial, across)) is not None
         if (second := score(trial, up)) is not None
-    }
-    if not pairs:
-        return note(f"No trial has both {across.metric} and {up.metric} yet.")
-    x = objective_axis([first for first, _, _ in pairs.values()], *WIDE.across)
-    y = objective_axis([second for _, second, _ in pairs.values()], *WIDE.upwards)
-    front = set(results.front)
-    places = {
-        name: (x.at(first) or 0.0, y.at(second) or 0.0)
-        for name, (first, second, _) in pairs.items()
-    }
-    marks = [
-        dot(
-            *places[name],
-            name,
-            "front" if name in front else status_class(trial),
-            5 if name in front else 3,
-        )
-        for name, (_, _, trial) in sorted(pairs.items(), key=lambda item: item[0] in front)
     ]
-    line: object = ""
-    if len(results.objectives) == 2:
-        line = tag(
-            "path", d=path(sorted(places[name] for name in front & set(places))), class_="frontier"
-        )
+    if not found:
+        return note(f"No trial has both {across.metric} and {up.metric} yet.")
+    x = objective_axis([first for _, first, _ in found], *WIDE.across)
+    y = objective_axis([second for _, _, second in found], *WIDE.upwards)
+    marks, front = [], []
+    for trial, first, second in found:
+        point = x.at(first) or 0.0, y.at(second) or 0.0
+        if trial.number in results.front:
+            front.append(point)
+            marks.append(dot(*point, trial.number, "front", 5))
+        else:
+            marks.append(dot(*point, trial.number, status_class(trial)))
+    two = len(results.objectives) == 2
+    line = tag("path", d=path(sorted(front)), class_="frontier") if two else ""
     labels = (f"{across.metric} ({across.direction})", f"{up.metric} ({up.direction})")
     return chart(WIDE, x, y, labels, joined(line, *marks), class_="wide pareto")

@@ -67,7 +67,7 @@ class NumberAxis:
         """Round numbers, at most `MOST_TICKS`."""
         values = _log_ticks(self.low, self.high) if self.log else []
         values = values or _round_ticks(self.low, self.high)
-        places = [(self.at(value), f"{value:.4g}") for value in values]
+        places = [(self.at(value), _tick(value)) for value in values]
         return [(place, label) for place, label in places if place is not None]
 
 
@@ -106,10 +106,11 @@ class CategoryAxis:
 
 
 def number_axis(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Axis:
-    """An axis as wide as `values`, log where that is asked for and possible."""
+    """An axis as wide as `values`, log where that is asked for and possible; bare without any."""
     found = list(values)
-    low, high = (min(found), max(found)) if found else (0.0, 1.0)
-    return NumberAxis(low, high, start, end, log and low > 0)
+    if not found:
+        return CategoryAxis({}, start, end)
+    return NumberAxis(min(found), max(found), start, end, log and min(found) > 0)
 
 
 def objective_axis(values: Iterable[float], start: float, end: float) -> Axis:
@@ -135,6 +136,10 @@ def dimension_axis(
 def is_number(dimension: DimensionRow) -> bool:
     """Whether a dimension is a range of numbers, not a choice."""
     return dimension.kind in {"int", "float"}
+
+
+def _tick(value: float) -> str:
+    return f"{value:.6g}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def _round_ticks(low: float, high: float) -> list[float]:

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 SHADES = 9
 MOST_DOTS = 12_000
 """In all effect charts together; keeps a file of 1,000 trials below 2 MB."""
-BETWEEN = 132.0
-"""Pixels from one parallel axis to the next."""
+CLOSEST = 132.0
+"""Pixels from one parallel axis to the next, at least."""
+SIDE = 70.0
+"""Pixels beside the outer axes."""
+PAGE = 1176.0
+"""The width of a wide window's page: few axes fill it, many are scrolled."""
 HEIGHT = 340.0
 
 
@@ -29,11 +33,12 @@ def parallel_figure(results: SearchResults) -> Markup:
         return figure(title, note("Nothing to draw yet: no trial, or no dimension."))
     names, axes = _parallel_axes(results)
     shade = shades(results, SHADES)
-    places = [70 + BETWEEN * index for index in range(len(axes))]
+    between = max(CLOSEST, (PAGE - 2 * SIDE) / max(len(axes) - 1, 1))
+    places = [SIDE + between * index for index in range(len(axes))]
     order = sorted(results.trials, key=lambda trial: _layer(trial, results, shade))
     lines = [_line(trial, results, axes, places, shade) for trial in order]
     drawn = [_rule(*each) for each in zip(names, axes, places, strict=True)]
-    width = places[-1] + 70
+    width = places[-1] + SIDE
     text = f"{len(results.trials)} trials across {', '.join(names)}"
     picture = svg(width, HEIGHT, text, *lines, *drawn, class_="parallel")
     return figure(title, tag("div", picture, class_="scroll"), _parallel_key(results))
@@ -132,6 +137,8 @@ def effects_figure(results: SearchResults) -> Markup:
     )
     rows = [_weight_row(dimension, weights[dimension.name]) for dimension in order]
     headings = ["dimension", "importance", "", "measure", "searched", "active when"]
+    if not any(charts):
+        charts = [note(f"No trial has a finite {results.objectives[0].metric} yet.")]
     return figure(
         title,
         note(text),
@@ -160,6 +167,8 @@ def _effect(dimension: DimensionRow, results: SearchResults) -> Markup:
         for trial in results.trials
         if dimension.name in trial.values and (value := score(trial, objective)) is not None
     ]
+    if not found:
+        return Markup()
     x = dimension_axis(dimension, [value for _, value, _ in found], *SMALL.across)
     y = objective_axis([value for _, _, value in found], *SMALL.upwards)
     marks = []
