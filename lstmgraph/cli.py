@@ -164,7 +164,7 @@ def space(
 
     TensorFlow is not imported.
 
-    Example: lstmgraph space recipes/speaker-search.yaml
+    Example: lstmgraph space recipes/speaker-classifier-search.yaml
     """
     loaded = _load(recipe, set_values, output_format)
     if output_format is Format.json:
