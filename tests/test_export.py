@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 CHECKED = ("keras", "saved_model", "litert")
-"""The integrator adds "onnx" here."""
+"""ONNX has tests of its own, against onnxruntime."""
 NAMES = tuple(path.stem for path in SHIPPED)
 CLOSE = 1e-5
 """Seen: 7e-7 at most, in parts of an output's greatest value."""
@@ -66,9 +66,10 @@ LOADERS = {
 import keras
 for path in folder.glob("*.keras"):
     outputs = keras.models.load_model(path)(inputs_of(path))
-    np.savez(path.with_suffix(".keras.npz"), **{n: keras.ops.convert_to_numpy(y) for n, y in outputs.items()})
+    outputs = {name: keras.ops.convert_to_numpy(y) for name, y in outputs.items()}
+    np.savez(path.with_suffix(".keras.npz"), **outputs)
 """,
-    "saved_model": """BLOCKED = {"lstmgraph", "keras"}"""
+    "saved_model": """BLOCKED = {"lstmgraph"}"""
     + BLOCK_LSTMGRAPH
     + """
 import tensorflow as tf
@@ -94,7 +95,8 @@ for path in folder.glob("*.tflite"):
             run(**{name: np.take(array, [row], axis[name]) for name, array in given.items()})
             for row in rows
         ]
-        outputs = {name: np.concatenate([one[name] for one in one_by_one]) for name in one_by_one[0]}
+        names = one_by_one[0]
+        outputs = {name: np.concatenate([one[name] for one in one_by_one]) for name in names}
     np.savez(path.with_suffix(".litert.npz"), **outputs)
 """,
 }
@@ -137,7 +139,7 @@ def assert_close(found: Arrays, wanted: Arrays) -> None:
     assert found.keys() == wanted.keys()
     for name, array in wanted.items():
         assert found[name].dtype == array.dtype
-        limit = CLOSE * np.abs(array).max()
+        limit = CLOSE * np.nanmax(np.abs(array))  # NaN is the mean of no steps
         np.testing.assert_allclose(found[name], array, rtol=0, atol=limit, err_msg=name)
 
 
@@ -336,7 +338,7 @@ def test_targets_are_folders_or_files(target: str, tmp_path) -> None:
     report = recipe.export(recipe.build(), tmp_path / target, format="keras")
     wanted = target if target.endswith(".keras") else f"{target}/small.keras"
     assert report.path == tmp_path / wanted
-    assert keras.models.load_model(report.path).optimizer.name == "adam"
+    assert isinstance(keras.models.load_model(report.path).optimizer, keras.optimizers.Adam)
 
 
 def test_what_is_there_is_replaced(tmp_path) -> None:

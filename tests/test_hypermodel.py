@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -332,3 +333,27 @@ def test_data_in_batches_keep_their_size() -> None:
 
 def test_without_training_fit_says_nothing() -> None:
     assert hypermodel(STACK).fit(declared(STACK), Recorder(), X) == {}
+
+
+# --- the shipped recipe ---
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_points_of_the_shipped_recipe_are_models(seed: int) -> None:
+    recipe = lstmgraph.load(lstmgraph.packaged_recipe("speaker-classifier-search"))
+    point = recipe.space().sample(random.Random(seed))
+    model = recipe.at(point).build()
+    assert model.count_params() == parameters(point)
+    assert type(model.optimizer).__name__.lower() == point["training.optimizer"]
+
+
+def parameters(point: dict[str, Any]) -> int:
+    """Of LSTMs, or of GRUs with two biases (``reset_after``), one after the other, and the head."""
+    gates, biases = {"lstm": (4, 1), "gru": (3, 2)}[point["layers.voice.type"]]
+    ways = 2 if point["layers.voice.bidirectional"] else 1
+    width, total = 12, 0
+    for number in range(1, point["layers.voice.depth"] + 1):
+        units = point[f"layers.voice.units.{number}"]
+        total += ways * gates * units * (width + units + biases)
+        width = ways * units
+    return total + (width + 1) * 9

@@ -76,7 +76,7 @@ def space(
 
     TensorFlow is not imported.
 
-    Example: lstmgraph space recipes/speaker-search.yaml
+    Example: lstmgraph space recipes/speaker-classifier-search.yaml
     """
     loaded = load_recipe(recipe, set_values, output_format)
     if output_format is Format.json:

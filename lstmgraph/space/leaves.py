@@ -171,11 +171,12 @@ def _choice_leaf(data: Mapping[str, Any], *, per_layer: bool) -> Leaf:
         hint = "list the values, such as {choice: [tanh, relu]}"
         problem = "is empty" if choices == [] else f"must be a list, not {shown(choices)}"
         raise FormError("L822", ("choice",), f"'choice' {problem}", hint)
-    texts = [text_of(choice) for choice in choices]
+    texts: set[str] = set()
     for index, choice in enumerate(choices):
-        if text_of(choice) in texts[:index]:
+        if text_of(choice) in texts:
             message = f"'choice' holds {shown(choice)} more than once"
             raise FormError("L822", ("choice", index), message, "write each choice once")
+        texts.add(text_of(choice))
         _check_plain(choice, ("choice", index))
     default = data.get("default", choices[0])
     if text_of(default) not in texts:

@@ -57,8 +57,10 @@ class Range:
         """How many values there are; None where they are infinitely many."""
         if self.continuous:
             return None
+        if self.whole and (self.step is None or self.scale == "linear"):
+            return int(self.high - self.low) // int(self.step or 1) + 1
         if self.step is None:
-            return int(self.high) - int(self.low) + 1 if self.whole else 1
+            return 1
         if self.scale == "linear":
             return math.floor((self.high - self.low) / self.step + _SLACK) + 1
         return math.floor(math.log(self.high / self.low) / math.log(self.step) + _SLACK) + 1
