@@ -49,6 +49,8 @@ ATTENTION = [
     case("AdditiveAttention", f("time", 8), f("frames", 8)),
     case("AdditiveAttention", f("time", 8), f(6, 5), f(6, 8), use_scale=False),
     case("AdditiveAttention", i("time", 8), i(6, 8), policy="mixed_float16"),
+    case("AdditiveAttention", i("time", 8), i(6, 8), policy="float64"),
+    case("AdditiveAttention", i("time", 8), i(6, 8), use_scale=False, policy="float64"),
     case("MultiHeadAttention", f("time", 8), f("frames", 5), num_heads=2, key_dim=3),
     case("MultiHeadAttention", f("time", 8), f("time", 8), num_heads=2, key_dim=3, use_bias=False),
     case("MultiHeadAttention", f(4, 8), f(6, 5), f(6, 7), num_heads=2, key_dim=3, value_dim=4),
