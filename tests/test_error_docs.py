@@ -15,7 +15,22 @@ from lstmgraph.document import parse_document
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
 BASE = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)[0]
-NO_EXAMPLE = {"L101", "L102", "L103", "L115", "L299", "L761", "L762", "L763", "L764", "L901"}
+NO_EXAMPLE = {
+    "L101",
+    "L102",
+    "L103",
+    "L115",
+    "L299",
+    "L761",
+    "L762",
+    "L763",
+    "L801",
+    "L802",
+    "L803",
+    "L804",
+    "L764",
+    "L901",
+}
 """Codes of files, machines, the schema's own words and Keras's, which a short text cannot show."""
 MERGED = ("inputs", "layers", "outputs")
 

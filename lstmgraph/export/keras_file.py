@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import keras
 
 from lstmgraph.export.check import LoadedFile
+from lstmgraph.model_files import save_model
+from lstmgraph.resolved import resolved_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +17,8 @@ if TYPE_CHECKING:
 
 
 def write(job: ExportJob, path: Path) -> None:
-    """Save the model as it was given."""
-    if job.model.compiled:
-        # Saved without its variables, an optimizer would be loaded with a warning.
-        job.model.optimizer.build(job.model.trainable_variables)
-    job.model.save(path)
+    """Save the model as it was given, and its recipe with it."""
+    save_model(job.model, resolved_yaml(job.compiled.completed), path)
 
 
 def open_file(job: ExportJob, path: Path) -> LoadedFile:

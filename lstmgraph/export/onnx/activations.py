@@ -64,7 +64,8 @@ def _mish(f: Formula, x: Name) -> Name:
 
 
 def _silu(f: Formula, x: Name) -> Name:
-    return f("Mul", x, f("Sigmoid", x))
+    """Not x * sigmoid(x): of float64, onnxruntime 1.20 makes an operator that it does not have."""
+    return f("Div", x, f("Add", f("Exp", f("Neg", x)), 1))
 
 
 def _hard_silu(f: Formula, x: Name) -> Name:

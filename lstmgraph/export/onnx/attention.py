@@ -21,7 +21,7 @@ def attention(call: Call) -> Name:
         scores = call.do("ReduceSum", both, call.builder.ints(-1), keepdims=0)
         scores = f("Mul", scores, call.constant(call.weight(-1)))
     else:
-        scores = f("MatMul", query, _swapped(call, key))
+        scores = f("Einsum", query, key, equation="...qa,...ka->...qk")
         scores = f("Mul", scores, scale) if scale else scores
     return _shares(call, scores, value)
 
@@ -45,11 +45,6 @@ def _every_pair(call: Call, query: Name, key: Name) -> Name:
     """query + key for every pair of steps: (batch, query steps, key steps, features)."""
     b = call.builder
     return b.op("Add", b.op("Unsqueeze", query, b.ints(-2)), b.op("Unsqueeze", key, b.ints(-3)))
-
-
-def _swapped(call: Call, x: Name) -> Name:
-    axes = list(range(call.inputs[-1].spec.rank))
-    return call.do("Transpose", x, perm=[*axes[:-2], axes[-1], axes[-2]])
 
 
 def _shares(call: Call, scores: Name, value: Name) -> Name:

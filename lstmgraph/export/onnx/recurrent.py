@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import CELLS
-from lstmgraph.export.onnx.recurrent_operator import Cell, Outputs, run
+from lstmgraph.export.onnx.recurrent_operator import Cell, run
 from lstmgraph.export.onnx.values import Value
 from lstmgraph.graph import LAST, SEQUENCE, Node, Port, Recurrence
 
@@ -66,19 +66,23 @@ class _Recurrent:
         x, lengths = self.sequence(), self.lengths()
         initial = self.initial_states()
         final: dict[str, Name] = {}
-        outputs = Outputs("", ())
+        after: list[Name] = []
         for number, cell in enumerate(self.cells(weights), start=1):
             prefix = f"{number}_" if len(self.recurrence.cells) > 1 else ""
             slots = [prefix + slot for slot in ("h", "c")[: 2 if cell.kind == "LSTM" else 1]]
             states = [self.stacked(initial, slot) for slot in slots]
             outputs = run(self.builder, cell, x, lengths, states)
             x = self.merged(outputs.sequence, SEQUENCE_AXIS)
-            for slot, state in zip(slots, outputs.states, strict=True):
+            after = [
+                self.kept_where_empty(new, old)
+                for new, old in zip(outputs.states, states, strict=True)
+            ]
+            for slot, state in zip(slots, after, strict=True):
                 final |= self.by_direction(slot, state)
         self.put_sequence(x)
-        self.put(LAST, self.merged(outputs.states[0], STATE_AXIS))
+        self.put(LAST, self.merged(after[0], STATE_AXIS))
         for slot, state in final.items():
-            self.put(slot, self.kept_where_empty(state, initial.get(slot)))
+            self.put(slot, state)
 
     # --- what goes in ---
 
@@ -204,8 +208,12 @@ class _Recurrent:
         found = b.op("GatherND", x, self.masks.from_front(mask))
         return b.op("Where", b.op("Unsqueeze", counts, b.ints(2)), found, b.constant(0, DTYPE))
 
-    def kept_where_empty(self, state: Name, initial: Name | None) -> Name:
-        """In a row without steps, the initial state: onnxruntime gives zeros there."""
-        if self.node.mask is None or initial is None:
+    def kept_where_empty(self, state: Name, initial: Name) -> Name:
+        """In a row without steps the initial state.
+
+        onnxruntime gives zeros there, or for a SimpleRNN what happens to be in memory (1.20).
+        """
+        if self.node.mask is None:
             return state
-        return self.builder.op("Where", self.masks.has_steps(self.node.mask), state, initial)
+        old = initial or self.builder.constant(0, DTYPE)
+        return self.builder.op("Where", self.masks.has_steps(self.node.mask), state, old)
