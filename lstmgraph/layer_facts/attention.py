@@ -39,15 +39,9 @@ def additive_attention(call: Call) -> LayerFacts:
         require_number(call, index)
     _check_scores(call, query, value, key)
     weights = static_dim(call, -1)
-<<<<<<< HEAD
     scaled = call.arguments["use_scale"]
     floats = any(is_float(spec.dtype) for spec in call.inputs)
     floats |= scaled and call.compute_dtype == "float64"  # of the scale
-=======
-    # tanh of integers is `floatx`; a scale of float64 widens it, one of half precision does not.
-    widens = call.compute_dtype == "float64" and call.arguments["use_scale"]
-    floats = widens or any(is_float(spec.dtype) for spec in call.inputs)
->>>>>>> onnx
     return call.facts(
         (*query.shape[:-1], value.shape[-1]),
         dtype=None if floats else FLOAT_OF_INTEGERS,
