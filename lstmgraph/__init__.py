@@ -4,10 +4,13 @@
 """
 
 from lstmgraph.api import Recipe, load, packaged_recipe
+from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.overrides import OverrideFormatError
 
 __all__ = [
+    "DataError",
+    "DataProblem",
     "Diagnostic",
     "OverrideFormatError",
     "Recipe",

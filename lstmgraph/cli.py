@@ -16,6 +16,7 @@ import typer
 from lstmgraph import __version__
 from lstmgraph.api import Recipe, load
 from lstmgraph.build_files import BuildFiles, build_files, write_build
+from lstmgraph.data.problems import DataError
 from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
 from lstmgraph.overrides import OverrideFormatError
 
@@ -154,6 +155,48 @@ def build(
         typer.echo("\n".join(f"wrote {path}" for path in files.as_dict().values()))
 
 
+DataPath = Annotated[
+    str,
+    typer.Option("--data", metavar="DATA", help="A file or folder of data, or module:function."),
+]
+PartPath = Annotated[str | None, typer.Option(metavar="DATA", help="Its own data, not a part.")]
+
+
+@app.command()
+def data(
+    recipe: RecipePath,
+    source: DataPath,
+    validation: PartPath = None,
+    test: PartPath = None,
+    set_values: SetValues = None,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Check data against a recipe, and show what would be trained on.
+
+    Example: lstmgraph data recipes/speaker-classifier.yaml --data recipes/data/japanese_vowels.npz
+    """
+    loaded = _load(recipe, set_values, output_format)
+    from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+    from lstmgraph.data.summary import summarized  # noqa: PLC0415 - as above
+    from lstmgraph.data.tf_datasets import is_saved_dataset  # noqa: PLC0415 - as above
+
+    given = {"validation": validation, "test": test}
+    if any(is_saved_dataset(Path(text)) for text in (source, *given.values()) if text):
+        _import_keras_quietly()
+    try:
+        parts = {name: source_of(text) for name, text in given.items() if text is not None}
+        found = loaded.load_data(source_of(source), **parts)
+    except DataError as error:
+        _fail_data(error, output_format)
+    summary = summarized(found)
+    if output_format is Format.json:
+        _print_json({"ok": True, "recipe": loaded.name, **summary.as_dict()})
+        return
+    typer.echo(str(summary))
+    for warning in summary.warnings:
+        typer.echo(str(warning), err=True)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, for editors and other tools.
@@ -209,6 +252,15 @@ def _fail(error: RecipeError, output_format: Format) -> NoReturn:
     else:
         typer.echo(render_text(error.diagnostics, error.sources), err=True)
     raise typer.Exit(_exit_code(error)) from None
+
+
+def _fail_data(error: DataError, output_format: Format) -> NoReturn:
+    if output_format is Format.json:
+        _print_json({"ok": False, "problems": [problem.as_dict() for problem in error.problems]})
+    else:
+        typer.echo(str(error), err=True)
+    unreadable = any(problem.code == "D101" for problem in error.problems)
+    raise typer.Exit(COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG) from None
 
 
 def _exit_code(error: RecipeError) -> int:

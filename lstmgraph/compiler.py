@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.data_checks import check_data
 from lstmgraph.defaults import complete
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.expand import expand
@@ -46,6 +47,7 @@ def compile_document(document: Document) -> CompiledRecipe:
     resolution = resolve(declaration, document)
     graph = run_passes(expand(declaration, resolution, document), document)
     check_training(declaration, graph, document)
+    check_data(declaration, graph, document)
     if document.diagnostics:
         raise _error(document)
     return CompiledRecipe(declaration, graph, completed, document)

@@ -54,6 +54,8 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     }
     if "training" in data and not _has_fault(("training",), at_fault):
         completed["training"] = _training(data["training"])
+    if "data" in data and not _has_fault(("data",), at_fault):
+        completed["data"] = complete_data(data["data"])
     return completed
 
 
@@ -169,3 +171,46 @@ def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
     if isinstance(rate, dict):
         filled["learning_rate"] = _named_object("learning_rate_schedule", rate)
     return filled
+
+
+def complete_data(data: Data) -> Data:
+    """The `data:` section with defaults filled in; an empty one gives those of a recipe without."""
+    filled = dict(data)
+    if isinstance(data.get("series"), str):
+        filled["series"] = [data["series"]]
+    window = data.get("window")
+    if window is not None:
+        filled["window"] = _window(window)
+    for section, steps in (("inputs", "history"), ("targets", "horizon")):
+        if section in data:
+            filled[section] = {
+                name: _columns(entry, steps if window else None)
+                for name, entry in data[section].items()
+            }
+    if "sample_weight" in data:
+        filled["sample_weight"] = _columns(data["sample_weight"], "horizon" if window else None)
+    filled["split"] = _split(data.get("split", {}), window)
+    return filled
+
+
+def _window(window: Data) -> Data:
+    if window["history"] == "series":
+        return {**window, "min_history": window.get("min_history", 1)}
+    history = window["history"]
+    return {"history": history, **_schema_defaults("window"), "min_history": history, **window}
+
+
+def _columns(entry: Data, steps: str | None) -> Data:
+    if "length_of" in entry or entry.get("static") or steps is None:
+        return entry
+    return {"columns": entry["columns"], "steps": steps, "lag": 0, **entry}
+
+
+def _split(split: Data, window: Data | None) -> Data:
+    in_order = window is not None and window["history"] != "series"
+    kind = split.get("kind", "chronological" if in_order else "random")
+    unread = {"seed" if kind == "chronological" else "gap"}
+    if "folds" in split:
+        unread.add("validation")
+    defaults = {k: v for k, v in _schema_defaults("split").items() if k not in unread}
+    return {"kind": kind, **defaults, **split}

@@ -10,6 +10,7 @@ from lstmgraph.tensors import BATCH, TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.data_recipe import DataDeclaration
     from lstmgraph.diagnostics import Path
 
 
@@ -216,6 +217,7 @@ class RecipeDeclaration:
     outputs: Mapping[str, Reference]
     runtime: Runtime = field(default_factory=Runtime)
     training: Training | None = None
+    data: DataDeclaration | None = None
     broken: frozenset[str] = frozenset()
 
 

@@ -1,0 +1,185 @@
+"""A table's rows as examples: which windows there are, and where each tensor's rows stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmgraph.data.examples import ExampleSource, example_source
+from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
+from lstmgraph.data.table import Table, key_of
+from lstmgraph.data.timeline import Timeline
+from lstmgraph.data.values import storage_dtype
+from lstmgraph.data_checks import made_shape
+from lstmgraph.data_needs import Need, Needs, fitted
+from lstmgraph.data_recipe import (
+    HISTORY,
+    HORIZON,
+    LAST,
+    ROW,
+    STATIC,
+    WINDOW,
+    Columns,
+    DataDeclaration,
+    LengthOf,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data.values import Array
+    from lstmgraph.tensors import Dim
+
+ROWS = Window(history=1, horizon=0, stride=1, min_history=1)
+"""Without windows: each row is an example."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Of every window: its series, the row after its history, and how long the history is."""
+
+    series: Array
+    origins: Array
+    lengths: Array
+    longest: int
+    """Steps of the longest history: what the others are padded to."""
+
+    def first(self, entry: Columns) -> Array:
+        """The first row that an entry reads."""
+        if entry.steps == HORIZON:
+            return self.origins - entry.lag
+        return self.origins - (1 if entry.steps in (LAST, ROW) else self.lengths)
+
+    def end(self, entry: Columns, horizon: int) -> Array:
+        """The row after the last that an entry reads."""
+        reads_ahead = entry.steps in (HORIZON, WINDOW, STATIC)
+        return self.origins + (horizon - entry.lag if reads_ahead else 0)
+
+
+def places_of(table: Table, window: Window) -> Places:
+    """Every window of every series, in order; none reaches out of its series."""
+    starts, rows = table.series_starts[:-1], np.diff(table.series_starts)
+    if window.history is None:
+        kept = np.flatnonzero(rows >= window.min_history)
+        longest = int(rows[kept].max(initial=1))
+        return Places(kept, table.series_starts[1:][kept], rows[kept], longest)
+    counts = (rows - window.horizon - window.min_history) // window.stride + 1
+    counts = np.maximum(counts, 0)
+    series = np.repeat(np.arange(len(rows)), counts)
+    number = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
+    origins = starts[series] + window.min_history + number * window.stride
+    lengths = np.minimum(origins - starts[series], window.history)
+    return Places(series, origins, lengths, window.history)
+
+
+def windowed(
+    table: Table, data: DataDeclaration, needs: Needs, problems: Problems
+) -> tuple[ExampleSource, Timeline]:
+    """Examples of `table`, and where they stand in time."""
+    window = data.window or ROWS
+    places = places_of(table, window)
+    _warn_of_short_series(table, places, window, problems)
+    fields = _Fields(table, data, places, problems)
+    inputs = {
+        name: fields.lengths(needs.inputs[name])
+        if isinstance(entry, LengthOf)
+        else fields.of(entry, needs.inputs[name].shape)
+        for name, entry in data.inputs.items()
+    }
+    targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
+    weight = fields.weight(data.sample_weight) if data.sample_weight else None
+    return example_source(needs, inputs, targets, weight), _timeline(
+        table, data, places, window.horizon
+    )
+
+
+class _Fields:
+    """The tensors of every window."""
+
+    def __init__(
+        self, table: Table, data: DataDeclaration, places: Places, problems: Problems
+    ) -> None:
+        self.table, self.data, self.places, self.problems = table, data, places, problems
+
+    def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
+        """The tensor of an entry, in the shape that the recipe wants."""
+        matrix = self.table.matrices[key_of(entry)]
+        found = self._shape(entry, wanted)
+        shape = tuple(size or 0 for size in fitted(found, wanted or found) or found)
+        if entry.steps == STATIC:
+            values = np.asarray(matrix[self.table.series_starts[:-1]])
+            return PerSeries(values, self.places.series, shape)
+        steps = found[0] if len(found) > 1 else 1
+        return Windows(matrix, self.places.first(entry), steps, self._counts(entry, steps), shape)
+
+    def weight(self, entry: Columns) -> Field:
+        """One number an example, or one a step of it."""
+        found = self._shape(entry, None)
+        return self.of(entry, () if fitted(found, ()) is not None else found[:-1])
+
+    def lengths(self, need: Need) -> Field:
+        """How many steps of each window's history are there."""
+        return Rows(self.places.lengths, (), storage_dtype(need.dtype))
+
+    def _shape(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> tuple[int, ...]:
+        """(steps, columns), or (columns,); whole series are padded to the size that is wanted."""
+        shape = made_shape(entry, self.data)
+        if len(shape) < 2 or shape[0] is not None:
+            return tuple(size or 0 for size in shape)
+        longest = self.places.longest
+        padded = wanted[0] if wanted and isinstance(wanted[0], int) else longest
+        if padded < longest:
+            at = int(np.argmax(self.places.lengths))
+            name = self.table.series_names[int(self.places.series[at])]
+            self.problems.add(
+                "D203",
+                f"series '{name}' has {longest} rows, and '{entry.name}' takes {padded}",
+                f"make the shape [time, {len(entry.columns)}], or leave long series out",
+            )
+        return (max(padded, longest), len(entry.columns))
+
+    def _counts(self, entry: Columns, steps: int) -> Array | None:
+        """How many of the steps are there; None for all."""
+        if entry.steps not in (HISTORY, WINDOW) or bool((self.places.lengths == steps).all()):
+            return None
+        counts = self.places.end(entry, self.horizon) - self.places.first(entry)
+        return None if bool((counts == steps).all()) else counts
+
+    @property
+    def horizon(self) -> int:
+        return self.data.window.horizon if self.data.window else 0
+
+
+def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int) -> Timeline:
+    """Rows from the first target to the last; of the whole window, where targets have no time."""
+    timed = [entry for entry in data.targets.values() if entry.steps != STATIC]
+    whole = places.origins - places.lengths, places.origins + horizon
+    first = [places.first(entry) for entry in timed] or [whole[0]]
+    end = [places.end(entry, horizon) for entry in timed] or [whole[1]]
+    return Timeline(
+        table.series_starts,
+        places.series,
+        np.minimum.reduce(first),
+        np.maximum.reduce(end),
+        has_series=bool(data.series),
+        times=table.times,
+        time_unit=table.time_unit,
+    )
+
+
+def _warn_of_short_series(table: Table, places: Places, window: Window, problems: Problems) -> None:
+    without = len(table.series_starts) - 1 - len(np.unique(places.series))
+    if not without:
+        return
+    first = int(np.setdiff1d(np.arange(len(table.series_starts) - 1), places.series)[0])
+    rows = int(np.diff(table.series_starts)[first])
+    name = table.series_names[first]
+    needed = window.min_history + window.horizon
+    message = f"{without:,} of {len(table.series_names):,} series are shorter than a window of "
+    problems.warn(
+        "D403",
+        f"{message}{needed} steps, and give no example; the first is '{name}', with {rows} rows",
+        "`min_history:` under `window:` allows shorter histories",
+    )
