@@ -163,7 +163,7 @@ PartPath = Annotated[str | None, typer.Option(metavar="DATA", help="Its own data
 
 
 @app.command()
-def data(
+def data(  # noqa: PLR0913, PLR0917 - the options of the command
     recipe: RecipePath,
     source: DataPath,
     validation: PartPath = None,

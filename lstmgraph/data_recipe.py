@@ -98,12 +98,11 @@ class DataDeclaration:
         weight = [self.sample_weight] if self.sample_weight else []
         return (*inputs, *self.targets.values(), *weight)
 
-    def steps_of(self, entry: Columns) -> int | None:
-        """The size of the entry's time axis; None for the longest series. 1 where it has none."""
-        if self.window is None or entry.steps in (LAST, ROW, STATIC):
-            return 1
-        history = self.window.history
-        if entry.steps == HISTORY or history is None:
-            return history
-        horizon = self.window.horizon
-        return horizon if entry.steps == HORIZON else history + horizon
+    def shape_of(self, entry: Columns) -> tuple[int | None, ...]:
+        """(steps, columns), or (columns,) where there are no steps; None for the longest series."""
+        if self.window is None or entry.steps in (ROW, STATIC, LAST):
+            return (len(entry.columns),)
+        history, horizon = self.window.history, self.window.horizon
+        if history is not None and entry.steps == WINDOW:
+            history += horizon
+        return (horizon if entry.steps == HORIZON else history, len(entry.columns))

@@ -181,14 +181,14 @@ def complete_data(data: Data) -> Data:
     window = data.get("window")
     if window is not None:
         filled["window"] = _window(window)
-    for section, steps in (("inputs", "history"), ("targets", "horizon")):
+    ahead = {"steps": "horizon"} if window else {}
+    read = {"steps": "history", "lag": 0} if window else {}
+    for section, defaults in (("inputs", read), ("targets", ahead)):
         if section in data:
-            filled[section] = {
-                name: _columns(entry, steps if window else None)
-                for name, entry in data[section].items()
-            }
+            entries = data[section].items()
+            filled[section] = {name: _columns(entry, defaults) for name, entry in entries}
     if "sample_weight" in data:
-        filled["sample_weight"] = _columns(data["sample_weight"], "horizon" if window else None)
+        filled["sample_weight"] = _columns(data["sample_weight"], ahead)
     filled["split"] = _split(data.get("split", {}), window)
     return filled
 
@@ -200,10 +200,10 @@ def _window(window: Data) -> Data:
     return {"history": history, **_schema_defaults("window"), "min_history": history, **window}
 
 
-def _columns(entry: Data, steps: str | None) -> Data:
-    if "length_of" in entry or entry.get("static") or steps is None:
+def _columns(entry: Data, defaults: Data) -> Data:
+    if "length_of" in entry or entry.get("static"):
         return entry
-    return {"columns": entry["columns"], "steps": steps, "lag": 0, **entry}
+    return {"columns": entry["columns"], **defaults, **entry}
 
 
 def _split(split: Data, window: Data | None) -> Data:

@@ -33,6 +33,7 @@ ROOMS = (
     ("lowering",),
     ("compiler",),
     ("data_checks",),
+    ("data_shapes",),
     ("data_needs",),
     ("passes", "training_checks"),
     ("expand",),

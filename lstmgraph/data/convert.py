@@ -96,7 +96,7 @@ class _Reading:
         }
         self.writers: dict[str, GrowingArray] = {}
         self.rows = 0
-        self.series: list[Array] = []
+        self.series = _SeriesOfRows()
         self.keys, self.time = SeriesKeys(), TimeColumn()
         self.broken: set[str] = set()
         """Columns that are reported, and left out from there on."""
@@ -134,7 +134,8 @@ class _Reading:
         if self.data.series:
             columns = [batch.column(name) for name in self.data.series]
             found = self._read(", ".join(self.data.series), "D202", self.keys.read, columns)
-            self.series.append(np.zeros(batch.num_rows, np.int32) if found is None else found)
+            if found is not None:
+                self.series.add(found)
         if self.data.time is not None:
             found = self._read(self.data.time, "D401", self.time.read, batch.column(self.data.time))
             if found is not None:
@@ -164,7 +165,10 @@ class _Reading:
         """The rows, grouped by series; None where something was wrong with them."""
         if self.problems.errors:
             return None
-        starts, order = self._grouping()
+        starts = np.concatenate([[0], np.cumsum(self.series.counts)])
+        if not self.data.series:
+            starts = np.array([0, self.rows])
+        order = self.series.order()
         if order is not None:
             for key in self.writers:
                 put_in_order(self.folder / f"{key}.npy", order)
@@ -178,15 +182,32 @@ class _Reading:
                 check_static(table, key, entry, order, self.problems)
         return replace(table, warnings=self.problems.warnings)
 
-    def _grouping(self) -> tuple[Array, Array | None]:
-        """The first row of each series, and the order that brings rows of a series together."""
-        if not self.data.series:
-            return np.array([0, self.rows]), None
-        series = np.concatenate(self.series)
-        counts = np.bincount(series, minlength=len(self.keys.names))
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        together = bool((series[1:] >= series[:-1]).all())
-        return starts, None if together else np.argsort(series, kind="stable")
+
+class _SeriesOfRows:
+    """The series of every row, and whether the rows of each stand together."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(0, np.int64)
+        self._batches: list[Array] = []
+        self._last = 0
+        self._together = True
+
+    def add(self, series: Array) -> None:
+        """Those of a batch; series are numbered in the order of their first rows."""
+        counts = np.bincount(series)
+        longer, shorter = sorted((self.counts, counts), key=len, reverse=True)
+        self.counts = longer.copy()
+        self.counts[: len(shorter)] += shorter
+        in_order = bool((series[1:] >= series[:-1]).all()) and series[0] >= self._last
+        self._together = self._together and in_order
+        self._last = series[-1]
+        self._batches.append(series)
+
+    def order(self) -> Array | None:
+        """The rows, series by series; None where they stand so."""
+        if self._together:
+            return None
+        return np.argsort(np.concatenate(self._batches), kind="stable")
 
 
 def _need(entry: Columns, needs: Needs) -> Need:

@@ -44,15 +44,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Windows:
-    """`steps` rows of `table` from `starts` on; where fewer are there, zeros follow."""
+    """`steps` rows of `table`, the first of them `before` an origin; zeros follow shorter ones."""
 
     table: Array
     """(rows, columns)."""
-    starts: Array
-    """(examples,): the first row of each example."""
+    origins: Array
+    """(examples,): the row after the history of each example."""
+    before: Array
+    """(examples,): how many rows before that each begins."""
     steps: int
-    counts: Array | None
-    """(examples,): how many of the steps are there; None for all."""
+    after: int | None
+    """How many rows after the origin each ends, where that can be before `steps`; else None."""
     shape: tuple[int, ...]
 
     @property
@@ -62,12 +64,13 @@ class Windows:
 
     def take(self, examples: Array) -> Array:
         """Shape (len(examples), *shape)."""
-        starts = self.starts[examples][:, None]
+        before = self.before[examples].astype(np.int64)[:, None]
+        starts = self.origins[examples][:, None] - before
         steps = np.arange(self.steps)
         rows = starts + steps
-        if self.counts is None:
+        if self.after is None:
             return np.asarray(self.table[rows]).reshape(len(examples), *self.shape)
-        there = steps < self.counts[examples][:, None]
+        there = steps < before + self.after
         values = np.asarray(self.table[np.where(there, rows, starts)])
         values[~there] = 0
         return values.reshape(len(examples), *self.shape)

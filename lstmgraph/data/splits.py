@@ -47,7 +47,8 @@ def _chronological(timeline: Timeline, split: DataSplit) -> Parts:
 
     def between(first: Array, end: Array) -> Array:
         inside = timeline.first >= first[timeline.series]
-        return np.flatnonzero(inside & (timeline.end <= end[timeline.series]))
+        inside &= timeline.end <= end[timeline.series]
+        return np.flatnonzero(inside)
 
     count = split.folds or 0
     cuts = [_cuts(timeline, kept * number / (count + 1)) for number in range(1, count + 1)]

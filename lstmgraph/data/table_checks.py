@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
     from lstmgraph.data_recipe import Columns, DataDeclaration
 
-ROWS_AT_ONCE = 1 << 20
+ROWS_AT_ONCE = 1 << 18
 LONG_STEP = 1.5
 """Times the usual step; months, of 28 to 31 days, are even steps."""
 
@@ -58,8 +58,10 @@ def _steps(table: Table, times: Array) -> Iterator[tuple[int, Array, Array]]:
     """In parts: the first row, the step from each row to the next, and if it is within a series."""
     for start in range(0, table.rows - 1, ROWS_AT_ONCE):
         part = times[start : start + ROWS_AT_ONCE + 1]
-        rows = np.arange(start + 1, start + len(part))
-        yield start, np.diff(part), ~np.isin(rows, table.series_starts, assume_unique=True)
+        inside = np.ones(len(part) - 1, bool)
+        first, end = np.searchsorted(table.series_starts, [start + 1, start + len(part)])
+        inside[table.series_starts[first:end] - start - 1] = False
+        yield start, np.diff(part), inside
 
 
 def _report_backwards(data: DataDeclaration, what: str, problems: Problems) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.problems import Problems
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 16_384
 CSV_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
 DELIMITERS = ",;\t|"
@@ -87,6 +88,10 @@ these classes.
 
 def report_unreadable(error: Exception, problems: Problems) -> None:
     """A file that the system, or pyarrow, cannot read."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        hint = "name a folder with more room by TMPDIR, or as the cache"
+        problems.add("D107", "no space is left for the table's arrays", hint)
+        return
     if isinstance(error, OSError) and error.strerror and error.errno:
         problems.add("D101", f"cannot be read: {error.strerror}", "check the path")
         return

@@ -12,13 +12,10 @@ from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
-from lstmgraph.data_checks import made_shape
 from lstmgraph.data_needs import Need, Needs, fitted
 from lstmgraph.data_recipe import (
     HISTORY,
     HORIZON,
-    LAST,
-    ROW,
     STATIC,
     WINDOW,
     Columns,
@@ -41,36 +38,42 @@ class Places:
     """Of every window: its series, the row after its history, and how long the history is."""
 
     series: Array
+    """(windows,) int32."""
     origins: Array
+    """(windows,) int64."""
     lengths: Array
+    """(windows,) int32; of no size in memory where all are the same."""
     longest: int
     """Steps of the longest history: what the others are padded to."""
 
-    def first(self, entry: Columns) -> Array:
-        """The first row that an entry reads."""
-        if entry.steps == HORIZON:
-            return self.origins - entry.lag
-        return self.origins - (1 if entry.steps in (LAST, ROW) else self.lengths)
+    def before(self, entry: Columns) -> Array:
+        """How many rows before the origin an entry begins."""
+        if entry.steps in (HISTORY, WINDOW):
+            return self.lengths
+        return np.broadcast_to(np.int32(entry.lag if entry.steps == HORIZON else 1), len(self))
 
-    def end(self, entry: Columns, horizon: int) -> Array:
-        """The row after the last that an entry reads."""
-        reads_ahead = entry.steps in (HORIZON, WINDOW, STATIC)
-        return self.origins + (horizon - entry.lag if reads_ahead else 0)
+    def __len__(self) -> int:
+        return len(self.origins)
 
 
 def places_of(table: Table, window: Window) -> Places:
     """Every window of every series, in order; none reaches out of its series."""
     starts, rows = table.series_starts[:-1], np.diff(table.series_starts)
     if window.history is None:
-        kept = np.flatnonzero(rows >= window.min_history)
+        kept = np.flatnonzero(rows >= window.min_history).astype(np.int32)
         longest = int(rows[kept].max(initial=1))
-        return Places(kept, table.series_starts[1:][kept], rows[kept], longest)
+        lengths = rows[kept].astype(np.int32)
+        return Places(kept, table.series_starts[1:][kept], lengths, longest)
     counts = (rows - window.horizon - window.min_history) // window.stride + 1
     counts = np.maximum(counts, 0)
-    series = np.repeat(np.arange(len(rows)), counts)
-    number = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
-    origins = starts[series] + window.min_history + number * window.stride
-    lengths = np.minimum(origins - starts[series], window.history)
+    series = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
+    origins = np.arange(len(series))
+    origins -= np.repeat(np.cumsum(counts) - counts, counts)
+    origins *= window.stride
+    origins += np.repeat(starts + window.min_history, counts)
+    lengths = np.broadcast_to(np.int32(window.history), len(series))
+    if window.min_history < window.history:
+        lengths = np.minimum(origins - starts[series], window.history).astype(np.int32)
     return Places(series, origins, lengths, window.history)
 
 
@@ -112,7 +115,8 @@ class _Fields:
             values = np.asarray(matrix[self.table.series_starts[:-1]])
             return PerSeries(values, self.places.series, shape)
         steps = found[0] if len(found) > 1 else 1
-        return Windows(matrix, self.places.first(entry), steps, self._counts(entry, steps), shape)
+        after = self._after(entry, steps)
+        return Windows(matrix, self.places.origins, self.places.before(entry), steps, after, shape)
 
     def weight(self, entry: Columns) -> Field:
         """One number an example, or one a step of it."""
@@ -125,7 +129,7 @@ class _Fields:
 
     def _shape(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> tuple[int, ...]:
         """(steps, columns), or (columns,); whole series are padded to the size that is wanted."""
-        shape = made_shape(entry, self.data)
+        shape = self.data.shape_of(entry)
         if len(shape) < 2 or shape[0] is not None:
             return tuple(size or 0 for size in shape)
         longest = self.places.longest
@@ -140,29 +144,26 @@ class _Fields:
             )
         return (max(padded, longest), len(entry.columns))
 
-    def _counts(self, entry: Columns, steps: int) -> Array | None:
-        """How many of the steps are there; None for all."""
-        if entry.steps not in (HISTORY, WINDOW) or bool((self.places.lengths == steps).all()):
+    def _after(self, entry: Columns, steps: int) -> int | None:
+        """How many rows after its origin an entry ends; None where all its steps are there."""
+        if entry.steps not in (HISTORY, WINDOW):
             return None
-        counts = self.places.end(entry, self.horizon) - self.places.first(entry)
-        return None if bool((counts == steps).all()) else counts
-
-    @property
-    def horizon(self) -> int:
-        return self.data.window.horizon if self.data.window else 0
+        after = self.data.window.horizon if self.data.window and entry.steps == WINDOW else 0
+        return None if bool((self.places.lengths == steps - after).all()) else after
 
 
 def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int) -> Timeline:
     """Rows from the first target to the last; of the whole window, where targets have no time."""
     timed = [entry for entry in data.targets.values() if entry.steps != STATIC]
-    whole = places.origins - places.lengths, places.origins + horizon
-    first = [places.first(entry) for entry in timed] or [whole[0]]
-    end = [places.end(entry, horizon) for entry in timed] or [whole[1]]
+    whole = [entry for entry in timed if entry.steps in (HISTORY, WINDOW)]
+    before = [places.before(entry) for entry in whole or timed] or [places.lengths]
+    ahead = not timed or any(entry.steps in (HORIZON, WINDOW) for entry in timed)
     return Timeline(
         table.series_starts,
         places.series,
-        np.minimum.reduce(first),
-        np.maximum.reduce(end),
+        places.origins,
+        before=max(before, key=lambda rows: int(rows.max(initial=0))),
+        after=horizon if ahead else 0,
         has_series=bool(data.series),
         times=table.times,
         time_unit=table.time_unit,
