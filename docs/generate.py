@@ -27,6 +27,12 @@ SECTIONS = [
     "state_split",
     "runtime",
     "training",
+    "data",
+    "window",
+    "data_columns",
+    "data_lengths",
+    "data_target",
+    "split",
 ]
 
 HEAD = """# Schema reference

@@ -13,7 +13,7 @@ from lstmgraph.data_recipe import (
     DataDeclaration,
 )
 from lstmgraph.data_shapes import check_shapes, entry_mistakes
-from lstmgraph.wording import did_you_mean
+from lstmgraph.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from lstmgraph.diagnostics import Path
@@ -59,23 +59,23 @@ def _check_inputs(
     data: DataDeclaration, needs: Needs, recipe: RecipeDeclaration, document: Document
 ) -> None:
     known = {**needs.inputs, **dict.fromkeys(recipe.broken)}
-    _unknown_names("input", list(data.inputs), list(known), list(needs.inputs), document)
-    missing = [name for name in needs.inputs if name not in data.inputs]
-    for name in missing:
-        document.report(
-            "L852",
-            ("data", "inputs"),
-            f"the input '{name}' is made of no columns",
-            hint=f"add `{name}:`, such as {{columns: [NAME]}}",
-            at_key=True,
-        )
+    meant = _unknown_names("input", list(data.inputs), list(known), list(needs.inputs), document)
+    for name in needs.inputs:
+        if name not in data.inputs and name not in meant:
+            document.report(
+                "L852",
+                ("data", "inputs"),
+                f"the input '{name}' is made of no columns",
+                hint=f"add `{name}:`, such as {{columns: [NAME]}}",
+                at_key=True,
+            )
 
 
 def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: Document) -> None:
     outputs = document.data.get("outputs")
     written = [name for name in outputs or () if name not in graph.outputs]
     known = [*graph.outputs, *written]
-    _unknown_names("target", list(data.targets), known, known, document)
+    meant = _unknown_names("output", list(data.targets), known, known, document)
     for name in data.targets:
         if name in graph.outputs and name not in needs.targets and name not in written:
             document.report(
@@ -87,7 +87,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
             )
     path: Path = ("data", "targets") if data.targets else ("data",)
     for name in needs.targets:
-        if name not in data.targets:
+        if name not in data.targets and name not in meant:
             document.report(
                 "L852",
                 path,
@@ -98,18 +98,19 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
 
 
 def _unknown_names(
-    role: str, names: list[str], known: list[str], listed: list[str], document: Document
-) -> None:
-    what = "output" if role == "target" else "input"
-    for name in names:
-        if name not in known:
-            document.report(
-                "L851",
-                ("data", f"{role}s", name),
-                f"the recipe has no {what} '{name}'{did_you_mean(name, known)}",
-                hint=f"the {what}s are: {', '.join(listed)}",
-                at_key=True,
-            )
+    what: str, names: list[str], known: list[str], listed: list[str], document: Document
+) -> set[str | None]:
+    """Report names that the recipe does not have; the names that are probably meant."""
+    unknown = [name for name in names if name not in known]
+    for name in unknown:
+        document.report(
+            "L851",
+            ("data", "inputs" if what == "input" else "targets", name),
+            f"the recipe has no {what} '{name}'{did_you_mean(name, known)}",
+            hint=f"the {what}s are: {', '.join(listed)}",
+            at_key=True,
+        )
+    return {nearest(name, known) for name in unknown}
 
 
 def _check_windows(data: DataDeclaration, document: Document) -> None:
