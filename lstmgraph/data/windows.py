@@ -110,7 +110,8 @@ class _Fields:
         """The tensor of an entry, in the shape that the recipe wants."""
         matrix = self.table.matrices[key_of(entry)]
         found = self._shape(entry, wanted)
-        shape = tuple(size or 0 for size in fitted(found, wanted or found) or found)
+        fitting = None if wanted is None else fitted(found, wanted)
+        shape = found if fitting is None else _sizes(fitting)
         if entry.steps == STATIC:
             values = np.asarray(matrix[self.table.series_starts[:-1]])
             return PerSeries(values, self.places.series, shape)
@@ -131,7 +132,7 @@ class _Fields:
         """(steps, columns), or (columns,); whole series are padded to the size that is wanted."""
         shape = self.data.shape_of(entry)
         if len(shape) < 2 or shape[0] is not None:
-            return tuple(size or 0 for size in shape)
+            return _sizes(shape)
         longest = self.places.longest
         padded = wanted[0] if wanted and isinstance(wanted[0], int) else longest
         if padded < longest:
@@ -150,6 +151,11 @@ class _Fields:
             return None
         after = self.data.window.horizon if self.data.window and entry.steps == WINDOW else 0
         return None if bool((self.places.lengths == steps - after).all()) else after
+
+
+def _sizes(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """A shape of which all sizes are known by now."""
+    return tuple(size or 0 for size in shape)
 
 
 def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int) -> Timeline:
