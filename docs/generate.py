@@ -36,6 +36,12 @@ SECTIONS = [
     "objective",
     "search_values",
     "chosen",
+    "data",
+    "window",
+    "data_columns",
+    "data_lengths",
+    "data_target",
+    "split",
 ]
 
 HEAD = """# Schema reference

@@ -4,11 +4,14 @@
 """
 
 from lstmgraph.api import Recipe, load, load_model, packaged_recipe
+from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.overrides import OverrideFormatError
 from lstmgraph.space import Space, SpaceError
 
 __all__ = [
+    "DataError",
+    "DataProblem",
     "Diagnostic",
     "OverrideFormatError",
     "Recipe",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Given = Examples | tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
+    from lstmgraph.data.loading import Data
+
 
 class Recipe:
     """A recipe without mistakes. ``load`` makes one."""
@@ -237,6 +239,37 @@ class Recipe:
 
         target = FORMATS[format].path(Path(path), self.name)
         return export_files(self._compiled, model, {format: target}, options)[0]
+
+    def load_data(
+        self,
+        source: Any,
+        *,
+        validation: Any = None,
+        test: Any = None,
+        cache: str | Path | None = None,
+    ) -> Data:
+        """Read data, check it against the recipe, and split it as `data:` says.
+
+        TensorFlow is not imported, but for a ``tf.data.Dataset``.
+
+        Args:
+            source: a path (`.npz`, a folder of `.npy`, `.csv`, `.parquet`, a folder of tables, a
+                saved ``tf.data.Dataset``), a dictionary of arrays, (x, y) as ``fit`` takes them, a
+                data frame of pandas, polars or pyarrow, or a ``tf.data.Dataset``.
+            validation: the same, of what validates; the split then takes none from `source`.
+            test: the same, of what is kept for a last test.
+            cache: a folder where tables that were read are kept for the next time.
+
+        Returns:
+            Examples in parts: ``.train``, ``.validation``, ``.test``, ``.folds``.
+
+        Raises:
+            DataError: with every problem that was found in the data.
+        """
+        from lstmgraph.data.loading import load_data  # noqa: PLC0415 - imports NumPy
+
+        folder = None if cache is None else Path(cache)
+        return load_data(self._compiled, source, validation=validation, test=test, cache=folder)
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"

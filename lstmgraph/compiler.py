@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.data_checks import check_data
 from lstmgraph.defaults import complete
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.expand import expand
@@ -88,6 +89,7 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     graph = run_passes(expand(declaration, resolution, document), document)
     check_runtime(declaration.runtime, document)
     check_training(declaration, graph, document)
+    check_data(declaration, graph, document)
     check_search(declaration, graph, document)
     return CompiledRecipe(declaration, graph, completed, document, written, collected)
 

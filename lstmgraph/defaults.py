@@ -65,6 +65,8 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         completed["training"] = _training(data["training"], completed)
     if "search" in data and not _has_fault(("search",), at_fault):
         completed["search"] = _search(data["search"])
+    if "data" in data and not _has_fault(("data",), at_fault):
+        completed["data"] = complete_data(data["data"])
     return completed
 
 
@@ -232,3 +234,46 @@ def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
     if isinstance(rate, dict):
         filled["learning_rate"] = _named_object("learning_rate_schedule", rate)
     return filled
+
+
+def complete_data(data: Data) -> Data:
+    """The `data:` section with defaults filled in; an empty one gives those of a recipe without."""
+    filled = dict(data)
+    if isinstance(data.get("series"), str):
+        filled["series"] = [data["series"]]
+    window = data.get("window")
+    if window is not None:
+        filled["window"] = _window(window)
+    ahead = {"steps": "horizon"} if window else {}
+    read = {"steps": "history", "lag": 0} if window else {}
+    for section, defaults in (("inputs", read), ("targets", ahead)):
+        if section in data:
+            entries = data[section].items()
+            filled[section] = {name: _columns(entry, defaults) for name, entry in entries}
+    if "sample_weight" in data:
+        filled["sample_weight"] = _columns(data["sample_weight"], ahead)
+    filled["split"] = _split(data.get("split", {}), window)
+    return filled
+
+
+def _window(window: Data) -> Data:
+    if window["history"] == "series":
+        return {**window, "min_history": window.get("min_history", 1)}
+    history = window["history"]
+    return {"history": history, **_schema_defaults("window"), "min_history": history, **window}
+
+
+def _columns(entry: Data, defaults: Data) -> Data:
+    if "length_of" in entry or entry.get("static"):
+        return entry
+    return {"columns": entry["columns"], **defaults, **entry}
+
+
+def _split(split: Data, window: Data | None) -> Data:
+    in_order = window is not None and window["history"] != "series"
+    kind = split.get("kind", "chronological" if in_order else "random")
+    unread = {"seed" if kind == "chronological" else "gap"}
+    if "folds" in split:
+        unread.add("validation")
+    defaults = {k: v for k, v in _schema_defaults("split").items() if k not in unread}
+    return {"kind": kind, **defaults, **split}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import NODE_KEYS, is_recurrent, layer_class
+from lstmgraph.read_data import read_data
 from lstmgraph.recipe import (
     Carried,
     Constant,
@@ -87,6 +88,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
         runtime=Runtime(**completed["runtime"]),
         training=_training(training) if training else None,
         search=_search(completed["search"]) if "search" in completed else None,
+        data=read_data(completed["data"]) if "data" in completed else None,
         broken=frozenset(declared - sound),
     )
 

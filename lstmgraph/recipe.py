@@ -10,6 +10,7 @@ from lstmgraph.tensors import BATCH, TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.data_recipe import DataDeclaration
     from lstmgraph.diagnostics import Path
 
 
@@ -246,6 +247,7 @@ class RecipeDeclaration:
     runtime: Runtime = field(default_factory=Runtime)
     training: Training | None = None
     search: Search | None = None
+    data: DataDeclaration | None = None
     broken: frozenset[str] = frozenset()
 
 

@@ -276,6 +276,7 @@ _HANDLERS: Mapping[str, Callable[[StructureError, Path], Iterator[SchemaMistake]
     "minItems": _wrong_size,
     "maxItems": _wrong_size,
     "minProperties": _wrong_size,
+    "minLength": _wrong_size,
     "maxLength": _wrong_size,
     "not": _excluded,
     "uniqueItems": _repeated,

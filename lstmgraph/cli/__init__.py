@@ -10,6 +10,7 @@ import typer
 
 from lstmgraph import __version__
 from lstmgraph.cli import checks, jobs, models
+from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ for command in (
     models.export,
     jobs.train,
     checks.space,
+    data,
     checks.schema,
 ):
     app.command()(command)

@@ -1,0 +1,153 @@
+"""Named arrays -> examples: dtypes, shapes, counts and values checked against the recipe."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lstmgraph.data.archives import SAMPLE_WEIGHT, NamedArrays
+from lstmgraph.data.examples import ExampleSource, example_source
+from lstmgraph.data.fields import Field, Rows
+from lstmgraph.data.values import Scan, scanned, storage_dtype
+from lstmgraph.data_needs import Limit, Need, Needs, fitted
+
+if TYPE_CHECKING:
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data.values import Array
+
+NUMERIC = "biuf"
+KINDS = {"O": "Python objects", "U": "text", "S": "bytes", "M": "dates", "m": "spans of time"}
+KINDS |= {"c": "complex numbers", "V": "records"}
+WEIGHT_LIMITS = (Limit(0, None, "a weight is not negative"),)
+
+
+def examples_of_arrays(
+    arrays: NamedArrays, needs: Needs, problems: Problems
+) -> tuple[ExampleSource, int] | None:
+    """The examples, and how many; None where something is wrong, which is then reported."""
+    checks = _Checks(needs, problems)
+    inputs = {n: checks.field(a, needs.inputs[n], "input") for n, a in arrays.inputs.items()}
+    targets = {n: checks.field(a, needs.targets[n], "target") for n, a in arrays.targets.items()}
+    weight = None
+    if arrays.sample_weight is not None:
+        weight = checks.weight(arrays.sample_weight, targets)
+    checks.scan()
+    count = checks.count()
+    if problems.errors:
+        return None
+    found = {n: field for n, field in inputs.items() if field}
+    aims = {n: field for n, field in targets.items() if field}
+    return example_source(needs, found, aims, weight), count
+
+
+class _Checks:
+    """Of one part: all arrays must have as many rows, and the same size for the same name."""
+
+    def __init__(self, needs: Needs, problems: Problems) -> None:
+        self.needs, self.problems = needs, problems
+        self.counts: dict[str, int] = {}
+        self.sizes: dict[str, tuple[int, str]] = {}
+        self.sound: list[tuple[Array, Need]] = []
+
+    def field(self, array: Array, need: Need, role: str) -> Field | None:
+        """The array as a tensor of the model; None where it cannot be one."""
+        if not self._is_numeric(array, need.name):
+            return None
+        self.counts[need.name] = len(array)
+        found = array.shape[1:]
+        shape = found if need.shape is None else fitted(found, need.shape)
+        if shape is None:
+            wanted = ", ".join(str(dim) for dim in ("batch", *(need.shape or ())))
+            self.problems.add(
+                "D203",
+                f"'{need.name}' has shape {array.shape}, and the {role} takes ({wanted})",
+                self._shape_hint(array, need, role),
+            )
+            return None
+        sizes = tuple(size or 0 for size in shape)
+        if role == "input":
+            self._bind(need, sizes)
+        self.sound.append((array, need))
+        return Rows(array, sizes, storage_dtype(need.dtype))
+
+    def weight(self, array: Array, targets: dict[str, Field | None]) -> Field | None:
+        """One weight a row, or one for each step of it."""
+        need = Need(SAMPLE_WEIGHT, None, "float32", WEIGHT_LIMITS)
+        if not self._is_numeric(array, need.name):
+            return None
+        self.counts[need.name] = len(array)
+        self.sound.append((array, need))
+        shape = fitted(array.shape[1:], ())
+        if shape is not None:
+            return Rows(array, (), storage_dtype(need.dtype))
+        for name, field in targets.items():
+            dims = self.needs.weighed[name] or ()
+            if field and array.shape[1:] != field.shape[: len(dims)]:
+                wanted = ", ".join(str(size) for size in ("batch", *field.shape[: len(dims)]))
+                self.problems.add(
+                    "D203",
+                    f"'{SAMPLE_WEIGHT}' has shape {array.shape}, and the loss of '{name}' takes "
+                    f"({wanted})",
+                    "give one weight an example, or one for each step",
+                )
+        return Rows(array, array.shape[1:], storage_dtype(need.dtype))
+
+    def _is_numeric(self, array: Array, name: str) -> bool:
+        if array.dtype.kind not in NUMERIC:
+            kind = KINDS.get(array.dtype.kind, str(array.dtype))
+            self.problems.add("D202", f"'{name}' holds {kind}, not numbers", "save it as numbers")
+        elif array.ndim == 0:
+            self.problems.add("D203", f"'{name}' is a single number", "give one row an example")
+        else:
+            return True
+        return False
+
+    def _bind(self, need: Need, shape: tuple[int, ...]) -> None:
+        for dim, size in zip(need.shape or (), shape, strict=True):
+            if not isinstance(dim, str):
+                continue
+            known, other = self.sizes.setdefault(dim, (size, need.name))
+            if known != size:
+                self.problems.add(
+                    "D203",
+                    f"'{dim}' is {size} in '{need.name}' and {known} in '{other}'",
+                    "equal names in the recipe's shapes mean equal sizes",
+                )
+
+    def _shape_hint(self, array: Array, need: Need, role: str) -> str:
+        rank = 1 + len(need.shape or ())
+        if role == "target" and need.dtype != "int32" and array.dtype.kind in "iu":
+            return "ids of classes go with `loss: sparse_categorical_crossentropy`"
+        if role == "target" and need.dtype == "int32" and array.ndim == rank + 1:
+            return "one number a class goes with `loss: categorical_crossentropy`"
+        if need.time_major:
+            return "examples come first in the data; batches are turned for a time-major input"
+        return "the first axis counts examples; axes of size 1 may be left out"
+
+    def scan(self) -> None:
+        """Look at every value of what has the right shape."""
+        sizes = {dim: size for dim, (size, _) in self.sizes.items()}
+        for array, need in self.sound:
+            limits = need.limits_with(sizes)
+            scan = scanned(array, Scan(storage_dtype(need.dtype), limits))
+            scan.report(self.problems, f"'{need.name}'", partial(_place, need.name))
+
+    def count(self) -> int:
+        """Rows of all arrays."""
+        if not self.counts:
+            return 0
+        first, count = next(iter(self.counts.items()))
+        for name, other in self.counts.items():
+            if other != count:
+                self.problems.add(
+                    "D204",
+                    f"'{name}' has {other:,} examples and '{first}' {count:,}",
+                    "one row of every array is one example",
+                )
+        if not count:
+            self.problems.add("D106", "there are no examples", "name data with at least one")
+        return count
+
+
+def _place(name: str, place: tuple[int, ...]) -> str:
+    return f"{name}{list(place)}"

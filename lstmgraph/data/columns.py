@@ -1,0 +1,205 @@
+"""Arrow columns -> NumPy: numbers, the order of time, and the keys that tell series apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lstmgraph.data.values import Array
+
+MISSING = ("", "na", "nan", "n/a", "#n/a", "null", "none", "-")
+"""What stands for no number in text, whatever the case."""
+
+
+class ColumnError(Exception):
+    """A column does not hold what is wanted; `row` is the first row of the batch that does not."""
+
+    def __init__(self, message: str, hint: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+        self.hint = hint
+
+
+def numbers(column: Any) -> Array:
+    """The numbers of a column, (rows,); NaN where one is missing. Text is read as numbers.
+
+    Raises:
+        ColumnError: it holds dates, lists or the like, or text that is no number.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    column = _decoded(column)
+    kind = column.type
+    if _is_text(kind):
+        return _numbers_of_text(column)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_null(kind) or pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise ColumnError(f"holds {kind}, and numbers are wanted", "turn it into numbers first")
+    if column.null_count:
+        column = column.cast(pa.float64(), safe=False).fill_null(float("nan"))
+    array: Array = column.to_numpy(zero_copy_only=False)
+    return array
+
+
+def _numbers_of_text(column: Any) -> Array:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    from pyarrow import compute  # noqa: PLC0415 - an extra
+
+    text = compute.utf8_lower(compute.utf8_trim_whitespace(column))
+    for word, digit in (("true", "1"), ("false", "0")):
+        text = compute.if_else(compute.equal(text, word), digit, text)
+    missing = compute.is_in(text, value_set=pa.array([*MISSING, None], text.type))
+    text = compute.if_else(missing, "nan", text)
+    try:
+        array: Array = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        row = _first_refused(text, pa.float64())
+        value = column[row].as_py()
+        hint = "numbers are wanted; map words to numbers first"
+        if "," in value:
+            hint = "numbers are written with a point, 1234.5, and nothing between thousands"
+        raise ColumnError(f"holds '{value[:40]}', which is no number", hint, row) from None
+    return array
+
+
+def _first_refused(column: Any, kind: Any) -> int:
+    """The first row that cannot be cast; there is one."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    first, end = 0, len(column)
+    while end - first > 1:
+        middle = (first + end) // 2
+        try:
+            column[first:middle].cast(kind)
+        except pa.ArrowInvalid:
+            end = middle
+        else:
+            first = middle
+    return first
+
+
+def _decoded(column: Any) -> Any:
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+@dataclass
+class TimeColumn:
+    """The order of rows as numbers: of days, of microseconds and so on, or as they stand.
+
+    `unit` is NumPy's, such as ``us``; empty where the column holds plain numbers. The first batch
+    decides what text is.
+    """
+
+    unit: str | None = None
+    kind: Any = None
+
+    def read(self, column: Any) -> Array:
+        """Of one batch, (rows,) int64 or float64.
+
+        Raises:
+            ColumnError: a time is missing, or the column holds something else.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+
+        column = _decoded(column)
+        if _is_text(column.type):
+            column = self._parsed(column)
+        kind = column.type
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            raise ColumnError("has no time", "every row has one", row)
+        if pa.types.is_date32(kind):
+            self.unit, column = "D", column.cast(pa.int32())
+        elif pa.types.is_date64(kind):
+            self.unit, column = "ms", column.cast(pa.int64())
+        elif pa.types.is_timestamp(kind):
+            self.unit, column = kind.unit, column.cast(pa.int64())
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            self.unit = ""
+        else:
+            raise ColumnError(f"holds {kind}, and times are wanted", _TIME_HINT)
+        kept = pa.float64() if pa.types.is_floating(column.type) else pa.int64()
+        times: Array = column.cast(kept).to_numpy(zero_copy_only=False)
+        return times
+
+    def _parsed(self, column: Any) -> Any:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        from pyarrow import compute  # noqa: PLC0415 - an extra
+
+        text = compute.utf8_trim_whitespace(column)
+        text = compute.if_else(compute.equal(text, ""), pa.scalar(None, text.type), text)
+        iso = [pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns")]
+        for kind in [self.kind] if self.kind else [pa.int64(), pa.float64(), *iso]:
+            try:
+                parsed = text.cast(kind)
+            except pa.ArrowInvalid:
+                continue
+            if text.null_count < len(text):
+                self.kind = kind
+            return parsed
+        row = _first_refused(text, self.kind or iso[0])
+        value = str(text[row].as_py())[:40]
+        raise ColumnError(f"holds '{value}', which is no time", _TIME_HINT, row)
+
+
+_TIME_HINT = "write ISO 8601, such as 2024-01-31 or 2024-01-31 10:00, or numbers"
+
+
+@dataclass
+class SeriesKeys:
+    """Gives every series a number, from 0 on, in the order in which they first appear."""
+
+    names: list[str] = field(default_factory=list)
+    _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
+
+    def read(self, columns: Sequence[Any]) -> Array:
+        """The series of each row of a batch, (rows,) int32.
+
+        Raises:
+            ColumnError: a row does not say its series.
+        """
+        values: list[list[Any]] = []
+        combined = np.zeros(len(columns[0]), np.int64)
+        for column in columns:
+            encoded = column if hasattr(column, "dictionary") else column.dictionary_encode()
+            words = encoded.dictionary.to_pylist()
+            indices = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+            missing = (indices < 0) | (indices == (words.index("") if "" in words else -1))
+            if missing.any():
+                hint = "every row says its series"
+                raise ColumnError("names no series", hint, int(np.argmax(missing)))
+            combined = combined * max(1, len(words)) + indices
+            values.append(words)
+        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        in_order = np.argsort(first)
+        numbers = np.empty(len(distinct), np.int32)
+        for index in in_order:
+            numbers[index] = self._number(int(distinct[index]), values)
+        return numbers[inverse]
+
+    def _number(self, code: int, values: list[list[Any]]) -> int:
+        parts: list[Any] = []
+        for words in reversed(values):
+            code, index = divmod(code, max(1, len(words)))
+            parts.insert(0, words[index])
+        key = tuple(parts)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.names)
+            self.names.append(", ".join(str(part) for part in parts))
+        return self._numbers[key]

@@ -1,0 +1,227 @@
+"""A table file -> matrices on disk, in one pass, whatever its size; what is wrong is collected.
+
+Rows are read in the order of the file and appended to one `.npy` file for each tensor, so memory
+holds a batch of rows and 4 bytes for each row. Where the rows of a series do not stand together,
+the files are written once more, in order, which takes another 8 bytes a row.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, numbers
+from lstmgraph.data.store import GrowingArray, mapped
+from lstmgraph.data.table import Table, key_of
+from lstmgraph.data.table_checks import check_static, check_times
+from lstmgraph.data.table_files import UNREADABLE, report_unreadable
+from lstmgraph.data.values import Scan, as_dtype, storage_dtype
+from lstmgraph.data_needs import Limit, Need, Needs
+from lstmgraph.data_recipe import STATIC
+from lstmgraph.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data.table_files import TableFile
+    from lstmgraph.data.values import Array
+    from lstmgraph.data_recipe import Columns, DataDeclaration
+
+WEIGHT = Need("sample_weight", None, "float32", (Limit(0, None, "a weight is not negative"),))
+TIMES = "times"
+REORDERED_ROWS = 1 << 18
+"""Rows that are put in order at once."""
+
+
+def convert(
+    file: TableFile, data: DataDeclaration, needs: Needs, folder: Path, problems: Problems
+) -> Table | None:
+    """The table's columns that `data` names, checked, as matrices in `folder`.
+
+    None where something is wrong, which is then reported.
+    """
+    if not _has_columns(file, data, problems):
+        return None
+    # Numbers parsed by the CSV reader are fastest; text, where that fails, says what is no number.
+    for as_text in (False, True) if file.is_csv else (False,):
+        reading = _Reading(data, needs, folder, problems)
+        try:
+            reading.run(file, as_text=as_text)
+        except UNREADABLE as error:
+            if as_text or not file.is_csv:
+                report_unreadable(error, problems)
+                return None
+        else:
+            return reading.table()
+    return None
+
+
+def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> bool:
+    known = list(file.columns)
+    wanted = wanted_columns(data)
+    shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+    for name in wanted:
+        if name not in known:
+            message = f"there is no column '{name}'{did_you_mean(name, known)}"
+            problems.add("D201", message, f"the columns are: {shown}")
+        elif known.count(name) > 1:
+            problems.add("D201", f"{known.count(name)} columns are named '{name}'", "rename one")
+    return not problems.errors
+
+
+def wanted_columns(data: DataDeclaration) -> list[str]:
+    """Every column that is read, once."""
+    order = [data.time] if data.time else []
+    values = [column for entry in data.all_columns for column in entry.columns]
+    return list(dict.fromkeys([*data.series, *order, *values]))
+
+
+class _Reading:
+    """One pass over the file."""
+
+    def __init__(
+        self, data: DataDeclaration, needs: Needs, folder: Path, problems: Problems
+    ) -> None:
+        self.data, self.folder, self.problems = data, folder, problems
+        self.entries = {key_of(entry): (entry, _need(entry, needs)) for entry in data.all_columns}
+        self.scans = {
+            (key, column): Scan(storage_dtype(need.dtype), need.limits_with({}))
+            for key, (entry, need) in self.entries.items()
+            for column in entry.columns
+        }
+        self.writers: dict[str, GrowingArray] = {}
+        self.rows = 0
+        self.series = _SeriesOfRows()
+        self.keys, self.time = SeriesKeys(), TimeColumn()
+        self.broken: set[str] = set()
+        """Columns that are reported, and left out from there on."""
+
+    def run(self, file: TableFile, *, as_text: bool) -> None:
+        """Read all rows, and report what is wrong with values."""
+        wanted = wanted_columns(self.data)
+        texts = (
+            wanted if as_text else [n for n in wanted if n in (*self.data.series, self.data.time)]
+        )
+        values = [name for name in wanted if name not in texts]
+        with ExitStack() as stack:
+            for batch in file.batches(values, texts):
+                if batch.num_rows:
+                    self._add(batch, stack)
+        for (_, column), scan in self.scans.items():
+            scan.report(self.problems, f"column '{column}'", lambda place: f"row {place[0] + 1}")
+        if not self.rows:
+            self.problems.add(
+                "D106", "there are no rows", "name a table with rows below its header"
+            )
+
+    def _add(self, batch: Any, stack: ExitStack) -> None:
+        read: dict[str, Array] = {}
+        for key, (entry, need) in self.entries.items():
+            dtype = storage_dtype(need.dtype)
+            block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
+            for index, column in enumerate(entry.columns):
+                if column not in read:
+                    found = self._read(column, "D202", numbers, batch.column(column))
+                    read[column] = np.zeros(batch.num_rows) if found is None else found
+                self.scans[key, column].add(read[column], self.rows)
+                block[:, index] = as_dtype(read[column], dtype)
+            self._append(key, block, stack)
+        if self.data.series:
+            columns = [batch.column(name) for name in self.data.series]
+            found = self._read(", ".join(self.data.series), "D202", self.keys.read, columns)
+            if found is not None:
+                self.series.add(found)
+        if self.data.time is not None:
+            found = self._read(self.data.time, "D401", self.time.read, batch.column(self.data.time))
+            if found is not None:
+                self._append(TIMES, found[:, None], stack)
+        self.rows += batch.num_rows
+
+    def _read(
+        self, name: str, code: str, read: Callable[[Any], Array], column: Any
+    ) -> Array | None:
+        if name in self.broken:
+            return None
+        try:
+            return read(column)
+        except ColumnError as error:
+            self.broken.add(name)
+            place = "" if error.row is None else f", row {self.rows + error.row + 1}"
+            self.problems.add(code, f"column '{name}'{place} {error}", error.hint)
+            return None
+
+    def _append(self, key: str, block: Array, stack: ExitStack) -> None:
+        if key not in self.writers:
+            writer = GrowingArray(self.folder / f"{key}.npy", block.dtype, block.shape[1])
+            self.writers[key] = stack.enter_context(writer)
+        self.writers[key].append(block)
+
+    def table(self) -> Table | None:
+        """The rows, grouped by series; None where something was wrong with them."""
+        if self.problems.errors:
+            return None
+        starts = np.concatenate([[0], np.cumsum(self.series.counts)])
+        if not self.data.series:
+            starts = np.array([0, self.rows])
+        order = self.series.order()
+        if order is not None:
+            for key in self.writers:
+                put_in_order(self.folder / f"{key}.npy", order)
+        matrices = {key: mapped(self.folder / f"{key}.npy") for key in self.writers}
+        times = matrices.pop(TIMES)[:, 0] if TIMES in matrices else None
+        names = tuple(self.keys.names or [""])
+        table = Table(matrices, starts, names, times, self.time.unit or "")
+        check_times(table, self.data, order, self.problems)
+        for key, (entry, _) in self.entries.items():
+            if entry.steps == STATIC:
+                check_static(table, key, entry, order, self.problems)
+        return replace(table, warnings=self.problems.warnings)
+
+
+class _SeriesOfRows:
+    """The series of every row, and whether the rows of each stand together."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(0, np.int64)
+        self._batches: list[Array] = []
+        self._last = 0
+        self._together = True
+
+    def add(self, series: Array) -> None:
+        """Those of a batch; series are numbered in the order of their first rows."""
+        counts = np.bincount(series)
+        longer, shorter = sorted((self.counts, counts), key=len, reverse=True)
+        self.counts = longer.copy()
+        self.counts[: len(shorter)] += shorter
+        in_order = bool((series[1:] >= series[:-1]).all()) and series[0] >= self._last
+        self._together = self._together and in_order
+        self._last = series[-1]
+        self._batches.append(series)
+
+    def order(self) -> Array | None:
+        """The rows, series by series; None where they stand so."""
+        if self._together:
+            return None
+        return np.argsort(np.concatenate(self._batches), kind="stable")
+
+
+def _need(entry: Columns, needs: Needs) -> Need:
+    if entry.path[1] == "inputs":
+        return needs.inputs[entry.name]
+    return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
+
+
+def put_in_order(path: Path, order: Array) -> None:
+    """Write the rows of a `.npy` file in another order."""
+    rows = mapped(path)
+    sorted_path = path.with_suffix(".sorted.npy")
+    with GrowingArray(sorted_path, rows.dtype, rows.shape[1]) as writer:
+        for start in range(0, len(order), REORDERED_ROWS):
+            writer.append(rows[order[start : start + REORDERED_ROWS]])
+    del rows  # Windows does not replace a file that is mapped
+    sorted_path.replace(path)

@@ -1,0 +1,74 @@
+"""Data from the user's own code: ``--data module:function``, on the command line alone."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.data.problems import DataError, DataProblem
+from lstmgraph.data.sources import Given
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_FUNCTION = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+
+
+def source_of(text: str) -> Any:
+    """What ``--data`` names: a path, or what the function gives.
+
+    Raises:
+        DataError: the function cannot be imported, or fails.
+    """
+    return Given(call_function(text), text) if names_function(text) else Path(text)
+
+
+def names_function(text: str) -> bool:
+    """Whether `text` is ``module:function`` or ``file.py:function``, and no file of that name."""
+    return bool(_FUNCTION.fullmatch(text)) and not Path(text).exists()
+
+
+def call_function(text: str) -> Any:
+    """What the function that `text` names gives when it is called without arguments.
+
+    Raises:
+        DataError: it cannot be imported, or fails; the message is its own last line.
+    """
+    match = _FUNCTION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not module:function")
+    try:
+        module = _imported(match["module"])
+        function = getattr(module, match["name"])
+        return function()
+    except (Exception, SystemExit) as error:
+        raise DataError([_problem(text, error)]) from error
+
+
+def _imported(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        # As `python -m` does; the command's own folder is not where the user's code is.
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        return importlib.import_module(name)
+    path = Path(name)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file {name}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _problem(text: str, error: BaseException) -> DataProblem:
+    last = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+    frames = [f for f in frames if "importlib" not in f.filename]  # `<frozen importlib>`, too
+    place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    hint = f"at {place}" if place else "name a function of a module that can be imported from here"
+    return DataProblem("D105", f"failed: {last}", text, hint)

@@ -1,0 +1,149 @@
+"""What was given as data, by what it is: a file or folder of some kind, arrays, a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.data.archives import NamedArrays, from_pair, named_parts, read_npy_folder, read_npz
+from lstmgraph.data.arrays import examples_of_arrays
+from lstmgraph.data.cache import converted
+from lstmgraph.data.store import Workspace
+from lstmgraph.data.table_files import open_table, table_ending
+from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
+from lstmgraph.data.timeline import timeline_of_rows
+from lstmgraph.data.windows import windowed
+
+if TYPE_CHECKING:
+    from lstmgraph.data.examples import ExampleSource
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data.timeline import Timeline
+    from lstmgraph.data_needs import Needs
+    from lstmgraph.data_recipe import DataDeclaration
+
+KINDS = "a .npz file, a folder of .npy files, .csv, .parquet, or a saved tf.data.Dataset"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A source that was made, and what reports call it: ``Given(arrays, "measurements:load")``."""
+
+    value: Any
+    name: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All examples of a source, or of one part of it."""
+
+    source: ExampleSource
+    timeline: Timeline
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads sources for one recipe."""
+
+    data: DataDeclaration
+    needs: Needs
+    cache: Path | None
+
+    def read(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
+        """What a source holds: ``all``, or the parts that its arrays are named for.
+
+        Empty where something is wrong, which is then reported.
+        """
+        if isinstance(value, str | Path):
+            return self._path(Path(value), problems)
+        if is_dataset(value):
+            return self._dataset(value, problems)
+        if isinstance(value, tuple | list):
+            return self._arrays({"all": from_pair(tuple(value), self.needs, problems)}, problems)
+        if isinstance(value, Mapping) or hasattr(value, "__arrow_c_stream__"):
+            return self._named(value, problems)
+        kind = type(value).__name__
+        problems.add("D103", f"{kind} is nothing that can be read", f"give {KINDS}, or arrays")
+        return {}
+
+    def _path(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
+        if not path.exists():
+            problems.add("D101", "there is no such file or folder", "check the path")
+        elif path.is_dir():
+            return self._folder(path, problems)
+        elif path.suffix.lower() == ".npz":
+            arrays = read_npz(path, problems)
+            return {} if arrays is None else self._named(arrays, problems)
+        elif table_ending(path):
+            if path.stat().st_size:
+                return self._table(path, problems)
+            problems.add("D106", "the file is empty", "name a table with rows below its header")
+        elif path.suffix.lower() == ".npy":
+            hint = "name the folder that it is in, where each file has the name of its array"
+            problems.add("D103", "one .npy file is one array without a name", hint)
+        else:
+            problems.add(
+                "D103", f"'{path.suffix}' is no kind of data that is read", f"name {KINDS}"
+            )
+        return {}
+
+    def _folder(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
+        names = [file.name.lower() for file in path.iterdir()]
+        if is_saved_dataset(path):
+            dataset = load_saved(path, problems)
+            return {} if dataset is None else self._dataset(dataset, problems)
+        if any(name.endswith(".npy") for name in names):
+            return self._named(read_npy_folder(path, problems), problems)
+        if any(table_ending(Path(name)) for name in names):
+            return self._table(path, problems)
+        problems.add("D103", "the folder holds nothing that is read", f"name {KINDS}")
+        return {}
+
+    def _named(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
+        """Arrays or columns by name: a table where the recipe has columns."""
+        if self.data.is_table or not isinstance(value, Mapping):
+            return self._table(value, problems)
+        if problems.errors:
+            return {}
+        arrays = {str(name): np.asarray(array) for name, array in value.items()}
+        return self._arrays(named_parts(arrays, self.needs, problems), problems)
+
+    def _arrays(
+        self, parts: Mapping[str, NamedArrays | None], problems: Problems
+    ) -> Mapping[str, Loaded]:
+        loaded = {}
+        for part, arrays in parts.items():
+            found = examples_of_arrays(arrays, self.needs, problems) if arrays else None
+            if found:
+                loaded[part] = Loaded(found[0], timeline_of_rows(found[1]))
+        return loaded
+
+    def _dataset(self, dataset: Any, problems: Problems) -> Mapping[str, Loaded]:
+        workspace = Workspace()
+        arrays = arrays_of_dataset(dataset, self.needs, workspace.path, problems)
+        loaded = self._arrays({"all": arrays}, problems)
+        return {part: _keeping(found, workspace) for part, found in loaded.items()}
+
+    def _table(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
+        if not self.data.is_table:
+            problems.add(
+                "D201",
+                "the recipe does not say what its inputs are made of",
+                "add `data:` with `inputs:`, such as {history: {columns: [sales, price]}}",
+            )
+            return {}
+        file = open_table(value, problems)
+        if file is None:
+            return {}
+        table, workspace = converted(file, self.data, self.needs, problems, self.cache)
+        if table is None or problems.errors:
+            return {}
+        source, timeline = windowed(table, self.data, self.needs, problems)
+        return {"all": _keeping(Loaded(source, timeline), workspace)}
+
+
+def _keeping(loaded: Loaded, workspace: Workspace | None) -> Loaded:
+    return replace(loaded, source=replace(loaded.source, keeps=workspace))

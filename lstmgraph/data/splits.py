@@ -1,0 +1,109 @@
+"""Which examples train, validate and test: in order of time, or at random."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmgraph.data_recipe import CHRONOLOGICAL, DataSplit
+
+if TYPE_CHECKING:
+    from lstmgraph.data.timeline import Timeline
+    from lstmgraph.data.values import Array
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Numbers of examples, increasing. With folds, `train` is all that is not kept for the test."""
+
+    train: Array
+    validation: Array
+    test: Array
+    folds: tuple[tuple[Array, Array], ...] = ()
+    """Training and validation examples of each fold."""
+
+
+def split_examples(timeline: Timeline, split: DataSplit) -> Parts:
+    """The parts of all examples.
+
+    In a chronological split every series is cut at the same moments, or without times after the
+    same part of its rows. An example belongs to a part if all its targets do; what it reads before
+    them may stand in an earlier part, as it will be known by then. Targets that a cut or the gap
+    divides belong to none.
+    """
+    if split.kind == CHRONOLOGICAL:
+        return _chronological(timeline, split)
+    return _random(timeline, split)
+
+
+def _chronological(timeline: Timeline, split: DataSplit) -> Parts:
+    starts, ends = timeline.series_starts[:-1], timeline.series_starts[1:]
+    kept = 1 - split.test
+    cut = _cuts(timeline, kept if split.folds else kept - split.validation)
+    test_cut = _cuts(timeline, kept)
+
+    def between(first: Array, end: Array) -> Array:
+        inside = timeline.first >= first[timeline.series]
+        inside &= timeline.end <= end[timeline.series]
+        return np.flatnonzero(inside)
+
+    count = split.folds or 0
+    cuts = [_cuts(timeline, kept * number / (count + 1)) for number in range(1, count + 1)]
+    folds = tuple(
+        (between(starts, here), between(here + split.gap, after))
+        for here, after in zip(cuts, [*cuts[1:], test_cut], strict=False)
+    )
+    return Parts(
+        between(starts, cut),
+        between(cut + split.gap, test_cut),
+        between(test_cut + split.gap, ends),
+        folds,
+    )
+
+
+def _cuts(timeline: Timeline, part: float) -> Array:
+    """In each series the first row after `part` of the time from the first row to the last."""
+    starts, times = timeline.series_starts, timeline.times
+    if part >= 1:
+        return starts[1:]
+    if times is None:
+        rows = np.diff(starts)
+        reached = np.floor((rows - 1) * part + _EPSILON).astype(np.int64) + 1
+        cuts: Array = starts[:-1] + np.minimum(rows, reached)
+        return cuts
+    first, last = times.min().item(), times.max().item()
+    passed = (last - first) * part + _EPSILON
+    moment = first + (math.floor(passed) if isinstance(first, int) else passed)
+    return np.array(
+        [
+            start + int(np.searchsorted(times[start:end], moment, "right"))
+            for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+        ]
+    )
+
+
+_EPSILON = 1e-9
+"""0.7 of 10 steps are 7, though 1 - 0.2 - 0.1 is a little less than 0.7."""
+
+
+def _random(timeline: Timeline, split: DataSplit) -> Parts:
+    """Whole series at random where there are series, and else examples."""
+    units = timeline.series if timeline.has_series else np.arange(len(timeline))
+    distinct = np.unique(units)
+    generator = np.random.Generator(np.random.PCG64(split.seed))
+    shuffled = generator.permutation(distinct)
+    tested = round(len(distinct) * split.test)
+    validated = round(len(distinct) * split.validation)
+    test, rest = shuffled[:tested], shuffled[tested:]
+
+    def of(chosen: Array) -> Array:
+        return np.flatnonzero(np.isin(units, chosen))
+
+    if split.folds:
+        parts = np.array_split(rest, split.folds)
+        folds = tuple((of(np.setdiff1d(rest, part)), of(part)) for part in parts)
+        return Parts(of(rest), np.array([], np.int64), of(test), folds)
+    return Parts(of(rest[validated:]), of(rest[:validated]), of(test))

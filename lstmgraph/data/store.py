@@ -1,0 +1,89 @@
+"""Arrays on disk: `.npy` files that grow row by row, in a folder that goes away or is kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from lstmgraph.data.values import Array
+
+
+class Workspace:
+    """A temporary folder, removed with this object, or when the process that made it ends.
+
+    A forked process sees the files, and leaves them alone when it ends.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="lstmgraph-"))
+        self._removal = weakref.finalize(self, _remove, self.path, os.getpid())
+
+    def remove(self) -> None:
+        """Remove the folder now. Arrays that are mapped from it stay readable where the system
+        keeps files that are open.
+        """
+        self._removal()
+
+
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class GrowingArray:
+    """A `.npy` file of shape (rows, width) to which rows are added, without knowing how many."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], width: int) -> None:
+        self._dtype, self._width = dtype, width
+        self._rows = 0
+        self._file = path.open("wb")
+        self._write_header()
+        self._data_starts = self._file.tell()
+
+    def append(self, rows: Array) -> None:
+        """Add `rows`, (count, width)."""
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        self._rows += len(rows)
+
+    def _write_header(self) -> None:
+        """NumPy leaves room in the header for the number of rows to grow."""
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._rows, self._width),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> GrowingArray:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._file.seek(0)
+            self._write_header()
+            assert self._file.tell() == self._data_starts
+        self._file.close()
+
+
+def mapped(path: Path) -> Array:
+    """The array of a `.npy` file, mapped: read from disk as it is used.
+
+    Raises:
+        ValueError: the file is no `.npy` file, is cut off, or holds Python objects.
+    """
+    array: Array = np.lib.format.open_memmap(path, mode="r")
+    return array

@@ -1,0 +1,176 @@
+"""Tables with named columns, read a part at a time: CSV, Parquet, and data frames, by pyarrow."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lstmgraph.data.problems import Problems
+
+BATCH_ROWS = 16_384
+CSV_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+PARQUET_ENDINGS = (".parquet", ".pq")
+DELIMITERS = ",;\t|"
+CSV_BLOCK = 4 << 20
+"""Bytes of a CSV file that are parsed at once; no row can be longer."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table: its columns, and its rows batch by batch, as often as they are asked for."""
+
+    columns: tuple[str, ...]
+    batches: Callable[[Sequence[str], Sequence[str]], Iterator[Any]]
+    """Record batches of columns of numbers, and of columns that a CSV file gives as text."""
+    files: tuple[Path, ...] = ()
+    """What is read, to know a file again."""
+    is_csv: bool = False
+
+
+def has_pyarrow(problems: Problems) -> bool:
+    """Whether pyarrow is there; reported if not."""
+    try:
+        import pyarrow  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        problems.add(
+            "D104",
+            "tables are read by pyarrow, which is not installed",
+            "pip install 'lstmgraph[data]'",
+        )
+        return False
+    return True
+
+
+def open_table(source: Any, problems: Problems) -> TableFile | None:
+    """A CSV or Parquet file, a folder of them, a data frame, or a mapping of 1-D arrays.
+
+    None where it cannot be read, which is then reported.
+    """
+    if not has_pyarrow(problems):
+        return None
+    try:
+        if not isinstance(source, Path):
+            return _from_memory(source, problems)
+        files = _files(source)
+        opened = [_open_file(path) for path in files]
+    except UNREADABLE as error:
+        report_unreadable(error, problems)
+        return None
+    for path, other in zip(files, opened, strict=True):
+        odd = sorted(set(other.columns) ^ set(opened[0].columns))
+        if odd:
+            problems.add(
+                "D201",
+                f"{path.name} has other columns than {files[0].name}: {', '.join(odd[:5])}",
+                "all files of a folder have the same columns",
+            )
+            return None
+
+    def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        for file in opened:
+            yield from file.batches(numbers, texts)
+
+    return TableFile(opened[0].columns, batches, tuple(files), any(file.is_csv for file in opened))
+
+
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, NotImplementedError, EOFError)
+"""What the system, gzip and pyarrow raise for a file that cannot be read; pyarrow's errors are of
+these classes.
+"""
+
+
+def report_unreadable(error: Exception, problems: Problems) -> None:
+    """A file that the system, or pyarrow, cannot read."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        hint = "name a folder with more room by TMPDIR, or as the cache"
+        problems.add("D107", "no space is left for the table's arrays", hint)
+        return
+    if isinstance(error, OSError) and error.strerror and error.errno:
+        problems.add("D101", f"cannot be read: {error.strerror}", "check the path")
+        return
+    text = " ".join(str(error).split())
+    problems.add("D102", f"cannot be read: {text[:300]}", "the file is damaged, or of another kind")
+
+
+def table_ending(path: Path) -> str | None:
+    """``.csv`` or ``.parquet`` and the like; None for another file."""
+    name = path.name.lower()
+    return next((end for end in (*CSV_ENDINGS, *PARQUET_ENDINGS) if name.endswith(end)), None)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the tables of a folder in the order of their names."""
+    return sorted(p for p in path.iterdir() if table_ending(p)) if path.is_dir() else [path]
+
+
+def _open_file(path: Path) -> TableFile:
+    return _open_csv(path) if table_ending(path) in CSV_ENDINGS else _open_parquet(path)
+
+
+def _open_parquet(path: Path) -> TableFile:
+    from pyarrow import parquet  # noqa: PLC0415 - an extra
+
+    def opened() -> Any:
+        # Read in parts, not whole column chunks: a row group can be as large as the file.
+        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+
+    def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        with opened() as file:
+            columns = [*numbers, *texts]
+            yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
+
+    with opened() as file:
+        return TableFile(tuple(file.schema_arrow.names), batches)
+
+
+def _open_csv(path: Path) -> TableFile:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    from pyarrow import csv  # noqa: PLC0415 - an extra
+
+    parse = csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True)
+    read = csv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
+
+    def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        # Types are never guessed from the first rows: what stands further down may differ.
+        types = dict.fromkeys(numbers, pa.float64()) | dict.fromkeys(texts, pa.string())
+        convert = csv.ConvertOptions(include_columns=list(types), column_types=types)
+        with csv.open_csv(path, read, parse, convert) as reader:
+            yield from reader
+
+    with csv.open_csv(path, read, parse) as reader:
+        return TableFile(tuple(reader.schema.names), batches, is_csv=True)
+
+
+def _delimiter(path: Path) -> str:
+    """What stands most often in the first line, of the usual ones; a comma where none does."""
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        line = file.readline(CSV_BLOCK).decode("utf-8", "replace")
+    return max(DELIMITERS, key=line.count)
+
+
+def _from_memory(source: Any, problems: Problems) -> TableFile | None:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    if isinstance(source, Mapping):
+        deep = [name for name, array in source.items() if getattr(array, "ndim", 1) != 1]
+        if deep:
+            problems.add(
+                "D203",
+                f"the recipe makes its inputs from columns, and '{deep[0]}' has "
+                f"{source[deep[0]].ndim} axes",
+                "give arrays of one axis, or leave `inputs:` out of the recipe's `data:`",
+            )
+            return None
+    table = pa.table(dict(source) if isinstance(source, Mapping) else source)
+
+    def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        yield from table.select([*numbers, *texts]).to_batches(BATCH_ROWS)
+
+    return TableFile(tuple(table.column_names), batches)

@@ -1,0 +1,126 @@
+"""A ``tf.data.Dataset``, saved or given, read once into arrays that are mapped from disk.
+
+As arrays, its examples can be counted, checked, split and shuffled by epoch like any others.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.data.archives import NamedArrays, from_pair
+from lstmgraph.data.store import GrowingArray, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data.values import Array
+    from lstmgraph.data_needs import Needs
+
+WEIGHT = ("weight", "sample_weight")
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether a folder is one that ``tf.data.Dataset.save`` wrote."""
+    return (path / "dataset_spec.pb").exists()
+
+
+def is_dataset(value: Any) -> bool:
+    """Whether `value` is a ``tf.data.Dataset``; TensorFlow is not imported to find out."""
+    parents = type(value).__mro__
+    return any(p.__name__ == "DatasetV2" and p.__module__.startswith("tensorflow") for p in parents)
+
+
+def load_saved(path: Path, problems: Problems) -> Any:
+    """The saved dataset; None where it cannot be read, which is reported."""
+    import tensorflow as tf  # noqa: PLC0415 - only for its own format
+
+    try:
+        return tf.data.Dataset.load(str(path))
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        problems.add("D102", f"cannot be read: {_line(error)}", "the folder is damaged")
+        return None
+
+
+def arrays_of_dataset(
+    dataset: Any, needs: Needs, folder: Path, problems: Problems
+) -> NamedArrays | None:
+    """Every example of `dataset`, batched or not; None where something is wrong."""
+    import tensorflow as tf  # noqa: PLC0415 - only for its own format
+
+    if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
+        problems.add("D203", "the dataset repeats without an end", "take `.repeat()` away")
+        return None
+    writers: dict[tuple[str, str], _Writer] = {}
+    try:
+        with ExitStack() as stack:
+            for element in dataset.as_numpy_iterator():
+                pair = element if isinstance(element, tuple) else (element,)
+                arrays = from_pair(pair, needs, problems)
+                if arrays is None or problems.errors:
+                    return None
+                for key, array in _rows(arrays, needs):
+                    if key not in writers:
+                        writers[key] = _Writer(folder / "-".join(key), array, stack)
+                    if not writers[key].add(array, key[1], problems):
+                        return None
+    except (tf.errors.OpError, TypeError, ValueError) as error:
+        problems.add(
+            "D102", f"cannot be read: {_line(error)}", "the dataset, or a map of it, fails"
+        )
+        return None
+    return _named({key: writer.array() for key, writer in writers.items()})
+
+
+def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
+    """Every array with the examples along its first axis."""
+    single = any(
+        array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
+    )
+    named = [(("input", name), array) for name, array in arrays.inputs.items()]
+    named += [(("target", name), array) for name, array in arrays.targets.items()]
+    if arrays.sample_weight is not None:
+        named.append((WEIGHT, arrays.sample_weight))
+    for key, array in named:
+        yield key, array[None] if single else array
+
+
+def _named(arrays: dict[tuple[str, str], Array]) -> NamedArrays:
+    return NamedArrays(
+        {name: array for (role, name), array in arrays.items() if role == "input"},
+        {name: array for (role, name), array in arrays.items() if role == "target"},
+        arrays.get(WEIGHT),
+    )
+
+
+class _Writer:
+    """One tensor of all examples, appended batch by batch."""
+
+    def __init__(self, path: Path, first: Array, stack: ExitStack) -> None:
+        self.path = path.with_name(f"{path.name}.npy")
+        self.shape = first.shape[1:]
+        self.dtype = first.dtype
+        width = int(np.prod(self.shape))
+        self.file = stack.enter_context(GrowingArray(self.path, first.dtype, width))
+
+    def add(self, rows: Array, name: str, problems: Problems) -> bool:
+        if rows.shape[1:] != self.shape:
+            problems.add(
+                "D203",
+                f"'{name}' has elements of shapes {self.shape} and {rows.shape[1:]}",
+                "bring all to one size, for instance with `padded_batch` and `padded_shapes`",
+            )
+            return False
+        self.file.append(rows.reshape(len(rows), -1))
+        return True
+
+    def array(self) -> Array:
+        return mapped(self.path).reshape(-1, *self.shape)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

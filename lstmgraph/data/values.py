@@ -1,0 +1,150 @@
+"""Values against what a model takes: numbers, finite, whole where ids are wanted, in range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data_needs import Limit
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+CHUNK_BYTES = 16 << 20
+"""How much of a large array is looked at in one go."""
+
+
+def storage_dtype(dtype: str) -> np.dtype[Any]:
+    """The NumPy dtype that holds an input; NumPy has no bfloat16, which Keras then makes itself."""
+    return np.dtype("float32" if dtype == "bfloat16" else dtype)
+
+
+@dataclass
+class _Tally:
+    """How many values are wrong in one way, and the first of them."""
+
+    count: int = 0
+    place: tuple[int, ...] = ()
+    value: Any = None
+
+    def add(self, wrong: Array, values: Array, offset: int) -> None:
+        found = int(np.count_nonzero(wrong))
+        if found and not self.count:
+            first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+            place = tuple(int(index) for index in first)
+            self.value = values[place].item()
+            self.place = (place[0] + offset, *place[1:]) if place else ()
+        self.count += found
+
+
+@dataclass
+class Scan:
+    """Looks at numbers chunk by chunk; `problems` then says what is wrong with all of them."""
+
+    dtype: np.dtype[Any]
+    limits: Sequence[tuple[Limit, float | None]] = ()
+    """Each limit with its upper end, where that is known."""
+    nan: _Tally = field(default_factory=_Tally)
+    infinite: _Tally = field(default_factory=_Tally)
+    unfit: _Tally = field(default_factory=_Tally)
+    outside: list[_Tally] = field(default_factory=list)
+
+    def add(self, values: Array, offset: int) -> None:
+        """Look at `values`, of which the first along axis 0 is number `offset` of all."""
+        finite = np.isfinite(values)
+        if not finite.all():
+            missing = np.isnan(values)
+            self.nan.add(missing, values, offset)
+            self.infinite.add(~finite & ~missing, values, offset)
+        self.unfit.add(finite & ~_fits(values, finite, self.dtype), values, offset)
+        self.outside = self.outside or [_Tally() for _ in self.limits]
+        for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
+            wrong = values < limit.low
+            if high is not None:
+                wrong |= values > high
+            if limit.exception is not None:
+                wrong &= values != limit.exception
+            tally.add(finite & wrong, values, offset)
+
+    def report(
+        self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]
+    ) -> None:
+        """Add what is wrong; `place` names the place of a value, such as ``row 17``."""
+        for tally, word in ((self.nan, "missing (NaN)"), (self.infinite, "infinite")):
+            if tally.count:
+                problems.add(
+                    "D301",
+                    f"{what}: {counted(tally.count)} {word}, the first in {place(tally.place)}",
+                    "a single one makes the loss NaN: fill them in, or leave these rows out",
+                )
+        if self.unfit.count:
+            problems.add(
+                "D202",
+                f"{what}: {counted(self.unfit.count)} no {self.dtype}, the first in "
+                f"{place(self.unfit.place)}: {self.unfit.value}",
+                _UNFIT_HINTS.get(self.dtype.kind, "declare the input in a larger dtype"),
+            )
+        for tally, (limit, _) in zip(self.outside, self.limits, strict=False):
+            if tally.count:
+                problems.add(
+                    "D302",
+                    f"{what}: {counted(tally.count)} out of range, the first in "
+                    f"{place(tally.place)}: {tally.value:g}",
+                    limit.reason,
+                )
+
+
+_UNFIT_HINTS = {
+    "i": "whole numbers are wanted: round them, or declare the input as float32",
+    "u": "whole numbers from 0 are wanted: round them, or declare the input as float32",
+    "b": "0 and 1, or false and true, are wanted",
+}
+
+
+def _fits(values: Array, finite: Array, dtype: np.dtype[Any]) -> Array:
+    """Where finite values can be kept in `dtype` without becoming others."""
+    fits: Array
+    if dtype.kind == "b":
+        fits = (values == 0) | (values == 1)
+        return fits
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        fits = (values >= limits.min) & (values <= limits.max)
+        return fits if values.dtype.kind != "f" else fits & _is_whole(values, finite)
+    fits = np.abs(values) <= np.finfo(dtype).max
+    return fits
+
+
+def _is_whole(values: Array, finite: Array) -> Array:
+    sound = np.where(finite, values, 0)
+    whole: Array = finite & (np.trunc(sound) == sound)
+    return whole
+
+
+def counted(count: int) -> str:
+    """``1 value is``, ``2,000 values are``."""
+    return "1 value is" if count == 1 else f"{count:,} values are"
+
+
+def scanned(array: Array, scan: Scan) -> Scan:
+    """`scan` after it has seen all of `array`, a part at a time."""
+    row_bytes = max(1, array[:1].nbytes)
+    rows = max(1, CHUNK_BYTES // row_bytes)
+    for start in range(0, len(array), rows):
+        scan.add(np.asarray(array[start : start + rows]), start)
+    return scan
+
+
+def as_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
+    """`values` in `dtype`; what does not fit is zero, and was reported by a ``Scan``."""
+    if values.dtype == dtype:
+        return values
+    if values.dtype.kind == "f" and dtype.kind in "iub":
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(dtype)

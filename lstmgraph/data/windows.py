@@ -1,0 +1,192 @@
+"""A table's rows as examples: which windows there are, and where each tensor's rows stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lstmgraph.data.examples import ExampleSource, example_source
+from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
+from lstmgraph.data.table import Table, key_of
+from lstmgraph.data.timeline import Timeline
+from lstmgraph.data.values import storage_dtype
+from lstmgraph.data_needs import Need, Needs, fitted
+from lstmgraph.data_recipe import (
+    HISTORY,
+    HORIZON,
+    STATIC,
+    WINDOW,
+    Columns,
+    DataDeclaration,
+    LengthOf,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from lstmgraph.data.problems import Problems
+    from lstmgraph.data.values import Array
+    from lstmgraph.tensors import Dim
+
+ROWS = Window(history=1, horizon=0, stride=1, min_history=1)
+"""Without windows: each row is an example."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Of every window: its series, the row after its history, and how long the history is."""
+
+    series: Array
+    """(windows,) int32."""
+    origins: Array
+    """(windows,) int64."""
+    lengths: Array
+    """(windows,) int32; of no size in memory where all are the same."""
+    longest: int
+    """Steps of the longest history: what the others are padded to."""
+
+    def before(self, entry: Columns) -> Array:
+        """How many rows before the origin an entry begins."""
+        if entry.steps in (HISTORY, WINDOW):
+            return self.lengths
+        return np.broadcast_to(np.int32(entry.lag if entry.steps == HORIZON else 1), len(self))
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+
+def places_of(table: Table, window: Window) -> Places:
+    """Every window of every series, in order; none reaches out of its series."""
+    starts, rows = table.series_starts[:-1], np.diff(table.series_starts)
+    if window.history is None:
+        kept = np.flatnonzero(rows >= window.min_history).astype(np.int32)
+        longest = int(rows[kept].max(initial=1))
+        lengths = rows[kept].astype(np.int32)
+        return Places(kept, table.series_starts[1:][kept], lengths, longest)
+    counts = (rows - window.horizon - window.min_history) // window.stride + 1
+    counts = np.maximum(counts, 0)
+    series = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
+    origins = np.arange(len(series))
+    origins -= np.repeat(np.cumsum(counts) - counts, counts)
+    origins *= window.stride
+    origins += np.repeat(starts + window.min_history, counts)
+    lengths = np.broadcast_to(np.int32(window.history), len(series))
+    if window.min_history < window.history:
+        lengths = np.minimum(origins - starts[series], window.history).astype(np.int32)
+    return Places(series, origins, lengths, window.history)
+
+
+def windowed(
+    table: Table, data: DataDeclaration, needs: Needs, problems: Problems
+) -> tuple[ExampleSource, Timeline]:
+    """Examples of `table`, and where they stand in time."""
+    window = data.window or ROWS
+    places = places_of(table, window)
+    _warn_of_short_series(table, places, window, problems)
+    fields = _Fields(table, data, places, problems)
+    inputs = {
+        name: fields.lengths(needs.inputs[name])
+        if isinstance(entry, LengthOf)
+        else fields.of(entry, needs.inputs[name].shape)
+        for name, entry in data.inputs.items()
+    }
+    targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
+    weight = fields.weight(data.sample_weight) if data.sample_weight else None
+    return example_source(needs, inputs, targets, weight), _timeline(
+        table, data, places, window.horizon
+    )
+
+
+class _Fields:
+    """The tensors of every window."""
+
+    def __init__(
+        self, table: Table, data: DataDeclaration, places: Places, problems: Problems
+    ) -> None:
+        self.table, self.data, self.places, self.problems = table, data, places, problems
+
+    def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
+        """The tensor of an entry, in the shape that the recipe wants."""
+        matrix = self.table.matrices[key_of(entry)]
+        found = self._shape(entry, wanted)
+        fitting = None if wanted is None else fitted(found, wanted)
+        shape = found if fitting is None else _sizes(fitting)
+        if entry.steps == STATIC:
+            values = np.asarray(matrix[self.table.series_starts[:-1]])
+            return PerSeries(values, self.places.series, shape)
+        steps = found[0] if len(found) > 1 else 1
+        after = self._after(entry, steps)
+        return Windows(matrix, self.places.origins, self.places.before(entry), steps, after, shape)
+
+    def weight(self, entry: Columns) -> Field:
+        """One number an example, or one a step of it."""
+        found = self._shape(entry, None)
+        return self.of(entry, () if fitted(found, ()) is not None else found[:-1])
+
+    def lengths(self, need: Need) -> Field:
+        """How many steps of each window's history are there."""
+        return Rows(self.places.lengths, (), storage_dtype(need.dtype))
+
+    def _shape(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> tuple[int, ...]:
+        """(steps, columns), or (columns,); whole series are padded to the size that is wanted."""
+        shape = self.data.shape_of(entry)
+        if len(shape) < 2 or shape[0] is not None:
+            return _sizes(shape)
+        longest = self.places.longest
+        padded = wanted[0] if wanted and isinstance(wanted[0], int) else longest
+        if padded < longest:
+            at = int(np.argmax(self.places.lengths))
+            name = self.table.series_names[int(self.places.series[at])]
+            self.problems.add(
+                "D203",
+                f"series '{name}' has {longest} rows, and '{entry.name}' takes {padded}",
+                f"make the shape [time, {len(entry.columns)}], or leave long series out",
+            )
+        return (max(padded, longest), len(entry.columns))
+
+    def _after(self, entry: Columns, steps: int) -> int | None:
+        """How many rows after its origin an entry ends; None where all its steps are there."""
+        if entry.steps not in (HISTORY, WINDOW):
+            return None
+        after = self.data.window.horizon if self.data.window and entry.steps == WINDOW else 0
+        return None if bool((self.places.lengths == steps - after).all()) else after
+
+
+def _sizes(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """A shape of which all sizes are known by now."""
+    return tuple(size or 0 for size in shape)
+
+
+def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int) -> Timeline:
+    """Rows from the first target to the last; of the whole window, where targets have no time."""
+    timed = [entry for entry in data.targets.values() if entry.steps != STATIC]
+    whole = [entry for entry in timed if entry.steps in (HISTORY, WINDOW)]
+    before = [places.before(entry) for entry in whole or timed] or [places.lengths]
+    ahead = not timed or any(entry.steps in (HORIZON, WINDOW) for entry in timed)
+    return Timeline(
+        table.series_starts,
+        places.series,
+        places.origins,
+        before=max(before, key=lambda rows: int(rows.max(initial=0))),
+        after=horizon if ahead else 0,
+        has_series=bool(data.series),
+        times=table.times,
+        time_unit=table.time_unit,
+    )
+
+
+def _warn_of_short_series(table: Table, places: Places, window: Window, problems: Problems) -> None:
+    without = len(table.series_starts) - 1 - len(np.unique(places.series))
+    if not without:
+        return
+    first = int(np.setdiff1d(np.arange(len(table.series_starts) - 1), places.series)[0])
+    rows = int(np.diff(table.series_starts)[first])
+    name = table.series_names[first]
+    needed = window.min_history + window.horizon
+    message = f"{without:,} of {len(table.series_names):,} series are shorter than a window of "
+    problems.warn(
+        "D403",
+        f"{message}{needed} steps, and give no example; the first is '{name}', with {rows} rows",
+        "`min_history:` under `window:` allows shorter histories",
+    )
