@@ -41,7 +41,7 @@ def load_saved(path: Path, problems: Problems) -> Any:
 
     try:
         return tf.data.Dataset.load(str(path))
-    except (tf.errors.OpError, ValueError, TypeError) as error:
+    except Exception as error:  # protobuf and TensorFlow raise many kinds
         problems.add("D102", f"cannot be read: {_line(error)}", "the folder is damaged")
         return None
 

@@ -61,7 +61,8 @@ class Scan:
             missing = np.isnan(values)
             self.nan.add(missing, values, offset)
             self.infinite.add(~finite & ~missing, values, offset)
-        self.unfit.add(finite & ~_fits(values, finite, self.dtype), values, offset)
+        fits = finite & _fits(values, finite, self.dtype)
+        self.unfit.add(finite & ~fits, values, offset)
         self.outside = self.outside or [_Tally() for _ in self.limits]
         for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
             wrong = values < limit.low
@@ -69,7 +70,7 @@ class Scan:
                 wrong |= values > high
             if limit.exception is not None:
                 wrong &= values != limit.exception
-            tally.add(finite & wrong, values, offset)
+            tally.add(fits & wrong, values, offset)
 
     def report(
         self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]

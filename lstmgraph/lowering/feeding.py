@@ -57,7 +57,8 @@ class Feed:
             lambda _: tf.ensure_shape(tf.numpy_function(positions, [], tf.int64), [count])
         )
         batches = ordered.rebatch(batch_size, drop_remainder=drop_last)
-        batches = _gathered(examples, batches) if whole else _read(examples, batches)
+        rows = batch_size if drop_last else None
+        batches = _gathered(examples, batches) if whole else _read(examples, batches, rows)
         self.dataset = batches.prefetch(tf.data.AUTOTUNE).apply(
             tf.data.experimental.assert_cardinality(self.steps)
         )
@@ -87,13 +88,16 @@ def _gathered(examples: Examples, batches: tf.data.Dataset) -> tf.data.Dataset:
     )
 
 
-def _read(examples: Examples, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches that are read, from memory or from mapped files, when they are needed."""
+def _read(examples: Examples, batches: tf.data.Dataset, rows: int | None) -> tf.data.Dataset:
+    """Batches that are read, from memory or from mapped files, when they are needed.
+
+    `rows` is the size of every batch, where all have the same.
+    """
     one = _structure(*examples.batch(slice(0, 1)))
     axes = tf.nest.flatten(_batch_axes(one, examples.time_major))
     flat = tf.nest.flatten(one)
     shapes = [
-        [None if index == axis else size for index, size in enumerate(array.shape)]
+        [rows if index == axis else size for index, size in enumerate(array.shape)]
         for array, axis in zip(flat, axes, strict=True)
     ]
 
