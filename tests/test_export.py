@@ -66,9 +66,10 @@ LOADERS = {
 import keras
 for path in folder.glob("*.keras"):
     outputs = keras.models.load_model(path)(inputs_of(path))
-    np.savez(path.with_suffix(".keras.npz"), **{n: keras.ops.convert_to_numpy(y) for n, y in outputs.items()})
+    arrays = {name: keras.ops.convert_to_numpy(y) for name, y in outputs.items()}
+    np.savez(path.with_suffix(".keras.npz"), **arrays)
 """,
-    "saved_model": """BLOCKED = {"lstmgraph", "keras"}"""
+    "saved_model": """BLOCKED = {"lstmgraph"}"""
     + BLOCK_LSTMGRAPH
     + """
 import tensorflow as tf
@@ -77,6 +78,7 @@ for path in folder.glob("*.saved_model"):
     given = {name: tf.constant(array) for name, array in inputs_of(path).items()}
     outputs = loaded.signatures["serving_default"](**given)
     np.savez(path.with_suffix(".saved_model.npz"), **{n: y.numpy() for n, y in outputs.items()})
+assert "keras" not in sys.modules
 """,
     "litert": """BLOCKED = {"lstmgraph", "keras", "tensorflow"}"""
     + BLOCK_LSTMGRAPH
@@ -94,7 +96,8 @@ for path in folder.glob("*.tflite"):
             run(**{name: np.take(array, [row], axis[name]) for name, array in given.items()})
             for row in rows
         ]
-        outputs = {name: np.concatenate([one[name] for one in one_by_one]) for name in one_by_one[0]}
+        names = one_by_one[0]
+        outputs = {name: np.concatenate([one[name] for one in one_by_one]) for name in names}
     np.savez(path.with_suffix(".litert.npz"), **outputs)
 """,
 }
@@ -137,7 +140,7 @@ def assert_close(found: Arrays, wanted: Arrays) -> None:
     assert found.keys() == wanted.keys()
     for name, array in wanted.items():
         assert found[name].dtype == array.dtype
-        limit = CLOSE * np.abs(array).max()
+        limit = CLOSE * np.abs(array[np.isfinite(array)]).max()
         np.testing.assert_allclose(found[name], array, rtol=0, atol=limit, err_msg=name)
 
 
@@ -163,15 +166,11 @@ def test_reports_say_what_was_found(name: str, exported) -> None:
         assert report.batches == 3
         given = {tensor.name: tensor.shape for tensor in report.inputs}
         wanted = {row.name: row.shape for row in recipe.explain().inputs}
-        fixed = 1 if format_name == "litert" else "batch"
-        assert (
-            given
-            == {
-                n: [fixed if dim == "batch" else dim for dim in shape]
-                for n, shape in wanted.items()
-            }
-            or name == "carried-state"
-        )
+        rows = recipe._compiled.graph.batch_size or (1 if format_name == "litert" else "batch")
+        assert given == {
+            tensor: [rows if dim == "batch" else dim for dim in shape]
+            for tensor, shape in wanted.items()
+        }
 
 
 def test_nothing_else_is_left(exported) -> None:
@@ -214,11 +213,7 @@ def test_saved_models_leave_batch_and_time_open(exported) -> None:
 
 def test_inference_draws_no_random_numbers(exported) -> None:
     """The recipe has dropout, whose seed Keras would draw and keep in a variable, call by call."""
-    function = signature(exported[0] / "speaker-classifier.saved_model")
-    ops = {node.op for node in function.graph.as_graph_def().node}
-    assert ops <= {"Placeholder", "StatefulPartitionedCall", "Identity", "NoOp"}
-    reports = exported[2]["speaker-classifier"]
-    for report in reports[1:]:
+    for report in exported[2]["speaker-classifier"]:
         assert not {"AssignVariableOp", "ASSIGN_VARIABLE"} & set(report.operators)
 
 
@@ -336,7 +331,7 @@ def test_targets_are_folders_or_files(target: str, tmp_path) -> None:
     report = recipe.export(recipe.build(), tmp_path / target, format="keras")
     wanted = target if target.endswith(".keras") else f"{target}/small.keras"
     assert report.path == tmp_path / wanted
-    assert keras.models.load_model(report.path).optimizer.name == "adam"
+    assert keras.models.load_model(report.path).optimizer.name.startswith("adam")
 
 
 def test_what_is_there_is_replaced(tmp_path) -> None:
