@@ -227,7 +227,7 @@ def test_a_wrong_mask_is_caught(tmp_path, monkeypatch) -> None:
     other.set_weights(model.get_weights())
 
     def without_mask(batch):
-        return {"y": other(batch["x"])["y"].numpy()}
+        return {"y": other({"x": batch["x"]})["y"].numpy()}
 
     opened = files.saved_model.open_file
     monkeypatch.setattr(
