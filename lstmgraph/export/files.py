@@ -14,7 +14,7 @@ from lstmgraph.export.job import ExportJob
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.refusals import as_refusal
-from lstmgraph.export.report import ExportReport, OutputCheck, TensorSignature
+from lstmgraph.export.report import ExportReport, TensorSignature
 from lstmgraph.export.samples import sample_batches
 from lstmgraph.tensors import BATCH
 from lstmgraph.writing import atomic_folder, atomic_path, made_folder
@@ -105,10 +105,13 @@ def _export(
     with _refusals(job, name):
         MODULES[name].write(job, path)
         file = MODULES[name].open_file(job, path)
+        _check_inputs(job, FORMATS[name].title, file)
         found = [file.run(batch) for batch in batches]
     given = job.options.tolerance
     tolerance = tolerance_for(job.graph) if given is None else given
-    outputs = _compared(job, name, file, (wanted, found), tolerance)
+    outputs, mistakes = compare(job.graph, wanted, found, FORMATS[name].title, tolerance)
+    if mistakes:
+        raise export_error(job.compiled, mistakes)
     return ExportReport(
         format=name,
         path=target,
@@ -133,21 +136,10 @@ def _refusals(job: ExportJob, name: str) -> Iterator[None]:
         raise export_error(job.compiled, [mistake]) from error
 
 
-def _compared(
-    job: ExportJob,
-    name: str,
-    file: LoadedFile,
-    outputs: tuple[list[Arrays], list[Arrays]],
-    tolerance: float,
-) -> list[OutputCheck]:
-    title = FORMATS[name].title
-    checks, mistakes = compare(job.graph, *outputs, title, tolerance)
+def _check_inputs(job: ExportJob, title: str, file: LoadedFile) -> None:
     if file.inputs != frozenset(job.graph.inputs):
         message = f"the inputs of the {title} file are {', '.join(sorted(file.inputs))}"
-        mistakes.append(ExportMistake("L803", ("inputs",), message))
-    if mistakes:
-        raise export_error(job.compiled, mistakes)
-    return checks
+        raise export_error(job.compiled, [ExportMistake("L803", ("inputs",), message)])
 
 
 def _signatures(job: ExportJob, rows: int | None) -> list[TensorSignature]:

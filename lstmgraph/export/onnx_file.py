@@ -37,15 +37,15 @@ def open_file(_job: ExportJob, path: Path) -> LoadedFile:
     return LoadedFile(
         frozenset(tensor.name for tensor in session.get_inputs()),
         lambda batch: dict(zip(names, session.run(names, batch), strict=True)),
-        tuple(sorted(_operators(model))),
+        tuple(sorted(set(kinds_of_operators(model)))),
         opset,
     )
 
 
-def _operators(part: onnx.ModelProto | onnx.GraphProto) -> Iterator[str]:
+def kinds_of_operators(part: onnx.ModelProto | onnx.GraphProto) -> Iterator[str]:
     """Kinds of operators in a model, the bodies of its loops and its functions included."""
     if hasattr(part, "graph"):
-        yield from _operators(part.graph)
+        yield from kinds_of_operators(part.graph)
         nodes = [node for function in part.functions for node in function.node]
     else:
         nodes = list(part.node)
@@ -53,4 +53,4 @@ def _operators(part: onnx.ModelProto | onnx.GraphProto) -> Iterator[str]:
         yield node.op_type
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _operators(attribute.g)
+                yield from kinds_of_operators(attribute.g)

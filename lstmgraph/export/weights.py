@@ -42,15 +42,16 @@ def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> No
         RecipeError: the file's layers with weights are not the recipe's, or of other shapes (L804).
         WeightsFileError: the file cannot be read, or is not one of these.
     """
+    if not path.is_file():
+        raise WeightsFileError(f"there is no file {path}")
     with tempfile.TemporaryDirectory() as folder:
         own_path = Path(folder) / "own.weights.h5"
         model.save_weights(own_path)
         try:
             with _opened(path) as given, h5py.File(own_path, "r+") as own:
                 _copy(compiled, _by_layer(given, path), _by_layer(own, own_path), path)
-        except OSError as error:
-            reason = error.strerror or "it is not a weights file of Keras"
-            raise WeightsFileError(f"cannot read the weights in {path}: {reason}") from None
+        except OSError:  # with a text of HDF5's
+            raise WeightsFileError(f"cannot read {path}: it is not a weights file") from None
         model.load_weights(own_path)
 
 

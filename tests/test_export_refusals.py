@@ -1,0 +1,376 @@
+"""What an export refuses: before it writes, by the recipe's line; or because a file computes
+something else, and then nothing of it is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pytest
+from building import build, load, randomise, with_header
+
+import lstmgraph
+from lstmgraph.export import FORMATS, ExportOptions, check_obstacles, files
+from lstmgraph.export.check import compare, tolerance_for
+from lstmgraph.export.files import export_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SMALL = """
+inputs:
+  x: {shape: [time, 3]}
+layers:
+  reader: {type: lstm, input: x, units: 2}
+  y: {type: dense, input: reader, units: 2}
+outputs: {y: y, last: reader}
+"""
+
+
+def refusals(text: str, *formats: str) -> list[tuple[str, int, str]]:
+    """Code, line and message of what is known without TensorFlow to be against `formats`."""
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        check_obstacles(load(text)._compiled, formats)
+    return [(d.code, d.place.span.line, d.message) for d in caught.value.diagnostics]
+
+
+def line_of(text: str, part: str) -> int:
+    lines = with_header(text).splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if part in line)
+
+
+# --- known before anything is done ---
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_litert_computes_in_float32(policy: str) -> None:
+    text = SMALL + f"runtime: {{dtype_policy: {policy}}}\n"
+    assert refusals(text, "litert") == [
+        (
+            "L801",
+            line_of(text, policy),
+            f"LiteRT computes in float32, and the recipe asks for {policy}",
+        )
+    ]
+
+
+def test_litert_names_each_layer_and_input_that_is_not_float32() -> None:
+    text = SMALL.replace("[time, 3]}", "[time, 3], dtype: float16}").replace(
+        "input: reader, units: 2", "input: reader, units: 2, dtype_policy: float64"
+    )
+    assert refusals(text, "litert") == [
+        ("L801", line_of(text, "float16"), "LiteRT computes in float32, and 'x' is float16"),
+        ("L801", line_of(text, "float64"), "LiteRT computes in float32, and 'y' asks for float64"),
+    ]
+
+
+def test_the_other_formats_hold_other_precisions() -> None:
+    text = SMALL + "runtime: {dtype_policy: mixed_float16}\n"
+    check_obstacles(load(text)._compiled, ["keras", "saved_model"])
+
+
+DISTRIBUTED = """
+inputs: {x: {shape: [STEPS, 3]}}
+layers:
+  y: {type: time_distributed, input: x, layer: {type: dense, units: 2}}
+outputs: {y: y}
+"""
+
+
+@pytest.mark.parametrize(("name", "title"), [("saved_model", "SavedModel"), ("litert", "LiteRT")])
+def test_time_distributed_wants_a_number_of_steps(name: str, title: str) -> None:
+    """Keras 3.15 traces it over rows for steps: see the next test."""
+    text = DISTRIBUTED.replace("STEPS", "time")
+    ((code, line, message),) = refusals(text, name)
+    assert (code, line) == ("L801", line_of(text, "y:"))
+    assert message.startswith(f"{title} holds TimeDistributed for a fixed number of steps only")
+    check_obstacles(load(text)._compiled, ["keras"])
+    check_obstacles(load(DISTRIBUTED.replace("STEPS", "4"))._compiled, [name])
+
+
+def test_keras_traces_time_distributed_over_rows() -> None:
+    import tensorflow as tf  # noqa: PLC0415 - in this part only
+
+    layer = keras.layers.TimeDistributed(keras.layers.Dense(3))
+    data = np.ones((2, 5, 4), "float32")
+    assert layer(data).shape == (2, 5, 3)
+    traced = tf.function(layer, input_signature=[tf.TensorSpec((None, None, 4))])
+    assert traced(data).shape == (2, 2, 3)
+
+
+def test_all_formats_are_asked_before_anything_is_written(tmp_path) -> None:
+    recipe = load(SMALL + "runtime: {dtype_policy: mixed_float16}\n")
+    targets = {name: FORMATS[name].path(tmp_path / "new", "m") for name in ("keras", "litert")}
+    with pytest.raises(lstmgraph.RecipeError, match="L801"):
+        export_files(recipe._compiled, recipe.build(), targets, ExportOptions())
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["onnx", "litert"])
+def test_missing_packages_are_named_with_the_mend(name: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("lstmgraph.export.formats.find_spec", lambda _: None)
+    needs = rf"format {name} needs {FORMATS[name].packages[0]}.*pip install 'lstmgraph\[{name}\]'"
+    with pytest.raises(ImportError, match=needs):
+        load(SMALL).export(build(SMALL), tmp_path, format=name)
+
+
+# --- known when the exporter tries ---
+
+REFUSED = {
+    "litert": """
+        inputs: {x: {shape: [6, 7, 8, 2]}}
+        layers:
+          before: {type: conv3d, input: x, filters: 2, kernel_size: 1}
+          pooled: {type: max_pooling3d, input: before, pool_size: 2}
+        outputs: {y: pooled}
+    """,
+    "saved_model": """
+        inputs: {x: {shape: [time, 3]}}
+        layers:
+          before: {type: dense, input: x, units: 2}
+          pooled: {type: adaptive_max_pooling1d, input: before, output_size: 4}
+        outputs: {y: pooled}
+    """,
+}
+SAYS = {
+    "litert": "LiteRT cannot hold 'pooled' (MaxPooling3D): it has no operators for TensorFlow's "
+    "MaxPool3D on numbers of this dtype and rank",
+    "saved_model": "SavedModel cannot hold 'pooled' (AdaptiveMaxPooling1D): Input length must be "
+    "statically known for adaptive pooling",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_an_exporter_cannot_do_is_said_at_the_layer_s_line(name: str, tmp_path) -> None:
+    text = textwrap.dedent(REFUSED[name])
+    recipe = load(text)
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        recipe.export(recipe.build(), tmp_path / "new", format=name)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == ("L802", SAYS[name])
+    assert found.place.span.line == line_of(text, "pooled:")
+    assert not (tmp_path / "new").exists()
+
+
+# --- a file that computes something else ---
+
+
+def exported(recipe: lstmgraph.Recipe, model: keras.Model, folder: Path, name: str) -> str:
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        recipe.export(model, folder, format=name)
+    assert {found.code for found in caught.value.diagnostics} == {"L803"}
+    return str(caught.value)
+
+
+def as_it_was(folder: Path, name: str) -> Path:
+    """A folder with a file in the place of the export."""
+    path = FORMATS[name].path(folder, "inline")
+    if name == "saved_model":
+        path.mkdir()
+        path = path / "mine"
+    path.write_text("as it was")
+    return path
+
+
+@pytest.mark.parametrize("name", ["saved_model", "litert"])
+def test_wrong_weights_are_caught_and_leave_nothing(name: str, tmp_path, monkeypatch) -> None:
+    text = SMALL
+    recipe = load(text)
+    model = recipe.build()
+    randomise(model)
+    there = as_it_was(tmp_path, name)
+
+    def wrong(*arguments: object) -> keras.Model:
+        copy = recipe.build()
+        copy.set_weights([w * (1 + 1e-2) for w in model.get_weights()])
+        return copy
+
+    monkeypatch.setattr(files, "inference_model", wrong)
+    said = exported(recipe, model, tmp_path, name)
+    assert f"error[L803]: output 'y' of the {FORMATS[name].title} file is off by " in said
+    assert f":{line_of(text, 'outputs:')}:" in said
+    assert "output 'last'" in said
+    assert there.read_text() == "as it was"
+    assert [path.name for path in tmp_path.iterdir()] == [
+        FORMATS[name].path(tmp_path, "inline").name
+    ]
+
+
+UNMASKED = """
+inputs: {x: {shape: [time, 3]}}
+layers: {y: {type: lstm, input: x, units: 2}}
+outputs: {y: y}
+"""
+
+
+def test_a_wrong_mask_is_caught(tmp_path, monkeypatch) -> None:
+    """The same weights without the mask: what a mask lost on the way would give."""
+    masked = """
+    inputs: {x: {shape: [time, 3]}, lengths: {shape: [], dtype: int32}}
+    layers: {y: {type: lstm, input: x, units: 2, mask: {lengths: lengths}}}
+    outputs: {y: y}
+    """
+    masked = textwrap.dedent(masked)
+    recipe, unmasked = load(masked), load(UNMASKED)
+    model, other = recipe.build(), unmasked.build()
+    other.set_weights(model.get_weights())
+
+    def without_mask(batch):
+        return {"y": other({"x": batch["x"]})["y"].numpy()}
+
+    opened = files.saved_model.open_file
+    monkeypatch.setattr(
+        files.saved_model,
+        "open_file",
+        lambda job, path: replace(opened(job, path), run=without_mask),
+    )
+    exported(recipe, model, tmp_path, "saved_model")
+
+
+@pytest.mark.parametrize("tolerance", [0.05, 1e-3])
+def test_the_tolerance_is_of_the_greatest_value(tolerance: float, tmp_path, monkeypatch) -> None:
+    """Weights of a dense layer 1 % off put its output 1 % off, however small that is."""
+    recipe = load(
+        """
+        inputs: {x: {shape: [3]}}
+        layers: {y: {type: dense, input: x, units: 2}}
+        outputs: {y: y}
+        """
+    )
+    model = recipe.build()
+    model.set_weights([w * 1e-5 for w in model.get_weights()])
+    copy = recipe.build()
+    copy.set_weights([w * 1.01 for w in model.get_weights()])
+    monkeypatch.setattr(files, "inference_model", lambda *_: copy)
+    if tolerance > 0.01:
+        report = recipe.export(model, tmp_path, format="saved_model", tolerance=tolerance)
+        (check,) = report.outputs
+        assert check.greatest_difference == pytest.approx(0.01 * check.greatest_value, rel=1e-3)
+    else:
+        with pytest.raises(lstmgraph.RecipeError, match="L803"):
+            recipe.export(model, tmp_path, format="saved_model", tolerance=tolerance)
+
+
+GRAPH_OUTPUTS = "outputs: {y: y, last: reader}"
+ONES = np.ones((2, 2), "float32")
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"y": ONES}, "output 'last' of the X file is not in the file"),
+        ({"y": ONES, "last": ONES[:1]}, "has the shape (1, 2), the model's has (2, 2)"),
+        ({"y": ONES, "last": ONES.astype("float64")}, "is float64, the model's is float32"),
+        ({"y": ONES, "last": ONES * np.nan}, "is off by nan"),
+        ({"y": ONES, "last": -ONES}, "is off by 2.0e+00"),
+        ({"y": ONES, "last": ONES + 2e-4}, "is off by 2.0e-04"),
+    ],
+)
+def test_outputs_are_compared_by_name_shape_dtype_and_number(found, says: str) -> None:
+    graph = load(SMALL)._compiled.graph
+    _, mistakes = compare(graph, [{"y": ONES, "last": ONES}], [found], "X", 1e-4)
+    (mistake,) = mistakes
+    assert mistake.path == ("outputs", "last")
+    assert says in mistake.message
+
+
+def test_what_is_not_a_number_in_both_is_alike() -> None:
+    graph = load(SMALL)._compiled.graph
+    strange = np.array([[np.nan, np.inf], [1.0, -np.inf]], "float32")
+    outputs = {"y": ONES, "last": strange}
+    checks, mistakes = compare(graph, [outputs], [outputs], "X", 0.0)
+    assert mistakes == []
+    assert [(check.greatest_difference, check.greatest_value) for check in checks] == [(0, 1)] * 2
+
+
+def test_integers_are_compared_exactly() -> None:
+    text = """
+    inputs: {x: {shape: [3], dtype: int32}}
+    layers: {y: {type: identity, input: x}}
+    outputs: {y: y}
+    """
+    graph = load(text)._compiled.graph
+    many = np.full((2, 2), 10**6)
+    _, mistakes = compare(graph, [{"y": many}], [{"y": many + 1}], "X", 1e-4)
+    assert "allowed are 0e+00 parts" in mistakes[0].message
+
+
+@pytest.mark.parametrize(
+    ("policy", "tolerance"),
+    [("float32", 1e-4), ("float64", 1e-9), ("mixed_float16", 2e-2), ("mixed_bfloat16", 1e-1)],
+)
+def test_tolerances_are_by_the_coarsest_dtype(policy: str, tolerance: float) -> None:
+    text = SMALL + f"runtime: {{dtype_policy: {policy}}}\n"
+    assert tolerance_for(load(text)._compiled.graph) == tolerance
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_float16", "mixed_bfloat16"])
+def test_saved_models_hold_other_precisions(policy: str, tmp_path) -> None:
+    recipe = load(SMALL + f"runtime: {{dtype_policy: {policy}}}\n")
+    model = recipe.build()
+    randomise(model)
+    report = recipe.export(model, tmp_path, format="saved_model")
+    dtypes = {output.name: output.dtype for output in report.outputs}
+    assert dtypes["last"] == policy.removeprefix("mixed_")
+    assert max(o.greatest_difference / o.greatest_value for o in report.outputs) < report.tolerance
+
+
+# --- killed midway ---
+
+KILLED = """
+import os, signal, sys
+import lstmgraph
+from lstmgraph.export import files
+files.compare = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+recipe = lstmgraph.load(sys.argv[1])
+recipe.export(recipe.build(), sys.argv[2], format="saved_model")
+"""
+
+
+def test_killed_before_the_check_ends_it_leaves_no_file_of_the_name(tmp_path) -> None:
+    (tmp_path / "recipe.yaml").write_text(with_header(SMALL))
+    folder = tmp_path / "out"
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "recipe.yaml"), str(folder)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    result = subprocess.run(command, check=False, capture_output=True, env=environment)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    (left,) = folder.iterdir()
+    assert left.name.startswith(".inline.")
+
+
+# --- a model of another recipe ---
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (
+            SMALL.replace("input: x, units: 2", "input: x, units: 4"),
+            "'reader' have the shapes (3, 8)",
+        ),
+        (SMALL.replace("  y:", "  z:").replace("y: y", "y: z"), "the model has no weights for 'y'"),
+        (
+            SMALL.replace(
+                "outputs: {", "  more: {type: dense, input: reader, units: 1}\noutputs: {m: more, "
+            ),
+            "the model has weights for 'more', which is not a layer of the recipe",
+        ),
+    ],
+)
+def test_a_model_of_another_recipe_is_refused(other: str, says: str, tmp_path) -> None:
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        load(SMALL).export(build(other), tmp_path, format="saved_model")
+    assert {found.code for found in caught.value.diagnostics} == {"L804"}
+    assert any(says in found.message for found in caught.value.diagnostics)
+    assert not list(tmp_path.iterdir())
