@@ -39,11 +39,12 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
 
 
 def _litert_dtypes(compiled: CompiledRecipe) -> Iterator[ExportMistake]:
+    common = compiled.declaration.runtime.dtype_policy
     for tensor in compiled.graph.inputs.values():
-        if tensor.spec.dtype in FLOATS_LITERT_LACKS:
+        follows_policy = common == "float64" == tensor.spec.dtype  # which is reported below
+        if tensor.spec.dtype in FLOATS_LITERT_LACKS and not follows_policy:
             message = f"LiteRT computes in float32, and '{tensor.name}' is {tensor.spec.dtype}"
             yield ExportMistake("L801", (*tensor.path, "dtype"), message, "declare it float32")
-    common = compiled.declaration.runtime.dtype_policy
     if common in POLICIES_LITERT_LACKS:
         yield _dtype_policy(("runtime", "dtype_policy"), "the recipe", common, "runtime")
     for node in compiled.graph.nodes:
