@@ -22,6 +22,8 @@ SHIPPED = tuple(sorted(RECIPES.glob("*.yaml")))
 STEPS = 6
 LENGTHS = np.array([6, 1, 4, 3, 0], "int32")
 """Steps that count, by row: all, one, some, and in the last row none."""
+SPEAKER = np.array([0, 8, 3, 1, 3], "int32")
+"""One id a row."""
 MASK = np.array(
     [
         [1, 1, 1, 1, 1, 1],
@@ -58,7 +60,7 @@ def batch_for(model: keras.Model, seed: int = 0) -> Arrays:
 
 
 def _values(name: str, tensor: keras.KerasTensor, random: np.random.Generator) -> np.ndarray:
-    known = {"lengths": LENGTHS, "mask": MASK}
+    known = {"lengths": LENGTHS, "mask": MASK, "speaker": SPEAKER}
     if name in known:
         return known[name]
     if name == "by_time":  # time-major: the batch is the second axis

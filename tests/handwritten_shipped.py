@@ -23,6 +23,16 @@ def encoder_decoder(t: Tensors) -> Tensors:
     return {"token": layers.Dense(1000, activation="softmax", name="token")(written)}
 
 
+def next_frame(t: Tensors) -> Tensors:
+    voice = layers.Embedding(9, 8, name="voice")(t["speaker"])
+    dense = [layers.Dense(64, activation="tanh", name=f"reader_{slot}") for slot in "hc"]
+    states = [layer(voice) for layer in dense]
+    # Of a row without a frame that counts, the state is what it was at first; the output is zero.
+    reader = layers.LSTM(64, return_state=True, name="reader")
+    _, last, _ = reader(t["frames"], mask=first_steps(t["lengths"]), initial_state=states)
+    return {"next_frame": layers.Dense(12, name="next_frame")(last)}
+
+
 def placeholder_states(t: Tensors) -> Tensors:
     reader = layers.LSTM(32, return_sequences=True, return_state=True, name="reader")
     y, h, c = reader(t["chunk"], initial_state=[t["h"], t["c"]])
@@ -60,6 +70,7 @@ def store_forecaster(t: Tensors) -> Tensors:
 
 SHIPPED_BY_HAND = {
     "encoder-decoder": encoder_decoder,
+    "next-frame": next_frame,
     "placeholder-states": placeholder_states,
     "speaker-classifier": speaker_classifier,
     "speaker-classifier-search": speaker_classifier_search,
