@@ -163,6 +163,15 @@ def test_a_function_that_fails_is_reported_in_its_own_words(
         assert "error[D105]" in result.stderr
 
 
+def test_a_saved_dataset(tmp_path: Path) -> None:
+    import tensorflow as tf  # noqa: PLC0415 - only here
+
+    arrays = {"frames": np.ones((10, 4, 12)), "lengths": np.full(10, 4)}, np.arange(10) % 9
+    tf.data.Dataset.from_tensor_slices(arrays).save(str(tmp_path / "saved"))
+    result = data(SPEAKER, "--data", str(tmp_path / "saved"), "--format", "json")
+    assert [part["examples"] for part in json.loads(result.stdout)["parts"]] == [8, 2]
+
+
 def test_a_recipe_cannot_name_a_function(tmp_path: Path) -> None:
     """It is data: only the person at the command line names what runs."""
     path = tmp_path / "sly.yaml"

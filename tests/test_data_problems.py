@@ -369,6 +369,21 @@ def test_columns_of_another_kind(case: str) -> None:
     assert set(codes(forecaster(), columns)) == {code}
 
 
+def test_times_that_are_nan_or_of_another_kind_in_another_file(tmp_path: Path) -> None:
+    columns = table(STORES)
+    place = columns.column_names.index("day")
+    days = pa.array([float(n % 20) for n in range(40)])
+    late = pa.array([*days.to_pylist()[:24], float("nan"), *days.to_pylist()[25:]])
+    (found,) = texts(forecaster(), columns.set_column(place, "day", late))
+    assert found == "D401 column 'day', row 25 has no time"
+    for name, kind in (("a", pa.timestamp("ms")), ("b", pa.date32())):
+        part = columns.slice(20 * (name == "b"), 20)
+        part = part.set_column(place, "day", part["day"].cast(kind))
+        parquet.write_table(part, tmp_path / f"{name}.parquet")
+    (found,) = texts(forecaster(), tmp_path)
+    assert found == "D401 column 'day' holds date32[day] after timestamp[ms]"
+
+
 def test_steps_that_are_left_out_are_warned_of_and_months_are_not() -> None:
     rows = [row for row in STORES if (row["store"], row["day"].day) != ("store 1", 9)]
     (warning,) = forecaster(data__split__test=0).load_data(table(rows)).warnings

@@ -230,6 +230,16 @@ def test_series_are_told_apart_by_several_columns_and_keep_their_spelling(tmp_pa
     ]
 
 
+def test_the_column_of_series_or_time_can_be_an_input_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("s,t,v\n" + "".join(f"{s},{t},0\n" for s in (5, 7) for t in (1, 2, 3)), "utf-8")
+    found = recipe(
+        STEPS, data__series="s", inputs__x__shape=[1, 2], data__inputs__x__columns=["s", "t"]
+    )
+    x, _, _ = found.load_data(path).train.arrays()
+    assert x["x"][:, 0].tolist() == [[5, 1], [5, 2], [7, 1], [7, 2]]
+
+
 def test_each_row_is_an_example_without_a_window() -> None:
     columns = {name: np.arange(6.0) + shift for name, shift in (("a", 0), ("b", 10), ("c", 20))}
     x, y, _ = recipe(ROWS, data__split__validation=0).load_data(columns).train.arrays()

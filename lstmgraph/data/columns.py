@@ -102,12 +102,12 @@ def _is_text(kind: Any) -> bool:
 class TimeColumn:
     """The order of rows as numbers: of days, of microseconds and so on, or as they stand.
 
-    `unit` is NumPy's, such as ``us``; empty where the column holds plain numbers. The first batch
-    decides what text is.
+    `unit` is NumPy's, such as ``us``; empty where the column holds plain numbers.
     """
 
     unit: str | None = None
     kind: Any = None
+    """Arrow's, of the column; the first batch decides what text is."""
 
     def read(self, column: Any) -> Array:
         """Of one batch, (rows,) int64 or float64.
@@ -120,21 +120,16 @@ class TimeColumn:
         column = _decoded(column)
         if _is_text(column.type):
             column = self._parsed(column)
-        kind = column.type
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise ColumnError("has no time", "every row has one", row)
-        if pa.types.is_date32(kind):
-            self.unit, column = "D", column.cast(pa.int32())
-        elif pa.types.is_date64(kind):
-            self.unit, column = "ms", column.cast(pa.int64())
-        elif pa.types.is_timestamp(kind):
-            self.unit, column = kind.unit, column.cast(pa.int64())
-        elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            self.unit = ""
-        else:
-            raise ColumnError(f"holds {kind}, and times are wanted", _TIME_HINT)
-        kept = pa.float64() if pa.types.is_floating(column.type) else pa.int64()
+        missing = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        if missing.any():
+            raise ColumnError("has no time", "every row has one", int(np.argmax(missing)))
+        if self.unit is None:
+            self.kind, self.unit = column.type, _time_unit(column.type)
+        elif column.type != self.kind:  # in another file of a folder
+            raise ColumnError(f"holds {column.type} after {self.kind}", "write one kind of time")
+        kept = pa.float64() if pa.types.is_floating(self.kind) else pa.int64()
+        if pa.types.is_date32(self.kind):
+            column = column.cast(pa.int32())
         times: Array = column.cast(kept).to_numpy(zero_copy_only=False)
         return times
 
@@ -147,15 +142,25 @@ class TimeColumn:
         iso = [pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns")]
         for kind in [self.kind] if self.kind else [pa.int64(), pa.float64(), *iso]:
             try:
-                parsed = text.cast(kind)
+                return text.cast(kind)
             except pa.ArrowInvalid:
                 continue
-            if text.null_count < len(text):
-                self.kind = kind
-            return parsed
         row = _first_refused(text, self.kind or iso[0])
         value = str(text[row].as_py())[:40]
         raise ColumnError(f"holds '{value}', which is no time", _TIME_HINT, row)
+
+
+def _time_unit(kind: Any) -> str:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    if pa.types.is_date(kind):
+        return "D" if pa.types.is_date32(kind) else "ms"
+    if pa.types.is_timestamp(kind):
+        unit: str = kind.unit
+        return unit
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return ""
+    raise ColumnError(f"holds {kind}, and times are wanted", _TIME_HINT)
 
 
 _TIME_HINT = "write ISO 8601, such as 2024-01-31 or 2024-01-31 10:00, or numbers"
