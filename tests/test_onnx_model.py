@@ -10,7 +10,14 @@ import keras
 import numpy as np
 import pytest
 from building import RECIPES, SHIPPED, batch_for, load, randomise
-from onnx_running import LOOPS, assert_runs_as_keras, exported, operators, run
+from onnx_running import (
+    LOOPS,
+    assert_runs_as_keras,
+    exported,
+    keras_weights,
+    operators,
+    run,
+)
 
 import lstmgraph
 from lstmgraph.export.onnx import onnx_model, onnx_obstacles
@@ -269,6 +276,19 @@ OBSTACLES = {
         ("layers", "each", "layer"),
         "would read the mask step by step",
     ),
+    "mask of several axes": (
+        """
+        inputs: {x: {shape: [time, 5, 4]}, mask: {shape: [time], dtype: bool}}
+        layers:
+          each: {type: time_distributed, input: x, layer: {type: dense, units: 4},
+                 mask: {input: mask}}
+          seen: {type: multi_head_attention, input: {query: each, value: x}, num_heads: 1,
+                 key_dim: 2}
+        outputs: {found: seen}
+        """,
+        ("layers", "seen", "mask"),
+        "masks of attention over more than one axis",
+    ),
     "integers": (
         """
         inputs: {x: {shape: [3], dtype: int32}}
@@ -317,6 +337,14 @@ def test_obstacles_say_where_and_why(name: str) -> None:
     assert reason in found[0][1]
     with pytest.raises(ValueError, match=path[-1] if isinstance(path[-1], str) else "cells"):
         onnx_model(compiled, {})
+
+
+def test_weights_that_are_missing_are_named() -> None:
+    recipe = lstmgraph.load(RECIPES / "speaker-classifier.yaml")
+    weights = keras_weights(recipe.build())
+    del weights["speaker"]
+    with pytest.raises(ValueError, match="weights of 'speaker'"):
+        onnx_model(recipe._compiled, weights)
 
 
 def test_keras_still_gets_sparsemax_wrong() -> None:

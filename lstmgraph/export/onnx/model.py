@@ -43,7 +43,8 @@ def onnx_model(compiled: CompiledRecipe, weights: Mapping[str, Sequence[np.ndarr
         weights: of each Keras layer that has some, by its name: what ``get_weights()`` returns.
 
     Raises:
-        ValueError: the recipe has an obstacle, which ``onnx_obstacles`` tells beforehand.
+        ValueError: the recipe has an obstacle, which ``onnx_obstacles`` tells beforehand; or the
+            weights of a layer are missing.
     """
     for path, reason in onnx_obstacles(compiled):
         raise ValueError(f"{'.'.join(map(str, path))}: {reason}")
@@ -75,6 +76,8 @@ class _Lowering:
     def add(self, node: Node) -> None:
         self.builder.scope = node.name
         weights = self.weights.get(node.name, ())
+        if node.parameters.total and not weights:
+            raise ValueError(f"the weights of '{node.name}' are missing")
         if node.recurrence:
             lower_recurrent(node, node.recurrence, self.values, self.masks, weights)
             return

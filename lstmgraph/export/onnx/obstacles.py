@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import CELLS
@@ -10,10 +10,11 @@ from lstmgraph.dtypes import is_float
 from lstmgraph.export.onnx import activations
 from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent_operator import ACTIVATIONS, cell_activations
-from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.graph import Graph, Node, Port, Recurrence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.diagnostics import Path
 
@@ -36,6 +37,36 @@ READS_MASK = frozenset({"GlobalAveragePooling1D", "Softmax"})
 """Layers whose result depends on a mask, which TimeDistributed hands to them step by step."""
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A layer, or one inside another."""
+
+    node: Node
+    kind: str
+    arguments: Mapping[str, Any]
+    path: Path
+    reads: str
+    """The dtype of the first input."""
+
+    @property
+    def gives(self) -> str:
+        """The dtype of the outputs."""
+        return next(spec.dtype for spec in self.node.outputs.values())
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether another layer is around it."""
+        return self.path != self.node.path
+
+    def inner(self) -> Iterator[_Part]:
+        """This layer, and all that are inside it."""
+        yield self
+        layer = self.arguments.get("layer")
+        if isinstance(layer, dict):
+            path = (*self.path, "layer")
+            yield from replace(self, kind=layer["type"], arguments=layer, path=path).inner()
+
+
 def onnx_obstacles(compiled: CompiledRecipe) -> list[Obstacle]:
     """What keeps a recipe from ONNX: each with its path in the recipe, and the reason.
 
@@ -43,12 +74,14 @@ def onnx_obstacles(compiled: CompiledRecipe) -> list[Obstacle]:
     """
     graph = compiled.graph
     dtypes = {Port(name): tensor.spec.dtype for name, tensor in graph.inputs.items()}
-    found: list[Obstacle] = []
+    found = list(_of_inputs(graph))
     for node in graph.nodes:
-        found += _of_node(node)
-        found += _of_integers(node, [dtypes[port] for port in node.inputs])
+        part = _Part(node, node.op, node.arguments, node.path, dtypes[node.inputs[0]])
+        found += [obstacle for each in part.inner() for obstacle in _of_part(each)]
+        if node.recurrence:
+            found += _of_recurrent(node, node.recurrence)
         dtypes |= {Port(node.name, output): spec.dtype for output, spec in node.outputs.items()}
-    found += [*_of_inputs(graph), *_of_outputs(graph, dtypes)]
+    found += _of_outputs(graph, dtypes)
     return list(dict.fromkeys(found))  # layers of a stack say it once
 
 
@@ -75,53 +108,48 @@ def _of_outputs(graph: Graph, dtypes: Mapping[Port, str]) -> Iterator[Obstacle]:
             yield graph.output_paths[name], reason
 
 
-def _of_integers(node: Node, dtypes: list[str]) -> Iterator[Obstacle]:
-    if node.op in ROUNDS_INTEGERS and not is_float(dtypes[0]):
-        reason = f"Keras rounds what {node.op} makes of integers: give it numbers of float32"
-        yield (*node.path, "input"), reason
-
-
-def _of_node(node: Node) -> Iterator[Obstacle]:
-    if node.recurrence:
-        yield from _of_recurrent(node, node.recurrence)
-    elif node.op not in LOWERINGS:
-        yield node.path, f"{node.op} cannot be written as ONNX"
-    else:
-        yield from _of_layer(node)
-    is_float64 = any(spec.dtype == "float64" for spec in node.outputs.values())
-    if is_float64 and _kinds(node) & FLOAT32_ONLY:
+def _of_part(part: _Part) -> Iterator[Obstacle]:
+    where = f" inside {part.node.op}" if part.is_inside else ""
+    if part.kind not in LOWERINGS and not part.node.recurrence:
+        yield part.path, f"{part.kind}{where} cannot be written as ONNX"
+    if part.kind in FLOAT32_ONLY and part.gives == "float64":
         reason = (
-            f"onnxruntime computes {node.op} in float32 only, and '{node.name}' is float64: write "
-            "`dtype_policy: float32`"
+            f"onnxruntime computes {part.kind} in float32 only, and '{part.node.name}' is float64: "
+            "write `dtype_policy: float32`"
         )
-        yield (*node.path, "dtype_policy"), reason
+        yield (*part.node.path, "dtype_policy"), reason
+    if part.kind in ROUNDS_INTEGERS and not is_float(part.reads):
+        reason = f"Keras rounds what {part.kind} makes of integers: give it numbers of float32"
+        yield (*part.node.path, "input"), reason
+    if part.kind in READS_MASK and part.is_inside and part.node.mask:
+        yield part.path, f"{part.kind}{where} would read the mask step by step"
+    if part.kind.startswith("ConvLSTM") and part.is_inside:
+        yield part.path, f"{part.kind}{where} cannot be written as ONNX"
+    if not part.node.recurrence:
+        yield from _of_activations(part)
+    yield from _of_arguments(part)
 
 
-def _kinds(node: Node) -> set[str]:
-    """The layer, and the one inside it."""
-    inner = node.arguments.get("layer")
-    return {node.op, inner["type"]} if isinstance(inner, dict) else {node.op}
-
-
-def _of_layer(node: Node) -> Iterator[Obstacle]:
-    if node.op in LIMITS:
-        for argument, reason in LIMITS[node.op](node):
-            yield (*node.path, argument), reason
-    yield from _of_activations(node.arguments, node.path, node.outputs["output"].dtype)
-    if isinstance(node.arguments.get("layer"), dict):
-        inner, path = node.arguments["layer"], (*node.path, "layer")
-        yield from _of_activations(inner, path, node.outputs["output"].dtype)
-
-
-def _of_activations(arguments: Mapping[str, Any], path: Path, dtype: str) -> Iterator[Obstacle]:
+def _of_activations(part: _Part) -> Iterator[Obstacle]:
     for argument in ("activation", "recurrent_activation"):
-        name = arguments.get(argument) or "linear"
+        name = part.arguments.get(argument) or "linear"
         if name not in activations.ACTIVATIONS:
             reason = f"Keras's {name} gives shares that do not sum to one: use softmax"
-            yield (*path, argument), reason
-        elif name == "gelu" and dtype == "float64":
+            yield (*part.path, argument), reason
+        elif name == "gelu" and part.gives == "float64":
             reason = "onnxruntime computes gelu in float32 only, and this layer is float64"
-            yield (*path, argument), reason
+            yield (*part.path, argument), reason
+
+
+def _of_arguments(part: _Part) -> Iterator[Obstacle]:
+    interpolation = part.arguments.get("interpolation", "nearest")
+    if interpolation != "nearest" and part.kind in LOWERINGS:
+        reason = f"only nearest values can be written as ONNX, not {interpolation}"
+        yield (*part.path, "interpolation"), reason
+    rank = len(next(iter(part.node.outputs.values())).shape)
+    if part.kind == "MultiHeadAttention" and any(part.node.input_masks) and rank > 3:
+        reason = "masks of attention over more than one axis cannot be written as ONNX"
+        yield (*part.path, "mask"), reason
 
 
 def _of_recurrent(node: Node, recurrence: Recurrence) -> Iterator[Obstacle]:
@@ -143,37 +171,3 @@ def _of_recurrent(node: Node, recurrence: Recurrence) -> Iterator[Obstacle]:
                     f"{', '.join(sorted(ACTIVATIONS))}"
                 )
                 yield (*path, argument), reason
-
-
-Limits = Iterator[tuple[str, str]]
-"""Arguments that are at fault, and why."""
-
-
-def _of_inner(node: Node) -> Limits:
-    kind = node.arguments["layer"]["type"]
-    if kind not in LOWERINGS:
-        yield "layer", f"{kind} inside {node.op} cannot be written as ONNX"
-    elif node.op == "TimeDistributed" and node.mask and kind in READS_MASK:
-        yield "layer", f"{kind} would read the mask step by step, which ONNX is not given"
-    elif not is_stepwise(node.op, node.arguments) and kind.startswith("ConvLSTM"):
-        yield "layer", f"{kind} inside {node.op} cannot be written as ONNX"
-
-
-def _of_interpolation(node: Node) -> Limits:
-    kind = node.arguments.get("interpolation", "nearest")
-    if kind != "nearest":
-        yield "interpolation", f"only nearest values can be written as ONNX, not {kind}"
-
-
-def _of_heads(node: Node) -> Limits:
-    if any(node.input_masks) and len(node.outputs["output"].shape) > 3:
-        yield "mask", "masks of attention over more than one axis cannot be written as ONNX"
-
-
-LIMITS: Mapping[str, Callable[[Node], Limits]] = {
-    "MultiHeadAttention": _of_heads,
-    "SpectralNormalization": _of_inner,
-    "TimeDistributed": _of_inner,
-    "UpSampling2D": _of_interpolation,
-}
-"""Arguments that the lowering of a layer does not know."""
