@@ -414,7 +414,7 @@ def test_yaml_and_json_are_the_same_recipe(data: dict[str, Any]) -> None:
 @examples(100)
 @given(shipped_or_generated())
 def test_completing_twice_is_completing_once(data: dict[str, Any]) -> None:
-    completed = complete(data)
+    completed = complete(compiled(json.dumps(data)).document.data)
     assert complete(completed) == completed
 
 

@@ -316,15 +316,6 @@ OBSTACLES = {
         ("inputs", "x"),
         "declare 'x' float32",
     ),
-    "bfloat16 output": (
-        """
-        inputs: {x: {shape: [3]}}
-        layers: {d: {type: dense, input: x, units: 2, dtype_policy: mixed_bfloat16}}
-        outputs: {found: d}
-        """,
-        ("outputs", "found"),
-        "compute the output 'found' with `dtype_policy: float32`",
-    ),
 }
 
 
