@@ -24,7 +24,7 @@ INVALID = ROOT / "tests" / "recipes" / "invalid"
 WRONG = str(INVALID / "several" / "names-everywhere.yaml")
 MAIN = "from lstmgraph.cli import main; main()"
 CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-COMMANDS = ("validate", "explain", "build", "schema")
+COMMANDS = ("validate", "explain", "build", "export", "schema")
 READING = ("validate", "explain", "build")
 DIAGNOSTIC_KEYS = [
     "code",

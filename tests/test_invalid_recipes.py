@@ -25,7 +25,8 @@ PACKAGE = TESTS.parent / "lstmgraph"
 INVALID = sorted((TESTS / "recipes" / "invalid").rglob("*.yaml"))
 SHIPPED = sorted((TESTS.parent / "recipes").glob("*.yaml"))
 EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M)
-FOUND_WHEN_BUILDING = {"L901"}
+FOUND_WHEN_BUILDING = {"L801", "L802", "L803", "L804", "L901"}
+"""Or when exporting: no recipe is wrong then."""
 
 
 def expectations(path: Path) -> list[re.Match[str]]:
