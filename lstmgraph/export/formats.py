@@ -71,7 +71,7 @@ class ExportOptions:
             raise ValueError(f"a tolerance is at least 0 and less than 1, not {self.tolerance}")
 
     def check(self, formats: Collection[str], own_batch_size: int | None) -> None:
-        """Hold the options against what is exported; a recipe's batches may have a size of their own.
+        """Hold the options against what is exported, and the recipe's own size of batches.
 
         Raises:
             ValueError: an option is for another format, or the batches have another size.
