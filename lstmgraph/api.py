@@ -219,7 +219,8 @@ class Recipe:
                 the format's ending.
             format: ``keras`` (NAME.keras), ``saved_model`` (a folder NAME.saved_model), ``onnx``
                 (NAME.onnx) or ``litert`` (NAME.tflite).
-            kernel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where it is.
+            kernel: of a SavedModel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where
+                this machine has it, and the file then needs a GPU too.
             batch_size: rows of every batch in a LiteRT file; 1, or the recipe's, where it is None.
             tolerance: how far an output may be off, in parts of its greatest value; chosen by dtype
                 where it is None.

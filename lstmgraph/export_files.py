@@ -78,10 +78,6 @@ class ExportRequest:
         return export_files(recipe._compiled, model, self.targets(recipe), self._options(recipe))
 
     def _options(self, recipe: Recipe) -> ExportOptions:
-        if self.batch_size is not None and "litert" not in self.formats:
-            raise ValueError(
-                "a batch size is for format litert: the others take any number of rows"
-            )
-        return ExportOptions(self.kernel, self.batch_size, self.tolerance).checked(
-            recipe._compiled.graph.batch_size
-        )
+        options = ExportOptions(self.kernel, self.batch_size, self.tolerance)
+        options.check(self.formats, recipe._compiled.graph.batch_size)
+        return options

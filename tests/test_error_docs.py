@@ -11,6 +11,7 @@ import pytest
 import lstmgraph
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
+from lstmgraph.export import check_obstacles
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
@@ -24,7 +25,6 @@ NO_EXAMPLE = {
     "L761",
     "L762",
     "L763",
-    "L801",
     "L802",
     "L803",
     "L804",
@@ -40,6 +40,8 @@ class Section:
     code: str
     wrong: str | None
     right: str | None
+    formats: tuple[str, ...] = ()
+    """Of errors of exports: the formats that the section is about."""
 
 
 def sections() -> dict[str, Section]:
@@ -48,7 +50,8 @@ def sections() -> dict[str, Section]:
     for part in parts:
         code = part[:4]
         assert code not in found
-        found[code] = Section(code, _block("Wrong", part), _block("Right", part))
+        formats = tuple(re.findall(r"`--format (\w+)`", part))
+        found[code] = Section(code, _block("Wrong", part), _block("Right", part), formats)
     return found
 
 
@@ -61,14 +64,15 @@ SECTIONS = sections()
 EXAMPLES = [section for section in SECTIONS.values() if section.wrong]
 
 
-def codes(example: str) -> set[str]:
+def codes(example: str, formats: tuple[str, ...] = ()) -> set[str]:
     """The codes that `example`, a part of the page's recipe or a ``--set`` for it, is given."""
     overrides = re.findall(r"--set (\S+)", example)
     alone = parse_document("" if overrides else example)
     if alone.diagnostics and not overrides:
         return {found.code for found in alone.diagnostics.found}
     try:
-        lstmgraph.load(_merged({} if overrides else alone.data), overrides=overrides)
+        recipe = lstmgraph.load(_merged({} if overrides else alone.data), overrides=overrides)
+        check_obstacles(recipe._compiled, formats)
     except RecipeError as error:
         return {found.code for found in error.diagnostics}
     return set()
@@ -103,9 +107,9 @@ def test_the_page_s_recipe_is_right() -> None:
 
 @pytest.mark.parametrize("section", EXAMPLES, ids=lambda section: section.code)
 def test_the_wrong_example_is_given_its_code(section: Section) -> None:
-    assert codes(section.wrong or "") == {section.code}
+    assert codes(section.wrong or "", section.formats) == {section.code}
 
 
 @pytest.mark.parametrize("section", EXAMPLES, ids=lambda section: section.code)
 def test_the_right_example_is_accepted(section: Section) -> None:
-    assert codes(section.right or "") == set()
+    assert codes(section.right or "", section.formats) == set()

@@ -124,6 +124,7 @@ def test_files_stay_without_force(recipe: str, tmp_path) -> None:
     ("options", "says"),
     [
         (("--format", "keras", "--batch-size", "2"), "a batch size is for format litert"),
+        (("--format", "onnx", "--kernel", "auto"), "a kernel is for format saved_model"),
         (("--format", "litert", "--batch-size", "0"), "--batch-size"),
         (("--format", "keras", "--tolerance", "2"), "at least 0 and less than 1, not 2.0"),
         (("--format", "tf"), "--format"),

@@ -92,10 +92,12 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     set_values: SetValues = None,
     kernel: Annotated[
         ExportKernel,
-        typer.Option(help="standard runs anywhere; auto keeps cuDNN, and then needs a GPU."),
+        typer.Option(
+            help="For saved_model: standard runs anywhere; auto keeps cuDNN, and then needs a GPU."
+        ),
     ] = ExportKernel.standard,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows of each batch, for litert only.  [default: 1]")
+        int | None, typer.Option(min=1, help="For litert: rows of each batch.  [default: 1]")
     ] = None,
     tolerance: Annotated[
         float | None,

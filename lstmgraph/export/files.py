@@ -62,19 +62,27 @@ def export_files(
     """
     for name in targets:
         FORMATS[name].check_packages()
-    options.checked(compiled.graph.batch_size)
+    options.check(targets, compiled.graph.batch_size)
     check_obstacles(compiled, targets)
-    job = ExportJob(compiled, model, inference_model(compiled, model, options.kernel), options)
-    references = _References(job)
+    kernels = {name: options.kernel if name == SAVED_MODEL else "standard" for name in targets}
+    jobs = {
+        kernel: ExportJob(compiled, model, inference_model(compiled, model, kernel), options)
+        for kernel in dict.fromkeys(kernels.values())
+    }
+    references = _References(compiled, model)
     with ExitStack() as stack:
-        return [_export(job, name, path, references, stack) for name, path in targets.items()]
+        return [
+            _export(jobs[kernels[name]], name, path, references, stack)
+            for name, path in targets.items()
+        ]
 
 
 class _References:
     """Random batches and what the model makes of them, once for each number of rows."""
 
-    def __init__(self, job: ExportJob) -> None:
-        self.job = job
+    def __init__(self, compiled: CompiledRecipe, model: keras.Model) -> None:
+        self.compiled = compiled
+        self.model = model
         self.made: dict[int | None, tuple[list[Arrays], list[Arrays]]] = {}
 
     def batches_and_outputs(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
@@ -83,15 +91,16 @@ class _References:
         return self.made[rows]
 
     def _make(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
+        graph = self.compiled.graph
         errors: list[Exception] = []
         for smallest in SMALLEST_SIZES:
             try:
-                batches = list(sample_batches(self.job.graph, batch_size=rows, smallest=smallest))
-                return batches, model_outputs(self.job.model, batches)
+                batches = list(sample_batches(graph, batch_size=rows, smallest=smallest))
+                return batches, model_outputs(self.model, batches)
             except Exception as error:
                 errors.append(error)
-        mistake = as_refusal(self.job.graph, "the model itself", errors[-1])
-        raise export_error(self.job.compiled, [mistake]) from errors[-1]
+        mistake = as_refusal(graph, "the model itself", errors[-1])
+        raise export_error(self.compiled, [mistake]) from errors[-1]
 
 
 def _export(

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 KERAS, SAVED_MODEL, ONNX, LITERT = "keras", "saved_model", "onnx", "litert"
@@ -55,8 +55,8 @@ class ExportOptions:
     """
 
     kernel: str = "standard"
-    """``standard`` runs on any machine; ``auto`` keeps cuDNN where this machine has it, and the
-    exported model then needs a GPU too."""
+    """Of a SavedModel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where this machine
+    has it, and the exported model then needs a GPU too."""
     batch_size: int | None = None
     """Rows of every batch of a LiteRT file; 1, or the recipe's, where it is None."""
     tolerance: float | None = None
@@ -70,14 +70,19 @@ class ExportOptions:
         if self.tolerance is not None and not 0 <= self.tolerance < 1:
             raise ValueError(f"a tolerance is at least 0 and less than 1, not {self.tolerance}")
 
-    def checked(self, own_batch_size: int | None) -> ExportOptions:
-        """These options, for a recipe whose batches have `own_batch_size` rows.
+    def check(self, formats: Collection[str], own_batch_size: int | None) -> None:
+        """Hold the options against what is exported, and the recipe's own size of batches.
 
         Raises:
-            ValueError: they ask for batches of another size.
+            ValueError: an option is for another format, or the batches have another size.
         """
-        if None not in (own_batch_size, self.batch_size) and own_batch_size != self.batch_size:
+        if self.kernel == "auto" and SAVED_MODEL not in formats:
+            raise ValueError(f"a kernel is for format {SAVED_MODEL}: the others hold no cuDNN")
+        if self.batch_size is None:
+            return
+        if LITERT not in formats:
+            raise ValueError(f"a batch size is for format {LITERT}: the others take any rows")
+        if own_batch_size not in (None, self.batch_size):
             raise ValueError(
                 f"batches of this recipe have {own_batch_size} rows, not {self.batch_size}"
             )
-        return self

@@ -99,21 +99,21 @@ def weight_mistakes(
     holder: str,
 ) -> Iterator[ExportMistake]:
     """Where the weights that `holder` has are not those of the recipe's layers, by layer name."""
+    hint = "give the recipe that it was trained with, `--set` values included"
     paths = {node.name: node.path for node in compiled.graph.nodes}
     for name, shapes in wanted.items():
         path = paths.get(name, ("layers",))
         if name not in found:
-            yield ExportMistake("L804", path, f"{holder} has no weights for '{name}'")
+            yield ExportMistake("L804", path, f"{holder} has no weights for '{name}'", hint)
         elif found[name] != shapes:
             message = (
                 f"the weights of '{name}' have the shapes {_listed(shapes)}; those of {holder}, "
                 f"{_listed(found[name])}"
             )
-            yield ExportMistake("L804", path, message, "give the recipe that it was trained with")
+            yield ExportMistake("L804", path, message, hint)
     for name in found:
         if name not in wanted:
             message = f"{holder} has weights for '{name}', which is not a layer of the recipe"
-            hint = "give the recipe that it was trained with"
             yield ExportMistake("L804", ("layers",), message, hint)
 
 

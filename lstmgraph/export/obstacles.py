@@ -35,7 +35,7 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
         from lstmgraph.export.onnx import onnx_obstacles  # noqa: PLC0415 - in an extra
 
         for path, message in onnx_obstacles(compiled):
-            yield ExportMistake("L801", path, message)
+            yield ExportMistake("L801", path, message, "change this, or choose another format")
 
 
 def _litert_dtypes(compiled: CompiledRecipe) -> Iterator[ExportMistake]:

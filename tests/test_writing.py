@@ -1,0 +1,83 @@
+"""Files and folders appear whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lstmgraph.writing import atomic_folder, made_folder, obstacle
+
+
+def filled(folder: Path, text: str) -> Path:
+    (folder / "inside").mkdir(parents=True)
+    (folder / "inside" / "file").write_text(text)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def test_a_folder_gets_its_name_when_the_block_ends(tmp_path) -> None:
+    with atomic_folder(tmp_path / "a.model") as temporary:
+        filled(temporary, "new")
+        assert temporary.suffix == ".model"
+        assert not (tmp_path / "a.model").exists()
+    assert contents(tmp_path) == {"a.model/inside/file": "new"}
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path) -> None:
+    (filled(tmp_path / "a", "old") / "more").write_text("old")
+    with atomic_folder(tmp_path / "a") as temporary:
+        filled(temporary, "new")
+    assert contents(tmp_path) == {"a/inside/file": "new"}
+
+
+def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path) -> None:
+    filled(tmp_path / "a", "old")
+    with pytest.raises(KeyError), atomic_folder(tmp_path / "a") as temporary:
+        raise KeyError(filled(temporary, "half"))
+    assert contents(tmp_path) == {"a/inside/file": "old"}
+
+
+def test_the_old_folder_comes_back_where_the_new_one_gets_no_name(tmp_path, monkeypatch) -> None:
+    filled(tmp_path / "a", "old")
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if ".tmp" in path.name:
+            raise OSError("no space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="no space"), atomic_folder(tmp_path / "a") as temporary:
+        filled(temporary, "new")
+    assert contents(tmp_path) == {"a/inside/file": "old"}
+
+
+def test_folders_are_made_and_go_again_where_the_block_fails(tmp_path) -> None:
+    with made_folder(tmp_path / "kept" / "deep"):
+        pass
+    with pytest.raises(KeyError), made_folder(tmp_path / "kept" / "gone" / "deep"):
+        raise KeyError
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["deep"]
+
+
+def test_folders_that_hold_something_by_then_stay(tmp_path) -> None:
+    with pytest.raises(KeyError), made_folder(tmp_path / "new" / "deep"):
+        raise KeyError((tmp_path / "new" / "mine").write_text("mine"))
+    assert contents(tmp_path) == {"new/mine": "mine"}
+
+
+def test_obstacles_are_named(tmp_path) -> None:
+    filled(tmp_path / "a", "old")
+    paths = [tmp_path / "a", tmp_path / "b"]
+    assert f"{tmp_path / 'a'} would be overwritten" in str(
+        obstacle(tmp_path, paths, overwrite=False)
+    )
+    assert obstacle(tmp_path, paths, overwrite=True) is None
+    assert obstacle(tmp_path / "new", [tmp_path / "new" / "a"], overwrite=False) is None
+    file = tmp_path / "a" / "inside" / "file"
+    assert obstacle(file / "x", [], overwrite=True) == f"{file} is not a folder"
