@@ -43,7 +43,7 @@ def check(data: dict[str, Any], tolerance: float) -> None:
     assert not LOOPS & set(operators(proto))
 
 
-@examples(30)
+@examples(20)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_are_kerass(generated: Generated) -> None:
     check(without_promises(in_one_precision(generated.data, "float32")), 1e-5)
