@@ -10,7 +10,6 @@ from lstmgraph.document import parse_document, read_document
 from lstmgraph.machine import Machine, this_machine
 from lstmgraph.overrides import Overrides, apply_overrides
 from lstmgraph.report import Explanation, explain
-from lstmgraph.resources import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import keras_tuner
     import numpy as np
 
+    from lstmgraph.derived_models import Derived
     from lstmgraph.export import ExportReport
     from lstmgraph.space import Space
     from lstmgraph.training import Examples, TrainingResult
@@ -79,20 +79,57 @@ class Recipe:
 
         return build_model(self._compiled)
 
-    def save(self, model: keras.Model, path: str | Path) -> None:
+    def models(self) -> dict[str, keras.Model]:
+        """Build the model, and every further one of ``models:``, with the same layers.
+
+        Returns:
+            The main model by the recipe's name, the others by their own; the start model of a step
+            model ``step`` is ``step.start``. A layer that stands in several is one object, so that
+            training one model trains all. Only the main model is compiled.
+
+        Raises:
+            RecipeError: as ``build`` does.
+        """
+        from lstmgraph.lowering import build_models  # noqa: PLC0415 - imports TensorFlow
+
+        graphs = {name: further.graph for name, further in self._compiled.models.items()}
+        main, others = build_models(self._compiled, graphs)
+        return {self.name: main, **others}
+
+    def derive(self, kind: str, model: keras.Model | None = None) -> Derived:
+        """Build a model that follows from the graph: ``encoder``, ``decoder`` or ``step``.
+
+        Args:
+            kind: what to derive; the recipe need not name it under ``models:``.
+            model: a model of this recipe, whose weights are copied by the names of its layers;
+                fresh ones where it is None.
+
+        Raises:
+            RecipeError: the graph does not allow it, with the node and the reason (L834).
+            ValueError: `kind` is none of the three, or `model` is not one of this recipe.
+        """
+        from lstmgraph.derived_models import derive  # noqa: PLC0415 - only where it is asked for
+
+        return derive(self._compiled, kind, model)
+
+    def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
         """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
+
+        `further` is the model's name under ``models:``, where it is not the main one.
 
         The file holds the recipe too: ``load_model`` runs it on the kernels that the recipe says,
         and ``load`` reads the recipe again. ``keras.models.load_model`` loads it as any other.
 
         Raises:
-            ValueError: `path` does not end in ``.keras``.
+            ValueError: `path` does not end in ``.keras``, or the recipe has no such further model.
         """
         if Path(path).suffix != ".keras":
             raise ValueError(f"{path}: a model file ends in .keras")
+        if further and further not in self._compiled.models:
+            raise ValueError(f"the recipe has no further model {further}")
         from lstmgraph.model_files import save_model  # noqa: PLC0415 - imports TensorFlow
 
-        save_model(model, self.resolved(), Path(path))
+        save_model(model, self.resolved(), Path(path), further)
 
     def train(  # noqa: PLR0913 - each says one thing
         self,
@@ -314,15 +351,3 @@ def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model
     from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
 
     return load_as(compiled, Path(path))
-
-
-def packaged_recipe(name: str) -> Path:
-    """The path of a recipe that comes with the package: ``packaged_recipe("speaker-classifier")``.
-
-    Raises:
-        ValueError: there is none of that name; the message lists those that there are.
-    """
-    found = {path.stem: path for path in sorted(folder("recipes").glob("*.yaml"))}
-    if name not in found:
-        raise ValueError(f"no packaged recipe '{name}'; there are: {', '.join(found)}")
-    return found[name]

@@ -31,6 +31,7 @@ ROOMS = (
     ("api",),
     ("export",),
     ("training",),
+    ("derived_models",),
     ("model_files", "carried"),
     ("data",),
     ("report", "tables", "resolved", "writing", "quiet"),
