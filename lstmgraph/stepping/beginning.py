@@ -1,0 +1,109 @@
+"""What streams begin with: states and contexts, from zeros or from the recipe's initial sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.stepping.arrays import Arrays, as_array, named, with_rows
+from lstmgraph.stepping.compiled import compiled, to_array, to_tensor
+from lstmgraph.stepping.functions import names_of
+from lstmgraph.stepping.source import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import keras
+
+    from lstmgraph.derived_models import Derived
+    from lstmgraph.graph import GraphInput
+    from lstmgraph.tensors import TensorSpec
+
+
+class Beginning:
+    """Computes the states and contexts that rows begin with."""
+
+    def __init__(self, derived: Derived) -> None:
+        self.plan = plan_of(derived)
+        self.model = derived.start
+        self.inputs = _inputs(derived)
+        """What must be given, by name; empty where streams begin by themselves."""
+        self._compiled: Callable[..., Sequence[Any]] | None = None
+        names = names_of(self.plan)
+        self.kept = (*names.states, *names.contexts)
+        """What is computed: states, and contexts that hold for all steps."""
+
+    def __call__(self, given: Any, rows: int) -> tuple[Arrays, Arrays]:
+        """States and contexts of `rows` rows, and the outputs that are known before the first step.
+
+        Raises:
+            ValueError: an input is missing, unknown, or of another shape or dtype.
+        """
+        found = named(given, tuple(self.inputs), "start") if self.inputs else {}
+        arrays = {
+            name: as_array(found[name], _shape(tensor, rows), tensor.spec.dtype, name)
+            for name, tensor in self.inputs.items()
+        }
+        made = self._started(arrays, rows)
+        kept: Arrays = {}
+        for state in self.plan.states:
+            zeros = np.zeros(with_rows(state.spec, rows), state.spec.dtype)  # type: ignore[arg-type]
+            kept[state.name] = made.get(state.name, arrays.get(state.given or state.name, zeros))
+        for context in self.plan.contexts:
+            if context.name in self.kept:
+                kept[context.name] = made.get(context.name, arrays.get(context.name))
+        outputs = {
+            name: made[name]
+            for name, kind in self.plan.outputs.items()
+            if kind == "start" and name in made
+        }
+        return kept, outputs
+
+    def _started(self, arrays: Arrays, rows: int) -> Arrays:
+        if self.model is None:
+            return {}
+        feed = {name: arrays[name] for name in self.model.input if name != self.plan.rows}
+        if self.plan.rows:
+            feed[self.plan.rows] = np.zeros(rows, "int32")
+        if self._compiled is None:
+            self._compiled = _function(self.model)
+        tensors = self._compiled(*(to_tensor(feed[name]) for name in self.model.input))
+        pairs = zip(sorted(self.model.output), tensors, strict=True)
+        return {name: np.asarray(to_array(tensor)) for name, tensor in pairs}
+
+
+def _function(model: keras.Model) -> Callable[..., Sequence[Any]]:
+    """`model` of tensors by position; in the order of their names, it gives its outputs."""
+    names = list(model.input)
+
+    def start(*tensors: Any) -> list[Any]:
+        outputs: Mapping[str, Any] = model(dict(zip(names, tensors, strict=True)))
+        return [outputs[name] for name in sorted(outputs)]
+
+    signature = [(tuple(tensor.shape), tensor.dtype) for tensor in model.input.values()]
+    return compiled(start, signature, xla=False)
+
+
+def _inputs(derived: Derived) -> dict[str, GraphInput]:
+    """Inputs of the start model, and what the step model is given from outside.
+
+    Where the weights of the start model are not there, its outputs themselves.
+    """
+    plan = plan_of(derived)
+    found: dict[str, GraphInput] = {}
+    if plan.start and derived.start:
+        found |= {name: t for name, t in plan.start.inputs.items() if name != plan.rows}
+    for context in plan.contexts:
+        if (not context.started or not derived.start) and context.name in plan.step.inputs:
+            found[context.name] = plan.step.inputs[context.name]
+    for state in plan.states:
+        if state.given or (state.started and not derived.start):
+            found[state.given or state.name] = plan.step.inputs[state.name]
+    return found
+
+
+def _shape(tensor: GraphInput, rows: int) -> tuple[int | str | None, ...]:
+    spec: TensorSpec = tensor.spec
+    shape = with_rows(spec, rows)
+    return (shape[1], shape[0], *shape[2:]) if tensor.time_major else shape
