@@ -40,7 +40,7 @@ class Beginning:
         Raises:
             ValueError: an input is missing, unknown, or of another shape or dtype.
         """
-        found = named(given, tuple(self.inputs), "start") if self.inputs else {}
+        found = named({} if given is None else given, tuple(self.inputs), "start")
         arrays = {
             name: as_array(found[name], _shape(tensor, rows), tensor.spec.dtype, name)
             for name, tensor in self.inputs.items()

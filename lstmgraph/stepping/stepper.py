@@ -109,6 +109,21 @@ class Stepper:
         self.position[which] = 0
         return outputs
 
+    def beginning(self, given: Any = None, *, rows: int | None = None) -> Arrays:
+        """States and contexts by name, as `start` would make them; no stream changes.
+
+        Args:
+            given: what `start` takes; where it is None, the streams as they are now, or as they
+                begin by themselves, where `rows` is another number than theirs.
+            rows: how many there are.
+
+        Raises:
+            ValueError: as `start` does.
+        """
+        if given is None and self._now is not None and rows in {None, self.rows}:
+            return self._arrays()
+        return self._beginning(given, rows or self.rows)[0]
+
     def reset(self, rows: Any = None) -> None:
         """Let streams begin again, as `start` left them; all, or only `rows`, such as ``[0, 3]``.
 

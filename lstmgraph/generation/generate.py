@@ -1,0 +1,149 @@
+"""``generate``: greedy search, beam search, and drawing with a temperature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from lstmgraph.generation.decoder import Decoder, decoder_of
+from lstmgraph.generation.loop import Search, write
+from lstmgraph.stepping import Stepper
+from lstmgraph.stepping.arrays import as_array
+from lstmgraph.stepping.compiled import compiled, to_array, to_tensor
+from lstmgraph.stepping.functions import names_of, signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lstmgraph.api import Recipe
+    from lstmgraph.stepping.source import Source
+
+
+class Generated(NamedTuple):
+    """What was written: with ``return_beams`` each has an axis of beams after the rows."""
+
+    tokens: np.ndarray
+    """(rows, max_steps), int32; after the end, the end token."""
+    lengths: np.ndarray
+    """(rows,), int32: tokens before the end, so that ``tokens[row, :lengths[row]]`` is the text."""
+    scores: np.ndarray
+    """(rows,), float32: the sum of the log-probabilities of its tokens, the end token's too."""
+
+
+def generate(  # noqa: PLR0913 - each says one thing
+    source: Stepper | Source,
+    start_inputs: Any = None,
+    *,
+    start_token: Any,
+    max_steps: int,
+    end_token: int | None = None,
+    beams: int = 1,
+    temperature: float | None = None,
+    seed: int | None = None,
+    return_beams: bool = False,
+    output: str | None = None,
+    from_logits: bool | None = None,
+    recipe: Recipe | None = None,
+) -> Generated:
+    """Write sequences, each token read as the next step's input.
+
+    With one beam and no temperature the likeliest token follows (greedy search). With more beams,
+    those sequences are kept whose tokens are likeliest together. With a temperature tokens are
+    drawn.
+
+    Args:
+        source: a Stepper, which keeps what is compiled for the next call; or what one is made from.
+        start_inputs: what `Stepper.start` takes, of any number of rows; where it is None, the
+            streams of the Stepper go on from where they are. They stay there.
+        start_token: the first token that is read: one, or one for each row.
+        max_steps: most tokens to write.
+        end_token: where it is written, a sequence ends.
+        beams: sequences that are kept for each row.
+        temperature: divides the log-probabilities before a token is drawn: 1 draws by the model's
+            own probabilities, less makes the likely ones likelier.
+        seed: of what is drawn: the same gives the same tokens; None gives others each time.
+        return_beams: give all beams, the best first; a beam for which there was no sequence has a
+            score of minus infinity.
+        output: of the recipe, the probabilities of the next token; needed where it has several.
+        from_logits: whether that output is logits; where it is None, the activation of its last
+            layer says so.
+        recipe: of a model, as of a Stepper.
+
+    Raises:
+        ValueError: the recipe does not read one token a step, or an argument does not fit.
+    """
+    search = _search(max_steps, beams, end_token, temperature, all_beams=return_beams)
+    stepper = source if isinstance(source, Stepper) else Stepper(source, recipe)
+    decoder = decoder_of(stepper.derived, output, from_logits)
+    if end_token is not None and not 0 <= end_token < decoder.tokens:
+        raise ValueError(f"end_token is one of 0 to {decoder.tokens - 1}; given: {end_token}")
+    start = stepper.beginning(start_inputs, rows=_count(start_inputs, start_token))
+    rows = len(next(iter(start.values())))
+    _check_rows(stepper, rows, beams)
+    shape = (rows,) if np.ndim(start_token) else ()
+    token = np.broadcast_to(as_array(start_token, shape, "int32", "start_token"), (rows,))
+    size = (max_steps, rows) if temperature is not None else (0, 0)
+    drawn = np.random.default_rng(seed).random(size, "float32")
+    function = _function(stepper, decoder, search)
+    found = function(*(to_tensor(each) for each in (*start.values(), token.copy(), drawn)))
+    tokens, lengths, scores = (np.asarray(to_array(tensor)) for tensor in found)
+    if return_beams:
+        return Generated(tokens, lengths, scores)
+    return Generated(tokens[:, 0], lengths[:, 0], scores[:, 0])
+
+
+def _search(
+    max_steps: int, beams: int, end_token: int | None, temperature: float | None, *, all_beams: bool
+) -> Search:
+    if max_steps < 1 or beams < 1:
+        raise ValueError("max_steps and beams are at least 1")
+    if temperature is not None and not temperature > 0:
+        raise ValueError(f"temperature is more than 0; given: {temperature}")
+    if temperature is not None and beams > 1:
+        raise ValueError("beams are searched and not drawn: give beams or temperature")
+    return Search(max_steps, beams, end_token, temperature, all_beams)
+
+
+def _count(start_inputs: Any, start_token: Any) -> int | None:
+    """How many rows the arguments say that there are; None where they do not."""
+    given = list(start_inputs.values()) if isinstance(start_inputs, dict) else [start_inputs]
+    for each in (*given, start_token):
+        if each is not None and np.ndim(each):
+            return len(each)
+    return None
+
+
+def _check_rows(stepper: Stepper, rows: int, beams: int) -> None:
+    fixed = stepper.plan.step.batch_size
+    if fixed is not None and rows * beams != fixed:
+        raise ValueError(
+            f"the recipe's batch_size is {fixed}, given: {rows} rows of {beams} beams; leave "
+            "batch_size out to write any number"
+        )
+
+
+def _function(
+    stepper: Stepper, decoder: Decoder, search: Search
+) -> Callable[..., Sequence[Any]]:
+    key = (search, decoder.output, decoder.from_logits)
+    if key not in stepper.functions:
+        names = names_of(stepper.plan)
+        count, kept = len(names.states), len(names.states) + len(names.contexts)
+
+        def loop(*tensors: Any) -> list[Any]:
+            states, contexts = tensors[:count], tensors[count:kept]
+            wide = [ops.repeat(each, search.beams, axis=0) for each in contexts]
+            return write(
+                search,
+                lambda states, token: decoder.advance(states, wide, token),
+                states,
+                *tensors[kept:],
+            )
+
+        shapes = signature(stepper.plan, None, chunk=False, active=False)[:kept]
+        shapes += [((None,), "int32"), ((None, None), "float32")]
+        stepper.functions[key] = compiled(loop, shapes, xla=False)
+    return stepper.functions[key]
+
