@@ -42,8 +42,6 @@ class Derived:
 
 def derive(compiled: CompiledRecipe, kind: str, model: keras.Model | None) -> Derived:
     """Build what `kind` derives, see ``Recipe.derive``."""
-    if kind not in KINDS:
-        raise ValueError(f"a model is derived as one of: {', '.join(KINDS)}; given: {kind}")
     compiled = with_derived(compiled, kind)
     found = next(each for each in compiled.models.values() if each.kind == kind)
     graphs = {"model": found.graph}
@@ -79,7 +77,10 @@ def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
 
     Raises:
         RecipeError: the graph does not allow it, with the node and the reason (L834).
+        ValueError: there is no such kind.
     """
+    if kind not in KINDS:
+        raise ValueError(f"a model is derived as one of: {', '.join(KINDS)}; given: {kind}")
     if any(model.kind == kind for model in compiled.models.values()):
         return compiled
     document = copy.deepcopy(compiled.document)

@@ -165,8 +165,7 @@ class _Parts:
             lengths=lengths,
             states=tuple(self.states),
             contexts=tuple(
-                Context(own, spec, own in self.sources)
-                for own, (_, spec) in self.contexts.items()
+                Context(own, spec, own in self.sources) for own, (_, spec) in self.contexts.items()
             ),
             outputs={own: self.kind(port) for own, port in self.graph.outputs.items()},
             rows=ROWS if start and ROWS in start.inputs else None,

@@ -148,7 +148,10 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
 def _other(node: Node) -> Reason:
     if "Pooling" in node.op or "Conv" in node.op:
         what = "pools" if "Pooling" in node.op else "convolves"
-        return f"{node.op} {what} several steps", "put it before the stepped inputs, or leave it out"
+        return (
+            f"{node.op} {what} several steps",
+            "put it before the stepped inputs, or leave it out",
+        )
     return (
         f"{node.op} is not known to compute each step from itself",
         "put it where there are no steps, or inside `time_distributed`",
