@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.api import Recipe, load, load_model
+from lstmgraph.api import Recipe
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.loading import load, load_model
 from lstmgraph.overrides import OverrideFormatError
 from lstmgraph.resources import packaged_recipe
 from lstmgraph.space import Space, SpaceError

@@ -1,14 +1,13 @@
-"""The Python interface: ``load`` a recipe, explain it, build it."""
+"""The Python interface: a ``Recipe`` that is explained, built, trained, exported."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler import CompiledRecipe, compile_at, compile_document
-from lstmgraph.document import parse_document, read_document
+from lstmgraph.compiler import CompiledRecipe, compile_at
+from lstmgraph.derived_models import Derived, derive, with_derived
 from lstmgraph.machine import Machine, this_machine
-from lstmgraph.overrides import Overrides, apply_overrides
 from lstmgraph.report import Explanation, explain
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import keras_tuner
     import numpy as np
 
-    from lstmgraph.derived_models import Derived
     from lstmgraph.export import ExportReport
     from lstmgraph.space import Space
     from lstmgraph.training import Examples, TrainingResult
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Recipe:
-    """A recipe without mistakes. ``load`` makes one."""
+    """A recipe without mistakes. ``lstmgraph.load`` makes one."""
 
     def __init__(self, compiled: CompiledRecipe) -> None:
         self._compiled = compiled
@@ -96,6 +94,20 @@ class Recipe:
         main, others = build_models(self._compiled, graphs)
         return {self.name: main, **others}
 
+    def with_derived(self, *kinds: str) -> Recipe:
+        """The recipe with ``models: {step: {derive: step}}`` for each of `kinds` that it lacks.
+
+        Where it is searched, the result is concrete: the defaults stand for what is searched.
+
+        Raises:
+            RecipeError: the graph does not allow it, with the node and the reason (L834).
+            ValueError: one of `kinds` is none of ``encoder``, ``decoder`` and ``step``.
+        """
+        compiled = self._compiled
+        for kind in kinds:
+            compiled = with_derived(compiled, kind)
+        return Recipe(compiled)
+
     def derive(self, kind: str, model: keras.Model | None = None) -> Derived:
         """Build a model that follows from the graph: ``encoder``, ``decoder`` or ``step``.
 
@@ -108,8 +120,6 @@ class Recipe:
             RecipeError: the graph does not allow it, with the node and the reason (L834).
             ValueError: `kind` is none of the three, or `model` is not one of this recipe.
         """
-        from lstmgraph.derived_models import derive  # noqa: PLC0415 - only where it is asked for
-
         return derive(self._compiled, kind, model)
 
     def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
@@ -311,43 +321,3 @@ class Recipe:
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"
-
-
-def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
-    """Read and check a recipe. TensorFlow is not imported.
-
-    Args:
-        source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
-            that this package wrote, the recipe in it.
-        overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
-            ``"layers.encoder.units=32"``.
-
-    Raises:
-        RecipeError: with every mistake in the recipe, each with its line and column.
-        OverrideFormatError: an override is not ``path=value``.
-    """
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
-        document = parse_document(source)
-    else:
-        document = read_document(Path(source))
-    apply_overrides(document, overrides)
-    return Recipe(compile_document(document))
-
-
-def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
-    """Load a ``.keras`` file to run on this machine as its recipe says.
-
-    Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
-
-    Args:
-        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
-        recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
-
-    Raises:
-        RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
-        ValueError: the file is not whole, or holds another model than the recipe's.
-    """
-    compiled = (recipe or load(Path(path)))._compiled
-    from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
-
-    return load_as(compiled, Path(path))

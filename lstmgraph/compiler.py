@@ -99,9 +99,7 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     check_training(declaration, graph, document)
     check_data(declaration, graph, document)
     check_search(declaration, graph, document)
-    return CompiledRecipe(
-        declaration, graph, completed, document, written, collected, models
-    )
+    return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
 
 
 def _check_space(document: Document, filled: Document, collected: Collected) -> None:

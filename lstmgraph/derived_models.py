@@ -42,8 +42,6 @@ class Derived:
 
 def derive(compiled: CompiledRecipe, kind: str, model: keras.Model | None) -> Derived:
     """Build what `kind` derives, see ``Recipe.derive``."""
-    if kind not in KINDS:
-        raise ValueError(f"a model is derived as one of: {', '.join(KINDS)}; given: {kind}")
     compiled = with_derived(compiled, kind)
     found = next(each for each in compiled.models.values() if each.kind == kind)
     graphs = {"model": found.graph}
@@ -79,11 +77,16 @@ def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
 
     Raises:
         RecipeError: the graph does not allow it, with the node and the reason (L834).
+        ValueError: there is no such kind.
     """
+    if kind not in KINDS:
+        raise ValueError(f"a model is derived as one of: {', '.join(KINDS)}; given: {kind}")
     if any(model.kind == kind for model in compiled.models.values()):
         return compiled
+    if kind in compiled.declaration.models:
+        raise ValueError(f"the recipe has a model {kind} already, which it does not derive")
     document = copy.deepcopy(compiled.document)
-    apply_overrides(document, {f"models.{kind}.derive": kind})
+    apply_overrides(document, {f"models.{kind}": {"derive": kind}})
     return compile_document(document)
 
 
@@ -103,8 +106,9 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     if missing:
         raise ValueError(f"the model has no layers {', '.join(missing)}: it is not the recipe's")
     layers = {layer.name: layer for layer in source.layers}
-    pairs = [(_weights(layers[layer.name]), _weights(layer)) for layer in target.layers]
-    for layer, (given, own) in zip(target.layers, pairs, strict=True):
+    own_layers = [layer for layer in target.layers if layer.weights]
+    pairs = [(_weights(layers[layer.name]), _weights(layer)) for layer in own_layers]
+    for layer, (given, own) in zip(own_layers, pairs, strict=True):
         shapes = [[tuple(weight.shape) for weight in weights] for weights in (given, own)]
         if shapes[0] != shapes[1]:
             message = f"the weights of '{layer.name}' have the shapes {shapes[0]}, not {shapes[1]}"

@@ -22,12 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
-from lstmgraph.api import Recipe, load
+from lstmgraph.api import Recipe
 from lstmgraph.compiler import CompiledRecipe, compile_document
 from lstmgraph.defaults import complete
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
+from lstmgraph.loading import load
 from lstmgraph.tensors import Dim, TensorSpec
 
 if TYPE_CHECKING:

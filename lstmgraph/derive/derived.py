@@ -9,7 +9,7 @@ from lstmgraph.derive.cut import Sources, cut
 from lstmgraph.derive.finish import finished
 from lstmgraph.derive.plan import NEXT, Context, FurtherModel, StepPlan, StepState
 from lstmgraph.derive.split import CODE, Split, split
-from lstmgraph.derive.steppable import check_steps
+from lstmgraph.derive.steppable import check_begins, check_steps
 from lstmgraph.dtypes import full_dtype, is_half
 from lstmgraph.graph import (
     MASK,
@@ -54,6 +54,7 @@ def derived_models(
     path = (*model.path, "derive")
     parts = _Parts(split(graph, path), document, path)
     if model.derive == "encoder":
+        check_begins(parts.split)
         yield from parts.encoder(model)
         return
     check_steps(parts.split)
@@ -72,6 +73,7 @@ class _Parts:
 
     def __init__(self, found: Split, document: Document, path: tuple[str | int, ...]) -> None:
         self.split = found
+        self.rows = ROWS if ROWS not in found.graph.inputs else f"number_of_{ROWS}"
         self.graph = found.graph
         self.document = document
         self.path = path
@@ -165,11 +167,10 @@ class _Parts:
             lengths=lengths,
             states=tuple(self.states),
             contexts=tuple(
-                Context(own, spec, own in self.sources)
-                for own, (_, spec) in self.contexts.items()
+                Context(own, spec, own in self.sources) for own, (_, spec) in self.contexts.items()
             ),
             outputs={own: self.kind(port) for own, port in self.graph.outputs.items()},
-            rows=ROWS if start and ROWS in start.inputs else None,
+            rows=self.rows if start and self.rows in start.inputs else None,
         )
 
     def kind(self, port: Port) -> str:
@@ -229,7 +230,7 @@ class _Parts:
                 outputs[own] = (port, self.graph.output_paths[own])
         if not outputs:
             return None
-        rows = GraphInput(ROWS, TensorSpec((BATCH,), "int32"), self.path, made=True)
+        rows = GraphInput(self.rows, TensorSpec((BATCH,), "int32"), self.path, made=True)
         ports: dict[Port, GraphInput] = {}
         for port in self.specs:
             if not self.split.is_early(port):

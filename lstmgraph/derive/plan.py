@@ -70,7 +70,7 @@ class StepPlan:
     """Of each output of the recipe: ``steps`` (one value a step), ``newest`` (a value that the
     next step replaces) or ``start`` (given by the start model)."""
     rows: str | None = None
-    """The start model's input that only says how many rows there are: anything of shape (batch,)."""
+    """The start model's input that only says how many rows there are: any (batch,) of int32."""
 
     def as_dict(self) -> dict[str, Any]:
         """The stable form that a manifest holds."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.derive.axes import Axes, computed_from, find_axes
-from lstmgraph.graph import Graph, Node, Port
 from lstmgraph.passes.checks import needed_names
 from lstmgraph.passes.mistakes import GraphMistake
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lstmgraph.diagnostics import Path
+    from lstmgraph.graph import Graph, Node, Port
 
 CODE = "L834"
 

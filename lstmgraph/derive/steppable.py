@@ -68,6 +68,20 @@ def check_steps(split: Split) -> None:
             raise GraphMistake(CODE, node.path, message, hint)
 
 
+def check_begins(split: Split) -> None:
+    """Refuse initial states that are known only after the last step.
+
+    Raises:
+        GraphMistake: at the node, with the reason.
+    """
+    for node in split.nodes():
+        reason = next(_begins(split, node.recurrence), None) if node.recurrence else None
+        if reason:
+            raise GraphMistake(
+                CODE, node.path, f"'{node.name}' cannot be split: {reason[0]}", reason[1]
+            )
+
+
 Reason = tuple[str, str]
 
 
@@ -106,6 +120,10 @@ def _recurrent(split: Split, node: Node, recurrence: Recurrence) -> Iterator[Rea
     if holds and Port(node.name, SEQUENCE) in split.graph.used_ports():
         hint = "write `padded_output: zero`"
         yield "`padded_output: hold` repeats an output of the steps before", hint
+    yield from _begins(split, recurrence)
+
+
+def _begins(split: Split, recurrence: Recurrence) -> Iterator[Reason]:
     for state in recurrence.states:
         if state.source and not split.is_early(state.source):
             yield (
@@ -148,7 +166,10 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
 def _other(node: Node) -> Reason:
     if "Pooling" in node.op or "Conv" in node.op:
         what = "pools" if "Pooling" in node.op else "convolves"
-        return f"{node.op} {what} several steps", "put it before the stepped inputs, or leave it out"
+        return (
+            f"{node.op} {what} several steps",
+            "put it before the stepped inputs, or leave it out",
+        )
     return (
         f"{node.op} is not known to compute each step from itself",
         "put it where there are no steps, or inside `time_distributed`",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgraph.api import Recipe, load, load_model
+from lstmgraph.api import Recipe
 from lstmgraph.derived_models import Derived
+from lstmgraph.loading import load, load_model
 
 if TYPE_CHECKING:
     import keras
