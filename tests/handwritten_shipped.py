@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     import keras
 
 
+def character_writer(t: Tensors) -> Tensors:
+    characters = layers.Embedding(128, 24, name="character")(t["characters"])
+    written = layers.LSTM(128, return_sequences=True, name="writer")(characters)
+    return {"next": layers.Dense(128, name="next")(written)}
+
+
 def encoder_decoder(t: Tensors) -> Tensors:
     source_mask, target_mask = ops.not_equal(t["source"], 0), ops.not_equal(t["target"], 0)
     source = layers.Embedding(1000, 64, name="source_embedding")(t["source"])
@@ -31,6 +37,21 @@ def next_frame(t: Tensors) -> Tensors:
     reader = layers.LSTM(64, return_state=True, name="reader")
     _, last, _ = reader(t["frames"], mask=first_steps(t["lengths"]), initial_state=states)
     return {"next_frame": layers.Dense(12, name="next_frame")(last)}
+
+
+def number_words(t: Tensors) -> Tensors:
+    word_mask, digit_mask = ops.not_equal(t["words"], 0), ops.not_equal(t["digits"], 0)
+    words = layers.Embedding(40, 32, name="word")(t["words"])
+    digits = layers.Embedding(13, 16, name="digit")(t["digits"])
+    lstm = layers.LSTM(48, return_sequences=True, return_state=True)
+    encoder = layers.Bidirectional(lstm, name="encoder")
+    read, fh, fc, bh, bc = encoder(words, mask=word_mask)
+    states = [ops.concatenate([fh, bh], axis=-1), ops.concatenate([fc, bc], axis=-1)]
+    decoder = layers.LSTM(96, return_sequences=True, zero_output_for_mask=True, name="decoder")
+    written = decoder(digits, mask=digit_mask, initial_state=states)
+    attended = layers.Attention(name="read")([written, read], mask=[digit_mask, word_mask])
+    both = ops.concatenate([written, attended], axis=-1)
+    return {"next": layers.Dense(13, activation="softmax", name="next")(both)}
 
 
 def placeholder_states(t: Tensors) -> Tensors:
@@ -68,11 +89,20 @@ def store_forecaster(t: Tensors) -> Tensors:
     return {"forecast": layers.Dense(1, name="forecast")(decoder(known, initial_state=[h, c]))}
 
 
+def stream_anomalies(t: Tensors) -> Tensors:
+    listener = layers.GRU(48, return_sequences=True, zero_output_for_mask=True, name="listener")
+    heard = listener(t["frames"], mask=first_steps(t["lengths"]))
+    return {"expected": layers.Dense(12, name="expected")(heard)}
+
+
 SHIPPED_BY_HAND = {
+    "character-writer": character_writer,
     "encoder-decoder": encoder_decoder,
     "next-frame": next_frame,
+    "number-words": number_words,
     "placeholder-states": placeholder_states,
     "speaker-classifier": speaker_classifier,
     "speaker-classifier-search": speaker_classifier_search,
     "store-forecaster": store_forecaster,
+    "stream-anomalies": stream_anomalies,
 }
