@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,11 +10,29 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 VOCABULARY = (*UNITS, *TENS, "hundred", "thousand", "and")
 WORD_IDS = {word: number for number, word in enumerate(VOCABULARY, start=1)}
 """0 is padding."""
@@ -44,7 +63,7 @@ def word_ids(texts: Iterable[str]) -> np.ndarray:
 
 
 def digit_ids(numbers: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-    """What the decoder reads, from the start token on, and what it is to write, to the end token."""
+    """What the decoder reads, from the start token on, and what it writes, to the end token."""
     rows = [[int(digit) + 1 for digit in str(number)] for number in numbers]
     read = _padded([[START, *row] for row in rows], MOST_DIGITS)
     return read, _padded([[*row, END] for row in rows], MOST_DIGITS)
@@ -61,7 +80,7 @@ def numbers(count: int, seed: int = 0) -> np.ndarray:
     bounds = [0, 10, 100, 1000, 10_000, BELOW]
     found: list[np.ndarray] = []
     left = count
-    for place, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for place, (low, high) in enumerate(itertools.pairwise(bounds)):
         share = min(high - low, left // (len(bounds) - 1 - place))
         found.append(random.choice(high - low, share, replace=False) + low)
         left -= share

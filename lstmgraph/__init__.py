@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.api import Recipe
@@ -18,6 +19,7 @@ from lstmgraph.space import Space, SpaceError
 if TYPE_CHECKING:
     from lstmgraph.generation import Generated, generate
     from lstmgraph.stepping import StateFileError, Stepper
+    from lstmgraph.weight_transfer import Transferred, transfer
 
 __all__ = [
     "DataError",
@@ -31,21 +33,29 @@ __all__ = [
     "SpaceError",
     "StateFileError",
     "Stepper",
+    "Transferred",
     "generate",
     "load",
     "load_model",
     "packaged_recipe",
+    "transfer",
 ]
 
 __version__ = "0.1.0"
 
 
+_LATER = {
+    "Generated": "lstmgraph.generation",
+    "StateFileError": "lstmgraph.stepping",
+    "Stepper": "lstmgraph.stepping",
+    "Transferred": "lstmgraph.weight_transfer",
+    "generate": "lstmgraph.generation",
+    "transfer": "lstmgraph.weight_transfer",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """What runs models is imported where it is asked for: TensorFlow comes with it."""
-    if name in {"Stepper", "StateFileError"}:
-        import lstmgraph.stepping as module  # noqa: PLC0415
-    elif name in {"Generated", "generate"}:
-        import lstmgraph.generation as module  # type: ignore[no-redef]  # noqa: PLC0415
-    else:
+    """What runs models is imported where it is asked for: NumPy and TensorFlow come with it."""
+    if name not in _LATER:
         raise AttributeError(f"module 'lstmgraph' has no attribute '{name}'")
-    return getattr(module, name)
+    return getattr(import_module(_LATER[name]), name)

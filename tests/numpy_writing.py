@@ -50,7 +50,9 @@ class Writer:
         count = len(self.dense_bias)
         return {each: self.score(first, each) for each in sequences(count, end, steps)}
 
-    def beams(self, first: int, end: int | None, steps: int, width: int) -> list[tuple[Sequence, float]]:
+    def beams(
+        self, first: int, end: int | None, steps: int, width: int
+    ) -> list[tuple[Sequence, float]]:
         """Beam search, with lists."""
         alive = [((), 0.0, self.begin)]
         for _ in range(steps):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from building import load, randomise, weights_by_layer
 from numpy_writing import Sequence, Writer
 
 import lstmgraph
-from lstmgraph.generation import Generated
+
+if TYPE_CHECKING:
+    from lstmgraph.generation import Generated
 
 TOKENS, UNITS, END, STEPS, ROWS = 4, 3, 2, 4, 5
 TEXT = """
@@ -51,9 +55,7 @@ def text(generated: Generated, *index: int, end: int | None = END) -> Sequence:
 
 
 def test_greedy_takes_the_likeliest(stepper: lstmgraph.Stepper, writers: list[Writer]) -> None:
-    found = lstmgraph.generate(
-        stepper, STATES, start_token=START, end_token=END, max_steps=STEPS
-    )
+    found = lstmgraph.generate(stepper, STATES, start_token=START, end_token=END, max_steps=STEPS)
     for row, writer in enumerate(writers):
         tokens, states = [START], writer.begin
         while len(tokens) <= STEPS and tokens[-1] != END:
@@ -72,7 +74,12 @@ def test_wide_beams_find_the_best_of_all_sequences(
 ) -> None:
     width = TOKENS ** (STEPS - 1)
     found = lstmgraph.generate(
-        stepper, STATES, start_token=START, end_token=end, max_steps=STEPS, beams=width,
+        stepper,
+        STATES,
+        start_token=START,
+        end_token=end,
+        max_steps=STEPS,
+        beams=width,
         return_beams=True,
     )
     for row, writer in enumerate(writers):
@@ -85,7 +92,12 @@ def test_wide_beams_find_the_best_of_all_sequences(
 @pytest.mark.parametrize("width", [2, 3])
 def test_narrow_beams(width: int, stepper: lstmgraph.Stepper, writers: list[Writer]) -> None:
     found = lstmgraph.generate(
-        stepper, STATES, start_token=START, end_token=END, max_steps=6, beams=width,
+        stepper,
+        STATES,
+        start_token=START,
+        end_token=END,
+        max_steps=6,
+        beams=width,
         return_beams=True,
     )
     best = lstmgraph.generate(

@@ -12,6 +12,7 @@ from lstmgraph import __version__
 from lstmgraph.cli import checks, jobs, models
 from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
+from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
     name="lstmgraph",
@@ -27,6 +28,7 @@ for command in (
     checks.explain,
     models.build,
     models.export,
+    transfer,
     jobs.train,
     checks.space,
     data,

@@ -48,8 +48,10 @@ def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> No
         own_path = Path(folder) / "own.weights.h5"
         model.save_weights(own_path)
         try:
-            with _opened(path) as given, h5py.File(own_path, "r+") as own:
-                _copy(compiled, _by_layer(given, path), _by_layer(own, own_path), path)
+            with opened(path) as given, h5py.File(own_path, "r+") as own:
+                _copy(
+                    compiled, datasets_by_layer(given, path), datasets_by_layer(own, own_path), path
+                )
         except OSError:  # with a text of HDF5's
             raise WeightsFileError(f"cannot read {path}: it is not a weights file") from None
         model.load_weights(own_path)
@@ -71,7 +73,13 @@ def _copy(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The weights of a ``.keras`` or ``.weights.h5`` file.
+
+    Raises:
+        WeightsFileError: a ``.keras`` file holds none.
+        OSError: it is another kind of file, with a text of HDF5's.
+    """
     if path.suffix != ".keras":
         with h5py.File(path, "r") as file:
             yield file
@@ -84,7 +92,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _by_layer(file: h5py.File, path: Path) -> dict[str, Datasets]:
+def datasets_by_layer(file: h5py.File, path: Path) -> dict[str, Datasets]:
     """The datasets of each layer that has weights, in the order of their places in it."""
     found = {}
     for group in file.get("layers", {}).values():

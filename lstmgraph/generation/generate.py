@@ -124,9 +124,7 @@ def _check_rows(stepper: Stepper, rows: int, beams: int) -> None:
         )
 
 
-def _function(
-    stepper: Stepper, decoder: Decoder, search: Search
-) -> Callable[..., Sequence[Any]]:
+def _function(stepper: Stepper, decoder: Decoder, search: Search) -> Callable[..., Sequence[Any]]:
     key = (search, decoder.output, decoder.from_logits)
     if key not in stepper.functions:
         names = names_of(stepper.plan)
@@ -146,4 +144,3 @@ def _function(
         shapes += [((None,), "int32"), ((None, None), "float32")]
         stepper.functions[key] = compiled(loop, shapes, xla=False)
     return stepper.functions[key]
-

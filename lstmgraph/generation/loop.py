@@ -141,5 +141,3 @@ def _drawn(logs: Tensor, temperature: float, numbers: Tensor) -> Tensor:
     below = ops.cast(sums <= ops.expand_dims(numbers, 1) * sums[:, -1:], "int32")
     found = ops.minimum(ops.sum(below, axis=1, keepdims=True), logs.shape[-1] - 1)
     return ops.cast(found, "int32")
-
-

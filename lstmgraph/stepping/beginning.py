@@ -48,11 +48,11 @@ class Beginning:
         made = self._started(arrays, rows)
         kept: Arrays = {}
         for state in self.plan.states:
-            zeros = np.zeros(with_rows(state.spec, rows), state.spec.dtype)  # type: ignore[arg-type]
+            units = state.spec.shape_without_batch[0] or 0
+            zeros = np.zeros((rows, units), state.spec.dtype)
             kept[state.name] = made.get(state.name, arrays.get(state.given or state.name, zeros))
-        for context in self.plan.contexts:
-            if context.name in self.kept:
-                kept[context.name] = made.get(context.name, arrays.get(context.name))
+        known = {**arrays, **made}
+        kept |= {name: known[name] for name in self.kept if name not in kept}
         outputs = {
             name: made[name]
             for name, kind in self.plan.outputs.items()

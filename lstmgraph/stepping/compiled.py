@@ -53,7 +53,8 @@ def compiled(
     # a small step itself.
     direct = getattr(getattr(concrete, "inference_fn", None), "call_preflattened", None)
     if direct is None:
-        return lambda *tensors: traced(*tensors)
+        whole: Callable[..., Sequence[Tensor]] = traced
+        return whole
     weights = concrete.captured_inputs
 
     def call(*tensors: Tensor) -> Sequence[Tensor]:

@@ -106,7 +106,9 @@ def of_active_rows(
 Shape = tuple[int | None, ...]
 
 
-def signature(plan: StepPlan, rows: int | None, *, chunk: bool, active: bool) -> list[tuple[Shape, str]]:
+def signature(
+    plan: StepPlan, rows: int | None, *, chunk: bool, active: bool
+) -> list[tuple[Shape, str]]:
     """Shape and dtype of every tensor of a function."""
     names, inputs = names_of(plan), plan.step.inputs
     steps = "any" if chunk else None

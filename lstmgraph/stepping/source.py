@@ -10,11 +10,13 @@ from lstmgraph.derived_models import Derived
 from lstmgraph.loading import load, load_model
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import keras
 
     from lstmgraph.derive import StepPlan
 
-    Source = str | Path | keras.Model | Derived
+    Source: TypeAlias = str | Path | keras.Model | Derived
 
 
 def step_models(source: Source, recipe: Recipe | None) -> Derived:

@@ -61,7 +61,7 @@ def read_streams(path: Path, like: Arrays, about: Mapping[str, Any]) -> Arrays:
 
     Args:
         path: the file.
-        like: arrays of the names, shapes and dtypes that it must hold; a size of -1... is free.
+        like: arrays of the names and dtypes that it must hold, and of as many rows.
         about: what it must say of its model.
 
     Raises:
@@ -69,7 +69,8 @@ def read_streams(path: Path, like: Arrays, about: Mapping[str, Any]) -> Arrays:
         OSError: it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Of a file that is not whole, NumPy leaves open what it has opened itself.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         written = json.loads(str(found.pop(ABOUT)))
     except KeyError:

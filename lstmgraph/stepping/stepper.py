@@ -258,14 +258,13 @@ class Stepper:
         return found
 
     def _run(self, tensors: list[Any], active: Any, *, chunk: bool) -> Sequence[Any]:
-        if self._now is None:
-            self._not_begun()
+        now = self._tensors()
         if active is not None:
             tensors.append(to_tensor(as_array(active, (self.rows,), "bool", "active")))
         function = self._function(chunk=chunk, active=active is not None)
-        found = function(*self._now, *tensors)
+        found = function(*now, *tensors)
         count = len(self._names.outputs)
-        self._now[: len(self._names.states)] = found[count:]
+        now[: len(self._names.states)] = found[count:]
         return found[:count]
 
     def _function(self, *, chunk: bool, active: bool) -> Callable[..., Sequence[Any]]:
@@ -284,9 +283,7 @@ class Stepper:
 
     def _arrays(self) -> Arrays:
         """States and contexts by name, as arrays that may be written to."""
-        if self._now is None:
-            self._not_begun()
-        pairs = zip(self._beginning.kept, self._now, strict=True)
+        pairs = zip(self._beginning.kept, self._tensors(), strict=True)
         return {name: np.array(to_array(tensor)) for name, tensor in pairs}
 
     def _put(self, now: Arrays) -> None:
@@ -308,9 +305,12 @@ class Stepper:
                 found[f"{part}.{name}"] = np.zeros(shape, spec.dtype)
         return {**found, POSITION: self.position}
 
-    def _not_begun(self) -> Any:
-        names = ", ".join(self.start_inputs)
-        raise ValueError(f"the streams have not begun: call start() first, with {names}")
+    def _tensors(self) -> list[Any]:
+        """States, then contexts."""
+        if self._now is None:
+            names = ", ".join(self.start_inputs)
+            raise ValueError(f"the streams have not begun: call start() first, with {names}")
+        return self._now
 
     def __repr__(self) -> str:
         return f"<Stepper of {self.derived.model.name}, {self.rows} rows>"

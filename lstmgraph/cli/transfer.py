@@ -1,0 +1,87 @@
+"""The command that moves weights between recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import Annotated
+
+import typer
+
+from lstmgraph.cli.shared import (
+    COMMAND_LINE_IS_WRONG,
+    RECIPE_IS_WRONG,
+    Format,
+    OutputFormat,
+    RecipePath,
+    SetValues,
+    fail,
+    load_recipe,
+    print_json,
+)
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.quiet import held_back
+from lstmgraph.weight_transfer import Transferred
+from lstmgraph.weight_transfer import transfer as transfer_weights
+from lstmgraph.writing import obstacle
+
+
+def transfer(  # noqa: PLR0913, PLR0917 - each option is one
+    source: Annotated[
+        Path, typer.Argument(metavar="FROM", help="A .keras or .weights.h5 file of another model.")
+    ],
+    recipe: RecipePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT.keras", help="The file that is written.")
+    ],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Write nothing unless every layer fits.")
+    ] = False,
+    set_values: SetValues = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.keras.")] = False,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Write a model of RECIPE with those weights of FROM that fit, by the names of layers.
+
+    Prints what became of each layer. Where none fits, or with --strict not all do, nothing is
+    written, and the exit code is 1.
+
+    Example: lstmgraph transfer models/first.keras second.yaml -o models/second.keras
+    """
+    if output.suffix != ".keras":
+        raise typer.BadParameter(f"{output} does not end in .keras", param_hint="--output")
+    problem = obstacle(output.parent, [output], overwrite=force)
+    if problem:
+        _refuse(problem)
+    loaded = load_recipe(recipe, set_values, output_format)
+    try:
+        with held_back():
+            found = transfer_weights(source, loaded)
+    except RecipeError as error:
+        fail(error, output_format)
+    except ValueError as error:
+        _refuse(str(error))
+    written = bool(found.loaded) and (found.complete or not strict)
+    if written:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with held_back():
+            loaded.save(found.model, output)
+    _print(found, output, written=written, output_format=output_format)
+    if not written:
+        raise typer.Exit(RECIPE_IS_WRONG)
+
+
+def _refuse(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+
+
+def _print(found: Transferred, output: Path, *, written: bool, output_format: Format) -> None:
+    if output_format is Format.json:
+        print_json({"ok": written, "file": str(output) if written else None, **found.as_dict()})
+        return
+    typer.echo(str(found))
+    count = f"{len(found.loaded)} of {len(found.layers)} layers fit"
+    if written:
+        typer.echo(f"{count}; wrote {output}")
+    else:
+        typer.echo(f"{count}; nothing is written", err=True)

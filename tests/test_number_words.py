@@ -1,0 +1,73 @@
+"""Sequence to sequence on real words: trained, then decoded step by step on unseen numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from building import RECIPES, outputs_of
+
+import lstmgraph
+from benchmarks.number_words import (
+    END,
+    MOST_DIGITS,
+    START,
+    digit_ids,
+    in_words,
+    number_of,
+    numbers,
+    word_ids,
+)
+
+UNSEEN, TRAINED = np.split(numbers(3500), [500])
+
+
+@pytest.fixture(scope="module")
+def stepper() -> lstmgraph.Stepper:
+    recipe = lstmgraph.load(RECIPES / "number-words.yaml")
+    derived = recipe.derive("step")
+    assert derived.main
+    assert recipe.training
+    read, written = digit_ids(TRAINED.tolist())
+    inputs = {"words": word_ids(in_words(n) for n in TRAINED.tolist()), "digits": read}
+    derived.main.fit(
+        inputs, {"next": written}, batch_size=recipe.training["batch_size"], epochs=4, verbose=0
+    )
+    return lstmgraph.Stepper(derived, xla=False)
+
+
+def test_the_words_are_english() -> None:
+    assert in_words(305) == "three hundred and five"
+    assert in_words(70_012) == "seventy thousand and twelve"
+    assert in_words(99_999) == "ninety nine thousand nine hundred and ninety nine"
+    assert not set(UNSEEN.tolist()) & set(TRAINED.tolist())
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_unseen_numbers_are_translated(beams: int, stepper: lstmgraph.Stepper) -> None:
+    words = word_ids(in_words(n) for n in UNSEEN.tolist())
+    found = lstmgraph.generate(
+        stepper,
+        {"words": words},
+        start_token=START,
+        end_token=END,
+        max_steps=MOST_DIGITS,
+        beams=beams,
+    )
+    written = [number_of(*each) for each in zip(found.tokens, found.lengths, strict=True)]
+    exact = np.mean([text == str(n) for text, n in zip(written, UNSEEN.tolist(), strict=True)])
+    assert exact >= 0.95
+
+
+def test_teacher_forcing_is_the_decoder_stepped_with_the_same_tokens(
+    stepper: lstmgraph.Stepper,
+) -> None:
+    some = UNSEEN[:8].tolist()
+    read, _ = digit_ids(some)
+    words = word_ids(in_words(n) for n in some)
+    assert stepper.derived.main
+    wanted = outputs_of(stepper.derived.main, {"words": words, "digits": read})["next"]
+    decoder = lstmgraph.Stepper(stepper.derived, rows=8, xla=False)
+    decoder.start({"words": words})
+    found = np.stack([decoder.step(read[:, step])["next"] for step in range(MOST_DIGITS)], 1)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert (found.argmax(-1) == wanted.argmax(-1)).all()
