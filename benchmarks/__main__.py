@@ -31,6 +31,7 @@ PARTS = {
     "training": "benchmarks.training",
     "inference": "benchmarks.inference",
     "onnx": "benchmarks.exported",
+    "step": "benchmarks.stepping",
 }
 """Modules with a function `measure`, in the order they run: first those that measure whole
 processes, as a child's peak memory would begin at that of a parent with TensorFlow in it."""

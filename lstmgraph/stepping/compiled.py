@@ -61,15 +61,15 @@ def compiled(
         found: Sequence[Tensor] = direct([*tensors, *weights])
         return found
 
-    # The functions are alive as long as what calls them.
-    call.traced = traced  # type: ignore[attr-defined]
+    # TensorFlow drops functions that nobody holds.
+    call.held = (traced, concrete)  # type: ignore[attr-defined]
     return call
 
 
 def to_tensor(array: Any) -> Tensor:
     """An array of the right dtype, on the device."""
     if keras.backend.backend() == "tensorflow":
-        return _tf().convert_to_tensor(array)  # Keras's own takes a few microseconds more
+        return _tf().constant(array)  # Keras's own takes a few microseconds more
     return keras.ops.convert_to_tensor(array)
 
 
