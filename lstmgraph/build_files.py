@@ -11,7 +11,7 @@ from lstmgraph.manifest import manifest
 from lstmgraph.writing import atomic_path, obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import keras
@@ -61,19 +61,21 @@ class BuildFiles:
         return obstacle(paths[0].parent, paths, overwrite=overwrite)
 
 
-def build_files(recipe: Recipe, folder: Path, only: str | None = None) -> BuildFiles:
-    """The files that `recipe` is built to in `folder`.
+def build_files(
+    folder: Path, name: str, models: Iterable[str] = (), only: str | None = None
+) -> BuildFiles:
+    """The files that a recipe of that name is built to in `folder`.
 
     Args:
-        recipe: its further models have files of their own, and the manifest lists them.
         folder: made where it is missing.
+        name: of the recipe.
+        models: names of its further models, which have files of their own; a manifest lists them.
         only: the name of the one model that is written, and nothing else.
 
     Raises:
         NoSuchModelError: the recipe has no model `only`.
     """
-    name = recipe.name
-    further = {each: folder / f"{name}.{each}.keras" for each in recipe._compiled.models}
+    further = {each: folder / f"{name}.{each}.keras" for each in models}
     if only is not None and only not in (name, *further):
         known = ", ".join([name, *further])
         raise NoSuchModelError(f"the recipe has no model {only}; there are: {known}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.data_checks import check_data
@@ -46,6 +46,10 @@ class CompiledRecipe:
     """What the recipe leaves open for a search."""
     models: Mapping[str, FurtherModel] = field(default_factory=dict)
     """Further models by name."""
+
+    def part(self, name: str) -> CompiledRecipe:
+        """The recipe as if its further model `name` were its only one: what exports of it take."""
+        return replace(self, graph=self.models[name].graph, models={})
 
 
 def compile_document(document: Document) -> CompiledRecipe:

@@ -65,7 +65,8 @@ def run_in_chunks(
             array = inputs[name]
             fed[name] = array[here] if time_axis(plan, name) == 0 else array[:, here]
         for name in plan.lengths:
-            fed[name] = np.clip(inputs[name] - position, 0, size).astype(inputs[name].dtype)
+            left = inputs[name].astype("int64") - position  # of uint8, it would not be negative
+            fed[name] = np.clip(left, 0, size).astype(inputs[name].dtype)
         found = outputs_of(model, {name: fed[name] for name in model.input})
         states = {state.name: found[state.output] for state in plan.states}
         for name, kind in plan.outputs.items():

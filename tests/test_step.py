@@ -56,7 +56,7 @@ ATTENDING = """
         mask: {lengths: lengths}
         initial_state: [{static: [store]}, {h: {from: encoder.last, bridge: dense}, c: learned}]
         return_sequences: true
-      attended: {type: ATTENTION, input: {query: decoder, value: encoder}}
+      attended: {type: ATTENTION, input: [decoder, encoder]}
       joined: {type: concatenate, input: [decoder, attended]}
       out: {type: dense, input: joined, units: 3}
     outputs: {out: out, last: decoder.last, summary: encoder.last}
@@ -65,7 +65,7 @@ ATTENDING = """
 
 def error_of(found: Arrays, wanted: Arrays) -> float:
     assert found.keys() == wanted.keys()
-    return max(largest_error(found[name], array) for name, array in wanted.items())
+    return max((largest_error(found[name], array) for name, array in wanted.items()), default=0)
 
 
 def check_chunks(
@@ -109,7 +109,7 @@ def test_a_shipped_recipe_says_why_it_cannot_be_stepped(path: Path) -> None:
     assert found.place.span.line > 1
 
 
-@examples(60)
+@examples(10)
 @given(recipes(min_layers=1, max_layers=4))
 def test_random_recipes_run_in_chunks(generated: Generated) -> None:
     """The whole model's numbers are NumPy's, which ``test_random_outputs.py`` holds it to."""

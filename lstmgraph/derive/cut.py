@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.graph import Graph, GraphInput, MaskSpec, Node, Port, StateSpec
+from lstmgraph.graph import Graph, GraphInput, MaskSpec, Node, Port, Recurrence, StateSpec
 from lstmgraph.passes.checks import needed_names, read_ports
 
 if TYPE_CHECKING:
@@ -86,20 +86,31 @@ def _rewired(node: Node, fed: Mapping[Port, Port], sources: Sources, mask_for: M
     mask = node.mask and mask_for(node, inputs[0] if inputs else node.mask.port, node.mask)
     masks = zip(inputs, node.input_masks, strict=False)
     input_masks = tuple(part and mask_for(node, port, part) for port, part in masks)
-    recurrence = node.recurrence
-    if recurrence is not None:
-        if node.name in sources.states:
-            states = sources.states[node.name]
-            recurrence = replace(recurrence, states=states, carried=False)
-        else:
-            states = tuple(
-                replace(state, source=fed.get(state.source, state.source))
-                if state.source
-                else state
-                for state in recurrence.states
-            )
-            recurrence = replace(recurrence, states=states)
-    return replace(node, inputs=inputs, mask=mask, input_masks=input_masks, recurrence=recurrence)
+    handed_on = {
+        output: mask_for(node, inputs[0], part) if inputs else part
+        for output, part in node.output_masks.items()
+    }
+    return replace(
+        node,
+        inputs=inputs,
+        mask=mask,
+        input_masks=input_masks,
+        output_masks=handed_on,
+        recurrence=node.recurrence and _restarted(node.name, node.recurrence, fed, sources),
+    )
+
+
+def _restarted(
+    name: str, recurrence: Recurrence, fed: Mapping[Port, Port], sources: Sources
+) -> Recurrence:
+    """With the initial states of the cut."""
+    if name in sources.states:
+        return replace(recurrence, states=sources.states[name], carried=False)
+    states = tuple(
+        replace(state, source=fed.get(state.source, state.source)) if state.source else state
+        for state in recurrence.states
+    )
+    return replace(recurrence, states=states)
 
 
 def rewired_mask(mask: MaskSpec, fed: Mapping[Port, Port]) -> MaskSpec:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.document import Document
     from lstmgraph.recipe import ModelDeclaration
+    from lstmgraph.tensors import Dim
 
 ROWS = "rows"
 """Of a start model: the input that only says how many rows there are."""
@@ -199,16 +200,22 @@ class _Parts:
         }
         for state in self.states:
             outputs[state.output] = (Port(state.node, state.slot), self.path)
-        found = cut(self.graph, outputs, sources, self._mask_of_steps)
+        found = cut(
+            self.graph,
+            outputs,
+            sources,
+            lambda node, port, mask: self._mask_of_steps(node, port, mask, size),
+        )
         return finished(found, name, self.path, self.document)
 
     def _stepped(self, tensor: GraphInput, size: int | str | None) -> GraphInput:
         batch, time, *rest = tensor.spec.shape
-        if size is None or (size == STEPS and isinstance(time, str)):
-            return tensor
-        return replace(tensor, spec=replace(tensor.spec, shape=(batch, size, *rest)))
+        shape = (batch, _size(time, size), *rest)
+        return replace(tensor, spec=replace(tensor.spec, shape=shape))
 
-    def _mask_of_steps(self, node: Node, port: Port, mask: MaskSpec) -> MaskSpec:
+    def _mask_of_steps(
+        self, node: Node, port: Port, mask: MaskSpec, size: int | str | None
+    ) -> MaskSpec:
         """Masks of the other side are inputs; of this side, they count along the steps at hand."""
         made = next(
             (
@@ -220,7 +227,9 @@ class _Parts:
         )
         if made is not None:
             return MaskSpec("input", Port(made.name), made.spec.shape)
-        return replace(mask, like=Port(self.split.steps[0])) if mask.like else mask
+        like = Port(self.split.steps[0]) if mask.like else None
+        batch, time, *rest = mask.shape
+        return replace(mask, like=like, shape=(batch, _size(time, size), *rest))
 
     def start(self, name: str) -> Graph | None:
         """What is computed before the first step; None where nothing is."""
@@ -243,6 +252,11 @@ class _Parts:
         }
         found = cut(whole, outputs, Sources({**declared, **ports}), lambda _n, _p, mask: mask)
         return finished(found, name, self.path, self.document)
+
+
+def _size(time: Dim, size: int | str | None) -> Dim:
+    """The steps of a model of `size` steps; a number that is open already keeps its name."""
+    return time if size is None or (size == STEPS and isinstance(time, str)) else size
 
 
 def _wide(spec: TensorSpec) -> TensorSpec:
