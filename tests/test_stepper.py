@@ -255,6 +255,31 @@ def test_sources_that_are_none(source, options, message: str, small: Derived) ->
         lstmgraph.Stepper(small if source is None else source, **options)
 
 
+def test_what_cannot_be_stepped_is_refused_with_its_layer() -> None:
+    recipe = load("""
+inputs: {x: {shape: [time, 3]}}
+layers: {both_ways: {type: lstm, input: x, units: 4, bidirectional: true, return_sequences: true}}
+outputs: {y: both_ways}
+""")
+    with pytest.raises(lstmgraph.RecipeError, match=r"L834.*'both_ways' cannot run step by step"):
+        lstmgraph.Stepper(recipe.build(), recipe)
+
+
+def test_a_step_models_own_file_is_given_what_its_start_would_compute(tmp_path: Path) -> None:
+    recipe = lstmgraph.load(RECIPES / "store-forecaster.yaml").with_derived("step")
+    models = recipe.models()
+    whole, start = models["store-forecaster"], models["step.start"]
+    randomise(whole)
+    recipe.save(models["step"], tmp_path / "step.keras", further="step")
+    inputs = batch_for(whole)
+    stepper = lstmgraph.Stepper(tmp_path / "step.keras", rows=ROWS, xla=False)
+    assert stepper.start_inputs == ("store", "decoder_h", "decoder_c")
+    begun = outputs_of(start, {name: inputs[name] for name in start.input})
+    stepper.start({**begun, "store": inputs["store"]})
+    found = stepper.run(inputs["known"])["forecast"]
+    np.testing.assert_allclose(found, outputs_of(whole, inputs)["forecast"], atol=3e-6)
+
+
 def test_a_batch_size_is_held() -> None:
     recipe = lstmgraph.load(RECIPES / "carried-state.yaml")
     fixed = recipe.build().input["chunk"].shape[0]
@@ -327,6 +352,26 @@ def test_files_of_others_are_refused(small: Derived, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         stepper.restore_state(path)
+
+
+def test_no_damage_goes_unnoticed(small: Derived, tmp_path: Path) -> None:
+    """Any byte may be wrong: the file is refused, or it is a byte that no array is read from."""
+    stepper = lstmgraph.Stepper(small, rows=ROWS)
+    stepper.run(X[:, :3])
+    wanted, path = stepper.state, tmp_path / "s.npz"
+    stepper.save_state(path)
+    content, refused = path.read_bytes(), 0
+    for place in np.random.default_rng(0).integers(0, len(content), 150).tolist():
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            stepper.restore_state(path)
+        except lstmgraph.StateFileError:
+            refused += 1
+        for name, state in stepper.state.items():
+            np.testing.assert_array_equal(state, wanted[name])
+    assert refused > 75
 
 
 STREAM = """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import tokenize
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,6 +26,23 @@ if TYPE_CHECKING:
 FORMAT = 1
 ABOUT = "about"
 """The array that says, as JSON, which model the others are of."""
+
+
+BROKEN = (
+    ValueError,
+    TypeError,
+    AttributeError,  # a lone array
+    EOFError,
+    OSError,
+    OverflowError,
+    MemoryError,  # of a shape that no file has
+    RuntimeError,  # a member that says it is encrypted, or compressed in an unknown way
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+    BadZipFile,
+)
+"""What reading damaged bytes raises, in NumPy and under it."""
 
 
 class StateFileError(ValueError):
@@ -68,18 +87,24 @@ def read_streams(path: Path, like: Arrays, about: Mapping[str, Any]) -> Arrays:
         StateFileError: it is another one, with the reason.
         OSError: it cannot be read.
     """
-    try:
-        # Of a file that is not whole, NumPy leaves open what it has opened itself.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        written = json.loads(str(found.pop(ABOUT)))
-    except KeyError:
-        raise StateFileError(f"{path} does not say which model it is of") from None
-    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error, AttributeError) as error:
-        raise StateFileError(f"{path} is not a whole file of streams: {error}") from None
+    # Of a file that is not whole, NumPy leaves open what it has opened itself.
+    with path.open("rb") as stream:
+        try:
+            found = _arrays(stream)
+            written = json.loads(str(found.pop(ABOUT)))
+        except KeyError:
+            raise StateFileError(f"{path} does not say which model it is of") from None
+        except BROKEN as error:
+            message = f"{path} is not a whole file of streams: {error or type(error).__name__}"
+            raise StateFileError(message) from None
     _check_model(path, written, about)
     _check_arrays(path, found, like)
     return found
+
+
+def _arrays(stream: IO[bytes]) -> Arrays:
+    with np.load(stream, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _check_model(path: Path, written: Any, about: Mapping[str, Any]) -> None:
