@@ -30,7 +30,7 @@ def stepper() -> lstmgraph.Stepper:
     read, written = digit_ids(TRAINED.tolist())
     inputs = {"words": word_ids(in_words(n) for n in TRAINED.tolist()), "digits": read}
     derived.main.fit(
-        inputs, {"next": written}, batch_size=recipe.training["batch_size"], epochs=4, verbose=0
+        inputs, {"next": written}, batch_size=recipe.training["batch_size"], epochs=3, verbose=0
     )
     return lstmgraph.Stepper(derived, xla=False)
 
