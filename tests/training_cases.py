@@ -88,7 +88,7 @@ def train_small(case: str, folder: str, **options: Any) -> Any:
     """Overrides of the recipe are the options with a dot in their names."""
     overrides = {name: options.pop(name) for name in [*options] if "." in name}
     small = recipe(case, **overrides)
-    return small.train(arrays(), arrays(13, seed=1), folder=folder, **options)
+    return small.train(arrays(), validation=arrays(13, seed=1), folder=folder, **options)
 
 
 def numbers(folder: Path) -> dict[str, Any]:
