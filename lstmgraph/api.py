@@ -126,10 +126,13 @@ class Recipe:
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
             DataError: the data does not fit the recipe.
+            ValueError: the recipe has no ``training:``.
             FolderError: the folder holds another training, or another process is at it.
             DivergedError: the loss is NaN or infinite.
             OSError: a file cannot be written; those in the folder are whole.
         """
+        if self.training is None:
+            raise ValueError(f"the recipe '{self.name}' has no `training:` section")
         from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
 
         given = data_of(self._compiled, data, validation=validation, test=test)

@@ -268,9 +268,8 @@ def test_validation_that_is_watched_is_needed(tmp_path: Path) -> None:
 
 def test_a_recipe_without_training_is_refused(tmp_path: Path) -> None:
     shipped = lstmgraph.load(RECIPES / "placeholder-states.yaml")
-    rows = {name: np.zeros((5, 4, size)) for name, size in (("x", 1),)}
     with pytest.raises(ValueError, match="has no `training:` section"):
-        shipped.train(rows, folder=tmp_path)
+        shipped.train(arrays(), folder=tmp_path)
 
 
 def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ ROWS, STEPS, FEATURES = 37, 5, 3
 TEXT = """
 inputs: {x: {shape: [time, 3]}}
 layers:
-  reader: {type: lstm, input: x, units: 6, dropout: 0.3}
+  reader: {type: simple_rnn, input: x, units: 6, dropout: 0.3}
   thinned: {type: dropout, input: reader, rate: 0.4}
   y: {type: dense, input: thinned, units: 2}
 outputs: {y: y}

@@ -45,6 +45,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     loaded = load_recipe(recipe, set_values, output_format)
     is_text = output_format is Format.text
     try:
+        if loaded.training is None:
+            raise ValueError(f"{recipe}: the recipe has no `training:` section")
         found = read_sources(loaded, data, validation, test, output_format)
         if is_text:
             print_warnings(found)

@@ -186,8 +186,7 @@ def _evaluated(
 
 def _training(recipe: CompiledRecipe, validation: Examples | None) -> Training:
     training = recipe.declaration.training
-    if training is None:
-        raise ValueError(f"the recipe '{recipe.declaration.name}' has no `training:` section")
+    assert training is not None, "`Recipe.train` has looked"
     found = []
     for name, arguments in watching(training).items():
         if validation is None and arguments["monitor"].startswith(VALIDATION):
