@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,15 +20,13 @@ from training_cases import CASES, arrays, recipe, train_small
 import lstmgraph
 from lstmgraph.data.examples import Examples
 from lstmgraph.data.fields import Rows
-from lstmgraph.training import DivergedError, FolderError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from lstmgraph.training import DivergedError, FolderError, TrainingResult
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
+Trained = Callable[[str], tuple[Path, TrainingResult]]
 ALL_TRAIN = {"data": {"split": {"validation": 0}}}
 
 
@@ -89,13 +90,31 @@ def as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Examples.as_keras.__kwdefaults__, "in_memory", 0)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """By case its folder, which no test changes, and what the training gave."""
+
+    @cache
+    def found(case: str) -> tuple[Path, TrainingResult]:
+        folder = tmp_path_factory.mktemp(case)
+        return folder, train_small(case, str(folder))
+
+    return found
+
+
+@pytest.fixture
+def copied(trained: Trained, tmp_path: Path) -> Path:
+    """A folder with an unshuffled training of 8 epochs."""
+    return shutil.copytree(trained("unshuffled")[0], tmp_path / "copied")
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_numbers_are_those_of_a_fit_by_hand(
-    case: str, tmp_path: Path, request: pytest.FixtureRequest
+    case: str, trained: Trained, request: pytest.FixtureRequest
 ) -> None:
     if case == "schedule":
         request.getfixturevalue("as_it_is_read")
-    result = train_small(case, str(tmp_path))
+    _, result = trained(case)
     model = recipe(case).build()
     wanted = fit_by_hand(case, model).history
     for name in ("loss", "val_loss", *(["mae", "val_mae"] if case != "carried" else [])):
@@ -103,8 +122,9 @@ def test_the_numbers_are_those_of_a_fit_by_hand(
     for found, by_hand in zip(result.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, by_hand)
     # Of the final weights, which early stopping and averages over steps (`use_ema`) change.
-    held_out = ByHand(arrays(13, seed=1), 6 if case == "carried" else 8, shuffle=False, whole=case == "carried")
-    if case == "carried":
+    carried = case == "carried"
+    held_out = ByHand(arrays(13, seed=1), 6 if carried else 8, shuffle=False, whole=carried)
+    if carried:
         model.get_layer("reader").reset_state()
     assert result.metrics["validation"] == model.evaluate(held_out, return_dict=True, verbose=0)
     if case == "stopping":
@@ -115,9 +135,9 @@ def test_the_numbers_are_those_of_a_fit_by_hand(
         assert len(set(wanted["learning_rate"])) > 1
 
 
-def test_the_folder_holds_all_that_the_training_was(tmp_path: Path) -> None:
-    result = train_small("stopping", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} - {".lock"} == {
+def test_the_folder_holds_all_that_the_training_was(trained: Trained) -> None:
+    folder, result = trained("stopping")
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "small.keras",
         "best.keras",
         "checkpoint.keras",
@@ -127,27 +147,27 @@ def test_the_folder_holds_all_that_the_training_was(tmp_path: Path) -> None:
         "small.resolved.yaml",
         "environment.json",
     }
-    resolved = lstmgraph.load(tmp_path / "small.resolved.yaml")
+    resolved = lstmgraph.load(folder / "small.resolved.yaml")
     assert resolved.training == recipe("stopping").training
-    with (tmp_path / "history.csv").open() as file:
+    with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == [str(n + 1) for n in range(result.epochs)]
     assert [float(row["val_mae"]) for row in rows] == result.history["val_mae"]
     assert all(float(row["seconds"]) >= 0 for row in rows)
-    environment = json.loads((tmp_path / "environment.json").read_text())
+    environment = json.loads((folder / "environment.json").read_text())
     assert environment["packages"]["keras"] == keras.__version__
     assert environment["packages"]["numpy"] == np.__version__
     inputs, targets = arrays(13, seed=1)
-    best = lstmgraph.load_model(tmp_path / "best.keras")
+    best = lstmgraph.load_model(folder / "best.keras")
     best_epoch = int(np.argmin(result.history["val_mae"]))
     found = best.evaluate(inputs, targets, batch_size=8, return_dict=True, verbose=0)
     assert found["mae"] == pytest.approx(result.history["val_mae"][best_epoch], rel=1e-6)
 
 
-def test_the_picture_shows_every_metric(tmp_path: Path) -> None:
-    result = train_small("unshuffled", str(tmp_path))
+def test_the_picture_shows_every_metric(trained: Trained) -> None:
+    folder, result = trained("unshuffled")
     space = "{http://www.w3.org/2000/svg}"
-    root = ET.parse(tmp_path / "history.svg").getroot()
+    root = ET.parse(folder / "history.svg").getroot()
     texts = {text.text for text in root.iter(f"{space}text")}
     assert {"small", "loss", "mae", "learning_rate", "epoch"} <= texts
     curves = [line.get("points").split() for line in root.iter(f"{space}polyline")]
@@ -168,18 +188,14 @@ def test_a_picture_of_broken_numbers_is_a_picture(tmp_path: Path) -> None:
         assert ",nan" not in text
 
 
-def test_tensorboard_logs_are_written(tmp_path: Path) -> None:
-    small = recipe(**{"training.callbacks": {"tensorboard": True}, "training.epochs": 1})
-    result = small.train(arrays(), folder=tmp_path)
-    assert list(result.metrics) == ["validation"]  # a fifth, where nothing is said
-    assert list(tmp_path.glob("tensorboard/train/events*"))
-
-
-def test_a_training_can_be_watched_and_ended(tmp_path: Path) -> None:
+def test_a_training_can_be_watched_and_ended(tmp_path: Path, trained: Trained) -> None:
+    """And while it runs, no other training gets into its folder."""
     seen: list[tuple[int, float]] = []
 
     def watch(epoch: int, metrics: dict[str, float]) -> bool:
         seen.append((epoch, metrics["val_loss"]))
+        with pytest.raises(FolderError, match="another process is training"):
+            train_small("unshuffled", str(tmp_path))
         return epoch == 3
 
     first = train_small("unshuffled", str(tmp_path), on_epoch=watch)
@@ -187,6 +203,7 @@ def test_a_training_can_be_watched_and_ended(tmp_path: Path) -> None:
     assert (first.epochs, first.stopped_early) == (3, False)
     second = train_small("unshuffled", str(tmp_path))
     assert (second.epochs, second.resumed_from) == (8, 3)
+    assert second.history == trained("unshuffled")[1].history
 
 
 def test_sample_weights_count(tmp_path: Path) -> None:
@@ -214,13 +231,17 @@ def test_two_outputs_are_watched_without_a_mode(tmp_path: Path) -> None:
       loss: {y: mse, z: mse}
       metrics: {y: [mae], z: [{type: auc}]}
       epochs: 2
-      callbacks: {early_stopping: {monitor: z_auc}, checkpoint: {monitor: val_y_mae}}
+      callbacks:
+        early_stopping: {monitor: z_auc}
+        checkpoint: {monitor: val_y_mae}
+        tensorboard: true
     """)
     inputs, targets = arrays()
     targets["z"] = (targets["y"][:, :1] > 0).astype("float32")
     both = (inputs, targets)
     result = lstmgraph.load(text).train(both, validation=both, folder=tmp_path)
     assert {"z_auc", "val_y_mae"} <= set(result.history)
+    assert list(tmp_path.glob("tensorboard/train/events*"))
 
 
 # --- what is refused ---
@@ -232,9 +253,7 @@ def test_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         recipe().train(({"x": inputs["x"][..., :2]}, {}), folder=tmp_path / "new")
     assert [problem.code for problem in caught.value.problems] == ["D201", "D203"]
     with pytest.raises(lstmgraph.DataError, match="4 examples do not fill one batch of 6"):
-        recipe("carried").train(
-            (inputs, targets), validation=arrays(4), folder=tmp_path / "new"
-        )
+        recipe("carried").train((inputs, targets), validation=arrays(4), folder=tmp_path / "new")
     data = recipe().load_data((inputs, targets))
     with pytest.raises(ValueError, match="`load_data`, which made the data"):
         recipe().train(data, validation=(inputs, targets), folder=tmp_path / "new")
@@ -272,19 +291,16 @@ def test_a_recipe_without_training_is_refused(tmp_path: Path) -> None:
         shipped.train(arrays(), folder=tmp_path)
 
 
-def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(copied: Path) -> None:
     inputs, targets = arrays()
-    small = recipe(**ALL_TRAIN)
-    small.train((inputs, targets), folder=tmp_path, epochs=1)
     targets["y"][20] = 1e30  # its square is none of float32's
     with pytest.raises(DivergedError, match=r"the loss is inf after batch 3 of epoch 1;"):
-        small.train((inputs, targets), folder=tmp_path, restart=True)
-    assert not (tmp_path / "checkpoint.keras").exists()
+        recipe(**ALL_TRAIN).train((inputs, targets), folder=copied, restart=True)
+    assert not (copied / "checkpoint.keras").exists()
 
 
-def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
-    train_small("unshuffled", str(tmp_path), epochs=1)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+def test_another_training_is_not_overwritten(copied: Path) -> None:
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
     data, held_out = arrays(), arrays(13, seed=1)
     other = arrays(seed=3)
     wider = recipe(**{"layers.reader.units": 7})
@@ -296,9 +312,9 @@ def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
         (recipe(), data, other, None, r"-validation: 13 examples, \w+\n  \+validation: 37 "),
     ):
         with pytest.raises(FolderError, match=message):
-            small.train(given, validation=validation, folder=tmp_path, seed=seed)
-        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    again = wider.train(other, validation=held_out, folder=tmp_path, restart=True, epochs=1)
+            small.train(given, validation=validation, folder=copied, seed=seed)
+        assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
+    again = wider.train(other, validation=held_out, folder=copied, restart=True, epochs=1)
     assert (again.epochs, again.resumed_from) == (1, 0)
 
 
@@ -307,11 +323,3 @@ def test_a_model_that_build_wrote_is_not_overwritten(tmp_path: Path) -> None:
     small.save(small.build(), tmp_path / "small.keras")
     with pytest.raises(FolderError, match=r"small\.keras is there already"):
         train_small("unshuffled", str(tmp_path))
-
-
-def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
-    def again(epoch: int, metrics: dict[str, float]) -> None:
-        with pytest.raises(FolderError, match="another process is training"):
-            train_small("unshuffled", str(tmp_path))
-
-    train_small("unshuffled", str(tmp_path), epochs=1, on_epoch=again)
