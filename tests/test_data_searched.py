@@ -77,7 +77,7 @@ def test_a_point_trains_as_it_says(searched: lstmgraph.Recipe) -> None:
 
 def test_a_window_that_fits_nothing_is_a_mistake_at_its_line() -> None:
     with pytest.raises(
-        lstmgraph.RecipeError, match="with data.window.history = 1: the shortest"
+        lstmgraph.RecipeError, match=r"with data\.window\.history = 1: the shortest"
     ) as caught:
         recipe(
             FORECAST,
