@@ -207,7 +207,7 @@ def _callbacks(callbacks: Data) -> Data:
 
 
 def complete_search(search: Data) -> Data:
-    """The `search:` section with defaults filled in; an empty one gives those of a recipe without."""
+    """`search:` with defaults filled in; an empty one gives those of a recipe without."""
     filled = {**_schema_defaults("search"), **search}
     objective = filled["objective"]
     several = objective if isinstance(objective, list) else [objective]

@@ -137,7 +137,8 @@ def _read(dimension: DimensionLike, value: Any) -> Any:
     if dimension.range is None:
         return json.loads(value)
     if dimension.kind != "int":
-        return float(value)
+        # Steps are added up: 0.1 three times is 0.30000000000000004.
+        return float(value) if dimension.range.step is None else float(f"{value:.12g}")
     # On a logarithmic scale keras-tuner's rounding can lead out of the range by one.
     return int(min(max(value, dimension.range.low), dimension.range.high))
 

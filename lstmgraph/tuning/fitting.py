@@ -79,7 +79,7 @@ class EndedBeforeError(Exception):
 
 
 def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fitted:
-    """Train as ``lstmgraph train`` does, with the same numbers; nothing is kept from epoch to epoch.
+    """Train as ``lstmgraph train`` does, with the same numbers, and without its files.
 
     Raises:
         EndedBeforeError: see there.

@@ -40,7 +40,7 @@ class TuneResult:
 
     @property
     def best(self) -> TrialRow | None:
-        """The best trial; with several objectives the first of the front. None: none has a result."""
+        """With several objectives the first of the front; None where no trial has a result."""
         return next((t for t in self.results.trials if t.number == self.results.best), None)
 
     def as_dict(self) -> dict[str, Any]:

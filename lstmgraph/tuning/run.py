@@ -12,14 +12,14 @@ from lstmgraph.search.engine import run_search
 from lstmgraph.search.errors import SearchError, cannot_write
 from lstmgraph.search.job import job_settings, shown_search, versions
 from lstmgraph.search.job_file import move_aside
-from lstmgraph.search.jobs import RunOptions, SearchJob
+from lstmgraph.search.jobs import SearchJob
 from lstmgraph.search.lock import folder_lock
 from lstmgraph.search.reading import read_results
 from lstmgraph.tuning.checks import check_searchable, check_watched
 from lstmgraph.tuning.data import KEPT, fingerprint, read_parts, settled, with_folds
+from lstmgraph.tuning.payload import FUNCTION, trial_payload
 from lstmgraph.tuning.recipes import recipe_identity, recipe_payload
 from lstmgraph.tuning.result import TuneResult, write_results
-from lstmgraph.tuning.payload import FUNCTION, trial_payload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.search.jobs import RunOptions
 
 PRELOAD = ("keras", "h5py", "lstmgraph.tuning.trial")
 TEST = "test"
@@ -104,7 +105,7 @@ def _options(request: TuneRequest) -> RunOptions:
             "this search would go on for ever: say how many trials (--max-trials 50, or "
             "`max_trials:` under `search:`) or how long (--time 2h)"
         )
-    return replace(options, max_trials=most, preload=PRELOAD)
+    return replace(options, max_trials=most)
 
 
 def _folds(request: TuneRequest) -> int | None:
@@ -116,7 +117,9 @@ def _settled(request: TuneRequest) -> dict[str, str]:
     """Where trials find the data."""
     kept = request.folder.absolute() / KEPT
     try:
-        return {name: settled(request.recipe, source, kept) for name, source in request.data.items()}
+        return {
+            name: settled(request.recipe, source, kept) for name, source in request.data.items()
+        }
     except OSError as error:
         raise cannot_write(kept, error) from None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmgraph.model_files import save_model
 from lstmgraph.search.results import Objective
@@ -30,6 +30,7 @@ from lstmgraph.writing import atomic_path
 if TYPE_CHECKING:
     from lstmgraph.data.examples import Examples
     from lstmgraph.data.loading import Data
+
 
 def run_trial(trial: Trial) -> TrialOutcome:
     """Train at the point of ``trial.spec``, once for each execution and fold.
