@@ -22,7 +22,7 @@ class TuneOptions(TypedDict, total=False):
     test: Any
     """Data of its own that only the best is scored on, at the end."""
     folder: str | Path
-    """Holds all that comes of the search, ``searches/NAME`` without it; made where it is missing."""
+    """Holds all that comes of it, ``searches/NAME`` without it; made where it is missing."""
     restart: bool
     """Begin anew; an earlier search is kept beside it, as ``folder.1``."""
     workers: int
