@@ -27,6 +27,7 @@ PARTS = {
     "startup": "benchmarks.startup",
     "fit": "benchmarks.fit",
     "memory": "benchmarks.memory",
+    "search": "benchmarks.search",
     "build": "benchmarks.build",
     "training": "benchmarks.training",
     "inference": "benchmarks.inference",
