@@ -16,18 +16,15 @@ if TYPE_CHECKING:
 
     import keras
     import keras_tuner
-    import numpy as np
-
-    from lstmgraph.export import ExportReport
-    from lstmgraph.space import Space
-    from lstmgraph.training import Examples, TrainingResult
-
-    Given = Examples | tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
-    OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
     from lstmgraph.data.loading import Data
+    from lstmgraph.export import ExportReport
+    from lstmgraph.space import Space
+    from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
+
+    OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
 
 class Recipe:
@@ -97,10 +94,11 @@ class Recipe:
 
     def train(  # noqa: PLR0913 - each says one thing
         self,
-        train: Given,
-        validation: Given | None = None,
+        data: Any,
         *,
         folder: str | Path,
+        validation: Any = None,
+        test: Any = None,
         epochs: int | None = None,
         restart: bool = False,
         seed: int | None = None,
@@ -114,37 +112,36 @@ class Recipe:
         goes on, unless early stopping ended it.
 
         Args:
-            train: inputs and targets by name, arrays of shape (rows, ...); or ``Examples``.
-            validation: the same; evaluated after every epoch.
+            data: all that ``load_data`` takes, which reads and splits it; or what it gave, or one
+                part of that, such as ``data.folds[0].train``.
             folder: made where it is missing.
+            validation: data to evaluate after every epoch, in place of a part of `data`.
+            test: data to evaluate the final model with, in place of a part of `data`.
             epochs: in place of the recipe's.
             restart: forget what the folder holds of another training, and begin anew.
-            seed: of the order of the rows; the recipe's, where it has one, or else a fresh one.
+            seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
             on_epoch: called after every epoch with its number, from 1, and its metrics. Where it
                 returns true, the training ends there, and can go on later.
             verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
 
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
-            DataError: the data does not fit the model.
+            DataError: the data does not fit the recipe.
+            ValueError: the recipe has no ``training:``.
             FolderError: the folder holds another training, or another process is at it.
             DivergedError: the loss is NaN or infinite.
             OSError: a file cannot be written; those in the folder are whole.
         """
-        from lstmgraph.training import ArrayExamples, train_recipe  # noqa: PLC0415 - TensorFlow
+        if self.training is None:
+            raise ValueError(f"the recipe '{self.name}' has no `training:` section")
+        from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
 
-        inputs = self._compiled.graph.inputs
-        time_major = tuple(name for name, tensor in inputs.items() if tensor.time_major)
-
-        def examples(given: Given) -> Examples:
-            if not isinstance(given, tuple):
-                return given
-            return ArrayExamples(*given, time_major=time_major)
+        given = data_of(self._compiled, data, validation=validation, test=test)
+        from lstmgraph.training import train_recipe  # noqa: PLC0415 - imports TensorFlow
 
         return train_recipe(
             self._compiled,
-            examples(train),
-            None if validation is None else examples(validation),
+            given,
             Path(folder),
             epochs=epochs,
             restart=restart,
@@ -152,22 +149,6 @@ class Recipe:
             on_epoch=on_epoch,
             verbose=verbose,
         )
-
-    def read_npz(
-        self, data: Path, validation: Path | None = None, validation_split: float = 0.0
-    ) -> tuple[Examples, Examples | None]:
-        """Training and validation data from ``.npz`` files with arrays by the recipe's names.
-
-        Raises:
-            DataError: an array is missing, or a file is none.
-            OSError: a file cannot be read.
-        """
-        from lstmgraph.training import read_npz, split  # noqa: PLC0415 - TensorFlow
-
-        examples = read_npz(data, self._compiled)
-        if validation is not None:
-            return examples, read_npz(validation, self._compiled)
-        return split(examples, validation_split) if validation_split else (examples, None)
 
     def space(self) -> Space:
         """Everything that the recipe leaves open with ``$search`` and ``$choose``.

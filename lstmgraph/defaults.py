@@ -66,7 +66,8 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     if "search" in data and not _has_fault(("search",), at_fault):
         completed["search"] = complete_search(data["search"])
     if "data" in data and not _has_fault(("data",), at_fault):
-        completed["data"] = complete_data(data["data"])
+        carried = any(map(_carries, layers.values()))
+        completed["data"] = complete_data(data["data"], carried=carried)
     return completed
 
 
@@ -237,8 +238,13 @@ def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
     return filled
 
 
-def complete_data(data: Data) -> Data:
-    """The `data:` section with defaults filled in; an empty one gives those of a recipe without."""
+def complete_data(data: Data, *, carried: bool = False) -> Data:
+    """The `data:` section with defaults filled in; an empty one gives those of a recipe without.
+
+    Args:
+        data: the section as written.
+        carried: whether states go on from batch to batch, so that rows stay in their order.
+    """
     filled = dict(data)
     if isinstance(data.get("series"), str):
         filled["series"] = [data["series"]]
@@ -253,7 +259,7 @@ def complete_data(data: Data) -> Data:
             filled[section] = {name: _columns(entry, defaults) for name, entry in entries}
     if "sample_weight" in data:
         filled["sample_weight"] = _columns(data["sample_weight"], ahead)
-    filled["split"] = _split(data.get("split", {}), window)
+    filled["split"] = _split(data.get("split", {}), window, carried=carried)
     return filled
 
 
@@ -270,8 +276,8 @@ def _columns(entry: Data, defaults: Data) -> Data:
     return {"columns": entry["columns"], **defaults, **entry}
 
 
-def _split(split: Data, window: Data | None) -> Data:
-    in_order = window is not None and window["history"] != "series"
+def _split(split: Data, window: Data | None, *, carried: bool) -> Data:
+    in_order = carried if window is None else window["history"] != "series"
     kind = split.get("kind", "chronological" if in_order else "random")
     unread = {"seed" if kind == "chronological" else "gap"}
     if "folds" in split:

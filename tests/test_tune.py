@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 import pytest
-from tuning_cases import QUICK, arrays, trained, write_files
+from tuning_cases import QUICK, arrays, write_files
 from typer.testing import CliRunner
 
 import lstmgraph
@@ -84,8 +84,7 @@ def test_the_best_recipe_gives_its_number_again(searched: Searched, tmp_path: Pa
     best = results.trials[results.best or 0]
     recipe = lstmgraph.load(searched.folder / "best.recipe.yaml")
     assert "search" not in recipe.resolved()
-    data = recipe.load_data(searched.data)
-    found = trained(recipe, data.train, data.validation, tmp_path / "run")
+    found = recipe.train(searched.data, folder=tmp_path / "run")
     assert min(found.history["val_loss"]) == pytest.approx(best.metrics["val_loss"], rel=1e-6)
     assert found.history["loss"] == pytest.approx(list(best.history["loss"]), rel=1e-6)
 
@@ -177,7 +176,8 @@ def test_executions_and_folds_are_averaged(tmp_path: Path) -> None:
             }
             one = lstmgraph.load(result.files["recipe"], overrides=values)
             part = one.load_data(arrays()).folds[fold]
-            found = trained(one, part.train, part.validation, tmp_path / f"{execution}{fold}")
+            place = tmp_path / f"{execution}{fold}"
+            found = one.train(part.train, validation=part.validation, folder=place)
             losses.append(min(found.history["val_loss"]))
     assert len(set(losses)) == 4
     assert result.best.metrics["val_loss"] == pytest.approx(fmean(losses), rel=1e-6)
@@ -202,8 +202,7 @@ def test_hyperband_goes_on_where_the_trial_before_it_ended(tmp_path: Path) -> No
     whole = lstmgraph.load(place / "recipe.yaml")
     assert whole.training is not None
     assert whole.training["epochs"] == later.epochs
-    parts = whole.load_data(data)
-    found = trained(whole, parts.train, parts.validation, tmp_path / "run")
+    found = whole.train(data, folder=tmp_path / "run")
     row = result.results.trials[later.number]
     assert row.epochs == (later.epochs or 0) - later.initial_epoch
     for name in ("loss", "val_loss", "learning_rate"):

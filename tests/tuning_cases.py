@@ -11,7 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import lstmgraph
     from lstmgraph.search.trial import Trial
 
 TEXT = """\
@@ -73,12 +72,6 @@ def write_files(folder: Path) -> tuple[Path, Path]:
         named |= {f"{part}_{name}": array for name, array in {**inputs, **targets}.items()}
     np.savez(data, **named)
     return recipe, data
-
-
-def trained(recipe: lstmgraph.Recipe, train: Any, validation: Any, folder: Path) -> Any:
-    """What training by itself gives for examples of the data room."""
-    parts = [examples.arrays()[:2] for examples in (train, validation)]
-    return recipe.train(*parts, folder=folder)
 
 
 def command(trial: Trial) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lstmgraph.cli.data import DataPath, PartPath, fail_data
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -19,6 +18,7 @@ from lstmgraph.cli.shared import (
     load_recipe,
     print_json,
 )
+from lstmgraph.cli.sources import DataPath, PartPath, fail_data
 from lstmgraph.data.problems import DataError
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.quiet import held_back

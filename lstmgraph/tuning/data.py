@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.data.archives import SAMPLE_WEIGHT, from_pair
-from lstmgraph.data.loading import load_data
+from lstmgraph.data.loading import data_of_arrays, load_data
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.data_needs import data_needs
-from lstmgraph.defaults import complete_data
-from lstmgraph.read_data import read_data
 
 if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
@@ -40,7 +38,7 @@ def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
     """The recipe with its data split into `folds`, if any, whatever ``data:`` says of folds."""
     if folds is None:
         return recipe
-    data = recipe.declaration.data or read_data(complete_data({}))
+    data = recipe.declaration.data or data_of_arrays(recipe)
     split = replace(data.split, folds=folds, validation=0.0)
     declaration = replace(recipe.declaration, data=replace(data, split=split))
     return replace(recipe, declaration=declaration)

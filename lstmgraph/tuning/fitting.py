@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.carried import read_states, reset_states
 from lstmgraph.lowering import build_model
 from lstmgraph.model_files import load_as
 from lstmgraph.search.ranking import missing_objective, score
-from lstmgraph.training.callbacks import callback_states, recipe_callbacks, restore_callbacks
+from lstmgraph.training.callbacks import (
+    EpochStart,
+    callback_states,
+    recipe_callbacks,
+    restore_callbacks,
+)
 from lstmgraph.training.files import TrainingFiles
 from lstmgraph.training.state import (
     Identity,
@@ -105,7 +109,7 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     model.fit(
         feed.dataset,
         validation_data=held_out,
-        callbacks=[*feed.callbacks, _FreshStates(), *callbacks.values(), watcher],
+        callbacks=[EpochStart(), *feed.callbacks, *callbacks.values(), watcher],
         shuffle=False,  # the order is that of the feed
         initial_epoch=len(state.rows),
         epochs=training.epochs,
@@ -129,20 +133,6 @@ def _begin(request: FitRequest) -> tuple[keras.Model, TrainingState, dict[str, n
     model = load_as(request.recipe, request.continues)
     restore_unsaved(model, arrays)
     return model, state, arrays
-
-
-class _FreshStates(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Epochs and validation begin with fresh states, where states are carried between batches."""
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self._reset()
-
-    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        if read_states(self.model):
-            reset_states(self.model)
 
 
 @dataclass
