@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-TRIALS = 5
+TRIALS = 4
 
 
 def run(*arguments: object) -> Result:
@@ -131,7 +131,7 @@ def test_comments_and_how_long_are_no_change(searched: Searched) -> None:
     """The same search, which has ended: no trial is run."""
     text = searched.recipe.read_text("utf-8")
     searched.recipe.write_text(
-        "# Another comment.\n" + text.replace("{seed: 4}", "{seed: 4, max_trials: 5}")
+        "# Another comment.\n" + text.replace("{seed: 4}", "{seed: 4, max_trials: 4}")
     )
     again = run(*searched.command, "--format", "json")
     searched.recipe.write_text(text)
@@ -162,7 +162,9 @@ def test_the_report_is_made_again(searched: Searched) -> None:
 
 def test_executions_and_folds_are_averaged(tmp_path: Path) -> None:
     """From Python, with arrays: each training has its seed and fold, as one by itself."""
-    several = {"search.executions_per_trial": 2, "search.folds": 2}
+    objectives = [{"metric": "val_loss"}, {"metric": "parameters"}]
+    several = {"executions_per_trial": 2, "folds": 2, "objective": objectives}
+    several = {f"search.{name}": value for name, value in several.items()}
     recipe = lstmgraph.load(QUICK, overrides=several)
     result = recipe.tune(arrays(), folder=tmp_path / "out", max_trials=1)
     assert result.best is not None
@@ -184,6 +186,8 @@ def test_executions_and_folds_are_averaged(tmp_path: Path) -> None:
     text = result.files["recipe"].read_text("utf-8")
     assert "# That is the first of its 4 trainings; their mean is" in text
     assert f"val_loss {losses[0]:.5f}"[:-1] in text
+    assert result.best.metrics["parameters"] == 12 * 2 + 2
+    assert result.results.front == (0,)
     assert not result.test, "there is no test data"
 
 
