@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.search.display import describe
+from lstmgraph.search.display import describe, shown
 from lstmgraph.search.errors import cannot_write
 from lstmgraph.search.reading import read_results
 from lstmgraph.search.records import trial_folder
@@ -73,7 +74,7 @@ class TuneResult:
         if self.best is None:
             return "\n".join([*lines, "no trial has a result; log.txt in its folder says why"])
         lines.append(f"best {describe(self.best, self.results.objectives)}")
-        lines += [f"  {name}: {value}" for name, value in self.best.values.items()]
+        lines += [f"  {name}: {shown(value)}" for name, value in self.best.values.items()]
         if len(self.results.front) > 1:
             front = ", ".join(map(str, self.results.front))
             lines.append(f"none beats these in all objectives: trials {front}")
@@ -110,8 +111,9 @@ def _copy_best(place: Path, folder: Path) -> dict[str, Path]:
         ("recipe", CONCRETE_RECIPE, BEST_RECIPE),
         ("model", BEST_WEIGHTS, BEST_MODEL),
     ):
-        if (place / source).exists():
+        with suppress(FileNotFoundError):  # a running search may delete weights at any time
+            content = (place / source).read_bytes()
             with atomic_path(folder / name) as temporary:
-                temporary.write_bytes((place / source).read_bytes())
+                temporary.write_bytes(content)
             copied[what] = folder / name
     return copied

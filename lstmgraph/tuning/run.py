@@ -65,13 +65,10 @@ def tune(request: TuneRequest) -> TuneResult:
         KeyboardInterrupt: Ctrl-C; what was found so far is in the folder.
     """
     check_searchable(request.recipe)
-    options, objectives = _options(request), job_settings(request.section)["objectives"]
-    data = read_parts(with_folds(request.recipe, _folds(request)), request.data, None)
-    check_watched(request.recipe, objectives, validates=bool(data.validation or data.folds))
-    del data  # the memory is for the trials
+    options = _options(request)
     if request.restart:
         _begin_anew(request.folder)
-    sources = _settled(request)
+    sources = _checked_data(request)
     try:
         _search(request, _job(request, sources), options)
     except KeyboardInterrupt:
@@ -113,13 +110,18 @@ def _folds(request: TuneRequest) -> int | None:
     return request.section["folds"] or (data.split.folds if data else None)
 
 
-def _settled(request: TuneRequest) -> dict[str, str]:
-    """Where trials find the data."""
+def _checked_data(request: TuneRequest) -> dict[str, str]:
+    """Where trials find the data, which fits the recipe and what is watched of it."""
     kept = request.folder.absolute() / KEPT
+    recipe = with_folds(request.recipe, _folds(request))
     try:
-        return {
-            name: settled(request.recipe, source, kept) for name, source in request.data.items()
-        }
+        data = read_parts(recipe, request.data, kept)
+        objectives = job_settings(request.section)["objectives"]
+        check_watched(recipe, objectives, validates=bool(data.validation or data.folds))
+        if request.console is not None:
+            for warning in data.warnings:
+                request.console.out(str(warning), highlight=False)
+        return {name: settled(recipe, source, kept) for name, source in request.data.items()}
     except OSError as error:
         raise cannot_write(kept, error) from None
 
