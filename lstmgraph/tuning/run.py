@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.search.jobs import RunOptions
 
-PRELOAD = ("keras", "h5py", "lstmgraph.tuning.trial")
+PRELOAD = ("keras", "h5py", "lstmgraph.lowering.feeding", "lstmgraph.tuning.trial")
 TEST = "test"
 
 
