@@ -9,7 +9,6 @@ from lstmgraph.compiler import CompiledRecipe, compile_at, compile_document
 from lstmgraph.document import parse_document, read_document
 from lstmgraph.machine import Machine, this_machine
 from lstmgraph.overrides import Overrides, apply_overrides
-from lstmgraph.report import Explanation, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.loading import Data
     from lstmgraph.export import ExportReport
+    from lstmgraph.report import Explanation
     from lstmgraph.space import Space
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.options import TuneOptions
@@ -55,6 +55,8 @@ class Recipe:
         And what each setting of ``runtime:`` does on `machine`: this one, where none is given.
         TensorFlow is not imported. ``str()`` of the result is the table that the command prints.
         """
+        from lstmgraph.report import explain  # noqa: PLC0415 - only where it is shown
+
         return explain(self._compiled, machine or this_machine())
 
     def resolved(self) -> str:
@@ -127,7 +129,7 @@ class Recipe:
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
             DataError: the data does not fit the recipe.
-            ValueError: the recipe has no ``training:``.
+            ValueError: the recipe has no ``training:``, or `data` was loaded for another one.
             FolderError: the folder holds another training, or another process is at it.
             DivergedError: the loss is NaN or infinite.
             OSError: a file cannot be written; those in the folder are whole.

@@ -259,6 +259,9 @@ def test_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         recipe().train(data, validation=(inputs, targets), folder=tmp_path / "new")
     with pytest.raises(ValueError, match="the others are such parts too"):
         recipe().train(data.train, validation=(inputs, targets), folder=tmp_path / "new")
+    other = recipe(**{"outputs": {"forecast": "y"}})
+    with pytest.raises(ValueError, match="loaded for another recipe than small"):
+        other.train(data, folder=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

@@ -97,18 +97,25 @@ def data_of(
 
     Raises:
         DataError: what is read does not fit the recipe.
-        ValueError: parts are given beside ``Data``, which has its own.
+        ValueError: parts are given beside ``Data``, which has its own; or it is another recipe's.
     """
     if isinstance(given, Data):
         if validation is not None or test is not None:
             raise ValueError("give validation and test data to `load_data`, which made the data")
-        return given
-    if isinstance(given, Examples):
+        data = given
+    elif isinstance(given, Examples):
         others = [part for part in (validation, test) if part is not None]
         if not all(isinstance(part, Examples) for part in others):
             raise ValueError("beside a part that `load_data` made, the others are such parts too")
-        return Data(given, validation, test)
-    return load_data(compiled, given, validation=validation, test=test)
+        data = Data(given, validation, test)
+    else:
+        return load_data(compiled, given, validation=validation, test=test)
+    needs = data_needs(compiled.declaration, compiled.graph)
+    for part in data.parts.values():
+        tensors = part.source.inputs.keys(), part.source.targets.keys()
+        if tensors != (needs.inputs.keys(), needs.targets.keys()):
+            raise ValueError(f"the data was loaded for another recipe than {compiled.graph.name}")
+    return data
 
 
 def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
