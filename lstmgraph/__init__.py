@@ -3,9 +3,10 @@
 ``load`` a recipe, ``explain`` it without TensorFlow, ``build`` a ``keras.Model``.
 """
 
-from lstmgraph.api import Recipe, load, load_model, packaged_recipe
+from lstmgraph.api import Recipe, load
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.functions import load_model, packaged_recipe, tune
 from lstmgraph.overrides import OverrideFormatError
 from lstmgraph.space import Space, SpaceError
 
@@ -21,6 +22,7 @@ __all__ = [
     "load",
     "load_model",
     "packaged_recipe",
+    "tune",
 ]
 
 __version__ = "0.1.0"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.compiler import CompiledRecipe, compile_at, compile_document
 from lstmgraph.document import parse_document, read_document
 from lstmgraph.machine import Machine, this_machine
 from lstmgraph.overrides import Overrides, apply_overrides
-from lstmgraph.resources import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from lstmgraph.report import Explanation
     from lstmgraph.space import Space
     from lstmgraph.training import TrainingResult
+    from lstmgraph.tuning.options import TuneOptions
+    from lstmgraph.tuning.result import TuneResult
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
@@ -171,6 +172,29 @@ class Recipe:
         """
         return Recipe(compile_at(self._compiled, values))
 
+    def tune(self, data: Any, **options: Unpack[TuneOptions]) -> TuneResult:
+        """Search the space as ``search:`` says, each trial in a process of its own.
+
+        A search that was killed, or stopped, goes on when it is called again with the same folder.
+
+        Args:
+            data: what ``load_data`` takes. Values, such as arrays, are kept in the folder.
+            options: the keys of ``lstmgraph.tuning.options.TuneOptions``, which says what they are:
+                ``folder``, ``validation``, ``test``, ``workers``, ``max_trials``, ``seconds`` and
+                so on.
+
+        Raises:
+            ValueError: there is nothing to search, or the search would never end.
+            RecipeError: the search watches a number of validation data that is not given (L764).
+            DataError: the data does not fit the recipe.
+            lstmgraph.search.errors.SearchError: the folder holds another search, is in use, or
+                cannot be written.
+        """
+        from lstmgraph.tuning.options import tune_request  # noqa: PLC0415 - only to search
+        from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above
+
+        return tune(tune_request(self._compiled, data, options))
+
     def hypermodel(self) -> keras_tuner.HyperModel:
         """The recipe for keras-tuner: usable with every tuner of it.
 
@@ -278,34 +302,3 @@ def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
         document = read_document(Path(source))
     apply_overrides(document, overrides)
     return Recipe(compile_document(document))
-
-
-def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
-    """Load a ``.keras`` file to run on this machine as its recipe says.
-
-    Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
-
-    Args:
-        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
-        recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
-
-    Raises:
-        RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
-        ValueError: the file is not whole, or holds another model than the recipe's.
-    """
-    compiled = (recipe or load(Path(path)))._compiled
-    from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
-
-    return load_as(compiled, Path(path))
-
-
-def packaged_recipe(name: str) -> Path:
-    """The path of a recipe that comes with the package: ``packaged_recipe("speaker-classifier")``.
-
-    Raises:
-        ValueError: there is none of that name; the message lists those that there are.
-    """
-    found = {path.stem: path for path in sorted(folder("recipes").glob("*.yaml"))}
-    if name not in found:
-        raise ValueError(f"no packaged recipe '{name}'; there are: {', '.join(found)}")
-    return found[name]

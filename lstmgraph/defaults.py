@@ -64,7 +64,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     if "training" in data and not _has_fault(("training",), at_fault):
         completed["training"] = _training(data["training"], completed)
     if "search" in data and not _has_fault(("search",), at_fault):
-        completed["search"] = _search(data["search"])
+        completed["search"] = complete_search(data["search"])
     if "data" in data and not _has_fault(("data",), at_fault):
         carried = any(map(_carries, layers.values()))
         completed["data"] = complete_data(data["data"], carried=carried)
@@ -207,7 +207,8 @@ def _callbacks(callbacks: Data) -> Data:
     return {**filled, "terminate_on_nan": callbacks.get("terminate_on_nan", True)}
 
 
-def _search(search: Data) -> Data:
+def complete_search(search: Data) -> Data:
+    """`search:` with defaults filled in; an empty one gives those of a recipe without."""
     filled = {**_schema_defaults("search"), **search}
     objective = filled["objective"]
     several = objective if isinstance(objective, list) else [objective]

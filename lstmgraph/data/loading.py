@@ -72,7 +72,7 @@ def load_data(
     Raises:
         DataError: with every problem that was found.
     """
-    data = compiled.declaration.data or _data_of_arrays(compiled)
+    data = compiled.declaration.data or data_of_arrays(compiled)
     reader = Reader(data, data_needs(compiled.declaration, compiled.graph), cache)
     reports: list[Problems] = []
     loaded = _read(reader, source, TRAIN, reports)
@@ -118,7 +118,7 @@ def data_of(
     return data
 
 
-def _data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
+def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
     """Of a recipe without ``data:``: named arrays, split as the defaults say."""
     return read_data(complete_data({}, carried=bool(compiled.graph.carrying)))
 
