@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -56,7 +57,9 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:  # a socket's path is short
+    with tempfile.TemporaryDirectory(
+        prefix="ray", dir="/tmp"
+    ) as folder:  # a socket's path is short
         environment = {**os.environ, **ENVIRONMENT, "RAY_TMPDIR": folder, "TMPDIR": folder}
         process = subprocess.Popen(
             [sys.executable, str(CLUSTER)],
@@ -114,7 +117,9 @@ def test_a_search_finds_what_it_finds_on_one_machine(on_ray: Cluster, tmp_path: 
     run_search(hyperband, replace(LOCAL, max_trials=5), tmp_path / "local")
     found = run_search(hyperband, replace(RAY, workers=1, max_trials=5), tmp_path / "ray")
     assert findings(tmp_path / "ray") == findings(tmp_path / "local")
-    assert any(json.loads(p.read_text("utf-8"))["continues"] for p in tmp_path.glob("ray/*/*/spec.json"))
+    assert any(
+        json.loads(p.read_text("utf-8"))["continues"] for p in tmp_path.glob("ray/*/*/spec.json")
+    )
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     assert found.settings["cluster"] == "ray"
     assert found.settings["cpus_per_trial"] == 1
@@ -149,34 +154,46 @@ def test_limits_and_crashes_are_those_of_one_machine(on_ray: Cluster, tmp_path: 
     assert "Traceback" in (tmp_path / "trials" / "0000" / "log.txt").read_text("utf-8")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_a_search_that_was_stopped_goes_on(
-    on_ray: Cluster, tmp_path: Path, stop: signal.Signals
-) -> None:
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    wanted = {"function": "search_trials:noted", "payload": {"notes": str(notes)}}
-    options = {"cluster": "ray", "workers": 2, "max_trials": 3}
-    (tmp_path / "searcher").mkdir()
-    with Searcher(tmp_path / "searcher") as searcher:
-        number = searcher.start(tmp_path / "ray", "random", options=options, **wanted)
-        began = [int(note.partition("-")[2]) for note in notes_of(notes, 2)]
-        assert not searcher.workers.wait(0.0)
-        pid = searcher.workers.children[number].pid
+def test_a_search_that_was_stopped_goes_on(on_ray: Cluster, tmp_path: Path) -> None:
+    with Searcher(tmp_path) as searcher:
+        stopped = Stopped(searcher, tmp_path / "interrupted")
+        stopped.by(signal.SIGINT, RAISED)
+        assert not list(on_ray.folder.rglob("lstmgraph-trial-*")), "nothing stays on the nodes"
+        killed = Stopped(searcher, tmp_path / "killed")
+        killed.by(signal.SIGKILL, -signal.SIGKILL)
+        (killed.notes / "go").touch()
+        assert searcher.run(killed.folder, "random", **copy.deepcopy(killed.job)).exit_code == 0
+    wanted = job("noted", payload=killed.job["payload"])
+    run_search(wanted, replace(LOCAL, max_trials=3), tmp_path / "local")
+    assert findings(killed.folder) == findings(tmp_path / "local")
+
+
+class Stopped:
+    """A search on Ray that is stopped while two trials run."""
+
+    def __init__(self, searcher: Searcher, folder: Path) -> None:
+        self.searcher, self.folder = searcher, folder
+        self.notes = folder.with_name(f"{folder.name}-notes")
+        self.notes.mkdir()
+        self.job = {
+            "function": "search_trials:noted",
+            "payload": {"notes": str(self.notes)},
+            "options": {"cluster": "ray", "workers": 2, "max_trials": 3},
+        }
+
+    def by(self, stop: signal.Signals, exit_code: int) -> None:
+        workers = self.searcher.workers
+        number = self.searcher.start(self.folder, "random", **copy.deepcopy(self.job))
+        trials = [int(note.partition("-")[2]) for note in notes_of(self.notes, 2)]
+        assert not workers.wait(0.0)
+        pid = workers.children[number].pid
         assert pid is not None
         os.kill(pid, stop)
-        (ending,) = searcher.workers.wait(PATIENCE)
-        assert ending.exit_code == (RAISED if stop == signal.SIGINT else -stop)
-    psutil.wait_procs([psutil.Process(p) for p in began if psutil.pid_exists(p)], PATIENCE)
-    assert not any(map(psutil.pid_exists, began)), "no trial outlives its search"
-    if stop == signal.SIGINT:
-        assert not list(on_ray.folder.rglob("lstmgraph-trial-*")), "nothing stays on the nodes"
-    assert [row["status"] for row in findings(tmp_path / "ray")] == ["running"] * 2
-    (notes / "go").touch()
-    again = job("noted", payload=wanted["payload"])
-    run_search(again, RunOptions(**{"preload": (), **options}), tmp_path / "ray")
-    run_search(again, replace(LOCAL, max_trials=3), tmp_path / "local")
-    assert findings(tmp_path / "ray") == findings(tmp_path / "local")
+        (ending,) = workers.wait(PATIENCE)
+        assert ending.exit_code == exit_code
+        psutil.wait_procs([psutil.Process(p) for p in trials if psutil.pid_exists(p)], PATIENCE)
+        assert not any(map(psutil.pid_exists, trials)), "no trial outlives its search"
+        assert [row["status"] for row in findings(self.folder)] == ["running"] * 2
 
 
 def test_a_dead_node_loses_nothing(on_ray: Cluster, tmp_path: Path) -> None:
@@ -184,15 +201,15 @@ def test_a_dead_node_loses_nothing(on_ray: Cluster, tmp_path: Path) -> None:
     notes.mkdir()
     wanted = job("noted", payload={"notes": str(notes)})
     killer = Killer(on_ray, notes, trials=3)
-    options = replace(RAY, workers=3, max_trials=6)
+    options = replace(RAY, workers=3, max_trials=5)
     run_search(wanted, options, tmp_path / "ray", watcher=killer)
     starts = [int(path.name.partition("-")[0]) for path in notes.glob("*-*")]
-    assert len(starts) == 7, "the trial that its node took with it has run again"
-    assert set(starts) == set(range(6))
+    assert len(starts) == 6, "the trial that its node took with it has run again"
+    assert set(starts) == set(range(5))
     journal = (tmp_path / "ray" / "search.jsonl").read_text("utf-8")
-    for number in range(6):
+    for number in range(5):
         assert journal.count(f'"event":"ended","trial":{number},') == 1, "counted once"
-    run_search(wanted, replace(LOCAL, max_trials=6), tmp_path / "local")
+    run_search(wanted, replace(LOCAL, max_trials=5), tmp_path / "local")
     assert findings(tmp_path / "ray") == findings(tmp_path / "local")
     assert weights(tmp_path / "ray") == weights(tmp_path / "local")
 

@@ -21,7 +21,7 @@ from lstmgraph.search.errors import SearchError, cannot_write
 from lstmgraph.search.job import versions
 from lstmgraph.search.jobs import Limits
 from lstmgraph.search.ray_trial import TrialOrder, TrialReturn, read_files, run_order, write_files
-from lstmgraph.search.results import FAILED
+from lstmgraph.search.results import FAILED, OVERSIZED
 from lstmgraph.search.trial import TrialSpec
 from lstmgraph.search.trial_server import RAISED, end_with_parent, tell
 
@@ -39,13 +39,14 @@ GENTLE = 10.0
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_NUM_REDIS_GET_RETRIES": "1",  # a cluster that is gone: an error in 41 s, not in 13 minutes
-    "RAY_task_oom_retries": "0",  # a trial too large for its node would run again for ever
+    "RAY_task_oom_retries": str(RETRIES),  # Ray's default: a trial too large runs again for ever
 }
 """Environment variables that Ray reads; what the user has set stays."""
 HOW_TO_START = (
     "start one with 'ray start --head', or set RAY_ADDRESS to the address of one; "
     "without --cluster the search runs on this machine"
 )
+MEND_NODE = "once that is mended, the same command goes on with the search"
 
 
 class RayServer:
@@ -111,20 +112,23 @@ class RayServer:
             tell(self.answers, {"ended": int(place.name), **end})
 
     def _end(self, task: ray.ObjectRef[TrialReturn], place: Path) -> dict[str, Any]:
-        from ray.exceptions import RayError, RayTaskError  # noqa: PLC0415 - an extra
-
-        import ray  # noqa: PLC0415
+        import ray  # noqa: PLC0415 - an extra
+        from ray.exceptions import OutOfMemoryError, RayError, RayTaskError  # noqa: PLC0415
 
         try:
             found = ray.get(task)
         except RayTaskError as error:
-            raise SearchError(f"a node of the cluster cannot run trials: {error}") from None
+            said = str(error.cause).strip().rpartition("\n")[2]
+            raise SearchError(
+                f"a node cannot run trials: {said}; all need the same lstmgraph; {MEND_NODE}"
+            ) from None
         except RayError as error:  # its node died too often, or had no memory left
+            status = OVERSIZED if isinstance(error, OutOfMemoryError) else FAILED
             said = str(error).strip().partition("\n")[0]
-            lost = [FAILED, f"{type(error).__name__}: {said}"]
+            lost = [status, f"{type(error).__name__}: {said}"]
             return {"exit": RAISED, "seconds": 0.0, "peak_memory_mb": 0.0, "stopped": lost}
         if found.ending is None:
-            raise SearchError(f"{found.unable}; the same command goes on once that is mended")
+            raise SearchError(f"{found.unable}; {MEND_NODE}")
         try:
             write_files(place, found.files)
         except OSError as error:
@@ -162,8 +166,8 @@ def connect(cpus: float, gpus: float) -> None:
         raise SearchError(f"no Ray cluster: {str(error).strip()}; {HOW_TO_START}") from None
     if not has_room(ray.nodes(), cpus, gpus):
         raise SearchError(
-            f"no node of the Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs, which each trial asks "
-            "for; start such a node, or ask for less with --cpus-per-trial and --gpus-per-trial"
+            f"no node of the Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs, which each trial "
+            "asks for; start such a node, or ask for less with --cpus-per-trial, --gpus-per-trial"
         )
 
 
