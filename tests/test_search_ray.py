@@ -26,7 +26,7 @@ from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
 from lstmgraph.search.trial_server import RAISED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lstmgraph.search.results import TrialRow
 
@@ -54,6 +54,11 @@ class Cluster:
         print(file=self.process.stdin, flush=True)
         assert self.process.stdout.readline() == "killed\n"
 
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
@@ -71,9 +76,9 @@ def cluster() -> Iterator[Cluster]:
         )
         with process:
             assert process.stdout is not None
-            yield Cluster(process, process.stdout.readline().strip(), Path(folder))
-            assert process.stdin is not None
-            process.stdin.close()
+            cluster = Cluster(process, process.stdout.readline().strip(), Path(folder))
+            yield cluster
+            cluster.end()
 
 
 @pytest.fixture
@@ -93,10 +98,10 @@ def notes_of(folder: Path, trials: int) -> list[str]:
 
 
 class Killer:
-    """A watcher that kills a node once a trial runs on each, and then lets all trials go on."""
+    """A watcher that kills once so many trials run, and then lets all trials go on."""
 
-    def __init__(self, cluster: Cluster, notes: Path, trials: int) -> None:
-        self.cluster, self.notes, self.trials = cluster, notes, trials
+    def __init__(self, kill: Callable[[], None], notes: Path, trials: int) -> None:
+        self.kill, self.notes, self.trials = kill, notes, trials
 
     def started(self, row: TrialRow) -> None:
         pass
@@ -107,7 +112,7 @@ class Killer:
     def tick(self) -> None:
         if not (self.notes / "go").exists():
             notes_of(self.notes, self.trials)
-            self.cluster.kill_a_node()
+            self.kill()
             (self.notes / "go").touch()
 
 
@@ -200,7 +205,7 @@ def test_a_dead_node_loses_nothing(on_ray: Cluster, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
     wanted = job("noted", payload={"notes": str(notes)})
-    killer = Killer(on_ray, notes, trials=3)
+    killer = Killer(on_ray.kill_a_node, notes, trials=3)
     options = replace(RAY, workers=3, max_trials=5)
     run_search(wanted, options, tmp_path / "ray", watcher=killer)
     starts = [int(path.name.partition("-")[0]) for path in notes.glob("*-*")]
@@ -217,3 +222,21 @@ def test_a_dead_node_loses_nothing(on_ray: Cluster, tmp_path: Path) -> None:
 def test_more_than_any_node_has_is_refused(on_ray: Cluster, tmp_path: Path) -> None:
     with pytest.raises(SearchError, match="no node of the Ray cluster has 2 CPUs and 0 GPUs"):
         run_search(job(), replace(RAY, cpus_per_trial=2.0, max_trials=1), tmp_path)
+
+
+def test_a_lost_cluster_blames_no_trial(on_ray: Cluster, tmp_path: Path) -> None:
+    """The last test: it leaves no cluster. The search goes on without one."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    wanted = job("noted", payload={"notes": str(notes)})
+    with pytest.raises(SearchError, match=r"goes on with the search|run the same command again"):
+        run_search(
+            wanted,
+            replace(RAY, max_trials=3),
+            tmp_path / "ray",
+            watcher=Killer(on_ray.end, notes, trials=2),
+        )
+    assert {row["status"] for row in findings(tmp_path / "ray")} == {"running"}
+    run_search(wanted, replace(LOCAL, max_trials=3), tmp_path / "ray")
+    run_search(wanted, replace(LOCAL, max_trials=3), tmp_path / "local")
+    assert findings(tmp_path / "ray") == findings(tmp_path / "local")

@@ -46,7 +46,7 @@ HOW_TO_START = (
     "start one with 'ray start --head', or set RAY_ADDRESS to the address of one; "
     "without --cluster the search runs on this machine"
 )
-MEND_NODE = "once that is mended, the same command goes on with the search"
+MEND = "once that is mended, the same command goes on with the search"
 
 
 class RayServer:
@@ -112,23 +112,11 @@ class RayServer:
             tell(self.answers, {"ended": int(place.name), **end})
 
     def _end(self, task: ray.ObjectRef[TrialReturn], place: Path) -> dict[str, Any]:
-        import ray  # noqa: PLC0415 - an extra
-        from ray.exceptions import OutOfMemoryError, RayError, RayTaskError  # noqa: PLC0415
-
-        try:
-            found = ray.get(task)
-        except RayTaskError as error:
-            said = str(error.cause).strip().rpartition("\n")[2]
-            raise SearchError(
-                f"a node cannot run trials: {said}; all need the same lstmgraph; {MEND_NODE}"
-            ) from None
-        except RayError as error:  # its node died too often, or had no memory left
-            status = OVERSIZED if isinstance(error, OutOfMemoryError) else FAILED
-            said = str(error).strip().partition("\n")[0]
-            lost = [status, f"{type(error).__name__}: {said}"]
-            return {"exit": RAISED, "seconds": 0.0, "peak_memory_mb": 0.0, "stopped": lost}
+        found = _result(task)
+        if isinstance(found, dict):
+            return found
         if found.ending is None:
-            raise SearchError(f"{found.unable}; {MEND_NODE}")
+            raise SearchError(f"{found.unable}; {MEND}")
         try:
             write_files(place, found.files)
         except OSError as error:
@@ -144,6 +132,42 @@ class RayServer:
         if self.running:
             ray.wait(list(self.running), num_returns=len(self.running), timeout=GENTLE)
         ray.shutdown()  # Ray kills what still runs
+
+
+def _result(task: ray.ObjectRef[TrialReturn]) -> TrialReturn | dict[str, Any]:
+    """What came back; the end of a trial that Ray has run as often as it does, in vain.
+
+    Raises:
+        SearchError: nodes cannot run trials, or the cluster is gone: no trial is to blame.
+    """
+    import ray  # noqa: PLC0415 - an extra
+    from ray import exceptions  # noqa: PLC0415
+
+    try:
+        found: TrialReturn = ray.get(task)
+    except exceptions.OutOfMemoryError as error:
+        return _lost(OVERSIZED, error)
+    except (exceptions.NodeDiedError, exceptions.WorkerCrashedError) as error:
+        return _lost(FAILED, error)
+    except exceptions.TaskCancelledError as error:  # by someone else
+        return _lost(FAILED, error)
+    except exceptions.RayTaskError as error:
+        said = str(error.cause).strip().rpartition("\n")[2]
+        raise SearchError(
+            f"a node cannot run trials: {said}; all need the same lstmgraph; {MEND}"
+        ) from None
+    except exceptions.RayError as error:
+        raise SearchError(f"the Ray cluster is lost: {_first_line(error)}; {MEND}") from None
+    return found
+
+
+def _lost(status: str, error: Exception) -> dict[str, Any]:
+    stopped = [status, f"{type(error).__name__}: {_first_line(error)}"]
+    return {"exit": RAISED, "seconds": 0.0, "peak_memory_mb": 0.0, "stopped": stopped}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def connect(cpus: float, gpus: float) -> None:
