@@ -66,6 +66,7 @@ def cluster() -> Iterator[Cluster]:
         prefix="ray", dir="/tmp"
     ) as folder:  # a socket's path is short
         environment = {**os.environ, **ENVIRONMENT, "RAY_TMPDIR": folder, "TMPDIR": folder}
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)  # the nodes have the trial functions
         process = subprocess.Popen(
             [sys.executable, str(CLUSTER)],
             stdin=subprocess.PIPE,
