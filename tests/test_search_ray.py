@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,14 @@ import pytest
 from ray_cluster import ENVIRONMENT
 from search_trials import SPACE
 from searching import PATIENCE, Searcher, findings, weights
+from tuning_cases import write_files
+from typer.testing import CliRunner
 
+from lstmgraph.cli import app
 from lstmgraph.search.engine import run_search
 from lstmgraph.search.errors import SearchError
 from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.search.reading import read_results
 from lstmgraph.search.trial_server import RAISED
 
 if TYPE_CHECKING:
@@ -129,6 +134,20 @@ def test_a_search_finds_what_it_finds_on_one_machine(on_ray: Cluster, tmp_path: 
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     assert found.settings["cluster"] == "ray"
     assert found.settings["cpus_per_trial"] == 1
+
+
+def test_tune_trains_on_a_cluster_what_it_trains_here(on_ray: Cluster, tmp_path: Path) -> None:
+    recipe, data = write_files(tmp_path)
+    for name, more in {"local": (), "ray": ("--cluster", "ray", "--cpus-per-trial", "1")}.items():
+        arguments = ["tune", str(recipe), "--data", str(data), "-o", str(tmp_path / name)]
+        with warnings.catch_warnings():  # of Ray's own
+            warnings.simplefilter("ignore", ResourceWarning)
+            result = CliRunner().invoke(app, [*arguments, "--max-trials", "2", *more])
+        assert result.exit_code == 0, result.output
+    numbers = [[row.metrics for row in read_results(tmp_path / n).trials] for n in ("local", "ray")]
+    assert numbers[0] == numbers[1]
+    assert numbers[0][0]["val_loss"] > 0
+    assert (tmp_path / "ray" / "best.keras").exists()
 
 
 def contents(folder: Path) -> dict[str, str]:

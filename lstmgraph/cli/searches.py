@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.result import TuneResult
 
 
+class Cluster(StrEnum):
+    """Where else trials can run."""
+
+    ray = "ray"
+
+
 def tune(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
     source: DataPath,
@@ -56,6 +63,16 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         int | None, typer.Option(min=1, help="Stop after so many failed trials.")
     ] = None,
     keep: Annotated[int, typer.Option(min=0, help="How many best trials keep weights.")] = 1,
+    cluster: Annotated[
+        Cluster | None,
+        typer.Option(help="Trials are tasks of the cluster that runs here, or at RAY_ADDRESS."),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(metavar="N", help="With --cluster: CPUs.  [default: 1]")
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(metavar="N", help="With --cluster: GPUs.  [default: 0]")
+    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew; the old folder gets another name.")
     ] = False,
@@ -80,6 +97,9 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         "trial_memory_mb": trial_memory,
         "max_failures": max_failures,
         "keep": keep,
+        "cluster": cluster,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
     }
     given = {"train": source, "validation": validation, "test": test}
     result = _searched(loaded, given, options, output_format)

@@ -39,6 +39,12 @@ class TuneOptions(TypedDict, total=False):
     """The search stops after so many failed trials; it goes on without it."""
     keep: int
     """How many of the best trials keep their weights. 1 without it."""
+    cluster: str | None
+    """``ray``: trials are tasks of the Ray cluster that runs here or that RAY_ADDRESS names."""
+    cpus_per_trial: float | None
+    """Of the cluster. 1 without it."""
+    gpus_per_trial: float | None
+    """Of the cluster, also a part of one. 0 without it."""
     verbose: int
     """1 shows a live table, or lines where there is no terminal."""
 
