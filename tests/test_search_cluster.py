@@ -17,7 +17,7 @@ from lstmgraph.search.errors import SearchError
 from lstmgraph.search.job import versions
 from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
 from lstmgraph.search.ray_server import has_room
-from lstmgraph.search.ray_trial import TrialOrder, read_files, run_order, write_files
+from lstmgraph.search.ray_trial import TrialOrder, earlier_files, read_files, run_order, write_files
 from lstmgraph.search.trial import TrialSpec
 from lstmgraph.search.workers import Workers
 
@@ -55,10 +55,19 @@ def test_a_node_runs_a_trial_as_this_machine_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("node")
-def test_a_trial_goes_on_from_files_that_came_with_it() -> None:
-    spec = replace(order().spec, continues="/not/here/0002", initial_epoch=1)
-    found = run_order(order(spec=spec, earlier={"last.keras": b"state", "deep/er": b""}))
-    assert b'"status": "completed"' in found.files["outcome.json"]
+def test_a_trial_goes_on_from_files_that_came_with_it(tmp_path: Path) -> None:
+    """With the specs of all before, such as of a third round of Hyperband."""
+    first, second = tmp_path / "trials" / "0001", tmp_path / "trials" / "0002"
+    for folder, source in ((first, None), (second, str(first))):
+        folder.mkdir(parents=True)
+        TrialSpec(int(folder.name), str(folder), VALUES, seed=5, continues=source).write()
+        (folder / "last.keras").write_text(folder.name, "utf-8")
+    spec = replace(order().spec, continues=str(second), initial_epoch=1)
+    earlier = earlier_files(spec)
+    assert set(earlier) == {"0002/spec.json", "0002/last.keras", "0001/spec.json"}
+    asked = replace(order(spec=spec, earlier=earlier), function="search_trials:ancestors")
+    found = run_order(asked)
+    assert found.files["seen"] == b"0002/last.keras 0002/spec.json 0001/spec.json"
     without = run_order(order(spec=spec))
     assert b'"status": "failed"' in without.files["outcome.json"]
 
@@ -150,12 +159,13 @@ def test_without_ray_the_error_says_how_to_install_it(
         run_search(JOB, RAY, tmp_path / "s")
 
 
-@pytest.mark.parametrize(("address", "said"), [("", "Could not find"), ("local", "is 'local'")])
+@pytest.mark.parametrize(
+    ("address", "said"), [("no address", "no Ray cluster: Invalid"), ("local", "is 'local'")]
+)
 def test_without_a_cluster_the_error_says_how_to_start_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, said: str
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'lstmgraph[ray]'")
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where Ray would have noted one
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(SearchError, match=f"{said}.*start one with 'ray start --head'"):
         run_search(JOB, RAY, tmp_path / "s")

@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.search.errors import SearchError, cannot_write
 from lstmgraph.search.job import versions
 from lstmgraph.search.jobs import Limits
-from lstmgraph.search.ray_trial import TrialOrder, TrialReturn, read_files, run_order, write_files
+from lstmgraph.search.ray_trial import (
+    TrialOrder,
+    TrialReturn,
+    earlier_files,
+    run_order,
+    write_files,
+)
 from lstmgraph.search.results import FAILED, OVERSIZED
 from lstmgraph.search.trial import TrialSpec
 from lstmgraph.search.trial_server import RAISED, end_with_parent, tell
@@ -89,7 +95,7 @@ class RayServer:
             options["cpus"],
             options["gpus"],
             self.versions,
-            {} if spec.continues is None else read_files(Path(spec.continues)),
+            earlier_files(spec),
         )
         task = ray.remote(run_order).options(
             name=f"trial-{spec.number}",

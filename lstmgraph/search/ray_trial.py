@@ -18,7 +18,8 @@ from lstmgraph.search.devices import node_environment
 from lstmgraph.search.errors import SearchError
 from lstmgraph.search.job import versions
 from lstmgraph.search.jobs import Limits, RunOptions
-from lstmgraph.search.trial import OUTCOME, SPEC
+from lstmgraph.search.records import trial_folder
+from lstmgraph.search.trial import OUTCOME, SPEC, TrialSpec
 from lstmgraph.search.trial_server import DISK_FULL
 from lstmgraph.search.workers import Ending, Workers
 from lstmgraph.writing import atomic_path
@@ -26,10 +27,8 @@ from lstmgraph.writing import atomic_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmgraph.search.trial import TrialSpec
-
 Files = dict[str, bytes]
-"""Content by path, relative to a trial's folder."""
+"""Content by path, relative to a folder."""
 PATIENCE = 1.0
 """Seconds after which a trial that is cancelled notices."""
 
@@ -47,7 +46,7 @@ class TrialOrder:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of the machine that the search runs on; a node with others gives other numbers."""
     earlier: Files = field(default_factory=dict)
-    """The files of the trial that this one goes on from."""
+    """Of `earlier_files`."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,12 @@ def run_order(order: TrialOrder) -> TrialReturn:
 
 
 def _run_in(folder: Path, order: TrialOrder) -> tuple[Ending, Files]:
-    place = folder / f"{order.spec.number:04d}"
-    place.mkdir()
+    place = trial_folder(folder, order.spec.number)
+    place.mkdir(parents=True)
+    write_files(place.parent, order.earlier)
     spec = replace(order.spec, folder=str(place))
     if spec.continues is not None:
-        earlier = folder / Path(spec.continues).name
-        write_files(earlier, order.earlier)
-        spec = replace(spec, continues=str(earlier))
+        spec = replace(spec, continues=str(place.with_name(Path(spec.continues).name)))
     options = RunOptions(limits=order.limits, gpus=(), preload=order.preload)
     with Workers(folder, order.function, options) as workers:
         workers.start(spec)
@@ -102,6 +100,21 @@ def _differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
     has = ", ".join(f"{name} {found.get(name, 'not at all')}" for name in names)
     needs = ", ".join(f"{name} {wanted.get(name, 'not at all')}" for name in names)
     return f"{has}, and this machine {needs}; numbers would differ: install the same on all"
+
+
+def earlier_files(spec: TrialSpec) -> Files:
+    """What a trial needs of those that it goes on from, relative to the folder of all trials.
+
+    That is all of the last one, and spec.json of the ones before, which tell the first one's seed.
+    """
+    if spec.continues is None:
+        return {}
+    folder = Path(spec.continues)
+    files = {f"{folder.name}/{name}": content for name, content in read_files(folder).items()}
+    while (before := TrialSpec.read(folder / SPEC)).continues is not None:
+        folder = folder.with_name(Path(before.continues).name)
+        files[f"{folder.name}/{SPEC}"] = (folder / SPEC).read_bytes()
+    return files
 
 
 def read_files(folder: Path) -> Files:
