@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import jsonschema
 import numpy as np
@@ -13,6 +14,9 @@ from typer.testing import CliRunner
 import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.schema import bundled_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LEARNING_RATE = {"$search": {"float": [1e-4, 1e-2], "scale": "log"}}
 SEARCHED = {
@@ -40,7 +44,7 @@ def searched() -> lstmgraph.Recipe:
     return recipe(FORECAST, **SEARCHED)
 
 
-def test_they_are_listed(searched: lstmgraph.Recipe, tmp_path) -> None:
+def test_they_are_listed(searched: lstmgraph.Recipe, tmp_path: Path) -> None:
     assert sorted(searched.space().defaults()) == sorted(NAMES)
     path = tmp_path / "searched.yaml"
     path.write_text(json.dumps(searched._compiled.written.data))

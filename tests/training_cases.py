@@ -95,7 +95,7 @@ def numbers(folder: Path) -> dict[str, Any]:
     """Everything that must be the same, however often the training was killed."""
     with (folder / "history.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
-    found: dict[str, Any] = {"rows": rows}
+    found: dict[str, Any] = {"rows": rows, "results": (folder / "results.json").read_text()}
     for name in ("small", "best", "checkpoint"):
         path = folder / f"{name}.keras"
         if path.exists():
