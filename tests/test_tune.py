@@ -6,7 +6,6 @@ import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 import keras
@@ -160,54 +159,23 @@ def test_the_report_is_made_again(searched: Searched) -> None:
     assert "there is no search here" in nothing.stderr
 
 
-def test_executions_and_folds_are_averaged(tmp_path: Path) -> None:
-    """From Python, with arrays: each training has its seed and fold, as one by itself."""
-    objectives = [{"metric": "val_loss"}, {"metric": "parameters"}]
-    several = {"executions_per_trial": 2, "folds": 2, "objective": objectives}
-    several = {f"search.{name}": value for name, value in several.items()}
-    recipe = lstmgraph.load(QUICK, overrides=several)
-    result = recipe.tune(arrays(), folder=tmp_path / "out", max_trials=1)
-    assert result.best is not None
-    spec = TrialSpec.read(tmp_path / "out" / "trials" / "0000" / "spec.json")
-    losses = []
-    for execution in range(2):
-        for fold in range(2):
-            values = {
-                "runtime.seed": spec.seed_of(execution, fold),
-                "data": {"split": {"folds": 2}},
-            }
-            one = lstmgraph.load(result.files["recipe"], overrides=values)
-            part = one.load_data(arrays()).folds[fold]
-            place = tmp_path / f"{execution}{fold}"
-            found = one.train(part.train, validation=part.validation, folder=place)
-            losses.append(min(found.history["val_loss"]))
-    assert len(set(losses)) == 4
-    assert result.best.metrics["val_loss"] == pytest.approx(fmean(losses), rel=1e-6)
-    text = result.files["recipe"].read_text("utf-8")
-    assert "# That is the first of its 4 trainings; their mean is" in text
-    assert f"val_loss {losses[0]:.5f}"[:-1] in text
-    assert result.best.metrics["parameters"] == 12 * 2 + 2
-    assert result.results.front == (0,)
-    assert not result.test, "there is no test data"
-
-
 def test_hyperband_goes_on_where_the_trial_before_it_ended(tmp_path: Path) -> None:
-    """A trial of two rounds ends with the numbers of a training that was never stopped."""
-    _, data = write_files(tmp_path)
+    """From Python, with arrays: the numbers are those of a training that was never stopped."""
     overrides = {
         "search.oracle": {"type": "hyperband", "max_epochs": 4, "factor": 2},
         "training.callbacks": {"early_stopping": {"patience": 3}, "reduce_lr_on_plateau": {}},
     }
     options = {"folder": tmp_path / "out", "max_trials": 8, "workers": 2}
-    result = lstmgraph.tune(QUICK, data, overrides=overrides, **options)
+    result = lstmgraph.tune(QUICK, arrays(), overrides=overrides, **options)
     specs = [TrialSpec.read(path) for path in sorted((tmp_path / "out").glob("trials/*/spec.json"))]
     later = next(spec for spec in reversed(specs) if spec.continues)
     place = Path(later.folder)
     whole = lstmgraph.load(place / "recipe.yaml")
     assert whole.training is not None
     assert whole.training["epochs"] == later.epochs
-    found = whole.train(data, folder=tmp_path / "run")
+    found = whole.train(arrays(), folder=tmp_path / "run")
     row = result.results.trials[later.number]
+    assert not result.test, "there is no test data"
     assert row.epochs == (later.epochs or 0) - later.initial_epoch
     for name in ("loss", "val_loss", "learning_rate"):
         own = found.history[name][later.initial_epoch :]

@@ -23,6 +23,7 @@ from lstmgraph.overrides import apply_overrides
 from lstmgraph.schema import bundled_schema
 from lstmgraph.search import engine
 from lstmgraph.search.errors import SearchError
+from lstmgraph.search.spaces import hyperparameters, plain_values
 from lstmgraph.tuning import data as tuning_data
 from lstmgraph.tuning import recipes
 
@@ -193,3 +194,26 @@ def test_a_trial_reads_the_recipe_with_its_lines_and_what_was_put_in(tmp_path: P
     assert read.data == document.data
     assert read.values == document.values
     assert read.keys == document.keys
+
+
+def test_what_keras_tuner_draws_is_in_the_space() -> None:
+    """Steps of a float reach both ends; whole numbers on a logarithmic scale stay inside."""
+    rate = "{$search: {float: [0.0, 1.0], step: 0.1}}"
+    units = "{$search: {int: [5, 11], scale: log}}"
+    text = QUICK.replace("{$search: {float: [0.1, 0.5]}}", rate).replace(
+        "units: 2", f"units: {units}"
+    )
+    recipe = lstmgraph.load(
+        text.replace("dropout, input: row, rate", "leaky_relu, input: row, negative_slope")
+    )
+    space = recipe.space()
+    declared = {each.name: each for each in hyperparameters(space).space}
+    drawn: dict[str, set[Any]] = {name: set() for name in declared}
+    for seed in range(300):
+        proposed = {name: each.random_sample(seed) for name, each in declared.items()}
+        values = plain_values(space, proposed)
+        space.point(values)
+        for name, value in values.items():
+            drawn[name].add(value)
+    assert sorted(drawn["layers.thinned.negative_slope"]) == [step / 10 for step in range(11)]
+    assert drawn["layers.y.units"] == set(range(5, 12))

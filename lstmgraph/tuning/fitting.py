@@ -50,7 +50,7 @@ class FitRequest:
     recipe: CompiledRecipe
     """Concrete; its seed is that of the weights, of dropout and of the order of the examples."""
     text: str
-    """The same as YAML, which goes into the files of the model."""
+    """The same as YAML, which goes into `last`; not read without it."""
     objectives: tuple[Objective, ...]
     folder: Path
     """The trial's, for TensorBoard's logs."""

@@ -101,7 +101,7 @@ class _Run:
         recipe = with_seed(self.recipe, self.seeds.seed_of(execution, fold))
         return FitRequest(
             recipe,
-            concrete_text(recipe),
+            concrete_text(recipe) if spec.keep_last else "",
             self.objectives,
             self.folder,
             counted_from=spec.initial_epoch,
