@@ -27,7 +27,7 @@ _SLOTS = ("h", "c")
 
 def read_states(model: keras.Model) -> States:
     """The carried states by name, such as ``reader.h``; each of shape (batch, units)."""
-    return {name: np.array(variable.numpy()) for name, variable in _variables(model).items()}
+    return {name: np.array(variable.value) for name, variable in _variables(model).items()}
 
 
 def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:

@@ -31,6 +31,7 @@ from lstmgraph.lowering.operations import (
 )
 from lstmgraph.lowering.training import compile_model
 from lstmgraph.passes.checks import SUMS
+from lstmgraph.passes.masks import CONV_LSTM
 from lstmgraph.runtime import compile_predict, scope, start
 from lstmgraph.runtime_plan import choose_xla
 
@@ -162,7 +163,11 @@ class _Lowering:
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
         if node.mask:
-            keywords["mask"] = self.masks.tensor(node.mask)
+            keywords["mask"] = (
+                self.masks.of_images(node.mask, len(inputs[0].shape))
+                if node.op in CONV_LSTM
+                else self.masks.tensor(node.mask)
+            )
         keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
