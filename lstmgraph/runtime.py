@@ -101,6 +101,30 @@ def scope(runtime: Runtime) -> AbstractContextManager[Any]:
     return found
 
 
+def keep_carried_states(model: keras.Model) -> None:
+    """See to it that `fit`, `evaluate` and `predict` keep the states that `model` carries.
+
+    On JAX they hand a model's variables to a compiled function, and take them back from it. Keras
+    leaves those of ``stateful`` layers out, so that they would stay as they are, without a word.
+    """
+    if keras.backend.backend() != "jax":
+        return
+    layers = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    states = [state for layer in layers for state in keras.tree.flatten(layer.states)]
+    if states:
+        model.carried_states = [_CarriedState(state) for state in states]
+
+
+class _CarriedState(keras.random.SeedGenerator):  # type: ignore[misc]  # Keras has no types
+    """Holds a variable as a seed generator does its own: one of the model's, and not in its file.
+
+    Kept as a weight it would be in the file, and Keras on another backend would refuse to load it.
+    """
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+
 def compile_predict(model: keras.Model, most_rows: int | None) -> None:
     """Compile `predict` with XLA, and leave `fit` and `evaluate` as they are.
 

@@ -124,7 +124,8 @@ def outputs_of(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Arrays:
     On JAX they are traced: eagerly it compiles every operation by itself, which takes longer.
     """
     compute = model.predict_on_batch if keras.backend.backend() == "jax" else model
-    return {name: keras.ops.convert_to_numpy(y) for name, y in compute(dict(inputs)).items()}
+    outputs = compute(dict(inputs))
+    return {name: keras.ops.convert_to_numpy(outputs[name]) for name in model.output}
 
 
 def assert_equal_arrays(found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> None:

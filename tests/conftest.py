@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from lstmgraph.machine import keras_backend
 
-if TYPE_CHECKING:
-    import pytest
-
-TENSORFLOWS_OWN = "tensorflow(reason): what the test is about is TensorFlow's own"
+TENSORFLOWS_OWN = "tensorflow(reason): skipped on other backends of Keras, for the reason"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,6 +15,14 @@ def pytest_configure(config: pytest.Config) -> None:
         # Keras 3.15's variables have an `__array__` that NumPy 2 wants spelled otherwise.
         ignored = "ignore:__array__ implementation:DeprecationWarning"
         config.addinivalue_line("filterwarnings", ignored)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if keras_backend() == "tensorflow":
+        return
+    for item in items:
+        if mark := item.get_closest_marker("tensorflow"):
+            item.add_marker(pytest.mark.skip(reason=f"TensorFlow's own: {mark.args[0]}"))
 
 
 def pytest_report_header() -> str:

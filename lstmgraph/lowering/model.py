@@ -32,7 +32,7 @@ from lstmgraph.lowering.operations import (
 from lstmgraph.lowering.training import compile_model
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
-from lstmgraph.runtime import compile_predict, scope, start
+from lstmgraph.runtime import compile_predict, keep_carried_states, scope, start
 from lstmgraph.runtime_plan import choose_xla
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
         model = _compiled_model(compiled)
+    keep_carried_states(model)
     xla = choose_xla(compiled.declaration.runtime, compiled.graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)
