@@ -1,7 +1,7 @@
 """What is a backend's own: its devices, and of TensorFlow the settings of the process, strategies,
 and `predict` compiled by itself. No other part of the lowering speaks of one backend.
 
-On other backends of Keras a recipe that asks for what is TensorFlow's is refused (``obstacles.py``).
+On others a recipe that asks for what is TensorFlow's is refused (``obstacles.py``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def _seen_by_jax() -> Machine:
     import jax  # noqa: PLC0415 - of this backend alone
 
     gpus = sum(device.platform == "gpu" for device in jax.devices())
-    return Machine(gpus, "" if gpus else "JAX sees none", "jax", jax.config.jax_enable_x64)
+    widest = str(jax.numpy.result_type(float))
+    return Machine(gpus, "" if gpus else "JAX sees none", "jax", widest == "float64")
 
 
 def visible_gpus() -> list[str]:
@@ -99,30 +100,6 @@ def scope(runtime: Runtime) -> AbstractContextManager[Any]:
         [device.name for device in devices]
     ).scope()
     return found
-
-
-def keep_carried_states(model: keras.Model) -> None:
-    """See to it that `fit`, `evaluate` and `predict` keep the states that `model` carries.
-
-    On JAX they hand a model's variables to a compiled function, and take them back from it. Keras
-    leaves those of ``stateful`` layers out, so that they would stay as they are, without a word.
-    """
-    if keras.backend.backend() != "jax":
-        return
-    layers = [layer for layer in model.layers if getattr(layer, "stateful", False)]
-    states = [state for layer in layers for state in keras.tree.flatten(layer.states)]
-    if states:
-        model.carried_states = [_CarriedState(state) for state in states]
-
-
-class _CarriedState(keras.random.SeedGenerator):  # type: ignore[misc]  # Keras has no types
-    """Holds a variable as a seed generator does its own: one of the model's, and not in its file.
-
-    Kept as a weight it would be in the file, and Keras on another backend would refuse to load it.
-    """
-
-    def __init__(self, state: Any) -> None:
-        self.state = state
 
 
 def compile_predict(model: keras.Model, most_rows: int | None) -> None:

@@ -132,7 +132,9 @@ def _kernel(graph: Graph, machine: Machine) -> str:
         return ""
     if machine.gpus and by_cudnn:
         rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent calls do not"
-        condition = "" if machine.backend == "tensorflow" else f", where {machine.backend} sees the GPU"
+        condition = (
+            "" if machine.backend == "tensorflow" else f", where {machine.backend} sees the GPU"
+        )
         return f"{listed(by_cudnn)} run{'s' * (len(by_cudnn) == 1)} on cuDNN{rest}{condition}"
     if by_cudnn:
         return "without a GPU Keras's loop runs every call"

@@ -56,7 +56,7 @@ def build(text: str, name: str = "inline") -> keras.Model:
 
 
 def built(recipe: lstmgraph.Recipe) -> keras.Model:
-    """The model; a recipe that JAX cannot compute is skipped there, and test_backends lists them."""
+    """The model; skipped where JAX cannot compute it: test_backends lists those recipes."""
     try:
         return recipe.build()
     except lstmgraph.RecipeError as error:

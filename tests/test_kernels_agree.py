@@ -89,7 +89,7 @@ ON_JAX = keras.backend.backend() == "jax"
 
 
 def is_refused(layer: str, mask: str, runtime: str) -> bool:
-    """Whether the sequence cannot be read: Keras would compute it wrong, on JAX in any direction."""
+    """Whether the sequence cannot be read: Keras would compute it wrong, on JAX one way too."""
     return runtime == "unrolled" and mask != "unmasked" and (layer.endswith("both-ways") or ON_JAX)
 
 
@@ -283,7 +283,9 @@ ON_TENSORFLOW = Machine()
 @pytest.mark.parametrize("name", DECISIONS)
 def test_explain_says_the_kernel_and_why(name: str) -> None:
     decision = DECISIONS[name]
-    row = decided_recipe(decision).explain(ON_TENSORFLOW).layers[0]  # behind mixed precision stands a cast
+    row = (
+        decided_recipe(decision).explain(ON_TENSORFLOW).layers[0]
+    )  # behind mixed precision stands a cast
     assert (row.kernel, row.kernel_reason) == (decision.kernel, decision.reason)
 
 

@@ -120,7 +120,7 @@ def assert_same_as_by_hand(model: keras.Model, by_hand: ByHand) -> None:
 
 
 def assert_same_outputs(found: Arrays, wanted: Arrays) -> None:
-    """To the last bit; XLA, which always compiles on JAX, may order two equal programs otherwise."""
+    """To the last bit; on JAX, where XLA compiles all, nearly: it may reorder equal programs."""
     if keras.backend.backend() == "tensorflow":
         assert_equal_arrays(found, wanted)
         return

@@ -21,6 +21,7 @@ from lstmgraph.graph import (
     Recurrence,
     state_outputs,
 )
+from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import make_layer
 from lstmgraph.lowering.masks import Masks
 from lstmgraph.lowering.operations import (
@@ -32,7 +33,7 @@ from lstmgraph.lowering.operations import (
 from lstmgraph.lowering.training import compile_model
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
-from lstmgraph.runtime import compile_predict, keep_carried_states, scope, start
+from lstmgraph.runtime import compile_predict, scope, start
 from lstmgraph.runtime_plan import choose_xla
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
         model = _compiled_model(compiled)
-    keep_carried_states(model)
+    kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, compiled.graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)
