@@ -18,8 +18,6 @@ class Machine:
     no_gpu_because: str = "this machine has none"
     backend: str = "tensorflow"
     """Keras's backend; all but TensorFlow run without the settings that are TensorFlow's own."""
-    has_64_bits: bool = True
-    """Whether float64 and int64 are what they say: JAX narrows them unless it is told not to."""
 
 
 def this_machine() -> Machine:
@@ -30,8 +28,7 @@ def this_machine() -> Machine:
     as when its CUDA libraries are not installed; what is built asks TensorFlow.
     """
     gpus, reason = _gpus()
-    backend = keras_backend()
-    return Machine(gpus, reason, backend, backend != "jax" or _jax_has_64_bits())
+    return Machine(gpus, reason, keras_backend())
 
 
 def _gpus() -> tuple[int, str]:
@@ -42,12 +39,6 @@ def _gpus() -> tuple[int, str]:
     if visible is not None:
         found = min(found, len(visible.split(",")))
     return found, "" if found else "this machine has none"
-
-
-def _jax_has_64_bits() -> bool:
-    """As JAX reads its environment (``jax/_src/config.py``)."""
-    value = os.environ.get("JAX_ENABLE_X64", "").lower()
-    return value in {"y", "yes", "t", "true", "on", "1"}
 
 
 def keras_backend() -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 TENSORFLOWS_OWN = ("memory_growth", "memory_limit_mb", "threads", "strategy", "device")
 """Settings that only TensorFlow has; other backends take theirs from the environment."""
 WIDE = frozenset({"float64", "int64", "uint64"})
-"""Dtypes that JAX narrows to 32 bits, unless it is told not to."""
+"""Dtypes that JAX narrows to 32 bits. Told not to (``JAX_ENABLE_X64``), it is Keras that does so in
+some functions, tanh among them (``keras/src/backend/jax/numpy.py``)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def obstacles(runtime: Runtime, graph: Graph, machine: Machine) -> list[Obstacle
         return list(_missing_gpus(runtime, machine))
     found = [*_tensorflows_own(runtime, machine)]
     if machine.backend == "jax":
-        found += [*_narrowed(runtime, graph, machine), *_computed_otherwise(graph)]
+        found += [*_narrowed(runtime, graph), *_computed_otherwise(graph)]
     return found
 
 
@@ -93,10 +94,8 @@ def _tensorflows_own(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
         yield Obstacle("L763", "deterministic", ("runtime", "deterministic"), message, hint)
 
 
-def _narrowed(runtime: Runtime, graph: Graph, machine: Machine) -> Iterator[Obstacle]:
+def _narrowed(runtime: Runtime, graph: Graph) -> Iterator[Obstacle]:
     """Numbers of 64 bits, each where it is asked for."""
-    if machine.has_64_bits:
-        return
     for tensor in graph.inputs.values():
         if tensor.spec.dtype in WIDE and not (tensor.made or runtime.dtype_policy == "float64"):
             yield _narrow((*tensor.path, "dtype"), f"'{tensor.name}'", tensor.spec.dtype)
@@ -116,8 +115,8 @@ def _dtype(graph: Graph, port: Port) -> str:
 
 
 def _narrow(path: Path, what: str, dtype: str) -> Obstacle:
-    message = f"{what} is {dtype}, and JAX computes in 32 bits unless it is told otherwise"
-    hint = "set JAX_ENABLE_X64=1 in the environment, or use a dtype of 32 bits"
+    message = f"{what} is {dtype}, and on jax Keras computes in 32 bits"
+    hint = "use a dtype of 32 bits, or run with KERAS_BACKEND=tensorflow"
     return Obstacle("L765", "dtype_policy", path, message, hint)
 
 

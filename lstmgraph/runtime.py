@@ -38,8 +38,7 @@ def _seen_by_jax() -> Machine:
     import jax  # noqa: PLC0415 - of this backend alone
 
     gpus = sum(device.platform == "gpu" for device in jax.devices())
-    widest = str(jax.numpy.result_type(float))
-    return Machine(gpus, "" if gpus else "JAX sees none", "jax", widest == "float64")
+    return Machine(gpus, "" if gpus else "JAX sees none", "jax")
 
 
 def visible_gpus() -> list[str]:

@@ -42,6 +42,7 @@ from handwritten_states import STATES
 from keras import layers
 
 import lstmgraph
+from lstmgraph.carried import read_states
 
 if TYPE_CHECKING:
     from handwritten import ByHand
@@ -108,6 +109,7 @@ def handwritten_twin(model: keras.Model, by_hand: ByHand) -> keras.Model:
     }
     twin = keras.Model(inputs, by_hand(inputs))
     copy_weights(model, twin)
+    read_states(twin)  # on JAX Keras would forget them
     return twin
 
 
