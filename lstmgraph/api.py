@@ -234,7 +234,8 @@ class Recipe:
 
         Raises:
             RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
-                something else (L803), or `model` is not one of this recipe (L804).
+                something else (L803), `model` is not one of this recipe (L804), or Keras runs on
+                another backend than the format's (L805).
             ValueError: an argument is not one of those named here.
             ImportError: a package that the format needs is not installed.
         """

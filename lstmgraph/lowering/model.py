@@ -21,6 +21,7 @@ from lstmgraph.graph import (
     Recurrence,
     state_outputs,
 )
+from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import make_layer
 from lstmgraph.lowering.masks import Masks
 from lstmgraph.lowering.operations import (
@@ -31,6 +32,7 @@ from lstmgraph.lowering.operations import (
 )
 from lstmgraph.lowering.training import compile_model
 from lstmgraph.passes.checks import SUMS
+from lstmgraph.passes.masks import CONV_LSTM
 from lstmgraph.runtime import compile_predict, scope, start
 from lstmgraph.runtime_plan import choose_xla
 
@@ -59,6 +61,7 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
         model = _compiled_model(compiled)
+    kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, compiled.graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)
@@ -162,7 +165,11 @@ class _Lowering:
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
         if node.mask:
-            keywords["mask"] = self.masks.tensor(node.mask)
+            keywords["mask"] = (
+                self.masks.of_images(node.mask, len(inputs[0].shape))
+                if node.op in CONV_LSTM
+                else self.masks.tensor(node.mask)
+            )
         keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
