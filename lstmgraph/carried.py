@@ -28,7 +28,8 @@ States = dict[str, np.ndarray]
 
 def read_states(model: keras.Model) -> States:
     """The carried states by name, such as ``reader.h``; each of shape (batch, units)."""
-    return {name: np.array(variable.value) for name, variable in state_variables(model).items()}
+    states = state_variables(model).items()
+    return {name: np.array(variable.numpy()) for name, variable in states}
 
 
 def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
