@@ -110,7 +110,9 @@ class _Parts:
         spec = TensorSpec(mask.shape, "bool")
         self.masks[node.name, port] = GraphInput(own, spec, node.path, made=True)
         if own not in self.sources:
-            maker = Node(own, MASK, (), node.layer, node.path, mask=mask, outputs={OUTPUT: spec})
+            maker = Node(
+                own, MASK, (port,), node.layer, node.path, mask=mask, outputs={OUTPUT: spec}
+            )
             self.made_masks.append(maker)
             self.sources[own] = Port(own)
             self.contexts[own] = (Port(own), spec)
