@@ -25,6 +25,8 @@ SECTIONS = [
     "state_static",
     "state_from",
     "state_split",
+    "model_written",
+    "model_derived",
     "runtime",
     "training",
     "callbacks",

@@ -3,11 +3,12 @@
 ``load`` a recipe, ``explain`` it without TensorFlow, ``build`` a ``keras.Model``.
 """
 
-from lstmgraph.api import Recipe, load
+from lstmgraph.api import Recipe
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.functions import load_model, packaged_recipe, tune
+from lstmgraph.functions import load, load_model, tune
 from lstmgraph.overrides import OverrideFormatError
+from lstmgraph.resources import packaged_recipe
 from lstmgraph.space import Space, SpaceError
 
 __all__ = [

@@ -1,14 +1,13 @@
-"""The Python interface: ``load`` a recipe, explain it, build it."""
+"""The Python interface: a ``Recipe`` that is explained, built, trained, exported."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from lstmgraph.compiler import CompiledRecipe, compile_at, compile_document
-from lstmgraph.document import parse_document, read_document
+from lstmgraph.compiler import CompiledRecipe, compile_at
+from lstmgraph.derived_models import Derived, derive, with_derived
 from lstmgraph.machine import Machine, this_machine
-from lstmgraph.overrides import Overrides, apply_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Recipe:
-    """A recipe without mistakes. ``load`` makes one."""
+    """A recipe without mistakes. ``lstmgraph.load`` makes one."""
 
     def __init__(self, compiled: CompiledRecipe) -> None:
         self._compiled = compiled
@@ -79,20 +78,69 @@ class Recipe:
 
         return build_model(self._compiled)
 
-    def save(self, model: keras.Model, path: str | Path) -> None:
+    def models(self) -> dict[str, keras.Model]:
+        """Build the model, and every further one of ``models:``, with the same layers.
+
+        Returns:
+            The main model by the recipe's name, the others by their own; the start model of a step
+            model ``step`` is ``step.start``. A layer that stands in several is one object, so that
+            training one model trains all. Only the main model is compiled.
+
+        Raises:
+            RecipeError: as ``build`` does.
+        """
+        from lstmgraph.lowering import build_models  # noqa: PLC0415 - imports TensorFlow
+
+        graphs = {name: further.graph for name, further in self._compiled.models.items()}
+        main, others = build_models(self._compiled, graphs)
+        return {self.name: main, **others}
+
+    def with_derived(self, *kinds: str) -> Recipe:
+        """The recipe with ``models: {step: {derive: step}}`` for each of `kinds` that it lacks.
+
+        Where it is searched, the result is concrete: the defaults stand for what is searched.
+
+        Raises:
+            RecipeError: the graph does not allow it, with the node and the reason (L834).
+            ValueError: one of `kinds` is none of ``encoder``, ``decoder`` and ``step``.
+        """
+        compiled = self._compiled
+        for kind in kinds:
+            compiled = with_derived(compiled, kind)
+        return Recipe(compiled)
+
+    def derive(self, kind: str, model: keras.Model | None = None) -> Derived:
+        """Build a model that follows from the graph: ``encoder``, ``decoder`` or ``step``.
+
+        Args:
+            kind: what to derive; the recipe need not name it under ``models:``.
+            model: a model of this recipe, whose weights are copied by the names of its layers;
+                fresh ones where it is None.
+
+        Raises:
+            RecipeError: the graph does not allow it, with the node and the reason (L834).
+            ValueError: `kind` is none of the three, or `model` is not one of this recipe.
+        """
+        return derive(self._compiled, kind, model)
+
+    def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
         """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
+
+        `further` is the model's name under ``models:``, where it is not the main one.
 
         The file holds the recipe too: ``load_model`` runs it on the kernels that the recipe says,
         and ``load`` reads the recipe again. ``keras.models.load_model`` loads it as any other.
 
         Raises:
-            ValueError: `path` does not end in ``.keras``.
+            ValueError: `path` does not end in ``.keras``, or the recipe has no such further model.
         """
         if Path(path).suffix != ".keras":
             raise ValueError(f"{path}: a model file ends in .keras")
+        if further and further not in self._compiled.models:
+            raise ValueError(f"the recipe has no further model {further}")
         from lstmgraph.model_files import save_model  # noqa: PLC0415 - imports TensorFlow
 
-        save_model(model, self.resolved(), Path(path))
+        save_model(model, self.resolved(), Path(path), further)
 
     def train(  # noqa: PLR0913 - each says one thing
         self,
@@ -282,24 +330,3 @@ class Recipe:
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"
-
-
-def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
-    """Read and check a recipe. TensorFlow is not imported.
-
-    Args:
-        source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
-            that this package wrote, the recipe in it.
-        overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
-            ``"layers.encoder.units=32"``.
-
-    Raises:
-        RecipeError: with every mistake in the recipe, each with its line and column.
-        OverrideFormatError: an override is not ``path=value``.
-    """
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
-        document = parse_document(source)
-    else:
-        document = read_document(Path(source))
-    apply_overrides(document, overrides)
-    return Recipe(compile_document(document))

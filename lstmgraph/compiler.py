@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.data_checks import check_data
 from lstmgraph.defaults import complete
+from lstmgraph.derive import further_models, main_graph
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.expand import expand
 from lstmgraph.passes import run_passes
@@ -23,6 +24,7 @@ from lstmgraph.training_checks import check_training
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.derive import FurtherModel
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
     from lstmgraph.recipe import RecipeDeclaration
@@ -42,6 +44,12 @@ class CompiledRecipe:
     """The recipe as written."""
     collected: Collected
     """What the recipe leaves open for a search."""
+    models: Mapping[str, FurtherModel] = field(default_factory=dict)
+    """Further models by name."""
+
+    def part(self, name: str) -> CompiledRecipe:
+        """The recipe as if its further model `name` were its only one: what exports of it take."""
+        return replace(self, graph=self.models[name].graph, models={})
 
 
 def compile_document(document: Document) -> CompiledRecipe:
@@ -100,11 +108,15 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     declaration = read_recipe(completed, document.data)
     resolution = resolve(declaration, document)
     graph = run_passes(expand(declaration, resolution, document), document)
+    models: dict[str, FurtherModel] = {}
+    if declaration.models and not document.diagnostics:
+        models = further_models(graph, declaration.models, document)
+        graph = main_graph(graph)
     check_runtime(declaration.runtime, document)
     check_training(declaration, graph, document)
     check_data(declaration, graph, document)
     check_search(declaration, graph, document)
-    return CompiledRecipe(declaration, graph, completed, document, written, collected)
+    return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
 
 
 def _check_space(document: Document, filled: Document, collected: Collected) -> None:

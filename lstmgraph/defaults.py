@@ -61,6 +61,11 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         "outputs": dict(_sound_entries(data, "outputs", at_fault)),
         "runtime": runtime,
     }
+    if "models" in data:
+        completed["models"] = {
+            name: model if "derive" in model else {"initial_state": {}, **model}
+            for name, model in _sound_entries(data, "models", at_fault).items()
+        }
     if "training" in data and not _has_fault(("training",), at_fault):
         completed["training"] = _training(data["training"], completed)
     if "search" in data and not _has_fault(("search",), at_fault):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 MODEL_SUFFIX = ".keras"
 MEMBER = "lstmgraph.recipe.yaml"
+FURTHER_MEMBER = "lstmgraph.model.txt"
+"""Holds the name of the further model of the recipe that a file is; the main model has none."""
 MAX_BYTES = 10_000_000
 """An archive of a few kilobytes can unpack to gigabytes."""
 
@@ -19,10 +21,28 @@ class NoRecipeError(ValueError):
     """A file that is no ``.keras`` file, or one that holds no recipe."""
 
 
-def embed_recipe(path: Path, text: str) -> None:
-    """Add a recipe to the ``.keras`` file at `path`."""
+def embed_recipe(path: Path, text: str, further: str = "") -> None:
+    """Add a recipe to the ``.keras`` file at `path`, and which further model of it the file is."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MEMBER, text)
+        if further:
+            archive.writestr(FURTHER_MEMBER, further)
+
+
+def embedded_model(path: Path) -> str:
+    """The name of the further model that the file at `path` holds, or "" for the main one.
+
+    Raises:
+        NoRecipeError: the file is not whole.
+        OSError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if FURTHER_MEMBER not in archive.namelist():
+                return ""
+            return archive.read(FURTHER_MEMBER).decode("utf-8")
+    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError) as error:
+        raise NoRecipeError(f"this is not a whole .keras file ({error})") from None
 
 
 def embedded_recipe(path: Path) -> str:

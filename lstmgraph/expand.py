@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import keras_arguments, layer_traits
+from lstmgraph.further_ports import ports_of, with_derived_ports
 from lstmgraph.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
 from lstmgraph.resolve import references, slot_units
@@ -28,7 +29,14 @@ def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document
             expansion.broken.add(layer.name)
         else:
             expansion.add(layer)
-    return expansion.graph(resolution.outputs)
+    graph = expansion.graph(resolution.outputs)
+    sound = {
+        name: model
+        for name, model in resolution.models.items()
+        if not any(r.layer in expansion.broken for r in (*model.inputs, *model.outputs.values()))
+    }
+    ports = ports_of(sound, expansion.named_ports)
+    return with_derived_ports(replace(graph, further_ports=ports), sound)
 
 
 @dataclass

@@ -1,19 +1,60 @@
-"""What stands beside ``load``: tune in one call, load a model, find a recipe of the package."""
+"""Beside `Recipe`: load one, load a model that has its recipe in it, search in one call."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from lstmgraph.api import Recipe, load
-from lstmgraph.resources import folder
+from lstmgraph.api import Recipe
+from lstmgraph.compiler import compile_document
+from lstmgraph.document import parse_document, read_document
+from lstmgraph.overrides import Overrides, apply_overrides
 
 if TYPE_CHECKING:
     import keras
 
-    from lstmgraph.overrides import Overrides
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
+
+
+def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
+    """Read and check a recipe. TensorFlow is not imported.
+
+    Args:
+        source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
+            that this package wrote, the recipe in it.
+        overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
+            ``"layers.encoder.units=32"``.
+
+    Raises:
+        RecipeError: with every mistake in the recipe, each with its line and column.
+        OverrideFormatError: an override is not ``path=value``.
+    """
+    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+        document = parse_document(source)
+    else:
+        document = read_document(Path(source))
+    apply_overrides(document, overrides)
+    return Recipe(compile_document(document))
+
+
+def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
+    """Load a ``.keras`` file to run on this machine as its recipe says.
+
+    Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
+
+    Args:
+        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
+        recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
+
+    Raises:
+        RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
+        ValueError: the file is not whole, or holds another model than the recipe's.
+    """
+    compiled = (recipe or load(Path(path)))._compiled
+    from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
+
+    return load_as(compiled, Path(path))
 
 
 def tune(
@@ -36,34 +77,3 @@ def tune(
     """
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides=overrides)
     return loaded.tune(data, **options)
-
-
-def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
-    """Load a ``.keras`` file to run on this machine as its recipe says.
-
-    Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
-
-    Args:
-        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
-        recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
-
-    Raises:
-        RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
-        ValueError: the file is not whole, or holds another model than the recipe's.
-    """
-    compiled = (recipe or load(Path(path)))._compiled
-    from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
-
-    return load_as(compiled, Path(path))
-
-
-def packaged_recipe(name: str) -> Path:
-    """The path of a recipe that comes with the package: ``packaged_recipe("speaker-classifier")``.
-
-    Raises:
-        ValueError: there is none of that name; the message lists those that there are.
-    """
-    found = {path.stem: path for path in sorted(folder("recipes").glob("*.yaml"))}
-    if name not in found:
-        raise ValueError(f"no packaged recipe '{name}'; there are: {', '.join(found)}")
-    return found[name]

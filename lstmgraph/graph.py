@@ -28,6 +28,8 @@ CONSTANT_STATE = "constant_state"
 """Graph operation: the same (units,) numbers for every row of a sequence."""
 ROW_IDS = "row_ids"
 """Graph operation: the id 0 for every row of a sequence."""
+MASK = "mask"
+"""Graph operation: the mask of the node itself, as a tensor."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,10 @@ class Graph:
     """Rows of every batch, where the model is built for one size only."""
     broken: frozenset[str] = frozenset()
     """Layers and inputs that are wrong: nothing more is said of them or of what reads them."""
+    further_ports: Mapping[Path, Port] = field(default_factory=dict)
+    """What further models read or are fed, by where the recipe says so."""
+    given_states: frozenset[str] = frozenset()
+    """Nodes that further models give their initial states."""
 
     def with_nodes(self, nodes: Iterator[Node] | list[Node] | tuple[Node, ...]) -> Graph:
         """The same graph with other nodes."""
@@ -245,8 +251,8 @@ class Graph:
         return self.primary(reference.layer)
 
     def used_ports(self) -> frozenset[Port]:
-        """Every port that some node or output of the model reads."""
-        used = set(self.outputs.values())
+        """Every port that a node or an output reads, those of further models too."""
+        used = {*self.outputs.values(), *self.further_ports.values()}
         for node in self.nodes:
             used.update(node.inputs)
             if node.recurrence:

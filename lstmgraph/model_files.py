@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.embedded import embed_recipe
+from lstmgraph.embedded import embed_recipe, embedded_model
 from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import use_cudnn
 from lstmgraph.runtime import compile_predict, scope, start
@@ -25,6 +25,7 @@ from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.graph import Graph
 
 CONFIG = "config.json"
 
@@ -33,14 +34,17 @@ class OtherModelError(ValueError):
     """The model of a file is not that of the recipe."""
 
 
-def save_model(model: keras.Model, recipe_text: str, path: Path) -> None:
-    """Write `model` and its recipe to `path`, whole or not at all."""
+def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = "") -> None:
+    """Write `model` and its recipe to `path`, whole or not at all.
+
+    `further` is the name of the recipe's further model that it is; of the main one, it is empty.
+    """
     with atomic_path(path) as temporary:
         if model.compiled:
             # Saved without its variables, an optimizer would be loaded with a warning.
             model.optimizer.build(model.trainable_variables)
         model.save(temporary)
-        embed_recipe(temporary, recipe_text)
+        embed_recipe(temporary, recipe_text, further)
 
 
 def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
@@ -52,27 +56,38 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
     """
     machine = start(compiled)
     settings = compiled.declaration.runtime
+    graph = _graph_of(compiled, path)
     with tempfile.TemporaryDirectory() as folder, scope(settings):
         copy = Path(folder) / "model.keras"
-        _copy_with_kernels(path, copy, compiled)
+        _copy_with_kernels(path, copy, graph)
         model: keras.Model = keras.models.load_model(copy)
     if not model.compiled and settings.xla != "auto":
         model.jit_compile = settings.xla
     kept_states(model)
-    xla = choose_xla(settings, compiled.graph, machine)
+    xla = choose_xla(settings, graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)
     return model
 
 
-def _copy_with_kernels(source: Path, target: Path, compiled: CompiledRecipe) -> None:
+def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
+    """The graph of the main model, or of the further one that the file says that it is."""
+    further = embedded_model(path)
+    if not further:
+        return compiled.graph
+    if further not in compiled.models:
+        raise OtherModelError(f"the recipe has no further model '{further}', which {path} holds")
+    return compiled.models[further].graph
+
+
+def _copy_with_kernels(source: Path, target: Path, graph: Graph) -> None:
     """The same file, with ``use_cudnn`` in the configuration of every layer that takes it."""
     try:
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
             for member in old.infolist():
                 with old.open(member) as content, new.open(member.filename, "w") as copied:
                     if member.filename == CONFIG:
-                        config = _with_kernels(json.load(content), compiled)
+                        config = _with_kernels(json.load(content), graph)
                         copied.write(json.dumps(config).encode())
                     else:
                         shutil.copyfileobj(content, copied)
@@ -82,12 +97,12 @@ def _copy_with_kernels(source: Path, target: Path, compiled: CompiledRecipe) -> 
         raise ValueError(f"{source} is not a whole .keras file ({error})") from None
 
 
-def _with_kernels(config: dict[str, Any], compiled: CompiledRecipe) -> dict[str, Any]:
+def _with_kernels(config: dict[str, Any], graph: Graph) -> dict[str, Any]:
     layers = {layer["config"]["name"]: layer for layer in config["config"]["layers"]}
-    for node in compiled.graph.nodes:
+    for node in graph.nodes:
         if node.is_layer and node.name not in layers:
             raise OtherModelError(f"the model is not the recipe's: it has no layer '{node.name}'")
-        choice = use_cudnn(node, forced=compiled.graph.kernel_choice == "cudnn")
+        choice = use_cudnn(node, forced=graph.kernel_choice == "cudnn")
         if choice is None:
             continue
         own = layers[node.name]["config"]

@@ -21,6 +21,7 @@ from lstmgraph.recipe import (
     MaskByValue,
     MaskForm,
     MaskFrom,
+    ModelDeclaration,
     NoMask,
     RecipeDeclaration,
     RecurrentDeclaration,
@@ -85,12 +86,37 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
         outputs={
             name: _reference(port, ("outputs", name)) for name, port in completed["outputs"].items()
         },
+        models={name: _model(name, data) for name, data in completed.get("models", {}).items()},
         runtime=Runtime(**completed["runtime"]),
         training=_training(training) if training else None,
         search=_search(completed["search"]) if "search" in completed else None,
         data=read_data(completed["data"]) if "data" in completed else None,
         broken=frozenset(declared - sound),
     )
+
+
+def _model(name: str, data: Data) -> ModelDeclaration:
+    path: Path = ("models", name)
+    if "derive" in data:
+        return ModelDeclaration(name, path, derive=data["derive"])
+    inputs = tuple(
+        _reference(port, (*path, "inputs", index)) for index, port in enumerate(data["inputs"])
+    )
+    states = {
+        layer: _replaced_state(form, (*path, "initial_state", layer))
+        for layer, form in data["initial_state"].items()
+    }
+    outputs = {
+        output: _reference(port, (*path, "outputs", output))
+        for output, port in data["outputs"].items()
+    }
+    return ModelDeclaration(name, path, None, inputs, states, outputs)
+
+
+def _replaced_state(form: str | Data, path: Path) -> Zeros | FromInputs:
+    if form == "zeros":
+        return Zeros(path)
+    return FromInputs(path, None if isinstance(form, str) else tuple(form["inputs"]))
 
 
 def _training(data: Data) -> Training:

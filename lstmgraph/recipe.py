@@ -236,6 +236,20 @@ class Search:
 
 
 @dataclass(frozen=True)
+class ModelDeclaration:
+    """A further model over the same layers: derived, or written with inputs and outputs."""
+
+    name: str
+    path: Path
+    derive: str | None = None
+    """``encoder``, ``decoder`` or ``step``."""
+    inputs: tuple[Reference, ...] = ()
+    initial_state: Mapping[str, Zeros | FromInputs] = field(default_factory=dict)
+    """By the recipe's layer, the form in place of its own."""
+    outputs: Mapping[str, Reference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RecipeDeclaration:
     """A whole recipe. `broken` names inputs and layers that are written but wrong."""
 
@@ -244,6 +258,7 @@ class RecipeDeclaration:
     inputs: Mapping[str, InputDeclaration]
     layers: Mapping[str, LayerDeclaration]
     outputs: Mapping[str, Reference]
+    models: Mapping[str, ModelDeclaration] = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
     training: Training | None = None
     search: Search | None = None

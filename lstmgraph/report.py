@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Node, Port
+from lstmgraph.manifest import ModelRow, model_rows
 from lstmgraph.obstacles import kernel_on
 from lstmgraph.runtime_plan import RuntimeRow, explain_runtime
 
@@ -64,6 +65,8 @@ class Explanation:
     layers: list[LayerRow]
     outputs: list[TensorRow]
     runtime: list[RuntimeRow]
+    models: list[ModelRow] = field(default_factory=list)
+    """Further models."""
 
     @property
     def trainable_parameters(self) -> int:
@@ -83,7 +86,9 @@ class Explanation:
             "non_trainable_parameters": self.non_trainable_parameters,
             "parameters": self.trainable_parameters + self.non_trainable_parameters,
         }
-        return {**asdict(self), "totals": totals}
+        models = [model.as_dict() for model in self.models]
+        own = asdict(replace(self, models=[]))
+        return {**own, "models": models, "totals": totals}
 
     def __str__(self) -> str:
         from lstmgraph.tables import explanation_text  # noqa: PLC0415 - rich, only when printed
@@ -104,6 +109,7 @@ def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
         layers=[_layer(node, _primary(node, used), machine.backend) for node in graph.nodes],
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
+        models=model_rows(compiled),
     )
 
 

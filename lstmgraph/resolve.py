@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,14 @@ from lstmgraph.wording import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
-    from lstmgraph.recipe import LayerDeclaration, RecipeDeclaration, StateForm
+    from lstmgraph.recipe import (
+        LayerDeclaration,
+        ModelDeclaration,
+        RecipeDeclaration,
+        StateForm,
+    )
 
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
 """Words of the language that a layer or an input cannot have for a name."""
@@ -43,6 +49,8 @@ class Resolution:
     outputs: Mapping[str, Reference]
     broken: frozenset[str]
     """Names of layers and inputs that are wrong, or that read one that is."""
+    models: Mapping[str, ModelDeclaration] = field(default_factory=dict)
+    """Further models whose every name is found."""
 
 
 def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
@@ -61,7 +69,13 @@ def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
     }
     order = tuple(recipe.layers[name] for name in resolver.order())
     sound = {n: r for n, r in outputs.items() if r.layer not in resolver.broken}
-    return Resolution(order, sound, frozenset(resolver.broken))
+    models = {
+        name: model
+        for name, model in recipe.models.items()
+        if resolver.check_model(model)
+        and not any(r.layer in resolver.broken for r in (*model.inputs, *model.outputs.values()))
+    }
+    return Resolution(order, sound, frozenset(resolver.broken), models)
 
 
 def slot_units(layer: RecurrentDeclaration, units: int) -> dict[str, int]:
@@ -111,6 +125,25 @@ class _Resolver:
                 sound.append(self.check(reference, states_allowed=True))
         if not all(sound):
             self.broken.add(layer.name)
+
+    def check_model(self, model: ModelDeclaration) -> bool:
+        """Whether all that a further model names is there."""
+        sound = [self.check(reference) for reference in model.inputs]
+        sound += [self.check(found, states_allowed=True) for found in model.outputs.values()]
+        for name, form in model.initial_state.items():
+            found = self.check(Reference(name, "", form.path), states_allowed=True)
+            sound.append(found and self.check_has_states(name, form.path))
+        return all(sound)
+
+    def check_has_states(self, name: str, path: Path) -> bool:
+        if isinstance(self.recipe.layers.get(name), RecurrentDeclaration):
+            return True
+        what = "an input" if name in self.recipe.inputs else "not a recurrent layer"
+        hint = "name a recurrent layer: its initial state is another one in this model"
+        self.document.report(
+            "L833", path, f"'{name}' is {what}, and has no states", hint=hint, at_key=True
+        )
+        return False
 
     def check_mask_source(self, layer: LayerDeclaration) -> bool:
         if isinstance(layer.mask, MaskFrom):

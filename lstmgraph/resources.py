@@ -25,3 +25,15 @@ def read_schema(name: str) -> dict[str, Any]:
 
 RECIPE_SCHEMA = "recipe-1.schema.json"
 KERAS_SCHEMA = "keras-3.schema.json"
+
+
+def packaged_recipe(name: str) -> Path:
+    """The path of a recipe that comes with the package: ``packaged_recipe("speaker-classifier")``.
+
+    Raises:
+        ValueError: there is none of that name; the message lists those that there are.
+    """
+    found = {path.stem: path for path in sorted(folder("recipes").glob("*.yaml"))}
+    if name not in found:
+        raise ValueError(f"no packaged recipe '{name}'; there are: {', '.join(found)}")
+    return found[name]

@@ -12,6 +12,9 @@ from rich.table import Table
 from lstmgraph.wording import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.manifest import ModelRow
     from lstmgraph.report import Explanation, LayerRow, TensorRow
 
 WIDEST = 200
@@ -34,12 +37,25 @@ def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
         if layer.kernel:
             text = f"kernel of {layer.name}: {layer.kernel} ({layer.kernel_reason})"
             console.print(text, markup=False)
+    for model in explanation.models:
+        for line in _model_lines(model):
+            console.print(line, markup=False)
     console.print("on this machine:", markup=False)
     for setting in explanation.runtime:
         if setting.effect:
             written = f"{setting.key}: {plain_text(setting.value)}"
             console.print(f"  {written:<22} {setting.effect}", markup=False)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _model_lines(model: ModelRow) -> Iterator[str]:
+    kind = "" if model.kind == "written" else f" ({model.kind})"
+    yield f"model {model.name}{kind}"
+    for name, spec in model.inputs.items():
+        fed = model.states.get(name)
+        yield f"  input {name}: {spec} {spec.dtype}" + (f", next time from {fed}" if fed else "")
+    for name, spec in model.outputs.items():
+        yield f"  output {name}: {spec} {spec.dtype}"
 
 
 def _layer_table(explanation: Explanation) -> Table:

@@ -22,11 +22,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
-from lstmgraph.api import Recipe, load
+from lstmgraph.api import Recipe
 from lstmgraph.compiler import CompiledRecipe, compile_document
 from lstmgraph.defaults import complete
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
+from lstmgraph.functions import load
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
 from lstmgraph.tensors import Dim, TensorSpec
 

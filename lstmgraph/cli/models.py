@@ -42,36 +42,68 @@ class ExportKernel(StrEnum):
     auto = "auto"
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917 - the options of a command
     recipe: RecipePath,
     output: OutputFolder = Path(),
     set_values: SetValues = None,
+    derived: Annotated[
+        str | None,
+        typer.Option("--derive", metavar="KINDS", help="Further models: encoder,decoder,step."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Write this one model of the recipe, and nothing else."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A .keras or .weights.h5 file of the recipe's model; its weights are matched by "
+            "the names of layers. Without it they are fresh.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of a build.")] = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Build the model: writes NAME.keras, NAME.config.json and NAME.resolved.yaml.
 
-    Example: lstmgraph build recipes/speaker-classifier.yaml -o models
+    Further models are NAME.MODEL.keras each, and NAME.manifest.json says what they take and give.
+
+    Example: lstmgraph build recipes/speaker-classifier.yaml --derive step -o models
     """
     loaded = load_recipe(recipe, set_values, output_format)
-    files = build_files(output, loaded.name)
+    try:
+        if derived is not None:
+            loaded = loaded.with_derived(*(kind.strip() for kind in derived.split(",")))
+        files = build_files(output, loaded.name, loaded._compiled.models, model)
+    except RecipeError as error:
+        fail(error, output_format)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
     _check_writable(files, force=force)
+    if weights is not None and not weights.is_file():
+        typer.echo(f"there is no file {weights}", err=True)
+        raise typer.Exit(COMMAND_LINE_IS_WRONG)
     explanation = loaded.explain()
     if output_format is Format.text:
         typer.echo(str(explanation))
     with held_back():
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
-        write_build(loaded, files)
+        write_build(loaded, files, weights)
     except RecipeError as error:
         fail(error, output_format)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
     except OSError as error:
         typer.echo(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     if output_format is Format.json:
         print_json({"files": files.as_dict(), "explanation": explanation.as_dict()})
     else:
-        typer.echo("\n".join(f"wrote {path}" for path in files.as_dict().values()))
+        typer.echo("\n".join(f"wrote {path}" for path in files.paths()))
 
 
 def export(  # noqa: PLR0913, PLR0917 - the options of a command

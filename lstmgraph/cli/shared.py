@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lstmgraph.api import Recipe, load
 from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
+from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
+
+if TYPE_CHECKING:
+    from lstmgraph.api import Recipe
 
 RECIPE_IS_WRONG = 1
 COMMAND_LINE_IS_WRONG = 2

@@ -21,6 +21,38 @@ FAMILIES: Mapping[str, str] = {
 """Arguments whose values are Keras objects, by how the argument's name ends."""
 
 
+class Layers:
+    """Makes the layer of each name once, so that models which share names share weights."""
+
+    def __init__(self, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool) -> None:
+        self.used = used
+        """Ports that any of the models reads."""
+        self.seed = seed
+        self.forced_cudnn = forced_cudnn
+        self._made: dict[str, keras.Layer] = {}
+        self._stateless: dict[str, keras.Layer] = {}
+
+    def of(self, node: Node) -> keras.Layer:
+        """The layer that `node` calls."""
+        if node.name not in self._made:
+            self._made[node.name] = self._make(node)
+        layer = self._made[node.name]
+        if getattr(layer, "stateful", False) and node.recurrence and not node.recurrence.carried:
+            return self._with_given_states(node, layer)
+        return layer
+
+    def _with_given_states(self, node: Node, carrying: keras.Layer) -> keras.Layer:
+        """The same cell in a layer that carries nothing: a call would change what is carried."""
+        if node.name not in self._stateless:
+            layer = self._make(node)
+            layer.cell = carrying.cell
+            self._stateless[node.name] = layer
+        return self._stateless[node.name]
+
+    def _make(self, node: Node) -> keras.Layer:
+        return make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+
+
 def make_layer(
     node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
 ) -> keras.Layer:

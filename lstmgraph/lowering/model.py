@@ -12,6 +12,7 @@ import keras
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.graph import (
     LAST,
+    MASK,
     OUTPUT,
     SEQUENCE,
     Graph,
@@ -22,7 +23,7 @@ from lstmgraph.graph import (
     state_outputs,
 )
 from lstmgraph.lowering.carrying import kept_states
-from lstmgraph.lowering.layers import make_layer
+from lstmgraph.lowering.layers import Layers
 from lstmgraph.lowering.masks import Masks
 from lstmgraph.lowering.operations import (
     OPERATIONS,
@@ -30,7 +31,7 @@ from lstmgraph.lowering.operations import (
     masked_copy,
     zeros_like_state,
 )
-from lstmgraph.lowering.training import compile_model
+from lstmgraph.lowering.training import compile_model, set_runtime
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
 from lstmgraph.runtime import compile_predict, scope, start
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.diagnostics import Path
+    from lstmgraph.machine import Machine
 
 Tensor = Any
 
@@ -60,22 +62,85 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     """
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
-        model = _compiled_model(compiled)
+        model = _Builder(compiled).main()
+    return _with_predict(model, compiled, compiled.graph, machine)
+
+
+def build_models(
+    compiled: CompiledRecipe, graphs: Mapping[str, Graph]
+) -> tuple[keras.Model, dict[str, keras.Model]]:
+    """Build the model of `compiled`, and one of each of `graphs` with the layers of the first.
+
+    Args:
+        compiled: a recipe whose further models the graphs are of.
+        graphs: cuts of the recipe's graph, by any name.
+
+    Returns:
+        The main model, and the others by their names. A layer that stands in several of them is
+        one object, so that training one trains all.
+
+    Raises:
+        RecipeError: as ``build_model`` does.
+    """
+    machine = start(compiled)
+    with scope(compiled.declaration.runtime):
+        builder = _Builder(compiled)
+        main = builder.main()
+        others = {name: builder.functional(graph) for name, graph in graphs.items()}
+    found = {
+        name: _with_predict(model, compiled, graphs[name], machine)
+        for name, model in others.items()
+    }
+    return _with_predict(main, compiled, compiled.graph, machine), found
+
+
+def _with_predict(
+    model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
+) -> keras.Model:
     kept_states(model)
-    xla = choose_xla(compiled.declaration.runtime, compiled.graph, machine)
+    xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)
     return model
 
 
-def _compiled_model(compiled: CompiledRecipe) -> keras.Model:
-    graph = compiled.graph
+class _Builder:
+    """Builds models that share their layers."""
+
+    def __init__(self, compiled: CompiledRecipe) -> None:
+        self.compiled = compiled
+        used = compiled.graph.used_ports()
+        self.layers = Layers(
+            used,
+            compiled.declaration.runtime.seed,
+            forced_cudnn=compiled.graph.kernel_choice == "cudnn",
+        )
+
+    def main(self) -> keras.Model:
+        """The model of the recipe, compiled as it says."""
+        compiled = self.compiled
+        model = functional(compiled, compiled.graph, self.layers)
+        try:
+            compile_model(model, compiled)
+        except Exception as error:
+            raise _keras_error(compiled, ("training",), "to compile", error) from error
+        return model
+
+    def functional(self, graph: Graph) -> keras.Model:
+        """A further model: with no loss, it is not compiled."""
+        model = functional(self.compiled, graph, self.layers)
+        set_runtime(model, self.compiled)
+        return model
+
+
+def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.Model:
+    """`graph` as a Keras model of `layers`."""
     inputs = {name: _keras_input(tensor, graph) for name, tensor in graph.inputs.items()}
     tensors: dict[Port, Tensor] = {
         Port(name): batch_major(inputs[name]) if tensor.time_major else inputs[name]
         for name, tensor in graph.inputs.items()
     }
-    lowering = _Lowering(graph, tensors, compiled.declaration.runtime.seed)
+    lowering = _Lowering(graph, tensors, layers)
     for node in graph.nodes:
         try:
             lowering.add(node)
@@ -88,10 +153,6 @@ def _compiled_model(compiled: CompiledRecipe) -> keras.Model:
         name=graph.name,
     )
     _name_operations(model)
-    try:
-        compile_model(model, compiled)
-    except Exception as error:
-        raise _keras_error(compiled, ("training",), "to compile", error) from error
     return model
 
 
@@ -120,16 +181,17 @@ def _name_operations(model: keras.Model) -> None:
 class _Lowering:
     """Calls one layer a node, in the graph's order."""
 
-    def __init__(self, graph: Graph, tensors: dict[Port, Tensor], seed: int | None) -> None:
-        self.used = graph.used_ports()
-        self.forced_cudnn = graph.kernel_choice == "cudnn"
+    def __init__(self, graph: Graph, tensors: dict[Port, Tensor], layers: Layers) -> None:
+        self.layers = layers
         self.tensors = tensors
         self.masks = Masks(tensors)
         self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
-        self.seed = seed
 
     def add(self, node: Node) -> None:
         inputs = self._inputs(node)
+        if node.op == MASK and node.mask:
+            self.tensors[Port(node.name)] = self.masks.tensor(node.mask)
+            return
         if not node.is_layer:
             self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
             return
@@ -137,9 +199,9 @@ class _Lowering:
             # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
             # round it never is, and the checks let through only what can be ordered like this.
             inputs = sorted(inputs, key=_open_axes)
-        layer = make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+        layer = self.layers.of(node)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
-        self.tensors |= _by_port(node, result, self.used)
+        self.tensors |= _by_port(node, result, self.layers.used)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self.tensors[port] for port in node.inputs}
@@ -178,8 +240,10 @@ class _Lowering:
 
     def _attention_masks(self, node: Node) -> dict[str, Any]:
         """The mask of each input, explicitly; MultiHeadAttention reads its tensors' own only."""
-        if not any(node.input_masks) or node.op in TAKES_MASKS_OFF:
+        if not any(node.input_masks):
             return {}
+        if node.op in TAKES_MASKS_OFF:
+            return self._masks_of_inputs(node)
         masks = [self.masks.tensor(mask) if mask else None for mask in node.input_masks]
         if node.reads_list:
             return {"mask": masks}
@@ -188,6 +252,16 @@ class _Lowering:
             f"{name}_mask": mask
             for name, mask in zip(names, masks, strict=False)
             if mask is not None
+        }
+
+    def _masks_of_inputs(self, node: Node) -> dict[str, Any]:
+        """Masks of the model's own inputs, whose tensors carry none: the query's stays behind."""
+        names = node.input_names or ("query", "value", "key")
+        named = zip(names, node.inputs, node.input_masks, strict=False)
+        return {
+            f"{name}_mask": self.masks.tensor(mask)
+            for name, port, mask in named
+            if mask and port not in self.masked and name != "query"
         }
 
     def _states(self, recurrence: Recurrence) -> list[Tensor]:

@@ -46,15 +46,19 @@ def constant_state(
 ) -> Tensor:
     """(batch, units) of the same numbers in every row: zeros like the batch, and the numbers.
 
-    In `dtype`, whatever the sequence's is: the numbers are the recipe's.
+    In `dtype`, whatever the sequence's is: the numbers are the recipe's. In place of a sequence, a
+    number a row does.
     """
+    if len(sequence.shape) == 1:
+        sequence = sequence[:, None, None]
     zeros = ops.repeat(ops.zeros_like(sequence[:, 0, :1], dtype=dtype), units, axis=-1)
     return ops.add(zeros, np.array(value, dtype) if isinstance(value, tuple) else value)
 
 
 def row_ids(sequence: Tensor) -> Tensor:
     """(batch,) of zeros: the id of the one row of an embedding, for each row of the batch."""
-    return ops.zeros_like(sequence[:, 0, 0], dtype="int32")
+    first = sequence if len(sequence.shape) == 1 else sequence[:, 0, 0]
+    return ops.zeros_like(first, dtype="int32")
 
 
 def zeros_like_state(state: Tensor, units: int) -> Tensor:

@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 
 def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
     """Compile `model` as the recipe says; losses and metrics are given for each output by name."""
-    recipe = compiled.declaration
-    scaled = scales_loss(compiled.graph)
-    _set_own_policy(model, recipe.runtime.dtype_policy, scaled=scaled)
+    set_runtime(model, compiled)
+    recipe, scaled = compiled.declaration, scales_loss(compiled.graph)
     training = recipe.training
     if training is None:
-        if recipe.runtime.xla != "auto":  # `predict` runs without a loss
-            model.jit_compile = recipe.runtime.xla
         return
     dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
     losses = _losses(training, dtypes)
@@ -43,6 +40,14 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         jit_compile=recipe.runtime.xla,
         auto_scale_loss=False,
     )
+
+
+def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
+    """What a model has of ``runtime:`` without being compiled: `predict` runs without a loss."""
+    runtime = compiled.declaration.runtime
+    _set_own_policy(model, runtime.dtype_policy, scaled=scales_loss(compiled.graph))
+    if runtime.xla != "auto":
+        model.jit_compile = runtime.xla
 
 
 def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:

@@ -12,7 +12,7 @@ from lstmgraph.recipe import FromStatic, MaskFrom, Split
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
@@ -41,7 +41,7 @@ def check_graph(graph: Graph, document: Document) -> Graph:
     if document.diagnostics:  # a part can look unused because what reads it is wrong
         return graph
     _check_used(graph, document)
-    needed = needed_names(graph)
+    needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values()])
     return graph.with_nodes([node for node in graph.nodes if node.name in needed])
 
 
@@ -117,7 +117,7 @@ def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Docume
 
 
 def _check_used(graph: Graph, document: Document) -> None:
-    needed = needed_names(graph)
+    needed = needed_names(graph, graph.outputs.values())
     used_layers = {node.layer for node in graph.nodes if node.name in needed}
     unused: list[tuple[str, Path]] = [
         ("layer", ("layers", name)) for name in graph.stacks if name not in used_layers
@@ -137,10 +137,10 @@ def _check_used(graph: Graph, document: Document) -> None:
         document.report("L305", path, message, hint=hint, at_key=True)
 
 
-def needed_names(graph: Graph) -> frozenset[str]:
-    """Names of the nodes and inputs that the outputs are computed from."""
+def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:
+    """Names of the nodes and inputs that `ports` are computed from."""
     nodes: Mapping[str, Node] = graph.by_name
-    waiting = [port.node for port in graph.outputs.values()]
+    waiting = [port.node for port in ports]
     needed: set[str] = set()
     while waiting:
         name = waiting.pop()

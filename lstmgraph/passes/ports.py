@@ -38,7 +38,8 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
         if node.recurrence is None or last not in used:
             continue
         recurrence = node.recurrence
-        if sequence not in used and not recurrence.states and not recurrence.carried:
+        starts_at_zeros = not recurrence.states and not recurrence.carried
+        if sequence not in used and starts_at_zeros and node.name not in graph.given_states:
             continue
         if recurrence.bidirectional:
             nodes.append(_merged_last(node))
@@ -47,7 +48,8 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
             # Of several cells in one layer, the last one's.
             replaced[last] = Port(node.name, [s for s in recurrence.slots if s.endswith("h")][-1])
     outputs = {name: replaced.get(port, port) for name, port in graph.outputs.items()}
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    further = {path: replaced.get(port, port) for path, port in graph.further_ports.items()}
+    return replace(graph, nodes=tuple(nodes), outputs=outputs, further_ports=further)
 
 
 def _merged_last(node: Node) -> Node:

@@ -11,6 +11,7 @@ from lstmgraph.graph import (
     CONSTANT_STATE,
     JOIN,
     LAST,
+    MASK,
     OUTPUT,
     ROW_IDS,
     SEQUENCE,
@@ -216,9 +217,14 @@ def _row_ids(_node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec((BATCH,), "int32")
 
 
+def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec(node.mask.shape if node.mask else (BATCH,), "bool")
+
+
 OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     JOIN: _joined,
     CONSTANT_STATE: _constant_state,
     ROW_IDS: _row_ids,
+    MASK: _mask,
 }
 """The graph's own operations, and the spec of what each gives."""
