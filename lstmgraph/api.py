@@ -265,8 +265,7 @@ class Recipe:
     ) -> ExportReport:
         """Write a model of this recipe, trained or not, for another runtime, and check the file.
 
-        The file is written to another name, run on random inputs, and compared with `model`; it
-        gets its name only where it computes the same. What stands there already is replaced.
+        It gets its name only where it computes the same on random inputs; what is there is replaced.
 
         Args:
             model: built from this recipe, or loaded with its layers; it stays as it is.
@@ -277,8 +276,7 @@ class Recipe:
             kernel: of a SavedModel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where
                 this machine has it, and the file then needs a GPU too.
             batch_size: rows of every batch in a LiteRT file; 1, or the recipe's, where it is None.
-            tolerance: how far an output may be off, in parts of its greatest value; chosen by dtype
-                where it is None.
+            tolerance: how far an output may be off, in parts of its greatest value; None: by dtype.
 
         Raises:
             RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
