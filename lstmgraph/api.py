@@ -265,7 +265,7 @@ class Recipe:
     ) -> ExportReport:
         """Write a model of this recipe, trained or not, for another runtime, and check the file.
 
-        It gets its name only where it computes the same on random inputs; what is there is replaced.
+        It gets its name where it computes the same on random inputs, and replaces what is there.
 
         Args:
             model: built from this recipe, or loaded with its layers; it stays as it is.
