@@ -27,6 +27,7 @@ PARTS = {
     "startup": "benchmarks.startup",
     "fit": "benchmarks.fit",
     "memory": "benchmarks.memory",
+    "search": "benchmarks.search",
     "build": "benchmarks.build",
     "training": "benchmarks.training",
     "inference": "benchmarks.inference",
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--repeats", type=int, metavar="N", help=f"of each side (default {Options.repeats})")
     add("--batches", type=int, nargs="+", metavar="N", help="batch sizes of the grid")
     add("--layers", type=int, nargs="+", metavar="N", help="numbers of LSTM layers of the grid")
+    add("--trials", type=int, nargs=2, metavar="N", help="of searches compared, and of a long one")
     add("--quick", action="store_true", help="a smoke run: one repeat of the smallest cases")
     add("--json", type=Path, metavar="FILE", default=Path("benchmarks.json"))
     add("--markdown", type=Path, metavar="FILE", help="write the tables of the JSON file there")
@@ -80,6 +82,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         "repeats": chosen.repeats,
         "batches": chosen.batches and tuple(chosen.batches),
         "depths": chosen.layers and tuple(chosen.layers),
+        "trials": chosen.trials and tuple(chosen.trials),
     }
     base = QUICK if chosen.quick else Options()
     return replace(base, **{name: value for name, value in given.items() if value})

@@ -37,6 +37,8 @@ class Options:
     masks: tuple[bool, ...] = (False, True)
     chains: tuple[int, ...] = (4, 40, 400)
     """LSTM layers of the models that are built and not run."""
+    trials: tuple[int, int] = (20, 100)
+    """Of the searches that are compared, and of the one whose trials are looked at."""
 
     @property
     def once(self) -> Options:
@@ -49,7 +51,15 @@ class Options:
         return replace(self.once, repeats=min(self.repeats, PROCESS_REPEATS))
 
 
-QUICK = Options(repeats=1, seconds=0.0, batches=(1,), depths=(1,), masks=(True,), chains=(4,))
+QUICK = Options(
+    repeats=1,
+    seconds=0.0,
+    batches=(1,),
+    depths=(1,),
+    masks=(True,),
+    chains=(4,),
+    trials=(2, 3),
+)
 """For a smoke run: nothing that it says about time is to be believed."""
 
 

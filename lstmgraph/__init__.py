@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.api import Recipe
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.loading import load, load_model
+from lstmgraph.functions import load, load_model, tune
 from lstmgraph.overrides import OverrideFormatError
 from lstmgraph.resources import packaged_recipe
 from lstmgraph.space import Space, SpaceError
@@ -39,6 +39,7 @@ __all__ = [
     "load_model",
     "packaged_recipe",
     "transfer",
+    "tune",
 ]
 
 __version__ = "0.1.0"

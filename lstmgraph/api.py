@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.compiler import CompiledRecipe, compile_at
 from lstmgraph.derived_models import Derived, derive, with_derived
 from lstmgraph.machine import Machine, this_machine
-from lstmgraph.report import Explanation, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import keras
     import keras_tuner
-    import numpy as np
-
-    from lstmgraph.export import ExportReport
-    from lstmgraph.space import Space
-    from lstmgraph.training import Examples, TrainingResult
-
-    Given = Examples | tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
-    OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
     from lstmgraph.data.loading import Data
+    from lstmgraph.export import ExportReport
+    from lstmgraph.report import Explanation
+    from lstmgraph.space import Space
+    from lstmgraph.training import TrainingResult
+    from lstmgraph.tuning.options import TuneOptions
+    from lstmgraph.tuning.result import TuneResult
+
+    OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
 
 class Recipe:
@@ -55,6 +54,8 @@ class Recipe:
         And what each setting of ``runtime:`` does on `machine`: this one, where none is given.
         TensorFlow is not imported. ``str()`` of the result is the table that the command prints.
         """
+        from lstmgraph.report import explain  # noqa: PLC0415 - only where it is shown
+
         return explain(self._compiled, machine or this_machine())
 
     def resolved(self) -> str:
@@ -143,10 +144,11 @@ class Recipe:
 
     def train(  # noqa: PLR0913 - each says one thing
         self,
-        train: Given,
-        validation: Given | None = None,
+        data: Any,
         *,
         folder: str | Path,
+        validation: Any = None,
+        test: Any = None,
         epochs: int | None = None,
         restart: bool = False,
         seed: int | None = None,
@@ -160,37 +162,36 @@ class Recipe:
         goes on, unless early stopping ended it.
 
         Args:
-            train: inputs and targets by name, arrays of shape (rows, ...); or ``Examples``.
-            validation: the same; evaluated after every epoch.
+            data: all that ``load_data`` takes, which reads and splits it; or what it gave, or one
+                part of that, such as ``data.folds[0].train``.
             folder: made where it is missing.
+            validation: data to evaluate after every epoch, in place of a part of `data`.
+            test: data to evaluate the final model with, in place of a part of `data`.
             epochs: in place of the recipe's.
             restart: forget what the folder holds of another training, and begin anew.
-            seed: of the order of the rows; the recipe's, where it has one, or else a fresh one.
+            seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
             on_epoch: called after every epoch with its number, from 1, and its metrics. Where it
                 returns true, the training ends there, and can go on later.
             verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
 
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
-            DataError: the data does not fit the model.
+            DataError: the data does not fit the recipe.
+            ValueError: the recipe has no ``training:``, or `data` was loaded for another one.
             FolderError: the folder holds another training, or another process is at it.
             DivergedError: the loss is NaN or infinite.
             OSError: a file cannot be written; those in the folder are whole.
         """
-        from lstmgraph.training import ArrayExamples, train_recipe  # noqa: PLC0415 - TensorFlow
+        if self.training is None:
+            raise ValueError(f"the recipe '{self.name}' has no `training:` section")
+        from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
 
-        inputs = self._compiled.graph.inputs
-        time_major = tuple(name for name, tensor in inputs.items() if tensor.time_major)
-
-        def examples(given: Given) -> Examples:
-            if not isinstance(given, tuple):
-                return given
-            return ArrayExamples(*given, time_major=time_major)
+        given = data_of(self._compiled, data, validation=validation, test=test)
+        from lstmgraph.training import train_recipe  # noqa: PLC0415 - imports TensorFlow
 
         return train_recipe(
             self._compiled,
-            examples(train),
-            None if validation is None else examples(validation),
+            given,
             Path(folder),
             epochs=epochs,
             restart=restart,
@@ -198,22 +199,6 @@ class Recipe:
             on_epoch=on_epoch,
             verbose=verbose,
         )
-
-    def read_npz(
-        self, data: Path, validation: Path | None = None, validation_split: float = 0.0
-    ) -> tuple[Examples, Examples | None]:
-        """Training and validation data from ``.npz`` files with arrays by the recipe's names.
-
-        Raises:
-            DataError: an array is missing, or a file is none.
-            OSError: a file cannot be read.
-        """
-        from lstmgraph.training import read_npz, split  # noqa: PLC0415 - TensorFlow
-
-        examples = read_npz(data, self._compiled)
-        if validation is not None:
-            return examples, read_npz(validation, self._compiled)
-        return split(examples, validation_split) if validation_split else (examples, None)
 
     def space(self) -> Space:
         """Everything that the recipe leaves open with ``$search`` and ``$choose``.
@@ -234,6 +219,29 @@ class Recipe:
             RecipeError: the recipe is wrong at this point.
         """
         return Recipe(compile_at(self._compiled, values))
+
+    def tune(self, data: Any, **options: Unpack[TuneOptions]) -> TuneResult:
+        """Search the space as ``search:`` says, each trial in a process of its own.
+
+        A search that was killed, or stopped, goes on when it is called again with the same folder.
+
+        Args:
+            data: what ``load_data`` takes. Values, such as arrays, are kept in the folder.
+            options: the keys of ``lstmgraph.tuning.options.TuneOptions``, which says what they are:
+                ``folder``, ``validation``, ``test``, ``workers``, ``max_trials``, ``seconds`` and
+                so on.
+
+        Raises:
+            ValueError: there is nothing to search, or the search would never end.
+            RecipeError: the search watches a number of validation data that is not given (L764).
+            DataError: the data does not fit the recipe.
+            lstmgraph.search.errors.SearchError: the folder holds another search, is in use, or
+                cannot be written.
+        """
+        from lstmgraph.tuning.options import tune_request  # noqa: PLC0415 - only to search
+        from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above
+
+        return tune(tune_request(self._compiled, data, options))
 
     def hypermodel(self) -> keras_tuner.HyperModel:
         """The recipe for keras-tuner: usable with every tuner of it.
@@ -257,8 +265,7 @@ class Recipe:
     ) -> ExportReport:
         """Write a model of this recipe, trained or not, for another runtime, and check the file.
 
-        The file is written to another name, run on random inputs, and compared with `model`; it
-        gets its name only where it computes the same. What stands there already is replaced.
+        It gets its name where it computes the same on random inputs, and replaces what is there.
 
         Args:
             model: built from this recipe, or loaded with its layers; it stays as it is.
@@ -269,12 +276,12 @@ class Recipe:
             kernel: of a SavedModel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where
                 this machine has it, and the file then needs a GPU too.
             batch_size: rows of every batch in a LiteRT file; 1, or the recipe's, where it is None.
-            tolerance: how far an output may be off, in parts of its greatest value; chosen by dtype
-                where it is None.
+            tolerance: how far an output may be off, in parts of its greatest value; None: by dtype.
 
         Raises:
             RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
-                something else (L803), or `model` is not one of this recipe (L804).
+                something else (L803), `model` is not one of this recipe (L804), or Keras runs on
+                another backend than the format's (L805).
             ValueError: an argument is not one of those named here.
             ImportError: a package that the format needs is not installed.
         """

@@ -85,13 +85,12 @@ def _check_plateau(training: Training, document: Document) -> None:
 def _check_rows(
     recipe: RecipeDeclaration, training: Training, graph: Graph, document: Document
 ) -> None:
-    carrying = [n.name for n in graph.nodes if n.recurrence and n.recurrence.carried]
-    if training.shuffle and carrying:
+    if training.shuffle and graph.carrying:
         document.report(
             "L758",
             ("training", "shuffle"),
-            f"'{carrying[0]}' carries its state from batch to batch, and shuffled rows do not "
-            "follow on from each other",
+            f"'{graph.carrying[0]}' carries its state from batch to batch, and shuffled rows do "
+            "not follow on from each other",
             hint="leave `shuffle` out: it is false where a state is carried",
         )
     fixed = recipe.runtime.batch_size

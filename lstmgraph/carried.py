@@ -2,6 +2,9 @@
 
 For models built with ``initial_state: carried``, and for any Keras model with stateful layers,
 loaded from a file too: a ``.keras`` file holds the weights, but not the carried states.
+
+On JAX Keras by itself keeps no states in ``fit``, ``evaluate`` and ``predict``; it does in models
+that lstmgraph built or loaded, and in those that one of these functions has seen.
 """
 
 from __future__ import annotations
@@ -22,12 +25,11 @@ if TYPE_CHECKING:
 
 States = dict[str, np.ndarray]
 
-_SLOTS = ("h", "c")
-
 
 def read_states(model: keras.Model) -> States:
     """The carried states by name, such as ``reader.h``; each of shape (batch, units)."""
-    return {name: np.array(variable.numpy()) for name, variable in _variables(model).items()}
+    states = state_variables(model).items()
+    return {name: np.array(variable.numpy()) for name, variable in states}
 
 
 def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
@@ -37,7 +39,7 @@ def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
         ValueError: a state is missing, unknown, of another shape, or holds no numbers; nothing is
             changed then.
     """
-    variables = _variables(model)
+    variables = state_variables(model)
     if set(states) != set(variables):
         wanted = ", ".join(variables) or "none"
         raise ValueError(f"the model carries the states {wanted}; given: {', '.join(states)}")
@@ -84,24 +86,7 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
 
 
 def state_variables(model: keras.Model) -> dict[str, Any]:
-    """The variables that hold the carried states, by name."""
-    return _variables(model)
+    """The variables that hold the carried states, by name: of a layer, or of a model in `model`."""
+    from lstmgraph.lowering.carrying import kept_states  # noqa: PLC0415 - imports Keras
 
-
-def _variables(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """By name; those of a model that stands in `model` as a layer are ``inner.reader.h``."""
-    found: dict[str, Any] = {}
-    for layer in model.layers:
-        name = f"{prefix}{layer.name}"
-        if hasattr(layer, "layers"):
-            found |= _variables(layer, f"{name}.")
-        elif getattr(layer, "stateful", False) and getattr(layer, "states", None):
-            found |= {f"{name}.{slot}": state for slot, state in _slots(layer.states).items()}
-    return found
-
-
-def _slots(states: Any) -> dict[str, Any]:
-    """``h`` and ``c``; where a layer has more states than these, ``1``, ``2``, ..."""
-    if len(states) <= len(_SLOTS):
-        return dict(zip(_SLOTS, states, strict=False))
-    return {str(number): state for number, state in enumerate(states, start=1)}
+    return kept_states(model)

@@ -77,8 +77,21 @@ def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledR
         SpaceError: `values` are not a point of the space.
         RecipeError: the recipe is wrong at this point.
     """
-    collected = compiled.collected
-    filled = fill(compiled.written, collected, collected.space.point(values))
+    return _at(compiled.written, compiled.collected, values)
+
+
+def compile_point(document: Document, values: Mapping[str, Any]) -> CompiledRecipe:
+    """``compile_at`` of a document whose space is known to be right: it is not checked again.
+
+    Raises:
+        SpaceError: `values` are not a point of the space.
+        RecipeError: the recipe is wrong at this point.
+    """
+    return _at(document, collect(document), values)
+
+
+def _at(document: Document, collected: Collected, values: Mapping[str, Any]) -> CompiledRecipe:
+    filled = fill(document, collected, collected.space.point(values))
     concrete = _checked(filled, Collected(), filled)
     if concrete is None or filled.diagnostics:
         raise _error(filled)

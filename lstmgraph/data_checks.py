@@ -39,7 +39,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_windows(data, document)
         check_shapes(data, needs, document)
         _check_answers(data, document)
-    _check_split(data, document)
+    _check_split(data, graph, document)
 
 
 def _check_nothing_about_columns(document: Document) -> None:
@@ -150,7 +150,7 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
                 )
 
 
-def _check_split(data: DataDeclaration, document: Document) -> None:
+def _check_split(data: DataDeclaration, graph: Graph, document: Document) -> None:
     split, window = data.split, data.window
     written = document.data["data"].get("split", {})
     mistakes: list[tuple[str, str, str]] = []
@@ -170,5 +170,9 @@ def _check_split(data: DataDeclaration, document: Document) -> None:
             message = "windows that share steps cannot be split at random: training would see "
             mend = "`kind: chronological`, or a stride as long as the window"
             mistakes.append(("kind", f"{message}what validates", f"write {mend}"))
+        if graph.carrying and not data.series and (split.validation or split.test or split.folds):
+            message = f"'{graph.carrying[0]}' carries its state from row to row, and rows that are "
+            mend = "write `kind: chronological`"
+            mistakes.append(("kind", f"{message}split at random do not follow each other", mend))
     for key, message, hint in mistakes:
         document.report("L856", ("data", "split", key), message, hint=hint)

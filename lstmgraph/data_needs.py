@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import named_class
-from lstmgraph.metric_names import is_by_output
+from lstmgraph.metric_names import CHOSEN_BY_SHAPE, losses_by_output, metrics_by_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,9 +59,9 @@ class Needs:
     inputs: Mapping[str, Need]
     targets: Mapping[str, Need]
     weighed: Mapping[str, tuple[Dim, ...] | None]
-    """For each target, the shape of its loss before the mean: what a weight can be given for."""
+    """For each loss, its shape before the mean: what a weight can be given for."""
     unused: tuple[str, ...] = ()
-    """Outputs without a loss for which Keras wants a target all the same."""
+    """Outputs without a loss or a metric, for which Keras wants a target all the same."""
 
 
 def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
@@ -79,13 +79,14 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
     losses = _losses(recipe, graph)
     specs = {name: spec for name in losses if (spec := output_spec(graph, name)) is not None}
     targets = {name: _target(name, spec, losses[name]) for name, spec in specs.items()}
+    targets |= dict(_targets_of_metrics(recipe.training, graph, losses))
     weighed = {
         name: None if _loss_class(losses[name]) in OPEN_LOSSES else spec.shape[1:-1]
         for name, spec in specs.items()
     }
     metrics = recipe.training.metrics if recipe.training else None
     # With metrics, Keras wants a target for every output.
-    unused = [name for name in graph.outputs if metrics and name not in losses]
+    unused = [name for name in graph.outputs if metrics and name not in {**losses, **targets}]
     return Needs(inputs, targets, weighed, tuple(unused))
 
 
@@ -105,15 +106,25 @@ def _losses(recipe: RecipeDeclaration, graph: Graph) -> Mapping[str, Any]:
     training = recipe.training
     if training is None:
         return dict.fromkeys(recipe.data.targets if recipe.data else (), "mse")
-    return losses_by_output(training, graph)
+    return losses_by_output(training, list(graph.outputs))
 
 
-def losses_by_output(training: Training, graph: Graph) -> Mapping[str, Any]:
-    """The loss of each output that has one."""
-    if is_by_output(training.loss):
-        loss: Mapping[str, Any] = training.loss
-        return loss
-    return dict.fromkeys(graph.outputs, training.loss)
+def _targets_of_metrics(
+    training: Training | None, graph: Graph, losses: Mapping[str, Any]
+) -> Iterator[tuple[str, Need]]:
+    """Of outputs with metrics and no loss: ids where a metric is of ids, else as the output is."""
+    metrics = metrics_by_output(training, list(graph.outputs)) if training else {}
+    for name, written in metrics.items():
+        spec = output_spec(graph, name)
+        if not written or name in losses or spec is None:
+            continue
+        kinds = [metric if isinstance(metric, str) else metric["type"] for metric in written]
+        if any(named_class("metric", kind).startswith("Sparse") for kind in kinds):
+            yield name, _target(name, spec, "sparse_categorical_crossentropy")
+        elif CHOSEN_BY_SHAPE in written:  # ids or one number a class: Keras sees which
+            yield name, Need(name, None, "float32")
+        else:
+            yield name, _target(name, spec, "mse")
 
 
 def _loss_class(loss: Any) -> str:

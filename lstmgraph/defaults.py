@@ -69,9 +69,10 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     if "training" in data and not _has_fault(("training",), at_fault):
         completed["training"] = _training(data["training"], completed)
     if "search" in data and not _has_fault(("search",), at_fault):
-        completed["search"] = _search(data["search"])
+        completed["search"] = complete_search(data["search"])
     if "data" in data and not _has_fault(("data",), at_fault):
-        completed["data"] = complete_data(data["data"])
+        carried = any(map(_carries, layers.values()))
+        completed["data"] = complete_data(data["data"], carried=carried)
     return completed
 
 
@@ -211,7 +212,8 @@ def _callbacks(callbacks: Data) -> Data:
     return {**filled, "terminate_on_nan": callbacks.get("terminate_on_nan", True)}
 
 
-def _search(search: Data) -> Data:
+def complete_search(search: Data) -> Data:
+    """`search:` with defaults filled in; an empty one gives those of a recipe without."""
     filled = {**_schema_defaults("search"), **search}
     objective = filled["objective"]
     several = objective if isinstance(objective, list) else [objective]
@@ -241,8 +243,13 @@ def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
     return filled
 
 
-def complete_data(data: Data) -> Data:
-    """The `data:` section with defaults filled in; an empty one gives those of a recipe without."""
+def complete_data(data: Data, *, carried: bool = False) -> Data:
+    """The `data:` section with defaults filled in; an empty one gives those of a recipe without.
+
+    Args:
+        data: the section as written.
+        carried: whether states go on from batch to batch, so that rows stay in their order.
+    """
     filled = dict(data)
     if isinstance(data.get("series"), str):
         filled["series"] = [data["series"]]
@@ -257,7 +264,7 @@ def complete_data(data: Data) -> Data:
             filled[section] = {name: _columns(entry, defaults) for name, entry in entries}
     if "sample_weight" in data:
         filled["sample_weight"] = _columns(data["sample_weight"], ahead)
-    filled["split"] = _split(data.get("split", {}), window)
+    filled["split"] = _split(data.get("split", {}), window, carried=carried)
     return filled
 
 
@@ -274,8 +281,8 @@ def _columns(entry: Data, defaults: Data) -> Data:
     return {"columns": entry["columns"], **defaults, **entry}
 
 
-def _split(split: Data, window: Data | None) -> Data:
-    in_order = window is not None and window["history"] != "series"
+def _split(split: Data, window: Data | None, *, carried: bool) -> Data:
+    in_order = carried if window is None else window["history"] != "series"
     kind = split.get("kind", "chronological" if in_order else "random")
     unread = {"seed" if kind == "chronological" else "gap"}
     if "folds" in split:

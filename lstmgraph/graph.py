@@ -225,6 +225,11 @@ class Graph:
         """Nodes by name."""
         return {node.name: node for node in self.nodes}
 
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Nodes whose state goes on from batch to batch: rows of a batch follow those before."""
+        return tuple(n.name for n in self.nodes if n.recurrence and n.recurrence.carried)
+
     def primary(self, layer: str) -> Port:
         """The port that a bare layer or input name stands for."""
         if layer in self.inputs:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VALIDATION = "val_"
 """What stands before the name of a number of the validation data."""
 
+CHOSEN_BY_SHAPE = "accuracy"
+"""The metric that Keras chooses by the shapes of outputs and targets, given as this text alone."""
+
 WITHOUT_DIRECTION = frozenset(
     {"FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives"}
 )

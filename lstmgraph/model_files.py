@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.embedded import embed_recipe, embedded_model
+from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import use_cudnn
 from lstmgraph.runtime import compile_predict, scope, start
 from lstmgraph.runtime_plan import choose_xla
@@ -62,6 +63,7 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
         model: keras.Model = keras.models.load_model(copy)
     if not model.compiled and settings.xla != "auto":
         model.jit_compile = settings.xla
+    kept_states(model)
     xla = choose_xla(settings, graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)

@@ -59,6 +59,7 @@ def _one_escape(match: re.Match[str]) -> str:
 
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     source = f"--set {dotted}"
+    document.sources.pop(source, None)  # their order is that in which they were put in
     document.sources[source] = text
     parts: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
     path = _through_alternatives(document.data, parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Node, Port
 from lstmgraph.manifest import ModelRow, model_rows
+from lstmgraph.obstacles import kernel_on
 from lstmgraph.runtime_plan import RuntimeRow, explain_runtime
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
-        layers=[_layer(node, _primary(node, used)) for node in graph.nodes],
+        layers=[_layer(node, _primary(node, used), machine.backend) for node in graph.nodes],
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         models=model_rows(compiled),
@@ -131,10 +132,10 @@ def _primary(node: Node, used: frozenset[Port]) -> str:
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
 
 
-def _layer(node: Node, output: str) -> LayerRow:
+def _layer(node: Node, output: str, backend: str) -> LayerRow:
     spec = node.outputs[output]
     recurrence = node.recurrence
-    kernel = recurrence.kernel if recurrence else None
+    kernel = kernel_on(node, backend)
     states = None
     if recurrence:
         alike = dict.fromkeys(recurrence.slots, "carried" if recurrence.carried else "zeros")

@@ -11,9 +11,13 @@ from lstmgraph.yaml_values import BadNumberError, resolve_scalar
 HEADER = "# Every default written out. Builds the same model as the recipe it was made from.\n"
 
 
-def resolved_yaml(completed: dict[str, Any]) -> str:
+def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
     """`completed` as YAML, read back by the YAML 1.2 rules of recipes."""
-    data = {key: value for key, value in completed.items() if value != ""}
+    return header + plain_yaml({key: value for key, value in completed.items() if value != ""})
+
+
+def plain_yaml(data: Any) -> str:
+    """Plain data as YAML that the YAML 1.2 rules of recipes read back."""
     text: str = yaml.dump(
         data,
         Dumper=_Dumper,
@@ -22,7 +26,7 @@ def resolved_yaml(completed: dict[str, Any]) -> str:
         width=100,
         default_flow_style=False,
     )
-    return HEADER + text
+    return text
 
 
 class _Dumper(yaml.SafeDumper):

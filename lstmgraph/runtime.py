@@ -1,6 +1,7 @@
-"""What is TensorFlow's own: settings of the process, strategies, and `predict` compiled by itself.
+"""What is a backend's own: its devices, and of TensorFlow the settings of the process, strategies,
+and `predict` compiled by itself. No other part of the lowering speaks of one backend.
 
-On other backends of Keras a recipe that asks for them is refused, and nothing here is called.
+On others a recipe that asks for what is TensorFlow's is refused (``obstacles.py``).
 """
 
 from __future__ import annotations
@@ -12,25 +13,40 @@ import keras
 
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.machine import Machine
-from lstmgraph.runtime_plan import obstacles
+from lstmgraph.obstacles import obstacles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.diagnostics import Path
     from lstmgraph.recipe import Runtime
 
 
 def seen_machine() -> Machine:
-    """The GPUs that TensorFlow sees and has not been told to hide; of other backends none."""
-    if keras.backend.backend() != "tensorflow":
-        return Machine(0, "not TensorFlow's", keras.backend.backend())
+    """The GPUs that the backend sees and has not been told to hide; of others than these none."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _seen_by_jax()
+    if backend != "tensorflow":
+        return Machine(0, f"not asked of {backend}", backend)
     count = len(_tf().config.get_visible_devices("GPU"))
     return Machine(count, "" if count else "TensorFlow sees none")
 
 
+def _seen_by_jax() -> Machine:
+    import jax  # noqa: PLC0415 - of this backend alone
+
+    gpus = sum(device.platform == "gpu" for device in jax.devices())
+    return Machine(gpus, "" if gpus else "JAX sees none", "jax")
+
+
 def visible_gpus() -> list[str]:
-    """The names of the GPUs that TensorFlow sees; of other backends none are known."""
+    """The names of the GPUs that TensorFlow or JAX sees; of other backends none are known."""
+    if keras.backend.backend() == "jax":
+        import jax  # noqa: PLC0415 - of this backend alone
+
+        return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
     if keras.backend.backend() != "tensorflow":
         return []
     config = _tf().config
@@ -42,20 +58,20 @@ def start(compiled: CompiledRecipe) -> Machine:
     """Make the settings of `compiled` that hold for the whole process; returns what is then there.
 
     Raises:
-        RecipeError: this machine lacks what the recipe asks for, or TensorFlow has started in this
-            process with another setting.
+        RecipeError: this machine or backend lacks what the recipe asks for, or TensorFlow has
+            started in this process with another setting.
     """
     runtime, machine = compiled.declaration.runtime, seen_machine()
     found = [
-        _diagnostic(compiled, obstacle.code, obstacle.key, obstacle.message, obstacle.hint)
-        for obstacle in obstacles(runtime, machine)
+        _diagnostic(compiled, obstacle.code, obstacle.path, obstacle.message, obstacle.hint)
+        for obstacle in obstacles(runtime, compiled.graph, machine)
     ]
     if machine.backend == "tensorflow" and not found:
         found = [
             _diagnostic(
                 compiled,
                 "L761",
-                key,
+                ("runtime", key),
                 f"`{key}` cannot be set any more: TensorFlow has started in this process",
                 "build this recipe first, or in a process of its own",
             )
@@ -158,7 +174,7 @@ def _is_taken(setting: Callable[[], object]) -> bool:
 
 
 def _diagnostic(
-    compiled: CompiledRecipe, code: str, key: str, message: str, hint: str
+    compiled: CompiledRecipe, code: str, path: Path, message: str, hint: str
 ) -> Diagnostic:
-    path = ("runtime", key)
-    return Diagnostic(code, message, path, compiled.document.place(path, at_key=True), hint)
+    place = compiled.document.place(path, at_key=path[0] == "runtime")
+    return Diagnostic(code, message, path, place, hint)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from lstmgraph.obstacles import kernel_on, obstacles
 from lstmgraph.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.graph import Graph, Node, Recurrence
     from lstmgraph.machine import Machine
     from lstmgraph.recipe import Runtime
-
-TENSORFLOWS_OWN = ("memory_growth", "memory_limit_mb", "threads", "strategy", "device")
-"""Settings that only TensorFlow has; other backends take theirs from the environment."""
-
 
 MANY_UNITS = 256
 FEW_ROWS = 32
@@ -30,16 +27,6 @@ class RuntimeRow:
     key: str
     value: str | int | bool | None
     effect: str
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """Why a recipe that is right cannot be built on this machine."""
-
-    code: str
-    key: str
-    message: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[Ru
     }
     effects |= {
         obstacle.key: f"cannot be built here: {obstacle.message}"
-        for obstacle in reversed(obstacles(runtime, machine))
+        for obstacle in reversed(obstacles(runtime, graph, machine))
     }
     return [
         RuntimeRow(key, getattr(runtime, key), effects.get(key, ""))
@@ -73,45 +60,11 @@ def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[Ru
     ]
 
 
-def obstacles(runtime: Runtime, machine: Machine) -> list[Obstacle]:
-    """What `runtime` asks for and `machine` does not have."""
-    found = []
-    if machine.backend != "tensorflow":
-        asked_for = [key for key in TENSORFLOWS_OWN if _is_set(runtime, key)]
-        found += [_tensorflows_own(key, machine) for key in asked_for]
-    elif runtime.device.startswith("gpu") and (runtime.gpu_index or 0) >= machine.gpus:
-        found.append(_no_gpu("device", f"`device: {runtime.device}`", machine))
-    if runtime.kernel == "cudnn" and (not machine.gpus or runtime.device == "cpu"):
-        found.append(_no_gpu("kernel", "`kernel: cudnn`", machine))
-    return found
-
-
-def _is_set(runtime: Runtime, key: str) -> bool:
-    return getattr(runtime, key) not in {None, "auto", "none", False}
-
-
-def _tensorflows_own(key: str, machine: Machine) -> Obstacle:
-    return Obstacle(
-        "L763",
-        key,
-        f"`{key}` is a setting of TensorFlow's, and Keras runs on {machine.backend} here",
-        f"leave `{key}` out, or run with KERAS_BACKEND=tensorflow",
-    )
-
-
-def _no_gpu(key: str, what: str, machine: Machine) -> Obstacle:
-    there = {0: f"there is no GPU ({machine.no_gpu_because})", 1: "there is one GPU, `gpu:0`"}
-    several = f"there are {machine.gpus} GPUs, the last `gpu:{machine.gpus - 1}`"
-    reason = there.get(machine.gpus, several)
-    if key == "kernel" and machine.gpus:
-        reason = "`device: cpu` leaves none to it"
-    return Obstacle("L762", key, f"{what} needs a GPU: {reason}", f"write `{key}: auto`")
-
-
 def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
     """What ``xla:`` compiles on `machine`."""
     if runtime.xla != "auto":
-        each = "compiled for every new shape of a batch" if runtime.xla else "off"
+        off = "off" if machine.backend != "jax" else "off: JAX runs each operation by itself"
+        each = "compiled for every new shape of a batch" if runtime.xla else off
         return XlaChoice(predict=False, reason=each)
     if machine.backend != "tensorflow":
         return XlaChoice(predict=False, reason=f"{machine.backend} compiles as it always does")
@@ -172,13 +125,17 @@ def _recurrent(graph: Graph) -> list[tuple[Node, Recurrence]]:
 
 
 def _kernel(graph: Graph, machine: Machine) -> str:
-    kernels = _kernels(graph)
+    found = {node.name: kernel_on(node, machine.backend) for node, _ in _recurrent(graph)}
+    kernels = {name: kernel.name for name, kernel in found.items() if kernel}
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
     if machine.gpus and by_cudnn:
         rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent calls do not"
-        return f"{listed(by_cudnn)} run{'s' * (len(by_cudnn) == 1)} on cuDNN{rest}"
+        condition = (
+            "" if machine.backend == "tensorflow" else f", where {machine.backend} sees the GPU"
+        )
+        return f"{listed(by_cudnn)} run{'s' * (len(by_cudnn) == 1)} on cuDNN{rest}{condition}"
     if by_cudnn:
         return "without a GPU Keras's loop runs every call"
     loops = {"standard": "Keras's loop", "unrolled": "an unrolled loop"}

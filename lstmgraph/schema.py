@@ -10,7 +10,6 @@ from jsonschema import Draft202012Validator, validators
 from lstmgraph.document import REPLACED
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 from lstmgraph.schema_messages import describe, without_cascades
-from lstmgraph.space.published import with_searches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,6 +89,8 @@ def bundled_schema() -> dict[str, Any]:
 
     Below the sections that can be searched it takes `$search` and `$choose` for every value.
     """
+    from lstmgraph.space.published import with_searches  # noqa: PLC0415 - only to publish it
+
     bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA))
     bundled["$defs"]["keras"] = {"$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"])}
     return with_searches(bundled)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import keras
 from handwritten import Tensors, first_steps
 from keras import layers, ops
-
-if TYPE_CHECKING:
-    import keras
 
 
 def dynamic_rnn(t: Tensors) -> Tensors:
@@ -92,7 +88,10 @@ def residual_stack(t: Tensors) -> Tensors:
 
 def conv_lstm(t: Tensors) -> Tensors:
     motion = layers.ConvLSTM2D(8, 3, padding="same", name="motion")
-    last = motion(t["film"], mask=first_steps(t["lengths"]))
+    mask = first_steps(t["lengths"])
+    if keras.backend.backend() == "jax":  # where (batch, time) is taken for (batch, last axis)
+        mask = mask[:, :, None, None, None]
+    last = motion(t["film"], mask=mask)
     pooled = ops.max(last, axis=(1, 2))
     return {"action": layers.Dense(10, activation="softmax", name="action")(pooled)}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["lstmgraph.training"])
+CONTEXT.set_forkserver_preload(["lstmgraph.training", "training_cases"])
 
 KILLED = -signal.SIGKILL
 
@@ -50,6 +50,16 @@ def run(case: str, folder: Path, *, deadly_call: int = 0, seconds: float | None 
         os.kill(child.pid or 0, signal.SIGKILL)
         child.join()
     return child.exitcode or 0
+
+
+def run_command(arguments: list[str], output: Path, errors: Path) -> None:
+    """In a child: an lstmgraph command, as from a shell."""
+    for number, path in ((1, output), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from lstmgraph.cli import app  # noqa: PLC0415 - in the child alone
+
+    app(arguments)
 
 
 def wait_for(path: Path, child_seconds: float = 120) -> None:

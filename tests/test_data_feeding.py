@@ -164,7 +164,8 @@ def test_time_major_inputs_and_a_fixed_batch_size(in_memory: int) -> None:
     feed = train.as_keras(4, drop_last=True, in_memory=in_memory)
     inputs = [x["x"] for x, _ in feed.dataset.as_numpy_iterator()]
     np.testing.assert_array_equal(inputs, [arrays["x"][n : n + 4].swapaxes(0, 1) for n in (0, 4)])
-    found.build().fit(feed.dataset, shuffle=False, verbose=0)
+    if not in_memory:  # the shapes of these batches are known from one example alone
+        found.build().fit(feed.dataset, shuffle=False, verbose=0)
 
 
 TWO_OUTPUTS = """
@@ -191,6 +192,71 @@ def test_an_output_without_a_loss_gets_what_keras_wants_for_its_metrics(
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         history = found.build().fit(feed.dataset, shuffle=False, verbose=0)
     assert (history.history["loss"][0] == 0) == (weight is not None)
+
+
+METRIC_ALONE = """
+    inputs: {x: {shape: [3, 2]}}
+    layers:
+      reader: {type: lstm, input: x, units: 2}
+      y: {type: dense, input: reader, units: 1}
+      z: {type: dense, input: reader, units: 4, activation: softmax}
+    outputs: {y: y, z: z}
+    training: {loss: {y: mse}, metrics: {z: [METRIC]}}
+    data: {split: {validation: 0}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "weighted"),
+    [
+        ("mae", True),
+        ("accuracy", True),
+        ("sparse_categorical_accuracy", False),
+        ("categorical_accuracy", False),
+    ],
+)
+def test_an_output_with_a_metric_alone_is_measured_by_its_own_target(
+    metric: str, weighted: bool
+) -> None:
+    """Of all rows alike: weights are of losses."""
+    random = np.random.default_rng(0)
+    ids = random.integers(0, 4, 6)
+    hot = np.eye(4, dtype="float32")[ids]
+    takes_ids = metric in {"accuracy", "sparse_categorical_accuracy"}
+    arrays = {
+        "x": random.normal(size=(6, 3, 2)).astype("float32"),
+        "y": np.zeros(6),
+        "z": ids if takes_ids else hot,
+    }
+    if weighted:
+        arrays["sample_weight"] = np.arange(6.0)
+    found = recipe(METRIC_ALONE.replace("METRIC", metric))
+    model = found.build()
+    feed = found.load_data(arrays).train.as_keras(6)
+    measured = model.evaluate(feed.dataset, return_dict=True, verbose=0)
+    predicted = keras.ops.convert_to_numpy(model({"x": arrays["x"]})["z"]).astype("float64")
+    right = np.mean(predicted.argmax(1) == ids)
+    wanted = np.mean(np.abs(predicted - hot)) if metric == "mae" else right
+    assert measured[f"z_{metric}"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_rows_of_carried_states_are_split_in_order() -> None:
+    found = recipe(
+        """
+    inputs: {x: {shape: [3, 1]}}
+    layers:
+      reader: {type: lstm, input: x, units: 2, initial_state: carried}
+      y: {type: dense, input: reader, units: 1}
+    outputs: {y: y}
+    runtime: {batch_size: 2}
+    training: {loss: mse}
+    """
+    )
+    rows = np.arange(10.0)
+    data = found.load_data({"x": rows[:, None, None] * np.ones((1, 3, 1)), "y": rows})
+    assert data.validation is not None
+    np.testing.assert_array_equal(data.train.arrays()[1]["y"][:, 0], rows[:8])
+    np.testing.assert_array_equal(data.validation.arrays()[1]["y"][:, 0], rows[8:])
 
 
 def test_keras_weighs_a_loss_as_numpy_does() -> None:

@@ -36,7 +36,7 @@ PROPERTY = settings(
     derandomize=True,
     database=None,
     print_blob=True,
-    max_examples=60,
+    max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

@@ -28,7 +28,10 @@ NO_EXAMPLE = {
     "L802",
     "L803",
     "L804",
+    "L805",
     "L764",
+    "L765",
+    "L766",
     "L901",
 }
 """Codes of files, machines, the schema's own words and Keras's, which a short text cannot show."""

@@ -330,6 +330,7 @@ def test_further_models_load_without_lstmgraph(built: Path) -> None:
             "L832", (13, 55), "'decoder' is not in the model",
         ),
         ("{inputs: [known], outputs: {y: known}}", "L832", (13, 41), "the input 'known' itself"),
+        ("{inputs: [], outputs: {h: history}}", "L831", (13, 11), "needs the input 'history'"),
         ("{derive: stream}", "L205", (13, 19), "stream"),
         ("{derive: step, inputs: [known]}", "L203", (13, 25), "inputs"),
         ("{inputs: [known]}", "L202", (13, 3), "outputs"),
@@ -346,3 +347,25 @@ def test_a_wrong_model_is_refused_where_it_is_wrong(
     assert said in found.message
     span = found.place.span
     assert (span.line, span.column) == place
+
+
+@pytest.mark.parametrize(
+    ("inputs", "layers"),
+    [
+        ("reader_h: {shape: [time, 3]}", "reader: {type: gru, input: reader_h, units: 2}"),
+        (
+            "x: {shape: [time, 3]}, s: {shape: [4]}",
+            "reader_h: {type: dense, input: s, units: 2}, "
+            "reader: {type: gru, input: [x, reader_h], units: 2}",
+        ),
+    ],
+)
+def test_a_name_that_a_state_needs_is_refused(inputs: str, layers: str) -> None:
+    text = f"""
+        inputs: {{{inputs}}}
+        layers: {{{layers}}}
+        outputs: {{y: reader}}
+        models: {{live: {{derive: step}}}}
+    """
+    with pytest.raises(RecipeError, match=r"L835.*'reader_h' would be the name of a state"):
+        load(text)

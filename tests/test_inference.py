@@ -27,8 +27,8 @@ from lstmgraph.compiler import CompiledRecipe, compile_document
 from lstmgraph.defaults import complete
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
+from lstmgraph.functions import load
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
-from lstmgraph.loading import load
 from lstmgraph.tensors import Dim, TensorSpec
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def test_shipped_recipes(path: Path) -> None:
     check_against_keras(compiled(path.read_text("utf-8")))
 
 
-@examples(50)
+@examples(30)
 @given(recipes())
 def test_generated_recipes(generated: Generated) -> None:
     keras.backend.clear_session()

@@ -85,14 +85,17 @@ def recipe(layer: str, mask: str, runtime: str, outputs: dict[str, str]) -> str:
     """
 
 
+ON_JAX = keras.backend.backend() == "jax"
+
+
 def is_refused(layer: str, mask: str, runtime: str) -> bool:
-    """Whether the sequence cannot be read: Keras would compute it wrong."""
-    return runtime == "unrolled" and layer.endswith("both-ways") and mask != "unmasked"
+    """Whether the sequence cannot be read: Keras would compute it wrong, on JAX one way too."""
+    return runtime == "unrolled" and mask != "unmasked" and (layer.endswith("both-ways") or ON_JAX)
 
 
 def computed(model: keras.Model, data: Arrays, runtime: str) -> Arrays:
     """Eagerly; with XLA by `predict`, as only a traced model is compiled."""
-    assert model.jit_compile is (runtime == "xla")
+    assert model.jit_compile is (runtime == "xla" or ON_JAX)
     if runtime == "xla":
         return model.predict(data, batch_size=len(data["frames"]), verbose=0)
     return outputs_of(model, data)
@@ -146,6 +149,7 @@ def test_masked_sequence_is_not_unrolled_both_ways(layer: str, mask: str) -> Non
     assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["L703", "L703"]
 
 
+@pytest.mark.tensorflow("on JAX the unrolled loop zeroes no steps: test_backends.py")
 def test_keras_zeroes_the_wrong_steps_of_it() -> None:
     """The reason for the refusal: once Keras does better, it can go."""
     frames = np.random.default_rng(0).normal(size=(len(MASK), STEPS, 3)).astype("float32")
@@ -160,6 +164,7 @@ def test_keras_zeroes_the_wrong_steps_of_it() -> None:
 # XLA, with and without `training:`.
 
 
+@pytest.mark.tensorflow("JAX compiles whatever it runs")
 @pytest.mark.parametrize("training", ["", "training: {loss: mse}"])
 @pytest.mark.parametrize(("xla", "wanted"), [("true", True), ("false", False), ("auto", False)])
 def test_xla_is_what_the_recipe_says(xla: str, wanted: bool, training: str) -> None:
@@ -272,13 +277,19 @@ def decided_recipe(decision: Decision) -> lstmgraph.Recipe:
     """)
 
 
+ON_TENSORFLOW = Machine()
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_explain_says_the_kernel_and_why(name: str) -> None:
     decision = DECISIONS[name]
-    row = decided_recipe(decision).explain().layers[0]  # behind mixed precision stands a cast
+    row = (
+        decided_recipe(decision).explain(ON_TENSORFLOW).layers[0]
+    )  # behind mixed precision stands a cast
     assert (row.kernel, row.kernel_reason) == (decision.kernel, decision.reason)
 
 
+@pytest.mark.tensorflow("`kernel: cudnn` is refused elsewhere, and some decisions differ")
 @pytest.mark.parametrize("name", [name for name in DECISIONS if name != "simple_rnn"])
 def test_the_layer_is_built_for_that_kernel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The decision only: with `use_cudnn` Keras itself looks for a GPU."""

@@ -90,6 +90,7 @@ def test_a_trained_model_goes_on_where_it_was(tmp_path: Path) -> None:
     assert_equal_arrays(outputs_of(loaded, data), outputs_of(model, data))
 
 
+@pytest.mark.tensorflow("JAX compiles whatever it runs")
 @pytest.mark.parametrize("training", ["", "training: {loss: mse}"])
 @pytest.mark.parametrize("xla", ["auto", "true", "false"])
 def test_xla_survives(xla: str, training: str, tmp_path: Path) -> None:

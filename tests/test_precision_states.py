@@ -50,6 +50,7 @@ PASSED_ON = {
 }
 
 
+@pytest.mark.tensorflow("JAX has no float64")
 @pytest.mark.parametrize("kind", PASSED_ON)
 def test_states_pass_between_any_two_precisions(kind: str) -> None:
     """All pairs in one model: each of float32 and float64 computes from the numbers it is given."""

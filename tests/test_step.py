@@ -16,6 +16,8 @@ from test_random_outputs import batch, in_one_precision, largest_error
 
 import lstmgraph
 from lstmgraph.diagnostics import RecipeError
+from lstmgraph.export import ExportOptions
+from lstmgraph.export.files import export_files
 from lstmgraph.lowering import build_models
 
 if TYPE_CHECKING:
@@ -151,6 +153,19 @@ def test_attention_to_another_sequence_runs_step_by_step(attention: str) -> None
     )
     parts = {"step": derived.model, "chunk": derived.chunk, "start": derived.start}
     check_chunks(derived.plan, derived.main, parts, x)
+
+
+def test_a_step_in_onnx_is_the_same(tmp_path: Path) -> None:
+    """The exporter runs each file with onnxruntime, and gives it its name where it is the same."""
+    recipe = load(ATTENDING.replace("ATTENTION", "attention")).with_derived("step")
+    models = recipe.models()
+    randomise(models["inline"])
+    for name in ("step", "step.start"):
+        path = tmp_path / f"{name}.onnx"
+        part = recipe._compiled.part(name)
+        (report,) = export_files(part, models[name], {"onnx": path}, ExportOptions())
+        assert path.exists()
+        assert {row.name for row in report.inputs} == set(models[name].input)
 
 
 def test_teacher_forcing_is_the_decoder_stepped_with_the_same_tokens() -> None:

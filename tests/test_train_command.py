@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from building import RECIPES
+from data_building import float32, forecaster, store_rows, windows, write_parquet
+from data_building import values as data_values
 from training_cases import arrays, recipe
 from typer.testing import CliRunner
 
@@ -37,46 +40,75 @@ def train(*arguments: str) -> Result:
 
 
 def test_it_trains_goes_on_and_tells(files: list[str], tmp_path: Path) -> None:
-    where = ["-o", str(tmp_path / "run"), "--validation-split", "0.25"]
+    """The last quarter validates; a folder of the same arrays goes on with the same training."""
+    split = ["--set", "data.split.kind=chronological", "--set", "data.split.validation=0.25"]
+    where = ["-o", str(tmp_path / "run"), *split]
     first = train(*files, *where, "--epochs", "2", "--format", "json")
     assert first.exit_code == 0, first.output
     found = json.loads(first.stdout)
     assert (found["epochs"], found["resumed_from"], found["stopped_early"]) == (2, 0, False)
     assert found["files"]["model"] == str(tmp_path / "run" / "small.keras")
-    second = train(*files, *where, "--epochs", "3")
+    inputs, targets = arrays()
+    (tmp_path / "arrays").mkdir()
+    for name, array in {**inputs, **targets}.items():
+        np.save(tmp_path / "arrays" / f"{name}.npy", array)
+    second = train(files[0], "--data", str(tmp_path / "arrays"), *where, "--epochs", "3")
     assert second.exit_code == 0, second.output
     assert second.stdout.startswith("3 epochs (2 of them before) in ")
     assert "best epoch" in second.stdout
-    assert f"wrote {tmp_path / 'run' / 'history.csv'}" in second.stdout
+    assert f"wrote {tmp_path / 'run' / 'results.json'}" in second.stdout
     resolved = lstmgraph.load(tmp_path / "run" / "small.resolved.yaml")
     assert resolved.training is not None
     assert resolved.training["epochs"] == 3
-    # The split is Keras's: the last rows.
-    inputs, targets = arrays()
     model = lstmgraph.load_model(tmp_path / "run" / "small.keras")
-    kept = slice(int(37 * 0.75), None)
-    loss = model.evaluate(
+    kept = slice(28, None)
+    wanted = model.evaluate(
         {"x": inputs["x"][kept]}, {"y": targets["y"][kept]}, batch_size=8, verbose=0
     )
-    history = json.loads(train(*files, *where, "--format", "json").stdout)["history"]
-    assert history["val_loss"][2] == pytest.approx(loss[0], rel=1e-6)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["metrics"] == {
+        "validation": {"loss": pytest.approx(wanted[0]), "mae": pytest.approx(wanted[1])}
+    }
+    assert f"validation: loss {wanted[0]:.4g}, mae {wanted[1]:.4g}\n" in second.stdout
+
+
+def test_windows_of_a_table_are_trained_on_and_tested(tmp_path: Path) -> None:
+    """The test windows are cut by plain loops."""
+    rows = store_rows(40, 40)
+    values = {"data__split": {"validation": 0.2, "test": 0.2}, "training__batch_size": 4}
+    recipe_file = tmp_path / "stores.yaml"
+    recipe_file.write_text(forecaster(**values).resolved())
+    table = str(write_parquet(rows, tmp_path / "rows.parquet"))
+    where = ["-o", str(tmp_path / "run"), "--epochs", "1"]
+    result = train(str(recipe_file), "--data", table, *where, "--format", "json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    # 39 days lie between the first row and the last: the last fifth begins after day 31.
+    tested = [cut for cut in windows(rows, 4, 2) if cut.ahead[0]["day"] > date(2024, 2, 1)]
+    assert len(tested) == 2 * 7
+    model = lstmgraph.load_model(tmp_path / "run" / "inline.keras")
+    loss = model.evaluate(
+        {
+            "history": float32([data_values(cut.history, "sales", "price") for cut in tested]),
+            "known": float32([data_values(cut.ahead, "promo") for cut in tested]),
+            "store": float32([data_values(cut.ahead, "size", "kind")[0] for cut in tested]),
+        },
+        float32([data_values(cut.ahead, "sales") for cut in tested]),
+        verbose=0,
+    )
+    assert found["metrics"]["test"]["loss"] == pytest.approx(loss, rel=1e-5)
+    assert set(found["metrics"]) == {"validation", "test"}
 
 
 def test_the_shipped_classifier_learns(tmp_path: Path) -> None:
-    with np.load(RECIPES / "data" / "japanese_vowels.npz") as arrays_of_both:
-        for part in ("train", "test"):
-            names = ("frames", "lengths", "speaker")
-            np.savez(
-                tmp_path / f"{part}.npz",
-                **{name: arrays_of_both[f"{part}_{name}"] for name in names},
-            )
+    """Its archive has a part to test on; a fifth of the rest validates."""
     result = train(
         str(RECIPES / "speaker-classifier.yaml"),
-        *("--data", str(tmp_path / "train.npz"), "--validation", str(tmp_path / "test.npz")),
-        *("-o", str(tmp_path / "run"), "--epochs", "8", "--format", "json"),
+        *("--data", str(RECIPES / "data" / "japanese_vowels.npz"), "-o", str(tmp_path / "run")),
+        *("--epochs", "8", "--format", "json", "--set", "layers.voice.units=32"),
     )
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["history"]["val_sparse_categorical_accuracy"][-1] > 0.8
+    assert json.loads(result.stdout)["metrics"]["test"]["sparse_categorical_accuracy"] > 0.8
 
 
 def refused(result: Result, code: int, message: str) -> None:
@@ -88,20 +120,27 @@ def refused(result: Result, code: int, message: str) -> None:
 def test_what_is_wrong_is_said(files: list[str], tmp_path: Path) -> None:
     recipe_file, _, data = files
     where = ["-o", str(tmp_path / "run")]
-    text = tmp_path / "text.npz"
-    text.write_text("no arrays")
     np.savez(tmp_path / "other.npz", z=np.zeros(3))
-    refused(train(recipe_file, "--data", str(tmp_path / "no.npz"), *where), 1, "No such file")
-    refused(train(recipe_file, "--data", str(text), *where), 1, "is no .npz file of numbers")
+    refused(train(recipe_file, "--data", str(tmp_path / "no.npz"), *where), 2, "error[D101]")
     other = str(tmp_path / "other.npz")
-    refused(train(recipe_file, "--data", other, *where), 1, "has no 'x'; it has z")
+    refused(train(recipe_file, "--data", other, *where), 1, "there is no array 'x'")
+    refused(train(*files, "--test", other, *where), 1, "there is no array 'x'")
+    refused(train(recipe_file, "--data", "no_module:load", *where), 1, "error[D105]")
+    broken = train(recipe_file, "--data", other, *where, "--format", "json")
+    assert {problem["code"] for problem in json.loads(broken.stdout)["problems"]} == {"D201"}
     refused(train(*files, "-o", data), 1, "File exists")
-    both = ["--validation", data, "--validation-split", "0.5"]
-    refused(train(*files, *where, *both), 2, "--validation or --validation-split")
-    watched = "training.callbacks={early_stopping: {}}"
-    refused(train(*files, *where, "--set", watched), 1, "error[L764]")
-    result = train(*files, *where, "--set", watched, "--format", "json")
+    watched = [
+        "--set",
+        "training.callbacks={early_stopping: {}}",
+        "--set",
+        "data.split.validation=0",
+    ]
+    refused(train(*files, *where, *watched), 1, "error[L764]")
+    result = train(*files, *where, *watched, "--format", "json")
     assert json.loads(result.stdout)["diagnostics"][0]["code"] == "L764"
+    untrained = str(RECIPES / "placeholder-states.yaml")
+    refused(train(untrained, "--data", data, *where), 1, "no `training:` section")
+    assert not (tmp_path / "run").exists()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "small.keras").touch()
     refused(train(*files, *where), 1, "--restart")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,13 +18,16 @@ from building import RECIPES, with_header
 from training_cases import CASES, arrays, recipe, train_small
 
 import lstmgraph
-from lstmgraph.training import ArrayExamples, DataError, DivergedError, FolderError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from lstmgraph.data.examples import Examples
+from lstmgraph.data.fields import Rows
+from lstmgraph.training import DivergedError, FolderError, TrainingResult
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+Trained = Callable[[str], tuple[Path, TrainingResult]]
+ALL_TRAIN = {"data": {"split": {"validation": 0}}}
 
 
 class ByHand(keras.utils.PyDataset):
@@ -77,15 +84,49 @@ def fit_by_hand(case: str, model: keras.Model) -> keras.callbacks.History:
     )
 
 
+@pytest.fixture
+def as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are read one by one, as those of data that are larger than memory."""
+    monkeypatch.setitem(Examples.as_keras.__kwdefaults__, "in_memory", 0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """By case its folder, which no test changes, and what the training gave."""
+
+    @cache
+    def found(case: str) -> tuple[Path, TrainingResult]:
+        folder = tmp_path_factory.mktemp(case)
+        return folder, train_small(case, str(folder))
+
+    return found
+
+
+@pytest.fixture
+def copied(trained: Trained, tmp_path: Path) -> Path:
+    """A folder with an unshuffled training of 8 epochs."""
+    return shutil.copytree(trained("unshuffled")[0], tmp_path / "copied")
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_the_numbers_are_those_of_a_fit_by_hand(case: str, tmp_path: Path) -> None:
-    result = train_small(case, str(tmp_path))
+def test_the_numbers_are_those_of_a_fit_by_hand(
+    case: str, trained: Trained, request: pytest.FixtureRequest
+) -> None:
+    if case == "schedule":
+        request.getfixturevalue("as_it_is_read")
+    _, result = trained(case)
     model = recipe(case).build()
     wanted = fit_by_hand(case, model).history
     for name in ("loss", "val_loss", *(["mae", "val_mae"] if case != "carried" else [])):
         assert result.history[name] == wanted[name]
     for found, by_hand in zip(result.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, by_hand)
+    # Of the final weights, which early stopping and averages over steps (`use_ema`) change.
+    carried = case == "carried"
+    held_out = ByHand(arrays(13, seed=1), 6 if carried else 8, shuffle=False, whole=carried)
+    if carried:
+        model.get_layer("reader").reset_state()
+    assert result.metrics["validation"] == model.evaluate(held_out, return_dict=True, verbose=0)
     if case == "stopping":
         assert result.stopped_early
         assert result.epochs < 8
@@ -94,38 +135,39 @@ def test_the_numbers_are_those_of_a_fit_by_hand(case: str, tmp_path: Path) -> No
         assert len(set(wanted["learning_rate"])) > 1
 
 
-def test_the_folder_holds_all_that_the_training_was(tmp_path: Path) -> None:
-    result = train_small("stopping", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} - {".lock"} == {
+def test_the_folder_holds_all_that_the_training_was(trained: Trained) -> None:
+    folder, result = trained("stopping")
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "small.keras",
         "best.keras",
         "checkpoint.keras",
+        "results.json",
         "history.csv",
         "history.svg",
         "small.resolved.yaml",
         "environment.json",
     }
-    resolved = lstmgraph.load(tmp_path / "small.resolved.yaml")
+    resolved = lstmgraph.load(folder / "small.resolved.yaml")
     assert resolved.training == recipe("stopping").training
-    with (tmp_path / "history.csv").open() as file:
+    with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == [str(n + 1) for n in range(result.epochs)]
     assert [float(row["val_mae"]) for row in rows] == result.history["val_mae"]
     assert all(float(row["seconds"]) >= 0 for row in rows)
-    environment = json.loads((tmp_path / "environment.json").read_text())
+    environment = json.loads((folder / "environment.json").read_text())
     assert environment["packages"]["keras"] == keras.__version__
     assert environment["packages"]["numpy"] == np.__version__
     inputs, targets = arrays(13, seed=1)
-    best = lstmgraph.load_model(tmp_path / "best.keras")
+    best = lstmgraph.load_model(folder / "best.keras")
     best_epoch = int(np.argmin(result.history["val_mae"]))
     found = best.evaluate(inputs, targets, batch_size=8, return_dict=True, verbose=0)
     assert found["mae"] == pytest.approx(result.history["val_mae"][best_epoch], rel=1e-6)
 
 
-def test_the_picture_shows_every_metric(tmp_path: Path) -> None:
-    result = train_small("unshuffled", str(tmp_path))
+def test_the_picture_shows_every_metric(trained: Trained) -> None:
+    folder, result = trained("unshuffled")
     space = "{http://www.w3.org/2000/svg}"
-    root = ET.parse(tmp_path / "history.svg").getroot()
+    root = ET.parse(folder / "history.svg").getroot()
     texts = {text.text for text in root.iter(f"{space}text")}
     assert {"small", "loss", "mae", "learning_rate", "epoch"} <= texts
     curves = [line.get("points").split() for line in root.iter(f"{space}polyline")]
@@ -146,17 +188,14 @@ def test_a_picture_of_broken_numbers_is_a_picture(tmp_path: Path) -> None:
         assert ",nan" not in text
 
 
-def test_tensorboard_logs_are_written(tmp_path: Path) -> None:
-    small = recipe(**{"training.callbacks": {"tensorboard": True}, "training.epochs": 1})
-    small.train(arrays(), folder=tmp_path)
-    assert list(tmp_path.glob("tensorboard/train/events*"))
-
-
-def test_a_training_can_be_watched_and_ended(tmp_path: Path) -> None:
+def test_a_training_can_be_watched_and_ended(tmp_path: Path, trained: Trained) -> None:
+    """And while it runs, no other training gets into its folder."""
     seen: list[tuple[int, float]] = []
 
     def watch(epoch: int, metrics: dict[str, float]) -> bool:
         seen.append((epoch, metrics["val_loss"]))
+        with pytest.raises(FolderError, match="another process is training"):
+            train_small("unshuffled", str(tmp_path))
         return epoch == 3
 
     first = train_small("unshuffled", str(tmp_path), on_epoch=watch)
@@ -164,6 +203,7 @@ def test_a_training_can_be_watched_and_ended(tmp_path: Path) -> None:
     assert (first.epochs, first.stopped_early) == (3, False)
     second = train_small("unshuffled", str(tmp_path))
     assert (second.epochs, second.resumed_from) == (8, 3)
+    assert second.history == trained("unshuffled")[1].history
 
 
 def test_sample_weights_count(tmp_path: Path) -> None:
@@ -172,7 +212,7 @@ def test_sample_weights_count(tmp_path: Path) -> None:
     weights = np.where(np.arange(len(targets["y"])) % 2, 1.0, 0.0)
     other = {"y": np.where(weights[:, None] > 0, targets["y"], 1e3)}
     weighted = [
-        recipe().train(ArrayExamples(inputs, y, weights), folder=tmp_path / str(n), epochs=1)
+        recipe().train((inputs, y, weights), folder=tmp_path / str(n), epochs=1)
         for n, y in enumerate((targets, other))
     ]
     assert weighted[0].history["loss"] == weighted[1].history["loss"]
@@ -191,51 +231,59 @@ def test_two_outputs_are_watched_without_a_mode(tmp_path: Path) -> None:
       loss: {y: mse, z: mse}
       metrics: {y: [mae], z: [{type: auc}]}
       epochs: 2
-      callbacks: {early_stopping: {monitor: z_auc}, checkpoint: {monitor: val_y_mae}}
+      callbacks:
+        early_stopping: {monitor: z_auc}
+        checkpoint: {monitor: val_y_mae}
+        tensorboard: true
     """)
     inputs, targets = arrays()
     targets["z"] = (targets["y"][:, :1] > 0).astype("float32")
-    result = lstmgraph.load(text).train((inputs, targets), (inputs, targets), folder=tmp_path)
+    both = (inputs, targets)
+    result = lstmgraph.load(text).train(both, validation=both, folder=tmp_path)
     assert {"z_auc", "val_y_mae"} <= set(result.history)
+    assert list(tmp_path.glob("tensorboard/train/events*"))
 
 
 # --- what is refused ---
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"x": None}, "the data has no input 'x'"),
-        ({"y": None}, "the data has no 'y': that output is trained"),
-        ({"x": np.zeros((37, 5, 4))}, r"'x' is \(any, any, 3\) in the recipe, .* \(any, 5, 4\)"),
-        ({"x": np.zeros((37, 5))}, r"'x' is \(any, any, 3\) in the recipe, .* \(any, 5\)"),
-        ({"x": np.zeros((30, 5, 3))}, r"different numbers of rows \(x: 30, y: 37\)|input x: 30"),
-        ({"x": np.full((37, 5, 3), "a")}, "'x' holds float32, and the data <U1"),
-        ({"x": np.zeros((0, 5, 3)), "y": np.zeros((0, 2))}, "no rows"),
-    ],
-)
-def test_data_that_does_not_fit_is_refused(change, message: str, tmp_path: Path) -> None:
-    both = {**arrays()[0], **arrays()[1], **change}
-    inputs, targets = ({k: both[k]} if both[k] is not None else {} for k in ("x", "y"))
-    with pytest.raises(DataError, match=message):
-        recipe().train((inputs, targets), folder=tmp_path)
-    assert not (tmp_path / "small.keras").exists()
+def test_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    inputs, targets = arrays()
+    with pytest.raises(lstmgraph.DataError) as caught:
+        recipe().train(({"x": inputs["x"][..., :2]}, {}), folder=tmp_path / "new")
+    assert [problem.code for problem in caught.value.problems] == ["D201", "D203"]
+    with pytest.raises(lstmgraph.DataError, match="4 examples do not fill one batch of 6"):
+        recipe("carried").train((inputs, targets), validation=arrays(4), folder=tmp_path / "new")
+    data = recipe().load_data((inputs, targets))
+    with pytest.raises(ValueError, match="`load_data`, which made the data"):
+        recipe().train(data, validation=(inputs, targets), folder=tmp_path / "new")
+    with pytest.raises(ValueError, match="the others are such parts too"):
+        recipe().train(data.train, validation=(inputs, targets), folder=tmp_path / "new")
+    other = recipe(**{"outputs": {"forecast": "y"}})
+    with pytest.raises(ValueError, match="loaded for another recipe than small"):
+        other.train(data, folder=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.usefixtures("as_it_is_read")
 def test_an_error_of_the_data_comes_as_it_is(tmp_path: Path) -> None:
-    class Broken(ArrayExamples):
-        def batch(self, indices: np.ndarray):
-            if 30 in indices:
-                raise KeyError("row 30 is gone")
-            return super().batch(indices)
+    class Broken(Rows):
+        def take(self, examples: np.ndarray) -> np.ndarray:
+            if 30 in examples:
+                raise OSError(5, "Input/output error", "x.npy")
+            return super().take(examples)
 
-    with pytest.raises(KeyError, match="row 30 is gone"):
-        recipe().train(Broken(*arrays()), folder=tmp_path)
+    small = recipe(**ALL_TRAIN)
+    train = small.load_data(arrays()).train
+    x = train.source.inputs["x"]
+    source = replace(train.source, inputs={"x": Broken(x.array, x.shape, x.dtype)})
+    with pytest.raises(OSError, match="Input/output error"):
+        small.train(replace(train, source=source), folder=tmp_path)
 
 
 def test_validation_that_is_watched_is_needed(tmp_path: Path) -> None:
     with pytest.raises(lstmgraph.RecipeError, match="no validation data") as caught:
-        recipe("stopping").train(arrays(), folder=tmp_path / "new")
+        recipe("stopping", **ALL_TRAIN).train(arrays(), folder=tmp_path / "new")
     assert {found.code for found in caught.value.diagnostics} == {"L764"}
     assert not (tmp_path / "new").exists()
 
@@ -246,38 +294,31 @@ def test_a_recipe_without_training_is_refused(tmp_path: Path) -> None:
         shipped.train(arrays(), folder=tmp_path)
 
 
-def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(copied: Path) -> None:
     inputs, targets = arrays()
-    train_small("unshuffled", str(tmp_path), epochs=2)
-    before = (tmp_path / "checkpoint.keras").read_bytes()
-    good = recipe().train((inputs, targets), folder=tmp_path / "nan", epochs=1)
-    inputs["x"][20] = np.nan
-    with pytest.raises(DivergedError, match=r"the loss is nan after batch 3 of epoch 1;"):
-        recipe().train((inputs, targets), folder=tmp_path / "nan", restart=True)
-    assert good.epochs == 1
-    assert not (tmp_path / "nan" / "checkpoint.keras").exists()
-    assert (tmp_path / "checkpoint.keras").read_bytes() == before
+    targets["y"][20] = 1e30  # its square is none of float32's
+    with pytest.raises(DivergedError, match=r"the loss is inf after batch 3 of epoch 1;"):
+        recipe(**ALL_TRAIN).train((inputs, targets), folder=copied, restart=True)
+    assert not (copied / "checkpoint.keras").exists()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"overrides": {"layers.reader.units": 7}}, r"-    units: 6\n  \+    units: 7"),
-        ({"seed": 6}, r"-seed: 5\n  \+seed: 6"),
-        ({"data": 3}, r"-data: 37 rows, \w+\n  \+data: 37 rows"),
-        ({"validation": True}, r"-validation: 13 rows, \w+\n  \+validation: none"),
-    ],
-)
-def test_another_training_is_not_overwritten(change, message: str, tmp_path: Path) -> None:
-    train_small("unshuffled", str(tmp_path), epochs=1)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    other = recipe(**change.get("overrides", {}))
-    data = arrays(seed=change.get("data", 0))
-    held_out = None if "validation" in change else arrays(13, seed=1)
-    with pytest.raises(FolderError, match=message):
-        other.train(data, held_out, folder=tmp_path, seed=change.get("seed"))
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    other.train(data, held_out, folder=tmp_path, seed=change.get("seed"), restart=True, epochs=1)
+def test_another_training_is_not_overwritten(copied: Path) -> None:
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
+    data, held_out = arrays(), arrays(13, seed=1)
+    other = arrays(seed=3)
+    wider = recipe(**{"layers.reader.units": 7})
+    for small, given, validation, seed, message in (
+        (wider, data, held_out, None, r"-    units: 6\n  \+    units: 7"),
+        (recipe(), data, held_out, 6, r"-seed: 5\n  \+seed: 6"),
+        (recipe(), other, held_out, None, r"-data: 37 examples, \w+\n  \+data: 37 examples"),
+        (recipe(), data, None, None, r"-data: 37 examples, \w+\n  \+data: 30 examples"),
+        (recipe(), data, other, None, r"-validation: 13 examples, \w+\n  \+validation: 37 "),
+    ):
+        with pytest.raises(FolderError, match=message):
+            small.train(given, validation=validation, folder=copied, seed=seed)
+        assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
+    again = wider.train(other, validation=held_out, folder=copied, restart=True, epochs=1)
+    assert (again.epochs, again.resumed_from) == (1, 0)
 
 
 def test_a_model_that_build_wrote_is_not_overwritten(tmp_path: Path) -> None:
@@ -285,11 +326,3 @@ def test_a_model_that_build_wrote_is_not_overwritten(tmp_path: Path) -> None:
     small.save(small.build(), tmp_path / "small.keras")
     with pytest.raises(FolderError, match=r"small\.keras is there already"):
         train_small("unshuffled", str(tmp_path))
-
-
-def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
-    def again(epoch: int, metrics: dict[str, float]) -> None:
-        with pytest.raises(FolderError, match="another process is training"):
-            train_small("unshuffled", str(tmp_path))
-
-    train_small("unshuffled", str(tmp_path), epochs=1, on_epoch=again)

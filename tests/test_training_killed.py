@@ -6,67 +6,91 @@ import errno
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
-from killed import CONTEXT, KILLED, run, train_to_the_end, wait_for
-from training_cases import CASES, arrays, numbers, recipe, train_small
+from killed import CONTEXT, KILLED, run, run_command, train_to_the_end, wait_for
+from training_cases import arrays, numbers, recipe, train_small
 
 import lstmgraph
 from lstmgraph.training import FolderError, epochs_done
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from lstmgraph.training import TrainingResult
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_killed_at_random_moments_it_ends_with_the_same_numbers(case: str, tmp_path: Path) -> None:
-    """Two SIGKILLs somewhere between the first checkpoint and the end, then to the end."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run(case, whole) == 0
-    wanted = numbers(whole)
+KILLS = {"stopping": 2, "schedule": 1, "carried": 1}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """By case, all numbers of a training that nothing stops."""
+
+    @cache
+    def found(case: str) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp(case)
+        assert run(case, folder) == 0
+        return numbers(folder)
+
+    return found
+
+
+@pytest.mark.parametrize("case", KILLS)
+def test_killed_at_random_moments_it_ends_with_the_same_numbers(
+    case: str, tmp_path: Path, uninterrupted: Callable[[str], dict[str, Any]]
+) -> None:
+    """SIGKILLs somewhere between the first checkpoint and the end, then to the end."""
+    wanted = uninterrupted(case)
     rng = random.Random(case)
     kills = 0
-    for _ in range(2):
-        child = CONTEXT.Process(target=train_to_the_end, args=(case, str(killed)))
+    for _ in range(KILLS[case]):
+        child = CONTEXT.Process(target=train_to_the_end, args=(case, str(tmp_path)))
         child.start()
-        wait_for(killed / "checkpoint.keras")
-        child.join(rng.uniform(0.0, 0.6))
+        wait_for(tmp_path / "checkpoint.keras")
+        child.join(rng.uniform(0.0, 0.3))
         if child.is_alive():
             os.kill(child.pid or 0, signal.SIGKILL)
         child.join()
         kills += child.exitcode == KILLED
     assert kills
-    assert run(case, killed) == 0
-    assert numbers(killed) == wanted
-    assert not list(killed.glob(".*.tmp.*"))
+    assert run(case, tmp_path) == 0
+    assert numbers(tmp_path) == wanted
+    assert not list(tmp_path.glob(".*.tmp.*"))
 
 
-def test_killed_while_files_are_written_it_ends_with_the_same_numbers(tmp_path: Path) -> None:
+def test_killed_while_files_are_written_it_ends_with_the_same_numbers(
+    tmp_path: Path, uninterrupted: Callable[[str], dict[str, Any]]
+) -> None:
     """At random ones of the calls that give a file its content and its name."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run("stopping", whole) == 0
-    wanted = numbers(whole)
+    wanted = uninterrupted("stopping")
     rng = random.Random(7)
-    for _ in range(3):
-        code = run("stopping", killed, deadly_call=rng.randrange(5, 18))
-        assert code in {KILLED, 0}
-        if (killed / "checkpoint.keras").exists():
-            keras.models.load_model(killed / "checkpoint.keras")
-    assert run("stopping", killed) == 0
-    assert numbers(killed) == wanted
+    for _ in range(2):
+        assert run("stopping", tmp_path, deadly_call=rng.randrange(5, 18)) == KILLED
+        if (tmp_path / "checkpoint.keras").exists():
+            keras.models.load_model(tmp_path / "checkpoint.keras")
+    assert run("stopping", tmp_path) == 0
+    assert numbers(tmp_path) == wanted
 
 
-def test_a_full_disk_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = train_small("unshuffled", str(tmp_path / "whole"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """A training of 8 epochs with dropout that nothing stops, in this process."""
+    return train_small("unshuffled", str(tmp_path_factory.mktemp("whole")))
+
+
+def test_a_full_disk_leaves_whole_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: TrainingResult
+) -> None:
     folder = tmp_path / "full"
     calls = 0
     fsync = os.fsync
@@ -90,12 +114,11 @@ def test_a_full_disk_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.Monk
     assert again.history == whole.history
 
 
-def test_dropout_goes_on_with_its_random_numbers(tmp_path: Path) -> None:
+def test_dropout_goes_on_with_its_random_numbers(tmp_path: Path, whole: TrainingResult) -> None:
     """Keras saves no random state: without it the second half would drop what the first did."""
-    whole = train_small("unshuffled", str(tmp_path / "whole"), epochs=4)
-    train_small("unshuffled", str(tmp_path / "parts"), epochs=2)
-    parts = train_small("unshuffled", str(tmp_path / "parts"), epochs=4)
-    assert parts.resumed_from == 2
+    train_small("unshuffled", str(tmp_path), epochs=4)
+    parts = train_small("unshuffled", str(tmp_path))
+    assert parts.resumed_from == 4
     assert parts.history == whole.history
     for found, wanted in zip(parts.model.variables, whole.model.variables, strict=True):
         np.testing.assert_array_equal(found.numpy(), wanted.numpy())
@@ -138,15 +161,15 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(recipe(**{"training.epochs": 100_000}).resolved())
     folder = tmp_path / "run"
     command = ["train", str(tmp_path / "small.yaml"), "--data", str(tmp_path / "data.npz")]
-    program = f"from lstmgraph.cli import app; app({[*command, '-o', str(folder)]!r})"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    texts = [tmp_path / "out.txt", tmp_path / "err.txt"]
+    child = CONTEXT.Process(target=run_command, args=([*command, "-o", str(folder)], *texts))
+    child.start()
     wait_for(folder / "checkpoint.keras")
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    time.sleep(0.1)
+    os.kill(child.pid or 0, signal.SIGINT)
+    child.join(60)
+    output, errors = (text.read_text() for text in texts)
+    assert child.exitcode == 130, errors
     assert f"the same command goes on after epoch {epochs_done(folder)}" in errors
     assert "Traceback" not in errors
     assert output == ""

@@ -19,7 +19,7 @@ ROWS, STEPS, FEATURES = 37, 5, 3
 TEXT = """
 inputs: {x: {shape: [time, 3]}}
 layers:
-  reader: {type: lstm, input: x, units: 6, dropout: 0.3}
+  reader: {type: simple_rnn, input: x, units: 6, dropout: 0.3}
   thinned: {type: dropout, input: reader, rate: 0.4}
   y: {type: dense, input: thinned, units: 2}
 outputs: {y: y}
@@ -88,14 +88,14 @@ def train_small(case: str, folder: str, **options: Any) -> Any:
     """Overrides of the recipe are the options with a dot in their names."""
     overrides = {name: options.pop(name) for name in [*options] if "." in name}
     small = recipe(case, **overrides)
-    return small.train(arrays(), arrays(13, seed=1), folder=folder, **options)
+    return small.train(arrays(), validation=arrays(13, seed=1), folder=folder, **options)
 
 
 def numbers(folder: Path) -> dict[str, Any]:
     """Everything that must be the same, however often the training was killed."""
     with (folder / "history.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
-    found: dict[str, Any] = {"rows": rows}
+    found: dict[str, Any] = {"rows": rows, "results": (folder / "results.json").read_text()}
     for name in ("small", "best", "checkpoint"):
         path = folder / f"{name}.keras"
         if path.exists():

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmgraph import __version__
-from lstmgraph.cli import checks, jobs, models
+from lstmgraph.cli import checks, jobs, models, searches
 from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.transfer import transfer
@@ -31,6 +31,8 @@ for command in (
     transfer,
     jobs.train,
     checks.space,
+    searches.tune,
+    searches.report,
     data,
     checks.schema,
 ):

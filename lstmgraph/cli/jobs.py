@@ -19,25 +19,19 @@ from lstmgraph.cli.shared import (
     load_recipe,
     print_json,
 )
+from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.quiet import held_back
 
 
 def train(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
-    data: Annotated[
-        Path, typer.Option("--data", metavar="FILE.npz", help="Arrays by the recipe's names.")
-    ],
+    data: DataPath,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where the training lies.")
     ],
-    validation: Annotated[
-        Path | None, typer.Option("--validation", metavar="FILE.npz", help="Data to evaluate.")
-    ] = None,
-    validation_split: Annotated[
-        float,
-        typer.Option("--validation-split", min=0, max=0.99, help="Evaluate this last share."),
-    ] = 0.0,
+    validation: PartPath = None,
+    test: PartPath = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="For the recipe's.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew.")] = False,
     set_values: SetValues = None,
@@ -45,19 +39,21 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
 ) -> None:
     """Train the model. The same command again goes on where a killed training was.
 
-    Example: lstmgraph train recipes/store-forecaster.yaml --data sales.npz -o runs/first
+    Example: lstmgraph train recipes/next-frame.yaml --data recipes/data/japanese_vowels.parquet
+    -o runs/first
     """
-    if validation and validation_split:
-        raise typer.BadParameter("give --validation or --validation-split", param_hint="--data")
     loaded = load_recipe(recipe, set_values, output_format)
-    with held_back():
-        from lstmgraph.training import epochs_done  # noqa: PLC0415 - imports TensorFlow
-
     is_text = output_format is Format.text
     try:
-        parts = loaded.read_npz(data, validation, validation_split)
+        if loaded.training is None:
+            raise ValueError(f"{recipe}: the recipe has no `training:` section")
+        found = read_sources(loaded, data, validation, test, output_format)
+        if is_text:
+            print_warnings(found)
+        with held_back():
+            import lstmgraph.training  # noqa: F401, PLC0415 - TensorFlow's log comes with it
         bar = int(is_text and sys.stdout.isatty())
-        result = loaded.train(*parts, folder=output, epochs=epochs, restart=restart, verbose=bar)
+        result = loaded.train(found, folder=output, epochs=epochs, restart=restart, verbose=bar)
     except RecipeError as error:
         fail(error, output_format)
     except (ValueError, ArithmeticError) as error:
@@ -67,6 +63,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         typer.echo(f"{error.filename or output}: {error.strerror or error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except KeyboardInterrupt:
+        from lstmgraph.training import epochs_done  # noqa: PLC0415 - imports TensorFlow
+
         done = epochs_done(output)
         typer.echo(f"\ninterrupted; the same command goes on after epoch {done}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
-from lstmgraph.loading import load
+from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
 
 if TYPE_CHECKING:

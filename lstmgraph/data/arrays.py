@@ -80,8 +80,8 @@ class _Checks:
         shape = fitted(array.shape[1:], ())
         if shape is not None:
             return Rows(array, (), storage_dtype(need.dtype))
-        for name, field in targets.items():
-            dims = self.needs.weighed[name] or ()
+        for name, weighed in self.needs.weighed.items():
+            dims, field = weighed or (), targets.get(name)
             if field and array.shape[1:] != field.shape[: len(dims)]:
                 wanted = ", ".join(str(size) for size in ("batch", *field.shape[: len(dims)]))
                 self.problems.add(

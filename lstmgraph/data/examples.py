@@ -31,7 +31,7 @@ class ExampleSource:
     targets: Mapping[str, Field]
     sample_weight: Field | None = None
     weighed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Of each target, the shape that its weights must have."""
+    """Of each target with a loss, the shape that its weights must have."""
     unused: tuple[str, ...] = ()
     """Outputs for which Keras wants a target and none is used."""
     time_major: frozenset[str] = frozenset()
@@ -58,7 +58,8 @@ class ExampleSource:
             axes = (1,) * (len(shape) + 1 - weight.ndim)
             spread = weight.reshape(*weight.shape, *axes)
             weights[name] = np.ascontiguousarray(np.broadcast_to(spread, (len(examples), *shape)))
-        return weights | {name: np.ones(len(examples), "float32") for name in self.unused}
+        others = [name for name in (*self.targets, *self.unused) if name not in weights]
+        return weights | {name: np.ones(len(examples), "float32") for name in others}
 
     @property
     def bytes_of_one(self) -> int:
@@ -80,7 +81,11 @@ def example_source(
         targets,
         sample_weight,
         # A loss takes the mean over the last axis, or over classes: what is left has a weight.
-        weighed={name: targets[name].shape[: len(needs.weighed[name] or ())] for name in targets},
+        weighed={
+            name: targets[name].shape[: len(dims or ())]
+            for name, dims in needs.weighed.items()
+            if name in targets
+        },
         unused=needs.unused if targets else (),
         time_major=frozenset(name for name, need in needs.inputs.items() if need.time_major),
     )
@@ -130,6 +135,13 @@ class Examples:
         if not self.timeline.has_series:
             return None
         return len(np.unique(self.timeline.series[self.numbers]))
+
+    @property
+    def fingerprint(self) -> str:
+        """The number of examples, and a hash that other data would not have."""
+        from lstmgraph.data.fingerprint import fingerprint  # noqa: PLC0415 - only to train
+
+        return fingerprint(self)
 
     @property
     def nbytes(self) -> int:

@@ -24,6 +24,10 @@ class Field(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """Of what `take` gives."""
 
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All that the values follow from, first axis rows, series or examples."""
+
     def take(self, examples: Array) -> Array:
         """The tensor (len(examples), *shape) of the examples with these numbers."""
 
@@ -35,6 +39,11 @@ class Rows:
     array: Array
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The one array."""
+        return (self.array,)
 
     def take(self, examples: Array) -> Array:
         """Shape (len(examples), *shape)."""
@@ -61,6 +70,11 @@ class Windows:
     def dtype(self) -> np.dtype[Any]:
         """The table's."""
         return self.table.dtype
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The table, and where in it the windows are."""
+        return self.table, self.origins, self.before
 
     def take(self, examples: Array) -> Array:
         """Shape (len(examples), *shape)."""
@@ -90,6 +104,11 @@ class PerSeries:
     def dtype(self) -> np.dtype[Any]:
         """The table's."""
         return self.table.dtype
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The table, and whose of its rows each example has."""
+        return self.table, self.series
 
     def take(self, examples: Array) -> Array:
         """Shape (len(examples), *shape)."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
-    from lstmgraph.data_recipe import DataSplit
+    from lstmgraph.data_recipe import DataDeclaration, DataSplit
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ALL = "all"
@@ -72,7 +72,7 @@ def load_data(
     Raises:
         DataError: with every problem that was found.
     """
-    data = compiled.declaration.data or read_data(complete_data({}))
+    data = compiled.declaration.data or data_of_arrays(compiled)
     reader = Reader(data, data_needs(compiled.declaration, compiled.graph), cache)
     reports: list[Problems] = []
     loaded = _read(reader, source, TRAIN, reports)
@@ -83,10 +83,44 @@ def load_data(
     if any(report.errors for report in reports):
         raise DataError(problem for report in reports for problem in report.found)
     result = _parts(loaded, data.split, reports[0])
+    _check_batches(result, compiled.declaration.runtime.batch_size, reports[0])
     if reports[0].errors:
         raise DataError(reports[0].found)
     warnings = tuple(problem for report in reports for problem in report.warnings)
     return replace(result, warnings=warnings)
+
+
+def data_of(
+    compiled: CompiledRecipe, given: Any, *, validation: Any = None, test: Any = None
+) -> Data:
+    """What a recipe is trained with: ``Data`` and parts of it as they are, anything else is read.
+
+    Raises:
+        DataError: what is read does not fit the recipe.
+        ValueError: parts are given beside ``Data``, which has its own; or it is another recipe's.
+    """
+    if isinstance(given, Data):
+        if validation is not None or test is not None:
+            raise ValueError("give validation and test data to `load_data`, which made the data")
+        data = given
+    elif isinstance(given, Examples):
+        others = [part for part in (validation, test) if part is not None]
+        if not all(isinstance(part, Examples) for part in others):
+            raise ValueError("beside a part that `load_data` made, the others are such parts too")
+        data = Data(given, validation, test)
+    else:
+        return load_data(compiled, given, validation=validation, test=test)
+    needs = data_needs(compiled.declaration, compiled.graph)
+    for part in data.parts.values():
+        tensors = part.source.inputs.keys(), part.source.targets.keys()
+        if tensors != (needs.inputs.keys(), needs.targets.keys()):
+            raise ValueError(f"the data was loaded for another recipe than {compiled.graph.name}")
+    return data
+
+
+def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
+    """Of a recipe without ``data:``: named arrays, split as the defaults say."""
+    return read_data(complete_data({}, carried=bool(compiled.graph.carrying)))
 
 
 def _read(reader: Reader, source: Any, part: str, reports: list[Problems]) -> dict[str, Loaded]:
@@ -137,6 +171,17 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
         test=given.get(TEST) or _examples_or_none(own, parts.test),
         folds=tuple(folds),
     )
+
+
+def _check_batches(data: Data, size: int | None, problems: Problems) -> None:
+    """A model that is built for one size of batch is fed whole batches alone."""
+    for name, part in data.parts.items() if size is not None else ():
+        if 0 < len(part) < (size or 0):
+            problems.add(
+                "D403",
+                f"{name}: {len(part)} examples do not fill one batch of {size}",
+                "give more, or write a smaller `batch_size:` under `runtime:`",
+            )
 
 
 def _examples(loaded: Loaded, numbers: Array) -> Examples:

@@ -89,6 +89,18 @@ class _Parts:
             self.specs |= {Port(node.name, output): s for output, s in node.outputs.items()}
         for node in found.nodes():
             self._cross(node)
+        self._check_names()
+
+    def _check_names(self) -> None:
+        names = [*self.split.steps, *self.contexts, *(state.name for state in self.states)]
+        taken = next((name for name in names if names.count(name) > 1), None)
+        if taken is not None:
+            raise GraphMistake(
+                "L835",
+                self.path,
+                f"'{taken}' would be the name of a state of this model and of another input",
+                f"rename '{taken}' in the recipe",
+            )
 
     def _cross(self, node: Node) -> None:
         """Note what `node` reads of the other side."""
@@ -110,7 +122,9 @@ class _Parts:
         spec = TensorSpec(mask.shape, "bool")
         self.masks[node.name, port] = GraphInput(own, spec, node.path, made=True)
         if own not in self.sources:
-            maker = Node(own, MASK, (), node.layer, node.path, mask=mask, outputs={OUTPUT: spec})
+            maker = Node(
+                own, MASK, (port,), node.layer, node.path, mask=mask, outputs={OUTPUT: spec}
+            )
             self.made_masks.append(maker)
             self.sources[own] = Port(own)
             self.contexts[own] = (Port(own), spec)

@@ -96,6 +96,8 @@ class _Writing:
     def _state_input(self, node: Node, slot: str, name: str, path: Path) -> None:
         units = node.recurrence.units_of(slot) if node.recurrence else 0
         spec = TensorSpec((BATCH, units), full_dtype(node.dtype_policy))
+        if name in {tensor.name for port, tensor in self.listed.items() if str(port) != name}:
+            self._clash(name, path)
         same = self.graph.inputs.get(name)
         if same is not None and (same.spec.shape != spec.shape or not is_float(same.spec.dtype)):
             raise GraphMistake(
@@ -198,15 +200,15 @@ class _Writing:
         return len(self.document.diagnostics.found) == before
 
     def _report_missing(self, found: Graph, name: str) -> None:
-        reader = next(
-            node.name for node in found.nodes if name in {port.node for port in read_ports(node)}
-        )
+        readers = [n.name for n in found.nodes if name in {port.node for port in read_ports(n)}]
+        reader = readers[0] if readers else name
         self.document.report(
             "L831",
             (*self.model.path, "inputs"),
-            f"the model '{self.model.name}' needs the input '{name}', which '{reader}' reads",
-            hint=f"list `{name}`, or cut before it: list a port such as `{reader}.sequence`, or "
-            "write `initial_state: {LAYER: input}`",
+            f"the model '{self.model.name}' needs the input '{name}'"
+            + (f", which '{reader}' reads" if readers else ""),
+            hint=f"list `{name}`, or cut behind it: list a port such as `{reader}`, or write "
+            "`initial_state: {LAYER: input}`",
         )
 
     def _report_unused(self, index: int, port: str, name: str) -> None:

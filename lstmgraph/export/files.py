@@ -54,8 +54,9 @@ def export_files(
     What is there already is replaced.
 
     Raises:
-        RecipeError: a format cannot hold the recipe (L801, L802), a written file computes something
-            else than `model` (L803), or `model` is not one of the recipe (L804).
+        RecipeError: a format cannot hold the recipe (L801, L802) or is another backend's (L805), a
+            written file computes something else than `model` (L803), or `model` is not one of the
+            recipe (L804).
         ValueError: the recipe's batches have another size than the option's.
         ImportError: a package that a format needs is not installed.
         OSError: a file cannot be written.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.export.formats import FORMATS, LITERT, ONNX, SAVED_MODEL
 from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.machine import keras_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +28,9 @@ def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
 
 def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
     if name in (LITERT, SAVED_MODEL):
+        if keras_backend() != "tensorflow":
+            yield _tensorflows_own(FORMATS[name].title, keras_backend())
+            return
         yield from _traced_layers(compiled.graph, FORMATS[name].title)
     if name == LITERT:
         yield from _litert_dtypes(compiled)
@@ -36,6 +40,12 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
 
         for path, message in onnx_obstacles(compiled):
             yield ExportMistake("L801", path, message, "change this, or choose another format")
+
+
+def _tensorflows_own(title: str, backend: str) -> ExportMistake:
+    message = f"{title} is traced by TensorFlow, and Keras runs on {backend} here"
+    hint = "save the model as .keras, and export that file with KERAS_BACKEND=tensorflow"
+    return ExportMistake("L805", (), message, hint)
 
 
 def _litert_dtypes(compiled: CompiledRecipe) -> Iterator[ExportMistake]:

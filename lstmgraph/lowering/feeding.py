@@ -1,4 +1,4 @@
-"""Examples as ``model.fit`` takes them: a ``tf.data.Dataset``, its order that of the epoch."""
+"""Examples as ``model.fit`` takes them: in batches, their order that of the epoch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import tensorflow as tf
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,6 +34,9 @@ class Feed:
     The order of each epoch follows from its number, which Keras tells the callback: a run that is
     resumed with ``initial_epoch`` sees the batches that it would have seen uninterrupted. Without
     the callback every epoch has the order of the first.
+
+    With TensorFlow `dataset` is a ``tf.data.Dataset``, which costs less for each batch than Keras's
+    own loop; with other backends a ``keras.utils.PyDataset``.
     """
 
     def __init__(
@@ -44,24 +48,33 @@ class Feed:
         drop_last: bool,
         whole: bool,
     ) -> None:
+        self.examples, self.batch_size, self.drop_last = examples, batch_size, drop_last
+        self.order = order
         self.epoch = 0
-        self.steps = len(examples) // batch_size if drop_last else -(-len(examples) // batch_size)
+        self.error: Exception | None = None
+        """What reading a batch raised: TensorFlow raises it again as one of its own."""
+        count = len(examples)
+        self.steps = count // batch_size if drop_last else -(-count // batch_size)
         """Batches in an epoch."""
         self.callbacks: list[keras.callbacks.Callback] = [_TellsEpoch(self)] if order else []
-        count = len(examples)
+        if keras.backend.backend() == "tensorflow":
+            self.dataset: Any = _tf_dataset(self, whole=whole)
+        else:
+            self.dataset = _Batches(self)
 
-        def positions() -> Array:
-            return np.arange(count) if order is None else order(self.epoch)
+    def positions(self) -> Array:
+        """All examples in the order of this epoch."""
+        if self.order is None:
+            return np.arange(len(self.examples))
+        return self.order(self.epoch)
 
-        ordered = tf.data.Dataset.range(1).map(
-            lambda _: tf.ensure_shape(tf.numpy_function(positions, [], tf.int64), [count])
-        )
-        batches = ordered.rebatch(batch_size, drop_remainder=drop_last)
-        rows = batch_size if drop_last else None
-        batches = _gathered(examples, batches) if whole else _read(examples, batches, rows)
-        self.dataset = batches.prefetch(tf.data.AUTOTUNE).apply(
-            tf.data.experimental.assert_cardinality(self.steps)
-        )
+    def read(self, positions: Any) -> Any:
+        """The examples at `positions` as ``fit`` takes a batch."""
+        try:
+            return _structure(*self.examples.batch(positions))
+        except Exception as error:
+            self.error = error
+            raise
 
     def __len__(self) -> int:
         return self.steps
@@ -76,25 +89,70 @@ class _TellsEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
         self.feed.epoch = epoch
 
 
-def _gathered(examples: Examples, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches of tensors that hold all examples: no Python runs between them."""
-    tensors = tf.nest.map_structure(tf.constant, _structure(*examples.batch(slice(None))))
-    axes = _batch_axes(tensors, examples.time_major)
-    return batches.map(
-        lambda positions: tf.nest.map_structure(
-            lambda tensor, axis: tf.gather(tensor, positions, axis=axis), tensors, axes
-        ),
-        num_parallel_calls=tf.data.AUTOTUNE,
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
+    """Of one worker, so that nothing is read before the epoch has begun."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(workers=1)
+        self.feed = feed
+        self.drawn: tuple[int, Array] | None = None
+
+    def __len__(self) -> int:
+        return self.feed.steps
+
+    def __getitem__(self, index: int) -> Any:
+        feed = self.feed
+        if self.drawn is None or self.drawn[0] != feed.epoch:
+            self.drawn = (feed.epoch, feed.positions())
+        return feed.read(self.drawn[1][index * feed.batch_size : (index + 1) * feed.batch_size])
+
+
+def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
+    import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+    count, size, drop_last = len(feed.examples), feed.batch_size, feed.drop_last
+
+    def all_positions(_: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(feed.positions, [], tf.int64), [count])
+
+    ordered = tf.data.Dataset.range(1).map(_unconverted(all_positions))
+    batches = ordered.rebatch(size, drop_remainder=drop_last)
+    batches = _gathered(feed, batches) if whole else _read(feed, batches)
+    return batches.prefetch(tf.data.AUTOTUNE).apply(
+        tf.data.experimental.assert_cardinality(feed.steps)
     )
 
 
-def _read(examples: Examples, batches: tf.data.Dataset, rows: int | None) -> tf.data.Dataset:
-    """Batches that are read, from memory or from mapped files, when they are needed.
+def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches of tensors that hold all examples: no Python runs between them."""
+    import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
-    `rows` is the size of every batch, where all have the same.
-    """
-    one = _structure(*examples.batch(slice(0, 1)))
-    axes = tf.nest.flatten(_batch_axes(one, examples.time_major))
+    with tf.device("CPU"):  # where batches are made
+        tensors = tf.nest.map_structure(tf.constant, feed.read(slice(None)))
+    axes = _batch_axes(tensors, feed.examples.time_major)
+
+    def gathered(positions: tf.Tensor) -> Any:
+        return tf.nest.map_structure(
+            lambda tensor, axis: tf.gather(tensor, positions, axis=axis), tensors, axes
+        )
+
+    return batches.map(_unconverted(gathered), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _unconverted(function: Callable[[tf.Tensor], Any]) -> Any:
+    """`function` as it is: TensorFlow would parse and rewrite it, for half the time of a feed."""
+    import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _read(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches that are read, from memory or from mapped files, when they are needed."""
+    import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+    rows = feed.batch_size if feed.drop_last else None  # where all batches have the same size
+    one = feed.read(slice(0, 1))
+    axes = tf.nest.flatten(_batch_axes(one, feed.examples.time_major))
     flat = tf.nest.flatten(one)
     shapes = [
         [rows if index == axis else size for index, size in enumerate(array.shape)]
@@ -102,7 +160,7 @@ def _read(examples: Examples, batches: tf.data.Dataset, rows: int | None) -> tf.
     ]
 
     def read(positions: Array) -> list[Array]:
-        arrays: list[Array] = tf.nest.flatten(_structure(*examples.batch(positions)))
+        arrays: list[Array] = tf.nest.flatten(feed.read(positions))
         return arrays
 
     def batch(positions: tf.Tensor) -> Any:
@@ -111,7 +169,7 @@ def _read(examples: Examples, batches: tf.data.Dataset, rows: int | None) -> tf.
             tensor.set_shape(shape)
         return tf.nest.pack_sequence_as(one, tensors)
 
-    return batches.map(batch)
+    return batches.map(_unconverted(batch))
 
 
 def _structure(x: Any, y: Any, weights: Any) -> Any:
@@ -123,7 +181,7 @@ def _structure(x: Any, y: Any, weights: Any) -> Any:
 
 def _batch_axes(structure: Any, time_major: frozenset[str]) -> Any:
     """For each tensor the axis along which examples stand: 0, or 1 of time-major inputs."""
-    axes = tf.nest.map_structure(lambda _: 0, structure)
+    axes = keras.tree.map_structure(lambda _: 0, structure)
     inputs = axes[0] if isinstance(axes, tuple) else axes
     inputs.update(dict.fromkeys(time_major, 1))
     return axes

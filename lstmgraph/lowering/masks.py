@@ -27,6 +27,13 @@ class Masks:
             self._made[mask] = self._make(mask)
         return self._made[mask]
 
+    def of_images(self, mask: MaskSpec, rank: int) -> Tensor:
+        """The same as (batch, time, 1, ...) of `rank` axes, for a loop over images.
+
+        On JAX Keras's loop would take (batch, time) for (batch, last axis) at each step.
+        """
+        return ops.expand_dims(self.tensor(mask), tuple(range(2, rank)))
+
     def _make(self, mask: MaskSpec) -> Tensor:
         source = self._tensors[mask.port]
         if mask.kind == "value":

@@ -22,6 +22,7 @@ from lstmgraph.graph import (
     Recurrence,
     state_outputs,
 )
+from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import Layers
 from lstmgraph.lowering.masks import Masks
 from lstmgraph.lowering.operations import (
@@ -32,6 +33,7 @@ from lstmgraph.lowering.operations import (
 )
 from lstmgraph.lowering.training import compile_model, set_runtime
 from lstmgraph.passes.checks import SUMS
+from lstmgraph.passes.masks import CONV_LSTM
 from lstmgraph.runtime import compile_predict, scope, start
 from lstmgraph.runtime_plan import choose_xla
 
@@ -95,6 +97,7 @@ def build_models(
 def _with_predict(
     model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
 ) -> keras.Model:
+    kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows)
@@ -224,7 +227,11 @@ class _Lowering:
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
         if node.mask:
-            keywords["mask"] = self.masks.tensor(node.mask)
+            keywords["mask"] = (
+                self.masks.of_images(node.mask, len(inputs[0].shape))
+                if node.op in CONV_LSTM
+                else self.masks.tensor(node.mask)
+            )
         keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.catalogue import named_class
-from lstmgraph.metric_names import losses_by_output, metric_name, metrics_by_output
+from lstmgraph.metric_names import (
+    CHOSEN_BY_SHAPE,
+    losses_by_output,
+    metric_name,
+    metrics_by_output,
+)
 from lstmgraph.passes.gradients import scales_loss
 
 if TYPE_CHECKING:
@@ -15,9 +20,6 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.recipe import Training
-
-CHOSEN_BY_SHAPE = "accuracy"
-"""The metric that Keras chooses by the shapes of outputs and targets, given as this text alone."""
 
 
 def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:

@@ -54,6 +54,21 @@ def shared_environment(workers: int, environment: Mapping[str, str]) -> dict[str
     return {**defaults, **environment}
 
 
+def node_environment(cpus: float, gpus: float, environment: Mapping[str, str]) -> dict[str, str]:
+    """What changes in the environment of a Ray task whose trial asks for so many CPUs and GPUs.
+
+    Ray has put the GPUs that the task got into CUDA_VISIBLE_DEVICES; it does not keep a task that
+    asked for none from using all of the node's in every version.
+    """
+    threads = dict.fromkeys(THREADS, str(max(1, int(cpus))))
+    found = {name: value for name, value in threads.items() if name not in environment}
+    if gpus == 0:
+        found["CUDA_VISIBLE_DEVICES"] = ""
+    elif gpus < 1:
+        found["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    return found
+
+
 def available_cpus() -> int:
     """The CPUs that this process may use."""
     try:

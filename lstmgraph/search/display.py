@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 BEST_SHOWN = 5
 
 
+def shown(value: Any) -> str:
+    """A value of a dimension, short; tables and recipes have all its digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def describe(row: TrialRow, objectives: Sequence[Objective]) -> str:
     """One trial in one line: ``trial 3: completed, val_loss 0.51, 20 epochs, 3.2 s``."""
     if row.status == RUNNING:
-        values = ", ".join(f"{name}={value}" for name, value in row.values.items())
+        values = ", ".join(f"{name}={shown(value)}" for name, value in row.values.items())
         return f"trial {row.number}: starts with {values}"
     metrics = [
         f"{o.metric} {row.metrics[o.metric]:.6g}" for o in objectives if o.metric in row.metrics
@@ -105,6 +110,6 @@ class LiveWatcher:
         self, row: TrialRow, epochs: int, seconds: float, metrics: dict[str, float]
     ) -> list[str]:
         found = [metrics.get(objective.metric) for objective in self.objectives]
-        shown = ["" if value is None else f"{value:.6g}" for value in found]
-        values = ", ".join(f"{name}={value}" for name, value in row.values.items())
-        return [str(row.number), row.status, str(epochs), f"{seconds:.0f}", *shown, values]
+        numbers = ["" if value is None else f"{value:.6g}" for value in found]
+        values = ", ".join(f"{name}={shown(value)}" for name, value in row.values.items())
+        return [str(row.number), row.status, str(epochs), f"{seconds:.0f}", *numbers, values]

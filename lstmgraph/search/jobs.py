@@ -80,13 +80,22 @@ class RunOptions:
     """As CUDA_VISIBLE_DEVICES names them; None: those of this machine."""
     preload: tuple[str, ...] = ("keras",)
     """Modules that are imported once for all trials."""
+    cluster: str | None = None
+    """``ray``: each trial is a task of the Ray cluster that runs here or that RAY_ADDRESS names,
+    and `workers` is how many there are at a time; None: all on this machine."""
+    cpus_per_trial: float | None = None
+    """Of a node of the cluster; None: 1."""
+    gpus_per_trial: float | None = None
+    """Of a node of the cluster, also a part of one; None: 0."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense.
 
         Raises:
-            ValueError: one is 0 or less; the message names it.
+            ValueError: one is 0 or less, or is for a cluster where there is none, or the other way
+                round; the message names it.
         """
+        self._check_cluster()
         limits = {"trial_seconds": self.limits.seconds, "trial_memory_mb": self.limits.memory_mb}
         counted = ("workers", "max_trials", "seconds", "max_failures")
         for name, value in ({name: getattr(self, name) for name in counted} | limits).items():
@@ -95,8 +104,29 @@ class RunOptions:
         if self.keep < 0:
             raise ValueError(f"keep must be 0 or more, not {self.keep}")
 
+    def _check_cluster(self) -> None:
+        if self.cluster not in (None, "ray"):
+            raise ValueError(f"cluster must be ray, not {self.cluster}")
+        for name in ("cpus_per_trial", "gpus_per_trial"):
+            if self.cluster is None and getattr(self, name) is not None:
+                raise ValueError(f"{name} is for a cluster, and the search runs on this machine")
+        if self.cluster is not None and self.gpus is not None:
+            raise ValueError("gpus are those of this machine; a cluster takes gpus_per_trial")
+        cpus, gpus = self.per_trial().values()
+        if cpus <= 0:
+            raise ValueError(f"cpus_per_trial must be greater than 0, not {cpus:g}")
+        if gpus < 0 or (gpus > 1 and gpus % 1):
+            raise ValueError(f"gpus_per_trial must be whole, or a part of one, not {gpus:g}")
+
+    def per_trial(self) -> dict[str, float]:
+        """``cpus`` and ``gpus`` that a trial asks a cluster for."""
+        cpus = 1.0 if self.cpus_per_trial is None else self.cpus_per_trial
+        return {"cpus": cpus, "gpus": self.gpus_per_trial or 0.0}
+
     def named_gpus(self) -> list[str]:
-        """The GPUs to share out."""
+        """The GPUs of this machine to share out."""
+        if self.cluster is not None:
+            return []
         if self.gpus is not None:
             return list(self.gpus)
         return visible_gpus(this_machine().gpus, os.environ)
@@ -106,5 +136,10 @@ class RunOptions:
         shown = asdict(self)
         limits = shown.pop("limits")
         del shown["preload"]
+        if self.cluster is None:
+            for name in ("cluster", "cpus_per_trial", "gpus_per_trial"):
+                del shown[name]
+        else:
+            shown |= {f"{name}_per_trial": number for name, number in self.per_trial().items()}
         shown["gpus"] = self.named_gpus()
         return shown | {"trial_seconds": limits["seconds"], "trial_memory_mb": limits["memory_mb"]}

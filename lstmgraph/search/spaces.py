@@ -87,11 +87,14 @@ def _declare(declared: keras_tuner.HyperParameters, dimension: DimensionLike) ->
         texts = [_text(choice) for choice in dimension.choices]
         declared.Choice(dimension.name, texts, default=_text(dimension.default))
         return
-    declare = declared.Int if dimension.kind == "int" else declared.Float
+    declare, high = (declared.Int if dimension.kind == "int" else declared.Float), numbers.high
+    if dimension.kind == "float" and numbers.step is not None and numbers.scale == "linear":
+        # keras-tuner counts steps with //, which loses the last of 0, 0.1, ..., 1.
+        high += numbers.step / 1000
     declare(
         dimension.name,
         numbers.low,
-        numbers.high,
+        high,
         step=numbers.step,
         sampling=numbers.scale,
         default=dimension.default,
@@ -133,7 +136,11 @@ def _written(dimension: DimensionLike, value: Any) -> Any:
 def _read(dimension: DimensionLike, value: Any) -> Any:
     if dimension.range is None:
         return json.loads(value)
-    return int(value) if dimension.kind == "int" else float(value)
+    if dimension.kind != "int":
+        # Steps are added up: 0.1 three times is 0.30000000000000004.
+        return float(value) if dimension.range.step is None else float(f"{value:.12g}")
+    # On a logarithmic scale keras-tuner's rounding can lead out of the range by one.
+    return int(min(max(value, dimension.range.low), dimension.range.high))
 
 
 def _text(value: Any) -> str:

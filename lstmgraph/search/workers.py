@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,7 +54,11 @@ class Ending:
 
 
 class Workers:
-    """As many children at a time as there are workers; on leaving, none is left behind."""
+    """As many children at a time as there are workers; on leaving, none is left behind.
+
+    The children are this machine's, or tasks of a Ray cluster, where `options` name one; then the
+    nodes keep the limits.
+    """
 
     def __init__(
         self, folder: Path, function: str, options: RunOptions, lock: int | None = None
@@ -63,6 +67,7 @@ class Workers:
         self.environments = worker_environments(options.workers, options.named_gpus())
         self.children: dict[int, Child] = {}
         self._answers = b""
+        self._closing = 5.0 if options.cluster is None else 20.0
         self._server = _start_server(folder, function, options, lock)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe(), selectors.EVENT_READ)
@@ -129,14 +134,21 @@ class Workers:
     def _ending(self, answer: dict[str, Any]) -> Ending | None:
         if "unable" in answer:
             raise SearchError(f"trials cannot start: {answer['unable']}")
+        if "stop" in answer:
+            raise SearchError(answer["stop"])
         if "started" in answer:
             child = self.children[answer["started"]]
             child.pid, child.started = answer["pid"], time.monotonic()
         if "ended" not in answer:
             return None
         child = self.children.pop(answer["ended"])
+        stopped = child.stopped or answer.get("stopped")
         return Ending(
-            child.number, answer["exit"], answer["seconds"], answer["peak_memory_mb"], child.stopped
+            child.number,
+            answer["exit"],
+            answer["seconds"],
+            answer["peak_memory_mb"],
+            stopped and (stopped[0], stopped[1]),
         )
 
     def _keep_limits(self) -> None:
@@ -177,7 +189,7 @@ class Workers:
         with suppress(OSError):
             self._server.stdin.close()
         try:
-            self._server.wait(5)
+            self._server.wait(self._closing)
         except subprocess.TimeoutExpired:  # still importing; its children die with it
             self._server.kill()
             self._server.wait()
@@ -200,14 +212,18 @@ def memory_mb(pid: int) -> float:
 def _start_server(
     folder: Path, function: str, options: RunOptions, lock: int | None
 ) -> subprocess.Popen[bytes]:
-    wanted = {"function": function, "preload": list(options.preload), "parent": os.getpid()}
+    wanted = {"function": function, "preload": options.preload, "parent": os.getpid()}
+    module = "trial_server"
+    if options.cluster is not None:
+        module = "ray_server"
+        wanted |= {"limits": asdict(options.limits), **options.per_trial()}
     environment = shared_environment(options.workers, os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     log = folder / SERVER_LOG
     try:
         with log.open("wb") as errors:
             return subprocess.Popen(
-                [sys.executable, "-m", "lstmgraph.search.trial_server", json.dumps(wanted)],
+                [sys.executable, "-m", f"lstmgraph.search.{module}", json.dumps(wanted)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -266,7 +266,7 @@ def _check_place(mark: str, here: Here) -> None:
     """
     if len(here.target) > 1 and here.target[0] in SECTIONS:
         return
-    hint = "what can be searched are values below layers:, runtime: and training:"
+    hint = "what can be searched are values below layers:, runtime:, training: and data:"
     if here.target[:1] == ("inputs",):
         hint = "inputs are what the data gives; search values below layers: or training:"
     elif here.target[:1] == ("outputs",):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.api import Recipe
 from lstmgraph.derived_models import Derived
-from lstmgraph.loading import load, load_model
+from lstmgraph.functions import load, load_model
 
 if TYPE_CHECKING:
     from typing import TypeAlias

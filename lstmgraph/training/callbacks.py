@@ -10,7 +10,6 @@ import keras
 from lstmgraph.carried import read_states, reset_states
 from lstmgraph.metric_names import VALIDATION, logged_names
 from lstmgraph.model_files import save_model
-from lstmgraph.training.batches import epoch_order
 from lstmgraph.training.results import DivergedError
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lstmgraph.recipe import Training
-    from lstmgraph.training.batches import Batches
     from lstmgraph.training.files import TrainingFiles
 
 STATES = {
@@ -34,16 +32,10 @@ WEIGHT = "best_weight_"
 
 
 class EpochStart(keras.callbacks.Callback):  # type: ignore[misc]
-    """Gives each epoch its order of rows, and begins it, and validation, with fresh states."""
-
-    def __init__(self, batches: Batches, *, seed: int, shuffle: bool) -> None:
-        super().__init__()
-        self.batches, self.seed, self.shuffle = batches, seed, shuffle
+    """Begins each epoch, and each evaluation, with fresh states where states are carried."""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Epochs are counted from 0 here, as Keras does."""
-        if self.shuffle:
-            self.batches.order = epoch_order(len(self.batches.examples), self.seed, epoch)
+        """The first rows of an epoch do not follow on from the last ones of the one before."""
         self._begin_series()
 
     def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:

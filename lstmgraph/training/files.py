@@ -15,11 +15,14 @@ import keras
 
 from lstmgraph.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
+from lstmgraph.training.results import plain_metrics
 from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from lstmgraph.training.results import TrainingResult
 
 PACKAGES = ("lstmgraph", "tensorflow", "keras", "numpy", "jax", "torch")
 
@@ -75,19 +78,25 @@ class TrainingFiles:
         return self.folder / "history.svg"
 
     @property
+    def results(self) -> Path:
+        """What the final model reaches on the validation and the test data."""
+        return self.folder / "results.json"
+
+    @property
     def tensorboard(self) -> Path:
         """A folder of logs, where the recipe asks for it."""
         return self.folder / "tensorboard"
 
     def written(self) -> dict[str, Path]:
         """Those that are there, by what they are."""
-        names = ("model", "best", "checkpoint", "history", "picture", "resolved", "environment")
-        found = {name: getattr(self, name) for name in (*names, "tensorboard")}
+        names = ("model", "best", "checkpoint", "results", "history", "picture", "resolved")
+        found = {name: getattr(self, name) for name in (*names, "environment", "tensorboard")}
         return {name: path for name, path in found.items() if path.exists()}
 
     def remove(self) -> None:
         """Begin anew: the checkpoint goes first, as the others follow from it."""
-        for path in (self.checkpoint, self.best, self.history, self.picture, self.model):
+        others = (self.best, self.history, self.picture, self.model, self.results)
+        for path in (self.checkpoint, *others):
             path.unlink(missing_ok=True)
 
 
@@ -146,6 +155,14 @@ def write_history(path: Path, rows: Sequence[Row]) -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_results(path: Path, result: TrainingResult) -> None:
+    """Write what the final model reaches, as JSON."""
+    found = {"epochs": result.epochs, "best_epoch": result.best_epoch}
+    found["stopped_early"] = result.stopped_early
+    metrics = plain_metrics(result.metrics)
+    write_text(path, json.dumps({**found, "metrics": metrics}, indent=2) + "\n")
 
 
 def write_picture(path: Path, rows: Sequence[Row], title: str) -> None:

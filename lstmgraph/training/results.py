@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import keras
@@ -31,6 +32,8 @@ class TrainingResult:
     stopped_early: bool
     seconds: float
     """Of all epochs together."""
+    metrics: dict[str, dict[str, float]]
+    """Of the final model on ``validation`` and ``test``, where there are such data."""
     model: keras.Model
     files: dict[str, Path]
     """What was written, by what it is."""
@@ -43,6 +46,7 @@ class TrainingResult:
             "resumed_from": self.resumed_from,
             "stopped_early": self.stopped_early,
             "seconds": self.seconds,
+            "metrics": plain_metrics(self.metrics),
             "history": {
                 name: [value if math.isfinite(value) else None for value in values]
                 for name, values in self.history.items()
@@ -51,15 +55,25 @@ class TrainingResult:
         }
 
     def __str__(self) -> str:
-        """What happened, in two lines."""
+        """What happened, in two lines, and one for each part that the final model is held to."""
         early = ", ended by early stopping" if self.stopped_early else ""
         resumed = f" ({self.resumed_from} of them before)" if self.resumed_from else ""
         epoch = self.best_epoch or self.epochs
-        numbers = ", ".join(f"{name} {values[epoch - 1]:.4g}" for name, values in self._metrics())
-        return (
-            f"{self.epochs} epoch{'s' * (self.epochs != 1)}{resumed} in {self.seconds:.1f} s{early}"
-            f"\nbest epoch {epoch}: {numbers}"
-        )
+        epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
+        lines = [f"{epochs}{resumed} in {self.seconds:.1f} s{early}"]
+        best = {name: values[epoch - 1] for name, values in self.history.items()}
+        best.pop("learning_rate", None)
+        for what, numbers in ((f"best epoch {epoch}", best), *self.metrics.items()):
+            listed = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            lines.append(f"{what}: {listed}")
+        return "\n".join(lines)
 
-    def _metrics(self) -> list[tuple[str, list[float]]]:
-        return [(name, values) for name, values in self.history.items() if name != "learning_rate"]
+
+def plain_metrics(
+    metrics: Mapping[str, Mapping[str, float]],
+) -> dict[str, dict[str, float | None]]:
+    """Metrics of each part as JSON has numbers: null for NaN and infinity."""
+    return {
+        part: {name: value if math.isfinite(value) else None for name, value in found.items()}
+        for part, found in metrics.items()
+    }

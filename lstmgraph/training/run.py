@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,46 +14,43 @@ from lstmgraph.lowering import build_model
 from lstmgraph.metric_names import VALIDATION, logged_names
 from lstmgraph.model_files import load_as, save_model
 from lstmgraph.resolved import resolved_yaml
-from lstmgraph.training.batches import Batches, feed
 from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
 from lstmgraph.training.files import (
-    FolderError,
     TrainingFiles,
     columns,
     locked,
     write_environment,
     write_history,
     write_picture,
+    write_results,
     write_text,
 )
+from lstmgraph.training.folder import begin_or_go_on, with_epochs
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import TrainingResult
-from lstmgraph.training.state import (
-    Identity,
-    TrainingState,
-    read_checkpoint,
-    restore_unsaved,
-)
+from lstmgraph.training.state import restore_unsaved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import keras
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.data.examples import Examples
+    from lstmgraph.data.loading import Data
+    from lstmgraph.lowering.feeding import Feed
     from lstmgraph.recipe import Training
-    from lstmgraph.training.examples import Examples
+    from lstmgraph.training.state import TrainingState
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
-LINES_OF_DIFFERENCE = 20
+TRAIN, VALIDATING, TEST = "train", "validation", "test"
 
 
 def train_recipe(  # noqa: PLR0913 - each says one thing
     recipe: CompiledRecipe,
-    examples: Examples,
-    validation: Examples | None,
+    data: Data,
     folder: Path,
     *,
     epochs: int | None = None,
@@ -64,17 +60,17 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     verbose: int = 0,
 ) -> TrainingResult:
     """See ``Recipe.train``."""
-    training = _training(recipe, validation)
+    training = _training(recipe, data.validation)
     files = TrainingFiles(folder, recipe.declaration.name)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         if restart:
             files.remove()
         seed = recipe.declaration.runtime.seed if seed is None else seed
-        state, arrays = _begin_or_go_on(files, recipe, examples, validation, seed)
+        state, arrays = begin_or_go_on(files, recipe, data, seed)
         epochs = max(epochs or training.epochs, len(state.rows))
         session = _Session(recipe, training, files, state, epochs)
-        return session.run(examples, validation, arrays, on_epoch=on_epoch, verbose=verbose)
+        return session.run(data, arrays, on_epoch=on_epoch, verbose=verbose)
 
 
 @dataclass(frozen=True)
@@ -89,8 +85,7 @@ class _Session:
 
     def run(
         self,
-        examples: Examples,
-        validation: Examples | None,
+        data: Data,
         arrays: dict[str, np.ndarray],
         *,
         on_epoch: OnEpoch | None,
@@ -98,7 +93,7 @@ class _Session:
     ) -> TrainingResult:
         files, state = self.files, self.state
         begin = len(state.rows)
-        text = resolved_yaml(_with_epochs(self.recipe, self.epochs))
+        text = resolved_yaml(with_epochs(self.recipe, self.epochs))
         write_text(files.resolved, text)
         model = self._model(arrays)
         write_environment(files.environment)
@@ -106,23 +101,37 @@ class _Session:
         recorder = Recorder(
             files, text, state, arrays, callbacks, epochs=self.epochs, on_epoch=on_epoch
         )
-        batches = Batches(examples, self.recipe, model)
-        held_out = None if validation is None else Batches(validation, self.recipe, model)
-        start = EpochStart(batches, seed=state.identity.seed, shuffle=self.training.shuffle)
-        with _errors_of(batches, held_out):
+        feeds = self._feeds(data)
+        train, start = feeds[TRAIN], EpochStart()
+        with _errors_of(feeds):
             model.fit(
-                feed(batches),
-                validation_data=None if held_out is None else feed(held_out),
-                callbacks=[start, *callbacks.values(), recorder],
-                shuffle=False,  # the order is that of `batches`
+                train.dataset,
+                validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
+                callbacks=[start, *train.callbacks, *callbacks.values(), recorder],
+                shuffle=False,  # the order is that of the feed
                 initial_epoch=begin,
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
+            metrics = _evaluated(model, feeds, start)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        return self._result(model, callbacks, begin)
+        result = self._result(model, callbacks, begin, metrics)
+        write_results(files.results, result)
+        return replace(result, files=files.written())
+
+    def _feeds(self, data: Data) -> dict[str, Feed]:
+        """Of each part; only the training examples are shuffled."""
+        seed = self.state.identity.seed if self.training.shuffle else None
+        fixed = self.recipe.declaration.runtime.batch_size is not None
+        size = self.training.batch_size
+        parts = {TRAIN: data.train, VALIDATING: data.validation, TEST: data.test}
+        return {
+            name: part.as_keras(size, seed=seed if name == TRAIN else None, drop_last=fixed)
+            for name, part in parts.items()
+            if part is not None
+        }
 
     def _model(self, arrays: dict[str, np.ndarray]) -> keras.Model:
         if not self.state.rows:
@@ -131,7 +140,13 @@ class _Session:
         restore_unsaved(model, arrays)
         return model
 
-    def _result(self, model: keras.Model, callbacks: dict[str, Any], begin: int) -> TrainingResult:
+    def _result(
+        self,
+        model: keras.Model,
+        callbacks: dict[str, Any],
+        begin: int,
+        metrics: dict[str, dict[str, float]],
+    ) -> TrainingResult:
         rows = self.state.rows
         return TrainingResult(
             history=columns(rows),
@@ -140,27 +155,38 @@ class _Session:
             resumed_from=begin,
             stopped_early=self.state.stopped,
             seconds=round(sum(row["seconds"] for row in rows), 3),
+            metrics=metrics,
             model=model,
-            files=self.files.written(),
+            files={},
         )
 
 
 @contextmanager
-def _errors_of(*batches: Batches | None) -> Iterator[None]:
-    """What the examples raise is raised as it is, not as TensorFlow wraps it."""
+def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
+    """What reading the examples raises is raised as it is, not as TensorFlow wraps it."""
     try:
         yield
     except Exception:
-        for each in batches:
-            if each is not None and each.error is not None:
-                raise each.error from None
+        for feed in feeds.values():
+            if feed.error is not None:
+                raise feed.error from None
         raise
+
+
+def _evaluated(
+    model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
+) -> dict[str, dict[str, float]]:
+    """What the final model reaches on data that it was not trained on."""
+    return {
+        name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
+        for name, feed in feeds.items()
+        if name != TRAIN
+    }
 
 
 def _training(recipe: CompiledRecipe, validation: Examples | None) -> Training:
     training = recipe.declaration.training
-    if training is None:
-        raise ValueError(f"the recipe '{recipe.declaration.name}' has no `training:` section")
+    assert training is not None, "`Recipe.train` has looked"
     found = []
     for name, arguments in watching(training).items():
         if validation is None and arguments["monitor"].startswith(VALIDATION):
@@ -171,80 +197,13 @@ def _training(recipe: CompiledRecipe, validation: Examples | None) -> Training:
                     f"`{name}` watches '{arguments['monitor']}', and there is no validation data",
                     path,
                     recipe.document.place(path),
-                    "give validation data (--validation, --validation-split), or write "
+                    "give validation data (--validation, or a part under `split:`), or write "
                     f"`monitor: {arguments['monitor'].removeprefix(VALIDATION)}`",
                 )
             )
     if found:
         raise RecipeError(found, recipe.document.sources)
     return training
-
-
-def _begin_or_go_on(
-    files: TrainingFiles,
-    recipe: CompiledRecipe,
-    examples: Examples,
-    validation: Examples | None,
-    seed: int | None,
-) -> tuple[TrainingState, dict[str, np.ndarray]]:
-    """The state in the folder, or that of a training that has not begun."""
-    wanted = Identity(
-        recipe=resolved_yaml(_with_epochs(recipe, None)),
-        data=examples.fingerprint,
-        validation="none" if validation is None else validation.fingerprint,
-        seed=_drawn() if seed is None else seed,
-    )
-    if not files.checkpoint.exists():
-        if files.model.exists():
-            raise FolderError(
-                f"{files.model} is there already, and no checkpoint of its training; choose "
-                "another folder, or begin anew with --restart"
-            )
-        return TrainingState(wanted), {}
-    state, arrays = read_checkpoint(files.checkpoint)
-    if seed is None:  # the one that was drawn then
-        wanted = replace(wanted, seed=state.identity.seed)
-    _refuse_differences(files, state.identity, wanted)
-    return state, arrays
-
-
-def _drawn() -> int:
-    """A fresh seed, kept in the checkpoint."""
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity) -> None:
-    if there == wanted:
-        return
-    lines = [
-        line
-        for line in difflib.unified_diff(
-            there.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
-        )
-        if not line.startswith(("---", "+++", "@@"))
-    ]
-    left_out = len(lines) - LINES_OF_DIFFERENCE
-    if left_out > 0:
-        lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} lines more"]
-    for what in ("data", "validation", "seed"):
-        old, new = getattr(there, what), getattr(wanted, what)
-        if old != new:
-            lines += [f"-{what}: {old}", f"+{what}: {new}"]
-    raise FolderError(
-        f"{files.folder} holds another training (-), not this one (+):\n"
-        + "\n".join(f"  {line}" for line in lines)
-        + "\nchoose another folder, or begin anew with --restart"
-    )
-
-
-def _with_epochs(recipe: CompiledRecipe, epochs: int | None) -> dict[str, Any]:
-    """The recipe's data with another number of epochs, or with none.
-
-    A training may go on for longer than it was first asked to.
-    """
-    section = {k: v for k, v in recipe.completed["training"].items() if k != "epochs"}
-    section |= {} if epochs is None else {"epochs": epochs}
-    return {**recipe.completed, "training": section}
 
 
 def _best_epoch(

@@ -14,7 +14,7 @@ from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent import lower_recurrent
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value, Values
-from lstmgraph.graph import JOIN, OUTPUT, Graph, Node, Port
+from lstmgraph.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +80,10 @@ class _Lowering:
             raise ValueError(f"the weights of '{node.name}' are missing")
         if node.recurrence:
             lower_recurrent(node, node.recurrence, self.values, self.masks, weights)
+            return
+        if node.op == MASK and node.mask:
+            mask = self.masks.tensor(node.mask)
+            self.values.put(Port(node.name), Value(mask, node.outputs[OUTPUT]))
             return
         time_major = self.runs_time_major(node)
         call = self.call(node, weights, time_major=time_major)

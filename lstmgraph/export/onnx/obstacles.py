@@ -10,7 +10,7 @@ from lstmgraph.dtypes import is_float
 from lstmgraph.export.onnx import activations
 from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent_operator import ACTIVATIONS, cell_activations
-from lstmgraph.graph import Graph, Node, Port, Recurrence
+from lstmgraph.graph import MASK, Graph, Node, Port, Recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,7 +110,7 @@ def _of_outputs(graph: Graph, dtypes: Mapping[Port, str]) -> Iterator[Obstacle]:
 
 def _of_part(part: _Part) -> Iterator[Obstacle]:
     where = f" inside {part.node.op}" if part.is_inside else ""
-    if part.kind not in LOWERINGS and not part.node.recurrence:
+    if part.kind not in LOWERINGS and part.kind != MASK and not part.node.recurrence:
         yield part.path, f"{part.kind}{where} cannot be written as ONNX"
     if part.kind in FLOAT32_ONLY and part.gives == "float64":
         reason = (

@@ -1,9 +1,9 @@
-"""``load`` a recipe from its text, and ``load_model`` a model that has its recipe with it."""
+"""Beside `Recipe`: load one, load a model that has its recipe in it, search in one call."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.api import Recipe
 from lstmgraph.compiler import compile_document
@@ -12,6 +12,9 @@ from lstmgraph.overrides import Overrides, apply_overrides
 
 if TYPE_CHECKING:
     import keras
+
+    from lstmgraph.tuning.options import TuneOptions
+    from lstmgraph.tuning.result import TuneResult
 
 
 def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
@@ -52,3 +55,25 @@ def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model
     from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
 
     return load_as(compiled, Path(path))
+
+
+def tune(
+    recipe: str | Path | Recipe,
+    data: Any,
+    *,
+    overrides: Overrides = (),
+    **options: Unpack[TuneOptions],
+) -> TuneResult:
+    """Search a recipe's space: ``load(recipe, overrides=overrides).tune(data, **options)``.
+
+    Args:
+        recipe: a path, a recipe's text, or a recipe.
+        data: what ``Recipe.load_data`` takes.
+        overrides: see ``load``; of a path or a text only.
+        options: see ``Recipe.tune``.
+
+    Raises:
+        RecipeError: the recipe is wrong; and what ``Recipe.tune`` raises.
+    """
+    loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides=overrides)
+    return loaded.tune(data, **options)

@@ -1,0 +1,176 @@
+"""Commands that search."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from lstmgraph.cli.shared import (
+    INTERRUPTED,
+    RECIPE_IS_WRONG,
+    Format,
+    OutputFormat,
+    RecipePath,
+    SetValues,
+    fail,
+    load_recipe,
+    print_json,
+)
+from lstmgraph.cli.sources import DataPath, PartPath, fail_data
+from lstmgraph.data.problems import DataError
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.quiet import held_back
+from lstmgraph.search.errors import SearchError
+
+if TYPE_CHECKING:
+    from lstmgraph.api import Recipe
+    from lstmgraph.tuning.options import TuneOptions
+    from lstmgraph.tuning.result import TuneResult
+
+
+class Cluster(StrEnum):
+    """Where else trials can run."""
+
+    ray = "ray"
+
+
+def tune(  # noqa: PLR0913, PLR0917 - each option is one
+    recipe: RecipePath,
+    source: DataPath,
+    validation: PartPath = None,
+    test: PartPath = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "--output", "-o", metavar="DIR", help="The folder.  [default: searches/NAME]"
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 1,
+    max_trials: Annotated[int | None, typer.Option(min=1, help="For the recipe's.")] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="No trial starts after it: 90s, 15m, 2h.")
+    ] = None,
+    trial_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="A trial that takes longer is killed.")
+    ] = None,
+    trial_memory: Annotated[
+        int | None, typer.Option(min=1, metavar="MIB", help="And one that holds more memory.")
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many failed trials.")
+    ] = None,
+    keep: Annotated[int, typer.Option(min=0, help="How many best trials keep weights.")] = 1,
+    cluster: Annotated[
+        Cluster | None,
+        typer.Option(help="Trials are tasks of the cluster that runs here, or at RAY_ADDRESS."),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(metavar="N", help="With --cluster: CPUs.  [default: 1]")
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(metavar="N", help="With --cluster: GPUs.  [default: 0]")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew; the old folder gets another name.")
+    ] = False,
+    set_values: SetValues = None,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Search for the best values of what the recipe leaves open, each trial in its own process.
+
+    The same command again goes on where a search was stopped or killed.
+
+    Example: lstmgraph tune recipes/speaker-classifier-search.yaml
+    --data recipes/data/japanese_vowels.npz --workers 2
+    """
+    loaded = load_recipe(recipe, set_values, output_format)
+    options: TuneOptions = {
+        "folder": out or Path("searches") / loaded.name,
+        "restart": restart,
+        "workers": workers,
+        "max_trials": max_trials,
+        "seconds": _seconds(time, "--time"),
+        "trial_seconds": _seconds(trial_time, "--trial-time"),
+        "trial_memory_mb": trial_memory,
+        "max_failures": max_failures,
+        "keep": keep,
+        "cluster": cluster,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
+    }
+    given = {"train": source, "validation": validation, "test": test}
+    result = _searched(loaded, given, options, output_format)
+    if output_format is Format.json:
+        print_json({"ok": True, **result.as_dict()})
+    else:
+        typer.echo("\n".join([str(result), *(f"wrote {path}" for path in result.files.values())]))
+    if result.best is None:
+        raise typer.Exit(RECIPE_IS_WRONG)
+
+
+def _searched(
+    recipe: Recipe, given: dict[str, str | None], options: TuneOptions, output_format: Format
+) -> TuneResult:
+    from rich.console import Console  # noqa: PLC0415 - what one command needs
+
+    from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+    from lstmgraph.tuning import options as tuning_options  # noqa: PLC0415
+    from lstmgraph.tuning.run import tune as run_tune  # noqa: PLC0415
+
+    with held_back():
+        import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
+    console = Console(stderr=output_format is Format.json)
+    try:
+        data = {name: source_of(text) for name, text in given.items() if text is not None}
+        train = data.pop("train")
+        every: TuneOptions = {**options, **data}  # type: ignore[typeddict-item]  # two of its keys
+        return run_tune(tuning_options.tune_request(recipe._compiled, train, every, console))
+    except RecipeError as error:
+        fail(error, output_format)
+    except DataError as error:
+        fail_data(error, output_format)
+    except (SearchError, ValueError) as error:
+        _fail(str(error), output_format)
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; the same command goes on in {options['folder']}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Write report.html, the tables and the best trial's files again, also while a search runs.
+
+    Example: lstmgraph report searches/speaker-classifier-search
+    """
+    from lstmgraph.tuning.result import write_results  # noqa: PLC0415 - what one command needs
+
+    try:
+        files = write_results(folder)
+    except SearchError as error:
+        _fail(str(error), output_format)
+    if output_format is Format.json:
+        print_json({"ok": True, "files": {name: str(path) for name, path in files.items()}})
+    else:
+        typer.echo("\n".join(f"wrote {path}" for path in files.values()))
+
+
+def _seconds(text: str | None, option: str) -> float | None:
+    from lstmgraph.search.job import duration  # noqa: PLC0415 - what one command needs
+
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def _fail(message: str, output_format: Format) -> NoReturn:
+    if output_format is Format.json:
+        print_json({"ok": False, "error": message})
+    else:
+        typer.echo(message, err=True)
+    raise typer.Exit(RECIPE_IS_WRONG) from None

@@ -1,0 +1,60 @@
+"""Data as commands are given it: options, reading, and what is printed where it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, print_json
+from lstmgraph.data.problems import DataError
+from lstmgraph.quiet import held_back
+
+if TYPE_CHECKING:
+    from lstmgraph.api import Recipe
+    from lstmgraph.data.loading import Data
+
+DataPath = Annotated[
+    str,
+    typer.Option("--data", metavar="DATA", help="A file or folder of data, or module:function."),
+]
+PartPath = Annotated[str | None, typer.Option(metavar="DATA", help="Its own data, not a part.")]
+
+
+def read_sources(
+    recipe: Recipe,
+    source: str,
+    validation: str | None,
+    test: str | None,
+    output_format: Format,
+) -> Data:
+    """The data that a command was given, in parts; where it is wrong, say so and exit."""
+    from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+    from lstmgraph.data.tf_datasets import is_saved_dataset  # noqa: PLC0415 - as above
+
+    given = {"validation": validation, "test": test}
+    if any(is_saved_dataset(Path(text)) for text in (source, *given.values()) if text):
+        with held_back():
+            import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
+    try:
+        parts = {name: source_of(text) for name, text in given.items() if text is not None}
+        return recipe.load_data(source_of(source), **parts)
+    except DataError as error:
+        fail_data(error, output_format)
+
+
+def fail_data(error: DataError, output_format: Format) -> NoReturn:
+    """Print what is wrong with the data, and exit."""
+    if output_format is Format.json:
+        print_json({"ok": False, "problems": [problem.as_dict() for problem in error.problems]})
+    else:
+        typer.echo(str(error), err=True)
+    unreadable = any(problem.code == "D101" for problem in error.problems)
+    raise typer.Exit(COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG) from None
+
+
+def print_warnings(data: Data) -> None:
+    """What of the data is probably not meant, and stops nothing."""
+    for warning in data.warnings:
+        typer.echo(str(warning), err=True)

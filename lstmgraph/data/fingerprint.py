@@ -1,0 +1,64 @@
+"""What tells one data set from another: a training goes on only with the one that it began with.
+
+It is of the values that the model is fed, whatever file they come from: a table has the same as CSV
+and as Parquet, and moving a file changes nothing. Arrays of up to 64 MiB are read as a whole. Of a
+larger one 1,024 blocks of 64 KiB are read, evenly spread from the first row to the last, so that it
+costs the same however large the data is: another version of the data differs there, but a change of
+a few values between the blocks is not seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.data.examples import Examples
+    from lstmgraph.data.values import Array
+
+WHOLE = 64 << 20
+"""Bytes of an array up to which all of it is read."""
+BLOCK = 64 << 10
+"""Bytes that are read at once of a larger one."""
+
+
+def fingerprint(examples: Examples) -> str:
+    """How many examples there are, and a hash of what they are made of."""
+    source = examples.source
+    named = [("input", name, field) for name, field in source.inputs.items()]
+    named += [("target", name, field) for name, field in source.targets.items()]
+    if source.sample_weight is not None:
+        named.append(("weight", "", source.sample_weight))
+    found = hashlib.blake2b(digest_size=16)
+    seen: dict[int, bytes] = {}  # windows share their tables and their places
+    for role, name, field in named:
+        found.update(f"{role} {name} {field.shape} {field.dtype.str};".encode())
+        for array in field.arrays:
+            if id(array) not in seen:
+                seen[id(array)] = _digest(array)
+            found.update(seen[id(array)])
+    found.update(_digest(examples.numbers))
+    return f"{len(examples)} examples, {found.hexdigest()}"
+
+
+def _digest(array: Array) -> bytes:
+    found = hashlib.blake2b(f"{array.shape} {array.dtype.str};".encode(), digest_size=16)
+    for rows in _rows_read(array):
+        found.update(np.ascontiguousarray(array[rows]).reshape(-1).view(np.uint8).data)
+    return found.digest()
+
+
+def _rows_read(array: Array) -> Iterator[slice]:
+    row_bytes = max(1, array[:1].nbytes)
+    block = max(1, BLOCK // row_bytes)
+    if array.nbytes <= WHOLE:
+        starts = np.arange(0, len(array), block)
+    else:
+        count = max(2, min(WHOLE // BLOCK, WHOLE // row_bytes))
+        starts = np.unique(np.linspace(0, len(array) - block, count).astype(np.int64))
+    for start in starts.tolist():
+        yield slice(start, start + block)

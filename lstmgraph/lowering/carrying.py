@@ -1,0 +1,50 @@
+"""States that layers carry from batch to batch, as variables of the model on any backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_SLOTS = ("h", "c")
+
+
+def kept_states(model: keras.Model) -> dict[str, Any]:
+    """The variables of `model` that hold carried states, by name; `fit` and `predict` keep them.
+
+    On JAX these hand a model's variables to a compiled function, and take them back from it. Keras
+    leaves the states of ``stateful`` layers out, so that they would not move on, without a word.
+    """
+    states = _by_name(model)
+    if states and keras.backend.backend() == "jax" and not hasattr(model, "carried_states"):
+        model.carried_states = [_CarriedState(state) for state in states.values()]
+    return states
+
+
+class _CarriedState(keras.random.SeedGenerator):  # type: ignore[misc]  # Keras has no types
+    """Holds a variable as a seed generator does its own: one of the model's, and not in its file.
+
+    Kept as a weight it would be in the file, and Keras on another backend would refuse to load it.
+    """
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+
+def _by_name(model: keras.Model, prefix: str = "") -> dict[str, Any]:
+    """Those of a model that stands in `model` as a layer are ``inner.reader.h``."""
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        name = f"{prefix}{layer.name}"
+        if hasattr(layer, "layers"):
+            found |= _by_name(layer, f"{name}.")
+        elif getattr(layer, "stateful", False) and getattr(layer, "states", None):
+            found |= {f"{name}.{slot}": state for slot, state in _slots(layer.states).items()}
+    return found
+
+
+def _slots(states: Any) -> dict[str, Any]:
+    """``h`` and ``c``; where a layer has more states than these, ``1``, ``2``, ..."""
+    if len(states) <= len(_SLOTS):
+        return dict(zip(_SLOTS, states, strict=False))
+    return {str(number): state for number, state in enumerate(states, start=1)}

@@ -1,0 +1,85 @@
+"""Whether a folder holds this training, another one, or none."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.resolved import resolved_yaml
+from lstmgraph.training.files import FolderError, TrainingFiles
+from lstmgraph.training.state import Identity, TrainingState, read_checkpoint
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.data.loading import Data
+
+LINES_OF_DIFFERENCE = 20
+
+
+def begin_or_go_on(
+    files: TrainingFiles,
+    recipe: CompiledRecipe,
+    data: Data,
+    seed: int | None,
+) -> tuple[TrainingState, dict[str, np.ndarray]]:
+    """The state in the folder, or that of a training that has not begun."""
+    wanted = Identity(
+        recipe=resolved_yaml(with_epochs(recipe, None)),
+        data=data.train.fingerprint,
+        validation="none" if data.validation is None else data.validation.fingerprint,
+        seed=_drawn() if seed is None else seed,
+    )
+    if not files.checkpoint.exists():
+        if files.model.exists():
+            raise FolderError(
+                f"{files.model} is there already, and no checkpoint of its training; choose "
+                "another folder, or begin anew with --restart"
+            )
+        return TrainingState(wanted), {}
+    state, arrays = read_checkpoint(files.checkpoint)
+    if seed is None:  # the one that was drawn then
+        wanted = replace(wanted, seed=state.identity.seed)
+    _refuse_differences(files, state.identity, wanted)
+    return state, arrays
+
+
+def _drawn() -> int:
+    """A fresh seed, kept in the checkpoint."""
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity) -> None:
+    if there == wanted:
+        return
+    lines = [
+        line
+        for line in difflib.unified_diff(
+            there.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
+        )
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    left_out = len(lines) - LINES_OF_DIFFERENCE
+    if left_out > 0:
+        lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} lines more"]
+    for what in ("data", "validation", "seed"):
+        old, new = getattr(there, what), getattr(wanted, what)
+        if old != new:
+            lines += [f"-{what}: {old}", f"+{what}: {new}"]
+    raise FolderError(
+        f"{files.folder} holds another training (-), not this one (+):\n"
+        + "\n".join(f"  {line}" for line in lines)
+        + "\nchoose another folder, or begin anew with --restart"
+    )
+
+
+def with_epochs(recipe: CompiledRecipe, epochs: int | None) -> dict[str, Any]:
+    """The recipe's data with another number of epochs, or with none.
+
+    A training may go on for longer than it was first asked to.
+    """
+    section = {k: v for k, v in recipe.completed["training"].items() if k != "epochs"}
+    section |= {} if epochs is None else {"epochs": epochs}
+    return {**recipe.completed, "training": section}

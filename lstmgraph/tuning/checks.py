@@ -1,0 +1,66 @@
+"""What a search needs of the recipe and of the data, before any trial starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.callback_checks import watching
+from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.metric_names import VALIDATION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.diagnostics import Path
+    from lstmgraph.search.results import Objective
+
+MEND = "give validation data: --validation FILE, or `data: {split: {validation: 0.2}}`"
+
+
+def check_searchable(recipe: CompiledRecipe) -> None:
+    """Refuse recipes without training, and those that leave nothing open.
+
+    Raises:
+        ValueError: the recipe is one of these.
+    """
+    name = recipe.declaration.name
+    if recipe.declaration.training is None:
+        raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
+    if not recipe.collected.space.dimensions:
+        raise ValueError(
+            f"the recipe '{name}' leaves nothing open: write {{$search: ...}} in place of a value, "
+            "as docs/search.md shows, or train it with `lstmgraph train`"
+        )
+
+
+def check_watched(
+    recipe: CompiledRecipe, objectives: Sequence[Objective], *, validates: bool
+) -> None:
+    """Refuse objectives and callbacks that watch validation data where there is none.
+
+    Raises:
+        RecipeError: with each of them (L764).
+    """
+    training = recipe.declaration.training
+    if validates or training is None:
+        return
+    watched: list[tuple[str, str, Path]] = [
+        ("the search", objective.metric, ("search", "objective")) for objective in objectives
+    ]
+    for name, arguments in watching(training).items():
+        path = ("training", "callbacks", name, "monitor")
+        watched.append((f"`{name}`", arguments["monitor"], path))
+    found = [
+        Diagnostic(
+            "L764",
+            f"{what} watches '{metric}', and there is no validation data",
+            path,
+            recipe.document.place(path),
+            MEND,
+        )
+        for what, metric, path in watched
+        if metric.startswith(VALIDATION)
+    ]
+    if found:
+        raise RecipeError(found, recipe.document.sources)

@@ -1,0 +1,146 @@
+"""Where the data of a search is, so that every trial reads the same again.
+
+Files stay where they are. What is given as values, such as arrays or what ``module:function`` gave,
+is kept in the search's folder under a name made from its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.data.archives import SAMPLE_WEIGHT, from_pair
+from lstmgraph.data.loading import data_of_arrays, load_data
+from lstmgraph.data.problems import Problems
+from lstmgraph.data.sources import Given
+from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
+from lstmgraph.data_needs import data_needs
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.data.archives import NamedArrays
+    from lstmgraph.data.loading import Data
+
+KEPT = "data"
+"""The folder in a search's folder: data that was given as values, and tables that were read."""
+BLOCK = 1 << 20
+
+
+def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
+    """The recipe with its data split into `folds`, if any, whatever ``data:`` says of folds."""
+    if folds is None:
+        return recipe
+    data = recipe.declaration.data or data_of_arrays(recipe)
+    split = replace(data.split, folds=folds, validation=0.0)
+    declaration = replace(recipe.declaration, data=replace(data, split=split))
+    return replace(recipe, declaration=declaration)
+
+
+def read_parts(recipe: CompiledRecipe, sources: Mapping[str, Any], cache: Path | None) -> Data:
+    """The data of `sources`, by what they are for (``train``, ``validation``, ``test``).
+
+    Raises:
+        DataError: it does not fit the recipe.
+    """
+    own = {name: source for name, source in sources.items() if name != "train"}
+    return load_data(recipe, sources["train"], cache=cache, **own)
+
+
+def settled(recipe: CompiledRecipe, source: Any, folder: Path) -> str:
+    """The absolute path where trials find `source`; values are written below `folder`.
+
+    Raises:
+        DataError: nothing that can be read.
+        OSError: they cannot be written.
+    """
+    value = source.value if isinstance(source, Given) else source
+    if isinstance(value, str | Path):
+        path = Path(value).absolute()
+        if not is_saved_dataset(path):
+            return str(path)
+        problems = Problems(str(value))
+        value = load_saved(path, problems)  # read once, and not by TensorFlow in every trial
+        problems.raise_errors()
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+    try:
+        _write(recipe, value, temporary)
+        target = folder / fingerprint(temporary)[:16]
+        if not target.exists():
+            temporary.chmod(0o755)
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return str(target)
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file's content, or of the names and contents of all files of a folder.
+
+    Raises:
+        OSError: something cannot be read.
+    """
+    if not path.is_dir():
+        return _digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    found = [[str(file.relative_to(path)), _digest(file)] for file in files]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(recipe: CompiledRecipe, value: Any, folder: Path) -> None:
+    """Arrays as one ``.npy`` each, which trials map; tables as Parquet."""
+    is_table = recipe.declaration.data is not None and recipe.declaration.data.is_table
+    problems = Problems(f"the given {type(value).__name__}")
+    if hasattr(value, "__arrow_c_stream__") or (is_table and isinstance(value, Mapping)):
+        _write_table(value, folder / "table.parquet")
+        return
+    if isinstance(value, Mapping):
+        arrays = {str(name): np.asarray(array) for name, array in value.items()}
+    else:
+        arrays = _named_arrays(recipe, value, folder, problems)
+    problems.raise_errors()
+    for name, array in arrays.items():
+        if name.replace("_", "a").isalnum():  # no name of a recipe has anything else in it
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def _named_arrays(
+    recipe: CompiledRecipe, value: Any, folder: Path, problems: Problems
+) -> dict[str, Any]:
+    needs = data_needs(recipe.declaration, recipe.graph)
+    found: NamedArrays | None = None
+    if is_dataset(value):
+        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+            found = arrays_of_dataset(value, needs, Path(place), problems)
+    elif isinstance(value, tuple | list):
+        found = from_pair(tuple(value), needs, problems)
+    else:
+        kind = type(value).__name__
+        problems.add("D103", f"{kind} is nothing that can be read", "give a path, or arrays")
+    if found is None:
+        return {}
+    taken = needs.inputs.keys()
+    targets = {f"{n}_target" if n in taken else n: array for n, array in found.targets.items()}
+    weight = {} if found.sample_weight is None else {SAMPLE_WEIGHT: found.sample_weight}
+    return {**found.inputs, **targets, **weight}
+
+
+def _write_table(value: Any, path: Path) -> None:
+    import pyarrow  # noqa: PLC0415 - an extra
+    import pyarrow.parquet  # noqa: PLC0415
+
+    table = pyarrow.table(dict(value) if isinstance(value, Mapping) else value)
+    pyarrow.parquet.write_table(table, path)

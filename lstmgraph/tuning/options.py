@@ -1,0 +1,76 @@
+"""What a search is told beside its recipe and its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from rich.console import Console
+
+from lstmgraph.search.jobs import Limits, RunOptions
+from lstmgraph.tuning.run import PRELOAD, TuneRequest
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler import CompiledRecipe
+
+
+class TuneOptions(TypedDict, total=False):
+    """The options of ``Recipe.tune``; each may be left out."""
+
+    validation: Any
+    """Data of its own to compare the trials by."""
+    test: Any
+    """Data of its own that only the best is scored on, at the end."""
+    folder: str | Path
+    """Holds all that comes of it, ``searches/NAME`` without it; made where it is missing."""
+    restart: bool
+    """Begin anew; an earlier search is kept beside it, as ``folder.1``."""
+    workers: int
+    """Trials at a time; GPUs are shared out among them. 1 without it."""
+    max_trials: int | None
+    """In place of the recipe's."""
+    seconds: float | None
+    """No trial starts after so long, earlier runs included."""
+    trial_seconds: float | None
+    """A trial that runs for longer is killed, alone."""
+    trial_memory_mb: float | None
+    """And one that holds more main memory (MiB)."""
+    max_failures: int | None
+    """The search stops after so many failed trials; it goes on without it."""
+    keep: int
+    """How many of the best trials keep their weights. 1 without it."""
+    cluster: str | None
+    """``ray``: trials are tasks of the Ray cluster that runs here or that RAY_ADDRESS names."""
+    cpus_per_trial: float | None
+    """Of the cluster. 1 without it."""
+    gpus_per_trial: float | None
+    """Of the cluster, also a part of one. 0 without it."""
+    verbose: int
+    """1 shows a live table, or lines where there is no terminal."""
+
+
+def tune_request(
+    recipe: CompiledRecipe, data: Any, options: TuneOptions, console: Console | None = None
+) -> TuneRequest:
+    """All that ``tune`` needs.
+
+    Raises:
+        ValueError: a number makes no sense; the message names it.
+        TypeError: there is no option of that name.
+    """
+    given: dict[str, Any] = {**options}
+    own = {name: given.pop(name, None) for name in ("validation", "test")}
+    folder = given.pop("folder", None) or Path("searches") / recipe.declaration.name
+    restart, verbose = bool(given.pop("restart", False)), given.pop("verbose", 0)
+    limits = Limits(given.pop("trial_seconds", None), given.pop("trial_memory_mb", None))
+    unknown = given.keys() - TuneOptions.__annotations__
+    if unknown:
+        raise TypeError(f"tune has no option {min(unknown)!r}; see TuneOptions for those it has")
+    return TuneRequest(
+        recipe,
+        {"train": data} | {name: source for name, source in own.items() if source is not None},
+        Path(str(folder)),
+        RunOptions(**given, limits=limits, preload=PRELOAD),
+        restart=restart,
+        console=Console() if verbose and console is None else console,
+    )

@@ -1,0 +1,83 @@
+"""A searched recipe as plain data that trials read again, and its concrete forms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler import compile_point
+from lstmgraph.document import parse_document
+from lstmgraph.overrides import apply_overrides
+from lstmgraph.resolved import HEADER, plain_yaml, resolved_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.document import Document
+
+OVERRIDE = "--set "
+"""What the sources of values that were put in begin with."""
+NOT_TRAINED = ("search", "name", "description")
+"""Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""
+
+
+def recipe_payload(document: Document) -> dict[str, Any]:
+    """A recipe as written, with the values that were put in: a trial's mistakes have its lines."""
+    sources = document.sources
+    return {
+        "source": document.source,
+        "text": sources[document.source],
+        "overrides": [text for name, text in sources.items() if name.startswith(OVERRIDE)],
+    }
+
+
+def read_payload(payload: Mapping[str, Any]) -> Document:
+    """The document that ``recipe_payload`` was given."""
+    document = parse_document(payload["text"], payload["source"])
+    apply_overrides(document, payload["overrides"])
+    return document
+
+
+def recipe_identity(document: Document) -> str:
+    """What of a recipe must stay the same while a search goes on, as YAML without comments."""
+    return plain_yaml({k: v for k, v in document.data.items() if k not in NOT_TRAINED})
+
+
+def concrete_recipe(
+    document: Document, values: Mapping[str, Any], *, epochs: int | None = None
+) -> CompiledRecipe:
+    """The recipe at a point of its space, without ``search:``.
+
+    Args:
+        document: the searched recipe.
+        values: a value for each dimension that counts.
+        epochs: in place of the recipe's, if any.
+
+    Raises:
+        SpaceError: `values` are not a point of the space.
+        RecipeError: the recipe is wrong at this point.
+    """
+    compiled = compile_point(document, values)
+    training = compiled.declaration.training
+    assert training is not None, "a search needs training: L811"
+    epochs = epochs or training.epochs
+    trained = replace(training, epochs=epochs)
+    declaration = replace(compiled.declaration, training=trained, search=None)
+    completed = {name: part for name, part in compiled.completed.items() if name != "search"}
+    completed["training"] = {**completed["training"], "epochs": epochs}
+    return replace(compiled, declaration=declaration, completed=completed)
+
+
+def with_seed(recipe: CompiledRecipe, seed: int) -> CompiledRecipe:
+    """The recipe with `seed` in place of its own, of weights, dropout and the order of examples."""
+    runtime = replace(recipe.declaration.runtime, seed=seed)
+    completed = {**recipe.completed, "runtime": {**recipe.completed["runtime"], "seed": seed}}
+    declaration = replace(recipe.declaration, runtime=runtime)
+    return replace(recipe, declaration=declaration, completed=completed)
+
+
+def concrete_text(recipe: CompiledRecipe, remarks: tuple[str, ...] = ()) -> str:
+    """A concrete recipe as YAML, below `remarks`."""
+    lines = "".join(f"# {remark}\n" for remark in remarks)
+    return resolved_yaml(recipe.completed, HEADER + lines)

@@ -1,0 +1,119 @@
+"""What a search has led to, and the files that it leaves in its folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.search.display import describe, shown
+from lstmgraph.search.errors import cannot_write
+from lstmgraph.search.reading import read_results
+from lstmgraph.search.records import trial_folder
+from lstmgraph.search.report import write_report
+from lstmgraph.search.tables import write_tables
+from lstmgraph.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
+from lstmgraph.writing import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lstmgraph.search.results import SearchResults, TrialRow
+
+BEST_RECIPE = "best.recipe.yaml"
+BEST_MODEL = "best.keras"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """A search that has ended. Its files are in `folder`."""
+
+    results: SearchResults
+    """Every trial."""
+    folder: Path
+    files: Mapping[str, Path]
+    """By what they are: ``recipe``, ``model``, ``report``, ``trials``, ``epochs``, ..."""
+    test: Mapping[str, float] = field(default_factory=dict)
+    """The best trial's metrics on the test data, which no trial saw; empty without any."""
+
+    @property
+    def best(self) -> TrialRow | None:
+        """With several objectives the first of the front; None where no trial has a result."""
+        return next((t for t in self.results.trials if t.number == self.results.best), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` prints."""
+        best = self.best
+        return {
+            "recipe": self.results.recipe,
+            "folder": str(self.folder),
+            "state": self.results.state,
+            "ended_because": self.results.settings.get("ended_because"),
+            "trials": dict(Counter(trial.status for trial in self.results.trials)),
+            "best": best
+            and {
+                "number": best.number,
+                "values": dict(best.values),
+                "metrics": dict(best.metrics),
+                "parameters": best.parameters,
+            },
+            "front": list(self.results.front),
+            "test": dict(self.test),
+            "files": {name: str(path) for name, path in self.files.items()},
+        }
+
+    def __str__(self) -> str:
+        """What a terminal shows at the end."""
+        counts = Counter(trial.status for trial in self.results.trials)
+        said = ", ".join(f"{number} {status}" for status, number in counts.items())
+        seconds = self.results.settings.get("search_seconds", 0.0)
+        lines = [f"{len(self.results.trials)} trials in {seconds:.0f} s: {said or 'none'}"]
+        if self.best is None:
+            return "\n".join([*lines, "no trial has a result; log.txt in its folder says why"])
+        lines.append(f"best {describe(self.best, self.results.objectives)}")
+        lines += [f"  {name}: {shown(value)}" for name, value in self.best.values.items()]
+        if len(self.results.front) > 1:
+            front = ", ".join(map(str, self.results.front))
+            lines.append(f"none beats these in all objectives: trials {front}")
+        if self.test:
+            scores = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
+            lines.append(f"on the test data, which no trial saw: {scores}")
+        return "\n".join(lines)
+
+
+def write_results(folder: Path) -> dict[str, Path]:
+    """Write what a search has found so far into its folder; it may still be running.
+
+    Returns:
+        The files, by what they are.
+
+    Raises:
+        SearchError: there is no search in `folder`, or a file cannot be written.
+    """
+    results = read_results(folder)
+    files = {path.name.replace(".csv", ""): path for path in write_tables(results, folder)}
+    try:
+        if results.best is not None:
+            files |= _copy_best(trial_folder(folder, results.best), folder)
+        write_report(results, folder / REPORT)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    return {**files, "report": folder / REPORT}
+
+
+def _copy_best(place: Path, folder: Path) -> dict[str, Path]:
+    """What of the best trial is still there: with ``--keep 0`` no weights are."""
+    copied = {}
+    for what, source, name in (
+        ("recipe", CONCRETE_RECIPE, BEST_RECIPE),
+        ("model", BEST_WEIGHTS, BEST_MODEL),
+    ):
+        with suppress(FileNotFoundError):  # a running search may delete weights at any time
+            content = (place / source).read_bytes()
+            with atomic_path(folder / name) as temporary:
+                temporary.write_bytes(content)
+            copied[what] = folder / name
+    return copied

@@ -1,0 +1,35 @@
+"""The best model on the test data, which no trial saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.carried import read_states, reset_states
+from lstmgraph.compiler import compile_document
+from lstmgraph.document import read_document
+from lstmgraph.model_files import load_as
+from lstmgraph.tuning.data import read_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str, float]:
+    """What ``evaluate`` gives for the model at `path`; empty where there is no test data.
+
+    Raises:
+        RecipeError: TensorFlow has started in this process with other settings than the recipe's.
+    """
+    recipe = compile_document(read_document(path))
+    training = recipe.declaration.training
+    data = read_parts(recipe, sources, cache)
+    if data.test is None or training is None:
+        return {}
+    fixed = recipe.declaration.runtime.batch_size is not None
+    feed = data.test.as_keras(training.batch_size, drop_last=fixed)
+    model = load_as(recipe, path)
+    if read_states(model):
+        reset_states(model)
+    found: dict[str, float] = model.evaluate(feed.dataset, return_dict=True, verbose=0)
+    return {name: float(value) for name, value in found.items()}

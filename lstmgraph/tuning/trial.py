@@ -1,0 +1,160 @@
+"""The trial function: a recipe at one point of its space, trained in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from lstmgraph.model_files import save_model
+from lstmgraph.search.results import Objective
+from lstmgraph.search.trial import (
+    BEST_WEIGHTS,
+    CONCRETE_RECIPE,
+    LAST_WEIGHTS,
+    OUTCOME,
+    SPEC,
+    Trial,
+    TrialOutcome,
+    TrialSpec,
+)
+from lstmgraph.search_checks import OF_THE_MODEL
+from lstmgraph.tuning.data import KEPT, read_parts, with_folds
+from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
+from lstmgraph.tuning.recipes import concrete_recipe, concrete_text, read_payload, with_seed
+from lstmgraph.writing import atomic_path
+
+if TYPE_CHECKING:
+    from lstmgraph.data.examples import Examples
+    from lstmgraph.data.loading import Data
+
+
+def run_trial(trial: Trial) -> TrialOutcome:
+    """Train at the point of ``trial.spec``, once for each execution and fold.
+
+    Metrics are the means over all of them, each at its best epoch. History, weights and the
+    concrete recipe are those of the first. ``spec.job`` is what ``trial_payload`` made.
+
+    Raises:
+        RecipeError: the recipe is wrong at this point.
+        DataError: the data does not fit it.
+        DivergedError: the loss is NaN or infinite.
+    """
+    try:
+        return _Run(trial).outcome()
+    except EndedBeforeError:
+        return _as_before(trial)
+
+
+def first_of_chain(spec: TrialSpec) -> TrialSpec:
+    """Where the trials began that `spec` goes on from: the seed of all of them is its seed."""
+    trials = Path(spec.folder).parent
+    while spec.continues is not None:
+        spec = TrialSpec.read(trials / Path(spec.continues).name / SPEC)
+    return spec
+
+
+class _Run:
+    def __init__(self, trial: Trial) -> None:
+        self.trial, self.spec, self.folder = trial, trial.spec, Path(trial.spec.folder)
+        self.seeds = first_of_chain(self.spec)
+        self.fitted: list[Fitted] = []
+        document = read_payload(self.spec.job["recipe"])
+        self.recipe = concrete_recipe(document, self.spec.values, epochs=self.spec.epochs)
+        self.objectives = tuple(Objective(*each) for each in self.spec.job["objectives"])
+
+    def outcome(self) -> TrialOutcome:
+        data = self._data()
+        spec = self.spec
+        for execution, fold in product(range(spec.executions), range(spec.folds or 1)):
+            fitted = fit(self._request(execution, fold), *_parts(data, fold))
+            # The models of all but the first are wanted no more.
+            self.fitted.append(replace(fitted, model=None) if self.fitted else fitted)
+            if self.trial.pruned:
+                break
+        first = self.fitted[0]
+        parameters = first.model.count_params()
+        metrics = [_metrics(fitted) for fitted in self.fitted]
+        self._write(metrics)
+        if any(objective.metric in OF_THE_MODEL for objective in self.objectives):
+            metrics = [{**each, "parameters": float(parameters)} for each in metrics]
+        return self.trial.outcome(
+            metrics=_means(metrics),
+            history=_columns(first),
+            epochs=len(first.rows),
+            fit_seconds=sum(fitted.seconds for fitted in self.fitted),
+            parameters=parameters,
+        )
+
+    def _data(self) -> Data:
+        cache = self.folder.parent.parent / KEPT
+        return read_parts(with_folds(self.recipe, self.spec.folds), self.spec.job["data"], cache)
+
+    def _request(self, execution: int, fold: int) -> FitRequest:
+        """Only the first training goes on from another trial's; others begin at the beginning."""
+        spec = self.spec
+        is_first = not self.fitted
+        source = Path(spec.continues) if is_first and spec.continues else None
+        recipe = with_seed(self.recipe, self.seeds.seed_of(execution, fold))
+        return FitRequest(
+            recipe,
+            concrete_text(recipe) if spec.keep_last else "",
+            self.objectives,
+            self.folder,
+            counted_from=spec.initial_epoch,
+            continues=source and source / LAST_WEIGHTS,
+            last=self.folder / LAST_WEIGHTS if is_first and spec.keep_last else None,
+            on_epoch=self.trial.on_epoch if is_first else None,
+        )
+
+    def _write(self, metrics: list[dict[str, float]]) -> None:
+        recipe = with_seed(self.recipe, self.seeds.seed_of())
+        text = concrete_text(recipe, self._remarks(metrics))
+        save_model(self.fitted[0].model, text, self.folder / BEST_WEIGHTS)
+        with atomic_path(self.folder / CONCRETE_RECIPE) as temporary:
+            temporary.write_text(text, "utf-8")
+
+    def _remarks(self, metrics: list[dict[str, float]]) -> tuple[str, ...]:
+        name, number = self.spec.objective, self.spec.number
+        if name not in metrics[0]:
+            return ()
+        epoch = self.fitted[0].best_epoch
+        found = f"Trial {number}: {name} {metrics[0][name]!r} after epoch {epoch}."
+        if len(metrics) == 1:
+            return (found,)
+        mean = _means(metrics)[name]
+        return found, f"That is the first of its {len(metrics)} trainings; their mean is {mean!r}."
+
+
+def _parts(data: Data, fold: int) -> tuple[Examples, Examples | None]:
+    if data.folds:
+        return data.folds[fold].train, data.folds[fold].validation
+    return data.train, data.validation
+
+
+def _metrics(fitted: Fitted) -> dict[str, float]:
+    """Those of the best epoch."""
+    return {name: value for name, value in fitted.best_row.items() if name != RATE}
+
+
+def _means(metrics: list[dict[str, float]]) -> dict[str, float]:
+    return {name: fmean(each[name] for each in metrics) for name in metrics[0]}
+
+
+def _columns(fitted: Fitted) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(row[name] for row in fitted.rows) for name in fitted.rows[0]}
+
+
+def _as_before(trial: Trial) -> TrialOutcome:
+    """A callback had ended the trial that this one was to go on from: it stays as it was."""
+    assert trial.spec.continues is not None
+    source, folder = Path(trial.spec.continues), Path(trial.spec.folder)
+    for name in (BEST_WEIGHTS, LAST_WEIGHTS, CONCRETE_RECIPE):
+        if (source / name).exists():
+            with atomic_path(folder / name) as temporary:
+                temporary.write_bytes((source / name).read_bytes())
+    before = json.loads((source / OUTCOME).read_text("utf-8"))
+    return trial.outcome(metrics=before["metrics"], parameters=before["parameters"])

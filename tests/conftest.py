@@ -1,0 +1,29 @@
+"""The whole suite runs on TensorFlow; its numeric core on every backend of Keras (`.ci/run`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from lstmgraph.machine import keras_backend
+
+TENSORFLOWS_OWN = "tensorflow(reason): skipped on other backends of Keras, for the reason"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", TENSORFLOWS_OWN)
+    if keras_backend() != "tensorflow":
+        # Keras 3.15's variables have an `__array__` that NumPy 2 wants spelled otherwise.
+        ignored = "ignore:__array__ implementation:DeprecationWarning"
+        config.addinivalue_line("filterwarnings", ignored)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if keras_backend() == "tensorflow":
+        return
+    for item in items:
+        if mark := item.get_closest_marker("tensorflow"):
+            item.add_marker(pytest.mark.skip(reason=f"TensorFlow's own: {mark.args[0]}"))
+
+
+def pytest_report_header() -> str:
+    return f"keras backend: {keras_backend()}"
