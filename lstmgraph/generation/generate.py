@@ -142,5 +142,5 @@ def _function(stepper: Stepper, decoder: Decoder, search: Search) -> Callable[..
 
         shapes = signature(stepper.plan, None, chunk=False, active=False)[:kept]
         shapes += [((None,), "int32"), ((None, None), "float32")]
-        stepper.functions[key] = compiled(loop, shapes, xla=False)
+        stepper.functions[key] = compiled(loop, shapes, stepper.derived.model, xla=False)
     return stepper.functions[key]

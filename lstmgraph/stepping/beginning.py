@@ -82,7 +82,7 @@ def _function(model: keras.Model) -> Callable[..., Sequence[Any]]:
         return [outputs[name] for name in sorted(outputs)]
 
     signature = [(tuple(tensor.shape), tensor.dtype) for tensor in model.input.values()]
-    return compiled(start, signature, xla=False)
+    return compiled(start, signature, model, xla=False)
 
 
 def _inputs(derived: Derived) -> dict[str, GraphInput]:

@@ -1,6 +1,6 @@
 """Functions of tensors, compiled once and called often: the only place that knows the backend.
 
-On other backends than TensorFlow a function is called as it is, step by step.
+That is TensorFlow or JAX; on Keras's other backends a function is called as it is.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def chosen_xla(xla: bool | None) -> bool:
 def compiled(
     function: Callable[..., Sequence[Tensor]],
     signature: Sequence[tuple[Shape, str]],
+    model: keras.Model,
     *,
     xla: bool,
 ) -> Callable[..., Sequence[Tensor]]:
@@ -38,12 +39,16 @@ def compiled(
     Args:
         function: takes tensors by position, and gives a list of tensors.
         signature: shape and dtype of each; None is a size that differs from call to call.
+        model: whose weights it reads, as they are at each call.
         xla: compile with XLA; for every new size of what is None, anew.
 
     Returns:
         A function of tensors (not arrays) of exactly these shapes and dtypes: nothing is checked.
     """
-    if keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jitted(function, model)
+    if backend != "tensorflow":
         return function
     tf = _tf()
     specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
@@ -64,6 +69,22 @@ def compiled(
     # TensorFlow drops functions that nobody holds.
     call.held = (traced, concrete)  # type: ignore[attr-defined]
     return call
+
+
+def _jitted(
+    function: Callable[..., Sequence[Tensor]], model: keras.Model
+) -> Callable[..., Sequence[Tensor]]:
+    """The same on JAX, which takes weights that it meets in tracing for constants."""
+    import jax  # noqa: PLC0415 - TensorFlow runs without it
+
+    variables = model.variables
+
+    def of_weights(values: Sequence[Tensor], *tensors: Tensor) -> Sequence[Tensor]:
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            return list(function(*tensors))
+
+    jitted = jax.jit(of_weights)
+    return lambda *tensors: jitted([variable.value for variable in variables], *tensors)
 
 
 def to_tensor(array: Any) -> Tensor:

@@ -141,4 +141,4 @@ def compiled_function(
     if active:
         function = of_active_rows(function, names_of(plan))
     shapes = signature(plan, rows, chunk=chunk, active=active)
-    return compiled(function, shapes, xla=xla and not chunk)
+    return compiled(function, shapes, derived.model, xla=xla and not chunk)
