@@ -40,7 +40,7 @@ RETRIES = 3
 """How many times Ray runs a trial again whose node has died."""
 POLL = 0.1
 """Seconds between two looks at the tasks."""
-GENTLE = 10.0
+GENTLE = 30.0
 """Seconds that cancelled trials are given to end and to delete their folders."""
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",

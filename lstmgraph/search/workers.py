@@ -67,7 +67,7 @@ class Workers:
         self.environments = worker_environments(options.workers, options.named_gpus())
         self.children: dict[int, Child] = {}
         self._answers = b""
-        self._closing = 5.0 if options.cluster is None else 20.0
+        self._closing = 5.0 if options.cluster is None else 45.0
         self._server = _start_server(folder, function, options, lock)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe(), selectors.EVENT_READ)
