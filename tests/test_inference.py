@@ -275,7 +275,7 @@ def test_shipped_recipes(path: Path) -> None:
     check_against_keras(compiled(path.read_text("utf-8")))
 
 
-@examples(30)
+@examples(20)
 @given(recipes())
 def test_generated_recipes(generated: Generated) -> None:
     keras.backend.clear_session()
