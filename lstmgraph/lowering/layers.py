@@ -8,7 +8,7 @@ import keras
 
 from lstmgraph.catalogue import named_class, takes_seed
 from lstmgraph.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
-from lstmgraph.lowering.seeds import derived_seed
+from lstmgraph.seeds import derived_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

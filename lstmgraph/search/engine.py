@@ -20,9 +20,10 @@ from lstmgraph.search.reading import read_results
 from lstmgraph.search.records import RANKED, TRIALS, Records, trial_folder
 from lstmgraph.search.results import COMPLETED
 from lstmgraph.search.spaces import hyperparameters, plain_values
-from lstmgraph.search.trial import TrialSpec, derived_seed
+from lstmgraph.search.trial import TrialSpec
 from lstmgraph.search.weights import WeightKeeper
 from lstmgraph.search.workers import Workers
+from lstmgraph.seeds import derived_seed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,14 +1,7 @@
-"""From what a recipe and a command say to a search: what ``tune`` is made of.
-
-job = SearchJob(recipe=recipe.name, space=recipe.space(), function="module:function",
-                payload={...}, identity={"recipe": text, "data": file_fingerprint(path),
-                "versions": versions()}, **job_settings(section))
-shown_search(job, RunOptions(workers=2, max_trials=30), Path("searches"), console=Console())
-"""
+"""From what a recipe and a command say to a search: what ``tuning/run.py`` is made of."""
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -72,16 +65,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a file's content.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def duration(text: str) -> float:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.search.results import DimensionRow
+from lstmgraph.space import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,8 +85,8 @@ def hyperparameters(space: SpaceLike) -> keras_tuner.HyperParameters:
 def _declare(declared: keras_tuner.HyperParameters, dimension: DimensionLike) -> None:
     numbers = dimension.range
     if numbers is None:
-        texts = [_text(choice) for choice in dimension.choices]
-        declared.Choice(dimension.name, texts, default=_text(dimension.default))
+        texts = [text_of(choice) for choice in dimension.choices]
+        declared.Choice(dimension.name, texts, default=text_of(dimension.default))
         return
     declare, high = (declared.Int if dimension.kind == "int" else declared.Float), numbers.high
     if dimension.kind == "float" and numbers.step is not None and numbers.scale == "linear":
@@ -130,7 +131,7 @@ def _row(dimension: DimensionLike) -> DimensionRow:
 
 
 def _written(dimension: DimensionLike, value: Any) -> Any:
-    return value if dimension.range is not None else _text(value)
+    return value if dimension.range is not None else text_of(value)
 
 
 def _read(dimension: DimensionLike, value: Any) -> Any:
@@ -141,7 +142,3 @@ def _read(dimension: DimensionLike, value: Any) -> Any:
         return float(value) if dimension.range.step is None else float(f"{value:.12g}")
     # On a logarithmic scale keras-tuner's rounding can lead out of the range by one.
     return int(min(max(value, dimension.range.low), dimension.range.high))
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lstmgraph.search.results import COMPLETED, PRUNED
+from lstmgraph.seeds import derived_seed
 from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
@@ -21,12 +21,6 @@ LOG = "log.txt"
 BEST_WEIGHTS = "best.keras"
 LAST_WEIGHTS = "last.keras"
 CONCRETE_RECIPE = "recipe.yaml"
-
-
-def derived_seed(seed: int, *names: int | str) -> int:
-    """A seed of 31 bits for what `names` names: other names, another seed."""
-    text = "/".join(map(str, (seed, *names)))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
 @dataclass(frozen=True)

@@ -96,18 +96,17 @@ def _attention(
 
 def _projected(call: Call, x: Name, projection: Projection) -> Name:
     """(batch, ..., features) -> (batch, ..., heads, features of each)."""
-    equation = f"...a,a{HEADS}->...{HEADS}"
-    found = call.do("Einsum", x, call.constant(projection.kernel), equation=equation)
-    if projection.bias is None:
-        return found
-    return call.do("Add", found, call.constant(projection.bias))
+    return _contracted(call, x, projection, f"...a,a{HEADS}->...{HEADS}")
 
 
 def _output(call: Call, heads: Name, projection: Projection) -> Name:
     """(batch, ..., heads, features of each) -> (batch, ..., *output_shape)."""
     letters = ascii_lowercase[: projection.kernel.ndim - 2]
-    equation = f"...{HEADS},{HEADS}{letters}->...{letters}"
-    found = call.do("Einsum", heads, call.constant(projection.kernel), equation=equation)
+    return _contracted(call, heads, projection, f"...{HEADS},{HEADS}{letters}->...{letters}")
+
+
+def _contracted(call: Call, x: Name, projection: Projection, equation: str) -> Name:
+    found = call.do("Einsum", x, call.constant(projection.kernel), equation=equation)
     if projection.bias is None:
         return found
     return call.do("Add", found, call.constant(projection.bias))
