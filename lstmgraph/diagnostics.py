@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("layers", "encoder", "units", 0)``."""
 
+WARNING = "warning"
+"""The severity of what is legal and probably not meant."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -31,8 +34,20 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a mistake has to do with elsewhere: ``'encoder' is declared here with 128 units``."""
+
+    message: str
+    place: Place
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` prints."""
+        return {"message": self.message, **_place_dict(self.place)}
+
+
+@dataclass(frozen=True)
 class Diagnostic:
-    """One mistake. The codes are listed in docs/errors.md."""
+    """One mistake, or one warning. The codes are listed in docs/errors.md."""
 
     code: str
     message: str
@@ -40,22 +55,31 @@ class Diagnostic:
     place: Place
     hint: str | None = None
     severity: str = "error"
+    """``error``, or ``warning`` for what is legal and probably not meant."""
+    notes: tuple[Note, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The stable form that ``--format json`` prints."""
-        span = self.place.span
         return {
             "code": self.code,
             "severity": self.severity,
             "message": self.message,
             "hint": self.hint,
             "path": list(self.path),
-            "file": self.place.source,
-            "line": span.line,
-            "column": span.column,
-            "end_line": span.end_line,
-            "end_column": span.end_column,
+            **_place_dict(self.place),
+            "notes": [note.as_dict() for note in self.notes],
         }
+
+
+def _place_dict(place: Place) -> dict[str, Any]:
+    span = place.span
+    return {
+        "file": place.source,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+    }
 
 
 @dataclass
@@ -63,17 +87,25 @@ class Diagnostics:
     """Collects mistakes, so that all of them are reported at once."""
 
     found: list[Diagnostic] = field(default_factory=list)
+    """Errors."""
+    warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake; an identical one is noted once."""
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        """Note one mistake or warning; an identical one is noted once."""
+        noted = self.warnings if diagnostic.severity == WARNING else self.found
+        if diagnostic not in noted:
+            noted.append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
-        """All mistakes in the order of the text."""
+        """All errors in the order of the text."""
         return tuple(sorted(self.found, key=_position))
 
+    def ordered_warnings(self) -> tuple[Diagnostic, ...]:
+        """All warnings in the order of the text."""
+        return tuple(sorted(self.warnings, key=_position))
+
     def __bool__(self) -> bool:
+        """Whether there is an error; warnings keep nothing from being compiled."""
         return bool(self.found)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.diagnostics import Diagnostic, Diagnostics, Path, Place, Span
+from lstmgraph.diagnostics import WARNING, Diagnostic, Diagnostics, Note, Path, Place, Span
 from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
@@ -62,7 +62,7 @@ class Document:
                     return table[part]
         return Place(self.source, _START)
 
-    def report(
+    def report(  # noqa: PLR0913 - what a message can say, by keyword
         self,
         code: str,
         path: Path,
@@ -70,9 +70,16 @@ class Document:
         *,
         hint: str | None = None,
         at_key: bool = False,
+        notes: tuple[Note, ...] = (),
     ) -> None:
         """Note a mistake at `path`."""
-        self.diagnostics.add(Diagnostic(code, message, path, self.place(path, at_key=at_key), hint))
+        place = self.place(path, at_key=at_key)
+        self.diagnostics.add(Diagnostic(code, message, path, place, hint, notes=notes))
+
+    def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
+        """Note at `path` what is legal and probably not meant."""
+        place = self.place(path, at_key=at_key)
+        self.diagnostics.add(Diagnostic(code, message, path, place, hint, severity=WARNING))
 
 
 def read_document(path: FilePath) -> Document:

@@ -37,6 +37,7 @@ DIAGNOSTIC_KEYS = [
     "column",
     "end_line",
     "end_column",
+    "notes",
 ]
 
 
