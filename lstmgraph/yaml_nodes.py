@@ -47,12 +47,21 @@ YamlNode = ScalarNode | SequenceNode | MappingNode
 class YamlMistake(Exception):  # noqa: N818 - a mistake in the text, not a failure of the program
     """Text that is not a recipe's YAML."""
 
-    def __init__(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        *,
+        notes: tuple[tuple[str, Span], ...] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.span = span
         self.hint = hint
+        self.notes = notes
 
 
 def compose(text: str, *, empty_is_null: bool = False) -> YamlNode:

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lstmgraph.compiler import compile_document
-from lstmgraph.diagnostics import RecipeError, render_text
+from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import MAX_NODES, Document, parse_document, read_document
 from lstmgraph.overrides import OverrideFormatError, apply_overrides
+from lstmgraph.rendering.text import render_text
 from lstmgraph.resolved import resolved_yaml
 from lstmgraph.yaml_nodes import MAX_BYTES, MAX_DEPTH
 

@@ -66,7 +66,7 @@ ROOMS = (
     ("schema_messages",),
     ("wording",),
     ("yaml_nodes", "yaml_values"),
-    ("diagnostics", "tensors", "dtypes", "resources", "seeds"),
+    ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
 

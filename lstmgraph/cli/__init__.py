@@ -10,6 +10,7 @@ import typer
 
 from lstmgraph import __version__
 from lstmgraph.cli import checks, jobs, models, searches
+from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.transfer import transfer
@@ -35,6 +36,7 @@ for command in (
     searches.report,
     data,
     checks.schema,
+    explain_code,
 ):
     app.command()(command)
 

@@ -1,0 +1,64 @@
+"""What was found in many files, in the format that is asked for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lstmgraph.cli.shared import print_json
+from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
+from lstmgraph.rendering.checked import Checked, summary
+from lstmgraph.rendering.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ReportFormat(StrEnum):
+    """How what was found is printed."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+    sarif = "sarif"
+
+
+def print_report(files: Sequence[Checked], report_format: ReportFormat) -> None:
+    """Print what was found in `files`."""
+    if report_format is ReportFormat.json:
+        print_json({"ok": all(each.ok for each in files), "files": [_as_dict(f) for f in files]})
+    elif report_format is ReportFormat.github:
+        from lstmgraph.rendering.github import render_github  # noqa: PLC0415 - one format's
+
+        annotations = render_github(files)
+        if annotations:
+            typer.echo(annotations)
+    elif report_format is ReportFormat.sarif:
+        from lstmgraph import __version__  # noqa: PLC0415 - as above
+        from lstmgraph.rendering.sarif import sarif_log  # noqa: PLC0415
+
+        print_json(sarif_log(files, __version__))
+    else:
+        _print_text(files)
+
+
+def _print_text(files: Sequence[Checked]) -> None:
+    for each in files:
+        if each.diagnostics:
+            print_diagnostics(each)
+        else:
+            typer.echo(f"{printable(each.file)}: ok")
+    wrong = [each for each in files if each.diagnostics]
+    if len(files) > 1:
+        typer.echo(summary(files), err=bool(wrong))
+    print_where_more_is_said(wrong)
+
+
+def _as_dict(found: Checked) -> dict[str, Any]:
+    return {
+        "file": found.file,
+        "ok": found.ok,
+        "diagnostics": [diagnostic.as_dict() for diagnostic in found.diagnostics],
+    }
