@@ -197,6 +197,11 @@ def plain_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def counted(number: int, one: str, several: str) -> str:
+    """``1 input is``, ``2 inputs are``."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def listed(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

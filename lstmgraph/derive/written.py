@@ -15,6 +15,7 @@ from lstmgraph.passes.checks import needed_names, read_ports
 from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.recipe import FromInputs
 from lstmgraph.tensors import BATCH, TensorSpec
+from lstmgraph.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,8 @@ class _Writing:
             raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
-                f"{len(names)} inputs are named for {len(slots)} states",
+                f"{counted(len(names), 'input is', 'inputs are')} named for "
+                f"{counted(len(slots), 'state', 'states')}",
                 f"name one for each of: {', '.join(f'{node.name}.{s}' for node, s in slots)}",
             )
         for (node, slot), name in zip(slots, names, strict=True):
