@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.catalogue import keras_arguments, layer_traits
 from lstmgraph.further_ports import ports_of, with_derived_ports
 from lstmgraph.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
+from lstmgraph.ports import slot_units
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
-from lstmgraph.resolve import references, slot_units
+from lstmgraph.references import references
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:

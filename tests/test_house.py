@@ -55,6 +55,7 @@ ROOMS = (
     ("expand", "further_ports"),
     ("layer_facts",),
     ("resolve",),
+    ("references", "ports"),
     ("read_recipe", "read_data", "defaults"),
     ("overrides", "schema"),
     ("space",),

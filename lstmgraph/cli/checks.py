@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.cli.output import ReportFormat, print_report
+from lstmgraph.cli.output import CheckFormat, print_report
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
@@ -24,8 +24,8 @@ def validate(
     recipes: RecipePaths,
     set_values: SetValues = None,
     output_format: Annotated[
-        ReportFormat, typer.Option("--format", help="How to print the result.")
-    ] = ReportFormat.text,
+        CheckFormat, typer.Option("--format", help="How to print the result.")
+    ] = CheckFormat.text,
 ) -> None:
     """Check recipes and report every mistake in them. TensorFlow is not imported.
 

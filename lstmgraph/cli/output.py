@@ -9,14 +9,15 @@ import typer
 
 from lstmgraph.cli.shared import print_json
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
-from lstmgraph.rendering.checked import Checked, summary
+from lstmgraph.rendering.checked import CheckedFile, summary
 from lstmgraph.rendering.printable import printable
+from lstmgraph.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class ReportFormat(StrEnum):
+class CheckFormat(StrEnum):
     """How what was found is printed."""
 
     text = "text"
@@ -25,17 +26,17 @@ class ReportFormat(StrEnum):
     sarif = "sarif"
 
 
-def print_report(files: Sequence[Checked], report_format: ReportFormat) -> None:
+def print_report(files: Sequence[CheckedFile], report_format: CheckFormat) -> None:
     """Print what was found in `files`."""
-    if report_format is ReportFormat.json:
+    if report_format is CheckFormat.json:
         print_json({"ok": all(each.ok for each in files), "files": [_as_dict(f) for f in files]})
-    elif report_format is ReportFormat.github:
+    elif report_format is CheckFormat.github:
         from lstmgraph.rendering.github import render_github  # noqa: PLC0415 - one format's
 
         annotations = render_github(files)
         if annotations:
             typer.echo(annotations)
-    elif report_format is ReportFormat.sarif:
+    elif report_format is CheckFormat.sarif:
         from lstmgraph import __version__  # noqa: PLC0415 - as above
         from lstmgraph.rendering.sarif import sarif_log  # noqa: PLC0415
 
@@ -44,19 +45,21 @@ def print_report(files: Sequence[Checked], report_format: ReportFormat) -> None:
         _print_text(files)
 
 
-def _print_text(files: Sequence[Checked]) -> None:
+def _print_text(files: Sequence[CheckedFile]) -> None:
     for each in files:
         if each.diagnostics:
             print_diagnostics(each)
-        else:
-            typer.echo(f"{printable(each.file)}: ok")
+        if each.ok:
+            warnings = each.count("warning")
+            also = f", {counted(warnings, 'warning', 'warnings')}" if warnings else ""
+            typer.echo(f"{printable(each.file)}: ok{also}")
     wrong = [each for each in files if each.diagnostics]
     if len(files) > 1:
         typer.echo(summary(files), err=bool(wrong))
     print_where_more_is_said(wrong)
 
 
-def _as_dict(found: Checked) -> dict[str, Any]:
+def _as_dict(found: CheckedFile) -> dict[str, Any]:
     return {
         "file": found.file,
         "ok": found.ok,

@@ -13,7 +13,7 @@ from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
-from lstmgraph.rendering.checked import Checked
+from lstmgraph.rendering.checked import CheckedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,13 +53,13 @@ def load_recipe(path: Path, set_values: list[str] | None, output_format: Format)
         fail(error, output_format)
 
 
-def checked_file(path: Path, set_values: list[str]) -> Checked:
+def checked_file(path: Path, set_values: list[str]) -> CheckedFile:
     """A recipe file, and what is wrong with it."""
     try:
         _load(path, set_values)
     except RecipeError as error:
-        return Checked(str(path), error.diagnostics, error.sources)
-    return Checked(str(path))
+        return CheckedFile(str(path), error.diagnostics, error.sources)
+    return CheckedFile(str(path))
 
 
 def _load(path: Path, set_values: list[str]) -> Recipe:
@@ -71,7 +71,7 @@ def _load(path: Path, set_values: list[str]) -> Recipe:
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
     """Print what is wrong with a recipe, and exit."""
-    found = Checked("", error.diagnostics, error.sources)
+    found = CheckedFile("", error.diagnostics, error.sources)
     if output_format is Format.json:
         print_json({"ok": False, "diagnostics": [each.as_dict() for each in found.diagnostics]})
     else:
@@ -80,7 +80,7 @@ def fail(error: RecipeError, output_format: Format) -> NoReturn:
     raise typer.Exit(exit_code([found])) from None
 
 
-def exit_code(files: Iterable[Checked]) -> int:
+def exit_code(files: Iterable[CheckedFile]) -> int:
     """A file that cannot be read is a wrong command line; every other error is a wrong recipe."""
     codes = [d.code for each in files for d in each.diagnostics if d.severity == "error"]
     if "L101" in codes:

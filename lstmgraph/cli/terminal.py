@@ -13,16 +13,16 @@ from lstmgraph.rendering.text import render_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmgraph.rendering.checked import Checked
+    from lstmgraph.rendering.checked import CheckedFile
 
 
-def print_diagnostics(found: Checked) -> None:
+def print_diagnostics(found: CheckedFile) -> None:
     """The diagnostics of one file, on standard error."""
     colour = wants_colour(sys.stderr, os.environ)
     typer.echo(render_text(found.diagnostics, found.sources, colour=colour), err=True, color=colour)
 
 
-def print_where_more_is_said(wrong: Sequence[Checked]) -> None:
+def print_where_more_is_said(wrong: Sequence[CheckedFile]) -> None:
     """How to read more of the first code: for a person, so on a terminal only."""
     if wrong and sys.stderr.isatty():
         code = wrong[0].diagnostics[0].code

@@ -22,7 +22,7 @@ def check_carried(
     if len(recurrence.cells) > 1:
         message = "Keras cannot reset the carried states of several cells in one layer"
         hint = "write a stack of layers, or `initial_state: input`"
-        remarks = (((*node.path, "cells"), f"'{node.layer}' has {len(recurrence.cells)} here"),)
+        remarks = (((*node.path, "cells"), f"it has {len(recurrence.cells)} cells here"),)
     elif recurrence.bidirectional:
         message = f"'{node.layer}' reads backwards too, from the end: that state cannot be carried"
         hint = "carry one direction, or begin both at `zeros`"

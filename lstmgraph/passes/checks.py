@@ -15,7 +15,7 @@ from lstmgraph.tensors import BATCH, TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lstmgraph.diagnostics import Note, Path
+    from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
     from lstmgraph.recipe import StateForm
 
@@ -143,20 +143,14 @@ def _check_used(graph: Graph, document: Document) -> None:
         for tensor in graph.inputs.values()
         if tensor.name not in needed and not tensor.made
     ]
-    masks = {
-        node.mask_form.source.layer: node.mask_form.source.path
-        for node in graph.nodes
-        if isinstance(node.mask_form, MaskFrom)
-    }
+    masks = {n.mask_form.source.layer for n in graph.nodes if isinstance(n.mask_form, MaskFrom)}
     for what, path in unused:
         message = f"no output needs the {what} '{path[-1]}'"
         hint = f"read it, or remove the {what}"
-        notes: tuple[Note, ...] = ()
         if path[-1] in masks:
-            notes = (document.note(masks[str(path[-1])], "its mask is read here"),)
             message = f"only the mask of '{path[-1]}' is read, and no output needs the {what}"
             hint = "read its output too, or write the mask itself, such as `mask: {value: 0.0}`"
-        document.report("L305", path, message, hint=hint, at_key=True, notes=notes)
+        document.report("L305", path, message, hint=hint, at_key=True)
 
 
 def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:

@@ -31,15 +31,14 @@ def of_dtype(graph: Graph, port: Port, spec: TensorSpec) -> Remark:
 def of_units(graph: Graph, node: Node) -> Remark:
     """``'encoder' has 128 units here``: of one layer of a stack its own."""
     units = node.recurrence.units if node.recurrence else 0
-    path = ("layers", node.layer, "units", graph.stacks[node.layer].index(node.name))
-    return path, f"'{node.name}' has {units} units here"
+    stack = graph.stacks[node.layer]
+    index = (stack.index(node.name),) if len(stack) > 1 else ()
+    return ("layers", node.layer, "units", *index), f"'{node.name}' has {units} units here"
 
 
 def of_depth(graph: Graph, layer: str) -> Remark:
     """``'encoder' is a stack of 2 here``."""
-    depth = len(graph.stacks[layer])
-    key = "units" if depth == 1 else "depth"
-    return ("layers", layer, key), f"'{layer}' is a stack of {depth} here"
+    return ("layers", layer, "units"), f"'{layer}' is a stack of {len(graph.stacks[layer])} here"
 
 
 def of_kind(node: Node) -> Remark:

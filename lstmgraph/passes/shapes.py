@@ -61,12 +61,16 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
 
 def _read_here(graph: Graph, node: Node, specs: Specs, mistake: GraphMistake) -> Iterator[Remark]:
     """What the inputs that `mistake` is about are, and where."""
-    concerned = [i for i in range(len(node.inputs)) if input_path(node, i) == mistake.path]
-    if mistake.code in ("L401", "L404"):  # about an argument, or about inputs side by side
-        concerned = list(range(len(node.inputs)))
+    every = range(len(node.inputs))
+    concerned = [i for i in every if input_path(node, i) == mistake.path]
+    if mistake.code == "L401" or not concerned:  # about an argument, or about all side by side
+        concerned = list(every)
+    if mistake.code == "L404":
+        concerned = [i for i in every if specs[node.inputs[i]].rank == 3]
     for port in dict.fromkeys(node.inputs[index] for index in concerned):
-        remark = of_dtype if mistake.code == "L403" else of_tensor
-        yield remark(graph, port, specs[port])
+        spec = specs[port]
+        is_type = mistake.code == "L403" or mistake.message.endswith(f"got {spec.dtype}")
+        yield of_dtype(graph, port, spec) if is_type else of_tensor(graph, port, spec)
 
 
 def _check_time_major(graph: Graph, document: Document) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFile:
     """A recipe file, and what was found in it."""
 
     file: str
@@ -30,7 +30,7 @@ class Checked:
         return sum(each.severity == severity for each in self.diagnostics)
 
 
-def summary(files: Sequence[Checked]) -> str:
+def summary(files: Sequence[CheckedFile]) -> str:
     """``3 errors and 1 warning in 2 of 14 files``."""
     counts = [
         _counted(number, severity)

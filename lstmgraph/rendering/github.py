@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lstmgraph.diagnostics import Diagnostic
-    from lstmgraph.rendering.checked import Checked
+    from lstmgraph.rendering.checked import CheckedFile
 
 
-def render_github(files: Iterable[Checked]) -> str:
+def render_github(files: Iterable[CheckedFile]) -> str:
     """One ``::error file=...,line=...,title=L203::message`` for each diagnostic."""
     return "\n".join(
         _command(each.file, diagnostic) for each in files for diagnostic in each.diagnostics

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.diagnostics import Diagnostic, Place
-    from lstmgraph.rendering.checked import Checked
+    from lstmgraph.rendering.checked import CheckedFile
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif_log(files: Sequence[Checked], version: str) -> dict[str, Any]:
+def sarif_log(files: Sequence[CheckedFile], version: str) -> dict[str, Any]:
     """The log of one run: rules are the codes that were found, with their section of the page.
 
     Args:
