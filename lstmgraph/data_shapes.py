@@ -11,6 +11,7 @@ from lstmgraph.wording import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lstmgraph.diagnostics import Note
     from lstmgraph.document import Document
     from lstmgraph.tensors import Dim
 
@@ -73,6 +74,7 @@ def _check_lengths(
             f"lengths are one whole number an example, and '{entry.name}' has shape "
             f"{_text(need.shape or ())} and dtype {need.dtype}",
             hint=f"declare the input as `{entry.name}: {{shape: [], dtype: int32}}`",
+            notes=(document.note(("inputs", entry.name), "the input is declared here"),),
         )
 
 
@@ -95,6 +97,10 @@ def _bind(
                 f"'{dim}' is {size} for '{entry.name}' and {known} for '{other}'",
                 hint="equal names mean equal sizes: give one of the inputs another name for it",
                 at_key=True,
+                notes=tuple(
+                    document.note(("inputs", name, "shape"), f"'{name}' is declared here")
+                    for name in (entry.name, other)
+                ),
             )
 
 
@@ -134,7 +140,14 @@ def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: D
         f"'{entry.name}' is made of {_made_of(entry, found)}, and the {kind} takes {_text(shape)}",
         hint=_shape_hint(found, shape),
         at_key=True,
+        notes=(_taken_note(entry, kind, document),),
     )
+
+
+def _taken_note(entry: Columns, kind: str, document: Document) -> Note:
+    if kind == "input":
+        return document.note(("inputs", entry.name, "shape"), "the input is declared here")
+    return document.note(("outputs", entry.name), "the output comes from here")
 
 
 def _shape_hint(found: tuple[int | None, ...], shape: tuple[Dim, ...]) -> str:

@@ -55,7 +55,7 @@ ROOMS = (
     ("expand", "further_ports"),
     ("layer_facts",),
     ("resolve",),
-    ("references", "ports"),
+    ("references", "ports", "stack_checks"),
     ("read_recipe", "read_data", "defaults"),
     ("overrides", "schema"),
     ("space",),
