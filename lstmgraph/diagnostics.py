@@ -101,9 +101,9 @@ class Diagnostics:
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake or warning; an identical one is noted once."""
+        """Note one mistake or warning; what an alias repeats is noted once."""
         noted = self.warnings if diagnostic.severity == WARNING else self.found
-        if diagnostic not in noted:
+        if not any(_says_the_same(diagnostic, each) for each in noted):
             noted.append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
@@ -132,6 +132,11 @@ class RecipeError(Exception):
 
     def __reduce__(self) -> tuple[type[RecipeError], tuple[Any, ...]]:
         return (type(self), (self.diagnostics, self.sources))
+
+
+def _says_the_same(one: Diagnostic, other: Diagnostic) -> bool:
+    same_text = one.message == other.message and one.code == other.code
+    return same_text and one.place == other.place
 
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:

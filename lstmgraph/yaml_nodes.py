@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmgraph.diagnostics import Span
+from lstmgraph.rendering.excerpts import source_lines
+from lstmgraph.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +89,7 @@ class _Composer:
         self.events = events
         self.empty_is_null = empty_is_null
         self.anchors: dict[str, YamlNode | None] = {}  # None while the node is still open
+        self.anchored: dict[str, Span] = {}
 
     def document(self) -> YamlNode:
         next(self.events)  # stream start
@@ -116,6 +119,7 @@ class _Composer:
             raise YamlMistake("L108", message, _span(event), "write fewer levels")
         if event.anchor:
             self.anchors[event.anchor] = None
+            self.anchored[event.anchor] = _span(event)
         node = self.fresh_node(event, depth)
         if event.anchor:
             self.anchors[event.anchor] = node
@@ -140,13 +144,16 @@ class _Composer:
 
     def alias(self, event: Any) -> YamlNode:
         if event.anchor not in self.anchors:
-            message = f"no anchor &{event.anchor} stands before this alias"
+            near = nearest(event.anchor, self.anchors)
+            meant = f"; did you mean '*{near}'?" if near else ""
+            message = f"no anchor &{event.anchor} stands before this alias{meant}"
             hint = f"write `&{event.anchor}` where the value is first written, or write it out here"
             raise YamlMistake("L110", message, _span(event), hint)
         node = self.anchors[event.anchor]
         if node is None:
             message = f"the alias *{event.anchor} stands inside what it names"
-            raise YamlMistake("L110", message, _span(event), "write the value out")
+            notes = ((f"&{event.anchor} names what begins here", self.anchored[event.anchor]),)
+            raise YamlMistake("L110", message, _span(event), "write the value out", notes=notes)
         return node
 
 
@@ -162,14 +169,21 @@ def _short_tag(tag: str) -> str:
 
 def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     mark = error.problem_mark or error.context_mark
-    lines = text.splitlines()
+    lines = source_lines(text)
+    if not lines[-1]:  # after the last line break
+        lines.pop()
     if mark and error.context_mark and mark.line >= len(lines):
         mark = error.context_mark  # at the end of the text: what began is shown, not what is not
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if lines and line > len(lines):
         line, column = len(lines), len(lines[-1]) + 1
     problem = error.problem or str(error)
-    message = f"{problem} ({error.context})" if error.context else problem
+    context = error.context_mark
+    notes: tuple[tuple[str, Span], ...] = ()
+    if error.context and context and (context.line + 1, context.column + 1) != (line, column):
+        begin = Span(context.line + 1, context.column + 1, context.line + 1, context.column + 2)
+        notes = ((error.context, begin),)
+    message = f"{problem} ({error.context})" if error.context and not notes else problem
     hint = None
     if line <= len(lines) and "\t" in lines[line - 1]:
         hint = "indent with spaces: YAML does not allow tabs"
@@ -179,7 +193,8 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
         hint = "close the bracket, or put a comma between the entries"
     elif "expected key" in problem or "expected <block end>" in problem:
         hint = "indent this line as the lines beside it, or close the quotes above it"
-    return YamlMistake("L104", f"not YAML: {message}", Span(line, column, line, column + 1), hint)
+    span = Span(line, column, line, column + 1)
+    return YamlMistake("L104", f"not YAML: {message}", span, hint, notes=notes)
 
 
 def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake:
@@ -190,7 +205,7 @@ def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake
 
 
 def _bad_character(text: str, position: int, code: int) -> YamlMistake:
-    line = text.count("\n", 0, position) + 1
-    column = position - text.rfind("\n", 0, position)
+    before = source_lines(text[:position])
+    line, column = len(before), len(before[-1]) + 1
     message = f"not YAML: the character #x{code:04x} is not allowed"
     return YamlMistake("L104", message, Span(line, column, line, column + 1))

@@ -257,9 +257,9 @@ def test_set_puts_a_value_in() -> None:
 def test_a_wrong_value_is_shown_in_the_option() -> None:
     result = invoke("validate", FORECASTER, "--set", "layers.encoder.units=many")
     assert result.exit_code == 1
-    head, line, caret, _ = result.stderr.splitlines()
+    head, line, caret, note, *_ = result.stderr.splitlines()
     assert head.startswith("--set layers.encoder.units:1:22: error[L204]: 'units' must be")
-    assert line == "  1 | layers.encoder.units=many"
+    assert line == "   1 | layers.encoder.units=many"
     assert caret.index("^") == line.index("many")
 
 

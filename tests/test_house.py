@@ -64,9 +64,9 @@ ROOMS = (
     ("graph",),
     ("recipe", "data_recipe"),
     ("catalogue",),
-    ("schema_messages",),
-    ("wording",),
+    ("schema_messages", "schema_mistakes"),
     ("yaml_nodes", "yaml_values"),
+    ("wording",),
     ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
