@@ -106,7 +106,7 @@ def _check_rows(
             f"the model is built for batches of {fixed} rows (`batch_size` under `runtime:`), and "
             f"is trained with {training.batch_size}",
             hint="leave `batch_size` under `training:` out: it is that of `runtime:`",
-            notes=(document.note(("runtime", "batch_size"), "it is built for these"),),
+            notes=(document.note(("runtime", "batch_size"), "it is built for this number"),),
         )
 
 

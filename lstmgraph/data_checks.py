@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.data_needs import Needs, data_needs
 from lstmgraph.data_recipe import (
-    CHRONOLOGICAL,
     HORIZON,
     WINDOW,
     Columns,
     DataDeclaration,
 )
 from lstmgraph.data_shapes import check_shapes, entry_mistakes
+from lstmgraph.data_split_checks import check_split
 from lstmgraph.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_windows(data, document)
         check_shapes(data, needs, document)
         _check_answers(data, document)
-    _check_split(data, graph, document)
+    check_split(data, graph, document)
 
 
 def _check_nothing_about_columns(document: Document) -> None:
@@ -138,9 +138,9 @@ def _check_windows(data: DataDeclaration, document: Document) -> None:
             f"is longer than the history, {window.history}", "write a smaller `min_history:`",
             document.note(("data", "window", "history"), "the history is set here"),
         )  # fmt: skip
+    notes = [document.note(("data", "window"), "the window is set here")] if window else []
     for entry in data.all_columns:
         for key, message, hint in entry_mistakes(entry, data):
-            notes = () if window is None else (document.note(("data", "window"), "the window"),)
             _report_window(document, (*entry.path[1:], key), message, hint, *notes)
 
 
@@ -168,39 +168,3 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
                     hint="read it with `steps: history`, or with `lag: 1`, one step late",
                     notes=(document.note(answers[column], "it is a target here"),),
                 )
-
-
-def _check_split(data: DataDeclaration, graph: Graph, document: Document) -> None:
-    split, window = data.split, data.window
-    written = document.data["data"].get("split", {})
-    kind: Path = ("data", "split", "kind")
-    windows: Path = ("data", "window")
-    mistakes: list[tuple[str, str, str, Path]] = []
-    taken = split.validation + split.test
-    if taken >= 1:
-        key = "validation" if "validation" in written else "test"
-        message = f"nothing is left to train on: validation and test take {taken:.0%}"
-        mistakes.append((key, message, "write smaller parts", ("data", "split", "test")))
-    if split.kind == CHRONOLOGICAL:
-        if "seed" in written:
-            message = "'seed' says nothing in a chronological split: nothing in it is random"
-            mistakes.append(("seed", message, "remove it, or write `kind: random`", kind))
-        if window and window.history is None:
-            message = "whole series have no order in time, and so no chronological split"
-            mistakes.append(("kind", message, "write `kind: random`", (*windows, "history")))
-    else:
-        if "gap" in written:
-            message = "'gap' says nothing in a random split: it has no order in time"
-            mistakes.append(("gap", message, "remove it, or write `kind: chronological`", kind))
-        if window and window.overlaps and not data.series:
-            message = "windows that share steps cannot be split at random: training would see "
-            mend = "`kind: chronological`, or a stride as long as the window"
-            mistakes.append(("kind", f"{message}what validates", f"write {mend}", windows))
-        if graph.carrying and not data.series and (split.validation or split.test or split.folds):
-            message = f"'{graph.carrying[0]}' carries its state from row to row, and rows that are "
-            message += "split at random do not follow each other"
-            carrying = ("layers", graph.by_name[graph.carrying[0]].layer, "initial_state")
-            mistakes.append(("kind", message, "write `kind: chronological`", carrying))
-    for key, message, hint, other in mistakes:
-        notes = (document.note(other, "this is why"),) if other in document.values else ()
-        document.report("L856", ("data", "split", key), message, hint=hint, notes=notes)

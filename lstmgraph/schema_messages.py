@@ -245,7 +245,7 @@ def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if error.validator_value == {}:  # `not: {}` admits nothing: a key known elsewhere, not here
         key = str(path[-1])
         hint = error.schema.get("description", "remove it")
-        notes = (((*path[:-1], EXCLUDED_BY.get(key, key)), "because of this"),)
+        notes = (((*path[:-1], EXCLUDED_BY.get(key, key)), "it has none beside this"),)
         message = f"'{key}' has no meaning here"
         yield SchemaMistake("L203", path, message, hint, at_key=True, notes=notes)
         return

@@ -167,6 +167,19 @@ def _short_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
+_BEGINNINGS = {
+    "while parsing a block mapping": "the mapping begins here",
+    "while parsing a flow mapping": "the mapping begins here",
+    "while parsing a block collection": "the list begins here",
+    "while parsing a flow sequence": "the list begins here",
+    "while scanning a plain scalar": "the value begins here",
+    "while scanning a quoted scalar": "the text begins here",
+    "while scanning a block scalar": "the text begins here",
+    "while scanning a simple key": "the key begins here",
+}
+"""What libyaml was at when it found no way on, and what stands there."""
+
+
 def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     mark = error.problem_mark or error.context_mark
     lines = source_lines(text)
@@ -182,7 +195,7 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     notes: tuple[tuple[str, Span], ...] = ()
     if error.context and context and (context.line + 1, context.column + 1) != (line, column):
         begin = Span(context.line + 1, context.column + 1, context.line + 1, context.column + 2)
-        notes = ((error.context, begin),)
+        notes = ((_BEGINNINGS.get(error.context, error.context), begin),)
     message = f"{problem} ({error.context})" if error.context and not notes else problem
     hint = None
     if line <= len(lines) and "\t" in lines[line - 1]:

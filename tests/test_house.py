@@ -49,7 +49,7 @@ ROOMS = (
     ("passes", "training_checks", "runtime_checks"),
     ("callback_checks", "search_checks"),
     ("data_checks",),
-    ("data_shapes",),
+    ("data_shapes", "data_split_checks"),
     ("data_needs",),
     ("metric_names",),
     ("expand", "further_ports"),
