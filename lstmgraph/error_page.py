@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAGE = "errors.md"
 
 _HEADING = re.compile(r"^### ([A-Z]\d{3}): (.+)\n", re.M)
-_END = re.compile(r"^##? ", re.M)
+_END = re.compile(r"^## [A-Z]", re.M)
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _FENCE = "```"
 

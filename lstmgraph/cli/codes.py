@@ -8,6 +8,7 @@ import typer
 
 from lstmgraph.cli.shared import Format, OutputFormat, print_json
 from lstmgraph.error_page import error_sections
+from lstmgraph.rendering.printable import printable
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -39,4 +40,4 @@ def _section(written: str) -> Section:
     if code in known:
         return known[code]
     near = did_you_mean(code, known) or "; `lstmgraph explain-code` lists all"
-    raise typer.BadParameter(f"there is no code '{written}'{near}", param_hint="CODE")
+    raise typer.BadParameter(f"there is no code '{printable(written)}'{near}", param_hint="CODE")
