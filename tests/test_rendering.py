@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "reports"
 HOW_TO_REGENERATE = "REGENERATE_GOLDEN=1 python -m pytest tests/test_rendering.py"
 SINGLE = "tests/recipes/invalid/single"
 SHOWN = (
@@ -284,6 +284,17 @@ def test_a_person_is_told_once_where_more_is_said() -> None:
     assert found.count("explain-code") == 1
     assert found.rstrip().endswith("`lstmgraph explain-code L304` says more.")
     assert "\x1b[1;31merror[L304]\x1b[0m" in found
+
+
+def test_letters_that_an_output_cannot_show_are_written_out(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("recipe: 1\nname: 日本\n", "utf-8")
+    program = "from lstmgraph.cli import main; main()"
+    command = [sys.executable, "-c", program, "validate", "--format", "github", str(path)]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    run = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (run.returncode, run.stderr) == (1, b"")
+    assert b"'\\u65e5\\u672c' is not a name" in run.stdout
 
 
 def _all(descriptor: int) -> Iterator[bytes]:

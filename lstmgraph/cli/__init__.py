@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -61,6 +62,8 @@ def options(
 
 def main() -> None:
     """The entry point ``lstmgraph``."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names in letters that the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
         sys.stdout.flush()

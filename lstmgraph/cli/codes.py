@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,4 +41,6 @@ def _section(written: str) -> Section:
     if code in known:
         return known[code]
     near = did_you_mean(code, known) or "; `lstmgraph explain-code` lists all"
+    if re.fullmatch(r"D\d{3}", code):
+        near = ": codes of data are listed in docs/data.md"
     raise typer.BadParameter(f"there is no code '{printable(written)}'{near}", param_hint="CODE")

@@ -58,8 +58,10 @@ def further_models(
                 written = written_model(graph, model, document)
                 own = [written] if written else []
         except GraphMistake as mistake:
-            derived = ((*model.path, "derive"), f"the model '{model.name}' is derived here")
-            mistake.report(document, *((derived,) if model.derive else ()))
+            derived = (*model.path, "derive")
+            is_written = derived in document.values  # and not asked for by `Recipe.derive`
+            note = (derived, f"the model '{model.name}' is derived here")
+            mistake.report(document, *((note,) if is_written else ()))
             continue
         found |= {each.name: each for each in own}
     return found
