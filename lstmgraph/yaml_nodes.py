@@ -174,10 +174,34 @@ _BEGINNINGS = {
     "while parsing a flow sequence": "the list begins here",
     "while scanning a plain scalar": "the value begins here",
     "while scanning a quoted scalar": "the text begins here",
+    "while parsing a quoted scalar": "the text begins here",
+    "while scanning a directive": "a line that begins with % is a directive",
     "while scanning a block scalar": "the text begins here",
     "while scanning a simple key": "the key begins here",
 }
 """What libyaml was at when it found no way on, and what stands there."""
+
+
+_MENDS = (
+    (
+        "mapping values are not allowed",
+        "a value that holds a colon needs quotes, or the line above is indented wrongly",
+    ),
+    ("expected ',' or", "close the bracket, or put a comma between the entries"),
+    ("expected node content", "close the bracket, or put a comma between the entries"),
+    ("expected key", "indent this line as the lines beside it, or close the quotes above it"),
+    (
+        "expected <block end>",
+        "indent this line as the lines beside it, or close the quotes above it",
+    ),
+    ("unexpected end of stream", "close the quotes that open here"),
+    ("cannot start any token", "put quotes around a value that begins with this character"),
+    ("unknown escape character", "write the backslash twice, or use single quotes"),
+    ("expected ':'", "write a colon and a space after the key"),
+    ("unknown directive name", "put quotes around text that begins with %"),
+    ("expected <document start>", "keep one recipe in a file, without `%` at the start of a line"),
+)
+"""Words of libyaml and PyYAML, and the mend."""
 
 
 def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
@@ -187,27 +211,28 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
         lines.pop()
     if mark and error.context_mark and mark.line >= len(lines):
         mark = error.context_mark  # at the end of the text: what began is shown, not what is not
+    if error.context_mark and "expected ':'" in (error.problem or ""):
+        mark = error.context_mark  # the key, and not the line after it
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if lines and line > len(lines):
         line, column = len(lines), len(lines[-1]) + 1
     problem = error.problem or str(error)
-    context = error.context_mark
-    notes: tuple[tuple[str, Span], ...] = ()
-    if error.context and context and (context.line + 1, context.column + 1) != (line, column):
-        begin = Span(context.line + 1, context.column + 1, context.line + 1, context.column + 2)
-        notes = ((_BEGINNINGS.get(error.context, error.context), begin),)
+    notes = _begins(error, (line, column))
     message = f"{problem} ({error.context})" if error.context and not notes else problem
-    hint = None
+    hint = next((mend for words, mend in _MENDS if words in problem), None)
     if line <= len(lines) and "\t" in lines[line - 1]:
         hint = "indent with spaces: YAML does not allow tabs"
-    elif "mapping values are not allowed" in problem:
-        hint = "a value that holds a colon needs quotes, or the line above is indented wrongly"
-    elif "expected ',' or" in problem or "expected node content" in problem:
-        hint = "close the bracket, or put a comma between the entries"
-    elif "expected key" in problem or "expected <block end>" in problem:
-        hint = "indent this line as the lines beside it, or close the quotes above it"
     span = Span(line, column, line, column + 1)
     return YamlMistake("L104", f"not YAML: {message}", span, hint, notes=notes)
+
+
+def _begins(error: yaml.MarkedYAMLError, shown: tuple[int, int]) -> tuple[tuple[str, Span], ...]:
+    """Where that begins which found no end, unless it is where the mistake is shown."""
+    mark = error.context_mark
+    if not error.context or not mark or (mark.line + 1, mark.column + 1) == shown:
+        return ()
+    span = Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+    return ((_BEGINNINGS.get(error.context, error.context), span),)
 
 
 def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake:
@@ -221,4 +246,5 @@ def _bad_character(text: str, position: int, code: int) -> YamlMistake:
     before = source_lines(text[:position])
     line, column = len(before), len(before[-1]) + 1
     message = f"not YAML: the character #x{code:04x} is not allowed"
-    return YamlMistake("L104", message, Span(line, column, line, column + 1))
+    hint = "remove it, or write it as an escape in double quotes"
+    return YamlMistake("L104", message, Span(line, column, line, column + 1), hint)
