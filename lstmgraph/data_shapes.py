@@ -66,7 +66,9 @@ def _check_lengths(
     if not isinstance(source, Columns) or source.steps != HISTORY:
         message = f"'{entry.source}' has no history{did_you_mean(entry.source, counted)}"
         hint = f"name one of: {', '.join(counted)}" if counted else "add `window:`"
-        document.report("L853", path, message, hint=hint)
+        made = ("data", "inputs", entry.source)
+        notes = (document.note(made, "it is made here"),) if made in document.values else ()
+        document.report("L853", path, message, hint=hint, notes=notes)
     if need and (need.shape != () or "int" not in need.dtype):
         document.report(
             "L854",

@@ -218,7 +218,9 @@ class _Builder:
         for key, merged in _merged_nodes(node):
             if not isinstance(merged, MappingNode):
                 hint = "write `<<: *anchor`, where the anchor is on a mapping"
-                mistake = YamlMistake("L113", "`<<` merges mappings only", key.span, hint)
+                notes = (("this is no mapping", merged.span),)
+                message = "`<<` merges mappings only"
+                mistake = YamlMistake("L113", message, key.span, hint, notes=notes)
                 self._note(mistake, path)
         return self._with_merged(node)
 
