@@ -93,7 +93,7 @@ def test_every_code_has_a_section_and_every_section_a_code() -> None:
     used = {
         code
         for path in (ROOT / "lstmgraph").rglob("*.py")
-        for code in re.findall(r'"(L\d{3})"', path.read_text("utf-8"))
+        for code in re.findall(r'"([LW]\d{3})"', path.read_text("utf-8"))
     }
     assert set(SECTIONS) == used
     assert list(SECTIONS) == sorted(SECTIONS)

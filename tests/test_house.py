@@ -49,12 +49,13 @@ ROOMS = (
     ("passes", "training_checks", "runtime_checks"),
     ("callback_checks", "search_checks"),
     ("data_checks",),
-    ("data_shapes",),
+    ("data_shapes", "data_split_checks"),
     ("data_needs",),
     ("metric_names",),
     ("expand", "further_ports"),
     ("layer_facts",),
     ("resolve",),
+    ("references", "ports", "stack_checks"),
     ("read_recipe", "read_data", "defaults"),
     ("overrides", "schema"),
     ("space",),
@@ -63,10 +64,10 @@ ROOMS = (
     ("graph",),
     ("recipe", "data_recipe"),
     ("catalogue",),
-    ("schema_messages",),
-    ("wording",),
+    ("schema_messages", "schema_mistakes"),
     ("yaml_nodes", "yaml_values"),
-    ("diagnostics", "tensors", "dtypes", "resources", "seeds"),
+    ("wording",),
+    ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
 
