@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("layers", "encoder", "units", 0)``."""
 
+ERROR = "error"
 WARNING = "warning"
 """The severity of what is legal and probably not meant."""
 
@@ -54,7 +55,7 @@ class Diagnostic:
     path: Path
     place: Place
     hint: str | None = None
-    severity: str = "error"
+    severity: str = ERROR
     """``error``, or ``warning`` for what is legal and probably not meant."""
     notes: tuple[Note, ...] = ()
 
@@ -98,15 +99,20 @@ class Diagnostics:
 
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All errors in the order of the text."""
-        return tuple(sorted(self.found, key=_position))
+        return tuple(sorted(self.found, key=position))
 
     def ordered_warnings(self) -> tuple[Diagnostic, ...]:
         """All warnings in the order of the text."""
-        return tuple(sorted(self.warnings, key=_position))
+        return tuple(sorted(self.warnings, key=position))
 
     def __bool__(self) -> bool:
         """Whether there is an error; warnings keep nothing from being compiled."""
         return bool(self.found)
+
+
+def as_errors(warnings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Warnings as the errors that they are where none is allowed; their codes stay."""
+    return tuple(replace(warning, severity=ERROR) for warning in warnings)
 
 
 class RecipeError(Exception):
@@ -160,6 +166,7 @@ def _excerpt(line: str, span: Span) -> list[str]:
     return [f"  {number} | {shown}", f"  {gutter} | {' ' * start}{'^' * width}"]
 
 
-def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+def position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+    """What diagnostics are sorted by: their places in the text."""
     span = diagnostic.place.span
     return (diagnostic.place.source, span.line, span.column, diagnostic.code)

@@ -12,6 +12,9 @@ from lstmgraph.document import Document, build_value
 from lstmgraph.wording import did_you_mean
 from lstmgraph.yaml_nodes import YamlMistake, compose
 
+OVERRIDE_SOURCE = "--set "
+"""What the names of sources begin with that are overrides."""
+
 Overrides = Mapping[str, Any] | Iterable[str]
 
 
@@ -58,7 +61,7 @@ def _one_escape(match: re.Match[str]) -> str:
 
 
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:
-    source = f"--set {dotted}"
+    source = f"{OVERRIDE_SOURCE}{dotted}"
     document.sources.pop(source, None)  # their order is that in which they were put in
     document.sources[source] = text
     parts: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))

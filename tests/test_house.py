@@ -43,6 +43,7 @@ ROOMS = (
     ("lowering",),
     ("runtime",),
     ("compiler",),
+    ("lint",),
     ("runtime_plan",),
     ("obstacles", "machine"),
     ("derive",),
@@ -65,7 +66,7 @@ ROOMS = (
     ("catalogue",),
     ("schema_messages",),
     ("wording",),
-    ("yaml_nodes", "yaml_values"),
+    ("yaml_nodes", "yaml_values", "yaml_comments"),
     ("diagnostics", "tensors", "dtypes", "resources", "seeds"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from lstmgraph.cli.shared import (
@@ -10,48 +12,66 @@ from lstmgraph.cli.shared import (
     RecipePath,
     RecipePaths,
     SetValues,
+    Strict,
     as_dicts,
+    checked_recipe,
     exit_code,
     load_recipe,
-    mistakes_in,
     print_json,
+    rendered_warnings,
 )
+from lstmgraph.diagnostics import RecipeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lstmgraph.api import Recipe
 
 
 def validate(
     recipes: RecipePaths,
     set_values: SetValues = None,
+    strict: Strict = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Check recipes and report every mistake in them. TensorFlow is not imported.
+    """Check recipes and report every mistake and warning. TensorFlow is not imported.
 
     Example: lstmgraph validate recipes/*.yaml
     """
-    results = [(path, mistakes_in(path, set_values or [])) for path in recipes]
+    results = [(path, checked_recipe(path, set_values or [], strict=strict)) for path in recipes]
+    errors = [found for _, found in results if isinstance(found, RecipeError)]
     if output_format is Format.json:
-        print_json(
+        files = [
             {
-                "ok": not any(error for _, error in results),
-                "files": [
-                    {"file": str(path), "ok": error is None, "diagnostics": as_dicts(error)}
-                    for path, error in results
-                ],
+                "file": str(path),
+                "ok": not isinstance(found, RecipeError),
+                "diagnostics": as_dicts(found),
             }
-        )
+            for path, found in results
+        ]
+        print_json({"ok": not errors, "files": files})
     else:
-        for path, error in results:
-            if error is None:
-                typer.echo(f"{path}: ok")
-            else:
-                typer.echo(str(error), err=True)
-    errors = [error for _, error in results if error]
+        for path, found in results:
+            _print_result(path, found)
     if errors:
         raise typer.Exit(max(exit_code(error) for error in errors))
+
+
+def _print_result(path: Path, found: Recipe | RecipeError) -> None:
+    if isinstance(found, RecipeError):
+        typer.echo(str(found), err=True)
+        return
+    count = len(found.warnings)
+    if count:
+        typer.echo(rendered_warnings(found), err=True)
+    counted = f", {count} warning{'s' if count > 1 else ''}" if count else ""
+    typer.echo(f"{path}: ok{counted}")
 
 
 def explain(
     recipe: RecipePath,
     set_values: SetValues = None,
+    strict: Strict = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
@@ -60,9 +80,10 @@ def explain(
 
     Example: lstmgraph explain recipes/store-forecaster.yaml
     """
-    explanation = load_recipe(recipe, set_values, output_format).explain()
+    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
+    explanation = loaded.explain()
     if output_format is Format.json:
-        print_json(explanation.as_dict())
+        print_json({**explanation.as_dict(), "warnings": as_dicts(loaded)})
     else:
         typer.echo(str(explanation))
 
@@ -80,7 +101,8 @@ def space(
     """
     loaded = load_recipe(recipe, set_values, output_format)
     if output_format is Format.json:
-        print_json({"recipe": loaded.name, **loaded.space().as_dict()})
+        own = {"recipe": loaded.name, **loaded.space().as_dict()}
+        print_json({**own, "warnings": as_dicts(loaded)})
     else:
         typer.echo(str(loaded.space()))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
+from lstmgraph.diagnostics import RecipeError, render_text
 from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
 
@@ -35,31 +35,41 @@ SetValues = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a recipe with warnings.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
 ]
 
 
-def load_recipe(path: Path, set_values: list[str] | None, output_format: Format) -> Recipe:
-    """Load a recipe; where it is wrong, say so and exit."""
+def load_recipe(
+    path: Path, set_values: list[str] | None, output_format: Format, *, strict: bool = False
+) -> Recipe:
+    """Load a recipe, and print its warnings; where it is wrong, say so and exit."""
     try:
-        return load(path, overrides=set_values or [])
+        recipe = load(path, overrides=set_values or [], strict=strict)
     except RecipeError as error:
         fail(error, output_format)
     except OverrideFormatError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
+    if recipe.warnings and output_format is Format.text:
+        typer.echo(rendered_warnings(recipe), err=True)
+    return recipe
 
 
-def mistakes_in(path: Path, set_values: list[str]) -> RecipeError | None:
-    """What is wrong with a recipe, or None."""
+def checked_recipe(path: Path, set_values: list[str], *, strict: bool) -> Recipe | RecipeError:
+    """A recipe, or what is wrong with it."""
     try:
-        load(path, overrides=set_values)
+        return load(path, overrides=set_values, strict=strict)
     except RecipeError as error:
         return error
     except OverrideFormatError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
-    return None
+
+
+def rendered_warnings(recipe: Recipe) -> str:
+    """The warnings of a recipe as text."""
+    return render_text(recipe.warnings, recipe._compiled.document.sources)
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
@@ -77,9 +87,9 @@ def exit_code(error: RecipeError) -> int:
     return COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG
 
 
-def as_dicts(error: RecipeError | None) -> list[dict[str, Any]]:
-    """Diagnostics as plain data."""
-    diagnostics: tuple[Diagnostic, ...] = error.diagnostics if error else ()
+def as_dicts(found: RecipeError | Recipe) -> list[dict[str, Any]]:
+    """What is wrong with a recipe, or its warnings, as plain data."""
+    diagnostics = found.diagnostics if isinstance(found, RecipeError) else found.warnings
     return [diagnostic.as_dict() for diagnostic in diagnostics]
 
 
