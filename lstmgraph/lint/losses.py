@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def check_logits(checked: Checked) -> None:
     """W751: probabilities under a loss of logits. W752: other numbers under one of probabilities.
 
-    Source: ``from_logits`` of ``keras/src/losses/losses.py``.
+    Source: ``from_logits`` of ``keras/src/losses/losses.py``; on TensorFlow ``_get_logits`` of
+    ``keras/src/backend/tensorflow/nn.py`` mends the first where nothing stands between.
     """
     for head in heads(checked):
         if head.loss not in CROSSENTROPIES or _has_one_class(head):
@@ -26,7 +27,7 @@ def check_logits(checked: Checked) -> None:
                 "W751",
                 (*head.path, "from_logits"),
                 f"the loss takes logits, and '{head.output}' gives probabilities "
-                f"({head.activation}): they would be squashed twice",
+                f"({head.activation})",
                 hint=f"remove `from_logits: true`, or the activation of '{head.node.layer}'",
             )
         elif not head.from_logits and head.activation in BEYOND_ONE:
