@@ -92,18 +92,17 @@ class Diagnostics:
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake or warning; an identical one is noted once."""
+        """Note one mistake or warning; identical ones are told once."""
         noted = self.warnings if diagnostic.severity == WARNING else self.found
-        if diagnostic not in noted:
-            noted.append(diagnostic)
+        noted.append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All errors in the order of the text."""
-        return tuple(sorted(self.found, key=position))
+        return tuple(sorted(dict.fromkeys(self.found), key=position))
 
     def ordered_warnings(self) -> tuple[Diagnostic, ...]:
         """All warnings in the order of the text."""
-        return tuple(sorted(self.warnings, key=position))
+        return tuple(sorted(dict.fromkeys(self.warnings), key=position))
 
     def __bool__(self) -> bool:
         """Whether there is an error; warnings keep nothing from being compiled."""

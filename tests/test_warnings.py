@@ -298,3 +298,24 @@ def test_strict_refuses_a_recipe_with_warnings(command: str, tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "error[W701]" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_shows_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (TESTS.parent / "docs" / "warnings.md").read_text("utf-8")
+    recipe = re.findall(r"```yaml\n(recipe: 1.*?)```", page, re.S)[0]
+    monkeypatch.chdir(tmp_path)
+    Path("warned.yaml").write_text(re.sub(r" +# lstmgraph.*", "", recipe), "utf-8")
+    result = runner.invoke(app, ["validate", "warned.yaml"])
+    assert f"```text\n{result.stderr}{result.stdout}```" in page
+
+
+def test_two_thousand_warnings_are_told_once_each() -> None:
+    layers = "\n".join(
+        f"  l{n}: {{type: lstm, input: frames, units: 2, recurrent_dropout: 0.2}}"
+        for n in range(2000)
+    )
+    text = f"recipe: 1\nname: many\ninputs: {{frames: {{shape: [time, 2]}}}}\nlayers:\n{layers}\n"
+    outputs = ", ".join(f"y{n}: l{n}" for n in range(2000))
+    assert codes(f"{text}outputs: {{{outputs}}}\n") == ["W701"] * 2000
