@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
     from lstmgraph.data.loading import Data
+    from lstmgraph.diagnostics import Diagnostic
     from lstmgraph.export import ExportReport
     from lstmgraph.report import Explanation
     from lstmgraph.space import Space
@@ -43,16 +44,20 @@ class Recipe:
         return self._compiled.declaration.description
 
     @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is legal and probably not meant: where something is searched, of its defaults."""
+        return self._compiled.warnings
+
+    @property
     def training(self) -> dict[str, Any] | None:
         """The ``training:`` section as plain data, defaults filled in; None where there is none."""
         section: dict[str, Any] | None = self._compiled.completed.get("training")
         return section
 
     def explain(self, machine: Machine | None = None) -> Explanation:
-        """Shape, dtype, parameters, mask, initial state and kernel of every call.
+        """Shape, dtype, parameters, mask, initial state and kernel of every call, without Keras.
 
-        And what each setting of ``runtime:`` does on `machine`: this one, where none is given.
-        TensorFlow is not imported. ``str()`` of the result is the table that the command prints.
+        And what ``runtime:`` does on `machine`: this one, by default. ``str()`` gives the table.
         """
         from lstmgraph.report import explain  # noqa: PLC0415 - only where it is shown
 
@@ -60,9 +65,9 @@ class Recipe:
 
     def resolved(self) -> str:
         """The recipe as YAML with every default written out; it builds the same model."""
-        from lstmgraph.resolved import resolved_yaml  # noqa: PLC0415 - only where it is written
+        from lstmgraph.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
 
-        return resolved_yaml(self._compiled.completed)
+        return resolved_recipe(self._compiled)
 
     def build(self) -> keras.Model:
         """Build the model: a plain functional ``keras.Model`` of standard layers.
@@ -201,10 +206,7 @@ class Recipe:
         )
 
     def space(self) -> Space:
-        """Everything that the recipe leaves open with ``$search`` and ``$choose``.
-
-        ``str()`` of it is the table that ``lstmgraph space`` prints.
-        """
+        """What ``$search`` and ``$choose`` leave open; ``str()`` is what the command prints."""
         return self._compiled.collected.space
 
     def at(self, values: Mapping[str, Any]) -> Recipe:
@@ -244,11 +246,7 @@ class Recipe:
         return tune(tune_request(self._compiled, data, options))
 
     def hypermodel(self) -> keras_tuner.HyperModel:
-        """The recipe for keras-tuner: usable with every tuner of it.
-
-        Hyperparameters have the names of the dimensions, and the whole space is declared before
-        anything is built.
-        """
+        """The recipe for every tuner of keras-tuner; the whole space is declared before a build."""
         from lstmgraph.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
         return RecipeHyperModel(self._compiled)

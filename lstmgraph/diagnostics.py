@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.rendering.text import render_text
@@ -16,6 +16,7 @@ Path = tuple[str | int, ...]
 OPTION = "--set "
 """How the names of sources begin that are no files."""
 
+ERROR = "error"
 WARNING = "warning"
 """The severity of what is legal and probably not meant."""
 
@@ -64,7 +65,7 @@ class Diagnostic:
     path: Path
     place: Place
     hint: str | None = None
-    severity: str = "error"
+    severity: str = ERROR
     """``error``, or ``warning`` for what is legal and probably not meant."""
     notes: tuple[Note, ...] = ()
 
@@ -101,22 +102,26 @@ class Diagnostics:
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake or warning; what an alias repeats is noted once."""
+        """Note one mistake or warning; what an alias repeats is told once."""
         noted = self.warnings if diagnostic.severity == WARNING else self.found
-        if not any(_says_the_same(diagnostic, each) for each in noted):
-            noted.append(diagnostic)
+        noted.append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All errors in the order of the text."""
-        return tuple(sorted(self.found, key=_position))
+        return _ordered(self.found)
 
     def ordered_warnings(self) -> tuple[Diagnostic, ...]:
         """All warnings in the order of the text."""
-        return tuple(sorted(self.warnings, key=_position))
+        return _ordered(self.warnings)
 
     def __bool__(self) -> bool:
         """Whether there is an error; warnings keep nothing from being compiled."""
         return bool(self.found)
+
+
+def as_errors(warnings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Warnings as the errors that they are where none is allowed; their codes stay."""
+    return tuple(replace(warning, severity=ERROR) for warning in warnings)
 
 
 class RecipeError(Exception):
@@ -134,11 +139,15 @@ class RecipeError(Exception):
         return (type(self), (self.diagnostics, self.sources))
 
 
-def _says_the_same(one: Diagnostic, other: Diagnostic) -> bool:
-    same_text = one.message == other.message and one.code == other.code
-    return same_text and one.place == other.place
+def _ordered(noted: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """In the order of the text; of those that say the same of the same place, the first."""
+    different: dict[tuple[str, str, Place], Diagnostic] = {}
+    for each in noted:
+        different.setdefault((each.code, each.message, each.place), each)
+    return tuple(sorted(different.values(), key=position))
 
 
-def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+def position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+    """What diagnostics are sorted by: their places in the text."""
     span = diagnostic.place.span
     return (diagnostic.place.source, span.line, span.column, diagnostic.code)

@@ -79,6 +79,22 @@ def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
     return Resolution(order, sound, frozenset(resolver.broken), models)
 
 
+def read_layers(resolution: Resolution) -> frozenset[str]:
+    """Names of the layers that an output or a further model is computed from, masks included."""
+    layers = {layer.name: layer for layer in resolution.order}
+    waiting = [reference.layer for reference in resolution.outputs.values()]
+    for model in resolution.models.values():
+        waiting += [reference.layer for reference in (*model.inputs, *model.outputs.values())]
+        waiting += model.initial_state
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in layers and name not in found:
+            found.add(name)
+            waiting += [reference.layer for reference in references(layers[name])]
+    return frozenset(found)
+
+
 class _Resolver:
     def __init__(self, recipe: RecipeDeclaration, document: Document) -> None:
         self.recipe = recipe

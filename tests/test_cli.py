@@ -212,7 +212,8 @@ def test_explain_as_json() -> None:
     result = invoke("explain", FORECASTER, "--format", "json")
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    assert list(report) == ["recipe", "inputs", "layers", "outputs", "runtime", "models", "totals"]
+    keys = ["recipe", "inputs", "layers", "outputs", "runtime", "models", "totals", "warnings"]
+    assert list(report) == keys
     assert report["recipe"] == "store-forecaster"
     by_name = {row["name"]: row for row in report["layers"]}
     assert by_name["decoder"]["shape"] == ["batch", 24, 64]
@@ -351,7 +352,7 @@ def test_build_writes_three_files_into_a_new_folder(built: tuple[Path, Result]) 
     folder, result = built
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    assert list(report) == ["files", "explanation"]
+    assert list(report) == ["files", "explanation", "warnings"]
     assert list(report["files"]) == ["model", "config", "resolved"]
     names = [f"speaker-classifier.{end}" for end in ("config.json", "keras", "resolved.yaml")]
     assert sorted(path.name for path in folder.iterdir()) == names

@@ -43,6 +43,7 @@ ROOMS = (
     ("lowering",),
     ("runtime",),
     ("compiler",),
+    ("lint",),
     ("runtime_plan",),
     ("obstacles", "machine"),
     ("derive",),
@@ -65,7 +66,7 @@ ROOMS = (
     ("recipe", "data_recipe"),
     ("catalogue",),
     ("schema_messages", "schema_mistakes"),
-    ("yaml_nodes", "yaml_values"),
+    ("yaml_nodes", "yaml_values", "yaml_comments"),
     ("wording",),
     ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
 )

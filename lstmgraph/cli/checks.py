@@ -13,6 +13,8 @@ from lstmgraph.cli.shared import (
     RecipePath,
     RecipePaths,
     SetValues,
+    Strict,
+    as_dicts,
     checked_file,
     exit_code,
     load_recipe,
@@ -23,15 +25,17 @@ from lstmgraph.cli.shared import (
 def validate(
     recipes: RecipePaths,
     set_values: SetValues = None,
+    strict: Strict = False,
     output_format: Annotated[
         CheckFormat, typer.Option("--format", help="How to print the result.")
     ] = CheckFormat.text,
 ) -> None:
-    """Check recipes and report every mistake in them. TensorFlow is not imported.
+    """Check recipes and report every mistake and warning. TensorFlow is not imported.
 
     Example: lstmgraph validate recipes/*.yaml
     """
-    files = [checked_file(path, set_values or []) for path in sorted(set(recipes))]
+    every = sorted(set(recipes))
+    files = [checked_file(path, set_values or [], strict=strict) for path in every]
     print_report(files, output_format)
     raise typer.Exit(exit_code(files))
 
@@ -39,6 +43,7 @@ def validate(
 def explain(
     recipe: RecipePath,
     set_values: SetValues = None,
+    strict: Strict = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
@@ -47,9 +52,10 @@ def explain(
 
     Example: lstmgraph explain recipes/store-forecaster.yaml
     """
-    explanation = load_recipe(recipe, set_values, output_format).explain()
+    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
+    explanation = loaded.explain()
     if output_format is Format.json:
-        print_json(explanation.as_dict())
+        print_json({**explanation.as_dict(), "warnings": as_dicts(loaded)})
     else:
         typer.echo(str(explanation))
 
@@ -67,7 +73,8 @@ def space(
     """
     loaded = load_recipe(recipe, set_values, output_format)
     if output_format is Format.json:
-        print_json({"recipe": loaded.name, **loaded.space().as_dict()})
+        own = {"recipe": loaded.name, **loaded.space().as_dict()}
+        print_json({**own, "warnings": as_dicts(loaded)})
     else:
         typer.echo(str(loaded.space()))
 

@@ -39,41 +39,50 @@ SetValues = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a recipe with warnings.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
 ]
 
 
-def load_recipe(path: Path, set_values: list[str] | None, output_format: Format) -> Recipe:
-    """Load a recipe; where it is wrong, say so and exit."""
+def load_recipe(
+    path: Path, set_values: list[str] | None, output_format: Format, *, strict: bool = False
+) -> Recipe:
+    """Load a recipe, and print its warnings; where it is wrong, say so and exit."""
     try:
-        return _load(path, set_values or [])
+        recipe = _load(path, set_values or [], strict=strict)
     except RecipeError as error:
         fail(error, output_format)
+    if recipe.warnings and output_format is Format.text:
+        print_diagnostics(_with_warnings(path, recipe))
+    return recipe
 
 
-def checked_file(path: Path, set_values: list[str]) -> CheckedFile:
-    """A recipe file, and what is wrong with it."""
+def checked_file(path: Path, set_values: list[str], *, strict: bool) -> CheckedFile:
+    """A recipe file, and what is wrong with it, or its warnings."""
     try:
-        _load(path, set_values)
+        return _with_warnings(path, _load(path, set_values, strict=strict))
     except RecipeError as error:
         return CheckedFile(str(path), error.diagnostics, error.sources)
-    return CheckedFile(str(path))
 
 
-def _load(path: Path, set_values: list[str]) -> Recipe:
+def _load(path: Path, set_values: list[str], *, strict: bool) -> Recipe:
     try:
-        return load(path, overrides=set_values)
+        return load(path, overrides=set_values, strict=strict)
     except OverrideFormatError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
+
+
+def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
+    return CheckedFile(str(path), recipe.warnings, recipe._compiled.document.sources)
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
     """Print what is wrong with a recipe, and exit."""
     found = CheckedFile("", error.diagnostics, error.sources)
     if output_format is Format.json:
-        print_json({"ok": False, "diagnostics": [each.as_dict() for each in found.diagnostics]})
+        print_json({"ok": False, "diagnostics": as_dicts(error)})
     else:
         print_diagnostics(found)
         print_where_more_is_said([found])
@@ -86,6 +95,12 @@ def exit_code(files: Iterable[CheckedFile]) -> int:
     if "L101" in codes:
         return COMMAND_LINE_IS_WRONG
     return RECIPE_IS_WRONG if codes else 0
+
+
+def as_dicts(found: RecipeError | Recipe) -> list[dict[str, Any]]:
+    """What is wrong with a recipe, or its warnings, as plain data."""
+    diagnostics = found.diagnostics if isinstance(found, RecipeError) else found.warnings
+    return [diagnostic.as_dict() for diagnostic in diagnostics]
 
 
 def print_json(value: Any) -> None:

@@ -9,13 +9,12 @@ from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, Node, Port, Recurrence, StateSpec
 from lstmgraph.passes.remarks import of_dtype, of_tensor, of_units
 from lstmgraph.passes.shapes import is_static
-from lstmgraph.recipe import FromStatic, MaskFrom, Split
+from lstmgraph.recipe import FromStatic, Split
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
     from lstmgraph.recipe import StateForm
 
@@ -26,7 +25,7 @@ SUMS = frozenset({"Add", "Average"})
 
 
 def check_graph(graph: Graph, document: Document) -> Graph:
-    """Report states that do not fit, and layers that no output needs.
+    """Report states that do not fit.
 
     Parts of a layer that no output needs, such as the sum of a stack of which only the states are
     read, are no part of the Keras model, and so not of the graph that is returned.
@@ -41,8 +40,8 @@ def check_graph(graph: Graph, document: Document) -> Graph:
             _check_sum(graph, node, specs, document)
     if document.diagnostics:  # a part can look unused because what reads it is wrong
         return graph
-    _check_used(graph, document)
     needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values()])
+    needed |= graph.given_states
     return graph.with_nodes([node for node in graph.nodes if node.name in needed])
 
 
@@ -130,27 +129,6 @@ def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Docume
         declared = of_dtype if spec.rank == 2 else of_tensor
         notes = (document.note(*declared(graph, port, spec)),)
         document.report("L609", reference.path, message, hint=hint, notes=notes)
-
-
-def _check_used(graph: Graph, document: Document) -> None:
-    needed = needed_names(graph, graph.outputs.values())
-    used_layers = {node.layer for node in graph.nodes if node.name in needed}
-    unused: list[tuple[str, Path]] = [
-        ("layer", ("layers", name)) for name in graph.stacks if name not in used_layers
-    ]
-    unused += [
-        ("input", tensor.path)
-        for tensor in graph.inputs.values()
-        if tensor.name not in needed and not tensor.made
-    ]
-    masks = {n.mask_form.source.layer for n in graph.nodes if isinstance(n.mask_form, MaskFrom)}
-    for what, path in unused:
-        message = f"no output needs the {what} '{path[-1]}'"
-        hint = f"read it, or remove the {what}"
-        if path[-1] in masks:
-            message = f"only the mask of '{path[-1]}' is read, and no output needs the {what}"
-            hint = "read its output too, or write the mask itself, such as `mask: {value: 0.0}`"
-        document.report("L305", path, message, hint=hint, at_key=True)
 
 
 def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:

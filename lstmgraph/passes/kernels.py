@@ -45,7 +45,7 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
         return Kernel("unrolled", reason)
     if choice == "standard":
         return Kernel("standard", "`kernel: standard`")
-    obstacles = list(_cudnn_obstacles(node, used))
+    obstacles = list(cudnn_obstacles(node, used))
     if not obstacles and graph.compiled_by_xla and choice == "auto":
         return Kernel("standard", "`xla: true`, and XLA cannot compile cuDNN")
     if not obstacles:
@@ -92,7 +92,7 @@ def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> No
         )
 
 
-def _cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:
+def cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:
     """What keeps `node` from cuDNN: the argument at fault, and the reason."""
     arguments = node.arguments
     if arguments["unroll"]:
