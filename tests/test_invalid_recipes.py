@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def mistakes(source: str | Path, **overrides: object) -> tuple[Diagnostic, ...]:
     return ()
 
 
+@cache
+def mistakes_in(path: Path) -> tuple[Diagnostic, ...]:
+    """Those of a file under recipes/invalid, read once."""
+    return mistakes(path)
+
+
 def place(found: Diagnostic | Note) -> str:
     return f"{found.place.span.line}:{found.place.span.column}"
 
@@ -55,7 +62,7 @@ def place(found: Diagnostic | Note) -> str:
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_reports_exactly_what_is_wrong(path: Path) -> None:
     expected = expectations(path)
-    found = mistakes(path)
+    found = mistakes_in(path)
     assert [(d.code, place(d)) for d in found] == [(e["code"], e["place"]) for e in expected]
     for diagnostic, wanted in zip(found, expected, strict=True):
         assert wanted["fragment"] in f"{diagnostic.message} {diagnostic.hint or ''}"
@@ -67,19 +74,14 @@ def test_reports_exactly_what_is_wrong(path: Path) -> None:
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_notes_point_at_the_other_places(path: Path) -> None:
     expected = [(e["place"], e["message"]) for e in NOTE.finditer(path.read_text("utf-8"))]
-    found = mistakes(path)
+    found = mistakes_in(path)
     notes = [note for diagnostic in found for note in diagnostic.notes]
     assert [(place(note), note.message) for note in notes] == expected
     for diagnostic in found:
         places = [diagnostic.place, *(note.place for note in diagnostic.notes)]
         assert len(set(places)) == len(places)
-
-
-def test_no_message_says_a_line_in_words() -> None:
-    """Lines belong to notes, which editors and terminals can jump to."""
-    for path in INVALID:
-        for found in mistakes(path):
-            assert not re.search(r"\bline \d", f"{found.message} {found.hint}"), path
+        # Lines belong to notes, which editors and terminals can jump to.
+        assert not re.search(r"\bline \d", f"{diagnostic.message} {diagnostic.hint}")
 
 
 def test_what_an_alias_repeats_is_said_once() -> None:
