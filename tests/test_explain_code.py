@@ -111,9 +111,9 @@ def test_every_section_is_under_the_chapter_of_its_digit() -> None:
     chapter = ""
     for line in PAGE.splitlines():
         if line.startswith("## "):
-            chapter = line[3:5]
+            chapter = line[3:5].replace("x", "")
         elif line.startswith("### "):
-            assert line[4:6] == chapter, line
+            assert chapter and line[4:].startswith(chapter), line
 
 
 def test_anchors_are_those_of_the_contents() -> None:

@@ -312,7 +312,7 @@ def _all(descriptor: int) -> Iterator[bytes]:
 # Warnings, and values from the command line
 
 WARNING = Diagnostic(
-    "L305", "50% unused, really: yes", (), Place("a,b.yaml", Span(2, 3, 2, 6)), "a\nb", "warning"
+    "W301", "50% unused, really: yes", (), Place("a,b.yaml", Span(2, 3, 2, 6)), "a\nb", "warning"
 )
 OPTION = Diagnostic("L204", "wrong", (), Place("--set layers.a.units", Span(1, 16, 1, 20)))
 SEVERAL_LINES = Diagnostic("L104", "wrong", (), Place("a.yaml", Span(2, 3, 4, 1)))
@@ -330,7 +330,7 @@ NOTED = Diagnostic(
     [
         (
             WARNING,
-            "::warning file=a%2Cb.yaml,line=2,endLine=2,col=3,endColumn=5,title=L305"
+            "::warning file=a%2Cb.yaml,line=2,endLine=2,col=3,endColumn=5,title=W301"
             "::50%25 unused, really: yes%0Ahelp: a\\nb",
         ),
         (OPTION, "::error file=r.yaml,title=L204::--set layers.a.units: wrong"),
@@ -419,7 +419,7 @@ def test_sarif_of_a_warning_and_of_a_value_from_the_command_line() -> None:
     assert option["message"]["text"] == "--set layers.a.units: wrong"
     assert option["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": "r.yaml"}}}]
     levels = {rule["id"]: rule["defaultConfiguration"]["level"] for rule in _rules(run)}
-    assert levels == {"L204": "error", "L305": "warning"}
+    assert levels == {"L204": "error", "W301": "warning"}
 
 
 def test_sarif_of_an_absolute_path_with_a_space() -> None:
