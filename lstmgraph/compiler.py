@@ -83,9 +83,15 @@ def compile_document(document: Document) -> CompiledRecipe:
     silences = read_silences(document)
     if compiled is None or document.diagnostics:
         raise _error(document)
+<<<<<<< HEAD
     alone = not any(source.startswith(OPTION) for source in document.sources)
     is_whole = alone and not collected.is_searched
     return _linted(compiled, document, silences, is_whole=is_whole)
+=======
+    other = any(source.startswith(OVERRIDE_SOURCE) for source in document.sources)
+    judged = None if other or collected.is_searched else document.source
+    return _linted(compiled, document, silences, judged)
+>>>>>>> warnings
 
 
 def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
@@ -113,7 +119,7 @@ def _at(document: Document, collected: Collected, values: Mapping[str, Any]) -> 
     concrete = _checked(filled, Collected(), filled)
     if concrete is None or filled.diagnostics:
         raise _error(filled)
-    return _linted(concrete, document, read_silences(filled), is_whole=False)
+    return _linted(concrete, document, read_silences(filled), None)
 
 
 def _checked(document: Document, collected: Collected, written: Document) -> CompiledRecipe | None:
@@ -149,7 +155,7 @@ def _graph(declaration: RecipeDeclaration, resolution: Resolution, document: Doc
 
 
 def _linted(
-    compiled: CompiledRecipe, written: Document, silences: list[Silence], *, is_whole: bool
+    compiled: CompiledRecipe, written: Document, silences: list[Silence], judged: str | None
 ) -> CompiledRecipe:
     # The document may be compiled again, with something else in it: it keeps no warning of a rule.
     found = Diagnostics(warnings=[*compiled.document.diagnostics.warnings])
@@ -160,7 +166,7 @@ def _linted(
         replace(compiled.document, diagnostics=found),
         names_in_searches(written.data),
     )
-    warnings, silenced = heard(find_warnings(checked), silences, is_whole=is_whole)
+    warnings, silenced = heard(find_warnings(checked), silences, judged)
     return replace(compiled, warnings=warnings, silenced=silenced)
 
 

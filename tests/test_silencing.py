@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
+from lstmgraph.compiler import compile_document
+from lstmgraph.document import parse_document
 from lstmgraph.yaml_comments import comments
 
 DROPPED = """
@@ -132,6 +134,13 @@ def test_a_set_cannot_be_silenced() -> None:
     assert codes(text, **{"layers.voice.recurrent_dropout": 0.3}) == ["W701"]
     override = "layers.voice.recurrent_dropout=0.3 # lstmgraph: ignore[W701] no comment at all"
     assert [w.code for w in lstmgraph.load(text, overrides=[override]).warnings] == ["W701"]
+
+
+def test_comments_of_a_base_need_not_silence_anything() -> None:
+    """What a base says is for all recipes on it, and this one may say something else."""
+    document = parse_document(with_header(DROPPED.replace(LINE, "")))
+    document.sources["base.yaml"] = f"{LINE}  # lstmgraph: ignore[W701] slow is fine\n"
+    assert compile_document(document).warnings == ()
 
 
 ONE_LINERS = [path for path in EXAMPLES if path.stem != "comment-without-a-use"]

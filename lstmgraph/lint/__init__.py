@@ -66,19 +66,19 @@ def find_warnings(checked: Checked) -> tuple[Diagnostic, ...]:
 
 
 def heard(
-    warnings: Iterable[Diagnostic], silences: list[Silence], *, is_whole: bool
+    warnings: Iterable[Diagnostic], silences: list[Silence], judged: str | None
 ) -> tuple[tuple[Diagnostic, ...], tuple[Silenced, ...]]:
     """The warnings that are given, in the order of the text, and those that comments silence.
 
     Args:
         warnings: all that were found.
         silences: the comments.
-        is_whole: whether the text alone made the warnings. Else a comment that silences nothing may
-            be for another value of a search, or for what a ``--set`` replaced: it gives no W101.
+        judged: the source whose comments must silence something, W101 otherwise. None where a
+            comment may be for another value of a search, or for what a ``--set`` replaced; those
+            of a base are for what the base says, which other recipes may keep.
     """
     loud, quiet = silenced(warnings, silences)
-    if is_whole:
-        loud += useless(silences, quiet)
+    loud += useless([each for each in silences if each.place.source == judged], quiet)
     return tuple(sorted(loud, key=position)), tuple(quiet)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.dtypes import compute_dtype, is_half
 from lstmgraph.graph import OUTPUT
 from lstmgraph.lint.checked import activation_of
+from lstmgraph.recipe import RecurrentDeclaration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def check_half_heads(checked: Checked) -> None:
     heads = {node.name for port in checked.graph.outputs.values() if (node := checked.head(port))}
     for node in checked.graph.nodes:
         dtype = compute_dtype(node.dtype_policy)
-        if node.recurrence or not node.is_layer or not is_half(dtype):
+        if not node.is_layer or not is_half(dtype) or _is_of_recurrent(checked, node):
             continue
         squashes = activation_of(node) in ("softmax", "sigmoid")
         if squashes or node.name in heads:
@@ -114,6 +115,11 @@ def check_batch_of_one(checked: Checked) -> None:
                 hint="write a larger `batch_size`, or `type: layer_normalization`",
                 at_key=True,
             )
+
+
+def _is_of_recurrent(checked: Checked, node: Node) -> bool:
+    """Whether the call is one of a recurrent layer: as outputs too, these follow their policy."""
+    return isinstance(checked.recipe.layers.get(node.layer), RecurrentDeclaration)
 
 
 def _rates(node: Node) -> Iterator[tuple[Path, float]]:

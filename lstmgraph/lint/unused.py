@@ -49,8 +49,8 @@ def check_unused(checked: Checked) -> None:
 
 def _unused_layers(checked: Checked) -> list[str]:
     graphs = (checked.graph, *checked.further)
-    used = {node.layer for graph in graphs for node in graph.nodes}
-    return [name for name in checked.recipe.layers if name not in used | checked.searched_names]
+    used = {node.layer for graph in graphs for node in graph.nodes} | checked.searched_names
+    return [name for name in checked.recipe.layers if name not in used]
 
 
 def _unused_inputs(checked: Checked) -> Iterator[str]:

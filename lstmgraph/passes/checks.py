@@ -40,8 +40,8 @@ def check_graph(graph: Graph, document: Document) -> Graph:
             _check_sum(graph, node, specs, document)
     if document.diagnostics:  # a part can look unused because what reads it is wrong
         return graph
-    needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values()])
-    needed |= graph.given_states
+    given = [Port(name) for name in graph.given_states]
+    needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values(), *given])
     return graph.with_nodes([node for node in graph.nodes if node.name in needed])
 
 
