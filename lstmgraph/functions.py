@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.api import Recipe
 from lstmgraph.compiler import compile_document
+from lstmgraph.compose import composed
 from lstmgraph.document import parse_document, read_document
-from lstmgraph.overrides import Overrides, apply_overrides
+from lstmgraph.embedded import MODEL_SUFFIX
 
 if TYPE_CHECKING:
     import keras
+
+    from lstmgraph.overrides import Overrides
 
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
@@ -31,11 +34,12 @@ def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
         OverrideFormatError: an override is not ``path=value``.
     """
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
-        document = parse_document(source)
+        whole = composed(parse_document(source), None, overrides)
     else:
-        document = read_document(Path(source))
-    apply_overrides(document, overrides)
-    return Recipe(compile_document(document))
+        path = Path(source)
+        folder = None if path.suffix == MODEL_SUFFIX else path.parent
+        whole = composed(read_document(path), folder, overrides)
+    return Recipe(compile_document(whole))
 
 
 def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lstmgraph.diagnostics import Diagnostic, Path, Place, Span
 from lstmgraph.document import Document, build_value
+from lstmgraph.origins import DELETE
 from lstmgraph.wording import did_you_mean
 from lstmgraph.yaml_nodes import YamlMistake, compose
 
@@ -85,7 +86,25 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
             Diagnostic(mistake.code, mistake.message, path, place, mistake.hint)
         )
         return
-    _assign(document.data, path, data)
+    if data == DELETE:
+        _delete(document, path, Place(source, Span(1, 1, 1, len(dotted) + 1)))
+    else:
+        _assign(document.data, path, data)
+
+
+def _delete(document: Document, path: Path, place: Place) -> None:
+    """``--set training=$delete``: as if the recipe did not say it."""
+    here = document.data
+    for part in path[:-1]:
+        here = here.get(part) if isinstance(here, dict) else None
+    if isinstance(here, dict) and path[-1] in here:
+        del here[path[-1]], document.values[path], document.keys[path]
+        document.origins.deleted[path] = place
+        return
+    near = did_you_mean(str(path[-1]), here) if isinstance(here, dict) else ""
+    message = f"there is no `{_dotted(path)}` in the recipe that could be deleted{near}"
+    hint = "the path names a key of a mapping, such as layers.encoder.dropout"
+    document.diagnostics.add(Diagnostic("L121", message, path, place, hint))
 
 
 def _through_alternatives(data: Any, path: Path) -> Path:
@@ -119,7 +138,7 @@ def _missing_parent(data: Any, path: Path) -> str | None:
         elif not isinstance(here, dict):
             return f"`{_dotted(path[:index])}` is a single value and has no `{part}`"
         elif part not in here:
-            if index == 0:
+            if index == 0 and part != "vars":
                 return None
             near = did_you_mean(str(part), [str(key) for key in here])
             return f"there is no `{_dotted(path[: index + 1])}` in the recipe{near}"
@@ -130,6 +149,8 @@ def _missing_parent(data: Any, path: Path) -> str | None:
             return f"the list `{_dotted(path[:-1])}` has no entry {last}"
     elif not isinstance(here, dict):
         return f"`{_dotted(path[:-1])}` is a single value and has no `{path[-1]}`"
+    elif path[:-1] == ("vars",) and path[-1] not in here:  # nothing could name a new one
+        return f"there is no `{_dotted(path)}` in the recipe{did_you_mean(str(path[-1]), here)}"
     return None
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, validators
 
-from lstmgraph.document import REPLACED
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 from lstmgraph.schema_messages import describe, without_cascades
 
@@ -44,8 +43,7 @@ def check_structure(
         )
         return None
     # What the text itself has wrong here is reported already, and stands in with another value.
-    in_text = {found.path for found in document.diagnostics.found if found.code in REPLACED}
-    replaced = in_text | broken
+    replaced = document.unread() | broken
     errors = recipe_validator().iter_errors(document.data)
     mistakes = [mistake for error in errors for mistake in describe(error)]
     at_fault = replaced | {mistake.path for mistake in mistakes}

@@ -56,6 +56,7 @@ ROOMS = (
     ("layer_facts",),
     ("resolve",),
     ("read_recipe", "read_data", "defaults"),
+    ("compose",),
     ("overrides", "schema"),
     ("space",),
     ("document",),
@@ -66,6 +67,7 @@ ROOMS = (
     ("schema_messages",),
     ("wording",),
     ("yaml_nodes", "yaml_values"),
+    ("origins",),
     ("diagnostics", "tensors", "dtypes", "resources", "seeds"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""

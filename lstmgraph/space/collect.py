@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import Diagnostic
-from lstmgraph.document import REPLACED
 from lstmgraph.space.dimensions import Condition, Dimension, Space
 from lstmgraph.space.leaves import (
     FormError,
@@ -112,11 +111,7 @@ class _Collector:
         self.found: dict[str, Dimension] = {}
         self.broken: set[Path] = set()
         # What the text has wrong already, such as `.inf`, stands in with another value.
-        self.unread = [
-            diagnostic.path
-            for diagnostic in document.diagnostics.found
-            if diagnostic.code in REPLACED
-        ]
+        self.unread = document.unread()
 
     def value(self, data: Any, here: Here) -> None:
         if isinstance(data, list):
@@ -240,7 +235,10 @@ class _Collector:
     def note(self, error: FormError, here: Here) -> None:
         """Nothing is compiled of what stands here, and nothing more is said of it."""
         place = self.document.place((*here.path, *error.where), at_key=error.at_key)
-        diagnostic = Diagnostic(error.code, error.message, here.target, place, error.hint)
+        notes = self.document.origins.notes((*here.path, *error.where), place)
+        diagnostic = Diagnostic(
+            error.code, error.message, here.target, place, error.hint, notes=notes
+        )
         self.document.diagnostics.add(diagnostic)
         self.broken.add(here.target)
 
