@@ -92,9 +92,7 @@ class Document:
         self.diagnostics.add(found)
 
 
-def read_document(
-    path: FilePath, parse: Callable[[str, str], Document] | None = None
-) -> Document:
+def read_document(path: FilePath, parse: Callable[[str, str], Document] | None = None) -> Document:
     """Read a recipe file. What is wrong with it is in the document's diagnostics.
 
     `parse` is ``parse_document``, or one that remembers what it has parsed.

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.overrides import Overrides
-
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
 

@@ -57,7 +57,7 @@ ROOMS = (
     ("resolve",),
     ("read_recipe", "read_data", "defaults"),
     ("compose",),
-    ("overrides", "schema"),
+    ("overrides", "schema", "schema_composition"),
     ("space",),
     ("document",),
     ("embedded",),

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from lstmgraph.overrides import Overrides
 
 
-def composed(
-    document: Document, folder: Path | None = None, overrides: Overrides = ()
-) -> Document:
+def composed(document: Document, folder: Path | None = None, overrides: Overrides = ()) -> Document:
     """`document` as one recipe that stands alone; what is wrong is in its diagnostics.
 
     Args:

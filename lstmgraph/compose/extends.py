@@ -17,7 +17,6 @@ from lstmgraph.yaml_nodes import MAX_BYTES
 
 if TYPE_CHECKING:
     from lstmgraph.compose.locate import Base
-    from lstmgraph.diagnostics import Path
 
 MAX_BASES = 20
 """Files under one recipe, and entries of one `extends`."""
@@ -25,7 +24,7 @@ MAX_CHAIN = 10
 """Files that extend each other in a row."""
 WAYS = "write `extends: bases/common.yaml`, `extends: preset:NAME`, or a list of these"
 _START = Span(1, 1, 1, 1)
-OWN_KEYS = ("extends", "name", "description")
+OWN_KEYS = ("extends", "recipe", "name", "description")
 """What a recipe says of itself alone, and none inherits."""
 
 
@@ -85,7 +84,6 @@ class _Bases:
     def __init__(self, recipe: Document, root: FilePath | None) -> None:
         self.root = root
         self.version = recipe.data.get("recipe")
-        self.version_place = recipe.place(("recipe",))
         self.layers: list[Document] = []
         self.sources: dict[str, str] = {}
         self.found: list[Diagnostic] = []
@@ -104,29 +102,33 @@ class _Bases:
         if not isinstance(document.data, dict):
             self.failed = True
             return
-        for entry, path in self.entries(document):
-            self.base(entry, path, document.place(path), folder)
+        for entry, place in self.entries(document):
+            self.base(entry, place, folder)
         own = without(document, *(("extends",) if len(self.open) == 1 else OWN_KEYS))
         self.layers.append(replace(own, diagnostics=Diagnostics(), origins=self.origins))
 
-    def entries(self, document: Document) -> list[tuple[str, Path]]:
+    def entries(self, document: Document) -> list[tuple[str, Place]]:
         """What stands under `extends:`, and where."""
-        written = document.data.get("extends", [])
-        several = written if isinstance(written, list) else [written]
-        at = [("extends", i) if isinstance(written, list) else ("extends",) for i in range(len(several))]
-        if "extends" in document.data and not several:
-            self.report("L131", document.place(("extends",)), "`extends` names nothing", WAYS)
+        if "extends" not in document.data:
+            return []
+        written, path = document.data["extends"], ("extends",)
+        if not isinstance(written, list):
+            several = [(written, document.place(path))]
+        else:
+            several = [(each, document.place((*path, i))) for i, each in enumerate(written)]
+        if not several:
+            self.report("L131", document.place(path), "`extends` names nothing", WAYS)
         if len(several) > MAX_BASES:
             message = f"`extends` names more than {MAX_BASES} files"
-            self.report("L134", document.place(("extends",)), message, "extend fewer files")
+            self.report("L134", document.place(path), message, "extend fewer files")
             return []
-        for entry, path in zip(several, at, strict=True):
+        for entry, place in several:
             if not isinstance(entry, str):
                 message = f"a base is named by text, not {shown(entry)}"
-                self.report("L131", document.place(path), message, WAYS)
-        return [(e, path) for e, path in zip(several, at, strict=True) if isinstance(e, str)]
+                self.report("L131", place, message, WAYS)
+        return [each for each in several if isinstance(each[0], str)]
 
-    def base(self, entry: str, path: Path, place: Place, folder: FilePath | None) -> None:
+    def base(self, entry: str, place: Place, folder: FilePath | None) -> None:
         """Take the file that `entry` names, where it can be read and was not taken yet."""
         try:
             base = locate(entry, folder, self.root)
@@ -152,7 +154,7 @@ class _Bases:
             message = f"a base must be a mapping, not {shown(document.data)}"
             self.report("L204", document.place(()), message, "write `key: value` pairs")
         version = document.data.get("recipe") if isinstance(document.data, dict) else None
-        if version is not None and version != self.version:
+        if None not in (version, self.version) and version != self.version:
             message = f"{shown(base.name)} is of version {version}, and this recipe is not"
             note = Note("the version of the base", document.place(("recipe",)))
             self.report("L135", place, message, "extend a base of the same `recipe:`", note)

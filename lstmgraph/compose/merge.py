@@ -72,9 +72,7 @@ class _Merging:
     mistaken: list[tuple[Path, list[str] | None]] = field(default_factory=list)
     """Where nothing is there to delete, and what is."""
 
-    def mapping(
-        self, lower: dict[str, Any], upper: dict[str, Any], path: Path
-    ) -> dict[str, Any]:
+    def mapping(self, lower: dict[str, Any], upper: dict[str, Any], path: Path) -> dict[str, Any]:
         data = {key: self.copied(value) for key, value in lower.items() if key not in upper}
         merged = {key: self.entry(lower, upper, key, path) for key in upper}
         # In the order of what is inherited, as if that had been edited.

@@ -49,7 +49,7 @@ class _Value:
     variables: tuple[Variable, ...]
 
 
-class _Mistake(Exception):
+class _Mistake(Exception):  # noqa: N818 - in a recipe, and no failure of the program
     """What is wrong with a value that names variables."""
 
     def __init__(self, code: str, message: str, hint: str | None, *notes: Note) -> None:
