@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
+    from lstmgraph.compose.blame import Blame
     from lstmgraph.data.loading import Data
     from lstmgraph.export import ExportReport
     from lstmgraph.report import Explanation
@@ -58,8 +59,23 @@ class Recipe:
 
         return explain(self._compiled, machine or this_machine())
 
+    def blame(self) -> Blame:
+        """For each value of the completed recipe, where it came from.
+
+        A default, a line of the recipe, of a base or of a preset, a ``--set``; and the variables
+        that it was made with. ``str()`` of it is what ``lstmgraph explain --blame`` prints.
+        """
+        from lstmgraph.compose.blame import blame  # noqa: PLC0415 - only where it is shown
+
+        compiled = self._compiled
+        searched = {dimension.target for dimension in compiled.collected.space.dimensions}
+        return blame(compiled.completed, compiled.document, searched)
+
     def resolved(self) -> str:
-        """The recipe as YAML with every default written out; it builds the same model."""
+        """The recipe as YAML with every default written out; it builds the same model.
+
+        It stands alone: what the recipe extends, and its variables, are written out too.
+        """
         from lstmgraph.resolved import resolved_yaml  # noqa: PLC0415 - only where it is written
 
         return resolved_yaml(self._compiled.completed)

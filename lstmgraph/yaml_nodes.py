@@ -166,6 +166,8 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
         hint = "indent with spaces: YAML does not allow tabs"
     elif "mapping values are not allowed" in problem:
         hint = "a value that holds a colon needs quotes, or the line above is indented wrongly"
+    elif "expected ',' or" in problem and line <= len(lines) and "${" in lines[line - 1]:
+        hint = 'between braces or brackets a variable needs quotes: `["${vars.NAME}", 3]`'
     elif "expected ',' or" in problem or "expected node content" in problem:
         hint = "close the bracket, or put a comma between the entries"
     elif "expected key" in problem or "expected <block end>" in problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from lstmgraph.cli.shared import (
@@ -16,6 +18,10 @@ from lstmgraph.cli.shared import (
     mistakes_in,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from lstmgraph.compose.blame import Blame
+    from lstmgraph.report import Explanation
 
 
 def validate(
@@ -53,6 +59,9 @@ def explain(
     recipe: RecipePath,
     set_values: SetValues = None,
     output_format: OutputFormat = Format.text,
+    blame: Annotated[
+        bool, typer.Option("--blame", help="Show where each value of the recipe came from.")
+    ] = False,
 ) -> None:
     """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
 
@@ -60,7 +69,8 @@ def explain(
 
     Example: lstmgraph explain recipes/store-forecaster.yaml
     """
-    explanation = load_recipe(recipe, set_values, output_format).explain()
+    loaded = load_recipe(recipe, set_values, output_format)
+    explanation: Blame | Explanation = loaded.blame() if blame else loaded.explain()
     if output_format is Format.json:
         print_json(explanation.as_dict())
     else:
