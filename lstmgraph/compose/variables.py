@@ -72,6 +72,7 @@ class _Substitution:
         self.written: dict[str, Any] = self.checked(written)
         self.known: dict[str, _Value | None] = {}  # None: wrong, and that is reported
         self.open: list[str] = []
+        self.used: set[str] = set()
         self.count = len(document.values)
 
     def checked(self, written: Any) -> dict[str, Any]:
@@ -91,6 +92,18 @@ class _Substitution:
         for name in self.written:
             self.value_of(name)
         self.document.data = self.filled(self.document.data, ())
+        if not self.document.diagnostics:
+            self.warn_of_unused()
+
+    def warn_of_unused(self) -> None:
+        """Of the recipe's own variables: a base may define more than each recipe needs."""
+        for name in self.written:
+            path: Path = (SECTION, name)
+            own = self.document.place(path).source == self.document.source
+            if own and name not in self.used:
+                message = f"nothing names `{SECTION}.{name}`"
+                hint = f"remove it, or write `${{{SECTION}.{name}}}` where it belongs"
+                self.document.warn("W102", path, message, hint=hint, at_key=True)
 
     # --- the variables ---
 
@@ -140,6 +153,7 @@ class _Substitution:
             meant = f"; did you mean '${{{SECTION}.{near}}}'?" if near else ""
             message = f"'${{{reference}}}' names no variable{meant}"
             raise _Mistake("L142", message, _WRITE)
+        self.used.add(name)
         if name in self.open:
             raise self.circle(name)
         if name not in self.written:
