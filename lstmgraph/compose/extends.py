@@ -155,7 +155,7 @@ class _Bases:
             self.report("L204", document.place(()), message, "write `key: value` pairs")
         version = document.data.get("recipe") if isinstance(document.data, dict) else None
         if None not in (version, self.version) and version != self.version:
-            message = f"{shown(base.name)} is of version {version}, and this recipe is not"
+            message = f"'{base.name}' is of version {version}, and this recipe is not"
             note = Note("the version of the base", document.place(("recipe",)))
             self.report("L135", place, message, "extend a base of the same `recipe:`", note)
         self.add(document, base.folder)
@@ -173,13 +173,15 @@ class _Bases:
         return message is None
 
     def report_circle(self, base: Base, place: Place, first: int) -> None:
-        """`base` is being read: the file that names it is, in the end, its own base."""
-        circle = self.open[first + 1 :]
-        notes = [Note(f"{shown(each.name)} is extended here", each.place) for each in circle]
-        message = f"{shown(base.name)} extends itself"
-        if len(circle) > 0:
-            message += f", through {listed([shown(each.name) for each in circle])}"
-        self.report("L133", place, message, "remove one of these entries", *notes)
+        """`base` is being read: the file that names it is, in the end, its own base.
+
+        The entries that lead to `place`, which every mistake in a base has for notes, are the rest
+        of the circle.
+        """
+        between = [f"'{each.name}'" for each in self.open[first + 1 :]]
+        through = f", through {listed(between)}" if between else ""
+        message = f"'{base.name}' extends itself{through}"
+        self.report("L133", place, message, "remove one of the entries that make the circle")
 
     def report(self, code: str, place: Place, message: str, hint: str, *notes: Note) -> None:
         self.failed = True
