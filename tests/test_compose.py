@@ -160,7 +160,7 @@ def test_name_and_description_are_the_recipe_s_own(folder: Path) -> None:
 def test_text_extends_presets_and_no_files() -> None:
     text = COMMON.replace("description:", "extends: preset:reproducible\ndescription:")
     assert lstmgraph.load(text)._compiled.declaration.runtime.seed == 7
-    with pytest.raises(RecipeError, match="no folder that 'common[.]yaml' could be in"):
+    with pytest.raises(RecipeError, match="no folder that"):
         lstmgraph.load(HEAD)
 
 
@@ -478,3 +478,24 @@ def test_every_reference_of_the_published_schema_leads_somewhere() -> None:
             assert isinstance(found_at(schema, part["$ref"]), dict | bool), part
         if isinstance(part, dict | list):
             waiting += part.values() if isinstance(part, dict) else part
+
+
+# --- the page ---
+
+PAGE = Path(lstmgraph.__file__).parents[1] / "docs" / "composition.md"
+EXAMPLES = PAGE.parent / "examples" / "composition"
+
+
+def test_the_page_shows_the_files() -> None:
+    page = PAGE.read_text("utf-8")
+    for path in EXAMPLES.rglob("*.yaml"):
+        assert f"```yaml\n{path.read_text('utf-8')}```" in page
+    listed = {name for name in preset_files() if f"| `preset:{name}` |" in page}
+    assert listed == set(preset_files())
+
+
+def test_the_page_shows_what_blame_says() -> None:
+    lines = PAGE.read_text("utf-8").split("```text\n")[1].split("```")[0].splitlines()
+    blamed = str(lstmgraph.load(EXAMPLES / "week-ahead.yaml").blame())
+    said = {" ".join(line.replace(f"{EXAMPLES}/", "").split()) for line in blamed.splitlines()}
+    assert {" ".join(line.split()) for line in lines} <= said

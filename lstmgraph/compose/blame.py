@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.compose.locate import PRESET
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lstmgraph.diagnostics import Path, Place
     from lstmgraph.document import Document
     from lstmgraph.origins import Variable
+    from lstmgraph.space.collect import Collected
 
 _SET = "--set "
 _WIDEST = 40
@@ -80,17 +81,23 @@ class Blame:
         return "\n".join(f"{row[0]:<{name}}  {row[1]:<{value}}  {row[2]}" for row in rows)
 
 
-def blame(completed: dict[str, Any], document: Document, searched: Container[Path]) -> Blame:
-    """Where the values of `completed` came from.
+class Completed(Protocol):
+    """What is read of a compiled recipe, which lies above this room."""
 
-    Args:
-        completed: a recipe's data with defaults.
-        document: what was completed: concrete, with its positions.
-        searched: paths of values that a search would try.
-    """
-    tracing = _Tracing(document, searched)
-    values = tuple(tracing.origin(path, value) for path, value in _leaves(completed, ()))
-    return Blame(str(completed["name"]), values)
+    @property
+    def completed(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def document(self) -> Document: ...  # noqa: D102
+    @property
+    def collected(self) -> Collected: ...  # noqa: D102
+
+
+def blame(recipe: Completed) -> Blame:
+    """Where the values of `recipe` came from; of what is searched, the defaults."""
+    searched = {dimension.target for dimension in recipe.collected.space.dimensions}
+    tracing = _Tracing(recipe.document, searched)
+    values = tuple(tracing.origin(path, value) for path, value in _leaves(recipe.completed, ()))
+    return Blame(str(recipe.completed["name"]), values)
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,10 @@ class _Tracing:
         if written is None:
             return Origin(path, value, "default", deleted=self.document.origins.deleted.get(path))
         place = self.document.place(written)
-        made = self.document.origins.of(written)
-        return Origin(path, value, self.source(written, place), place, made)
+        several = range(len(value)) if isinstance(value, list) else ()
+        at = [written, *((*written, index) for index in several)]
+        made = dict.fromkeys(each for one in at for each in self.document.origins.of(one))
+        return Origin(path, value, self.source(written, place), place, tuple(made))
 
     def source(self, path: Path, place: Place) -> str:
         if any(path[:end] in self.searched for end in range(1, len(path) + 1)):
