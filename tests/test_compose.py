@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ from lstmgraph.document import Document, parse_document
 from lstmgraph.resolved import recipe_yaml
 from lstmgraph.resources import preset_files
 from lstmgraph.schema import bundled_schema
+from lstmgraph.tuning.recipes import (
+    concrete_recipe,
+    read_payload,
+    recipe_identity,
+    recipe_payload,
+)
 
 COMMON = """\
 recipe: 1
@@ -283,7 +290,9 @@ def test_a_base_that_is_no_mapping(folder: Path) -> None:
 # --- bounds, and what is never read ---
 
 
-@pytest.mark.parametrize("entry", ["link.yaml", "linked/secret.yaml", "../secret.yaml"])
+@pytest.mark.parametrize(
+    "entry", ["link.yaml", "linked/secret.yaml", "../secret.yaml", "no/../../secret.yaml"]
+)
 def test_nothing_outside_of_the_folder_is_read(entry: str, tmp_path: Path) -> None:
     written(tmp_path / "secret.yaml", "runtime: {seed: 12345}\n")
     inside = tmp_path / "inside"
@@ -305,6 +314,21 @@ def test_a_link_to_itself_and_a_pipe_are_no_files(folder: Path) -> None:
     os.mkfifo(folder / "pipe.yaml")
     own = HEAD.replace("common.yaml", "[loop.yaml, pipe.yaml]")
     assert {d.code for d in mistakes(folder, own)} == {"L132"}
+
+
+@pytest.mark.parametrize("entry", ["x" * 300 + ".yaml", "x/" * 3000 + "y.yaml", "closed/a.yaml"])
+def test_a_path_that_the_system_refuses(entry: str, folder: Path) -> None:
+    (folder / "closed").mkdir(mode=0)
+    found = the_mistake(folder, HEAD.replace("common.yaml", entry))
+    assert (found.code, found.place.span.line) == ("L132", 3)
+
+
+@pytest.mark.parametrize(
+    "entry", ['"a\\0.yaml"', '"\\ud800.yaml"', '"a\\nb.yaml"', '" .yaml"', "'.yaml'"]
+)
+def test_odd_names_are_no_files(entry: str, folder: Path) -> None:
+    found = the_mistake(folder, HEAD.replace("common.yaml", entry))
+    assert found.code in {"L104", "L131", "L132"}
 
 
 def test_a_long_row_of_bases_is_refused(folder: Path) -> None:
@@ -380,7 +404,7 @@ def whole_of(folder: Path, *layers: dict[str, Any]) -> Document:
     return composed(document, folder)
 
 
-@examples(60)
+@examples(30)
 @given(layers=st.lists(LAYERS, min_size=1, max_size=4))
 def test_bases_merge_as_the_rule_says(
     tmp_path_factory: pytest.TempPathFactory, layers: list[dict[str, Any]]
@@ -398,7 +422,7 @@ def test_bases_merge_as_the_rule_says(
         assert _at(said, path) == _at(wanted, path) or isinstance(_at(wanted, path), dict)
 
 
-@examples(40)
+@examples(20)
 @given(st.lists(LAYERS, min_size=3, max_size=3))
 def test_merging_is_associative(layers: list[dict[str, Any]]) -> None:
     """So it does not matter whether a base is itself made of bases."""
@@ -410,7 +434,7 @@ def test_merging_is_associative(layers: list[dict[str, Any]]) -> None:
     assert overlay(overlay(a, b), c).data == overlay(a, overlay(b, c)).data == left
 
 
-@examples(30)
+@examples(10)
 @given(LAYERS)
 def test_extending_nothing_changes_nothing(layer: dict[str, Any]) -> None:
     assert composed(parse_document(recipe_yaml(layer))).data == layer
@@ -467,6 +491,11 @@ def test_the_published_schema_takes_parts_and_texts_in_place_of_values(folder: P
         assert published.is_valid(part)
 
 
+def test_the_schema_names_every_preset() -> None:
+    entries = bundled_schema()["else"]["properties"]["extends"]["items"]
+    assert entries["examples"] == [f"preset:{name}" for name in preset_files()]
+
+
 def test_every_reference_of_the_published_schema_leads_somewhere() -> None:
     from lstmgraph.space.published import found_at  # noqa: PLC0415
 
@@ -499,3 +528,51 @@ def test_the_page_shows_what_blame_says() -> None:
     blamed = str(lstmgraph.load(EXAMPLES / "week-ahead.yaml").blame())
     said = {" ".join(line.replace(f"{EXAMPLES}/", "").split()) for line in blamed.splitlines()}
     assert {" ".join(line.split()) for line in lines} <= said
+
+
+# --- searches, which go on without the files ---
+
+SEARCHED = (
+    HEAD.replace("common.yaml", "[common.yaml, preset:reproducible]")
+    + "vars: {most: 32}\ndescription: costs $${x}\n"
+    "layers: {voice: {units: {$search: {int: [8, '${vars.most}'], step: 8}}}}\n"
+)
+
+
+def test_the_job_of_a_search_holds_the_whole_recipe(folder: Path) -> None:
+    compiled = load(folder, SEARCHED, **{"vars.most": 24})._compiled
+    payload = json.loads(json.dumps(recipe_payload(compiled.written)))
+    for path in folder.iterdir():
+        path.unlink()
+    read = read_payload(payload)
+    assert read.data == compiled.written.data
+    point = concrete_recipe(read, {"layers.voice.units": 16})
+    assert point.completed["layers"]["voice"]["units"] == 16
+    assert point.declaration.description == "costs ${x}"
+
+
+def test_the_job_of_a_recipe_with_variables_alone_keeps_its_lines(folder: Path) -> None:
+    text = COMMON.replace("units: 64", "units: ${vars.n}") + "vars: {n: 3}\n"
+    compiled = load(folder, text, **{"vars.n": 5})._compiled
+    payload = recipe_payload(compiled.written)
+    assert payload["text"] == text
+    assert read_payload(payload).data == compiled.written.data
+
+
+def test_a_search_notices_when_a_base_has_changed(folder: Path) -> None:
+    before = recipe_identity(load(folder, SEARCHED)._compiled.written)
+    assert recipe_identity(load(folder, SEARCHED)._compiled.written) == before
+    written(folder / "common.yaml", COMMON.replace("dropout: 0.1", "dropout: 0.2"))
+    assert recipe_identity(load(folder, SEARCHED)._compiled.written) != before
+
+
+def test_a_mistake_at_a_point_of_a_search_in_a_base_is_shown_there(folder: Path) -> None:
+    units = "units: {$search: {choice: [8, 16.5]}}"
+    written(folder / "common.yaml", COMMON.replace("units: 64", units))
+    found = the_mistake(folder, HEAD)
+    assert (found.code, at(folder, found.place)) == ("L204", "common.yaml:10:35")
+    assert notes(folder, found) == [("extended here", "own.yaml:3:10")]
+    written(folder / "common.yaml", COMMON.replace("units: 64", units.replace("choice", "chioce")))
+    found = the_mistake(folder, HEAD)
+    assert (found.code, at(folder, found.place)) == ("L822", "common.yaml:10:23")
+    assert notes(folder, found) == [("extended here", "own.yaml:3:10")]

@@ -178,7 +178,7 @@ SCALARS = st.one_of(
 )
 
 
-@examples(100)
+@examples(50)
 @given(st.dictionaries(st.sampled_from("abcd"), SCALARS | st.lists(SCALARS, max_size=3)))
 def test_a_whole_value_keeps_its_type(variables: dict[str, Any]) -> None:
     text = recipe_yaml({"vars": variables})  # in which `${` of the values is escaped
@@ -189,7 +189,7 @@ def test_a_whole_value_keeps_its_type(variables: dict[str, Any]) -> None:
         assert json.dumps(data[f"use_{name}"]) == json.dumps(value)  # 1, 1.0 and true differ
 
 
-@examples(60)
+@examples(30)
 @given(SCALARS)
 def test_inside_a_text_a_value_is_written_as_yaml_has_it(value: Any) -> None:
     text = recipe_yaml({"vars": {"a": value}}) + "use: <${vars.a}>\n"

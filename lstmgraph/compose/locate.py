@@ -112,9 +112,9 @@ def _inside(path: Path, entry: str, root: Path) -> Path:
     hint = "bases lie in the folder of the recipe that is loaded, or in folders below it"
     if not real.is_relative_to(real_root):
         raise BaseError("L131", f"{shown(entry)} leads out of the recipe's folder", hint)
-    if real.is_dir():
+    if os.path.isdir(real):  # noqa: PTH112 - which says no, and raises nothing
         raise BaseError("L131", f"{shown(entry)} is a folder", "name a file in it")
-    if not real.is_file():
+    if not os.path.isfile(real):  # noqa: PTH113 - as above
         near = did_you_mean(entry, _files_near(path, entry))
         raise BaseError("L132", f"there is no file {shown(entry)}{near}", hint)
     return real

@@ -183,7 +183,8 @@ class _Substitution:
             message = f"there is no `{SECTION}.{name}`: the recipe has no `{SECTION}:`{near}"
             return _Mistake("L142", message, f"add `{SECTION}: {{{name}: ...}}`")
         message = f"there is no `{SECTION}.{name}`{did_you_mean(name, self.written)}"
-        return _Mistake("L142", message, f"define `{name}:` under `{SECTION}:`")
+        notes = self.document.origins.deletion((SECTION, name))
+        return _Mistake("L142", message, f"define `{name}:` under `{SECTION}:`", *notes)
 
     # --- texts ---
 
