@@ -67,7 +67,7 @@ def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]
     if mistake.missing and mistake.code == "L202":
         return document.origins.deletion((*mistake.path, mistake.missing))
     kind = (*mistake.path[:-1], "type")
-    if mistake.code != "L203" or kind not in document.values:
+    if not document.origins.extended or mistake.code != "L203" or kind not in document.values:
         return ()
     place = document.values[kind]
     if place.source == document.place(mistake.path, at_key=True).source:
