@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.rendering.text import render_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Path = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("layers", "encoder", "units", 0)``."""
+
+OPTION = "--set "
+"""How the names of sources begin that are no files."""
 
 WARNING = "warning"
 """The severity of what is legal and probably not meant."""
@@ -31,6 +36,11 @@ class Place:
 
     source: str
     span: Span
+
+    @property
+    def is_option(self) -> bool:
+        """Whether the source is a ``--set`` of the command line, and no file."""
+        return self.source.startswith(OPTION)
 
 
 @dataclass(frozen=True)
@@ -91,9 +101,9 @@ class Diagnostics:
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake or warning; an identical one is noted once."""
+        """Note one mistake or warning; what an alias repeats is noted once."""
         noted = self.warnings if diagnostic.severity == WARNING else self.found
-        if diagnostic not in noted:
+        if not any(_says_the_same(diagnostic, each) for each in noted):
             noted.append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
@@ -124,40 +134,9 @@ class RecipeError(Exception):
         return (type(self), (self.diagnostics, self.sources))
 
 
-def render_text(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:
-    """``file:line:column: error[CODE]: message``, the line, the caret, and the mend."""
-    lines_of = {name: text.splitlines() for name, text in sources.items()}
-    blocks = [_render_one(d, lines_of.get(d.place.source, [])) for d in diagnostics]
-    return "\n".join(blocks)
-
-
-def _render_one(diagnostic: Diagnostic, lines: list[str]) -> str:
-    span = diagnostic.place.span
-    head = (
-        f"{diagnostic.place.source}:{span.line}:{span.column}: "
-        f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
-    )
-    parts = [head]
-    if 0 < span.line <= len(lines):
-        parts += _excerpt(lines[span.line - 1], span)
-    if diagnostic.hint:
-        parts.append(f"  help: {diagnostic.hint}")
-    return "\n".join(parts)
-
-
-_WIDEST_EXCERPT = 120
-
-
-def _excerpt(line: str, span: Span) -> list[str]:
-    """The source line with a caret under the span; a very long line is cut around it."""
-    first = max(0, span.column - 1 - _WIDEST_EXCERPT // 2) if len(line) > _WIDEST_EXCERPT else 0
-    shown = line[first : first + _WIDEST_EXCERPT].replace("\t", " ").rstrip()
-    start = span.column - 1 - first
-    end = span.end_column - 1 - first if span.end_line == span.line else len(shown)
-    width = max(1, min(end, len(shown)) - start)
-    number = str(span.line)
-    gutter = " " * len(number)
-    return [f"  {number} | {shown}", f"  {gutter} | {' ' * start}{'^' * width}"]
+def _says_the_same(one: Diagnostic, other: Diagnostic) -> bool:
+    same_text = one.message == other.message and one.code == other.code
+    return same_text and one.place == other.place
 
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:

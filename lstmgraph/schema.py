@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
-    from lstmgraph.schema_messages import SchemaMistake
+    from lstmgraph.schema_mistakes import SchemaMistake
 
 SUPPORTED_VERSION = 1
 
@@ -57,7 +57,14 @@ def check_structure(
                 mistake.message,
                 hint=mistake.hint,
                 at_key=mistake.at_key,
-                notes=_inheritance(document, mistake),
+                notes=(
+                    *(
+                        document.note(path, message, at_key=True)
+                        for path, message in mistake.notes
+                        if path in document.values
+                    ),
+                    *_inheritance(document, mistake),
+                ),
             )
     return frozenset(at_fault) if isinstance(document.data, dict) else None
 

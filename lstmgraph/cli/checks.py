@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.output import CheckFormat, print_report
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
     RecipePath,
     RecipePaths,
     SetValues,
-    as_dicts,
+    checked_file,
     exit_code,
     load_recipe,
-    mistakes_in,
     print_json,
 )
 
@@ -27,32 +27,17 @@ if TYPE_CHECKING:
 def validate(
     recipes: RecipePaths,
     set_values: SetValues = None,
-    output_format: OutputFormat = Format.text,
+    output_format: Annotated[
+        CheckFormat, typer.Option("--format", help="How to print the result.")
+    ] = CheckFormat.text,
 ) -> None:
     """Check recipes and report every mistake in them. TensorFlow is not imported.
 
     Example: lstmgraph validate recipes/*.yaml
     """
-    results = [(path, mistakes_in(path, set_values or [])) for path in recipes]
-    if output_format is Format.json:
-        print_json(
-            {
-                "ok": not any(error for _, error in results),
-                "files": [
-                    {"file": str(path), "ok": error is None, "diagnostics": as_dicts(error)}
-                    for path, error in results
-                ],
-            }
-        )
-    else:
-        for path, error in results:
-            if error is None:
-                typer.echo(f"{path}: ok")
-            else:
-                typer.echo(str(error), err=True)
-    errors = [error for _, error in results if error]
-    if errors:
-        raise typer.Exit(max(exit_code(error) for error in errors))
+    files = [checked_file(path, set_values or []) for path in sorted(set(recipes))]
+    print_report(files, output_format)
+    raise typer.Exit(exit_code(files))
 
 
 def explain(

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
+from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
+from lstmgraph.diagnostics import RecipeError
 from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
+from lstmgraph.rendering.checked import CheckedFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lstmgraph.api import Recipe
 
 RECIPE_IS_WRONG = 1
@@ -44,43 +48,44 @@ OutputFolder = Annotated[
 def load_recipe(path: Path, set_values: list[str] | None, output_format: Format) -> Recipe:
     """Load a recipe; where it is wrong, say so and exit."""
     try:
-        return load(path, overrides=set_values or [])
+        return _load(path, set_values or [])
     except RecipeError as error:
         fail(error, output_format)
-    except OverrideFormatError as error:
-        raise typer.BadParameter(str(error), param_hint="--set") from None
 
 
-def mistakes_in(path: Path, set_values: list[str]) -> RecipeError | None:
-    """What is wrong with a recipe, or None."""
+def checked_file(path: Path, set_values: list[str]) -> CheckedFile:
+    """A recipe file, and what is wrong with it."""
     try:
-        load(path, overrides=set_values)
+        _load(path, set_values)
     except RecipeError as error:
-        return error
+        return CheckedFile(str(path), error.diagnostics, error.sources)
+    return CheckedFile(str(path))
+
+
+def _load(path: Path, set_values: list[str]) -> Recipe:
+    try:
+        return load(path, overrides=set_values)
     except OverrideFormatError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
-    return None
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
     """Print what is wrong with a recipe, and exit."""
+    found = CheckedFile("", error.diagnostics, error.sources)
     if output_format is Format.json:
-        print_json({"ok": False, "diagnostics": as_dicts(error)})
+        print_json({"ok": False, "diagnostics": [each.as_dict() for each in found.diagnostics]})
     else:
-        typer.echo(render_text(error.diagnostics, error.sources), err=True)
-    raise typer.Exit(exit_code(error)) from None
+        print_diagnostics(found)
+        print_where_more_is_said([found])
+    raise typer.Exit(exit_code([found])) from None
 
 
-def exit_code(error: RecipeError) -> int:
-    """A file that cannot be read is a wrong command line; everything else is a wrong recipe."""
-    unreadable = any(found.code == "L101" for found in error.diagnostics)
-    return COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG
-
-
-def as_dicts(error: RecipeError | None) -> list[dict[str, Any]]:
-    """Diagnostics as plain data."""
-    diagnostics: tuple[Diagnostic, ...] = error.diagnostics if error else ()
-    return [diagnostic.as_dict() for diagnostic in diagnostics]
+def exit_code(files: Iterable[CheckedFile]) -> int:
+    """A file that cannot be read is a wrong command line; every other error is a wrong recipe."""
+    codes = [d.code for each in files for d in each.diagnostics if d.severity == "error"]
+    if "L101" in codes:
+        return COMMAND_LINE_IS_WRONG
+    return RECIPE_IS_WRONG if codes else 0
 
 
 def print_json(value: Any) -> None:

@@ -52,6 +52,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
         diagnostics=Diagnostics(),
         source=document.source,
         origins=replace(document.origins, variables=filler.variables, unknown=set()),
+        overridden=document.overridden,
     )
 
 
