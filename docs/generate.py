@@ -93,7 +93,7 @@ class _Lookup:
 
 
 def _section(title: str, schema: dict[str, Any], lookup: _Lookup) -> str:
-    required = schema.get("required", [])
+    required = schema.get("required") or schema.get("else", {}).get("required", [])
     rows = []
     for key, raw in schema["properties"].items():
         field = lookup.resolved(raw)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
+    from lstmgraph.compose.blame import Blame
     from lstmgraph.data.loading import Data
     from lstmgraph.diagnostics import Diagnostic
     from lstmgraph.export import ExportReport
@@ -63,8 +64,14 @@ class Recipe:
 
         return explain(self._compiled, machine or this_machine())
 
+    def blame(self) -> Blame:
+        """Where each value of the completed recipe came from; ``str()`` of it is a table."""
+        from lstmgraph.compose.blame import blame  # noqa: PLC0415 - only where it is shown
+
+        return blame(self._compiled)
+
     def resolved(self) -> str:
-        """The recipe as YAML with every default written out; it builds the same model."""
+        """The recipe as YAML with every default and base written out; it builds the same model."""
         from lstmgraph.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
 
         return resolved_recipe(self._compiled)
@@ -72,12 +79,10 @@ class Recipe:
     def build(self) -> keras.Model:
         """Build the model: a plain functional ``keras.Model`` of standard layers.
 
-        Its inputs and outputs are dictionaries by the recipe's names. It is compiled where the
-        recipe has ``training:``. Each call builds anew.
+        Its inputs and outputs are dictionaries by name; ``training:`` has it compiled.
 
         Raises:
-            RecipeError: this machine or process cannot run what ``runtime:`` says, or Keras refused
-                what the checks let through.
+            RecipeError: this machine or process cannot run it, or Keras refused what was checked.
         """
         from lstmgraph.lowering import build_model  # noqa: PLC0415 - imports TensorFlow
 
@@ -86,10 +91,9 @@ class Recipe:
     def models(self) -> dict[str, keras.Model]:
         """Build the model, and every further one of ``models:``, with the same layers.
 
-        Returns:
-            The main model by the recipe's name, the others by their own; the start model of a step
-            model ``step`` is ``step.start``. A layer that stands in several is one object, so that
-            training one model trains all. Only the main model is compiled.
+        The main model is there by the recipe's name, the others by their own; the start model of a
+        step model ``step`` is ``step.start``. A layer of several models is one object: training one
+        model trains all. Only the main model is compiled.
 
         Raises:
             RecipeError: as ``build`` does.
@@ -115,12 +119,9 @@ class Recipe:
         return Recipe(compiled)
 
     def derive(self, kind: str, model: keras.Model | None = None) -> Derived:
-        """Build a model that follows from the graph: ``encoder``, ``decoder`` or ``step``.
+        """Build an ``encoder``, ``decoder`` or ``step``, which the recipe need not name.
 
-        Args:
-            kind: what to derive; the recipe need not name it under ``models:``.
-            model: a model of this recipe, whose weights are copied by the names of its layers;
-                fresh ones where it is None.
+        The weights are copied from `model`, one of this recipe, by layer; or fresh without one.
 
         Raises:
             RecipeError: the graph does not allow it, with the node and the reason (L834).
@@ -131,10 +132,9 @@ class Recipe:
     def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
         """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
 
-        `further` is the model's name under ``models:``, where it is not the main one.
-
-        The file holds the recipe too: ``load_model`` runs it on the kernels that the recipe says,
-        and ``load`` reads the recipe again. ``keras.models.load_model`` loads it as any other.
+        `further` is the model's name under ``models:``, where it is not the main one. The file
+        holds the recipe too: ``load_model`` runs it on the kernels that the recipe says, and
+        ``load`` reads the recipe again. ``keras.models.load_model`` loads it as any other.
 
         Raises:
             ValueError: `path` does not end in ``.keras``, or the recipe has no such further model.

@@ -83,15 +83,9 @@ def compile_document(document: Document) -> CompiledRecipe:
     silences = read_silences(document)
     if compiled is None or document.diagnostics:
         raise _error(document)
-<<<<<<< HEAD
-    alone = not any(source.startswith(OPTION) for source in document.sources)
-    is_whole = alone and not collected.is_searched
-    return _linted(compiled, document, silences, is_whole=is_whole)
-=======
-    other = any(source.startswith(OVERRIDE_SOURCE) for source in document.sources)
+    other = any(source.startswith(OPTION) for source in document.sources)
     judged = None if other or collected.is_searched else document.source
     return _linted(compiled, document, silences, judged)
->>>>>>> warnings
 
 
 def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:

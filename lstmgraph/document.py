@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import WARNING, Diagnostic, Diagnostics, Note, Path, Place, Span
 from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
+from lstmgraph.origins import Origins
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -25,7 +26,7 @@ from lstmgraph.yaml_nodes import (
 from lstmgraph.yaml_values import BadNumberError, resolve_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path as FilePath
 
 MAX_NODES = 100_000
@@ -47,8 +48,14 @@ class Document:
     sources: dict[str, str] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     source: str = "<text>"
+    origins: Origins = field(default_factory=Origins)
     overridden: dict[Path, Place] = field(default_factory=dict)
     """Where the values stand that a ``--set`` replaced."""
+
+    def unread(self) -> set[Path]:
+        """Where something else stands in for what could not be read, and that is reported."""
+        found = {found.path for found in self.diagnostics.found if found.code in REPLACED}
+        return found | self.origins.unknown
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where `path` stands, or the nearest part above it that is in the text.
@@ -77,6 +84,7 @@ class Document:
         """Note a mistake at `path`."""
         place = self.place(path, at_key=at_key)
         notes = (*(each for each in notes if each.place != place), *self.replaced_by(place, path))
+        notes += self.origins.notes(path, place)
         self.diagnostics.add(Diagnostic(code, message, path, place, hint, notes=notes))
 
     def note(self, path: Path, message: str, *, at_key: bool = False) -> Note:
@@ -94,11 +102,16 @@ class Document:
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
         """Note at `path` what is legal and probably not meant."""
         place = self.place(path, at_key=at_key)
-        self.diagnostics.add(Diagnostic(code, message, path, place, hint, severity=WARNING))
+        notes = self.origins.notes(path, place)
+        found = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)
+        self.diagnostics.add(found)
 
 
-def read_document(path: FilePath) -> Document:
-    """Read a recipe file. What is wrong with it is in the document's diagnostics."""
+def read_document(path: FilePath, parse: Callable[[str, str], Document] | None = None) -> Document:
+    """Read a recipe file. What is wrong with it is in the document's diagnostics.
+
+    `parse` is ``parse_document``, or one that remembers what it has parsed.
+    """
     name = str(path)
     if path.suffix == MODEL_SUFFIX:
         return _read_model_file(path)
@@ -122,7 +135,7 @@ def read_document(path: FilePath) -> Document:
             line=line,
             hint="save the file as UTF-8",
         )
-    return parse_document(text, name)
+    return (parse or parse_document)(text, name)
 
 
 def _read_model_file(path: FilePath) -> Document:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.api import Recipe
 from lstmgraph.compiler import compile_document
+from lstmgraph.compose import composed
 from lstmgraph.diagnostics import RecipeError, as_errors
 from lstmgraph.document import parse_document, read_document
-from lstmgraph.overrides import Overrides, apply_overrides
+from lstmgraph.embedded import MODEL_SUFFIX
 
 if TYPE_CHECKING:
     import keras
 
+    from lstmgraph.overrides import Overrides
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
 
@@ -36,13 +38,14 @@ def load(source: str | Path, *, overrides: Overrides = (), strict: bool = False)
         OverrideFormatError: an override is not ``path=value``.
     """
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
-        document = parse_document(source)
+        whole = composed(parse_document(source), None, overrides)
     else:
-        document = read_document(Path(source))
-    apply_overrides(document, overrides)
-    recipe = Recipe(compile_document(document))
+        path = Path(source)
+        folder = None if path.suffix == MODEL_SUFFIX else path.parent
+        whole = composed(read_document(path), folder, overrides)
+    recipe = Recipe(compile_document(whole))
     if strict and recipe.warnings:
-        raise RecipeError(as_errors(recipe.warnings), document.sources)
+        raise RecipeError(as_errors(recipe.warnings), whole.sources)
     return recipe
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from lstmgraph.diagnostics import OPTION, Diagnostic, Path, Place, Span
 from lstmgraph.document import Document, as_diagnostic, build_value
-from lstmgraph.wording import nearest
+from lstmgraph.origins import DELETE
+from lstmgraph.wording import did_you_mean, nearest
 from lstmgraph.yaml_nodes import YamlMistake, compose
 
 Overrides = Mapping[str, Any] | Iterable[str]
@@ -87,7 +88,25 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     except YamlMistake as mistake:
         document.diagnostics.add(as_diagnostic(mistake, path, source))
         return
-    _assign(document.data, path, data)
+    if data == DELETE:
+        _delete(document, path, Place(source, Span(1, 1, 1, len(dotted) + 1)))
+    else:
+        _assign(document.data, path, data)
+
+
+def _delete(document: Document, path: Path, place: Place) -> None:
+    """``--set training=$delete``: as if the recipe did not say it."""
+    here = document.data
+    for part in path[:-1]:
+        here = here.get(part) if isinstance(here, dict) else None
+    if isinstance(here, dict) and path[-1] in here:
+        del here[path[-1]], document.values[path], document.keys[path]
+        document.origins.deleted[path] = place
+        return
+    near = did_you_mean(str(path[-1]), here) if isinstance(here, dict) else ""
+    message = f"there is no `{_dotted(path)}` in the recipe that could be deleted{near}"
+    hint = "the path names a key of a mapping, such as layers.encoder.dropout"
+    document.diagnostics.add(Diagnostic("L121", message, path, place, hint))
 
 
 def _through_alternatives(data: Any, path: Path) -> Path:
@@ -141,7 +160,8 @@ def _missing_part(here: Any, above: Path, part: str | int, *, is_last: bool) -> 
     if not isinstance(here, dict):
         message = f"`{_dotted(above)}` is a single value and has no `{part}`"
         return _Missing(message, ((above, "it is written here"),))
-    if part in here or is_last or not above:
+    is_variable = (*above, part)[0] == "vars"  # a new one would be named nowhere
+    if part in here or ((is_last or not above) and not is_variable):
         return None
     near = nearest(str(part), [str(key) for key in here])
     message = f"there is no `{_dotted((*above, part))}` in the recipe"

@@ -168,7 +168,7 @@ class _Resolver:
         near = did_you_mean(name, self.recipe.inputs)
         message = f"there is no input '{name}'{near}"
         hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
-        notes: tuple[Note, ...] = ()
+        notes = self.document.origins.deletion(("inputs", name))
         if name in self.recipe.layers:
             message = f"'{name}' is a layer, and an input is wanted here"
             hint = f"name an input: {_names(self.recipe.inputs)}"
@@ -203,7 +203,8 @@ class _Resolver:
         if name == "carried" and states_allowed:
             message = "h and c are carried together"
             hint = "write `initial_state: carried`"
-        self.document.report("L301", reference.path, message, hint=hint)
+        notes = self.document.origins.deletion(("layers", name), ("inputs", name))
+        self.document.report("L301", reference.path, message, hint=hint, notes=notes)
 
     def near(self, name: str) -> str:
         """What `name` is probably meant to be; many layers may read the same wrong one."""

@@ -17,7 +17,22 @@ HEADER = "# Every default written out. Builds the same model as the recipe it wa
 
 def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
     """`completed` as YAML, read back by the YAML 1.2 rules of recipes."""
-    return header + plain_yaml({key: value for key, value in completed.items() if value != ""})
+    return header + recipe_yaml({key: value for key, value in completed.items() if value != ""})
+
+
+def recipe_yaml(data: dict[str, Any]) -> str:
+    """A recipe's data, whose variables are filled in, as the text of a recipe."""
+    escaped: dict[str, Any] = _escaped(data)
+    return plain_yaml(escaped)
+
+
+def _escaped(data: Any) -> Any:
+    """`data` whose texts name no variable: ``${`` is written ``$${``."""
+    if isinstance(data, str):
+        return data.replace("${", "$${")
+    if isinstance(data, dict):
+        return {key: _escaped(value) for key, value in data.items()}
+    return [_escaped(item) for item in data] if isinstance(data, list) else data
 
 
 def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:

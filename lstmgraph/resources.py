@@ -1,4 +1,4 @@
-"""The files that travel with the package: schemas, recipes, and the page of errors."""
+"""The files that travel with the package: schemas, recipes, presets, and the page of errors."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def packaged_recipe(name: str) -> Path:
     if name not in found:
         raise ValueError(f"no packaged recipe '{name}'; there are: {', '.join(found)}")
     return found[name]
+
+
+def preset_files() -> dict[str, Path]:
+    """By name, the parts of recipes that `extends: preset:NAME` takes."""
+    return {path.stem: path for path in sorted(folder("presets").glob("*.yaml"))}

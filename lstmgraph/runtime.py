@@ -177,4 +177,5 @@ def _diagnostic(
     compiled: CompiledRecipe, code: str, path: Path, message: str, hint: str
 ) -> Diagnostic:
     place = compiled.document.place(path, at_key=path[0] == "runtime")
-    return Diagnostic(code, message, path, place, hint)
+    notes = compiled.document.origins.notes(path, place)
+    return Diagnostic(code, message, path, place, hint, notes=notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, validators
 
-from lstmgraph.document import REPLACED
+from lstmgraph.diagnostics import Note
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 from lstmgraph.schema_messages import describe, without_cascades
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
+    from lstmgraph.schema_mistakes import SchemaMistake
 
 SUPPORTED_VERSION = 1
 
@@ -44,8 +45,7 @@ def check_structure(
         )
         return None
     # What the text itself has wrong here is reported already, and stands in with another value.
-    in_text = {found.path for found in document.diagnostics.found if found.code in REPLACED}
-    replaced = in_text | broken
+    replaced = document.unread() | broken
     errors = recipe_validator().iter_errors(document.data)
     mistakes = [mistake for error in errors for mistake in describe(error)]
     at_fault = replaced | {mistake.path for mistake in mistakes}
@@ -57,13 +57,30 @@ def check_structure(
                 mistake.message,
                 hint=mistake.hint,
                 at_key=mistake.at_key,
-                notes=tuple(
-                    document.note(path, message, at_key=True)
-                    for path, message in mistake.notes
-                    if path in document.values
+                notes=(
+                    *(
+                        document.note(path, message, at_key=True)
+                        for path, message in mistake.notes
+                        if path in document.values
+                    ),
+                    *_inheritance(document, mistake),
                 ),
             )
     return frozenset(at_fault) if isinstance(document.data, dict) else None
+
+
+def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:
+    """What a mistake has to do with another text of a recipe that extends some."""
+    if mistake.missing and mistake.code == "L202":
+        return document.origins.deletion((*mistake.path, mistake.missing))
+    kind = (*mistake.path[:-1], "type")
+    if not document.origins.extended or mistake.code != "L203" or kind not in document.values:
+        return ()
+    place = document.values[kind]
+    if place.source == document.place(mistake.path, at_key=True).source:
+        return ()
+    message = f"the type is said here; `{mistake.path[-1]}: $delete` beside it drops the key"
+    return (Note(message, place),)
 
 
 @cache
@@ -76,13 +93,17 @@ def recipe_validator() -> Draft202012Validator:
         # JSON Schema takes 64.0 for an integer; Keras does not take it for `units`.
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
     )
-    validator: Draft202012Validator = dispatching(_without_dialect(read_schema(RECIPE_SCHEMA)))
+    validator: Draft202012Validator = dispatching(_of_whole_recipes(read_schema(RECIPE_SCHEMA)))
     return validator
 
 
-def _without_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """At a ``$schema`` jsonschema goes back to its own validator, and loses what is extended."""
-    return {key: value for key, value in schema.items() if key != "$schema"}
+def _of_whole_recipes(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of what is checked here: a recipe with all that it extends.
+
+    At a ``$schema`` jsonschema goes back to its own validator, and loses what is extended.
+    """
+    plain = {k: v for k, v in schema.items() if k not in ("$schema", "if", "then", "else")}
+    return {**plain, "required": schema["else"]["required"]}
 
 
 def _is_integer(_checker: Any, value: Any) -> bool:
@@ -92,13 +113,15 @@ def _is_integer(_checker: Any, value: Any) -> bool:
 def bundled_schema() -> dict[str, Any]:
     """The recipe schema and the Keras catalogue as one self-contained schema.
 
-    Below the sections that can be searched it takes `$search` and `$choose` for every value.
+    Below the sections that can be searched it takes `$search` and `$choose` for every value, and
+    for any value ``$delete`` and what holds ``${vars.NAME}``.
     """
-    from lstmgraph.space.published import with_searches  # noqa: PLC0415 - only to publish it
+    from lstmgraph.schema_composition import with_compositions  # noqa: PLC0415 - only to publish it
+    from lstmgraph.space.published import with_searches  # noqa: PLC0415 - as above
 
     bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA))
     bundled["$defs"]["keras"] = {"$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"])}
-    return with_searches(bundled)
+    return with_compositions(with_searches(bundled))
 
 
 def _relink(value: Any) -> Any:

@@ -222,6 +222,8 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     hint = next((mend for words, mend in _MENDS if words in problem), None)
     if line <= len(lines) and "\t" in lines[line - 1]:
         hint = "indent with spaces: YAML does not allow tabs"
+    elif "expected ',' or" in problem and line <= len(lines) and "${" in lines[line - 1]:
+        hint = 'between braces or brackets a variable needs quotes: `["${vars.NAME}", 3]`'
     span = Span(line, column, line, column + 1)
     return YamlMistake("L104", f"not YAML: {message}", span, hint, notes=notes)
 

@@ -58,7 +58,8 @@ ROOMS = (
     ("resolve",),
     ("references", "ports", "stack_checks"),
     ("read_recipe", "read_data", "defaults"),
-    ("overrides", "schema"),
+    ("compose",),
+    ("overrides", "schema", "schema_composition"),
     ("space",),
     ("document",),
     ("embedded",),
@@ -67,6 +68,7 @@ ROOMS = (
     ("catalogue",),
     ("schema_messages", "schema_mistakes"),
     ("yaml_nodes", "yaml_values", "yaml_comments"),
+    ("origins",),
     ("wording",),
     ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
 )

@@ -40,6 +40,7 @@ def test_wheel_holds_schemas_and_recipes_and_no_generators(wheel: Path) -> None:
     assert "lstmgraph/schemas/keras-3.schema.json" in names
     assert "lstmgraph/docs/errors.md" in names
     assert "lstmgraph/recipes/speaker-classifier.yaml" in names
+    assert "lstmgraph/presets/classification.yaml" in names
     assert "lstmgraph/recipes/data/japanese_vowels.npz" in names
     assert "lstmgraph/recipes/data/README.md" in names
     assert "lstmgraph/py.typed" in names

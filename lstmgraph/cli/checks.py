@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from lstmgraph.cli.shared import (
     load_recipe,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from lstmgraph.compose.blame import Blame
+    from lstmgraph.report import Explanation
 
 
 def validate(
@@ -45,6 +49,9 @@ def explain(
     set_values: SetValues = None,
     strict: Strict = False,
     output_format: OutputFormat = Format.text,
+    blame: Annotated[
+        bool, typer.Option("--blame", help="Show where each value of the recipe came from.")
+    ] = False,
 ) -> None:
     """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
 
@@ -53,7 +60,7 @@ def explain(
     Example: lstmgraph explain recipes/store-forecaster.yaml
     """
     loaded = load_recipe(recipe, set_values, output_format, strict=strict)
-    explanation = loaded.explain()
+    explanation: Blame | Explanation = loaded.blame() if blame else loaded.explain()
     if output_format is Format.json:
         print_json({**explanation.as_dict(), "warnings": as_dicts(loaded)})
     else:

@@ -319,5 +319,6 @@ def _keras_error(compiled: CompiledRecipe, path: Path, what: str, error: Excepti
     place = compiled.document.place(path)
     message = f"Keras refused {what}: {' '.join(text[:6])}"
     hint = "this is a mistake that lstmgraph should have found; please report it with the recipe"
-    diagnostic = Diagnostic("L901", message, path, place, hint)
+    notes = compiled.document.origins.notes(path, place)
+    diagnostic = Diagnostic("L901", message, path, place, hint, notes=notes)
     return RecipeError([diagnostic], compiled.document.sources)

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import Diagnostic, Note
-from lstmgraph.document import REPLACED
 from lstmgraph.space.dimensions import Condition, Dimension, Space
 from lstmgraph.space.leaves import (
     FormError,
@@ -112,11 +111,7 @@ class _Collector:
         self.found: dict[str, Dimension] = {}
         self.broken: set[Path] = set()
         # What the text has wrong already, such as `.inf`, stands in with another value.
-        self.unread = [
-            diagnostic.path
-            for diagnostic in document.diagnostics.found
-            if diagnostic.code in REPLACED
-        ]
+        self.unread = document.unread()
 
     def value(self, data: Any, here: Here) -> None:
         if isinstance(data, list):
@@ -246,6 +241,7 @@ class _Collector:
         if error.first is not None:
             first = (*here.path, *error.first)
             notes = (self.document.note(first, "the first is here", at_key=error.at_key),)
+        notes += self.document.origins.notes((*here.path, *error.where), place)
         diagnostic = Diagnostic(
             error.code, error.message, here.target, place, error.hint, notes=notes
         )

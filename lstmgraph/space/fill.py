@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import Diagnostics, Path, Place
@@ -13,6 +13,7 @@ from lstmgraph.space.dimensions import text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.origins import Variable
     from lstmgraph.space.dimensions import Dimension, Space, Values
 
 
@@ -50,6 +51,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
         sources=document.sources,
         diagnostics=Diagnostics(),
         source=document.source,
+        origins=replace(document.origins, variables=filler.variables, unknown=set()),
         overridden=document.overridden,
     )
 
@@ -74,6 +76,7 @@ class _Filler:
     point: Values
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
+    variables: dict[Path, tuple[Variable, ...]] = field(default_factory=dict)
 
     def value(self, data: Any, here: Here) -> Any:
         self.take(here.target, here.path)
@@ -137,3 +140,6 @@ class _Filler:
         place = self.document.values.get(path)
         if place is not None:
             self.values[target] = place
+        variables = self.document.origins.variables.get(path)
+        if variables is not None:
+            self.variables[target] = variables

@@ -27,10 +27,10 @@ def with_searches(schema: Schema) -> Schema:
     properties = schema["properties"]
     searched = {name: properties[name] for name in SECTIONS if name in properties}
     fixed = [value for name, value in properties.items() if name not in SECTIONS]
-    shared = _reached(schema, fixed)
+    shared = reached(schema, fixed)
     heads = {section["$ref"] for section in searched.values() if "$ref" in section}
-    own = sorted(_reached(schema, list(searched.values())) - shared)
-    targets = {reference: _found(schema, reference) for reference in own}
+    own = sorted(reached(schema, list(searched.values())) - shared)
+    targets = {reference: found_at(schema, reference) for reference in own}
     wrapping = _Wrapping(shared)
     for reference, target in targets.items():
         decided = reference in heads or _is_class(reference)
@@ -56,7 +56,7 @@ class _Wrapping:
             _wrap(schema, pointer)
             self.wrapped.add(pointer)
             pointer, schema = f"{pointer}/else/else", schema["else"]["else"]
-        for inner_is_value, inner, at in _inside(schema, pointer):
+        for inner_is_value, inner, at in inside(schema, pointer):
             self.visit(inner, at, is_value=inner_is_value)
 
     def describes(self, schema: Schema) -> bool:
@@ -66,7 +66,7 @@ class _Wrapping:
         return set(schema) - {*_WORDS} != {"$ref"} or schema["$ref"] in self.shared
 
 
-def _inside(schema: Any, pointer: str) -> Iterator[tuple[bool, Any, str]]:
+def inside(schema: Any, pointer: str) -> Iterator[tuple[bool, Any, str]]:
     """Schemas inside `schema`: whether of a value inside the described one, and where.
 
     Not those that only ask, as ``if`` and ``not`` do.
@@ -129,14 +129,15 @@ def _is_class(reference: str) -> bool:
     return name[0].isupper() or name in ("recurrent", "rnn")
 
 
-def _found(schema: Schema, reference: str) -> Any:
+def found_at(schema: Schema, reference: str) -> Any:
+    """What `reference` leads to."""
     found: Any = schema
     for part in reference.removeprefix("#/").split("/"):
         found = found[int(part) if isinstance(found, list) else part]
     return found
 
 
-def _reached(schema: Schema, parts: list[Any]) -> set[str]:
+def reached(schema: Schema, parts: list[Any]) -> set[str]:
     """All references that `parts` lead to."""
     reached: set[str] = set()
     waiting = list(parts)
@@ -148,6 +149,6 @@ def _reached(schema: Schema, parts: list[Any]) -> set[str]:
             reference = part.get("$ref")
             if isinstance(reference, str) and reference not in reached:
                 reached.add(reference)
-                waiting.append(_found(schema, reference))
+                waiting.append(found_at(schema, reference))
             waiting += part.values()
     return reached

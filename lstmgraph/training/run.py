@@ -192,14 +192,16 @@ def _training(recipe: CompiledRecipe, validation: Examples | None) -> Training:
     for name, arguments in watching(training).items():
         if validation is None and arguments["monitor"].startswith(VALIDATION):
             path = ("training", "callbacks", name, "monitor")
+            place = recipe.document.place(path)
             found.append(
                 Diagnostic(
                     "L764",
                     f"`{name}` watches '{arguments['monitor']}', and there is no validation data",
                     path,
-                    recipe.document.place(path),
+                    place,
                     "give validation data (--validation, or a part under `split:`), or write "
                     f"`monitor: {arguments['monitor'].removeprefix(VALIDATION)}`",
+                    notes=recipe.document.origins.notes(path, place),
                 )
             )
     if found:

@@ -58,6 +58,7 @@ def check_watched(
             path,
             recipe.document.place(path),
             MEND,
+            notes=recipe.document.origins.notes(path, recipe.document.place(path)),
         )
         for what, metric, path in watched
         if metric.startswith(VALIDATION)

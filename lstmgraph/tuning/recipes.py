@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler import compile_point
+from lstmgraph.compose import composed
 from lstmgraph.document import parse_document
-from lstmgraph.overrides import apply_overrides
-from lstmgraph.resolved import HEADER, plain_yaml, resolved_recipe
+from lstmgraph.resolved import HEADER, plain_yaml, recipe_yaml, resolved_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +23,14 @@ NOT_TRAINED = ("search", "name", "description")
 
 
 def recipe_payload(document: Document) -> dict[str, Any]:
-    """A recipe as written, with the values that were put in: a trial's mistakes have its lines."""
+    """A recipe as written, with the values that were put in: a trial's mistakes have its lines.
+
+    One that extends others is written out: trials run without the files that it was made of.
+    """
     sources = document.sources
+    if document.origins.extended:
+        source = f"{document.source} (with what it extends)"
+        return {"source": source, "text": recipe_yaml(document.data), "overrides": []}
     return {
         "source": document.source,
         "text": sources[document.source],
@@ -35,8 +41,7 @@ def recipe_payload(document: Document) -> dict[str, Any]:
 def read_payload(payload: Mapping[str, Any]) -> Document:
     """The document that ``recipe_payload`` was given."""
     document = parse_document(payload["text"], payload["source"])
-    apply_overrides(document, payload["overrides"])
-    return document
+    return composed(document, None, payload["overrides"])
 
 
 def recipe_identity(document: Document) -> str:

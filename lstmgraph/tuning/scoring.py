@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.carried import read_states, reset_states
 from lstmgraph.compiler import compile_document
+from lstmgraph.compose import composed
 from lstmgraph.document import read_document
 from lstmgraph.model_files import load_as
 from lstmgraph.tuning.data import read_parts
@@ -21,7 +22,7 @@ def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str,
     Raises:
         RecipeError: TensorFlow has started in this process with other settings than the recipe's.
     """
-    recipe = compile_document(read_document(path))
+    recipe = compile_document(composed(read_document(path)))
     training = recipe.declaration.training
     data = read_parts(recipe, sources, cache)
     if data.test is None or training is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler import compile_document
+from lstmgraph.compose import composed
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
 from lstmgraph.machine import this_machine
@@ -36,7 +37,7 @@ def model_figure(results: SearchResults) -> Markup:
     if not results.best_recipe:
         return figure(title, note("There is no best trial yet."))
     try:
-        compiled = compile_document(parse_document(results.best_recipe))
+        compiled = compile_document(composed(parse_document(results.best_recipe)))
     except RecipeError as error:
         why = tag("pre", shortened(str(error), 4000))
         return figure(title, note("This version of lstmgraph does not accept its recipe:"), why)
