@@ -47,6 +47,8 @@ def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:
     lines = text.splitlines(keepends=True)
     above: dict[int, list[str]] = {}
     for found in compiled.silenced:
+        if found.warning.path[:1] == ("vars",):  # which a resolved recipe has none of
+            continue
         line = document.place(found.warning.path, at_key=True).span.line
         comment = f"# lstmgraph: ignore[{found.warning.code}] {found.reason}\n"
         above.setdefault(line, []).append(comment)

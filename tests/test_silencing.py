@@ -160,7 +160,8 @@ def test_every_warning_can_be_silenced_and_stays_so(path: Path) -> None:
     """The resolved recipe, which `build` writes and a ``.keras`` file holds, is silent too."""
     recipe = lstmgraph.load(commented(path), strict=True)
     resolved = recipe.resolved()
-    assert resolved.count("on purpose") == len(expectations(path))
+    kept = [found for found in expectations(path) if found["code"] != "W102"]  # of variables
+    assert resolved.count("on purpose") == len(kept)
     assert lstmgraph.load(resolved, strict=True).resolved() == resolved
 
 
