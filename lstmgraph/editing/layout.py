@@ -30,7 +30,7 @@ def as_text(tree: Tree) -> str:
     root = tree.root
     if isinstance(root, Collection) and _is_opened(root, ""):
         lines += [f"&{root.anchor}"] if root.anchor else []
-        lines += _block(root, 0, sections=True)
+        lines += _block(root, 0, sections=root.is_mapping)
     elif isinstance(root, Scalar):  # no recipe
         lines.append(root.source.rstrip("\n"))
     else:
@@ -146,17 +146,14 @@ def _entry(entry: Entry, indent: int, width: int = 0) -> list[str]:
 def _opened(entry: Entry, value: Collection, prefix: str, indent: int) -> list[str]:
     """An entry whose value takes lines of its own."""
     inner = indent + INDENT
-    if value.flow and not value.is_mapping and all(_is_word(item) for item in value.entries):
+    words = not any(isinstance(item.value, Collection) for item in value.entries)
+    if value.flow and not value.is_mapping and words and not _has_comments(value):
         return _filled(value, f"{prefix} [", inner, entry.beside)
     lines = _block(value, inner)
     if entry.key is None and not value.anchor:
-        lines[0] = f"{prefix} {lines[0][inner:]}"
+        lines[0] = type(lines[0])(f"{prefix} {lines[0][inner:]}")
         return lines
     return [_with_comment(prefix, entry.beside), *lines]
-
-
-def _is_word(item: Entry) -> bool:
-    return not (isinstance(item.value, Collection) or item.above or item.beside)
 
 
 def _filled(value: Collection, head: str, indent: int, comment: Comment | None) -> list[str]:

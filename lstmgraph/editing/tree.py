@@ -138,7 +138,8 @@ class _Reader:
         above = self.above(self.next_start())
         root = self.node(parent_column=-1)
         if isinstance(root, Collection) and not root.flow and root.entries:
-            above, root.entries[0].above = _split(above, whole=True)
+            above, own = _split(above, whole=True)
+            root.entries[0].above[:0] = own
         footer = self.above(len(self.text))
         comments = [comment.text for comment in self.comments]
         return Tree(prolog, root, above, footer, comments)
@@ -245,6 +246,8 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             end = max(start, event.end_mark.index)
             source, style = self.text[start:end], event.style or ""
+            if style in ("|", ">"):  # whose mark is at the line below
+                end = start + len(source.rstrip("\n"))
             return Scalar(start, end, source, event.value, style, event.anchor, parent_column)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         node = Collection(start, start, is_mapping, bool(event.flow_style), event.anchor)
@@ -277,9 +280,10 @@ class _Reader:
         """Read an entry's value, and the comments between its key and the end of its line."""
         event = self.events[self.position]
         own_lines = isinstance(event, yaml.CollectionStartEvent) and not event.flow_style
-        if entry.key is not None and own_lines:
-            entry.put_beside(self.beside(entry.key.end, self.own_start(event)))
-        elif entry.key is not None:
+        if own_lines and (entry.key is not None or event.anchor):
+            end = event.start_mark.index if entry.key is None else entry.key.end
+            entry.put_beside(self.beside(end, self.own_start(event)))
+        elif entry.key is not None and not own_lines:
             start = event.start_mark.index
             if not isinstance(event, yaml.AliasEvent):
                 start = self.own_start(event)
@@ -290,7 +294,10 @@ class _Reader:
                     entry.put_beside([comment])
             entry.below = self.line(event.start_mark.index) > self.line(entry.key.end)
         entry.value = self.node(column)
-        if not own_lines:
+        if isinstance(entry.value, Scalar) and entry.value.style in ("|", ">"):
+            entry.above += [entry.beside.text] if entry.beside else []
+            entry.beside = None  # its first line may have a comment of its own
+        elif not own_lines:
             following = self.events[self.position]
             entry.put_beside(self.beside(entry.value.end, following.start_mark.index))
 
