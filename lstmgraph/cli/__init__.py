@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmgraph import __version__
-from lstmgraph.cli import checks, jobs, models, searches
+from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.transfer import transfer
@@ -35,6 +35,8 @@ for command in (
     searches.report,
     data,
     checks.schema,
+    editing.fmt,
+    editing.migrate,
 ):
     app.command()(command)
 

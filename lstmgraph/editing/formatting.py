@@ -9,7 +9,7 @@ from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import parse_document
 from lstmgraph.editing.layout import as_text
 from lstmgraph.editing.order import put_in_order
-from lstmgraph.editing.tree import read_tree
+from lstmgraph.editing.read_tree import read_tree
 
 if TYPE_CHECKING:
     from lstmgraph.document import Document

@@ -153,6 +153,8 @@ def _opened(entry: Entry, value: Collection, prefix: str, indent: int) -> list[s
     if entry.key is None and not value.anchor:
         lines[0] = type(lines[0])(f"{prefix} {lines[0][inner:]}")
         return lines
+    if value.flow and entry.beside:  # its column was that of the closing bracket
+        return [f"{prefix}  {entry.beside.text}", *lines]
     return [_with_comment(prefix, entry.beside), *lines]
 
 

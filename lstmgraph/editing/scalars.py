@@ -34,7 +34,9 @@ def key_text(key: Scalar) -> str:
 def on_one_line(scalar: Scalar) -> str:
     """A plain or quoted scalar on one line, in double quotes where it has quotes."""
     if "\n" in scalar.source:
-        return scalar.value if not scalar.style and "\n" not in scalar.value else quoted(scalar.value)
+        return (
+            scalar.value if not scalar.style and "\n" not in scalar.value else quoted(scalar.value)
+        )
     if scalar.style == "'" and not {'"', "\\", "'"} & set(scalar.value):
         return f'"{scalar.value}"'
     return scalar.source
