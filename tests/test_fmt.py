@@ -14,7 +14,7 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 from written_yaml import Writer
 
 import lstmgraph
@@ -22,9 +22,6 @@ from lstmgraph.cli import app
 from lstmgraph.document import parse_document
 from lstmgraph.editing import formatting
 from lstmgraph.editing.formatting import UnsafeEditError, format_text
-
-if TYPE_CHECKING:
-    from click.testing import Result
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -369,3 +366,10 @@ def test_a_file_that_may_not_be_written_is_left_alone(tmp_path: Path) -> None:
     path.write_text("a:  1\n")
     path.chmod(0o444)
     assert fmt(str(path)).exit_code == 2
+
+
+def test_the_page_shows_what_the_command_does() -> None:
+    page = (ROOT / "docs" / "tools.md").read_text("utf-8")
+    section = page.partition("\n## fmt\n")[2].partition("\n## migrate\n")[0]
+    before, after = re.findall(r"```yaml\n(.*?)```", section, re.S)
+    assert format_text(before) == after

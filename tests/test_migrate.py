@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import lstmgraph
 from lstmgraph.cli import app
@@ -18,9 +18,6 @@ from lstmgraph.document import parse_document
 from lstmgraph.editing.formatting import format_text
 from lstmgraph.editing.migration import MIGRATIONS, migrate_text
 from lstmgraph.schema import OLDEST_VERSION, SUPPORTED_VERSION
-
-if TYPE_CHECKING:
-    from click.testing import Result
 
 FOLDER = Path(__file__).parent / "recipes" / "version-0"
 EXPECTED = sorted(FOLDER.glob("*.expected.yaml"))
@@ -145,3 +142,9 @@ def test_what_cannot_be_migrated_is_refused_and_stays(text: str, code: str, tmp_
     assert (result.exit_code, path.read_text()) == (1, text)
     assert f"error[{code}]" in result.stderr
     assert result.stdout == ""
+
+
+def test_the_page_shows_what_the_command_does() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tools.md").read_text("utf-8")
+    before, after = re.findall(r"```yaml\n(.*?)```", page.partition("\n## migrate\n")[2], re.S)
+    assert migrate_text(before) == after

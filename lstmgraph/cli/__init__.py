@@ -12,6 +12,7 @@ from lstmgraph import __version__
 from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
+from lstmgraph.cli.starting import init
 from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ for command in (
     searches.report,
     data,
     checks.schema,
+    init,
     editing.fmt,
     editing.migrate,
 ):

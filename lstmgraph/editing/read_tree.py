@@ -95,7 +95,8 @@ class _Reader:
         """All that stands behind a ``#`` outside of scalars."""
         found, end = [], 0
         leaves = (yaml.ScalarEvent, yaml.AliasEvent)
-        for event in (event for event in self.events if isinstance(event, leaves)):
+        events: list[Any] = [event for event in self.events if isinstance(event, leaves)]
+        for event in events:
             found += self.comments_between(end, self.own_start(event))
             end = max(end, event.end_mark.index)
         return [*found, *self.comments_between(end, len(self.text))]
