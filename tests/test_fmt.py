@@ -8,7 +8,7 @@ import stat
 import textwrap
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 import lstmgraph
-from lstmgraph.cli import app, starting
+from lstmgraph.cli import app, asking
 from lstmgraph.document import parse_document
 from lstmgraph.editing.formatting import format_text
 from lstmgraph.resources import folder
@@ -24,6 +23,7 @@ from lstmgraph.starting.questions import QUESTIONS, TASKS, questions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 PACKAGED = sorted(path.stem for path in folder("recipes").glob("*.yaml"))
@@ -238,7 +238,7 @@ def test_every_question_is_an_option() -> None:
 
 @pytest.fixture
 def terminal(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(starting, "_on_terminal", lambda: True)
+    monkeypatch.setattr(asking, "_on_terminal", lambda: True)
     return place
 
 
