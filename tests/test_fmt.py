@@ -218,7 +218,7 @@ def test_every_recipe_keeps_its_data_and_its_comments(name: str) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_whatever_is_written_keeps_its_data_and_its_comments(seed: int) -> None:
     text = Writer(Random(seed)).text()
     assume(not parse_document(text).diagnostics)

@@ -56,7 +56,7 @@ class Rewriting:
             typer.echo(str(error), err=True)
             return COMMAND_LINE_IS_WRONG
         except UnsafeEditError as error:
-            typer.echo(f"{error}: a mistake in lstmgraph; nothing is written", err=True)
+            typer.echo(f"{error}; nothing is written", err=True)
             return RECIPE_IS_WRONG
 
     def finish(self, edited: Edited, name: str) -> int:

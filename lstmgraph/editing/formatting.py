@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class UnsafeEditError(Exception):
-    """What was about to be written would say something else than the recipe."""
+    """What was about to be written would say something else than the recipe does."""
 
 
 def format_text(text: str, source: str = "<text>") -> str:
@@ -31,7 +31,7 @@ def format_text(text: str, source: str = "<text>") -> str:
 
     Raises:
         RecipeError: the text is not a recipe's YAML (L1xx).
-        UnsafeEditError: the result would say something else; a mistake in lstmgraph.
+        UnsafeEditError: the result would say something else, which lstmgraph has not foreseen.
     """
     text = with_plain_lines(text)
     before = readable(text, source)
@@ -40,9 +40,9 @@ def format_text(text: str, source: str = "<text>") -> str:
     formatted = as_text(tree)
     after = parse_document(formatted, source)
     if after.diagnostics or as_json(after) != as_json(before):
-        raise UnsafeEditError(f"{source}: formatted, it would hold other data")
+        raise UnsafeEditError(f"{source}: not formatted: it would hold other data then")
     if sorted(read_tree(formatted).comments) != sorted(tree.comments):
-        raise UnsafeEditError(f"{source}: formatted, it would hold other comments")
+        raise UnsafeEditError(f"{source}: not formatted: it would hold other comments then")
     return formatted
 
 

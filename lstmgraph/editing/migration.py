@@ -80,7 +80,7 @@ def migrate_text(text: str, source: str = "<text>") -> str:
     Raises:
         RecipeError: the text is not a recipe's YAML (L1xx), before or after; or its version is
             missing, no number, or newer than this lstmgraph.
-        UnsafeEditError: a comment would be lost; a mistake in lstmgraph.
+        UnsafeEditError: a comment would be lost, which lstmgraph has not foreseen.
     """
     text = with_plain_lines(text)
     document = readable(text, source)
@@ -109,7 +109,7 @@ def _migrated(text: str, migration: Migration) -> str:
     for (start, end), new in sorted(edits.items(), reverse=True):
         text = text[:start] + new + text[end:]
     if read_tree(text).comments != tree.comments:
-        raise UnsafeEditError("migrated, the recipe would hold other comments")
+        raise UnsafeEditError("not migrated: the recipe would hold other comments then")
     return text
 
 
