@@ -122,6 +122,13 @@ def read_document(path: FilePath, parse: Callable[[str, str], Document] | None =
         reason = getattr(error, "strerror", None) or error
         hint = "name a recipe file, such as recipes/store-forecaster.yaml"
         return _unreadable(name, "L101", f"cannot read the recipe: {reason}", hint=hint)
+    return decode_document(raw, name, parse)
+
+
+def decode_document(
+    raw: bytes, name: str, parse: Callable[[str, str], Document] | None = None
+) -> Document:
+    """Read the bytes of a recipe file, called `name` in messages; see ``read_document``."""
     if len(raw) > MAX_BYTES:
         return _unreadable(name, "L103", f"the recipe is larger than {MAX_BYTES:,} bytes")
     try:

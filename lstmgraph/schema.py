@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SUPPORTED_VERSION = 1
 
+OLDEST_VERSION = 0
+"""The oldest version that ``lstmgraph migrate`` rewrites."""
+
 
 def check_structure(
     document: Document, broken: frozenset[Path] = frozenset()
@@ -35,14 +38,7 @@ def check_structure(
     Returns the paths that are at fault: what stands there cannot be compiled further. None where
     nothing can: the document is no mapping, or of another version of the language.
     """
-    version = document.data.get("recipe") if isinstance(document.data, dict) else None
-    if isinstance(version, int) and version > SUPPORTED_VERSION:
-        document.report(
-            "L201",
-            ("recipe",),
-            f"the recipe is of version {version}; this lstmgraph reads version {SUPPORTED_VERSION}",
-            hint="upgrade lstmgraph",
-        )
+    if not is_current(document):
         return None
     # What the text itself has wrong here is reported already, and stands in with another value.
     replaced = document.unread() | broken
@@ -81,6 +77,24 @@ def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]
         return ()
     message = f"the type is said here; `{mistake.path[-1]}: $delete` beside it drops the key"
     return (Note(message, place),)
+
+
+def is_current(document: Document) -> bool:
+    """Whether `document` is not of another version of the language, which is reported."""
+    version: Any = document.data.get("recipe") if isinstance(document.data, dict) else None
+    if not _is_integer(None, version) or version == SUPPORTED_VERSION:
+        return True  # or no version at all: the schema says so
+    reads = f"this lstmgraph reads version {SUPPORTED_VERSION}"
+    message = f"the recipe is of version {version}; {reads}"
+    if version > SUPPORTED_VERSION:
+        document.report("L201", ("recipe",), message, hint="upgrade lstmgraph")
+        return False
+    if version >= OLDEST_VERSION:
+        name = "FILE" if document.source.startswith("<") else document.source
+        hint = f"`lstmgraph migrate {name}` rewrites it"
+        document.report("L211", ("recipe",), message, hint=hint)
+        return False
+    return True
 
 
 @cache

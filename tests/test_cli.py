@@ -24,7 +24,7 @@ INVALID = ROOT / "tests" / "recipes" / "invalid"
 WRONG = str(INVALID / "several" / "names-everywhere.yaml")
 MAIN = "from lstmgraph.cli import main; main()"
 CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-COMMANDS = ("validate", "explain", "space", "build", "schema")
+COMMANDS = ("validate", "explain", "space", "build", "schema", "init", "fmt", "migrate")
 READING = ("validate", "explain", "space", "build")
 DIAGNOSTIC_KEYS = [
     "code",

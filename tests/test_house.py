@@ -38,6 +38,7 @@ ROOMS = (
     ("derived_models",),
     ("model_files", "carried"),
     ("data",),
+    ("editing", "starting"),
     ("report", "manifest", "tables", "resolved", "writing", "quiet"),
     ("hypermodel",),
     ("lowering",),

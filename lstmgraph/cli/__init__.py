@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from lstmgraph import __version__
-from lstmgraph.cli import checks, jobs, models, searches
+from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
+from lstmgraph.cli.starting import init
 from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
@@ -38,6 +39,9 @@ for command in (
     data,
     checks.schema,
     explain_code,
+    init,
+    editing.fmt,
+    editing.migrate,
 ):
     app.command()(command)
 

@@ -80,13 +80,22 @@ def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
     """Print what is wrong with a recipe, and exit."""
-    found = CheckedFile("", error.diagnostics, error.sources)
     if output_format is Format.json:
         print_json({"ok": False, "diagnostics": as_dicts(error)})
-    else:
-        print_diagnostics(found)
-        print_where_more_is_said([found])
-    raise typer.Exit(exit_code([found])) from None
+        raise typer.Exit(exit_code([_found_by(error)])) from None
+    raise typer.Exit(print_mistakes(error)) from None
+
+
+def print_mistakes(error: RecipeError) -> int:
+    """Print what is wrong with a recipe as text, and return the exit code."""
+    found = _found_by(error)
+    print_diagnostics(found)
+    print_where_more_is_said([found])
+    return exit_code([found])
+
+
+def _found_by(error: RecipeError) -> CheckedFile:
+    return CheckedFile("", error.diagnostics, error.sources)
 
 
 def exit_code(files: Iterable[CheckedFile]) -> int:

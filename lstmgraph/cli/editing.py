@@ -1,0 +1,43 @@
+"""Commands that rewrite recipes, and import no TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lstmgraph.schema import SUPPORTED_VERSION
+
+EditedPaths = Annotated[
+    list[str],
+    typer.Argument(metavar="RECIPE...", help="Recipe files; - reads one and prints the result."),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit with 1 where a file would change.")
+]
+Diff = Annotated[bool, typer.Option("--diff", help="Print what would change; write nothing.")]
+
+
+def fmt(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> None:
+    """Rewrite recipes in one layout: order of keys, indentation, quotes. Comments stay.
+
+    Example: lstmgraph fmt --check recipes/*.yaml
+    """
+    from lstmgraph.cli.rewriting import Rewriting, rewrite  # noqa: PLC0415 - what it needs alone
+    from lstmgraph.editing.formatting import format_text  # noqa: PLC0415 - as above
+
+    rewrite(recipes, Rewriting(format_text, "unchanged", check=check, diff=diff))
+
+
+def migrate(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> None:
+    """Rewrite recipes of an older version of the language. Comments and layout stay.
+
+    Where a result still has mistakes, they are shown, and the exit code is 1.
+
+    Example: lstmgraph migrate --diff recipes/*.yaml
+    """
+    from lstmgraph.cli.rewriting import Rewriting, rewrite  # noqa: PLC0415 - what it needs alone
+    from lstmgraph.editing.migration import migrate_text  # noqa: PLC0415 - as above
+
+    current = f"is of version {SUPPORTED_VERSION} already"
+    rewrite(recipes, Rewriting(migrate_text, current, check=check, diff=diff, validates=True))

@@ -1,0 +1,85 @@
+"""What `fmt` and `migrate` share: each recipe read, changed, written or shown."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, print_mistakes
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.editing.files import NotEditableError, edit_bytes, edit_file
+from lstmgraph.editing.formatting import UnsafeEditError
+from lstmgraph.functions import load
+from lstmgraph.yaml_nodes import MAX_BYTES
+
+if TYPE_CHECKING:
+    from lstmgraph.editing.files import Change, Edited
+
+STDIN = "-"
+
+
+def rewrite(recipes: list[str], rewriting: Rewriting) -> None:
+    """Rewrite each recipe, and exit with the gravest code."""
+    if STDIN in recipes and len(recipes) > 1:
+        raise typer.BadParameter("- stands alone: it prints one recipe", param_hint="RECIPE")
+    code = max([rewriting.run(name) for name in recipes])
+    if code:
+        raise typer.Exit(code)
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """What is done with each recipe; says so, and returns the exit code."""
+
+    change: Change
+    unchanged: str
+    check: bool
+    diff: bool
+    validates: bool = False
+
+    def run(self, name: str) -> int:
+        """Rewrite one recipe; a mistake in one keeps no other from being rewritten."""
+        try:
+            if name == STDIN:
+                edited = edit_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>", self.change)
+            else:
+                edited = edit_file(Path(name), self.change, tidy=not self.validates)
+            return self.finish(edited, name)
+        except RecipeError as error:
+            return print_mistakes(error)
+        except NotEditableError as error:
+            typer.echo(str(error), err=True)
+            return COMMAND_LINE_IS_WRONG
+        except UnsafeEditError as error:
+            typer.echo(f"{error}; nothing is written", err=True)
+            return RECIPE_IS_WRONG
+
+    def finish(self, edited: Edited, name: str) -> int:
+        """Show the difference, name the file, print the text, or write it."""
+        if self.diff:
+            typer.echo(edited.difference(), nl=False)
+        if self.check:
+            if edited.changed and not self.diff:
+                typer.echo(f"{edited.name}: would be rewritten")
+            return RECIPE_IS_WRONG if edited.changed else 0
+        if self.diff:
+            return 0
+        if name == STDIN:
+            typer.echo(edited.after, nl=False)
+        else:
+            if edited.changed:
+                edited.write(Path(name))
+            typer.echo(f"{name}: {'rewritten' if edited.changed else self.unchanged}")
+        return self.remaining(edited, name) if self.validates else 0
+
+    def remaining(self, edited: Edited, name: str) -> int:
+        """Show what a migrated recipe still has wrong."""
+        try:
+            load(edited.after.decode("utf-8") if name == STDIN else Path(name))
+        except RecipeError as error:
+            return print_mistakes(error)
+        return 0

@@ -1,0 +1,113 @@
+"""The command that writes a first recipe, and imports no TensorFlow."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, Format, OutputFormat, print_json
+from lstmgraph.functions import load
+from lstmgraph.starting.questions import TASKS
+
+Task = StrEnum("Task", {name.replace("-", "_"): name for name in TASKS})  # type: ignore[misc]
+
+
+def _count(text: str) -> Any:
+    return typer.Option(metavar="N", help=text)
+
+
+def init(  # noqa: PLR0913, PLR0917 - each option is one
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The recipe that is written.")
+    ] = Path("recipe.yaml"),
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="Begin with a recipe of the package."),
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the package's recipes.")] = False,
+    task: Annotated[Task | None, typer.Option(help="What the model is for.")] = None,
+    features: Annotated[int | None, _count("Numbers in each step.")] = None,
+    vocabulary: Annotated[int | None, _count("Ids to read, 0 included.")] = None,
+    target_vocabulary: Annotated[int | None, _count("Ids to write, 0 included.")] = None,
+    classes: Annotated[int | None, _count("Classes to tell apart.")] = None,
+    horizon: Annotated[int | None, _count("Steps ahead.")] = None,
+    targets: Annotated[int | None, _count("Numbers to predict.")] = None,
+    known: Annotated[int | None, _count("Numbers known of each step ahead.")] = None,
+    lengths: Annotated[
+        bool | None, typer.Option("--lengths/--no-lengths", help="Sequences differ in length.")
+    ] = None,
+    static: Annotated[int | None, _count("Features that hold for a whole sequence.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema/--no-schema", help="Write the schema, for editors, beside it."),
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Write a first recipe: one of the package's, or one made from the answers to a few questions.
+
+    On a terminal, what no option says is asked.
+
+    Example: lstmgraph init --task forecast --features 8 --horizon 24 --yes -o forecast.yaml
+    """
+    if listing:
+        _list(output_format)
+        return
+    answers = {
+        **{"features": features, "vocabulary": vocabulary, "target_vocabulary": target_vocabulary},
+        **{"classes": classes, "horizon": horizon, "targets": targets, "known": known},
+        **{"lengths": lengths, "static": static},
+    }
+    given = {name: answer for name, answer in answers.items() if answer is not None}
+    if source is not None and (task or given):
+        _refuse("--from takes a recipe as it is: leave out the answers, or --from")
+    from lstmgraph.cli.asking import answered  # noqa: PLC0415 - what it needs alone
+    from lstmgraph.starting.files import StartFiles, recipe_name  # noqa: PLC0415 - as above
+    from lstmgraph.starting.packaged import packaged_text  # noqa: PLC0415 - as above
+
+    files = StartFiles(output, schema)
+    if problem := files.obstacle(overwrite=force):
+        _refuse(problem)
+    try:
+        text = (
+            packaged_text(source) if source else answered(task, given, recipe_name(output), yes=yes)
+        )
+    except ValueError as error:
+        _refuse(str(error))
+    written = files.write(text, overwrite=force)
+    _say_what_is_next(files.recipe, written, output_format)
+
+
+def _list(output_format: Format) -> None:
+    from lstmgraph.starting.packaged import descriptions  # noqa: PLC0415 - what it needs alone
+
+    found = descriptions()
+    if output_format is Format.json:
+        print_json([{"name": name, "description": text} for name, text in found.items()])
+        return
+    for name, text in found.items():
+        typer.echo(name)
+        typer.echo(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
+
+
+def _say_what_is_next(recipe: Path, written: list[Path], output_format: Format) -> None:
+    name = shlex.quote(str(recipe))
+    commands = [f"lstmgraph explain {name}", f"lstmgraph build {name} -o models"]
+    if load(recipe).training is not None:
+        commands[1] = f"lstmgraph train {name} --data DATA -o runs/first"
+    if output_format is Format.json:
+        print_json({"files": [str(path) for path in written], "next": commands})
+        return
+    typer.echo("\n".join(f"wrote {path}" for path in written))
+    typer.echo("\n".join(["next:", *(f"  {command}" for command in commands)]))
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None

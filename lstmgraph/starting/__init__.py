@@ -1,0 +1,1 @@
+"""First recipes: one that comes with the package, or one made from a few answers."""

@@ -1,0 +1,115 @@
+"""What `lstmgraph init` has to know, for each task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Answer = int | bool
+
+CLASSIFY, LABEL, REGRESS = "classify", "label", "regress"
+FORECAST, TRANSLATE = "forecast", "sequence-to-sequence"
+
+TASKS = {
+    CLASSIFY: "one class for each sequence",
+    LABEL: "one class for each step of a sequence",
+    REGRESS: "numbers for each sequence",
+    FORECAST: "the next steps of a sequence",
+    TRANSLATE: "one sequence of ids from another",
+}
+
+_OF_NUMBERS = (CLASSIFY, LABEL, REGRESS, FORECAST)
+"""Tasks whose sequences hold numbers, not ids."""
+
+LARGEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question; on the command line it is the option of its name."""
+
+    name: str
+    text: str
+    tasks: tuple[str, ...]
+    default: Answer | None = None
+    """None where only the user can know."""
+    least: int = 0
+
+    @property
+    def option(self) -> str:
+        """As it is written on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def example(self) -> str:
+        """The option with a value that is right."""
+        if isinstance(self.default, bool):
+            return f"{self.option} or --no-{self.name}"
+        return f"{self.option} N"
+
+
+QUESTIONS = (
+    Question("features", "How many numbers does each step hold?", _OF_NUMBERS, least=1),
+    Question("vocabulary", "How many ids are there to read, 0 included?", (TRANSLATE,), least=2),
+    Question(
+        "target_vocabulary", "How many ids are there to write, 0 included?", (TRANSLATE,), least=2
+    ),
+    Question("classes", "How many classes are there?", (CLASSIFY, LABEL), least=2),
+    Question("horizon", "How many steps ahead?", (FORECAST,), least=1),
+    Question("targets", "How many numbers are to be predicted?", (REGRESS, FORECAST), 1, least=1),
+    Question("known", "How many numbers are known of each step ahead? 0: none", (FORECAST,), 0),
+    Question("lengths", "Do sequences differ in length?", _OF_NUMBERS, default=False),
+    Question("static", "How many static features has each example? 0: none", tuple(TASKS), 0),
+)
+
+
+class AnswersError(ValueError):
+    """Answers that are missing, out of bounds, or for another task."""
+
+
+def questions_of(task: str) -> tuple[Question, ...]:
+    """The questions of a task, in the order in which they are asked."""
+    return tuple(question for question in QUESTIONS if task in question.tasks)
+
+
+def check_answers(task: str, given: Mapping[str, Answer]) -> None:
+    """Hold answers to the questions of their task.
+
+    Raises:
+        AnswersError: one is for another task, or out of bounds.
+    """
+    known = {question.name: question for question in questions_of(task)}
+    for name, answer in given.items():
+        if name not in known:
+            option = "--" + name.replace("_", "-")
+            raise AnswersError(f"{option} is not for the task {task}")
+        least = known[name].least
+        if not isinstance(answer, bool) and not least <= answer <= LARGEST:
+            message = (
+                f"{known[name].option} is a number from {least} to {LARGEST:,}, not {answer:,}"
+            )
+            raise AnswersError(message)
+
+
+def missing_answers(
+    task: str, given: Mapping[str, Answer], *, defaults: bool
+) -> tuple[Question, ...]:
+    """The questions without an answer; with `defaults`, only those that have none of their own."""
+    return tuple(
+        question
+        for question in questions_of(task)
+        if question.name not in given and not (defaults and question.default is not None)
+    )
+
+
+def with_defaults(task: str, given: Mapping[str, Answer]) -> dict[str, Answer]:
+    """The answers, the defaults filled in."""
+    defaults = {
+        question.name: question.default
+        for question in questions_of(task)
+        if question.default is not None
+    }
+    return {**defaults, **given}
