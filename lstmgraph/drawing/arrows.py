@@ -1,0 +1,115 @@
+"""Which box gives what to which: data, states and masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.drawing.badges import slot_words, used_masks
+from lstmgraph.drawing.picture import DATA, MASK, STATE, Arrow
+from lstmgraph.graph import LAST, OUTPUT, SEQUENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.drawing.badges import Masks
+    from lstmgraph.graph import Graph, MaskSpec, Node, Port
+
+    Found = tuple[str, str, str, str]
+    """Source, target, kind, and one word of the label."""
+
+
+def call_id(name: str) -> str:
+    """The id of a call's box."""
+    return f"call_{name}"
+
+
+def input_id(name: str) -> str:
+    """The id of an input's box."""
+    return f"in_{name}"
+
+
+def output_id(name: str) -> str:
+    """The id of an output's box."""
+    return f"out_{name}"
+
+
+def arrows_of(graph: Graph, folded: Mapping[str, Node], carried: Masks) -> tuple[Arrow, ...]:
+    """All arrows, those of one kind between two boxes as one, with the words of all."""
+    ambiguous = _ambiguous(graph)
+    words: dict[tuple[str, str, str], list[str]] = {}
+    for source, target, kind, word in _found(graph, folded, carried):
+        label = words.setdefault((source, target, kind), [])
+        word = word or ambiguous.get(f"{source} {target}", "")
+        if word and word not in label:
+            label.append(word)
+    return tuple(
+        Arrow(source, target, kind, slot_words(label) if kind == STATE else ", ".join(label))
+        for (source, target, kind), label in words.items()
+    )
+
+
+def _found(graph: Graph, folded: Mapping[str, Node], carried: Masks) -> Iterator[Found]:
+    for node in graph.nodes:
+        if node.name in folded:
+            continue
+        target = call_id(node.name)
+        names = node.input_names or ("",) * len(node.inputs)
+        for port, name in zip(node.inputs, names, strict=True):
+            kind, word = _kind(graph, port)
+            yield _source(graph, port), target, kind, name or word
+        yield from _states(graph, node, folded)
+        for mask in used_masks(node):
+            for port in _mask_sources(node, mask, carried):
+                yield _source(graph, port), target, MASK, ""
+    for name, port in graph.outputs.items():
+        kind, word = _kind(graph, port)
+        yield _source(graph, port), output_id(name), kind, word
+
+
+def _states(graph: Graph, node: Node, folded: Mapping[str, Node]) -> Iterator[Found]:
+    recurrence = node.recurrence
+    for state in recurrence.states if recurrence else ():
+        if state.source and state.source.node not in folded:
+            yield _source(graph, state.source), call_id(node.name), STATE, state.slot
+
+
+def _mask_sources(node: Node, mask: MaskSpec, carried: Masks) -> Iterator[Port]:
+    """What a mask is made from, where it does not come with the input and is no input itself."""
+    if mask in [carried.get(port) for port in node.inputs]:
+        return
+    aside = {mask.like, *node.inputs}
+    for port in dict.fromkeys(mask.ports):
+        if port not in aside:
+            yield port
+
+
+def _source(graph: Graph, port: Port) -> str:
+    return call_id(port.node) if port.node in graph.by_name else input_id(port.node)
+
+
+def _kind(graph: Graph, port: Port) -> tuple[str, str]:
+    """Of what reads `port`; the word says which state it is."""
+    if port.output in {OUTPUT, SEQUENCE, LAST}:
+        return DATA, ""
+    return STATE, port.output
+
+
+def _ambiguous(graph: Graph) -> dict[str, str]:
+    """By ``source target``: sequence or last, of calls whose both are read."""
+    reads: dict[str, dict[str, list[str]]] = {}
+    for node in graph.nodes:
+        for port in node.inputs:
+            if port.output in {SEQUENCE, LAST}:
+                found = reads.setdefault(port.node, {}).setdefault(port.output, [])
+                found.append(call_id(node.name))
+    for name, port in graph.outputs.items():
+        if port.output in {SEQUENCE, LAST}:
+            reads.setdefault(port.node, {}).setdefault(port.output, []).append(output_id(name))
+    return {
+        f"{call_id(source)} {target}": output
+        for source, by_output in reads.items()
+        if len(by_output) > 1
+        for output, targets in by_output.items()
+        for target in targets
+    }
+
