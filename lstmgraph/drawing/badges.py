@@ -36,7 +36,7 @@ def mask_badges(node: Node, carried: Masks) -> Iterator[Badge]:
         yield Badge(MASK, "mask: dropped")
     used = used_masks(node)
     if len(used) > 1:
-        names = node.input_names or [str(port) for port in node.inputs]
+        names = node.input_names or [port.node for port in node.inputs]
         for name, mask in zip(names, node.input_masks, strict=False):
             if mask:
                 yield Badge(MASK, f"mask of {name}: {mask_words(mask)}")

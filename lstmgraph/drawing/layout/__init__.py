@@ -33,7 +33,7 @@ def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Plan:
         items: in an order in which every link leads from an earlier to a later one.
         links: between items, by their indices.
     """
-    grid = make_grid(items, links, rows_of(len(items), links))
+    grid = make_grid(items, links, rows_of(items, links))
     order_rows(grid)
     centres = columns(grid)
     bands = heights(grid, centres)

@@ -77,7 +77,8 @@ def _candidates(grid: Grid, place: dict[int, int]) -> list[tuple[int, int]]:
                 middle = _off_middle(grid.below[upper], lower, place)
                 middle += _off_middle(grid.above[lower], upper, place)
                 # A bend and an item come last: the item is better above the next item.
-                rank = (bends != 2, bends == 1, not alike, middle, grid.row[upper], place[upper])
+                classes = (bends != 2, bends == 1, not alike, (upper, lower) not in grid.leading)
+                rank = (*classes, middle, grid.row[upper], place[upper])
                 ranked.append((rank, (upper, lower)))
     return sides + [pair for _, pair in sorted(ranked)]
 

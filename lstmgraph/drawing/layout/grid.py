@@ -25,6 +25,8 @@ class Grid:
     above: list[list[int]] = field(default_factory=list)
     """Of each spot, the spots of the row above that it is joined to."""
     below: list[list[int]] = field(default_factory=list)
+    leading: set[tuple[int, int]] = field(default_factory=set)
+    """Joined spots that had better stand above each other."""
     rows: list[list[int]] = field(default_factory=list)
     """The spots of each row, from left to right."""
     ways: list[list[int]] = field(default_factory=list)
@@ -95,6 +97,8 @@ def make_grid(items: Sequence[Item], links: Sequence[Link], rows: Sequence[int])
         way.append(link.target)
         for upper, lower in zip(way, way[1:], strict=False):
             grid.join(upper, lower)
+            if link.leads:
+                grid.leading.add((upper, lower))
         grid.ways.append(way)
     _fill_groups(grid)
     for spot, row in enumerate(grid.row):

@@ -45,7 +45,7 @@ def _first_places(grid: Grid) -> list[int]:
             seen[spot] = True
             place[spot] = count
             count += 1
-            waiting += [*reversed(grid.below[spot]), *grid.above[spot]]
+            waiting += [*reversed(grid.below[spot]), *reversed(grid.above[spot])]
     return place
 
 

@@ -26,6 +26,8 @@ class Link:
     kind: str
     label_width: float = 0.0
     """Room for a label at the end."""
+    leads: bool = True
+    """Whether its ends had better stand above each other than those of one that does not."""
 
 
 @dataclass(frozen=True)

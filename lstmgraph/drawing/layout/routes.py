@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STUB = 9.0
 """The upright end of a link, behind its arrow's head."""
-CORNER = 12.0
+CORNER = 16.0
 """From an item's corner to the first place where a link may end."""
 BETWEEN_ENDS = 14.0
 

@@ -11,6 +11,8 @@ from lstmgraph.drawing.svg.boxes import box_svg, card_of, group_svg
 from lstmgraph.drawing.svg.page import page_svg
 from lstmgraph.drawing.text import text_width
 
+from lstmgraph.drawing.picture import DATA
+
 if TYPE_CHECKING:
     from lstmgraph.drawing.picture import Arrow, Picture
 
@@ -29,7 +31,13 @@ def svg(picture: Picture, theme: str = "auto") -> str:
         for card, box in zip(cards, picture.boxes, strict=True)
     ]
     links = [
-        Link(number[a.source], number[a.target], a.kind, _room(a) if a.label else 0.0)
+        Link(
+            source=number[a.source],
+            target=number[a.target],
+            kind=a.kind,
+            label_width=_room(a) if a.label else 0.0,
+            leads=a.kind == DATA,
+        )
         for a in picture.arrows
     ]
     plan = lay_out(items, links)

@@ -120,7 +120,7 @@ def _outline(box: Box, frame: Frame) -> str:
         )  # fmt: skip
         points = " ".join(f"{number(x)},{number(y)}" for x, y in corners)
         return element("polygon", {"class": "outline", "points": points})
-    round_by = {INPUT: min(frame.height / 2, 20.0), LAYER: 5.0}.get(box.kind, 5.0)
+    round_by = {INPUT: 16.0, LAYER: 5.0}.get(box.kind, 5.0)
     return _rectangle(frame.left, frame.top, frame.width, frame.height, round_by, "outline")
 
 
