@@ -33,7 +33,7 @@ ROOMS = (
     ("api",),
     ("tuning",),
     ("search",),
-    ("export",),
+    ("export", "drawing"),
     ("training",),
     ("derived_models",),
     ("model_files", "carried"),
@@ -151,6 +151,7 @@ commands += [
     [name, *option, path]
     for name in ("explain", "space") for path in paths for option in options
 ]
+commands += [["graph", "--format", "svg", path] for path in paths]
 for command in commands:
     with contextlib.redirect_stdout(io.StringIO()):
         code = app(command, standalone_mode=False)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmgraph.drawing.dot import dot
@@ -15,10 +14,12 @@ from lstmgraph.drawing.svg import svg
 from lstmgraph.drawing.svg.style import THEMES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.machine import Machine
 
-__all__ = ["ENDINGS", "FORMATS", "THEMES", "draw"]
+__all__ = ["ENDINGS", "FORMATS", "THEMES", "draw", "in_file"]
 
 FORMATS = ("svg", "mermaid", "dot")
 ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".md": "mermaid", ".dot": "dot", ".gv": "dot"}
@@ -54,6 +55,6 @@ def draw(
     return mermaid(picture) if format == "mermaid" else dot(picture)
 
 
-def drawing_for(path: Path, text: str) -> str:
+def in_file(path: Path, text: str) -> str:
     """The text as the file at `path` holds it: in Markdown, Mermaid is a fenced block."""
     return f"```mermaid\n{text}```\n" if path.suffix == ".md" else text

@@ -39,9 +39,9 @@ def arrows_of(graph: Graph, folded: Mapping[str, Node], carried: Masks) -> tuple
     words: dict[tuple[str, str, str], list[str]] = {}
     for source, target, kind, word in _found(graph, folded, carried):
         label = words.setdefault((source, target, kind), [])
-        word = word or ambiguous.get(f"{source} {target}", "")
-        if word and word not in label:
-            label.append(word)
+        said = word or ambiguous.get(f"{source} {target}", "")
+        if said and said not in label:
+            label.append(said)
     return tuple(
         Arrow(source, target, kind, slot_words(label) if kind == STATE else ", ".join(label))
         for (source, target, kind), label in words.items()
@@ -55,14 +55,14 @@ def _found(graph: Graph, folded: Mapping[str, Node], carried: Masks) -> Iterator
         target = call_id(node.name)
         names = node.input_names or ("",) * len(node.inputs)
         for port, name in zip(node.inputs, names, strict=True):
-            kind, word = _kind(graph, port)
+            kind, word = _kind(port)
             yield _source(graph, port), target, kind, name or word
         yield from _states(graph, node, folded)
         for mask in used_masks(node):
             for port in _mask_sources(node, mask, carried):
                 yield _source(graph, port), target, MASK, ""
     for name, port in graph.outputs.items():
-        kind, word = _kind(graph, port)
+        kind, word = _kind(port)
         yield _source(graph, port), output_id(name), kind, word
 
 
@@ -87,7 +87,7 @@ def _source(graph: Graph, port: Port) -> str:
     return call_id(port.node) if port.node in graph.by_name else input_id(port.node)
 
 
-def _kind(graph: Graph, port: Port) -> tuple[str, str]:
+def _kind(port: Port) -> tuple[str, str]:
     """Of what reads `port`; the word says which state it is."""
     if port.output in {OUTPUT, SEQUENCE, LAST}:
         return DATA, ""
@@ -112,4 +112,3 @@ def _ambiguous(graph: Graph) -> dict[str, str]:
         for output, targets in by_output.items()
         for target in targets
     }
-

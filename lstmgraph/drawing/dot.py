@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.drawing.text import printable
 from lstmgraph.drawing.picture import INPUT, LAYER, MASK, OPERATION, OUTPUT, STATE
+from lstmgraph.drawing.text import printable
 
 if TYPE_CHECKING:
     from lstmgraph.drawing.picture import Arrow, Box, Picture

@@ -68,10 +68,10 @@ class Picture:
     arrows: tuple[Arrow, ...]
 
     @property
-    def groups(self) -> dict[str, tuple[Box, ...]]:
+    def groups(self) -> dict[str, list[Box]]:
         """Boxes of each layer of the recipe that is more than one box."""
-        found: dict[str, tuple[Box, ...]] = {}
+        found: dict[str, list[Box]] = {}
         for box in self.boxes:
             if box.group is not None:
-                found[box.group] = (*found.get(box.group, ()), box)
+                found.setdefault(box.group, []).append(box)
         return found

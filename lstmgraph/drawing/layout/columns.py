@@ -2,13 +2,14 @@
 
 Spots of neighbouring rows that are joined are put into one column wherever such columns do not
 cross, as Brandes and Köpf do ("Fast and simple horizontal coordinate assignment", Graph Drawing
-2001): chains of layers and long links become straight lines. Columns that do not cross have an order
-from left to right, in which they move to what they are joined to.
+2001): chains of layers and long links become straight lines. Columns that do not cross have an
+order from left to right, in which they move to what they are joined to.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lstmgraph.drawing.layout.grid import BEND_WIDTH
@@ -62,12 +63,7 @@ def _aligned(grid: Grid) -> list[int]:
 
 def _candidates(grid: Grid, place: dict[int, int]) -> list[tuple[int, int]]:
     """Joined spots, the first to be aligned first: groups, long links, chains, then the rest."""
-    sides = [
-        pair
-        for both in grid.sides.values()
-        for side in both
-        for pair in zip(side, side[1:], strict=False)
-    ]
+    sides = [pair for both in grid.sides.values() for side in both for pair in pairwise(side)]
     ranked = []
     for spots in grid.rows:
         for upper in spots:
@@ -101,7 +97,7 @@ class _Columns:
         self.before: list[dict[int, float]] = [{} for _ in range(count)]
         self.joined: list[list[int]] = [[] for _ in range(count)]
         for spots in grid.rows:
-            for left, right in zip(spots, spots[1:], strict=False):
+            for left, right in pairwise(spots):
                 self._keep_apart(column[left], column[right], _distance(grid, left, right))
         for upper, lowers in enumerate(grid.below):
             for lower in lowers:

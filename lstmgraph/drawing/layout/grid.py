@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def make_grid(items: Sequence[Item], links: Sequence[Link], rows: Sequence[int])
                 bends[key] = grid.add(row, BEND_WIDTH, group)
             way.append(bends[key])
         way.append(link.target)
-        for upper, lower in zip(way, way[1:], strict=False):
+        for upper, lower in pairwise(way):
             grid.join(upper, lower)
             if link.leads:
                 grid.leading.add((upper, lower))

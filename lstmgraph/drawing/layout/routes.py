@@ -176,7 +176,9 @@ def _spread(frame: Frame, ends: list[_End]) -> dict[Hashable, float]:
         scale = min(1.0, (frame.width - 2 * CORNER) / needed) if needed else 1.0
         x[0] = low
         for index in range(1, len(x)):
-            x[index] = max(x[index] if scale == 1.0 else low, x[index - 1] + scale * ends[index - 1].distance)
+            x[index] = max(
+                x[index] if scale == 1.0 else low, x[index - 1] + scale * ends[index - 1].distance
+            )
     return {end.key: place for end, place in zip(ends, x, strict=True)}
 
 

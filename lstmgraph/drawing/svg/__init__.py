@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.drawing.layout import lay_out
 from lstmgraph.drawing.layout.plan import Item, Link
+from lstmgraph.drawing.picture import DATA
 from lstmgraph.drawing.svg.arrows import LABEL_SIZE, arrow_svg
 from lstmgraph.drawing.svg.boxes import box_svg, card_of, group_svg
 from lstmgraph.drawing.svg.page import page_svg
 from lstmgraph.drawing.text import text_width
-
-from lstmgraph.drawing.picture import DATA
 
 if TYPE_CHECKING:
     from lstmgraph.drawing.picture import Arrow, Picture
@@ -20,7 +19,7 @@ BESIDE_LABEL = 10.0
 
 
 def svg(picture: Picture, theme: str = "auto") -> str:
-    """A whole SVG file in the colours of `theme`: ``light``, ``dark``, or ``auto``, the reader's."""
+    """A whole SVG file; `theme` is ``light``, ``dark``, or ``auto`` for the reader's choice."""
     number = {box.id: index for index, box in enumerate(picture.boxes)}
     into: dict[str, float] = {}
     for arrow in picture.arrows:

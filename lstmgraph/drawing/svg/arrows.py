@@ -25,7 +25,11 @@ def arrow_svg(arrow: Arrow, route: Route) -> str:
         d = f"M{number(x)} {number(y)}l-4 {number(-HEAD)}h8z"
         end = element("path", {"class": "head", "d": d})
     label = text(x + 5, y - 8, arrow.label, "label") if arrow.label else ""
-    attributes = {"class": f"arrow {arrow.kind}", "data-from": arrow.source, "data-to": arrow.target}
+    attributes = {
+        "class": f"arrow {arrow.kind}",
+        "data-from": arrow.source,
+        "data-to": arrow.target,
+    }
     return element("g", attributes, line, end, label)
 
 
@@ -38,8 +42,6 @@ def _line(route: Route) -> str:
             parts.append(f"V{number(stop)}")
         else:
             half = number((y + to_y) / 2)
-            parts.append(
-                f"C{number(x)} {half} {number(to_x)} {half} {number(to_x)} {number(to_y)}"
-            )
+            parts.append(f"C{number(x)} {half} {number(to_x)} {half} {number(to_x)} {number(to_y)}")
         x, y = to_x, to_y
     return "".join(parts)

@@ -21,9 +21,7 @@ SAMPLE = 30.0
 _LEGEND = {STATE: "initial state", MASK: "mask"}
 
 
-def page_svg(
-    picture: Picture, body: Sequence[str], width: float, height: float, theme: str
-) -> str:
+def page_svg(picture: Picture, body: Sequence[str], width: float, height: float, theme: str) -> str:
     """The file: `body` takes `width` times `height` pixels."""
     kinds = {arrow.kind for arrow in picture.arrows}
     legend = _legend([kind for kind in _LEGEND if kind in kinds])

@@ -8,7 +8,7 @@ from __future__ import annotations
 THEMES = ("auto", "light", "dark")
 
 _SHAPES = """
-.lstmgraph text{font-family:system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif;font-size:11px}
+.lstmgraph text{font-family:"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif;font-size:11px}
 .lstmgraph .heading{font-size:15px;font-weight:bold}
 .lstmgraph .name{font-size:13px;font-weight:bold}
 .lstmgraph .badge text,.lstmgraph .label{font-size:10px}
