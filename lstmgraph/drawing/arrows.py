@@ -9,7 +9,7 @@ from lstmgraph.drawing.picture import DATA, MASK, STATE, Arrow
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from lstmgraph.drawing.badges import Masks
     from lstmgraph.graph import Graph, MaskSpec, Node, Port
@@ -33,37 +33,47 @@ def output_id(name: str) -> str:
     return f"out_{name}"
 
 
-def arrows_of(graph: Graph, folded: Mapping[str, Node], carried: Masks) -> tuple[Arrow, ...]:
-    """All arrows, those of one kind between two boxes as one, with the words of all."""
+def arrows_of(
+    graph: Graph, folded: Mapping[str, Node], carried: Masks, next_states: Collection[str]
+) -> tuple[Arrow, ...]:
+    """All arrows, those of one kind between two boxes as one, with the words of all.
+
+    What becomes an initial state is an arrow of that kind, also on its way through the layers that
+    fit it, and to an output of `next_states`, which is a state of the next call.
+    """
     ambiguous = _ambiguous(graph)
     words: dict[tuple[str, str, str], list[str]] = {}
-    for source, target, kind, word in _found(graph, folded, carried):
+    for source, target, kind, word in _found(graph, folded, carried, next_states):
         label = words.setdefault((source, target, kind), [])
         said = word or ambiguous.get(f"{source} {target}", "")
         if said and said not in label:
             label.append(said)
     return tuple(
-        Arrow(source, target, kind, slot_words(label) if kind == STATE else ", ".join(label))
+        Arrow(source, target, kind, slot_words(label) if kind == STATE else _words(label))
         for (source, target, kind), label in words.items()
     )
 
 
-def _found(graph: Graph, folded: Mapping[str, Node], carried: Masks) -> Iterator[Found]:
+def _found(
+    graph: Graph, folded: Mapping[str, Node], carried: Masks, next_states: Collection[str]
+) -> Iterator[Found]:
+    fitting = _state_makers(graph)
     for node in graph.nodes:
         if node.name in folded:
             continue
         target = call_id(node.name)
         names = node.input_names or ("",) * len(node.inputs)
         for port, name in zip(node.inputs, names, strict=True):
-            kind, word = _kind(port)
-            yield _source(graph, port), target, kind, name or word
+            slot = _slot(port)
+            kind = STATE if slot and node.name in fitting else DATA
+            yield _source(graph, port), target, kind, name or slot
         yield from _states(graph, node, folded)
         for mask in used_masks(node):
             for port in _mask_sources(node, mask, carried):
                 yield _source(graph, port), target, MASK, ""
     for name, port in graph.outputs.items():
-        kind, word = _kind(port)
-        yield _source(graph, port), output_id(name), kind, word
+        kind = STATE if name in next_states else DATA
+        yield _source(graph, port), output_id(name), kind, _slot(port)
 
 
 def _states(graph: Graph, node: Node, folded: Mapping[str, Node]) -> Iterator[Found]:
@@ -87,11 +97,26 @@ def _source(graph: Graph, port: Port) -> str:
     return call_id(port.node) if port.node in graph.by_name else input_id(port.node)
 
 
-def _kind(port: Port) -> tuple[str, str]:
-    """Of what reads `port`; the word says which state it is."""
-    if port.output in {OUTPUT, SEQUENCE, LAST}:
-        return DATA, ""
-    return STATE, port.output
+def _slot(port: Port) -> str:
+    """Which state a port is; empty for one that is none."""
+    return "" if port.output in {OUTPUT, SEQUENCE, LAST} else port.output
+
+
+def _words(label: Sequence[str]) -> str:
+    return ", ".join(label).replace("_", " ")
+
+
+def _state_makers(graph: Graph) -> set[str]:
+    """Calls that are read for nothing but initial states."""
+    read = {port.node for port in graph.outputs.values()}
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.recurrence is None and node.name not in read:
+            found.add(node.name)
+        else:
+            read.update(port.node for port in node.inputs)
+            read.update(port.node for mask in used_masks(node) for port in mask.ports)
+    return found
 
 
 def _ambiguous(graph: Graph) -> dict[str, str]:

@@ -102,10 +102,10 @@ def state_badges(node: Node, folded: Mapping[str, Node]) -> Iterator[Badge]:
 
 
 def slot_words(slots: Iterable[str]) -> str:
-    """``h, c``; ``forward h, c · backward h, c``; ``1 h, c · 2 h`` of several cells."""
+    """``h, c``; ``forward h, c; backward h, c``; ``1 h, c; 2 h`` of several cells."""
     by_way: dict[str, list[str]] = {}
     for slot in slots:
         way, _, letter = slot.rpartition("_")
         by_way.setdefault(way.replace("_", " "), []).append(letter)
     parts = [f"{way} {', '.join(letters)}".strip() for way, letters in by_way.items()]
-    return " · ".join(parts)
+    return "; ".join(parts)

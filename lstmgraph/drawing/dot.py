@@ -24,8 +24,8 @@ def dot(picture: Picture) -> str:
     lines = [
         f"digraph {_quoted(picture.name)} {{",
         f"  graph [rankdir=TB, tooltip={_quoted(picture.description or picture.name)}]",
-        '  node [fontname="Helvetica,Arial,sans-serif", fontsize=11]',
-        '  edge [fontname="Helvetica,Arial,sans-serif", fontsize=10]',
+        '  node [fontname="Helvetica", fontsize=11]',
+        '  edge [fontname="Helvetica", fontsize=10]',
     ]
     groups = picture.groups
     for box in picture.boxes:

@@ -57,12 +57,12 @@ def _escaped(text: str) -> str:
     return "".join(c if c.isalnum() or c in _HARMLESS else f"#{ord(c)};" for c in text)
 
 
-_HARMLESS = " _.,:+-*/()=·"
+_HARMLESS = " _.,:+-*/()="
 
 
 def _words(text: str) -> str:
     """What a screen reader reads, on one line. Entity codes do not work there: signs that may
     begin a comment, a directive or HTML are left out.
     """
-    kept = "".join(c if c.isalnum() or c in " _.,:+-*/()=·'!?" else " " for c in text)
+    kept = "".join(c if c.isalnum() or c in " _.,:+-*/()='!?" else " " for c in text)
     return " ".join(kept.split())

@@ -52,7 +52,7 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
         description=" ".join(compiled.declaration.description.split()),
         summary=f"{_counted(len(graph.nodes), 'call')}, {_counted(parameters, 'parameter')}",
         boxes=tuple(boxes),
-        arrows=arrows_of(graph, folded, carried),
+        arrows=arrows_of(graph, folded, carried, set(fed_back.values())),
     )
 
 

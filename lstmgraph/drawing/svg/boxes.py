@@ -107,7 +107,7 @@ def box_svg(card: Card, frame: Frame) -> str:
             parts.append(_badge_svg(badge, x, y))
             x += _badge_width(badge) + BADGE_SPACE
         y += BADGE_HEIGHT + BADGE_SPACE
-    return element("g", {"class": f"box {kind}", "id": box.id}, *parts)
+    return element("g", {"class": f"box {kind}", "data-id": box.id}, *parts)
 
 
 def _outline(box: Box, frame: Frame) -> str:

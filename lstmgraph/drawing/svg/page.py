@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lstmgraph.drawing.picture import MASK, STATE
@@ -31,19 +32,20 @@ def page_svg(picture: Picture, body: Sequence[str], width: float, height: float,
     whole_height = number(HEAD + height + (LEGEND if legend else 0.0) + 2 * MARGIN)
     shift = MARGIN + max(0.0, least - width) / 2
     bottom = HEAD + height + MARGIN
+    name = re.sub(r"\W+", "-", picture.name)  # ids, where a page holds several pictures
     description = f"{picture.description} {picture.summary}".strip()
     root = {
         "xmlns": "http://www.w3.org/2000/svg",
-        "class": "lstmgraph",
+        "class": f"lstmgraph-{theme}",
         "width": whole_width,
         "height": whole_height,
         "viewBox": f"0 0 {whole_width} {whole_height}",
         "role": "img",
-        "aria-labelledby": "title description",
+        "aria-labelledby": f"{name}-title {name}-description",
     }
     parts = [
-        element("title", {"id": "title"}, escaped(picture.name)),
-        element("desc", {"id": "description"}, escaped(description)),
+        element("title", {"id": f"{name}-title"}, escaped(picture.name)),
+        element("desc", {"id": f"{name}-description"}, escaped(description)),
         element("style", {}, style(theme)),
         element("rect", {"class": "page", "width": "100%", "height": "100%"}),
         text(MARGIN, MARGIN + 12, title, "heading"),

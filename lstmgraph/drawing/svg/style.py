@@ -68,4 +68,4 @@ def style(theme: str) -> str:
     if theme == "auto":
         dark = _COLOURS.format(**_DARK)
         rules += f"@media (prefers-color-scheme:dark){{{dark}}}\n"
-    return rules
+    return rules.replace(".lstmgraph", f".lstmgraph-{theme}")
