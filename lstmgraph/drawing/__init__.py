@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.drawing.dot import dot
-from lstmgraph.drawing.mermaid import mermaid
+from lstmgraph.drawing.dot import dot_text
+from lstmgraph.drawing.mermaid import mermaid_text
 from lstmgraph.drawing.read_graph import picture_of
-from lstmgraph.drawing.svg import svg
+from lstmgraph.drawing.svg import svg_text
 from lstmgraph.drawing.svg.style import THEMES
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def draw(
         raise ValueError(f"there is no theme {theme}; there are: {', '.join(THEMES)}")
     picture = picture_of(compiled, machine, model)
     if format == "svg":
-        return svg(picture, theme)
-    return mermaid(picture) if format == "mermaid" else dot(picture)
+        return svg_text(picture, theme)
+    return mermaid_text(picture) if format == "mermaid" else dot_text(picture)
 
 
 def in_file(path: Path, text: str) -> str:

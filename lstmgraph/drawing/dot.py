@@ -19,7 +19,7 @@ _SHAPES = {
 _ARROWS = {STATE: 'style="dashed"', MASK: 'style="dotted", arrowhead="odot"'}
 
 
-def dot(picture: Picture) -> str:
+def dot_text(picture: Picture) -> str:
     """The graph in the DOT language, from top to bottom; layers of the recipe are clusters."""
     lines = [
         f"digraph {_quoted(picture.name)} {{",

@@ -14,7 +14,7 @@ _PLAIN = {DATA: "-->", STATE: "-.->", MASK: "-.-o"}
 _LABELLED = {DATA: "-- {} -->", STATE: "-. {} .->", MASK: "-. {} .-o"}
 
 
-def mermaid(picture: Picture) -> str:
+def mermaid_text(picture: Picture) -> str:
     """The flowchart, from top to bottom; arrows of states are dashed, those of masks end in a dot.
 
     It sets no colours: the theme of the page that shows it does, light or dark.

@@ -48,11 +48,11 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
     ]
     parameters = explanation.trainable_parameters + explanation.non_trainable_parameters
     return Picture(
-        name=f"{graph.name}: {model}" if model and model != graph.name else graph.name,
+        name=f"{compiled.graph.name}: {model}" if model else graph.name,
         description=" ".join(compiled.declaration.description.split()),
         summary=f"{_counted(len(graph.nodes), 'call')}, {_counted(parameters, 'parameter')}",
         boxes=tuple(boxes),
-        arrows=arrows_of(graph, folded, carried, set(fed_back.values())),
+        arrows=arrows_of(graph, folded, carried, {name for name in fed_back.values() if name}),
     )
 
 
@@ -62,7 +62,7 @@ def _input(graph: Graph, row: TensorRow, fed_back: str | None) -> Box:
     if tensor.time_major:
         badges.append(Badge("", "time-major"))
     if fed_back:
-        badges.append(Badge(STATE, f"next from {fed_back}"))
+        badges.append(Badge(STATE, f"next call: {fed_back}"))
     shape = _shape(row)
     lines = [f"input {row.name}", f"{shape} {row.dtype}", *(badge.text for badge in badges)]
     details = "\n".join(lines)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lstmgraph.drawing.layout.grid import Grid
 
-SWEEPS = 12
+TURN = 1e-6
+"""Less than what two different means of places differ by."""
+SWEEPS = 16
 """Down and up in turn; the best order that was met is kept."""
 
 
@@ -25,7 +27,8 @@ def order_rows(grid: Grid) -> None:
         if fewest == 0:
             break
         downwards = sweep % 2 == 0
-        _sweep(grid, downwards=downwards)
+        # What is wanted at one place changes places in every other pair of sweeps.
+        _sweep(grid, downwards=downwards, turned=sweep % 4 > 1)
         found = crossings(grid)
         if found < fewest:
             best, fewest = [list(row) for row in grid.rows], found
@@ -49,7 +52,7 @@ def _first_places(grid: Grid) -> list[int]:
     return place
 
 
-def _sweep(grid: Grid, *, downwards: bool) -> None:
+def _sweep(grid: Grid, *, downwards: bool, turned: bool) -> None:
     groups = _group_places(grid)
     numbers = range(len(grid.rows)) if downwards else reversed(range(len(grid.rows)))
     neighbours = grid.above if downwards else grid.below
@@ -61,6 +64,7 @@ def _sweep(grid: Grid, *, downwards: bool) -> None:
         for index, spot in enumerate(grid.rows[number]):
             found = [place[other] for other in neighbours[spot]]
             wanted[spot] = sum(found) / len(found) if found else float(index)
+            wanted[spot] -= TURN * index if turned else 0.0
         _arrange(grid, [number], wanted, groups)
 
 

@@ -8,7 +8,7 @@ from lstmgraph.drawing.layout import lay_out
 from lstmgraph.drawing.layout.plan import Item, Link
 from lstmgraph.drawing.picture import DATA
 from lstmgraph.drawing.svg.arrows import LABEL_SIZE, arrow_svg
-from lstmgraph.drawing.svg.boxes import box_svg, card_of, group_svg
+from lstmgraph.drawing.svg.boxes import box_svg, card_of, group_name_svg, group_svg
 from lstmgraph.drawing.svg.page import page_svg
 from lstmgraph.drawing.text import text_width
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BESIDE_LABEL = 10.0
 
 
-def svg(picture: Picture, theme: str = "auto") -> str:
+def svg_text(picture: Picture, theme: str = "auto") -> str:
     """A whole SVG file; `theme` is ``light``, ``dark``, or ``auto`` for the reader's choice."""
     number = {box.id: index for index, box in enumerate(picture.boxes)}
     into: dict[str, float] = {}
@@ -43,6 +43,7 @@ def svg(picture: Picture, theme: str = "auto") -> str:
     body = [group_svg(group, frame) for group, frame in plan.groups.items()]
     for arrow, route in zip(picture.arrows, plan.routes, strict=True):
         body.append(arrow_svg(arrow, route))
+    body += [group_name_svg(group, frame) for group, frame in plan.groups.items()]
     for card, frame in zip(cards, plan.items, strict=True):
         body.append(box_svg(card, frame))
     return page_svg(picture, body, plan.width, plan.height, theme)

@@ -132,12 +132,17 @@ def _badge_svg(badge: Badge, x: float, y: float) -> str:
 
 
 def group_svg(group: str, frame: Frame) -> str:
-    """A light frame around the boxes of one layer of the recipe, with its name."""
+    """A light frame around the boxes of one layer of the recipe."""
     shape = _rectangle(frame.left, frame.top, frame.width, frame.height, 9.0, "")
-    longest = int(frame.width / (TEXT_SIZE * 0.7))
-    name = text(frame.left + 9, frame.top + 14, shortened(group, max(longest, 8)), "")
     title = element("title", {}, escaped(f"layer {group}"))
-    return element("g", {"class": "group"}, title, shape, name)
+    return element("g", {"class": "group", "data-group": group}, title, shape)
+
+
+def group_name_svg(group: str, frame: Frame) -> str:
+    """The name of the layer, over the arrows that lead into the frame."""
+    longest = max(8, int(frame.width / (TEXT_SIZE * 0.75)) - 2)
+    name = text(frame.left + 9, frame.top + 14, shortened(group, longest), "")
+    return element("g", {"class": "group"}, name)
 
 
 def _rectangle(  # noqa: PLR0913, PLR0917 - a rectangle has this many sides
