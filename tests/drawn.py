@@ -185,7 +185,10 @@ def read_dot(text: str) -> tuple[dict[str, str], Arrows]:
     return nodes, arrows
 
 
-KINDS_OF_MERMAID = {"-->": "data", "-.->": "state", "-.-o": "mask"}
+LINKS = r"(?:(-->|-\.->|-\.-o)|(?:--|-\.) {} (-->|\.->|\.-o))"
+KINDS_OF_LINKS = {
+    "-->": "data", "-.->": "state", ".->": "state", "-.-o": "mask", ".-o": "mask"
+}  # fmt: skip
 MERMAID_STRING = r'"((?:[\w .,:+\-*/()=]|#\d+;|<br/>)*)"'
 """What our own writer may put between quotes: nothing there means anything to Mermaid."""
 
@@ -198,12 +201,12 @@ def read_mermaid(text: str) -> tuple[dict[str, str], Arrows]:
     assert first == "flowchart TB"
     for line in rest:
         node = re.fullmatch(rf"\s+(\w+)(?:\(\[{label}\]\)|\{{\{{{label}\}}\}}|\[{label}\])", line)
-        arrow = re.fullmatch(rf"  (\w+) (--|-\.)(?: {label} )?(-->|->|\.->|\.-o|-o|>) (\w+)", line)
+        arrow = re.fullmatch(rf"  (\w+) {LINKS.format(label)} (\w+)", line)
         if node:
             nodes[node[1]] = node[2] or node[3] or node[4]
         elif arrow:
-            link = "-" + arrow[4].removeprefix("-") if arrow[2] == "-." else "-->"
-            arrows.add((arrow[1], arrow[5], KINDS_OF_MERMAID[link]))
+            source, plain, _, labelled, target = arrow.groups()
+            arrows.add((source, target, KINDS_OF_LINKS[plain or labelled]))
         else:
             word = r"[\w .,:+\-*/()='!?]*"
             other = rf"subgraph group_\w+ \[{label}\]|end|acc(Title|Descr): {word}"
