@@ -26,7 +26,12 @@ Arrows = set[tuple[str, str, str]]
 def deep(layers: int = 60) -> str:
     """Sums around three layers, skips from the encoder to the decoder, masks, a learned state."""
     half = layers // 3
-    lines = ["inputs:", "  x: {shape: [time, 8]}", "  lengths: {shape: [], dtype: int32}", "layers:"]
+    lines = [
+        "inputs:",
+        "  x: {shape: [time, 8]}",
+        "  lengths: {shape: [], dtype: int32}",
+        "layers:",
+    ]
     lines.append("  e0: {type: dense, input: x, units: 32}")
     for i in range(1, half):
         if i % 4 == 3:
@@ -180,7 +185,7 @@ def read_dot(text: str) -> tuple[dict[str, str], Arrows]:
         elif node:
             nodes[node[1]] = re.search(rf"label={string}", node[2])[1]
         else:
-            other = rf'digraph {string} {{|subgraph {string} {{|(graph|node|edge) \[.*\]|}}'
+            other = rf"digraph {string} {{|subgraph {string} {{|(graph|node|edge) \[.*\]|}}"
             assert re.fullmatch(rf"\s*(?:{other})", line), line
     return nodes, arrows
 
@@ -200,8 +205,10 @@ def read_mermaid(text: str) -> tuple[dict[str, str], Arrows]:
     first, *rest = text.splitlines()
     assert first == "flowchart TB"
     for line in rest:
-        node = re.fullmatch(rf"\s+(\w+)(?:\(\[{label}\]\)|\{{\{{{label}\}}\}}|\[{label}\])", line)
-        arrow = re.fullmatch(rf"  (\w+) {LINKS.format(label)} (\w+)", line)
+        node = re.fullmatch(
+            rf"\s+([\w.]+)(?:\(\[{label}\]\)|\{{\{{{label}\}}\}}|\[{label}\])", line
+        )
+        arrow = re.fullmatch(rf"  ([\w.]+) {LINKS.format(label)} ([\w.]+)", line)
         if node:
             nodes[node[1]] = node[2] or node[3] or node[4]
         elif arrow:
@@ -210,6 +217,6 @@ def read_mermaid(text: str) -> tuple[dict[str, str], Arrows]:
         else:
             word = r"[\w .,:+\-*/()='!?]*"
             other = rf"subgraph group_\w+ \[{label}\]|end|acc(Title|Descr): {word}"
-            other += r"|classDef operation stroke-dasharray: 4 3|class [\w,]+ operation"
+            other += r"|classDef operation stroke-dasharray: 4 3|class [\w.,]+ operation"
             assert re.fullmatch(rf"\s+(?:{other})", line), line
     return nodes, arrows

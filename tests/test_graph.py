@@ -42,7 +42,7 @@ FEW = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    max_examples=25,
+    max_examples=20,
     suppress_health_check=list(HealthCheck),
 )
 
