@@ -75,9 +75,9 @@ def compiled(text: str) -> CompiledRecipe:
     return compile_document(parse_document(text))
 
 
-def picture(recipe: CompiledRecipe, format: str, model: str = "") -> str:
+def picture(recipe: CompiledRecipe, language: str, model: str = "") -> str:
     """On a machine with TensorFlow, wherever the test runs."""
-    return draw(recipe, Machine(), format, model)
+    return draw(recipe, Machine(), language, model)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from xml.etree import ElementTree
 
 import pytest
 from drawn import compiled, deep, picture, read_dot, read_mermaid, read_svg, wide
+from generated import recipes
 from hypothesis import HealthCheck, given, settings
 
 import lstmgraph
-from generated import recipes
 from lstmgraph.drawing import FORMATS
 from lstmgraph.graph import CONSTANT_STATE, ROW_IDS
 
@@ -106,7 +106,7 @@ def assert_is_described(node: Node, shown: list[str], label: str) -> None:
 
 
 def assert_drawn_well(text: str) -> None:
-    """No boxes overlap, no arrow runs through one, and every arrow ends at the box that it names."""
+    """No boxes overlap, no arrow runs through one, and each ends at the box that it names."""
     drawing = read_svg(text)
     for first, second in combinations(drawing.boxes.values(), 2):
         assert not first.overlaps(second)
@@ -213,7 +213,7 @@ def test_further_models() -> None:
     assert 'digraph "number-words: step"' in step
     assert "next call: next_decoder_h" in read_dot(step)[0]["in_decoder_h"]
     assert ("call_decoder", "out_next_decoder_h", "state") in read_dot(step)[1]
-    with pytest.raises(ValueError, match="no further model stop; it has: step, step.start"):
+    with pytest.raises(ValueError, match=r"no further model stop; it has: step, step\.start"):
         recipe.graph(model="stop")
 
 
@@ -231,8 +231,8 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_hostile_texts(format: str) -> None:
+@pytest.mark.parametrize("language", FORMATS)
+def test_hostile_texts(language: str) -> None:
     """Names are letters, digits and underscores, but may be words of each language."""
     text = """
 recipe: 1
@@ -248,9 +248,9 @@ outputs: {class: NAME, digraph: subgraph.state}
 """.replace("NAME", "n" * 100)
     recipe = compiled(text)
     object.__setattr__(recipe.declaration, "description", json.loads(f'"{hostile_json()}"'))
-    written = picture(recipe, format)
+    written = picture(recipe, language)
     written.encode("utf-8")
-    if format == "svg":
+    if language == "svg":
         root = ElementTree.fromstring(written)
         description = root.find("{http://www.w3.org/2000/svg}desc")
         assert "<b>tag</b> & ]]>" in description.text
@@ -258,7 +258,7 @@ outputs: {class: NAME, digraph: subgraph.state}
         assert "\ufffd\ufffd" in description.text
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
         assert len(read_svg(written).boxes) == 15
-    elif format == "dot":
+    elif language == "dot":
         assert 'a \\"quoted\\"' in written
         assert "\\\\N \ufffd\ufffd" in written
         assert len(read_dot(written)[0]) == 15
@@ -272,10 +272,10 @@ def hostile_json() -> str:
     return HOSTILE.replace('"', '\\"')
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_golden(format: str) -> None:
-    path = GOLDEN / f"learned-states.{ENDINGS[format]}"
-    check(path, picture(compiled(TEXTS["learned-states"]), format))
+@pytest.mark.parametrize("language", FORMATS)
+def test_golden(language: str) -> None:
+    path = GOLDEN / f"learned-states.{ENDINGS[language]}"
+    check(path, picture(compiled(TEXTS["learned-states"]), language))
 
 
 def test_documented_pictures() -> None:

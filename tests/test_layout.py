@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from drawn import Rectangle
 from hypothesis import HealthCheck, given, settings
@@ -80,7 +80,7 @@ def assert_runs_free(
     x, y = points[-1]
     assert target.left < x < target.right
     assert y == target.top
-    for first, last in zip(points, points[1:], strict=False):
+    for first, last in pairwise(points):
         assert first[1] < last[1], "lines lead downwards"
         for point in between(first, last):
             assert not any(frame.has_inside(point) for frame in frames)

@@ -93,7 +93,8 @@ def _format(output: Path | None, drawing: Drawing | None) -> str:
     if output and known is None:
         _refuse(f"{output} ends in none of {', '.join(ENDINGS)}; add --format")
     if output and drawing is not None:
-        _refuse(f"{output} would not be a {drawing}: leave out --format, or name it otherwise")
+        name = f"{output} would not be a file of format {drawing}"
+        _refuse(f"{name}: leave out --format, or choose another ending")
     return known or Drawing.mermaid
 
 
