@@ -3,7 +3,9 @@
 The steps are those of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
 system structures", IEEE Transactions on Systems, Man, and Cybernetics 11(2), 1981: rows by longest
 path (`rows`), bends where arrows pass rows (`grid`), fewer crossings by barycentres (`order`),
-places along the rows (`columns`), lines (`routes`).
+places along the rows (`columns`), lines (`routes`). It is written here because what plain Python
+has for it, grandalf 0.8, is under the GPL or EPL, and knows neither groups nor boxes to keep clear
+of.
 """
 
 from __future__ import annotations

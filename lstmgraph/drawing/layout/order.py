@@ -12,6 +12,8 @@ TURN = 1e-6
 """Less than what two different means of places differ by."""
 SWEEPS = 16
 """Down and up in turn; the best order that was met is kept."""
+FEWEST, SPOTS = 4, 400_000
+"""So many sweeps at least, and beyond them so many spots in all: large pictures take no minutes."""
 
 
 def order_rows(grid: Grid) -> None:
@@ -23,7 +25,8 @@ def order_rows(grid: Grid) -> None:
     place = _first_places(grid)
     _arrange(grid, range(len(grid.rows)), {s: float(p) for s, p in enumerate(place)}, {})
     best, fewest = [list(row) for row in grid.rows], crossings(grid)
-    for sweep in range(SWEEPS):
+    sweeps = min(SWEEPS, max(FEWEST, SPOTS // max(1, len(grid.row))))
+    for sweep in range(sweeps):
         if fewest == 0:
             break
         downwards = sweep % 2 == 0
