@@ -70,6 +70,19 @@ class Recipe:
 
         return blame(self._compiled)
 
+    def graph(self, format: str = "svg", *, model: str = "", theme: str = "auto") -> str:  # noqa: A002
+        """The model, or the further one `model`, drawn as ``svg``, ``mermaid`` or ``dot``.
+
+        `theme` of an SVG is ``light``, ``dark`` or ``auto``, the reader's. TensorFlow is not
+        imported.
+
+        Raises:
+            ValueError: there is no such format, model or theme.
+        """
+        from lstmgraph.drawing import draw  # noqa: PLC0415 - only where it is drawn
+
+        return draw(self._compiled, this_machine(), format, model, theme)
+
     def resolved(self) -> str:
         """The recipe as YAML with every default and base written out; it builds the same model."""
         from lstmgraph.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
@@ -167,15 +180,14 @@ class Recipe:
         goes on, unless early stopping ended it.
 
         Args:
-            data: all that ``load_data`` takes, which reads and splits it; or what it gave, or one
-                part of that, such as ``data.folds[0].train``.
+            data: what ``load_data`` takes or gave, or one part of it, as ``data.folds[0].train``.
             folder: made where it is missing.
             validation: data to evaluate after every epoch, in place of a part of `data`.
             test: data to evaluate the final model with, in place of a part of `data`.
             epochs: in place of the recipe's.
             restart: forget what the folder holds of another training, and begin anew.
             seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
-            on_epoch: called after every epoch with its number, from 1, and its metrics. Where it
+            on_epoch: called after every epoch with its number, from 1, and its metrics; where it
                 returns true, the training ends there, and can go on later.
             verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
 
@@ -206,15 +218,14 @@ class Recipe:
         )
 
     def space(self) -> Space:
-        """What ``$search`` and ``$choose`` leave open; ``str()`` is what the command prints."""
+        """What ``$search`` and ``$choose`` leave open; ``str()`` of it is the command's table."""
         return self._compiled.collected.space
 
     def at(self, values: Mapping[str, Any]) -> Recipe:
         """The concrete recipe at a point of the space.
 
         Args:
-            values: by the names of the dimensions, ``{"layers.encoder.units": 64}``; dimensions
-                that are left out have their defaults.
+            values: by dimension, ``{"layers.encoder.units": 64}``; others have their defaults.
 
         Raises:
             SpaceError: a name or a value is not in the space.
@@ -229,9 +240,8 @@ class Recipe:
 
         Args:
             data: what ``load_data`` takes. Values, such as arrays, are kept in the folder.
-            options: the keys of ``lstmgraph.tuning.options.TuneOptions``, which says what they are:
-                ``folder``, ``validation``, ``test``, ``workers``, ``max_trials``, ``seconds`` and
-                so on.
+            options: ``folder``, ``workers``, ``max_trials`` and all other keys of
+                ``lstmgraph.tuning.options.TuneOptions``, which says what they are.
 
         Raises:
             ValueError: there is nothing to search, or the search would never end.
@@ -246,7 +256,10 @@ class Recipe:
         return tune(tune_request(self._compiled, data, options))
 
     def hypermodel(self) -> keras_tuner.HyperModel:
-        """The recipe for every tuner of keras-tuner; the whole space is declared before a build."""
+        """The recipe for every tuner of keras-tuner; the dimensions name its hyperparameters.
+
+        The whole space is declared before anything is built.
+        """
         from lstmgraph.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
         return RecipeHyperModel(self._compiled)
@@ -267,8 +280,7 @@ class Recipe:
 
         Args:
             model: built from this recipe, or loaded with its layers; it stays as it is.
-            path: a folder, where the file is named after the recipe; or the file's own path, with
-                the format's ending.
+            path: a folder, where the recipe's name is the file's; or a path with its ending.
             format: ``keras`` (NAME.keras), ``saved_model`` (a folder NAME.saved_model), ``onnx``
                 (NAME.onnx) or ``litert`` (NAME.tflite).
             kernel: of a SavedModel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where
@@ -283,14 +295,12 @@ class Recipe:
             ValueError: an argument is not one of those named here.
             ImportError: a package that the format needs is not installed.
         """
-        from lstmgraph.export import FORMATS, ExportOptions  # noqa: PLC0415 - only to export
+        from lstmgraph.export import ExportOptions, target_path  # noqa: PLC0415 - only to export
 
-        if format not in FORMATS:
-            raise ValueError(f"there is no format {format}; there are: {', '.join(FORMATS)}")
+        target = target_path(format, Path(path), self.name)
         options = ExportOptions(kernel, batch_size, tolerance)
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
 
-        target = FORMATS[format].path(Path(path), self.name)
         return export_files(self._compiled, model, {format: target}, options)[0]
 
     def load_data(
@@ -306,9 +316,9 @@ class Recipe:
         TensorFlow is not imported, but for a ``tf.data.Dataset``.
 
         Args:
-            source: a path (`.npz`, a folder of `.npy`, `.csv`, `.parquet`, a folder of tables, a
-                saved ``tf.data.Dataset``), a dictionary of arrays, (x, y) as ``fit`` takes them, a
-                data frame of pandas, polars or pyarrow, or a ``tf.data.Dataset``.
+            source: a path (`.npz`, `.csv`, `.parquet`, a folder of `.npy` or of tables, a saved
+                ``tf.data.Dataset``), a dictionary of arrays, (x, y) as ``fit`` takes them, a data
+                frame of pandas, polars or pyarrow, or a ``tf.data.Dataset``.
             validation: the same, of what validates; the split then takes none from `source`.
             test: the same, of what is kept for a last test.
             cache: a folder where tables that were read are kept for the next time.

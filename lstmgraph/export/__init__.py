@@ -4,7 +4,7 @@ Importing this room, and asking what keeps a recipe from a format, imports no Te
 does.
 """
 
-from lstmgraph.export.formats import FORMATS, ExportFormat, ExportOptions
+from lstmgraph.export.formats import FORMATS, ExportFormat, ExportOptions, target_path
 from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.report import ExportReport, OutputCheck
 
@@ -15,4 +15,5 @@ __all__ = [
     "ExportReport",
     "OutputCheck",
     "check_obstacles",
+    "target_path",
 ]

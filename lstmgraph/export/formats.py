@@ -86,3 +86,14 @@ class ExportOptions:
             raise ValueError(
                 f"batches of this recipe have {own_batch_size} rows, not {self.batch_size}"
             )
+
+
+def target_path(format: str, path: Path, name: str) -> Path:  # noqa: A002 - Keras's own word
+    """Where a file of `format` goes that is written to `path`, which may be a folder.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"there is no format {format}; there are: {', '.join(FORMATS)}")
+    return FORMATS[format].path(path, name)

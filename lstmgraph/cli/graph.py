@@ -1,0 +1,103 @@
+"""The command that draws a model; it imports no TensorFlow."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import Annotated, NoReturn
+
+import typer
+
+from lstmgraph.cli.shared import (
+    COMMAND_LINE_IS_WRONG,
+    Format,
+    RecipePath,
+    SetValues,
+    load_recipe,
+)
+from lstmgraph.writing import atomic_path, made_folder, obstacle
+
+
+class Drawing(StrEnum):
+    """What a picture is written in."""
+
+    svg = "svg"
+    mermaid = "mermaid"
+    dot = "dot"
+
+
+class Theme(StrEnum):
+    """The colours of an SVG."""
+
+    auto = "auto"
+    light = "light"
+    dark = "dark"
+
+
+def graph(  # noqa: PLR0913, PLR0917 - the options of a command
+    recipe: RecipePath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to a file; its ending says the format: .svg, .mmd, .md, .dot or .gv.",
+        ),
+    ] = None,
+    drawing: Annotated[
+        Drawing | None,
+        typer.Option("--format", help="What to draw.  [default: FILE's, or mermaid]"),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Draw a further model of the recipe.")
+    ] = "",
+    theme: Annotated[
+        Theme, typer.Option(help="The colours of an SVG; auto: those that its reader prefers.")
+    ] = Theme.auto,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+    set_values: SetValues = None,
+) -> None:
+    """Draw the model: layers, shapes, parameters, kernels, initial states and masks.
+
+    Without -o the picture is printed. TensorFlow is not imported.
+
+    Example: lstmgraph graph recipes/store-forecaster.yaml -o store-forecaster.svg
+    """
+    chosen = _format(output, drawing)
+    problem = obstacle(output.parent, [output], overwrite=force) if output else None
+    if problem:
+        _refuse(problem)
+    loaded = load_recipe(recipe, set_values, Format.text)
+    try:
+        picture = loaded.graph(chosen, model=model, theme=theme)
+    except ValueError as error:
+        _refuse(str(error))
+    if output is None:
+        typer.echo(picture, nl=False)
+        return
+    from lstmgraph.drawing import in_file  # noqa: PLC0415 - what one command needs
+
+    with made_folder(output.parent), atomic_path(output) as path:
+        path.write_text(in_file(output, picture), "utf-8", newline="\n")
+    typer.echo(f"wrote {output}")
+
+
+def _format(output: Path | None, drawing: Drawing | None) -> str:
+    """The format that is asked for, or that the file's name says."""
+    from lstmgraph.drawing import ENDINGS  # noqa: PLC0415 - what one command needs
+
+    known = ENDINGS.get(output.suffix) if output else Drawing.mermaid
+    if drawing is not None and (output is None or known in {None, drawing}):
+        return drawing
+    if output and known is None:
+        _refuse(f"{output} ends in none of {', '.join(ENDINGS)}; add --format")
+    if output and drawing is not None:
+        name = f"{output} would not be a file of format {drawing}"
+        _refuse(f"{name}: leave out --format, or choose another ending")
+    return known or Drawing.mermaid
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
