@@ -106,7 +106,7 @@ def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
-        layers=[_layer(node, _primary(node, used), machine.backend) for node in graph.nodes],
+        layers=[_layer(node, primary_output(node, used), machine.backend) for node in graph.nodes],
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         models=model_rows(compiled),
@@ -126,7 +126,8 @@ def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow
     return TensorRow(name, list(spec.shape), spec.dtype, source)
 
 
-def _primary(node: Node, used: frozenset[Port]) -> str:
+def primary_output(node: Node, used: frozenset[Port]) -> str:
+    """The output of a call that is shown: the sequence where it is read."""
     if node.recurrence is None:
         return OUTPUT
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -143,21 +144,22 @@ def _layer(node: Node, output: str, backend: str) -> LayerRow:
     return LayerRow(
         name=node.name,
         layer=node.layer,
-        type=_type(node),
+        type=type_of(node),
         inputs=[str(port) for port in node.inputs],
         shape=list(spec.shape),
         dtype=spec.dtype,
         dtype_policy=node.dtype_policy,
         trainable_parameters=node.parameters.trainable,
         non_trainable_parameters=node.parameters.non_trainable,
-        mask=_mask(node),
+        mask=mask_text(node),
         initial_state=states,
         kernel=kernel.name if kernel else None,
         kernel_reason=kernel.reason if kernel else None,
     )
 
 
-def _type(node: Node) -> str:
+def type_of(node: Node) -> str:
+    """Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
     recurrence = node.recurrence
     if recurrence is None:
         return node.op
@@ -166,7 +168,8 @@ def _type(node: Node) -> str:
     return f"Bidirectional {kind}" if recurrence.bidirectional else kind
 
 
-def _mask(node: Node) -> str | None:
+def mask_text(node: Node) -> str | None:
+    """The mask that a call is given, or that it makes."""
     if node.drops_mask:
         return "dropped"
     if any(node.input_masks):

@@ -28,7 +28,7 @@ ROOMS = (
     ("build_files", "export_files"),
     ("__init__",),
     ("generation",),
-    ("stepping", "weight_transfer"),
+    ("stepping", "weight_transfer", "model_diff"),
     ("functions",),
     ("api",),
     ("tuning",),
@@ -38,7 +38,9 @@ ROOMS = (
     ("derived_models",),
     ("model_files", "carried"),
     ("data",),
+    ("comparison",),
     ("report", "manifest", "tables", "resolved", "writing", "quiet"),
+    ("weight_fit", "pages"),
     ("hypermodel",),
     ("lowering",),
     ("runtime",),
@@ -151,6 +153,7 @@ commands += [
     [name, *option, path]
     for name in ("explain", "space") for path in paths for option in options
 ]
+commands += [["diff", *option, path, path] for path in paths for option in options]
 for command in commands:
     with contextlib.redirect_stdout(io.StringIO()):
         code = app(command, standalone_mode=False)

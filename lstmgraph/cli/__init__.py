@@ -11,6 +11,7 @@ import typer
 from lstmgraph import __version__
 from lstmgraph.cli import checks, jobs, models, searches
 from lstmgraph.cli.data import data
+from lstmgraph.cli.diff import diff
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.transfer import transfer
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 for command in (
     checks.validate,
     checks.explain,
+    diff,
     models.build,
     models.export,
     transfer,

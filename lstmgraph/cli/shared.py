@@ -29,6 +29,14 @@ class Format(StrEnum):
     json = "json"
 
 
+class ReportFormat(StrEnum):
+    """How tables are printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 RecipePaths = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.")]
 SetValues = Annotated[
