@@ -45,7 +45,7 @@ ROOMS = (
     ("lowering",),
     ("runtime",),
     ("compiler",),
-    ("runtime_plan",),
+    ("runtime_plan", "memory"),
     ("obstacles", "machine"),
     ("derive",),
     ("passes", "training_checks", "runtime_checks"),
