@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.loading import Data
     from lstmgraph.export import ExportReport
+    from lstmgraph.memory import BatchSize
     from lstmgraph.report import Explanation
     from lstmgraph.space import Space
     from lstmgraph.training import TrainingResult
@@ -48,15 +49,15 @@ class Recipe:
         section: dict[str, Any] | None = self._compiled.completed.get("training")
         return section
 
-    def explain(self, machine: Machine | None = None) -> Explanation:
-        """Shape, dtype, parameters, mask, initial state and kernel of every call.
+    def explain(self, machine: Machine | None = None, **size: Unpack[BatchSize]) -> Explanation:
+        """Shape, dtype, parameters, mask, initial state and kernel of every call, without Keras.
 
-        And what each setting of ``runtime:`` does on `machine`: this one, where none is given.
-        TensorFlow is not imported. ``str()`` of the result is the table that the command prints.
+        And what ``runtime:`` does on `machine`: this one, by default. ``str()`` gives the table.
+        With a size, ``batch=64, time=100``, the memory too; SizeError where it is no such batch.
         """
         from lstmgraph.report import explain  # noqa: PLC0415 - only where it is shown
 
-        return explain(self._compiled, machine or this_machine())
+        return explain(self._compiled, machine or this_machine(), size)
 
     def resolved(self) -> str:
         """The recipe as YAML with every default written out; it builds the same model."""
@@ -201,10 +202,7 @@ class Recipe:
         )
 
     def space(self) -> Space:
-        """Everything that the recipe leaves open with ``$search`` and ``$choose``.
-
-        ``str()`` of it is the table that ``lstmgraph space`` prints.
-        """
+        """What ``$search`` and ``$choose`` leave open; ``str()`` is what the command prints."""
         return self._compiled.collected.space
 
     def at(self, values: Mapping[str, Any]) -> Recipe:

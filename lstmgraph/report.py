@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Node, Port
 from lstmgraph.manifest import ModelRow, model_rows
+from lstmgraph.memory import BatchSize, Memory, estimate
 from lstmgraph.obstacles import kernel_on
 from lstmgraph.runtime_plan import RuntimeRow, explain_runtime
 
@@ -67,6 +68,8 @@ class Explanation:
     runtime: list[RuntimeRow]
     models: list[ModelRow] = field(default_factory=list)
     """Further models."""
+    memory: Memory | None = None
+    """For a batch of a given size."""
 
     @property
     def trainable_parameters(self) -> int:
@@ -87,8 +90,24 @@ class Explanation:
             "parameters": self.trainable_parameters + self.non_trainable_parameters,
         }
         models = [model.as_dict() for model in self.models]
-        own = asdict(replace(self, models=[]))
-        return {**own, "models": models, "totals": totals}
+        own = asdict(replace(self, models=[], memory=None))
+        memory = self.memory and self.memory.as_dict()
+        return {**own, "models": models, "totals": totals, "memory": memory}
+
+    def totals_text(self) -> str:
+        """How many calls and parameters there are."""
+        total = self.trainable_parameters + self.non_trainable_parameters
+        return (
+            f"{len(self.layers)} calls, {total:,} parameters, "
+            f"{self.trainable_parameters:,} of them trainable"
+        )
+
+    def markdown(self) -> str:
+        """The same as Markdown that GitHub renders."""
+        from lstmgraph.pages import as_markdown  # noqa: PLC0415 - rich, only when printed
+        from lstmgraph.sections import explanation_sections  # noqa: PLC0415 - as above
+
+        return as_markdown(explanation_sections(self))
 
     def __str__(self) -> str:
         from lstmgraph.tables import explanation_text  # noqa: PLC0415 - rich, only when printed
@@ -96,8 +115,14 @@ class Explanation:
         return explanation_text(self)
 
 
-def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
-    """Describe every input, call and output of a compiled recipe, and how it runs on `machine`."""
+def explain(
+    compiled: CompiledRecipe, machine: Machine, size: BatchSize | None = None
+) -> Explanation:
+    """Describe every input, call and output of a compiled recipe, and how it runs on `machine`.
+
+    Raises:
+        SizeError: `size` is given, and does not say how large a batch is.
+    """
     graph = compiled.graph
     specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     for node in graph.nodes:
@@ -110,6 +135,7 @@ def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         models=model_rows(compiled),
+        memory=estimate(compiled, size) if size else None,
     )
 
 

@@ -39,7 +39,7 @@ ROOMS = (
     ("model_files", "carried"),
     ("data",),
     ("comparison",),
-    ("report", "manifest", "tables", "resolved", "writing", "quiet"),
+    ("report", "manifest", "tables", "sections", "resolved", "writing", "quiet"),
     ("weight_fit", "pages"),
     ("hypermodel",),
     ("lowering",),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from lstmgraph.cli.explaining import BatchRows, OpenSizes, TimeSteps, explained
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
     RecipePath,
     RecipePaths,
+    ReportFormat,
     SetValues,
+    TableFormat,
     as_dicts,
     exit_code,
     load_recipe,
@@ -49,20 +52,26 @@ def validate(
         raise typer.Exit(max(exit_code(error) for error in errors))
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
     set_values: SetValues = None,
-    output_format: OutputFormat = Format.text,
+    batch: BatchRows = None,
+    time: TimeSteps = None,
+    sizes: OpenSizes = None,
+    output_format: TableFormat = ReportFormat.text,
 ) -> None:
     """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
 
-    TensorFlow is not imported.
+    With the size of a batch, an estimate of the memory too. TensorFlow is not imported.
 
-    Example: lstmgraph explain recipes/store-forecaster.yaml
+    Example: lstmgraph explain recipes/store-forecaster.yaml --batch 64 --time 100
     """
-    explanation = load_recipe(recipe, set_values, output_format).explain()
-    if output_format is Format.json:
+    loaded = load_recipe(recipe, set_values, output_format.of_mistakes)
+    explanation = explained(loaded, batch, time, sizes)
+    if output_format is ReportFormat.json:
         print_json(explanation.as_dict())
+    elif output_format is ReportFormat.markdown:
+        typer.echo(explanation.markdown())
     else:
         typer.echo(str(explanation))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.cli.shared import Format, ReportFormat, fail, print_json
+from lstmgraph.cli.shared import ReportFormat, TableFormat, fail, print_json
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.model_diff import diff as diff_models
 
@@ -18,9 +18,7 @@ DIFFERENT = 1
 def diff(
     first: Annotated[Path, typer.Argument(metavar="A", help="A recipe, or a .keras file.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
-    output_format: Annotated[
-        ReportFormat, typer.Option("--format", help="How to print the result.")
-    ] = ReportFormat.text,
+    output_format: TableFormat = ReportFormat.text,
 ) -> None:
     """Compare the models of two recipes, and say whether A's weights load into B.
 
@@ -33,7 +31,7 @@ def diff(
     try:
         found = diff_models(first, second)
     except RecipeError as error:
-        fail(error, Format.json if output_format is ReportFormat.json else Format.text)
+        fail(error, output_format.of_mistakes)
     if output_format is ReportFormat.json:
         print_json({"ok": True, **found.as_dict()})
     elif output_format is ReportFormat.markdown:

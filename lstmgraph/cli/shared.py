@@ -36,6 +36,11 @@ class ReportFormat(StrEnum):
     markdown = "markdown"
     json = "json"
 
+    @property
+    def of_mistakes(self) -> Format:
+        """How mistakes are printed then."""
+        return Format.json if self is ReportFormat.json else Format.text
+
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 RecipePaths = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.")]
@@ -44,6 +49,7 @@ SetValues = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+TableFormat = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
 ]

@@ -56,8 +56,8 @@ def batch_sizes(graph: Graph, given: BatchSize) -> dict[str, int]:
     own = given.get("sizes", {})
     for name in own:
         if name not in names:
-            hint = did_you_mean(name, names) or _open(names)
-            raise SizeError(f"no input has a size named `{name}`; {hint}")
+            hint = did_you_mean(name, names) or f"; {_open(names)}"
+            raise SizeError(f"no input has a size named `{name}`{hint}")
     batch = given.get("batch", graph.batch_size)
     if batch is None:
         raise SizeError("how many rows has the batch? give `batch`")
