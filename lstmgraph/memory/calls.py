@@ -32,6 +32,8 @@ STEPS_AHEAD = 32
 SHARES = frozenset({"Flatten", "Identity", "Reshape"})
 """Layers that give the memory of their input another shape."""
 NORMALIZES = "Normalization"
+CENTERS = frozenset({"LayerNormalization", "GroupNormalization"})
+"""Layers that need the centered input beside it, in inference too."""
 CURVED = frozenset({"gelu", "silu", "swish", "mish", "softplus", "selu", "elu", "hard_swish"})
 """Activations whose gradient needs what they were computed from, and steps between."""
 CURVED_KEEPS = 3
@@ -76,7 +78,7 @@ class Calls:
             return self._work_of_loop(node, node.recurrence) * width(node)
         if node.op in ATTENDS:
             return (self._projected(node) + self._scores(node)) * width(node)
-        return 0
+        return sum(self.outputs(node).values()) if node.op in CENTERS else 0
 
     def _steps(self, node: Node) -> tuple[int, int, int]:
         """Rows, steps and features of the sequence that a recurrent call reads."""
@@ -98,10 +100,13 @@ class Calls:
     def _work_of_loop(self, node: Node, recurrence: Recurrence) -> int:
         rows, steps, features = self._steps(node)
         ahead = sum(GATES[kind] * units for kind, units, _ in _cells(node, recurrence))
-        both = features * steps + ahead * min(steps, STEPS_AHEAD)
-        ways = 2 if recurrence.bidirectional else 1
-        sequence = ways * recurrence.units if Port(node.name, SEQUENCE) in self.used else 0
-        return int(rows * max(both, sequence * steps))
+        ways = 2 if recurrence.bidirectional else 1  # which run at the same time
+        looping = ways * (features * steps + ahead * min(steps, STEPS_AHEAD))
+        if Port(node.name, SEQUENCE) not in self.used:
+            return rows * looping
+        # The steps of one direction, and the same put together; the output is their transposition.
+        joining = (ways + 1) * recurrence.units * steps
+        return rows * max(looping, joining)
 
     def _kept_by_images(self, node: Node) -> int:
         """A convolutional LSTM's, whose states are images."""
