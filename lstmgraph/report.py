@@ -91,6 +91,7 @@ class Explanation:
         }
         models = [model.as_dict() for model in self.models]
         own = asdict(replace(self, models=[], memory=None))
+        del own["memory"]  # which stands last
         memory = self.memory and self.memory.as_dict()
         return {**own, "models": models, "totals": totals, "memory": memory}
 

@@ -209,7 +209,16 @@ def test_explain_as_json() -> None:
     result = invoke("explain", FORECASTER, "--format", "json")
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    assert list(report) == ["recipe", "inputs", "layers", "outputs", "runtime", "models", "totals"]
+    assert list(report) == [
+        "recipe",
+        "inputs",
+        "layers",
+        "outputs",
+        "runtime",
+        "models",
+        "totals",
+        "memory",
+    ]
     assert report["recipe"] == "store-forecaster"
     by_name = {row["name"]: row for row in report["layers"]}
     assert by_name["decoder"]["shape"] == ["batch", 24, 64]
