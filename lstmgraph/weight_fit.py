@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,8 @@ class LayerTransfer:
         return f"{self.outcome:9}  {self.name}: {reason}"
 
 
+MOST_NAMES = 20
+"""Names that are looked through for the one that is meant."""
 Places = Mapping[str, tuple[int, ...]]
 """Shapes of a layer's weights, by where they stand in it."""
 
@@ -59,18 +61,25 @@ def fit_weights(
     A layer is loaded where the file has one of its name with the same weights at the same places.
     """
     unused = [name for name in given if name not in wanted]
+    alike: dict[Hashable, list[str]] = {}
+    for name in unused:
+        alike.setdefault(_key(given[name]), []).append(name)
     found = []
     for name, places in wanted.items():
         shapes = tuple(places.values())
         if name not in given:
-            same = [other for other in unused if given[other] == places]
-            meant = same[0] if len(same) == 1 else nearest(name, same)
+            same = alike.get(_key(places), [])
+            meant = same[0] if len(same) == 1 else nearest(name, same[:MOST_NAMES])
             found.append(LayerTransfer(name, "missing", (), shapes, meant))
         else:
             outcome = "loaded" if given[name] == places else "shape"
             found.append(LayerTransfer(name, outcome, tuple(given[name].values()), shapes))
     found += [LayerTransfer(name, "left over", tuple(given[name].values())) for name in unused]
     return tuple(found)
+
+
+def _key(places: Places) -> Hashable:
+    return frozenset(places.items())
 
 
 def said(shapes: Shapes) -> str:

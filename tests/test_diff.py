@@ -268,6 +268,25 @@ outputs: {y: writer}
     assert not found.outputs
 
 
+def test_a_layer_with_a_new_name_and_a_new_type_is_still_the_one_of_its_parts() -> None:
+    text = """
+inputs: {x: {shape: [time, 4]}, store: {shape: [3]}}
+layers:
+  reader: {type: lstm, input: [x, store], units: 8}
+  both: {type: lstm, input: [x, store], units: 8}
+outputs: {y: reader, z: both}
+"""
+    found = compared(
+        ("reader: {type: lstm, input: [x, store]", "writer: {type: gru, input: [x, store]"),
+        ("y: reader", "y: writer"),
+        text=text,
+    )
+    assert found.layers.renamed == (("reader_input", "writer_input"), ("reader", "writer"))
+    assert changes(found.layers)["writer"]["type"] == ("LSTM", "GRU")
+    assert not found.layers.removed
+    assert not found.outputs
+
+
 def test_layers_added_and_removed() -> None:
     found = compared(
         ("  label:", "  between: {type: dropout, input: second, rate: 0.5}\n  label:"),

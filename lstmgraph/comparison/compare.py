@@ -34,7 +34,9 @@ def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
     one, two = first.graph, second.graph
     inputs = renamed_inputs(one, two)
     nodes = renamed_nodes(one, two, inputs)
-    names = {**layer_names(one, two, nodes), **inputs, **nodes}
+    layers = layer_names(one, two, nodes)
+    nodes |= _calls_of(layers, one, two, nodes)
+    names = {**{o: n for o, n in layers.items() if o not in one.by_name}, **inputs, **nodes}
     outputs = renamed_outputs(one, two, names)
     own = graph_in_names(one, names)
     return Comparison(
@@ -56,6 +58,18 @@ def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
         parameters=(_counts(one), _counts(two)),
         weights=fit_weights(weights_by_layer(one), weights_by_layer(two)),
     )
+
+
+def _calls_of(
+    layers: Mapping[str, str], one: Graph, two: Graph, nodes: Mapping[str, str]
+) -> dict[str, str]:
+    """Calls that are whole layers, of layers whose other calls have a new name."""
+    taken = {*one.by_name, *nodes.values()}
+    return {
+        own: other
+        for own, other in layers.items()
+        if own in one.by_name and own not in nodes and other in two.by_name and other not in taken
+    }
 
 
 def weights_by_layer(graph: Graph) -> dict[str, Mapping[str, tuple[int, ...]]]:

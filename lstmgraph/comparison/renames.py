@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.report import primary_output, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from lstmgraph.graph import Graph, MaskSpec, Node, Port
 
@@ -44,27 +45,42 @@ def renamed_nodes(first: Graph, second: Graph, names: Mapping[str, str]) -> Name
     kind; or where they are of one type and the only ones that read these tensors.
     """
     found: Names = dict(names)
-    left = [node for node in second.nodes if node.name not in first.by_name]
-    gone = [node for node in first.nodes if node.name not in second.by_name]
-    kinds = {node.name: _kind(graph, node) for graph in (first, second) for node in graph.nodes}
-    for node in gone:
-        inputs = tuple(in_names(port, found) for port in node.inputs)
-        there = [each for each in left if each.inputs == inputs]
-        alike = [each for each in left if kinds[each.name] == kinds[node.name]]
-        alone = sum(kinds[each.name] == kinds[node.name] for each in gone) == 1
+    left = _Calls(second, [node for node in second.nodes if node.name not in first.by_name])
+    gone = _Calls(first, [node for node in first.nodes if node.name not in second.by_name])
+    for node in gone.nodes:
+        kind = gone.kinds[node.name]
+        there = left.free(left.by_inputs[tuple(in_names(port, found) for port in node.inputs)])
+        alike = left.free(left.by_kind[kind]) if len(gone.by_kind[kind]) == 1 else []
         of_type = [each for each in there if type_of(each) == type_of(node)]
-        twins = [each for each in there if each in alike]
-        twins = twins or (alike if alone and len(alike) == 1 else [])
+        twins = [each for each in there if left.kinds[each.name] == kind]
+        twins = twins or (alike if len(alike) == 1 else [])
         twins = twins or (of_type if len(of_type) == 1 else [])
         if twins:
-            left.remove(twins[0])
+            left.taken.add(twins[0].name)
             found[node.name] = twins[0].name
     return {name: other for name, other in found.items() if name in first.by_name}
 
 
-def _kind(graph: Graph, node: Node) -> Any:
-    spec = node.outputs[primary_output(node, graph.used_ports())]
-    return type_of(node), str(spec), spec.dtype, dict(node.weights)
+class _Calls:
+    """Calls by what they read, and by their kind: type, output and weights."""
+
+    def __init__(self, graph: Graph, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.taken: set[str] = set()
+        self.kinds: dict[str, Hashable] = {}
+        self.by_inputs: defaultdict[tuple[Port, ...], list[Node]] = defaultdict(list)
+        self.by_kind: defaultdict[Hashable, list[Node]] = defaultdict(list)
+        used = graph.used_ports()
+        for node in nodes:
+            spec = node.outputs[primary_output(node, used)]
+            kind = (type_of(node), spec, tuple(node.weights.items()))
+            self.kinds[node.name] = kind
+            self.by_inputs[node.inputs].append(node)
+            self.by_kind[kind].append(node)
+
+    def free(self, nodes: list[Node]) -> list[Node]:
+        """Those of `nodes` that are no other's twins."""
+        return [node for node in nodes if node.name not in self.taken]
 
 
 def _only_pairs(gone: Mapping[str, Any], new: Mapping[str, Any]) -> Names:
