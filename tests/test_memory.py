@@ -6,11 +6,11 @@ import json
 import math
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import pytest
-from building import RECIPES, load
+from building import RECIPES, SHIPPED, load
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
@@ -21,6 +21,9 @@ from lstmgraph.memory.optimizers import COPIES, optimizer_numbers
 from lstmgraph.memory.sizes import number_of
 from lstmgraph.pages import Section, as_markdown
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORECASTER = RECIPES / "store-forecaster.yaml"
 
@@ -147,6 +150,21 @@ def test_a_recipe_built_for_one_size_of_batches() -> None:
 
 def test_without_a_size_there_is_no_estimate() -> None:
     assert lstmgraph.load(FORECASTER).explain().memory is None
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_recipe_has_an_estimate_that_grows_with_the_batch(path: Path) -> None:
+    recipe = lstmgraph.load(path)
+    rows = recipe._compiled.graph.batch_size
+    small, large = (recipe.explain(batch=rows or 4, time=time).memory for time in (12, 24))
+    if rows is None:
+        large = recipe.explain(batch=8, time=12).memory
+    assert small is not None
+    assert large is not None
+    assert small.inference.weights == large.inference.weights
+    assert 0 < small.inference.activations < large.inference.activations
+    if small.training and large.training:
+        assert small.inference.total < small.training.total < large.training.total
 
 
 # --- measured ---
