@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
     from lstmgraph.data.loading import Data
+    from lstmgraph.diagnostics import Diagnostic
     from lstmgraph.export import ExportReport
     from lstmgraph.memory import BatchSize
     from lstmgraph.report import Explanation
@@ -44,6 +45,11 @@ class Recipe:
         return self._compiled.declaration.description
 
     @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is legal and probably not meant: where something is searched, of its defaults."""
+        return self._compiled.warnings
+
+    @property
     def training(self) -> dict[str, Any] | None:
         """The ``training:`` section as plain data, defaults filled in; None where there is none."""
         section: dict[str, Any] | None = self._compiled.completed.get("training")
@@ -61,9 +67,9 @@ class Recipe:
 
     def resolved(self) -> str:
         """The recipe as YAML with every default written out; it builds the same model."""
-        from lstmgraph.resolved import resolved_yaml  # noqa: PLC0415 - only where it is written
+        from lstmgraph.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
 
-        return resolved_yaml(self._compiled.completed)
+        return resolved_recipe(self._compiled)
 
     def build(self) -> keras.Model:
         """Build the model: a plain functional ``keras.Model`` of standard layers.
@@ -242,11 +248,7 @@ class Recipe:
         return tune(tune_request(self._compiled, data, options))
 
     def hypermodel(self) -> keras_tuner.HyperModel:
-        """The recipe for keras-tuner: usable with every tuner of it.
-
-        Hyperparameters have the names of the dimensions, and the whole space is declared before
-        anything is built.
-        """
+        """The recipe for every tuner of keras-tuner; the whole space is declared before a build."""
         from lstmgraph.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
         return RecipeHyperModel(self._compiled)

@@ -10,6 +10,7 @@ from lstmgraph.wording import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.diagnostics import Note
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
     from lstmgraph.recipe import RecipeDeclaration, Training
@@ -79,6 +80,9 @@ def _check_plateau(training: Training, document: Document) -> None:
             "the learning rate follows a schedule, and `reduce_lr_on_plateau` cannot change it",
             hint="keep the schedule, or write the learning rate as a number",
             at_key=True,
+            notes=(
+                document.note(("training", "optimizer", "learning_rate"), "the schedule is here"),
+            ),
         )
 
 
@@ -92,6 +96,7 @@ def _check_rows(
             f"'{graph.carrying[0]}' carries its state from batch to batch, and shuffled rows do "
             "not follow on from each other",
             hint="leave `shuffle` out: it is false where a state is carried",
+            notes=(carried_note(graph, document),),
         )
     fixed = recipe.runtime.batch_size
     if fixed is not None and training.batch_size != fixed:
@@ -101,4 +106,11 @@ def _check_rows(
             f"the model is built for batches of {fixed} rows (`batch_size` under `runtime:`), and "
             f"is trained with {training.batch_size}",
             hint="leave `batch_size` under `training:` out: it is that of `runtime:`",
+            notes=(document.note(("runtime", "batch_size"), "it is built for this number"),),
         )
+
+
+def carried_note(graph: Graph, document: Document) -> Note:
+    """Where the first state is carried."""
+    layer = graph.by_name[graph.carrying[0]].layer
+    return document.note(("layers", layer, "initial_state"), "the state is carried here")

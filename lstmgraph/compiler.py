@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.data_checks import check_data
 from lstmgraph.defaults import complete
 from lstmgraph.derive import further_models, main_graph
-from lstmgraph.diagnostics import RecipeError
+from lstmgraph.diagnostics import OPTION, Diagnostics, RecipeError
 from lstmgraph.expand import expand
+from lstmgraph.lint import (
+    Checked,
+    find_warnings,
+    heard,
+    names_in_searches,
+    read_silences,
+)
 from lstmgraph.passes import run_passes
 from lstmgraph.read_recipe import read_recipe
-from lstmgraph.resolve import resolve
+from lstmgraph.resolve import read_layers, resolve
 from lstmgraph.runtime_checks import check_runtime
 from lstmgraph.schema import check_structure
 from lstmgraph.search_checks import check_search
@@ -25,9 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.derive import FurtherModel
+    from lstmgraph.diagnostics import Diagnostic
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
+    from lstmgraph.lint import Silence, Silenced
     from lstmgraph.recipe import RecipeDeclaration
+    from lstmgraph.resolve import Resolution
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,10 @@ class CompiledRecipe:
     """What the recipe leaves open for a search."""
     models: Mapping[str, FurtherModel] = field(default_factory=dict)
     """Further models by name."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What is legal and probably not meant, in the order of the text."""
+    silenced: tuple[Silenced, ...] = ()
+    """Warnings that comments of the recipe keep quiet."""
 
     def part(self, name: str) -> CompiledRecipe:
         """The recipe as if its further model `name` were its only one: what exports of it take."""
@@ -62,12 +76,16 @@ def compile_document(document: Document) -> CompiledRecipe:
     filled = fill(document, collected, collected.space.defaults())
     if filled is not document:  # what is wrong already may be why a part looks unused
         filled.diagnostics.found += document.diagnostics.found
+        filled.diagnostics.warnings += document.diagnostics.warnings
     compiled = _checked(filled, collected, document)
     if filled is not document:
         _check_space(document, filled, collected)
+    silences = read_silences(document)
     if compiled is None or document.diagnostics:
         raise _error(document)
-    return compiled
+    alone = not any(source.startswith(OPTION) for source in document.sources)
+    is_whole = alone and not collected.is_searched
+    return _linted(compiled, document, silences, is_whole=is_whole)
 
 
 def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
@@ -95,7 +113,7 @@ def _at(document: Document, collected: Collected, values: Mapping[str, Any]) -> 
     concrete = _checked(filled, Collected(), filled)
     if concrete is None or filled.diagnostics:
         raise _error(filled)
-    return concrete
+    return _linted(concrete, document, read_silences(filled), is_whole=False)
 
 
 def _checked(document: Document, collected: Collected, written: Document) -> CompiledRecipe | None:
@@ -107,7 +125,7 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     completed = complete(document.data, at_fault)
     declaration = read_recipe(completed, document.data)
     resolution = resolve(declaration, document)
-    graph = run_passes(expand(declaration, resolution, document), document)
+    graph = _graph(declaration, resolution, document)
     models: dict[str, FurtherModel] = {}
     if declaration.models and not document.diagnostics:
         models = further_models(graph, declaration.models, document)
@@ -117,6 +135,33 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     check_data(declaration, graph, document)
     check_search(declaration, graph, document)
     return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
+
+
+def _graph(declaration: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
+    """The graph of what outputs are computed from; all else of the recipe is checked too."""
+    graph = run_passes(expand(declaration, resolution, document), document)
+    read = read_layers(resolution)
+    if document.diagnostics or len(read) == len(resolution.order):
+        return graph
+    # Made anew: what reads a layer says which of its outputs the layer has.
+    order = tuple(layer for layer in resolution.order if layer.name in read)
+    return run_passes(expand(declaration, replace(resolution, order=order), document), document)
+
+
+def _linted(
+    compiled: CompiledRecipe, written: Document, silences: list[Silence], *, is_whole: bool
+) -> CompiledRecipe:
+    # The document may be compiled again, with something else in it: it keeps no warning of a rule.
+    found = Diagnostics(warnings=[*compiled.document.diagnostics.warnings])
+    checked = Checked(
+        compiled.declaration,
+        compiled.graph,
+        tuple(model.graph for model in compiled.models.values()),
+        replace(compiled.document, diagnostics=found),
+        names_in_searches(written.data),
+    )
+    warnings, silenced = heard(find_warnings(checked), silences, is_whole=is_whole)
+    return replace(compiled, warnings=warnings, silenced=silenced)
 
 
 def _check_space(document: Document, filled: Document, collected: Collected) -> None:

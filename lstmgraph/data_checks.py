@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.data_needs import Needs, data_needs
 from lstmgraph.data_recipe import (
-    CHRONOLOGICAL,
     HORIZON,
     WINDOW,
     Columns,
     DataDeclaration,
 )
 from lstmgraph.data_shapes import check_shapes, entry_mistakes
+from lstmgraph.data_split_checks import check_split
 from lstmgraph.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
-    from lstmgraph.diagnostics import Path
+    from lstmgraph.diagnostics import Note, Path
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph
     from lstmgraph.recipe import RecipeDeclaration
@@ -39,7 +39,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_windows(data, document)
         check_shapes(data, needs, document)
         _check_answers(data, document)
-    _check_split(data, graph, document)
+    check_split(data, graph, document)
 
 
 def _check_nothing_about_columns(document: Document) -> None:
@@ -68,6 +68,7 @@ def _check_inputs(
                 f"the input '{name}' is made of no columns",
                 hint=f"add `{name}:`, such as {{columns: [NAME]}}",
                 at_key=True,
+                notes=(document.note(("inputs", name), "the input is declared here"),),
             )
 
 
@@ -84,6 +85,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
                 f"the output '{name}' has no loss that a target could be for",
                 hint="remove it, or give the output a loss under `training:`",
                 at_key=True,
+                notes=_loss_notes(name, document),
             )
     path: Path = ("data", "targets") if data.targets else ("data",)
     for name in needs.targets:
@@ -94,7 +96,17 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
                 f"the output '{name}' has a loss and no target",
                 hint=f"add `targets:` with `{name}:`, such as {{columns: [NAME]}}",
                 at_key=True,
+                notes=_loss_notes(name, document),
             )
+
+
+def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
+    """Where the loss of an output is written, or those of others."""
+    path: Path = ("training", "loss")
+    if path not in document.values:
+        return ()
+    own = (*path, name) in document.values
+    return (document.note((*path, name), "its loss is here" if own else "the losses are here"),)
 
 
 def _unknown_names(
@@ -123,20 +135,27 @@ def _check_windows(data: DataDeclaration, document: Document) -> None:
     if window and window.history is not None and window.min_history > window.history:
         _report_window(
             document, ("window", "min_history"), f"the shortest history, {window.min_history}, "
-            f"is longer than the history, {window.history}", "write a smaller `min_history:`"
+            f"is longer than the history, {window.history}", "write a smaller `min_history:`",
+            document.note(("data", "window", "history"), "the history is set here"),
         )  # fmt: skip
+    notes = [document.note(("data", "window"), "the window is set here")] if window else []
     for entry in data.all_columns:
         for key, message, hint in entry_mistakes(entry, data):
-            _report_window(document, (*entry.path[1:], key), message, hint)
+            _report_window(document, (*entry.path[1:], key), message, hint, *notes)
 
 
-def _report_window(document: Document, path: Path, message: str, hint: str) -> None:
-    document.report("L853", ("data", *path), message, hint=hint)
+def _report_window(document: Document, path: Path, message: str, hint: str, *notes: Note) -> None:
+    document.report("L853", ("data", *path), message, hint=hint, notes=notes)
 
 
 def _check_answers(data: DataDeclaration, document: Document) -> None:
     """An input that reads a target's column at the target's steps knows the answer."""
-    answers = {c for t in data.targets.values() if t.steps in (HORIZON, WINDOW) for c in t.columns}
+    answers: dict[str, Path] = {
+        column: (*target.path, "columns", index)
+        for target in data.targets.values()
+        if target.steps in (HORIZON, WINDOW)
+        for index, column in enumerate(target.columns)
+    }
     for entry in data.inputs.values():
         if not isinstance(entry, Columns) or entry.steps not in (HORIZON, WINDOW) or entry.lag:
             continue
@@ -147,32 +166,5 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
                     (*entry.path, "columns", index),
                     f"'{entry.name}' reads '{column}' ahead, which is what is to be forecast",
                     hint="read it with `steps: history`, or with `lag: 1`, one step late",
+                    notes=(document.note(answers[column], "it is a target here"),),
                 )
-
-
-def _check_split(data: DataDeclaration, graph: Graph, document: Document) -> None:
-    split, window = data.split, data.window
-    written = document.data["data"].get("split", {})
-    mistakes: list[tuple[str, str, str]] = []
-    if split.validation + split.test >= 1:
-        key = "validation" if "validation" in written else "test"
-        mistakes.append((key, "nothing is left to train on", "write smaller parts"))
-    if split.kind == CHRONOLOGICAL:
-        if "seed" in written:
-            mistakes.append(("seed", "a chronological split is not random", "remove it"))
-        if window and window.history is None:
-            message = "whole series have no order in time"
-            mistakes.append(("kind", message, "write `kind: random`"))
-    else:
-        if "gap" in written:
-            mistakes.append(("gap", "a random split has no order in time", "remove it"))
-        if window and window.overlaps and not data.series:
-            message = "windows that share steps cannot be split at random: training would see "
-            mend = "`kind: chronological`, or a stride as long as the window"
-            mistakes.append(("kind", f"{message}what validates", f"write {mend}"))
-        if graph.carrying and not data.series and (split.validation or split.test or split.folds):
-            message = f"'{graph.carrying[0]}' carries its state from row to row, and rows that are "
-            mend = "write `kind: chronological`"
-            mistakes.append(("kind", f"{message}split at random do not follow each other", mend))
-    for key, message, hint in mistakes:
-        document.report("L856", ("data", "split", key), message, hint=hint)

@@ -11,6 +11,7 @@ from lstmgraph.wording import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lstmgraph.diagnostics import Note
     from lstmgraph.document import Document
     from lstmgraph.tensors import Dim
 
@@ -65,7 +66,9 @@ def _check_lengths(
     if not isinstance(source, Columns) or source.steps != HISTORY:
         message = f"'{entry.source}' has no history{did_you_mean(entry.source, counted)}"
         hint = f"name one of: {', '.join(counted)}" if counted else "add `window:`"
-        document.report("L853", path, message, hint=hint)
+        made = ("data", "inputs", entry.source)
+        notes = (document.note(made, "it is made here"),) if made in document.values else ()
+        document.report("L853", path, message, hint=hint, notes=notes)
     if need and (need.shape != () or "int" not in need.dtype):
         document.report(
             "L854",
@@ -73,6 +76,7 @@ def _check_lengths(
             f"lengths are one whole number an example, and '{entry.name}' has shape "
             f"{_text(need.shape or ())} and dtype {need.dtype}",
             hint=f"declare the input as `{entry.name}: {{shape: [], dtype: int32}}`",
+            notes=(document.note(("inputs", entry.name), "the input is declared here"),),
         )
 
 
@@ -95,6 +99,10 @@ def _bind(
                 f"'{dim}' is {size} for '{entry.name}' and {known} for '{other}'",
                 hint="equal names mean equal sizes: give one of the inputs another name for it",
                 at_key=True,
+                notes=tuple(
+                    document.note(("inputs", name, "shape"), f"'{name}' is declared here")
+                    for name in (entry.name, other)
+                ),
             )
 
 
@@ -134,7 +142,14 @@ def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: D
         f"'{entry.name}' is made of {_made_of(entry, found)}, and the {kind} takes {_text(shape)}",
         hint=_shape_hint(found, shape),
         at_key=True,
+        notes=(_taken_note(entry, kind, document),),
     )
+
+
+def _taken_note(entry: Columns, kind: str, document: Document) -> Note:
+    if kind == "input":
+        return document.note(("inputs", entry.name, "shape"), "the input is declared here")
+    return document.note(("outputs", entry.name), "the output comes from here")
 
 
 def _shape_hint(found: tuple[int | None, ...], shape: tuple[Dim, ...]) -> str:

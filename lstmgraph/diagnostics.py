@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from lstmgraph.rendering.text import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("layers", "encoder", "units", 0)``."""
 
+OPTION = "--set "
+"""How the names of sources begin that are no files."""
+
+ERROR = "error"
 WARNING = "warning"
 """The severity of what is legal and probably not meant."""
 
@@ -31,6 +37,11 @@ class Place:
 
     source: str
     span: Span
+
+    @property
+    def is_option(self) -> bool:
+        """Whether the source is a ``--set`` of the command line, and no file."""
+        return self.source.startswith(OPTION)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Diagnostic:
     path: Path
     place: Place
     hint: str | None = None
-    severity: str = "error"
+    severity: str = ERROR
     """``error``, or ``warning`` for what is legal and probably not meant."""
     notes: tuple[Note, ...] = ()
 
@@ -91,22 +102,26 @@ class Diagnostics:
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake or warning; an identical one is noted once."""
+        """Note one mistake or warning; what an alias repeats is told once."""
         noted = self.warnings if diagnostic.severity == WARNING else self.found
-        if diagnostic not in noted:
-            noted.append(diagnostic)
+        noted.append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All errors in the order of the text."""
-        return tuple(sorted(self.found, key=_position))
+        return _ordered(self.found)
 
     def ordered_warnings(self) -> tuple[Diagnostic, ...]:
         """All warnings in the order of the text."""
-        return tuple(sorted(self.warnings, key=_position))
+        return _ordered(self.warnings)
 
     def __bool__(self) -> bool:
         """Whether there is an error; warnings keep nothing from being compiled."""
         return bool(self.found)
+
+
+def as_errors(warnings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Warnings as the errors that they are where none is allowed; their codes stay."""
+    return tuple(replace(warning, severity=ERROR) for warning in warnings)
 
 
 class RecipeError(Exception):
@@ -124,42 +139,15 @@ class RecipeError(Exception):
         return (type(self), (self.diagnostics, self.sources))
 
 
-def render_text(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:
-    """``file:line:column: error[CODE]: message``, the line, the caret, and the mend."""
-    lines_of = {name: text.splitlines() for name, text in sources.items()}
-    blocks = [_render_one(d, lines_of.get(d.place.source, [])) for d in diagnostics]
-    return "\n".join(blocks)
+def _ordered(noted: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """In the order of the text; of those that say the same of the same place, the first."""
+    different: dict[tuple[str, str, Place], Diagnostic] = {}
+    for each in noted:
+        different.setdefault((each.code, each.message, each.place), each)
+    return tuple(sorted(different.values(), key=position))
 
 
-def _render_one(diagnostic: Diagnostic, lines: list[str]) -> str:
-    span = diagnostic.place.span
-    head = (
-        f"{diagnostic.place.source}:{span.line}:{span.column}: "
-        f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
-    )
-    parts = [head]
-    if 0 < span.line <= len(lines):
-        parts += _excerpt(lines[span.line - 1], span)
-    if diagnostic.hint:
-        parts.append(f"  help: {diagnostic.hint}")
-    return "\n".join(parts)
-
-
-_WIDEST_EXCERPT = 120
-
-
-def _excerpt(line: str, span: Span) -> list[str]:
-    """The source line with a caret under the span; a very long line is cut around it."""
-    first = max(0, span.column - 1 - _WIDEST_EXCERPT // 2) if len(line) > _WIDEST_EXCERPT else 0
-    shown = line[first : first + _WIDEST_EXCERPT].replace("\t", " ").rstrip()
-    start = span.column - 1 - first
-    end = span.end_column - 1 - first if span.end_line == span.line else len(shown)
-    width = max(1, min(end, len(shown)) - start)
-    number = str(span.line)
-    gutter = " " * len(number)
-    return [f"  {number} | {shown}", f"  {gutter} | {' ' * start}{'^' * width}"]
-
-
-def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+def position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
+    """What diagnostics are sorted by: their places in the text."""
     span = diagnostic.place.span
     return (diagnostic.place.source, span.line, span.column, diagnostic.code)

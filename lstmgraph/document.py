@@ -47,6 +47,8 @@ class Document:
     sources: dict[str, str] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     source: str = "<text>"
+    overridden: dict[Path, Place] = field(default_factory=dict)
+    """Where the values stand that a ``--set`` replaced."""
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where `path` stands, or the nearest part above it that is in the text.
@@ -74,7 +76,20 @@ class Document:
     ) -> None:
         """Note a mistake at `path`."""
         place = self.place(path, at_key=at_key)
+        notes = (*(each for each in notes if each.place != place), *self.replaced_by(place, path))
         self.diagnostics.add(Diagnostic(code, message, path, place, hint, notes=notes))
+
+    def note(self, path: Path, message: str, *, at_key: bool = False) -> Note:
+        """What a mistake has to do with `path`: ``'encoder' is declared here``."""
+        return Note(message, self.place(path, at_key=at_key))
+
+    def replaced_by(self, place: Place, path: Path) -> tuple[Note, ...]:
+        """Of a mistake in a ``--set``: which value of the recipe it stands in place of."""
+        if not place.is_option:
+            return ()
+        parts = (path[:end] for end in range(len(path), 0, -1))
+        found = next((self.overridden[part] for part in parts if part in self.overridden), None)
+        return (Note("it stands in place of this", found),) if found else ()
 
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
         """Note at `path` what is legal and probably not meant."""
@@ -131,7 +146,7 @@ def parse_document(text: str, source: str = "<text>") -> Document:
         root = compose(text)
         _Builder(document, source).build(root)
     except YamlMistake as mistake:
-        document.diagnostics.add(_as_diagnostic(mistake, (), source))
+        document.diagnostics.add(as_diagnostic(mistake, (), source))
     return document
 
 
@@ -187,9 +202,10 @@ class _Builder:
                 first = self.document.keys[(*path, name)].span
                 mistake = YamlMistake(
                     "L105",
-                    f"'{name}' is written twice; the first is on line {first.line}",
+                    f"'{name}' is written twice",
                     key.span,
                     "keep one of the two",
+                    notes=(("the first is here", first),),
                 )
                 self._note(mistake, (*path, name))
                 continue
@@ -202,7 +218,9 @@ class _Builder:
         for key, merged in _merged_nodes(node):
             if not isinstance(merged, MappingNode):
                 hint = "write `<<: *anchor`, where the anchor is on a mapping"
-                mistake = YamlMistake("L113", "`<<` merges mappings only", key.span, hint)
+                notes = (("this is no mapping", merged.span),)
+                message = "`<<` merges mappings only"
+                mistake = YamlMistake("L113", message, key.span, hint, notes=notes)
                 self._note(mistake, path)
         return self._with_merged(node)
 
@@ -225,7 +243,7 @@ class _Builder:
         return entries
 
     def _note(self, mistake: YamlMistake, path: Path) -> None:
-        self.document.diagnostics.add(_as_diagnostic(mistake, path, self.source))
+        self.document.diagnostics.add(as_diagnostic(mistake, path, self.source))
 
 
 def _is_merge(key: ScalarNode) -> bool:
@@ -240,10 +258,11 @@ def _merged_nodes(node: MappingNode) -> Iterator[tuple[ScalarNode, YamlNode]]:
                 yield key, merged
 
 
-def _as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:
-    return Diagnostic(
-        mistake.code, mistake.message, path, Place(source, mistake.span), mistake.hint
-    )
+def as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:
+    """`mistake`, found in the text of `source` at `path`."""
+    notes = tuple(Note(message, Place(source, span)) for message, span in mistake.notes)
+    place = Place(source, mistake.span)
+    return Diagnostic(mistake.code, mistake.message, path, place, mistake.hint, notes=notes)
 
 
 def _unreadable(

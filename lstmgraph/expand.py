@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.catalogue import keras_arguments, layer_traits
 from lstmgraph.further_ports import ports_of, with_derived_ports
 from lstmgraph.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
+from lstmgraph.ports import slot_units
 from lstmgraph.recipe import Inherited, MaskByValue, RecurrentDeclaration, Reference
-from lstmgraph.resolve import references, slot_units
+from lstmgraph.references import references
+from lstmgraph.stack_checks import depth_note, is_stackable
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -120,12 +122,13 @@ class _Expansion:
             if depth == 1:
                 hint = "a list has one entry for each layer; for h and c write {h: ..., c: ...}"
             path = (*layer.path, "initial_state")
-            self.document.report("L601", path, message, hint=hint)
+            notes = (depth_note(layer, self.document),)
+            self.document.report("L601", path, message, hint=hint, notes=notes)
             return None
         return layer.initial_state
 
     def add_stack(self, layer: RecurrentDeclaration, forms: tuple[StateForm, ...]) -> None:
-        if not self.has_right_widths(layer):
+        if not is_stackable(layer, self.document):
             self.broken.add(layer.name)
             return
         names = stack_names(layer.name, len(layer.units))
@@ -135,28 +138,6 @@ class _Expansion:
             source = self.finished(layer, index, name, source)
         self.stacks[layer.name] = names
         self.sequences[layer.name] = source
-
-    def has_right_widths(self, layer: RecurrentDeclaration) -> bool:
-        path = (*layer.path, "residual")
-        if layer.residual and len(layer.units) == 1:
-            message = "a stack of one layer has no layer to add around"
-            hint = "write `depth: 2` or more, or an add layer"
-            self.document.report("L407", path, message, hint=hint)
-        elif layer.residual and len(set(layer.units)) > 1:
-            sizes = ", ".join(str(units) for units in layer.units)
-            message = f"layers of {sizes} units cannot be added to each other"
-            self.document.report("L407", path, message, hint="give all the same units")
-        elif layer.residual and layer.arguments["go_backwards"]:
-            message = "each layer gives its steps in reverse, so what is added are other steps"
-            hint = "use `bidirectional: true`, or remove one of the two"
-            self.document.report("L407", path, message, hint=hint)
-        elif layer.bidirectional and len(layer.cells) > 1:
-            message = "several cells in one layer read in one direction"
-            hint = "write a bidirectional layer of one cell, or a stack of such layers"
-            self.document.report("L615", (*layer.path, "bidirectional"), message, hint=hint)
-        else:
-            return True
-        return False
 
     def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
         """The sequence of a layer of the stack, after its residual sum and normalization."""
@@ -259,7 +240,9 @@ class _Expansion:
             for suffix, port in self.named_ports(reference):
                 if f"{name}{suffix}" in ports:
                     message = f"two outputs would be named '{name}{suffix}'"
-                    self.document.report("L303", reference.path, message, hint="rename one of them")
+                    note = self.document.note(paths[f"{name}{suffix}"], "the first is here")
+                    hint = "rename one of them"
+                    self.document.report("L303", reference.path, message, hint=hint, notes=(note,))
                 ports[f"{name}{suffix}"] = port
                 paths[f"{name}{suffix}"] = reference.path
         return ports, paths

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.api import Recipe
 from lstmgraph.compiler import compile_document
+from lstmgraph.diagnostics import RecipeError, as_errors
 from lstmgraph.document import parse_document, read_document
 from lstmgraph.overrides import Overrides, apply_overrides
 
@@ -17,17 +18,21 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.result import TuneResult
 
 
-def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
+def load(source: str | Path, *, overrides: Overrides = (), strict: bool = False) -> Recipe:
     """Read and check a recipe. TensorFlow is not imported.
+
+    Nothing is printed: ``Recipe.warnings`` has what is legal and probably not meant.
 
     Args:
         source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
             that this package wrote, the recipe in it.
         overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
             ``"layers.encoder.units=32"``.
+        strict: refuse a recipe with warnings, too.
 
     Raises:
-        RecipeError: with every mistake in the recipe, each with its line and column.
+        RecipeError: with every mistake in the recipe, each with its line and column; with `strict`,
+            of a recipe without a mistake, with every warning.
         OverrideFormatError: an override is not ``path=value``.
     """
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
@@ -35,7 +40,10 @@ def load(source: str | Path, *, overrides: Overrides = ()) -> Recipe:
     else:
         document = read_document(Path(source))
     apply_overrides(document, overrides)
-    return Recipe(compile_document(document))
+    recipe = Recipe(compile_document(document))
+    if strict and recipe.warnings:
+        raise RecipeError(as_errors(recipe.warnings), document.sources)
+    return recipe
 
 
 def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:

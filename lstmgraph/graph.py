@@ -63,6 +63,8 @@ class MaskSpec:
     """For lengths: a sequence with as many steps as the mask has."""
     parts: tuple[tuple[Port, MaskSpec | None], ...] = ()
     """For ``joined``: the sequences that follow each other, and the mask of each that has one."""
+    path: Path = field(default=(), compare=False)
+    """Where the recipe makes it."""
 
     @property
     def ports(self) -> tuple[Port, ...]:

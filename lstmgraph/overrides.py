@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from lstmgraph.diagnostics import Diagnostic, Path, Place, Span
-from lstmgraph.document import Document, build_value
-from lstmgraph.wording import did_you_mean
+from lstmgraph.diagnostics import OPTION, Diagnostic, Path, Place, Span
+from lstmgraph.document import Document, as_diagnostic, build_value
+from lstmgraph.wording import nearest
 from lstmgraph.yaml_nodes import YamlMistake, compose
 
 Overrides = Mapping[str, Any] | Iterable[str]
@@ -58,20 +59,24 @@ def _one_escape(match: re.Match[str]) -> str:
 
 
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:
-    source = f"--set {dotted}"
+    source = f"{OPTION}{dotted}"
     document.sources.pop(source, None)  # their order is that in which they were put in
     document.sources[source] = text
     parts: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
     path = _through_alternatives(document.data, parts)
     problem = _missing_parent(document.data, path)
     if problem:
-        span = Span(1, 1, 1, len(dotted) + 1)
+        place = Place(source, Span(1, 1, 1, len(dotted) + 1))
         hint = "the path names keys of the recipe, such as layers.encoder.units"
-        document.diagnostics.add(Diagnostic("L121", problem, path, Place(source, span), hint))
+        notes = tuple(document.note(found, text, at_key=True) for found, text in problem.there)
+        found = Diagnostic("L121", problem.message, path, place, hint, notes=notes)
+        document.diagnostics.add(found)
         return
     indent = " " * (len(text) - len(value))  # so that columns are those of the whole text
     try:
         node = compose(indent + value, empty_is_null=True)
+        if path in document.values:
+            document.overridden[path] = document.values[path]
         for table in (document.values, document.keys):
             for key in [key for key in table if key[: len(path)] == path]:
                 del table[key]
@@ -80,10 +85,7 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
                 document.keys[path[:end]] = Place(source, Span(1, 1, 1, len(dotted) + 1))
         data = build_value(document, node, path, source)
     except YamlMistake as mistake:
-        place = Place(source, mistake.span)
-        document.diagnostics.add(
-            Diagnostic(mistake.code, mistake.message, path, place, mistake.hint)
-        )
+        document.diagnostics.add(as_diagnostic(mistake, path, source))
         return
     _assign(document.data, path, data)
 
@@ -109,28 +111,43 @@ def _is_index(part: str) -> bool:
     return part.isascii() and part.isdecimal() and len(part) < 10
 
 
-def _missing_parent(data: Any, path: Path) -> str | None:
+@dataclass(frozen=True)
+class _Missing:
+    """Why a path leads nowhere, and what of the recipe shows it."""
+
+    message: str
+    there: tuple[tuple[Path, str], ...] = ()
+
+
+def _missing_parent(data: Any, path: Path) -> _Missing | None:
     """What of `path` is not there. A section of the recipe's top level may be new."""
     here = data
-    for index, part in enumerate(path[:-1]):
-        if isinstance(here, list):
-            if not (isinstance(part, int) and part < len(here)):
-                return f"the list `{_dotted(path[:index])}` has no entry {part}"
-        elif not isinstance(here, dict):
-            return f"`{_dotted(path[:index])}` is a single value and has no `{part}`"
-        elif part not in here:
-            if index == 0:
-                return None
-            near = did_you_mean(str(part), [str(key) for key in here])
-            return f"there is no `{_dotted(path[: index + 1])}` in the recipe{near}"
+    for index, part in enumerate(path):
+        problem = _missing_part(here, path[:index], part, is_last=index == len(path) - 1)
+        if problem:
+            return problem
+        if isinstance(here, dict) and part not in here:
+            return None
         here = here[part]
-    if isinstance(here, list):
-        last = path[-1]
-        if not (isinstance(last, int) and last < len(here)):
-            return f"the list `{_dotted(path[:-1])}` has no entry {last}"
-    elif not isinstance(here, dict):
-        return f"`{_dotted(path[:-1])}` is a single value and has no `{path[-1]}`"
     return None
+
+
+def _missing_part(here: Any, above: Path, part: str | int, *, is_last: bool) -> _Missing | None:
+    if isinstance(here, list):
+        if isinstance(part, int) and part < len(here):
+            return None
+        there = ((above, f"it has {len(here)}, counted from 0"),)
+        return _Missing(f"the list `{_dotted(above)}` has no entry {part}", there)
+    if not isinstance(here, dict):
+        message = f"`{_dotted(above)}` is a single value and has no `{part}`"
+        return _Missing(message, ((above, "it is written here"),))
+    if part in here or is_last or not above:
+        return None
+    near = nearest(str(part), [str(key) for key in here])
+    message = f"there is no `{_dotted((*above, part))}` in the recipe"
+    if near is None:
+        return _Missing(message)
+    return _Missing(f"{message}; did you mean '{near}'?", (((*above, near), f"'{near}' is here"),))
 
 
 def _assign(data: Any, path: Path, value: Any) -> None:

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from lstmgraph.catalogue import CELLS, RECURRENT_STATES
+from lstmgraph.ports import has_primary, port_names
 from lstmgraph.recipe import (
-    FromInputs,
-    FromLayer,
-    FromStatic,
     MaskByInput,
     MaskByLengths,
     MaskFrom,
     RecurrentDeclaration,
     Reference,
-    Split,
 )
+from lstmgraph.references import references, state_references
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from lstmgraph.diagnostics import Path
+    from lstmgraph.diagnostics import Note, Path
     from lstmgraph.document import Document
     from lstmgraph.recipe import (
         LayerDeclaration,
         ModelDeclaration,
         RecipeDeclaration,
-        StateForm,
     )
 
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
@@ -38,6 +35,10 @@ RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none"
 
 MOST_NAMES = 30
 """Names that a hint lists: a recipe can have thousands."""
+
+
+MOST_EDGES = 8
+"""Notes of one circle."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +79,20 @@ def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
     return Resolution(order, sound, frozenset(resolver.broken), models)
 
 
-def slot_units(layer: RecurrentDeclaration, units: int) -> dict[str, int]:
-    """The states of one layer of the stack, in Keras's order, and their sizes.
-
-    ``h`` and ``c``; of several cells in one layer ``1_h``, ``1_c``, ``2_h``, ...
-    """
-    if not layer.cells:
-        return dict.fromkeys(RECURRENT_STATES[layer.layer], units)
-    return {
-        f"{number}_{slot}" if len(layer.cells) > 1 else slot: cell["units"]
-        for number, cell in enumerate(layer.cells, start=1)
-        for slot in RECURRENT_STATES[CELLS[cell["type"]]]
-    }
+def read_layers(resolution: Resolution) -> frozenset[str]:
+    """Names of the layers that an output or a further model is computed from, masks included."""
+    layers = {layer.name: layer for layer in resolution.order}
+    waiting = [reference.layer for reference in resolution.outputs.values()]
+    for model in resolution.models.values():
+        waiting += [reference.layer for reference in (*model.inputs, *model.outputs.values())]
+        waiting += model.initial_state
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in layers and name not in found:
+            found.add(name)
+            waiting += [reference.layer for reference in references(layers[name])]
+    return frozenset(found)
 
 
 class _Resolver:
@@ -110,11 +113,13 @@ class _Resolver:
                     self.report_name(section, name, f"'{name}' is a word of the language")
         for name in self.recipe.layers:
             if name in self.recipe.inputs:
-                self.report_name("layers", name, f"'{name}' is also the name of an input")
+                note = self.document.note(("inputs", name), "the input is declared here")
+                self.report_name("layers", name, f"'{name}' is also the name of an input", note)
 
-    def report_name(self, section: str, name: str, message: str) -> None:
+    def report_name(self, section: str, name: str, message: str, *notes: Note) -> None:
         hint = "choose another name"
-        self.document.report("L303", (section, name), message, hint=hint, at_key=True)
+        path = (section, name)
+        self.document.report("L303", path, message, hint=hint, at_key=True, notes=notes)
         self.broken.add(name)
 
     def check_layer(self, layer: LayerDeclaration) -> None:
@@ -139,10 +144,10 @@ class _Resolver:
         if isinstance(self.recipe.layers.get(name), RecurrentDeclaration):
             return True
         what = "an input" if name in self.recipe.inputs else "not a recurrent layer"
+        message = f"'{name}' is {what}, and has no states"
         hint = "name a recurrent layer: its initial state is another one in this model"
-        self.document.report(
-            "L833", path, f"'{name}' is {what}, and has no states", hint=hint, at_key=True
-        )
+        notes = (self.declared(name),)
+        self.document.report("L833", path, message, hint=hint, at_key=True, notes=notes)
         return False
 
     def check_mask_source(self, layer: LayerDeclaration) -> bool:
@@ -163,11 +168,20 @@ class _Resolver:
         near = did_you_mean(name, self.recipe.inputs)
         message = f"there is no input '{name}'{near}"
         hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
+        notes: tuple[Note, ...] = ()
         if name in self.recipe.layers:
             message = f"'{name}' is a layer, and an input is wanted here"
             hint = f"name an input: {_names(self.recipe.inputs)}"
-        self.document.report("L301", reference.path, message, hint=hint)
+            notes = (self.declared(name),)
+        self.document.report("L301", reference.path, message, hint=hint, notes=notes)
         return False
+
+    def declared(self, name: str) -> Note:
+        """Where a layer's type is written, or an input."""
+        layer = self.recipe.layers.get(name)
+        if layer is None:
+            return self.document.note(("inputs", name), f"'{name}' is an input")
+        return self.document.note((*layer.path, "type"), f"'{name}' is of this type")
 
     def check(self, reference: Reference, *, states_allowed: bool = False) -> bool:
         """Whether `reference` names a tensor (or, where allowed, a layer's states)."""
@@ -198,49 +212,40 @@ class _Resolver:
         return self.near_names[name]
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
-        ports = self.ports(reference.layer)
+        layer = self.recipe.layers.get(reference.layer)
+        ports = port_names(layer)
         if reference.port == "state" and "state" in ports and not states_allowed:
             states = [f"{reference.layer}.{p}" for p in ports if p.startswith("state.")]
             message = f"'{reference}' is several tensors, and one is wanted here"
             hint = f"name one of them: {_names(states)}"
             self.document.report("L302", reference.path, message, hint=hint)
             return False
-        if not reference.port and not self.has_primary(reference):
+        if not reference.port and not has_primary(layer, reference):
             message = f"'{reference.layer}' sums or normalizes its sequence, and has no last output"
             hint = f"write `{reference.layer}.sequence`, or `return_sequences: true`"
-            self.document.report("L302", reference.path, message, hint=hint)
+            notes = self.why(reference.layer)
+            self.document.report("L302", reference.path, message, hint=hint, notes=notes)
             return False
         if not reference.port or reference.port in ports:
             return True
+        hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
         if ports:
             hint = f"'{reference.layer}' has: {_names(f'{reference.layer}.{p}' for p in ports)}"
-        else:
-            hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
-        message = f"'{reference.layer}' has no port '{reference.port}'"
-        near = did_you_mean(reference.port, [port for port in ports if "." not in port])
-        self.document.report("L302", reference.path, message + near, hint=hint)
+        # Of `state.h` it is never `state` that is meant.
+        near = did_you_mean(reference.port, [p for p in ports if "." not in p + reference.port])
+        message = f"'{reference.layer}' has no port '{reference.port}'{near}"
+        notes = () if near else self.why(reference.layer)
+        self.document.report("L302", reference.path, message, hint=hint, notes=notes)
         return False
 
-    def has_primary(self, reference: Reference) -> bool:
-        """Whether the bare name of a layer is one tensor, where it must be one."""
-        layer = self.recipe.layers.get(reference.layer)
-        names_layer = {"initial_state", "mask"} & set(reference.path)
-        return (
-            bool(names_layer)
-            or not isinstance(layer, RecurrentDeclaration)
-            or layer.return_sequences
-            or not (layer.residual or layer.normalization)
-        )
-
-    def ports(self, name: str) -> list[str]:
-        layer = self.recipe.layers.get(name)
-        if not isinstance(layer, RecurrentDeclaration):
-            return []
-        ways = ("forward.", "backward.") if layer.bidirectional else ("",)
-        slots = [slot.replace("_", ".") for slot in slot_units(layer, 0)]
-        states = [f"state.{way}{slot}" for way in ways for slot in slots]
-        last = [] if layer.residual or layer.normalization else ["last"]
-        return ["sequence", *last, "state", *states]
+    def why(self, name: str) -> tuple[Note, ...]:
+        """Where the recipe says what decides which ports a layer has."""
+        keys = ("bidirectional", "residual", "normalization")
+        written = [("layers", name, key) for key in keys]
+        found = [path for path in written if path in self.document.values]
+        if not found:
+            return (self.declared(name),)
+        return tuple(self.document.note(path, "this decides which ports it has") for path in found)
 
     def order(self) -> list[str]:
         """Layers in call order. What stands on a broken layer is broken too, without a report."""
@@ -278,32 +283,15 @@ class _Resolver:
             reading.path,
             f"these layers read each other in a circle: {' <- '.join(ring)}",
             hint="a layer can read only what is computed before it; break the circle",
+            notes=tuple(self.edges(ring)),
         )
         self.broken.update(cycle)
 
-
-def references(layer: LayerDeclaration) -> Iterator[Reference]:
-    """Everything that `layer` reads."""
-    yield from layer.inputs
-    if isinstance(layer.mask, MaskByLengths):
-        yield layer.mask.lengths
-    elif isinstance(layer.mask, MaskByInput | MaskFrom):
-        yield layer.mask.source
-    if isinstance(layer, RecurrentDeclaration):
-        yield from state_references(layer.initial_state)
-
-
-def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
-    """Every layer or input that initial states are read from."""
-    for form in forms:
-        if isinstance(form, Split):
-            yield from state_references([form.h] if form.c is None else [form.h, form.c])
-        elif isinstance(form, FromLayer):
-            yield form.source
-        elif isinstance(form, FromStatic):
-            yield from form.sources
-        elif isinstance(form, FromInputs):
-            continue
+    def edges(self, ring: list[str]) -> Iterator[Note]:
+        """Where each layer of a circle reads the next, but for the first, which is reported."""
+        for name, source in list(pairwise(ring))[1 : MOST_EDGES + 1]:
+            path = next(r.path for r in references(self.recipe.layers[name]) if r.layer == source)
+            yield self.document.note(path, f"'{name}' reads '{source}' here")
 
 
 def _names(names: Iterable[str]) -> str:

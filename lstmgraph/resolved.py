@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lstmgraph.document import parse_document
 from lstmgraph.yaml_values import BadNumberError, resolve_scalar
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler import CompiledRecipe
 
 HEADER = "# Every default written out. Builds the same model as the recipe it was made from.\n"
 
@@ -14,6 +18,26 @@ HEADER = "# Every default written out. Builds the same model as the recipe it wa
 def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
     """`completed` as YAML, read back by the YAML 1.2 rules of recipes."""
     return header + plain_yaml({key: value for key, value in completed.items() if value != ""})
+
+
+def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:
+    """``resolved_yaml`` of a recipe, with its comments that silence warnings.
+
+    Each stands above the line of its warning.
+    """
+    text = resolved_yaml(compiled.completed, header)
+    if not compiled.silenced:
+        return text
+    document = parse_document(text)
+    lines = text.splitlines(keepends=True)
+    above: dict[int, list[str]] = {}
+    for found in compiled.silenced:
+        line = document.place(found.warning.path, at_key=True).span.line
+        comment = f"# lstmgraph: ignore[{found.warning.code}] {found.reason}\n"
+        above.setdefault(line, []).append(comment)
+    for line in sorted(above, reverse=True):
+        lines[line - 1 : line - 1] = above[line]
+    return "".join(lines)
 
 
 def plain_yaml(data: Any) -> str:

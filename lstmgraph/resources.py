@@ -1,4 +1,4 @@
-"""The files that travel with the package: schemas and recipes."""
+"""The files that travel with the package: schemas, recipes, and the page of errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """``schemas`` or ``recipes``: inside the installed package, or beside it in a checkout."""
+    """``schemas``, ``recipes`` or ``docs``: in an installed package, or beside it in a checkout."""
     packaged = _PACKAGE / name
     return packaged if packaged.is_dir() else _PACKAGE.parent / name
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.document import Document
     from lstmgraph.recipe import Runtime
+
+
+OTHERS: Mapping[str, tuple[str, ...]] = {
+    "L704": ("xla",),
+    "L705": ("deterministic",),
+    "L706": (),
+    "L707": ("memory_limit_mb",),
+    "L708": ("batch_size",),
+}
+"""By code, the key that shuts out the one where the mistake is reported."""
 
 
 def check_runtime(runtime: Runtime, document: Document) -> None:
@@ -43,4 +55,9 @@ def check_runtime(runtime: Runtime, document: Document) -> None:
     }
     for (code, key), (is_wrong, message, hint) in conflicts.items():
         if is_wrong:
-            document.report(code, ("runtime", key), message, hint=hint, at_key=True)
+            others = [name for name in OTHERS[code] if name in document.data["runtime"]]
+            notes = tuple(
+                document.note(("runtime", name), f"`{name}` is set here", at_key=True)
+                for name in others
+            )
+            document.report(code, ("runtime", key), message, hint=hint, at_key=True, notes=notes)

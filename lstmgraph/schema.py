@@ -57,6 +57,11 @@ def check_structure(
                 mistake.message,
                 hint=mistake.hint,
                 at_key=mistake.at_key,
+                notes=tuple(
+                    document.note(path, message, at_key=True)
+                    for path, message in mistake.notes
+                    if path in document.values
+                ),
             )
     return frozenset(at_fault) if isinstance(document.data, dict) else None
 

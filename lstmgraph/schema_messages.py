@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
+from lstmgraph.schema_mistakes import SchemaMistake, StructureError
 from lstmgraph.wording import (
+    EXCLUDED_BY,
     FORMS,
     KERAS_KEYS_SAID_OTHERWISE,
     KEY_MEANT,
@@ -27,35 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lstmgraph.diagnostics import Path
-
-
-class StructureError(Protocol):
-    """What is read of a ``jsonschema.ValidationError``, whose own types admit values not set."""
-
-    validator: Any
-    validator_value: Any
-    instance: Any
-    schema: Any
-
-    @property
-    def message(self) -> str: ...  # noqa: D102
-    @property
-    def absolute_path(self) -> Iterable[str | int]: ...  # noqa: D102
-    @property
-    def absolute_schema_path(self) -> Iterable[str | int]: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class SchemaMistake:
-    """One structural mistake."""
-
-    code: str
-    path: Path
-    message: str
-    hint: str | None = None
-    at_key: bool = False
-    missing: str | None = None
-    """The key that is not there, or that another stands for."""
 
 
 DYNAMIC_DIMENSION = "name a dynamic dimension in lower case, such as `time`"
@@ -95,7 +67,16 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     for key in error.instance:
         if key in known:
             continue
+        other = _form_beside(error, key)
+        if other:
+            beside, what = other
+            message = f"'{key}' and '{beside}' both say {what}"
+            notes = (((*path, beside), f"'{beside}' is here"),)
+            yield SchemaMistake("L203", (*path, key), message, "keep one", True, notes=notes)
+            continue
         hint = KERAS_KEYS_SAID_OTHERWISE.get(key) if key not in allowed else None
+        if key == "units" and "cells" in allowed:
+            hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
         near = nearest(key, allowed) if hint is None else None
         message = f"'{key}' is not {owner}" + (f"; did you mean '{near}'?" if near else "")
         if hint is None and not near:
@@ -148,6 +129,8 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     hint: str | None = f"one of: {', '.join(plain_text(choice) for choice in choices)}"
     if near and len(choices) > MANY_CHOICES:
         hint = None
+    elif path[-2:] == ("window", "history"):
+        hint = "write a number of steps, or `series` for each series as a whole"
     elif path and path[-1] == "mask":
         hint = f"{hint}, {FORMS['Mask of another layer'].ways}"
     elif isinstance(value, str) and value.lower() in WORDS_OF_YAML_1_1 and True in choices:
@@ -181,21 +164,22 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
 
 
 _BOUNDS = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "greater than",
-    "exclusiveMaximum": "less than",
+    "minimum": ("at least {}", "{} or more"),
+    "maximum": ("at most {}", "{} or less"),
+    "exclusiveMinimum": ("greater than {}", "a number greater than {}"),
+    "exclusiveMaximum": ("less than {}", "a number less than {}"),
 }
+"""What must be, and what is to be written."""
 
 
 def _out_of_bounds(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    bound = f"{_BOUNDS[str(error.validator)]} {error.validator_value}"
-    hint = None
+    bound, mend = (each.format(error.validator_value) for each in _BOUNDS[str(error.validator)])
+    hint, value = f"write {mend}", error.instance
     if error.validator == "exclusiveMaximum" and "dropout" in str(path[-1]):
         hint = "Keras drops nothing at all at a rate of 1 or more"
-    if hint is None:
-        hint = f"write a number {bound}"
-    yield SchemaMistake("L206", path, f"{named(path)} must be {bound}, not {error.instance}", hint)
+        if 2 <= value < 100:
+            hint = f"write {value / 100:g} for {value:g} %: {hint}"
+    yield SchemaMistake("L206", path, f"{named(path)} must be {bound}, not {value}", hint)
 
 
 def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -240,22 +224,30 @@ def _wrong_size(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 
 def _repeated(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    twice = next(item for item in error.instance if error.instance.count(item) > 1)
-    message = f"{named(path)} holds {shown(twice)} more than once"
-    yield SchemaMistake("L205", path, message, "write each entry once")
+    items = error.instance
+    second = next(i for i, item in enumerate(items) if item in items[:i])
+    yield _twice(path, items, second, "write each entry once")
+
+
+def _twice(path: Path, items: list[Any], second: int, hint: str) -> SchemaMistake:
+    message = f"{named(path)} holds {shown(items[second])} more than once"
+    notes = (((*path, items.index(items[second])), "the first is here"),)
+    return SchemaMistake("L205", (*path, second), message, hint, notes=notes)
 
 
 def _too_many_matches(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    single = error.schema["contains"].get("const")
-    message = f"{named(path)} holds {shown(single)} more than once"
-    yield SchemaMistake("L205", path, message, f"write {shown(single)} for one entry at most")
+    single, items = error.schema["contains"].get("const"), error.instance
+    second = items.index(single, items.index(single) + 1)
+    yield _twice(path, items, second, f"write {shown(single)} for one entry at most")
 
 
 def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if error.validator_value == {}:  # `not: {}` admits nothing: a key known elsewhere, not here
         key = str(path[-1])
         hint = error.schema.get("description", "remove it")
-        yield SchemaMistake("L203", path, f"'{key}' has no meaning here", hint, at_key=True)
+        notes = (((*path[:-1], EXCLUDED_BY.get(key, key)), "it has none beside this"),)
+        message = f"'{key}' has no meaning here"
+        yield SchemaMistake("L203", path, message, hint, at_key=True, notes=notes)
         return
     message = f"{named(path)} cannot be {shown(error.instance)}"
     hint = "the batch is always the first dimension and is not written" if "shape" in path else None
@@ -292,6 +284,15 @@ def _form(error: StructureError) -> Forms | None:
     """The forms of a mapping that says none of them: the schema then tries it as the last one."""
     form = FORMS.get(str(error.schema.get("title")))
     return form if form and not set(form.keys) & set(error.instance) else None
+
+
+def _form_beside(error: StructureError, key: str) -> tuple[str, str] | None:
+    """The key that says already what `key` of another form would say, and what that is."""
+    for form in FORMS.values():
+        said = [each for each in error.schema.get("required", []) if each in form.keys]
+        if key in form.keys and len(said) == 1 and len(error.schema["required"]) == 1:
+            return str(said[0]), form.what
+    return None
 
 
 def _owner(error: StructureError, path: Path) -> str:

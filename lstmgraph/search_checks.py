@@ -27,7 +27,9 @@ def check_search(recipe: RecipeDeclaration, graph: Graph, document: Document) ->
     if search.oracle["type"] == "hyperband" and search.pruning["type"] != "none":
         hint = "remove `pruning`: Hyperband stops trials early by itself"
         message = "Hyperband and another pruning would both stop trials"
-        document.report("L812", ("search", "pruning"), message, hint=hint, at_key=True)
+        notes = (document.note(("search", "oracle", "type"), "Hyperband is chosen here"),)
+        path = ("search", "pruning")
+        document.report("L812", path, message, hint=hint, at_key=True, notes=notes)
     if recipe.training is not None:
         names = logged_names(recipe.training, list(graph.outputs))
         logged = {*names, *(f"{VALIDATION}{name}" for name in names), *OF_THE_MODEL}

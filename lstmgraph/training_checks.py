@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.callback_checks import check_callbacks
 from lstmgraph.metric_names import is_by_output
-from lstmgraph.wording import did_you_mean
+from lstmgraph.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,7 @@ def _check_weights(training: Training, outputs: list[str], document: Document) -
                 hint=f"give it a loss, or remove the weight; losses are of: "
                 f"{', '.join(training.loss)}",
                 at_key=True,
+                notes=(document.note(("training", "loss"), "the losses are here"),),
             )
 
 
@@ -73,6 +74,12 @@ def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
             ("training", "optimizer", "learning_rate", "values"),
             f"{boundaries} boundaries part {boundaries + 1} values, and {values} are listed",
             hint="list one value more than boundaries",
+            notes=(
+                document.note(
+                    ("training", "optimizer", "learning_rate", "boundaries"),
+                    "the boundaries are here",
+                ),
+            ),
         )
 
 
@@ -90,10 +97,16 @@ def _output_names(graph: Graph, document: Document) -> list[str]:
 def _check_clipping(optimizer: Mapping[str, Any], document: Document) -> None:
     clippings = [name for name in CLIPPINGS if optimizer.get(name) is not None]
     if len(clippings) > 1:
+        given = listed([f"`{name}`" for name in clippings])
         document.report(
             "L752",
             ("training", "optimizer", clippings[1]),
-            f"Keras takes one of {', '.join(CLIPPINGS)}, and {len(clippings)} are given",
+            f"Keras clips gradients in one way, and {given} are given",
             hint="keep one",
             at_key=True,
+            notes=(
+                document.note(
+                    ("training", "optimizer", clippings[0]), "the first is here", at_key=True
+                ),
+            ),
         )

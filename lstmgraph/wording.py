@@ -29,12 +29,23 @@ KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
     "load",
     "proj_size": "Keras has no projections inside an LSTM; put a dense layer after it",
     "inputs": "write `input:`",
+    "cells": "write `type: rnn`, which has cells",
 }
 """Keras arguments that a recipe says in its own words, and how."""
 
 
 KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells"}
 """The recipe's key that a key of Keras stands for."""
+
+
+EXCLUDED_BY: Mapping[str, str] = {
+    "depth": "units",
+    "steps": "static",
+    "horizon": "history",
+    "stride": "history",
+    "validation": "folds",
+}
+"""Keys that have no meaning beside another, and the other."""
 
 
 _USUAL_WORDS: Mapping[str, str] = {
@@ -143,8 +154,9 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
         return f"write a list: [{plain_text(value)}]"
     names = schema.get("properties", {}).get("type", {}).get("enum")
     if kinds == ["object"] and names:
-        name = names[-1]
-        return f"write a name, such as {name}, or {{type: {name}, ...}}"
+        if "l2" in names:
+            return "write a name, such as l2, or {type: l2, l2: 0.01}"
+        return f"write a name, such as {names[-1]}, or {{type: {names[-1]}, ...}}"
     if kinds == ["object"] and isinstance(value, list):
         return "write `key: value` pairs, without dashes or brackets"
     if kinds == ["object"] and schema.get("required"):
@@ -195,6 +207,11 @@ def plain_text(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """``1 input is``, ``2 inputs are``."""
+    return f"{number:,} {one if number == 1 else several}"
 
 
 def listed(words: Sequence[str]) -> str:

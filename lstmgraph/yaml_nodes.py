@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmgraph.diagnostics import Span
+from lstmgraph.rendering.excerpts import source_lines
+from lstmgraph.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,12 +49,21 @@ YamlNode = ScalarNode | SequenceNode | MappingNode
 class YamlMistake(Exception):  # noqa: N818 - a mistake in the text, not a failure of the program
     """Text that is not a recipe's YAML."""
 
-    def __init__(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        *,
+        notes: tuple[tuple[str, Span], ...] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.span = span
         self.hint = hint
+        self.notes = notes
 
 
 def compose(text: str, *, empty_is_null: bool = False) -> YamlNode:
@@ -78,6 +89,7 @@ class _Composer:
         self.events = events
         self.empty_is_null = empty_is_null
         self.anchors: dict[str, YamlNode | None] = {}  # None while the node is still open
+        self.anchored: dict[str, Span] = {}
 
     def document(self) -> YamlNode:
         next(self.events)  # stream start
@@ -107,6 +119,7 @@ class _Composer:
             raise YamlMistake("L108", message, _span(event), "write fewer levels")
         if event.anchor:
             self.anchors[event.anchor] = None
+            self.anchored[event.anchor] = _span(event)
         node = self.fresh_node(event, depth)
         if event.anchor:
             self.anchors[event.anchor] = node
@@ -131,13 +144,16 @@ class _Composer:
 
     def alias(self, event: Any) -> YamlNode:
         if event.anchor not in self.anchors:
-            message = f"no anchor &{event.anchor} stands before this alias"
+            near = nearest(event.anchor, self.anchors)
+            meant = f"; did you mean '*{near}'?" if near else ""
+            message = f"no anchor &{event.anchor} stands before this alias{meant}"
             hint = f"write `&{event.anchor}` where the value is first written, or write it out here"
             raise YamlMistake("L110", message, _span(event), hint)
         node = self.anchors[event.anchor]
         if node is None:
             message = f"the alias *{event.anchor} stands inside what it names"
-            raise YamlMistake("L110", message, _span(event), "write the value out")
+            notes = ((f"&{event.anchor} names what begins here", self.anchored[event.anchor]),)
+            raise YamlMistake("L110", message, _span(event), "write the value out", notes=notes)
         return node
 
 
@@ -151,26 +167,72 @@ def _short_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
+_BEGINNINGS = {
+    "while parsing a block mapping": "the mapping begins here",
+    "while parsing a flow mapping": "the mapping begins here",
+    "while parsing a block collection": "the list begins here",
+    "while parsing a flow sequence": "the list begins here",
+    "while scanning a plain scalar": "the value begins here",
+    "while scanning a quoted scalar": "the text begins here",
+    "while parsing a quoted scalar": "the text begins here",
+    "while scanning a directive": "a line that begins with % is a directive",
+    "while scanning a block scalar": "the text begins here",
+    "while scanning a simple key": "the key begins here",
+}
+"""What libyaml was at when it found no way on, and what stands there."""
+
+
+_MENDS = (
+    (
+        "mapping values are not allowed",
+        "a value that holds a colon needs quotes, or the line above is indented wrongly",
+    ),
+    ("expected ',' or", "close the bracket, or put a comma between the entries"),
+    ("expected node content", "close the bracket, or put a comma between the entries"),
+    ("expected key", "indent this line as the lines beside it, or close the quotes above it"),
+    (
+        "expected <block end>",
+        "indent this line as the lines beside it, or close the quotes above it",
+    ),
+    ("unexpected end of stream", "close the quotes that open here"),
+    ("cannot start any token", "put quotes around a value that begins with this character"),
+    ("unknown escape character", "write the backslash twice, or use single quotes"),
+    ("expected ':'", "write a colon and a space after the key"),
+    ("unknown directive name", "put quotes around text that begins with %"),
+    ("expected <document start>", "keep one recipe in a file, without `%` at the start of a line"),
+)
+"""Words of libyaml and PyYAML, and the mend."""
+
+
 def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     mark = error.problem_mark or error.context_mark
-    lines = text.splitlines()
+    lines = source_lines(text)
+    if not lines[-1]:  # after the last line break
+        lines.pop()
     if mark and error.context_mark and mark.line >= len(lines):
         mark = error.context_mark  # at the end of the text: what began is shown, not what is not
+    if error.context_mark and "expected ':'" in (error.problem or ""):
+        mark = error.context_mark  # the key, and not the line after it
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if lines and line > len(lines):
         line, column = len(lines), len(lines[-1]) + 1
     problem = error.problem or str(error)
-    message = f"{problem} ({error.context})" if error.context else problem
-    hint = None
+    notes = _begins(error, (line, column))
+    message = f"{problem} ({error.context})" if error.context and not notes else problem
+    hint = next((mend for words, mend in _MENDS if words in problem), None)
     if line <= len(lines) and "\t" in lines[line - 1]:
         hint = "indent with spaces: YAML does not allow tabs"
-    elif "mapping values are not allowed" in problem:
-        hint = "a value that holds a colon needs quotes, or the line above is indented wrongly"
-    elif "expected ',' or" in problem or "expected node content" in problem:
-        hint = "close the bracket, or put a comma between the entries"
-    elif "expected key" in problem or "expected <block end>" in problem:
-        hint = "indent this line as the lines beside it, or close the quotes above it"
-    return YamlMistake("L104", f"not YAML: {message}", Span(line, column, line, column + 1), hint)
+    span = Span(line, column, line, column + 1)
+    return YamlMistake("L104", f"not YAML: {message}", span, hint, notes=notes)
+
+
+def _begins(error: yaml.MarkedYAMLError, shown: tuple[int, int]) -> tuple[tuple[str, Span], ...]:
+    """Where that begins which found no end, unless it is where the mistake is shown."""
+    mark = error.context_mark
+    if not error.context or not mark or (mark.line + 1, mark.column + 1) == shown:
+        return ()
+    span = Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+    return ((_BEGINNINGS.get(error.context, error.context), span),)
 
 
 def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake:
@@ -181,7 +243,8 @@ def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake
 
 
 def _bad_character(text: str, position: int, code: int) -> YamlMistake:
-    line = text.count("\n", 0, position) + 1
-    column = position - text.rfind("\n", 0, position)
+    before = source_lines(text[:position])
+    line, column = len(before), len(before[-1]) + 1
     message = f"not YAML: the character #x{code:04x} is not allowed"
-    return YamlMistake("L104", message, Span(line, column, line, column + 1))
+    hint = "remove it, or write it as an escape in double quotes"
+    return YamlMistake("L104", message, Span(line, column, line, column + 1), hint)

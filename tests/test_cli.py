@@ -59,7 +59,10 @@ def program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
 def test_validate_names_every_recipe_that_is_fine() -> None:
     result = invoke("validate", *map(str, RECIPES))
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [f"{path}: ok" for path in RECIPES]
+    assert result.stdout.splitlines() == [
+        *(f"{path}: ok" for path in RECIPES),
+        f"nothing wrong in {len(RECIPES)} files",
+    ]
     assert result.stderr == ""
 
 
@@ -182,7 +185,7 @@ def test_validate_as_json() -> None:
     report = json.loads(result.stdout)
     assert list(report) == ["ok", "files"]
     assert report["ok"] is False
-    wrong, right = report["files"]
+    right, wrong = report["files"]  # by name, in whatever order they are given
     assert right == {"file": SPEAKER, "ok": True, "diagnostics": []}
     assert wrong["ok"] is False
     assert len(wrong["diagnostics"]) == 4
@@ -218,6 +221,7 @@ def test_explain_as_json() -> None:
         "models",
         "totals",
         "memory",
+        "warnings",
     ]
     assert report["recipe"] == "store-forecaster"
     by_name = {row["name"]: row for row in report["layers"]}
@@ -263,10 +267,11 @@ def test_set_puts_a_value_in() -> None:
 def test_a_wrong_value_is_shown_in_the_option() -> None:
     result = invoke("validate", FORECASTER, "--set", "layers.encoder.units=many")
     assert result.exit_code == 1
-    head, line, caret, _ = result.stderr.splitlines()
+    head, line, caret, note, *_ = result.stderr.splitlines()
     assert head.startswith("--set layers.encoder.units:1:22: error[L204]: 'units' must be")
-    assert line == "  1 | layers.encoder.units=many"
+    assert line == "   1 | layers.encoder.units=many"
     assert caret.index("^") == line.index("many")
+    assert note == f"  note: {FORECASTER}:18:5: it stands in place of this"
 
 
 @pytest.mark.parametrize(
@@ -356,7 +361,7 @@ def test_build_writes_three_files_into_a_new_folder(built: tuple[Path, Result]) 
     folder, result = built
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    assert list(report) == ["files", "explanation"]
+    assert list(report) == ["files", "explanation", "warnings"]
     assert list(report["files"]) == ["model", "config", "resolved"]
     names = [f"speaker-classifier.{end}" for end in ("config.json", "keras", "resolved.yaml")]
     assert sorted(path.name for path in folder.iterdir()) == names

@@ -375,7 +375,7 @@ def test_json(files: tuple[Path, Path]) -> None:
     assert (said["ok"], said["same"], said["weights"]["fit"]) == (True, False, "some")
     assert said["layers"]["renamed"] == [{"before": "label", "after": "label_"}]
     page = (RECIPES.parent / "docs" / "json.md").read_text("utf-8")
-    section = page.partition("## diff")[2].partition("\n## ")[0]
+    section = page.partition("## diff\n")[2].partition("\n## ")[0]
     for key in said:
         assert f"`{key}`" in section, key
 

@@ -124,6 +124,16 @@ def test_readme_shows_what_the_command_prints(
     assert result.output.strip() in shown, f"README.md should show:\n{result.output}"
 
 
+def test_the_page_on_checking_shows_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    page = ROOT / "docs" / "checking.md"
+    command = blocks(page, "sh")[0].strip().removeprefix("lstmgraph ")
+    result = CliRunner().invoke(app, command.split())
+    assert result.output == blocks(page, "text")[0]
+
+
 def test_readme_picture_has_every_call() -> None:
     (picture,) = blocks(ROOT / "README.md", "mermaid")
     explanation = lstmgraph.load(ROOT / "recipes" / "store-forecaster.yaml").explain()

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lstmgraph.compiler import compile_document
-from lstmgraph.diagnostics import RecipeError, render_text
+from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import MAX_NODES, Document, parse_document, read_document
 from lstmgraph.overrides import OverrideFormatError, apply_overrides
+from lstmgraph.rendering.text import render_text
 from lstmgraph.resolved import resolved_yaml
 from lstmgraph.yaml_nodes import MAX_BYTES, MAX_DEPTH
 
@@ -312,6 +313,30 @@ def test_text_that_is_refused(text: str, mistake: tuple[str, int, int]) -> None:
     assert only_mistake(text) == mistake
     with pytest.raises(RecipeError):
         compile_document(parse_document(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "note", "hint"),
+    [
+        ("x:\n  - 1\n - 2\n", (3, 2), (1, 1), "indent this line"),
+        ('x: "abc\n\ny: 1\n', (1, 4), None, "close the quotes"),
+        ("x: @voice\n", (1, 4), None, "put quotes around a value"),
+        ('x: "a\\qb"\n', (1, 6), (1, 4), "write the backslash twice"),
+        ("a: 1\nbcd\ne: 2\n", (2, 1), None, "write a colon"),
+        ("a: [1,\n  b: {c: 1]\n", (2, 11), (2, 6), "close the bracket"),
+        ("a: 1\n%x\n", (2, 3), (2, 1), "put quotes around text that begins with %"),
+        ("a: \x07\n", (1, 4), None, "as an escape in double quotes"),
+    ],
+)
+def test_what_is_no_yaml_is_shown_with_what_it_began(
+    text: str, place: tuple[int, int], note: tuple[int, int] | None, hint: str
+) -> None:
+    (found,) = parse_document(text).diagnostics.found
+    assert found.code == "L104"
+    assert (found.place.span.line, found.place.span.column) == place
+    began = [(each.place.span.line, each.place.span.column) for each in found.notes]
+    assert began == ([note] if note else [])
+    assert hint in (found.hint or "")
 
 
 @pytest.mark.parametrize("text", ["a: 1\r\nb: [2,\r\n 3]\r\n", "\ufeffa: 1\nb: [2, 3]\n"])

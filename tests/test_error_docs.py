@@ -74,11 +74,14 @@ def codes(example: str, formats: tuple[str, ...] = ()) -> set[str]:
     if alone.diagnostics and not overrides:
         return {found.code for found in alone.diagnostics.found}
     try:
-        recipe = lstmgraph.load(_merged({} if overrides else alone.data), overrides=overrides)
+        whole = _merged({} if overrides else alone.data)
+        if "# lstmgraph:" in example:
+            whole = _below(example)
+        recipe = lstmgraph.load(whole, overrides=overrides)
         check_obstacles(recipe._compiled, formats)
     except RecipeError as error:
         return {found.code for found in error.diagnostics}
-    return set()
+    return {found.code for found in recipe.warnings}
 
 
 def _merged(part: dict[str, Any]) -> str:
@@ -89,11 +92,18 @@ def _merged(part: dict[str, Any]) -> str:
     return json.dumps(recipe)
 
 
+def _below(example: str) -> str:
+    """`example` as it is written, comments too, and below it the page's other sections."""
+    own = parse_document(example).data
+    sections = re.split(r"^(?=\w+:)", BASE, flags=re.M)
+    return example + "".join(text for text in sections if text.partition(":")[0] not in own)
+
+
 def test_every_code_has_a_section_and_every_section_a_code() -> None:
     used = {
         code
         for path in (ROOT / "lstmgraph").rglob("*.py")
-        for code in re.findall(r'"(L\d{3})"', path.read_text("utf-8"))
+        for code in re.findall(r'"([LW]\d{3})"', path.read_text("utf-8"))
     }
     assert set(SECTIONS) == used
     assert list(SECTIONS) == sorted(SECTIONS)

@@ -323,7 +323,7 @@ def test_further_models_load_without_lstmgraph(built: Path) -> None:
         ),
         (
             "{inputs: [known], initial_state: {decoder: {inputs: [h]}}, outputs: {y: forecast}}",
-            "L602", (13, 54), "1 inputs are named for 2 states",
+            "L602", (13, 54), "1 input is named for 2 states",
         ),
         (
             "{inputs: [history, lengths], initial_state: {decoder: input}, outputs: {y: encoder}}",

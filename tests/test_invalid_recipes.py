@@ -1,7 +1,8 @@
 """Wrong recipes: every mistake is reported, once, where it stands, with its mend.
 
 The files under recipes/invalid say in their first lines what must be reported:
-``# expect: CODE LINE:COLUMN FRAGMENT``, where the fragment is a part of the message or its hint.
+``# expect: CODE LINE:COLUMN FRAGMENT``, where the fragment is a part of the message or its hint;
+and in their last lines which notes point at other places: ``# note: LINE:COLUMN MESSAGE``.
 """
 
 import random
@@ -11,12 +12,13 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import lstmgraph
-from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.diagnostics import Diagnostic, Note, RecipeError
 from lstmgraph.document import parse_document
 from lstmgraph.schema_messages import describe
 from lstmgraph.yaml_nodes import MAX_BYTES
@@ -25,7 +27,10 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "lstmgraph"
 INVALID = sorted((TESTS / "recipes" / "invalid").rglob("*.yaml"))
 SHIPPED = sorted((TESTS.parent / "recipes").glob("*.yaml"))
-EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M)
+EXPECTATION = re.compile(
+    r"^# expect: (?P<code>[LW]\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M
+)
+NOTE = re.compile(r"^# note: (?P<place>\d+:\d+) (?P<message>.+)$", re.M)
 FOUND_WHEN_BUILDING = {
     *("L761", "L762", "L763", "L764", "L765", "L766"),
     *("L801", "L802", "L803", "L804", "L805", "L901"),
@@ -44,20 +49,53 @@ def mistakes(source: str | Path, **overrides: object) -> tuple[Diagnostic, ...]:
     return ()
 
 
-def place(diagnostic: Diagnostic) -> str:
-    return f"{diagnostic.place.span.line}:{diagnostic.place.span.column}"
+@cache
+def mistakes_in(path: Path) -> tuple[Diagnostic, ...]:
+    """Those of a file under recipes/invalid, read once."""
+    return mistakes(path)
+
+
+def place(found: Diagnostic | Note) -> str:
+    return f"{found.place.span.line}:{found.place.span.column}"
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_reports_exactly_what_is_wrong(path: Path) -> None:
     expected = expectations(path)
-    found = mistakes(path)
+    found = mistakes_in(path)
     assert [(d.code, place(d)) for d in found] == [(e["code"], e["place"]) for e in expected]
     for diagnostic, wanted in zip(found, expected, strict=True):
         assert wanted["fragment"] in f"{diagnostic.message} {diagnostic.hint or ''}"
         assert diagnostic.hint or "did you mean" in diagnostic.message
         assert "\n" not in f"{diagnostic.message}{diagnostic.hint}"
         assert diagnostic.place.source == str(path)
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_notes_point_at_the_other_places(path: Path) -> None:
+    expected = [(e["place"], e["message"]) for e in NOTE.finditer(path.read_text("utf-8"))]
+    found = mistakes_in(path)
+    notes = [note for diagnostic in found for note in diagnostic.notes]
+    assert [(place(note), note.message) for note in notes] == expected
+    for diagnostic in found:
+        places = [diagnostic.place, *(note.place for note in diagnostic.notes)]
+        assert len(set(places)) == len(places)
+        # Lines belong to notes, which editors and terminals can jump to.
+        assert not re.search(r"\bline \d", f"{diagnostic.message} {diagnostic.hint}")
+
+
+def test_what_an_alias_repeats_is_said_once() -> None:
+    found = mistakes("""\
+recipe: 1
+name: repeated
+inputs: {frames: {shape: [time, 12]}}
+layers:
+  voice: &voice {type: lstm, input: frames, unist: 64, dropout: .nan, seed: 1, seed: 2}
+  merged: {<<: *voice}
+  again: *voice
+outputs: {voice: voice, merged: merged, again: again}
+""")
+    assert [d.code for d in found] == ["L203", "L114", "L105"]
 
 
 def test_files_hold_as_many_mistakes_as_their_folder_says() -> None:
@@ -195,7 +233,7 @@ def test_every_code_is_expected_somewhere() -> None:
     written = {
         code
         for path in PACKAGE.rglob("*.py")
-        for code in re.findall(r'"(L\d{3})"', path.read_text("utf-8"))
+        for code in re.findall(r'"([LW]\d{3})"', path.read_text("utf-8"))
     }
     expected = {match["code"] for path in INVALID for match in expectations(path)}
     expected |= {code for code, *_ in AT_RUN_TIME.values()}

@@ -206,7 +206,7 @@ def test_the_command_says_what_python_says() -> None:
     text = run("--batch", 64, "--dim", "time=100").stdout
     assert "memory, estimated: batch 64, time 100" in text
     page = (RECIPES.parent / "docs" / "json.md").read_text("utf-8")
-    section = page.partition("## explain")[2].partition("\n## ")[0]
+    section = page.partition("## explain\n")[2].partition("\n## ")[0]
     for key in ("memory", *said["memory"], *said["memory"]["training"]):
         assert f"`{key}`" in section, key
 

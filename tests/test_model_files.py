@@ -109,7 +109,7 @@ def test_the_file_tells_its_recipe(tmp_path: Path) -> None:
     assert again.resolved() == declared.resolved()
     result = CliRunner().invoke(app, ["explain", str(tmp_path / "m.keras")])
     assert result.exit_code == 0
-    assert result.output.strip() == str(declared.explain()).strip()
+    assert result.stdout.strip() == str(declared.explain()).strip()
 
 
 def test_a_model_that_keras_saved_needs_its_recipe(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_wheel_holds_schemas_and_recipes_and_no_generators(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "lstmgraph/schemas/recipe-1.schema.json" in names
     assert "lstmgraph/schemas/keras-3.schema.json" in names
+    assert "lstmgraph/docs/errors.md" in names
     assert "lstmgraph/recipes/speaker-classifier.yaml" in names
     assert "lstmgraph/recipes/data/japanese_vowels.npz" in names
     assert "lstmgraph/recipes/data/README.md" in names
@@ -59,6 +60,8 @@ def test_installed_wheel_builds_a_packaged_recipe(wheel: Path, tmp_path: Path) -
     assert recipe.startswith(str(site))
     command = (sys.executable, "-c", "from lstmgraph.cli import main; main()")
     build = (*command, "build", recipe, "-o", "models")
+    explained = run(*command, "explain-code", "L203", cwd=tmp_path, env=environment)
+    assert explained.startswith("L203: an unknown key\n")
     assert "46,109 parameters" in run(*build, cwd=tmp_path, env=environment)
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
         "speaker-classifier.config.json",

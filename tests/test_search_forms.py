@@ -262,7 +262,16 @@ def test_what_a_value_breaks_elsewhere_is_said_at_the_value() -> None:
     ((code, place, message),) = mistakes(text)
     assert (code, place) == ("L604", "6:33")
     assert message.startswith("with layers.voice.units = 64: the state h of 'voice'")
-    assert message.endswith("(line 9)")
+
+
+def test_what_a_value_breaks_is_pointed_at() -> None:
+    text = BASE.replace("units: 16", "units: {$search: {int: [16, 64], step: 16}}")
+    with pytest.raises(RecipeError) as raised:
+        load(text)
+    (found,) = raised.value.diagnostics
+    notes = [(note.place.span.line, note.message) for note in found.notes]
+    assert notes[0] == (9, "this is what it breaks")
+    assert notes[1] == (3, "'store' is declared here as (batch, 16)")
 
 
 def test_a_default_that_breaks_something_is_said_where_it_breaks() -> None:

@@ -72,7 +72,7 @@ VOICE = (
 def test_other_recipes_search_nothing(path: Path) -> None:
     assert space(path).stdout == "nothing is searched\n"
     found = json.loads(space(path, "--format", "json").stdout)
-    assert found == {"recipe": path.stem, "dimensions": [], "points": 1}
+    assert found == {"recipe": path.stem, "dimensions": [], "points": 1, "warnings": []}
 
 
 def test_json_has_the_documented_keys() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from lstmgraph import __version__
 from lstmgraph.cli import checks, jobs, models, searches
+from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
@@ -37,6 +39,7 @@ for command in (
     searches.report,
     data,
     checks.schema,
+    explain_code,
 ):
     app.command()(command)
 
@@ -61,6 +64,8 @@ def options(
 
 def main() -> None:
     """The entry point ``lstmgraph``."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names in letters that the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
         sys.stdout.flush()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from lstmgraph.cli.explaining import BatchRows, OpenSizes, TimeSteps, explained
+from lstmgraph.cli.output import CheckFormat, print_report
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
@@ -12,11 +15,12 @@ from lstmgraph.cli.shared import (
     RecipePaths,
     ReportFormat,
     SetValues,
+    Strict,
     TableFormat,
     as_dicts,
+    checked_file,
     exit_code,
     load_recipe,
-    mistakes_in,
     print_json,
 )
 
@@ -24,37 +28,25 @@ from lstmgraph.cli.shared import (
 def validate(
     recipes: RecipePaths,
     set_values: SetValues = None,
-    output_format: OutputFormat = Format.text,
+    strict: Strict = False,
+    output_format: Annotated[
+        CheckFormat, typer.Option("--format", help="How to print the result.")
+    ] = CheckFormat.text,
 ) -> None:
-    """Check recipes and report every mistake in them. TensorFlow is not imported.
+    """Check recipes and report every mistake and warning. TensorFlow is not imported.
 
     Example: lstmgraph validate recipes/*.yaml
     """
-    results = [(path, mistakes_in(path, set_values or [])) for path in recipes]
-    if output_format is Format.json:
-        print_json(
-            {
-                "ok": not any(error for _, error in results),
-                "files": [
-                    {"file": str(path), "ok": error is None, "diagnostics": as_dicts(error)}
-                    for path, error in results
-                ],
-            }
-        )
-    else:
-        for path, error in results:
-            if error is None:
-                typer.echo(f"{path}: ok")
-            else:
-                typer.echo(str(error), err=True)
-    errors = [error for _, error in results if error]
-    if errors:
-        raise typer.Exit(max(exit_code(error) for error in errors))
+    every = sorted(set(recipes))
+    files = [checked_file(path, set_values or [], strict=strict) for path in every]
+    print_report(files, output_format)
+    raise typer.Exit(exit_code(files))
 
 
 def explain(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
     set_values: SetValues = None,
+    strict: Strict = False,
     batch: BatchRows = None,
     time: TimeSteps = None,
     sizes: OpenSizes = None,
@@ -66,10 +58,10 @@ def explain(  # noqa: PLR0913, PLR0917 - each option is one
 
     Example: lstmgraph explain recipes/store-forecaster.yaml --batch 64 --time 100
     """
-    loaded = load_recipe(recipe, set_values, output_format.of_mistakes)
+    loaded = load_recipe(recipe, set_values, output_format.of_mistakes, strict=strict)
     explanation = explained(loaded, batch, time, sizes)
     if output_format is ReportFormat.json:
-        print_json(explanation.as_dict())
+        print_json({**explanation.as_dict(), "warnings": as_dicts(loaded)})
     elif output_format is ReportFormat.markdown:
         typer.echo(explanation.markdown())
     else:
@@ -89,7 +81,8 @@ def space(
     """
     loaded = load_recipe(recipe, set_values, output_format)
     if output_format is Format.json:
-        print_json({"recipe": loaded.name, **loaded.space().as_dict()})
+        own = {"recipe": loaded.name, **loaded.space().as_dict()}
+        print_json({**own, "warnings": as_dicts(loaded)})
     else:
         typer.echo(str(loaded.space()))
 

@@ -9,6 +9,7 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     RecipePath,
     SetValues,
+    as_dicts,
     load_recipe,
     print_json,
 )
@@ -33,7 +34,8 @@ def data(  # noqa: PLR0913, PLR0917 - the options of the command
 
     summary = summarized(found)
     if output_format is Format.json:
-        print_json({"ok": True, "recipe": loaded.name, **summary.as_dict()})
+        own = {"ok": True, "recipe": loaded.name, **summary.as_dict()}
+        print_json({**own, "recipe_warnings": as_dicts(loaded)})
         return
     typer.echo(str(summary))
     print_warnings(found)

@@ -15,6 +15,8 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     RecipePath,
     SetValues,
+    Strict,
+    as_dicts,
     fail,
     load_recipe,
     print_json,
@@ -35,6 +37,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="For the recipe's.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew.")] = False,
     set_values: SetValues = None,
+    strict: Strict = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Train the model. The same command again goes on where a killed training was.
@@ -42,7 +45,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     Example: lstmgraph train recipes/next-frame.yaml --data recipes/data/japanese_vowels.parquet
     -o runs/first
     """
-    loaded = load_recipe(recipe, set_values, output_format)
+    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
     is_text = output_format is Format.text
     try:
         if loaded.training is None:
@@ -72,4 +75,4 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         wrote = [f"wrote {path}" for path in result.files.values()]
         typer.echo("\n".join([str(result), *wrote]))
     else:
-        print_json(result.as_dict())
+        print_json({**result.as_dict(), "warnings": as_dicts(loaded)})

@@ -17,6 +17,8 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     RecipePath,
     SetValues,
+    Strict,
+    as_dicts,
     fail,
     load_recipe,
     print_json,
@@ -46,6 +48,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     recipe: RecipePath,
     output: OutputFolder = Path(),
     set_values: SetValues = None,
+    strict: Strict = False,
     derived: Annotated[
         str | None,
         typer.Option("--derive", metavar="KINDS", help="Further models: encoder,decoder,step."),
@@ -71,7 +74,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
 
     Example: lstmgraph build recipes/speaker-classifier.yaml --derive step -o models
     """
-    loaded = load_recipe(recipe, set_values, output_format)
+    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
     try:
         if derived is not None:
             loaded = loaded.with_derived(*(kind.strip() for kind in derived.split(",")))
@@ -101,7 +104,8 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
         typer.echo(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     if output_format is Format.json:
-        print_json({"files": files.as_dict(), "explanation": explanation.as_dict()})
+        own = {"files": files.as_dict(), "explanation": explanation.as_dict()}
+        print_json({**own, "warnings": as_dicts(loaded)})
     else:
         typer.echo("\n".join(f"wrote {path}" for path in files.paths()))
 
@@ -122,6 +126,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         ),
     ] = None,
     set_values: SetValues = None,
+    strict: Strict = False,
     kernel: Annotated[
         ExportKernel,
         typer.Option(
@@ -147,7 +152,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
 
     Example: lstmgraph export models/speaker-classifier.keras --format onnx --format litert
     """
-    recipe = load_recipe(source, set_values, output_format)
+    recipe = load_recipe(source, set_values, output_format, strict=strict)
     given = weights or (source if source.suffix == ".keras" else None)
     request = ExportRequest(
         formats=tuple(dict.fromkeys(formats)),
@@ -168,7 +173,8 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
     if output_format is Format.json:
         exports = [report.as_dict() for report in reports]
-        print_json({"ok": True, "weights": str(given) if given else None, "exports": exports})
+        own = {"ok": True, "weights": str(given) if given else None, "exports": exports}
+        print_json({**own, "warnings": as_dicts(recipe)})
     else:
         typer.echo("\n".join(str(report) for report in reports))
         typer.echo(f"weights: {given or 'fresh ones; --weights FILE gives trained ones'}")

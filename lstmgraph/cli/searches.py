@@ -15,6 +15,8 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     RecipePath,
     SetValues,
+    Strict,
+    as_dicts,
     fail,
     load_recipe,
     print_json,
@@ -77,6 +79,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         bool, typer.Option("--restart", help="Begin anew; the old folder gets another name.")
     ] = False,
     set_values: SetValues = None,
+    strict: Strict = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Search for the best values of what the recipe leaves open, each trial in its own process.
@@ -86,7 +89,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     Example: lstmgraph tune recipes/speaker-classifier-search.yaml
     --data recipes/data/japanese_vowels.npz --workers 2
     """
-    loaded = load_recipe(recipe, set_values, output_format)
+    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
     options: TuneOptions = {
         "folder": out or Path("searches") / loaded.name,
         "restart": restart,
@@ -104,7 +107,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     given = {"train": source, "validation": validation, "test": test}
     result = _searched(loaded, given, options, output_format)
     if output_format is Format.json:
-        print_json({"ok": True, **result.as_dict()})
+        print_json({"ok": True, **result.as_dict(), "warnings": as_dicts(loaded)})
     else:
         typer.echo("\n".join([str(result), *(f"wrote {path}" for path in result.files.values())]))
     if result.best is None:

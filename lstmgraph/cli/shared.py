@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lstmgraph.diagnostics import Diagnostic, RecipeError, render_text
+from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
+from lstmgraph.diagnostics import RecipeError
 from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
+from lstmgraph.rendering.checked import CheckedFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lstmgraph.api import Recipe
 
 RECIPE_IS_WRONG = 1
@@ -48,6 +52,7 @@ SetValues = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a recipe with warnings.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 TableFormat = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 OutputFolder = Annotated[
@@ -55,45 +60,60 @@ OutputFolder = Annotated[
 ]
 
 
-def load_recipe(path: Path, set_values: list[str] | None, output_format: Format) -> Recipe:
-    """Load a recipe; where it is wrong, say so and exit."""
+def load_recipe(
+    path: Path, set_values: list[str] | None, output_format: Format, *, strict: bool = False
+) -> Recipe:
+    """Load a recipe, and print its warnings; where it is wrong, say so and exit."""
     try:
-        return load(path, overrides=set_values or [])
+        recipe = _load(path, set_values or [], strict=strict)
     except RecipeError as error:
         fail(error, output_format)
-    except OverrideFormatError as error:
-        raise typer.BadParameter(str(error), param_hint="--set") from None
+    if recipe.warnings and output_format is Format.text:
+        print_diagnostics(_with_warnings(path, recipe))
+    return recipe
 
 
-def mistakes_in(path: Path, set_values: list[str]) -> RecipeError | None:
-    """What is wrong with a recipe, or None."""
+def checked_file(path: Path, set_values: list[str], *, strict: bool) -> CheckedFile:
+    """A recipe file, and what is wrong with it, or its warnings."""
     try:
-        load(path, overrides=set_values)
+        return _with_warnings(path, _load(path, set_values, strict=strict))
     except RecipeError as error:
-        return error
+        return CheckedFile(str(path), error.diagnostics, error.sources)
+
+
+def _load(path: Path, set_values: list[str], *, strict: bool) -> Recipe:
+    try:
+        return load(path, overrides=set_values, strict=strict)
     except OverrideFormatError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
-    return None
+
+
+def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
+    return CheckedFile(str(path), recipe.warnings, recipe._compiled.document.sources)
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
     """Print what is wrong with a recipe, and exit."""
+    found = CheckedFile("", error.diagnostics, error.sources)
     if output_format is Format.json:
         print_json({"ok": False, "diagnostics": as_dicts(error)})
     else:
-        typer.echo(render_text(error.diagnostics, error.sources), err=True)
-    raise typer.Exit(exit_code(error)) from None
+        print_diagnostics(found)
+        print_where_more_is_said([found])
+    raise typer.Exit(exit_code([found])) from None
 
 
-def exit_code(error: RecipeError) -> int:
-    """A file that cannot be read is a wrong command line; everything else is a wrong recipe."""
-    unreadable = any(found.code == "L101" for found in error.diagnostics)
-    return COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG
+def exit_code(files: Iterable[CheckedFile]) -> int:
+    """A file that cannot be read is a wrong command line; every other error is a wrong recipe."""
+    codes = [d.code for each in files for d in each.diagnostics if d.severity == "error"]
+    if "L101" in codes:
+        return COMMAND_LINE_IS_WRONG
+    return RECIPE_IS_WRONG if codes else 0
 
 
-def as_dicts(error: RecipeError | None) -> list[dict[str, Any]]:
-    """Diagnostics as plain data."""
-    diagnostics: tuple[Diagnostic, ...] = error.diagnostics if error else ()
+def as_dicts(found: RecipeError | Recipe) -> list[dict[str, Any]]:
+    """What is wrong with a recipe, or its warnings, as plain data."""
+    diagnostics = found.diagnostics if isinstance(found, RecipeError) else found.warnings
     return [diagnostic.as_dict() for diagnostic in diagnostics]
 
 

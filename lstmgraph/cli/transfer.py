@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     RecipePath,
     SetValues,
+    as_dicts,
     fail,
     load_recipe,
     print_json,
@@ -23,6 +24,9 @@ from lstmgraph.quiet import held_back
 from lstmgraph.weight_transfer import Transferred
 from lstmgraph.weight_transfer import transfer as transfer_weights
 from lstmgraph.writing import obstacle
+
+if TYPE_CHECKING:
+    from lstmgraph.api import Recipe
 
 
 def transfer(  # noqa: PLR0913, PLR0917 - each option is one
@@ -65,7 +69,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         output.parent.mkdir(parents=True, exist_ok=True)
         with held_back():
             loaded.save(found.model, output)
-    _print(found, output, written=written, output_format=output_format)
+    _print(found, loaded, output, written=written, output_format=output_format)
     if not written:
         raise typer.Exit(RECIPE_IS_WRONG)
 
@@ -75,9 +79,12 @@ def _refuse(message: str) -> None:
     raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
 
 
-def _print(found: Transferred, output: Path, *, written: bool, output_format: Format) -> None:
+def _print(
+    found: Transferred, recipe: Recipe, output: Path, *, written: bool, output_format: Format
+) -> None:
     if output_format is Format.json:
-        print_json({"ok": written, "file": str(output) if written else None, **found.as_dict()})
+        own = {"ok": written, "file": str(output) if written else None, **found.as_dict()}
+        print_json({**own, "warnings": as_dicts(recipe)})
         return
     typer.echo(str(found))
     count = f"{len(found.loaded)} of {len(found.layers)} layers fit"

@@ -38,7 +38,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Data:
-    """Checked examples in parts; None for a part that there is not.
+    """CheckedFile examples in parts; None for a part that there is not.
 
     With folds, `train` is all that is not kept for the test, and `validation` is None.
     """

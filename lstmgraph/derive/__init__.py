@@ -48,7 +48,8 @@ def further_models(
         if model.name == graph.name:
             message = f"'{model.name}' is the name of the recipe's own model"
             hint = "choose another name"
-            document.report("L835", model.path, message, hint=hint, at_key=True)
+            notes = (document.note(("name",), "the recipe is named here"),)
+            document.report("L835", model.path, message, hint=hint, at_key=True, notes=notes)
             continue
         try:
             if model.derive:
@@ -57,7 +58,10 @@ def further_models(
                 written = written_model(graph, model, document)
                 own = [written] if written else []
         except GraphMistake as mistake:
-            mistake.report(document)
+            derived = (*model.path, "derive")
+            is_written = derived in document.values  # and not asked for by `Recipe.derive`
+            note = (derived, f"the model '{model.name}' is derived here")
+            mistake.report(document, *((note,) if is_written else ()))
             continue
         found |= {each.name: each for each in own}
     return found

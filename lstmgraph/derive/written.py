@@ -13,8 +13,10 @@ from lstmgraph.dtypes import full_dtype, is_float, is_half
 from lstmgraph.graph import Graph, GraphInput, MaskSpec, Node, Port, StateSpec, state_outputs
 from lstmgraph.passes.checks import needed_names, read_ports
 from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.remarks import of_kind, of_tensor, of_units
 from lstmgraph.recipe import FromInputs
 from lstmgraph.tensors import BATCH, TensorSpec
+from lstmgraph.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +87,10 @@ class _Writing:
             raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
-                f"{len(names)} inputs are named for {len(slots)} states",
+                f"{counted(len(names), 'input is', 'inputs are')} named for "
+                f"{counted(len(slots), 'state', 'states')}",
                 f"name one for each of: {', '.join(f'{node.name}.{s}' for node, s in slots)}",
+                notes=(of_kind(nodes[0]),),
             )
         for (node, slot), name in zip(slots, names, strict=True):
             self._state_input(node, slot, name, form.path)
@@ -105,6 +109,7 @@ class _Writing:
                 path,
                 f"the input '{name}' is {same.spec} {same.spec.dtype}; the state has {spec}",
                 "name another input",
+                notes=(of_tensor(self.graph, Port(name), same.spec), of_units(self.graph, node)),
             )
         self.made[name] = same or GraphInput(name, spec, path, made=True)
 
@@ -114,6 +119,9 @@ class _Writing:
             path,
             f"'{name}' would be the name of two inputs of this model",
             f"rename '{name}' in the recipe",
+            notes=((self.graph.inputs[name].path, "it is the name of this one"),)
+            if name in self.graph.inputs
+            else (),
         )
 
     def cut(self) -> Graph:
@@ -145,6 +153,7 @@ class _Writing:
                     path,
                     f"the output '{name}' would be the input '{self.listed[port].name}' itself",
                     "remove one of the two",
+                    notes=((self.listed[port].path, "the input is declared here"),),
                 )
 
     def _carried(self, port: Port) -> MaskSpec | None:
@@ -202,6 +211,8 @@ class _Writing:
     def _report_missing(self, found: Graph, name: str) -> None:
         readers = [n.name for n in found.nodes if name in {port.node for port in read_ports(n)}]
         reader = readers[0] if readers else name
+        layer = found.by_name[reader].layer if readers else name
+        notes = (self.document.note(("layers", layer), f"'{reader}' reads it"),) if readers else ()
         self.document.report(
             "L831",
             (*self.model.path, "inputs"),
@@ -209,6 +220,7 @@ class _Writing:
             + (f", which '{reader}' reads" if readers else ""),
             hint=f"list `{name}`, or cut behind it: list a port such as `{reader}`, or write "
             "`initial_state: {LAYER: input}`",
+            notes=notes,
         )
 
     def _report_unused(self, index: int, port: str, name: str) -> None:
@@ -231,6 +243,7 @@ class _Writing:
                     f"the weights of '{node.name}' are not in the main model, which does not "
                     "compute it",
                     hint=f"let an output of the recipe read '{node.layer}.sequence' too",
+                    notes=(self.document.note(node.path, f"'{node.name}' comes from here"),),
                 )
 
     def pairs(self) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ import keras
 
 from lstmgraph.export.check import LoadedFile
 from lstmgraph.model_files import save_model
-from lstmgraph.resolved import resolved_yaml
+from lstmgraph.resolved import resolved_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def write(job: ExportJob, path: Path) -> None:
     """Save the model as it was given, and its recipe with it."""
-    save_model(job.model, resolved_yaml(job.compiled.completed), path)
+    save_model(job.model, resolved_recipe(job.compiled), path)
 
 
 def open_file(job: ExportJob, path: Path) -> LoadedFile:

@@ -20,6 +20,7 @@ from lstmgraph.layer_facts.core import (
     static_dim,
 )
 from lstmgraph.tensors import TensorSpec
+from lstmgraph.wording import counted
 
 _SEQUENCE = "(batch, time, features)"
 
@@ -110,7 +111,8 @@ def grouped_query_attention(call: Call) -> LayerFacts:
 def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
     if len(call.inputs) not in (2, 3):
         raise LayerMistake(
-            f"{call.layer} takes query, value and perhaps key, got {len(call.inputs)} inputs",
+            f"{call.layer} takes query, value and perhaps key, got "
+            f"{counted(len(call.inputs), 'input', 'inputs')}",
             hint="give it [query, value] or [query, value, key]",
         )
     for index in range(len(call.inputs)):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.dtypes import is_float
 from lstmgraph.graph import Graph, Node, Port, Recurrence, StateSpec
+from lstmgraph.passes.remarks import of_dtype, of_tensor, of_units
 from lstmgraph.passes.shapes import is_static
-from lstmgraph.recipe import FromStatic, MaskFrom, Split
+from lstmgraph.recipe import FromStatic, Split
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
     from lstmgraph.recipe import StateForm
 
@@ -25,7 +25,7 @@ SUMS = frozenset({"Add", "Average"})
 
 
 def check_graph(graph: Graph, document: Document) -> Graph:
-    """Report states that do not fit, and layers that no output needs.
+    """Report states that do not fit.
 
     Parts of a layer that no output needs, such as the sum of a stack of which only the states are
     read, are no part of the Keras model, and so not of the graph that is returned.
@@ -37,11 +37,11 @@ def check_graph(graph: Graph, document: Document) -> Graph:
         if node.recurrence:
             _check_states(graph, node, node.recurrence, specs, document)
         if node.op in SUMS and node.outputs:
-            _check_sum(node, specs, document)
+            _check_sum(graph, node, specs, document)
     if document.diagnostics:  # a part can look unused because what reads it is wrong
         return graph
-    _check_used(graph, document)
     needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values()])
+    needed |= graph.given_states
     return graph.with_nodes([node for node in graph.nodes if node.name in needed])
 
 
@@ -54,19 +54,26 @@ def _check_states(
         if isinstance(form, FromStatic):
             _check_static(graph, form, specs, document)
             continue
-        spec = specs.get(state.source) if state.source else None
-        if spec is None or (spec.shape == wanted.shape and is_float(spec.dtype)):
+        source = state.source
+        spec = specs.get(source) if source else None
+        if source is None or spec is None:
+            continue
+        if spec.shape == wanted.shape and is_float(spec.dtype):
             continue
         document.report(
             "L604",
             form.path,
-            f"the state {state.slot} of '{node.name}' is {wanted}, and '{state.source}' is "
+            f"the state {state.slot} of '{node.name}' is {wanted}, and '{source}' is "
             f"{spec} {spec.dtype}",
-            hint=_state_hint(state.source, spec),
+            hint=_state_hint(source, spec),
+            notes=(
+                document.note(*of_tensor(graph, source, spec)),
+                document.note(*of_units(graph, node)),
+            ),
         )
 
 
-def _check_sum(node: Node, specs: Specs, document: Document) -> None:
+def _check_sum(graph: Graph, node: Node, specs: Specs, document: Document) -> None:
     """Of every two inputs, one must have the shape of both together.
 
     ``ops.add`` takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
@@ -83,11 +90,16 @@ def _check_sum(node: Node, specs: Specs, document: Document) -> None:
                 f"{node.op} would repeat {' and '.join(map(str, known))} along different axes: "
                 "Keras repeats nothing where the batch is 1",
                 hint="bring one of them to the whole shape first, for instance with RepeatVector",
+                notes=tuple(
+                    document.note(*of_tensor(graph, port, specs[port]))
+                    for port in node.inputs
+                    if port in specs
+                ),
             )
             return
 
 
-def _state_hint(source: Port | None, spec: TensorSpec) -> str:
+def _state_hint(source: Port, spec: TensorSpec) -> str:
     if is_static(spec):
         return f"name a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
     if spec.rank == 3 and is_float(spec.dtype):
@@ -113,28 +125,10 @@ def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Docume
         elif spec.rank == 3:
             hint = "a sequence is not static: use its last step, such as a layer's `.last`"
         message = f"static features are (batch, features), and '{reference}' is {spec} {spec.dtype}"
-        document.report("L609", reference.path, message, hint=hint)
-
-
-def _check_used(graph: Graph, document: Document) -> None:
-    needed = needed_names(graph, graph.outputs.values())
-    used_layers = {node.layer for node in graph.nodes if node.name in needed}
-    unused: list[tuple[str, Path]] = [
-        ("layer", ("layers", name)) for name in graph.stacks if name not in used_layers
-    ]
-    unused += [
-        ("input", tensor.path)
-        for tensor in graph.inputs.values()
-        if tensor.name not in needed and not tensor.made
-    ]
-    masks = {n.mask_form.source.layer for n in graph.nodes if isinstance(n.mask_form, MaskFrom)}
-    for what, path in unused:
-        message = f"no output needs the {what} '{path[-1]}'"
-        hint = f"read it, or remove the {what}"
-        if path[-1] in masks:
-            message = f"only the mask of '{path[-1]}' is read, and no output needs the {what}"
-            hint = "read its output too, or write the mask itself, such as `mask: {value: 0.0}`"
-        document.report("L305", path, message, hint=hint, at_key=True)
+        port = graph.primary_or_port(reference)
+        declared = of_dtype if spec.rank == 2 else of_tensor
+        notes = (document.note(*declared(graph, port, spec)),)
+        document.report("L609", reference.path, message, hint=hint, notes=notes)
 
 
 def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:

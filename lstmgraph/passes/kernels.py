@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.graph import SEQUENCE, Graph, Kernel, Node, Port
+from lstmgraph.passes.remarks import of_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lstmgraph.diagnostics import Note
     from lstmgraph.document import Document
 
 CUDNN_REASON = "on a GPU; without one Keras's loop runs"
@@ -43,7 +45,7 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
         return Kernel("unrolled", reason)
     if choice == "standard":
         return Kernel("standard", "`kernel: standard`")
-    obstacles = list(_cudnn_obstacles(node, used))
+    obstacles = list(cudnn_obstacles(node, used))
     if not obstacles and graph.compiled_by_xla and choice == "auto":
         return Kernel("standard", "`xla: true`, and XLA cannot compile cuDNN")
     if not obstacles:
@@ -55,12 +57,16 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
             (*node.path, argument),
             f"`kernel: cudnn` cannot run '{node.name}': {reason}",
             hint="change this, or write `kernel: auto`",
+            notes=(document.note(("runtime", "kernel"), "it is asked for here"),),
         )
     return Kernel("standard", reason)
 
 
 def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> None:
     steps = node.outputs[SEQUENCE].shape[1]
+    asked: tuple[Note, ...] = ()
+    if not node.arguments["unroll"]:
+        asked = (document.note(("runtime", "kernel"), "all layers are unrolled here"),)
     if not isinstance(steps, int):
         document.report(
             "L702",
@@ -68,6 +74,7 @@ def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> No
             f"'{node.name}' cannot be unrolled: its number of steps, `{steps}`, is known only with "
             "the data",
             hint="give the input a number of steps, or use another kernel",
+            notes=asked,
         )
     elif (
         node.mask
@@ -81,10 +88,11 @@ def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> No
             f"'{node.name}' cannot be unrolled: Keras would zero its backward outputs at the wrong "
             "steps",
             hint="use another kernel, or read only `.last` and `.state`",
+            notes=(*asked, *(document.note(*each) for each in of_mask(node.mask, node.inputs[0]))),
         )
 
 
-def _cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:
+def cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:
     """What keeps `node` from cuDNN: the argument at fault, and the reason."""
     arguments = node.arguments
     if arguments["unroll"]:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.graph import JOIN, Graph, MaskSpec, Node, Port
 from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.remarks import of_dtype, of_mask, of_tensor
 from lstmgraph.recipe import MaskByInput, MaskByLengths, MaskByValue, MaskFrom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.diagnostics import Path
+    from lstmgraph.passes.mistakes import Remark
     from lstmgraph.tensors import Dim, TensorSpec
 
 
@@ -32,11 +34,11 @@ def made_mask(
     steps = specs[node.inputs[0]].shape[:2]
     path = (*node.path, "mask")
     if isinstance(form, MaskByValue):
-        return MaskSpec("value", sequence, steps, form.padding, form.value)
+        return MaskSpec("value", sequence, steps, form.padding, form.value, path=path)
     if isinstance(form, MaskByLengths):
         port = Port(form.lengths.layer)
-        _check_lengths(port, specs[port], form.lengths.path)
-        return MaskSpec("lengths", port, steps, "right", like=sequence)
+        _check_lengths(graph, port, specs[port], form.lengths.path)
+        return MaskSpec("lengths", port, steps, "right", like=sequence, path=path)
     if isinstance(form, MaskByInput):
         port = Port(form.source.layer)
         if specs[port].dtype != "bool":
@@ -45,11 +47,13 @@ def made_mask(
                 form.source.path,
                 f"a mask is bool, and '{port}' holds {specs[port].dtype}",
                 "declare the input with dtype bool",
+                notes=(of_dtype(graph, port, specs[port]),),
             )
-        _check_steps(str(port), specs[port].shape, steps, form.source.path)
-        return MaskSpec("input", port, steps, form.padding)
+        notes = (of_tensor(graph, port, specs[port]), of_tensor(graph, sequence, specs[sequence]))
+        _check_steps(str(port), specs[port].shape, steps, form.source.path, notes)
+        return MaskSpec("input", port, steps, form.padding, path=path)
     if isinstance(form, MaskFrom):
-        return _mask_from(graph, form, masks, steps, (*path, "from"))
+        return _mask_from(graph, form, masks, steps, of_tensor(graph, sequence, specs[sequence]))
     return None
 
 
@@ -61,18 +65,26 @@ def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Por
     return next(port for port in source.inputs if specs[port].rank == 3)
 
 
-def _check_lengths(port: Port, spec: TensorSpec, path: Path) -> None:
+def _check_lengths(graph: Graph, port: Port, spec: TensorSpec, path: Path) -> None:
     if spec.rank == 1 and spec.dtype.startswith(("int", "uint")):
         return
+    declared = of_tensor(graph, port, spec) if spec.rank != 1 else of_dtype(graph, port, spec)
     raise GraphMistake(
         "L502",
         path,
         f"lengths are one integer a row, and '{port}' is {spec} {spec.dtype}",
         "declare the input as {shape: [], dtype: int32}",
+        notes=(declared,),
     )
 
 
-def _check_steps(name: str, shape: tuple[Dim, ...], steps: tuple[Dim, ...], path: Path) -> None:
+def _check_steps(
+    name: str,
+    shape: tuple[Dim, ...],
+    steps: tuple[Dim, ...],
+    path: Path,
+    notes: tuple[Remark, ...],
+) -> None:
     if shape == steps:
         return
     raise GraphMistake(
@@ -80,6 +92,7 @@ def _check_steps(name: str, shape: tuple[Dim, ...], steps: tuple[Dim, ...], path
         path,
         f"the mask '{name}' is {show_shape(shape)}, and the steps here are {show_shape(steps)}",
         "use a mask of the same time dimension; equal names mean equal lengths",
+        notes=notes,
     )
 
 
@@ -88,7 +101,7 @@ def _mask_from(
     form: MaskFrom,
     masks: Mapping[Port, MaskSpec],
     steps: tuple[Dim, ...],
-    path: Path,
+    sequence: Remark,
 ) -> MaskSpec | None:
     port = graph.primary_or_port(form.source)
     mask = masks.get(port)
@@ -99,12 +112,20 @@ def _mask_from(
     if mask is None:
         raise GraphMistake(
             "L508",
-            path,
+            form.source.path,
             f"'{form.source}' carries no mask",
             "name a layer whose output is masked, or write `mask: none`",
+            notes=(_declared(graph, form),),
         )
-    _check_steps(str(form.source), mask.shape, steps, path)
+    notes = (*of_mask(mask, port), sequence)
+    _check_steps(str(form.source), mask.shape, steps, form.source.path, notes)
     return replace(mask, padding=form.padding) if form.padding != "any" else mask
+
+
+def _declared(graph: Graph, form: MaskFrom) -> Remark:
+    name = form.source.layer
+    section = "inputs" if name in graph.inputs else "layers"
+    return (section, name), f"nothing masks '{name}' here"
 
 
 def show_shape(shape: tuple[Dim, ...]) -> str:

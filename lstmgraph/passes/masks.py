@@ -13,10 +13,12 @@ from lstmgraph.catalogue import layer_traits
 from lstmgraph.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.passes.made_masks import made_mask, show_shape
 from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.remarks import of_directions, of_mask
 from lstmgraph.recipe import Inherited, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
     from lstmgraph.document import Document
+    from lstmgraph.passes.mistakes import Remark
     from lstmgraph.tensors import TensorSpec
 
 MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Concatenate"})
@@ -53,7 +55,7 @@ def place_masks(graph: Graph, document: Document) -> Graph:
 def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
     incoming = [masks.get(port) for port in node.inputs]
     if node.op == JOIN:  # static features have no steps to mask, even where their ids were masked
-        return _joined(node, [m for m in incoming if m is None or len(m.shape) == 2])
+        return _joined(node, [m if m and len(m.shape) == 2 else None for m in incoming])
     if not node.is_layer:  # a state's source: an operation carries no mask
         return node
     if isinstance(node.mask_form, NoMask):
@@ -80,6 +82,7 @@ def _joined(node: Node, incoming: list[MaskSpec | None]) -> Node:
             node.path,
             "the joined sequences carry different masks",
             "say which one counts: `mask: {from: NAME}` on this layer, or `mask: none`",
+            notes=_made_where(node, incoming),
         )
     mask = next((mask for mask in incoming if mask), None)
     # The join is an operation without an implicit mask: a mask reaches the call explicitly only.
@@ -97,6 +100,7 @@ def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node
             (*node.path, "go_backwards"),
             "the outputs run backwards, and the mask that Keras hands on with them does not",
             "use `bidirectional: true`, or read only `.last` and `.state`",
+            notes=of_mask(mask, node.inputs[0]),
         )
     if recurrence.padded_output == "hold" and recurrence.bidirectional:
         raise GraphMistake(
@@ -104,6 +108,7 @@ def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node
             (*node.path, "padded_output"),
             "a bidirectional layer gives zeros at padded steps on every kernel",
             "write `padded_output: zero`",
+            notes=(of_directions(node), *of_mask(mask, node.inputs[0])),
         )
     return replace(node, mask=mask, output_masks={SEQUENCE: mask})
 
@@ -137,9 +142,11 @@ def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
     if node.op == "Masking":
         value, spec, output = node.arguments["mask_value"], specs[source], node.outputs[OUTPUT]
         dtype = output.dtype if output.dtype != spec.dtype else None
-        return MaskSpec("value", source, spec.shape[:-1], value=value, dtype=dtype)
+        shape, path = spec.shape[:-1], node.path
+        return MaskSpec("value", source, shape, value=value, dtype=dtype, path=path)
     if node.op == "Embedding" and node.arguments["mask_zero"]:
-        return MaskSpec("ids", source, specs[source].shape)
+        path = (*node.path, "mask_zero")
+        return MaskSpec("ids", source, specs[source].shape, path=path)
     return None
 
 
@@ -160,6 +167,7 @@ def _handed_on(
             node.path,
             f"{node.op} does not hand masks on: that of '{node.inputs[carrier]}' ends here",
             "if padded steps may count from here on, write `mask: none` on this layer",
+            notes=of_mask(incoming[carrier] or mask, node.inputs[carrier]),
         )
     return mask
 
@@ -184,9 +192,14 @@ def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:
     hint = "if padded steps may count from here on, write `mask: none` on this layer"
     if node.op == "Concatenate" and unmasked is not None:
         hint += "; to join features to a recurrent layer's input, list them in its `input:`"
-    raise GraphMistake(
-        "L501", node.path, f"{node.op} merges {what}: the mask would be lost or wrong", hint
-    )
+    message = f"{node.op} merges {what}: the mask would be lost or wrong"
+    raise GraphMistake("L501", node.path, message, hint, notes=_made_where(node, incoming))
+
+
+def _made_where(node: Node, incoming: list[MaskSpec | None]) -> tuple[Remark, ...]:
+    """Where the masks of the inputs of `node` are made, each once."""
+    ports = {mask: port for port, mask in zip(node.inputs, incoming, strict=True) if mask}
+    return tuple(remark for mask, port in ports.items() for remark in of_mask(mask, port))
 
 
 def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
@@ -201,6 +214,7 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
         f"the mask of '{source}' is {show_shape(mask.shape)}, and the steps here are "
         f"{show_shape(steps)}",
         "write `mask: none` on this layer, or give it a mask of its own steps",
+        notes=of_mask(mask, source),
     )
 
 
@@ -228,4 +242,5 @@ def _check_softmax(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
             f"Keras's Softmax would apply the (batch, time) mask of '{node.inputs[0]}' to the "
             "last axes of its input",
             "write `type: activation` with `activation: softmax`",
+            notes=of_mask(mask, node.inputs[0]),
         )

@@ -7,25 +7,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lstmgraph.document import Document
     from lstmgraph.graph import Graph, Node
+    from lstmgraph.passes.mistakes import Remark
 
 
 def check_names(graph: Graph, document: Document) -> Graph:
     """Report names that were made for a stack's layers or a state and are taken already."""
-    owner: dict[str, str] = {
-        tensor.name: f"the input '{tensor.name}'" for tensor in graph.inputs.values()
+    owner: dict[str, Remark] = {
+        tensor.name: (tensor.path, f"the input '{tensor.name}'") for tensor in graph.inputs.values()
     }
     kept: list[Node] = []
     for node in graph.nodes:
         if node.name not in owner:
-            owner[node.name] = _what(node)
+            owner[node.name] = (node.path, _what(node))
             kept.append(node)
             continue
+        path, other = owner[node.name]
         document.report(
             "L303",
             ("layers", node.layer),
-            f"'{node.name}' would be the name of {owner[node.name]} and of {_what(node)}",
+            f"'{node.name}' would be the name of {other} and of {_what(node)}",
             hint=f"rename '{node.layer}', or the other",
             at_key=True,
+            notes=(document.note(path, f"{other} comes from here"),),
         )
     return graph.with_nodes(kept)
 

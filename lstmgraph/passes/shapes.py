@@ -26,14 +26,17 @@ from lstmgraph.graph import (
 )
 from lstmgraph.layer_facts import LayerMistake, layer_facts, places
 from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.remarks import of_dtype, of_tensor
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
     from lstmgraph.layer_facts import Weight
+    from lstmgraph.passes.mistakes import Remark
+    from lstmgraph.tensors import Dim
 
 Specs = dict["Port", "TensorSpec"]
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -55,10 +58,24 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
-                mistake.report(document)
+                mistake.report(document, *_read_here(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _read_here(graph: Graph, node: Node, specs: Specs, mistake: GraphMistake) -> Iterator[Remark]:
+    """What the inputs that `mistake` is about are, and where."""
+    every = range(len(node.inputs))
+    concerned = [i for i in every if input_path(node, i) == mistake.path]
+    if mistake.code == "L401" or not concerned:  # about an argument, or about all side by side
+        concerned = list(every)
+    if mistake.code == "L404":
+        concerned = [i for i in every if specs[node.inputs[i]].rank == 3]
+    for port in dict.fromkeys(node.inputs[index] for index in concerned):
+        spec = specs[port]
+        is_type = mistake.code == "L403" or mistake.message.endswith(f"got {spec.dtype}")
+        yield of_dtype(graph, port, spec) if is_type else of_tensor(graph, port, spec)
 
 
 def _check_time_major(graph: Graph, document: Document) -> None:
@@ -69,6 +86,7 @@ def _check_time_major(graph: Graph, document: Document) -> None:
                 (*tensor.path, "time_major"),
                 f"'{tensor.name}' is {tensor.spec}: there are no features for each time step",
                 hint="write the shape as [time, features], or remove `time_major:`",
+                notes=(document.note((*tensor.path, "shape"), "the shape is declared here"),),
             )
 
 
@@ -205,10 +223,14 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
             raise GraphMistake(
                 "L404",
                 input_path(node, index),
-                f"'{node.inputs[index]}' has {spec.shape[1]} steps and '{first}' {time}",
+                f"'{node.inputs[index]}' has {_steps(spec.shape[1])} and '{first}' {_steps(time)}",
                 "join sequences of the same time dimension; equal names mean equal lengths",
             )
     return TensorSpec((BATCH, time, features), promoted([spec.dtype for spec in inputs]))
+
+
+def _steps(dim: Dim) -> str:
+    return f"{dim} steps" if isinstance(dim, int) else f"`{dim}` steps"
 
 
 def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:

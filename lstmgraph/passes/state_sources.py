@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.graph import Graph, Node, Port, Recurrence, state_outputs
 from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.remarks import of_depth, of_directions, of_kind, of_units
 
 if TYPE_CHECKING:
+    from lstmgraph.passes.mistakes import Remark
     from lstmgraph.recipe import FromLayer
 
 
@@ -49,8 +51,9 @@ def layer_state(
             form.path,
             f"'{reference}' is {_a(recurrent.op)} and has no state {letter}",
             f"name a tensor of shape (batch, units), such as `{reference}.state.h`, or zeros",
+            notes=(of_kind(recurrent),),
         )
-    _check_fit(target, slot, recurrent, source, form)
+    _check_fit(graph, target, slot, recurrent, form)
     return _fitted(recurrent, source, slot, form)
 
 
@@ -73,6 +76,7 @@ def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
         form.path,
         f"'{form.source}' is a stack of {len(names)} and '{target.layer}' one of {len(own)}",
         f"write `{{from: {form.source}, bridge: last}}` to start every layer from its last one",
+        notes=(of_depth(graph, form.source.layer), of_depth(graph, target.layer)),
     )
 
 
@@ -85,6 +89,7 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
             form.path,
             f"'{reference}' has no state: it is not a recurrent layer",
             f"to use its output as a state, write `{{h: {reference}}}`",
+            notes=(_declared(graph, form),),
         )
     if not is_split and len(slots) > 1:
         raise GraphMistake(
@@ -92,6 +97,7 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
             form.path,
             f"'{reference}' is one tensor, and '{target.layer}' has {len(slots)} states",
             f"write `{reference.layer}` for all its states, or `{{h: {reference}, c: zeros}}`",
+            notes=(of_kind(target),),
         )
     if form.bridge not in (None, "dense"):
         raise GraphMistake(
@@ -116,22 +122,29 @@ def _check_slots(target: Node, recurrent: Node, source: Recurrence, form: FromLa
         f"'{form.source}' is {_a(recurrent.op)} with state {', '.join(source.slots)}; "
         f"'{target.layer}' is {_a(target.op)} with state {', '.join(slots)}",
         f"write `{{{', '.join(parts)}}}`",
+        notes=(of_kind(recurrent), of_kind(target)),
     )
+
+
+def _declared(graph: Graph, form: FromLayer) -> Remark:
+    name = form.source.layer
+    if name in graph.inputs:
+        return graph.inputs[name].path, f"'{name}' is an input"
+    return of_kind(graph.by_name[graph.stacks[name][-1]])
 
 
 def _a(layer: str) -> str:
     return f"an {layer}" if layer == "LSTM" else f"a {layer}"
 
 
-def _check_fit(
-    target: Node, slot: str, recurrent: Node, source: Recurrence, form: FromLayer
-) -> None:
-    own = target.recurrence
-    if own is None or form.bridge == "dense":
+def _check_fit(graph: Graph, target: Node, slot: str, recurrent: Node, form: FromLayer) -> None:
+    own, source = target.recurrence, recurrent.recurrence
+    if own is None or source is None or form.bridge == "dense":
         return
+    both = (of_units(graph, recurrent), of_units(graph, target))
     use_dense = f"`{{from: {form.source}, bridge: dense}}`"
     if form.bridge == "concat":
-        _check_concat(own, source, form)
+        _check_concat(own, recurrent, source, form, both)
     elif own.bidirectional != source.bidirectional:
         ways = {True: "two directions", False: "one direction"}
         mends = [use_dense]
@@ -143,6 +156,7 @@ def _check_fit(
             f"'{recurrent.name}' has {ways[source.bidirectional]} and '{target.name}' "
             f"{ways[own.bidirectional]}",
             f"write {' or '.join(mends)}",
+            notes=(of_directions(recurrent), of_directions(target)),
         )
     units, wanted = source.units_of(_slot_of(source, slot)), own.units_of(slot)
     if units != wanted and form.bridge != "concat":
@@ -152,6 +166,7 @@ def _check_fit(
             f"the states of '{recurrent.name}' have {units} units and those of "
             f"'{target.name}' {wanted}",
             f"write {use_dense}, or give both the same units",
+            notes=both,
         )
 
 
@@ -160,7 +175,13 @@ def _slot_of(source: Recurrence, slot: str) -> str:
     return slot if slot in state_outputs(source) else slot.rpartition("_")[2]
 
 
-def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
+def _check_concat(
+    own: Recurrence,
+    recurrent: Node,
+    source: Recurrence,
+    form: FromLayer,
+    both: tuple[Remark, Remark],
+) -> None:
     path = (*form.path, "bridge")
     if not source.bidirectional or own.bidirectional:
         raise GraphMistake(
@@ -168,6 +189,7 @@ def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
             path,
             "`bridge: concat` joins the two directions of a bidirectional layer for one direction",
             "write `bridge: dense`, or no bridge",
+            notes=(of_directions(recurrent),),
         )
     if own.units != 2 * source.units:
         raise GraphMistake(
@@ -176,6 +198,7 @@ def _check_concat(own: Recurrence, source: Recurrence, form: FromLayer) -> None:
             f"the two directions of '{form.source}' give {source.units} + {source.units} units, "
             f"and the states here have {own.units}",
             f"write `units: {2 * source.units}`, or `bridge: dense`",
+            notes=both,
         )
 
 

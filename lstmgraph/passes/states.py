@@ -18,7 +18,15 @@ from lstmgraph.graph import (
     StateSpec,
     state_outputs,
 )
+from lstmgraph.passes.carrying import check_carried
 from lstmgraph.passes.mistakes import GraphMistake
+from lstmgraph.passes.remarks import (
+    of_depth,
+    of_dtype,
+    of_kind,
+    of_tensor,
+    of_units,
+)
 from lstmgraph.passes.state_sources import StateSource, layer_state
 from lstmgraph.recipe import (
     Carried,
@@ -32,12 +40,14 @@ from lstmgraph.recipe import (
     Zeros,
 )
 from lstmgraph.tensors import BATCH, TensorSpec
+from lstmgraph.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
+    from lstmgraph.passes.mistakes import Remark
     from lstmgraph.recipe import SingleStateForm
 
 
@@ -71,26 +81,10 @@ class _Wiring:
         form = node.recurrence.state_form
         if isinstance(form, Carried):
             recurrence = replace(node.recurrence, carried=True)
-            self.check_carried(node, node.recurrence, form)
+            check_carried(self.graph, node, node.recurrence, form, self.document)
         else:
             recurrence = replace(node.recurrence, states=self.states(node, node.recurrence, form))
         self.nodes.append(replace(node, recurrence=recurrence))
-
-    def check_carried(self, node: Node, recurrence: Recurrence, form: Carried) -> None:
-        if len(recurrence.cells) > 1:
-            message = "Keras cannot reset the carried states of several cells in one layer"
-            hint = "write a stack of layers, or `initial_state: input`"
-            self.document.report("L613", form.path, message, hint=hint)
-        elif recurrence.bidirectional:
-            message = (
-                f"'{node.layer}' reads backwards too, from the end: that state cannot be carried"
-            )
-            hint = "carry one direction, or begin both at `zeros`"
-            self.document.report("L613", form.path, message, hint=hint)
-        elif self.graph.batch_size is None:
-            message = "a carried state is kept for a fixed number of rows"
-            hint = "write `batch_size:` under `runtime:`; for any number, `initial_state: input`"
-            self.document.report("L614", form.path, message, hint=hint)
 
     def states(
         self, node: Node, recurrence: Recurrence, form: SingleStateForm | Split
@@ -141,6 +135,7 @@ class _Wiring:
                 (*form.path, "inputs"),
                 f"the inputs are named once, for a stack of {depth}",
                 "write `initial_state: input`, or a list with one form for each layer of the stack",
+                notes=(of_depth(self.graph, node.layer),),
             )
 
     def check_input_count(self, recurrence: Recurrence, form: FromInputs) -> None:
@@ -149,7 +144,8 @@ class _Wiring:
             raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
-                f"{len(form.names)} inputs are named for {len(slots)} states",
+                f"{counted(len(form.names), 'input is', 'inputs are')} named for "
+                f"{counted(len(slots), 'state', 'states')}",
                 f"name one for each of: {', '.join(slots)}",
             )
 
@@ -172,6 +168,7 @@ class _Wiring:
                 path,
                 f"the input '{name}' has shape {self.inputs[name].spec}; the state has {spec}",
                 f"declare it with shape [{units}], or name another",
+                notes=(self.of_input(name), of_units(self.graph, node)),
             )
         elif not is_float(self.inputs[name].spec.dtype):
             raise GraphMistake(
@@ -179,8 +176,16 @@ class _Wiring:
                 path,
                 f"the input '{name}' holds {self.inputs[name].spec.dtype}, and states are numbers",
                 "declare it with dtype float32, or name another",
+                notes=(of_dtype(self.graph, Port(name), self.inputs[name].spec),),
             )
         return StateSpec(slot, Port(name), f"input {name}")
+
+    def of_input(self, name: str) -> Remark:
+        """Where an input of states was declared, or named first."""
+        tensor = self.inputs[name]
+        if tensor.made:
+            return tensor.path, f"'{name}' is named here for a state of {tensor.spec}"
+        return of_tensor(self.graph, Port(name), tensor.spec)
 
     def constant_state(self, node: Node, slot: str, form: Constant) -> StateSpec:
         units = _units(node, slot)
@@ -190,6 +195,7 @@ class _Wiring:
                 (*form.path, "constant"),
                 f"{len(form.value)} numbers are listed for {units} units",
                 "list one number for each unit, or write one for all",
+                notes=(of_units(self.graph, node),),
             )
         name = f"{node.name}_{slot}"
         arguments = {"units": units, "value": form.value}
@@ -288,7 +294,11 @@ def _form_of_slot(
         and not any(slot.endswith("c") for slot in node.recurrence.slots)
     ):
         raise GraphMistake(
-            "L603", (*form.path, "c"), f"{node.op} has no state c", "remove it: its state is h"
+            "L603",
+            (*form.path, "c"),
+            f"{node.op} has no state c",
+            "remove it: its state is h",
+            notes=(of_kind(node),),
         )
     if slot.endswith("h"):
         return form.h, True
@@ -304,7 +314,8 @@ def _split_position(node: Node, slot: str, form: FromInputs) -> int:
         raise GraphMistake(
             "L602",
             (*form.path, "inputs"),
-            f"{count} inputs are named for {len(alike)} state{'s' * (len(alike) > 1)}",
+            f"{counted(count, 'input is', 'inputs are')} named for "
+            f"{counted(len(alike), 'state', 'states')}",
             "name one input" if len(alike) == 1 else f"name one for each of: {', '.join(alike)}",
         )
     return alike.index(slot)

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.diagnostics import Diagnostic
+from lstmgraph.diagnostics import Diagnostic, Note
 from lstmgraph.document import REPLACED
 from lstmgraph.space.dimensions import Condition, Dimension, Space
 from lstmgraph.space.leaves import (
@@ -160,6 +160,8 @@ class _Collector:
             return read_leaf(data["$search"])
         except FormError as error:
             error.where = ("$search", *error.where)
+            if error.first is not None:
+                error.first = ("$search", *error.first)
             raise
 
     def choose(self, data: dict[str, Any], here: Here) -> None:
@@ -240,7 +242,13 @@ class _Collector:
     def note(self, error: FormError, here: Here) -> None:
         """Nothing is compiled of what stands here, and nothing more is said of it."""
         place = self.document.place((*here.path, *error.where), at_key=error.at_key)
-        diagnostic = Diagnostic(error.code, error.message, here.target, place, error.hint)
+        notes: tuple[Note, ...] = ()
+        if error.first is not None:
+            first = (*here.path, *error.first)
+            notes = (self.document.note(first, "the first is here", at_key=error.at_key),)
+        diagnostic = Diagnostic(
+            error.code, error.message, here.target, place, error.hint, notes=notes
+        )
         self.document.diagnostics.add(diagnostic)
         self.broken.add(here.target)
 

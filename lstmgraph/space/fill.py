@@ -50,6 +50,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
         sources=document.sources,
         diagnostics=Diagnostics(),
         source=document.source,
+        overridden=document.overridden,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.space.dimensions import text_of
@@ -31,6 +32,8 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 OPTIONS = ("step", "scale", "default", "per_layer")
+MOST_VALUES = 4
+"""Values of a range that a hint lists."""
 MARKS = ("$search", "$choose")
 
 
@@ -46,10 +49,17 @@ class Leaf:
 
 
 class FormError(Exception):
-    """A mistake in a form; `where` is the path from it."""
+    """A mistake in a form; `where` is the path from it, and `first` that of what it repeats."""
 
-    def __init__(
-        self, code: str, where: Path, message: str, hint: str, *, at_key: bool = False
+    def __init__(  # noqa: PLR0913 - what a message can say
+        self,
+        code: str,
+        where: Path,
+        message: str,
+        hint: str,
+        *,
+        at_key: bool = False,
+        first: Path | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -57,6 +67,7 @@ class FormError(Exception):
         self.message = message
         self.hint = hint
         self.at_key = at_key
+        self.first = first
 
 
 def read_leaf(data: Any) -> Leaf:
@@ -148,7 +159,8 @@ def _kind(data: Any) -> str:
         return str(kinds[0])
     if kinds:
         message = f"'$search' has {' and '.join(kinds)}, and searches one of them"
-        raise FormError("L822", (kinds[1],), message, "keep one", at_key=True)
+        first = (kinds[0],)
+        raise FormError("L822", (kinds[1],), message, "keep one", at_key=True, first=first)
     for key in data:
         near = did_you_mean(key, EXAMPLES) if key not in OPTIONS else ""
         if near:
@@ -171,12 +183,14 @@ def _choice_leaf(data: Mapping[str, Any], *, per_layer: bool) -> Leaf:
         hint = "list the values, such as {choice: [tanh, relu]}"
         problem = "is empty" if choices == [] else f"must be a list, not {shown(choices)}"
         raise FormError("L822", ("choice",), f"'choice' {problem}", hint)
-    texts: set[str] = set()
+    texts: dict[str, int] = {}
     for index, choice in enumerate(choices):
         if text_of(choice) in texts:
             message = f"'choice' holds {shown(choice)} more than once"
-            raise FormError("L822", ("choice", index), message, "write each choice once")
-        texts.add(text_of(choice))
+            first = ("choice", texts[text_of(choice)])
+            hint = "write each choice once"
+            raise FormError("L822", ("choice", index), message, hint, first=first)
+        texts[text_of(choice)] = index
         _check_plain(choice, ("choice", index))
     default = data.get("default", choices[0])
     if text_of(default) not in texts:
@@ -255,8 +269,9 @@ def _default(kind: str, data: Mapping[str, Any], numbers: Range) -> float:
     message = f"the default {plain_text(value)} is not one of the values searched"
     hint = f"write a number from {numbers.low} to {numbers.high}"
     if numbers.step is not None and numbers.low <= value <= numbers.high:
-        few = [plain_text(each) for _, each in zip(range(4), numbers.values(), strict=False)]
-        hint = f"the values are {', '.join(few)}, ..."
+        few = [plain_text(each) for each in islice(numbers.values(), MOST_VALUES + 1)]
+        rest = ["..."] if len(few) > MOST_VALUES else []
+        hint = f"the values are {', '.join([*few[:MOST_VALUES], *rest])}"
     raise FormError("L824", ("default",), message, hint)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.diagnostics import Note
 from lstmgraph.space.dimensions import Space, Values, text_of
 from lstmgraph.space.fill import fill, piece
 
@@ -140,11 +141,11 @@ class _Checking:
 
     def told(self, variant: Variant, diagnostic: Diagnostic) -> Diagnostic:
         place = self.document.place(piece(variant.dimension, variant.value))
-        line = ""
-        if diagnostic.place.span.line != place.span.line:
-            line = f" (line {diagnostic.place.span.line})"
-        message = f"{variant.says(self.collected.space)}: {diagnostic.message}{line}"
-        return replace(diagnostic, message=message, path=variant.dimension.target, place=place)
+        message = f"{variant.says(self.collected.space)}: {diagnostic.message}"
+        broken = Note("this is what it breaks", diagnostic.place)
+        notes = tuple(n for n in (broken, *diagnostic.notes) if n.place != place)
+        target = variant.dimension.target
+        return replace(diagnostic, message=message, path=target, place=place, notes=notes)
 
 
 def _needed(space: Space, dimension: Dimension) -> Values:

@@ -13,7 +13,7 @@ from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.lowering import build_model
 from lstmgraph.metric_names import VALIDATION, logged_names
 from lstmgraph.model_files import load_as, save_model
-from lstmgraph.resolved import resolved_yaml
+from lstmgraph.resolved import resolved_recipe
 from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -93,7 +93,8 @@ class _Session:
     ) -> TrainingResult:
         files, state = self.files, self.state
         begin = len(state.rows)
-        text = resolved_yaml(with_epochs(self.recipe, self.epochs))
+        completed = with_epochs(self.recipe, self.epochs)
+        text = resolved_recipe(replace(self.recipe, completed=completed))
         write_text(files.resolved, text)
         model = self._model(arrays)
         write_environment(files.environment)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler import compile_point
 from lstmgraph.document import parse_document
 from lstmgraph.overrides import apply_overrides
-from lstmgraph.resolved import HEADER, plain_yaml, resolved_yaml
+from lstmgraph.resolved import HEADER, plain_yaml, resolved_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,4 +80,4 @@ def with_seed(recipe: CompiledRecipe, seed: int) -> CompiledRecipe:
 def concrete_text(recipe: CompiledRecipe, remarks: tuple[str, ...] = ()) -> str:
     """A concrete recipe as YAML, below `remarks`."""
     lines = "".join(f"# {remark}\n" for remark in remarks)
-    return resolved_yaml(recipe.completed, HEADER + lines)
+    return resolved_recipe(recipe, HEADER + lines)

@@ -1,0 +1,67 @@
+"""What was found in many files, in the format that is asked for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lstmgraph.cli.shared import print_json
+from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
+from lstmgraph.rendering.checked import CheckedFile, summary
+from lstmgraph.rendering.printable import printable
+from lstmgraph.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class CheckFormat(StrEnum):
+    """How what was found is printed."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+    sarif = "sarif"
+
+
+def print_report(files: Sequence[CheckedFile], report_format: CheckFormat) -> None:
+    """Print what was found in `files`."""
+    if report_format is CheckFormat.json:
+        print_json({"ok": all(each.ok for each in files), "files": [_as_dict(f) for f in files]})
+    elif report_format is CheckFormat.github:
+        from lstmgraph.rendering.github import render_github  # noqa: PLC0415 - one format's
+
+        annotations = render_github(files)
+        if annotations:
+            typer.echo(annotations)
+    elif report_format is CheckFormat.sarif:
+        from lstmgraph import __version__  # noqa: PLC0415 - as above
+        from lstmgraph.rendering.sarif import sarif_log  # noqa: PLC0415
+
+        print_json(sarif_log(files, __version__))
+    else:
+        _print_text(files)
+
+
+def _print_text(files: Sequence[CheckedFile]) -> None:
+    for each in files:
+        if each.diagnostics:
+            print_diagnostics(each)
+        if each.ok:
+            warnings = each.count("warning")
+            also = f", {counted(warnings, 'warning', 'warnings')}" if warnings else ""
+            typer.echo(f"{printable(each.file)}: ok{also}")
+    wrong = [each for each in files if each.diagnostics]
+    if len(files) > 1:
+        typer.echo(summary(files), err=bool(wrong))
+    print_where_more_is_said(wrong)
+
+
+def _as_dict(found: CheckedFile) -> dict[str, Any]:
+    return {
+        "file": found.file,
+        "ok": found.ok,
+        "diagnostics": [diagnostic.as_dict() for diagnostic in found.diagnostics],
+    }

@@ -1,0 +1,42 @@
+"""Diagnostics on a terminal: in colour where it takes colours, and where to read more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+import typer
+
+from lstmgraph.rendering.text import render_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lstmgraph.rendering.checked import CheckedFile
+
+
+def print_diagnostics(found: CheckedFile) -> None:
+    """The diagnostics of one file, on standard error."""
+    colour = wants_colour(sys.stderr, os.environ)
+    typer.echo(render_text(found.diagnostics, found.sources, colour=colour), err=True, color=colour)
+
+
+def print_where_more_is_said(wrong: Sequence[CheckedFile]) -> None:
+    """How to read more of the first code: for a person, so on a terminal only."""
+    if wrong and sys.stderr.isatty():
+        code = wrong[0].diagnostics[0].code
+        typer.echo(f"`lstmgraph explain-code {code}` says more.", err=True)
+
+
+def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to colour what is written to `stream`: on a terminal, unless told otherwise.
+
+    As Python's own tracebacks: https://no-color.org, then https://force-color.org, then a terminal
+    that says it can do nothing.
+    """
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return environment.get("TERM") != "dumb" and stream.isatty()

@@ -1,0 +1,30 @@
+"""Every warning's code: what a comment can silence. docs/errors.md says what each means."""
+
+CODES: tuple[str, ...] = (
+    "W101",
+    "W301",
+    "W302",
+    "W401",
+    "W402",
+    "W403",
+    "W404",
+    "W405",
+    "W406",
+    "W407",
+    "W408",
+    "W501",
+    "W502",
+    "W503",
+    "W504",
+    "W701",
+    "W702",
+    "W751",
+    "W752",
+    "W753",
+    "W754",
+    "W755",
+    "W756",
+    "W757",
+    "W758",
+)
+"""In order."""

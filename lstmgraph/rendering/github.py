@@ -1,0 +1,60 @@
+"""Diagnostics as workflow commands of GitHub Actions, which shows them beside the lines.
+
+https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.rendering.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lstmgraph.diagnostics import Diagnostic
+    from lstmgraph.rendering.checked import CheckedFile
+
+
+def render_github(files: Iterable[CheckedFile]) -> str:
+    """One ``::error file=...,line=...,title=L203::message`` for each diagnostic."""
+    return "\n".join(
+        _command(each.file, diagnostic) for each in files for diagnostic in each.diagnostics
+    )
+
+
+def _command(file: str, diagnostic: Diagnostic) -> str:
+    properties = ",".join(f"{k}={_property(v)}" for k, v in _properties(file, diagnostic))
+    message = _data("\n".join(_message(diagnostic)))
+    return f"::{diagnostic.severity} {properties}::{message}"
+
+
+def _properties(file: str, diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
+    """Of a ``--set``, which stands in no file, the recipe that it is put into."""
+    place, span = diagnostic.place, diagnostic.place.span
+    yield "file", printable(file if place.is_option else place.source)
+    if not place.is_option:
+        yield "line", str(span.line)
+        yield "endLine", str(span.end_line)
+        if span.line == span.end_line:  # columns of several lines are refused
+            yield "col", str(span.column)
+            yield "endColumn", str(max(span.column, span.end_column - 1))  # the last one itself
+    yield "title", diagnostic.code
+
+
+def _message(diagnostic: Diagnostic) -> Iterator[str]:
+    at = f"{printable(diagnostic.place.source)}: " if diagnostic.place.is_option else ""
+    yield f"{at}{printable(diagnostic.message)}"
+    for note in diagnostic.notes:
+        where = f"{printable(note.place.source)}:{note.place.span.line}:{note.place.span.column}"
+        yield f"note: {where}: {printable(note.message)}"
+    if diagnostic.hint:
+        yield f"help: {printable(diagnostic.hint)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
