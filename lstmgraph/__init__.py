@@ -17,11 +17,14 @@ from lstmgraph.resources import packaged_recipe
 from lstmgraph.space import Space, SpaceError
 
 if TYPE_CHECKING:
+    from lstmgraph.comparison import Comparison
     from lstmgraph.generation import Generated, generate
+    from lstmgraph.model_diff import diff
     from lstmgraph.stepping import StateFileError, Stepper
     from lstmgraph.weight_transfer import Transferred, transfer
 
 __all__ = [
+    "Comparison",
     "DataError",
     "DataProblem",
     "Diagnostic",
@@ -34,6 +37,7 @@ __all__ = [
     "StateFileError",
     "Stepper",
     "Transferred",
+    "diff",
     "generate",
     "load",
     "load_model",
@@ -46,10 +50,12 @@ __version__ = "0.1.0"
 
 
 _LATER = {
+    "Comparison": "lstmgraph.comparison",
     "Generated": "lstmgraph.generation",
     "StateFileError": "lstmgraph.stepping",
     "Stepper": "lstmgraph.stepping",
     "Transferred": "lstmgraph.weight_transfer",
+    "diff": "lstmgraph.model_diff",
     "generate": "lstmgraph.generation",
     "transfer": "lstmgraph.weight_transfer",
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.loading import Data
     from lstmgraph.diagnostics import Diagnostic
     from lstmgraph.export import ExportReport
+    from lstmgraph.memory import BatchSize
     from lstmgraph.report import Explanation
     from lstmgraph.space import Space
     from lstmgraph.training import TrainingResult
@@ -55,14 +56,15 @@ class Recipe:
         section: dict[str, Any] | None = self._compiled.completed.get("training")
         return section
 
-    def explain(self, machine: Machine | None = None) -> Explanation:
+    def explain(self, machine: Machine | None = None, **size: Unpack[BatchSize]) -> Explanation:
         """Shape, dtype, parameters, mask, initial state and kernel of every call, without Keras.
 
         And what ``runtime:`` does on `machine`: this one, by default. ``str()`` gives the table.
+        With a size, ``batch=64, time=100``, the memory too; SizeError where it is no such batch.
         """
         from lstmgraph.report import explain  # noqa: PLC0415 - only where it is shown
 
-        return explain(self._compiled, machine or this_machine())
+        return explain(self._compiled, machine or this_machine(), size)
 
     def blame(self) -> Blame:
         """Where each value of the completed recipe came from; ``str()`` of it is a table."""

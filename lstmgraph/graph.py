@@ -172,6 +172,8 @@ class Node:
     outputs: Mapping[str, TensorSpec] = field(default_factory=dict)
     output_masks: Mapping[str, MaskSpec] = field(default_factory=dict)
     parameters: Parameters = Parameters()
+    weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes of its weights, by where a weights file has them in the layer: ``cell/vars/0``."""
 
     @property
     def is_layer(self) -> bool:

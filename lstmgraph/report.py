@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Node, Port
 from lstmgraph.manifest import ModelRow, model_rows
+from lstmgraph.memory import BatchSize, Memory, estimate
 from lstmgraph.obstacles import kernel_on
 from lstmgraph.runtime_plan import RuntimeRow, explain_runtime
 
@@ -67,6 +68,8 @@ class Explanation:
     runtime: list[RuntimeRow]
     models: list[ModelRow] = field(default_factory=list)
     """Further models."""
+    memory: Memory | None = None
+    """For a batch of a given size."""
 
     @property
     def trainable_parameters(self) -> int:
@@ -87,8 +90,25 @@ class Explanation:
             "parameters": self.trainable_parameters + self.non_trainable_parameters,
         }
         models = [model.as_dict() for model in self.models]
-        own = asdict(replace(self, models=[]))
-        return {**own, "models": models, "totals": totals}
+        own = asdict(replace(self, models=[], memory=None))
+        del own["memory"]  # which stands last
+        memory = self.memory and self.memory.as_dict()
+        return {**own, "models": models, "totals": totals, "memory": memory}
+
+    def totals_text(self) -> str:
+        """How many calls and parameters there are."""
+        total = self.trainable_parameters + self.non_trainable_parameters
+        return (
+            f"{len(self.layers)} calls, {total:,} parameters, "
+            f"{self.trainable_parameters:,} of them trainable"
+        )
+
+    def markdown(self) -> str:
+        """The same as Markdown that GitHub renders."""
+        from lstmgraph.pages import as_markdown  # noqa: PLC0415 - rich, only when printed
+        from lstmgraph.sections import explanation_sections  # noqa: PLC0415 - as above
+
+        return as_markdown(explanation_sections(self))
 
     def __str__(self) -> str:
         from lstmgraph.tables import explanation_text  # noqa: PLC0415 - rich, only when printed
@@ -96,8 +116,14 @@ class Explanation:
         return explanation_text(self)
 
 
-def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
-    """Describe every input, call and output of a compiled recipe, and how it runs on `machine`."""
+def explain(
+    compiled: CompiledRecipe, machine: Machine, size: BatchSize | None = None
+) -> Explanation:
+    """Describe every input, call and output of a compiled recipe, and how it runs on `machine`.
+
+    Raises:
+        SizeError: `size` is given, and does not say how large a batch is.
+    """
     graph = compiled.graph
     specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     for node in graph.nodes:
@@ -106,10 +132,11 @@ def explain(compiled: CompiledRecipe, machine: Machine) -> Explanation:
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
-        layers=[_layer(node, _primary(node, used), machine.backend) for node in graph.nodes],
+        layers=[_layer(node, primary_output(node, used), machine.backend) for node in graph.nodes],
         outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         models=model_rows(compiled),
+        memory=estimate(compiled, size) if size else None,
     )
 
 
@@ -126,7 +153,8 @@ def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow
     return TensorRow(name, list(spec.shape), spec.dtype, source)
 
 
-def _primary(node: Node, used: frozenset[Port]) -> str:
+def primary_output(node: Node, used: frozenset[Port]) -> str:
+    """The output of a call that is shown: the sequence where it is read."""
     if node.recurrence is None:
         return OUTPUT
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -143,21 +171,22 @@ def _layer(node: Node, output: str, backend: str) -> LayerRow:
     return LayerRow(
         name=node.name,
         layer=node.layer,
-        type=_type(node),
+        type=type_of(node),
         inputs=[str(port) for port in node.inputs],
         shape=list(spec.shape),
         dtype=spec.dtype,
         dtype_policy=node.dtype_policy,
         trainable_parameters=node.parameters.trainable,
         non_trainable_parameters=node.parameters.non_trainable,
-        mask=_mask(node),
+        mask=mask_text(node),
         initial_state=states,
         kernel=kernel.name if kernel else None,
         kernel_reason=kernel.reason if kernel else None,
     )
 
 
-def _type(node: Node) -> str:
+def type_of(node: Node) -> str:
+    """Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
     recurrence = node.recurrence
     if recurrence is None:
         return node.op
@@ -166,7 +195,8 @@ def _type(node: Node) -> str:
     return f"Bidirectional {kind}" if recurrence.bidirectional else kind
 
 
-def _mask(node: Node) -> str | None:
+def mask_text(node: Node) -> str | None:
+    """The mask that a call is given, or that it makes."""
     if node.drops_mask:
         return "dropped"
     if any(node.input_masks):

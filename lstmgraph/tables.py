@@ -9,13 +9,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from lstmgraph.pages import as_text
+from lstmgraph.sections import memory_sections, shape_text, states_text
 from lstmgraph.wording import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lstmgraph.manifest import ModelRow
-    from lstmgraph.report import Explanation, LayerRow, TensorRow
+    from lstmgraph.report import Explanation
 
 WIDEST = 200
 
@@ -25,14 +27,11 @@ def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, color_system=None, highlight=False)
     console.print(_layer_table(explanation))
-    totals = (
-        f"{len(explanation.layers)} calls, "
-        f"{explanation.trainable_parameters + explanation.non_trainable_parameters:,} parameters, "
-        f"{explanation.trainable_parameters:,} of them trainable"
-    )
-    console.print(totals, markup=False)
+    console.print(explanation.totals_text(), markup=False)
     for row in explanation.outputs:
-        console.print(f"output {row.name}: {_shape(row)} {row.dtype}, {row.source}", markup=False)
+        console.print(
+            f"output {row.name}: {shape_text(row)} {row.dtype}, {row.source}", markup=False
+        )
     for layer in explanation.layers:
         if layer.kernel:
             text = f"kernel of {layer.name}: {layer.kernel} ({layer.kernel_reason})"
@@ -45,7 +44,10 @@ def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
         if setting.effect:
             written = f"{setting.key}: {plain_text(setting.value)}"
             console.print(f"  {written:<22} {setting.effect}", markup=False)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    if explanation.memory is None:
+        return text
+    return f"{text}\n\n{as_text(memory_sections(explanation.memory))}"
 
 
 def _model_lines(model: ModelRow) -> Iterator[str]:
@@ -66,29 +68,16 @@ def _layer_table(explanation: Explanation) -> Table:
     for heading in ("mask", "initial state", "kernel"):
         table.add_column(heading, overflow="fold")
     for row in explanation.inputs:
-        table.add_row(row.name, "input", _shape(row), row.dtype, "", "", "", "")
+        table.add_row(row.name, "input", shape_text(row), row.dtype, "", "", "", "")
     for layer in explanation.layers:
         table.add_row(
             layer.name,
             layer.type,
-            _shape(layer),
+            shape_text(layer),
             layer.dtype,
             f"{layer.parameters:,}",
             layer.mask or "",
-            _states(layer),
+            states_text(layer),
             layer.kernel or "",
         )
     return table
-
-
-def _shape(row: LayerRow | TensorRow) -> str:
-    return f"({', '.join(str(dim) for dim in row.shape)})"
-
-
-def _states(layer: LayerRow) -> str:
-    if not layer.initial_state:
-        return ""
-    distinct = set(layer.initial_state.values())
-    if len(distinct) == 1:
-        return distinct.pop()
-    return ", ".join(f"{slot}: {label}" for slot, label in layer.initial_state.items())

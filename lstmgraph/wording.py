@@ -162,7 +162,7 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     if kinds == ["object"] and schema.get("required"):
         return f"write keys below it, such as `{schema['required'][0]}:`"
     if schema.get("examples"):
-        return f"write it like {' or '.join(_flow(example) for example in schema['examples'])}"
+        return f"write it like {' or '.join(flow(example) for example in schema['examples'])}"
     return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
 
 
@@ -193,12 +193,12 @@ def shown(value: Any) -> str:
     return plain_text(value)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value as it stands in a recipe, on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
+        return "[" + ", ".join(flow(item) for item in value) + "]"
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -106,3 +106,13 @@ def test_the_command_prints_it_as_text_and_json(recipe: Path) -> None:
     found = json.loads(printed.output)
     assert found["recipe"] == "own"
     assert found["values"][0]["path"] == ["recipe"]
+
+
+def test_it_is_a_table_of_markdown_too(recipe: Path) -> None:
+    printed = CliRunner().invoke(app, ["explain", "--blame", "--format", "markdown", str(recipe)])
+    assert printed.exit_code == 0
+    lines = printed.stdout.splitlines()
+    assert "| value | is | from |" in lines
+    rows = [line for line in lines if line.startswith("| layers.")]
+    assert rows
+    assert all(line.count(" | ") == 2 for line in rows)

@@ -212,8 +212,17 @@ def test_explain_as_json() -> None:
     result = invoke("explain", FORECASTER, "--format", "json")
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    keys = ["recipe", "inputs", "layers", "outputs", "runtime", "models", "totals", "warnings"]
-    assert list(report) == keys
+    assert list(report) == [
+        "recipe",
+        "inputs",
+        "layers",
+        "outputs",
+        "runtime",
+        "models",
+        "totals",
+        "memory",
+        "warnings",
+    ]
     assert report["recipe"] == "store-forecaster"
     by_name = {row["name"]: row for row in report["layers"]}
     assert by_name["decoder"]["shape"] == ["batch", 24, 64]

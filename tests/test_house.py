@@ -29,7 +29,7 @@ ROOMS = (
     ("build_files", "export_files"),
     ("__init__",),
     ("generation",),
-    ("stepping", "weight_transfer"),
+    ("stepping", "weight_transfer", "model_diff"),
     ("functions",),
     ("api",),
     ("tuning",),
@@ -40,10 +40,13 @@ ROOMS = (
     ("model_files", "carried"),
     ("data",),
     ("editing", "starting"),
-    ("report", "manifest", "tables", "resolved", "writing", "quiet"),
+    ("comparison",),
+    ("report", "manifest", "tables", "sections", "resolved", "writing", "quiet"),
+    ("weight_fit",),
     ("hypermodel",),
     ("lowering",),
     ("runtime",),
+    ("memory",),
     ("compiler",),
     ("lint",),
     ("runtime_plan",),
@@ -70,7 +73,7 @@ ROOMS = (
     ("catalogue",),
     ("schema_messages", "schema_mistakes"),
     ("yaml_nodes", "yaml_values", "yaml_comments"),
-    ("origins",),
+    ("origins", "pages"),
     ("wording",),
     ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
 )
@@ -158,6 +161,7 @@ commands += [
     for name in ("explain", "space") for path in paths for option in options
 ]
 commands += [["graph", "--format", "svg", path] for path in paths]
+commands += [["diff", *option, path, path] for path in paths for option in options]
 for command in commands:
     with contextlib.redirect_stdout(io.StringIO()):
         code = app(command, standalone_mode=False)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ from layer_refusals_values import (
     RESHAPING_REFUSALS,
 )
 
-from lstmgraph.layer_facts import RULES, LayerMistake, layer_facts
+from lstmgraph.export.weights import datasets_by_layer
+from lstmgraph.layer_facts import RULES, LayerMistake, layer_facts, places
 from lstmgraph.tensors import (
     TensorSpec,
     add_dims,
@@ -99,6 +101,33 @@ def test_facts_are_what_keras_declares(case: Case) -> None:
     assert count(layer.non_trainable_weights) == facts.non_trainable
     if all(spec.dtype.startswith("float") for spec in case.inputs):
         assert output.dtype == facts.output.dtype
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes in one file that holds the layer of every case, by the number of the case."""
+    model = keras.Sequential([numbered(index, case) for index, case in enumerate(CASES)])
+    model.built = True  # each of its layers is; it is never called
+    path = tmp_path_factory.mktemp("saved") / "all.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path) as file:
+        layers = datasets_by_layer(file, path)
+        return {
+            name: {place: data.shape for place, data in datasets.items()}
+            for name, datasets in layers.items()
+        }
+
+
+def numbered(index: int, case: Case) -> keras.Layer:
+    layer, _ = symbolic_call(case)
+    layer.name = f"case_{index}"
+    return layer
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_weights_lie_where_keras_saves_them(saved) -> None:
+    wanted = {f"case_{n}": places(case.facts().weights) for n, case in enumerate(CASES)}
+    assert {name: shapes for name, shapes in wanted.items() if shapes} == saved
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.eager], ids=str)

@@ -13,6 +13,7 @@ from lstmgraph import __version__
 from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
+from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
@@ -31,6 +32,7 @@ for command in (
     checks.validate,
     checks.explain,
     graph,
+    diff,
     models.build,
     models.export,
     transfer,

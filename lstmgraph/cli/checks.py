@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.explaining import BatchRows, OpenSizes, ShowBlame, TimeSteps, explained
 from lstmgraph.cli.output import CheckFormat, print_report
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
     RecipePath,
     RecipePaths,
+    ReportFormat,
     SetValues,
     Strict,
+    TableFormat,
     as_dicts,
     checked_file,
     exit_code,
@@ -44,25 +47,29 @@ def validate(
     raise typer.Exit(exit_code(files))
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
     set_values: SetValues = None,
     strict: Strict = False,
-    output_format: OutputFormat = Format.text,
-    blame: Annotated[
-        bool, typer.Option("--blame", help="Show where each value of the recipe came from.")
-    ] = False,
+    batch: BatchRows = None,
+    time: TimeSteps = None,
+    sizes: OpenSizes = None,
+    blame: ShowBlame = False,
+    output_format: TableFormat = ReportFormat.text,
 ) -> None:
     """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
 
-    TensorFlow is not imported.
+    With the size of a batch, an estimate of the memory too. TensorFlow is not imported.
 
-    Example: lstmgraph explain recipes/store-forecaster.yaml
+    Example: lstmgraph explain recipes/store-forecaster.yaml --batch 64 --time 100
     """
-    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
-    explanation: Blame | Explanation = loaded.blame() if blame else loaded.explain()
-    if output_format is Format.json:
+    loaded = load_recipe(recipe, set_values, output_format.of_mistakes, strict=strict)
+    explanation: Blame | Explanation
+    explanation = loaded.blame() if blame else explained(loaded, batch, time, sizes)
+    if output_format is ReportFormat.json:
         print_json({**explanation.as_dict(), "warnings": as_dicts(loaded)})
+    elif output_format is ReportFormat.markdown:
+        typer.echo(explanation.markdown())
     else:
         typer.echo(str(explanation))
 

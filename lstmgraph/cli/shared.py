@@ -33,6 +33,19 @@ class Format(StrEnum):
     json = "json"
 
 
+class ReportFormat(StrEnum):
+    """How tables are printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+    @property
+    def of_mistakes(self) -> Format:
+        """How mistakes are printed then."""
+        return Format.json if self is ReportFormat.json else Format.text
+
+
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 RecipePaths = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.")]
 SetValues = Annotated[
@@ -41,6 +54,7 @@ SetValues = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a recipe with warnings.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+TableFormat = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
 ]

@@ -75,6 +75,14 @@ class Blame:
         """The stable form that ``--format json`` prints."""
         return {"recipe": self.recipe, "values": [each.as_dict() for each in self.values]}
 
+    def markdown(self) -> str:
+        """The table as GitHub renders it."""
+        from lstmgraph.pages import Section, as_markdown  # noqa: PLC0415 - rich, only when printed
+
+        rows = [(each.name, _short(each.value), str(each)) for each in self.values]
+        headings = ("value", "is", "from")
+        return as_markdown([Section(self.recipe, headings=headings, rows=rows)])
+
     def __str__(self) -> str:
         rows = [(each.name, _short(each.value), str(each)) for each in self.values]
         name, value = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))

@@ -1,4 +1,4 @@
-"""Output shape, dtype and number of parameters of Keras layers, without importing Keras.
+"""Output shape, dtype and weights of Keras layers, without importing Keras.
 
 The formulas are those of keras.layers of Keras 3.15; a differential test holds them to it.
 Where Keras declares one dtype for integers and computes another, the computed one is given: Keras
@@ -22,10 +22,26 @@ from lstmgraph.layer_facts import (
     reshaping,
     wrappers,
 )
-from lstmgraph.layer_facts.core import Call, LayerFacts, LayerMistake, Rule
+from lstmgraph.layer_facts.core import (
+    Call,
+    LayerFacts,
+    LayerMistake,
+    Rule,
+    Shape,
+    Weight,
+    places,
+)
 from lstmgraph.tensors import TensorSpec
 
-__all__ = ["RULES", "LayerFacts", "LayerMistake", "layer_facts"]
+__all__ = [
+    "RULES",
+    "LayerFacts",
+    "LayerMistake",
+    "Shape",
+    "Weight",
+    "layer_facts",
+    "places",
+]
 
 RULES: Mapping[str, Rule] = {
     "Activation": elementwise.activation,
@@ -132,7 +148,7 @@ def layer_facts(
     inputs: Sequence[TensorSpec],
     compute_dtype: str,
 ) -> LayerFacts:
-    """What ``keras.layers.<layer>(**arguments)`` returns for ``inputs``, and its parameters.
+    """What ``keras.layers.<layer>(**arguments)`` returns for ``inputs``, and its weights.
 
     ``arguments`` hold every argument of the constructor, ``inputs`` the tensors of the call in
     order: a merge layer's list, or query, value and key.

@@ -1,13 +1,15 @@
 """Attention layers."""
 
 from collections.abc import Sequence
-from math import prod
 
 from lstmgraph.layer_facts.core import (
     FLOAT_OF_INTEGERS,
     Call,
     LayerFacts,
     LayerMistake,
+    Shape,
+    Weight,
+    bias,
     is_float,
     require_float,
     require_fraction,
@@ -17,7 +19,7 @@ from lstmgraph.layer_facts.core import (
     require_rank,
     static_dim,
 )
-from lstmgraph.tensors import Dim, TensorSpec
+from lstmgraph.tensors import TensorSpec
 from lstmgraph.wording import counted
 
 _SEQUENCE = "(batch, time, features)"
@@ -30,7 +32,8 @@ def attention(call: Call) -> LayerFacts:
         require_float(call, index)
     _check_scores(call, query, value, key)
     weights = int(call.arguments["use_scale"]) + (call.arguments["score_mode"] == "concat")
-    return call.facts((*query.shape[:-1], value.shape[-1]), trainable=weights)
+    shape = (*query.shape[:-1], value.shape[-1])
+    return call.facts(shape, weights=[Weight(())] * weights)
 
 
 def additive_attention(call: Call) -> LayerFacts:
@@ -46,7 +49,7 @@ def additive_attention(call: Call) -> LayerFacts:
     return call.facts(
         (*query.shape[:-1], value.shape[-1]),
         dtype=None if floats else FLOAT_OF_INTEGERS,
-        trainable=weights if scaled else 0,
+        weights=[Weight((weights,))] if scaled else [],
     )
 
 
@@ -71,11 +74,10 @@ def multi_head_attention(call: Call) -> LayerFacts:
     sizes = [outputs] if isinstance(outputs, int) else list(outputs)
     heads, key_dim = call.arguments["num_heads"], call.arguments["key_dim"]
     value_dim = call.arguments["value_dim"] or key_dim
-    widths = (heads * key_dim, heads * value_dim, heads * key_dim)
-    weights = _projections(call, widths) + _projection(call, heads * value_dim, prod(sizes))
-    if call.arguments["use_gate"]:
-        weights += _projection(call, static_dim(call, -1), heads * value_dim)
-    return call.facts((*query.shape[:-1], *sizes), trainable=weights)
+    shapes = ((heads, key_dim), (heads, value_dim), (heads, key_dim))
+    weights = _projections(call, shapes, (heads, value_dim))
+    weights += _projection(call, "output_dense", (heads, value_dim), tuple(sizes))
+    return call.facts((*query.shape[:-1], *sizes), weights=weights)
 
 
 def grouped_query_attention(call: Call) -> LayerFacts:
@@ -100,11 +102,10 @@ def grouped_query_attention(call: Call) -> LayerFacts:
             hint="project one of them with a Dense",
         )
     _require_same_steps(call, value, key)
-    wide, narrow = (count * call.arguments["head_dim"] for count in (heads, shared))
-    weights = _projections(call, (wide, narrow, narrow)) + _projection(call, wide, features)
-    if call.arguments["use_gate"]:
-        weights += _projection(call, features, wide)
-    return call.facts(query.shape, trainable=weights)
+    wide, narrow = ((count, call.arguments["head_dim"]) for count in (heads, shared))
+    weights = _projections(call, (wide, narrow, narrow), wide)
+    weights += _projection(call, "output_dense", wide, (features,))
+    return call.facts(query.shape, weights=weights)
 
 
 def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
@@ -175,14 +176,26 @@ def _check_dropout(call: Call) -> None:
         )
 
 
-def _projections(call: Call, widths: Sequence[int]) -> int:
-    """Parameters of the projections of query, value and key to ``widths``."""
-    indices = (0, 1, len(call.inputs) - 1)
-    return sum(
-        _projection(call, static_dim(call, -1, index=index), width)
-        for index, width in zip(indices, widths, strict=True)
+def _projections(call: Call, shapes: Sequence[Shape], gate: Shape) -> list[Weight]:
+    """Weights of the projections of query, value and key to ``shapes``, and of the gate's."""
+    query, value, key = (
+        static_dim(call, -1, index=index) for index in (0, 1, len(call.inputs) - 1)
     )
+    weights = _projection(call, "query_dense", (query,), shapes[0])
+    weights += _projection(call, "value_dense", (value,), shapes[1])
+    weights += _projection(call, "key_dense", (key,), shapes[2])
+    if call.arguments["use_gate"]:
+        weights += _projection(call, "_gate_dense", (query,), gate)
+    return weights
 
 
-def _projection(call: Call, inputs: Dim, outputs: int) -> int:
-    return outputs * (int(inputs) + bool(call.arguments["use_bias"]))
+def _projection(call: Call, part: str, inputs: Shape, outputs: Shape) -> list[Weight]:
+    """Weights of the EinsumDense in the attribute ``part``.
+
+    Files name it by the first attribute that leads to it, which MultiHeadAttention has without an
+    underscore too.
+    """
+    if call.layer != "MultiHeadAttention" and not part.startswith("_"):
+        part = f"_{part}"
+    weights = [Weight((*inputs, *outputs)), *bias(call, *outputs)]
+    return [weight.within(part) for weight in weights]

@@ -1,12 +1,12 @@
 """Convolutions, and convolutional LSTMs."""
 
-from math import prod
-
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
     LayerMistake,
+    Weight,
     adapted,
+    bias,
     per_dimension,
     require_float,
     require_positive,
@@ -31,9 +31,9 @@ def conv(call: Call) -> LayerFacts:
             )
     _refuse_strided_dilation(call)
     sizes = _window_places(call, image)
-    rest = prod(_kernel_size(call)) * (channels // groups)
-    trainable, frozen = adapted(call, filters, rest, filters if call.arguments["use_bias"] else 0)
-    return call.facts(image.shape(sizes, filters), trainable=trainable, non_trainable=frozen)
+    kernel = (*_kernel_size(call), channels // groups, filters)
+    weights = adapted(call, kernel, bias(call, filters))
+    return call.facts(image.shape(sizes, filters), weights=weights)
 
 
 def conv_transpose(call: Call) -> LayerFacts:
@@ -44,18 +44,19 @@ def conv_transpose(call: Call) -> LayerFacts:
     filters = call.arguments["filters"]
     kernel = _kernel_size(call)
     sizes = [_transposed(call, axis, dim) for axis, dim in enumerate(image.sizes)]
-    weights = prod(kernel) * channels * filters + _bias(call, filters)
-    return call.facts(image.shape(sizes, filters), trainable=weights)
+    weights = [Weight((*kernel, filters, channels)), *bias(call, filters)]
+    return call.facts(image.shape(sizes, filters), weights=weights)
 
 
 def depthwise_conv(call: Call) -> LayerFacts:
     """DepthwiseConv1D..2D: each channel has ``depth_multiplier`` kernels of its own."""
     image, channels = _image(call)
     require_positive(call, "depth_multiplier")
-    outputs = channels * call.arguments["depth_multiplier"]
+    multiplier = call.arguments["depth_multiplier"]
+    outputs = channels * multiplier
     sizes = _window_places(call, image)
-    weights = prod(_kernel_size(call)) * outputs + _bias(call, outputs)
-    return call.facts(image.shape(sizes, outputs), trainable=weights)
+    kernel = (*_kernel_size(call), channels, multiplier)
+    return call.facts(image.shape(sizes, outputs), weights=[Weight(kernel), *bias(call, outputs)])
 
 
 def separable_conv(call: Call) -> LayerFacts:
@@ -63,10 +64,15 @@ def separable_conv(call: Call) -> LayerFacts:
     image, channels = _image(call)
     require_positive(call, "filters", "depth_multiplier")
     filters = call.arguments["filters"]
-    between = channels * call.arguments["depth_multiplier"]
+    multiplier = call.arguments["depth_multiplier"]
     sizes = _window_places(call, image)
-    weights = prod(_kernel_size(call)) * between + between * filters + _bias(call, filters)
-    return call.facts(image.shape(sizes, filters), trainable=weights)
+    ones = (1,) * _dimensions(call)
+    weights = [
+        Weight((*_kernel_size(call), channels, multiplier)),
+        Weight((*ones, channels * multiplier, filters)),
+        *bias(call, filters),
+    ]
+    return call.facts(image.shape(sizes, filters), weights=weights)
 
 
 def conv_lstm(call: Call) -> LayerFacts:
@@ -90,10 +96,13 @@ def conv_lstm(call: Call) -> LayerFacts:
     filters = call.arguments["filters"]
     _refuse_dynamic_sizes(call, image)
     state = image.shape(_window_places(step, image), filters)
-    weights = prod(_kernel_size(call)) * (channels + filters) * 4 * filters
-    weights += _bias(call, 4 * filters)
+    kernels = [(*_kernel_size(call), rows, 4 * filters) for rows in (channels, filters)]
+    weights = [*map(Weight, kernels), *bias(call, 4 * filters)]
     sequence = (state[0], spec.shape[1], *state[1:])
-    return call.facts(sequence if call.arguments["return_sequences"] else state, trainable=weights)
+    return call.facts(
+        sequence if call.arguments["return_sequences"] else state,
+        weights=[weight.within("cell") for weight in weights],
+    )
 
 
 def _refuse_states(call: Call) -> None:
@@ -130,10 +139,6 @@ def _image(call: Call) -> tuple[Spatial, int]:
 
 def _kernel_size(call: Call) -> tuple[int, ...]:
     return per_dimension(call, "kernel_size", _dimensions(call))
-
-
-def _bias(call: Call, size: int) -> int:
-    return size if call.arguments["use_bias"] else 0
 
 
 def _refuse_strided_dilation(call: Call) -> None:

@@ -1,7 +1,8 @@
 """What every rule of this package reads and returns."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from lstmgraph.tensors import Dim, TensorSpec
@@ -12,17 +13,64 @@ FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 FLOAT_OF_INTEGERS = "float32"
 
 
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One variable of a layer."""
+
+    shape: Shape
+    trainable: bool = True
+    part: str = ""
+    """The attribute of the layer that holds it, such as ``cell``; empty for the layer itself."""
+    in_files: bool = True
+    """False for LoRA's two matrices, which Keras adds to the kernel when it saves."""
+    shared: bool = False
+    """Whether it is one of the others once more, which files hold twice."""
+
+    def within(self, part: str) -> "Weight":
+        """The same weight of a layer that is the attribute `part` of another."""
+        return replace(self, part=f"{part}/{self.part}" if self.part else part)
+
+
 @dataclass(frozen=True)
 class LayerFacts:
-    """A layer's output and how many parameters it holds.
+    """A layer's output and the variables that it holds, in the order in which Keras saves them.
 
     ``trainable`` and ``non_trainable`` count numbers, not variables, and disregard the layer's
     ``trainable`` switch; the states of random generators are not counted.
     """
 
     output: TensorSpec
-    trainable: int
-    non_trainable: int
+    weights: tuple[Weight, ...] = ()
+
+    @property
+    def trainable(self) -> int:
+        """How many numbers are trained."""
+        return sum(prod(weight.shape) for weight in self.own if weight.trainable)
+
+    @property
+    def non_trainable(self) -> int:
+        """How many numbers are not trained."""
+        return sum(prod(weight.shape) for weight in self.own if not weight.trainable)
+
+    @property
+    def own(self) -> tuple[Weight, ...]:
+        """Each variable once."""
+        return tuple(weight for weight in self.weights if not weight.shared)
+
+
+def places(weights: Sequence[Weight]) -> dict[str, Shape]:
+    """Shapes of a layer's weights by where a weights file has them: ``cell/vars/0``."""
+    found: dict[str, Shape] = {}
+    counts: dict[str, int] = {}
+    for weight in weights:
+        if weight.in_files:
+            number = counts.get(weight.part, 0)
+            counts[weight.part] = number + 1
+            found[f"{weight.part}/vars/{number}".removeprefix("/")] = weight.shape
+    return dict(sorted(found.items()))
 
 
 class LayerMistake(Exception):  # noqa: N818 - a mistake in a recipe, not an error of this program
@@ -72,12 +120,11 @@ class Call:
         shape: Sequence[Dim],
         *,
         dtype: str | None = None,
-        trainable: int = 0,
-        non_trainable: int = 0,
+        weights: Sequence[Weight] = (),
     ) -> LayerFacts:
         """Facts with an output in the compute dtype, unless ``dtype`` says otherwise."""
         output = TensorSpec(tuple(shape), dtype or self.compute_dtype)
-        return LayerFacts(output, trainable, non_trainable)
+        return LayerFacts(output, tuple(weights))
 
 
 Rule = Callable[[Call], LayerFacts]
@@ -200,11 +247,22 @@ def per_dimension(call: Call, name: str, dimensions: int) -> tuple[int, ...]:
     return tuple(value)
 
 
-def adapted(call: Call, columns: int, rest: int, bias: int) -> tuple[int, int]:
-    """Trainable and other parameters of a kernel of ``rest`` by ``columns``, and its bias.
+def adapted(call: Call, kernel: Shape, bias: Sequence[Weight]) -> list[Weight]:
+    """A kernel and its bias.
 
     With ``lora_rank`` Keras freezes the kernel and trains two thin matrices beside it.
     """
     rank = call.arguments.get("lora_rank")
-    kernel = rest * columns
-    return (kernel + bias, 0) if not rank else (rank * (rest + columns) + bias, kernel)
+    if not rank:
+        return [Weight(kernel), *bias]
+    thin = (*kernel[:-1], rank), (rank, kernel[-1])
+    return [
+        Weight(kernel, trainable=False),
+        *bias,
+        *(Weight(shape, in_files=False) for shape in thin),
+    ]
+
+
+def bias(call: Call, *shape: int) -> list[Weight]:
+    """The bias, where ``use_bias`` says that there is one."""
+    return [Weight(shape)] if call.arguments["use_bias"] else []

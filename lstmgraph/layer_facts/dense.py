@@ -2,14 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from math import prod
 from typing import NoReturn
 
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
     LayerMistake,
+    Shape,
+    Weight,
     adapted,
+    bias,
     is_float,
     require_min_rank,
     require_positive,
@@ -24,9 +26,8 @@ def dense(call: Call) -> LayerFacts:
     require_min_rank(call, 2, "(batch, ..., features)")
     require_positive(call, "units")
     units = call.arguments["units"]
-    bias = units if call.arguments["use_bias"] else 0
-    trainable, frozen = adapted(call, units, static_dim(call, -1), bias)
-    return call.facts((*shape[:-1], units), trainable=trainable, non_trainable=frozen)
+    weights = adapted(call, (static_dim(call, -1), units), bias(call, units))
+    return call.facts((*shape[:-1], units), weights=weights)
 
 
 def embedding(call: Call) -> LayerFacts:
@@ -34,11 +35,9 @@ def embedding(call: Call) -> LayerFacts:
     require_positive(call, "input_dim", "output_dim")
     require_ids(call)
     rows, columns = call.arguments["input_dim"], call.arguments["output_dim"]
-    trainable, frozen = adapted(call, columns, rows, 0)
-    if not call.arguments.get("tie_weights", True):
-        trainable += rows * columns
-    shape = (*call.input.shape, columns)
-    return call.facts(shape, trainable=trainable, non_trainable=frozen)
+    tied = call.arguments.get("tie_weights", True)
+    weights = adapted(call, (rows, columns), [] if tied else [Weight((columns, rows))])
+    return call.facts((*call.input.shape, columns), weights=weights)
 
 
 def require_ids(call: Call) -> None:
@@ -82,10 +81,10 @@ def einsum_dense(call: Call) -> LayerFacts:
     equation = _parse(call)
     output = _output_shape(call, equation)
     letters = _sizes(call, equation, output)
-    weights = _kernel(call, equation, letters)
-    bias = _bias_size(call, equation, letters)
-    trainable, frozen = adapted(call, weights[-1], prod(weights[:-1]), bias)
-    return call.facts(output, trainable=trainable, non_trainable=frozen)
+    kernel = tuple(_kernel(call, equation, letters))
+    own_bias = _bias(call, equation, letters)
+    weights = adapted(call, kernel, [] if own_bias is None else [Weight(own_bias)])
+    return call.facts(output, weights=weights)
 
 
 def _wrong(call: Call, message: str, hint: str, argument: str = "equation") -> NoReturn:
@@ -218,10 +217,11 @@ def _weight_size(call: Call, equation: _Equation, sizes: dict[str, Dim], letter:
     return size
 
 
-def _bias_size(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> int:
+def _bias(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> Shape | None:
+    """The bias's shape: sizes from its first axis on, 1 for those that it does not have."""
     axes = call.arguments["bias_axes"]
     if axes is None:
-        return 0
+        return None
     for letter in axes:
         if letter not in equation.output:
             _wrong(
@@ -230,4 +230,10 @@ def _bias_size(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> int:
                 "use letters of the output",
                 "bias_axes",
             )
-    return prod(_weight_size(call, equation, sizes, letter) for letter in axes)
+    first = min((equation.output.index(letter) for letter in axes), default=0)
+    shape = [
+        _weight_size(call, equation, sizes, letter) if letter in axes else 1
+        for letter in equation.output[first:]
+    ]
+    elided = call.input.rank - len(equation.input) if equation.elided != "left" else 0
+    return (*shape, *[1] * elided)

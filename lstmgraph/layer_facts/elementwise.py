@@ -1,12 +1,11 @@
 """Layers that keep the shape: activations, dropout and noise, masking."""
 
-from math import prod
-
 from lstmgraph.layer_facts.core import (
     FLOAT_OF_INTEGERS,
     Call,
     LayerFacts,
     LayerMistake,
+    Weight,
     is_float,
     kept_dtype,
     positive_axis,
@@ -110,8 +109,11 @@ def prelu(call: Call) -> LayerFacts:
                 hint=f"count from 1 to {rank - 1}: the batch, axis 0, has no parameters",
             )
     own = [axis for axis in range(1, rank) if axis not in shared]
-    weights = prod(static_dim(call, axis, argument="shared_axes") for axis in own)
-    return call.facts(call.input.shape, trainable=weights)
+    sizes = tuple(
+        static_dim(call, axis, argument="shared_axes") if axis in own else 1
+        for axis in range(1, rank)
+    )
+    return call.facts(call.input.shape, weights=[Weight(sizes)])
 
 
 def dropout(call: Call) -> LayerFacts:

@@ -1,12 +1,12 @@
 """Normalization layers."""
 
-from math import prod
 from typing import Any
 
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
     LayerMistake,
+    Weight,
     positive_axis,
     require_float,
     static_dim,
@@ -17,15 +17,14 @@ def batch_normalization(call: Call) -> LayerFacts:
     """BatchNormalization: any shape; mean and variance, and with ``renorm`` three more, move."""
     size = _axis_size(call)
     moving = 5 if call.arguments["renorm"] else 2
-    trainable = size * (call.arguments["center"] + call.arguments["scale"])
-    return call.facts(call.input.shape, trainable=trainable, non_trainable=size * moving)
+    weights = [*_gamma_beta(call, size), *[Weight((size,), trainable=False)] * moving]
+    return call.facts(call.input.shape, weights=weights)
 
 
 def layer_normalization(call: Call) -> LayerFacts:
     """LayerNormalization: any shape; ``axis`` is an int or a list."""
-    size = prod(static_dim(call, axis, argument="axis") for axis in _axes(call))
-    trainable = size * (call.arguments["center"] + call.arguments["scale"])
-    return call.facts(call.input.shape, trainable=trainable)
+    sizes = [static_dim(call, axis, argument="axis") for axis in _axes(call)]
+    return call.facts(call.input.shape, weights=_gamma_beta(call, *sizes))
 
 
 def group_normalization(call: Call) -> LayerFacts:
@@ -45,8 +44,7 @@ def group_normalization(call: Call) -> LayerFacts:
             argument="groups",
             hint=f"choose `groups` that divide {size}, or -1 for one group per channel",
         )
-    trainable = size * (call.arguments["center"] + call.arguments["scale"])
-    return call.facts(call.input.shape, trainable=trainable)
+    return call.facts(call.input.shape, weights=_gamma_beta(call, size))
 
 
 def rms_normalization(call: Call) -> LayerFacts:
@@ -60,8 +58,8 @@ def rms_normalization(call: Call) -> LayerFacts:
             argument="axis",
             hint="use -1, or list the last axes in order; Permute brings another axis there",
         )
-    size = prod(static_dim(call, axis, argument="axis") for axis in axes)
-    return call.facts(call.input.shape, trainable=size)
+    sizes = tuple(static_dim(call, axis, argument="axis") for axis in axes)
+    return call.facts(call.input.shape, weights=[Weight(sizes)])
 
 
 def unit_normalization(call: Call) -> LayerFacts:
@@ -79,7 +77,9 @@ def normalization(call: Call) -> LayerFacts:
     given = {name: call.arguments[name] for name in ("mean", "variance")}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == 2:
-        return call.facts(call.input.shape, non_trainable=2 * prod(sizes) + 1)
+        moments = (tuple(sizes), tuple(sizes), ())
+        weights = [Weight(shape, trainable=False) for shape in moments]
+        return call.facts(call.input.shape, weights=weights)
     if missing:
         raise LayerMistake(
             "Normalization needs both `mean` and `variance`, or neither",
@@ -96,6 +96,10 @@ def normalization(call: Call) -> LayerFacts:
         )
     _check_broadcast(call, shapes["mean"], sizes)
     return call.facts(call.input.shape)
+
+
+def _gamma_beta(call: Call, *sizes: int) -> list[Weight]:
+    return [Weight(sizes) for name in ("scale", "center") if call.arguments[name]]
 
 
 def _check_broadcast(call: Call, shape: tuple[int, ...], sizes: list[int]) -> None:

@@ -6,6 +6,7 @@ from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
     LayerMistake,
+    Weight,
     require_float,
     require_positive,
     require_rank,
@@ -126,13 +127,14 @@ def stft_spectrogram(call: Call) -> LayerFacts:
     frames = slide(call, image.sizes[0], window)
     mode = call.arguments["mode"]
     frequencies = fft // 2 + 1
-    weights = length * frequencies * (1 if mode in ("real", "imag") else 2)
+    kernels = 1 if mode in ("real", "imag") else 2
+    weights = [Weight((length, 1, frequencies))] * kernels
     rows = frequencies * (2 if mode == "stft" else 1)
     if not call.arguments["expand_dims"]:
-        return call.facts(image.shape([frames], rows * channels), trainable=weights)
+        return call.facts(image.shape([frames], rows * channels), weights=weights)
     if image.channels_first:
-        return call.facts((image.batch, channels, frames, rows), trainable=weights)
-    return call.facts((image.batch, frames, rows, channels), trainable=weights)
+        return call.facts((image.batch, channels, frames, rows), weights=weights)
+    return call.facts((image.batch, frames, rows, channels), weights=weights)
 
 
 def _frames(call: Call) -> tuple[int, int, int]:

@@ -3,6 +3,8 @@
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
+    Weight,
+    bias,
     require_float,
     require_positive,
     require_rank,
@@ -39,7 +41,9 @@ def _recurrent(call: Call, gates: int, biases: int) -> LayerFacts:
     if call.arguments["dropout"] or call.arguments["recurrent_dropout"]:
         require_float(call)  # in training only, TensorFlow fails on integers
     units = call.arguments["units"]
-    weights = static_dim(call, -1) + units + (biases if call.arguments["use_bias"] else 0)
+    columns = gates * units
+    weights = [Weight((static_dim(call, -1), columns)), Weight((units, columns))]
+    weights += bias(call, *((biases, columns) if biases > 1 else (columns,)))
     batch, time, _ = sequence.shape
     shape = (batch, time, units) if call.arguments["return_sequences"] else (batch, units)
-    return call.facts(shape, trainable=gates * units * weights)
+    return call.facts(shape, weights=[weight.within("cell") for weight in weights])

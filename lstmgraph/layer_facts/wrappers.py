@@ -1,9 +1,12 @@
 """Layers around another layer."""
 
+from dataclasses import replace
+
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
     LayerMistake,
+    Weight,
     is_float,
     require_min_rank,
     require_positive,
@@ -34,8 +37,7 @@ def time_distributed(call: Call) -> LayerFacts:
     return call.facts(
         (batch, spec.shape[1], *rest),
         dtype=inner.output.dtype,
-        trainable=inner.trainable,
-        non_trainable=inner.non_trainable,
+        weights=[weight.within("layer") for weight in inner.weights],
     )
 
 
@@ -54,12 +56,11 @@ def spectral_normalization(call: Call) -> LayerFacts:
             hint="declare the input float32; around an Embedding, use the Embedding alone, with an "
             "`embeddings_constraint`",
         )
-    vector = _kernel_columns(call)
-    return call.facts(
-        inner.output.shape,
-        trainable=inner.trainable,
-        non_trainable=inner.non_trainable + vector,
-    )
+    weights = [weight.within("layer") for weight in inner.weights]
+    if inner.weights[0].trainable:  # with LoRA it is a sum, and no variable
+        weights.append(replace(inner.weights[0], shared=True))
+    weights.append(Weight((1, _kernel_columns(call)), trainable=False))
+    return call.facts(inner.output.shape, weights=weights)
 
 
 def _inner(call: Call, spec: TensorSpec) -> LayerFacts:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import CELLS
 from lstmgraph.dtypes import compute_dtype, full_dtype, is_float, promoted
@@ -22,20 +24,23 @@ from lstmgraph.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.layer_facts import LayerMistake, layer_facts
+from lstmgraph.layer_facts import LayerMistake, layer_facts, places
 from lstmgraph.passes.mistakes import GraphMistake
 from lstmgraph.passes.remarks import of_dtype, of_tensor
 from lstmgraph.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
+    from lstmgraph.layer_facts import Weight
     from lstmgraph.passes.mistakes import Remark
     from lstmgraph.tensors import Dim
 
 Specs = dict["Port", "TensorSpec"]
+_SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where Keras's snake case has an underscore: ``LSTMCell`` is ``lstm_cell``."""
 
 
 def infer_shapes(graph: Graph, document: Document) -> Graph:
@@ -113,8 +118,8 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
         facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
     except LayerMistake as mistake:
         raise _from_layer(node, mistake) from None
-    parameters = _parameters(arguments, facts.trainable, facts.non_trainable)
-    return replace(node, outputs={OUTPUT: facts.output}, parameters=parameters)
+    outputs = {OUTPUT: facts.output}
+    return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
 
 
 def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
@@ -128,20 +133,25 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
     return GraphMistake("L401", path, str(mistake), mistake.hint)
 
 
-def _parameters(arguments: Mapping[str, object], trainable: int, fixed: int) -> Parameters:
-    if arguments.get("trainable") is False:
-        return Parameters(0, trainable + fixed)
-    return Parameters(trainable, fixed)
+def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:
+    """How many parameters a node has, and the shapes of its weights."""
+    counts = {True: 0, False: 0}
+    for weight in weights:
+        trained = weight.trainable and arguments.get("trainable") is not False
+        counts[trained] += 0 if weight.shared else prod(weight.shape)
+    return {"parameters": Parameters(counts[True], counts[False]), "weights": places(weights)}
 
 
 def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
     _check_sequence(node, spec, input_path(node, 0))
     dtype = compute_dtype(node.dtype_policy)
     try:
-        trainable, fixed = _cell_parameters(node, recurrence, spec, dtype)
+        weights = _cell_weights(node, recurrence, spec, dtype)
     except LayerMistake as mistake:
         raise _from_layer(node, mistake) from None
-    ways = 2 if recurrence.bidirectional else 1
+    if recurrence.bidirectional:
+        ways = ("backward_layer", "forward_layer")
+        weights = [weight.within(way) for way in ways for weight in weights]
     units = recurrence.units
     wide = units * 2 if recurrence.merge_mode == "concat" else units
     outputs = {
@@ -150,22 +160,31 @@ def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
     }
     for slot in state_outputs(recurrence):
         outputs[slot] = TensorSpec((BATCH, recurrence.units_of(slot)), dtype)
-    parameters = _parameters(node.arguments, ways * trainable, ways * fixed)
-    return replace(node, outputs=outputs, parameters=parameters)
+    return replace(node, outputs=outputs, **_weights(node.arguments, weights))
 
 
-def _cell_parameters(
-    node: Node, recurrence: Recurrence, spec: TensorSpec, dtype: str
-) -> tuple[int, int]:
-    """Parameters of one direction: of the layer, or of its cells, each reading the one before."""
-    trainable = fixed = 0
+def _cell_weights(node: Node, recurrence: Recurrence, spec: TensorSpec, dtype: str) -> list[Weight]:
+    """Weights of one direction: of the layer, or of its cells, each reading the one before."""
+    weights = []
     cells = recurrence.cells or ({**node.arguments, "type": node.op},)
-    for cell in cells:
+    for cell, part in zip(cells, _parts(recurrence.cells), strict=True):
         arguments = {**cell, "return_sequences": True}
         facts = layer_facts(CELLS.get(cell["type"], node.op), arguments, [spec], dtype)
-        trainable, fixed = trainable + facts.trainable, fixed + facts.non_trainable
+        weights += [replace(weight, part=part) for weight in facts.weights]
         spec = facts.output
-    return trainable, fixed
+    return weights
+
+
+def _parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where Keras has each cell in its layer: several of a kind are numbered from the second on."""
+    if len(cells) < 2:
+        return ["cell"]
+    names = [_SNAKE.sub("_", cell["type"]).lower() for cell in cells]
+    seen = [names[:index].count(name) for index, name in enumerate(names)]
+    return [
+        f"cell/cells/{name}" + (f"_{count}" if count else "")
+        for name, count in zip(names, seen, strict=True)
+    ]
 
 
 def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
