@@ -136,7 +136,11 @@ VALUES: dict[str, tuple[str, Schema]] = {
         "Bounds on the corrections of batch renormalisation.",
         {
             "type": "object",
-            "properties": {bound: number(minimum=0) for bound in ("rmin", "rmax", "dmax")},
+            "properties": {
+                "rmin": {"description": "The smallest factor.", **number(minimum=0)},
+                "rmax": {"description": "The largest factor.", **number(minimum=0)},
+                "dmax": {"description": "The largest shift.", **number(minimum=0)},
+            },
             "additionalProperties": False,
         },
     ),

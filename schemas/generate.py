@@ -19,6 +19,7 @@ from typing import Any
 import catalogue_arguments as table
 import keras
 from catalogue_types import VALUES, Schema
+from describe import argument_texts, class_sentence, examples
 
 TARGET = Path(__file__).with_name("keras-3.schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -87,7 +88,9 @@ def argument_schema(kind: str, name: str, argument: str, default: Any) -> Schema
         schema = {"$ref": f"#/$defs/{value}_or_null"}
     else:
         schema = {"$ref": f"#/$defs/{value}"}
-    return schema if default is REQUIRED else {**schema, "default": plain(default)}
+    if default is not REQUIRED:
+        schema["default"] = plain(default)
+    return {**argument_texts(kind, name, argument), **schema, **examples(argument, schema)}
 
 
 def plain(default: Any) -> Any:
@@ -98,7 +101,7 @@ def plain(default: Any) -> Any:
 def definition(kind: str, name: str, cls: type, spellings: list[str]) -> Schema:
     """Describe the mapping form of a class: its type, its arguments, and no others."""
     arguments = defaults(cls, kind, name)
-    properties: dict[str, Schema] = {"type": {"enum": spellings}}
+    properties: dict[str, Schema] = {"type": chosen_type(spellings)}
     if kind == "layer":
         properties |= {key: {"$ref": RECIPE + key} for key in ("input", "mask", "dtype_policy")}
     for argument, default in arguments.items():
@@ -106,13 +109,19 @@ def definition(kind: str, name: str, cls: type, spellings: list[str]) -> Schema:
     module = KINDS[kind].__name__ if kind in KINDS else "keras.layers"
     return {
         "title": name,
-        "description": f"{module}.{name}",
+        "description": f"{class_sentence(kind, name)} Keras's {module}.{name}.",
         "type": "object",
         "properties": properties,
         "required": [argument for argument, default in arguments.items() if default is REQUIRED],
         "additionalProperties": False,
         "x-keras": layer_facts(name, cls) if kind == "layer" else object_facts(kind, name, cls),
     }
+
+
+def chosen_type(spellings: list[str]) -> Schema:
+    """Describe the key that says which class is meant."""
+    text = "The class, in Keras's spelling or in lower case; it decides which other keys there are."
+    return {"title": "Type", "description": text, "enum": spellings}
 
 
 def object_facts(kind: str, name: str, cls: type) -> Schema:
@@ -162,7 +171,7 @@ def layer_definitions(spellings: dict[str, list[str]]) -> dict[str, Schema]:
     """Describe every layer class, and the choice among them by `type`."""
     found = public_classes(keras.layers)
     general = {name: names for name, names in spellings.items() if name not in table.RECURRENT}
-    typed = {"type": {"enum": sorted(by_spelling(general))}}
+    typed = {"type": chosen_type(sorted(by_spelling(general)))}
     inner = {
         "type": {"$ref": "#/$defs/layer/properties/type"},
         "input": {"not": {}},
@@ -227,7 +236,7 @@ def object_definitions(kind: str, spellings: dict[str, list[str]]) -> dict[str, 
     mapping = {
         "type": "object",
         "required": ["type"],
-        "properties": {"type": {"enum": sorted(by_spelling(spellings))}},
+        "properties": {"type": chosen_type(sorted(by_spelling(spellings)))},
         "allOf": dispatch({f"{kind}.{name}": names for name, names in spellings.items()}),
     }
     text = f"A Keras {kind.replace('_', ' ')}"
