@@ -1,0 +1,225 @@
+"""The two source schemas -> the published one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lstmgraph.published.hints import for_people, named_openly, snippets, words
+from lstmgraph.published.shapes import Branch, asks_for, branches, deciders, forms
+from lstmgraph.published.sources import (
+    Schema,
+    annotations,
+    definition_name,
+    found,
+    is_impossible,
+    without_annotations,
+)
+from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
+from lstmgraph.space.collect import SECTIONS
+
+_SEARCHED = {"$ref": "#/$defs/searched"}
+_TYPE = {"$ref": f"{KERAS_SCHEMA}#/$defs/layer/properties/type"}
+_ONE_OF_THESE = "One of these keys says which form it is."
+
+
+def published_schema() -> Schema:
+    """The recipe schema for editors; it takes what lstmgraph takes, in one self-contained file."""
+    source = read_schema(RECIPE_SCHEMA)
+    publisher = _Publisher()
+    sections = {
+        name: publisher.section(schema, is_open=name in SECTIONS)
+        for name, schema in source["properties"].items()
+    }
+    for name in ("searched", "chosen"):
+        publisher.same({"$ref": f"#/$defs/{name}"}, is_open=False)
+    head = {key: value for key, value in source.items() if key != "$defs"}
+    return {**head, "properties": sections, "$defs": dict(sorted(publisher.definitions.items()))}
+
+
+class _Publisher:
+    """Goes through the sources from the top; `is_open` says whether values may be searched."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Schema] = {}
+        self.names: dict[str, str] = {}
+        """Names of definitions of values, by what they say."""
+
+    def section(self, schema: Schema, *, is_open: bool) -> Schema:
+        """A section of a recipe: never searched itself."""
+        shown = for_people(annotations(schema))
+        return shown | self.same(without_annotations(schema), is_open=is_open)
+
+    def value(self, schema: Schema, key: str, *, is_open: bool) -> Schema:
+        """What stands at `key`, or in a list: it may be searched where `is_open`."""
+        if is_impossible(schema):
+            return schema
+        texts, plain = annotations(schema), without_annotations(schema)
+        if not plain:
+            return for_people(texts)
+        offered = snippets(texts, plain, is_open=is_open)
+        choices = [] if named_openly(plain) else list(dict.fromkeys(words(plain)))
+        if not is_open and not offered and not choices:
+            return for_people(texts) | self.same(plain, is_open=False)
+        ways = _Ways(plain, texts.get("title", "Value"), offered, choices, is_open)
+        return {**for_people(texts), "$ref": f"#/$defs/{self.defined(ways, key)}"}
+
+    def defined(self, ways: _Ways, key: str) -> str:
+        """The definition of a value: one for all values that are the same."""
+        identity = ways.identity()
+        if identity in self.names:
+            return self.names[identity]
+        name = self.names[identity] = self._free(f"value.{key}")
+        self.definitions[name] = {}  # a value may stand inside itself
+        plain = {"title": ways.title, **self.same(ways.plain, is_open=ways.is_open)}
+        self.definitions[name] = {"anyOf": [plain, *ways.others(name)]}
+        return name
+
+    def _free(self, name: str) -> str:
+        number = 1
+        while (free := name if number == 1 else f"{name}.{number}") in self.definitions:
+            number += 1
+        return free
+
+    def same(self, schema: Schema, *, is_open: bool) -> Schema:
+        """What `schema` asks of the one value that it is about, with the values inside."""
+        if choice := list(branches(schema)):
+            return self._by_type(schema, choice, is_open=is_open)
+        if "$ref" in schema:
+            return self._referred(schema, is_open=is_open)
+        if schema.get("if") == {"type": "null"} and "then" not in schema:
+            return {"anyOf": [self.same(schema["else"], is_open=is_open), {"type": "null"}]}
+        told_apart = forms(schema)
+        result = self._forms(told_apart, is_open=is_open) if told_apart else {}
+        for key, inner in schema.items():
+            if key.startswith("x-") or (told_apart and key in ("if", "then", "else")):
+                continue
+            result[key] = self._part(key, inner, is_open=is_open)
+        return result
+
+    def _part(self, key: str, inner: Any, *, is_open: bool) -> Any:
+        if key in ("then", "else"):
+            return self.same(inner, is_open=is_open)
+        if key == "allOf":
+            return [self.same(part, is_open=is_open) for part in inner]
+        if key == "dependentSchemas":
+            return {k: self.same(part, is_open=is_open) for k, part in inner.items()}
+        if key == "properties":
+            return {k: self.value(part, k, is_open=is_open) for k, part in inner.items()}
+        if key == "propertyNames":
+            return for_people(annotations(inner)) | self.same(inner, is_open=False)
+        if key in ("items", "additionalProperties") and isinstance(inner, dict):
+            name = definition_name(inner.get("$ref", "")) or key
+            return self.value(inner, name, is_open=is_open)
+        return inner
+
+    def _referred(self, schema: Schema, *, is_open: bool) -> Schema:
+        """Annotations of a definition stay where it is one of several forms, as its own words."""
+        reference = schema["$ref"]
+        rest = {k: v for k, v in without_annotations(schema).items() if k != "$ref"}
+        if rest:
+            parts = [{"$ref": reference}, rest]
+            return {"allOf": [self.same(part, is_open=is_open) for part in parts]}
+        name, target = definition_name(reference), found(reference)
+        if name is None:  # it leads into a definition: that part is written out
+            return self.same(without_annotations(target), is_open=is_open)
+        texts = annotations(target) if "properties" in target else {}
+        return self._definition(name, texts | without_annotations(target), is_open=is_open)
+
+    def _definition(self, name: str, schema: Schema, *, is_open: bool) -> Schema:
+        """A reference to the definition `name`, which is written where it is not yet."""
+        name = f"open.{name}" if is_open else name
+        if name not in self.definitions:
+            self.definitions[name] = {}  # it may stand inside itself
+            self.definitions[name] = self.section(schema, is_open=is_open)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _by_type(self, schema: Schema, choice: list[Branch], *, is_open: bool) -> Schema:
+        """The mapping of each type by itself; what is said of `type` comes last, as more general."""
+        asking = list(deciders(schema))
+        required = sorted({key for each in asking for key in each.get("required", ())})
+        shared = {k: v for each in asking for k, v in each.get("properties", {}).items()}
+        if any("additionalProperties" in each for each in asking):
+            shared = {"type": shared["type"]}  # the others are in each branch
+        names = [name for spellings, _ in choice for name in spellings]
+        shared["type"] = {**annotations(shared.get("type", _TYPE)), "enum": names}
+        first = _whole(choice[0][1])["properties"]
+        shared |= {key: annotations(first[key]) for key in required if key not in shared}
+        branched = [
+            {"if": asks_for(spellings), "then": self._branch(each, is_open=is_open)}
+            for spellings, each in choice
+        ]
+        common = {"properties": self._part("properties", shared, is_open=is_open)}
+        return {"type": "object", "required": required, "allOf": [*branched, common]}
+
+    def _branch(self, schema: Schema, *, is_open: bool) -> Schema:
+        """One type: at `type` itself stands what that class is for."""
+        whole = _whole(schema)
+        own = {key: whole[key] for key in ("title", "description") if key in whole}
+        closed = {**whole, "properties": {**whole["properties"], "type": own}}
+        name = definition_name(schema.get("$ref", ""))
+        if name:
+            return self._definition(name, closed, is_open=is_open)
+        return self.section(closed, is_open=is_open)
+
+    def _forms(self, told_apart: list[tuple[str, Schema]], *, is_open: bool) -> Schema:
+        """Form by form, by the key that tells it; without any such key, all keys are offered."""
+        *keyed, (_, last) = told_apart
+        keys = {key: annotations(found(form["$ref"])["properties"][key]) for key, form in keyed}
+        last_keys = found(last["$ref"])["properties"]
+        keys |= {key: annotations(inner) for key, inner in last_keys.items()}
+        chain: Schema = {
+            "if": {"anyOf": [{"required": [key]} for key in last_keys]},
+            "then": self.same(last, is_open=is_open),
+            "else": {
+                "description": _ONE_OF_THESE,
+                "type": "object",
+                "minProperties": 1,
+                "properties": {key: for_people(texts) for key, texts in keys.items()},
+                "additionalProperties": False,
+            },
+        }
+        for key, form in reversed(keyed):
+            then = self.same(form, is_open=is_open)
+            chain = {"if": {"required": [key]}, "then": then, "else": chain}
+        return chain
+
+
+def _whole(schema: Schema) -> Schema:
+    return found(schema["$ref"]) if "$ref" in schema else schema
+
+
+class _Ways:
+    """A value, and the other ways to write it."""
+
+    def __init__(
+        self,
+        plain: Schema,
+        title: str,
+        offered: list[Schema],
+        choices: list[Any],
+        is_open: bool,
+    ) -> None:
+        self.plain, self.title, self.is_open = plain, title, is_open
+        self.offered, self.choices = offered, choices
+
+    def identity(self) -> str:
+        """The same for values that are the same."""
+        return json.dumps([self.plain, self.title, self.offered, self.is_open], sort_keys=True)
+
+    def others(self, name: str) -> list[Schema]:
+        """What completion is to offer, and the searches; `name` is the definition of the value."""
+        ways = []
+        if self.offered or self.choices:
+            offer = {"enum": self.choices} if self.choices else {"not": {}}
+            ways.append({"title": "Offered", **offer, "defaultSnippets": self.offered})
+        if self.is_open:
+            within = {
+                "$choose": {
+                    "additionalProperties": {"$ref": f"#/$defs/{name}"},
+                    "doNotSuggest": True,  # the definition of `chosen` does
+                }
+            }
+            parts = [{"$ref": "#/$defs/chosen"}, {"properties": within}]
+            ways += [_SEARCHED, {"title": "Alternatives", "allOf": parts}]
+        return ways
