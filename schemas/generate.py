@@ -1,10 +1,12 @@
 """Write the catalogue of Keras's layers, initializers, optimizers, ... as a JSON Schema.
 
 Names, arguments and defaults are read from the signatures of the installed Keras; the values that
-an argument takes are in catalogue_types.py and catalogue_arguments.py. Run it after either changes:
+an argument takes are in catalogue_types.py and catalogue_arguments.py, and what is said of it in
+catalogue_texts.py and catalogue_classes.py. Then write the schema that editors read, of this one
+and of recipe-1.schema.json. Run it after any of these changes:
 
-    python schemas/generate.py            # writes keras-3.schema.json beside this file
-    python schemas/generate.py --check    # writes nothing; exit code 1 if the file is out of date
+    python schemas/generate.py            # writes keras-3 and recipe-1.editor .schema.json
+    python schemas/generate.py --check    # writes nothing; exit code 1 if a file is out of date
 """
 
 import argparse
@@ -22,6 +24,7 @@ from catalogue_types import VALUES, Schema
 from describe import argument_texts, class_sentence, examples
 
 TARGET = Path(__file__).with_name("keras-3.schema.json")
+EDITORS = Path(__file__).with_name("recipe-1.editor.schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECIPE = "recipe-1.schema.json#/$defs/"
 KINDS: dict[str, ModuleType] = {
@@ -300,17 +303,33 @@ def by_spelling(spellings: dict[str, list[str]]) -> dict[str, str]:
     return dict(sorted((s, name) for name, names in spellings.items() for s in names))
 
 
+def published() -> str:
+    """Put the schema for editors together, one line for each definition."""
+    from lstmgraph.schema import bundled_schema
+
+    schema = bundled_schema()
+    head = json.dumps({key: value for key, value in schema.items() if key != "$defs"}, indent=1)
+    lines = [f"{json.dumps(name)}: {json.dumps(d)}" for name, d in schema["$defs"].items()]
+    return head[:-2] + ',\n "$defs": {\n' + ",\n".join(lines) + "\n }\n}\n"
+
+
 def main() -> None:
-    """Write the catalogue, or compare it with the file."""
+    """Write the files, or compare them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    only_compare = parser.parse_args().check
     text = json.dumps(catalogue(), indent=2) + "\n"
     # With the file's name in it, a reference means the same wherever it is read from.
-    text = text.replace('"$ref": "#/', f'"$ref": "{TARGET.name}#/')
-    if not parser.parse_args().check:
-        TARGET.write_text(text, encoding="ascii")
-    elif not TARGET.exists() or TARGET.read_text(encoding="ascii") != text:
-        sys.exit(f"{TARGET.name} is out of date: run python schemas/generate.py and commit it")
+    keep(TARGET, text.replace('"$ref": "#/', f'"$ref": "{TARGET.name}#/'), only_compare)
+    keep(EDITORS, published(), only_compare)  # which reads what was just written
+
+
+def keep(target: Path, text: str, only_compare: bool) -> None:
+    """Write a file, or stop where it is not what it should be."""
+    if not only_compare:
+        target.write_text(text, encoding="ascii")
+    elif not target.exists() or target.read_text(encoding="ascii") != text:
+        sys.exit(f"{target.name} is out of date: run python schemas/generate.py and commit it")
 
 
 if __name__ == "__main__":

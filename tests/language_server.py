@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
 MODULES = Path(__file__).parent / "editor" / "node_modules"
@@ -70,15 +70,15 @@ class LanguageServer:
         self.process.stdin.close()
         self.process.stdout.close()
 
-    def diagnostics(self, text: str) -> list[dict[str, Any]]:
-        """What the server finds in a document."""
-        uri = self._open(text)
-        while True:
+    def diagnostics(self, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
+        """What the server finds in each document; it waits a while before it looks at any."""
+        uris = [self._open(text) for text in texts]
+        found: dict[str, list[dict[str, Any]]] = {}
+        while not found.keys() >= set(uris):
             message = self._next()
-            found = message.get("params", {})
-            if message.get("method") == "textDocument/publishDiagnostics" and found["uri"] == uri:
-                diagnostics: list[dict[str, Any]] = found["diagnostics"]
-                return diagnostics
+            if message.get("method") == "textDocument/publishDiagnostics":
+                found[message["params"]["uri"]] = message["params"]["diagnostics"]
+        return [found[uri] for uri in uris]
 
     def completions(self, text: str, place: tuple[int, int]) -> list[dict[str, Any]]:
         """What is offered with the cursor at `place`."""

@@ -57,6 +57,7 @@ ROOMS = (
     ("resolve",),
     ("read_recipe", "read_data", "defaults"),
     ("overrides", "schema"),
+    ("published",),
     ("space",),
     ("document",),
     ("embedded",),
