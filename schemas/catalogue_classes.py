@@ -6,8 +6,8 @@ Names are those of the classes, and the sentences stand after them, one class to
 
 def table(text: str) -> dict[str, str]:
     """Read lines of a name and a sentence."""
-    rows = (line.strip().split(maxsplit=1) for line in text.strip().splitlines())
-    return {name: sentence for name, sentence in rows}
+    lines = text.strip().splitlines()
+    return {name: sentence for name, _, sentence in (line.strip().partition(" ") for line in lines)}
 
 
 LAYERS = table("""

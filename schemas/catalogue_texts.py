@@ -80,7 +80,7 @@ LAYER_ARGUMENTS = {
     "output_size": "The size of the output along each dimension.",
     "pad_to_aspect_ratio": "Pad the picture rather than distort it.",
     "padding": "valid: no padding. same: padded so that strides of 1 keep the size.",
-    "Conv1D.padding": "valid: none. same: strides of 1 keep the size. causal: only the past is read.",
+    "Conv1D.padding": "valid: none. same: as many steps as before. causal: no later step is read.",
     "ZeroPadding1D.padding": "Steps of zeros at the start and at the end.",
     "ZeroPadding2D.padding": "Rows and columns of zeros at each edge.",
     "ZeroPadding3D.padding": "Zeros at both ends of each dimension.",

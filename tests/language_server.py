@@ -44,9 +44,9 @@ class LanguageServer:
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         self.count = 0
-        completion = {"completionItem": {"snippetSupport": True, "documentationFormat": ["markdown"]}}
+        item = {"snippetSupport": True, "documentationFormat": ["markdown"]}
         capabilities = {
-            "textDocument": {"completion": completion, "publishDiagnostics": {}},
+            "textDocument": {"completion": {"completionItem": item}, "publishDiagnostics": {}},
             "workspace": {"configuration": True},
         }
         self._ask("initialize", {"processId": None, "rootUri": None, "capabilities": capabilities})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from building import RECIPES, SHIPPED
@@ -59,7 +59,9 @@ def test_shipped_recipes_have_the_schema_line_and_no_mistakes(server: LanguageSe
     texts = [path.read_text("utf-8") for path in SHIPPED]
     assert all(text.startswith(SCHEMA_LINE) for text in texts)
     found = server.diagnostics(texts)
-    assert not {path.stem: mistakes for path, mistakes in zip(SHIPPED, found) if mistakes}
+    assert not {
+        path.stem: mistakes for path, mistakes in zip(SHIPPED, found, strict=True) if mistakes
+    }
 
 
 # --- keys ---
@@ -122,9 +124,7 @@ def test_keys_that_may_stand_here_are_offered(
          {"max_epochs", "factor", "hyperband_iterations"}),
     ],
 )  # fmt: skip
-def test_no_other_keys_are_offered(
-    server: LanguageServer, body: str, expected: set[str]
-) -> None:
+def test_no_other_keys_are_offered(server: LanguageServer, body: str, expected: set[str]) -> None:
     """Not those of other forms and types, and no search where its value is begun already."""
     assert offered(server, body) == expected
 
@@ -212,9 +212,7 @@ def test_a_search_is_offered_where_a_value_may_be_searched(
         ("search:\n  ora|cle: {type: grid}\n", ["#### Oracle", "keras-tuner"]),
     ],
 )  # fmt: skip
-def test_hover_says_what_a_key_is(
-    server: LanguageServer, body: str, expected: list[str]
-) -> None:
+def test_hover_says_what_a_key_is(server: LanguageServer, body: str, expected: list[str]) -> None:
     shown = server.hover(*at_cursor(body))
     assert not [words for words in expected if words not in shown], shown
 
@@ -242,7 +240,7 @@ MISTAKES = [
 def test_mistakes_are_underlined_where_they_are(server: LanguageServer) -> None:
     """One each, from the first character of the key or the value to its last."""
     texts = [(HEAD + body).replace("«", "").replace("»", "") for body, _ in MISTAKES]
-    for (body, message), found in zip(MISTAKES, server.diagnostics(texts)):
+    for (body, message), found in zip(MISTAKES, server.diagnostics(texts), strict=True):
         assert len(found) == 1, (body, found)
         assert message in found[0]["message"]
         assert underlined(HEAD + body) == found[0]["range"], body

@@ -9,10 +9,10 @@ from lstmgraph.published.hints import for_people, named_openly, snippets, words
 from lstmgraph.published.shapes import Branch, asks_for, branches, deciders, forms
 from lstmgraph.published.sources import (
     Schema,
-    annotations,
     definition_name,
     found,
     is_impossible,
+    texts_of,
     without_annotations,
 )
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
@@ -47,14 +47,14 @@ class _Publisher:
 
     def section(self, schema: Schema, *, is_open: bool) -> Schema:
         """A section of a recipe: never searched itself."""
-        shown = for_people(annotations(schema))
+        shown = for_people(texts_of(schema))
         return shown | self.same(without_annotations(schema), is_open=is_open)
 
     def value(self, schema: Schema, key: str, *, is_open: bool) -> Schema:
         """What stands at `key`, or in a list: it may be searched where `is_open`."""
         if is_impossible(schema):
             return schema
-        texts, plain = annotations(schema), without_annotations(schema)
+        texts, plain = texts_of(schema), without_annotations(schema)
         if not plain:
             return for_people(texts)
         offered = snippets(texts, plain, is_open=is_open)
@@ -107,7 +107,7 @@ class _Publisher:
         if key == "properties":
             return {k: self.value(part, k, is_open=is_open) for k, part in inner.items()}
         if key == "propertyNames":
-            return for_people(annotations(inner)) | self.same(inner, is_open=False)
+            return for_people(texts_of(inner)) | self.same(inner, is_open=False)
         if key in ("items", "additionalProperties") and isinstance(inner, dict):
             name = definition_name(inner.get("$ref", "")) or key
             return self.value(inner, name, is_open=is_open)
@@ -123,7 +123,7 @@ class _Publisher:
         name, target = definition_name(reference), found(reference)
         if name is None:  # it leads into a definition: that part is written out
             return self.same(without_annotations(target), is_open=is_open)
-        texts = annotations(target) if "properties" in target else {}
+        texts = texts_of(target) if "properties" in target else {}
         return self._definition(name, texts | without_annotations(target), is_open=is_open)
 
     def _definition(self, name: str, schema: Schema, *, is_open: bool) -> Schema:
@@ -135,16 +135,16 @@ class _Publisher:
         return {"$ref": f"#/$defs/{name}"}
 
     def _by_type(self, schema: Schema, choice: list[Branch], *, is_open: bool) -> Schema:
-        """The mapping of each type by itself; what is said of `type` comes last, as more general."""
+        """The mapping of each type by itself; what is said of `type` in general comes last."""
         asking = list(deciders(schema))
         required = sorted({key for each in asking for key in each.get("required", ())})
         shared = {k: v for each in asking for k, v in each.get("properties", {}).items()}
         if any("additionalProperties" in each for each in asking):
             shared = {"type": shared["type"]}  # the others are in each branch
         names = [name for spellings, _ in choice for name in spellings]
-        shared["type"] = {**annotations(shared.get("type", _TYPE)), "enum": names}
+        shared["type"] = {**texts_of(shared.get("type", _TYPE)), "enum": names}
         first = _whole(choice[0][1])["properties"]
-        shared |= {key: annotations(first[key]) for key in required if key not in shared}
+        shared |= {key: texts_of(first[key]) for key in required if key not in shared}
         branched = [
             {"if": asks_for(spellings), "then": self._branch(each, is_open=is_open)}
             for spellings, each in choice
@@ -165,9 +165,9 @@ class _Publisher:
     def _forms(self, told_apart: list[tuple[str, Schema]], *, is_open: bool) -> Schema:
         """Form by form, by the key that tells it; without any such key, all keys are offered."""
         *keyed, (_, last) = told_apart
-        keys = {key: annotations(found(form["$ref"])["properties"][key]) for key, form in keyed}
+        keys = {key: texts_of(found(form["$ref"])["properties"][key]) for key, form in keyed}
         last_keys = found(last["$ref"])["properties"]
-        keys |= {key: annotations(inner) for key, inner in last_keys.items()}
+        keys |= {key: texts_of(inner) for key, inner in last_keys.items()}
         chain: Schema = {
             "if": {"anyOf": [{"required": [key]} for key in last_keys]},
             "then": self.same(last, is_open=is_open),
@@ -209,9 +209,9 @@ class _Ways:
 
     def others(self, name: str) -> list[Schema]:
         """What completion is to offer, and the searches; `name` is the definition of the value."""
-        ways = []
+        ways: list[Schema] = []
         if self.offered or self.choices:
-            offer = {"enum": self.choices} if self.choices else {"not": {}}
+            offer: Schema = {"enum": self.choices} if self.choices else {"not": {}}
             ways.append({"title": "Offered", **offer, "defaultSnippets": self.offered})
         if self.is_open:
             within = {
@@ -220,6 +220,6 @@ class _Ways:
                     "doNotSuggest": True,  # the definition of `chosen` does
                 }
             }
-            parts = [{"$ref": "#/$defs/chosen"}, {"properties": within}]
+            parts: list[Schema] = [{"$ref": "#/$defs/chosen"}, {"properties": within}]
             ways += [_SEARCHED, {"title": "Alternatives", "allOf": parts}]
         return ways

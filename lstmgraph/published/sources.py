@@ -29,9 +29,9 @@ def found(reference: str) -> Schema:
     return schema
 
 
-def annotations(schema: Schema) -> Schema:
+def texts_of(schema: Schema) -> Schema:
     """Title, description, default and examples: its own, then those of what it refers to."""
-    inherited = annotations(found(schema["$ref"])) if "$ref" in schema else {}
+    inherited = texts_of(found(schema["$ref"])) if "$ref" in schema else {}
     return inherited | {key: schema[key] for key in ANNOTATIONS if key in schema}
 
 
