@@ -6,7 +6,7 @@ generator then says so by name. What Keras says itself: https://keras.io/api.
 """
 
 LAYER_ARGUMENTS = {
-    "activation": "The function that the output goes through; null for none.",
+    "activation": "The function that the output goes through, if any.",
     "alpha": "What the layer gives for an input far below 0, with a minus sign.",
     "antialias": "Smooth the picture before it is made smaller.",
     "attention_axes": "The axes that attention goes over; null for all but the batch and features.",
