@@ -164,7 +164,8 @@ class _Lookup:
 
 
 def _section(title: str, schema: dict[str, Any], lookup: _Lookup) -> str:
-    table = _table(schema["properties"], schema.get("required", []), lookup)
+    required = schema.get("required") or schema.get("else", {}).get("required", [])
+    table = _table(schema["properties"], required, lookup)
     return f"## {title}\n\n{schema['description']}\n\n{table}"
 
 
