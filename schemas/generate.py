@@ -288,7 +288,8 @@ def catalogue() -> Schema:
     return {
         "$schema": DIALECT,
         "title": "Keras for recipes",
-        "description": "Keras's layers and their arguments. Written by generate.py; not by hand.",
+        "description": "Keras's layers and their arguments. Names, arguments and defaults are read"
+        " from Keras; what is said of them is not. Written by generate.py; not by hand.",
         "x-keras-version": ".".join(keras.__version__.split(".")[:2]),
         "x-recurrent-layers": list(table.RECURRENT),
         "x-refused-layers": dict(sorted(table.REFUSED_LAYERS.items())),

@@ -64,6 +64,21 @@ def test_shipped_recipes_have_the_schema_line_and_no_mistakes(server: LanguageSe
     }
 
 
+@pytest.mark.skipif(
+    "extends" not in read_schema(RECIPE_SCHEMA)["properties"], reason="recipes extend none"
+)
+def test_parts_of_recipes_and_variables_are_no_mistakes(server: LanguageServer) -> None:
+    head = SCHEMA_LINE + "recipe: 1\nname: own\nextends: common.yaml\nvars: {size: 32}\n"
+    right = (
+        "layers:\n  y: {units: '${vars.size}', dropout: $delete}\n  z: $delete\n"
+        "training: {optimizer: {learning_rate: '${vars.size}'}}\n"
+    )
+    wrong = "layers:\n  y: {type: lstm, unit: 32}\n"
+    found, mistakes = server.diagnostics([head + right, head + wrong])
+    assert not found
+    assert ["unit is not allowed" in each["message"] for each in mistakes] == [True]
+
+
 # --- keys ---
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from lstmgraph.published.hints import for_people, named_openly, snippets, words
@@ -12,6 +13,7 @@ from lstmgraph.published.sources import (
     Schema,
     definition_name,
     found,
+    holds_mappings,
     is_impossible,
     texts_of,
     without_annotations,
@@ -89,6 +91,8 @@ class _Publisher:
         choices = [] if named_openly(plain) else list(dict.fromkeys(words(plain)))
         if not (mode.is_open or self.has_variables(mode) or offered or choices):
             return for_people(texts) | self.same(plain, mode)
+        if not holds_mappings(plain):
+            mode = replace(mode, is_partial=False)
         ways = _Ways(plain, texts.get("title", "Value"), offered, choices, mode)
         return {**for_people(texts), "$ref": f"#/$defs/{self.defined(ways, key)}"}
 

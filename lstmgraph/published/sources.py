@@ -43,3 +43,18 @@ def without_annotations(schema: Schema) -> Schema:
 def is_impossible(schema: Any) -> bool:
     """Whether a key is described only to be refused."""
     return isinstance(schema, dict) and schema.get("not") == {}
+
+
+def holds_mappings(schema: Any, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a value may be a mapping, or hold one: only of such is anything required."""
+    if isinstance(schema, list):
+        return any(holds_mappings(part, seen) for part in schema)
+    if not isinstance(schema, dict):
+        return False
+    if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
+        return True
+    reference = schema.get("$ref")
+    if reference is not None and reference not in seen:
+        return holds_mappings(found(reference), seen | {reference})
+    keys = ("then", "else", "allOf", "items")
+    return any(holds_mappings(schema.get(key), seen) for key in keys)
