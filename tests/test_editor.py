@@ -159,6 +159,7 @@ def test_no_other_keys_are_offered(server: LanguageServer, body: str, expected: 
          {"zeros", "learned", "input", "carried", "{static: [store], activation: tanh}"}),
         (LSTM + "    kernel_initializer: |\n", {"glorot_uniform", "orthogonal"}),
         (LSTM + "    units: |\n", {"64", "[128,64]"}),
+        (LSTM + "    units: {$search: |}\n", {"{bool: true}", "{choice: [tanh, relu]}"}),
         ("training:\n  loss: |\n", {"mse", "sparse_categorical_crossentropy"}),
         ("training:\n  optimizer: |\n", {"adam", "sgd"}),
         ("training:\n  metrics: [|]\n", {"mae", "accuracy"}),
@@ -202,6 +203,7 @@ def test_a_search_is_offered_where_a_value_may_be_searched(
         place = (place[0] - 4, place[1])
     items = [i for i in server.completions(text, place) if i["label"].startswith("$search")]
     written = json.dumps([item["insertText"] for item in items])
+    assert written.count("$") == written.count("\\\\$search:")  # else it is a place to fill in
     assert {kind for kind in ("int", "float", "choice", "bool") if f"{kind}:" in written} == form
 
 

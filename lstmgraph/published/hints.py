@@ -81,9 +81,9 @@ def snippets(texts: Schema, plain: Schema, *, is_open: bool) -> list[Schema]:
     """What is offered for a value beside single words: example mappings, and searches."""
     taken = kinds(plain)
     mappings = [e for e in texts.get("examples", ()) if isinstance(e, dict)]
-    offered = [{"label": flow(example), "body": example} for example in mappings]
+    offered = [{"label": flow(example), "body": escaped(example)} for example in mappings]
     if not is_open or taken == {"object"}:
-        return offered if taken != {"object"} else []
+        return offered
     for kind, what, form in _RANGES:
         if kind in taken:
             offered.append(_search(what, form))
@@ -97,8 +97,17 @@ def snippets(texts: Schema, plain: Schema, *, is_open: bool) -> list[Schema]:
 
 def _search(what: str, form: Schema) -> Schema:
     description = "Left open for a search, which `lstmgraph tune` runs."
-    body = {"$search": form}
+    body = escaped({"$search": form})
     return {"label": f"$search: {what}", "description": description, "body": body}
+
+
+def escaped(value: Any) -> Any:
+    """`value` as the body of a snippet, in which ``$`` begins a place to fill in."""
+    if isinstance(value, dict):
+        return {escaped(key): escaped(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [escaped(inner) for inner in value]
+    return value.replace("$", "\\$") if isinstance(value, str) else value
 
 
 def flow(value: Any) -> str:
