@@ -25,6 +25,8 @@ def read_schema(name: str) -> dict[str, Any]:
 
 RECIPE_SCHEMA = "recipe-1.schema.json"
 KERAS_SCHEMA = "keras-3.schema.json"
+EDITOR_SCHEMA = "recipe-1.editor.schema.json"
+"""Both in one, as editors read it; lstmgraph itself does not."""
 
 
 def packaged_recipe(name: str) -> Path:

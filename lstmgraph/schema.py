@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator, validators
 
 from lstmgraph.diagnostics import Note
-from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
+from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 from lstmgraph.schema_messages import describe, without_cascades
 
 if TYPE_CHECKING:
@@ -125,30 +125,14 @@ def _is_integer(_checker: Any, value: Any) -> bool:
 
 
 def bundled_schema() -> dict[str, Any]:
-    """The recipe schema and the Keras catalogue as one self-contained schema.
+    """The recipe schema and the Keras catalogue as one self-contained schema, for editors.
 
     Below the sections that can be searched it takes `$search` and `$choose` for every value, and
     for any value ``$delete`` and what holds ``${vars.NAME}``.
     """
-    from lstmgraph.schema_composition import with_compositions  # noqa: PLC0415 - only to publish it
-    from lstmgraph.space.published import with_searches  # noqa: PLC0415 - as above
+    from lstmgraph.published import published_schema  # noqa: PLC0415 - only to publish it
 
-    bundled: dict[str, Any] = _relink(read_schema(RECIPE_SCHEMA))
-    bundled["$defs"]["keras"] = {"$defs": _relink(read_schema(KERAS_SCHEMA)["$defs"])}
-    return with_compositions(with_searches(bundled))
-
-
-def _relink(value: Any) -> Any:
-    """A copy of `value` in which references between the two files are references within one."""
-    if isinstance(value, list):
-        return [_relink(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {key: _relink(item) for key, item in value.items()}
-    if isinstance(copy.get("$ref"), str):
-        linked = copy["$ref"].replace(f"{KERAS_SCHEMA}#/$defs/", "#/$defs/keras/$defs/")
-        copy["$ref"] = linked.removeprefix(RECIPE_SCHEMA)
-    return copy
+    return published_schema()
 
 
 class _References:

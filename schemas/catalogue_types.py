@@ -28,6 +28,12 @@ def choice(*values: str | int | bool | None) -> Schema:
     return {"enum": list(values)}
 
 
+def bound(text: str, example: float) -> Schema:
+    """Describe one bound among several."""
+    texts = {"title": text.rstrip("."), "description": text, "examples": [example]}
+    return texts | number(minimum=0)
+
+
 def items(of: Schema, least: int = 1, most: int | None = None) -> Schema:
     """Describe a list of `least` to `most` values."""
     limits = {"minItems": least} | ({} if most is None else {"maxItems": most})
@@ -136,7 +142,11 @@ VALUES: dict[str, tuple[str, Schema]] = {
         "Bounds on the corrections of batch renormalisation.",
         {
             "type": "object",
-            "properties": {bound: number(minimum=0) for bound in ("rmin", "rmax", "dmax")},
+            "properties": {
+                "rmin": bound("The smallest factor.", 0.3),
+                "rmax": bound("The largest factor.", 3.0),
+                "dmax": bound("The largest shift.", 5.0),
+            },
             "additionalProperties": False,
         },
     ),

@@ -1,10 +1,12 @@
 """Write the catalogue of Keras's layers, initializers, optimizers, ... as a JSON Schema.
 
 Names, arguments and defaults are read from the signatures of the installed Keras; the values that
-an argument takes are in catalogue_types.py and catalogue_arguments.py. Run it after either changes:
+an argument takes are in catalogue_types.py and catalogue_arguments.py, and what is said of it in
+catalogue_texts.py and catalogue_classes.py. Then write the schema that editors read, of this one
+and of recipe-1.schema.json. Run it after any of these changes:
 
-    python schemas/generate.py            # writes keras-3.schema.json beside this file
-    python schemas/generate.py --check    # writes nothing; exit code 1 if the file is out of date
+    python schemas/generate.py            # writes keras-3 and recipe-1.editor .schema.json
+    python schemas/generate.py --check    # writes nothing; exit code 1 if a file is out of date
 """
 
 import argparse
@@ -19,8 +21,10 @@ from typing import Any
 import catalogue_arguments as table
 import keras
 from catalogue_types import VALUES, Schema
+from describe import argument_texts, class_sentence, examples
 
 TARGET = Path(__file__).with_name("keras-3.schema.json")
+EDITORS = Path(__file__).with_name("recipe-1.editor.schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECIPE = "recipe-1.schema.json#/$defs/"
 KINDS: dict[str, ModuleType] = {
@@ -87,7 +91,9 @@ def argument_schema(kind: str, name: str, argument: str, default: Any) -> Schema
         schema = {"$ref": f"#/$defs/{value}_or_null"}
     else:
         schema = {"$ref": f"#/$defs/{value}"}
-    return schema if default is REQUIRED else {**schema, "default": plain(default)}
+    if default is not REQUIRED:
+        schema["default"] = plain(default)
+    return {**argument_texts(kind, name, argument), **schema, **examples(argument, schema)}
 
 
 def plain(default: Any) -> Any:
@@ -98,7 +104,7 @@ def plain(default: Any) -> Any:
 def definition(kind: str, name: str, cls: type, spellings: list[str]) -> Schema:
     """Describe the mapping form of a class: its type, its arguments, and no others."""
     arguments = defaults(cls, kind, name)
-    properties: dict[str, Schema] = {"type": {"enum": spellings}}
+    properties: dict[str, Schema] = {"type": chosen_type(spellings)}
     if kind == "layer":
         properties |= {key: {"$ref": RECIPE + key} for key in ("input", "mask", "dtype_policy")}
     for argument, default in arguments.items():
@@ -106,13 +112,19 @@ def definition(kind: str, name: str, cls: type, spellings: list[str]) -> Schema:
     module = KINDS[kind].__name__ if kind in KINDS else "keras.layers"
     return {
         "title": name,
-        "description": f"{module}.{name}",
+        "description": f"{class_sentence(kind, name)} Keras's {module}.{name}.",
         "type": "object",
         "properties": properties,
         "required": [argument for argument, default in arguments.items() if default is REQUIRED],
         "additionalProperties": False,
         "x-keras": layer_facts(name, cls) if kind == "layer" else object_facts(kind, name, cls),
     }
+
+
+def chosen_type(spellings: list[str]) -> Schema:
+    """Describe the key that says which class is meant."""
+    text = "The class, in Keras's spelling or in lower case; it decides which other keys there are."
+    return {"title": "Type", "description": text, "enum": spellings}
 
 
 def object_facts(kind: str, name: str, cls: type) -> Schema:
@@ -162,7 +174,7 @@ def layer_definitions(spellings: dict[str, list[str]]) -> dict[str, Schema]:
     """Describe every layer class, and the choice among them by `type`."""
     found = public_classes(keras.layers)
     general = {name: names for name, names in spellings.items() if name not in table.RECURRENT}
-    typed = {"type": {"enum": sorted(by_spelling(general))}}
+    typed = {"type": chosen_type(sorted(by_spelling(general)))}
     inner = {
         "type": {"$ref": "#/$defs/layer/properties/type"},
         "input": {"not": {}},
@@ -227,7 +239,7 @@ def object_definitions(kind: str, spellings: dict[str, list[str]]) -> dict[str, 
     mapping = {
         "type": "object",
         "required": ["type"],
-        "properties": {"type": {"enum": sorted(by_spelling(spellings))}},
+        "properties": {"type": chosen_type(sorted(by_spelling(spellings)))},
         "allOf": dispatch({f"{kind}.{name}": names for name, names in spellings.items()}),
     }
     text = f"A Keras {kind.replace('_', ' ')}"
@@ -276,7 +288,8 @@ def catalogue() -> Schema:
     return {
         "$schema": DIALECT,
         "title": "Keras for recipes",
-        "description": "Keras's layers and their arguments. Written by generate.py; not by hand.",
+        "description": "Keras's layers and their arguments. Names, arguments and defaults are read"
+        " from Keras; what is said of them is not. Written by generate.py; not by hand.",
         "x-keras-version": ".".join(keras.__version__.split(".")[:2]),
         "x-recurrent-layers": list(table.RECURRENT),
         "x-refused-layers": dict(sorted(table.REFUSED_LAYERS.items())),
@@ -291,17 +304,33 @@ def by_spelling(spellings: dict[str, list[str]]) -> dict[str, str]:
     return dict(sorted((s, name) for name, names in spellings.items() for s in names))
 
 
+def published() -> str:
+    """Put the schema for editors together, one line for each definition."""
+    from lstmgraph.schema import bundled_schema
+
+    schema = bundled_schema()
+    head = json.dumps({key: value for key, value in schema.items() if key != "$defs"}, indent=1)
+    lines = [f"{json.dumps(name)}: {json.dumps(d)}" for name, d in schema["$defs"].items()]
+    return head[:-2] + ',\n "$defs": {\n' + ",\n".join(lines) + "\n }\n}\n"
+
+
 def main() -> None:
-    """Write the catalogue, or compare it with the file."""
+    """Write the files, or compare them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    only_compare = parser.parse_args().check
     text = json.dumps(catalogue(), indent=2) + "\n"
     # With the file's name in it, a reference means the same wherever it is read from.
-    text = text.replace('"$ref": "#/', f'"$ref": "{TARGET.name}#/')
-    if not parser.parse_args().check:
-        TARGET.write_text(text, encoding="ascii")
-    elif not TARGET.exists() or TARGET.read_text(encoding="ascii") != text:
-        sys.exit(f"{TARGET.name} is out of date: run python schemas/generate.py and commit it")
+    keep(TARGET, text.replace('"$ref": "#/', f'"$ref": "{TARGET.name}#/'), only_compare)
+    keep(EDITORS, published(), only_compare)  # which reads what was just written
+
+
+def keep(target: Path, text: str, only_compare: bool) -> None:
+    """Write a file, or stop where it is not what it should be."""
+    if not only_compare:
+        target.write_text(text, encoding="ascii")
+    elif not target.exists() or target.read_text(encoding="ascii") != text:
+        sys.exit(f"{target.name} is out of date: run python schemas/generate.py and commit it")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_schemas_and_recipes_and_no_generators(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "lstmgraph/schemas/recipe-1.schema.json" in names
+    assert "lstmgraph/schemas/recipe-1.editor.schema.json" in names
     assert "lstmgraph/schemas/keras-3.schema.json" in names
     assert "lstmgraph/docs/errors.md" in names
     assert "lstmgraph/recipes/speaker-classifier.yaml" in names
