@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,20 +89,26 @@ class Diagnostics:
     found: list[Diagnostic] = field(default_factory=list)
     """Errors."""
     warnings: list[Diagnostic] = field(default_factory=list)
+    _noted: set[Diagnostic] = field(default_factory=set, repr=False)
+    """Those of both lists: a wrong recipe of a thousand layers has thousands."""
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Note one mistake or warning; an identical one is noted once."""
-        noted = self.warnings if diagnostic.severity == WARNING else self.found
-        if diagnostic not in noted:
-            noted.append(diagnostic)
+        diagnostic = _shortened(diagnostic)
+        if len(self._noted) < len(self.found) + len(self.warnings):
+            self._noted = {*self.found, *self.warnings}
+        if diagnostic in self._noted:
+            return
+        self._noted.add(diagnostic)
+        (self.warnings if diagnostic.severity == WARNING else self.found).append(diagnostic)
 
     def ordered(self) -> tuple[Diagnostic, ...]:
-        """All errors in the order of the text."""
-        return tuple(sorted(self.found, key=_position))
+        """All errors in the order of the text; what aliases put in several places is said once."""
+        return _each_once(sorted(self.found, key=_position))
 
     def ordered_warnings(self) -> tuple[Diagnostic, ...]:
         """All warnings in the order of the text."""
-        return tuple(sorted(self.warnings, key=_position))
+        return _each_once(sorted(self.warnings, key=_position))
 
     def __bool__(self) -> bool:
         """Whether there is an error; warnings keep nothing from being compiled."""
@@ -158,6 +164,25 @@ def _excerpt(line: str, span: Span) -> list[str]:
     number = str(span.line)
     gutter = " " * len(number)
     return [f"  {number} | {shown}", f"  {gutter} | {' ' * start}{'^' * width}"]
+
+
+MOST_CHARACTERS = 2000
+"""Of a message or a hint: a recipe can have a name of a million."""
+
+
+def _shortened(diagnostic: Diagnostic) -> Diagnostic:
+    texts = (diagnostic.message, diagnostic.hint or "")
+    if max(map(len, texts)) <= MOST_CHARACTERS:
+        return diagnostic
+    message, hint = (
+        text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..." for text in texts
+    )
+    return replace(diagnostic, message=message, hint=hint or None)
+
+
+def _each_once(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    said = {(found.code, found.place, found.message): found for found in diagnostics}
+    return tuple(said.values())
 
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,12 @@ RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none"
 
 MOST_NAMES = 30
 """Names that a hint lists: a recipe can have thousands."""
+
+MOST_GUESSES = 100
+"""Unknown names for which a near one is looked for, among all others: that takes its time."""
+
+MOST_CIRCLES = 20
+"""Circles that are reported; each is found by going through all layers again."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ class _Resolver:
         name = reference.layer
         near = self.near(name)
         message = f"there is no layer or input '{name}'{near}"
-        hint = f"the names here are: {_names(sorted(self.known))}"
+        hint = f"the names here are: {self.names_here}"
         if name == "constant" and states_allowed:
             message, hint = "`constant` needs a number", "write `{constant: 0.1}`"
         if name == "carried" and states_allowed:
@@ -191,9 +199,15 @@ class _Resolver:
             hint = "write `initial_state: carried`"
         self.document.report("L301", reference.path, message, hint=hint)
 
+    @cached_property
+    def names_here(self) -> str:
+        return _names(sorted(self.known))
+
     def near(self, name: str) -> str:
         """What `name` is probably meant to be; many layers may read the same wrong one."""
         if name not in self.near_names:
+            if len(self.near_names) >= MOST_GUESSES:
+                return ""
             self.near_names[name] = did_you_mean(name, sorted(self.known))
         return self.near_names[name]
 
@@ -248,15 +262,18 @@ class _Resolver:
             name: [r.layer for r in references(layer) if self.is_layer(r, layer)]
             for name, layer in self.recipe.layers.items()
         }
-        while True:
+        for _ in range(MOST_CIRCLES):
+            sorter = TopologicalSorter(reads)
             try:
-                order = list(TopologicalSorter(reads).static_order())
+                sorter.prepare()
             except CycleError as error:
                 self.report_cycle(error.args[1][::-1])
                 for name in error.args[1]:
                     reads[name] = []
-                continue
-            break
+            else:
+                break
+        order = _sortable(reads)
+        self.broken.update(set(reads) - set(order))
         for name in order:
             if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
                 self.broken.add(name)
@@ -269,7 +286,8 @@ class _Resolver:
         return reference.layer in self.recipe.layers and reference.layer not in self.recipe.inputs
 
     def report_cycle(self, cycle: list[str]) -> None:
-        first = min(cycle, key=list(self.recipe.layers).index)
+        members = set(cycle)
+        first = next(name for name in self.recipe.layers if name in members)
         start = cycle.index(first)
         ring = [*cycle[start:-1], *cycle[:start], first]
         reading = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])
@@ -280,6 +298,18 @@ class _Resolver:
             hint="a layer can read only what is computed before it; break the circle",
         )
         self.broken.update(cycle)
+
+
+def _sortable(reads: Mapping[str, list[str]]) -> list[str]:
+    """The layers that stand in no circle and on none, each after what it reads."""
+    sorter = TopologicalSorter(reads)
+    with suppress(CycleError):  # it goes on all the same, as far as it can
+        sorter.prepare()
+    order: list[str] = []
+    while ready := sorter.get_ready():
+        order += ready
+        sorter.done(*ready)
+    return order
 
 
 def references(layer: LayerDeclaration) -> Iterator[Reference]:

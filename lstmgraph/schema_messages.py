@@ -56,6 +56,8 @@ class SchemaMistake:
     at_key: bool = False
     missing: str | None = None
     """The key that is not there, or that another stands for."""
+    displaced: bool = False
+    """Whether a whole section stands here that belongs elsewhere: what it holds is not wrong."""
 
 
 DYNAMIC_DIMENSION = "name a dynamic dimension in lower case, such as `time`"
@@ -80,7 +82,10 @@ def without_cascades(mistakes: Iterable[SchemaMistake]) -> list[SchemaMistake]:
 
     What two branches of the schema say of one place is one mistake.
     """
-    found = list({(m.code, m.path, m.missing): m for m in reversed(list(mistakes))}.values())[::-1]
+    mistakes = list(mistakes)
+    displaced = {m.path for m in mistakes if m.displaced}
+    mistakes = [m for m in mistakes if m.displaced or m.path[:2] not in displaced]
+    found = list({(m.code, m.path, m.missing): m for m in reversed(mistakes)}.values())[::-1]
     meant = {(m.path[:-1], m.missing) for m in found if m.code == "L203"}
     return [m for m in found if m.code != "L202" or (m.path, m.missing) not in meant]
 
@@ -111,6 +116,12 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     for key in error.validator_value:
         if key in error.instance:
             continue
+        above = None if path else _section_with(key, error.instance)
+        if above:
+            message, hint = f"'{key}' stands inside '{above}'", f"indent `{key}:` as `{above}:` is"
+            displaced = (above, key)
+            yield SchemaMistake("L203", displaced, message, hint, at_key=True, displaced=True)
+            continue
         if key == "type" and (written := get_close_matches(key, error.instance, n=1)):
             # Without a type, nothing says which other keys are unknown.
             message = f"'{written[0]}' is not a key of '{path[-1]}'; did you mean 'type'?"
@@ -123,6 +134,12 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         elif form:
             message, hint = f"{where} does not say {form.what}", f"write one of: {form.ways}"
         yield SchemaMistake("L202", path, message, hint, at_key=True, missing=key)
+
+
+def _section_with(key: str, recipe: Mapping[str, Any]) -> str | None:
+    """The section that a missing one has slipped into, by its indentation."""
+    inside = (k for k, section in recipe.items() if isinstance(section, dict) and key in section)
+    return next(inside, None)
 
 
 def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -140,7 +157,7 @@ def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     value = error.instance
     if path and path[-1] == "type" and path[0] == "layers":
-        yield _unknown_layer_type(value, path)
+        yield (_unknown_cell if "cells" in path else _unknown_layer_type)(value, path)
         return
     choices = _choices(error)
     words = [choice for choice in choices if isinstance(choice, str)]
@@ -178,6 +195,14 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
     near = did_you_mean(value, catalogue["x-layer-names"]) if isinstance(value, str) else ""
     hint = "lstm, gru, simple_rnn, or a layer of keras.layers by its Keras name"
     return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
+
+
+def _unknown_cell(value: Any, path: Path) -> SchemaMistake:
+    cells = ("lstm_cell", "gru_cell", "simple_rnn_cell")
+    message = f"{shown(value)} is not a cell"
+    near = did_you_mean(f"{value}_cell", cells) or did_you_mean(str(value), cells)
+    hint = f"write one of: {', '.join(cells)}; a stack of layers is `type: lstm` with `depth:`"
+    return SchemaMistake("L205", path, message + near, hint)
 
 
 _BOUNDS = {

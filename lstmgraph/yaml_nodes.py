@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -161,9 +162,13 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
         line, column = len(lines), len(lines[-1]) + 1
     problem = error.problem or str(error)
     message = f"{problem} ({error.context})" if error.context else problem
-    hint = None
-    if line <= len(lines) and "\t" in lines[line - 1]:
+    hint = "look for an indentation, a quote or a bracket here or just above that is not right"
+    if line <= len(lines) and _has_tab_before(lines[line - 1]):
         hint = "indent with spaces: YAML does not allow tabs"
+    elif problem.startswith("found incompatible YAML"):
+        hint = "remove the line that begins with %YAML"
+    elif "<document start>" in problem:
+        hint = "keep one recipe in a file, and nothing after `...`"
     elif "mapping values are not allowed" in problem:
         hint = "a value that holds a colon needs quotes, or the line above is indented wrongly"
     elif "expected ',' or" in problem or "expected node content" in problem:
@@ -181,7 +186,13 @@ def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake
 
 
 def _bad_character(text: str, position: int, code: int) -> YamlMistake:
-    line = text.count("\n", 0, position) + 1
-    column = position - text.rfind("\n", 0, position)
+    before = re.split("\r\n|\r|\n", text[:position])
+    line, column = len(before), len(before[-1]) + 1
     message = f"not YAML: the character #x{code:04x} is not allowed"
-    return YamlMistake("L104", message, Span(line, column, line, column + 1))
+    hint = f"remove it; between double quotes it is written \\u{code:04x}"
+    return YamlMistake("L104", message, Span(line, column, line, column + 1), hint)
+
+
+def _has_tab_before(line: str) -> bool:
+    """Whether a tab stands where the line is indented, or between a dash or colon and its value."""
+    return re.match(r"[ \-]*\t|[^#'\"]*[:\-?] *\t", line) is not None

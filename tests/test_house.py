@@ -60,6 +60,7 @@ ROOMS = (
     ("space",),
     ("document",),
     ("embedded",),
+    ("recipe_bytes",),
     ("graph",),
     ("recipe", "data_recipe"),
     ("catalogue",),

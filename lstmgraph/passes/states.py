@@ -76,6 +76,12 @@ class _Wiring:
             recurrence = replace(node.recurrence, states=self.states(node, node.recurrence, form))
         self.nodes.append(replace(node, recurrence=recurrence))
 
+    @property
+    def batch_size_is_wrong(self) -> bool:
+        """Whether the recipe says one that is reported already."""
+        runtime = self.document.data.get("runtime")
+        return isinstance(runtime, dict) and runtime.get("batch_size") is not None
+
     def check_carried(self, node: Node, recurrence: Recurrence, form: Carried) -> None:
         if len(recurrence.cells) > 1:
             message = "Keras cannot reset the carried states of several cells in one layer"
@@ -87,7 +93,7 @@ class _Wiring:
             )
             hint = "carry one direction, or begin both at `zeros`"
             self.document.report("L613", form.path, message, hint=hint)
-        elif self.graph.batch_size is None:
+        elif self.graph.batch_size is None and not self.batch_size_is_wrong:
             message = "a carried state is kept for a fixed number of rows"
             hint = "write `batch_size:` under `runtime:`; for any number, `initial_state: input`"
             self.document.report("L614", form.path, message, hint=hint)
