@@ -190,6 +190,8 @@ class _Resolver:
     def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
         name = reference.layer
         near = self.near(name)
+        if states_allowed and not near and "initial_state" in reference.path:
+            near = did_you_mean(name, ("zeros", "input", "learned", "carried"))
         message = f"there is no layer or input '{name}'{near}"
         hint = f"the names here are: {self.names_here}"
         if name == "constant" and states_allowed:

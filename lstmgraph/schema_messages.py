@@ -159,6 +159,10 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if path and path[-1] == "type" and path[0] == "layers":
         yield (_unknown_cell if "cells" in path else _unknown_layer_type)(value, path)
         return
+    refused = read_schema(KERAS_SCHEMA)["x-refused-activations"]
+    if path and str(path[-1]).endswith("activation") and value in list(refused):
+        yield SchemaMistake("L205", path, f"{named(path)} cannot be '{value}'", refused[value])
+        return
     choices = _choices(error)
     words = [choice for choice in choices if isinstance(choice, str)]
     near = did_you_mean(value, words) if isinstance(value, str) else ""
@@ -233,7 +237,8 @@ def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if path and path[-1] == "name":
         hint = "use letters, digits, - and _, beginning with a letter"
     elif "shape" in path:
-        hint = DYNAMIC_DIMENSION
+        number = error.instance.strip().isdecimal()
+        hint = f"write {error.instance.strip()}, without quotes" if number else DYNAMIC_DIMENSION
     elif "\\." in error.validator_value:
         hint = "write a layer's or input's name, or one of its ports, such as `encoder.sequence`"
     yield SchemaMistake("L207", path, message, hint)

@@ -29,6 +29,7 @@ KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
     "load",
     "proj_size": "Keras has no projections inside an LSTM; put a dense layer after it",
     "inputs": "write `input:`",
+    "batch_first": "the batch comes first; of an input whose time does, write `time_major: true`",
 }
 """Keras arguments that a recipe says in its own words, and how."""
 
@@ -46,6 +47,8 @@ _USUAL_WORDS: Mapping[str, str] = {
     "boolean": "bool",
     "lr": "learning_rate",
     "hidden_size": "units",
+    "linear": "dense",
+    "cross_entropy": "sparse_categorical_crossentropy",
     "num_layers": "depth",
 }
 """Words of other tools, and the recipe's."""

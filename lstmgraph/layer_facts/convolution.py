@@ -1,5 +1,6 @@
 """Convolutions, and convolutional LSTMs."""
 
+from collections.abc import Sequence
 from math import prod
 
 from lstmgraph.layer_facts.core import (
@@ -32,7 +33,8 @@ def conv(call: Call) -> LayerFacts:
     _refuse_strided_dilation(call)
     sizes = _window_places(call, image)
     rest = prod(_kernel_size(call)) * (channels // groups)
-    trainable, frozen = adapted(call, filters, rest, filters if call.arguments["use_bias"] else 0)
+    trainable, frozen = adapted(call, filters, rest, _bias(call, filters))
+    _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), trainable=trainable, non_trainable=frozen)
 
 
@@ -45,6 +47,7 @@ def conv_transpose(call: Call) -> LayerFacts:
     kernel = _kernel_size(call)
     sizes = [_transposed(call, axis, dim) for axis, dim in enumerate(image.sizes)]
     weights = prod(kernel) * channels * filters + _bias(call, filters)
+    _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), trainable=weights)
 
 
@@ -55,6 +58,7 @@ def depthwise_conv(call: Call) -> LayerFacts:
     outputs = channels * call.arguments["depth_multiplier"]
     sizes = _window_places(call, image)
     weights = prod(_kernel_size(call)) * outputs + _bias(call, outputs)
+    _refuse_bias_on_another_axis(call, image, sizes, outputs)
     return call.facts(image.shape(sizes, outputs), trainable=weights)
 
 
@@ -66,6 +70,7 @@ def separable_conv(call: Call) -> LayerFacts:
     between = channels * call.arguments["depth_multiplier"]
     sizes = _window_places(call, image)
     weights = prod(_kernel_size(call)) * between + between * filters + _bias(call, filters)
+    _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), trainable=weights)
 
 
@@ -134,6 +139,24 @@ def _kernel_size(call: Call) -> tuple[int, ...]:
 
 def _bias(call: Call, size: int) -> int:
     return size if call.arguments["use_bias"] else 0
+
+
+def _refuse_bias_on_another_axis(
+    call: Call, image: Spatial, sizes: Sequence[Dim], outputs: int
+) -> None:
+    """Keras 3.15 adds a bias of (1, 4, 1, 1) along the last axis, where that is 4 long too."""
+    last = sizes[-1]
+    if not image.channels_first or not _bias(call, outputs) or outputs == 1:
+        return
+    if last != outputs and isinstance(last, int):
+        return
+    when = "" if isinstance(last, int) else f" wherever `{last}` is {outputs}"
+    raise LayerMistake(
+        f"{call.layer} with channels first would add the bias of its {outputs} output channels "
+        f"along the last axis{when}: Keras takes the one for the other",
+        argument="data_format",
+        hint="write `use_bias: false`, or channels last with a permute layer before it",
+    )
 
 
 def _refuse_strided_dilation(call: Call) -> None:

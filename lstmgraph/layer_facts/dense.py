@@ -84,6 +84,7 @@ def einsum_dense(call: Call) -> LayerFacts:
     letters = _sizes(call, equation, output)
     weights = _kernel(call, equation, letters)
     bias = _bias_size(call, equation, letters)
+    _refuse_bias_on_another_axis(call, equation, output)
     trainable, frozen = adapted(call, weights[-1], prod(weights[:-1]), bias)
     return call.facts(output, trainable=trainable, non_trainable=frozen)
 
@@ -231,3 +232,25 @@ def _bias_size(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> int:
                 "bias_axes",
             )
     return prod(_weight_size(call, equation, sizes, letter) for letter in axes)
+
+
+def _refuse_bias_on_another_axis(call: Call, equation: _Equation, output: list[Dim]) -> None:
+    """Keras 3.15 adds a bias of one axis along the last one, or the second, of the same size."""
+    offset = len(output) - len(equation.output) if equation.elided == "left" else 0
+    places = {letter: offset + at for at, letter in enumerate(equation.output)}
+    letters = [each for each in call.arguments["bias_axes"] or () if output[places[each]] != 1]
+    if len(letters) != 1:
+        return
+    own = places[letters[0]]
+    size, last = output[own], len(output) - 1
+    for place in (last, 1):
+        if place == own:
+            return
+        if output[place] == size or isinstance(output[place], str):
+            _wrong(
+                call,
+                f"bias along `{letters[0]}`, of {size}, would be added along axis {place} of its "
+                f"output, which is {output[place]}: Keras takes the one for the other",
+                "leave `bias_axes` out, or name the last axis in it",
+                "bias_axes",
+            )

@@ -22,14 +22,19 @@ def batch_normalization(call: Call) -> LayerFacts:
 
 
 def layer_normalization(call: Call) -> LayerFacts:
-    """LayerNormalization: any shape; ``axis`` is an int or a list."""
+    """LayerNormalization: floats of any shape (integers' means are rounded); one axis or more."""
+    require_float(call)
     size = prod(static_dim(call, axis, argument="axis") for axis in _axes(call))
     trainable = size * (call.arguments["center"] + call.arguments["scale"])
     return call.facts(call.input.shape, trainable=trainable)
 
 
 def group_normalization(call: Call) -> LayerFacts:
-    """GroupNormalization: any shape; ``groups`` (-1: one per channel) divide the channels."""
+    """GroupNormalization: floats of any shape (integers' means are rounded).
+
+    ``groups`` (-1: one per channel) divide the channels.
+    """
+    require_float(call)
     size = _axis_size(call)
     groups = call.arguments["groups"]
     if groups == 0 or groups < -1:
