@@ -136,10 +136,14 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         yield SchemaMistake("L202", path, message, hint, at_key=True, missing=key)
 
 
+_WITH_SECTIONS = ("data", "models")
+"""Sections with `inputs` and `outputs` of their own."""
+
+
 def _section_with(key: str, recipe: Mapping[str, Any]) -> str | None:
     """The section that a missing one has slipped into, by its indentation."""
-    inside = (k for k, section in recipe.items() if isinstance(section, dict) and key in section)
-    return next(inside, None)
+    sections = {k: v for k, v in recipe.items() if k not in _WITH_SECTIONS and isinstance(v, dict)}
+    return next((name for name, section in sections.items() if key in section), None)
 
 
 def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:

@@ -7,7 +7,8 @@ Both get the same schema, the published one of `lstmgraph schema`. For every fil
 recipes/invalid, each expected mistake counts once, at the best level that an answer reaches:
 
 - line: the output holds the mistake's line, as it does where YAML itself is wrong,
-- key: it holds the path to the value, to the mapping that holds it, or the key itself in quotes,
+- key: it holds the path to the value, to the mapping that holds it or to a part of it, or names
+  the key in quotes,
 - file: it refuses the file, but points nowhere near,
 - nothing: it accepts the file.
 """
@@ -69,7 +70,8 @@ def their_level(code: int, output: str, line: int, found: Diagnostic) -> str:
     places = set(re.findall(r"::(\$[^: ]*): ", output))
     key = str(found.path[-1]) if found.path else ""
     named = bool(key) and re.search(rf"'{re.escape(key)}'", output) is not None
-    return KEY if near & places or named else FILE
+    below = any(place.startswith((f"{dotted}.", f"{dotted}[")) for place in places)
+    return KEY if near & places or below or named else FILE
 
 
 def our_level(found: tuple[Diagnostic, ...], line: int) -> str:

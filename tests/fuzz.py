@@ -40,10 +40,9 @@ SECONDS = 1.0
 MEMORY = 1 << 30
 
 WORDS = [
-    *(
-        b"{ } [ ] - ? , : & * | > ! % @ ` # ' &a *a $ ~ --- ... <<:*a !!python/name:os.system".split()
-    ),
+    *(b"{ } [ ] - ? , : & * | > ! % @ ` # ' &a *a $ ~ --- ... <<:*a".split()),
     *(b": ", b"- ", b"? ", b"*a, ", b"<<: [*a, *a]", b"%YAML 1.2\n", b"|\n", b">-\n", b'"'),
+    b"!!python/name:os.system ",
     *(b"\0", b"\t", b"\r", b"\r\n", b"\n", b"\n  ", b"\n    ", b"\\x00", b"\\ud800"),
     *(b"\xef\xbb\xbf", b"\xff\xfe", b"\xc2\x85", b"\xe2\x80\xa8", b"\xed\xa0\x80"),
     *(b"0x 0o17 1e999 .inf .nan -0 1_0 null yes".split()),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import cProfile
 import pstats
 import signal
+from typing import TYPE_CHECKING
 
 import fuzz
-import pytest
 
 import lstmgraph
 from benchmarks.by_recipe import chain_text
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_changed_bytes_are_refused_and_nothing_else() -> None:

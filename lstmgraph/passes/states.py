@@ -78,9 +78,8 @@ class _Wiring:
 
     @property
     def batch_size_is_wrong(self) -> bool:
-        """Whether the recipe says one that is reported already."""
-        runtime = self.document.data.get("runtime")
-        return isinstance(runtime, dict) and runtime.get("batch_size") is not None
+        """Whether something in `runtime:` is reported already, which may be meant for it."""
+        return any(found.path[:1] == ("runtime",) for found in self.document.diagnostics.found)
 
     def check_carried(self, node: Node, recurrence: Recurrence, form: Carried) -> None:
         if len(recurrence.cells) > 1:
