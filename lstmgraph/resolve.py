@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from lstmgraph.catalogue import CELLS, RECURRENT_STATES
+from lstmgraph.ordering import sortable
 from lstmgraph.recipe import (
     FromInputs,
     FromLayer,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
 """Words of the language that a layer or an input cannot have for a name."""
 
+FORMS = ("zeros", "input", "learned", "carried")
 
 MOST_NAMES = 30
 """Names that a hint lists: a recipe can have thousands."""
@@ -190,8 +191,8 @@ class _Resolver:
     def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
         name = reference.layer
         near = self.near(name)
-        if states_allowed and not near and "initial_state" in reference.path:
-            near = did_you_mean(name, ("zeros", "input", "learned", "carried"))
+        if not near and "initial_state" in reference.path:
+            near = did_you_mean(name, FORMS)
         message = f"there is no layer or input '{name}'{near}"
         hint = f"the names here are: {self.names_here}"
         if name == "constant" and states_allowed:
@@ -207,11 +208,9 @@ class _Resolver:
 
     def near(self, name: str) -> str:
         """What `name` is probably meant to be; many layers may read the same wrong one."""
-        if name not in self.near_names:
-            if len(self.near_names) >= MOST_GUESSES:
-                return ""
+        if name not in self.near_names and len(self.near_names) < MOST_GUESSES:
             self.near_names[name] = did_you_mean(name, sorted(self.known))
-        return self.near_names[name]
+        return self.near_names.get(name, "")
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         ports = self.ports(reference.layer)
@@ -265,16 +264,14 @@ class _Resolver:
             for name, layer in self.recipe.layers.items()
         }
         for _ in range(MOST_CIRCLES):
-            sorter = TopologicalSorter(reads)
             try:
-                sorter.prepare()
+                TopologicalSorter(reads).prepare()
             except CycleError as error:
                 self.report_cycle(error.args[1][::-1])
-                for name in error.args[1]:
-                    reads[name] = []
+                reads |= dict.fromkeys(error.args[1], [])
             else:
                 break
-        order = _sortable(reads)
+        order = sortable(reads)
         self.broken.update(set(reads) - set(order))
         for name in order:
             if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
@@ -288,8 +285,7 @@ class _Resolver:
         return reference.layer in self.recipe.layers and reference.layer not in self.recipe.inputs
 
     def report_cycle(self, cycle: list[str]) -> None:
-        members = set(cycle)
-        first = next(name for name in self.recipe.layers if name in members)
+        first = next(filter(set(cycle).__contains__, self.recipe.layers))
         start = cycle.index(first)
         ring = [*cycle[start:-1], *cycle[:start], first]
         reading = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])
@@ -300,18 +296,6 @@ class _Resolver:
             hint="a layer can read only what is computed before it; break the circle",
         )
         self.broken.update(cycle)
-
-
-def _sortable(reads: Mapping[str, list[str]]) -> list[str]:
-    """The layers that stand in no circle and on none, each after what it reads."""
-    sorter = TopologicalSorter(reads)
-    with suppress(CycleError):  # it goes on all the same, as far as it can
-        sorter.prepare()
-    order: list[str] = []
-    while ready := sorter.get_ready():
-        order += ready
-        sorter.done(*ready)
-    return order
 
 
 def references(layer: LayerDeclaration) -> Iterator[Reference]:

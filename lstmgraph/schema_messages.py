@@ -19,6 +19,7 @@ from lstmgraph.wording import (
     named,
     nearest,
     plain_text,
+    section_with,
     shown,
     type_hint,
 )
@@ -116,7 +117,7 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     for key in error.validator_value:
         if key in error.instance:
             continue
-        above = None if path else _section_with(key, error.instance)
+        above = None if path else section_with(key, error.instance)
         if above:
             message, hint = f"'{key}' stands inside '{above}'", f"indent `{key}:` as `{above}:` is"
             displaced = (above, key)
@@ -134,16 +135,6 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         elif form:
             message, hint = f"{where} does not say {form.what}", f"write one of: {form.ways}"
         yield SchemaMistake("L202", path, message, hint, at_key=True, missing=key)
-
-
-_WITH_SECTIONS = ("data", "models")
-"""Sections with `inputs` and `outputs` of their own."""
-
-
-def _section_with(key: str, recipe: Mapping[str, Any]) -> str | None:
-    """The section that a missing one has slipped into, by its indentation."""
-    sections = {k: v for k, v in recipe.items() if k not in _WITH_SECTIONS and isinstance(v, dict)}
-    return next((name for name, section in sections.items() if key in section), None)
 
 
 def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:

@@ -203,3 +203,13 @@ def plain_text(value: Any) -> str:
 def listed(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+_WITH_SECTIONS = ("data", "models")
+"""Sections with `inputs` and `outputs` of their own."""
+
+
+def section_with(key: str, recipe: Mapping[str, Any]) -> str | None:
+    """The section that a missing one has slipped into, by its indentation."""
+    sections = {k: v for k, v in recipe.items() if k not in _WITH_SECTIONS and isinstance(v, dict)}
+    return next((name for name, section in sections.items() if key in section), None)

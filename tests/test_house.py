@@ -56,6 +56,7 @@ ROOMS = (
     ("layer_facts",),
     ("resolve",),
     ("read_recipe", "read_data", "defaults"),
+    ("ordering",),
     ("overrides", "schema"),
     ("space",),
     ("document",),
