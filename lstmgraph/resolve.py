@@ -268,7 +268,7 @@ class _Resolver:
                 TopologicalSorter(reads).prepare()
             except CycleError as error:
                 self.report_cycle(error.args[1][::-1])
-                reads |= dict.fromkeys(error.args[1], [])
+                reads |= {name: [] for name in error.args[1]}
             else:
                 break
         order = sortable(reads)
