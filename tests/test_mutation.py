@@ -6,7 +6,7 @@
 from mutation import ACCEPTED, CRASHED, build_failure, share, table, verdict
 from mutations import Edit, edits, source, sources
 
-COUNT = 900
+COUNT = 600
 
 
 def test_edited_recipes_are_reported_where_they_were_edited() -> None:
