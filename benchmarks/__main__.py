@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PARTS = {
     "startup": "benchmarks.startup",
+    "validate": "benchmarks.validate",
     "fit": "benchmarks.fit",
     "memory": "benchmarks.memory",
     "search": "benchmarks.search",

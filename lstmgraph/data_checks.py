@@ -28,7 +28,7 @@ ABOUT_COLUMNS = ("series", "time", "window", "targets", "sample_weight")
 def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
     """Report what of `data:` does not fit the recipe, or contradicts itself."""
     data = recipe.data
-    if data is None:
+    if data is None or not recipe.inputs:  # without inputs nothing fits: that is reported already
         return
     if not data.is_table:
         _check_nothing_about_columns(document)

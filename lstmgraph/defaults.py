@@ -42,6 +42,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         data: a recipe's plain data, checked against the schema.
         at_fault: the paths that the check found wrong.
     """
+    at_fault = frozenset(fault[:end] for fault in at_fault for end in (1, 2))
     runtime = _filled_section(data, "runtime", at_fault)
     dtype = full_dtype(runtime["dtype_policy"])
     heads = _layers_behind_outputs(data, at_fault)
@@ -66,11 +67,11 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
             name: model if "derive" in model else {"initial_state": {}, **model}
             for name, model in _sound_entries(data, "models", at_fault).items()
         }
-    if "training" in data and not _has_fault(("training",), at_fault):
+    if "training" in data and ("training",) not in at_fault:
         completed["training"] = _training(data["training"], completed)
-    if "search" in data and not _has_fault(("search",), at_fault):
+    if "search" in data and ("search",) not in at_fault:
         completed["search"] = complete_search(data["search"])
-    if "data" in data and not _has_fault(("data",), at_fault):
+    if "data" in data and ("data",) not in at_fault:
         carried = any(map(_carries, layers.values()))
         completed["data"] = complete_data(data["data"], carried=carried)
     return completed
@@ -80,11 +81,7 @@ def _sound_entries(data: Data, section: str, at_fault: frozenset[Path]) -> Data:
     entries = data.get(section)
     if not isinstance(entries, dict):
         return {}
-    return {k: v for k, v in entries.items() if not _has_fault((section, k), at_fault)}
-
-
-def _has_fault(path: Path, at_fault: frozenset[Path]) -> bool:
-    return any(fault[: len(path)] == path for fault in at_fault)
+    return {k: v for k, v in entries.items() if (section, k) not in at_fault}
 
 
 def _filled_section(data: Data, section: str, at_fault: frozenset[Path]) -> Data:
@@ -120,13 +117,17 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled |= argument_defaults(kind)
     cells = {"cells": filled["cells"]} if "cells" in filled else {}
     filled = _overlaid(filled, layer) | cells
-    _fix_data_format(filled)
-    inner = filled.get("layer")
+    return _with_inner(filled)
+
+
+def _with_inner(layer: Data) -> Data:
+    """`layer` with the defaults of the one inside it, which may have one inside itself."""
+    _fix_data_format(layer)
+    inner = layer.get("layer")
     if isinstance(inner, dict):
         defaults = {"type": inner["type"], **argument_defaults(layer_class(inner["type"]))}
-        filled["layer"] = _overlaid(defaults, inner)
-        _fix_data_format(filled["layer"])
-    return filled
+        layer["layer"] = _with_inner(_overlaid(defaults, inner))
+    return layer
 
 
 def _needs_float32(layer: Data, kind: str) -> bool:

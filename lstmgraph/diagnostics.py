@@ -104,7 +104,7 @@ class Diagnostics:
     def add(self, diagnostic: Diagnostic) -> None:
         """Note one mistake or warning; what an alias repeats is told once."""
         noted = self.warnings if diagnostic.severity == WARNING else self.found
-        noted.append(diagnostic)
+        noted.append(_shortened(diagnostic))
 
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All errors in the order of the text."""
@@ -145,6 +145,20 @@ def _ordered(noted: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     for each in noted:
         different.setdefault((each.code, each.message, each.place), each)
     return tuple(sorted(different.values(), key=position))
+
+
+MOST_CHARACTERS = 2000
+"""Of a message or a hint: a recipe can have a name of a million."""
+
+
+def _shortened(diagnostic: Diagnostic) -> Diagnostic:
+    texts = (diagnostic.message, diagnostic.hint or "")
+    if max(map(len, texts)) <= MOST_CHARACTERS:
+        return diagnostic
+    message, hint = (
+        text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..." for text in texts
+    )
+    return replace(diagnostic, message=message, hint=hint or None)
 
 
 def position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:

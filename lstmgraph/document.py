@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.diagnostics import WARNING, Diagnostic, Diagnostics, Note, Path, Place, Span
 from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
 from lstmgraph.origins import Origins
+from lstmgraph.recipe_bytes import (
+    NotUtf8Error,
+    decoded,
+    read_regular_file,
+    require_regular_file,
+)
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -36,6 +42,7 @@ REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text after which reading went on with something else."""
 
 _START = Span(1, 1, 1, 1)
+_TOO_LARGE = "a recipe holds layers and settings; data stays in files of its own"
 
 
 @dataclass
@@ -116,8 +123,7 @@ def read_document(path: FilePath, parse: Callable[[str, str], Document] | None =
     if path.suffix == MODEL_SUFFIX:
         return _read_model_file(path)
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_regular_file(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         hint = "name a recipe file, such as recipes/store-forecaster.yaml"
@@ -130,37 +136,36 @@ def decode_document(
 ) -> Document:
     """Read the bytes of a recipe file, called `name` in messages; see ``read_document``."""
     if len(raw) > MAX_BYTES:
-        return _unreadable(name, "L103", f"the recipe is larger than {MAX_BYTES:,} bytes")
+        message = f"the recipe is larger than {MAX_BYTES:,} bytes"
+        return _unreadable(name, "L103", message, hint=_TOO_LARGE)
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        return _unreadable(
-            name,
-            "L102",
-            f"byte {error.start} is not UTF-8 text",
-            line=line,
-            hint="save the file as UTF-8",
-        )
+        text = decoded(raw)
+    except NotUtf8Error as error:
+        where = (error.line, error.column)
+        return _unreadable(name, "L102", str(error), where=where, hint="save the file as UTF-8")
     return (parse or parse_document)(text, name)
 
 
 def _read_model_file(path: FilePath) -> Document:
     name = str(path)
     try:
+        require_regular_file(path)
         return parse_document(embedded_recipe(path), name)
-    except OSError as error:
-        return _unreadable(name, "L101", f"cannot read the file: {error.strerror or error}")
     except NoRecipeError as error:
         hint = "name the recipe itself, or a file that `lstmgraph build` wrote"
         return _unreadable(name, "L115", f"no recipe in the model file: {error}", hint=hint)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        hint = "name a file that `lstmgraph build` wrote"
+        return _unreadable(name, "L101", f"cannot read the file: {reason}", hint=hint)
 
 
 def parse_document(text: str, source: str = "<text>") -> Document:
     """Parse recipe text. What is wrong with it is in the document's diagnostics."""
     document = Document(source=source, sources={source: text})
     if len(text) > MAX_BYTES:
-        document.report("L103", (), f"the recipe is larger than {MAX_BYTES:,} characters")
+        message = f"the recipe is larger than {MAX_BYTES:,} characters"
+        document.report("L103", (), message, hint=_TOO_LARGE)
         return document
     try:
         root = compose(text)
@@ -187,8 +192,9 @@ class _Builder:
     def build(self, root: YamlNode) -> None:
         self.document.data = self.value(root, ())
 
-    def value(self, node: YamlNode, path: Path) -> Any:
-        self.count += 1
+    def spend(self, count: int, node: YamlNode) -> None:
+        """Count `count` values more, those included that are looked at and left out."""
+        self.count += count
         if self.count > MAX_NODES:
             raise YamlMistake(
                 "L109",
@@ -196,6 +202,9 @@ class _Builder:
                 node.span,
                 "write fewer values, or use fewer aliases",
             )
+
+    def value(self, node: YamlNode, path: Path) -> Any:
+        self.spend(1, node)
         if len(path) > MAX_DEPTH:  # reached through aliases, each of which is shallow
             message = f"values are nested more than {MAX_DEPTH} deep"
             raise YamlMistake("L108", message, node.span, "write fewer levels")
@@ -219,6 +228,7 @@ class _Builder:
         for key, item in self._entries(node, path):
             name = key.text
             if name in data:
+                self.spend(1, key)
                 first = self.document.keys[(*path, name)].span
                 mistake = YamlMistake(
                     "L105",
@@ -236,6 +246,7 @@ class _Builder:
     def _entries(self, node: MappingNode, path: Path) -> list[tuple[ScalarNode, YamlNode]]:
         """The mapping's own entries, then what its merge keys add and it does not say itself."""
         for key, merged in _merged_nodes(node):
+            self.spend(1, merged)
             if not isinstance(merged, MappingNode):
                 hint = "write `<<: *anchor`, where the anchor is on a mapping"
                 notes = (("this is no mapping", merged.span),)
@@ -256,6 +267,7 @@ class _Builder:
         for _, merged in _merged_nodes(node):
             if isinstance(merged, MappingNode):
                 inner = self._with_merged(merged, depth + 1)
+                self.spend(len(inner), merged)
                 added = [entry for entry in inner if entry[0].text not in names]
                 entries += added
                 names |= {entry[0].text for entry in added}
@@ -286,9 +298,9 @@ def as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:
 
 
 def _unreadable(
-    name: str, code: str, message: str, *, line: int = 1, hint: str | None = None
+    name: str, code: str, message: str, *, where: tuple[int, int] = (1, 1), hint: str | None = None
 ) -> Document:
     document = Document(source=name)
-    place = Place(name, Span(line, 1, line, 1))
+    place = Place(name, Span(*where, *where))
     document.diagnostics.add(Diagnostic(code, message, (), place, hint))
     return document

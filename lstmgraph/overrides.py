@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from lstmgraph.diagnostics import OPTION, Diagnostic, Path, Place, Span
 from lstmgraph.document import Document, as_diagnostic, build_value
 from lstmgraph.origins import DELETE
 from lstmgraph.wording import did_you_mean, nearest
-from lstmgraph.yaml_nodes import YamlMistake, compose
+from lstmgraph.yaml_nodes import MAX_BYTES, MAX_DEPTH, YamlMistake, compose
 
 Overrides = Mapping[str, Any] | Iterable[str]
 
@@ -30,26 +31,38 @@ def apply_overrides(document: Document, overrides: Overrides) -> None:
             whose values are YAML.
 
     Raises:
-        OverrideFormatError: a text without ``=``, or without a path before it.
+        OverrideFormatError: a text without ``=``, or without a path before it; a value that is no
+            plain data.
     """
     if isinstance(overrides, Mapping):
-        overrides = [f"{path}={_as_yaml(value)}" for path, value in overrides.items()]
-    for text in overrides:
-        path, separator, value = text.partition("=")
-        if not separator or not path.strip():
-            raise OverrideFormatError(
-                f"'{text}' is not PATH=VALUE, such as layers.encoder.units=32"
-            )
+        pairs = [(str(path), _as_yaml(path, value)) for path, value in overrides.items()]
+    else:
+        pairs = [_taken_apart(text) for text in overrides]
+    for path, value in pairs:
         if isinstance(document.data, dict):
-            _apply(document, path.strip(), value, text)
+            _apply(document, path.strip(), value, f"{path}={value}")
+
+
+def _taken_apart(text: str) -> tuple[str, str]:
+    path, separator, value = text.partition("=")
+    if not separator or not path.strip():
+        raise OverrideFormatError(f"'{text}' is not PATH=VALUE, such as layers.encoder.units=32")
+    return path, value
 
 
 _SURROGATES = re.compile(r"\\\\|\\u(d[89ab]..)\\u(d[c-f]..)")
 
 
-def _as_yaml(value: Any) -> str:
+def _as_yaml(path: str, value: Any) -> str:
     """JSON, which YAML reads alike but for surrogate pairs: there a character has one escape."""
-    return _SURROGATES.sub(_one_escape, json.dumps(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+    try:
+        written = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise OverrideFormatError(f"the value of '{path}' is no plain data: {reason}") from None
+    return _SURROGATES.sub(_one_escape, written)
 
 
 def _one_escape(match: re.Match[str]) -> str:
@@ -64,6 +77,9 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     document.sources.pop(source, None)  # their order is that in which they were put in
     document.sources[source] = text
     parts: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
+    if len(parts) > MAX_DEPTH or len(text) > MAX_BYTES:
+        _report_bounds(document, parts, Place(source, Span(1, 1, 1, len(dotted) + 1)))
+        return
     path = _through_alternatives(document.data, parts)
     problem = _missing_parent(document.data, path)
     if problem:
@@ -107,6 +123,14 @@ def _delete(document: Document, path: Path, place: Place) -> None:
     message = f"there is no `{_dotted(path)}` in the recipe that could be deleted{near}"
     hint = "the path names a key of a mapping, such as layers.encoder.dropout"
     document.diagnostics.add(Diagnostic("L121", message, path, place, hint))
+
+
+def _report_bounds(document: Document, parts: Path, place: Place) -> None:
+    code, message = "L103", f"the value is larger than {MAX_BYTES:,} characters"
+    if len(parts) > MAX_DEPTH:
+        code, message = "L108", f"the path has more than {MAX_DEPTH} parts"
+    hint = "the path names keys of the recipe, such as layers.encoder.units"
+    document.diagnostics.add(Diagnostic(code, message, parts[:MAX_DEPTH], place, hint))
 
 
 def _through_alternatives(data: Any, path: Path) -> Path:

@@ -167,10 +167,16 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
 
 def _arguments(data: Data, skipped: tuple[str, ...]) -> Data:
     arguments = {key: value for key, value in data.items() if key not in skipped}
+    return _with_inner_class(arguments)
+
+
+def _with_inner_class(arguments: Data) -> Data:
+    """Keras's class name for the layer inside a wrapper, and for the one inside that."""
     inner = arguments.get("layer")
-    if isinstance(inner, dict):
-        arguments["layer"] = {**inner, "type": layer_class(inner["type"])}
-    return arguments
+    if not isinstance(inner, dict):
+        return arguments
+    own = _with_inner_class(inner)
+    return {**arguments, "layer": {**own, "type": layer_class(own["type"])}}
 
 
 def _inputs(value: Any, path: Path) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from lstmgraph.ordering import sortable
 from lstmgraph.ports import has_primary, port_names
 from lstmgraph.recipe import (
     MaskByInput,
@@ -32,9 +34,16 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
 """Words of the language that a layer or an input cannot have for a name."""
 
+FORMS = ("zeros", "input", "learned", "carried")
 
 MOST_NAMES = 30
 """Names that a hint lists: a recipe can have thousands."""
+
+MOST_GUESSES = 100
+"""Unknown names for which a near one is looked for, among all others: that takes its time."""
+
+MOST_CIRCLES = 20
+"""Circles that are reported; each is found by going through all layers again."""
 
 
 MOST_EDGES = 8
@@ -196,8 +205,10 @@ class _Resolver:
     def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
         name = reference.layer
         near = self.near(name)
+        if not near and "initial_state" in reference.path:
+            near = did_you_mean(name, FORMS)
         message = f"there is no layer or input '{name}'{near}"
-        hint = f"the names here are: {_names(sorted(self.known))}"
+        hint = f"the names here are: {self.names_here}"
         if name == "constant" and states_allowed:
             message, hint = "`constant` needs a number", "write `{constant: 0.1}`"
         if name == "carried" and states_allowed:
@@ -206,11 +217,15 @@ class _Resolver:
         notes = self.document.origins.deletion(("layers", name), ("inputs", name))
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
 
+    @cached_property
+    def names_here(self) -> str:
+        return _names(sorted(self.known))
+
     def near(self, name: str) -> str:
         """What `name` is probably meant to be; many layers may read the same wrong one."""
-        if name not in self.near_names:
+        if name not in self.near_names and len(self.near_names) < MOST_GUESSES:
             self.near_names[name] = did_you_mean(name, sorted(self.known))
-        return self.near_names[name]
+        return self.near_names.get(name, "")
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         layer = self.recipe.layers.get(reference.layer)
@@ -254,15 +269,16 @@ class _Resolver:
             name: [r.layer for r in references(layer) if self.is_layer(r, layer)]
             for name, layer in self.recipe.layers.items()
         }
-        while True:
+        for _ in range(MOST_CIRCLES):
             try:
-                order = list(TopologicalSorter(reads).static_order())
+                TopologicalSorter(reads).prepare()
             except CycleError as error:
                 self.report_cycle(error.args[1][::-1])
-                for name in error.args[1]:
-                    reads[name] = []
-                continue
-            break
+                reads |= {name: [] for name in error.args[1]}
+            else:
+                break
+        order = sortable(reads)
+        self.broken.update(set(reads) - set(order))
         for name in order:
             if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
                 self.broken.add(name)
@@ -275,7 +291,7 @@ class _Resolver:
         return reference.layer in self.recipe.layers and reference.layer not in self.recipe.inputs
 
     def report_cycle(self, cycle: list[str]) -> None:
-        first = min(cycle, key=list(self.recipe.layers).index)
+        first = next(filter(set(cycle).__contains__, self.recipe.layers))
         start = cycle.index(first)
         ring = [*cycle[start:-1], *cycle[:start], first]
         reading = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])

@@ -20,6 +20,7 @@ from lstmgraph.wording import (
     named,
     nearest,
     plain_text,
+    section_with,
     shown,
     type_hint,
 )
@@ -52,7 +53,10 @@ def without_cascades(mistakes: Iterable[SchemaMistake]) -> list[SchemaMistake]:
 
     What two branches of the schema say of one place is one mistake.
     """
-    found = list({(m.code, m.path, m.missing): m for m in reversed(list(mistakes))}.values())[::-1]
+    mistakes = list(mistakes)
+    displaced = {m.path for m in mistakes if m.displaced}
+    mistakes = [m for m in mistakes if m.displaced or m.path[:2] not in displaced]
+    found = list({(m.code, m.path, m.missing): m for m in reversed(mistakes)}.values())[::-1]
     meant = {(m.path[:-1], m.missing) for m in found if m.code == "L203"}
     return [m for m in found if m.code != "L202" or (m.path, m.missing) not in meant]
 
@@ -92,6 +96,12 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     for key in error.validator_value:
         if key in error.instance:
             continue
+        above = None if path else section_with(key, error.instance)
+        if above:
+            message, hint = f"'{key}' stands inside '{above}'", f"indent `{key}:` as `{above}:` is"
+            displaced = (above, key)
+            yield SchemaMistake("L203", displaced, message, hint, at_key=True, displaced=True)
+            continue
         if key == "type" and (written := get_close_matches(key, error.instance, n=1)):
             # Without a type, nothing says which other keys are unknown.
             message = f"'{written[0]}' is not a key of '{path[-1]}'; did you mean 'type'?"
@@ -121,7 +131,11 @@ def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     value = error.instance
     if path and path[-1] == "type" and path[0] == "layers":
-        yield _unknown_layer_type(value, path)
+        yield (_unknown_cell if "cells" in path else _unknown_layer_type)(value, path)
+        return
+    refused = read_schema(KERAS_SCHEMA)["x-refused-activations"]
+    if path and str(path[-1]).endswith("activation") and value in list(refused):
+        yield SchemaMistake("L205", path, f"{named(path)} cannot be '{value}'", refused[value])
         return
     choices = _choices(error)
     words = [choice for choice in choices if isinstance(choice, str)]
@@ -163,6 +177,14 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
     return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
 
 
+def _unknown_cell(value: Any, path: Path) -> SchemaMistake:
+    cells = ("lstm_cell", "gru_cell", "simple_rnn_cell")
+    message = f"{shown(value)} is not a cell"
+    near = did_you_mean(f"{value}_cell", cells) or did_you_mean(str(value), cells)
+    hint = f"write one of: {', '.join(cells)}; a stack of layers is `type: lstm` with `depth:`"
+    return SchemaMistake("L205", path, message + near, hint)
+
+
 _BOUNDS = {
     "minimum": ("at least {}", "{} or more"),
     "maximum": ("at most {}", "{} or less"),
@@ -192,7 +214,8 @@ def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if path and path[-1] == "name":
         hint = "use letters, digits, - and _, beginning with a letter"
     elif "shape" in path:
-        hint = DYNAMIC_DIMENSION
+        number = error.instance.strip().isdecimal()
+        hint = f"write {error.instance.strip()}, without quotes" if number else DYNAMIC_DIMENSION
     elif "\\." in error.validator_value:
         hint = "write a layer's or input's name, or one of its ports, such as `encoder.sequence`"
     yield SchemaMistake("L207", path, message, hint)

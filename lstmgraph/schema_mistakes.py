@@ -36,6 +36,8 @@ class SchemaMistake:
     message: str
     hint: str | None = None
     at_key: bool = False
+    displaced: bool = False
+    """Whether a whole section stands here that belongs elsewhere: what it holds is not wrong."""
     missing: str | None = None
     """The key that is not there, or that another stands for."""
     notes: tuple[tuple[Path, str], ...] = ()

@@ -30,6 +30,7 @@ KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
     "proj_size": "Keras has no projections inside an LSTM; put a dense layer after it",
     "inputs": "write `input:`",
     "cells": "write `type: rnn`, which has cells",
+    "batch_first": "the batch comes first; of an input whose time does, write `time_major: true`",
 }
 """Keras arguments that a recipe says in its own words, and how."""
 
@@ -57,6 +58,8 @@ _USUAL_WORDS: Mapping[str, str] = {
     "boolean": "bool",
     "lr": "learning_rate",
     "hidden_size": "units",
+    "linear": "dense",
+    "cross_entropy": "sparse_categorical_crossentropy",
     "num_layers": "depth",
 }
 """Words of other tools, and the recipe's."""
@@ -217,3 +220,13 @@ def counted(number: int, one: str, several: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+_WITH_SECTIONS = ("data", "models")
+"""Sections with `inputs` and `outputs` of their own."""
+
+
+def section_with(key: str, recipe: Mapping[str, Any]) -> str | None:
+    """The section that a missing one has slipped into, by its indentation."""
+    sections = {k: v for k, v in recipe.items() if k not in _WITH_SECTIONS and isinstance(v, dict)}
+    return next((name for name, section in sections.items() if key in section), None)

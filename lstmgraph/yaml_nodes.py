@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +183,10 @@ _BEGINNINGS = {
 """What libyaml was at when it found no way on, and what stands there."""
 
 
+_NEARBY = "look for an indentation, a quote or a bracket here or just above that is not right"
+
 _MENDS = (
+    ("found incompatible YAML", "remove the line that begins with %YAML"),
     (
         "mapping values are not allowed",
         "a value that holds a colon needs quotes, or the line above is indented wrongly",
@@ -199,7 +203,7 @@ _MENDS = (
     ("unknown escape character", "write the backslash twice, or use single quotes"),
     ("expected ':'", "write a colon and a space after the key"),
     ("unknown directive name", "put quotes around text that begins with %"),
-    ("expected <document start>", "keep one recipe in a file, without `%` at the start of a line"),
+    ("expected <document start>", "keep one recipe in a file, and nothing after `...`"),
 )
 """Words of libyaml and PyYAML, and the mend."""
 
@@ -219,8 +223,8 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     problem = error.problem or str(error)
     notes = _begins(error, (line, column))
     message = f"{problem} ({error.context})" if error.context and not notes else problem
-    hint = next((mend for words, mend in _MENDS if words in problem), None)
-    if line <= len(lines) and "\t" in lines[line - 1]:
+    hint = next((mend for words, mend in _MENDS if words in problem), _NEARBY)
+    if line <= len(lines) and _has_tab_before(lines[line - 1]):
         hint = "indent with spaces: YAML does not allow tabs"
     elif "expected ',' or" in problem and line <= len(lines) and "${" in lines[line - 1]:
         hint = 'between braces or brackets a variable needs quotes: `["${vars.NAME}", 3]`'
@@ -248,5 +252,10 @@ def _bad_character(text: str, position: int, code: int) -> YamlMistake:
     before = source_lines(text[:position])
     line, column = len(before), len(before[-1]) + 1
     message = f"not YAML: the character #x{code:04x} is not allowed"
-    hint = "remove it, or write it as an escape in double quotes"
+    hint = f"remove it; between double quotes it is written \\u{code:04x}"
     return YamlMistake("L104", message, Span(line, column, line, column + 1), hint)
+
+
+def _has_tab_before(line: str) -> bool:
+    """Whether a tab stands where the line is indented, or between a dash or colon and its value."""
+    return re.match(r"[ \-]*\t|[^#'\"]*[:\-?] *\t", line) is not None

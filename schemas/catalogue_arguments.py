@@ -5,10 +5,14 @@ A class or an argument that is new in Keras has no entry here yet: `generate.py`
 
 from typing import Any
 
-# Keras names that Keras itself cannot use as a layer's activation.
-ACTIVATIONS_LEFT_OUT = {
-    "glu": "halves the features that the layer says it gives",
-    "threshold": "has arguments without a default",
+# Keras's functions that are no activations of a recipe's layers, and what to do instead.
+REFUSED_ACTIVATIONS = {
+    "glu": "it halves the features that the layer says it gives; multiply two layers, one of them"
+    " with `activation: sigmoid`",
+    # tests/test_silent_results_bias.py shows it.
+    "sparsemax": "Keras computes it wrongly: its rows do not sum to 1; use softmax",
+    "threshold": "it needs arguments, which an activation has no place for; use a relu layer with"
+    " `threshold:`",
 }
 
 # Value name: the arguments that take it, as `argument` or, before that, `Class.argument`. An

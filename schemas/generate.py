@@ -253,7 +253,7 @@ def value_definitions() -> dict[str, Schema]:
     """Describe the values that arguments share."""
     plain_values = {name: {"description": d, **schema} for name, (d, schema) in VALUES.items()}
     known = {name for name, value in inspect.getmembers(keras.activations, inspect.isfunction)}
-    known -= {"get", "serialize", "deserialize", *table.ACTIVATIONS_LEFT_OUT}
+    known -= {"get", "serialize", "deserialize", *table.REFUSED_ACTIVATIONS}
     return {
         **plain_values,
         "activation": {"description": "A Keras activation, by name.", "enum": sorted(known)},
@@ -293,6 +293,7 @@ def catalogue() -> Schema:
         "x-keras-version": ".".join(keras.__version__.split(".")[:2]),
         "x-recurrent-layers": list(table.RECURRENT),
         "x-refused-layers": dict(sorted(table.REFUSED_LAYERS.items())),
+        "x-refused-activations": dict(sorted(table.REFUSED_ACTIVATIONS.items())),
         "x-layer-names": by_spelling(layer_names),
         "x-names": {kind: by_spelling(spellings) for kind, spellings in objects.items()},
         "$defs": with_nulls(found),

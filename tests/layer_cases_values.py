@@ -9,7 +9,7 @@ NORMALIZATION = [
     case("BatchNormalization", i(8)),
     case("LayerNormalization", f("time", 8)),
     case("LayerNormalization", f(5, 8), axis=[1, 2], policy="mixed_float16"),
-    case("LayerNormalization", i(8), center=False),
+    case("LayerNormalization", f(8), center=False),
     case("GroupNormalization", f("time", 8), groups=4),
     case("GroupNormalization", f(8, "time"), groups=-1, axis=1, scale=False),
     case("GroupNormalization", f(5, 6, 8), groups=2, policy="mixed_float16"),

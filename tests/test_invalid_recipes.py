@@ -5,12 +5,11 @@ The files under recipes/invalid say in their first lines what must be reported:
 and in their last lines which notes point at other places: ``# note: LINE:COLUMN MESSAGE``.
 """
 
-import random
 import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,10 +25,7 @@ from lstmgraph.yaml_nodes import MAX_BYTES
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "lstmgraph"
 INVALID = sorted((TESTS / "recipes" / "invalid").rglob("*.yaml"))
-SHIPPED = sorted((TESTS.parent / "recipes").glob("*.yaml"))
-EXPECTATION = re.compile(
-    r"^# expect: (?P<code>[LW]\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M
-)
+EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M)
 NOTE = re.compile(r"^# note: (?P<place>\d+:\d+) (?P<message>.+)$", re.M)
 FOUND_WHEN_BUILDING = {
     *("L761", "L762", "L763", "L764", "L765", "L766"),
@@ -102,8 +98,8 @@ def test_files_hold_as_many_mistakes_as_their_folder_says() -> None:
     counts = {path: len(expectations(path)) for path in INVALID}
     single = [path for path in INVALID if path.parent.name == "single"]
     several = [path for path in INVALID if path.parent.name == "several"]
-    assert len(single) >= 70
-    assert len(several) >= 8
+    assert len(single) >= 350
+    assert len(several) >= 24
     assert [path.name for path in single if counts[path] != 1] == []
     assert [path.name for path in several if counts[path] < 3] == []
 
@@ -209,7 +205,7 @@ AT_RUN_TIME: dict[str, tuple[str, str, str, Callable[[Path], tuple[Diagnostic, .
     "no such file": ("L101", "1:1", "No such file", _missing),
     "a folder": ("L101", "1:1", "Is a directory", _folder),
     "a null byte in the path": ("L101", "1:1", "null", _null_in_path),
-    "not UTF-8": ("L102", "2:1", "save the file as UTF-8", _latin_1),
+    "not UTF-8": ("L102", "2:9", "save the file as UTF-8", _latin_1),
     "a large file": ("L103", "1:1", "4,194,304 bytes", _too_large_file),
     "a large text": ("L103", "1:1", "4,194,304 characters", _too_large_text),
     "a model without a recipe": ("L115", "1:1", "without a recipe in it", _model_without_recipe),
@@ -320,80 +316,6 @@ def test_the_hint_mends(name: str) -> None:
     old, new = MENDS[name]
     assert old in recipe
     assert mistakes(recipe.replace(old, new, 1)) == ()
-
-
-# Mutations: whatever a key or a value is turned into, the answer is a report, at the place.
-
-JUNK = ("-1", "nonsense", "true", "null", "[]", "{}", "3.5", "0", "1e999", "'64'", "a.b.c", "[[1]]")
-MUTATIONS = 300
-
-
-@dataclass(frozen=True)
-class Mutation:
-    text: str
-    line: int
-    says: str
-    in_place: bool
-    """Whether the mistake, if it is one, is at the edited line and nowhere else."""
-
-
-def mutations(count: int) -> Iterator[Mutation]:
-    chance = random.Random(20)
-    texts = [path.read_text("utf-8") for path in SHIPPED]
-    documents = [parse_document(text) for text in texts]
-    for number in range(count):
-        text, document = texts[number % len(texts)], documents[number % len(texts)]
-        if chance.random() < 0.4:
-            path = chance.choice(list(document.keys))
-            span = document.keys[path].span
-            new = chance.choice([f"{path[-1]}x", str(path[-1])[1:] or "x", "nonsense", ""])
-            # Other lines read a layer by its name: they are what is wrong once it is renamed.
-            in_place = len(path) != 2 or path[0] not in ("inputs", "layers")
-        else:
-            scalars = [path for path in document.values if path not in document.keys]
-            scalars += [path for path in document.keys if _is_scalar(document.data, path)]
-            path = chance.choice(scalars)
-            span = document.values[path].span
-            new = chance.choice(JUNK)
-            in_place = "shape" not in path
-        if span.line != span.end_line:
-            continue
-        lines = text.splitlines(keepends=True)
-        line = lines[span.line - 1]
-        lines[span.line - 1] = line[: span.column - 1] + new + line[span.end_column - 1 :]
-        yield Mutation("".join(lines), span.line, f"{path}: {new}", in_place)
-
-
-def _is_scalar(data: object, path: tuple[str | int, ...]) -> bool:
-    for part in path:
-        data = data[part]  # type: ignore[index]
-    return not isinstance(data, dict | list)
-
-
-def dropped_lines() -> Iterator[str]:
-    for path in SHIPPED:
-        lines = path.read_text("utf-8").splitlines(keepends=True)
-        for index in range(len(lines)):
-            yield "".join(lines[:index] + lines[index + 1 :])
-
-
-def test_mutated_recipes_are_reported_where_they_were_edited() -> None:
-    missed, reported = [], 0
-    for mutation in mutations(MUTATIONS):
-        found = mistakes(mutation.text)  # anything but a RecipeError fails the test
-        if not found or not mutation.in_place:
-            continue
-        reported += 1
-        if found[0].place.span.line != mutation.line:
-            missed.append(f"{mutation.says} on line {mutation.line}: {found[0]}")
-    share = 1 - len(missed) / reported
-    assert reported > MUTATIONS / 2
-    assert share >= 0.9, f"{share:.1%} first at the edited line; not:\n" + "\n".join(missed)
-
-
-def test_recipes_without_one_of_their_lines_are_reported() -> None:
-    for text in dropped_lines():
-        mistakes(text)
 
 
 def test_a_hint_names_some_of_very_many() -> None:

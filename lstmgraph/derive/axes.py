@@ -88,9 +88,12 @@ class _Finder:
             self.parents[root] = self.root(roots[0])
 
     def root(self, port: Port) -> Port:
-        while self.parents[port] != port:
-            port = self.parents[port]
-        return port
+        root = port
+        while self.parents[root] != root:
+            root = self.parents[root]
+        while self.parents[port] != root:  # the next time the way is short
+            self.parents[port], port = root, self.parents[port]
+        return root
 
     def axes(self) -> dict[Port, str]:
         return {port: str(self.root(port)) for port in self.parents}

@@ -166,14 +166,9 @@ class _Parts:
             for node in step.nodes
         )
         start = self.start(f"{name}_start")
-        lengths = tuple(
-            tensor.name
-            for tensor in step.inputs.values()
-            if any(
-                node.mask and node.mask.kind == "lengths" and node.mask.port == Port(tensor.name)
-                for node in step.nodes
-            )
-        )
+        masks = [node.mask for node in step.nodes if node.mask and node.mask.kind == "lengths"]
+        by_lengths = {mask.port for mask in masks}
+        lengths = tuple(name for name in step.inputs if Port(name) in by_lengths)
         return StepPlan(
             step=step,
             chunk=None if unrolled else self.later(f"{name}_chunk", STEPS),

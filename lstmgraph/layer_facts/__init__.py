@@ -161,7 +161,34 @@ def layer_facts(
     _refuse_glu(layer, arguments)
     if not inputs:
         raise LayerMistake(f"{layer} needs an input, got none", hint="name the layer's input")
-    return RULES[layer](Call(layer, arguments, tuple(inputs), compute_dtype, layer_facts))
+    facts = RULES[layer](Call(layer, arguments, tuple(inputs), compute_dtype, layer_facts))
+    _refuse_sizes_beyond_bounds(layer, facts)
+    return facts
+
+
+LARGEST_AXIS = 2**31 - 1
+MOST_PARAMETERS = 2**40
+LONGEST_NAME = 500
+"""Characters of a size such as ``2*(time+1)``, which doubles where a layer joins another twice."""
+
+
+def _refuse_sizes_beyond_bounds(layer: str, facts: LayerFacts) -> None:
+    sizes = facts.output.shape
+    if any(isinstance(size, int) and size > LARGEST_AXIS for size in sizes):
+        raise LayerMistake(
+            f"{layer}'s output would have an axis of more than {LARGEST_AXIS:,}",
+            hint="make the input, or what the layer makes of it, smaller",
+        )
+    if any(isinstance(size, str) and len(size) > LONGEST_NAME for size in sizes):
+        raise LayerMistake(
+            f"{layer}'s output has a size that depends on the data in too many ways",
+            hint="give the input's named dimensions a fixed size, or join fewer sequences",
+        )
+    if facts.trainable + facts.non_trainable > MOST_PARAMETERS:
+        raise LayerMistake(
+            f"{layer} would hold more than {MOST_PARAMETERS:,} parameters",
+            hint="choose smaller sizes: no machine has that much memory",
+        )
 
 
 def _refuse_glu(layer: str, arguments: Mapping[str, Any]) -> None:

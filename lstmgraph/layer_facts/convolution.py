@@ -1,5 +1,7 @@
 """Convolutions, and convolutional LSTMs."""
 
+from collections.abc import Sequence
+
 from lstmgraph.layer_facts.core import (
     Call,
     LayerFacts,
@@ -33,6 +35,7 @@ def conv(call: Call) -> LayerFacts:
     sizes = _window_places(call, image)
     kernel = (*_kernel_size(call), channels // groups, filters)
     weights = adapted(call, kernel, bias(call, filters))
+    _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), weights=weights)
 
 
@@ -45,6 +48,7 @@ def conv_transpose(call: Call) -> LayerFacts:
     kernel = _kernel_size(call)
     sizes = [_transposed(call, axis, dim) for axis, dim in enumerate(image.sizes)]
     weights = [Weight((*kernel, filters, channels)), *bias(call, filters)]
+    _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), weights=weights)
 
 
@@ -56,6 +60,7 @@ def depthwise_conv(call: Call) -> LayerFacts:
     outputs = channels * multiplier
     sizes = _window_places(call, image)
     kernel = (*_kernel_size(call), channels, multiplier)
+    _refuse_bias_on_another_axis(call, image, sizes, outputs)
     return call.facts(image.shape(sizes, outputs), weights=[Weight(kernel), *bias(call, outputs)])
 
 
@@ -72,6 +77,7 @@ def separable_conv(call: Call) -> LayerFacts:
         Weight((*ones, channels * multiplier, filters)),
         *bias(call, filters),
     ]
+    _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), weights=weights)
 
 
@@ -139,6 +145,24 @@ def _image(call: Call) -> tuple[Spatial, int]:
 
 def _kernel_size(call: Call) -> tuple[int, ...]:
     return per_dimension(call, "kernel_size", _dimensions(call))
+
+
+def _refuse_bias_on_another_axis(
+    call: Call, image: Spatial, sizes: Sequence[Dim], outputs: int
+) -> None:
+    """Keras 3.15 adds a bias of (1, 4, 1, 1) along the last axis, where that is 4 long too."""
+    last = sizes[-1]
+    if not image.channels_first or not call.arguments["use_bias"] or outputs == 1:
+        return
+    if last != outputs and isinstance(last, int):
+        return
+    when = "" if isinstance(last, int) else f" wherever `{last}` is {outputs}"
+    raise LayerMistake(
+        f"{call.layer} with channels first would add the bias of its {outputs} output channels "
+        f"along the last axis{when}: Keras takes the one for the other",
+        argument="data_format",
+        hint="write `use_bias: false`, or channels last with a permute layer before it",
+    )
 
 
 def _refuse_strided_dilation(call: Call) -> None:

@@ -83,6 +83,7 @@ def einsum_dense(call: Call) -> LayerFacts:
     letters = _sizes(call, equation, output)
     kernel = tuple(_kernel(call, equation, letters))
     own_bias = _bias(call, equation, letters)
+    _refuse_bias_on_another_axis(call, equation, output)
     weights = adapted(call, kernel, [] if own_bias is None else [Weight(own_bias)])
     return call.facts(output, weights=weights)
 
@@ -237,3 +238,25 @@ def _bias(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> Shape | Non
     ]
     elided = call.input.rank - len(equation.input) if equation.elided != "left" else 0
     return (*shape, *[1] * elided)
+
+
+def _refuse_bias_on_another_axis(call: Call, equation: _Equation, output: list[Dim]) -> None:
+    """Keras 3.15 adds a bias of one axis along the last one, or the second, of the same size."""
+    offset = len(output) - len(equation.output) if equation.elided == "left" else 0
+    places = {letter: offset + at for at, letter in enumerate(equation.output)}
+    letters = [each for each in call.arguments["bias_axes"] or () if output[places[each]] != 1]
+    if len(letters) != 1:
+        return
+    own = places[letters[0]]
+    size, last = output[own], len(output) - 1
+    for place in (last, 1):
+        if place == own:
+            return
+        if output[place] == size or isinstance(output[place], str):
+            _wrong(
+                call,
+                f"bias along `{letters[0]}`, of {size}, would be added along axis {place} of its "
+                f"output, which is {output[place]}: Keras takes the one for the other",
+                "leave `bias_axes` out, or name the last axis in it",
+                "bias_axes",
+            )

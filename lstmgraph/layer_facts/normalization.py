@@ -22,13 +22,18 @@ def batch_normalization(call: Call) -> LayerFacts:
 
 
 def layer_normalization(call: Call) -> LayerFacts:
-    """LayerNormalization: any shape; ``axis`` is an int or a list."""
+    """LayerNormalization: floats of any shape (integers' means are rounded); one axis or more."""
+    require_float(call)
     sizes = [static_dim(call, axis, argument="axis") for axis in _axes(call)]
     return call.facts(call.input.shape, weights=_gamma_beta(call, *sizes))
 
 
 def group_normalization(call: Call) -> LayerFacts:
-    """GroupNormalization: any shape; ``groups`` (-1: one per channel) divide the channels."""
+    """GroupNormalization: floats of any shape (integers' means are rounded).
+
+    ``groups`` (-1: one per channel) divide the channels.
+    """
+    require_float(call)
     size = _axis_size(call)
     groups = call.arguments["groups"]
     if groups == 0 or groups < -1:

@@ -27,10 +27,15 @@ def check_carried(
         message = f"'{node.layer}' reads backwards too, from the end: that state cannot be carried"
         hint = "carry one direction, or begin both at `zeros`"
         remarks = (of_directions(node),)
-    elif graph.batch_size is None:
+    elif graph.batch_size is None and not _is_reported(document):
         code = "L614"
         message = "a carried state is kept for a fixed number of rows"
         hint = "write `batch_size:` under `runtime:`; for any number, `initial_state: input`"
     if message:
         notes = tuple(document.note(*remark) for remark in remarks)
         document.report(code, form.path, message, hint=hint, notes=notes)
+
+
+def _is_reported(document: Document) -> bool:
+    """Whether something in `runtime:` is wrong, which may be meant for `batch_size`."""
+    return any(found.path[:1] == ("runtime",) for found in document.diagnostics.found)

@@ -80,7 +80,8 @@ def _check_sum(graph: Graph, node: Node, specs: Specs, document: Document) -> No
     """
     known = [specs[port] for port in node.inputs if port in specs]
     rank = max(spec.rank for spec in known) if known else 0
-    shapes = [(1,) * (rank - spec.rank) + spec.shape[1:] for spec in known]
+    # Each once: of thousands of inputs few have a shape of their own.
+    shapes = list(dict.fromkeys((1,) * (rank - spec.rank) + spec.shape[1:] for spec in known))
     for one, other in combinations(shapes, 2):
         differing = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
         if all(1 in sizes for sizes in zip(*differing, strict=True)) and differing:

@@ -30,6 +30,9 @@ ENDS_MASK = frozenset({"GlobalAveragePooling1D"})
 """Layers that use the mask and give an output without time steps."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 
+MOST_JOINED = 100
+"""Masks that may follow each other: a layer that joins another with itself doubles them."""
+
 Masks = dict["Port", "MaskSpec"]
 Specs = dict["Port", "TensorSpec"]
 
@@ -175,11 +178,22 @@ def _handed_on(
 def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
     """The masks one after the other, as Keras joins them; where there is none, all steps count."""
     parts = tuple(zip(node.inputs, incoming, strict=True))
+    if sum(_count(mask) for mask in incoming) > MOST_JOINED:
+        raise GraphMistake(
+            "L504",
+            node.path,
+            f"more than {MOST_JOINED} masks would follow each other along time",
+            "join fewer sequences, or write `mask: none` on this layer",
+        )
     *before, last = incoming
     right = last is not None and last.padding == "right" and not any(before)
     steps = node.outputs[OUTPUT].shape[:2]
     padding = "right" if right else "any"
     return MaskSpec("joined", node.inputs[0], steps, padding, parts=parts)
+
+
+def _count(mask: MaskSpec | None) -> int:
+    return sum(_count(part) for _, part in mask.parts) if mask and mask.parts else 1
 
 
 def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     Check = Callable[[Document, Collected], object]
 
 MOST = 200
-"""Recipes that are compiled for one check, of up to 500 written values; of larger ones fewer."""
+"""Recipes that are compiled for one check, of up to 100 values; of larger ones fewer."""
 
-_VALUES_IN_ALL = 500 * MOST
+_VALUES_IN_ALL = 100 * MOST
+"""They take about a second. What is not tried here is checked when a trial begins."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def chosen_variants(document: Document, space: Space) -> list[Variant]:
         for value in _extremes(dimension)
         if dimension.name not in usual or text_of(value) != text_of(dimension.default)
     ]
-    most = min(MOST, _VALUES_IN_ALL // max(len(document.values), 1) + 1)
+    size = len(document.values) + len(space.dimensions)  # one value may be that of many layers
+    most = min(MOST, _VALUES_IN_ALL // max(size, 1) + 1)
     if len(tried) > most:
         tried = [tried[index * len(tried) // most] for index in range(most)]
     return [

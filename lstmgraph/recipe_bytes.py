@@ -1,0 +1,84 @@
+"""What a path holds, as text: of regular files only, and within bounds."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class NotUtf8Error(ValueError):
+    """Bytes that are no UTF-8 text, and on which line and column they stand."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+class NotAFileError(OSError):
+    """A path that names neither a file nor a folder: reading it could wait, or go on, for ever."""
+
+
+def read_regular_file(path: Path, most: int) -> bytes:
+    """The first `most` bytes of the file at `path`.
+
+    Raises:
+        OSError: it cannot be read, or is a folder.
+        NotAFileError: it is a pipe, a device or a socket.
+        ValueError: a null byte in the path.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        _require_regular(os.fstat(file.fileno()).st_mode)
+        return file.read(most)
+
+
+def require_regular_file(path: Path) -> None:
+    """As ``read_regular_file``, for what another library opens."""
+    _require_regular(path.stat().st_mode)
+
+
+def _require_regular(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        message = "it is no regular file; write what it gives into one"
+        raise NotAFileError(errno.EINVAL, message)
+
+
+def decoded(raw: bytes) -> str:
+    """`raw` as UTF-8 text, without a byte order mark.
+
+    Raises:
+        NotUtf8Error: it is another encoding.
+    """
+    other = _other_encoding(raw)
+    if other:
+        raise NotUtf8Error(f"the file is {other} text, not UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8-sig", "replace")
+        lines = _LINE_END.split(before)
+        message = f"byte {error.start} is not UTF-8 text"
+        raise NotUtf8Error(message, len(lines), len(lines[-1]) + 1) from None
+
+
+def _other_encoding(raw: bytes) -> str | None:
+    """What Windows tools write: a recipe begins with ASCII, so every second byte is zero."""
+    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "UTF-32"
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    first = raw[:4]
+    if len(first) == 4 and first.count(0) == 2 and first[:2].count(0) == 1:
+        return "UTF-16"
+    return None

@@ -1,0 +1,228 @@
+"""Arbitrary bytes, and recipes with bytes changed, into the parser and all the checks.
+
+    python tests/fuzz.py --seconds 600
+    python tests/fuzz.py --seconds 600 --engine atheris    # with atheris, guided by coverage
+
+Anything but RecipeError is a crash; more than a second of processor time for one input is a hang;
+more than 1 GiB of memory is an error too. The input is then written to --findings, and the exit
+code is 1. Inputs that gave a new message are kept and changed further.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler import compile_document
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.document import Document, parse_document
+from lstmgraph.overrides import OverrideFormatError, apply_overrides
+from lstmgraph.recipe_bytes import NotUtf8Error, decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parent.parent
+LONGEST = 16_384
+"""Bytes of one input."""
+SECONDS = 1.0
+"""Of processor time for one input: this process's own, so that a busy machine does not count."""
+MEMORY = 1 << 30
+
+WORDS = [
+    *(b"{ } [ ] - ? , : & * | > ! % @ ` # ' &a *a $ ~ --- ... <<:*a".split()),
+    *(b": ", b"- ", b"? ", b"*a, ", b"<<: [*a, *a]", b"%YAML 1.2\n", b"|\n", b">-\n", b'"'),
+    b"!!python/name:os.system ",
+    *(b"\0", b"\t", b"\r", b"\r\n", b"\n", b"\n  ", b"\n    ", b"\\x00", b"\\ud800"),
+    *(b"\xef\xbb\xbf", b"\xff\xfe", b"\xc2\x85", b"\xe2\x80\xa8", b"\xed\xa0\x80"),
+    *(b"0x 0o17 1e999 .inf .nan -0 1_0 null yes".split()),
+    *(b"$search $choose per_layer type input layers mask units depth cells initial_state".split()),
+    *(b"zeros carried time lstm rnn dense".split()),
+    b"9" * 40,
+]
+
+
+class HangError(Exception):
+    """An input took too long."""
+
+
+@dataclass
+class Found:
+    """What a run found."""
+
+    executions: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[bytes, str]] = field(default_factory=list)
+    slowest: float = 0.0
+    kept: int = 0
+
+
+def check(raw: bytes, override: str = "") -> tuple[str, ...]:
+    """Read and check `raw` as a recipe; the codes of what is wrong with it."""
+    try:
+        document = parse_document(decoded(raw))
+    except NotUtf8Error:  # the rest of the text may be one all the same
+        document = parse_document(raw.decode("utf-8", "surrogateescape"))
+    return _checked(document, override)
+
+
+def _checked(document: Document, override: str) -> tuple[str, ...]:
+    try:
+        if override:
+            apply_overrides(document, [override])
+        compile_document(document)
+    except OverrideFormatError:
+        return ("--set",)
+    except RecipeError as error:
+        if not str(error):
+            raise RuntimeError("an error without a word") from None
+        return tuple(each.code for each in error.diagnostics)
+    return ()
+
+
+def run(seconds: float, seed: int, executions: int | None = None) -> Found:
+    """Change inputs and check them, for so long or so many times."""
+    chance, pool, found = random.Random(seed), corpus(), Found()
+    seen: set[tuple[str, ...]] = set()
+    found.kept = len(pool)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and found.executions != executions:
+        raw = changed(chance.choice(pool), pool, chance)
+        override = _override(raw, chance) if chance.random() < 0.1 else ""
+        outcome, spent = watched(raw, override)
+        found.executions += 1
+        found.slowest = max(found.slowest, spent)
+        if isinstance(outcome, str):
+            found.failures.append((raw + override.encode("utf-8", "replace"), outcome))
+            continue
+        found.codes.update(set(outcome) or {"accepted"})
+        if outcome not in seen and len(outcome) < 8:  # a new message, or new ones together
+            seen.add(outcome)
+            pool.append(raw)
+            found.kept = len(pool)
+    return found
+
+
+def watched(raw: bytes, override: str) -> tuple[tuple[str, ...] | str, float]:
+    """The codes, or what went wrong; and the seconds of processor time that it took."""
+    start = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        outcome: tuple[str, ...] | str = check(raw, override)
+    except Exception:
+        outcome = traceback.format_exc()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return outcome, time.process_time() - start
+
+
+def corpus() -> list[bytes]:
+    """Recipes right and wrong, to begin with."""
+    paths = [*ROOT.glob("recipes/*.yaml"), *ROOT.glob("tests/recipes/invalid/*/*.yaml")]
+    return [re.sub(rb"(?m)^#.*\n", b"", path.read_bytes()) for path in sorted(paths)]
+
+
+def changed(raw: bytes, pool: list[bytes], chance: random.Random) -> bytes:
+    """`raw` after one or more changes."""
+    if chance.random() < 0.02:
+        return chance.randbytes(chance.randrange(200))
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        at, end = sorted(chance.randrange(len(raw) + 1) for _ in range(2))
+        end = min(end, at + chance.choice((1, 2, 8, 64, 1024)))
+        new = _new(raw[at:end], raw, pool, chance)
+        raw = (raw[:at] + new + raw[end:])[:LONGEST]
+    return raw
+
+
+def _new(piece: bytes, raw: bytes, pool: list[bytes], chance: random.Random) -> bytes:
+    """What stands in place of `piece` of `raw`."""
+    word = chance.choice(WORDS)
+    kinds: tuple[Callable[[], bytes], ...] = (
+        lambda: b"",
+        lambda: piece * chance.choice((2, 3, 20, 200)),
+        lambda: word * chance.choice((1, 1, 1, 2, 60, 1000)),
+        lambda: piece + word,
+        lambda: bytes((chance.randrange(256),)),
+        lambda: _piece(chance.choice(pool), chance),
+        lambda: chance.choice(raw.split(b"\n")) + b"\n",
+        lambda: piece[::-1],
+    )
+    return chance.choice(kinds)()
+
+
+def _piece(raw: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(raw) + 1)
+    return raw[at : at + chance.randrange(200)]
+
+
+def _override(raw: bytes, chance: random.Random) -> str:
+    paths = ["name", "layers.voice.units", "layers.0", "training", "a.b", "outputs.y", "layers"]
+    value = _piece(raw, chance) + chance.choice(WORDS)
+    return f"{chance.choice(paths)}={value.decode('utf-8', 'surrogateescape')}"
+
+
+def _hang(*_: Any) -> None:
+    raise HangError(f"more than {SECONDS} s")
+
+
+def guided(seconds: float, folder: Path) -> None:
+    """The same with atheris, which looks for inputs that reach new lines. Ends the process."""
+    import atheris
+
+    with atheris.instrument_imports(include=["lstmgraph", "yaml"]):
+        pass
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, raw in enumerate(corpus()):
+        (folder / f"seed-{number}").write_bytes(raw)
+    options = [f"-max_total_time={int(seconds)}", "-timeout=5", f"-max_len={LONGEST}"]
+    options += [f"-rss_limit_mb={2 * MEMORY >> 20}", "-print_final_stats=1", str(folder)]
+
+    def one(raw: bytes) -> None:
+        outcome, _ = watched(raw, "")
+        if isinstance(outcome, str):
+            raise RuntimeError(outcome)
+
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], *options], one)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Run, and say what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--engine", choices=["own", "atheris"], default="own")
+    parser.add_argument("--findings", type=Path, default=Path("findings"))
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGPROF, _hang)
+    sys.path.insert(0, str(ROOT))
+    if chosen.engine == "atheris":
+        guided(chosen.seconds, chosen.findings)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    start = time.monotonic()
+    found = run(chosen.seconds, chosen.seed)
+    spent = time.monotonic() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{found.executions:,} inputs, {found.executions / spent:.0f} a second")
+    print(f"{found.kept:,} inputs kept; slowest {found.slowest:.2f} s; peak memory {peak:.0f} MiB")
+    print(", ".join(f"{code} {count:,}" for code, count in found.codes.most_common()))
+    chosen.findings.mkdir(parents=True, exist_ok=True)
+    for number, (raw, failure) in enumerate(found.failures):
+        (chosen.findings / f"input-{number}.yaml").write_bytes(raw)
+        print(f"--- {chosen.findings}/input-{number}.yaml\n{failure}")
+    return int(bool(found.failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
