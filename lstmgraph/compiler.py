@@ -19,7 +19,8 @@ from lstmgraph.lint import (
 )
 from lstmgraph.passes import run_passes
 from lstmgraph.read_recipe import read_recipe
-from lstmgraph.resolve import read_layers, resolve
+from lstmgraph.references import read_layers
+from lstmgraph.resolve import resolve
 from lstmgraph.runtime_checks import check_runtime
 from lstmgraph.schema import check_structure
 from lstmgraph.search_checks import check_search
@@ -140,7 +141,8 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
 def _graph(declaration: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
     """The graph of what outputs are computed from; all else of the recipe is checked too."""
     graph = run_passes(expand(declaration, resolution, document), document)
-    read = read_layers(resolution)
+    outputs, models = resolution.outputs.values(), resolution.models.values()
+    read = read_layers(resolution.order, outputs, models)
     if document.diagnostics or len(read) == len(resolution.order):
         return graph
     # Made anew: what reads a layer says which of its outputs the layer has.

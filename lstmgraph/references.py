@@ -1,4 +1,4 @@
-"""What a layer reads: every name of another layer or an input that stands in it."""
+"""What is read: every name of a layer or an input that stands in another part of a recipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from lstmgraph.recipe import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lstmgraph.recipe import LayerDeclaration, Reference, StateForm
+    from lstmgraph.recipe import (
+        LayerDeclaration,
+        ModelDeclaration,
+        RecipeDeclaration,
+        Reference,
+        StateForm,
+    )
 
 
 def references(layer: LayerDeclaration) -> Iterator[Reference]:
@@ -43,3 +49,33 @@ def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
             yield from form.sources
         elif isinstance(form, FromInputs):
             continue
+
+
+def unread_names(recipe: RecipeDeclaration) -> list[str]:
+    """Inputs and layers that nothing names."""
+    named = {read.layer for layer in recipe.layers.values() for read in references(layer)}
+    named |= {read.layer for read in recipe.outputs.values()}
+    for model in recipe.models.values():
+        named |= {read.layer for read in (*model.inputs, *model.outputs.values())}
+        named |= set(model.initial_state)
+    return [name for name in (*recipe.inputs, *recipe.layers) if name not in named]
+
+
+def read_layers(
+    order: Iterable[LayerDeclaration],
+    outputs: Iterable[Reference],
+    models: Iterable[ModelDeclaration],
+) -> frozenset[str]:
+    """Names of the layers that an output or a further model is computed from, masks included."""
+    layers = {layer.name: layer for layer in order}
+    waiting = [reference.layer for reference in outputs]
+    for model in models:
+        waiting += [reference.layer for reference in (*model.inputs, *model.outputs.values())]
+        waiting += model.initial_state
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in layers and name not in found:
+            found.add(name)
+            waiting += [reference.layer for reference in references(layers[name])]
+    return frozenset(found)

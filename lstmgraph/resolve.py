@@ -17,8 +17,8 @@ from lstmgraph.recipe import (
     RecurrentDeclaration,
     Reference,
 )
-from lstmgraph.references import references, state_references
-from lstmgraph.wording import did_you_mean
+from lstmgraph.references import references, state_references, unread_names
+from lstmgraph.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,29 +88,13 @@ def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
     return Resolution(order, sound, frozenset(resolver.broken), models)
 
 
-def read_layers(resolution: Resolution) -> frozenset[str]:
-    """Names of the layers that an output or a further model is computed from, masks included."""
-    layers = {layer.name: layer for layer in resolution.order}
-    waiting = [reference.layer for reference in resolution.outputs.values()]
-    for model in resolution.models.values():
-        waiting += [reference.layer for reference in (*model.inputs, *model.outputs.values())]
-        waiting += model.initial_state
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in layers and name not in found:
-            found.add(name)
-            waiting += [reference.layer for reference in references(layers[name])]
-    return frozenset(found)
-
-
 class _Resolver:
     def __init__(self, recipe: RecipeDeclaration, document: Document) -> None:
         self.recipe = recipe
         self.document = document
         self.broken = set(recipe.broken)
         self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
-        self.near_names: dict[str, str] = {}
+        self.near_names: dict[str, str | None] = {}
         # Without a section, every name of it would be unknown: that is one mistake, not many.
         sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
         self.all_known = all(isinstance(section, dict) and section for section in sections)
@@ -174,10 +158,11 @@ class _Resolver:
             return True
         if name in self.recipe.broken or not self.all_known:
             return False
-        near = did_you_mean(name, self.recipe.inputs)
-        message = f"there is no input '{name}'{near}"
+        near = nearest(name, self.recipe.inputs)
+        message = f"there is no input '{name}'" + (f"; did you mean '{near}'?" if near else "")
         hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
         notes = self.document.origins.deletion(("inputs", name))
+        notes += (self.named(near),) if near else ()
         if name in self.recipe.layers:
             message = f"'{name}' is a layer, and an input is wanted here"
             hint = f"name an input: {_names(self.recipe.inputs)}"
@@ -205,9 +190,10 @@ class _Resolver:
     def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
         name = reference.layer
         near = self.near(name)
+        suggested = f"; did you mean '{near}'?" if near else ""
         if not near and "initial_state" in reference.path:
-            near = did_you_mean(name, FORMS)
-        message = f"there is no layer or input '{name}'{near}"
+            suggested = did_you_mean(name, FORMS)
+        message = f"there is no layer or input '{name}'{suggested}"
         hint = f"the names here are: {self.names_here}"
         if name == "constant" and states_allowed:
             message, hint = "`constant` needs a number", "write `{constant: 0.1}`"
@@ -215,17 +201,34 @@ class _Resolver:
             message = "h and c are carried together"
             hint = "write `initial_state: carried`"
         notes = self.document.origins.deletion(("layers", name), ("inputs", name))
+        if meant := near or self.left_over:
+            notes += (self.named(meant),)
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
+
+    def named(self, name: str) -> Note:
+        section = "layers" if name in self.recipe.layers else "inputs"
+        told = f"'{name}' is declared here" + (", and nothing reads it" * (name in self.unread))
+        return self.document.note((section, name), told, at_key=True)
+
+    @cached_property
+    def unread(self) -> list[str]:
+        return unread_names(self.recipe)
+
+    @cached_property
+    def left_over(self) -> str | None:
+        """The one thing that nothing reads: it may be what was renamed."""
+        return self.unread[0] if len(self.unread) == 1 else None
 
     @cached_property
     def names_here(self) -> str:
         return _names(sorted(self.known))
 
-    def near(self, name: str) -> str:
+    def near(self, name: str) -> str | None:
         """What `name` is probably meant to be; many layers may read the same wrong one."""
         if name not in self.near_names and len(self.near_names) < MOST_GUESSES:
-            self.near_names[name] = did_you_mean(name, sorted(self.known))
-        return self.near_names.get(name, "")
+            near = nearest(name, self.unread) or nearest(name, sorted(self.known))
+            self.near_names[name] = near
+        return self.near_names.get(name)
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         layer = self.recipe.layers.get(reference.layer)

@@ -59,7 +59,7 @@ def check_structure(
                         for path, message in mistake.notes
                         if path in document.values
                     ),
-                    *_inheritance(document, mistake),
+                    *(_inheritance(document, mistake) or _type_elsewhere(document, mistake)),
                 ),
             )
     return frozenset(at_fault) if isinstance(document.data, dict) else None
@@ -77,6 +77,22 @@ def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]
         return ()
     message = f"the type is said here; `{mistake.path[-1]}: $delete` beside it drops the key"
     return (Note(message, place),)
+
+
+def _type_elsewhere(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:
+    """The type that an argument does not go with, where it may be what is wrong."""
+    owner = mistake.path if mistake.code == "L202" else mistake.path[:-1]
+    kind = (*owner, "type")
+    unknown = mistake.code == "L203" and (mistake.hint or "").startswith("allowed here")
+    lacking = mistake.code == "L202" and mistake.missing not in {None, "input"}
+    if not (unknown or lacking):
+        return ()
+    place = document.values.get(kind)
+    shown = document.place(mistake.path, at_key=mistake.at_key)
+    if place is None or place.span.line == shown.span.line:  # which the message shows anyway
+        return ()
+    told = "this type needs it" if lacking else "this type does not take it"
+    return (document.note(kind, told),)
 
 
 def is_current(document: Document) -> bool:

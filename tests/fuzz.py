@@ -1,7 +1,6 @@
 """Arbitrary bytes, and recipes with bytes changed, into the parser and all the checks.
 
     python tests/fuzz.py --seconds 600
-    python tests/fuzz.py --seconds 600 --engine atheris    # with atheris, guided by coverage
 
 Anything but RecipeError is a crash; more than a second of processor time for one input is a hang;
 more than 1 GiB of memory is an error too. The input is then written to --findings, and the exit
@@ -175,40 +174,15 @@ def _hang(*_: Any) -> None:
     raise HangError(f"more than {SECONDS} s")
 
 
-def guided(seconds: float, folder: Path) -> None:
-    """The same with atheris, which looks for inputs that reach new lines. Ends the process."""
-    import atheris
-
-    with atheris.instrument_imports(include=["lstmgraph", "yaml"]):
-        pass
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, raw in enumerate(corpus()):
-        (folder / f"seed-{number}").write_bytes(raw)
-    options = [f"-max_total_time={int(seconds)}", "-timeout=5", f"-max_len={LONGEST}"]
-    options += [f"-rss_limit_mb={2 * MEMORY >> 20}", "-print_final_stats=1", str(folder)]
-
-    def one(raw: bytes) -> None:
-        outcome, _ = watched(raw, "")
-        if isinstance(outcome, str):
-            raise RuntimeError(outcome)
-
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], *options], one)
-    atheris.Fuzz()
-
-
 def main() -> int:
     """Run, and say what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--engine", choices=["own", "atheris"], default="own")
     parser.add_argument("--findings", type=Path, default=Path("findings"))
     chosen = parser.parse_args()
     signal.signal(signal.SIGPROF, _hang)
     sys.path.insert(0, str(ROOT))
-    if chosen.engine == "atheris":
-        guided(chosen.seconds, chosen.findings)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     start = time.monotonic()
     found = run(chosen.seconds, chosen.seed)

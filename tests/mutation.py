@@ -59,6 +59,7 @@ def verdict(edit: Edit) -> Verdict:
 
 
 def _where(edit: Edit, first: Diagnostic) -> str:
+    """By the lines that the message shows: its own, and those of its notes."""
     span = first.place.span
     lines = set(range(span.line, span.end_line + 1))
     lines |= {note.place.span.line for note in first.notes}
@@ -67,11 +68,10 @@ def _where(edit: Edit, first: Diagnostic) -> str:
     return NEAR if lines & edit.near else ELSEWHERE
 
 
-def share(verdicts: Iterable[Verdict]) -> float:
-    """Of the edits that are reported, those whose first message is at the edit, or near it."""
-    counts = Counter(each.outcome for each in verdicts)
-    found = counts[AT_LINE] + counts[NEAR]
-    return found / max(1, found + counts[ELSEWHERE] + counts[CRASHED])
+def share(verdicts: Iterable[Verdict], *where: str) -> float:
+    """Of the edits that are reported, those whose first message is `where`: AT_LINE, NEAR."""
+    counts = Counter(each.outcome for each in verdicts if each.outcome != ACCEPTED)
+    return sum(counts[each] for each in where) / max(1, counts.total())
 
 
 def table(verdicts: Iterable[Verdict]) -> str:
@@ -111,7 +111,8 @@ def main() -> int:
     verdicts = [verdict(edit) for edit in edits(chosen.count, chosen.seed)]
     seconds = time.process_time() - start
     print(table(verdicts))
-    print(f"{share(verdicts):.1%} at the edit or near it; {seconds:.0f} s of processor time")
+    print(f"{share(verdicts, AT_LINE):.1%} at an edited line, {share(verdicts, AT_LINE, NEAR):.1%}")
+    print(f"there or near it; {seconds:.0f} s of processor time")
     shown = (CRASHED, ELSEWHERE) if chosen.misses else (CRASHED,)
     for each in verdicts:
         if each.outcome in shown:

@@ -3,7 +3,7 @@
 ``python tests/mutation.py`` runs some thousands, and builds in Keras what is accepted.
 """
 
-from mutation import ACCEPTED, CRASHED, build_failure, share, table, verdict
+from mutation import ACCEPTED, AT_LINE, CRASHED, NEAR, build_failure, share, table, verdict
 from mutations import Edit, edits, source, sources
 
 COUNT = 600
@@ -14,7 +14,8 @@ def test_edited_recipes_are_reported_where_they_were_edited() -> None:
     crashed = [each.crash for each in verdicts if each.outcome == CRASHED]
     assert crashed == []
     assert sum(each.outcome != ACCEPTED for each in verdicts) > COUNT / 2
-    assert share(verdicts) >= 0.95, table(verdicts)
+    assert share(verdicts, AT_LINE) >= 0.93, table(verdicts)  # of 5000 it is 95.8 %
+    assert share(verdicts, AT_LINE, NEAR) >= 0.98, table(verdicts)
 
 
 def test_accepted_edits_are_what_keras_builds() -> None:
