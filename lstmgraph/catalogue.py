@@ -58,12 +58,6 @@ def keras_arguments(layer: str, **own: Any) -> Mapping[str, Any]:
     return {**argument_defaults(layer), **own}
 
 
-def layer_argument_schemas(layer: str) -> Mapping[str, Any]:
-    """The JSON Schema of each argument of a Keras layer."""
-    properties = read_schema(KERAS_SCHEMA)["$defs"][layer]["properties"]
-    return {name: schema for name, schema in properties.items() if name not in NODE_KEYS}
-
-
 def layer_traits(layer: str) -> Mapping[str, Any]:
     """How a Keras layer is called and what it does with masks: the catalogue's ``x-keras``."""
     traits: Mapping[str, Any] = read_schema(KERAS_SCHEMA)["$defs"][layer]["x-keras"]

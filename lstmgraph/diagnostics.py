@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of text in a named source: a file, ``<text>`` or ``--set PATH=VALUE``."""
+    """A stretch of text in a named source: a file, ``<text>`` or ``--set PATH``."""
 
     source: str
     span: Span

@@ -204,3 +204,8 @@ def mask_text(node: Node) -> str | None:
         return ", ".join(f"{port}: {mask or 'none'}" for port, mask in named)
     made = node.mask or node.output_masks.get(OUTPUT)
     return str(made) if made else None
+
+
+def shape_text(row: LayerRow | TensorRow) -> str:
+    """``(batch, time, 8)``."""
+    return f"({', '.join(str(dim) for dim in row.shape)})"

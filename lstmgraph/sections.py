@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.pages import Section
+from lstmgraph.report import shape_text
 from lstmgraph.wording import plain_text
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.manifest import ModelRow
     from lstmgraph.memory import Memory, Needs
-    from lstmgraph.report import Explanation, LayerRow, TensorRow
+    from lstmgraph.report import Explanation, LayerRow
     from lstmgraph.tensors import TensorSpec
 
 CALLS = ("call", "type", "output", "dtype", "parameters", "mask", "initial state", "kernel")
@@ -25,13 +26,7 @@ def explanation_sections(explanation: Explanation) -> Iterator[Section]:
         explanation.recipe,
         lines=[explanation.totals_text()],
         headings=CALLS,
-        rows=[
-            *(
-                (row.name, "input", shape_text(row), row.dtype, *[""] * 4)
-                for row in explanation.inputs
-            ),
-            *(_call(row) for row in explanation.layers),
-        ],
+        rows=list(call_rows(explanation)),
         numbers=frozenset({"parameters"}),
     )
     outputs = [
@@ -51,17 +46,14 @@ def explanation_sections(explanation: Explanation) -> Iterator[Section]:
         yield from memory_sections(explanation.memory)
 
 
-def _call(layer: LayerRow) -> tuple[str, ...]:
-    return (
-        layer.name,
-        layer.type,
-        shape_text(layer),
-        layer.dtype,
-        f"{layer.parameters:,}",
-        layer.mask or "",
-        states_text(layer),
-        layer.kernel or "",
-    )
+def call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
+    """The inputs and the calls, a cell for each of `CALLS`."""
+    for row in explanation.inputs:
+        yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
+    for layer in explanation.layers:
+        shape, parameters = shape_text(layer), f"{layer.parameters:,}"
+        own = (layer.name, layer.type, shape, layer.dtype, parameters)
+        yield *own, layer.mask or "", states_text(layer), layer.kernel or ""
 
 
 def _model(model: ModelRow) -> Section:
@@ -114,11 +106,6 @@ def bytes_text(count: int) -> str:
             return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} GiB"
-
-
-def shape_text(row: LayerRow | TensorRow) -> str:
-    """``(batch, time, 8)``."""
-    return f"({', '.join(str(dim) for dim in row.shape)})"
 
 
 def states_text(layer: LayerRow) -> str:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lstmgraph.pages import as_text
-from lstmgraph.sections import memory_sections, shape_text, states_text
+from lstmgraph.report import shape_text
+from lstmgraph.sections import CALLS, call_rows, memory_sections
 from lstmgraph.wording import plain_text
 
 if TYPE_CHECKING:
@@ -62,22 +63,11 @@ def _model_lines(model: ModelRow) -> Iterator[str]:
 
 def _layer_table(explanation: Explanation) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=explanation.recipe, title_justify="left")
-    for heading in ("call", "type", "output", "dtype"):
+    for heading in CALLS[:4]:
         table.add_column(heading, no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    for heading in ("mask", "initial state", "kernel"):
+    table.add_column(CALLS[4], justify="right", no_wrap=True)
+    for heading in CALLS[5:]:
         table.add_column(heading, overflow="fold")
-    for row in explanation.inputs:
-        table.add_row(row.name, "input", shape_text(row), row.dtype, "", "", "", "")
-    for layer in explanation.layers:
-        table.add_row(
-            layer.name,
-            layer.type,
-            shape_text(layer),
-            layer.dtype,
-            f"{layer.parameters:,}",
-            layer.mask or "",
-            states_text(layer),
-            layer.kernel or "",
-        )
+    for row in call_rows(explanation):
+        table.add_row(*row)
     return table

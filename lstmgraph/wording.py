@@ -212,9 +212,17 @@ def plain_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def counted(number: int, one: str, several: str) -> str:
-    """``1 input is``, ``2 inputs are``."""
-    return f"{number:,} {one if number == 1 else several}"
+def counted(number: int, one: str, several: str = "") -> str:
+    """``1 input is``, ``2 inputs are``; without `several`, `one` with an s."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most `longest` characters: the middle is left out, as names differ at either end."""
+    if len(text) <= longest:
+        return text
+    head = longest // 2
+    return f"{text[:head]}…{text[head + 1 - longest :]}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lstmgraph.diagnostics import Span
+from lstmgraph.rendering.excerpts import source_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-_LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-"""What ends a line for YAML, and so for the positions of its parser."""
 
 _Columns = tuple[int, float]
 
@@ -38,7 +36,7 @@ def comments(text: str) -> list[Comment]:
     except (yaml.YAMLError, UnicodeEncodeError):
         return []
     found = []
-    for number, line in enumerate(_LINE_ENDS.split(text)):
+    for number, line in enumerate(source_lines(text)):
         column = _start(line, taken.get(number, ()))
         if column is not None:
             span = Span(number + 1, column + 1, number + 1, len(line) + 1)

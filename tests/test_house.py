@@ -77,8 +77,8 @@ ROOMS = (
     ("schema_messages", "schema_mistakes"),
     ("yaml_nodes", "yaml_values", "yaml_comments"),
     ("origins", "pages"),
-    ("wording",),
-    ("diagnostics", "rendering", "error_page", "tensors", "dtypes", "resources", "seeds"),
+    ("diagnostics", "rendering", "error_page", "wording"),
+    ("tensors", "dtypes", "resources", "seeds"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
 

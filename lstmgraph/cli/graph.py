@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from lstmgraph.cli.shared import (
-    COMMAND_LINE_IS_WRONG,
-    Format,
-    RecipePath,
-    SetValues,
-    load_recipe,
-)
+from lstmgraph.cli.shared import Format, RecipePath, SetValues, load_recipe, refuse
 from lstmgraph.writing import atomic_path, made_folder, obstacle
 
 
@@ -67,12 +61,12 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
     chosen = _format(output, drawing)
     problem = obstacle(output.parent, [output], overwrite=force) if output else None
     if problem:
-        _refuse(problem)
+        refuse(problem)
     loaded = load_recipe(recipe, set_values, Format.text)
     try:
         picture = loaded.graph(chosen, model=model, theme=theme)
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     if output is None:
         typer.echo(picture, nl=False)
         return
@@ -91,13 +85,8 @@ def _format(output: Path | None, drawing: Drawing | None) -> str:
     if drawing is not None and (output is None or known in {None, drawing}):
         return drawing
     if output and known is None:
-        _refuse(f"{output} ends in none of {', '.join(ENDINGS)}; add --format")
+        refuse(f"{output} ends in none of {', '.join(ENDINGS)}; add --format")
     if output and drawing is not None:
         name = f"{output} would not be a file of format {drawing}"
-        _refuse(f"{name}: leave out --format, or choose another ending")
+        refuse(f"{name}: leave out --format, or choose another ending")
     return known or Drawing.mermaid
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None

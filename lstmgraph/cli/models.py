@@ -10,7 +10,6 @@ import typer
 
 from lstmgraph.build_files import BuildFiles, build_files, write_build
 from lstmgraph.cli.shared import (
-    COMMAND_LINE_IS_WRONG,
     RECIPE_IS_WRONG,
     Format,
     OutputFolder,
@@ -22,6 +21,7 @@ from lstmgraph.cli.shared import (
     fail,
     load_recipe,
     print_json,
+    refuse,
 )
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.export_files import ExportRequest, ExportRequestError
@@ -82,12 +82,10 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+        refuse(str(error))
     _check_writable(files, force=force)
     if weights is not None and not weights.is_file():
-        typer.echo(f"there is no file {weights}", err=True)
-        raise typer.Exit(COMMAND_LINE_IS_WRONG)
+        refuse(f"there is no file {weights}")
     explanation = loaded.explain()
     if output_format is Format.text:
         typer.echo(str(explanation))
@@ -98,8 +96,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+        refuse(str(error))
     except OSError as error:
         typer.echo(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
@@ -169,8 +166,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     except RecipeError as error:
         fail(error, output_format)
     except ExportRequestError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+        refuse(str(error))
     if output_format is Format.json:
         exports = [report.as_dict() for report in reports]
         own = {"ok": True, "weights": str(given) if given else None, "exports": exports}
@@ -183,5 +179,4 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
 def _check_writable(files: BuildFiles, *, force: bool) -> None:
     problem = files.obstacle(overwrite=force)
     if problem:
-        typer.echo(problem, err=True)
-        raise typer.Exit(COMMAND_LINE_IS_WRONG)
+        refuse(problem)

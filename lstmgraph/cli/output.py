@@ -51,7 +51,7 @@ def _print_text(files: Sequence[CheckedFile]) -> None:
             print_diagnostics(each)
         if each.ok:
             warnings = each.count("warning")
-            also = f", {counted(warnings, 'warning', 'warnings')}" if warnings else ""
+            also = f", {counted(warnings, 'warning')}" if warnings else ""
             typer.echo(f"{printable(each.file)}: ok{also}")
     wrong = [each for each in files if each.diagnostics]
     if len(files) > 1:

@@ -100,6 +100,12 @@ def fail(error: RecipeError, output_format: Format) -> NoReturn:
     raise typer.Exit(print_mistakes(error)) from None
 
 
+def refuse(message: str) -> NoReturn:
+    """Print what is wrong with the command line, and exit."""
+    typer.echo(message, err=True)
+    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+
+
 def print_mistakes(error: RecipeError) -> int:
     """Print what is wrong with a recipe as text, and return the exit code."""
     found = _found_by(error)

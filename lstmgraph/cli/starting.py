@@ -6,11 +6,11 @@ import shlex
 import textwrap
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, Format, OutputFormat, print_json
+from lstmgraph.cli.shared import Format, OutputFormat, print_json, refuse
 from lstmgraph.functions import load
 from lstmgraph.starting.questions import TASKS
 
@@ -66,20 +66,20 @@ def init(  # noqa: PLR0913, PLR0917 - each option is one
     }
     given = {name: answer for name, answer in answers.items() if answer is not None}
     if source is not None and (task or given):
-        _refuse("--from takes a recipe as it is: leave out the answers, or --from")
+        refuse("--from takes a recipe as it is: leave out the answers, or --from")
     from lstmgraph.cli.asking import answered  # noqa: PLC0415 - what it needs alone
     from lstmgraph.starting.files import StartFiles, recipe_name  # noqa: PLC0415 - as above
     from lstmgraph.starting.packaged import packaged_text  # noqa: PLC0415 - as above
 
     files = StartFiles(output, schema)
     if problem := files.obstacle(overwrite=force):
-        _refuse(problem)
+        refuse(problem)
     try:
         text = (
             packaged_text(source) if source else answered(task, given, recipe_name(output), yes=yes)
         )
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     written = files.write(text, overwrite=force)
     _say_what_is_next(files.recipe, written, output_format)
 
@@ -106,8 +106,3 @@ def _say_what_is_next(recipe: Path, written: list[Path], output_format: Format) 
         return
     typer.echo("\n".join(f"wrote {path}" for path in written))
     typer.echo("\n".join(["next:", *(f"  {command}" for command in commands)]))
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None

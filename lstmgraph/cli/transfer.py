@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmgraph.cli.shared import (
-    COMMAND_LINE_IS_WRONG,
     RECIPE_IS_WRONG,
     Format,
     OutputFormat,
@@ -18,6 +17,7 @@ from lstmgraph.cli.shared import (
     fail,
     load_recipe,
     print_json,
+    refuse,
 )
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.quiet import held_back
@@ -55,7 +55,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         raise typer.BadParameter(f"{output} does not end in .keras", param_hint="--output")
     problem = obstacle(output.parent, [output], overwrite=force)
     if problem:
-        _refuse(problem)
+        refuse(problem)
     loaded = load_recipe(recipe, set_values, output_format)
     try:
         with held_back():
@@ -63,7 +63,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     written = bool(found.loaded) and (found.complete or not strict)
     if written:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -72,11 +72,6 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     _print(found, loaded, output, written=written, output_format=output_format)
     if not written:
         raise typer.Exit(RECIPE_IS_WRONG)
-
-
-def _refuse(message: str) -> None:
-    typer.echo(message, err=True)
-    raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
 
 
 def _print(

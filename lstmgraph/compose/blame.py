@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lstmgraph.origins import Variable
     from lstmgraph.space.collect import Collected
 
-_SET = "--set "
 _WIDEST = 40
 
 
@@ -54,7 +53,7 @@ class Origin:
         }
 
     def __str__(self) -> str:
-        """``recipes/base.yaml:12, vars.size at --set vars.size=32``."""
+        """``recipes/base.yaml:12, vars.size at --set vars.size``."""
         where = "default" if self.place is None else _shown(self.place)
         if self.source == "search":
             where += ", the default of a search"
@@ -126,7 +125,7 @@ class _Tracing:
     def source(self, path: Path, place: Place) -> str:
         if any(path[:end] in self.searched for end in range(1, len(path) + 1)):
             return "search"
-        if place.source.startswith(_SET):
+        if place.is_option:
             return "set"
         if place.source.startswith(PRESET):
             return "preset"
@@ -181,7 +180,7 @@ def _short(value: Any) -> str:
 
 def _shown(place: Place) -> str:
     """``file:line``; what a command line put in, and is one line, as it was given."""
-    return place.source if place.source.startswith(_SET) else f"{place.source}:{place.span.line}"
+    return place.source if place.is_option else f"{place.source}:{place.span.line}"
 
 
 def _spot(place: Place | None) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lstmgraph.drawing.arrows import arrows_of, call_id, input_id, output_id
 from lstmgraph.drawing.badges import carried_masks, folded_states, mask_badges, state_badges
 from lstmgraph.drawing.picture import INPUT, LAYER, OPERATION, OUTPUT, STATE, Badge, Box, Picture
-from lstmgraph.report import explain
+from lstmgraph.report import explain, shape_text
+from lstmgraph.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +51,7 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
     return Picture(
         name=f"{compiled.graph.name}: {model}" if model else graph.name,
         description=" ".join(compiled.declaration.description.split()),
-        summary=f"{_counted(len(graph.nodes), 'call')}, {_counted(parameters, 'parameter')}",
+        summary=f"{counted(len(graph.nodes), 'call')}, {counted(parameters, 'parameter')}",
         boxes=tuple(boxes),
         arrows=arrows_of(graph, folded, carried, {name for name in fed_back.values() if name}),
     )
@@ -63,7 +64,7 @@ def _input(graph: Graph, row: TensorRow, fed_back: str | None) -> Box:
         badges.append(Badge("", "time-major"))
     if fed_back:
         badges.append(Badge(STATE, f"next call: {fed_back}"))
-    shape = _shape(row)
+    shape = shape_text(row)
     lines = [f"input {row.name}", f"{shape} {row.dtype}", *(badge.text for badge in badges)]
     details = "\n".join(lines)
     return Box(
@@ -72,7 +73,7 @@ def _input(graph: Graph, row: TensorRow, fed_back: str | None) -> Box:
 
 
 def _output(row: TensorRow) -> Box:
-    shape = _shape(row)
+    shape = shape_text(row)
     details = f"output {row.name}\n{shape} {row.dtype}\nfrom {row.source}"
     return Box(output_id(row.name), OUTPUT, row.name, row.dtype, shape, details=details)
 
@@ -95,7 +96,7 @@ def _call(
         kind=LAYER if node.is_layer else OPERATION,
         name=node.name,
         type=row.type,
-        shape=_shape(row),
+        shape=shape_text(row),
         parameters=_parameters(row.parameters, extra),
         kernel=row.kernel or "",
         badges=(*mask_badges(node, carried), *state_badges(node, folded)),
@@ -108,32 +109,24 @@ def _call(
 def _parameters(own: int, states: int) -> str:
     if not own + states:
         return ""
-    return f"{own:,} + {_counted(states, 'parameter')}" if states else _counted(own, "parameter")
+    return f"{own:,} + {counted(states, 'parameter')}" if states else counted(own, "parameter")
 
 
 def _details(row: LayerRow, states: int) -> Iterator[str]:
     yield f"{row.name}: {row.type}"
     yield f"reads {', '.join(row.inputs)}"
-    yield f"gives {_shape(row)} {row.dtype}"
+    yield f"gives {shape_text(row)} {row.dtype}"
     if row.dtype_policy not in {row.dtype, "float32"}:
         yield f"dtype policy {row.dtype_policy}"
     if row.parameters:
         fixed = f", {row.non_trainable_parameters:,} of them not trained"
-        text = _counted(row.parameters, "parameter")
+        text = counted(row.parameters, "parameter")
         yield text + (fixed if row.non_trainable_parameters else "")
     if states:
-        yield f"{_counted(states, 'parameter')} of the learned initial state"
+        yield f"{counted(states, 'parameter')} of the learned initial state"
     if row.mask:
         yield f"mask: {row.mask}"
     for slot, label in (row.initial_state or {}).items():
         yield f"initial {slot.replace('_', ' ')}: {label}"
     if row.kernel:
         yield f"kernel: {row.kernel} ({row.kernel_reason})"
-
-
-def _shape(row: LayerRow | TensorRow) -> str:
-    return f"({', '.join(str(dim) for dim in row.shape)})"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Text on pictures: how wide it is, how it is cut, and what of it can be shown.
+"""Text on pictures: how wide it is, and what of it can be shown.
 
 The tables hold the greater width of DejaVu Sans and of Liberation Sans (which is as wide as Arial
 and Helvetica), in hundredths of the font size, read from the fonts' own ``hmtx`` tables. What fits
@@ -40,14 +40,6 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """The width of one line in pixels, at a font size of `size` pixels."""
     widths = _WIDTHS[bold]
     return size * sum(widths.get(letter, _UNKNOWN / 100) for letter in text)
-
-
-def shortened(text: str, longest: int) -> str:
-    """At most `longest` characters: the middle is left out, as names differ at either end."""
-    if len(text) <= longest:
-        return text
-    head = longest // 2
-    return f"{text[:head]}…{text[head + 1 - longest :]}"
 
 
 def printable(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lstmgraph.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -33,16 +35,12 @@ class CheckedFile:
 def summary(files: Sequence[CheckedFile]) -> str:
     """``3 errors and 1 warning in 2 of 14 files``."""
     counts = [
-        _counted(number, severity)
+        counted(number, severity)
         for severity in ("error", "warning")
         if (number := sum(each.count(severity) for each in files))
     ]
-    all_files = _counted(len(files), "file")
+    all_files = counted(len(files), "file")
     if not counts:
         return f"nothing wrong in {all_files}"
     found = sum(bool(each.diagnostics) for each in files)
     return f"{' and '.join(counts)} in {found} of {all_files}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

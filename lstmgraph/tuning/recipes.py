@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler import compile_point
 from lstmgraph.compose import composed
+from lstmgraph.diagnostics import OPTION
 from lstmgraph.document import parse_document
 from lstmgraph.resolved import HEADER, plain_yaml, recipe_yaml, resolved_recipe
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.document import Document
 
-OVERRIDE = "--set "
-"""What the sources of values that were put in begin with."""
 NOT_TRAINED = ("search", "name", "description")
 """Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""
 
@@ -34,7 +33,7 @@ def recipe_payload(document: Document) -> dict[str, Any]:
     return {
         "source": document.source,
         "text": sources[document.source],
-        "overrides": [text for name, text in sources.items() if name.startswith(OVERRIDE)],
+        "overrides": [text for name, text in sources.items() if name.startswith(OPTION)],
     }
 
 

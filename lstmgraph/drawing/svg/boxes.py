@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.drawing.picture import INPUT, LAYER, OUTPUT
 from lstmgraph.drawing.svg.markup import element, escaped, number, text
-from lstmgraph.drawing.text import shortened, text_width
+from lstmgraph.drawing.text import text_width
+from lstmgraph.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

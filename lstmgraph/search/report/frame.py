@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmgraph.search.report.markup import Markup, joined, pixels, shortened, svg, tag
+from lstmgraph.search.report.markup import Markup, joined, pixels, svg, tag
+from lstmgraph.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.search.report.facts import best_trial, counts, score, status_class
 from lstmgraph.search.report.frame import figure, note
-from lstmgraph.search.report.markup import Markup, joined, plain, shortened, table, tag
+from lstmgraph.search.report.markup import Markup, joined, plain, table, tag
+from lstmgraph.wording import shortened
 
 if TYPE_CHECKING:
     from lstmgraph.search.results import SearchResults, TrialRow

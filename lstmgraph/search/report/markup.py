@@ -102,14 +102,6 @@ def key(value: object) -> str:
         return f"a value of type {type(value).__name__}"
 
 
-def shortened(text: str, longest: int) -> str:
-    """At most `longest` characters; the middle is left out, as paths differ at their ends."""
-    if len(text) <= longest:
-        return text
-    kept = longest - 1
-    return f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
-
-
 def table(headings: list[str], rows: list[list[Any]], class_: str = "") -> Markup:
     """A plain table, which scrolls sideways where it is too wide."""
     head = tag("tr", *(tag("th", heading, scope="col") for heading in headings))

@@ -12,7 +12,8 @@ from lstmgraph.machine import this_machine
 from lstmgraph.report import explain
 from lstmgraph.search.report.frame import figure, label, note
 from lstmgraph.search.report.layout import Edge, lay_out
-from lstmgraph.search.report.markup import Markup, joined, pixels, shortened, svg, table, tag
+from lstmgraph.search.report.markup import Markup, joined, pixels, svg, table, tag
+from lstmgraph.wording import shortened
 
 if TYPE_CHECKING:
     from lstmgraph.graph import Graph

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmgraph.search.report.listing import best_figure, settings_figure, summary, trials_figure
-from lstmgraph.search.report.markup import Markup, shortened, tag
+from lstmgraph.search.report.markup import Markup, tag
 from lstmgraph.search.report.model import model_figure
 from lstmgraph.search.report.progress import best_so_far_figure, front_figure, learning_figure
 from lstmgraph.search.report.space import effects_figure, parallel_figure
+from lstmgraph.wording import shortened
 
 if TYPE_CHECKING:
     from lstmgraph.search.results import SearchResults
