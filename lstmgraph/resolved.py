@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +11,10 @@ from lstmgraph.document import parse_document
 from lstmgraph.yaml_values import BadNumberError, resolve_scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.diagnostics import Path
 
 HEADER = "# Every default written out. Builds the same model as the recipe it was made from.\n"
 
@@ -40,18 +44,27 @@ def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:
 
     Each stands above the line of its warning.
     """
-    text = resolved_yaml(compiled.completed, header)
-    if not compiled.silenced:
+    found = [(each.warning.path, each.warning.code, each.reason) for each in compiled.silenced]
+    return with_silences(resolved_yaml(compiled.completed, header), found)
+
+
+def with_silences(text: str, silences: Iterable[tuple[Path, str, str]]) -> str:
+    """A recipe's text with comments that silence the warnings of values, each above its line.
+
+    Args:
+        text: a recipe.
+        silences: the path of each value, the codes that are silenced, and why.
+    """
+    silences = list(silences)
+    if not silences:
         return text
     document = parse_document(text)
+    above: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by line, each comment once
+    for path, codes, reason in silences:
+        if path[:1] in document.keys:  # a recipe that is written out has no `vars`
+            line = document.place(path, at_key=True).span.line
+            above[line][f"# lstmgraph: ignore[{codes}] {reason}\n"] = None
     lines = text.splitlines(keepends=True)
-    above: dict[int, list[str]] = {}
-    for found in compiled.silenced:
-        if found.warning.path[:1] == ("vars",):  # which a resolved recipe has none of
-            continue
-        line = document.place(found.warning.path, at_key=True).span.line
-        comment = f"# lstmgraph: ignore[{found.warning.code}] {found.reason}\n"
-        above.setdefault(line, []).append(comment)
     for line in sorted(above, reverse=True):
         lines[line - 1 : line - 1] = above[line]
     return "".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,22 @@ from lstmgraph.compiler import compile_point
 from lstmgraph.compose import composed
 from lstmgraph.diagnostics import OPTION
 from lstmgraph.document import parse_document
-from lstmgraph.resolved import HEADER, plain_yaml, recipe_yaml, resolved_recipe
+from lstmgraph.lint import read_silences
+from lstmgraph.resolved import (
+    HEADER,
+    plain_yaml,
+    recipe_yaml,
+    resolved_recipe,
+    with_silences,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
+    from lstmgraph.lint import Silence
 
 NOT_TRAINED = ("search", "name", "description")
 """Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""
@@ -25,16 +35,29 @@ def recipe_payload(document: Document) -> dict[str, Any]:
     """A recipe as written, with the values that were put in: a trial's mistakes have its lines.
 
     One that extends others is written out: trials run without the files that it was made of.
+    Comments that silence warnings are kept, as what is found is written with them.
     """
     sources = document.sources
     if document.origins.extended:
         source = f"{document.source} (with what it extends)"
-        return {"source": source, "text": recipe_yaml(document.data), "overrides": []}
+        text = with_silences(recipe_yaml(document.data), _silences(document))
+        return {"source": source, "text": text, "overrides": []}
     return {
         "source": document.source,
         "text": sources[document.source],
         "overrides": [text for name, text in sources.items() if name.startswith(OPTION)],
     }
+
+
+def _silences(document: Document) -> Iterator[tuple[Path, str, str]]:
+    """What comments silence, at each value of their line: other points may warn of others."""
+    comments: defaultdict[tuple[str, int], list[Silence]] = defaultdict(list)
+    for silence in read_silences(document):
+        comments[silence.place.source, silence.line].append(silence)
+    for table in (document.keys, document.values):
+        for path, place in table.items():
+            for silence in comments.get((place.source, place.span.line), ()):
+                yield path, ", ".join(silence.codes), silence.reason
 
 
 def read_payload(payload: Mapping[str, Any]) -> Document:
