@@ -187,7 +187,7 @@ def _missing_part(here: Any, above: Path, part: str | int, *, is_last: bool) -> 
     is_variable = (*above, part)[0] == "vars"  # a new one would be named nowhere
     if part in here or ((is_last or not above) and not is_variable):
         return None
-    near = nearest(str(part), [str(key) for key in here])
+    near = nearest(str(part), map(str, here)) if above or not is_variable else None
     message = f"there is no `{_dotted((*above, part))}` in the recipe"
     if near is None:
         return _Missing(message)

@@ -23,6 +23,7 @@ from lstmgraph.resources import RECIPE_SCHEMA, preset_files, read_schema
 from lstmgraph.schema import bundled_schema
 from lstmgraph.tuning.recipes import (
     concrete_recipe,
+    concrete_text,
     read_payload,
     recipe_identity,
     recipe_payload,
@@ -251,6 +252,13 @@ def test_what_the_text_of_a_base_has_wrong(folder: Path) -> None:
         [("extended here", "own.yaml:3:11")],
         [("extended here", "own.yaml:3:19")],
     ]
+
+
+def test_what_a_comment_of_a_base_has_wrong(folder: Path) -> None:
+    written(folder / "a.yaml", "runtime: {seed: 3}  # lstmgraph: ignore[W999] why\n")
+    found = the_mistake(folder, HEAD.replace("common.yaml", "[common.yaml, a.yaml]"))
+    assert (found.code, at(folder, found.place)) == ("L152", "a.yaml:1:41")
+    assert notes(folder, found) == [("extended here", "own.yaml:3:24")]
 
 
 def test_what_a_changed_type_does_not_take_is_said_where_it_is_inherited(folder: Path) -> None:
@@ -536,6 +544,18 @@ def test_the_job_of_a_search_holds_the_whole_recipe(folder: Path) -> None:
     point = concrete_recipe(read, {"layers.voice.units": 16})
     assert point.completed["layers"]["voice"]["units"] == 16
     assert point.declaration.description == "costs ${x}"
+
+
+def test_what_a_search_of_several_texts_finds_is_silent_too(folder: Path) -> None:
+    """The best recipe is written by a trial, whose text must say what the bases' comments do."""
+    quiet = "dropout: 0.1\n    recurrent_dropout: 0.2  # lstmgraph: ignore[W701] we train on CPUs"
+    written(folder / "common.yaml", COMMON.replace("dropout: 0.1", quiet))
+    recipe = load(folder, SEARCHED)
+    assert recipe.warnings == ()
+    point = concrete_recipe(
+        read_payload(recipe_payload(recipe._compiled.written)), {"layers.voice.units": 16}
+    )
+    assert lstmgraph.load(concrete_text(point), strict=True).resolved().count("# lstmgraph") == 1
 
 
 def test_the_job_of_a_recipe_with_variables_alone_keeps_its_lines(folder: Path) -> None:

@@ -100,6 +100,15 @@ def test_a_current_recipe_is_not_touched_in_any_byte(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+def test_a_recipe_may_stand_before_what_it_extends(tmp_path: Path) -> None:
+    own, base = tmp_path / "a-first.yaml", tmp_path / "base.yaml"
+    own.write_text("recipe: 0\nname: own\nextends: base.yaml\n")
+    base.write_bytes(FORECASTER.read_bytes())
+    result = migrate(str(own), str(base))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lstmgraph.load(own).name == "own"
+
+
 def test_check_and_diff_write_nothing(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     path.write_bytes(FORECASTER.read_bytes())

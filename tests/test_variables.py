@@ -71,6 +71,13 @@ def test_a_variable_that_is_not_there_is_not_put_in() -> None:
     assert found.code == "L121"
 
 
+def test_no_section_is_taken_for_a_misspelt_vars() -> None:
+    without = RECIPE.replace(RECIPE[RECIPE.index("vars:") : RECIPE.index("inputs:")], "")
+    messages = [found.message for found in errors(without) if found.code == "L142"]
+    assert "there is no `vars.horizon`: the recipe has no `vars:`" in messages
+    assert "there is no `vars` in the recipe" in [e.message for e in errors(without, "vars.a=1")]
+
+
 def test_a_value_that_is_put_in_may_name_a_variable() -> None:
     recipe = lstmgraph.load(RECIPE, overrides=["layers.decoder.units=${vars.horizon}"])
     assert recipe._compiled.completed["layers"]["decoder"]["units"] == 24

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,10 @@ def rewrite(recipes: list[str], rewriting: Rewriting) -> None:
     """Rewrite each recipe, and exit with the gravest code."""
     if STDIN in recipes and len(recipes) > 1:
         raise typer.BadParameter("- stands alone: it prints one recipe", param_hint="RECIPE")
-    code = max([rewriting.run(name) for name in recipes])
+    codes = [rewriting.run(name) for name in recipes]
+    # What a recipe extends may have stood behind it.
+    codes += [rewriting.remaining(name) for name in rewriting.rewritten]
+    code = max(codes)
     if code:
         raise typer.Exit(code)
 
@@ -40,6 +43,8 @@ class Rewriting:
     check: bool
     diff: bool
     validates: bool = False
+    rewritten: dict[str, Edited] = field(default_factory=dict)
+    """By its name, each recipe that is in its new form now, where it is validated."""
 
     def run(self, name: str) -> int:
         """Rewrite one recipe; a mistake in one keeps no other from being rewritten."""
@@ -74,12 +79,14 @@ class Rewriting:
             if edited.changed:
                 edited.write(Path(name))
             typer.echo(f"{name}: {'rewritten' if edited.changed else self.unchanged}")
-        return self.remaining(edited, name) if self.validates else 0
+        if self.validates:
+            self.rewritten[name] = edited
+        return 0
 
-    def remaining(self, edited: Edited, name: str) -> int:
+    def remaining(self, name: str) -> int:
         """Show what a migrated recipe still has wrong."""
         try:
-            load(edited.after.decode("utf-8") if name == STDIN else Path(name))
+            load(self.rewritten[name].after.decode("utf-8") if name == STDIN else Path(name))
         except RecipeError as error:
             return print_mistakes(error)
         return 0

@@ -11,6 +11,7 @@ from lstmgraph.compose.extends import may_hold
 from lstmgraph.diagnostics import Note
 from lstmgraph.document import MAX_NODES
 from lstmgraph.origins import DELETE, Variable
+from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 from lstmgraph.wording import did_you_mean, nearest, plain_text, shown
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ class _Substitution:
 
     def unknown(self, name: str) -> _Mistake:
         if not self.is_defined:
-            near = did_you_mean(SECTION, self.document.data)
+            sections = read_schema(RECIPE_SCHEMA)["properties"]
+            near = did_you_mean(SECTION, self.document.data.keys() - sections)
             message = f"there is no `{SECTION}.{name}`: the recipe has no `{SECTION}:`{near}"
             return _Mistake("L142", message, f"add `{SECTION}: {{{name}: ...}}`")
         message = f"there is no `{SECTION}.{name}`{did_you_mean(name, self.written)}"

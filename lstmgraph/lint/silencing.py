@@ -97,7 +97,8 @@ def _silences(document: Document, source: str, found: list[Comment]) -> Iterator
         codes = _CODE.findall(match["codes"]) if match else []
         problem = _problem(match, codes)
         if problem:
-            _report(document, "L151", problem, Place(source, comment.span))
+            hint = f"write the code and why, such as `{EXAMPLE}`"
+            _report(document, "L151", problem, Place(source, comment.span), hint)
             continue
         assert match is not None
         column = comment.span.column + 1 + ours.end() + match.start("codes")
@@ -117,9 +118,9 @@ def _problem(match: re.Match[str] | None, codes: list[str]) -> str | None:
     return None if re.search(r"\w", match["reason"]) else "this comment gives no reason"
 
 
-def _report(document: Document, code: str, message: str, place: Place) -> None:
-    hint = f"write the code and why, such as `{EXAMPLE}`"
-    document.diagnostics.add(Diagnostic(code, message, (), place, hint))
+def _report(document: Document, code: str, message: str, place: Place, hint: str) -> None:
+    notes = document.origins.notes((), place)
+    document.diagnostics.add(Diagnostic(code, message, (), place, hint, notes=notes))
 
 
 def _known(document: Document, source: str, line: int, column: int, codes: str) -> bool:
@@ -137,5 +138,5 @@ def _known(document: Document, source: str, line: int, column: int, codes: str) 
             message = f"{code} is an error, and only warnings can be silenced"
             hint = "mend what it says, and remove this comment"
         span = Span(line, first, line, first + len(code))
-        document.diagnostics.add(Diagnostic("L152", message, (), Place(source, span), hint))
+        _report(document, "L152", message, Place(source, span), hint)
     return sound
