@@ -14,7 +14,8 @@ Path = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("layers", "encoder", "units", 0)``."""
 
 OPTION = "--set "
-"""How the names of sources begin that are no files."""
+PRESET = "preset:"
+"""How the names of sources begin that are no files of the user's."""
 
 ERROR = "error"
 WARNING = "warning"
@@ -33,7 +34,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of text in a named source: a file, ``<text>`` or ``--set PATH``."""
+    """A stretch of text in a source: a file, ``<text>``, ``--set PATH`` or ``preset:NAME``."""
 
     source: str
     span: Span
@@ -42,6 +43,16 @@ class Place:
     def is_option(self) -> bool:
         """Whether the source is a ``--set`` of the command line, and no file."""
         return self.source.startswith(OPTION)
+
+    @property
+    def is_preset(self) -> bool:
+        """Whether the source is a part of recipes that comes with the package."""
+        return self.source.startswith(PRESET)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the source is one that a user can open."""
+        return not (self.is_option or self.is_preset)
 
 
 @dataclass(frozen=True)

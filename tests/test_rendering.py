@@ -422,6 +422,23 @@ def test_sarif_of_a_warning_and_of_a_value_from_the_command_line() -> None:
     assert levels == {"L204": "error", "W301": "warning"}
 
 
+def test_what_a_preset_says_is_shown_where_it_is_extended(tmp_path: Path) -> None:
+    """No program finds the file `preset:classification`."""
+    layers = "{a: {type: lstm, input: x, units: 4}, b: {type: dense, input: a, units: 3}}"
+    text = "recipe: 1\nname: r\nextends: preset:classification\ninputs: {x: {shape: [t, 8]}}\n"
+    path = tmp_path / "r.yaml"
+    path.write_text(f"{text}layers: {layers}\noutputs: {{b: b}}\n", "utf-8")
+    command = validate("--format", "github", str(path))[1]
+    assert command.startswith(f"::warning file={path},line=3,endLine=3,col=10,endColumn=30,")
+    assert "title=W752::preset:classification:5:9: SparseCategoricalCrossentropy takes" in command
+    (run,) = json.loads(validate("--format", "sarif", str(path))[1])["runs"]
+    (result,) = run["results"]
+    location = result["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"] == {"uri": path.as_uri()}
+    assert location["region"]["startLine"] == 3
+    assert result["message"]["text"].startswith("preset:classification:5:9: Sparse")
+
+
 def test_sarif_of_an_absolute_path_with_a_space() -> None:
     place = Place("/a b/ü.yaml", Span(1, 1, 1, 2))
     (run,) = log_of(Diagnostic("L203", "wrong", (), place))["runs"]

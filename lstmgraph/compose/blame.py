@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lstmgraph.compose.locate import PRESET
-
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
@@ -127,7 +125,7 @@ class _Tracing:
             return "search"
         if place.is_option:
             return "set"
-        if place.source.startswith(PRESET):
+        if place.is_preset:
             return "preset"
         return "recipe" if place.source == self.document.source else "base"
 

@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lstmgraph.diagnostics import PRESET
 from lstmgraph.resources import preset_files
 from lstmgraph.wording import did_you_mean, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PRESET = "preset:"
 SUFFIXES = (".yaml", ".yml")
 MOST_FILES = 500
 """Files that are looked at for one that may be meant."""

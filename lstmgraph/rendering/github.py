@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.rendering.places import in_a_file, said_before
 from lstmgraph.rendering.printable import printable
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def _command(file: str, diagnostic: Diagnostic) -> str:
 
 
 def _properties(file: str, diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
-    """Of a ``--set``, which stands in no file, the recipe that it is put into."""
-    place, span = diagnostic.place, diagnostic.place.span
-    yield "file", printable(file if place.is_option else place.source)
-    if not place.is_option:
+    place = in_a_file(diagnostic)
+    yield "file", printable(place.source if place else file)
+    if place:
+        span = place.span
         yield "line", str(span.line)
         yield "endLine", str(span.end_line)
         if span.line == span.end_line:  # columns of several lines are refused
@@ -43,8 +44,7 @@ def _properties(file: str, diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
 
 
 def _message(diagnostic: Diagnostic) -> Iterator[str]:
-    at = f"{printable(diagnostic.place.source)}: " if diagnostic.place.is_option else ""
-    yield f"{at}{printable(diagnostic.message)}"
+    yield f"{said_before(diagnostic.place)}{printable(diagnostic.message)}"
     for note in diagnostic.notes:
         where = f"{printable(note.place.source)}:{note.place.span.line}:{note.place.span.column}"
         yield f"note: {where}: {printable(note.message)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lstmgraph.error_page import PAGE, error_sections
+from lstmgraph.rendering.places import in_a_file, said_before
 from lstmgraph.rendering.printable import printable
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ def _result(file: str, diagnostic: Diagnostic, rule: int) -> dict[str, Any]:
         "ruleIndex": rule,
         "level": diagnostic.severity,
         "message": {"text": _message(diagnostic)},
-        "locations": [{"physicalLocation": _location(file, diagnostic.place)}],
+        "locations": [{"physicalLocation": _location(file, in_a_file(diagnostic))}],
     }
     if diagnostic.notes:
         result["relatedLocations"] = [
             {
                 "id": number,
-                "physicalLocation": _location(file, note.place),
-                "message": {"text": printable(note.message)},
+                "physicalLocation": _location(file, note.place if note.place.is_file else None),
+                "message": {"text": f"{said_before(note.place)}{printable(note.message)}"},
             }
             for number, note in enumerate(diagnostic.notes, start=1)
         ]
@@ -93,14 +94,14 @@ def _result(file: str, diagnostic: Diagnostic, rule: int) -> dict[str, Any]:
 
 
 def _message(diagnostic: Diagnostic) -> str:
-    at = f"{printable(diagnostic.place.source)}: " if diagnostic.place.is_option else ""
+    at = said_before(diagnostic.place)
     hint = f"\nhelp: {printable(diagnostic.hint)}" if diagnostic.hint else ""
     return f"{at}{printable(diagnostic.message)}{hint}"
 
 
-def _location(file: str, place: Place) -> dict[str, Any]:
-    """Of a ``--set``, which stands in no file, the recipe that it is put into."""
-    if place.is_option:
+def _location(file: str, place: Place | None) -> dict[str, Any]:
+    """Of what stands in no file, the recipe as a whole."""
+    if place is None:
         return {"artifactLocation": {"uri": _uri(file)}}
     span = place.span
     region = {
