@@ -177,6 +177,15 @@ def test_a_flow_mapping_stays_one_as_long_as_it_is_short() -> None:
     assert max(map(len, columns.splitlines())) <= 120
 
 
+@pytest.mark.parametrize("above", [True, False])
+def test_a_long_line_stays_one_where_a_comment_silences_all_of_it(above: bool) -> None:
+    line = f"  a: {{type: lstm, activation: {'x' * 100}, recurrent_dropout: 0.2}}"
+    comment = "# lstmgraph: ignore[W701] on CPUs"
+    text = f"layers:\n  {comment}\n{line}\n" if above else f"layers:\n{line}  {comment}\n"
+    assert format_text(text) == text
+    assert format_text(text.replace("lstmgraph:", "")).count("\n") > text.count("\n")
+
+
 def test_values_and_comments_that_were_aligned_stay_so() -> None:
     aligned = "inputs:\n  x:       {shape: [3]}   # one\n  lengths: {shape: []}    # two\n"
     assert format_text(aligned) == aligned

@@ -14,6 +14,7 @@ import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.compiler import compile_document
 from lstmgraph.document import parse_document
+from lstmgraph.editing.formatting import format_text
 from lstmgraph.yaml_comments import comments
 
 DROPPED = """
@@ -163,6 +164,7 @@ def test_every_warning_can_be_silenced_and_stays_so(path: Path) -> None:
     kept = [found for found in expectations(path) if found["code"] != "W102"]  # of variables
     assert resolved.count("on purpose") == len(kept)
     assert lstmgraph.load(resolved, strict=True).resolved() == resolved
+    lstmgraph.load(format_text(commented(path)), strict=True)
 
 
 def test_a_derived_recipe_is_silent_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from lstmgraph.editing.scalars import (
@@ -13,6 +14,7 @@ from lstmgraph.editing.scalars import (
     on_one_line,
 )
 from lstmgraph.editing.tree import Alias, Collection, Comment, Scalar
+from lstmgraph.lint.silencing import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +80,7 @@ def _hoist(entry: Entry, indent: int) -> None:
     """What stands above the first entry of an item has its place above the item's dash."""
     value = entry.value
     if entry.key is None and isinstance(value, Collection) and not value.anchor:
-        if not _is_opened(value, " " * indent + "-"):
+        if not _is_opened(value, " " * indent + "-", whole=_is_silenced(entry)):
             return
         first = value.entries[0]
         _hoist(first, indent + INDENT)
@@ -123,7 +125,7 @@ def _entry(entry: Entry, indent: int, width: int = 0) -> list[str]:
     value = entry.value
     prefix = " " * indent + (f"{_key(entry)}:".ljust(width) if entry.key is not None else "-")
     anchored = f"{prefix} &{value.anchor}" if value.anchor else prefix
-    if isinstance(value, Collection) and _is_opened(value, prefix):
+    if isinstance(value, Collection) and _is_opened(value, prefix, whole=_is_silenced(entry)):
         return _opened(entry, value, anchored, indent)
     if isinstance(value, Scalar) and value.style in ("|", ">"):
         first, *others = block_lines(value, indent + INDENT)
@@ -177,11 +179,18 @@ def _with_comment(code: str, comment: Comment | None) -> str:
     return code + " " * (space if space > 0 else 2) + comment.text
 
 
-def _is_opened(value: Collection, prefix: str) -> bool:
-    """Whether a collection takes lines of its own."""
+def _is_opened(value: Collection, prefix: str, *, whole: bool = False) -> bool:
+    """Whether a collection takes lines of its own; `whole`: not for its length."""
     if not value.flow or _has_comments(value):
         return True
-    return bool(value.entries) and len(prefix) + 1 + len(_inline(value)) > WIDTH
+    return not whole and bool(value.entries) and len(prefix) + 1 + len(_inline(value)) > WIDTH
+
+
+def _is_silenced(entry: Entry) -> bool:
+    """Whether a comment silences warnings of the entry's line, and so of all that stands on it."""
+    about = [entry.beside.text] if entry.beside else []
+    about += takewhile(bool, reversed(entry.above))  # a blank line parts them
+    return any(is_ours(text.removeprefix("#")) for text in about)
 
 
 def _has_comments(value: Node) -> bool:

@@ -41,6 +41,11 @@ class Silenced:
     reason: str
 
 
+def is_ours(comment: str) -> bool:
+    """Whether a comment, without its ``#``, is for lstmgraph."""
+    return _OURS.match(comment) is not None
+
+
 def read_silences(document: Document) -> list[Silence]:
     """The silencing comments of all texts of `document`; what is wrong with one is reported."""
     found: list[Silence] = []
