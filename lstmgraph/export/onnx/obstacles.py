@@ -28,8 +28,6 @@ FLOAT32_ONLY = frozenset(
 )  # fmt: skip
 """Layers that onnxruntime's CPU does not compute in float64: measured with 1.31."""
 
-"""Layers that Keras 3.15 computes in float32, and casts back to the dtype of the input."""
-
 READS_MASK = frozenset({"GlobalAveragePooling1D", "Softmax"})
 """Layers whose result depends on a mask, which TimeDistributed hands to them step by step."""
 
