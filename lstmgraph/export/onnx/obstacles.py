@@ -40,8 +40,6 @@ class _Part:
     kind: str
     arguments: Mapping[str, Any]
     path: Path
-    reads: str
-    """The dtype of the first input."""
 
     @property
     def gives(self) -> str:
@@ -71,7 +69,7 @@ def onnx_obstacles(compiled: CompiledRecipe) -> list[Obstacle]:
     dtypes = {Port(name): tensor.spec.dtype for name, tensor in graph.inputs.items()}
     found = list(_of_inputs(graph))
     for node in graph.nodes:
-        part = _Part(node, node.op, node.arguments, node.path, dtypes[node.inputs[0]])
+        part = _Part(node, node.op, node.arguments, node.path)
         found += [obstacle for each in part.inner() for obstacle in _of_part(each)]
         if node.recurrence:
             found += _of_recurrent(node, node.recurrence)
