@@ -147,6 +147,12 @@ def test_an_unused_variable_is_noticed() -> None:
     assert (warning.code, warning.path) == ("W102", ("vars", "c"))
 
 
+def test_a_variable_that_nothing_names_may_be_a_misspelt_one() -> None:
+    document = composed(parse_document("vars: {horizon: 1, horizn: 2}\nx: '${vars.horizon}'\n"))
+    (warning,) = document.diagnostics.ordered_warnings()
+    assert warning.message == "nothing names `vars.horizn`; did you mean 'horizon'?"
+
+
 def test_without_variables_nothing_is_touched() -> None:
     document = parse_document(RECIPE.replace("${", "#{"))
     del document.data["vars"]

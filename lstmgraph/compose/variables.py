@@ -101,7 +101,7 @@ class _Substitution:
             path: Path = (SECTION, name)
             own = self.document.place(path).source == self.document.source
             if own and name not in self.used:
-                message = f"nothing names `{SECTION}.{name}`"
+                message = f"nothing names `{SECTION}.{name}`{did_you_mean(name, self.used)}"
                 hint = f"remove it, or write `${{{SECTION}.{name}}}` where it belongs"
                 self.document.warn("W102", path, message, hint=hint, at_key=True)
 
