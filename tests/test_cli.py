@@ -97,6 +97,16 @@ def test_a_file_that_is_not_there_is_a_wrong_command_line(command: str, tmp_path
     assert result.stdout == ""
 
 
+def test_a_misspelt_file_is_named_and_a_folder_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "Forecast.yaml").write_text("recipe: 1")
+    (tmp_path / "forecast.yaml.bak").write_text("recipe: 1")
+    meant = invoke("validate", str(tmp_path / "forcast.yaml"))
+    assert f"; did you mean '{tmp_path / 'Forecast.yaml'}'?" in meant.stderr
+    assert "did you mean" not in invoke("validate", str(tmp_path / "other.yaml")).stderr
+    folder = invoke("validate", str(tmp_path))
+    assert f"help: name the recipes in it: {tmp_path}/*.yaml" in folder.stderr
+
+
 def test_the_worst_exit_code_counts(tmp_path: Path) -> None:
     assert invoke("validate", WRONG, str(tmp_path / "missing.yaml"), SPEAKER).exit_code == 2
 
