@@ -18,6 +18,7 @@ from lstmgraph.recipe_bytes import (
     decoded,
     read_regular_file,
     require_regular_file,
+    why_unreadable,
 )
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
@@ -125,9 +126,8 @@ def read_document(path: FilePath, parse: Callable[[str, str], Document] | None =
     try:
         raw = read_regular_file(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        reason = getattr(error, "strerror", None) or error
-        hint = "name a recipe file, such as recipes/store-forecaster.yaml"
-        return _unreadable(name, "L101", f"cannot read the recipe: {reason}", hint=hint)
+        message, hint = why_unreadable(path, error)
+        return _unreadable(name, "L101", message, hint=hint)
     return decode_document(raw, name, parse)
 
 

@@ -6,11 +6,17 @@ import errno
 import os
 import re
 import stat
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from lstmgraph.wording import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST_FILES = 1000
+"""How many files of a folder are looked at for the name that may be meant."""
+_SUFFIXES = {".yaml", ".yml"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -44,6 +50,28 @@ def read_regular_file(path: Path, most: int) -> bytes:
 def require_regular_file(path: Path) -> None:
     """As ``read_regular_file``, for what another library opens."""
     _require_regular(path.stat().st_mode)
+
+
+def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
+    """What there is to say of a recipe that cannot be read, and the mend."""
+    message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
+    hint = "name a recipe file, such as recipes/store-forecaster.yaml"
+    if isinstance(error, IsADirectoryError):
+        hint = f"name the recipes in it: {path / '*.yaml'}"
+    near = _file_near(path) if isinstance(error, FileNotFoundError) else None
+    return f"{message}; did you mean '{near}'?" if near else message, hint
+
+
+def _file_near(path: Path) -> Path | None:
+    """The recipe beside `path` whose name is the nearest."""
+    try:
+        several = islice(path.parent.iterdir(), MOST_FILES)
+        files = {each.stem: each for each in several if each.suffix in _SUFFIXES}
+    except OSError:
+        return None
+    # By their stems: the ending, which all share, would bring any two names near.
+    near = nearest(path.stem, files)
+    return files[near] if near else None
 
 
 def _require_regular(mode: int) -> None:

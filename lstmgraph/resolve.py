@@ -201,7 +201,7 @@ class _Resolver:
             message = "h and c are carried together"
             hint = "write `initial_state: carried`"
         notes = self.document.origins.deletion(("layers", name), ("inputs", name))
-        if meant := near or (None if notes else self.left_over):  # deleted is not renamed
+        if meant := near or (None if notes else self.left_over):  # what was deleted has no new name
             notes += (self.named(meant),)
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
 

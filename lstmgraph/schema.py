@@ -73,8 +73,9 @@ def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]
     if not document.origins.extended or mistake.code != "L203" or kind not in document.values:
         return ()
     place = document.values[kind]
-    if place.source == document.place(mistake.path, at_key=True).source:
-        return ()
+    key = document.place(mistake.path, at_key=True)
+    if key.source in (place.source, document.source) or key.is_option:
+        return ()  # the key is not inherited
     message = f"the type is said here; `{mistake.path[-1]}: $delete` beside it drops the key"
     return (Note(message, place),)
 

@@ -22,7 +22,7 @@ def obstacle(folder: Path, paths: Iterable[Path], *, overwrite: bool) -> str | N
         return f"{folder} cannot be written to"
     found = [str(path) for path in paths if path.exists()]
     if found and not overwrite:
-        return f"{', '.join(found)} would be overwritten; add --force, or choose another -o DIR"
+        return f"{', '.join(found)} would be overwritten; add --force, or choose another -o"
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from lstmgraph.machine import keras_backend
@@ -15,6 +17,12 @@ def pytest_configure(config: pytest.Config) -> None:
         # Keras 3.15's variables have an `__array__` that NumPy 2 wants spelled otherwise.
         ignored = "ignore:__array__ implementation:DeprecationWarning"
         config.addinivalue_line("filterwarnings", ignored)
+
+
+def pytest_collection_finish() -> None:
+    """Keras and TensorFlow are imported now: their millions of objects need no looking at again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -108,6 +108,13 @@ def test_the_command_prints_it_as_text_and_json(recipe: Path) -> None:
     assert found["values"][0]["path"] == ["recipe"]
 
 
+def test_it_takes_no_size_of_a_batch(recipe: Path) -> None:
+    """An option that does nothing is a mistake of the command line."""
+    refused = CliRunner().invoke(app, ["explain", "--blame", "--batch", "3", str(recipe)])
+    assert refused.exit_code == 2
+    assert "Invalid value for --blame: it shows no memory" in refused.stderr
+
+
 def test_it_is_a_table_of_markdown_too(recipe: Path) -> None:
     printed = CliRunner().invoke(app, ["explain", "--blame", "--format", "markdown", str(recipe)])
     assert printed.exit_code == 0

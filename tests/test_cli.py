@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
@@ -24,7 +25,7 @@ INVALID = ROOT / "tests" / "recipes" / "invalid"
 WRONG = str(INVALID / "several" / "names-everywhere.yaml")
 MAIN = "from lstmgraph.cli import main; main()"
 CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-COMMANDS = ("validate", "explain", "space", "build", "schema", "init", "fmt", "migrate")
+COMMANDS = tuple(typer.main.get_group(app).commands)
 READING = ("validate", "explain", "space", "build")
 DIAGNOSTIC_KEYS = [
     "code",
@@ -94,6 +95,16 @@ def test_a_file_that_is_not_there_is_a_wrong_command_line(command: str, tmp_path
     assert result.exit_code == 2
     assert "missing.yaml:1:1: error[L101]: cannot read the recipe" in result.stderr
     assert result.stdout == ""
+
+
+def test_a_misspelt_file_is_named_and_a_folder_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "Forecast.yaml").write_text("recipe: 1")
+    (tmp_path / "forecast.yaml.bak").write_text("recipe: 1")
+    meant = invoke("validate", str(tmp_path / "forcast.yaml"))
+    assert f"; did you mean '{tmp_path / 'Forecast.yaml'}'?" in meant.stderr
+    assert "did you mean" not in invoke("validate", str(tmp_path / "other.yaml")).stderr
+    folder = invoke("validate", str(tmp_path))
+    assert f"help: name the recipes in it: {tmp_path}/*.yaml" in folder.stderr
 
 
 def test_the_worst_exit_code_counts(tmp_path: Path) -> None:
@@ -341,9 +352,19 @@ def test_help_has_an_example(command: str) -> None:
     assert f"Example: lstmgraph {command}" in result.stdout
 
 
-def test_help_lists_the_commands() -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_values_as_the_pages_do(command: str) -> None:
+    """``--epochs N``, as Typer's own name for it is ``<int range>``."""
+    assert re.search(r"<(int|float)( range)?>", invoke(command, "--help").stdout) is None
+
+
+def test_help_and_the_readme_list_the_commands() -> None:
     listed = invoke("--help").stdout
     assert [command for command in COMMANDS if f"  {command} " not in listed] == []
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert tuple(sorted(COMMANDS)) == tuple(
+        sorted(re.findall(r"^\| `lstmgraph ([a-z-]+)[ `]", readme, re.M))
+    )
 
 
 # build

@@ -289,6 +289,28 @@ def test_a_base_of_another_version(folder: Path) -> None:
     assert notes(folder, found)[0][1] == "newer.yaml:2:9"
 
 
+def test_a_base_of_an_older_version_can_be_migrated(folder: Path) -> None:
+    written(folder / "older.yaml", "recipe: 0\n")
+    found = the_mistake(folder, HEAD.replace("common.yaml", "older.yaml"))
+    assert found.code == "L135"
+    assert found.hint == f"`lstmgraph migrate {folder}/older.yaml` rewrites it"
+
+
+@pytest.mark.parametrize(("version", "code"), [("2", "L201"), ("0", "L211"), ('"1"', "L205")])
+def test_a_wrong_version_of_the_recipe_is_told_once(version: str, code: str, folder: Path) -> None:
+    """And not again of each of its bases."""
+    own = HEAD.replace("recipe: 1", f"recipe: {version}")
+    found = the_mistake(folder, own.replace("common.yaml", "[common.yaml, preset:forecasting]"))
+    assert (found.code, at(folder, found.place)) == (code, "own.yaml:1:9")
+
+
+def test_a_misspelt_key_over_an_inherited_type_is_not_to_be_deleted(folder: Path) -> None:
+    """Nothing of that name is inherited."""
+    found = the_mistake(folder, HEAD + "layers: {voice: {droput: 0.2}}\n")
+    assert (found.code, at(folder, found.place)) == ("L203", "own.yaml:4:18")
+    assert found.notes == ()
+
+
 def test_a_base_that_is_no_mapping(folder: Path) -> None:
     written(folder / "list.yaml", "- 1\n")
     found = the_mistake(folder, HEAD.replace("common.yaml", "list.yaml"))

@@ -275,7 +275,7 @@ def test_shipped_recipes(path: Path) -> None:
     check_against_keras(compiled(path.read_text("utf-8")))
 
 
-@examples(20)
+@examples(14)
 @given(recipes())
 def test_generated_recipes(generated: Generated) -> None:
     keras.backend.clear_session()
@@ -482,7 +482,7 @@ def assert_equal(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-@examples(15)
+@examples(10)
 @given(masked_readers())
 def test_padded_steps_do_not_count(data: dict[str, Any]) -> None:
     """Not what they hold, and not that they are there: each row alone, cut, gives the same."""

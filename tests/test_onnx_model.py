@@ -6,7 +6,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pytest
 from building import RECIPES, SHIPPED, batch_for, load, randomise
@@ -225,15 +224,6 @@ OBSTACLES = {
         ("layers", "d", "activation"),
         "gelu in float32 only",
     ),
-    "sparsemax": (
-        """
-        inputs: {x: {shape: [3]}}
-        layers: {d: {type: activation, input: x, activation: sparsemax}}
-        outputs: {found: d}
-        """,
-        ("layers", "d", "activation"),
-        "Keras's sparsemax gives shares that do not sum to one: use softmax",
-    ),
     "layer": (
         """
         inputs: {x: {shape: [8, 8, 3]}}
@@ -289,15 +279,6 @@ OBSTACLES = {
         ("layers", "seen", "mask"),
         "masks of attention over more than one axis",
     ),
-    "integers": (
-        """
-        inputs: {x: {shape: [3], dtype: int32}}
-        layers: {normal: {type: layer_normalization, input: x}}
-        outputs: {found: normal}
-        """,
-        ("layers", "normal", "input"),
-        "Keras rounds what LayerNormalization makes of integers",
-    ),
     "names": (
         """
         inputs: {x: {shape: [time, 3]}}
@@ -336,12 +317,6 @@ def test_weights_that_are_missing_are_named() -> None:
     del weights["speaker"]
     with pytest.raises(ValueError, match="weights of 'speaker'"):
         onnx_model(recipe._compiled, weights)
-
-
-def test_keras_still_gets_sparsemax_wrong() -> None:
-    """Where this fails, Keras is mended, and the obstacle can go."""
-    shares = keras.activations.sparsemax(np.array([[2.0, 1.9, 1.8]], "float32"))
-    assert float(np.sum(shares)) == 0
 
 
 def test_outputs_may_be_named_like_layers() -> None:

@@ -111,7 +111,7 @@ def test_a_shipped_recipe_says_why_it_cannot_be_stepped(path: Path) -> None:
     assert found.place.span.line > 1
 
 
-@examples(10)
+@examples(7)
 @given(recipes(min_layers=1, max_layers=4))
 def test_random_recipes_run_in_chunks(generated: Generated) -> None:
     """The whole model's numbers are NumPy's, which ``test_random_outputs.py`` holds it to."""

@@ -154,6 +154,19 @@ def test_an_unused_variable_is_noticed() -> None:
     assert (warning.code, warning.path) == ("W102", ("vars", "c"))
 
 
+@pytest.mark.parametrize("section", ["[1]", "text", "null"])
+def test_where_vars_is_no_mapping_its_names_are_not_missed(section: str) -> None:
+    text = f"vars: {section}\nx: '${{vars.a}}'\ny: 'b-${{vars.b}}'\n"
+    (found,) = composed(parse_document(text)).diagnostics.found
+    assert (found.code, found.path) == ("L141", ("vars",))
+
+
+def test_a_variable_that_nothing_names_may_be_a_misspelt_one() -> None:
+    document = composed(parse_document("vars: {horizon: 1, horizn: 2}\nx: '${vars.horizon}'\n"))
+    (warning,) = document.diagnostics.ordered_warnings()
+    assert warning.message == "nothing names `vars.horizn`; did you mean 'horizon'?"
+
+
 def test_without_variables_nothing_is_touched() -> None:
     document = parse_document(RECIPE.replace("${", "#{"))
     del document.data["vars"]

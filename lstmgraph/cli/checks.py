@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgraph.cli.explaining import BatchRows, OpenSizes, ShowBlame, TimeSteps, explained
+from lstmgraph.cli.explaining import (
+    BatchRows,
+    OpenSizes,
+    ShowBlame,
+    TimeSteps,
+    explained,
+    refuse_sizes_beside_blame,
+)
 from lstmgraph.cli.output import CheckFormat, print_report
 from lstmgraph.cli.shared import (
     Format,
@@ -63,6 +70,8 @@ def explain(  # noqa: PLR0913, PLR0917 - each option is one
 
     Example: lstmgraph explain recipes/store-forecaster.yaml --batch 64 --time 100
     """
+    if blame:
+        refuse_sizes_beside_blame(batch, time, sizes)
     loaded = load_recipe(recipe, set_values, output_format.of_mistakes, strict=strict)
     explanation: Blame | Explanation
     explanation = loaded.blame() if blame else explained(loaded, batch, time, sizes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmgraph.memory import SizeError
+from lstmgraph.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe
@@ -30,6 +31,15 @@ ShowBlame = Annotated[
     bool,
     typer.Option("--blame", help="Show instead where each value of the recipe came from."),
 ]
+
+
+def refuse_sizes_beside_blame(batch: int | None, time: int | None, sizes: list[str] | None) -> None:
+    """``--blame`` shows no memory: an option that would do nothing is refused."""
+    given = {"--batch": batch, "--time": time, "--dim": sizes}
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        message = f"it shows no memory: leave it out, or {listed(unused)}"
+        raise typer.BadParameter(message, param_hint="--blame")
 
 
 def explained(

@@ -34,7 +34,9 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     ],
     validation: PartPath = None,
     test: PartPath = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="For the recipe's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", min=1, help="For the recipe's.")
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew.")] = False,
     set_values: SetValues = None,
     strict: Strict = False,

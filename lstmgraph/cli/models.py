@@ -131,13 +131,15 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         ),
     ] = ExportKernel.standard,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="For litert: rows of each batch.  [default: 1]")
+        int | None,
+        typer.Option(metavar="N", min=1, help="For litert: rows of each batch.  [default: 1]"),
     ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(
+            metavar="PARTS",
             help="How far an output may be off, in parts of its greatest value.  "
-            "[default: by dtype, 1e-4 for float32]"
+            "[default: by dtype, 1e-4 for float32]",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,

@@ -50,8 +50,10 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
             "--out", "--output", "-o", metavar="DIR", help="The folder.  [default: searches/NAME]"
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 1,
-    max_trials: Annotated[int | None, typer.Option(min=1, help="For the recipe's.")] = None,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Trials at a time.")] = 1,
+    max_trials: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="For the recipe's.")
+    ] = None,
     time: Annotated[
         str | None, typer.Option(metavar="TIME", help="No trial starts after it: 90s, 15m, 2h.")
     ] = None,
@@ -62,9 +64,11 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         int | None, typer.Option(min=1, metavar="MIB", help="And one that holds more memory.")
     ] = None,
     max_failures: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many failed trials.")
+        int | None, typer.Option(metavar="N", min=1, help="Stop after so many failed trials.")
     ] = None,
-    keep: Annotated[int, typer.Option(min=0, help="How many best trials keep weights.")] = 1,
+    keep: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How many best trials keep weights.")
+    ] = 1,
     cluster: Annotated[
         Cluster | None,
         typer.Option(help="Trials are tasks of the cluster that runs here, or at RAY_ADDRESS."),

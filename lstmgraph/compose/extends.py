@@ -12,6 +12,7 @@ from lstmgraph.compose.merge import check_deletions, overlay, without
 from lstmgraph.diagnostics import Diagnostic, Diagnostics, Note, Place, Span
 from lstmgraph.document import MAX_NODES, Document, parse_document, read_document
 from lstmgraph.origins import Origins
+from lstmgraph.schema import OLDEST_VERSION, SUPPORTED_VERSION
 from lstmgraph.wording import listed, shown
 from lstmgraph.yaml_nodes import MAX_BYTES
 
@@ -153,12 +154,21 @@ class _Bases:
         if document.data is not None and not isinstance(document.data, dict):
             message = f"a base must be a mapping, not {shown(document.data)}"
             self.report("L204", document.place(()), message, "write `key: value` pairs")
-        version = document.data.get("recipe") if isinstance(document.data, dict) else None
-        if None not in (version, self.version) and version != self.version:
-            message = f"'{base.name}' is of version {version}, and this recipe is not"
-            note = Note("the version of the base", document.place(("recipe",)))
-            self.report("L135", place, message, "extend a base of the same `recipe:`", note)
+        self.check_version(document, base.name, place)
         self.add(document, base.folder)
+
+    def check_version(self, base: Document, name: str, place: Place) -> None:
+        """Of a recipe whose own version is wrong, that alone is told, with its structure."""
+        version = base.data.get("recipe") if isinstance(base.data, dict) else None
+        if version in (None, self.version) or self.version != SUPPORTED_VERSION:
+            return
+        versions = f"version {shown(version)}, and this recipe of version {self.version}"
+        message = f"'{name}' is of {versions}"
+        hint = f"extend a base of version {self.version}"
+        if isinstance(version, int) and OLDEST_VERSION <= version < SUPPORTED_VERSION:
+            hint = f"`lstmgraph migrate {name}` rewrites it"
+        note = Note("the version of the base", base.place(("recipe",)))
+        self.report("L135", place, message, hint, note)
 
     def is_within_bounds(self, place: Place) -> bool:
         message = None

@@ -70,6 +70,7 @@ class _Substitution:
         self.document = document
         self.is_defined = SECTION in document.data
         written = document.data.pop(SECTION, {})
+        self.is_readable = isinstance(written, dict)
         self.written: dict[str, Any] = self.checked(written)
         self.known: dict[str, _Value | None] = {}  # None: wrong, and that is reported
         self.open: list[str] = []
@@ -102,7 +103,7 @@ class _Substitution:
             path: Path = (SECTION, name)
             own = self.document.place(path).source == self.document.source
             if own and name not in self.used:
-                message = f"nothing names `{SECTION}.{name}`"
+                message = f"nothing names `{SECTION}.{name}`{did_you_mean(name, self.used)}"
                 hint = f"remove it, or write `${{{SECTION}.{name}}}` where it belongs"
                 self.document.warn("W102", path, message, hint=hint, at_key=True)
 
@@ -157,6 +158,8 @@ class _Substitution:
         self.used.add(name)
         if name in self.open:
             raise self.circle(name)
+        if not self.is_readable:
+            raise _Broken
         if name not in self.written:
             raise self.unknown(name)
         if len(self.open) > MAX_CHAIN:

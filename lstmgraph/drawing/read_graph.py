@@ -30,7 +30,9 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
         ValueError: the recipe has no such further model.
     """
     if model and model not in compiled.models:
-        known = ", ".join(compiled.models) or "none"
+        if not compiled.models:
+            raise ValueError(f"the recipe has no further models, and so no {model}")
+        known = ", ".join(compiled.models)
         raise ValueError(f"the recipe has no further model {model}; it has: {known}")
     part = compiled.part(model) if model else compiled
     graph = part.graph

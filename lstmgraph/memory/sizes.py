@@ -60,13 +60,13 @@ def batch_sizes(graph: Graph, given: BatchSize) -> dict[str, int]:
             raise SizeError(f"no input has a size named `{name}`{hint}")
     batch = given.get("batch", graph.batch_size)
     if batch is None:
-        raise SizeError("how many rows has the batch? give `batch`")
+        raise SizeError("how many rows has the batch?")
     if graph.batch_size not in (None, batch):
         raise SizeError(f"the recipe is built for batches of {graph.batch_size} rows, not {batch}")
     sizes = {BATCH: batch, **{name: own.get(name, given.get("time", 0)) for name in names}}
     missing = [f"`{name}`" for name in sizes if name not in own and name != BATCH]
     if missing and "time" not in given:
-        raise SizeError(f"inputs leave {listed(missing)} open: give `time`, or a size for each")
+        raise SizeError(f"inputs leave {listed(missing)} open, and no size is given")
     for name, size in sizes.items():
         if size < 1:
             raise SizeError(f"`{name}` must be at least 1, got {size}")

@@ -125,7 +125,7 @@ ACTIVATIONS: Mapping[str, Callable[[Formula, Name], Name]] = {
     "tanh": lambda f, x: f("Tanh", x),
     "tanh_shrink": lambda f, x: f("Sub", x, f("Tanh", x)),
 }
-"""Keras's activations by name; not sparsemax, whose shares do not sum to one in Keras 3.15."""
+"""Keras's activations by name; not sparsemax, which no recipe has."""
 
 
 def activated(builder: Builder, x: Name, activation: str | None, dtype: str) -> Name:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import CELLS
-from lstmgraph.dtypes import is_float
-from lstmgraph.export.onnx import activations
 from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent_operator import ACTIVATIONS, cell_activations
 from lstmgraph.graph import MASK, Graph, Node, Port, Recurrence
@@ -30,9 +28,6 @@ FLOAT32_ONLY = frozenset(
 )  # fmt: skip
 """Layers that onnxruntime's CPU does not compute in float64: measured with 1.31."""
 
-ROUNDS_INTEGERS = frozenset({"GroupNormalization", "LayerNormalization"})
-"""Layers that Keras 3.15 computes in float32, and casts back to the dtype of the input."""
-
 READS_MASK = frozenset({"GlobalAveragePooling1D", "Softmax"})
 """Layers whose result depends on a mask, which TimeDistributed hands to them step by step."""
 
@@ -45,8 +40,6 @@ class _Part:
     kind: str
     arguments: Mapping[str, Any]
     path: Path
-    reads: str
-    """The dtype of the first input."""
 
     @property
     def gives(self) -> str:
@@ -76,7 +69,7 @@ def onnx_obstacles(compiled: CompiledRecipe) -> list[Obstacle]:
     dtypes = {Port(name): tensor.spec.dtype for name, tensor in graph.inputs.items()}
     found = list(_of_inputs(graph))
     for node in graph.nodes:
-        part = _Part(node, node.op, node.arguments, node.path, dtypes[node.inputs[0]])
+        part = _Part(node, node.op, node.arguments, node.path)
         found += [obstacle for each in part.inner() for obstacle in _of_part(each)]
         if node.recurrence:
             found += _of_recurrent(node, node.recurrence)
@@ -118,9 +111,6 @@ def _of_part(part: _Part) -> Iterator[Obstacle]:
             "write `dtype_policy: float32`"
         )
         yield (*part.node.path, "dtype_policy"), reason
-    if part.kind in ROUNDS_INTEGERS and not is_float(part.reads):
-        reason = f"Keras rounds what {part.kind} makes of integers: give it numbers of float32"
-        yield (*part.node.path, "input"), reason
     if part.kind in READS_MASK and part.is_inside and part.node.mask:
         yield part.path, f"{part.kind}{where} would read the mask step by step"
     if part.kind.startswith("ConvLSTM") and part.is_inside:
@@ -133,10 +123,7 @@ def _of_part(part: _Part) -> Iterator[Obstacle]:
 def _of_activations(part: _Part) -> Iterator[Obstacle]:
     for argument in ("activation", "recurrent_activation"):
         name = part.arguments.get(argument) or "linear"
-        if name not in activations.ACTIVATIONS:
-            reason = f"Keras's {name} gives shares that do not sum to one: use softmax"
-            yield (*part.path, argument), reason
-        elif name == "gelu" and part.gives == "float64":
+        if name == "gelu" and part.gives == "float64":
             reason = "onnxruntime computes gelu in float32 only, and this layer is float64"
             yield (*part.path, argument), reason
 
