@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 
@@ -11,7 +12,14 @@ from lstmgraph.machine import keras_backend
 TENSORFLOWS_OWN = "tensorflow(reason): skipped on other backends of Keras, for the reason"
 
 
+ONE_THREAD = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+"""Set for processes that share the cores: threads of one wait for those of another otherwise."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # one of several, by pytest-xdist
+        for name in ONE_THREAD:
+            os.environ.setdefault(name, "1")
     config.addinivalue_line("markers", TENSORFLOWS_OWN)
     if keras_backend() != "tensorflow":
         # Keras 3.15's variables have an `__array__` that NumPy 2 wants spelled otherwise.

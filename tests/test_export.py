@@ -37,7 +37,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 CHECKED = ("keras", "saved_model", "litert")
 """ONNX has tests of its own, against onnxruntime."""
-ALIKE = {"character-writer", "next-frame", "speaker-classifier-search", "stream-anomalies"}
+ALIKE = {
+    *("character-writer", "dynamic-rnn", "next-frame", "number-words"),
+    *("speaker-classifier-search", "stream-anomalies"),
+}
 """Recipes of the same kinds of calls as others: three conversions of each take their time."""
 EXPORTED = [path for path in SHIPPED if path.stem not in ALIKE]
 NAMES = tuple(path.stem for path in EXPORTED)
