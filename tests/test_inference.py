@@ -97,12 +97,14 @@ def _random_input(shape: tuple[int, ...], dtype: str, random: np.random.Generato
 def probed(graph: Graph, model: keras.Model) -> tuple[Arrays, dict[Port, Any]]:
     """Inputs of a batch of 2, and what every port then holds, its mask on it."""
     tensors = all_outputs(graph, model)
-    probe = keras.Model(model.input, {str(port): tensor for port, tensor in tensors.items()})
     specs = {name: tensor.spec for name, tensor in graph.inputs.items()}
     inputs = random_inputs(specs, sizes_of(graph))
     for name, tensor in graph.inputs.items():
         if tensor.time_major:
             inputs[name] = inputs[name].swapaxes(0, 1)
+    if not tensors:  # every output is an input, and nothing is computed
+        return inputs, {}
+    probe = keras.Model(model.input, {str(port): tensor for port, tensor in tensors.items()})
     results = probe(dict(inputs))
     return inputs, {port: results[str(port)] for port in tensors}
 
