@@ -186,6 +186,19 @@ def test_nothing_before_building_imports_tensorflow() -> None:
     assert not loaded & {"keras", "tensorflow", "torch", "jax", "numpy"}
 
 
+def test_checking_imports_nothing_of_other_commands() -> None:
+    """Each of these took a part of the time of every command."""
+    program = f"""
+import sys
+from lstmgraph.cli import app
+assert not app(["validate", {str(SHIPPED[0])!r}], standalone_mode=False)
+rooms = ("comparison", "drawing", "editing", "memory")
+unneeded = {{"rich", *(f"lstmgraph.{{room}}" for room in rooms)}} & set(sys.modules)
+assert not unneeded, unneeded
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_say_what_they_are_and_stay_short(path: Path) -> None:
     text = path.read_text("utf-8")

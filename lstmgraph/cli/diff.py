@@ -9,7 +9,6 @@ import typer
 
 from lstmgraph.cli.shared import ReportFormat, TableFormat, fail, print_json
 from lstmgraph.diagnostics import RecipeError
-from lstmgraph.model_diff import diff as diff_models
 
 DIFFERENT = 1
 """What `diff` gives where files differ."""
@@ -28,6 +27,8 @@ def diff(
 
     Example: lstmgraph diff recipes/store-forecaster.yaml mine.yaml
     """
+    from lstmgraph.model_diff import diff as diff_models  # noqa: PLC0415 - what one command needs
+
     try:
         found = diff_models(first, second)
     except RecipeError as error:

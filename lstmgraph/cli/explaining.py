@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgraph.memory import SizeError
 from lstmgraph.wording import listed
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ def explained(
         size["time"] = time
     if sizes:
         size["sizes"] = dict(map(_named, sizes))
+    from lstmgraph.memory import SizeError  # noqa: PLC0415 - what one command needs
+
     try:
         return recipe.explain(**size)
     except SizeError as error:
