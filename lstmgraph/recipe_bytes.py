@@ -9,7 +9,7 @@ import stat
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from lstmgraph.wording import nearest
+from lstmgraph.wording import nearest, suggested
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     if isinstance(error, IsADirectoryError):
         hint = f"name the recipes in it: {path / '*.yaml'}"
     near = _file_near(path) if isinstance(error, FileNotFoundError) else None
-    return f"{message}; did you mean '{near}'?" if near else message, hint
+    return f"{message}{suggested(near)}", hint
 
 
 def _file_near(path: Path) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.recipe import (
-    FromInputs,
     FromLayer,
     FromStatic,
     MaskByInput,
@@ -47,18 +46,23 @@ def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
             yield form.source
         elif isinstance(form, FromStatic):
             yield from form.sources
-        elif isinstance(form, FromInputs):
-            continue
 
 
 def unread_names(recipe: RecipeDeclaration) -> list[str]:
     """Inputs and layers that nothing names."""
     named = {read.layer for layer in recipe.layers.values() for read in references(layer)}
-    named |= {read.layer for read in recipe.outputs.values()}
-    for model in recipe.models.values():
-        named |= {read.layer for read in (*model.inputs, *model.outputs.values())}
-        named |= set(model.initial_state)
+    named.update(_read_by_models(recipe.outputs.values(), recipe.models.values()))
     return [name for name in (*recipe.inputs, *recipe.layers) if name not in named]
+
+
+def _read_by_models(
+    outputs: Iterable[Reference], models: Iterable[ModelDeclaration]
+) -> Iterator[str]:
+    """Names that the main model's outputs and further models read."""
+    yield from (reference.layer for reference in outputs)
+    for model in models:
+        yield from (reference.layer for reference in (*model.inputs, *model.outputs.values()))
+        yield from model.initial_state
 
 
 def read_layers(
@@ -68,10 +72,7 @@ def read_layers(
 ) -> frozenset[str]:
     """Names of the layers that an output or a further model is computed from, masks included."""
     layers = {layer.name: layer for layer in order}
-    waiting = [reference.layer for reference in outputs]
-    for model in models:
-        waiting += [reference.layer for reference in (*model.inputs, *model.outputs.values())]
-        waiting += model.initial_state
+    waiting = list(_read_by_models(outputs, models))
     found: set[str] = set()
     while waiting:
         name = waiting.pop()

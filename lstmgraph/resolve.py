@@ -18,7 +18,7 @@ from lstmgraph.recipe import (
     Reference,
 )
 from lstmgraph.references import references, state_references, unread_names
-from lstmgraph.wording import did_you_mean, nearest
+from lstmgraph.wording import did_you_mean, nearest, suggested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +44,6 @@ MOST_GUESSES = 100
 
 MOST_CIRCLES = 20
 """Circles that are reported; each is found by going through all layers again."""
-
 
 MOST_EDGES = 8
 """Notes of one circle."""
@@ -159,7 +158,7 @@ class _Resolver:
         if name in self.recipe.broken or not self.all_known:
             return False
         near = nearest(name, self.recipe.inputs)
-        message = f"there is no input '{name}'" + (f"; did you mean '{near}'?" if near else "")
+        message = f"there is no input '{name}'{suggested(near)}"
         hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
         notes = self.document.origins.deletion(("inputs", name))
         notes += (self.named(near),) if near else ()
@@ -190,10 +189,8 @@ class _Resolver:
     def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
         name = reference.layer
         near = self.near(name)
-        suggested = f"; did you mean '{near}'?" if near else ""
-        if not near and "initial_state" in reference.path:
-            suggested = did_you_mean(name, FORMS)
-        message = f"there is no layer or input '{name}'{suggested}"
+        guess = near or (nearest(name, FORMS) if "initial_state" in reference.path else None)
+        message = f"there is no layer or input '{name}'{suggested(guess)}"
         hint = f"the names here are: {self.names_here}"
         if name == "constant" and states_allowed:
             message, hint = "`constant` needs a number", "write `{constant: 0.1}`"

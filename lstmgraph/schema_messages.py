@@ -22,6 +22,7 @@ from lstmgraph.wording import (
     plain_text,
     section_with,
     shown,
+    suggested,
     type_hint,
 )
 
@@ -82,7 +83,7 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
         near = nearest(key, allowed) if hint is None else None
-        message = f"'{key}' is not {owner}" + (f"; did you mean '{near}'?" if near else "")
+        message = f"'{key}' is not {owner}{suggested(near)}"
         if hint is None and not near:
             hint = f"write one of: {forms}" if form else f"allowed here: {', '.join(allowed)}"
         meant = "from" if form else near or KEY_MEANT.get(key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import PurePath
 
     from lstmgraph.diagnostics import Path
 
@@ -125,7 +126,11 @@ _KIND_EXAMPLES = {
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'units'?``, or nothing where no known word is near."""
-    near = nearest(word, known)
+    return suggested(nearest(word, known))
+
+
+def suggested(near: str | PurePath | None) -> str:
+    """``; did you mean 'units'?``, or nothing where nothing is near."""
     return f"; did you mean '{near}'?" if near else ""
 
 

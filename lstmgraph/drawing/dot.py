@@ -27,14 +27,13 @@ def dot_text(picture: Picture) -> str:
         '  node [fontname="Helvetica", fontsize=11]',
         '  edge [fontname="Helvetica", fontsize=10]',
     ]
-    groups = picture.groups
-    for box in picture.boxes:
-        if box.group is None:
-            lines.append(f"  {_node(box)}")
-        elif box is groups[box.group][0]:
-            lines.append(f"  subgraph {_quoted(f'cluster_{box.group}')} {{")
-            lines.append(f'    graph [label={_quoted(box.group)}, color="gray", style="rounded"]')
-            lines += [f"    {_node(member)}" for member in groups[box.group]]
+    for group, boxes in picture.parts:
+        if group is None:
+            lines.append(f"  {_node(boxes[0])}")
+        else:
+            lines.append(f"  subgraph {_quoted(f'cluster_{group}')} {{")
+            lines.append(f'    graph [label={_quoted(group)}, color="gray", style="rounded"]')
+            lines += [f"    {_node(box)}" for box in boxes]
             lines.append("  }")
     lines += [f"  {_arrow(arrow)}" for arrow in picture.arrows]
     return "\n".join([*lines, "}", ""])

@@ -22,13 +22,12 @@ def mermaid_text(picture: Picture) -> str:
     lines = ["flowchart TB", f"  accTitle: {_words(picture.name)}"]
     if picture.description:
         lines.append(f"  accDescr: {_words(picture.description)}")
-    groups = picture.groups
-    for box in picture.boxes:
-        if box.group is None:
-            lines.append(f"  {_node(box)}")
-        elif box is groups[box.group][0]:
-            lines.append(f"  subgraph group_{box.group} [{_quoted(box.group)}]")
-            lines += [f"    {_node(member)}" for member in groups[box.group]]
+    for group, boxes in picture.parts:
+        if group is None:
+            lines.append(f"  {_node(boxes[0])}")
+        else:
+            lines.append(f"  subgraph group_{group} [{_quoted(group)}]")
+            lines += [f"    {_node(box)}" for box in boxes]
             lines.append("  end")
     lines += [f"  {_arrow(arrow)}" for arrow in picture.arrows]
     operations = [box.id for box in picture.boxes if box.kind == OPERATION]

@@ -68,10 +68,9 @@ class Picture:
     arrows: tuple[Arrow, ...]
 
     @property
-    def groups(self) -> dict[str, list[Box]]:
-        """Boxes of each layer of the recipe that is more than one box."""
-        found: dict[str, list[Box]] = {}
+    def parts(self) -> list[tuple[str | None, list[Box]]]:
+        """Each box alone, or the boxes of a group together, where its first one stands."""
+        found: dict[tuple[str | None, str], list[Box]] = {}
         for box in self.boxes:
-            if box.group is not None:
-                found.setdefault(box.group, []).append(box)
-        return found
+            found.setdefault((box.group, "" if box.group else box.id), []).append(box)
+        return [(group, boxes) for (group, _), boxes in found.items()]
