@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import report
 from benchmarks.options import ENVIRONMENT, QUICK, Options
-from lstmgraph.writing import atomic_path
+from lstmgraph.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

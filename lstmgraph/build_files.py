@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.files import atomic_path, obstacle
 from lstmgraph.manifest import manifest
-from lstmgraph.writing import atomic_path, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

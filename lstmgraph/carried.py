@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from lstmgraph.writing import atomic_path
+from lstmgraph.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import WARNING, Diagnostic, Diagnostics, Note, Path, Place, Span
 from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
+from lstmgraph.files import read_regular_file, require_regular_file
 from lstmgraph.origins import Origins
-from lstmgraph.recipe_bytes import (
-    NotUtf8Error,
-    decoded,
-    read_regular_file,
-    require_regular_file,
-    why_unreadable,
-)
+from lstmgraph.recipe_bytes import NotUtf8Error, decoded, why_unreadable
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
     MAX_DEPTH,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from typing import TYPE_CHECKING
+
+from lstmgraph.archives import ArchiveError, opened_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,7 @@ FURTHER_MEMBER = "lstmgraph.model.txt"
 """Holds the name of the further model of the recipe that a file is; the main model has none."""
 MAX_BYTES = 10_000_000
 """An archive of a few kilobytes can unpack to gigabytes."""
+MAX_NAME_BYTES = 10_000
 
 
 class NoRecipeError(ValueError):
@@ -30,34 +32,31 @@ def embed_recipe(path: Path, text: str, further: str = "") -> None:
 
 
 def embedded_model(path: Path) -> str:
-    """The name of the further model that the file at `path` holds, or "" for the main one.
+    """Return the name of the further model that the file at `path` holds, "" for the main one.
 
     Raises:
         NoRecipeError: the file is not whole.
         OSError: it cannot be read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if FURTHER_MEMBER not in archive.namelist():
-                return ""
-            return archive.read(FURTHER_MEMBER).decode("utf-8")
-    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError) as error:
-        raise NoRecipeError(f"this is not a whole .keras file ({error})") from None
+    return _member(path, FURTHER_MEMBER, MAX_NAME_BYTES) or ""
 
 
 def embedded_recipe(path: Path) -> str:
-    """The text of the recipe in the ``.keras`` file at `path`.
+    """Return the text of the recipe in the ``.keras`` file at `path`.
 
     Raises:
         NoRecipeError: there is none in it, or the file is not whole.
         OSError: the file cannot be read.
     """
+    text = _member(path, MEMBER, MAX_BYTES)
+    if text is None:
+        raise NoRecipeError("Keras wrote this file by itself, without a recipe in it")
+    return text
+
+
+def _member(path: Path, name: str, most: int) -> str | None:
     try:
-        with zipfile.ZipFile(path) as archive:
-            if MEMBER not in archive.namelist():
-                raise NoRecipeError("Keras wrote this file by itself, without a recipe in it")
-            if archive.getinfo(MEMBER).file_size > MAX_BYTES:
-                raise NoRecipeError(f"its recipe is larger than {MAX_BYTES:,} bytes")
-            return archive.read(MEMBER).decode("utf-8")
-    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError) as error:
-        raise NoRecipeError(f"this is not a whole .keras file ({error})") from None
+        with opened_archive(path) as archive:
+            return archive.read(name, most).decode("utf-8") if name in archive else None
+    except (ArchiveError, UnicodeDecodeError) as error:
+        raise NoRecipeError(f"this is not a whole .keras file: {error}") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.export import FORMATS, ExportOptions, check_obstacles
-from lstmgraph.writing import obstacle
+from lstmgraph.files import obstacle
 
 if TYPE_CHECKING:
     from pathlib import Path

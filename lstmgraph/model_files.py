@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.embedded import embed_recipe, embedded_model
+from lstmgraph.files import atomic_path
 from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import use_cudnn
 from lstmgraph.runtime import compile_predict, scope, start
 from lstmgraph.runtime_plan import choose_xla
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe

@@ -1,11 +1,8 @@
-"""What a path holds, as text: of regular files only, and within bounds."""
+"""Bytes of a recipe as text, and what to say where there are none."""
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,29 +26,6 @@ class NotUtf8Error(ValueError):
         self.column = column
 
 
-class NotAFileError(OSError):
-    """A path that names neither a file nor a folder: reading it could wait, or go on, for ever."""
-
-
-def read_regular_file(path: Path, most: int) -> bytes:
-    """The first `most` bytes of the file at `path`.
-
-    Raises:
-        OSError: it cannot be read, or is a folder.
-        NotAFileError: it is a pipe, a device or a socket.
-        ValueError: a null byte in the path.
-    """
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
-    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-        _require_regular(os.fstat(file.fileno()).st_mode)
-        return file.read(most)
-
-
-def require_regular_file(path: Path) -> None:
-    """As ``read_regular_file``, for what another library opens."""
-    _require_regular(path.stat().st_mode)
-
-
 def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     """What there is to say of a recipe that cannot be read, and the mend."""
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
@@ -72,14 +46,6 @@ def _file_near(path: Path) -> Path | None:
     # By their stems: the ending, which all share, would bring any two names near.
     near = nearest(path.stem, files)
     return files[near] if near else None
-
-
-def _require_regular(mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        message = "it is no regular file; write what it gives into one"
-        raise NotAFileError(errno.EINVAL, message)
 
 
 def decoded(raw: bytes) -> str:

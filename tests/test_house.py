@@ -41,7 +41,7 @@ ROOMS = (
     ("data",),
     ("editing", "starting"),
     ("comparison",),
-    ("report", "manifest", "tables", "sections", "resolved", "writing", "quiet"),
+    ("report", "manifest", "tables", "sections", "resolved", "quiet"),
     ("weight_fit",),
     ("hypermodel",),
     ("lowering",),
@@ -69,7 +69,8 @@ ROOMS = (
     ("published",),
     ("space",),
     ("document",),
-    ("embedded",),
+    ("embedded", "npz"),
+    ("archives",),
     ("recipe_bytes",),
     ("graph",),
     ("recipe", "data_recipe"),
@@ -78,7 +79,7 @@ ROOMS = (
     ("yaml_nodes", "yaml_values", "yaml_comments"),
     ("origins", "pages"),
     ("diagnostics", "rendering", "error_page", "wording"),
-    ("tensors", "dtypes", "resources", "seeds"),
+    ("tensors", "dtypes", "resources", "seeds", "files"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmgraph.cli.shared import Format, RecipePath, SetValues, load_recipe, refuse
-from lstmgraph.writing import atomic_path, made_folder, obstacle
+from lstmgraph.files import atomic_path, made_folder, obstacle
 
 
 class Drawing(StrEnum):

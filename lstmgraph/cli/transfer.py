@@ -20,10 +20,10 @@ from lstmgraph.cli.shared import (
     refuse,
 )
 from lstmgraph.diagnostics import RecipeError
+from lstmgraph.files import obstacle
 from lstmgraph.quiet import held_back
 from lstmgraph.weight_transfer import Transferred
 from lstmgraph.weight_transfer import transfer as transfer_weights
-from lstmgraph.writing import obstacle
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe

@@ -12,7 +12,7 @@ from lstmgraph.diagnostics import RecipeError
 from lstmgraph.document import decode_document, read_document
 from lstmgraph.editing.formatting import with_plain_lines
 from lstmgraph.embedded import MODEL_SUFFIX
-from lstmgraph.writing import atomic_path
+from lstmgraph.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

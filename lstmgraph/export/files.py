@@ -16,8 +16,8 @@ from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.refusals import as_refusal
 from lstmgraph.export.report import ExportReport, TensorSignature
 from lstmgraph.export.samples import sample_batches
+from lstmgraph.files import atomic_folder, atomic_path, made_folder
 from lstmgraph.tensors import BATCH
-from lstmgraph.writing import atomic_folder, atomic_path, made_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from lstmgraph.files import atomic_path
 from lstmgraph.search.devices import node_environment
 from lstmgraph.search.errors import SearchError
 from lstmgraph.search.job import versions
@@ -22,7 +23,6 @@ from lstmgraph.search.records import trial_folder
 from lstmgraph.search.trial import OUTCOME, SPEC, TrialSpec
 from lstmgraph.search.trial_server import DISK_FULL
 from lstmgraph.search.workers import Ending, Workers
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

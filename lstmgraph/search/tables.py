@@ -7,8 +7,8 @@ import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.files import atomic_path
 from lstmgraph.search.errors import cannot_write
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from lstmgraph.files import atomic_path
 from lstmgraph.search.results import COMPLETED, PRUNED
 from lstmgraph.seeds import derived_seed
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lstmgraph.files import atomic_path, obstacle
 from lstmgraph.schema import bundled_schema
 from lstmgraph.starting.packaged import SCHEMA_LINE
-from lstmgraph.writing import atomic_path, obstacle
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from lstmgraph.files import atomic_path
 from lstmgraph.stepping.source import plan_of
 from lstmgraph.wording import listed
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.files import atomic_path
 from lstmgraph.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
 from lstmgraph.training.results import plain_metrics
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

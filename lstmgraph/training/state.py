@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from lstmgraph.files import atomic_path
 from lstmgraph.model_files import save_model
 from lstmgraph.training.files import CHECKPOINT, FolderError
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

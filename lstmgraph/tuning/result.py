@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.files import atomic_path
 from lstmgraph.search.display import describe, shown
 from lstmgraph.search.errors import cannot_write
 from lstmgraph.search.reading import read_results
@@ -14,7 +15,6 @@ from lstmgraph.search.records import trial_folder
 from lstmgraph.search.report import write_report
 from lstmgraph.search.tables import write_tables
 from lstmgraph.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

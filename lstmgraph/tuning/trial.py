@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from lstmgraph.files import atomic_path
 from lstmgraph.model_files import save_model
 from lstmgraph.search.results import Objective
 from lstmgraph.search.trial import (
@@ -25,7 +26,6 @@ from lstmgraph.search_checks import OF_THE_MODEL
 from lstmgraph.tuning.data import KEPT, read_parts, with_folds
 from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
 from lstmgraph.tuning.recipes import concrete_recipe, concrete_text, read_payload, with_seed
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from lstmgraph.data.examples import Examples

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lstmgraph.files import atomic_path
 from lstmgraph.search.report.page import page
 from lstmgraph.search.results import Objective
-from lstmgraph.writing import atomic_path
 
 if TYPE_CHECKING:
     from lstmgraph.search.results import SearchResults

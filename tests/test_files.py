@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lstmgraph.writing import atomic_folder, made_folder, obstacle
+from lstmgraph.files import (
+    LinkError,
+    NotAFileError,
+    atomic_folder,
+    atomic_path,
+    made_folder,
+    obstacle,
+    open_file,
+    read_regular_file,
+)
 
 
 def filled(folder: Path, text: str) -> Path:
@@ -81,3 +91,49 @@ def test_obstacles_are_named(tmp_path) -> None:
     assert obstacle(tmp_path / "new", [tmp_path / "new" / "a"], overwrite=False) is None
     file = tmp_path / "a" / "inside" / "file"
     assert obstacle(file / "x", [], overwrite=True) == f"{file} is not a folder"
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC):
+        # Writing to a pipe that nobody reads is refused by the system itself.
+        with pytest.raises(OSError, match=r"no regular file|No such device"):
+            open_file(tmp_path / "pipe", flags)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused(path) -> None:
+    with pytest.raises(NotAFileError, match="no regular file"):
+        read_regular_file(Path(path))
+
+
+def test_a_folder_is_refused(tmp_path) -> None:
+    with pytest.raises(IsADirectoryError):
+        read_regular_file(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["outside", "missing"])
+def test_a_link_is_followed_only_where_that_is_allowed(tmp_path, target) -> None:
+    (tmp_path / "outside").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC):
+        with pytest.raises(LinkError, match="it is a link"):
+            open_file(tmp_path / "link", flags, follow_links=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"outside", "link"}
+    assert (tmp_path / "outside").read_text() == "mine"
+
+
+def test_a_file_is_emptied_where_that_is_asked_for(tmp_path) -> None:
+    (tmp_path / "file").write_text("old")
+    os.close(open_file(tmp_path / "file", os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_link_is_replaced_by_what_is_written(tmp_path) -> None:
+    (tmp_path / "outside").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
+    with atomic_path(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "outside").read_text() == "mine"
+    assert (tmp_path / "link").read_text() == "new"
+    assert not (tmp_path / "link").is_symlink()
