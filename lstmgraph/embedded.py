@@ -59,4 +59,4 @@ def _member(path: Path, name: str, most: int) -> str | None:
         with opened_archive(path) as archive:
             return archive.read(name, most).decode("utf-8") if name in archive else None
     except (ArchiveError, UnicodeDecodeError) as error:
-        raise NoRecipeError(f"this is not a whole .keras file: {error}") from None
+        raise NoRecipeError(f"this .keras file cannot be read: {error}") from None
