@@ -100,7 +100,7 @@ def test_a_trial_that_takes_too_much_memory_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_the_search_and_blames_no_trial(tmp_path: Path) -> None:
-    with pytest.raises(SearchError, match="disk is full"):
+    with pytest.raises(SearchError, match="No space left on device; free some space"):
         search(tmp_path, acts("", "full"), max_trials=3)
     found = read_results(tmp_path)
     assert [trial.status for trial in found.trials] == ["completed", "running"]
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_a_whole_journal(
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "mkdir", _refused)
-    with pytest.raises(SearchError, match="searches: Read-only file system; the folder cannot be"):
+    with pytest.raises(SearchError, match="searches: Read-only file system; make it writable"):
         search(tmp_path / "searches", job(), max_trials=1)
 
 

@@ -154,16 +154,24 @@ def report(
 
     Example: lstmgraph report searches/speaker-classifier-search
     """
-    from lstmgraph.tuning.result import write_results  # noqa: PLC0415 - what one command needs
+    from lstmgraph.tuning.result import written_results  # noqa: PLC0415 - what one command needs
 
     try:
-        files = write_results(folder)
+        files, results = written_results(folder)
     except SearchError as error:
         _fail(str(error), output_format)
+    unread = results.unread_said()
     if output_format is Format.json:
-        print_json({"ok": True, "files": {name: str(path) for name, path in files.items()}})
+        written = {"files": {name: str(path) for name, path in files.items()}}
+        print_json(
+            {"ok": not unread, **({"error": "\n".join(unread)} if unread else {}), **written}
+        )
     else:
         typer.echo("\n".join(f"wrote {path}" for path in files.values()))
+        if unread:
+            typer.echo("\n".join(["not all could be read:", *unread]), err=True)
+    if unread:
+        raise typer.Exit(RECIPE_IS_WRONG)
 
 
 def _seconds(text: str | None, option: str) -> float | None:

@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.data.sources import Given
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 _FUNCTION = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
@@ -43,18 +45,33 @@ def call_function(text: str) -> Any:
     if match is None:
         raise ValueError(f"{text!r} is not module:function")
     try:
-        module = _imported(match["module"])
-        function = getattr(module, match["name"])
-        return function()
+        with _current_folder_last():
+            module = _imported(match["module"])
+            function = getattr(module, match["name"])
+            return function()
     except (Exception, SystemExit) as error:
         raise DataError([_problem(text, error)]) from error
 
 
+@contextmanager
+def _current_folder_last() -> Iterator[None]:
+    """Modules of the current folder can be imported, and never in place of another.
+
+    A ``json.py`` there would else be run by whatever imports ``json`` next.
+    """
+    folder = str(Path.cwd())
+    if folder in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
 def _imported(name: str) -> ModuleType:
     if not name.endswith(".py"):
-        # As `python -m` does; the command's own folder is not where the user's code is.
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
         return importlib.import_module(name)
     path = Path(name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -71,4 +88,7 @@ def _problem(text: str, error: BaseException) -> DataProblem:
     frames = [f for f in frames if "importlib" not in f.filename]  # `<frozen importlib>`, too
     place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
     hint = f"at {place}" if place else "name a function of a module that can be imported from here"
+    own = Path(text.partition(":")[0].partition(".")[0]).with_suffix(".py")
+    if isinstance(error, AttributeError) and own.exists():
+        hint = f"another module has this name; write {own}:{text.partition(':')[2]}"
     return DataProblem("D105", f"failed: {last}", text, hint)

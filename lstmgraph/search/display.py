@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from lstmgraph.search.own_files import trial_folder
 from lstmgraph.search.ranking import best_trials
-from lstmgraph.search.records import read_epochs, trial_folder
+from lstmgraph.search.records import read_epochs
 from lstmgraph.search.results import COMPLETED, PRUNED, RUNNING
 
 if TYPE_CHECKING:

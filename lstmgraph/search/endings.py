@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.search.errors import SearchError
+from lstmgraph.search.checked import OUTCOME_SHAPES, parsed, record_of
+from lstmgraph.search.errors import SearchError, cannot_use, fault_of
+from lstmgraph.search.own_files import read_of_trial, read_tail
 from lstmgraph.search.ranking import missing_objective
-from lstmgraph.search.records import RANKED, read_epochs
-from lstmgraph.search.results import FAILED
+from lstmgraph.search.records import read_epochs
+from lstmgraph.search.results import FAILED, RANKED
 from lstmgraph.search.trial import LOG, OUTCOME, SPEC
-from lstmgraph.search.trial_server import DISK_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,19 +22,28 @@ if TYPE_CHECKING:
     from lstmgraph.search.workers import Ending
 
 LAST_LINES = 3
+LAST_WORDS = 1 << 16
+"""Bytes of a trial's log that are looked at for its last lines."""
+_NOTHING: dict[str, Any] = {
+    "reason": "",
+    "metrics": {},
+    "history": {},
+    "epochs": 0,
+    "fit_seconds": 0.0,
+    "parameters": None,
+}
+_OUTCOME = record_of(OUTCOME_SHAPES)
 
 
 def ended_event(ending: Ending, folder: Path, objectives: Sequence[Objective]) -> Event:
     """The event of a trial whose process has ended.
 
     Raises:
-        SearchError: it could not write, because the disk is full: it is not the trial's fault.
+        SearchError: the machine lacked something, such as space: it is not the trial's fault.
     """
-    if ending.exit_code == DISK_FULL:
-        raise SearchError(
-            f"{folder}: trial {ending.number} could not write, for the disk is full; free some "
-            "space and run the same command again, which goes on with it"
-        )
+    fault = None if ending.stopped else fault_of(ending.exit_code)
+    if fault is not None:
+        raise SearchError(f"{folder}: trial {ending.number} could not end: {fault} with it")
     outcome = _outcome(ending, folder)
     return _event(ending.number, outcome, objectives) | {
         "seconds": ending.seconds,
@@ -43,11 +52,20 @@ def ended_event(ending: Ending, folder: Path, objectives: Sequence[Objective]) -
 
 
 def adopted_event(number: int, folder: Path, objectives: Sequence[Objective]) -> Event | None:
-    """The event of a trial that ended when nobody was there to note it; None where it did not."""
+    """The event of a trial that ended when nobody was there to note it; None where it did not.
+
+    Raises:
+        SearchError: its files cannot be read.
+    """
     outcome = _read_outcome(folder)
     if outcome is None:
         return None
-    times = [(folder / name).stat().st_mtime for name in (SPEC, OUTCOME)]
+    try:
+        times = [(folder / name).lstat().st_mtime for name in (SPEC, OUTCOME)]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise cannot_use(folder, error) from None
     return _event(number, outcome, objectives) | {"seconds": times[1] - times[0]}
 
 
@@ -60,17 +78,8 @@ def _event(number: int, outcome: dict[str, Any], objectives: Sequence[Objective]
     missing = missing_objective(outcome.get("metrics", {}), objectives)
     if outcome["status"] in RANKED and missing:
         outcome = {**outcome, "status": FAILED, "reason": missing}
-    defaults = {
-        "reason": "",
-        "metrics": {},
-        "history": {},
-        "epochs": 0,
-        "seconds": 0.0,
-        "fit_seconds": 0.0,
-        "peak_memory_mb": 0.0,
-        "parameters": None,
-    }
-    return {"event": "ended", "trial": number, **defaults, **outcome}
+    unknown = {"seconds": 0.0, "peak_memory_mb": 0.0}
+    return {"event": "ended", "trial": number, **unknown, **_NOTHING, **outcome}
 
 
 def _outcome(ending: Ending, folder: Path) -> dict[str, Any]:
@@ -84,19 +93,31 @@ def _outcome(ending: Ending, folder: Path) -> dict[str, Any]:
 
 
 def _read_outcome(folder: Path) -> dict[str, Any] | None:
+    """What the trial left; None where that is nothing that a trial writes."""
     try:
-        outcome: dict[str, Any] = json.loads((folder / OUTCOME).read_text("utf-8"))
-    except (OSError, ValueError):
+        content = read_of_trial(folder, OUTCOME)
+    except FileNotFoundError:
         return None
-    return outcome
+    try:
+        found = parsed(content, OUTCOME)
+    except SearchError:
+        return None
+    if isinstance(found, dict):
+        found = {name: value for name, value in found.items() if name in OUTCOME_SHAPES}
+        found = {**_NOTHING, **found}
+    return None if _OUTCOME(found) else found
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time ones have no name
+        return f"signal {number}"
 
 
 def _crash(code: int, folder: Path) -> str:
-    how = f"it was killed by {signal.Signals(-code).name}" if code < 0 else f"it exited with {code}"
-    try:
-        log = (folder / LOG).read_text("utf-8", errors="replace")
-    except OSError:
-        log = ""
+    how = f"it was killed by {_signal(-code)}" if code < 0 else f"it exited with {code}"
+    log = read_tail(folder / LOG, LAST_WORDS)
     said_before, fatal, trace = log.partition("Fatal Python error: ")
     lines = f"{said_before}{fatal}{trace.partition(chr(10))[0]}".split("\n")
     said = " | ".join([line.strip() for line in lines if line.strip()][-LAST_LINES:])

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lstmgraph.search.checked import NO_SEARCH
 from lstmgraph.search.endings import adopted_event, ended_event, failed_event
-from lstmgraph.search.errors import SearchError, cannot_write
+from lstmgraph.search.errors import SearchError, cannot_use, faults_end_search
 from lstmgraph.search.job_file import check_job, move_aside
 from lstmgraph.search.journal import JOURNAL, Journal, read_journal
 from lstmgraph.search.lock import folder_lock
+from lstmgraph.search.own_files import TRIALS, check_folders, trial_folder
 from lstmgraph.search.pruning import thresholds
 from lstmgraph.search.ranking import score
 from lstmgraph.search.reading import read_results
-from lstmgraph.search.records import RANKED, TRIALS, Records, trial_folder
-from lstmgraph.search.results import COMPLETED
+from lstmgraph.search.records import Records
+from lstmgraph.search.results import COMPLETED, RANKED
 from lstmgraph.search.spaces import hyperparameters, plain_values
 from lstmgraph.search.trial import TrialSpec
 from lstmgraph.search.weights import WeightKeeper
@@ -70,7 +72,8 @@ def run_search(
     Raises:
         JobChangedError: `folder` holds another search; the message shows the difference.
         FolderInUseError: another process searches there.
-        SearchError: the folder cannot be written, the disk is full, or trials cannot start.
+        SearchError: the folder cannot be written, holds links or what no search has written, the
+            machine lacks space, memory or descriptors, or trials cannot start.
         KeyboardInterrupt: Ctrl-C. All children are ended by then, and the search can go on.
     """
     folder = folder.absolute()
@@ -80,11 +83,12 @@ def run_search(
                 move_aside(folder)
         (folder / TRIALS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from None
-    with ExitStack() as stack:
+        raise cannot_use(folder, error) from None
+    check_folders(folder)
+    with faults_end_search(folder), ExitStack() as stack:
         lock = stack.enter_context(folder_lock(folder))
         check_job(folder, job.fingerprint())
-        events = read_journal(folder / JOURNAL)
+        events = read_journal(folder / JOURNAL, job.objectives)
         journal = stack.enter_context(Journal(folder / JOURNAL))
         workers = Workers(folder, job.function, options, lock)
         Search(job, options, folder, journal, stack.enter_context(workers), watcher).run(events)
@@ -114,8 +118,11 @@ class Search:
 
     def run(self, events: list[Event]) -> None:
         """Until the budget is spent, or the oracle has nothing more to propose."""
-        for event in events:
-            self._replay(event)
+        for line, event in enumerate(events, 1):
+            try:
+                self._replay(event)
+            except SearchError as error:
+                raise SearchError(f"{self.journal.path}:{line}: {error}; {NO_SEARCH}") from None
         self._before = self.records.seconds
         self._began = time.monotonic()
         self._note({"event": "opened", "time": _now(), "options": self.options.as_dict()})
@@ -138,7 +145,12 @@ class Search:
         kind = event["event"]
         self.records.add(event)
         if kind == "started":
-            self.oracle.ask(event["proposed"])
+            try:
+                self.oracle.ask(event["proposed"])
+            except (Idle, Exhausted):
+                raise SearchError("the oracle proposes nothing here") from None
+            if plain_values(self.job.space, event["proposed"]) != event["values"]:
+                raise SearchError("`values` are others than those proposed")
         elif kind == "ended":
             self._tell(event)
         elif kind in ("idle", "exhausted"):
@@ -149,10 +161,7 @@ class Search:
             except Exhausted:
                 self.exhausted = True
             else:
-                raise SearchError(
-                    f"{self.journal.path}: the oracle goes on where it stopped before; begin anew "
-                    "with --restart, which keeps this folder under another name"
-                )
+                raise SearchError("the oracle goes on where it stopped before")
 
     def _resume(self) -> None:
         """Take in trials that ended with nobody there, and run again those that did not end."""
@@ -225,7 +234,7 @@ class Search:
                 shutil.rmtree(place)
             place.mkdir()
         except OSError as error:
-            raise cannot_write(place, error) from None
+            raise cannot_use(place, error) from None
         self.workers.start(self._spec(event, place, source))
 
     def _spec(self, event: Event, place: Path, source: int | None) -> TrialSpec:

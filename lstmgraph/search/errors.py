@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import errno
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+_FULL = "free some space, or allow larger files (`ulimit -f`)"
+_READ_ONLY = "make it writable again, or choose another folder"
+_FILES = "allow more open files (`ulimit -n`)"
+_DISK = "see to the disk"
+_MEMORY = "free some memory, or allow more processes (`ulimit -u`)"
+MACHINE_FAULTS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.EIO: _DISK,
+    errno.ENXIO: _DISK,
+    errno.ENODEV: _DISK,
+    errno.ESTALE: _DISK,
+}
+"""What is no trial's fault, whichever meets it, and the fix."""
+_OF_THE_SEARCH = {**MACHINE_FAULTS, errno.ENOMEM: _MEMORY, errno.EAGAIN: _MEMORY}
+"""The same where the search itself meets it: a trial may ask for more memory than there is."""
+_CODES = (*MACHINE_FAULTS, None)
+_FIRST_CODE = 200
+"""The exit code of a trial that meets the first of `_CODES`, and so on; None is any other error of
+the system."""
 
 
 class SearchError(Exception):
@@ -23,12 +51,67 @@ class FolderInUseError(SearchError):
     """Another process writes this search's folder."""
 
 
-def cannot_write(path: Path, error: OSError) -> SearchError:
-    """The error for a file that could not be written, and what to do about it."""
-    if error.errno in FULL_DISK:
-        mend = "the disk is full: free some space and run the same command again, which goes on"
-    elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        mend = "the folder cannot be written: choose another, or change its permissions"
-    else:
-        mend = "run the same command again once that is mended, and the search goes on"
-    return SearchError(f"{path}: {error.strerror or error}; {mend}")
+def cannot_use(path: Path, error: OSError) -> SearchError:
+    """Return the error for a file that cannot be opened, read or written, with the fix."""
+    return SearchError(f"{path}: {error.strerror or error}; {_fix(error.errno)}")
+
+
+def _fix(number: int | None) -> str:
+    fix = _OF_THE_SEARCH.get(number or 0, "see to that")
+    return f"{fix}, and run the same command again, which goes on"
+
+
+def lacked(error: OSError | MemoryError) -> str | None:
+    """Return what a process of the search, not of a trial, lacks to go on, and the fix."""
+    number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno
+    if number not in _OF_THE_SEARCH:
+        return None
+    return f"{os.strerror(number)}; {_fix(number)}"
+
+
+@contextmanager
+def faults_end_search(folder: Path) -> Iterator[None]:
+    """Make a `SearchError` of what this process lacks to go on, such as memory or descriptors."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        what = lacked(error)
+        if what is None:
+            raise
+        raise SearchError(f"{getattr(error, 'filename', None) or folder}: {what}") from None
+
+
+def fault_code(error: BaseException, *, of_trial: bool = True) -> int | None:
+    """Return the exit code for the fault of the machine that `error` is, or comes from.
+
+    Args:
+        error: what ended a trial. Libraries raise errors of their own over the system's; some, such
+            as HDF5 and TensorFlow, give its words instead of its number.
+        of_trial: false for what is raised outside of the trial function, where each of the
+            system's errors counts.
+
+    Returns:
+        The exit code; None where the trial is to blame.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        number = cause.errno if isinstance(cause, OSError) else None
+        if number is None:
+            number = next((n for n in MACHINE_FAULTS if os.strerror(n) in str(cause)), None)
+        if number in MACHINE_FAULTS:
+            return _FIRST_CODE + _CODES.index(number)
+        if isinstance(cause, OSError) and not of_trial:
+            return _FIRST_CODE + _CODES.index(None)
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def fault_of(code: int) -> str | None:
+    """Return what a trial lacked that ended with `code`, and the fix; None: it is to blame."""
+    if not 0 <= code - _FIRST_CODE < len(_CODES):
+        return None
+    number = _CODES[code - _FIRST_CODE]
+    said = "its files cannot be read or written" if number is None else os.strerror(number)
+    return f"{said}; {_fix(number)}"

@@ -6,7 +6,9 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.search.errors import JobChangedError, SearchError, cannot_write
+from lstmgraph.search.checked import JOB_SHAPES, NO_SEARCH, parsed
+from lstmgraph.search.errors import JobChangedError, SearchError, cannot_use
+from lstmgraph.search.own_files import read_own
 from lstmgraph.search.trial import write_json
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def check_job(folder: Path, fingerprint: Mapping[str, Any]) -> None:
         try:
             write_json(path, dict(fingerprint))
         except OSError as error:
-            raise cannot_write(path, error) from None
+            raise cannot_use(path, error) from None
         return
     wanted = json.loads(json.dumps(dict(fingerprint)))
     if found != wanted:
@@ -41,19 +43,37 @@ def check_job(folder: Path, fingerprint: Mapping[str, Any]) -> None:
         )
 
 
-def read_job(path: Path) -> dict[str, Any] | None:
-    """The fingerprint in job.json; None where there is no such file.
+def read_job(path: Path, problems: list[str] | None = None) -> dict[str, Any] | None:
+    """Return the fingerprint in job.json; None where there is no such file.
+
+    Args:
+        path: of job.json.
+        problems: takes what is wrong, in place of an error; what is wrong is then left out.
 
     Raises:
-        SearchError: it is not JSON, or cannot be read.
+        SearchError: it is no fingerprint, or cannot be read.
     """
+    found_problems: list[str] = []
+    found: Any = {}
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found = parsed(read_own(path), str(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise SearchError(f"{path}: {error}") from None
-    return found
+    except SearchError as error:
+        found_problems.append(str(error))
+    if not isinstance(found, dict):
+        found_problems.append(f"{path}: it must be a mapping; {NO_SEARCH}")
+        found = {}
+    for key, (shape, default) in JOB_SHAPES.items() if not found_problems else ():
+        wrong = shape(found[key]) if key in found else "there is none"
+        if wrong:
+            found_problems.append(f"{path}: {key}: {wrong}; {NO_SEARCH}")
+            found[key] = default
+    if problems is None and found_problems:
+        raise SearchError(found_problems[0])
+    if problems is not None:
+        problems += found_problems
+    return {**{key: default for key, (_, default) in JOB_SHAPES.items()}, **found}
 
 
 def _changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -81,4 +101,4 @@ def move_aside(folder: Path) -> Path:
     try:
         return folder.rename(target)
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        raise cannot_use(folder, error) from None

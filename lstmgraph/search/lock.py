@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from lstmgraph.search.errors import FolderInUseError, cannot_write
+from lstmgraph.search.errors import FolderInUseError, SearchError, cannot_use
+from lstmgraph.search.own_files import open_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +28,19 @@ def folder_lock(folder: Path) -> Iterator[int]:
 
     Raises:
         FolderInUseError: another search runs in `folder`; the message names its process.
+        SearchError: the lock cannot be written, is a link or no file.
     """
-    try:
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise cannot_write(folder / LOCK, error) from None
+    file = open_own(folder / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         _acquire(file, folder)
-        os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(file, 0)
+            os.pwrite(file, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            raise cannot_use(folder / LOCK, error) from None
         yield file
-        os.ftruncate(file, 0)
+        with suppress(OSError):  # what stands in it counts while it is held
+            os.ftruncate(file, 0)
     finally:
         os.close(file)
 
@@ -48,7 +51,7 @@ def _acquire(file: int, folder: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(file, 20, 0).decode() or "unknown"
+            owner = os.pread(file, 20, 0).decode("ascii", "replace") or "unknown"
             if time.monotonic() - began > (GLANCE if _lives(owner) else PATIENCE):
                 raise FolderInUseError(
                     f"{folder}: process {owner} searches here; wait for it, or choose another "
@@ -62,7 +65,7 @@ def _acquire(file: int, folder: Path) -> None:
 def _lives(owner: str) -> bool:
     try:
         os.kill(int(owner), 0)
-    except (ValueError, ProcessLookupError):
+    except (ValueError, ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
@@ -72,8 +75,8 @@ def _lives(owner: str) -> bool:
 def is_locked(folder: Path) -> bool:
     """Whether a search runs in `folder` now."""
     try:
-        file = os.open(folder / LOCK, os.O_RDONLY)
-    except OSError:
+        file = open_own(folder / LOCK)
+    except (SearchError, FileNotFoundError):
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -128,8 +128,7 @@ def _compare(number: int, proposed: Mapping[str, Any], recorded: Mapping[str, An
         return
     raise SearchError(
         f"trial {number} was {dict(recorded)}, and the oracle now proposes "
-        f"{ {name: _plain(value) for name, value in proposed.items()} }: this search cannot go on "
-        "exactly; begin anew with --restart, which keeps this folder under another name"
+        f"{ {name: _plain(value) for name, value in proposed.items()} }"
     )
 
 

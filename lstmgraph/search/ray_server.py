@@ -1,7 +1,7 @@
 """The process that sends trials to a Ray cluster: `trial_server`'s part, on many machines.
 
-``python -m lstmgraph.search.ray_server JSON`` speaks with the search as `trial_server` does. Ray,
-its threads, its signal handlers and what it prints stay in this process. There is no scheduler
+``python -P -m lstmgraph.search.ray_server JSON`` speaks with the search as `trial_server` does.
+Ray, its threads, its signal handlers and what it prints stay in this process. There is no scheduler
 here: each trial is a Ray task, which Ray places, and runs again where its node dies.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.search.errors import SearchError, cannot_write
+from lstmgraph.search.errors import SearchError, cannot_use
 from lstmgraph.search.job import versions
 from lstmgraph.search.jobs import Limits
 from lstmgraph.search.ray_trial import (
@@ -126,7 +126,7 @@ class RayServer:
         try:
             write_files(place, found.files)
         except OSError as error:
-            raise cannot_write(place, error) from None
+            raise cannot_use(place, error) from None
         end = asdict(found.ending)
         return {"exit": end.pop("exit_code"), **end}
 
@@ -214,6 +214,7 @@ def main() -> None:
     os.dup2(2, 1)  # what Ray prints is no answer
     end_with_parent(options["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.chdir(Path.cwd().anchor)  # Ray's workers import from where their driver is
     try:
         connect(options["cpus"], options["gpus"])
         RayServer(options, answers).serve()

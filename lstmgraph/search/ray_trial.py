@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.files import atomic_path
 from lstmgraph.search.devices import node_environment
-from lstmgraph.search.errors import SearchError
+from lstmgraph.search.errors import SearchError, fault_of
 from lstmgraph.search.job import versions
 from lstmgraph.search.jobs import Limits, RunOptions
-from lstmgraph.search.records import trial_folder
-from lstmgraph.search.trial import OUTCOME, SPEC, TrialSpec
-from lstmgraph.search.trial_server import DISK_FULL
+from lstmgraph.search.own_files import read_of_trial, trial_folder
+from lstmgraph.search.trial import OUTCOME, SPEC, TrialSpec, earlier_specs
 from lstmgraph.search.workers import Ending, Workers
 
 if TYPE_CHECKING:
@@ -71,8 +70,9 @@ def run_order(order: TrialOrder) -> TrialReturn:
             ending, files = _run_in(Path(temporary), order)
     except (OSError, SearchError) as error:
         return TrialReturn(unable=f"node {node} cannot run trials: {error}")
-    if ending.exit_code == DISK_FULL:
-        return TrialReturn(unable=f"the disk of node {node} is full")
+    fault = None if ending.stopped else fault_of(ending.exit_code)
+    if fault is not None:
+        return TrialReturn(unable=f"node {node}: {fault}")
     return TrialReturn(ending, files)
 
 
@@ -111,15 +111,15 @@ def earlier_files(spec: TrialSpec) -> Files:
         return {}
     folder = Path(spec.continues)
     files = {f"{folder.name}/{name}": content for name, content in read_files(folder).items()}
-    while (before := TrialSpec.read(folder / SPEC)).continues is not None:
-        folder = folder.with_name(Path(before.continues).name)
-        files[f"{folder.name}/{SPEC}"] = (folder / SPEC).read_bytes()
+    for before in earlier_specs(spec):
+        name = f"{before.number:04d}"
+        files[f"{name}/{SPEC}"] = read_of_trial(folder.with_name(name), SPEC)
     return files
 
 
 def read_files(folder: Path) -> Files:
-    """Every file in `folder` and in folders within it."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    """Every file in `folder` and in folders within it, and none that links lead to."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 

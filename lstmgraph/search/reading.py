@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.recipe_bytes import NotUtf8Error, decoded
 from lstmgraph.search.errors import SearchError
 from lstmgraph.search.job_file import JOB, read_job
-from lstmgraph.search.journal import JOURNAL, read_journal
+from lstmgraph.search.journal import JOURNAL, journal_events
 from lstmgraph.search.lock import is_locked
+from lstmgraph.search.own_files import read_of_trial, trial_folder
 from lstmgraph.search.ranking import best_trials, pareto_front
-from lstmgraph.search.records import Records, trial_folder
-from lstmgraph.search.results import RUNNING, DimensionRow, Objective, SearchResults
+from lstmgraph.search.records import Records
+from lstmgraph.search.results import RUNNING, DimensionRow, Objective, SearchResults, TrialRow
 from lstmgraph.search.trial import CONCRETE_RECIPE
+from lstmgraph.yaml_nodes import MAX_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FINISHED = "finished"
@@ -21,16 +26,22 @@ STOPPED = "stopped"
 
 
 def read_results(folder: Path) -> SearchResults:
-    """What the search in `folder` has found so far.
+    """What the search in `folder` has found so far, as far as its files can be read.
+
+    What cannot be read is named in `unread`: files that were edited, damaged, or replaced by links.
 
     Raises:
-        SearchError: there is no search in `folder`, or its files are not those of one.
+        SearchError: there is no search in `folder`.
     """
-    job = read_job(folder / JOB)
+    unread: list[str] = []
+    job = read_job(folder / JOB, unread)
     if job is None:
         raise SearchError(f"{folder}: there is no search here; `lstmgraph tune` writes one")
-    records = Records.of(read_journal(folder / JOURNAL))
     objectives = tuple(Objective(**objective) for objective in job["objectives"])
+    records = Records()
+    with _noted(unread):
+        for event in journal_events(folder / JOURNAL, objectives, unread):
+            records.add(event)
     ranked = records.ranked()
     front = pareto_front(ranked, objectives) if len(objectives) > 1 else ()
     order = front or best_trials(ranked, objectives)
@@ -39,13 +50,29 @@ def read_results(folder: Path) -> SearchResults:
         recipe=job["name"],
         objectives=objectives,
         dimensions=tuple(_dimension(row) for row in job["dimensions"]),
-        trials=tuple(records.row(number, folder) for number in sorted(records.started)),
+        trials=tuple(_row(records, number, folder, unread) for number in sorted(records.started)),
         best=best,
         front=front,
-        best_recipe=_concrete_recipe(folder, best),
+        best_recipe=_concrete_recipe(folder, best, unread),
         state=_state(records, folder),
         settings=_settings(job, records),
+        unread=tuple(unread),
     )
+
+
+@contextmanager
+def _noted(unread: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except SearchError as error:
+        unread.append(str(error))
+
+
+def _row(records: Records, number: int, folder: Path, unread: list[str]) -> TrialRow:
+    with _noted(unread):
+        return records.row(number, folder)
+    started = records.started[number]
+    return TrialRow(number, RUNNING, started["values"], started=started["started"])
 
 
 def _state(records: Records, folder: Path) -> str:
@@ -66,10 +93,14 @@ def _dimension(row: dict[str, Any]) -> DimensionRow:
     return DimensionRow(**{**row, "choices": tuple(row["choices"])})
 
 
-def _concrete_recipe(folder: Path, number: int | None) -> str:
+def _concrete_recipe(folder: Path, number: int | None, unread: list[str]) -> str:
     if number is None:
         return ""
-    try:
-        return (trial_folder(folder, number) / CONCRETE_RECIPE).read_text("utf-8")
-    except OSError:
-        return ""
+    place = trial_folder(folder, number)
+    with _noted(unread), suppress(FileNotFoundError):
+        content = read_of_trial(place, CONCRETE_RECIPE, MAX_BYTES)
+        try:
+            return decoded(content)
+        except NotUtf8Error as error:
+            unread.append(f"{place / CONCRETE_RECIPE}: {error}")
+    return ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.search.results import COMPLETED, PRUNED, RUNNING, TrialRow
+from lstmgraph.search.checked import mapping_of, number, parsed
+from lstmgraph.search.errors import SearchError
+from lstmgraph.search.own_files import read_of_trial, trial_folder
+from lstmgraph.search.results import RANKED, RUNNING, TrialRow
 from lstmgraph.search.trial import EPOCHS
 
 if TYPE_CHECKING:
@@ -16,13 +18,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.search.journal import Event
 
-TRIALS = "trials"
-RANKED = (COMPLETED, PRUNED)
-
-
-def trial_folder(folder: Path, number: int) -> Path:
-    """``DIR/trials/0007``."""
-    return folder / TRIALS / f"{number:04d}"
+_EPOCH = mapping_of(number)
 
 
 @dataclass
@@ -92,17 +88,23 @@ class Records:
         )
 
 
-def read_epochs(folder: Path) -> dict[str, tuple[float, ...]]:
-    """The history that a trial has noted, as far as it is whole."""
+def read_epochs(place: Path) -> dict[str, tuple[float, ...]]:
+    """Return the history that the trial in `place` has noted, as far as it is whole.
+
+    Raises:
+        SearchError: its file is a link or no file, or cannot be read.
+    """
     history: dict[str, list[float]] = defaultdict(list)
     try:
-        text = (folder / EPOCHS).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+        whole = read_of_trial(place, EPOCHS).rpartition(b"\n")[0]
+    except FileNotFoundError:
         return {}
-    for line in text.rpartition("\n")[0].splitlines():
+    for line in whole.splitlines():
         try:
-            epoch = json.loads(line)
-        except ValueError:
+            epoch = parsed(line, EPOCHS)
+        except SearchError:
+            break
+        if _EPOCH(epoch):
             break
         for name, value in epoch.items():
             if name != "epoch":

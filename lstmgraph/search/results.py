@@ -14,6 +14,9 @@ FAILED = "failed"
 OVERSIZED = "oversized"
 TIMED_OUT = "timed_out"
 RUNNING = "running"
+MOST_SAID = 10
+RANKED = (COMPLETED, PRUNED)
+"""Trials that have a result."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,10 @@ class SearchResults:
     """``running``, ``finished`` or ``stopped``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Oracle, seed, budget, workers: what the job was started with."""
+    unread: tuple[str, ...] = ()
+    """What of the folder could not be read, and why."""
+
+    def unread_said(self) -> list[str]:
+        """Return the first few of `unread`, and how many more there are."""
+        more = len(self.unread) - MOST_SAID
+        return [*self.unread[:MOST_SAID], *([f"and {more:,} more"] if more > 0 else [])]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.csv_files import write_csv
 from lstmgraph.files import atomic_path
-from lstmgraph.search.errors import cannot_write
+from lstmgraph.search.errors import cannot_use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,10 @@ Table = dict[str, list[Any]]
 def write_tables(results: SearchResults, folder: Path) -> tuple[Path, ...]:
     """Write ``trials.csv``, a row for each trial, and ``epochs.csv``, a row for each epoch of each.
 
-    With pyarrow, ``trials.parquet`` too, its numbers as numbers. Columns are named ``value:NAME``
-    for dimensions and ``metric:NAME`` for metrics; where a trial has none, the cell is empty.
+    A text that a spreadsheet could take for a formula has a ``'`` before it there, and nowhere
+    else. With pyarrow, ``trials.parquet`` too, its numbers as numbers. Columns are named
+    ``value:NAME`` for dimensions and ``metric:NAME`` for metrics; where a trial has none, the cell
+    is empty.
 
     Returns:
         The files, in the order of writing.
@@ -81,15 +83,9 @@ def _cell(value: Any) -> Any:
 
 def _write_csv(table: Table, path: Path) -> Path:
     try:
-        with (
-            atomic_path(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(table)
-            writer.writerows(zip(*table.values(), strict=True))
+        write_csv(path, [table, *zip(*table.values(), strict=True)])
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise cannot_use(path, error) from None
     return path
 
 
@@ -102,7 +98,7 @@ def _write_parquet(table: Table, path: Path) -> Path:
         with atomic_path(path) as temporary:
             pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise cannot_use(path, error) from None
     return path
 
 

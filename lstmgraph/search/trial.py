@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import os
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lstmgraph.files import atomic_path
+from lstmgraph.search.own_files import open_own, read_of_trial
 from lstmgraph.search.results import COMPLETED, PRUNED
 from lstmgraph.seeds import derived_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SPEC = "spec.json"
 OUTCOME = "outcome.json"
@@ -58,7 +60,7 @@ class TrialSpec:
     @classmethod
     def read(cls, path: Path) -> Self:
         """The spec that `write` wrote."""
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(read_of_trial(path.parent, path.name))
         return cls(**{**data, "thresholds": tuple(data["thresholds"])})
 
     def write(self) -> Path:
@@ -66,6 +68,21 @@ class TrialSpec:
         path = Path(self.folder) / SPEC
         write_json(path, asdict(self))
         return path
+
+
+def earlier_specs(spec: TrialSpec) -> Iterator[TrialSpec]:
+    """Yield the specs of the trials that one goes on from, back to the first.
+
+    Raises:
+        ValueError: a trial goes on from one that is not before it, which no search asks for.
+    """
+    trials = Path(spec.folder).parent
+    while spec.continues is not None:
+        name = Path(spec.continues).name
+        if not (name.isdecimal() and int(name) < spec.number):
+            raise ValueError(f"trial {spec.number} cannot go on from {name}")
+        spec = replace(TrialSpec.read(trials / name / SPEC), number=int(name))
+        yield spec
 
 
 @dataclass(frozen=True)
@@ -105,8 +122,9 @@ class Trial:
             metrics: what Keras logs at the end of the epoch.
         """
         numbers = {name: float(value) for name, value in metrics.items()}
-        with (Path(self.spec.folder) / EPOCHS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"epoch": epoch, **numbers}) + "\n")
+        file = open_own(Path(self.spec.folder) / EPOCHS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with os.fdopen(file, "a", encoding="utf-8") as epochs:
+            epochs.write(json.dumps({"epoch": epoch, **numbers}) + "\n")
         value = numbers.get(self.spec.objective)
         if value is not None and (self._best is None or self._is_better(value, self._best)):
             self._best = value

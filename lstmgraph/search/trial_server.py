@@ -1,8 +1,8 @@
 """The process that starts trials: it imports TensorFlow once and forks a child for each trial.
 
-``python -m lstmgraph.search.trial_server JSON`` reads commands from its standard input, a line of
-JSON each, and writes what happens to its standard output. It never starts TensorFlow's runtime, so
-that each child has one of its own, with the GPUs of its own. When the search ends, even by
+``python -P -m lstmgraph.search.trial_server JSON`` reads commands from its standard input, a line
+of JSON each, and writes what happens to its standard output. It never starts TensorFlow's runtime,
+so that each child has one of its own, with the GPUs of its own. When the search ends, even by
 ``kill -9``, the input ends, and the children are killed.
 """
 
@@ -23,8 +23,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lstmgraph.search.errors import FULL_DISK
+from lstmgraph.search.errors import fault_code, lacked
 from lstmgraph.search.journal import write_all
+from lstmgraph.search.own_files import open_own
 from lstmgraph.search.results import FAILED
 from lstmgraph.search.trial import LOG, OUTCOME, Trial, TrialSpec, write_json
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RAISED = 1
-DISK_FULL = 74
-"""EX_IOERR of sysexits.h: the trial is not at fault, and the search must stop."""
 _PR_SET_PDEATHSIG = 1
 _MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
 
@@ -132,10 +131,11 @@ def _run_child(
     try:
         _become_child(spec.parent, environment, server)
         code = _run(function, spec)
-    except OSError as error:  # the log, or the outcome, could not be written
-        code = DISK_FULL if error.errno in FULL_DISK else RAISED
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        # Such as a log, or an outcome, that could not be written.
+        code = fault_code(error, of_trial=False) or RAISED
+        with suppress(OSError):
+            traceback.print_exc()
     finally:
         os._exit(code)
 
@@ -147,7 +147,7 @@ def _become_child(folder: Path, environment: dict[str, str], server: int) -> Non
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.environ.update(environment)
-    log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = open_own(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
@@ -160,9 +160,11 @@ def _run(function: Callable[[Trial], Any], path: Path) -> int:
         outcome = function(trial)
     except Exception as error:
         traceback.print_exc()
-        if isinstance(error, OSError) and error.errno in FULL_DISK:
-            return DISK_FULL
-        reason = f"{type(error).__name__}: {error}"
+        code = fault_code(error)
+        if code is not None:
+            return code
+        # A path in an error may have bytes that are no text.
+        reason = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
         write_json(path.parent / OUTCOME, {"status": FAILED, "reason": reason, "metrics": {}})
         return RAISED
     write_json(path.parent / OUTCOME, outcome.as_dict())
@@ -211,7 +213,11 @@ def main() -> None:
         sys.exit(RAISED)
     gc.collect()
     gc.freeze()  # so that a child's first collection does not copy every page it shares
-    TrialServer(function, answers).serve()
+    try:
+        TrialServer(function, answers).serve()
+    except (OSError, MemoryError) as error:  # such as where it cannot fork
+        tell(answers, {"stop": f"trials cannot start: {lacked(error) or error}"})
+        raise
 
 
 if __name__ == "__main__":

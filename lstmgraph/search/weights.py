@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lstmgraph.search.errors import cannot_write
+from lstmgraph.search.errors import cannot_use
+from lstmgraph.search.own_files import trial_folder
 from lstmgraph.search.ranking import best_trials, pareto_front
-from lstmgraph.search.records import Records, trial_folder
 from lstmgraph.search.trial import BEST_WEIGHTS, LAST_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from lstmgraph.search.records import Records
     from lstmgraph.search.results import Objective
 
 
@@ -55,4 +56,4 @@ class WeightKeeper:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise cannot_write(path, error) from None
+            raise cannot_use(path, error) from None

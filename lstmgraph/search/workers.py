@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 
 from lstmgraph.search.devices import shared_environment, worker_environments
-from lstmgraph.search.errors import SearchError, cannot_write
+from lstmgraph.search.errors import SearchError, cannot_use
+from lstmgraph.search.own_files import open_own
 from lstmgraph.search.results import OVERSIZED, TIMED_OUT
 from lstmgraph.search.trial_server import tell
 
@@ -68,8 +69,8 @@ class Workers:
         self.children: dict[int, Child] = {}
         self._answers = b""
         self._closing = 5.0 if options.cluster is None else 45.0
-        self._server = _start_server(folder, function, options, lock)
         self._selector = selectors.DefaultSelector()
+        self._server = _start_server(folder, function, options, lock)
         self._selector.register(self._pipe(), selectors.EVENT_READ)
 
     @property
@@ -88,7 +89,7 @@ class Workers:
         try:
             path = spec.write()
         except OSError as error:
-            raise cannot_write(Path(spec.folder), error) from None
+            raise cannot_use(Path(spec.folder), error) from None
         self.children[spec.number] = Child(spec.number, worker)
         self._command({"run": str(path), "environment": self.environments[worker]})
 
@@ -218,12 +219,14 @@ def _start_server(
         module = "ray_server"
         wanted |= {"limits": asdict(options.limits), **options.per_trial()}
     environment = shared_environment(options.workers, os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    # Modules come from where this process has them, and never from the folder that it is in.
+    paths = [*sys.path, str(Path(__file__).parents[2])]
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if Path(p).is_absolute())
     log = folder / SERVER_LOG
     try:
-        with log.open("wb") as errors:
+        with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as errors:
             return subprocess.Popen(
-                [sys.executable, "-m", f"lstmgraph.search.{module}", json.dumps(wanted)],
+                [sys.executable, "-P", "-m", f"lstmgraph.search.{module}", json.dumps(wanted)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -233,4 +236,4 @@ def _start_server(
                 bufsize=0,
             )
     except OSError as error:
-        raise cannot_write(log, error) from None
+        raise cannot_use(log, error) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.csv_files import write_csv
 from lstmgraph.files import atomic_path
 from lstmgraph.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
@@ -151,10 +151,7 @@ def _version(package: str) -> str | None:
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
     """Write `rows` as CSV: the epoch, counted from 1, the metrics, and seconds."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, [rows[0], *(row.values() for row in rows)], line_end="\n")
 
 
 def write_results(path: Path, result: TrainingResult) -> None:

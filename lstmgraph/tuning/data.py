@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -23,15 +24,12 @@ from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.data_needs import data_needs
+from lstmgraph.files import open_file
 
 if TYPE_CHECKING:
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.data.archives import NamedArrays
     from lstmgraph.data.loading import Data
-
-KEPT = "data"
-"""The folder in a search's folder: data that was given as values, and tables that were read."""
-BLOCK = 1 << 20
 
 
 def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
@@ -96,7 +94,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with os.fdopen(open_file(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

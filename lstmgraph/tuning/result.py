@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import atomic_path
 from lstmgraph.search.display import describe, shown
-from lstmgraph.search.errors import cannot_write
+from lstmgraph.search.errors import SearchError, cannot_use, faults_end_search
+from lstmgraph.search.own_files import open_of_trial, trial_folder
 from lstmgraph.search.reading import read_results
-from lstmgraph.search.records import trial_folder
 from lstmgraph.search.report import write_report
 from lstmgraph.search.tables import write_tables
 from lstmgraph.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
@@ -87,33 +88,52 @@ class TuneResult:
 def write_results(folder: Path) -> dict[str, Path]:
     """Write what a search has found so far into its folder; it may still be running.
 
+    What of the folder cannot be read is left out, and is named in the report.
+
     Returns:
         The files, by what they are.
 
     Raises:
         SearchError: there is no search in `folder`, or a file cannot be written.
     """
-    results = read_results(folder)
-    files = {path.name.replace(".csv", ""): path for path in write_tables(results, folder)}
-    try:
-        if results.best is not None:
-            files |= _copy_best(trial_folder(folder, results.best), folder)
-        write_report(results, folder / REPORT)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-    return {**files, "report": folder / REPORT}
+    return written_results(folder)[0]
 
 
-def _copy_best(place: Path, folder: Path) -> dict[str, Path]:
+def written_results(folder: Path) -> tuple[dict[str, Path], SearchResults]:
+    """Do what ``write_results`` does; return what was read, too."""
+    with faults_end_search(folder):
+        results = read_results(folder)
+        files = {path.name.replace(".csv", ""): path for path in write_tables(results, folder)}
+        unread = dict.fromkeys(results.unread)
+        try:
+            if results.best is not None:
+                files |= _copy_best(trial_folder(folder, results.best), folder, unread)
+            results = replace(results, unread=tuple(unread))
+            write_report(results, folder / REPORT)
+        except OSError as error:
+            raise cannot_use(folder, error) from None
+    return {**files, "report": folder / REPORT}, results
+
+
+def _copy_best(place: Path, folder: Path, unread: dict[str, None]) -> dict[str, Path]:
     """What of the best trial is still there: with ``--keep 0`` no weights are."""
     copied = {}
     for what, source, name in (
         ("recipe", CONCRETE_RECIPE, BEST_RECIPE),
         ("model", BEST_WEIGHTS, BEST_MODEL),
     ):
-        with suppress(FileNotFoundError):  # a running search may delete weights at any time
-            content = (place / source).read_bytes()
-            with atomic_path(folder / name) as temporary:
-                temporary.write_bytes(content)
-            copied[what] = folder / name
+        try:
+            descriptor = open_of_trial(place, source)
+        except FileNotFoundError:  # a running search may delete weights at any time
+            continue
+        except SearchError as error:
+            unread[str(error)] = None
+            continue
+        with (
+            os.fdopen(descriptor, "rb") as content,
+            atomic_path(folder / name) as temporary,
+            temporary.open("wb") as copy,
+        ):
+            shutil.copyfileobj(content, copy)
+        copied[what] = folder / name
     return copied

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.defaults import complete_search
 from lstmgraph.search.engine import run_search
-from lstmgraph.search.errors import SearchError, cannot_write
+from lstmgraph.search.errors import SearchError, cannot_use, faults_end_search
 from lstmgraph.search.job import job_settings, shown_search, versions
 from lstmgraph.search.job_file import move_aside
 from lstmgraph.search.jobs import SearchJob
 from lstmgraph.search.lock import folder_lock
-from lstmgraph.search.reading import read_results
+from lstmgraph.search.own_files import KEPT, check_folders
 from lstmgraph.tuning.checks import check_searchable, check_watched
-from lstmgraph.tuning.data import KEPT, fingerprint, read_parts, settled, with_folds
+from lstmgraph.tuning.data import fingerprint, read_parts, settled, with_folds
 from lstmgraph.tuning.payload import FUNCTION, trial_payload
 from lstmgraph.tuning.recipes import recipe_identity, recipe_payload
-from lstmgraph.tuning.result import TuneResult, write_results
+from lstmgraph.tuning.result import TuneResult, write_results, written_results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +66,14 @@ def tune(request: TuneRequest) -> TuneResult:
     """
     check_searchable(request.recipe)
     options = _options(request)
+    with faults_end_search(request.folder):
+        return _tuned(request, options)
+
+
+def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
     if request.restart:
         _begin_anew(request.folder)
+    check_folders(request.folder)
     sources = _checked_data(request)
     try:
         _search(request, _job(request, sources), options)
@@ -75,8 +81,10 @@ def tune(request: TuneRequest) -> TuneResult:
         with suppress(SearchError):  # nothing had begun
             write_results(request.folder)
         raise
-    files = write_results(request.folder)
-    result = TuneResult(read_results(request.folder), request.folder, files)
+    files, results = written_results(request.folder)
+    if results.unread:
+        raise SearchError("\n".join(results.unread_said()))
+    result = TuneResult(results, request.folder, files)
     if "model" not in files:
         return result
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
@@ -90,7 +98,7 @@ def _begin_anew(folder: Path) -> None:
             with folder_lock(folder):
                 move_aside(folder)
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        raise cannot_use(folder, error) from None
 
 
 def _options(request: TuneRequest) -> RunOptions:
@@ -123,7 +131,7 @@ def _checked_data(request: TuneRequest) -> dict[str, str]:
                 request.console.out(str(warning), highlight=False)
         return {name: settled(recipe, source, kept) for name, source in request.data.items()}
     except OSError as error:
-        raise cannot_write(kept, error) from None
+        raise cannot_use(kept, error) from None
 
 
 def _job(request: TuneRequest, sources: dict[str, str]) -> SearchJob:

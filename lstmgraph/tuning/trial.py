@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.files import atomic_path
 from lstmgraph.model_files import save_model
+from lstmgraph.search.own_files import KEPT, read_of_trial
 from lstmgraph.search.results import Objective
 from lstmgraph.search.trial import (
     BEST_WEIGHTS,
     CONCRETE_RECIPE,
     LAST_WEIGHTS,
     OUTCOME,
-    SPEC,
     Trial,
     TrialOutcome,
     TrialSpec,
+    earlier_specs,
 )
 from lstmgraph.search_checks import OF_THE_MODEL
-from lstmgraph.tuning.data import KEPT, read_parts, with_folds
+from lstmgraph.tuning.data import read_parts, with_folds
 from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
 from lstmgraph.tuning.recipes import concrete_recipe, concrete_text, read_payload, with_seed
 
@@ -51,10 +52,7 @@ def run_trial(trial: Trial) -> TrialOutcome:
 
 def first_of_chain(spec: TrialSpec) -> TrialSpec:
     """Where the trials began that `spec` goes on from: the seed of all of them is its seed."""
-    trials = Path(spec.folder).parent
-    while spec.continues is not None:
-        spec = TrialSpec.read(trials / Path(spec.continues).name / SPEC)
-    return spec
+    return [spec, *earlier_specs(spec)][-1]
 
 
 class _Run:
@@ -156,5 +154,5 @@ def _as_before(trial: Trial) -> TrialOutcome:
         if (source / name).exists():
             with atomic_path(folder / name) as temporary:
                 temporary.write_bytes((source / name).read_bytes())
-    before = json.loads((source / OUTCOME).read_text("utf-8"))
+    before = json.loads(read_of_trial(source, OUTCOME))
     return trial.outcome(metrics=before["metrics"], parameters=before["parameters"])

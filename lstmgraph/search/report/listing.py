@@ -47,6 +47,13 @@ def summary(results: SearchResults) -> Markup:
     return joined(tag("div", *tiles, class_="tiles"), tag("p", *chips, class_="chips"))
 
 
+def unread_note(results: SearchResults) -> Markup:
+    """What of the folder is not shown, because it could not be read."""
+    said = [tag("li", shortened(line, LONGEST_REASON)) for line in results.unread_said()]
+    what = "Not all of the folder could be read:"
+    return joined(note(what), tag("ul", *said)) if said else Markup()
+
+
 def _known(status: str) -> str:
     return status if status.isidentifier() else "failed"
 

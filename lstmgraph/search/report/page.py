@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgraph.search.report.listing import best_figure, settings_figure, summary, trials_figure
+from lstmgraph.search.report.listing import (
+    best_figure,
+    settings_figure,
+    summary,
+    trials_figure,
+    unread_note,
+)
 from lstmgraph.search.report.markup import Markup, tag
 from lstmgraph.search.report.model import model_figure
 from lstmgraph.search.report.progress import best_so_far_figure, front_figure, learning_figure
@@ -31,7 +37,7 @@ def page(results: SearchResults) -> str:
         tag("style", Markup(_text("report.css"))),
     )
     state = tag("span", shortened(results.state, 40), class_="state")
-    top = tag("header", tag("h1", title, " ", state), summary(results))
+    top = tag("header", tag("h1", title, " ", state), summary(results), unread_note(results))
     script = tag("script", Markup(f"//<![CDATA[{_text('report.js')}//]]>"))
     tip = tag("div", Markup(), id="tip", hidden="hidden")
     body = tag("body", tag("main", top, *_sections(results)), tip, script)
