@@ -89,18 +89,31 @@ def too_large(name: str, most: int) -> str:
 
 
 @contextmanager
-def opened_archive(path: Path) -> Iterator[Archive]:
+def opened_archive(path: Path, *, follow_links: bool = True) -> Iterator[Archive]:
     """Open an archive for reading.
 
     Raises:
         ArchiveError: it is none, or is not whole.
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, is no regular file, or a link that is not followed.
     """
-    with os.fdopen(open_file(path), "rb") as file:
-        with _told():
-            archive = zipfile.ZipFile(file)
-        with archive:
-            yield Archive(archive)
+    with (
+        os.fdopen(open_file(path, follow_links=follow_links), "rb") as file,
+        archive_in(file) as archive,
+    ):
+        yield archive
+
+
+@contextmanager
+def archive_in(file: IO[bytes]) -> Iterator[Archive]:
+    """Open the archive that is the content of `file`, such as a member of another.
+
+    Raises:
+        ArchiveError: as ``opened_archive`` does.
+    """
+    with _told():
+        archive = zipfile.ZipFile(file)
+    with archive:
+        yield Archive(archive)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import numpy as np
 from lstmgraph.archives import ArchiveError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lstmgraph.archives import Archive
 
 SUFFIX = ".npy"
@@ -39,6 +41,19 @@ def read_array(archive: Archive, name: str, most: int) -> np.ndarray:
             raise ArchiveError(f"the array {name} is not as long as it says")
     with archive.opened(member, most + _LONGEST_HEADER) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def read_arrays(archive: Archive, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
+    """Return the arrays `names`, which take no more than `most` bytes together.
+
+    Raises:
+        ArchiveError: as ``read_array`` does.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name in names:
+        arrays[name] = read_array(archive, name, most)
+        most -= arrays[name].nbytes
+    return arrays
 
 
 def header_bytes(stream: IO[bytes]) -> int:
