@@ -40,6 +40,10 @@ class ArchiveError(ValueError):
     """A file that is no whole archive, lacks a member, or holds a member beyond its bound."""
 
 
+class TooLargeError(ArchiveError):
+    """A member beyond its bound."""
+
+
 class Archive:
     """An open archive."""
 
@@ -64,7 +68,7 @@ class Archive:
         with self.opened(name, most) as member:
             content = member.read(most + 1)
             if len(content) > most:  # more than the archive says
-                raise ArchiveError(too_large(name, most))
+                raise TooLargeError(too_large(name, most))
             return content
 
     @contextmanager
@@ -78,7 +82,7 @@ class Archive:
             if name not in self.names:
                 raise ArchiveError(f"it has no member {name}")
             if self.size(name) > most:
-                raise ArchiveError(too_large(name, most))
+                raise TooLargeError(too_large(name, most))
             with self._archive.open(name) as member:
                 yield member
 

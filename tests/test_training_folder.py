@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from special_files import SPECIAL_FILES, at_most, pipe
 from training_cases import train_small
 
 from lstmgraph.training import FolderError, epochs_done
 from lstmgraph.training.files import NAMES, TrainingFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -34,9 +32,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_hang() -> Iterator[None]:
     """A pipe that is opened waits for ever."""
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
+    with at_most(120):
+        yield
 
 
 def place(folder: Path, name: str) -> Path:
@@ -64,29 +61,7 @@ def folder_link(path: Path, outside: Path) -> None:
     path.symlink_to(outside)
 
 
-def pipe(path: Path, outside: Path) -> None:
-    os.mkfifo(path)
-
-
-def listening(path: Path, outside: Path) -> None:
-    """The path is too long for a socket of its own."""
-    here = Path.cwd()
-    os.chdir(path.parent)
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def device(path: Path, outside: Path) -> None:
-    try:
-        os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))  # /dev/zero
-    except PermissionError:
-        pytest.skip("only root makes devices")
-
-
-KINDS = (link, dangling, folder_link, pipe, listening, device)
+KINDS = (link, dangling, folder_link, *SPECIAL_FILES)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +69,12 @@ KINDS = (link, dangling, folder_link, pipe, listening, device)
 )
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_no_file_of_the_folder_is_refused(
-    name: str, kind: object, restart: bool, ended: Path, tmp_path: Path
+    name: str, kind: Callable[..., None], restart: bool, ended: Path, tmp_path: Path
 ) -> None:
     folder, outside = tmp_path / "run", tmp_path / "outside"
     shutil.copytree(ended, folder)
     path = place(folder, name)
-    kind(path, outside)  # type: ignore[operator]
+    kind(*(path, outside) if kind not in SPECIAL_FILES else (path,))
     before = sorted(folder.iterdir())
     with pytest.raises(FolderError) as error:
         train_small("unshuffled", str(folder), epochs=2, restart=restart)
