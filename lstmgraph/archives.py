@@ -40,6 +40,10 @@ class ArchiveError(ValueError):
     """A file that is no whole archive, lacks a member, or holds a member beyond its bound."""
 
 
+class TooLargeError(ArchiveError):
+    """A member beyond its bound."""
+
+
 class Archive:
     """An open archive."""
 
@@ -64,7 +68,7 @@ class Archive:
         with self.opened(name, most) as member:
             content = member.read(most + 1)
             if len(content) > most:  # more than the archive says
-                raise ArchiveError(too_large(name, most))
+                raise TooLargeError(too_large(name, most))
             return content
 
     @contextmanager
@@ -78,7 +82,7 @@ class Archive:
             if name not in self.names:
                 raise ArchiveError(f"it has no member {name}")
             if self.size(name) > most:
-                raise ArchiveError(too_large(name, most))
+                raise TooLargeError(too_large(name, most))
             with self._archive.open(name) as member:
                 yield member
 
@@ -89,18 +93,31 @@ def too_large(name: str, most: int) -> str:
 
 
 @contextmanager
-def opened_archive(path: Path) -> Iterator[Archive]:
+def opened_archive(path: Path, *, follow_links: bool = True) -> Iterator[Archive]:
     """Open an archive for reading.
 
     Raises:
         ArchiveError: it is none, or is not whole.
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, is no regular file, or a link that is not followed.
     """
-    with os.fdopen(open_file(path), "rb") as file:
-        with _told():
-            archive = zipfile.ZipFile(file)
-        with archive:
-            yield Archive(archive)
+    with (
+        os.fdopen(open_file(path, follow_links=follow_links), "rb") as file,
+        archive_in(file) as archive,
+    ):
+        yield archive
+
+
+@contextmanager
+def archive_in(file: IO[bytes]) -> Iterator[Archive]:
+    """Open the archive that is the content of `file`, such as a member of another.
+
+    Raises:
+        ArchiveError: as ``opened_archive`` does.
+    """
+    with _told():
+        archive = zipfile.ZipFile(file)
+    with archive:
+        yield Archive(archive)
 
 
 @contextmanager

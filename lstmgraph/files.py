@@ -47,7 +47,12 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True
     # Without O_NONBLOCK, opening a pipe waits for somebody at its other end.
     flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     # Truncated only once it is known to be a file.
-    descriptor = os.open(path, flags & ~os.O_TRUNC, NEW_FILE)
+    try:
+        descriptor = os.open(path, flags & ~os.O_TRUNC, NEW_FILE)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a pipe that nobody reads
+            raise _not_a_file(path) from None
+        raise
     try:
         _require_regular(os.fstat(descriptor).st_mode, path)
         if flags & os.O_TRUNC:
@@ -88,8 +93,12 @@ def _require_regular(mode: int, path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        message = "it is no regular file; write what it gives into one"
-        raise NotAFileError(errno.EINVAL, message, str(path))
+        raise _not_a_file(path)
+
+
+def _not_a_file(path: Path) -> NotAFileError:
+    message = "it is no regular file; write what it gives into one"
+    return NotAFileError(errno.EINVAL, message, str(path))
 
 
 def obstacle(folder: Path, paths: Iterable[Path], *, overwrite: bool) -> str | None:

@@ -8,12 +8,16 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.archives import ArchiveError
+from lstmgraph.archives import ArchiveError, TooLargeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lstmgraph.archives import Archive
 
 SUFFIX = ".npy"
+MOST_VALUES = 2**62
+"""Of no size, which no bound on bytes refuses; NumPy cannot count further."""
 _LONGEST_HEADER = 10_000
 """NumPy's own bound: it parses headers as Python, which is slow for long ones."""
 
@@ -34,11 +38,24 @@ def read_array(archive: Archive, name: str, most: int) -> np.ndarray:
     with archive.opened(member, most + _LONGEST_HEADER) as stream:
         declared = header_bytes(stream)
         if declared > most:
-            raise ArchiveError(f"the array {name} takes more than {most:,} bytes")
+            raise TooLargeError(f"the array {name} takes more than {most:,} bytes")
         if declared + stream.tell() != archive.size(member):
             raise ArchiveError(f"the array {name} is not as long as it says")
     with archive.opened(member, most + _LONGEST_HEADER) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def read_arrays(archive: Archive, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
+    """Return the arrays `names`, which take no more than `most` bytes together.
+
+    Raises:
+        ArchiveError: as ``read_array`` does.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name in names:
+        arrays[name] = read_array(archive, name, most)
+        most -= arrays[name].nbytes
+    return arrays
 
 
 def header_bytes(stream: IO[bytes]) -> int:
@@ -57,6 +74,7 @@ def header_bytes(stream: IO[bytes]) -> int:
         raise ArchiveError(f"it holds no whole array ({error})") from None
     if dtype.hasobject:
         raise ArchiveError("it holds Python objects, which are never loaded")
-    if any(size < 0 for size in shape):
+    values = math.prod(shape)
+    if any(size < 0 for size in shape) or (values > MOST_VALUES and not dtype.itemsize):
         raise ArchiveError(f"it holds no whole array (a shape of {shape})")
-    return math.prod(shape) * dtype.itemsize
+    return values * dtype.itemsize

@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ def held_back() -> Iterator[None]:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with ExitStack() as stack:
-        log = stack.enter_context(tempfile.TemporaryFile())
+        log = stack.enter_context(_log())
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             stack.enter_context(_redirected(number, stream, log.fileno()))
         try:
@@ -32,6 +33,14 @@ def held_back() -> Iterator[None]:
             log.seek(0)
             error.add_note(log.read().decode(errors="replace"))
             raise
+
+
+def _log() -> IO[bytes]:
+    """A file that nobody sees; where there is no room for one, what is held back is lost."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("r+b")
 
 
 @contextmanager

@@ -101,6 +101,12 @@ def scope(runtime: Runtime) -> AbstractContextManager[Any]:
     return found
 
 
+def scope_of(model: keras.Model) -> AbstractContextManager[Any]:
+    """Return the scope that further variables of `model` are made in."""
+    strategy = getattr(model, "distribute_strategy", None)  # TensorFlow's models alone have one
+    return nullcontext() if strategy is None else strategy.scope()
+
+
 def compile_predict(model: keras.Model, most_rows: int | None) -> None:
     """Compile `predict` with XLA, and leave `fit` and `evaluate` as they are.
 

@@ -561,7 +561,8 @@ def test_objects_in_an_archive_are_never_loaded(tmp_path: Path) -> None:
     assert "Python objects" in problem.message
     folder = tmp_path / "folder"
     folder.mkdir()
-    np.save(folder / "x.npy", arrays["x"])
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
     (problem,) = problems(recipe(SEQUENCES), folder)
     assert "Python objects" in problem.message
     assert not (tmp_path / "ran").exists()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
+from lstmgraph.cli.streams import discard_output, open_closed_streams
 from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
@@ -70,20 +71,23 @@ def options(
 
 def main() -> None:
     """The entry point ``lstmgraph``."""
+    open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # names in letters that the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has what it wants
-        _discard_output()
+        discard_output()
     except OSError as error:  # such as a full disk
-        _discard_output()
         name = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"Error: {name}{error.strerror or error}", err=True)
-        sys.exit(RECIPE_IS_WRONG)
+        _fail(f"{name}{error.strerror or error}")
+    except MemoryError:
+        _fail("there is not enough memory")
 
 
-def _discard_output() -> None:
-    """What is still to be written to the standard output would fail again at the exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _fail(message: str) -> NoReturn:
+    discard_output()
+    with suppress(OSError):  # there is no room for that either
+        typer.echo(f"Error: {message}", err=True)
+    sys.exit(RECIPE_IS_WRONG)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
+from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 from lstmgraph.data.store import mapped
+from lstmgraph.npz import SUFFIX, array_names, read_array
 from lstmgraph.wording import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
+    from lstmgraph.archives import Archive
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
     from lstmgraph.data_needs import Needs
@@ -38,48 +43,65 @@ class NamedArrays:
     sample_weight: Array | None = None
 
 
-def read_npz(path: Path, problems: Problems) -> dict[str, Array] | None:
-    """All arrays of an archive, in memory; None where it cannot be read, which is reported."""
+@dataclass(frozen=True)
+class Stored:
+    """Arrays by name, of which each is read when it is asked for."""
+
+    names: tuple[str, ...]
+    read: Callable[[str], Array | None]
+    """Returns None where an array cannot be read, which is then reported."""
+
+
+def stored_npz(path: Path, stack: ExitStack, problems: Problems) -> Stored | None:
+    """Open an archive; return None where it is none, which is reported.
+
+    What is read of it is in memory, and no more than there is room for.
+    """
     try:
-        if path.stat().st_size == 0 or not zipfile.is_zipfile(path):
-            problems.add("D102", "is no .npz archive", "numpy.savez writes one")
-            return None
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        problems.add("D101", f"cannot be read: {error.strerror or error}", "check the path")
-    except MemoryError:
-        problems.add("D102", "an array does not fit into memory", "save it as .npy, in a folder")
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        _report_damaged(str(error), problems)
+        archive = stack.enter_context(opened_archive(path))
+    except ArchiveError:
+        problems.add("D102", "is no .npz archive", "numpy.savez writes one")
+        return None
+    return Stored(array_names(archive), partial(_read_member, archive, problems))
+
+
+def _read_member(archive: Archive, problems: Problems, name: str) -> Array | None:
+    try:
+        return read_array(archive, name, psutil.virtual_memory().available)
+    except (TooLargeError, MemoryError):
+        message = f"the array {name} does not fit into memory"
+        problems.add("D102", message, "save it as .npy, in a folder")
+    except ArchiveError as error:
+        _report_damaged(f"{name}: {error}", problems)
     return None
 
 
-def read_npy_folder(path: Path, problems: Problems) -> dict[str, Array]:
-    """The `.npy` files of a folder, mapped, by their names without the ending."""
-    arrays = {}
-    for file in sorted(path.glob("*.npy")):
-        try:
-            arrays[file.stem] = mapped(file)
-        except OSError as error:
-            message = f"{file.name} cannot be read: {error.strerror or error}"
-            problems.add("D101", message, "check the file")
-        except (ValueError, EOFError) as error:
-            _report_damaged(f"{file.name}: {error}", problems)
-    return arrays
+def stored_npy(path: Path, problems: Problems) -> Stored:
+    """The `.npy` files of a folder, by their names without the ending; mapped as they are read."""
+    files = {file.stem: file for file in sorted(path.glob(f"*{SUFFIX}"))}
+    return Stored(tuple(files), lambda name: _read_file(files[name], problems))
+
+
+def _read_file(file: Path, problems: Problems) -> Array | None:
+    try:
+        return np.asarray(mapped(file))
+    except OSError as error:
+        message = f"{file.name} cannot be read: {error.strerror or error}"
+        problems.add("D101", message, "check the file")
+    except ValueError as error:
+        _report_damaged(f"{file.name}: {error}", problems)
+    return None
 
 
 def _report_damaged(message: str, problems: Problems) -> None:
     hint = "the file is damaged, or of another kind"
-    if "Object arrays" in message or "Python objects" in message:
+    if "Python objects" in message:
         message, hint = "it holds Python objects", "save numbers: objects are never loaded"
     problems.add("D102", f"cannot be read: {message.splitlines()[0][:300]}", hint)
 
 
-def named_parts(
-    arrays: Mapping[str, Array], needs: Needs, problems: Problems
-) -> dict[str, NamedArrays]:
-    """The arrays that the recipe names, for each part that they are given for.
+def named_parts(stored: Stored, needs: Needs, problems: Problems) -> dict[str, NamedArrays]:
+    """The arrays that the recipe names, for each part that they are given for; no others are read.
 
     Without a prefix such as ``train_`` all of them are one part, called ``all``.
     """
@@ -88,16 +110,14 @@ def named_parts(
         part: prefix
         for part, prefixes in PARTS.items()
         for prefix in prefixes
-        if any(f"{prefix}{name}" in arrays for name in wanted)
+        if any(f"{prefix}{name}" in stored.names for name in wanted)
     }
-    if not prefixed or any(name in arrays for name in wanted):
-        return {"all": _named(arrays, needs, "", problems)}
-    return {part: _named(arrays, needs, prefix, problems) for part, prefix in prefixed.items()}
+    if not prefixed or any(name in stored.names for name in wanted):
+        return {"all": _named(stored, needs, "", problems)}
+    return {part: _named(stored, needs, prefix, problems) for part, prefix in prefixed.items()}
 
 
-def _named(
-    arrays: Mapping[str, Array], needs: Needs, prefix: str, problems: Problems
-) -> NamedArrays:
+def _named(stored: Stored, needs: Needs, prefix: str, problems: Problems) -> NamedArrays:
     targets = {
         name: f"{prefix}{name}_target" if name in needs.inputs else f"{prefix}{name}"
         for name in needs.targets
@@ -105,17 +125,22 @@ def _named(
     inputs = {name: f"{prefix}{name}" for name in needs.inputs}
     for role, names in (("input", inputs), ("target", targets)):
         for name, key in names.items():
-            if key not in arrays:
+            if key not in stored.names:
                 problems.add(
                     "D201",
-                    f"there is no array '{key}' for the {role} '{name}'{did_you_mean(key, arrays)}",
-                    f"the arrays are: {', '.join(list(arrays)[:20])}",
+                    f"there is no array '{key}' for the {role} '{name}'"
+                    f"{did_you_mean(key, stored.names)}",
+                    f"the arrays are: {', '.join(stored.names[:20])}",
                 )
+    weight = {SAMPLE_WEIGHT: f"{prefix}{SAMPLE_WEIGHT}"}
     return NamedArrays(
-        {name: arrays[key] for name, key in inputs.items() if key in arrays},
-        {name: arrays[key] for name, key in targets.items() if key in arrays},
-        arrays.get(f"{prefix}{SAMPLE_WEIGHT}"),
+        _read_all(inputs, stored), _read_all(targets, stored), *_read_all(weight, stored).values()
     )
+
+
+def _read_all(keys: Mapping[str, str], stored: Stored) -> dict[str, Array]:
+    found = {name: stored.read(key) for name, key in keys.items() if key in stored.names}
+    return {name: array for name, array in found.items() if array is not None}
 
 
 def from_pair(pair: tuple[Any, ...], needs: Needs, problems: Problems) -> NamedArrays | None:

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.data.convert import TIMES, convert
+from lstmgraph.data.convert import TIMES, convert, need_of
 from lstmgraph.data.problems import DataProblem, Problems
 from lstmgraph.data.store import Workspace, mapped
-from lstmgraph.data.table import Table
+from lstmgraph.data.table import Table, key_of
+from lstmgraph.data.values import storage_dtype
+from lstmgraph.files import read_regular_file, refuse_link
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.data.table_files import TableFile
+    from lstmgraph.data.values import Array
     from lstmgraph.data_needs import Needs
     from lstmgraph.data_recipe import DataDeclaration
 
@@ -41,20 +44,42 @@ def converted(
         workspace = Workspace()
         return convert(file, data, needs, workspace.path, problems), workspace
     kept = cache / fingerprint(file, data, needs)
-    if not (kept / CONTENTS).exists():
-        folder = kept.with_name(f".{kept.name}.{os.getpid()}")
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            table = convert(file, data, needs, folder, problems)
-            if table is None or problems.errors:
+    try:
+        if not (kept / CONTENTS).exists():
+            made = _make(kept, file, data, needs, problems)
+            if not made:
                 return None, None
-            write_table(table, folder)
-            _put(folder, kept)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    table = read_table(kept)
+    except OSError as error:
+        message = f"the cache {cache} cannot be written: {error.strerror or error}"
+        problems.add("D107", message, "name another folder, with more room, as the cache")
+        return None, None
+    try:
+        table = read_table(kept, data)
+        _refuse_other(table, data, needs)
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        message = f"what the cache keeps of it cannot be read: {reason}"
+        problems.add("D102", message, f"delete {kept}; it is then made again")
+        return None, None
     problems.found += [found for found in table.warnings if found not in problems.found]
     return table, None
+
+
+def _make(
+    kept: Path, file: TableFile, data: DataDeclaration, needs: Needs, problems: Problems
+) -> bool:
+    """Convert the table into the folder `kept`, whole or not at all; false where it is wrong."""
+    folder = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")  # no one can lay a link there
+    folder.mkdir(parents=True)
+    try:
+        table = convert(file, data, needs, folder, problems)
+        if table is None or problems.errors:
+            return False
+        write_table(table, folder)
+        _put(folder, kept)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def fingerprint(file: TableFile, data: DataDeclaration, needs: Needs) -> str:
@@ -80,7 +105,6 @@ def write_table(table: Table, folder: Path) -> None:
     """Write what makes the matrices in `folder` a table; the last file says that it is whole."""
     np.save(folder / f"{STARTS}.npy", table.series_starts)
     contents = {
-        "keys": list(table.matrices),
         "series_names": table.series_names,
         "has_times": table.times is not None,
         "time_unit": table.time_unit,
@@ -89,14 +113,55 @@ def write_table(table: Table, folder: Path) -> None:
     (folder / CONTENTS).write_text(json.dumps(contents), "utf-8")
 
 
-def read_table(folder: Path) -> Table:
-    """The table that ``write_table`` wrote, its matrices mapped."""
-    contents = json.loads((folder / CONTENTS).read_text("utf-8"))
+def read_table(folder: Path, data: DataDeclaration) -> Table:
+    """The table that ``write_table`` wrote, its matrices mapped.
+
+    Raises:
+        OSError: a file cannot be read, is no regular file, or a link.
+        ValueError, TypeError, LookupError, RecursionError: it is damaged.
+    """
+    refuse_link(folder)
+    contents = json.loads(read_regular_file(folder / CONTENTS, follow_links=False))
     return Table(
-        {key: mapped(folder / f"{key}.npy") for key in contents["keys"]},
-        np.load(folder / f"{STARTS}.npy"),
+        {key: _mapped(folder, key) for key in map(key_of, data.all_columns)},
+        np.array(_mapped(folder, STARTS)),
         tuple(contents["series_names"]),
-        mapped(folder / f"{TIMES}.npy")[:, 0] if contents["has_times"] else None,
+        _mapped(folder, TIMES)[:, 0] if contents["has_times"] else None,
         contents["time_unit"],
         tuple(DataProblem(**problem) for problem in contents["warnings"]),
     )
+
+
+def _mapped(folder: Path, name: str) -> Array:
+    path = folder / f"{name}.npy"
+    refuse_link(path)
+    return mapped(path)
+
+
+def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
+    """Refuse a table whose parts do not belong together, or that is of other columns.
+
+    Raises:
+        ValueError: it is one.
+    """
+    starts, rows = table.series_starts, table.matrices and len(next(iter(table.matrices.values())))
+    wanted = {
+        key_of(entry): ((rows, len(entry.columns)), storage_dtype(need_of(entry, needs).dtype))
+        for entry in data.all_columns
+    }
+    texts = [text for found in table.warnings for text in asdict(found).values()]
+    fits = (
+        {key: (array.shape, array.dtype) for key, array in table.matrices.items()} == wanted
+        and starts.dtype == np.int64
+        and starts.shape == (len(table.series_names) + 1,)
+        and (starts[0], starts[-1]) == (0, rows)
+        and bool((np.diff(starts) > 0).all())
+        and (
+            table.times is None or (table.times.shape == (rows,) and table.times.dtype.kind in "if")
+        )
+        and (table.times is not None) is (data.time is not None)
+        and table.time_unit in ("", "D", "s", "ms", "us", "ns")
+        and all(isinstance(text, str) for text in (*table.series_names, *texts) if text is not None)
+    )
+    if not fits:
+        raise ValueError("its parts do not belong together")

@@ -88,7 +88,7 @@ class _Reading:
         self, data: DataDeclaration, needs: Needs, folder: Path, problems: Problems
     ) -> None:
         self.data, self.folder, self.problems = data, folder, problems
-        self.entries = {key_of(entry): (entry, _need(entry, needs)) for entry in data.all_columns}
+        self.entries = {key_of(entry): (entry, need_of(entry, needs)) for entry in data.all_columns}
         self.scans = {
             (key, column): Scan(storage_dtype(need.dtype), need.limits_with({}))
             for key, (entry, need) in self.entries.items()
@@ -210,7 +210,8 @@ class _SeriesOfRows:
         return np.argsort(np.concatenate(self._batches), kind="stable")
 
 
-def _need(entry: Columns, needs: Needs) -> Need:
+def need_of(entry: Columns, needs: Needs) -> Need:
+    """What the tensor takes that an entry of the recipe's ``data:`` is read for."""
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT

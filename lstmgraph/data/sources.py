@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.data.archives import NamedArrays, from_pair, named_parts, read_npy_folder, read_npz
+from lstmgraph.data.archives import (
+    NamedArrays,
+    Stored,
+    from_pair,
+    named_parts,
+    stored_npy,
+    stored_npz,
+)
 from lstmgraph.data.arrays import examples_of_arrays
 from lstmgraph.data.cache import converted
+from lstmgraph.data.convert import wanted_columns
 from lstmgraph.data.store import Workspace
-from lstmgraph.data.table_files import open_table, table_ending
+from lstmgraph.data.table_files import open_table, report_unreadable, table_ending
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.data.timeline import timeline_of_rows
 from lstmgraph.data.windows import windowed
+from lstmgraph.files import require_regular_file
 
 if TYPE_CHECKING:
     from lstmgraph.data.examples import ExampleSource
@@ -58,7 +68,11 @@ class Reader:
         Empty where something is wrong, which is then reported.
         """
         if isinstance(value, str | Path):
-            return self._path(Path(value), problems)
+            try:
+                return self._path(Path(value), problems)
+            except (OSError, ValueError, MemoryError) as error:
+                report_unreadable(error, problems)
+                return {}
         if is_dataset(value):
             return self._dataset(value, problems)
         if isinstance(value, tuple | list):
@@ -72,11 +86,14 @@ class Reader:
     def _path(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
         if not path.exists():
             problems.add("D101", "there is no such file or folder", "check the path")
-        elif path.is_dir():
+            return {}
+        if path.is_dir():
             return self._folder(path, problems)
-        elif path.suffix.lower() == ".npz":
-            arrays = read_npz(path, problems)
-            return {} if arrays is None else self._named(arrays, problems)
+        require_regular_file(path)
+        if path.suffix.lower() == ".npz":
+            with ExitStack() as stack:
+                arrays = stored_npz(path, stack, problems)
+                return {} if arrays is None else self._stored(arrays, problems)
         elif table_ending(path):
             if path.stat().st_size:
                 return self._table(path, problems)
@@ -93,10 +110,13 @@ class Reader:
     def _folder(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
         names = [file.name.lower() for file in path.iterdir()]
         if is_saved_dataset(path):
+            for file in path.rglob("*"):
+                if not file.is_dir():
+                    require_regular_file(file)
             dataset = load_saved(path, problems)
             return {} if dataset is None else self._dataset(dataset, problems)
         if any(name.endswith(".npy") for name in names):
-            return self._named(read_npy_folder(path, problems), problems)
+            return self._stored(stored_npy(path, problems), problems)
         if any(table_ending(Path(name)) for name in names):
             return self._table(path, problems)
         problems.add("D103", "the folder holds nothing that is read", f"name {KINDS}")
@@ -106,10 +126,16 @@ class Reader:
         """Arrays or columns by name: a table where the recipe has columns."""
         if self.data.is_table or not isinstance(value, Mapping):
             return self._table(value, problems)
-        if problems.errors:
-            return {}
         arrays = {str(name): np.asarray(array) for name, array in value.items()}
-        return self._arrays(named_parts(arrays, self.needs, problems), problems)
+        return self._stored(Stored(tuple(arrays), arrays.get), problems)
+
+    def _stored(self, stored: Stored, problems: Problems) -> Mapping[str, Loaded]:
+        """Arrays of which only those are read that the recipe names."""
+        if not self.data.is_table:
+            return self._arrays(named_parts(stored, self.needs, problems), problems)
+        wanted = [name for name in wanted_columns(self.data) if name in stored.names]
+        columns = {name: stored.read(name) for name in wanted}
+        return {} if problems.errors else self._table(columns, problems, stored.names)
 
     def _arrays(
         self, parts: Mapping[str, NamedArrays | None], problems: Problems
@@ -127,7 +153,10 @@ class Reader:
         loaded = self._arrays({"all": arrays}, problems)
         return {part: _keeping(found, workspace) for part, found in loaded.items()}
 
-    def _table(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
+    def _table(
+        self, value: Any, problems: Problems, names: tuple[str, ...] = ()
+    ) -> Mapping[str, Loaded]:
+        """A table; `names` are those of all its columns where `value` does not have them all."""
         if not self.data.is_table:
             problems.add(
                 "D201",
@@ -138,6 +167,7 @@ class Reader:
         file = open_table(value, problems)
         if file is None:
             return {}
+        file = replace(file, columns=names or file.columns)
         table, workspace = converted(file, self.data, self.needs, problems, self.cache)
         if table is None or problems.errors:
             return {}

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.archives import ArchiveError
+from lstmgraph.files import open_file
+from lstmgraph.npz import header_bytes
+
 if TYPE_CHECKING:
     from types import TracebackType
 
     from lstmgraph.data.values import Array
+
+
+class NoWorkspaceError(OSError):
+    """There is no folder that temporary files can be written to."""
 
 
 class Workspace:
@@ -24,7 +32,10 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="lstmgraph-"))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix="lstmgraph-"))
+        except OSError as error:
+            raise NoWorkspaceError(error.errno, error.strerror) from None
         self._removal = weakref.finalize(self, _remove, self.path, os.getpid())
 
     def remove(self) -> None:
@@ -83,7 +94,11 @@ def mapped(path: Path) -> Array:
     """The array of a `.npy` file, mapped: read from disk as it is used.
 
     Raises:
-        ValueError: the file is no `.npy` file, is cut off, or holds Python objects.
+        ArchiveError: the file is no `.npy` file, is cut off, or holds Python objects.
+        OSError: it cannot be read, or is no regular file.
     """
+    with os.fdopen(open_file(path), "rb") as file:
+        if header_bytes(file) > os.fstat(file.fileno()).st_size - file.tell():
+            raise ArchiveError("the file is shorter than it says")
     array: Array = np.lib.format.open_memmap(path, mode="r")
     return array

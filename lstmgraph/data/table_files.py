@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import errno
 import gzip
+import os
+import zlib
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lstmgraph.data.store import NoWorkspaceError
+from lstmgraph.files import require_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +65,7 @@ def open_table(source: Any, problems: Problems) -> TableFile | None:
         if not isinstance(source, Path):
             return _from_memory(source, problems)
         files = _files(source)
-        opened = [_open_file(path) for path in files]
+        opened = [_open_file(path, source) for path in files]
     except UNREADABLE as error:
         report_unreadable(error, problems)
         return None
@@ -74,29 +80,61 @@ def open_table(source: Any, problems: Problems) -> TableFile | None:
             return None
 
     def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
-        for file in opened:
-            yield from file.batches(numbers, texts)
+        for path, file in zip(files, opened, strict=True):
+            with _naming(path, source):
+                yield from file.batches(numbers, texts)
 
     return TableFile(opened[0].columns, batches, tuple(files), any(file.is_csv for file in opened))
 
 
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, NotImplementedError, EOFError)
-"""What the system, gzip and pyarrow raise for a file that cannot be read; pyarrow's errors are of
-these classes.
+class DamagedTableError(ValueError):
+    """A file that pyarrow cannot read, for whatever reason."""
+
+
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, NotImplementedError, EOFError),
+    *(ArithmeticError, MemoryError, zlib.error),
+)
+"""What the system, gzip and pyarrow raise for a file that cannot be read. Of those of pyarrow's
+errors that are of no other class ``_naming`` makes one.
 """
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
-def report_unreadable(error: Exception, problems: Problems) -> None:
-    """A file that the system, or pyarrow, cannot read."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+
+def report_unreadable(error: BaseException, problems: Problems) -> None:
+    """Report a file that the system, or pyarrow, cannot read."""
+    if isinstance(error, NoWorkspaceError) or (
+        isinstance(error, OSError) and error.errno in NO_ROOM
+    ):
         hint = "name a folder with more room by TMPDIR, or as the cache"
-        problems.add("D107", "no space is left for the table's arrays", hint)
-        return
-    if isinstance(error, OSError) and error.strerror and error.errno:
-        problems.add("D101", f"cannot be read: {error.strerror}", "check the path")
-        return
-    text = " ".join(str(error).split())
-    problems.add("D102", f"cannot be read: {text[:300]}", "the file is damaged, or of another kind")
+        message = f"no space is left for the table's arrays ({error.strerror})"
+        problems.add("D107", message, hint)
+    elif isinstance(error, MemoryError):
+        problems.add("D102", "it does not fit into memory", "give it in parts, or as .npy files")
+    elif isinstance(error, OSError) and error.strerror and error.errno:
+        name = Path(os.fsdecode(error.filename or "")).name
+        inside = f"{name} " if name and name != Path(problems.where).name else ""
+        problems.add("D101", f"{inside}cannot be read: {error.strerror}", "check the path")
+    else:
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        problems.add("D102", f"cannot be read: {text}", "the file is damaged, or of another kind")
+
+
+@contextmanager
+def _naming(path: Path, source: Path) -> Iterator[None]:
+    """Errors of a file in a folder name the file."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        if isinstance(error, OSError) and not error.errno and path != source:
+            raise DamagedTableError(f"{path.name}: {error}") from None
+        raise
+    except (*UNREADABLE, pa.ArrowException) as error:
+        name = "" if path == source else f"{path.name}: "
+        raise DamagedTableError(f"{name}{error}") from None
 
 
 def table_ending(path: Path) -> str | None:
@@ -110,8 +148,10 @@ def _files(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if table_ending(p)) if path.is_dir() else [path]
 
 
-def _open_file(path: Path) -> TableFile:
-    return _open_csv(path) if table_ending(path) in CSV_ENDINGS else _open_parquet(path)
+def _open_file(path: Path, source: Path) -> TableFile:
+    with _naming(path, source):
+        require_regular_file(path)
+        return _open_csv(path) if table_ending(path) in CSV_ENDINGS else _open_parquet(path)
 
 
 def _open_parquet(path: Path) -> TableFile:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lstmgraph.data.archives import NamedArrays, from_pair
 from lstmgraph.data.store import GrowingArray, mapped
+from lstmgraph.data.table_files import report_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,10 @@ def arrays_of_dataset(
                         writers[key] = _Writer(folder / "-".join(key), array, stack)
                     if not writers[key].add(array, key[1], problems):
                         return None
-    except (tf.errors.OpError, TypeError, ValueError) as error:
+    except (OSError, MemoryError) as error:
+        report_unreadable(error, problems)
+        return None
+    except Exception as error:  # TensorFlow's own, and those of what is no array
         problems.add(
             "D102", f"cannot be read: {_line(error)}", "the dataset, or a map of it, fails"
         )

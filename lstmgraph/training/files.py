@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.csv_files import write_csv
-from lstmgraph.files import atomic_path
+from lstmgraph.files import (
+    LinkError,
+    NotAFileError,
+    atomic_path,
+    open_file,
+    refuse_link,
+    require_regular_file,
+)
 from lstmgraph.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
 from lstmgraph.training.results import plain_metrics
@@ -27,12 +34,18 @@ if TYPE_CHECKING:
 PACKAGES = ("lstmgraph", "tensorflow", "keras", "numpy", "jax", "torch")
 
 CHECKPOINT = "checkpoint.keras"
+LOCK = ".lock"
+NAMES = (
+    *("model", "best", "checkpoint", "results", "history", "picture", "resolved"),
+    *("environment", "tensorboard"),
+)
+"""What a training's files are, and its folder of logs: properties of ``TrainingFiles``."""
 
 Row = dict[str, float]
 
 
 class FolderError(ValueError):
-    """The folder holds something else than this training."""
+    """The folder, or a file in it, is not this training's, or cannot be one's."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,32 @@ class TrainingFiles:
         """A folder of logs, where the recipe asks for it."""
         return self.folder / "tensorboard"
 
+    def refuse_others(self) -> None:
+        """Refuse what a folder from elsewhere may hold in place of these files.
+
+        Raises:
+            FolderError: a link, which could lead out of the folder, a pipe, a device or a socket.
+        """
+        own = [self.folder / LOCK, *(getattr(self, name) for name in NAMES)]
+        logs = sorted(self.tensorboard.rglob("*")) if not self.tensorboard.is_symlink() else []
+        for path in (*own, *logs):
+            is_folder = False
+            try:
+                refuse_link(path)
+                require_regular_file(path)
+            except FileNotFoundError:
+                continue
+            except IsADirectoryError:
+                is_folder = True
+            except (LinkError, NotAFileError) as error:
+                raise FolderError(f"{path}: {error.strerror}") from None
+            if path in own and is_folder != (path == self.tensorboard):
+                kind = "a folder" if is_folder else "no folder"
+                raise FolderError(f"{path} is {kind}: that is nothing of a training's")
+
     def written(self) -> dict[str, Path]:
         """Those that are there, by what they are."""
-        names = ("model", "best", "checkpoint", "results", "history", "picture", "resolved")
-        found = {name: getattr(self, name) for name in (*names, "environment", "tensorboard")}
+        found = {name: getattr(self, name) for name in NAMES}
         return {name: path for name, path in found.items() if path.exists()}
 
     def remove(self) -> None:
@@ -98,6 +133,14 @@ class TrainingFiles:
         others = (self.best, self.history, self.picture, self.model, self.results)
         for path in (self.checkpoint, *others):
             path.unlink(missing_ok=True)
+
+
+def other_numbers(files: TrainingFiles) -> FolderError:
+    """Return what there is to say of a checkpoint whose rows are not of the recipe's metrics."""
+    return FolderError(
+        f"{files.checkpoint} is no checkpoint of this training: its rows have other numbers than "
+        "the recipe's metrics; begin anew with --restart"
+    )
 
 
 @contextmanager
@@ -112,13 +155,15 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with (folder / ".lock").open("w") as file:
+    descriptor = open_file(folder / LOCK, os.O_RDWR | os.O_CREAT, follow_links=False)
+    with os.fdopen(descriptor, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FolderError(f"another process is training in {folder}") from None
         for leftover in folder.glob(".*.tmp.*"):
-            leftover.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder of that name is not ours
+                leftover.unlink()
         yield
 
 

@@ -41,7 +41,8 @@ def _panel(name: str, curves: Mapping[str, Sequence[float]]) -> list[str]:
     values = [value for curve in curves.values() for value in curve if math.isfinite(value)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        room = max(0.5, abs(low) / 2)  # half of 1e20 less is another number, 0.5 less is not
+        low, high = low - room, high + room
     epochs = max(len(curve) for curve in curves.values())
     parts = [f'<text x="{LEFT}" y="{TOP - 16}" font-weight="bold">{escape(name)}</text>']
     parts += _axes(low, high, epochs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.training.callbacks import callback_states, restore_callbacks
-from lstmgraph.training.files import write_history, write_picture
+from lstmgraph.training.files import other_numbers, write_history, write_picture
 from lstmgraph.training.state import write_checkpoint
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         """History first: the checkpoint is what decides, and the history is written again."""
         seconds = round(time.perf_counter() - self.began, 3)
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        self.state.rows.append({"epoch": epoch + 1, **metrics, "seconds": seconds})
+        row = {"epoch": epoch + 1, **metrics, "seconds": seconds}
+        if any(row.keys() != before.keys() for before in self.state.rows[:1]):
+            raise other_numbers(self.files)
+        self.state.rows.append(row)
         self.state.stopped = bool(self.model.stop_training)
         if self.on_epoch is not None and self.on_epoch(epoch + 1, dict(metrics)):
             self.model.stop_training = True

@@ -12,13 +12,14 @@ from lstmgraph.callback_checks import watching
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.lowering import build_model
 from lstmgraph.metric_names import VALIDATION, logged_names
-from lstmgraph.model_files import load_as, save_model
+from lstmgraph.model_files import save_model
 from lstmgraph.resolved import resolved_recipe
 from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
     columns,
     locked,
+    other_numbers,
     write_environment,
     write_history,
     write_picture,
@@ -28,7 +29,7 @@ from lstmgraph.training.files import (
 from lstmgraph.training.folder import begin_or_go_on, with_epochs
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import TrainingResult
-from lstmgraph.training.state import restore_unsaved
+from lstmgraph.training.state import refuse_other_callbacks, resumed_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +64,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     training = _training(recipe, data.validation)
     files = TrainingFiles(folder, recipe.declaration.name)
     folder.mkdir(parents=True, exist_ok=True)
+    files.refuse_others()
     with locked(folder):
         if restart:
             files.remove()
@@ -95,10 +97,12 @@ class _Session:
         begin = len(state.rows)
         completed = with_epochs(self.recipe, self.epochs)
         text = resolved_recipe(replace(self.recipe, completed=completed))
-        write_text(files.resolved, text)
         model = self._model(arrays)
-        write_environment(files.environment)
         callbacks = recipe_callbacks(self.training, list(model.output), files, text)
+        if begin:
+            refuse_other_callbacks(files.checkpoint, state, arrays, callbacks)
+        write_text(files.resolved, text)
+        write_environment(files.environment)
         recorder = Recorder(
             files, text, state, arrays, callbacks, epochs=self.epochs, on_epoch=on_epoch
         )
@@ -137,9 +141,7 @@ class _Session:
     def _model(self, arrays: dict[str, np.ndarray]) -> keras.Model:
         if not self.state.rows:
             return build_model(self.recipe)
-        model = load_as(self.recipe, self.files.checkpoint)
-        restore_unsaved(model, arrays)
-        return model
+        return resumed_model(self.recipe, self.files.checkpoint, arrays)
 
     def _result(
         self,
@@ -151,7 +153,9 @@ class _Session:
         rows = self.state.rows
         return TrainingResult(
             history=columns(rows),
-            best_epoch=_best_epoch(self.training, list(model.output), self.state, callbacks),
+            best_epoch=_best_epoch(
+                self.training, list(model.output), self.files, self.state, callbacks
+            ),
             epochs=len(rows),
             resumed_from=begin,
             stopped_early=self.state.stopped,
@@ -210,7 +214,11 @@ def _training(recipe: CompiledRecipe, validation: Examples | None) -> Training:
 
 
 def _best_epoch(
-    training: Training, outputs: list[str], state: TrainingState, callbacks: dict[str, Any]
+    training: Training,
+    outputs: list[str],
+    files: TrainingFiles,
+    state: TrainingState,
+    callbacks: dict[str, Any],
 ) -> int | None:
     """Counted from 1. Early stopping and checkpoints know it by their own rules."""
     stopping = callbacks.get("early_stopping")
@@ -223,6 +231,8 @@ def _best_epoch(
     names = logged_names(training, outputs)
     mode = chosen.get("mode", "auto")
     direction = names[monitor.removeprefix(VALIDATION)] if mode == "auto" else mode
+    if monitor not in state.rows[0]:
+        raise other_numbers(files)
     values = np.array([row[monitor] for row in state.rows])
     if np.isnan(values).all():
         return None

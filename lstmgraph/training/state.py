@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
-import zlib
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from lstmgraph.files import atomic_path
+from lstmgraph.archives import archive_in, opened_archive
+from lstmgraph.diagnostics import RecipeError
+from lstmgraph.files import LinkError, NotAFileError, atomic_path
+from lstmgraph.lowering import build_model
 from lstmgraph.model_files import save_model
+from lstmgraph.npz import array_names, read_arrays
+from lstmgraph.runtime import scope_of
+from lstmgraph.training.callbacks import STATES, WEIGHT
 from lstmgraph.training.files import CHECKPOINT, FolderError
+from lstmgraph.training.state_checks import OtherVersionError, checked_values, refuse_other_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from lstmgraph.archives import Archive
+    from lstmgraph.compiler import CompiledRecipe
 
 VALUES = "lstmgraph.training.json"
 ARRAYS = "lstmgraph.training.npz"
 """Further members of the ``.keras`` file, which Keras passes over."""
+WEIGHTS = "model.weights.h5"
+"""Keras's own member: the weights, and the optimizer's variables."""
 VERSION = 1
 
 Arrays = dict[str, np.ndarray]
@@ -73,36 +86,110 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path) -> tuple[TrainingState, Arrays]:
-    """The state in a file of ``write_checkpoint``, and its arrays.
+    """Return the state in a file of ``write_checkpoint``, and its arrays.
 
     Raises:
         FolderError: the file holds no state, or one of another version.
+        OSError: it cannot be read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            values = json.loads(archive.read(VALUES))
-            with np.load(io.BytesIO(archive.read(ARRAYS)), allow_pickle=False) as found:
-                arrays = dict(found)
-        if values["version"] != VERSION:
-            raise FolderError(f"{path} is of another version of lstmgraph; begin anew")
-        identity = Identity(**values.pop("identity"))
-        return TrainingState(identity=identity, **values), arrays
-    except (KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise FolderError(f"{path} is no checkpoint of a training ({error})") from None
+    with _opened(path) as (archive, most):
+        state = _read_state(archive, most)
+        with archive_in(io.BytesIO(archive.read(ARRAYS, most))) as kept:
+            return state, read_arrays(kept, array_names(kept), most)
 
 
 def epochs_done(folder: Path) -> int:
-    """The epoch that the training in `folder` can go on after; 0 where there is none."""
-    try:
-        return len(read_checkpoint(folder / CHECKPOINT)[0].rows)
-    except (FolderError, OSError):
-        return 0
+    """Return the epoch that the training in `folder` can go on after; 0 where there is none."""
+    with suppress(FolderError, OSError), _opened(folder / CHECKPOINT) as (archive, most):
+        return len(_read_state(archive, most).rows)
+    return 0
 
 
-def restore_unsaved(model: keras.Model, arrays: Arrays) -> None:
-    """Put back the variables of `model` that a ``.keras`` file does not hold."""
+def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.Model:
+    """Build the model of `recipe`, and give it and its optimizer the numbers of a checkpoint.
+
+    Nothing but numbers is taken from the file: what the model is, the recipe says.
+
+    Args:
+        recipe: of the training, as the state in the checkpoint says.
+        path: the checkpoint.
+        arrays: what ``read_checkpoint`` found in it.
+
+    Raises:
+        FolderError: the numbers are those of another model.
+        RecipeError: this machine or process cannot run the model.
+    """
+    model = build_model(recipe)
+    with scope_of(model):
+        model.optimizer.build(model.trainable_variables)
+    with _opened(path) as (archive, most):
+        with archive.opened(WEIGHTS, most):  # no larger than the file, and whole
+            pass
+        _load_numbers(model, path)
+        unsaved = _unsaved_values(model)
+        refuse_other_arrays(arrays, unsaved, model.get_weights())
     for name, variable in _unsaved(model):
         variable.assign(arrays[name])
+    return model
+
+
+def refuse_other_callbacks(
+    path: Path, state: TrainingState, arrays: Arrays, callbacks: Mapping[str, Any]
+) -> None:
+    """Refuse what a checkpoint keeps of callbacks where it is not for `callbacks`.
+
+    Args:
+        path: the checkpoint.
+        state: what ``read_checkpoint`` found in it.
+        arrays: the same.
+        callbacks: Keras's, by the recipe's names.
+
+    Raises:
+        FolderError: a callback's state is missing, or there is one of another callback.
+    """
+    has_weights = any(name.startswith(WEIGHT) for name in arrays)
+    odd = state.callbacks.keys() ^ (STATES.keys() & callbacks.keys())
+    if odd or (has_weights and "early_stopping" not in callbacks):
+        raise FolderError(
+            f"{path} keeps other callbacks than the recipe's; begin anew with --restart"
+        )
+
+
+def _load_numbers(model: keras.Model, path: Path) -> None:
+    """Keras and h5py raise errors of many classes for a file that does not fit."""
+    with warnings.catch_warnings():
+        # Of an optimizer with other variables Keras only warns, and would go on with a fresh one.
+        warnings.filterwarnings("error", message="Skipping variable loading")
+        try:
+            model.load_weights(path)
+        except MemoryError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(f"the model's weights cannot be read: {reason}") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Archive, int]]:
+    """Open a checkpoint, with the bytes that no member exceeds: they are written uncompressed."""
+    try:
+        with opened_archive(path, follow_links=False) as archive:
+            yield archive, path.stat().st_size
+    except (FolderError, RecipeError):
+        raise
+    except OtherVersionError:
+        raise FolderError(f"{path} is of another version of lstmgraph; begin anew") from None
+    except (LinkError, NotAFileError) as error:
+        raise FolderError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise FolderError(
+            f"{path} is no checkpoint of a training ({error}); begin anew with --restart"
+        ) from None
+
+
+def _read_state(archive: Archive, most: int) -> TrainingState:
+    values = checked_values(json.loads(archive.read(VALUES, most)), VERSION)
+    return TrainingState(**{**values, "identity": Identity(**values["identity"])})
 
 
 def _unsaved(model: keras.Model) -> Sequence[tuple[str, Any]]:

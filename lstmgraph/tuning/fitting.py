@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.lowering import build_model
-from lstmgraph.model_files import load_as
 from lstmgraph.search.ranking import missing_objective, score
 from lstmgraph.training.callbacks import (
     EpochStart,
@@ -23,7 +22,7 @@ from lstmgraph.training.state import (
     Identity,
     TrainingState,
     read_checkpoint,
-    restore_unsaved,
+    resumed_model,
     write_checkpoint,
 )
 
@@ -130,9 +129,7 @@ def _begin(request: FitRequest) -> tuple[keras.Model, TrainingState, dict[str, n
     state, arrays = read_checkpoint(request.continues)
     if state.stopped:
         raise EndedBeforeError
-    model = load_as(request.recipe, request.continues)
-    restore_unsaved(model, arrays)
-    return model, state, arrays
+    return resumed_model(request.recipe, request.continues, arrays), state, arrays
 
 
 @dataclass

@@ -1,0 +1,174 @@
+"""Commands whose standard streams are closed, or full: they work, or say so where they can."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tuning_cases
+from building import RECIPES
+from killed import CONTEXT
+from training_cases import arrays, recipe
+
+from lstmgraph.cli import app
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+FULL = Path("/dev/full")
+SHIPPED = str(RECIPES / "speaker-classifier.yaml")
+VOWELS = str(RECIPES / "data" / "japanese_vowels.npz")
+
+COMMANDS = {
+    "validate": f"validate {SHIPPED}",
+    "explain": f"explain {SHIPPED}",
+    "graph": "graph small.yaml -o out.svg",
+    "diff": f"diff {SHIPPED} {SHIPPED}",
+    "build": "build small.yaml -o out",
+    "export": "export small.yaml --format keras -o out",
+    "transfer": "transfer from.keras small.yaml -o out.keras",
+    "train": "train small.yaml --data data.npz -o out --epochs 1",
+    "space": f"space {SHIPPED}",
+    "tune": "tune quick.yaml --data quick.npz -o out --max-trials 1",
+    "data": f"data {SHIPPED} --data {VOWELS}",
+    "schema": "schema",
+    "explain-code": "explain-code L203",
+    "init": "init --task forecast --features 2 --horizon 2 --yes -o out.yaml",
+    "fmt": "fmt small.yaml",
+    "migrate": "migrate small.yaml",
+    "--version": "--version",
+    "--help": "--help",
+}
+"""One of each; they are run where ``place`` put what they name."""
+WRONG = {
+    "validate": "validate wrong.yaml",
+    "build": "build wrong.yaml",
+    "data": f"data {SHIPPED} --data no.npz",
+    "nothing": "nothing",
+}
+CLOSED = {"output": (1,), "errors": (2,), "both": (1, 2), "all": (0, 1, 2)}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("streams")
+    small = recipe()
+    (folder / "small.yaml").write_text(small.resolved())
+    (folder / "wrong.yaml").write_text("recipe: 1\nname: wrong\n")
+    (folder / "quick.yaml").write_text(tuning_cases.QUICK)
+    inputs, targets = tuning_cases.arrays()
+    np.savez(folder / "quick.npz", **inputs, **targets)
+    small.save(small.build(), folder / "from.keras")
+    inputs, targets = arrays()
+    np.savez(folder / "data.npz", **inputs, **targets)
+    return folder
+
+
+def command(place: Path, folder: Path, arguments: str, streams: dict[int, str | None]) -> int:
+    """The exit code of a command in a child, in `folder`, with copies of what is in `place`."""
+    for path in place.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    child = CONTEXT.Process(target=run_with, args=(str(folder), arguments.split(), streams))
+    child.start()
+    child.join(300)
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+def run_with(folder: str, arguments: list[str], streams: dict[int, str | None]) -> None:
+    """In a child: `streams` by number are closed, or a file."""
+    os.chdir(folder)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    for number, path in streams.items():
+        if path is None:
+            os.close(number)
+            setattr(sys, ("stdin", "stdout", "stderr")[number], None)  # as Python does it
+        else:
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    from lstmgraph.cli import main  # noqa: PLC0415 - in the child alone
+
+    sys.argv = ["lstmgraph", *arguments]
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        code = 99
+    os._exit(code if isinstance(code, int) else 99)
+
+
+def assert_whole(folder: Path) -> None:
+    """What was written is what it should be, and no message stands in it."""
+    for path in (folder / "out").rglob("*.keras"):
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+    for path in (*folder.glob("out.*"), *folder.rglob("*.yaml")):
+        text = path.read_bytes()
+        assert b"wrote" not in text[:20]
+        assert path.suffix == ".keras" or not text.startswith(b"\0")
+
+
+def test_every_command_is_here() -> None:
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert {name.replace("_", "-") for name in names} == {
+        *(name for name in COMMANDS if not name.startswith("--")),
+        "report",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "closed"),
+    [
+        *((name, "all") for name in COMMANDS if name != "tune"),
+        *((name, closed) for name in ("validate", "build") for closed in CLOSED),
+    ],
+)
+def test_commands_work_with_closed_streams(
+    name: str, closed: str, place: Path, tmp_path: Path
+) -> None:
+    streams = dict.fromkeys(CLOSED[closed])
+    assert command(place, tmp_path, COMMANDS[name], streams) == 0
+    assert_whole(tmp_path)
+
+
+def test_a_search_and_its_report_work_with_all_closed(place: Path, tmp_path: Path) -> None:
+    streams = dict.fromkeys(CLOSED["all"])
+    assert command(place, tmp_path, COMMANDS["tune"], streams) == 0
+    assert_whole(tmp_path)
+    (tmp_path / "out" / "report.html").unlink()
+    assert command(place, tmp_path, "report out", streams) == 0
+    assert (tmp_path / "out" / "report.html").read_bytes().startswith(b"<!")
+
+
+@pytest.mark.parametrize("closed", ["errors", "all"])
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_has_its_exit_code(
+    name: str, closed: str, place: Path, tmp_path: Path
+) -> None:
+    wanted = 1 if name in {"validate", "build"} else 2
+    assert command(place, tmp_path, WRONG[name], dict.fromkeys(CLOSED[closed])) == wanted
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux's")
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in {"tune", "fmt"}])
+def test_a_full_output_is_said(name: str, place: Path, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    assert command(place, tmp_path, COMMANDS[name], {1: "/dev/full", 2: str(errors)}) == 1
+    *log, last = errors.read_text().splitlines()
+    assert last == "Error: No space left on device"
+    assert all("cuInit" in line for line in log)  # of a machine without a GPU, by TensorFlow
+    assert_whole(tmp_path)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux's")
+def test_where_nothing_can_be_said_the_exit_code_says_it(place: Path, tmp_path: Path) -> None:
+    full = {1: "/dev/full", 2: "/dev/full"}
+    assert command(place, tmp_path, "schema", full) == 1
+    assert command(place, tmp_path, "validate wrong.yaml", full) == 1
+    assert command(place, tmp_path, "build small.yaml -o out", full) == 1
+    assert not (tmp_path / "out").exists()
