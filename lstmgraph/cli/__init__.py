@@ -15,12 +15,14 @@ from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
+from lstmgraph.cli.printing import Commands, say
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
 from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
     name="lstmgraph",
+    cls=Commands,
     help="Declare recurrent Keras models in YAML; check, explain and build them.",
     no_args_is_help=True,
     add_completion=False,
@@ -52,7 +54,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lstmgraph {__version__}")
+        say(f"lstmgraph {__version__}")
         raise typer.Exit
 
 
@@ -80,7 +82,7 @@ def main() -> None:
     except OSError as error:  # such as a full disk
         _discard_output()
         name = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"Error: {name}{error.strerror or error}", err=True)
+        say(f"Error: {name}{error.strerror or error}", err=True)
         sys.exit(RECIPE_IS_WRONG)
 
 

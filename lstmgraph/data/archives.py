@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.data.store import mapped
-from lstmgraph.wording import did_you_mean
+from lstmgraph.wording import few
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,11 +106,9 @@ def _named(
     for role, names in (("input", inputs), ("target", targets)):
         for name, key in names.items():
             if key not in arrays:
-                problems.add(
-                    "D201",
-                    f"there is no array '{key}' for the {role} '{name}'{did_you_mean(key, arrays)}",
-                    f"the arrays are: {', '.join(list(arrays)[:20])}",
-                )
+                near = problems.guesses.did_you_mean(key, arrays)
+                message = f"there is no array '{key}' for the {role} '{name}'{near}"
+                problems.add("D201", message, f"the arrays are: {few(arrays)}")
     return NamedArrays(
         {name: arrays[key] for name, key in inputs.items() if key in arrays},
         {name: arrays[key] for name, key in targets.items() if key in arrays},
@@ -138,14 +136,13 @@ def _by_name(
     if not isinstance(value, Mapping):
         if len(names) != 1:
             message = f"{what} is one array, and the recipe has {len(names)} {role}"
-            problems.add("D201", message, f"give a dictionary of: {', '.join(names)}")
+            problems.add("D201", message, f"give a dictionary of: {few(names)}")
             return {}
         value = {names[0]: value}
     for name in names:
         if name not in value:
-            problems.add(
-                "D201",
-                f"{what} has no '{name}'{did_you_mean(name, value)}",
-                f"its names are: {', '.join(map(str, value)) or 'none'}",
-            )
+            given = [str(each) for each in value]
+            near = problems.guesses.did_you_mean(name, given)
+            hint = f"its names are: {few(given) or 'none'}"
+            problems.add("D201", f"{what} has no '{name}'{near}", hint)
     return {name: np.asarray(value[name]) for name in names if name in value}
