@@ -13,7 +13,7 @@ from lstmgraph.data_recipe import (
 )
 from lstmgraph.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.data_split_checks import check_split
-from lstmgraph.wording import did_you_mean, nearest
+from lstmgraph.wording import few, suggested
 
 if TYPE_CHECKING:
     from lstmgraph.diagnostics import Note, Path
@@ -113,16 +113,17 @@ def _unknown_names(
     what: str, names: list[str], known: list[str], listed: list[str], document: Document
 ) -> set[str | None]:
     """Report names that the recipe does not have; the names that are probably meant."""
-    unknown = [name for name in names if name not in known]
-    for name in unknown:
+    unknown = set(names).difference(known)
+    meant = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
+    for name, near in meant.items():
         document.report(
             "L851",
             ("data", "inputs" if what == "input" else "targets", name),
-            f"the recipe has no {what} '{name}'{did_you_mean(name, known)}",
-            hint=f"the {what}s are: {', '.join(listed)}",
+            f"the recipe has no {what} '{name}'{suggested(near)}",
+            hint=f"the {what}s are: {few(listed)}",
             at_key=True,
         )
-    return {nearest(name, known) for name in unknown}
+    return set(meant.values())
 
 
 def _check_windows(data: DataDeclaration, document: Document) -> None:

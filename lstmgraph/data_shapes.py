@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.data_needs import Need, Needs, fitted
 from lstmgraph.data_recipe import HISTORY, HORIZON, ROW, STATIC, Columns, DataDeclaration, LengthOf
-from lstmgraph.wording import did_you_mean
+from lstmgraph.wording import did_you_mean, few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def _check_lengths(
     path = (*entry.path, "length_of")
     if not isinstance(source, Columns) or source.steps != HISTORY:
         message = f"'{entry.source}' has no history{did_you_mean(entry.source, counted)}"
-        hint = f"name one of: {', '.join(counted)}" if counted else "add `window:`"
+        hint = f"name one of: {few(counted)}" if counted else "add `window:`"
         made = ("data", "inputs", entry.source)
         notes = (document.note(made, "it is made here"),) if made in document.values else ()
         document.report("L853", path, message, hint=hint, notes=notes)

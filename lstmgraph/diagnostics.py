@@ -136,7 +136,10 @@ def as_errors(warnings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 class RecipeError(Exception):
-    """A recipe is wrong. Carries every mistake found; its text is what the command prints."""
+    """A recipe is wrong. Carries every mistake found; its text is what the command prints.
+
+    The text shows the first 100 mistakes and counts the rest; `diagnostics` holds them all.
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -162,7 +165,15 @@ MOST_CHARACTERS = 2000
 """Of a message or a hint: a recipe can have a name of a million."""
 
 
+MOST_NOTES = 20
+"""Of a message: a circle can have thousands of steps."""
+
+
 def _shortened(diagnostic: Diagnostic) -> Diagnostic:
+    if len(diagnostic.notes) > MOST_NOTES:
+        *kept, last = diagnostic.notes[:MOST_NOTES]
+        more = f"{last.message}; and {len(diagnostic.notes) - MOST_NOTES:,} more notes"
+        diagnostic = replace(diagnostic, notes=(*kept, replace(last, message=more)))
     texts = (diagnostic.message, diagnostic.hint or "")
     if max(map(len, texts)) <= MOST_CHARACTERS:
         return diagnostic

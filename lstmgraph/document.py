@@ -15,6 +15,7 @@ from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
 from lstmgraph.files import read_regular_file, require_regular_file
 from lstmgraph.origins import Origins
 from lstmgraph.recipe_bytes import NotUtf8Error, decoded, why_unreadable
+from lstmgraph.wording import Guesses
 from lstmgraph.yaml_nodes import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -52,6 +53,8 @@ class Document:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     source: str = "<text>"
     origins: Origins = field(default_factory=Origins)
+    guesses: Guesses = field(default_factory=Guesses)
+    """For the names that may be meant."""
     overridden: dict[Path, Place] = field(default_factory=dict)
     """Where the values stand that a ``--set`` replaced."""
 

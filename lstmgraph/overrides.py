@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,26 +49,15 @@ def _taken_apart(text: str) -> tuple[str, str]:
     return path, value
 
 
-_SURROGATES = re.compile(r"\\\\|\\u(d[89ab]..)\\u(d[c-f]..)")
-
-
 def _as_yaml(path: str, value: Any) -> str:
-    """JSON, which YAML reads alike but for surrogate pairs: there a character has one escape."""
+    """JSON, which YAML reads alike."""
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
     try:
-        written = json.dumps(value, allow_nan=False)
+        return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise OverrideFormatError(f"the value of '{path}' is no plain data: {reason}") from None
-    return _SURROGATES.sub(_one_escape, written)
-
-
-def _one_escape(match: re.Match[str]) -> str:
-    if match[1] is None:
-        return match[0]
-    high, low = int(match[1], 16) & 0x3FF, int(match[2], 16) & 0x3FF
-    return f"\\U{0x10000 + (high << 10) + low:08x}"
 
 
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lstmgraph.rendering.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -37,8 +39,8 @@ def as_text(sections: Iterable[Section]) -> str:
     console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
     for section in sections:
         if section.title:
-            console.print(f"\n{section.title}", markup=False)
-        for line in section.lines:
+            console.print(f"\n{printable(section.title)}", markup=False)
+        for line in map(printable, section.lines):
             console.print(f"  {line}" if section.title else line, markup=False, soft_wrap=True)
         if section.rows:
             console.print(_text_table(section))
@@ -54,8 +56,13 @@ def _text_table(section: Section) -> Table:
             heading, justify="right" if number else "left", no_wrap=number, overflow="fold"
         )
     for row in section.rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(cell, row))
     return table
+
+
+def cell(text: str) -> Text:
+    """What stands in a table: no markup is read in it, and what no one could see is written out."""
+    return Text(printable(text))
 
 
 def as_markdown(sections: Iterable[Section]) -> str:
@@ -89,7 +96,7 @@ _SPECIAL = re.compile(r"[\\`*<>|~#&]|\](?=[\[(:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0
 
 def escaped(text: str) -> str:
     """`text` as Markdown that shows it; line ends become spaces."""
-    return _SPECIAL.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
+    return _SPECIAL.sub(lambda found: f"\\{found[0]}", printable(" ".join(text.split())))
 
 
 def _line(text: str) -> str:

@@ -18,10 +18,10 @@ from lstmgraph.recipe import (
     Reference,
 )
 from lstmgraph.references import references, state_references, unread_names
-from lstmgraph.wording import did_you_mean, nearest, suggested
+from lstmgraph.wording import MOST_GUESSES, did_you_mean, few, nearest, suggested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.diagnostics import Note, Path
     from lstmgraph.document import Document
@@ -35,12 +35,6 @@ RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none"
 """Words of the language that a layer or an input cannot have for a name."""
 
 FORMS = ("zeros", "input", "learned", "carried")
-
-MOST_NAMES = 30
-"""Names that a hint lists: a recipe can have thousands."""
-
-MOST_GUESSES = 100
-"""Unknown names for which a near one is looked for, among all others: that takes its time."""
 
 MOST_CIRCLES = 20
 """Circles that are reported; each is found by going through all layers again."""
@@ -68,7 +62,7 @@ def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
     Unknown names, ports that a layer does not have, and cycles are reported to `document`.
     """
     resolver = _Resolver(recipe, document)
-    resolver.check_names()
+    resolver.checkfew()
     for layer in recipe.layers.values():
         resolver.check_layer(layer)
     outputs = {
@@ -98,7 +92,7 @@ class _Resolver:
         sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
         self.all_known = all(isinstance(section, dict) and section for section in sections)
 
-    def check_names(self) -> None:
+    def checkfew(self) -> None:
         for section, names in (("inputs", self.recipe.inputs), ("layers", self.recipe.layers)):
             for name in names:
                 if name in RESERVED:
@@ -159,12 +153,12 @@ class _Resolver:
             return False
         near = nearest(name, self.recipe.inputs)
         message = f"there is no input '{name}'{suggested(near)}"
-        hint = f"declare `{name}` under `inputs:`, or name one of: {_names(self.recipe.inputs)}"
+        hint = f"declare `{name}` under `inputs:`, or name one of: {few(self.recipe.inputs)}"
         notes = self.document.origins.deletion(("inputs", name))
         notes += (self.named(near),) if near else ()
         if name in self.recipe.layers:
             message = f"'{name}' is a layer, and an input is wanted here"
-            hint = f"name an input: {_names(self.recipe.inputs)}"
+            hint = f"name an input: {few(self.recipe.inputs)}"
             notes = (self.declared(name),)
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
         return False
@@ -218,7 +212,7 @@ class _Resolver:
 
     @cached_property
     def names_here(self) -> str:
-        return _names(sorted(self.known))
+        return few(sorted(self.known))
 
     def near(self, name: str) -> str | None:
         """What `name` is probably meant to be; many layers may read the same wrong one."""
@@ -233,7 +227,7 @@ class _Resolver:
         if reference.port == "state" and "state" in ports and not states_allowed:
             states = [f"{reference.layer}.{p}" for p in ports if p.startswith("state.")]
             message = f"'{reference}' is several tensors, and one is wanted here"
-            hint = f"name one of them: {_names(states)}"
+            hint = f"name one of them: {few(states)}"
             self.document.report("L302", reference.path, message, hint=hint)
             return False
         if not reference.port and not has_primary(layer, reference):
@@ -246,7 +240,7 @@ class _Resolver:
             return True
         hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
         if ports:
-            hint = f"'{reference.layer}' has: {_names(f'{reference.layer}.{p}' for p in ports)}"
+            hint = f"'{reference.layer}' has: {few([f'{reference.layer}.{p}' for p in ports])}"
         # Of `state.h` it is never `state` that is meant.
         near = did_you_mean(reference.port, [p for p in ports if "." not in p + reference.port])
         message = f"'{reference.layer}' has no port '{reference.port}'{near}"
@@ -309,11 +303,3 @@ class _Resolver:
         for name, source in list(pairwise(ring))[1 : MOST_EDGES + 1]:
             path = next(r.path for r in references(self.recipe.layers[name]) if r.layer == source)
             yield self.document.note(path, f"'{name}' reads '{source}' here")
-
-
-def _names(names: Iterable[str]) -> str:
-    """All of them, or of very many the first and how many more there are."""
-    listed = list(names)
-    if len(listed) <= MOST_NAMES:
-        return ", ".join(listed)
-    return f"{', '.join(listed[:MOST_NAMES])} and {len(listed) - MOST_NAMES:,} more"

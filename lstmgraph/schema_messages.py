@@ -15,10 +15,10 @@ from lstmgraph.wording import (
     KINDS,
     WORDS_OF_YAML_1_1,
     Forms,
+    Guesses,
     boolean_hint,
     did_you_mean,
     named,
-    nearest,
     plain_text,
     section_with,
     shown,
@@ -69,6 +69,7 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     form = _form(error)
     if form:
         allowed, owner, forms = [*form.keys], f"a way to say {form.what}", form.ways
+    guesses = Guesses()
     for key in error.instance:
         if key in known:
             continue
@@ -82,7 +83,7 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         hint = KERAS_KEYS_SAID_OTHERWISE.get(key) if key not in allowed else None
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
-        near = nearest(key, allowed) if hint is None else None
+        near = guesses.nearest(key, allowed) if hint is None else None
         message = f"'{key}' is not {owner}{suggested(near)}"
         if hint is None and not near:
             hint = f"write one of: {forms}" if form else f"allowed here: {', '.join(allowed)}"

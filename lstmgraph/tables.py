@@ -9,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from lstmgraph.pages import as_text
+from lstmgraph.pages import as_text, cell
+from lstmgraph.rendering.printable import printable
 from lstmgraph.report import shape_text
 from lstmgraph.sections import CALLS, call_rows, memory_sections
 from lstmgraph.wording import plain_text
@@ -39,12 +40,12 @@ def explanation_text(explanation: Explanation, width: int = WIDEST) -> str:
             console.print(text, markup=False)
     for model in explanation.models:
         for line in _model_lines(model):
-            console.print(line, markup=False)
+            console.print(printable(line), markup=False)
     console.print("on this machine:", markup=False)
     for setting in explanation.runtime:
         if setting.effect:
             written = f"{setting.key}: {plain_text(setting.value)}"
-            console.print(f"  {written:<22} {setting.effect}", markup=False)
+            console.print(printable(f"  {written:<22} {setting.effect}"), markup=False)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     if explanation.memory is None:
         return text
@@ -69,5 +70,5 @@ def _layer_table(explanation: Explanation) -> Table:
     for heading in CALLS[5:]:
         table.add_column(heading, overflow="fold")
     for row in call_rows(explanation):
-        table.add_row(*row)
+        table.add_row(*map(cell, row))
     return table

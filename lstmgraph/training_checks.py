@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.callback_checks import check_callbacks
 from lstmgraph.metric_names import is_by_output
-from lstmgraph.wording import did_you_mean, listed
+from lstmgraph.wording import few, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +35,8 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
                 document.report(
                     "L751",
                     ("training", section, name),
-                    f"there is no output '{name}'{did_you_mean(name, outputs)}",
-                    hint=f"the outputs are: {', '.join(outputs)}",
+                    f"there is no output '{name}'{document.guesses.did_you_mean(name, outputs)}",
+                    hint=f"the outputs are: {few(outputs)}",
                     at_key=True,
                 )
     _check_weights(training, outputs, document)
@@ -55,8 +55,7 @@ def _check_weights(training: Training, outputs: list[str], document: Document) -
                 "L753",
                 ("training", "loss_weights", name),
                 f"the output '{name}' has no loss that could be weighed",
-                hint=f"give it a loss, or remove the weight; losses are of: "
-                f"{', '.join(training.loss)}",
+                hint=f"give it a loss, or remove the weight; losses are of: {few(training.loss)}",
                 at_key=True,
                 notes=(document.note(("training", "loss"), "the losses are here"),),
             )

@@ -6,10 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import PurePath
 
     from lstmgraph.diagnostics import Path
@@ -134,9 +135,35 @@ def suggested(near: str | PurePath | None) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
+MOST_GUESSES = 100
+"""Unknown names of one recipe or file for which a near one is looked for: that takes its time."""
+MOST_COMPARED = 1000
+"""Known words that a word is compared with: of more, those that begin alike."""
+
+
+@dataclass
+class Guesses:
+    """``did_you_mean`` for the first unknown names; of the rest, none are guessed."""
+
+    left: int = MOST_GUESSES
+
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """See the function of this name."""
+        self.left -= 1
+        return nearest(word, known) if self.left >= 0 else None
+
+    def did_you_mean(self, word: str, known: Iterable[str]) -> str:
+        """See the function of this name."""
+        return suggested(self.nearest(word, known))
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` is probably meant to be."""
     words = {each.lower(): each for each in known}
+    if len(words) > MOST_COMPARED:
+        start, size = word[:1].lower(), len(word)
+        alike = ((k, v) for k, v in words.items() if k[:1] == start and abs(len(k) - size) < 3)
+        words = dict(islice(alike, MOST_COMPARED))
     meant = _USUAL_WORDS.get(word.lower())
     if meant in words:
         return words[meant]
@@ -233,6 +260,17 @@ def shortened(text: str, longest: int) -> str:
 def listed(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+MOST_NAMES = 30
+"""Names that a message lists: a recipe, or a file of data, can have thousands."""
+
+
+def few(names: Collection[str]) -> str:
+    """``a, b, c``: the first 30 names, and how many more there are."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(islice(names, MOST_NAMES))} and {len(names) - MOST_NAMES:,} more"
 
 
 _WITH_SECTIONS = ("data", "models")

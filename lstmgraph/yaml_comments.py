@@ -11,6 +11,7 @@ import yaml
 
 from lstmgraph.diagnostics import Span
 from lstmgraph.rendering.excerpts import source_lines
+from lstmgraph.yaml_events import yaml_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,10 +31,9 @@ class Comment:
 
 def comments(text: str) -> list[Comment]:
     """Every comment of `text`, in its order; none where it is not YAML."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        taken = _scalars(yaml.parse(text, Loader=loader))
-    except (yaml.YAMLError, UnicodeEncodeError):
+        taken = _scalars(yaml_events(text))
+    except (yaml.YAMLError, ValueError):
         return []
     found = []
     for number, line in enumerate(source_lines(text)):

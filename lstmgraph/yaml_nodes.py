@@ -11,6 +11,7 @@ import yaml
 from lstmgraph.diagnostics import Span
 from lstmgraph.rendering.excerpts import source_lines
 from lstmgraph.wording import nearest
+from lstmgraph.yaml_events import BadCharacterError, HalfCharacterError, yaml_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,16 +74,30 @@ def compose(text: str, *, empty_is_null: bool = False) -> YamlNode:
     Raises:
         YamlMistake: at the first thing that is not YAML, or that a recipe may not hold.
     """
-    # libyaml where PyYAML was built with it (all its wheels): same events, some 10 times faster.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Composer(yaml.parse(text, Loader=loader), empty_is_null).document()
+        return _Composer(yaml_events(text), empty_is_null).document()
     except yaml.MarkedYAMLError as error:
+        if error.problem_mark and _LIBYAML_DEPTH in (error.problem or ""):
+            # The text before that place is too deep as well, and no mistake before it is hidden.
+            return compose(text[: error.problem_mark.index])
         raise _syntax_mistake(error, text) from None
-    except UnicodeEncodeError as error:  # a lone surrogate, which libyaml cannot be given
-        raise _bad_character(text, error.start, ord(text[error.start])) from None
-    except yaml.reader.ReaderError as error:
-        raise _character_mistake(error, text) from None
+    except (UnicodeEncodeError, yaml.reader.ReaderError):  # which count bytes, or characters
+        found = _NO_CHARACTER.search(text)
+        raise _bad_character(text, found.start() if found else 0) from None
+    except BadCharacterError as error:
+        raise _bad_character(text.removeprefix("\ufeff"), error.index) from None
+    except HalfCharacterError as error:
+        line, column = _line_and_column(text.removeprefix("\ufeff"), error.index)
+        span = Span(line, column, line, column + len(r"\ud83d"))
+        hint = r"write both halves, as in \ud83d\ude00, or the character itself"
+        raise YamlMistake("L104", f"not YAML: {error}", span, hint) from None
+
+
+_NO_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML has in no place; of what it has in quotes alone, see `yaml_events`."""
+
+_LIBYAML_DEPTH = "maximum nesting depth"
+"""What libyaml 0.2.6 says of a thousand levels, which it may read before the first event."""
 
 
 class _Composer:
@@ -241,19 +256,17 @@ def _begins(error: yaml.MarkedYAMLError, shown: tuple[int, int]) -> tuple[tuple[
     return ((_BEGINNINGS.get(error.context, error.context), span),)
 
 
-def _character_mistake(error: yaml.reader.ReaderError, text: str) -> YamlMistake:
-    position = error.position if isinstance(error.position, int) else 0
-    character = error.character
-    code = character if isinstance(character, int) else ord(character[:1] or "\0")
-    return _bad_character(text, position, code)
-
-
-def _bad_character(text: str, position: int, code: int) -> YamlMistake:
-    before = source_lines(text[:position])
-    line, column = len(before), len(before[-1]) + 1
+def _bad_character(text: str, position: int) -> YamlMistake:
+    line, column = _line_and_column(text, position)
+    code = ord(text[position])
     message = f"not YAML: the character #x{code:04x} is not allowed"
     hint = f"remove it; between double quotes it is written \\u{code:04x}"
     return YamlMistake("L104", message, Span(line, column, line, column + 1), hint)
+
+
+def _line_and_column(text: str, position: int) -> tuple[int, int]:
+    before = source_lines(text[:position])
+    return len(before), len(before[-1]) + 1
 
 
 def _has_tab_before(line: str) -> bool:

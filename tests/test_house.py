@@ -77,6 +77,7 @@ ROOMS = (
     ("catalogue",),
     ("schema_messages", "schema_mistakes"),
     ("yaml_nodes", "yaml_values", "yaml_comments"),
+    ("yaml_events",),
     ("origins", "pages"),
     ("diagnostics", "rendering", "error_page", "wording"),
     ("csv_files",),

@@ -181,7 +181,7 @@ def test_of_a_long_line_what_is_around_the_caret_is_shown() -> None:
 
 def test_lines_are_those_of_yaml() -> None:
     """A form feed ends no line of YAML; Python's `splitlines` thinks so."""
-    assert source_lines("a\x0cb\r\nc\rd\u2028e\n") == ["a\x0cb", "c", "d", "e", ""]
+    assert source_lines("a\x0cb\r\nc\rd\u2028e\n") == ["a\x0cb", "c", "d\u2028e", ""]
 
 
 # Hostile text

@@ -15,6 +15,7 @@ from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
+from lstmgraph.cli.printing import Commands, say
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
 from lstmgraph.cli.streams import discard_output, open_closed_streams
@@ -22,6 +23,7 @@ from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
     name="lstmgraph",
+    cls=Commands,
     help="Declare recurrent Keras models in YAML; check, explain and build them.",
     no_args_is_help=True,
     add_completion=False,
@@ -53,7 +55,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lstmgraph {__version__}")
+        say(f"lstmgraph {__version__}")
         raise typer.Exit
 
 
@@ -89,5 +91,5 @@ def main() -> None:
 def _fail(message: str) -> NoReturn:
     discard_output()
     with suppress(OSError):  # there is no room for that either
-        typer.echo(f"Error: {message}", err=True)
+        say(f"Error: {message}", err=True)
     sys.exit(RECIPE_IS_WRONG)

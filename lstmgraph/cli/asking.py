@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lstmgraph.cli.printing import say
 from lstmgraph.starting.first_recipe import first_recipe
 from lstmgraph.starting.questions import (
     LARGEST,
@@ -33,7 +34,7 @@ def answered(task: str | None, given: dict[str, Answer], name: str, *, yes: bool
             raise AnswersError(
                 f"say what the model is for: {_choices()}; or --from NAME, see --list"
             )
-        typer.echo("\n".join(f"  {known:<24}{meaning}" for known, meaning in TASKS.items()))
+        say("\n".join(f"  {known:<24}{meaning}" for known, meaning in TASKS.items()))
         task = typer.prompt("What is the model for?", value_proc=_as_task)
     check_answers(task, given)
     missing = missing_answers(task, given, defaults=yes)

@@ -15,6 +15,7 @@ from lstmgraph.cli.explaining import (
     refuse_sizes_beside_blame,
 )
 from lstmgraph.cli.output import CheckFormat, print_report
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
@@ -24,11 +25,10 @@ from lstmgraph.cli.shared import (
     SetValues,
     Strict,
     TableFormat,
-    as_dicts,
     checked_file,
     exit_code,
+    listed,
     load_recipe,
-    print_json,
 )
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ def explain(  # noqa: PLR0913, PLR0917 - each option is one
     explanation: Blame | Explanation
     explanation = loaded.blame() if blame else explained(loaded, batch, time, sizes)
     if output_format is ReportFormat.json:
-        print_json({**explanation.as_dict(), "warnings": as_dicts(loaded)})
+        print_json({**explanation.as_dict(), **listed(loaded.warnings, "warnings")})
     elif output_format is ReportFormat.markdown:
-        typer.echo(explanation.markdown())
+        say(explanation.markdown())
     else:
-        typer.echo(str(explanation))
+        say(str(explanation))
 
 
 def space(
@@ -97,9 +97,9 @@ def space(
     loaded = load_recipe(recipe, set_values, output_format)
     if output_format is Format.json:
         own = {"recipe": loaded.name, **loaded.space().as_dict()}
-        print_json({**own, "warnings": as_dicts(loaded)})
+        print_json({**own, **listed(loaded.warnings, "warnings")})
     else:
-        typer.echo(str(loaded.space()))
+        say(str(loaded.space()))
 
 
 def schema() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgraph.cli.shared import Format, OutputFormat, print_json
+from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.shared import Format, OutputFormat
 from lstmgraph.error_page import error_sections
 from lstmgraph.rendering.printable import printable
 from lstmgraph.wording import did_you_mean
@@ -31,9 +32,9 @@ def explain_code(
         keys = ("code", "title", "text")
         print_json({"codes": [{key: getattr(each, key) for key in keys} for each in sections]})
     elif codes:
-        typer.echo("\n\n".join(section.plain() for section in sections))
+        say("\n\n".join(section.plain() for section in sections))
     else:
-        typer.echo("\n".join(f"{each.code}  {each.title}" for each in sections))
+        say("\n".join(f"{each.code}  {each.title}" for each in sections))
 
 
 def _section(written: str) -> Section:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import typer
-
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
     RecipePath,
     SetValues,
-    as_dicts,
+    listed,
     load_recipe,
-    print_json,
 )
 from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
 
@@ -35,7 +33,7 @@ def data(  # noqa: PLR0913, PLR0917 - the options of the command
     summary = summarized(found)
     if output_format is Format.json:
         own = {"ok": True, "recipe": loaded.name, **summary.as_dict()}
-        print_json({**own, "recipe_warnings": as_dicts(loaded)})
+        print_json({**own, **listed(loaded.warnings, "recipe_warnings")})
         return
-    typer.echo(str(summary))
+    say(str(summary))
     print_warnings(found)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.cli.shared import ReportFormat, TableFormat, fail, print_json
+from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.shared import ReportFormat, TableFormat, fail
 from lstmgraph.diagnostics import RecipeError
 
 DIFFERENT = 1
@@ -36,8 +37,8 @@ def diff(
     if output_format is ReportFormat.json:
         print_json({"ok": True, **found.as_dict()})
     elif output_format is ReportFormat.markdown:
-        typer.echo(found.markdown())
+        say(found.markdown())
     else:
-        typer.echo(str(found))
+        say(str(found))
     if not found.same:
         raise typer.Exit(DIFFERENT)

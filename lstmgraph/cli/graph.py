@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lstmgraph.cli.printing import hand_over, say
 from lstmgraph.cli.shared import Format, RecipePath, SetValues, load_recipe, refuse
 from lstmgraph.files import atomic_path, made_folder, obstacle
 
@@ -68,13 +69,13 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
     except ValueError as error:
         refuse(str(error))
     if output is None:
-        typer.echo(picture, nl=False)
+        hand_over(picture)
         return
     from lstmgraph.drawing import in_file  # noqa: PLC0415 - what one command needs
 
     with made_folder(output.parent), atomic_path(output) as path:
         path.write_text(in_file(output, picture), "utf-8", newline="\n")
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def _format(output: Path | None, drawing: Drawing | None) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -16,10 +17,9 @@ from lstmgraph.cli.shared import (
     RecipePath,
     SetValues,
     Strict,
-    as_dicts,
     fail,
+    listed,
     load_recipe,
-    print_json,
 )
 from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
 from lstmgraph.diagnostics import RecipeError
@@ -62,19 +62,19 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     except RecipeError as error:
         fail(error, output_format)
     except (ValueError, ArithmeticError) as error:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except OSError as error:
-        typer.echo(f"{error.filename or output}: {error.strerror or error}", err=True)
+        say(f"{error.filename or output}: {error.strerror or error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except KeyboardInterrupt:
         from lstmgraph.training import epochs_done  # noqa: PLC0415 - imports TensorFlow
 
         done = epochs_done(output)
-        typer.echo(f"\ninterrupted; the same command goes on after epoch {done}", err=True)
+        say(f"\ninterrupted; the same command goes on after epoch {done}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if is_text:
         wrote = [f"wrote {path}" for path in result.files.values()]
-        typer.echo("\n".join([str(result), *wrote]))
+        say("\n".join([str(result), *wrote]))
     else:
-        print_json({**result.as_dict(), "warnings": as_dicts(loaded)})
+        print_json({**result.as_dict(), **listed(loaded.warnings, "warnings")})

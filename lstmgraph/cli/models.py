@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmgraph.build_files import BuildFiles, build_files, write_build
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
     Format,
@@ -17,10 +18,9 @@ from lstmgraph.cli.shared import (
     RecipePath,
     SetValues,
     Strict,
-    as_dicts,
     fail,
+    listed,
     load_recipe,
-    print_json,
     refuse,
 )
 from lstmgraph.diagnostics import RecipeError
@@ -88,7 +88,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
         refuse(f"there is no file {weights}")
     explanation = loaded.explain()
     if output_format is Format.text:
-        typer.echo(str(explanation))
+        say(str(explanation))
     with held_back():
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
@@ -98,13 +98,13 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     except ValueError as error:
         refuse(str(error))
     except OSError as error:
-        typer.echo(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
+        say(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     if output_format is Format.json:
         own = {"files": files.as_dict(), "explanation": explanation.as_dict()}
-        print_json({**own, "warnings": as_dicts(loaded)})
+        print_json({**own, **listed(loaded.warnings, "warnings")})
     else:
-        typer.echo("\n".join(f"wrote {path}" for path in files.paths()))
+        say("\n".join(f"wrote {path}" for path in files.paths()))
 
 
 def export(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -172,10 +172,10 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     if output_format is Format.json:
         exports = [report.as_dict() for report in reports]
         own = {"ok": True, "weights": str(given) if given else None, "exports": exports}
-        print_json({**own, "warnings": as_dicts(recipe)})
+        print_json({**own, **listed(recipe.warnings, "warnings")})
     else:
-        typer.echo("\n".join(str(report) for report in reports))
-        typer.echo(f"weights: {given or 'fresh ones; --weights FILE gives trained ones'}")
+        say("\n".join(str(report) for report in reports))
+        say(f"weights: {given or 'fresh ones; --weights FILE gives trained ones'}")
 
 
 def _check_writable(files: BuildFiles, *, force: bool) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from lstmgraph.cli.shared import print_json
+from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.shared import listed
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.rendering.checked import CheckedFile, summary
 from lstmgraph.rendering.printable import printable
@@ -35,7 +34,7 @@ def print_report(files: Sequence[CheckedFile], report_format: CheckFormat) -> No
 
         annotations = render_github(files)
         if annotations:
-            typer.echo(annotations)
+            say(annotations)
     elif report_format is CheckFormat.sarif:
         from lstmgraph import __version__  # noqa: PLC0415 - as above
         from lstmgraph.rendering.sarif import sarif_log  # noqa: PLC0415
@@ -52,16 +51,12 @@ def _print_text(files: Sequence[CheckedFile]) -> None:
         if each.ok:
             warnings = each.count("warning")
             also = f", {counted(warnings, 'warning')}" if warnings else ""
-            typer.echo(f"{printable(each.file)}: ok{also}")
+            say(f"{printable(each.file)}: ok{also}")
     wrong = [each for each in files if each.diagnostics]
     if len(files) > 1:
-        typer.echo(summary(files), err=bool(wrong))
+        say(summary(files), err=bool(wrong))
     print_where_more_is_said(wrong)
 
 
 def _as_dict(found: CheckedFile) -> dict[str, Any]:
-    return {
-        "file": found.file,
-        "ok": found.ok,
-        "diagnostics": [diagnostic.as_dict() for diagnostic in found.diagnostics],
-    }
+    return {"file": found.file, "ok": found.ok, **listed(found.diagnostics)}

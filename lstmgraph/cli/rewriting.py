@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lstmgraph.cli.printing import hand_over, say
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, print_mistakes
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.editing.files import NotEditableError, edit_bytes, edit_file
@@ -57,28 +58,28 @@ class Rewriting:
         except RecipeError as error:
             return print_mistakes(error)
         except NotEditableError as error:
-            typer.echo(str(error), err=True)
+            say(str(error), err=True)
             return COMMAND_LINE_IS_WRONG
         except UnsafeEditError as error:
-            typer.echo(f"{error}; nothing is written", err=True)
+            say(f"{error}; nothing is written", err=True)
             return RECIPE_IS_WRONG
 
     def finish(self, edited: Edited, name: str) -> int:
         """Show the difference, name the file, print the text, or write it."""
         if self.diff:
-            typer.echo(edited.difference(), nl=False)
+            hand_over(edited.difference())
         if self.check:
             if edited.changed and not self.diff:
-                typer.echo(f"{edited.name}: would be rewritten")
+                say(f"{edited.name}: would be rewritten")
             return RECIPE_IS_WRONG if edited.changed else 0
         if self.diff:
             return 0
         if name == STDIN:
-            typer.echo(edited.after, nl=False)
+            hand_over(edited.after)
         else:
             if edited.changed:
                 edited.write(Path(name))
-            typer.echo(f"{name}: {'rewritten' if edited.changed else self.unchanged}")
+            say(f"{name}: {'rewritten' if edited.changed else self.unchanged}")
         if self.validates:
             self.rewritten[name] = edited
         return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -16,10 +17,9 @@ from lstmgraph.cli.shared import (
     RecipePath,
     SetValues,
     Strict,
-    as_dicts,
     fail,
+    listed,
     load_recipe,
-    print_json,
 )
 from lstmgraph.cli.sources import DataPath, PartPath, fail_data
 from lstmgraph.data.problems import DataError
@@ -111,9 +111,9 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     given = {"train": source, "validation": validation, "test": test}
     result = _searched(loaded, given, options, output_format)
     if output_format is Format.json:
-        print_json({"ok": True, **result.as_dict(), "warnings": as_dicts(loaded)})
+        print_json({"ok": True, **result.as_dict(), **listed(loaded.warnings, "warnings")})
     else:
-        typer.echo("\n".join([str(result), *(f"wrote {path}" for path in result.files.values())]))
+        say("\n".join([str(result), *(f"wrote {path}" for path in result.files.values())]))
     if result.best is None:
         raise typer.Exit(RECIPE_IS_WRONG)
 
@@ -142,7 +142,7 @@ def _searched(
     except (SearchError, ValueError) as error:
         _fail(str(error), output_format)
     except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted; the same command goes on in {options['folder']}", err=True)
+        say(f"\ninterrupted; the same command goes on in {options['folder']}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -167,9 +167,9 @@ def report(
             {"ok": not unread, **({"error": "\n".join(unread)} if unread else {}), **written}
         )
     else:
-        typer.echo("\n".join(f"wrote {path}" for path in files.values()))
+        say("\n".join(f"wrote {path}" for path in files.values()))
         if unread:
-            typer.echo("\n".join(["not all could be read:", *unread]), err=True)
+            say("\n".join(["not all could be read:", *unread]), err=True)
     if unread:
         raise typer.Exit(RECIPE_IS_WRONG)
 
@@ -187,5 +187,5 @@ def _fail(message: str, output_format: Format) -> NoReturn:
     if output_format is Format.json:
         print_json({"ok": False, "error": message})
     else:
-        typer.echo(message, err=True)
+        say(message, err=True)
     raise typer.Exit(RECIPE_IS_WRONG) from None

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.diagnostics import RecipeError
 from lstmgraph.functions import load
 from lstmgraph.overrides import OverrideFormatError
 from lstmgraph.rendering.checked import CheckedFile
+from lstmgraph.rendering.places import MOST_SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lstmgraph.api import Recipe
+    from lstmgraph.diagnostics import Diagnostic
 
 RECIPE_IS_WRONG = 1
 COMMAND_LINE_IS_WRONG = 2
@@ -95,14 +97,14 @@ def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
     """Print what is wrong with a recipe, and exit."""
     if output_format is Format.json:
-        print_json({"ok": False, "diagnostics": as_dicts(error)})
+        print_json({"ok": False, **listed(error.diagnostics)})
         raise typer.Exit(exit_code([_found_by(error)])) from None
     raise typer.Exit(print_mistakes(error)) from None
 
 
 def refuse(message: str) -> NoReturn:
     """Print what is wrong with the command line, and exit."""
-    typer.echo(message, err=True)
+    say(message, err=True)
     raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
 
 
@@ -126,12 +128,9 @@ def exit_code(files: Iterable[CheckedFile]) -> int:
     return RECIPE_IS_WRONG if codes else 0
 
 
-def as_dicts(found: RecipeError | Recipe) -> list[dict[str, Any]]:
-    """What is wrong with a recipe, or its warnings, as plain data."""
-    diagnostics = found.diagnostics if isinstance(found, RecipeError) else found.warnings
-    return [diagnostic.as_dict() for diagnostic in diagnostics]
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON value."""
-    typer.echo(json.dumps(value, indent=2))
+def listed(diagnostics: Sequence[Diagnostic], key: str = "diagnostics") -> dict[str, Any]:
+    """Diagnostics as plain data: the first 100, and under ``more`` how many are left out."""
+    shown = [diagnostic.as_dict() for diagnostic in diagnostics[:MOST_SHOWN]]
+    left = len(diagnostics) - len(shown)
+    more = "more" if key == "diagnostics" else f"more_{key}"
+    return {key: shown, more: left} if left else {key: shown}

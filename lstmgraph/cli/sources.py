@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, print_json
-from lstmgraph.data.problems import DataError
+from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format
+from lstmgraph.data.problems import MOST_SHOWN, DataError, as_lines
 from lstmgraph.quiet import held_back
 
 if TYPE_CHECKING:
@@ -47,14 +48,16 @@ def read_sources(
 def fail_data(error: DataError, output_format: Format) -> NoReturn:
     """Print what is wrong with the data, and exit."""
     if output_format is Format.json:
-        print_json({"ok": False, "problems": [problem.as_dict() for problem in error.problems]})
+        shown = [problem.as_dict() for problem in error.problems[:MOST_SHOWN]]
+        left = len(error.problems) - len(shown)
+        print_json({"ok": False, "problems": shown, **({"more": left} if left else {})})
     else:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
     unreadable = any(problem.code == "D101" for problem in error.problems)
     raise typer.Exit(COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG) from None
 
 
 def print_warnings(data: Data) -> None:
     """What of the data is probably not meant, and stops nothing."""
-    for warning in data.warnings:
-        typer.echo(str(warning), err=True)
+    for line in as_lines(data.warnings):
+        say(line, err=True)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmgraph.cli.shared import Format, OutputFormat, print_json, refuse
+from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.shared import Format, OutputFormat, refuse
 from lstmgraph.functions import load
 from lstmgraph.starting.questions import TASKS
 
@@ -92,8 +93,8 @@ def _list(output_format: Format) -> None:
         print_json([{"name": name, "description": text} for name, text in found.items()])
         return
     for name, text in found.items():
-        typer.echo(name)
-        typer.echo(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
+        say(name)
+        say(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
 
 
 def _say_what_is_next(recipe: Path, written: list[Path], output_format: Format) -> None:
@@ -104,5 +105,5 @@ def _say_what_is_next(recipe: Path, written: list[Path], output_format: Format) 
     if output_format is Format.json:
         print_json({"files": [str(path) for path in written], "next": commands})
         return
-    typer.echo("\n".join(f"wrote {path}" for path in written))
-    typer.echo("\n".join(["next:", *(f"  {command}" for command in commands)]))
+    say("\n".join(f"wrote {path}" for path in written))
+    say("\n".join(["next:", *(f"  {command}" for command in commands)]))

@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-import typer
-
+from lstmgraph.cli.printing import say, say_rendered
 from lstmgraph.rendering.text import render_text
 
 if TYPE_CHECKING:
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 def print_diagnostics(found: CheckedFile) -> None:
     """The diagnostics of one file, on standard error."""
     colour = wants_colour(sys.stderr, os.environ)
-    typer.echo(render_text(found.diagnostics, found.sources, colour=colour), err=True, color=colour)
+    say_rendered(render_text(found.diagnostics, found.sources, colour=colour), colour=colour)
 
 
 def print_where_more_is_said(wrong: Sequence[CheckedFile]) -> None:
     """How to read more of the first code: for a person, so on a terminal only."""
     if wrong and sys.stderr.isatty():
         code = wrong[0].diagnostics[0].code
-        typer.echo(f"`lstmgraph explain-code {code}` says more.", err=True)
+        say(f"`lstmgraph explain-code {code}` says more.", err=True)
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:

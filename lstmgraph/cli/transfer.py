@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
     Format,
     OutputFormat,
     RecipePath,
     SetValues,
-    as_dicts,
     fail,
+    listed,
     load_recipe,
-    print_json,
     refuse,
 )
 from lstmgraph.diagnostics import RecipeError
@@ -79,11 +79,11 @@ def _print(
 ) -> None:
     if output_format is Format.json:
         own = {"ok": written, "file": str(output) if written else None, **found.as_dict()}
-        print_json({**own, "warnings": as_dicts(recipe)})
+        print_json({**own, **listed(recipe.warnings, "warnings")})
         return
-    typer.echo(str(found))
+    say(str(found))
     count = f"{len(found.loaded)} of {len(found.layers)} layers fit"
     if written:
-        typer.echo(f"{count}; wrote {output}")
+        say(f"{count}; wrote {output}")
     else:
-        typer.echo(f"{count}; nothing is written", err=True)
+        say(f"{count}; nothing is written", err=True)

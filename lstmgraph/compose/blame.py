@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lstmgraph.rendering.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
@@ -81,7 +83,10 @@ class Blame:
         return as_markdown([Section(self.recipe, headings=headings, rows=rows)])
 
     def __str__(self) -> str:
-        rows = [(each.name, _short(each.value), str(each)) for each in self.values]
+        rows = [
+            tuple(map(printable, (each.name, _short(each.value), str(each))))
+            for each in self.values
+        ]
         name, value = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
         return "\n".join(f"{row[0]:<{name}}  {row[1]:<{value}}  {row[2]}" for row in rows)
 

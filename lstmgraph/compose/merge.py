@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.diagnostics import Diagnostics
 from lstmgraph.document import Document
 from lstmgraph.origins import DELETE, Origins
-from lstmgraph.wording import did_you_mean, listed
+from lstmgraph.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.diagnostics import Path, Place
@@ -147,7 +147,7 @@ def _report_nothing_to_delete(document: Document, path: Path, beside: list[str] 
         message = f"`{DELETE}` cannot drop an entry of a list"
         hint = "a list is replaced as a whole: write it without the entry"
     elif beside:
-        message = f"no '{key}' is inherited here{did_you_mean(key, beside)}"
+        message = f"no '{key}' is inherited here{document.guesses.did_you_mean(key, beside)}"
         hint = f"what is inherited: {listed(beside[:30])}"
     else:
         message = f"nothing is inherited here that `{DELETE}` could drop"

@@ -12,7 +12,7 @@ from lstmgraph.diagnostics import Note
 from lstmgraph.document import MAX_NODES
 from lstmgraph.origins import DELETE, Variable
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
-from lstmgraph.wording import did_you_mean, nearest, plain_text, shown
+from lstmgraph.wording import plain_text, shown
 
 if TYPE_CHECKING:
     from lstmgraph.diagnostics import Path
@@ -103,7 +103,8 @@ class _Substitution:
             path: Path = (SECTION, name)
             own = self.document.place(path).source == self.document.source
             if own and name not in self.used:
-                message = f"nothing names `{SECTION}.{name}`{did_you_mean(name, self.used)}"
+                near = self.document.guesses.did_you_mean(name, self.used)
+                message = f"nothing names `{SECTION}.{name}`{near}"
                 hint = f"remove it, or write `${{{SECTION}.{name}}}` where it belongs"
                 self.document.warn("W102", path, message, hint=hint, at_key=True)
 
@@ -151,7 +152,7 @@ class _Substitution:
         """The value of what stands between the braces."""
         name = reference.strip().removeprefix(f"{SECTION}.")
         if name == reference.strip() or not _NAME.fullmatch(name):
-            near = nearest(name, self.written)
+            near = self.document.guesses.nearest(name, self.written)
             meant = f"; did you mean '${{{SECTION}.{near}}}'?" if near else ""
             message = f"'${{{reference}}}' names no variable{meant}"
             raise _Mistake("L142", message, _WRITE)
@@ -184,10 +185,11 @@ class _Substitution:
     def unknown(self, name: str) -> _Mistake:
         if not self.is_defined:
             sections = read_schema(RECIPE_SCHEMA)["properties"]
-            near = did_you_mean(SECTION, self.document.data.keys() - sections)
+            near = self.document.guesses.did_you_mean(SECTION, self.document.data.keys() - sections)
             message = f"there is no `{SECTION}.{name}`: the recipe has no `{SECTION}:`{near}"
             return _Mistake("L142", message, f"add `{SECTION}: {{{name}: ...}}`")
-        message = f"there is no `{SECTION}.{name}`{did_you_mean(name, self.written)}"
+        near = self.document.guesses.did_you_mean(name, self.written)
+        message = f"there is no `{SECTION}.{name}`{near}"
         notes = self.document.origins.deletion((SECTION, name))
         return _Mistake("L142", message, f"define `{name}:` under `{SECTION}:`", *notes)
 

@@ -13,7 +13,7 @@ import psutil
 from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 from lstmgraph.data.store import mapped
 from lstmgraph.npz import SUFFIX, array_names, read_array
-from lstmgraph.wording import did_you_mean
+from lstmgraph.wording import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,12 +126,9 @@ def _named(stored: Stored, needs: Needs, prefix: str, problems: Problems) -> Nam
     for role, names in (("input", inputs), ("target", targets)):
         for name, key in names.items():
             if key not in stored.names:
-                problems.add(
-                    "D201",
-                    f"there is no array '{key}' for the {role} '{name}'"
-                    f"{did_you_mean(key, stored.names)}",
-                    f"the arrays are: {', '.join(stored.names[:20])}",
-                )
+                near = problems.guesses.did_you_mean(key, stored.names)
+                message = f"there is no array '{key}' for the {role} '{name}'{near}"
+                problems.add("D201", message, f"the arrays are: {few(stored.names)}")
     weight = {SAMPLE_WEIGHT: f"{prefix}{SAMPLE_WEIGHT}"}
     return NamedArrays(
         _read_all(inputs, stored), _read_all(targets, stored), *_read_all(weight, stored).values()
@@ -163,14 +160,13 @@ def _by_name(
     if not isinstance(value, Mapping):
         if len(names) != 1:
             message = f"{what} is one array, and the recipe has {len(names)} {role}"
-            problems.add("D201", message, f"give a dictionary of: {', '.join(names)}")
+            problems.add("D201", message, f"give a dictionary of: {few(names)}")
             return {}
         value = {names[0]: value}
     for name in names:
         if name not in value:
-            problems.add(
-                "D201",
-                f"{what} has no '{name}'{did_you_mean(name, value)}",
-                f"its names are: {', '.join(map(str, value)) or 'none'}",
-            )
+            given = [str(each) for each in value]
+            near = problems.guesses.did_you_mean(name, given)
+            hint = f"its names are: {few(given) or 'none'}"
+            problems.add("D201", f"{what} has no '{name}'{near}", hint)
     return {name: np.asarray(value[name]) for name in names if name in value}

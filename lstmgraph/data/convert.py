@@ -21,7 +21,7 @@ from lstmgraph.data.table_files import UNREADABLE, report_unreadable
 from lstmgraph.data.values import Scan, as_dtype, storage_dtype
 from lstmgraph.data_needs import Limit, Need, Needs
 from lstmgraph.data_recipe import STATIC
-from lstmgraph.wording import did_you_mean
+from lstmgraph.wording import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +64,10 @@ def convert(
 def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> bool:
     known = list(file.columns)
     wanted = wanted_columns(data)
-    shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
     for name in wanted:
         if name not in known:
-            message = f"there is no column '{name}'{did_you_mean(name, known)}"
-            problems.add("D201", message, f"the columns are: {shown}")
+            message = f"there is no column '{name}'{problems.guesses.did_you_mean(name, known)}"
+            problems.add("D201", message, f"the columns are: {few(known)}")
         elif known.count(name) > 1:
             problems.add("D201", f"{known.count(name)} columns are named '{name}'", "rename one")
     return not problems.errors

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.rendering.printable import printable
+from lstmgraph.wording import Guesses, counted
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ERROR = "error"
 WARNING = "warning"
@@ -33,19 +36,34 @@ class DataProblem:
         }
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.severity}[{self.code}]: {self.message}"
-        return f"{text}\n  help: {self.hint}" if self.hint else text
+        where, message = printable(self.where), printable(self.message)
+        text = f"{where}: {self.severity}[{self.code}]: {message}"
+        return f"{text}\n  help: {printable(self.hint)}" if self.hint else text
+
+
+MOST_SHOWN = 100
+"""Problems of which a text is made: a table can have thousands of columns."""
+
+
+def as_lines(problems: Sequence[DataProblem]) -> list[str]:
+    """The first 100 problems, and how many more there are."""
+    left = len(problems) - MOST_SHOWN
+    more = [f"and {counted(left, 'more problem')}"] if left > 0 else []
+    return [*map(str, problems[:MOST_SHOWN]), *more]
 
 
 class DataError(Exception):
-    """Data does not fit the recipe. Carries every problem found; its text is what is printed."""
+    """Data does not fit the recipe. Carries every problem found; its text is what is printed.
+
+    The text shows the first 100 problems and counts the rest; `problems` holds them all.
+    """
 
     def __init__(self, problems: Iterable[DataProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join(as_lines(self.problems))
 
 
 @dataclass
@@ -54,6 +72,9 @@ class Problems:
 
     where: str
     found: list[DataProblem] = field(default_factory=list)
+    noted: set[DataProblem] = field(default_factory=set)
+    guesses: Guesses = field(default_factory=Guesses)
+    """For the names that may be meant."""
 
     def add(self, code: str, message: str, hint: str | None = None) -> None:
         """Note an error; an identical one is noted once."""
@@ -64,7 +85,8 @@ class Problems:
         self._note(DataProblem(code, message, self.where, hint, WARNING))
 
     def _note(self, problem: DataProblem) -> None:
-        if problem not in self.found:
+        if problem not in self.noted:
+            self.noted.add(problem)
             self.found.append(problem)
 
     @property

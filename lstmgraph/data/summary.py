@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from lstmgraph.pages import cell
+
 if TYPE_CHECKING:
     from lstmgraph.data.fields import Field
     from lstmgraph.data.loading import Data
@@ -93,7 +95,7 @@ def _parts_table(parts: list[PartRow]) -> Table:
     for row in parts:
         series = [f"{row.series or 0:,}"] if with_series else []
         times = [row.first or "", row.last or ""] if with_times else []
-        table.add_row(row.name, f"{row.examples:,}", *series, *times)
+        table.add_row(*map(cell, (row.name, f"{row.examples:,}", *series, *times)))
     return table
 
 
@@ -103,5 +105,5 @@ def _tensors_table(tensors: list[TensorRow]) -> Table:
         table.add_column(heading, no_wrap=True)
     for row in tensors:
         shape = ", ".join(str(size) for size in ("batch", *row.shape))
-        table.add_row(row.name, row.role, f"({shape})", row.dtype)
+        table.add_row(*map(cell, (row.name, row.role, f"({shape})", row.dtype)))
     return table

@@ -13,6 +13,7 @@ from lstmgraph.document import decode_document, read_document
 from lstmgraph.editing.formatting import with_plain_lines
 from lstmgraph.embedded import MODEL_SUFFIX
 from lstmgraph.files import atomic_path
+from lstmgraph.rendering.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,9 @@ class Edited:
 
     def difference(self) -> str:
         """The difference as a unified diff."""
+        name = printable(self.name)
         old, new = _lines(self.before), _lines(self.after)
-        return "".join(difflib.unified_diff(old, new, self.name, self.name))
+        return "".join(difflib.unified_diff(old, new, name, name))
 
     def write(self, path: Path) -> None:
         """Put the new text in place of the old; the file's mode, and a link to it, stay.

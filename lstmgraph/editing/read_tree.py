@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from lstmgraph.editing.tree import Alias, Collection, Comment, Entry, Node, Scalar, Tree
+from lstmgraph.yaml_events import yaml_events
 
 _ANCHOR = re.compile(r"&[-\w]+")
 _SPACE_AND_COMMENTS = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
@@ -28,8 +29,7 @@ def read_tree(text: str) -> Tree:
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self.events: list[Any] = list(yaml.parse(text, Loader=loader))
+        self.events: list[Any] = list(yaml_events(text))
         self.position = 1  # past the start of the stream
         self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.comments = self.find_comments()

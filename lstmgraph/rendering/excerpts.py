@@ -16,11 +16,11 @@ WIDEST = 120
 TAB = "    "
 CUT = "..."
 
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_LINE_BREAK = re.compile("\r\n|[\n\r]")
 
 
 def source_lines(text: str) -> list[str]:
-    """The lines of `text` as YAML counts them: a form feed, say, ends none."""
+    """The lines of `text` as YAML 1.2 counts them: a form feed, say, ends none."""
     return _LINE_BREAK.split(text)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.rendering.places import in_a_file, said_before
+from lstmgraph.rendering.places import MOST_SHOWN, in_a_file, left_out, said_before
 from lstmgraph.rendering.printable import printable
 
 if TYPE_CHECKING:
@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 
 
 def render_github(files: Iterable[CheckedFile]) -> str:
-    """One ``::error file=...,line=...,title=L203::message`` for each diagnostic."""
-    return "\n".join(
-        _command(each.file, diagnostic) for each in files for diagnostic in each.diagnostics
-    )
+    """One ``::error file=...,line=...,title=L203::message`` for each diagnostic.
+
+    Of each file the first 100, then one that counts the rest.
+    """
+    return "\n".join(line for each in files for line in _commands(each))
+
+
+def _commands(found: CheckedFile) -> Iterator[str]:
+    for diagnostic in found.diagnostics[:MOST_SHOWN]:
+        yield _command(found.file, diagnostic)
+    if more := left_out(found.diagnostics):
+        severity = found.diagnostics[MOST_SHOWN].severity
+        yield f"::{severity} file={_property(printable(found.file))}::{_data(more)}"
 
 
 def _command(file: str, diagnostic: Diagnostic) -> str:

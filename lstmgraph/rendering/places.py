@@ -1,13 +1,19 @@
-"""Places for programs that know files alone: what a ``--set`` or a preset says is in no file."""
+"""Which diagnostics are shown, and at which places: a ``--set`` or a preset is in no file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lstmgraph.rendering.printable import printable
+from lstmgraph.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmgraph.diagnostics import Diagnostic, Place
+
+MOST_SHOWN = 100
+"""Mistakes of one file that are shown: a file can have a hundred thousand."""
 
 
 def in_a_file(diagnostic: Diagnostic) -> Place | None:
@@ -27,3 +33,12 @@ def said_before(place: Place) -> str:
     if place.is_preset:
         return f"{printable(place.source)}:{place.span.line}:{place.span.column}: "
     return "" if place.is_file else f"{printable(place.source)}: "
+
+
+def left_out(diagnostics: Sequence[Diagnostic]) -> str:
+    """``and 89,900 more errors``: those that are not shown; empty where all are."""
+    rest = diagnostics[MOST_SHOWN:]
+    kinds = ("error", "warning")
+    counts = ((sum(each.severity == kind for each in rest), kind) for kind in kinds)
+    said = " and ".join(counted(number, f"more {kind}") for number, kind in counts if number)
+    return said and f"and {said}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lstmgraph.error_page import PAGE, error_sections
-from lstmgraph.rendering.places import in_a_file, said_before
+from lstmgraph.rendering.places import MOST_SHOWN, in_a_file, left_out, said_before
 from lstmgraph.rendering.printable import printable
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema
 def sarif_log(files: Sequence[CheckedFile], version: str) -> dict[str, Any]:
     """The log of one run: rules are the codes that were found, with their section of the page.
 
+    Of each file the first 100 are results; a notification counts the rest.
+
     Args:
         files: what was checked.
         version: lstmgraph's.
     """
-    found = [(each.file, diagnostic) for each in files for diagnostic in each.diagnostics]
+    found = [(each.file, shown) for each in files for shown in each.diagnostics[:MOST_SHOWN]]
     codes = sorted({diagnostic.code for _, diagnostic in found})
     numbers = {code: number for number, code in enumerate(codes)}
     severities = {diagnostic.code: diagnostic.severity for _, diagnostic in found}
@@ -44,9 +46,24 @@ def sarif_log(files: Sequence[CheckedFile], version: str) -> dict[str, Any]:
                 "tool": {"driver": {"name": "lstmgraph", "version": version, "rules": rules}},
                 "columnKind": "unicodeCodePoints",
                 "results": [_result(file, each, numbers[each.code]) for file, each in found],
+                **_notifications(files),
             }
         ],
     }
+
+
+def _notifications(files: Sequence[CheckedFile]) -> dict[str, Any]:
+    more = {each.file: text for each in files if (text := left_out(each.diagnostics))}
+    said = [
+        {
+            "level": "note",
+            "message": {"text": text},
+            "locations": [{"physicalLocation": _location(file, None)}],
+        }
+        for file, text in more.items()
+    ]
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": said}
+    return {"invocations": [invocation]} if said else {}
 
 
 def _rule(code: str, severity: str) -> dict[str, Any]:

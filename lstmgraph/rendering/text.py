@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.rendering.excerpts import excerpt, source_lines
+from lstmgraph.rendering.places import MOST_SHOWN, left_out
 from lstmgraph.rendering.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from lstmgraph.diagnostics import Diagnostic, Place
 
@@ -24,18 +25,19 @@ STYLES: Mapping[str, str] = {
 
 
 def render_text(
-    diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], *, colour: bool = False
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colour: bool = False
 ) -> str:
     """Each mistake with its line, its notes with theirs, and the mend.
 
     Args:
-        diagnostics: in the order in which they are shown.
+        diagnostics: in the order in which they are shown: the first 100, and how many more.
         sources: the texts that places are in, by name; without one, no line is shown.
         colour: whether to colour them for a terminal. Nothing but these colours is an escape:
             those in recipes and in names of files are written out.
     """
     rendering = _Rendering({name: source_lines(text) for name, text in sources.items()}, colour)
-    return "\n".join(line for each in diagnostics for line in rendering.block(each))
+    lines = [line for each in diagnostics[:MOST_SHOWN] for line in rendering.block(each)]
+    return "\n".join([*lines, *filter(None, [left_out(diagnostics)])])
 
 
 class _Rendering:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from lstmgraph.pages import cell
+from lstmgraph.rendering.printable import printable
 from lstmgraph.search.own_files import trial_folder
 from lstmgraph.search.ranking import best_trials
 from lstmgraph.search.records import read_epochs
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.live import Live
+    from rich.text import Text
 
     from lstmgraph.search.results import Objective, TrialRow
 
@@ -32,12 +35,13 @@ def describe(row: TrialRow, objectives: Sequence[Objective]) -> str:
     """One trial in one line: ``trial 3: completed, val_loss 0.51, 20 epochs, 3.2 s``."""
     if row.status == RUNNING:
         values = ", ".join(f"{name}={shown(value)}" for name, value in row.values.items())
-        return f"trial {row.number}: starts with {values}"
+        return printable(f"trial {row.number}: starts with {values}")
     metrics = [
         f"{o.metric} {row.metrics[o.metric]:.6g}" for o in objectives if o.metric in row.metrics
     ]
     said = [row.status, *metrics, f"{row.epochs} epochs", f"{row.seconds:.1f} s"]
-    return f"trial {row.number}: {', '.join(said)}" + (f": {row.reason}" if row.reason else "")
+    reason = f": {row.reason}" if row.reason else ""
+    return printable(f"trial {row.number}: {', '.join(said)}{reason}")
 
 
 class LineWatcher:
@@ -96,7 +100,7 @@ class LiveWatcher:
         table = Table(title=f"{said or 'no trial has ended'}, {len(self.running)} running")
         names = [objective.metric for objective in self.objectives]
         for name in ("trial", "status", "epochs", "seconds", *names, "values"):
-            table.add_column(name)
+            table.add_column(cell(name))
         for row, began in self.running.values():
             history = read_epochs(trial_folder(self.folder, row.number))
             last = {name: values[-1] for name, values in history.items()}
@@ -109,8 +113,9 @@ class LiveWatcher:
 
     def _cells(
         self, row: TrialRow, epochs: int, seconds: float, metrics: dict[str, float]
-    ) -> list[str]:
+    ) -> list[Text]:
         found = [metrics.get(objective.metric) for objective in self.objectives]
         numbers = ["" if value is None else f"{value:.6g}" for value in found]
         values = ", ".join(f"{name}={shown(value)}" for name, value in row.values.items())
-        return [str(row.number), row.status, str(epochs), f"{seconds:.0f}", *numbers, values]
+        cells = str(row.number), row.status, str(epochs), f"{seconds:.0f}", *numbers, values
+        return list(map(cell, cells))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.space.dimensions import text_of
 from lstmgraph.space.ranges import SCALES, Range
-from lstmgraph.wording import did_you_mean, plain_text, shown
+from lstmgraph.wording import did_you_mean, few, plain_text, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +124,7 @@ def read_chosen(data: Mapping[str, Any], alternatives: Mapping[str, Any]) -> str
         return default
     near = did_you_mean(default, alternatives) if isinstance(default, str) else ""
     message = f"the default {shown(default)} is none of the alternatives{near}"
-    raise FormError("L824", ("default",), message, f"one of: {', '.join(alternatives)}")
+    raise FormError("L824", ("default",), message, f"one of: {few(alternatives)}")
 
 
 def read_mark(data: Mapping[str, Any]) -> str:
@@ -194,7 +194,7 @@ def _choice_leaf(data: Mapping[str, Any], *, per_layer: bool) -> Leaf:
         _check_plain(choice, ("choice", index))
     default = data.get("default", choices[0])
     if text_of(default) not in texts:
-        hint = f"one of: {', '.join(shown(choice) for choice in choices)}"
+        hint = f"one of: {few([shown(choice) for choice in choices])}"
         message = f"the default {shown(default)} is none of the choices"
         raise FormError("L824", ("default",), message, hint)
     return Leaf("choice", default, choices=tuple(choices), per_layer=per_layer)

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from lstmgraph.pages import cell
 from lstmgraph.space.dimensions import condition_text, text_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def space_text(space: Space) -> str:
     for dimension in space.dimensions:
         conditions = " and ".join(condition_text(each) for each in dimension.conditions)
         values = dimension.extent(), text_of(dimension.default), conditions
-        table.add_row(dimension.name, *(text.replace("[", r"\[") for text in values))
+        table.add_row(*map(cell, (dimension.name, *values)))
     buffer = io.StringIO()
     console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
     console.print(table)

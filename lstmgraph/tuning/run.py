@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.data.problems import as_lines
 from lstmgraph.defaults import complete_search
 from lstmgraph.search.engine import run_search
 from lstmgraph.search.errors import SearchError, cannot_use, faults_end_search
@@ -127,8 +128,8 @@ def _checked_data(request: TuneRequest) -> dict[str, str]:
         objectives = job_settings(request.section)["objectives"]
         check_watched(recipe, objectives, validates=bool(data.validation or data.folds))
         if request.console is not None:
-            for warning in data.warnings:
-                request.console.out(str(warning), highlight=False)
+            for line in as_lines(data.warnings):
+                request.console.out(line, highlight=False)
         return {name: settled(recipe, source, kept) for name, source in request.data.items()}
     except OSError as error:
         raise cannot_use(kept, error) from None
