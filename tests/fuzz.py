@@ -13,14 +13,12 @@ import argparse
 import random
 import re
 import resource
-import signal
 import sys
 import time
-import traceback
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fuzzing import ROOT, Failure, Found, Run, watched
 
 from lstmgraph.compiler import compile_document
 from lstmgraph.diagnostics import RecipeError
@@ -31,7 +29,6 @@ from lstmgraph.recipe_bytes import NotUtf8Error, decoded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parent.parent
 LONGEST = 16_384
 """Bytes of one input."""
 SECONDS = 1.0
@@ -49,21 +46,6 @@ WORDS = [
     *(b"zeros carried time lstm rnn dense".split()),
     b"9" * 40,
 ]
-
-
-class HangError(Exception):
-    """An input took too long."""
-
-
-@dataclass
-class Found:
-    """What a run found."""
-
-    executions: int = 0
-    codes: Counter[str] = field(default_factory=Counter)
-    failures: list[tuple[bytes, str]] = field(default_factory=list)
-    slowest: float = 0.0
-    kept: int = 0
 
 
 def check(raw: bytes, override: str = "") -> tuple[str, ...]:
@@ -98,13 +80,14 @@ def run(seconds: float, seed: int, executions: int | None = None) -> Found:
     while time.monotonic() < end and found.executions != executions:
         raw = changed(chance.choice(pool), pool, chance)
         override = _override(raw, chance) if chance.random() < 0.1 else ""
-        outcome, spent = watched(raw, override)
-        found.executions += 1
-        found.slowest = max(found.slowest, spent)
-        if isinstance(outcome, str):
-            found.failures.append((raw + override.encode("utf-8", "replace"), outcome))
+        done = checked(raw, override)
+        found.note(done.seconds)
+        if done.error is not None:
+            content = raw + override.encode("utf-8", "replace")
+            found.failures.append(Failure(f"input-{found.executions}", done.trace, content))
             continue
-        found.codes.update(set(outcome) or {"accepted"})
+        outcome: tuple[str, ...] = done.result
+        found.outcomes.update(set(outcome) or {"accepted"})
         if outcome not in seen and len(outcome) < 8:  # a new message, or new ones together
             seen.add(outcome)
             pool.append(raw)
@@ -112,17 +95,9 @@ def run(seconds: float, seed: int, executions: int | None = None) -> Found:
     return found
 
 
-def watched(raw: bytes, override: str) -> tuple[tuple[str, ...] | str, float]:
-    """The codes, or what went wrong; and the seconds of processor time that it took."""
-    start = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    try:
-        outcome: tuple[str, ...] | str = check(raw, override)
-    except Exception:
-        outcome = traceback.format_exc()
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    return outcome, time.process_time() - start
+def checked(raw: bytes, override: str = "") -> Run:
+    """How checking `raw` goes: the result is the codes."""
+    return watched(lambda: check(raw, override), SECONDS)
 
 
 def corpus() -> list[bytes]:
@@ -170,10 +145,6 @@ def _override(raw: bytes, chance: random.Random) -> str:
     return f"{chance.choice(paths)}={value.decode('utf-8', 'surrogateescape')}"
 
 
-def _hang(*_: Any) -> None:
-    raise HangError(f"more than {SECONDS} s")
-
-
 def main() -> int:
     """Run, and say what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -181,20 +152,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--findings", type=Path, default=Path("findings"))
     chosen = parser.parse_args()
-    signal.signal(signal.SIGPROF, _hang)
     sys.path.insert(0, str(ROOT))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     start = time.monotonic()
     found = run(chosen.seconds, chosen.seed)
     spent = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{found.executions:,} inputs, {found.executions / spent:.0f} a second")
-    print(f"{found.kept:,} inputs kept; slowest {found.slowest:.2f} s; peak memory {peak:.0f} MiB")
-    print(", ".join(f"{code} {count:,}" for code, count in found.codes.most_common()))
+    print(f"{found.summary(spent)}\n{found.kept:,} inputs kept; peak memory {peak:.0f} MiB")
     chosen.findings.mkdir(parents=True, exist_ok=True)
-    for number, (raw, failure) in enumerate(found.failures):
-        (chosen.findings / f"input-{number}.yaml").write_bytes(raw)
-        print(f"--- {chosen.findings}/input-{number}.yaml\n{failure}")
+    for failure in found.failures:
+        path = chosen.findings / f"{failure.name}.yaml"
+        path.write_bytes(failure.content)
+        print(f"--- {path}\n{failure.text}")
     return int(bool(found.failures))
 
 
