@@ -21,7 +21,7 @@ from lstmgraph.weight_fit import fit_weights
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
     from lstmgraph.comparison.items import Difference
 

@@ -46,6 +46,19 @@ def test_a_range_holds_its_steps(numbers: Range, values: list[float]) -> None:
     assert numbers.highest == pytest.approx(values[-1])
 
 
+@pytest.mark.parametrize("scale", ["linear", "log", "reverse_log"])
+@pytest.mark.parametrize("low", [1e-5, 0.1, 1.0, 12.5])
+@pytest.mark.parametrize("factor", [1.5, 10.0, 1000.0])
+@pytest.mark.parametrize("step", [1.25, 2.0, 10.0])
+def test_rounding_leads_no_value_out_of_a_range(
+    low: float, factor: float, step: float, scale: str
+) -> None:
+    numbers = Range(low, low * factor, step, scale)
+    for value in numbers.values():
+        assert low <= value <= low * factor
+        assert numbers.nearest(value) == value
+
+
 def test_tenths_from_0_to_1_are_eleven() -> None:
     """keras-tuner finds ten: 1 // 0.1 is 9 in binary."""
     assert list(Range(0.0, 1.0, 0.1).values()) == pytest.approx([i / 10 for i in range(11)])

@@ -20,7 +20,7 @@ from lstmgraph.search.reading import read_results
 from lstmgraph.search.trial import TrialSpec
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -28,7 +28,7 @@ from lstmgraph.tuning import data as tuning_data
 from lstmgraph.tuning import recipes
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
 
 def tune(folder: Path, *arguments: object, text: str = QUICK) -> Result:

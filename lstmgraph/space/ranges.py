@@ -111,7 +111,7 @@ class Range:
             value = self.low * step**index
         else:
             value = self.high + self.low - self.low * step**index
-        return value if self.whole else min(float(value), float(self.high))
+        return value if self.whole else min(max(float(value), float(self.low)), float(self.high))
 
     def _index(self, value: float) -> float:
         step = 1 if self.step is None else self.step
