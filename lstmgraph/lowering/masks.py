@@ -34,6 +34,13 @@ class Masks:
         """
         return ops.expand_dims(self.tensor(mask), tuple(range(2, rank)))
 
+    def zeroed(self, sequence: Tensor, mask: MaskSpec) -> Tensor:
+        """Return `sequence`, (batch, time, ...), with zeros in its padded steps.
+
+        A product with the mask would not do: 0 times NaN is NaN.
+        """
+        return ops.where(self.of_images(mask, len(sequence.shape)), sequence, 0.0)
+
     def _make(self, mask: MaskSpec) -> Tensor:
         source = self._tensors[mask.port]
         if mask.kind == "value":

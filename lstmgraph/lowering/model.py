@@ -31,6 +31,7 @@ from lstmgraph.lowering.operations import (
     masked_copy,
     zeros_like_state,
 )
+from lstmgraph.lowering.padding import Padding
 from lstmgraph.lowering.training import compile_model, set_runtime
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
@@ -185,6 +186,10 @@ class _Lowering:
         self.layers = layers
         self.tensors = tensors
         self.masks = Masks(tensors)
+        padding = Padding(graph)
+        for name, mask in padding.inputs.items():
+            tensors[Port(name)] = self.masks.zeroed(tensors[Port(name)], mask)
+        self.zeroed = padding.calls
         self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
 
     def add(self, node: Node) -> None:
@@ -216,6 +221,10 @@ class _Lowering:
                     name = f"{node.name}.input_{index + 1}"
                     tensors[port] = masked_copy(tensors[port], name, node.dtype_policy)
         inputs = [tensors[port] for port in node.inputs]
+        for index, port in enumerate(node.inputs):
+            mask = self.zeroed.get((node.name, index))
+            if mask and port not in self.masked:  # an operation would lose the tensor's own mask
+                inputs[index] = self.masks.zeroed(inputs[index], mask)
         if node.op == "GroupQueryAttention":
             # It is given their masks; on the tensors they would only make Keras warn of their loss.
             values = zip(node.inputs[1:], inputs[1:], strict=True)
