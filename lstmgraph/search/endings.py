@@ -102,7 +102,7 @@ def _read_outcome(folder: Path) -> dict[str, Any] | None:
         found = parsed(content, OUTCOME)
     except SearchError:
         return None
-    if isinstance(found, dict):
+    if isinstance(found, dict) and "metrics" in found:
         found = {name: value for name, value in found.items() if name in OUTCOME_SHAPES}
         found = {**_NOTHING, **found}
     return None if _OUTCOME(found) else found

@@ -77,22 +77,24 @@ def run_search(
         KeyboardInterrupt: Ctrl-C. All children are ended by then, and the search can go on.
     """
     folder = folder.absolute()
-    try:
-        if restart and folder.exists():
-            with folder_lock(folder):
-                move_aside(folder)
-        (folder / TRIALS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_use(folder, error) from None
-    check_folders(folder)
-    with faults_end_search(folder), ExitStack() as stack:
-        lock = stack.enter_context(folder_lock(folder))
-        check_job(folder, job.fingerprint())
-        events = read_journal(folder / JOURNAL, job.objectives)
-        journal = stack.enter_context(Journal(folder / JOURNAL))
-        workers = Workers(folder, job.function, options, lock)
-        Search(job, options, folder, journal, stack.enter_context(workers), watcher).run(events)
-    return read_results(folder)
+    with faults_end_search(folder):
+        try:
+            if restart and folder.exists():
+                with folder_lock(folder):
+                    move_aside(folder)
+            (folder / TRIALS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_use(folder, error) from None
+        check_folders(folder)
+        with ExitStack() as stack:
+            lock = stack.enter_context(folder_lock(folder))
+            check_job(folder, job.fingerprint())
+            events = read_journal(folder / JOURNAL, job.objectives)
+            journal = stack.enter_context(Journal(folder / JOURNAL))
+            workers = Workers(folder, job.function, options, lock)
+            search = Search(job, options, folder, journal, stack.enter_context(workers), watcher)
+            search.run(events)
+        return read_results(folder)
 
 
 @dataclass

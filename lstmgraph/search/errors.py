@@ -23,8 +23,8 @@ MACHINE_FAULTS = {
     errno.EROFS: _READ_ONLY,
     errno.EACCES: _READ_ONLY,
     errno.EPERM: _READ_ONLY,
+    errno.ENFILE: _FILES,  # its words begin with those of the next
     errno.EMFILE: _FILES,
-    errno.ENFILE: _FILES,
     errno.EIO: _DISK,
     errno.ENXIO: _DISK,
     errno.ENODEV: _DISK,

@@ -15,7 +15,7 @@ from lstmgraph.search.bayesian import BayesianOracle
 from lstmgraph.search.errors import SearchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 SCORE = "score"
 """What oracles are told of a trial: made from its objectives, less is better."""
@@ -72,6 +72,8 @@ class OracleDriver:
             SearchError: it is not `recorded`.
         """
         if isinstance(self.oracle, BayesianOracle):
+            if recorded is not None:
+                _check_point(self.oracle.hyperparameters.space, recorded)
             self.oracle.recorded = recorded
         with _quiet():
             trial = self.oracle.create_trial(f"worker-{len(self._ids)}")
@@ -119,6 +121,32 @@ class OracleDriver:
         """The trial that one with `values` goes on from."""
         trial = values.get("tuner/trial_id")
         return None if trial is None else self._ids.index(trial)
+
+
+def _check_point(space: Iterable[Any], recorded: Mapping[str, Any]) -> None:
+    """Refuse a recorded proposal that no oracle makes: the Bayesian one takes it for its own."""
+    point = keras_tuner.HyperParameters()
+    for each in space:
+        point.merge([each])
+        if point.is_active(each) != (each.name in recorded):
+            raise SearchError(f"{each.name} is missing, or has no part in this trial")
+        if each.name in recorded:
+            _check_value(each, recorded[each.name])
+            point.values[each.name] = recorded[each.name]
+    if unknown := recorded.keys() - point.values.keys():
+        raise SearchError(f"there is no dimension {min(unknown)}")
+
+
+def _check_value(dimension: Any, value: Any) -> None:
+    if isinstance(dimension, keras_tuner.engine.hyperparameters.Choice):
+        fits = value in dimension.values
+    else:
+        # keras-tuner's rounding can lead beyond the upper end, by less than one.
+        slack = 1 if isinstance(dimension.default, int) else abs(dimension.max_value) * 1e-9
+        fits = not isinstance(value, bool) and isinstance(value, int | float)
+        fits = fits and dimension.min_value <= value <= dimension.max_value + slack
+    if not fits:
+        raise SearchError(f"{dimension.name} cannot be {value!r}")
 
 
 def _compare(number: int, proposed: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:

@@ -1,0 +1,107 @@
+"""No command, and no process that one starts, imports from the folder that it is run in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tuning_cases import QUICK, write_files
+
+PROGRAM = shutil.which("lstmgraph", path=str(Path(sys.executable).parent))
+NAMES = (
+    "json", "typing", "re", "os", "csv", "random", "selectors", "traceback", "secrets", "zipfile",
+    "sitecustomize", "usercustomize", "numpy", "h5py", "keras", "tensorflow", "keras_tuner",
+    "sklearn", "scipy", "psutil", "rich", "typer", "yaml", "jsonschema", "pyarrow", "onnx",
+    "tensorboard", "lstmgraph", "search", "data", "tuning",
+)  # fmt: skip
+HOSTILE = """
+import os
+with open(os.environ["MARKER"], "a") as file:
+    file.write(__file__ + chr(10))
+raise SystemExit("a module of the current folder")
+"""
+OWN = (
+    "import numpy as np, json\nfrom helper import y\ndef arrays():\n    return json.loads('1') and "
+)
+OWN += "{'x': np.ones((40, 4, 3), 'float32'), 'y': y()}\n"
+CLOSED = QUICK.replace("{$search: {float: [0.1, 0.5]}}", "0.2")
+TUNE = ("tune", "quick.yaml", "--max-trials", "1", "--out", "out", "--data")
+
+COMMANDS = {
+    "version": ("--version",),
+    "validate": ("validate", "quick.yaml"),
+    "explain": ("explain", "closed.yaml"),
+    "space": ("space", "quick.yaml"),
+    "graph": ("graph", "closed.yaml", "-o", "graph.svg"),
+    "diff": ("diff", "closed.yaml", "closed.yaml"),
+    "schema": ("schema",),
+    "explain-code": ("explain-code", "L203"),
+    "init": ("init", "--from", "speaker-classifier", "--yes", "-o", "first.yaml"),
+    "fmt": ("fmt", "closed.yaml"),
+    "migrate": ("migrate", "closed.yaml"),
+    "data": ("data", "closed.yaml", "--data", "data.npz"),
+    "data of a function": ("data", "closed.yaml", "--data", "own:arrays"),
+    "build": ("build", "closed.yaml", "-o", "built"),
+    "train": ("train", "closed.yaml", "--data", "data.npz", "-o", "trained"),
+    "tune": (*TUNE, "data.npz"),
+    "tune on a function": (*TUNE, "own:arrays"),
+}
+"""``export``, ``transfer`` and ``report`` follow others."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_files(tmp_path)
+    (tmp_path / "quick.yaml").write_text(QUICK, "utf-8")
+    (tmp_path / "closed.yaml").write_text(CLOSED, "utf-8")
+    (tmp_path / "own.py").write_text(OWN, "utf-8")
+    (tmp_path / "helper.py").write_text("import numpy\ny = lambda: numpy.ones((40, 2))\n", "utf-8")
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text(HOSTILE, "utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    assert PROGRAM is not None
+    variables = {**os.environ, "MARKER": str(folder / "marker"), **environment}
+    command = [PROGRAM, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_modules_of_the_current_folder_are_not_run(folder: Path, name: str) -> None:
+    commands = [COMMANDS[name]]
+    if name == "build":
+        commands.append(("export", "closed.yaml", "--format", "onnx", "-o", "exported"))
+        commands.append(("transfer", "built/quick.keras", "closed.yaml", "-o", "moved.keras"))
+    if name == "tune":
+        commands.append(("report", "out"))
+    for command in commands:
+        done = run(folder, *command)
+        marker = folder / "marker"
+        assert not marker.exists(), marker.read_text("utf-8")
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_path_that_the_user_names_counts(tmp_path: Path) -> None:
+    write_files(tmp_path)
+    (tmp_path / "quick.yaml").write_text(QUICK, "utf-8")
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "psutil.py").write_text(HOSTILE, "utf-8")
+    done = run(tmp_path, *TUNE, "data.npz", PYTHONPATH=str(modules))
+    assert done.returncode != 0
+    assert "psutil.py" in (tmp_path / "marker").read_text("utf-8")
+
+
+def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:
+    (tmp_path / "closed.yaml").write_text(CLOSED, "utf-8")
+    (tmp_path / "json.py").write_text("def arrays():\n    return {}\n", "utf-8")
+    done = run(tmp_path, "data", "closed.yaml", "--data", "json:arrays")
+    assert "another module has this name; write json.py:arrays" in done.stderr
