@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
 from lstmgraph.api import Recipe
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.diagnostics import Diagnostic, RecipeError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.forks import refuse_after_fork
 from lstmgraph.machine import Machine
 from lstmgraph.obstacles import obstacles
 
@@ -60,7 +61,9 @@ def start(compiled: CompiledRecipe) -> Machine:
     Raises:
         RecipeError: this machine or backend lacks what the recipe asks for, or TensorFlow has
             started in this process with another setting.
+        RuntimeError: TensorFlow had started before this process was forked.
     """
+    refuse_after_fork()
     runtime, machine = compiled.declaration.runtime, seen_machine()
     found = [
         _diagnostic(compiled, obstacle.code, obstacle.path, obstacle.message, obstacle.hint)

@@ -13,6 +13,7 @@ import numpy as np
 from lstmgraph.data.archives import NamedArrays, from_pair
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table_files import report_unreadable
+from lstmgraph.forks import refuse_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ def load_saved(path: Path, problems: Problems) -> Any:
     """The saved dataset; None where it cannot be read, which is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
+    refuse_after_fork()
     try:
         return tf.data.Dataset.load(str(path))
     except Exception as error:  # protobuf and TensorFlow raise many kinds
@@ -53,6 +55,7 @@ def arrays_of_dataset(
     """Every example of `dataset`, batched or not; None where something is wrong."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
+    refuse_after_fork()
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         problems.add("D203", "the dataset repeats without an end", "take `.repeat()` away")
         return None
