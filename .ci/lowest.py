@@ -1,7 +1,7 @@
 """Fail where an installed package is newer than its lower bound: ``lowest.py test``.
 
-The resolver takes a newer one where other packages ask for it; then the bound promises what cannot be
-installed. Python has to be the oldest one: for newer ones, old versions have no wheels.
+The resolver takes a newer one where other packages ask for it; then the bound promises what cannot
+be installed. On newer versions of Python nothing is held: old packages have no wheels for them.
 """
 
 import re
@@ -26,7 +26,7 @@ def bounds(extra: str) -> Iterator[tuple[str, str]]:
 
 oldest = re.search(r">=3\.(\d+)", metadata("lstmgraph")["Requires-Python"])
 if oldest and sys.version_info.minor > int(oldest[1]):
-    print(f"not held on Python 3.{sys.version_info.minor}: the bounds are those of 3.{oldest[1]}")
+    sys.stdout.write(f"not held on Python 3.{sys.version_info.minor}\n")
     sys.exit()
 newer = [
     f"{name} {version(name)} is installed where pyproject.toml says >={lowest}"

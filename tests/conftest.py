@@ -6,8 +6,13 @@ import gc
 import os
 
 import pytest
+from hypothesis import settings
 
 from lstmgraph.machine import keras_backend
+
+settings.load_profile(
+    "ci"
+)  # everywhere: fixed examples, and no deadline that a busy machine misses
 
 TENSORFLOWS_OWN = "tensorflow(reason): skipped on other backends of Keras, for the reason"
 

@@ -454,14 +454,35 @@ def test_bases_merge_as_the_rule_says(
 
 @examples(20)
 @given(st.lists(LAYERS, min_size=3, max_size=3))
-def test_merging_is_associative(layers: list[dict[str, Any]]) -> None:
-    """So it does not matter whether a base is itself made of bases."""
+def test_bases_that_are_made_of_bases_merge_as_the_rule_says(layers: list[dict[str, Any]]) -> None:
+    """Which are merged first counts only where a value stands between two mappings."""
     first, second, third = layers
-    left = reference_merge(reference_merge(first, second), third)
     from lstmgraph.compose.merge import overlay  # noqa: PLC0415
 
     a, b, c = (parse_document(recipe_yaml(each)) for each in layers)
-    assert overlay(overlay(a, b), c).data == overlay(a, overlay(b, c)).data == left
+    left = reference_merge(reference_merge(first, second), third)
+    right = reference_merge(first, reference_merge(second, third))
+    assert overlay(overlay(a, b), c).data == left
+    assert overlay(a, overlay(b, c)).data == right
+    assert left == right or _cuts(first, second, third)
+
+
+def test_a_value_between_two_mappings_ends_the_first_one() -> None:
+    layers = [{"data": {"k": 1}}, {"data": 0}, {"data": {"m": 2}}]
+    assert _cuts(*layers)
+    first, second, third = layers
+    assert reference_merge(reference_merge(first, second), third) == {"data": {"m": 2}}
+    assert reference_merge(first, reference_merge(second, third)) == {"data": {"k": 1, "m": 2}}
+
+
+def _cuts(first: Any, second: Any, third: Any) -> bool:
+    """Whether somewhere a value that is no mapping stands between two that are."""
+    if not isinstance(first, dict) or not isinstance(third, dict):
+        return False
+    if not isinstance(second, dict):
+        return True
+    shared = first.keys() & second.keys() & third.keys()
+    return any(_cuts(first[key], second[key], third[key]) for key in shared)
 
 
 @examples(10)

@@ -202,9 +202,9 @@ def mutated(draw: Any) -> Any:
         if action == "remove":
             del parent[path[-1]]
         elif action == "add" and isinstance(parent[path[-1]], dict):
-            parent[path[-1]][draw(KEYS)] = draw(VALUES)
+            parent[path[-1]][draw(KEYS)] = copy.deepcopy(draw(VALUES))
         else:
-            parent[path[-1]] = draw(VALUES)
+            parent[path[-1]] = copy.deepcopy(draw(VALUES))  # may be changed in turn
         if not data:
             break
     return data

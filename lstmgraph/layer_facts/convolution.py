@@ -212,6 +212,13 @@ def _transposed(call: Call, axis: int, dim: Dim) -> Dim:
         return shift_dim(scale_dim(dim, stride), span - stride + extra)
     if extra is None:
         return scale_dim(dim, stride)
+    if extra == 0 and span % 2 == 0 and dim != 1:
+        raise LayerMistake(
+            f"{call.layer} with an output padding of 0 under an even kernel of {span} fails when "
+            "it runs: the output has the size of an input that is one place shorter",
+            argument="output_padding",
+            hint="leave `output_padding` out, or choose an odd kernel",
+        )
     return shift_dim(scale_dim(dim, stride), span % 2 - stride + extra)
 
 
