@@ -53,7 +53,7 @@ def _text_table(section: Section) -> Table:
     for heading in section.headings:
         number = heading in section.numbers
         table.add_column(
-            heading, justify="right" if number else "left", no_wrap=number, overflow="fold"
+            cell(heading), justify="right" if number else "left", no_wrap=number, overflow="fold"
         )
     for row in section.rows:
         table.add_row(*map(cell, row))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from lstmgraph.diagnostics import Note
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
@@ -13,8 +14,6 @@ from lstmgraph.schema_messages import describe, without_cascades
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from jsonschema.exceptions import ValidationError
 
     from lstmgraph.diagnostics import Path
     from lstmgraph.document import Document
@@ -120,12 +119,20 @@ def recipe_validator() -> Draft202012Validator:
     extend: Any = validators.extend  # jsonschema does not annotate it
     dispatching = extend(
         Draft202012Validator,
-        {"allOf": _AllOfByType(), "$ref": _References()},
+        {"allOf": _AllOfByType(), "$ref": _References(), "pattern": _pattern},
         # JSON Schema takes 64.0 for an integer; Keras does not take it for `units`.
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
     )
     validator: Draft202012Validator = dispatching(_of_whole_recipes(read_schema(RECIPE_SCHEMA)))
     return validator
+
+
+def _pattern(
+    _validator: Any, pattern: str, instance: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    """`pattern`, whose ``$`` is the end as in ECMA-262: Python's passes over a line break there."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _of_whole_recipes(schema: Mapping[str, Any]) -> dict[str, Any]:
