@@ -27,7 +27,7 @@ from lstmgraph.search.results import Objective, TrialRow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click.testing import Result
+    from typer.testing import Result
 
 SPEAKER = str(Path(__file__).parent.parent / "recipes" / "speaker-classifier.yaml")
 
