@@ -35,7 +35,7 @@ _QUOTED = re.compile(
 _UNQUOTED = re.compile(rf"\\\\|({_SURROGATE}|{re.escape(_ESCAPED_STAND_IN)}|[{_RAW}{_STAND_IN}])")
 _UNQUOTED_VALUE = re.compile(rf"\\\\|({re.escape(_ESCAPED_STAND_IN)}|{_STAND_IN})")
 _RESTORED = re.compile(f"[\ud800-\udfff{_RAW}{_STAND_IN}]")
-_BEFORE_VALUE = re.compile(r"(?:[&!]\S*|#[^\n]*|\s+)*")
+_BEFORE_VALUE = re.compile(r"(?:[&!][^ \t\r\n]*|#[^\r\n]*|[ \t\r\n]+)*")
 _FIRST_LINE = re.compile(r"[^\r\n]*[\r\n]?")
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]|([\ud800-\udfff])")
 

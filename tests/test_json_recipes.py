@@ -156,6 +156,8 @@ def test_values_of_options_may_be_pairs() -> None:
         ("a: '\x7f'", "\x7f"),
         ('a: "b \x85 c"', "b \x85 c"),
         ("a: b\u2028c", "b\u2028c"),
+        ("a: \u2028c", "\u2028c"),
+        ("a: &b\n  \x85c", "\x85c"),
         ("a: |\n  b\x85c\n", "b\x85c\n"),
         ("# \u2028\na: 1", 1),
     ],

@@ -33,6 +33,7 @@ def data(  # noqa: PLR0913, PLR0917 - the options of the command
     summary = summarized(found)
     if output_format is Format.json:
         own = {"ok": True, "recipe": loaded.name, **summary.as_dict()}
+        own |= listed(summary.warnings, "warnings")
         print_json({**own, **listed(loaded.warnings, "recipe_warnings")})
         return
     say(str(summary))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lstmgraph.api import Recipe
+    from lstmgraph.data.problems import DataProblem
     from lstmgraph.diagnostics import Diagnostic
 
 RECIPE_IS_WRONG = 1
@@ -128,9 +129,11 @@ def exit_code(files: Iterable[CheckedFile]) -> int:
     return RECIPE_IS_WRONG if codes else 0
 
 
-def listed(diagnostics: Sequence[Diagnostic], key: str = "diagnostics") -> dict[str, Any]:
-    """Diagnostics as plain data: the first 100, and under ``more`` how many are left out."""
-    shown = [diagnostic.as_dict() for diagnostic in diagnostics[:MOST_SHOWN]]
-    left = len(diagnostics) - len(shown)
-    more = "more" if key == "diagnostics" else f"more_{key}"
+def listed(
+    found: Sequence[Diagnostic] | Sequence[DataProblem], key: str = "diagnostics"
+) -> dict[str, Any]:
+    """What was found as plain data: the first 100, and how many are left out."""
+    shown = [each.as_dict() for each in found[:MOST_SHOWN]]
+    left = len(found) - len(shown)
+    more = f"more_{key}" if key.endswith("warnings") else "more"
     return {key: shown, more: left} if left else {key: shown}

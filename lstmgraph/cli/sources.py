@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format
-from lstmgraph.data.problems import MOST_SHOWN, DataError, as_lines
+from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, listed
+from lstmgraph.data.problems import DataError, as_lines
 from lstmgraph.quiet import held_back
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ def read_sources(
 def fail_data(error: DataError, output_format: Format) -> NoReturn:
     """Print what is wrong with the data, and exit."""
     if output_format is Format.json:
-        shown = [problem.as_dict() for problem in error.problems[:MOST_SHOWN]]
-        left = len(error.problems) - len(shown)
-        print_json({"ok": False, "problems": shown, **({"more": left} if left else {})})
+        print_json({"ok": False, **listed(error.problems, "problems")})
     else:
         say(str(error), err=True)
     unreadable = any(problem.code == "D101" for problem in error.problems)
