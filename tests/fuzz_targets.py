@@ -86,7 +86,7 @@ class Reader:
     """How many of the inputs it reads: 0.1 of a slow one."""
     seconds: float = 2.0
     """Of processor time."""
-    memory: int = 200 << 20
+    memory: int = 300 << 20
     names_file: bool = False
     """Whether each message must name what was read."""
 
@@ -659,8 +659,12 @@ TARGETS: dict[str, Callable[[Path, Outside, str], Target]] = {
 }
 
 
-def run_command(arguments: Sequence[str]) -> str:
-    """Run a command in this process: it exits with 0, 1 or 2 and prints only what is printable."""
+def run_command(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run a command in this process: it exits with 0, 1 or 2 and prints only what is printable.
+
+    Returns:
+        The exit code, and what was printed.
+    """
     result = CliRunner().invoke(app, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -669,4 +673,4 @@ def run_command(arguments: Sequence[str]) -> str:
     odd = {c for c in result.output if not (c.isprintable() or c in PRINTABLE)}
     if odd:
         raise OracleError(f"{arguments[0]} prints {sorted(odd)[:5]}")
-    return result.output
+    return result.exit_code, result.output

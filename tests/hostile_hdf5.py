@@ -32,11 +32,13 @@ def changed_hdf5(raw: bytes, chance: random.Random, outside: Outside) -> bytes:
         return changed_bytes(raw, chance)
 
 
-def edited_hdf5(raw: bytes, edit: str, chance: random.Random, outside: Outside) -> bytes:
-    """Make the edit of that name of `Hdf5Edits`."""
+def edited_hdf5(
+    raw: bytes, edit: str, chance: random.Random, outside: Outside, within: str = ""
+) -> bytes:
+    """Make the edit of that name of `Hdf5Edits`, of what begins with `within`."""
     buffer = io.BytesIO(raw)
     with h5py.File(buffer, "r+") as file:
-        getattr(Hdf5Edits(file, chance, outside), edit)()
+        getattr(Hdf5Edits(file, chance, outside, within), edit)()
     return buffer.getvalue()
 
 
@@ -47,6 +49,7 @@ class Hdf5Edits:
     _file: h5py.File
     _chance: random.Random
     _outside: Outside
+    _within: str = ""
 
     def _dataset(self) -> str:
         return self._chance.choice(self._places(h5py.Dataset))
@@ -54,7 +57,8 @@ class Hdf5Edits:
     def _places(self, kind: type = object) -> Sequence[str]:
         found: list[str] = []
         self._file.visit(found.append)
-        return [place for place in found if isinstance(self._file[place], kind)]
+        inside = [place for place in found if place.startswith(self._within)]
+        return [place for place in inside if isinstance(self._file[place], kind)]
 
     def _replace(self, make: Callable[[str, tuple[int, ...], Any], Any]) -> None:
         place = self._dataset()

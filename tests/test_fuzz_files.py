@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-INPUTS = {"keras": 25, "data": 90, "states": 40, "search": 50, "training": 40}
+INPUTS = {"keras": 16, "data": 90, "states": 40, "search": 50, "training": 40}
 """As many as take some seconds."""
 
 
