@@ -129,6 +129,7 @@ def _told() -> Iterator[None]:
     except DAMAGED as error:
         raise ArchiveError(f"it is not a whole archive ({error or type(error).__name__})") from None
     except OSError as error:
-        if error.errno != errno.EINVAL:  # of a place before the file's beginning
+        # EINVAL is of a place before the file's beginning; bz2 says nothing but a text.
+        if error.errno not in (None, errno.EINVAL):
             raise
-        raise ArchiveError(f"it is not a whole archive ({error.strerror})") from None
+        raise ArchiveError(f"it is not a whole archive ({error.strerror or error})") from None

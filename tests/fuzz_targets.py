@@ -86,7 +86,7 @@ class Reader:
     """How many of the inputs it reads: 0.1 of a slow one."""
     seconds: float = 2.0
     """Of processor time."""
-    memory: int = 200 << 20
+    memory: int = 300 << 20
     names_file: bool = False
     """Whether each message must name what was read."""
 

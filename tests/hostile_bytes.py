@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-BOMB = 300_000_000
+BOMB = 400_000_000
 """Bytes that a bomb unpacks to."""
 TEXTS = (
     "",

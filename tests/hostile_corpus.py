@@ -254,6 +254,8 @@ KERAS = [
         for name, change in {
             "encrypted": {"flags": 1},
             "unknown-compression": {"method": 99},
+            "damaged-bz2": {"method": 12},
+            "damaged-lzma": {"method": 14},
             "wrong-checksum": {"crc": 1},
             "too-small": {"size": 10},
         }.items()
@@ -342,6 +344,8 @@ DATA = [
         for name, change in {
             "encrypted": {"flags": 1},
             "unknown-compression": {"method": 99},
+            "damaged-bz2": {"method": 12},
+            "damaged-lzma": {"method": 14},
             "wrong-checksum": {"crc": 1},
         }.items()
     ),
@@ -445,8 +449,9 @@ STATES = [
                     for n, m in unzipped(target.seeds["carried"]).items()])),
                 (Read("restore_states", "ValueError", "given.npz"),))
         for name, change in {
-            "encrypted": {"flags": 1}, "unknown-compression": {"method": 99}, "bracket": {
-                "data": npy_header("("), "method": 0, "size": len(npy_header("("))},
+            "encrypted": {"flags": 1}, "unknown-compression": {"method": 99},
+            "damaged-bz2": {"method": 12}, "damaged-lzma": {"method": 14},
+            "bracket": {"data": npy_header("("), "method": 0, "size": len(npy_header("("))},
         }.items()
     ),
     *(
@@ -618,7 +623,10 @@ TRAININGS = [
     *(
         Hostile(f"checkpoint-{name}", "a checkpoint that is damaged", "training", "run",
                 checkpoint(VALUES, b"", **lies), CHECKPOINT)
-        for name, lies in {"encrypted": {"flags": 1}, "unknown-compression": {"method": 99}}.items()
+        for name, lies in {
+            "encrypted": {"flags": 1}, "unknown-compression": {"method": 99},
+            "damaged-bz2": {"method": 12}, "damaged-lzma": {"method": 14},
+        }.items()
     ),
     Hostile("checkpoint-bomb", f"values of {BOMB:,} zeros", "training", "run",
             training("checkpoint.keras", lambda target, path: path.write_bytes(zipped(

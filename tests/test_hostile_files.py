@@ -33,7 +33,7 @@ pytestmark = [
 
 SECONDS = 8
 """Of processor time, for one reader: a training takes most of it."""
-MEMORY = 200 << 20
+MEMORY = 300 << 20
 
 COMMANDS = {
     "validate": "validate {file}",
