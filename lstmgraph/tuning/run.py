@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.data.problems import as_lines
@@ -90,7 +91,8 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
         return result
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
 
-    return replace(result, test=test_score(files["model"], sources, request.folder / KEPT))
+    with faults_end_search(Path(gettempdir())):  # where a model is loaded from
+        return replace(result, test=test_score(files["model"], sources, request.folder / KEPT))
 
 
 def _begin_anew(folder: Path) -> None:
