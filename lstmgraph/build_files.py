@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.files import atomic_path, obstacle
+from lstmgraph.files import atomic_path, made_folder, obstacle
 from lstmgraph.manifest import manifest
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def write_build(recipe: Recipe, files: BuildFiles, weights: Path | None = None) 
         from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports TensorFlow
 
         load_weights(recipe._compiled, main, weights)
-    next(files.paths()).parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
+    with made_folder(next(files.paths()).parent), ExitStack() as stack:
         written = {path: stack.enter_context(atomic_path(path)) for path in files.paths()}
         if files.model:
             recipe.save(main, written[files.model])

@@ -42,7 +42,7 @@ ROOMS = (
     ("editing", "starting"),
     ("comparison",),
     ("report", "manifest", "tables", "sections", "resolved", "quiet"),
-    ("weight_fit",),
+    ("weight_fit", "own_weights"),
     ("hypermodel",),
     ("lowering",),
     ("runtime",),

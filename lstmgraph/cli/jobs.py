@@ -20,6 +20,7 @@ from lstmgraph.cli.shared import (
     fail,
     listed,
     load_recipe,
+    reason,
 )
 from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
 from lstmgraph.diagnostics import RecipeError
@@ -65,7 +66,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         say(str(error), err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except OSError as error:
-        say(f"{error.filename or output}: {error.strerror or error}", err=True)
+        say(f"{error.filename or output}: {reason(error)}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except KeyboardInterrupt:
         from lstmgraph.training import epochs_done  # noqa: PLC0415 - imports TensorFlow

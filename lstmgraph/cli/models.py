@@ -21,6 +21,7 @@ from lstmgraph.cli.shared import (
     fail,
     listed,
     load_recipe,
+    reason,
     refuse,
 )
 from lstmgraph.diagnostics import RecipeError
@@ -98,7 +99,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     except ValueError as error:
         refuse(str(error))
     except OSError as error:
-        say(f"cannot write {error.filename or output}: {error.strerror or error}", err=True)
+        say(f"cannot write {error.filename or output}: {reason(error)}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     if output_format is Format.json:
         own = {"files": files.as_dict(), "explanation": explanation.as_dict()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -107,6 +110,16 @@ def refuse(message: str) -> NoReturn:
     """Print what is wrong with the command line, and exit."""
     say(message, err=True)
     raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says, and where temporary files are, as they too need room."""
+    said = error.strerror or str(error)
+    if error.errno != errno.ENOSPC:
+        return said
+    with suppress(OSError):
+        said += f"; temporary files are in {tempfile.gettempdir()}, and TMPDIR names another folder"
+    return said
 
 
 def print_mistakes(error: RecipeError) -> int:

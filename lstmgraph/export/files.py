@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +144,8 @@ def _refusals(job: ExportJob, name: str) -> Iterator[None]:
     except (RecipeError, OSError, ImportError):
         raise
     except Exception as error:
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a full disk too
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         mistake = as_refusal(job.graph, FORMATS[name].title, error)
         raise export_error(job.compiled, [mistake]) from error
 

@@ -7,26 +7,24 @@ of one shape which have changed places are given each other's weights. The file 
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
 
 from lstmgraph.export.inference import weight_mistakes
 from lstmgraph.export.mistakes import export_error
+from lstmgraph.own_weights import MEMBER, own_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import keras
 
     from lstmgraph.compiler import CompiledRecipe
 
-MEMBER = "model.weights.h5"
-"""Of a ``.keras`` file."""
 Datasets = dict[str, h5py.Dataset]
 """Of one layer, by where they stand in its part of the file: ``cell/vars/0``."""
 
@@ -44,17 +42,16 @@ def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> No
     """
     if not path.is_file():
         raise WeightsFileError(f"there is no file {path}")
-    with tempfile.TemporaryDirectory() as folder:
-        own_path = Path(folder) / "own.weights.h5"
-        model.save_weights(own_path)
-        try:
-            with opened(path) as given, h5py.File(own_path, "r+") as own:
-                _copy(
-                    compiled, datasets_by_layer(given, path), datasets_by_layer(own, own_path), path
-                )
-        except OSError:  # with a text of HDF5's
-            raise WeightsFileError(f"cannot read {path}: it is not a weights file") from None
-        model.load_weights(own_path)
+    with own_weights(model) as own, _told(path), opened(path) as given:
+        _copy(compiled, datasets_by_layer(given, path), datasets_by_layer(own, path), path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError:  # with a text of HDF5's
+        raise WeightsFileError(f"cannot read {path}: it is not a weights file") from None
 
 
 def _copy(
