@@ -211,7 +211,7 @@ AT_RUN_TIME: dict[str, tuple[str, str, str, Callable[[Path], tuple[Diagnostic, .
     "a model without a recipe": ("L115", "1:1", "without a recipe in it", _model_without_recipe),
     "half a model": ("L115", "1:1", "not a whole .keras file", _truncated_model),
     "no such model": ("L101", "1:1", "No such file", _missing_model),
-    "a bomb for a recipe": ("L115", "1:1", "larger than 10,000,000 bytes", _bomb),
+    "a bomb for a recipe": ("L115", "1:1", "more than 10,000,000 bytes", _bomb),
     "override of nothing": ("L121", "1:1", "did you mean 'encoder'", _override_of_nothing),
     "a keyword without words": ("L299", "1:25", "not a multiple of 8", _unworded_keyword),
 }
