@@ -79,7 +79,7 @@ ROOMS = (
     ("yaml_nodes", "yaml_values", "yaml_comments"),
     ("origins", "pages"),
     ("diagnostics", "rendering", "error_page", "wording"),
-    ("tensors", "dtypes", "resources", "seeds", "files"),
+    ("tensors", "dtypes", "resources", "seeds", "files", "lengths"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
 
