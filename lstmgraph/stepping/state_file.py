@@ -97,7 +97,9 @@ def _parsed(text: np.ndarray) -> Any:
     if text.shape or text.dtype.kind != "U":
         raise ValueError(f"{ABOUT} is no text")
     try:
-        return json.loads(text.item())
+        # Decoded here: `item` fails on what are no characters.
+        encoded = text.astype(text.dtype.newbyteorder("<")).tobytes()
+        return json.loads(encoded.decode("utf-32-le").rstrip("\0"))
     except RecursionError:
         raise ValueError(f"{ABOUT} is nested too deeply") from None
 
