@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.catalogue import named_class
 from lstmgraph.metric_names import CHOSEN_BY_SHAPE, losses_by_output, metrics_by_output
+from lstmgraph.tensors import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ class Limit:
     reason: str
     exception: int | None = None
     """A value outside that is taken all the same."""
+    otherwise: int | None = None
+    """The upper end where the size that `high` names is not known."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,12 @@ class Need:
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Each limit with its upper end, a number where `sizes` knows the named size."""
         return tuple(
-            (limit, sizes.get(limit.high) if isinstance(limit.high, str) else limit.high)
+            (
+                limit,
+                sizes.get(limit.high, limit.otherwise)
+                if isinstance(limit.high, str)
+                else limit.high,
+            )
             for limit in self.limits
         )
 
@@ -151,9 +159,18 @@ def _input_limits(graph: Graph, name: str) -> Iterator[Limit]:
         if node.op == "Embedding" and reads:
             last = node.arguments["input_dim"] - 1
             yield Limit(0, last, f"the embedding '{node.name}' has rows 0 to {last}")
+    for steps in lengths_of(graph).get(name, ()):
+        yield Limit(0, steps, "lengths count steps of the time axis", otherwise=LONGEST)
+
+
+def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
+    """The inputs that are lengths, each with the sizes of the time axes that it counts along."""
+    found: dict[str, tuple[Dim, ...]] = {}
     for mask in _masks(graph):
-        if mask.kind == "lengths" and mask.port.node == name:
-            yield Limit(0, mask.shape[1], "lengths count steps of the time axis")
+        name, steps = mask.port.node, mask.shape[1]
+        if mask.kind == "lengths" and steps not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), steps)
+    return {name: steps for name, steps in found.items() if name in graph.inputs}
 
 
 def _masks(graph: Graph) -> Iterator[MaskSpec]:

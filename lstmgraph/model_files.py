@@ -20,7 +20,7 @@ from lstmgraph.embedded import embed_recipe, embedded_model
 from lstmgraph.files import atomic_path
 from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import use_cudnn
-from lstmgraph.runtime import compile_predict, scope, start
+from lstmgraph.runtime import compile_predict, scope, start, steps_of_lengths
 from lstmgraph.runtime_plan import choose_xla
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
     kept_states(model)
     xla = choose_xla(settings, graph, machine)
     if xla.predict:
-        compile_predict(model, xla.most_rows)
+        compile_predict(model, xla.most_rows, steps_of_lengths(graph))
     return model
 
 

@@ -21,6 +21,9 @@ MOST_VALUES = 2**62
 _LONGEST_HEADER = 10_000
 """NumPy's own bound: it parses headers as Python, which is slow for long ones."""
 
+_NO_HEADER = (ValueError, TypeError, SyntaxError, AttributeError, RecursionError, MemoryError)
+"""What parsing a header raises; the last two of one that is nested deeply."""
+
 
 def array_names(archive: Archive) -> tuple[str, ...]:
     """Return the names of the arrays in an archive."""
@@ -70,7 +73,7 @@ def header_bytes(stream: IO[bytes]) -> int:
             shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    except (ValueError, TypeError, SyntaxError, AttributeError, tokenize.TokenError) as error:
+    except (*_NO_HEADER, tokenize.TokenError) as error:
         raise ArchiveError(f"it holds no whole array ({error})") from None
     if dtype.hasobject:
         raise ArchiveError("it holds Python objects, which are never loaded")

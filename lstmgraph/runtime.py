@@ -6,13 +6,16 @@ On others a recipe that asks for what is TensorFlow's is refused (``obstacles.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.data_needs import lengths_of
 from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.forks import refuse_after_fork
+from lstmgraph.lengths import check_lengths
 from lstmgraph.machine import Machine
 from lstmgraph.obstacles import obstacles
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.diagnostics import Path
+    from lstmgraph.graph import Graph
     from lstmgraph.recipe import Runtime
 
 
@@ -110,7 +114,9 @@ def scope_of(model: keras.Model) -> AbstractContextManager[Any]:
     return nullcontext() if strategy is None else strategy.scope()
 
 
-def compile_predict(model: keras.Model, most_rows: int | None) -> None:
+def compile_predict(
+    model: keras.Model, most_rows: int | None, lengths: Mapping[str, int | None] | None = None
+) -> None:
     """Compile `predict` with XLA, and leave `fit` and `evaluate` as they are.
 
     Keras makes a function of its own for each of the three, and takes the model's ``jit_compile``
@@ -119,22 +125,40 @@ def compile_predict(model: keras.Model, most_rows: int | None) -> None:
     Args:
         model: its ``predict_function`` is made.
         most_rows: batches of more rows are predicted without XLA.
+        lengths: by name, inputs that are lengths, and the steps that they count: `predict` raises
+            a ValueError for what cannot be one.
     """
     chosen = model.jit_compile
     model.jit_compile = True
     model.make_predict_function()
     model.jit_compile = chosen
-    if most_rows is None:
+    compiled = plain = model.predict_function
+    if most_rows is not None:
+        model.make_predict_function(force=True)
+        plain = model.predict_function
+    elif not lengths:
         return
-    compiled = model.predict_function
-    model.make_predict_function(force=True)
-    plain = model.predict_function
 
-    def by_rows(batches: Any) -> Any:
+    def predict(batches: Any) -> Any:
+        for name, steps in (lengths or {}).items():
+            for batch in batches:
+                given = keras.utils.unpack_x_y_sample_weight(batch)[0]
+                if isinstance(given, Mapping) and name in given:
+                    check_lengths(name, given[name], steps)
+        if most_rows is None:
+            return compiled(batches)
         rows = max(len(tensor) for tensor in keras.tree.flatten(batches[0]))
         return (compiled if rows <= most_rows else plain)(batches)
 
-    model.predict_function = by_rows
+    model.predict_function = predict
+
+
+def steps_of_lengths(graph: Graph) -> dict[str, int | None]:
+    """The inputs of `graph` that are lengths, and the most steps that they may count."""
+    return {
+        name: min((size for size in sizes if isinstance(size, int)), default=None)
+        for name, sizes in lengths_of(graph).items()
+    }
 
 
 def _tf() -> Any:

@@ -9,6 +9,8 @@ Dim = int | str
 """A size known now, or the name of one known when data comes: ``batch``, ``time``, ``time-2``."""
 
 BATCH = "batch"
+LONGEST = 2**31 - 1
+"""The most steps of a sequence: they are counted in int32."""
 
 _SHIFTED = re.compile(r"(?P<base>.+?)(?P<shift>[+-]\d+)")
 _SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>[^/]+)")

@@ -81,7 +81,7 @@ ROOMS = (
     ("origins", "pages"),
     ("diagnostics", "rendering", "error_page", "wording"),
     ("csv_files",),
-    ("tensors", "dtypes", "resources", "seeds", "files", "forks"),
+    ("tensors", "dtypes", "resources", "seeds", "files", "forks", "lengths"),
 )
 """Top to bottom: a module imports from its own room and from rooms below it."""
 

@@ -19,7 +19,7 @@ from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.table_checks import check_static, check_times
 from lstmgraph.data.table_files import UNREADABLE, report_unreadable
 from lstmgraph.data.values import Scan, as_dtype, storage_dtype
-from lstmgraph.data_needs import Limit, Need, Needs
+from lstmgraph.data_needs import Limit, Need, Needs, fitted
 from lstmgraph.data_recipe import STATIC
 from lstmgraph.wording import few
 
@@ -88,8 +88,9 @@ class _Reading:
     ) -> None:
         self.data, self.folder, self.problems = data, folder, problems
         self.entries = {key_of(entry): (entry, need_of(entry, needs)) for entry in data.all_columns}
+        sizes = _known_sizes(data, needs)
         self.scans = {
-            (key, column): Scan(storage_dtype(need.dtype), need.limits_with({}))
+            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes))
             for key, (entry, need) in self.entries.items()
             for column in entry.columns
         }
@@ -214,6 +215,17 @@ def need_of(entry: Columns, needs: Needs) -> Need:
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
+
+
+def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:
+    """The sizes that the window says before any row is read."""
+    sizes: dict[str, int] = {}
+    for entry in data.all_columns:
+        wanted = needs.inputs[entry.name].shape if entry.path[1] == "inputs" else None
+        shape = fitted(data.shape_of(entry), wanted) if wanted else None
+        pairs = zip(wanted or (), shape or (), strict=False)
+        sizes |= {dim: size for dim, size in pairs if isinstance(dim, str) and size is not None}
+    return sizes
 
 
 def put_in_order(path: Path, order: Array) -> None:

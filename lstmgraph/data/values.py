@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.lengths import fits_dtype, outside
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -61,15 +63,11 @@ class Scan:
             missing = np.isnan(values)
             self.nan.add(missing, values, offset)
             self.infinite.add(~finite & ~missing, values, offset)
-        fits = finite & _fits(values, finite, self.dtype)
+        fits = fits_dtype(values, self.dtype)
         self.unfit.add(finite & ~fits, values, offset)
         self.outside = self.outside or [_Tally() for _ in self.limits]
         for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
-            wrong = values < limit.low
-            if high is not None:
-                wrong |= values > high
-            if limit.exception is not None:
-                wrong &= values != limit.exception
+            wrong = outside(values, limit.low, high, limit.exception)
             tally.add(fits & wrong, values, offset)
 
     def report(
@@ -105,26 +103,6 @@ _UNFIT_HINTS = {
     "u": "whole numbers from 0 are wanted: round them, or declare the input as float32",
     "b": "0 and 1, or false and true, are wanted",
 }
-
-
-def _fits(values: Array, finite: Array, dtype: np.dtype[Any]) -> Array:
-    """Where finite values can be kept in `dtype` without becoming others."""
-    fits: Array
-    if dtype.kind == "b":
-        fits = (values == 0) | (values == 1)
-        return fits
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        fits = (values >= limits.min) & (values <= limits.max)
-        return fits if values.dtype.kind != "f" else fits & _is_whole(values, finite)
-    fits = np.abs(values) <= np.finfo(dtype).max
-    return fits
-
-
-def _is_whole(values: Array, finite: Array) -> Array:
-    sound = np.where(finite, values, 0)
-    whole: Array = finite & (np.trunc(sound) == sound)
-    return whole
 
 
 def counted(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from keras import ops
 
 from lstmgraph.generation.decoder import Decoder, decoder_of
 from lstmgraph.generation.loop import Search, write
+from lstmgraph.lengths import whole_number
 from lstmgraph.stepping import Stepper
 from lstmgraph.stepping.arrays import as_array
 from lstmgraph.stepping.compiled import compiled, to_array, to_tensor
@@ -75,35 +77,66 @@ def generate(  # noqa: PLR0913 - each says one thing
         ValueError: the recipe does not read one token a step, or an argument does not fit.
     """
     search = _search(max_steps, beams, end_token, temperature, all_beams=return_beams)
+    random = _random(seed)
     stepper = source if isinstance(source, Stepper) else Stepper(source, recipe)
-    decoder = decoder_of(stepper.derived, output, from_logits)
-    if end_token is not None and not 0 <= end_token < decoder.tokens:
-        raise ValueError(f"end_token is one of 0 to {decoder.tokens - 1}; given: {end_token}")
-    start = stepper.beginning(start_inputs, rows=_count(start_inputs, start_token))
-    rows = len(next(iter(start.values())))
-    _check_rows(stepper, rows, beams)
-    shape = (rows,) if np.ndim(start_token) else ()
-    token = np.broadcast_to(as_array(start_token, shape, "int32", "start_token"), (rows,))
-    size = (max_steps, rows) if temperature is not None else (0, 0)
-    drawn = np.random.default_rng(seed).random(size, "float32")
-    function = _function(stepper, decoder, search)
-    found = function(*(to_tensor(each) for each in (*start.values(), token.copy(), drawn)))
-    tokens, lengths, scores = (np.asarray(to_array(tensor)) for tensor in found)
+    with stepper.lock:  # another thread would change the streams and weights under way
+        tokens, lengths, scores = _written(
+            stepper, search, random, start_inputs, start_token, output, from_logits
+        )
     if return_beams:
         return Generated(tokens, lengths, scores)
     return Generated(tokens[:, 0], lengths[:, 0], scores[:, 0])
 
 
+def _written(  # noqa: PLR0913, PLR0917 - what `generate` takes
+    stepper: Stepper,
+    search: Search,
+    random: np.random.Generator,
+    start_inputs: Any,
+    start_token: Any,
+    output: str | None,
+    from_logits: bool | None,
+) -> tuple[np.ndarray, ...]:
+    """Tokens, lengths and scores of all beams."""
+    end_token, max_steps = search.end_token, search.max_steps
+    decoder = decoder_of(stepper.derived, output, from_logits)
+    if end_token is not None and end_token >= decoder.tokens:
+        raise ValueError(f"end_token is one of 0 to {decoder.tokens - 1}; given: {end_token}")
+    start = stepper.beginning(start_inputs, rows=_count(start_inputs, start_token))
+    rows = len(next(iter(start.values())))
+    _check_rows(stepper, rows, search.beams)
+    shape = (rows,) if np.ndim(start_token) else ()
+    token = np.broadcast_to(as_array(start_token, shape, "int32", "start_token"), (rows,))
+    size = (max_steps, rows) if search.temperature is not None else (0, 0)
+    drawn = random.random(size, "float32")
+    function = _function(stepper, decoder, search)
+    found = function(*(to_tensor(each) for each in (*start.values(), token.copy(), drawn)))
+    return tuple(np.asarray(to_array(tensor)) for tensor in found)
+
+
 def _search(
     max_steps: int, beams: int, end_token: int | None, temperature: float | None, *, all_beams: bool
 ) -> Search:
-    if max_steps < 1 or beams < 1:
-        raise ValueError("max_steps and beams are at least 1")
-    if temperature is not None and not temperature > 0:
-        raise ValueError(f"temperature is more than 0; given: {temperature}")
+    max_steps = whole_number("max_steps", max_steps, 1)
+    beams = whole_number("beams", beams, 1)
+    if end_token is not None:
+        end_token = whole_number("end_token", end_token, 0)
+    if temperature is not None and not (_is_real(temperature) and temperature > 0):
+        raise ValueError(f"temperature is a number of more than 0; given: {temperature!r}")
     if temperature is not None and beams > 1:
         raise ValueError("beams are searched and not drawn: give beams or temperature")
     return Search(max_steps, beams, end_token, temperature, all_beams)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real | np.floating | np.integer)
+
+
+def _random(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(f"seed is a whole number from 0; given: {seed!r}") from None
 
 
 def _count(start_inputs: Any, start_token: Any) -> int | None:

@@ -35,7 +35,7 @@ from lstmgraph.lowering.padding import Padding
 from lstmgraph.lowering.training import compile_model, set_runtime
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
-from lstmgraph.runtime import compile_predict, scope, start
+from lstmgraph.runtime import compile_predict, scope, start, steps_of_lengths
 from lstmgraph.runtime_plan import choose_xla
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _with_predict(
     kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
-        compile_predict(model, xla.most_rows)
+        compile_predict(model, xla.most_rows, steps_of_lengths(graph))
     return model
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.lengths import fits_dtype
 from lstmgraph.wording import listed
 
 if TYPE_CHECKING:
@@ -44,12 +45,16 @@ def as_array(value: Any, shape: tuple[int | str | None, ...], dtype: str, name: 
     """`value` as an array of `dtype`; sizes that are no numbers are free.
 
     Raises:
-        ValueError: it has another shape, or numbers of another kind.
+        ValueError: it has another shape, or numbers of another kind, or too large for the dtype.
     """
     array = np.asarray(value)
     kind = dtype.rstrip("0123456789").removeprefix("b" if dtype == "bfloat16" else "")
     if array.dtype.kind not in KINDS[kind] and str(array.dtype) != dtype:
         raise ValueError(f"{name} is {dtype}, given: {array.dtype}")
+    if kind in {"int", "uint"} and not np.can_cast(array.dtype, dtype):
+        fitting = fits_dtype(array, np.dtype(dtype))
+        if not fitting.all():
+            raise ValueError(f"{name} is {dtype}, given: {array[~fitting].flat[0]}")
     if not fits(array.shape, shape):
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{name} has shape ({wanted}), given: {array.shape}")
@@ -79,7 +84,7 @@ def chosen_rows(which: Any, rows: int) -> np.ndarray:
         return numbers
     try:
         found = np.atleast_1d(numbers[which if isinstance(which, slice) else np.asarray(which)])
-    except IndexError:
+    except (IndexError, TypeError):
         raise ValueError(f"there are {rows} rows, 0 to {rows - 1}; given: {which}") from None
     if len(set(found.tolist())) != found.size or found.ndim != 1:
         raise ValueError(f"a row is named twice in {which}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.data_needs import lengths_of
+from lstmgraph.lengths import check_lengths
 from lstmgraph.stepping.arrays import Arrays, as_array, named, with_rows
 from lstmgraph.stepping.compiled import compiled, to_array, to_tensor
 from lstmgraph.stepping.functions import names_of
@@ -30,6 +32,13 @@ class Beginning:
         self.inputs = _inputs(derived)
         """What must be given, by name; empty where streams begin by themselves."""
         self._compiled: Callable[..., Sequence[Any]] | None = None
+        graphs = [graph for graph in (self.plan.start, self.plan.step) if graph]
+        self._lengths = [
+            (name, steps)
+            for graph in graphs
+            for name, sizes in lengths_of(graph).items()
+            for steps in sizes
+        ]
         names = names_of(self.plan)
         self.kept = (*names.states, *names.contexts)
         """What is computed: states, and contexts that hold for all steps."""
@@ -45,6 +54,7 @@ class Beginning:
             name: as_array(found[name], _shape(tensor, rows), tensor.spec.dtype, name)
             for name, tensor in self.inputs.items()
         }
+        self._check_sizes(arrays)
         made = self._started(arrays, rows)
         kept: Arrays = {}
         for state in self.plan.states:
@@ -59,6 +69,22 @@ class Beginning:
             if kind == "start" and name in made
         }
         return kept, outputs
+
+    def _check_sizes(self, arrays: Arrays) -> None:
+        """Refuse lengths beyond their sequences, and two sizes of one name."""
+        sizes: dict[str, int] = {}
+        for name, tensor in self.inputs.items():
+            shape = arrays[name].swapaxes(0, 1).shape if tensor.time_major else arrays[name].shape
+            for dim, size in zip(tensor.spec.shape[1:], shape[1:], strict=True):
+                if isinstance(dim, str) and sizes.setdefault(dim, size) != size:
+                    raise ValueError(
+                        f"'{dim}' is {size} in {name} and {sizes[dim]} in another input: equal "
+                        "names in the recipe's shapes mean equal sizes"
+                    )
+        for name, steps in self._lengths:
+            if name in arrays:
+                known = sizes.get(steps) if isinstance(steps, str) else steps
+                check_lengths(name, arrays[name], known)
 
     def _started(self, arrays: Arrays, rows: int) -> Arrays:
         if self.model is None:

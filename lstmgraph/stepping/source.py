@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import keras
+
 from lstmgraph.api import Recipe
 from lstmgraph.derived_models import Derived
 from lstmgraph.functions import load, load_model
 
 if TYPE_CHECKING:
     from typing import TypeAlias
-
-    import keras
 
     from lstmgraph.derive import StepPlan
 
@@ -26,6 +26,8 @@ def step_models(source: Source, recipe: Recipe | None) -> Derived:
         RecipeError: the recipe cannot run step by step (L834), or the file holds none.
         ValueError: `source` is none of what a Stepper takes, or not of `recipe`.
     """
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe= is what lstmgraph.load gives; given: {type(recipe).__name__}")
     if isinstance(source, Derived):
         if source.kind != "step":
             raise ValueError(f"a Stepper runs a model derived as step, not as {source.kind}")
@@ -38,6 +40,11 @@ def step_models(source: Source, recipe: Recipe | None) -> Derived:
             raise ValueError(f"{path}: a Stepper reads .keras files")
         recipe = recipe or load(path)
         return recipe.derive("step", load_model(path, recipe=recipe))
+    if not isinstance(source, keras.Model):
+        raise ValueError(
+            "a Stepper is made of a .keras file, a model and its recipe, or recipe.derive('step'); "
+            f"given: {type(source).__name__}"
+        )
     if recipe is None:
         raise ValueError("a model does not hold its recipe: write Stepper(model, recipe)")
     return recipe.derive("step", source)

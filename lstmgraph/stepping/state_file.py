@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
-import tokenize
-import zlib
-from typing import IO, TYPE_CHECKING, Any
-from zipfile import BadZipFile
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.archives import opened_archive
 from lstmgraph.files import atomic_path
+from lstmgraph.npz import SUFFIX, read_array
+from lstmgraph.rendering.printable import printable
 from lstmgraph.stepping.source import plan_of
+from lstmgraph.stepping.streams import POSITION
 from lstmgraph.wording import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lstmgraph.derived_models import Derived
     from lstmgraph.stepping.arrays import Arrays
+    from lstmgraph.tensors import TensorSpec
 
 FORMAT = 1
 ABOUT = "about"
 """The array that says, as JSON, which model the others are of."""
-
-
-BROKEN = (
-    ValueError,
-    TypeError,
-    AttributeError,  # a lone array
-    EOFError,
-    OSError,
-    OverflowError,
-    MemoryError,  # of a shape that no file has
-    RuntimeError,  # a member that says it is encrypted, or compressed in an unknown way
-    struct.error,
-    tokenize.TokenError,
-    zlib.error,
-    BadZipFile,
-)
-"""What reading damaged bytes raises, in NumPy and under it."""
 
 
 class StateFileError(ValueError):
@@ -75,36 +60,62 @@ def write_streams(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
         np.savez(file, **text)
 
 
-def read_streams(path: Path, like: Arrays, about: Mapping[str, Any]) -> Arrays:
-    """The arrays of a file of `write_streams`.
+def read_streams(path: Path, specs: Mapping[str, TensorSpec], about: Mapping[str, Any]) -> Arrays:
+    """Read the arrays of a file of `write_streams`.
 
     Args:
         path: the file.
-        like: arrays of the names and dtypes that it must hold, and of as many rows.
+        specs: what it must hold by name; sizes with equal names must be equal.
         about: what it must say of its model.
 
     Raises:
         StateFileError: it is another one, with the reason.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file.
     """
-    # Of a file that is not whole, NumPy leaves open what it has opened itself.
-    with path.open("rb") as stream:
-        try:
-            found = _arrays(stream)
-            written = json.loads(str(found.pop(ABOUT)))
-        except KeyError:
-            raise StateFileError(f"{path} does not say which model it is of") from None
-        except BROKEN as error:
-            message = f"{path} is not a whole file of streams: {error or type(error).__name__}"
-            raise StateFileError(message) from None
-    _check_model(path, written, about)
-    _check_arrays(path, found, like)
+    try:
+        with opened_archive(path) as archive:
+            # Arrays are stored as they are: none has more bytes than its file.
+            size = path.stat().st_size
+            if ABOUT + SUFFIX not in archive:
+                raise StateFileError(f"{path} does not say which model it is of")
+            text = read_array(archive, ABOUT, size)
+            _check_model(path, _parsed(text), about)
+            _check_names(path, archive.names, specs)
+            found = {
+                name: read_array(archive, name, min(size, _most_bytes(spec, size)))
+                for name, spec in specs.items()
+            }
+    except StateFileError:
+        raise
+    except ValueError as error:
+        raise StateFileError(f"{path} is not a whole file of streams: {_short(error)}") from None
+    _check_arrays(path, found, specs)
     return found
 
 
-def _arrays(stream: IO[bytes]) -> Arrays:
-    with np.load(stream, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+def _parsed(text: np.ndarray) -> Any:
+    if text.shape or text.dtype.kind != "U":
+        raise ValueError(f"{ABOUT} is no text")
+    try:
+        # Decoded here: `item` fails on what are no characters.
+        encoded = text.astype(text.dtype.newbyteorder("<")).tobytes()
+        return json.loads(encoded.decode("utf-32-le").rstrip("\0"))
+    except RecursionError:
+        raise ValueError(f"{ABOUT} is nested too deeply") from None
+
+
+def _most_bytes(spec: TensorSpec, otherwise: int) -> int:
+    """The bytes of an array of this shape, where it has no size that is left open."""
+    sizes = [size for size in spec.shape if isinstance(size, int)]
+    if len(sizes) < len(spec.shape):
+        return otherwise
+    return math.prod(sizes) * np.dtype(spec.dtype).itemsize
+
+
+def _short(found: object, most: int = 200) -> str:
+    """Text from a file, on one line of a bounded length."""
+    text = printable(str(found))
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _check_model(path: Path, written: Any, about: Mapping[str, Any]) -> None:
@@ -124,19 +135,35 @@ def _check_model(path: Path, written: Any, about: Mapping[str, Any]) -> None:
 
 def _state_names(plan: Any) -> str:
     try:
-        return listed([state["input"] for state in plan["states"]]) or "none"
+        return _short(listed([state["input"] for state in plan["states"]])) or "none"
     except (TypeError, KeyError):
         return "unknown"
 
 
-def _check_arrays(path: Path, found: Arrays, like: Arrays) -> None:
-    if set(found) != set(like):
-        names = listed(sorted(set(found) ^ set(like)))
-        raise StateFileError(f"{path} does not hold the arrays of a stream: {names}")
-    for name, wanted in like.items():
-        own = found[name]
-        if own.dtype != wanted.dtype or own.ndim != wanted.ndim:
-            raise StateFileError(f"{path}: {name} is {own.dtype} {own.shape}")
-        if own.shape[:1] != wanted.shape[:1]:
-            rows = (own.shape or (0,))[0]
-            raise StateFileError(f"{path} holds {rows} rows, the Stepper {wanted.shape[0]}")
+def _check_names(path: Path, members: Sequence[str], specs: Mapping[str, TensorSpec]) -> None:
+    wanted = {name + SUFFIX for name in (ABOUT, *specs)}
+    if set(members) != wanted:
+        names = sorted(name.removesuffix(SUFFIX) for name in set(members) ^ wanted)
+        raise StateFileError(
+            f"{path} does not hold the arrays of a stream: {_short(listed(names))}"
+        )
+
+
+def _check_arrays(path: Path, found: Arrays, specs: Mapping[str, TensorSpec]) -> None:
+    sizes: dict[str, int] = {}
+    for name, spec in specs.items():
+        own, wanted = found[name], spec.shape
+        if own.dtype != spec.dtype or own.ndim != spec.rank:
+            raise StateFileError(
+                f"{path}: {name} is {own.dtype} of shape {own.shape}, not {spec.dtype} of "
+                f"shape {spec}"
+            )
+        if own.shape[0] != wanted[0]:
+            raise StateFileError(f"{path} holds {own.shape[0]} rows, the Stepper {wanted[0]}")
+        for size, dim in zip(own.shape, wanted, strict=True):
+            known = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
+            if size != known:
+                named = f", and '{dim}' is {known} in other arrays" if isinstance(dim, str) else ""
+                raise StateFileError(f"{path}: {name} has shape {own.shape}, not {spec}{named}")
+    if (found[POSITION] < 0).any():
+        raise StateFileError(f"{path}: {POSITION} counts steps, and one is less than 0")

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
 from lstmgraph.derived_models import copy_weights
-from lstmgraph.stepping.arrays import Arrays, as_array, chosen_rows, fits, named
+from lstmgraph.lengths import check_lengths, whole_number
+from lstmgraph.stepping.arrays import Arrays, as_array, chosen_rows, named
 from lstmgraph.stepping.beginning import Beginning
 from lstmgraph.stepping.compiled import chosen_xla, to_array, to_tensor
 from lstmgraph.stepping.functions import compiled_function, names_of, step_shape, time_axis
 from lstmgraph.stepping.one_by_one import each_step, joined
 from lstmgraph.stepping.source import plan_of, step_models
 from lstmgraph.stepping.state_file import describe, read_streams, write_streams
+from lstmgraph.stepping.streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import keras
 
     from lstmgraph.api import Recipe
     from lstmgraph.stepping.source import Source
 
-POSITION = "position"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _locked(
+    method: Callable[Concatenate[Stepper, P], R],
+) -> Callable[Concatenate[Stepper, P], R]:
+    """`method`, while no other thread reads or changes the streams."""
+
+    @wraps(method)
+    def call(self: Stepper, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return call
 
 
 class Stepper:
     """Runs a model on streams: one row of the batch is one stream, and no row knows of another.
 
-    The states stay on the device between steps. Use it from one thread at a time.
+    The states stay on the device between steps. Threads may share it: each call runs by itself, one
+    after the other, `generate` too. It is neither copied nor pickled.
 
     Args:
         source: a ``.keras`` file that holds its recipe; a model, with its `recipe`; or what
@@ -60,25 +80,36 @@ class Stepper:
         """Which inputs bring steps, and what each state begins with."""
         self.rows = _rows(self.plan.step.batch_size, rows)
         """Streams in the batch."""
-        self.position: np.ndarray = np.zeros(self.rows, "int64")
-        """Steps that each row has taken since it began, (rows,); padded ones count too."""
         self._names = names_of(self.plan)
         self._xla = chosen_xla(xla)
         self.functions: dict[Any, Callable[..., Sequence[Any]]] = {}
         """What is compiled so far, by what it does."""
         self._beginning = Beginning(self.derived)
-        self._now: list[Any] | None = None
-        """States, then contexts, as tensors; None before `start`."""
-        self._first: Arrays = {}
-        """The same, as each row began."""
+        self._streams = Streams(self.plan, self._beginning.kept, self.rows)
+        self.lock = RLock()
+        """Held while the streams are read or changed."""
         if not self._beginning.inputs:
             self.start()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: the copy would share tensors that change in place."""
+        raise TypeError(
+            "a Stepper is not copied or pickled: make another one of the same source, and hand the "
+            "streams over with save_state() and restore_state()"
+        )
+
+    @property
+    @_locked
+    def position(self) -> np.ndarray:
+        """Steps that each row has taken since it began, (rows,); padded ones count too. A copy."""
+        return self._streams.position.copy()
 
     @property
     def start_inputs(self) -> tuple[str, ...]:
         """What `start` must be given; empty where streams begin by themselves."""
         return tuple(self._beginning.inputs)
 
+    @_locked
     def start(self, given: Any = None, *, rows: Any = None) -> Arrays:
         """Begin streams: compute their states from the recipe's initial sources.
 
@@ -94,21 +125,10 @@ class Stepper:
         """
         which = chosen_rows(rows, self.rows)
         kept, outputs = self._beginning(given, len(which))
-        anew = self._now is None or len(which) == self.rows
-        now = {n: _room(a, self.rows) for n, a in kept.items()} if anew else self._arrays()
-        first = {name: array.copy() for name, array in (now if anew else self._first).items()}
-        for name, array in kept.items():
-            if not fits(array.shape[1:], now[name].shape[1:]):
-                raise ValueError(
-                    f"'{name}' has the shape {array.shape[1:]} in the new rows and "
-                    f"{now[name].shape[1:]} in the others: pad what they begin with alike"
-                )
-            now[name][which] = first[name][which] = array
-        self._first = first
-        self._put(now)
-        self.position[which] = 0
+        self._streams.begin(kept, which)
         return outputs
 
+    @_locked
     def beginning(self, given: Any = None, *, rows: int | None = None) -> Arrays:
         """States and contexts by name, as `start` would make them; no stream changes.
 
@@ -120,23 +140,21 @@ class Stepper:
         Raises:
             ValueError: as `start` does.
         """
-        if given is None and self._now is not None and rows in {None, self.rows}:
-            return self._arrays()
+        if given is None and self._streams.begun and rows in {None, self.rows}:
+            return self._streams.arrays()
         return self._beginning(given, rows or self.rows)[0]
 
+    @_locked
     def reset(self, rows: Any = None) -> None:
         """Let streams begin again, as `start` left them; all, or only `rows`, such as ``[0, 3]``.
 
         Raises:
             ValueError: there are no such rows, or nothing has been started.
         """
-        which = chosen_rows(rows, self.rows)
-        now = self._arrays()
-        for name, array in now.items():
-            array[which] = self._first[name][which]
-        self._put(now)
-        self.position[which] = 0
+        self._tensors()
+        self._streams.reset(chosen_rows(rows, self.rows))
 
+    @_locked
     def step(self, x: Any, *, active: Any = None) -> Arrays:
         """One step of every stream.
 
@@ -158,6 +176,7 @@ class Stepper:
         self._count(active, 1)
         return {name: to_array(y) for name, y in zip(self._names.outputs, outputs, strict=True)}
 
+    @_locked
     def run(self, chunk: Any, *, active: Any = None) -> Arrays:
         """Any number of steps of every stream; the outputs are those of one step after the other.
 
@@ -189,18 +208,24 @@ class Stepper:
         return {name: to_array(y) for name, y in zip(self._names.outputs, outputs, strict=True)}
 
     @property
+    @_locked
     def state(self) -> Arrays:
         """The states by name, each (rows, units): copies, which may be changed and put back."""
-        return {name: self._arrays()[name] for name in self._names.states}
+        self._tensors()
+        now = self._streams.arrays()
+        return {name: now[name] for name in self._names.states}
 
     @state.setter
+    @_locked
     def state(self, states: Mapping[str, Any]) -> None:
-        now = self._arrays()
-        given = named(dict(states), self._names.states, "state")
+        self._tensors()
+        now = self._streams.arrays()
+        given = named(states, self._names.states, "state")
         for name in self._names.states:
             now[name] = as_array(given[name], now[name].shape, str(now[name].dtype), name)
-        self._put(now)
+        self._streams.put(now)
 
+    @_locked
     def save_state(self, path: str | Path) -> None:
         """Write all streams, and `position`, to an ``.npz`` file, whole or not at all.
 
@@ -208,8 +233,10 @@ class Stepper:
             ValueError: no stream has begun.
             OSError: the file cannot be written.
         """
-        write_streams(Path(path), self._all(), describe(self.derived))
+        self._tensors()
+        write_streams(Path(path), self._streams.in_file(), describe(self.derived))
 
+    @_locked
     def restore_state(self, path: str | Path) -> None:
         """Go on with the streams of a file of `save_state`.
 
@@ -218,13 +245,10 @@ class Stepper:
                 other weights, or of another number of rows. Nothing is changed then.
             OSError: it cannot be read.
         """
-        like = self._empty() if self._now is None else self._all()
-        found = read_streams(Path(path), like, describe(self.derived))
-        now = {name: found[f"now.{name}"] for name in self._beginning.kept}
-        self._first = {name: found[f"first.{name}"] for name in self._beginning.kept}
-        self._put(now)
-        self.position = found[POSITION]
+        specs = self._streams.specs_in_file()
+        self._streams.take(read_streams(Path(path), specs, describe(self.derived)))
 
+    @_locked
     def update(self, model: keras.Model) -> None:
         """Copy the weights of `model`, of the same recipe, by the names of its layers.
 
@@ -239,7 +263,9 @@ class Stepper:
 
     def _named(self, given: Any) -> Mapping[str, Any]:
         """Inputs by name, each of them known; lengths may be left out."""
-        left_out = [n for n in self.plan.lengths if not isinstance(given, dict) or n not in given]
+        left_out = [
+            n for n in self.plan.lengths if not isinstance(given, Mapping) or n not in given
+        ]
         return named(given, [n for n in self._names.inputs if n not in left_out], "a step")
 
     def _inputs(self, given: Mapping[str, Any], steps: int | None) -> list[Any]:
@@ -252,6 +278,7 @@ class Stepper:
             dtype = inputs[name].spec.dtype
             if name in given:
                 lengths = as_array(given[name], (self.rows,), dtype, name)
+                check_lengths(name, lengths, steps or 1)
             else:  # all steps count
                 lengths = np.full(self.rows, steps or 1, dtype)
             found.append(to_tensor(lengths))
@@ -277,53 +304,24 @@ class Stepper:
 
     def _count(self, active: Any, steps: int) -> None:
         if active is None:
-            self.position += steps
+            self._streams.position += steps
         else:
-            self.position += np.asarray(active, "int64") * steps
-
-    def _arrays(self) -> Arrays:
-        """States and contexts by name, as arrays that may be written to."""
-        pairs = zip(self._beginning.kept, self._tensors(), strict=True)
-        return {name: np.array(to_array(tensor)) for name, tensor in pairs}
-
-    def _put(self, now: Arrays) -> None:
-        # A copy: on a CPU a tensor may lie in the very memory of its array.
-        self._now = [to_tensor(now[name].copy()) for name in self._beginning.kept]
-
-    def _all(self) -> Arrays:
-        found = {f"now.{name}": array for name, array in self._arrays().items()}
-        found |= {f"first.{name}": array for name, array in self._first.items()}
-        return {**found, POSITION: self.position}
-
-    def _empty(self) -> Arrays:
-        """Arrays of the names and dtypes of `_all`, before any stream has begun."""
-        found = {}
-        for part in ("now", "first"):
-            for name in self._beginning.kept:
-                spec = self.plan.step.inputs[name].spec
-                shape = (self.rows, *(size or 0 for size in spec.shape_without_batch))
-                found[f"{part}.{name}"] = np.zeros(shape, spec.dtype)
-        return {**found, POSITION: self.position}
+            self._streams.position += np.asarray(active, "int64") * steps
 
     def _tensors(self) -> list[Any]:
         """States, then contexts."""
-        if self._now is None:
+        if not self._streams.begun:
             names = ", ".join(self.start_inputs)
             raise ValueError(f"the streams have not begun: call start() first, with {names}")
-        return self._now
+        return self._streams.tensors
 
     def __repr__(self) -> str:
         return f"<Stepper of {self.derived.model.name}, {self.rows} rows>"
 
 
 def _rows(fixed: int | None, rows: int | None) -> int:
-    if rows is not None and rows < 1:
-        raise ValueError(f"there is at least 1 row; given: {rows}")
+    if rows is not None:
+        rows = whole_number("rows", rows, 1)
     if fixed is not None and rows not in {None, fixed}:
         raise ValueError(f"the recipe's batch_size is {fixed}; given: {rows} rows")
     return fixed or rows or 1
-
-
-def _room(array: np.ndarray, rows: int) -> np.ndarray:
-    """Zeros of the same kind for `rows` rows."""
-    return np.zeros((rows, *array.shape[1:]), array.dtype)
