@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,33 +60,23 @@ def transfer(source: str | Path, recipe: Recipe) -> Transferred:
         ValueError: the file holds no weights, or does not say which layers they are of.
         RecipeError: the model cannot be built.
     """
-    import h5py  # noqa: PLC0415 - it comes with Keras
-
-    from lstmgraph.export.weights import (  # noqa: PLC0415 - imports TensorFlow
-        WeightsFileError,
-        datasets_by_layer,
-        opened,
+    from lstmgraph.weights_file import (  # noqa: PLC0415 - imports h5py, which comes with Keras
+        opened_weights,
+        own_weights,
+        require_layers,
     )
 
     path = Path(source)
-    if not path.is_file():
-        raise WeightsFileError(f"there is no file {path}")
-    model = recipe.build()
-    with tempfile.TemporaryDirectory() as folder:
-        own_path = Path(folder) / "own.weights.h5"
-        model.save_weights(own_path)
-        try:
-            with opened(path) as given, h5py.File(own_path, "r+") as own:
-                theirs, ours = datasets_by_layer(given, path), datasets_by_layer(own, own_path)
-                ours = {each.name: ours[each.name] for each in model.layers if each.name in ours}
-                found = fit_weights(_shapes(theirs), _shapes(ours))
-                for layer in found:
-                    if layer.outcome == "loaded":
-                        for place, data in ours[layer.name].items():
-                            data[...] = theirs[layer.name][place][...]
-        except OSError:  # with a text of HDF5's
-            raise WeightsFileError(f"cannot read {path}: it is not a weights file") from None
-        model.load_weights(own_path)
+    with opened_weights(path) as given:
+        require_layers(given, path)
+        model = recipe.build()
+        with own_weights(model) as own:
+            ours = {each.name: own[each.name] for each in model.layers if each.name in own}
+            found = fit_weights(_shapes(given.layers), _shapes(ours))
+            for layer in found:
+                if layer.outcome == "loaded":
+                    for place, data in ours[layer.name].items():
+                        data[...] = given.layers[layer.name][place][...]
     return Transferred(model, found)
 
 

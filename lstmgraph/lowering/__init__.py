@@ -1,5 +1,5 @@
 """Graph -> keras.Model: with runtime settings, the only room that speaks Keras."""
 
-from lstmgraph.lowering.model import build_model, build_models
+from lstmgraph.lowering.model import build_model, build_models, uncompiled_model, with_predict
 
-__all__ = ["build_model", "build_models"]
+__all__ = ["build_model", "build_models", "uncompiled_model", "with_predict"]

@@ -63,7 +63,18 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
         model = _Builder(compiled).main()
-    return _with_predict(model, compiled, compiled.graph, machine)
+    return with_predict(model, compiled, compiled.graph, machine)
+
+
+def uncompiled_model(compiled: CompiledRecipe, graph: Graph) -> keras.Model:
+    """Build the model of `graph`, the recipe's main one or one of its further ones, with no loss.
+
+    The caller has made the settings of the process and opened the scope.
+
+    Raises:
+        RecipeError: Keras refused something that the checks let through.
+    """
+    return _Builder(compiled).functional(graph)
 
 
 def build_models(
@@ -88,15 +99,15 @@ def build_models(
         main = builder.main()
         others = {name: builder.functional(graph) for name, graph in graphs.items()}
     found = {
-        name: _with_predict(model, compiled, graphs[name], machine)
-        for name, model in others.items()
+        name: with_predict(model, compiled, graphs[name], machine) for name, model in others.items()
     }
-    return _with_predict(main, compiled, compiled.graph, machine), found
+    return with_predict(main, compiled, compiled.graph, machine), found
 
 
-def _with_predict(
+def with_predict(
     model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
 ) -> keras.Model:
+    """Have `model` keep its carried states, and `predict` compiled where it pays."""
     kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
