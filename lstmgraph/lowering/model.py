@@ -22,7 +22,6 @@ from lstmgraph.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import Layers
 from lstmgraph.lowering.masks import Masks
 from lstmgraph.lowering.operations import (
@@ -31,18 +30,16 @@ from lstmgraph.lowering.operations import (
     masked_copy,
     zeros_like_state,
 )
-from lstmgraph.lowering.training import compile_model, set_runtime
+from lstmgraph.lowering.training import compile_model, set_runtime, with_predict
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
-from lstmgraph.runtime import compile_predict, scope, start
-from lstmgraph.runtime_plan import choose_xla
+from lstmgraph.runtime import scope, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.diagnostics import Path
-    from lstmgraph.machine import Machine
 
 Tensor = Any
 
@@ -102,17 +99,6 @@ def build_models(
         name: with_predict(model, compiled, graphs[name], machine) for name, model in others.items()
     }
     return with_predict(main, compiled, compiled.graph, machine), found
-
-
-def with_predict(
-    model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
-) -> keras.Model:
-    """Have `model` keep its carried states, and `predict` compiled where it pays."""
-    kept_states(model)
-    xla = choose_xla(compiled.declaration.runtime, graph, machine)
-    if xla.predict:
-        compile_predict(model, xla.most_rows)
-    return model
 
 
 class _Builder:
