@@ -36,6 +36,10 @@ DAMAGED = (
 """What reading the bytes of a damaged archive raises."""
 
 
+COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""All that Keras and NumPy write. Python unpacks the others without a bound of its own."""
+
+
 class ArchiveError(ValueError):
     """A file that is no whole archive, lacks a member, or holds a member beyond its bound."""
 
@@ -50,6 +54,8 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self.names = tuple(archive.namelist())
+        if len(set(self.names)) < len(self.names):
+            raise ArchiveError("two of its members have one name")
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -81,6 +87,8 @@ class Archive:
         with _told():
             if name not in self.names:
                 raise ArchiveError(f"it has no member {name}")
+            if self._archive.getinfo(name).compress_type not in COMPRESSION:
+                raise ArchiveError(f"its member {name} is compressed in an unusual way")
             if self.size(name) > most:
                 raise TooLargeError(too_large(name, most))
             with self._archive.open(name) as member:

@@ -9,21 +9,28 @@ that lstmgraph built or loaded, and in those that one of these functions has see
 
 from __future__ import annotations
 
-import zlib
+import math
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import atomic_path
+from lstmgraph.npz import array_names, read_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import keras
 
 States = dict[str, np.ndarray]
+
+LARGEST_NUMBER = 16
+"""Bytes."""
+MOST_NAMES = 20
+"""Names that a message lists."""
 
 
 def read_states(model: keras.Model) -> States:
@@ -40,9 +47,7 @@ def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
             changed then.
     """
     variables = state_variables(model)
-    if set(states) != set(variables):
-        wanted = ", ".join(variables) or "none"
-        raise ValueError(f"the model carries the states {wanted}; given: {', '.join(states)}")
+    _refuse_other_names(states, variables)
     arrays = {name: np.asarray(state) for name, state in states.items()}
     for name, variable in variables.items():
         found = arrays[name]
@@ -54,6 +59,12 @@ def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
             raise ValueError(f"the state {name} holds numbers, given: {found.dtype}")
     for name, variable in variables.items():
         variable.assign(arrays[name])
+
+
+def _refuse_other_names(names: Collection[str], variables: Mapping[str, Any]) -> None:
+    if set(names) != set(variables):
+        wanted, given = ", ".join(variables) or "none", ", ".join(islice(names, MOST_NAMES))
+        raise ValueError(f"the model carries the states {wanted}; given: {given}")
 
 
 def reset_states(model: keras.Model, rows: Any = None) -> None:
@@ -75,14 +86,22 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
     """Read the carried states back from a file of ``save_states``.
 
     Raises:
-        ValueError: the file is not one, or its states are not those of `model`.
+        ValueError: the file is not one, or its states are not those of `model`; nothing is changed
+            then.
+        OSError: it cannot be read.
     """
+    variables = state_variables(model)
     try:
-        with Path(path).open("rb") as file:
-            states = dict(np.load(file, allow_pickle=False))
-    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        with opened_archive(Path(path)) as archive:
+            names = array_names(archive)
+            _refuse_other_names(names, variables)
+            most = {name: LARGEST_NUMBER * math.prod(variables[name].shape) for name in names}
+            states = {name: read_array(archive, name, most[name]) for name in names}
+        write_states(model, states)
+    except ArchiveError as error:
         raise ValueError(f"{path} does not hold states: {error}") from None
-    write_states(model, states)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def state_variables(model: keras.Model) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmgraph.compiler import CompiledRecipe, compile_document
 from lstmgraph.overrides import apply_overrides
@@ -102,12 +102,14 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     Raises:
         ValueError: a layer is missing, or has weights of other shapes; nothing is changed then.
     """
+    from lstmgraph.lowering.carrying import saved_weights  # noqa: PLC0415 - imports Keras
+
     missing = missing_layers(source, target)
     if missing:
         raise ValueError(f"the model has no layers {', '.join(missing)}: it is not the recipe's")
     layers = {layer.name: layer for layer in source.layers}
     own_layers = [layer for layer in target.layers if layer.weights]
-    pairs = [(_weights(layers[layer.name]), _weights(layer)) for layer in own_layers]
+    pairs = [(saved_weights(layers[each.name]), saved_weights(each)) for each in own_layers]
     for layer, (given, own) in zip(own_layers, pairs, strict=True):
         shapes = [[tuple(weight.shape) for weight in weights] for weights in (given, own)]
         if shapes[0] != shapes[1]:
@@ -116,9 +118,3 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     for given, own in pairs:
         for weight, value in zip(own, given, strict=True):
             weight.assign(value)
-
-
-def _weights(layer: keras.Layer) -> list[Any]:
-    """What training changes and a file holds: not the states that a layer carries."""
-    carried = {id(state) for state in getattr(layer, "states", None) or ()}
-    return [weight for weight in layer.weights if id(weight) not in carried]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.diagnostics import WARNING, Diagnostic, Diagnostics, Note, Path, Place, Span
-from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_recipe
+from lstmgraph.embedded import MODEL_SUFFIX, NoRecipeError, embedded_model, embedded_recipe
 from lstmgraph.files import read_regular_file, require_regular_file
 from lstmgraph.origins import Origins
 from lstmgraph.recipe_bytes import NotUtf8Error, decoded, why_unreadable
@@ -148,6 +148,7 @@ def _read_model_file(path: FilePath) -> Document:
     name = str(path)
     try:
         require_regular_file(path)
+        embedded_model(path)  # whether the name of a further model can be read
         return parse_document(embedded_recipe(path), name)
     except NoRecipeError as error:
         hint = "name the recipe itself, or a file that `lstmgraph build` wrote"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.export import FORMATS, ExportOptions, check_obstacles
 from lstmgraph.files import obstacle
+from lstmgraph.functions import load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ class ExportRequest:
     folder: Path
     weights: Path | None = None
     """A file that holds weights for the recipe's layers; the model has fresh ones without it."""
+    own: bool = False
+    """Whether `weights` is the file that the recipe is from, whose model must be the recipe's."""
     kernel: str = "standard"
     batch_size: int | None = None
     tolerance: float | None = None
@@ -60,20 +63,19 @@ class ExportRequest:
 
         Raises:
             RecipeError: see ``Recipe.export``.
-            ExportRequestError: the file of weights holds none.
+            ExportRequestError: the file of weights holds none, or another model than its recipe.
             OSError: a file cannot be written.
         """
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
-        from lstmgraph.export.weights import (  # noqa: PLC0415 - imports TensorFlow
-            WeightsFileError,
-            load_weights,
-        )
+        from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports TensorFlow
 
         model = recipe.build()
         if self.weights:
             try:
+                if self.own:  # `recipe` may differ from the file's own by values that were set
+                    load_model(self.weights)
                 load_weights(recipe._compiled, model, self.weights)
-            except WeightsFileError as error:
+            except ValueError as error:
                 raise ExportRequestError(str(error)) from None
         return export_files(recipe._compiled, model, self.targets(recipe), self._options(recipe))
 

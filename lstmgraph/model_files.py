@@ -1,37 +1,50 @@
-"""Models with their recipe in one ``.keras`` file: saved, and loaded on the recipe's kernels.
+"""Models with their recipe in one ``.keras`` file: saved, and loaded from files of anywhere.
 
-Keras loads such a file as any other, without this package. It does not store ``use_cudnn``, though,
-so that a layer kept from cuDNN runs on it after ``keras.models.load_model``; here it does not.
+Keras loads such a file as any other, without this package. Here the model is built from the recipe,
+on the recipe's kernels, which a file does not hold; what the file says that the model is, must be
+the same. Taken from it are numbers, how the model was compiled, and which layers are frozen.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import zipfile
-import zlib
-from pathlib import Path
+import math
 from typing import TYPE_CHECKING, Any
 
-import keras
-
-from lstmgraph.embedded import embed_recipe, embedded_model
+from lstmgraph.archives import ArchiveError, opened_archive
+from lstmgraph.embedded import NoRecipeError, embed_recipe, embedded_model
 from lstmgraph.files import atomic_path
-from lstmgraph.lowering.carrying import kept_states
-from lstmgraph.lowering.layers import use_cudnn
-from lstmgraph.runtime import compile_predict, scope, start, steps_of_lengths
-from lstmgraph.runtime_plan import choose_xla
+from lstmgraph.lowering import uncompiled_model, with_predict
+from lstmgraph.lowering.carrying import saved_weights
+from lstmgraph.lowering.compile_config import compile_as
+from lstmgraph.runtime import scope, start
+from lstmgraph.same_model import OtherModelError, require_same_model
+from lstmgraph.weights_file import WeightsFileError, opened_weights
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.graph import Graph
 
 CONFIG = "config.json"
-
-
-class OtherModelError(ValueError):
-    """The model of a file is not that of the recipe."""
+LARGEST_NUMBER = 8
+"""Bytes."""
+SPARE = 1_000_000
+"""Bytes by which a member may be larger than what the recipe's model makes of it."""
+SPARE_OF_EACH = 10_000
+"""The same for each layer and variable: HDF5 says where it lies."""
+INNER = {
+    "layer": ("forward_layer", "layer"),
+    "backward_layer": ("backward_layer",),
+    "cell": ("cell",),
+    "cells": ("cells",),
+}
+"""Layers in layers: the keys of their configurations, and the attributes that hold them."""
+LONGEST = 300
+"""Characters of what Keras says."""
 
 
 def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = "") -> None:
@@ -53,26 +66,37 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
     Raises:
         ValueError: the file holds no model, or another one than the recipe's.
         RecipeError: this machine or process cannot run it as the recipe says.
+        OSError: the temporary folder cannot be written to.
     """
     machine = start(compiled)
-    settings = compiled.declaration.runtime
     graph = _graph_of(compiled, path)
-    with tempfile.TemporaryDirectory() as folder, scope(settings):
-        copy = Path(folder) / "model.keras"
-        _copy_with_kernels(path, copy, graph)
-        model: keras.Model = keras.models.load_model(copy)
-    if not model.compiled and settings.xla != "auto":
-        model.jit_compile = settings.xla
-    kept_states(model)
-    xla = choose_xla(settings, graph, machine)
-    if xla.predict:
-        compile_predict(model, xla.most_rows, steps_of_lengths(graph))
-    return model
+    with scope(compiled.declaration.runtime):
+        model = uncompiled_model(compiled, graph)
+        try:
+            config = _same_config(model, path)
+            _freeze_as(model, config)
+            compile_as(model, config.get("compile_config"))
+            _load_numbers(model, path)
+        except OtherModelError as error:
+            raise OtherModelError(
+                f"{path}: the model is not the recipe's: {error}; `lstmgraph transfer` takes over "
+                "the weights that fit"
+            ) from None
+        except WeightsFileError:  # which names the file
+            raise
+        except ValueError as error:
+            raise ValueError(f"{path} is not a whole .keras file ({error})") from None
+    return with_predict(model, compiled, graph, machine)
 
 
 def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
     """The graph of the main model, or of the further one that the file says that it is."""
-    further = embedded_model(path)
+    try:
+        further = embedded_model(path)
+    except NoRecipeError as error:
+        raise ValueError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
     if not further:
         return compiled.graph
     if further not in compiled.models:
@@ -80,33 +104,64 @@ def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
     return compiled.models[further].graph
 
 
-def _copy_with_kernels(source: Path, target: Path, graph: Graph) -> None:
-    """The same file, with ``use_cudnn`` in the configuration of every layer that takes it."""
+def _same_config(model: keras.Model, path: Path) -> dict[str, Any]:
+    """What the file says that its model is, which is what `model` is."""
+    own = model.to_json()
+    with opened_archive(path) as archive:
+        text = archive.read(CONFIG, 2 * len(own) + SPARE)
     try:
-        with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-            for member in old.infolist():
-                with old.open(member) as content, new.open(member.filename, "w") as copied:
-                    if member.filename == CONFIG:
-                        config = _with_kernels(json.load(content), graph)
-                        copied.write(json.dumps(config).encode())
-                    else:
-                        shutil.copyfileobj(content, copied)
-    except OtherModelError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError) as error:
-        raise ValueError(f"{source} is not a whole .keras file ({error})") from None
-
-
-def _with_kernels(config: dict[str, Any], graph: Graph) -> dict[str, Any]:
-    layers = {layer["config"]["name"]: layer for layer in config["config"]["layers"]}
-    for node in graph.nodes:
-        if node.is_layer and node.name not in layers:
-            raise OtherModelError(f"the model is not the recipe's: it has no layer '{node.name}'")
-        choice = use_cudnn(node, forced=graph.kernel_choice == "cudnn")
-        if choice is None:
-            continue
-        own = layers[node.name]["config"]
-        wrapped = [own[key]["config"] for key in ("layer", "backward_layer") if key in own]
-        for layer in wrapped or [own]:
-            layer["use_cudnn"] = choice
+        config: dict[str, Any] = json.loads(text)
+        require_same_model(json.loads(own), config)
+    except RecursionError:
+        raise ArchiveError(f"{CONFIG} nests too deep") from None
     return config
+
+
+def _freeze_as(model: keras.Model, config: dict[str, Any]) -> None:
+    """Which layers are trained: as the recipe says, or as they were frozen by hand since."""
+    _set_trainable(model, config["config"])
+    layers = {layer.name: layer for layer in model.layers}
+    for found in config["config"]["layers"]:
+        if found["name"] in layers:  # not an operation
+            _set_trainable(layers[found["name"]], found["config"])
+
+
+def _set_trainable(layer: Any, config: dict[str, Any]) -> None:
+    chosen = config.get("trainable")
+    if isinstance(chosen, bool) and layer.trainable is not chosen:
+        layer.trainable = chosen  # and that of every layer in it
+    for key, attributes in INNER.items():
+        inner = next((getattr(layer, each) for each in attributes if hasattr(layer, each)), None)
+        for one, found in zip(_listed(inner), _listed(config.get(key)), strict=False):
+            _set_trainable(one, found["config"])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _load_numbers(model: keras.Model, path: Path) -> None:
+    variables = [*model.variables, *(model.optimizer.variables if model.compiled else ())]
+    most = sum(LARGEST_NUMBER * math.prod(each.shape) for each in variables) + SPARE
+    most += SPARE_OF_EACH * (len(variables) + len(model.layers))
+    with opened_weights(path, most) as weights:
+        found = {
+            name: sorted(tuple(data.shape) for data in layer.values())
+            for name, layer in weights.layers.items()
+        }
+        own = {
+            each.name: sorted(tuple(w.shape) for w in saved_weights(each)) for each in model.layers
+        }
+        own = {name: shapes for name, shapes in own.items() if shapes}
+        for name in (*own, *(name for name in found if name not in own)):
+            if own.get(name, []) != found.get(name, []):
+                shapes = f"{found.get(name, [])}, not {own.get(name, [])}"
+                raise OtherModelError(f"the weights of '{name}' have the shapes {shapes}")
+        try:
+            model.load_weights(weights.path)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Keras and h5py raise errors of many classes for numbers that lie at other places.
+            reason = " ".join(str(error).split())[:LONGEST]
+            raise OtherModelError(f"its weights do not fit: {reason}") from None

@@ -60,29 +60,23 @@ def transfer(source: str | Path, recipe: Recipe) -> Transferred:
         ValueError: the file holds no weights, or does not say which layers they are of.
         RecipeError: the model cannot be built.
     """
-    from lstmgraph.export.weights import (  # noqa: PLC0415 - imports TensorFlow
-        WeightsFileError,
-        datasets_by_layer,
-        opened,
+    from lstmgraph.weights_file import (  # noqa: PLC0415 - imports h5py, which comes with Keras
+        opened_weights,
+        own_weights,
+        require_layers,
     )
-    from lstmgraph.own_weights import own_weights  # noqa: PLC0415 - imports h5py
 
     path = Path(source)
-    if not path.is_file():
-        raise WeightsFileError(f"there is no file {path}")
-    model = recipe.build()
-    with own_weights(model) as own:
-        try:
-            with opened(path) as given:
-                theirs, ours = datasets_by_layer(given, path), datasets_by_layer(own, path)
-                ours = {each.name: ours[each.name] for each in model.layers if each.name in ours}
-                found = fit_weights(_shapes(theirs), _shapes(ours))
-                for layer in found:
-                    if layer.outcome == "loaded":
-                        for place, data in ours[layer.name].items():
-                            data[...] = theirs[layer.name][place][...]
-        except OSError:  # with a text of HDF5's
-            raise WeightsFileError(f"cannot read {path}: it is not a weights file") from None
+    with opened_weights(path) as given:
+        require_layers(given, path)
+        model = recipe.build()
+        with own_weights(model) as own:
+            ours = {each.name: own[each.name] for each in model.layers if each.name in own}
+            found = fit_weights(_shapes(given.layers), _shapes(ours))
+            for layer in found:
+                if layer.outcome == "loaded":
+                    for place, data in ours[layer.name].items():
+                        data[...] = given.layers[layer.name][place][...]
     return Transferred(model, found)
 
 

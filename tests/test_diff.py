@@ -6,7 +6,6 @@ import json
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import pytest
 from building import RECIPES, load, with_header
 from markdown_it import MarkdownIt
@@ -15,8 +14,8 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.export.weights import datasets_by_layer
 from lstmgraph.weight_fit import fit_weights
+from lstmgraph.weights_file import opened_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,10 +113,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[lstmgraph
 
 
 def in_file(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
-    with h5py.File(path) as file:
+    with opened_weights(path) as weights:
         return {
             name: {place: data.shape for place, data in datasets.items()}
-            for name, datasets in datasets_by_layer(file, path).items()
+            for name, datasets in weights.layers.items()
         }
 
 

@@ -10,7 +10,8 @@ import pytest
 from building import build, load, randomise, weights_by_layer
 
 import lstmgraph
-from lstmgraph.export.weights import WeightsFileError, load_weights
+from lstmgraph.export.weights import load_weights
+from lstmgraph.weights_file import WeightsFileError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -46,7 +45,6 @@ from layer_refusals_values import (
     RESHAPING_REFUSALS,
 )
 
-from lstmgraph.export.weights import datasets_by_layer
 from lstmgraph.layer_facts import RULES, LayerMistake, layer_facts, places
 from lstmgraph.tensors import (
     TensorSpec,
@@ -55,6 +53,7 @@ from lstmgraph.tensors import (
     divide_dim,
     multiply_dims,
 )
+from lstmgraph.weights_file import opened_weights
 
 CATALOGUE = Path(__file__).parent.parent / "schemas" / "keras-3.schema.json"
 NOT_CALLED_BY_ITS_NAME = {"GroupedQueryAttention"}
@@ -110,11 +109,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, tuple
     model.built = True  # each of its layers is; it is never called
     path = tmp_path_factory.mktemp("saved") / "all.weights.h5"
     model.save_weights(path)
-    with h5py.File(path) as file:
-        layers = datasets_by_layer(file, path)
+    with opened_weights(path) as weights:
         return {
             name: {place: data.shape for place, data in datasets.items()}
-            for name, datasets in layers.items()
+            for name, datasets in weights.layers.items()
         }
 
 

@@ -16,7 +16,7 @@ from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.printing import Commands, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG, reason
+from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
 from lstmgraph.cli.streams import discard_output, open_closed_streams
 from lstmgraph.cli.transfer import transfer
@@ -83,7 +83,7 @@ def main() -> None:
         discard_output()
     except OSError as error:  # such as a full disk
         name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{reason(error)}")
+        _fail(f"{name}{error.strerror or error}")
     except MemoryError:
         _fail("there is not enough memory")
 

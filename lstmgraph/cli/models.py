@@ -158,6 +158,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         formats=tuple(dict.fromkeys(formats)),
         folder=output,
         weights=given,
+        own=given == source,
         kernel=kernel,
         batch_size=batch_size,
         tolerance=tolerance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from lstmgraph.cli.shared import (
     fail,
     listed,
     load_recipe,
+    reason,
     refuse,
 )
 from lstmgraph.diagnostics import RecipeError
@@ -64,14 +65,24 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         fail(error, output_format)
     except ValueError as error:
         refuse(str(error))
+    except OSError as error:
+        _cannot_write(error, output)
     written = bool(found.loaded) and (found.complete or not strict)
     if written:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with held_back():
-            loaded.save(found.model, output)
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with held_back():
+                loaded.save(found.model, output)
+        except OSError as error:
+            _cannot_write(error, output)
     _print(found, loaded, output, written=written, output_format=output_format)
     if not written:
         raise typer.Exit(RECIPE_IS_WRONG)
+
+
+def _cannot_write(error: OSError, output: Path) -> NoReturn:
+    say(f"cannot write {error.filename or output}: {reason(error)}", err=True)
+    raise typer.Exit(RECIPE_IS_WRONG) from None
 
 
 def _print(

@@ -48,3 +48,9 @@ def _slots(states: Any) -> dict[str, Any]:
     if len(states) <= len(_SLOTS):
         return dict(zip(_SLOTS, states, strict=False))
     return {str(number): state for number, state in enumerate(states, start=1)}
+
+
+def saved_weights(layer: keras.Layer) -> list[Any]:
+    """What training changes of a layer and a file holds: not the states that it carries."""
+    carried = {id(state) for state in keras.tree.flatten(getattr(layer, "states", None))}
+    return [weight for weight in layer.weights if id(weight) not in carried]

@@ -22,7 +22,6 @@ from lstmgraph.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.lowering.layers import Layers
 from lstmgraph.lowering.masks import Masks
 from lstmgraph.lowering.operations import (
@@ -32,18 +31,16 @@ from lstmgraph.lowering.operations import (
     zeros_like_state,
 )
 from lstmgraph.lowering.padding import Padding
-from lstmgraph.lowering.training import compile_model, set_runtime
+from lstmgraph.lowering.training import compile_model, set_runtime, with_predict
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
-from lstmgraph.runtime import compile_predict, scope, start, steps_of_lengths
-from lstmgraph.runtime_plan import choose_xla
+from lstmgraph.runtime import scope, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler import CompiledRecipe
     from lstmgraph.diagnostics import Path
-    from lstmgraph.machine import Machine
 
 Tensor = Any
 
@@ -64,7 +61,18 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
         model = _Builder(compiled).main()
-    return _with_predict(model, compiled, compiled.graph, machine)
+    return with_predict(model, compiled, compiled.graph, machine)
+
+
+def uncompiled_model(compiled: CompiledRecipe, graph: Graph) -> keras.Model:
+    """Build the model of `graph`, the recipe's main one or one of its further ones, with no loss.
+
+    The caller has made the settings of the process and opened the scope.
+
+    Raises:
+        RecipeError: Keras refused something that the checks let through.
+    """
+    return _Builder(compiled).functional(graph)
 
 
 def build_models(
@@ -89,20 +97,9 @@ def build_models(
         main = builder.main()
         others = {name: builder.functional(graph) for name, graph in graphs.items()}
     found = {
-        name: _with_predict(model, compiled, graphs[name], machine)
-        for name, model in others.items()
+        name: with_predict(model, compiled, graphs[name], machine) for name, model in others.items()
     }
-    return _with_predict(main, compiled, compiled.graph, machine), found
-
-
-def _with_predict(
-    model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
-) -> keras.Model:
-    kept_states(model)
-    xla = choose_xla(compiled.declaration.runtime, graph, machine)
-    if xla.predict:
-        compile_predict(model, xla.most_rows, steps_of_lengths(graph))
-    return model
+    return with_predict(main, compiled, compiled.graph, machine), found
 
 
 class _Builder:

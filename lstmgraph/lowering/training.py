@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.catalogue import named_class
+from lstmgraph.lowering.carrying import kept_states
 from lstmgraph.metric_names import (
     CHOSEN_BY_SHAPE,
     losses_by_output,
@@ -14,11 +15,15 @@ from lstmgraph.metric_names import (
     metrics_by_output,
 )
 from lstmgraph.passes.gradients import scales_loss
+from lstmgraph.runtime import compile_predict, steps_of_lengths
+from lstmgraph.runtime_plan import choose_xla
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.graph import Graph
+    from lstmgraph.machine import Machine
     from lstmgraph.recipe import Training
 
 
@@ -48,6 +53,17 @@ def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
     _set_own_policy(model, runtime.dtype_policy, scaled=scales_loss(compiled.graph))
     if runtime.xla != "auto":
         model.jit_compile = runtime.xla
+
+
+def with_predict(
+    model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
+) -> keras.Model:
+    """Have `model` keep its carried states, and `predict` compiled where it pays."""
+    kept_states(model)
+    xla = choose_xla(compiled.declaration.runtime, graph, machine)
+    if xla.predict:
+        compile_predict(model, xla.most_rows, steps_of_lengths(graph))
+    return model
 
 
 def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:

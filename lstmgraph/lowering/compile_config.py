@@ -1,0 +1,70 @@
+"""How a model in a file was compiled: Keras's own optimizers, losses and metrics alone.
+
+A configuration of Keras's can name any of its classes and functions. Those that load files, or run
+code, are no part of how a model is compiled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULES = frozenset(
+    {"builtins", "keras", "keras.losses", "keras.metrics", "keras.optimizers"}
+    | {"keras.optimizers.legacy", "keras.optimizers.schedules"}
+)
+"""``builtins`` are functions of Keras's by name, ``keras`` the policies of dtypes."""
+SIZES = ("num_classes", "num_thresholds")
+"""Arguments of metrics that make memory: of so many numbers, or of their square."""
+MOST = 10_000
+
+
+def compile_as(model: keras.Model, config: object) -> None:
+    """Compile `model` as a file says that it was, with the optimizer's variables; or not at all.
+
+    Raises:
+        ValueError: the configuration is damaged, names what does not compile a model, or a custom
+            object that is not registered with Keras in this process.
+    """
+    if not config:
+        return
+    if not isinstance(config, dict):
+        raise ValueError("its compile_config is no mapping")
+    for mapping in _mappings(config):
+        _check(mapping)
+    try:
+        model.compile_from_config(config)
+    except MemoryError:
+        raise
+    except Exception as error:  # of many classes, for what is damaged
+        raise ValueError(f"its compile_config: {' '.join(str(error).split())[:300]}") from None
+
+
+def _mappings(value: object) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _check(mapping: dict[str, Any]) -> None:
+    for key in SIZES:
+        size = mapping.get(key)
+        if isinstance(size, int | float) and not size <= MOST:
+            raise ValueError(f"its compile_config has a {key} of {size}; at most {MOST:,}")
+    if "class_name" not in mapping:
+        return
+    name, module = mapping["class_name"], mapping.get("module")
+    registered = mapping.get("registered_name")
+    if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
+        return
+    if not isinstance(name, str) or not isinstance(module, str) or module not in MODULES:
+        raise ValueError(f"its compile_config names {str(name)[:80]} of {str(module)[:80]}")
