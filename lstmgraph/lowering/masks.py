@@ -20,6 +20,7 @@ class Masks:
     def __init__(self, tensors: Mapping[Port, Tensor]) -> None:
         self._tensors = tensors
         self._made: dict[MaskSpec, Tensor] = {}
+        self._zeroed: dict[tuple[Port, MaskSpec], Tensor] = {}
 
     def tensor(self, mask: MaskSpec) -> Tensor:
         """The mask as a boolean tensor, true where a step counts."""
@@ -34,12 +35,15 @@ class Masks:
         """
         return ops.expand_dims(self.tensor(mask), tuple(range(2, rank)))
 
-    def zeroed(self, sequence: Tensor, mask: MaskSpec) -> Tensor:
-        """Return `sequence`, (batch, time, ...), with zeros in its padded steps.
+    def zeroed(self, port: Port, mask: MaskSpec) -> Tensor:
+        """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps.
 
         A product with the mask would not do: 0 times NaN is NaN.
         """
-        return ops.where(self.of_images(mask, len(sequence.shape)), sequence, 0.0)
+        if (port, mask) not in self._zeroed:
+            tensor = self._tensors[port]
+            self._zeroed[port, mask] = ops.where(self.of_images(mask, len(tensor.shape)), tensor, 0)
+        return self._zeroed[port, mask]
 
     def _make(self, mask: MaskSpec) -> Tensor:
         source = self._tensors[mask.port]

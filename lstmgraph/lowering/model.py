@@ -30,7 +30,7 @@ from lstmgraph.lowering.operations import (
     masked_copy,
     zeros_like_state,
 )
-from lstmgraph.lowering.padding import Padding
+from lstmgraph.lowering.padding import padded_inputs
 from lstmgraph.lowering.training import compile_model, set_runtime, with_predict
 from lstmgraph.passes.checks import SUMS
 from lstmgraph.passes.masks import CONV_LSTM
@@ -183,10 +183,7 @@ class _Lowering:
         self.layers = layers
         self.tensors = tensors
         self.masks = Masks(tensors)
-        padding = Padding(graph)
-        for name, mask in padding.inputs.items():
-            tensors[Port(name)] = self.masks.zeroed(tensors[Port(name)], mask)
-        self.zeroed = padding.calls
+        self.padded = padded_inputs(graph)
         self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
 
     def add(self, node: Node) -> None:
@@ -206,7 +203,7 @@ class _Lowering:
         self.tensors |= _by_port(node, result, self.layers.used)
 
     def _inputs(self, node: Node) -> list[Tensor]:
-        tensors = {port: self.tensors[port] for port in node.inputs}
+        tensors = {port: self._read(node, port) for port in node.inputs}
         if node.drops_mask:
             # An operation hands no mask on; a copy computes nothing else.
             tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
@@ -218,15 +215,15 @@ class _Lowering:
                     name = f"{node.name}.input_{index + 1}"
                     tensors[port] = masked_copy(tensors[port], name, node.dtype_policy)
         inputs = [tensors[port] for port in node.inputs]
-        for index, port in enumerate(node.inputs):
-            mask = self.zeroed.get((node.name, index))
-            if mask and port not in self.masked:  # an operation would lose the tensor's own mask
-                inputs[index] = self.masks.zeroed(inputs[index], mask)
         if node.op == "GroupQueryAttention":
             # It is given their masks; on the tensors they would only make Keras warn of their loss.
             values = zip(node.inputs[1:], inputs[1:], strict=True)
             inputs[1:] = [keras.ops.copy(x) if port in self.masked else x for port, x in values]
         return inputs
+
+    def _read(self, node: Node, port: Port) -> Tensor:
+        mask = self.padded.get((node.name, port))
+        return self.masks.zeroed(port, mask) if mask else self.tensors[port]
 
     def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
         keywords: dict[str, Tensor] = {}
