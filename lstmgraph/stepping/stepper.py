@@ -242,8 +242,8 @@ class Stepper:
 
         Raises:
             StateFileError: a ValueError; the file is none, or not whole, or of another model, of
-                other weights, or of another number of rows. Nothing is changed then.
-            OSError: it cannot be read.
+                other weights, sizes or dtypes, or another number of rows. Nothing is changed then.
+            OSError: it cannot be read, or is a pipe or a device.
         """
         specs = self._streams.specs_in_file()
         self._streams.take(read_streams(Path(path), specs, describe(self.derived)))
