@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.search.checked import OUTCOME_SHAPES, parsed, record_of
-from lstmgraph.search.errors import SearchError, cannot_use, fault_of
+from lstmgraph.search.errors import RUN_AGAIN, SearchError, cannot_use, fault_of
 from lstmgraph.search.own_files import read_of_trial, read_tail
 from lstmgraph.search.ranking import missing_objective
 from lstmgraph.search.records import read_epochs
@@ -43,7 +43,7 @@ def ended_event(ending: Ending, folder: Path, objectives: Sequence[Objective]) -
     """
     fault = None if ending.stopped else fault_of(ending.exit_code)
     if fault is not None:
-        raise SearchError(f"{folder}: trial {ending.number} could not end: {fault} with it")
+        raise SearchError(f"{folder}: trial {ending.number} could not end: {fault}, {RUN_AGAIN}")
     outcome = _outcome(ending, folder)
     return _event(ending.number, outcome, objectives) | {
         "seconds": ending.seconds,

@@ -33,6 +33,7 @@ MACHINE_FAULTS = {
 """What is no trial's fault, whichever meets it, and the fix."""
 _OF_THE_SEARCH = {**MACHINE_FAULTS, errno.ENOMEM: _MEMORY, errno.EAGAIN: _MEMORY}
 """The same where the search itself meets it: a trial may ask for more memory than there is."""
+RUN_AGAIN = "and run the same command again, which goes on"
 _CODES = (*MACHINE_FAULTS, None)
 _FIRST_CODE = 200
 """The exit code of a trial that meets the first of `_CODES`, and so on; None is any other error of
@@ -57,8 +58,7 @@ def cannot_use(path: Path, error: OSError) -> SearchError:
 
 
 def _fix(number: int | None) -> str:
-    fix = _OF_THE_SEARCH.get(number or 0, "see to that")
-    return f"{fix}, and run the same command again, which goes on"
+    return f"{_OF_THE_SEARCH.get(number or 0, 'see to that')}, {RUN_AGAIN}"
 
 
 def lacked(error: OSError | MemoryError) -> str | None:
@@ -114,4 +114,4 @@ def fault_of(code: int) -> str | None:
         return None
     number = _CODES[code - _FIRST_CODE]
     said = "its files cannot be read or written" if number is None else os.strerror(number)
-    return f"{said}; {_fix(number)}"
+    return f"{said}; {_OF_THE_SEARCH.get(number or 0, 'see to that')}"

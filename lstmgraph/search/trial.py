@@ -76,7 +76,8 @@ def earlier_specs(spec: TrialSpec) -> Iterator[TrialSpec]:
     Raises:
         ValueError: a trial goes on from one that is not before it, which no search asks for.
     """
-    trials = Path(spec.folder).parent
+    # All stand beside the first; the others name folders of the machine that the search runs on.
+    trials = Path(spec.continues or spec.folder).parent
     while spec.continues is not None:
         name = Path(spec.continues).name
         if not (name.isdecimal() and int(name) < spec.number):
