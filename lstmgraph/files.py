@@ -137,7 +137,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """The same for a folder: the block makes it at the temporary name.
 
     A folder cannot take the place of another in one step: the old one is moved away first, and
-    comes back where the new one does not get its name.
+    comes back where the new one does not get its name. A link at `target` is replaced, not
+    followed.
     """
     temporary, old = _beside(target, "tmp"), _beside(target, "old")
     try:
@@ -146,7 +147,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             if path.is_file():
                 with path.open("rb+") as file:
                     os.fsync(file.fileno())
-        if target.exists():
+        if target.exists() or target.is_symlink():
             target.rename(old)
         try:
             temporary.rename(target)
@@ -156,6 +157,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             raise
     finally:
         for path in (temporary, old):
+            if path.is_symlink():
+                path.unlink()
             shutil.rmtree(path, ignore_errors=True)
 
 
