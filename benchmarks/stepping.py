@@ -18,7 +18,7 @@ from benchmarks.timing import OURS, Figure, Side, compare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lstmgraph.derived_models import Derived
+    from lstmgraph.models.derived import Derived
 
 PART = "step"
 PREDICT = "model.predict"
@@ -141,7 +141,7 @@ def _loop(derived: Derived, x: np.ndarray) -> Callable[[], np.ndarray]:
     """All steps of `x` in one function, compiled by XLA as the Stepper compiles one."""
     import tensorflow as tf
 
-    from lstmgraph.stepping.functions import one_step
+    from lstmgraph.models.stepping.functions import one_step
 
     step, sequence = one_step(derived), tf.constant(x)
     zeros = [tf.zeros((x.shape[1], UNITS))] * len(derived.states)

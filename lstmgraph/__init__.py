@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
 from lstmgraph.api import Recipe
 from lstmgraph.data.problems import DataError, DataProblem
-from lstmgraph.diagnostics import Diagnostic, RecipeError
 from lstmgraph.functions import load, load_model, tune
-from lstmgraph.overrides import OverrideFormatError
+from lstmgraph.language.space import Space, SpaceError
+from lstmgraph.language.text.overrides import OverrideFormatError
+from lstmgraph.messages.diagnostics import Diagnostic
+from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import packaged_recipe
-from lstmgraph.space import Space, SpaceError
 
 if TYPE_CHECKING:
-    from lstmgraph.comparison import Comparison
-    from lstmgraph.generation import Generated, generate
-    from lstmgraph.model_diff import diff
-    from lstmgraph.stepping import StateFileError, Stepper
-    from lstmgraph.weight_transfer import Transferred, transfer
+    from lstmgraph.explain.diff import Comparison
+    from lstmgraph.explain.diff.diff import diff
+    from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.models.generation import Generated, generate
+    from lstmgraph.models.stepping import StateFileError, Stepper
 
 __all__ = [
     "Comparison",
@@ -51,14 +52,14 @@ __version__ = "0.1.0"
 
 
 _LATER = {
-    "Comparison": "lstmgraph.comparison",
-    "Generated": "lstmgraph.generation",
-    "StateFileError": "lstmgraph.stepping",
-    "Stepper": "lstmgraph.stepping",
-    "Transferred": "lstmgraph.weight_transfer",
-    "diff": "lstmgraph.model_diff",
-    "generate": "lstmgraph.generation",
-    "transfer": "lstmgraph.weight_transfer",
+    "Comparison": "lstmgraph.explain.diff",
+    "Generated": "lstmgraph.models.generation",
+    "StateFileError": "lstmgraph.models.stepping",
+    "Stepper": "lstmgraph.models.stepping",
+    "Transferred": "lstmgraph.export.transfer",
+    "diff": "lstmgraph.explain.diff.diff",
+    "generate": "lstmgraph.models.generation",
+    "transfer": "lstmgraph.export.transfer",
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from lstmgraph.compiler import CompiledRecipe, compile_at
-from lstmgraph.derived_models import Derived, derive, with_derived
-from lstmgraph.machine import Machine, this_machine
+from lstmgraph.compiler.compile import CompiledRecipe, compile_at
+from lstmgraph.compiler.machine.machine import Machine, this_machine
+from lstmgraph.models.derived import Derived, derive, with_derived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
-    from lstmgraph.compose.blame import Blame
     from lstmgraph.data.loading import Data
-    from lstmgraph.diagnostics import Diagnostic
+    from lstmgraph.explain.blame import Blame
+    from lstmgraph.explain.explanation import Explanation
+    from lstmgraph.explain.memory import BatchSize
     from lstmgraph.export import ExportReport
-    from lstmgraph.memory import BatchSize
-    from lstmgraph.report import Explanation
-    from lstmgraph.space import Space
+    from lstmgraph.language.space import Space
+    from lstmgraph.messages.diagnostics import Diagnostic
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
@@ -62,13 +62,13 @@ class Recipe:
         And what ``runtime:`` does on `machine`: this one, by default. ``str()`` gives the table.
         With a size, ``batch=64, time=100``, the memory too; SizeError where it is no such batch.
         """
-        from lstmgraph.report import explain  # noqa: PLC0415 - only where it is shown
+        from lstmgraph.explain.explanation import explain  # noqa: PLC0415 - only where it is shown
 
         return explain(self._compiled, machine or this_machine(), size)
 
     def blame(self) -> Blame:
         """Where each value of the completed recipe came from; ``str()`` of it is a table."""
-        from lstmgraph.compose.blame import blame  # noqa: PLC0415 - only where it is shown
+        from lstmgraph.explain.blame import blame  # noqa: PLC0415 - only where it is shown
 
         return blame(self._compiled)
 
@@ -81,13 +81,13 @@ class Recipe:
         Raises:
             ValueError: there is no such format, model or theme.
         """
-        from lstmgraph.drawing import draw  # noqa: PLC0415 - only where it is drawn
+        from lstmgraph.explain.drawing import draw  # noqa: PLC0415 - only where it is drawn
 
         return draw(self._compiled, this_machine(), format, model, theme)
 
     def resolved(self) -> str:
         """The recipe as YAML with every default and base written out; it builds the same model."""
-        from lstmgraph.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
+        from lstmgraph.compiler.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
 
         return resolved_recipe(self._compiled)
 
@@ -99,7 +99,7 @@ class Recipe:
         Raises:
             RecipeError: this machine or process cannot run it, or Keras refused what was checked.
         """
-        from lstmgraph.lowering import build_model  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
 
         return build_model(self._compiled)
 
@@ -113,7 +113,7 @@ class Recipe:
         Raises:
             RecipeError: as ``build`` does.
         """
-        from lstmgraph.lowering import build_models  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.models.building import build_models  # noqa: PLC0415 - imports TensorFlow
 
         graphs = {name: further.graph for name, further in self._compiled.models.items()}
         main, others = build_models(self._compiled, graphs)
@@ -158,7 +158,7 @@ class Recipe:
             raise ValueError(f"{path}: a model file ends in .keras")
         if further and further not in self._compiled.models:
             raise ValueError(f"the recipe has no further model {further}")
-        from lstmgraph.model_files import save_model  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.models.files import save_model  # noqa: PLC0415 - imports TensorFlow
 
         save_model(model, self.resolved(), Path(path), further)
 
@@ -249,8 +249,8 @@ class Recipe:
             ValueError: there is nothing to search, or the search would never end.
             RecipeError: the search watches a number of validation data that is not given (L764).
             DataError: the data does not fit the recipe.
-            lstmgraph.search.errors.SearchError: the folder holds another search, is in use, or
-                cannot be written.
+            lstmgraph.tuning.search.errors.SearchError: the folder holds another search, is in use,
+                or cannot be written.
         """
         from lstmgraph.tuning.options import tune_request  # noqa: PLC0415 - only to search
         from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above
@@ -262,7 +262,7 @@ class Recipe:
 
         The whole space is declared before anything is built.
         """
-        from lstmgraph.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.tuning.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
         return RecipeHyperModel(self._compiled)
 

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.api import Recipe
-from lstmgraph.compiler import compile_document
-from lstmgraph.compose import composed
-from lstmgraph.diagnostics import RecipeError, as_errors
-from lstmgraph.document import parse_document, read_document
-from lstmgraph.embedded import MODEL_SUFFIX
+from lstmgraph.compiler.compile import compile_document
+from lstmgraph.language.compose import composed
+from lstmgraph.language.text.document import parse_document, read_document
+from lstmgraph.language.text.embedded import MODEL_SUFFIX
+from lstmgraph.messages.diagnostics import as_errors
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     import keras
 
-    from lstmgraph.overrides import Overrides
+    from lstmgraph.language.text.overrides import Overrides
     from lstmgraph.tuning.options import TuneOptions
     from lstmgraph.tuning.result import TuneResult
 
@@ -63,7 +64,7 @@ def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model
         ValueError: the file is not whole, or holds another model than the recipe's.
     """
     compiled = (recipe or load(Path(path)))._compiled
-    from lstmgraph.model_files import load_as  # noqa: PLC0415 - imports TensorFlow
+    from lstmgraph.models.files import load_as  # noqa: PLC0415 - imports TensorFlow
 
     return load_as(compiled, Path(path))
 

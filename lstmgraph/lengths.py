@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmgraph.tensors import LONGEST
+from lstmgraph.keras_facts.tensors import LONGEST
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

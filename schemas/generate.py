@@ -307,7 +307,7 @@ def by_spelling(spellings: dict[str, list[str]]) -> dict[str, str]:
 
 def published() -> str:
     """Put the schema for editors together, one line for each definition."""
-    from lstmgraph.schema import bundled_schema
+    from lstmgraph.language.schema.structure import bundled_schema
 
     schema = bundled_schema()
     head = json.dumps({key: value for key, value in schema.items() if key != "$defs"}, indent=1)

@@ -23,10 +23,14 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lstmgraph
-from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.schema import bundled_schema
+from lstmgraph.language.schema.structure import bundled_schema
+from lstmgraph.messages.errors import RecipeError
+
+if TYPE_CHECKING:
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 INVALID = Path(__file__).parent / "recipes" / "invalid"
 EXPECTATION = re.compile(r"^# expect: (L\d{3}) (\d+):(\d+) ", re.M)

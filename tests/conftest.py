@@ -8,7 +8,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from lstmgraph.machine import keras_backend
+from lstmgraph.compiler.machine.machine import keras_backend
 
 settings.load_profile(
     "ci"

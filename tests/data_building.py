@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 import lstmgraph
-from lstmgraph.document import parse_document
+from lstmgraph.language.text.document import parse_document
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from lstmgraph.compiler import CompiledRecipe, compile_document
-from lstmgraph.document import parse_document
-from lstmgraph.drawing import draw
-from lstmgraph.machine import Machine
+from lstmgraph.compiler.compile import CompiledRecipe, compile_document
+from lstmgraph.compiler.machine.machine import Machine
+from lstmgraph.explain.drawing import draw
+from lstmgraph.language.text.document import parse_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from fuzzing import ROOT, Failure, Found, Run, watched
 
-from lstmgraph.compiler import compile_document
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import Document, parse_document
-from lstmgraph.overrides import OverrideFormatError, apply_overrides
-from lstmgraph.recipe_bytes import NotUtf8Error, decoded
+from lstmgraph.compiler.compile import compile_document
+from lstmgraph.language.text.bytes import NotUtf8Error, decoded
+from lstmgraph.language.text.document import Document, parse_document
+from lstmgraph.language.text.overrides import OverrideFormatError, apply_overrides
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

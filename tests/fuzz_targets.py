@@ -233,7 +233,7 @@ def with_code(config: bytes, marker: str, chance: random.Random) -> bytes:
 
 def check_same_model(model: Any, path: Path) -> None:
     """What was loaded computes what the recipe in the file says."""
-    from lstmgraph.embedded import embedded_model
+    from lstmgraph.language.text.embedded import embedded_model
 
     recipe = lstmgraph.load(path)
     further = embedded_model(path)
@@ -386,8 +386,8 @@ class StateTarget(Target):
     """Files of streams, and of carried states."""
 
     def __init__(self, folder: Path, outside: Outside, marker: str) -> None:
-        from lstmgraph.carried import save_states
-        from lstmgraph.stepping import StateFileError
+        from lstmgraph.models.carried import save_states
+        from lstmgraph.models.stepping import StateFileError
 
         super().__init__("states", outside, marker)
         derived = lstmgraph.load(MODEL).derive("step")
@@ -457,14 +457,14 @@ class StateTarget(Target):
             self.stepper.reset()
             self.stepper.step(self.x)
         except Exception as error:
-            from lstmgraph.stepping import Stepper
+            from lstmgraph.models.stepping import Stepper
 
             self.stepper = Stepper(self.stepper.derived, rows=2)
             self.stepper.step(self.x)
             raise OracleError(f"taken, and no step can be made: {error!r}"[:500]) from None
 
     def restore_carried(self, case: Path) -> None:
-        from lstmgraph.carried import read_states, restore_states
+        from lstmgraph.models.carried import read_states, restore_states
 
         before = read_states(self.model)
         try:
@@ -483,9 +483,9 @@ class SearchTarget(Target):
     """Folders of searches: read, reported, gone on with."""
 
     def __init__(self, folder: Path, outside: Outside, marker: str) -> None:
-        from lstmgraph.search.errors import SearchError
-        from lstmgraph.search.reading import read_results
         from lstmgraph.tuning.result import write_results
+        from lstmgraph.tuning.search.errors import SearchError
+        from lstmgraph.tuning.search.reading import read_results
 
         super().__init__("search", outside, marker)
         self.folders = {}
@@ -509,8 +509,8 @@ class SearchTarget(Target):
         from search_trials import SPACE
         from searching import ORACLES
 
-        from lstmgraph.search.engine import run_search
-        from lstmgraph.search.jobs import RunOptions, SearchJob
+        from lstmgraph.tuning.search.engine import run_search
+        from lstmgraph.tuning.search.jobs import RunOptions, SearchJob
 
         job = SearchJob("fuzzed", SPACE, ORACLES[oracle], "search_trials:arithmetic", seed=3)
         run_search(job, RunOptions(max_trials=trials, preload=()), folder)

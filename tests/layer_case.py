@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from lstmgraph.layer_facts import LayerFacts, layer_facts
-from lstmgraph.tensors import TensorSpec
+from lstmgraph.keras_facts.layers import LayerFacts, layer_facts
+from lstmgraph.keras_facts.tensors import TensorSpec
 
 SIZES = {"batch": 2, "time": 11, "frames": 9, "height": 12, "width": 10}
 EQUAL_SIZES = dict.fromkeys(SIZES, 6) | {"batch": 2}

@@ -2,7 +2,7 @@
 
 from layer_case import b, case, f, i
 
-from lstmgraph.tensors import TensorSpec
+from lstmgraph.keras_facts.tensors import TensorSpec
 
 MERGING = [
     case("Add", f("time", 8), f("time", 8)),

@@ -4,7 +4,7 @@ from typing import Any
 
 from layer_case import Refusal, b, f, i, refusal
 
-from lstmgraph.tensors import TensorSpec
+from lstmgraph.keras_facts.tensors import TensorSpec
 
 
 def mha(*inputs: TensorSpec, **arguments: Any) -> Refusal:

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 from mutations import Edit, edits
 
 import lstmgraph
-from lstmgraph.diagnostics import Diagnostic, RecipeError
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 ACCEPTED, AT_LINE, NEAR, ELSEWHERE, CRASHED = "accepted", "line", "near", "elsewhere", "crashed"
 

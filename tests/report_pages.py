@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from lstmgraph.search.report import report_html
+from lstmgraph.tuning.report import report_html
 
 if TYPE_CHECKING:
-    from lstmgraph.search.results import SearchResults
+    from lstmgraph.tuning.search.results import SearchResults
 
 SVG = "{http://www.w3.org/2000/svg}"
 Element = ElementTree.Element

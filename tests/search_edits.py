@@ -25,18 +25,18 @@ from typing import TYPE_CHECKING, Any
 from search_trials import SPACE, arithmetic
 from searching import ORACLES, TRIALS
 
-from lstmgraph.search import engine
-from lstmgraph.search.errors import SearchError, cannot_use, fault_code
-from lstmgraph.search.jobs import RunOptions, SearchJob
-from lstmgraph.search.records import read_epochs
-from lstmgraph.search.trial_server import RAISED, _run
-from lstmgraph.search.workers import Ending
 from lstmgraph.tuning.result import written_results
+from lstmgraph.tuning.search import engine
+from lstmgraph.tuning.search.errors import SearchError, cannot_use, fault_code
+from lstmgraph.tuning.search.jobs import RunOptions, SearchJob
+from lstmgraph.tuning.search.records import read_epochs
+from lstmgraph.tuning.search.trial_server import RAISED, _run
+from lstmgraph.tuning.search.workers import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lstmgraph.search.trial import TrialSpec
+    from lstmgraph.tuning.search.trial import TrialSpec
 
 PATIENCE = 30
 MOST_MEMORY = 4 << 30

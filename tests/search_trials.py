@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lstmgraph.search.trial import Trial, TrialOutcome
+    from lstmgraph.tuning.search.trial import Trial, TrialOutcome
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ def small_keras(trial: Trial) -> TrialOutcome:
 
 def a_search(trial: Trial) -> TrialOutcome:
     """A whole search as a trial, so that it starts from a process that has TensorFlow already."""
-    from lstmgraph.search.engine import run_search  # noqa: PLC0415 - imported once, by the server
-    from lstmgraph.search.jobs import RunOptions, SearchJob  # noqa: PLC0415
+    from lstmgraph.tuning.search.engine import run_search  # noqa: PLC0415 - imported once, by the server
+    from lstmgraph.tuning.search.jobs import RunOptions, SearchJob  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a process of its own
     wanted = trial.spec.job

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import packaged_recipe
-from lstmgraph.search.results import (
+from lstmgraph.tuning.search.results import (
     COMPLETED,
     FAILED,
     OVERSIZED,

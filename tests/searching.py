@@ -9,16 +9,16 @@ from dataclasses import asdict
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-from lstmgraph.search.jobs import RunOptions
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.trial import TrialSpec
-from lstmgraph.search.workers import Ending, Workers
+from lstmgraph.tuning.search.jobs import RunOptions
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.trial import TrialSpec
+from lstmgraph.tuning.search.workers import Ending, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from lstmgraph.search.results import TrialRow
+    from lstmgraph.tuning.search.results import TrialRow
 
 TRIALS = {"random": 12, "grid": 12, "hyperband": 12, "bayesian": 8}
 ORACLES: dict[str, dict[str, Any]] = {
@@ -36,7 +36,11 @@ class Searcher:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        preload = ("keras_tuner", "lstmgraph.search.oracles", "lstmgraph.search.engine")
+        preload = (
+            "keras_tuner",
+            "lstmgraph.tuning.search.oracles",
+            "lstmgraph.tuning.search.engine",
+        )
         self.workers = Workers(folder, "search_trials:a_search", RunOptions(preload=preload))
         self.numbers = count()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from building import Arrays, load
 
-from lstmgraph.diagnostics import RecipeError
+from lstmgraph.messages.errors import RecipeError
 
 RANDOM = np.random.default_rng(7)
 LENGTHS = np.array([5, 3, 1], "int32")

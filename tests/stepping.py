@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from lstmgraph.derive import StepPlan
+    from lstmgraph.compiler.derive import StepPlan
 
 
 def steps_of(plan: StepPlan, inputs: Mapping[str, np.ndarray]) -> int:

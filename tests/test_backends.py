@@ -30,11 +30,11 @@ from test_outputs import CASES
 from training_cases import CARRIED, arrays
 
 import lstmgraph
-from lstmgraph.carried import read_states
-from lstmgraph.diagnostics import RecipeError
+from lstmgraph.compiler.machine.machine import Machine
+from lstmgraph.compiler.machine.obstacles import obstacles
 from lstmgraph.export import check_obstacles
-from lstmgraph.machine import Machine
-from lstmgraph.obstacles import obstacles
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.carried import read_states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import lstmgraph
-import lstmgraph.carried
+import lstmgraph.models.carried
 
 warnings.filterwarnings("error", category=UserWarning)
 folder, other = Path(sys.argv[1]), sys.argv[2]
@@ -84,7 +84,7 @@ for path in sorted(folder.glob("*.keras")):
                 {"x": data["x"]}, {"y": data["y"]}, batch_size=6, epochs=2, shuffle=False, verbose=0
             ).history["loss"]
         (folder / "losses.json").write_text(json.dumps(losses))
-        outputs = lstmgraph.carried.read_states(model)
+        outputs = lstmgraph.models.carried.read_states(model)
     else:
         with np.load(path.with_suffix(".inputs.npz")) as inputs:
             outputs = model.predict_on_batch(dict(inputs))

@@ -16,7 +16,7 @@ from building import (
     randomise,
 )
 
-from lstmgraph.carried import read_states, reset_states
+from lstmgraph.models.carried import read_states, reset_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable

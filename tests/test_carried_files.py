@@ -11,8 +11,14 @@ import pytest
 from building import Arrays, assert_equal_arrays, copy_weights, outputs_of, randomise
 from test_carried import ROWS, reader, sequence
 
-from lstmgraph import carried
-from lstmgraph.carried import read_states, reset_states, restore_states, save_states, write_states
+from lstmgraph.models import carried
+from lstmgraph.models.carried import (
+    read_states,
+    reset_states,
+    restore_states,
+    save_states,
+    write_states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -333,7 +333,7 @@ def test_set_without_path_or_value_is_a_wrong_command_line(command: str, value: 
 
 
 def test_schema_is_a_json_schema_that_takes_the_shipped_recipes() -> None:
-    from lstmgraph.document import parse_document  # noqa: PLC0415
+    from lstmgraph.language.text.document import parse_document  # noqa: PLC0415
 
     result = invoke("schema")
     assert result.exit_code == 0

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from generated import examples
@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
-from lstmgraph.compose import composed
-from lstmgraph.compose.extends import MAX_BASES, MAX_CHAIN
-from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.document import Document, parse_document
-from lstmgraph.resolved import recipe_yaml
+from lstmgraph.compiler.resolved import recipe_yaml
+from lstmgraph.language.compose import composed
+from lstmgraph.language.compose.extends import MAX_BASES, MAX_CHAIN
+from lstmgraph.language.schema.structure import bundled_schema
+from lstmgraph.language.text.document import Document, parse_document
+from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, preset_files, read_schema
-from lstmgraph.schema import bundled_schema
 from lstmgraph.tuning.recipes import (
     concrete_recipe,
     concrete_text,
@@ -28,6 +28,9 @@ from lstmgraph.tuning.recipes import (
     recipe_identity,
     recipe_payload,
 )
+
+if TYPE_CHECKING:
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 COMMON = """\
 recipe: 1
@@ -457,7 +460,7 @@ def test_bases_merge_as_the_rule_says(
 def test_bases_that_are_made_of_bases_merge_as_the_rule_says(layers: list[dict[str, Any]]) -> None:
     """Which are merged first counts only where a value stands between two mappings."""
     first, second, third = layers
-    from lstmgraph.compose.merge import overlay  # noqa: PLC0415
+    from lstmgraph.language.compose.merge import overlay  # noqa: PLC0415
 
     a, b, c = (parse_document(recipe_yaml(each)) for each in layers)
     left = reference_merge(reference_merge(first, second), third)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.document import parse_document
+from lstmgraph.language.text.document import parse_document
 
 if TYPE_CHECKING:
     from pathlib import Path

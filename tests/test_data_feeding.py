@@ -15,7 +15,7 @@ from lstmgraph.data.examples import epoch_order
 
 if TYPE_CHECKING:
     from lstmgraph.data.examples import Examples
-    from lstmgraph.lowering.feeding import Feed
+    from lstmgraph.data.feeding import Feed
 
 IN_MEMORY = pytest.mark.parametrize("in_memory", [1 << 30, 0], ids=["in memory", "as it is read"])
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.schema import bundled_schema
+from lstmgraph.language.schema.structure import bundled_schema
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import lstmgraph
 from lstmgraph.data.splits import split_examples
 from lstmgraph.data.timeline import Timeline, timeline_of_rows
-from lstmgraph.data_recipe import DataSplit
+from lstmgraph.language.declaration.data import DataSplit
 
 if TYPE_CHECKING:
     from lstmgraph.data.examples import Examples

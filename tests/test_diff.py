@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.weight_fit import fit_weights
-from lstmgraph.weights_file import opened_weights
+from lstmgraph.explain.diff.weight_fit import fit_weights
+from lstmgraph.models.weights_file import opened_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from typer.testing import Result
 
-    from lstmgraph.comparison.items import Difference
+    from lstmgraph.explain.diff.items import Difference
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

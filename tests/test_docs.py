@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import lstmgraph
 import lstmgraph.api
 from lstmgraph.cli import app
-from lstmgraph.machine import Machine
+from lstmgraph.compiler.machine.machine import Machine
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -12,13 +12,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lstmgraph.compiler import compile_document
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import MAX_NODES, Document, parse_document, read_document
-from lstmgraph.overrides import OverrideFormatError, apply_overrides
-from lstmgraph.rendering.text import render_text
-from lstmgraph.resolved import resolved_yaml
-from lstmgraph.yaml_nodes import MAX_BYTES, MAX_DEPTH
+from lstmgraph.compiler.compile import compile_document
+from lstmgraph.compiler.resolved import resolved_yaml
+from lstmgraph.language.text.document import MAX_NODES, Document, parse_document, read_document
+from lstmgraph.language.text.nodes import MAX_BYTES, MAX_DEPTH
+from lstmgraph.language.text.overrides import OverrideFormatError, apply_overrides
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.rendering.text import render_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import lstmgraph
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import parse_document
 from lstmgraph.export import check_obstacles
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.messages.errors import RecipeError
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")

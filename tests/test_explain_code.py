@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lstmgraph.cli import app
-from lstmgraph.error_page import Section, error_sections
+from lstmgraph.messages.error_page import Section, error_sections
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")

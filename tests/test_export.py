@@ -25,9 +25,9 @@ from building import (
 )
 
 import lstmgraph
-from lstmgraph import carried
 from lstmgraph.export import FORMATS, ExportOptions, ExportReport, files
 from lstmgraph.export.files import export_files
+from lstmgraph.models import carried
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from building import build, outputs_of, randomise, with_header
 from test_cli import invoke, program
 
 import lstmgraph
-from lstmgraph import quiet
+from lstmgraph.cli import quiet
 
 ROOT = Path(__file__).parent.parent
 

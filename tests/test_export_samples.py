@@ -15,10 +15,16 @@ from hypothesis import strategies as st
 import lstmgraph
 from lstmgraph.export.samples import sample_batches
 from lstmgraph.export.sizes import choose_sizes, dim_size
-from lstmgraph.tensors import add_dims, ceil_divide_dim, multiply_dims, scale_dim, shift_dim
+from lstmgraph.keras_facts.tensors import (
+    add_dims,
+    ceil_divide_dim,
+    multiply_dims,
+    scale_dim,
+    shift_dim,
+)
 
 if TYPE_CHECKING:
-    from lstmgraph.graph import Graph
+    from lstmgraph.compiler.graph import Graph
 
     Arrays = dict[str, np.ndarray]
 

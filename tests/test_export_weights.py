@@ -11,7 +11,7 @@ from building import build, load, randomise, weights_by_layer
 
 import lstmgraph
 from lstmgraph.export.weights import load_weights
-from lstmgraph.weights_file import WeightsFileError
+from lstmgraph.models.weights_file import WeightsFileError
 
 if TYPE_CHECKING:
     from pathlib import Path

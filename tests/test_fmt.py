@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 from written_yaml import Writer
 
 import lstmgraph
+from lstmgraph.authoring.editing import formatting
+from lstmgraph.authoring.editing.formatting import UnsafeEditError, format_text
 from lstmgraph.cli import app
-from lstmgraph.document import parse_document
-from lstmgraph.editing import formatting
-from lstmgraph.editing.formatting import UnsafeEditError, format_text
+from lstmgraph.language.text.document import parse_document
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -11,7 +11,7 @@ from building import build, load, randomise
 from test_outputs import FORM_CASES
 
 import lstmgraph
-from lstmgraph.catalogue import CELLS, argument_defaults
+from lstmgraph.keras_facts.catalogue import CELLS, argument_defaults
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 

@@ -15,7 +15,7 @@ from building import batch_for, load, outputs_of, randomise
 from test_cli import invoke
 
 import lstmgraph
-from lstmgraph.diagnostics import RecipeError
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from pathlib import Path

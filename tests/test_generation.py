@@ -12,7 +12,7 @@ from numpy_writing import Sequence, Writer
 import lstmgraph
 
 if TYPE_CHECKING:
-    from lstmgraph.generation import Generated
+    from lstmgraph.models.generation import Generated
 
 TOKENS, UNITS, END, STEPS, ROWS = 4, 3, 2, 4, 5
 TEXT = """

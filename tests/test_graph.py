@@ -20,15 +20,15 @@ from generated import recipes
 from hypothesis import HealthCheck, given, settings
 
 import lstmgraph
-from lstmgraph.drawing import FORMATS
-from lstmgraph.graph import CONSTANT_STATE, ROW_IDS
+from lstmgraph.compiler.graph import CONSTANT_STATE, ROW_IDS
+from lstmgraph.explain.drawing import FORMATS
 
 if TYPE_CHECKING:
     from drawn import Arrows
     from generated_base import Generated
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.graph import Graph, Node, Port
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, Node, Port
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "drawing"

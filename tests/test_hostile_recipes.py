@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import lstmgraph
-from lstmgraph.diagnostics import MOST_CHARACTERS, Diagnostic, RecipeError
-from lstmgraph.document import MAX_NODES, parse_document, read_document
-from lstmgraph.overrides import OverrideFormatError
-from lstmgraph.yaml_nodes import MAX_BYTES, MAX_DEPTH
+from lstmgraph.language.text.document import MAX_NODES, parse_document, read_document
+from lstmgraph.language.text.nodes import MAX_BYTES, MAX_DEPTH
+from lstmgraph.language.text.overrides import OverrideFormatError
+from lstmgraph.messages.diagnostics import MOST_CHARACTERS, Diagnostic
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -206,8 +207,8 @@ import sys
 from pathlib import Path
 
 import lstmgraph
-from lstmgraph.document import parse_document
-from lstmgraph.overrides import OverrideFormatError
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.language.text.overrides import OverrideFormatError
 
 def load(source, overrides=()):
     try:

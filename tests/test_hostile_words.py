@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.data.problems import DataProblem
-from lstmgraph.pages import Section, as_markdown, as_text
-from lstmgraph.rendering.printable import printable, printable_lines
-from lstmgraph.search.display import LiveWatcher, describe
-from lstmgraph.search.results import Objective, TrialRow
+from lstmgraph.messages.rendering.printable import printable, printable_lines
+from lstmgraph.messages.tables import Section, as_markdown, as_text
+from lstmgraph.tuning.search.display import LiveWatcher, describe
+from lstmgraph.tuning.search.results import Objective, TrialRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -358,7 +358,7 @@ def test_texts_of_files_stay_what_they_are_in_a_pipe(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "\u202e" in result.stdout
     assert (
-        lstmgraph.document.parse_document(result.stdout).data["description"]
+        lstmgraph.language.text.document.parse_document(result.stdout).data["description"]
         == "a \u202e \x9b \u2028"
     )
     assert "\u202e" in run("fmt", "--diff", written(tmp_path, RAW)).stdout

@@ -15,12 +15,12 @@ from building import load
 from keras_tuner.engine import trial as trials
 
 import lstmgraph
-from lstmgraph.space import text_of
+from lstmgraph.language.space import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmgraph.hypermodel import RecipeHyperModel
+    from lstmgraph.tuning.hypermodel import RecipeHyperModel
 
 pytestmark = [
     # keras-tuner 1.4.8 asks threads for their names in the old way,

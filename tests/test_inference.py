@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 
 import lstmgraph
 from lstmgraph.api import Recipe
-from lstmgraph.compiler import CompiledRecipe, compile_document
-from lstmgraph.defaults import complete
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import parse_document
+from lstmgraph.compiler.compile import CompiledRecipe, compile_document
+from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
 from lstmgraph.functions import load
-from lstmgraph.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
-from lstmgraph.tensors import Dim, TensorSpec
+from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+from lstmgraph.language.declaration.defaults import complete
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,12 +14,12 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 import lstmgraph
+from lstmgraph.authoring.editing.formatting import format_text
+from lstmgraph.authoring.starting.first_recipe import first_recipe
+from lstmgraph.authoring.starting.questions import QUESTIONS, TASKS, questions_of
 from lstmgraph.cli import app, asking
-from lstmgraph.document import parse_document
-from lstmgraph.editing.formatting import format_text
+from lstmgraph.language.text.document import parse_document
 from lstmgraph.resources import folder
-from lstmgraph.starting.first_recipe import first_recipe
-from lstmgraph.starting.questions import QUESTIONS, TASKS, questions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

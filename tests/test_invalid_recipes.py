@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 import lstmgraph
-from lstmgraph.diagnostics import Diagnostic, Note, RecipeError
-from lstmgraph.document import parse_document
-from lstmgraph.schema_messages import describe
-from lstmgraph.yaml_nodes import MAX_BYTES
+from lstmgraph.language.schema.messages import describe
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.language.text.nodes import MAX_BYTES
+from lstmgraph.messages.diagnostics import Diagnostic, Note
+from lstmgraph.messages.errors import RecipeError
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "lstmgraph"

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lstmgraph
-from lstmgraph import yaml_events
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import Document, parse_document
-from lstmgraph.editing.formatting import format_text
-from lstmgraph.overrides import apply_overrides
-from lstmgraph.yaml_comments import comments
-from lstmgraph.yaml_nodes import MAX_DEPTH
+from lstmgraph.authoring.editing.formatting import format_text
+from lstmgraph.language.text import events
+from lstmgraph.language.text.comments import comments
+from lstmgraph.language.text.document import Document, parse_document
+from lstmgraph.language.text.nodes import MAX_DEPTH
+from lstmgraph.language.text.overrides import apply_overrides
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ DATA = st.dictionaries(
 @pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__, autouse=True)
 def _loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test runs with libyaml and without it."""
-    monkeypatch.setattr(yaml_events, "LOADER", request.param)
+    monkeypatch.setattr(events, "LOADER", request.param)
 
 
 def only_mistake(text: str) -> tuple[str, int, int, str]:
@@ -80,7 +80,7 @@ def same(document: Document, data: Any) -> bool:
 def test_whatever_json_writes_is_read(
     data: dict[str, Any], ascii_only: bool, indent: Any, sort: bool
 ) -> None:
-    if indent == "\t" and yaml_events.LOADER is yaml.SafeLoader:
+    if indent == "\t" and events.LOADER is yaml.SafeLoader:
         indent = 4  # PyYAML without libyaml takes no tabs before a value
     text = json.dumps(data, ensure_ascii=ascii_only, indent=indent, sort_keys=sort)
     assert same(parse_document(text), json.loads(text))

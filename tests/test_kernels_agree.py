@@ -26,8 +26,8 @@ from building import (
 from keras import layers
 
 import lstmgraph
-import lstmgraph.runtime
-from lstmgraph.machine import Machine
+import lstmgraph.models.runtime
+from lstmgraph.compiler.machine.machine import Machine
 
 TOLERANCE = 1e-6
 
@@ -293,7 +293,7 @@ def test_explain_says_the_kernel_and_why(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in DECISIONS if name != "simple_rnn"])
 def test_the_layer_is_built_for_that_kernel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The decision only: with `use_cudnn` Keras itself looks for a GPU."""
-    monkeypatch.setattr(lstmgraph.runtime, "seen_machine", lambda: Machine(1, ""))
+    monkeypatch.setattr(lstmgraph.models.runtime, "seen_machine", lambda: Machine(1, ""))
     decision = DECISIONS[name]
     reader = decided_recipe(decision).build().get_layer("reader")
     both_ways = isinstance(reader, layers.Bidirectional)

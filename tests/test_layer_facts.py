@@ -45,15 +45,15 @@ from layer_refusals_values import (
     RESHAPING_REFUSALS,
 )
 
-from lstmgraph.layer_facts import RULES, LayerMistake, layer_facts, places
-from lstmgraph.tensors import (
+from lstmgraph.keras_facts.layers import RULES, LayerMistake, layer_facts, places
+from lstmgraph.keras_facts.tensors import (
     TensorSpec,
     add_dims,
     ceil_divide_dim,
     divide_dim,
     multiply_dims,
 )
-from lstmgraph.weights_file import opened_weights
+from lstmgraph.models.weights_file import opened_weights
 
 CATALOGUE = Path(__file__).parent.parent / "schemas" / "keras-3.schema.json"
 NOT_CALLED_BY_ITS_NAME = {"GroupedQueryAttention"}

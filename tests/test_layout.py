@@ -8,7 +8,7 @@ from drawn import Rectangle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lstmgraph.drawing.layout import Frame, Item, Link, Plan, lay_out
+from lstmgraph.explain.drawing.layout import Frame, Item, Link, Plan, lay_out
 
 SETTINGS = settings(
     deadline=None,

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.data.problems import DataError, DataProblem, Problems
-from lstmgraph.diagnostics import MOST_NOTES, Diagnostic, Diagnostics, Note, Place, Span
-from lstmgraph.rendering.places import MOST_SHOWN
-from lstmgraph.wording import MOST_NAMES, Guesses, few, nearest
+from lstmgraph.messages.diagnostics import MOST_NOTES, Diagnostic, Diagnostics, Note, Place, Span
+from lstmgraph.messages.rendering.places import MOST_SHOWN
+from lstmgraph.messages.wording import MOST_NAMES, Guesses, few, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.memory import Memory, SizeError
-from lstmgraph.memory.optimizers import COPIES, optimizer_numbers
-from lstmgraph.memory.sizes import number_of
-from lstmgraph.pages import Section, as_markdown
+from lstmgraph.explain.memory import Memory, SizeError
+from lstmgraph.explain.memory.sizes import number_of
+from lstmgraph.keras_facts.optimizers import COPIES, optimizer_numbers
+from lstmgraph.messages.tables import Section, as_markdown
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 if TYPE_CHECKING:

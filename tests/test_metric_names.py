@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from building import load
 
-from lstmgraph.catalogue import named_class
-from lstmgraph.metric_names import LARGE_IS_GOOD, WITHOUT_DIRECTION, logged_names
+from lstmgraph.compiler.checks.metric_names import LARGE_IS_GOOD, WITHOUT_DIRECTION, logged_names
+from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 NEEDED = {

@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import lstmgraph
+from lstmgraph.authoring.editing.formatting import format_text
+from lstmgraph.authoring.editing.migration import MIGRATIONS, migrate_text
 from lstmgraph.cli import app
-from lstmgraph.document import parse_document
-from lstmgraph.editing.formatting import format_text
-from lstmgraph.editing.migration import MIGRATIONS, migrate_text
-from lstmgraph.schema import OLDEST_VERSION, SUPPORTED_VERSION
+from lstmgraph.language.schema.structure import OLDEST_VERSION, SUPPORTED_VERSION
+from lstmgraph.language.text.document import parse_document
 
 FOLDER = Path(__file__).parent / "recipes" / "version-0"
 EXPECTED = sorted(FOLDER.glob("*.expected.yaml"))

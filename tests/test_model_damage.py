@@ -25,8 +25,8 @@ from mutated_models import edit_bytes, edit_config
 from typer.testing import CliRunner
 
 import lstmgraph
-from lstmgraph.carried import restore_states
 from lstmgraph.cli import app
+from lstmgraph.models.carried import restore_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,10 @@ from building import assert_equal_arrays, batch_for, load, outputs_of, randomise
 from typer.testing import CliRunner
 
 import lstmgraph
-import lstmgraph.model_files
-import lstmgraph.runtime
+import lstmgraph.models.files
+import lstmgraph.models.runtime
 from lstmgraph.cli import app
-from lstmgraph.machine import Machine
+from lstmgraph.compiler.machine.machine import Machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def kernels(model: keras.Model) -> dict[str, object]:
 @pytest.fixture
 def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The decisions of a machine with a GPU; the layers still run on the CPU."""
-    monkeypatch.setattr(lstmgraph.runtime, "seen_machine", lambda: Machine(1, ""))
+    monkeypatch.setattr(lstmgraph.models.runtime, "seen_machine", lambda: Machine(1, ""))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     before = path.read_bytes()
     program = f"""
 import os, signal
-import lstmgraph, lstmgraph.model_files
-lstmgraph.model_files.embed_recipe = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+import lstmgraph, lstmgraph.models.files
+lstmgraph.models.files.embed_recipe = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 recipe = lstmgraph.load({str(path)!r})
 recipe.save(recipe.build(), {str(path)!r})
 """

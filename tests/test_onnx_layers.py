@@ -18,7 +18,7 @@ import lstmgraph
 from lstmgraph.export.onnx import onnx_obstacles
 
 if TYPE_CHECKING:
-    from lstmgraph.tensors import TensorSpec
+    from lstmgraph.keras_facts.tensors import TensorSpec
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-6, "mixed_float16": 1e-2, "mixed_bfloat16": 5e-2}
 """In half precision, Keras computes what is computed in float32 here; in float64, Keras has parts

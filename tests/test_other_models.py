@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.same_model import OtherModelError
+from lstmgraph.models.same_model import OtherModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -42,7 +42,7 @@ from handwritten_states import STATES
 from keras import layers
 
 import lstmgraph
-from lstmgraph.carried import read_states
+from lstmgraph.models.carried import read_states
 
 if TYPE_CHECKING:
     from handwritten import ByHand

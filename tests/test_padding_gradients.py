@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from building import FIRST_STEPS, LENGTHS, MASK, STEPS, Arrays, build, load, randomise
 
-from lstmgraph.lowering.padding import padded_inputs
+from lstmgraph.models.building.padding import padded_inputs
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("gradients by tf.GradientTape", allow_module_level=True)

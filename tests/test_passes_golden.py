@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lstmgraph.defaults import complete
-from lstmgraph.document import parse_document
-from lstmgraph.expand import expand
-from lstmgraph.graph import state_outputs
-from lstmgraph.passes import PASSES
-from lstmgraph.read_recipe import read_recipe
-from lstmgraph.recipe import Reference
-from lstmgraph.resolve import resolve
-from lstmgraph.schema import check_structure
+from lstmgraph.compiler.graph import state_outputs
+from lstmgraph.compiler.passes import PASSES
+from lstmgraph.compiler.wiring.expand import expand
+from lstmgraph.compiler.wiring.resolve import resolve
+from lstmgraph.language.declaration.defaults import complete
+from lstmgraph.language.declaration.read_recipe import read_recipe
+from lstmgraph.language.declaration.recipe import Reference
+from lstmgraph.language.schema.structure import check_structure
+from lstmgraph.language.text.document import parse_document
 
 if TYPE_CHECKING:
-    from lstmgraph.graph import Graph, Node, Recurrence
+    from lstmgraph.compiler.graph import Graph, Node, Recurrence
 
 GOLDEN = Path(__file__).parent / "golden"
 HOW_TO_REGENERATE = "REGENERATE_GOLDEN=1 python -m pytest tests/test_passes_golden.py"

@@ -22,14 +22,15 @@ from typer.testing import CliRunner
 import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.cli.terminal import wants_colour
-from lstmgraph.diagnostics import Diagnostic, Note, Place, RecipeError, Span
-from lstmgraph.rendering import sarif
-from lstmgraph.rendering.checked import CheckedFile, summary
-from lstmgraph.rendering.excerpts import WIDEST, excerpt, source_lines
-from lstmgraph.rendering.github import render_github
-from lstmgraph.rendering.printable import printable
-from lstmgraph.rendering.sarif import sarif_log
-from lstmgraph.rendering.text import render_text
+from lstmgraph.messages.diagnostics import Diagnostic, Note, Place, Span
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.rendering import sarif
+from lstmgraph.messages.rendering.checked import CheckedFile, summary
+from lstmgraph.messages.rendering.excerpts import WIDEST, excerpt, source_lines
+from lstmgraph.messages.rendering.github import render_github
+from lstmgraph.messages.rendering.printable import printable
+from lstmgraph.messages.rendering.sarif import sarif_log
+from lstmgraph.messages.rendering.text import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,8 +17,8 @@ import pytest
 from building import batch_for, load, outputs_of, randomise, with_header
 
 import lstmgraph
-import lstmgraph.runtime
-from lstmgraph.machine import Machine, keras_backend, this_machine
+import lstmgraph.models.runtime
+from lstmgraph.compiler.machine.machine import Machine, keras_backend, this_machine
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -169,12 +169,12 @@ def refused(runtime: str) -> list[tuple[str, int]]:
 def test_a_gpu_that_is_not_there_is_refused_at_its_line(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lstmgraph.runtime, "seen_machine", lambda: NO_GPU)
+    monkeypatch.setattr(lstmgraph.models.runtime, "seen_machine", lambda: NO_GPU)
     assert refused(runtime) == [("L762", 8)]
 
 
 def test_other_backends_refuse_what_is_tensorflows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lstmgraph.runtime, "seen_machine", lambda: ON_JAX)
+    monkeypatch.setattr(lstmgraph.models.runtime, "seen_machine", lambda: ON_JAX)
     settings = "threads: 2, device: cpu, strategy: mirrored, memory_limit_mb: 9"
     assert refused(settings) == [("L763", 8)] * 4
 
@@ -215,7 +215,7 @@ class PredictingModel:
 
 def test_batches_of_more_rows_are_predicted_without_xla() -> None:
     model = PredictingModel()
-    lstmgraph.runtime.compile_predict(model, most_rows=32)
+    lstmgraph.models.runtime.compile_predict(model, most_rows=32)
     compiled = {
         rows: model.predict_function([({"frames": np.ones((rows, 5)), "n": np.ones(rows)},)])
         for rows in (1, 32, 33, 500)

@@ -24,8 +24,8 @@ from test_outputs import CASES, FORM_CASES
 from typer.testing import CliRunner
 
 import lstmgraph
-from lstmgraph.build_files import BuildFiles, build_files, write_build
 from lstmgraph.cli import app
+from lstmgraph.cli.build_files import BuildFiles, build_files, write_build
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from lstmgraph.document import Document, parse_document
+from lstmgraph.language.schema.messages import KERAS_KEYS_SAID_OTHERWISE
+from lstmgraph.language.schema.structure import bundled_schema, check_structure
+from lstmgraph.language.space.collect import collect
+from lstmgraph.language.space.fill import assign
+from lstmgraph.language.text.document import Document, parse_document
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
-from lstmgraph.schema import bundled_schema, check_structure
-from lstmgraph.schema_messages import KERAS_KEYS_SAID_OTHERWISE
-from lstmgraph.space.collect import collect
-from lstmgraph.space.fill import assign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 import lstmgraph
+from lstmgraph.language.schema.structure import bundled_schema
 from lstmgraph.resources import EDITOR_SCHEMA, KERAS_SCHEMA, RECIPE_SCHEMA, folder, read_schema
-from lstmgraph.schema import bundled_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,20 +17,20 @@ from search_trials import SPACE, Condition, Dimension, Numbers, Space
 from searching import weights
 
 import lstmgraph
-from lstmgraph.search import devices, lock
-from lstmgraph.search import journal as journals
-from lstmgraph.search.display import LineWatcher
-from lstmgraph.search.engine import run_search
-from lstmgraph.search.errors import FolderInUseError, JobChangedError, SearchError
-from lstmgraph.search.job import duration, job_settings, shown_search
-from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
-from lstmgraph.search.pruning import thresholds
-from lstmgraph.search.ranking import pareto_front
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.results import Objective, SearchResults
-from lstmgraph.search.spaces import hyperparameters, plain_values
-from lstmgraph.search.tables import write_tables
-from lstmgraph.search.trial import Trial, TrialSpec
+from lstmgraph.tuning.search import devices, lock
+from lstmgraph.tuning.search import journal as journals
+from lstmgraph.tuning.search.display import LineWatcher
+from lstmgraph.tuning.search.engine import run_search
+from lstmgraph.tuning.search.errors import FolderInUseError, JobChangedError, SearchError
+from lstmgraph.tuning.search.job import duration, job_settings, shown_search
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.tuning.search.pruning import thresholds
+from lstmgraph.tuning.search.ranking import pareto_front
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.results import Objective, SearchResults
+from lstmgraph.tuning.search.spaces import hyperparameters, plain_values
+from lstmgraph.tuning.search.tables import write_tables
+from lstmgraph.tuning.search.trial import Trial, TrialSpec
 
 QUICK = RunOptions(preload=())
 

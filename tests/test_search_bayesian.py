@@ -7,7 +7,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from lstmgraph.search.bayesian import QuickRegressor
+from lstmgraph.tuning.search.bayesian import QuickRegressor
 
 
 @pytest.mark.parametrize("known", [1, 3, 40])

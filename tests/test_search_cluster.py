@@ -10,16 +10,22 @@ from typing import Any
 import pytest
 from search_trials import SPACE
 
-from lstmgraph.search import ray_trial
-from lstmgraph.search.devices import node_environment
-from lstmgraph.search.engine import run_search
-from lstmgraph.search.errors import SearchError
-from lstmgraph.search.job import versions
-from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
-from lstmgraph.search.ray_server import has_room
-from lstmgraph.search.ray_trial import TrialOrder, earlier_files, read_files, run_order, write_files
-from lstmgraph.search.trial import TrialSpec
-from lstmgraph.search.workers import Workers
+from lstmgraph.tuning.search import ray_trial
+from lstmgraph.tuning.search.devices import node_environment
+from lstmgraph.tuning.search.engine import run_search
+from lstmgraph.tuning.search.errors import SearchError
+from lstmgraph.tuning.search.job import versions
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.tuning.search.ray_server import has_room
+from lstmgraph.tuning.search.ray_trial import (
+    TrialOrder,
+    earlier_files,
+    read_files,
+    run_order,
+    write_files,
+)
+from lstmgraph.tuning.search.trial import TrialSpec
+from lstmgraph.tuning.search.workers import Workers
 
 JOB = SearchJob("demo", SPACE, {"type": "random"}, "search_trials:arithmetic", seed=3)
 RAY = RunOptions(preload=(), cluster="ray", max_trials=1)

@@ -21,12 +21,18 @@ from searching import ORACLES
 from test_cli import invoke
 
 from lstmgraph.csv_files import write_csv
-from lstmgraph.search.errors import SearchError
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.results import COMPLETED, DimensionRow, Objective, SearchResults, TrialRow
-from lstmgraph.search.tables import write_tables
-from lstmgraph.search.trial import TrialSpec, earlier_specs
 from lstmgraph.tuning.result import written_results
+from lstmgraph.tuning.search.errors import SearchError
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.results import (
+    COMPLETED,
+    DimensionRow,
+    Objective,
+    SearchResults,
+    TrialRow,
+)
+from lstmgraph.tuning.search.tables import write_tables
+from lstmgraph.tuning.search.trial import TrialSpec, earlier_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

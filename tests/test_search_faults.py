@@ -22,13 +22,13 @@ from search_edits import InProcess, go_on
 from search_trials import SPACE
 from searching import ORACLES, PATIENCE, Searcher, findings, weights
 
-from lstmgraph.search.endings import ended_event
-from lstmgraph.search.engine import run_search
-from lstmgraph.search.errors import MACHINE_FAULTS, SearchError, fault_code, fault_of
-from lstmgraph.search.jobs import RunOptions, SearchJob
-from lstmgraph.search.results import COMPLETED, RUNNING
-from lstmgraph.search.trial_server import RAISED
-from lstmgraph.search.workers import Ending
+from lstmgraph.tuning.search.endings import ended_event
+from lstmgraph.tuning.search.engine import run_search
+from lstmgraph.tuning.search.errors import MACHINE_FAULTS, SearchError, fault_code, fault_of
+from lstmgraph.tuning.search.jobs import RunOptions, SearchJob
+from lstmgraph.tuning.search.results import COMPLETED, RUNNING
+from lstmgraph.tuning.search.trial_server import RAISED
+from lstmgraph.tuning.search.workers import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

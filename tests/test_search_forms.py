@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from building import load, with_header
@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from searched import DATA
 
 import lstmgraph
-from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.document import Document, parse_document
-from lstmgraph.space import Condition, Range, SpaceError
-from lstmgraph.space import variants as checks
-from lstmgraph.space.collect import collect
-from lstmgraph.space.fill import fill
+from lstmgraph.language.space import Condition, Range, SpaceError
+from lstmgraph.language.space import variants as checks
+from lstmgraph.language.space.collect import collect
+from lstmgraph.language.space.fill import fill
+from lstmgraph.language.text.document import Document, parse_document
+from lstmgraph.messages.errors import RecipeError
+
+if TYPE_CHECKING:
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 SPEAKER = """
 inputs: {frames: {shape: [time, 12]}}

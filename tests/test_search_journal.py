@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmgraph.search.errors import SearchError
-from lstmgraph.search.journal import Journal, read_journal
+from lstmgraph.tuning.search.errors import SearchError
+from lstmgraph.tuning.search.journal import Journal, read_journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from searching import ORACLES, PATIENCE, TRIALS, Searcher, findings, run_with_kills, weights
 
-from lstmgraph.search.lock import is_locked
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.trial_server import RAISED
+from lstmgraph.tuning.search.lock import is_locked
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.trial_server import RAISED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

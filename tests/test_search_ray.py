@@ -24,16 +24,16 @@ from tuning_cases import write_files
 from typer.testing import CliRunner
 
 from lstmgraph.cli import app
-from lstmgraph.search.engine import run_search
-from lstmgraph.search.errors import SearchError
-from lstmgraph.search.jobs import Limits, RunOptions, SearchJob
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.trial_server import RAISED
+from lstmgraph.tuning.search.engine import run_search
+from lstmgraph.tuning.search.errors import SearchError
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.trial_server import RAISED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lstmgraph.search.results import TrialRow
+    from lstmgraph.tuning.search.results import TrialRow
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'lstmgraph[ray]'")
 CLUSTER = Path(__file__).with_name("ray_cluster.py")

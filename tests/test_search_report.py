@@ -22,7 +22,7 @@ from report_pages import (
 )
 from searches import CELL, DROPOUT, RATE, UNITS, both_objectives, running, search
 
-from lstmgraph.search.results import COMPLETED, PRUNED, SearchResults, TrialRow
+from lstmgraph.tuning.search.results import COMPLETED, PRUNED, SearchResults, TrialRow
 
 if TYPE_CHECKING:
     from report_pages import Element

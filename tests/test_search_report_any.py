@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from report_pages import cells, marks, pictures, read, words
 from searches import UNITS, search
 
-from lstmgraph.search.report import report_html, write_report
-from lstmgraph.search.results import (
+from lstmgraph.tuning.report import report_html, write_report
+from lstmgraph.tuning.search.results import (
     COMPLETED,
     FAILED,
     PRUNED,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from searches import both_objectives
 
-from lstmgraph.search.report import report_html
+from lstmgraph.tuning.report import report_html
 
 if TYPE_CHECKING:
     from pathlib import Path

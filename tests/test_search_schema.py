@@ -15,11 +15,11 @@ from jsonschema import Draft202012Validator
 from searched import SEARCHES
 
 import lstmgraph
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import parse_document
+from lstmgraph.language.schema.structure import bundled_schema
+from lstmgraph.language.space.leaves import EXAMPLES, FormError, read_leaf
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
-from lstmgraph.schema import bundled_schema
-from lstmgraph.space.leaves import EXAMPLES, FormError, read_leaf
 
 BUNDLED = bundled_schema()
 PUBLISHED = Draft202012Validator(BUNDLED)

@@ -11,11 +11,11 @@ from test_warnings import EXAMPLES, codes, expectations
 from typer.testing import CliRunner
 
 import lstmgraph
+from lstmgraph.authoring.editing.formatting import format_text
 from lstmgraph.cli import app
-from lstmgraph.compiler import compile_document
-from lstmgraph.document import parse_document
-from lstmgraph.editing.formatting import format_text
-from lstmgraph.yaml_comments import comments
+from lstmgraph.compiler.compile import compile_document
+from lstmgraph.language.text.comments import comments
+from lstmgraph.language.text.document import parse_document
 
 DROPPED = """
 inputs: {frames: {shape: [time, 12]}}

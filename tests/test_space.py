@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from keras_tuner.engine import hyperparameters
 from searched import DATA, concretes
 
-from lstmgraph.document import Document
-from lstmgraph.space import Condition, Dimension, Range, Space, SpaceError
-from lstmgraph.space.collect import Collected, collect
-from lstmgraph.space.fill import assign
+from lstmgraph.language.space import Condition, Dimension, Range, Space, SpaceError
+from lstmgraph.language.space.collect import Collected, collect
+from lstmgraph.language.space.fill import assign
+from lstmgraph.language.text.document import Document
 
 # --- ranges ---
 

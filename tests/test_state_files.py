@@ -17,7 +17,7 @@ import pytest
 from building import RECIPES, load
 
 import lstmgraph
-from lstmgraph.stepping.stepper import Stepper
+from lstmgraph.models.stepping.stepper import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,10 +15,10 @@ from stepping import random_sizes, run_in_chunks, started, steps_of
 from test_random_outputs import batch, in_one_precision, largest_error
 
 import lstmgraph
-from lstmgraph.diagnostics import RecipeError
 from lstmgraph.export import ExportOptions
 from lstmgraph.export.files import export_files
-from lstmgraph.lowering import build_models
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.building import build_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from building import Arrays
     from generated_base import Generated
 
-    from lstmgraph.derive import StepPlan
+    from lstmgraph.compiler.derive import StepPlan
 
 NOT_STEPPABLE = {
     "conv-lstm": "ConvLSTM2D convolves several steps",

@@ -19,7 +19,7 @@ import lstmgraph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmgraph.derived_models import Derived
+    from lstmgraph.models.derived import Derived
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

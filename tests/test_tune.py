@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.trial import TrialSpec
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.trial import TrialSpec
 
 if TYPE_CHECKING:
     from typer.testing import Result

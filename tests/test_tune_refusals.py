@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.document import read_document
-from lstmgraph.overrides import apply_overrides
-from lstmgraph.schema import bundled_schema
-from lstmgraph.search import engine
-from lstmgraph.search.errors import SearchError
-from lstmgraph.search.spaces import hyperparameters, plain_values
+from lstmgraph.language.schema.structure import bundled_schema
+from lstmgraph.language.text.document import read_document
+from lstmgraph.language.text.overrides import apply_overrides
 from lstmgraph.tuning import data as tuning_data
 from lstmgraph.tuning import recipes
+from lstmgraph.tuning.search import engine
+from lstmgraph.tuning.search.errors import SearchError
+from lstmgraph.tuning.search.spaces import hyperparameters, plain_values
 
 if TYPE_CHECKING:
     from typer.testing import Result

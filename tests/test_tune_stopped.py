@@ -13,16 +13,16 @@ import pytest
 from searching import PATIENCE
 from tuning_cases import QUICK, write_files
 
-from lstmgraph.search.jobs import RunOptions
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.trial import TrialSpec
-from lstmgraph.search.workers import Workers
+from lstmgraph.tuning.search.jobs import RunOptions
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.trial import TrialSpec
+from lstmgraph.tuning.search.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PRELOAD = ("keras", "keras_tuner", "lstmgraph.search.oracles", "lstmgraph.tuning.run")
+PRELOAD = ("keras", "keras_tuner", "lstmgraph.tuning.search.oracles", "lstmgraph.tuning.run")
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from tuning_cases import QUICK, write_files
 
 import lstmgraph
-from lstmgraph.search.results import COMPLETED, PRUNED, Objective
-from lstmgraph.search.trial import OUTCOME, Trial, TrialSpec, write_json
 from lstmgraph.tuning.payload import trial_payload
+from lstmgraph.tuning.search.results import COMPLETED, PRUNED, Objective
+from lstmgraph.tuning.search.trial import OUTCOME, Trial, TrialSpec, write_json
 from lstmgraph.tuning.trial import run_trial
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
-from lstmgraph.compose import composed
-from lstmgraph.compose.variables import MAX_CHAIN
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.document import MAX_NODES, parse_document
-from lstmgraph.resolved import recipe_yaml
+from lstmgraph.compiler.resolved import recipe_yaml
+from lstmgraph.language.compose import composed
+from lstmgraph.language.compose.variables import MAX_CHAIN
+from lstmgraph.language.text.document import MAX_NODES, parse_document
+from lstmgraph.messages.errors import RecipeError
 
 RECIPE = """\
 recipe: 1

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.diagnostics import Diagnostic
-from lstmgraph.lint import CODES, RULES
+from lstmgraph.compiler.lint import CODES, RULES
+from lstmgraph.messages.diagnostics import Diagnostic
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "lstmgraph"

@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.weights_file import WeightsFileError, opened_weights
+from lstmgraph.models.weights_file import WeightsFileError, opened_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

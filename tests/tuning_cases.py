@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmgraph.search.trial import Trial
+    from lstmgraph.tuning.search.trial import Trial
 
 TEXT = """\
 recipe: 1

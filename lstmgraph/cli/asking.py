@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lstmgraph.cli.printing import say
-from lstmgraph.starting.first_recipe import first_recipe
-from lstmgraph.starting.questions import (
+from lstmgraph.authoring.starting.first_recipe import first_recipe
+from lstmgraph.authoring.starting.questions import (
     LARGEST,
     TASKS,
     AnswersError,
     check_answers,
     missing_answers,
 )
+from lstmgraph.cli.printing import say
 
 if TYPE_CHECKING:
-    from lstmgraph.starting.questions import Answer, Question
+    from lstmgraph.authoring.starting.questions import Answer, Question
 
 
 def answered(task: str | None, given: dict[str, Answer], name: str, *, yes: bool) -> str:

@@ -32,8 +32,8 @@ from lstmgraph.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from lstmgraph.compose.blame import Blame
-    from lstmgraph.report import Explanation
+    from lstmgraph.explain.blame import Blame
+    from lstmgraph.explain.explanation import Explanation
 
 
 def validate(
@@ -107,6 +107,6 @@ def schema() -> None:
 
     Example: lstmgraph schema > recipe.schema.json
     """
-    from lstmgraph.schema import bundled_schema  # noqa: PLC0415 - what one command needs
+    from lstmgraph.language.schema.structure import bundled_schema  # noqa: PLC0415 - what one command needs
 
     print_json(bundled_schema())

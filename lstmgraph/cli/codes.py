@@ -9,12 +9,12 @@ import typer
 
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import Format, OutputFormat
-from lstmgraph.error_page import error_sections
-from lstmgraph.rendering.printable import printable
-from lstmgraph.wording import did_you_mean
+from lstmgraph.messages.error_page import error_sections
+from lstmgraph.messages.rendering.printable import printable
+from lstmgraph.messages.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from lstmgraph.error_page import Section
+    from lstmgraph.messages.error_page import Section
 
 
 def explain_code(

@@ -9,7 +9,7 @@ import typer
 
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import ReportFormat, TableFormat, fail
-from lstmgraph.diagnostics import RecipeError
+from lstmgraph.messages.errors import RecipeError
 
 DIFFERENT = 1
 """What `diff` gives where files differ."""
@@ -28,7 +28,7 @@ def diff(
 
     Example: lstmgraph diff recipes/store-forecaster.yaml mine.yaml
     """
-    from lstmgraph.model_diff import diff as diff_models  # noqa: PLC0415 - what one command needs
+    from lstmgraph.explain.diff.diff import diff as diff_models  # noqa: PLC0415 - what one command needs
 
     try:
         found = diff_models(first, second)

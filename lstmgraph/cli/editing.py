@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.schema import SUPPORTED_VERSION
+from lstmgraph.language.schema.structure import SUPPORTED_VERSION
 
 EditedPaths = Annotated[
     list[str],
@@ -23,8 +23,8 @@ def fmt(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> None:
 
     Example: lstmgraph fmt --check recipes/*.yaml
     """
+    from lstmgraph.authoring.editing.formatting import format_text  # noqa: PLC0415 - as above
     from lstmgraph.cli.rewriting import Rewriting, rewrite  # noqa: PLC0415 - what it needs alone
-    from lstmgraph.editing.formatting import format_text  # noqa: PLC0415 - as above
 
     rewrite(recipes, Rewriting(format_text, "unchanged", check=check, diff=diff))
 
@@ -36,8 +36,8 @@ def migrate(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> N
 
     Example: lstmgraph migrate --diff recipes/*.yaml
     """
+    from lstmgraph.authoring.editing.migration import migrate_text  # noqa: PLC0415 - as above
     from lstmgraph.cli.rewriting import Rewriting, rewrite  # noqa: PLC0415 - what it needs alone
-    from lstmgraph.editing.migration import migrate_text  # noqa: PLC0415 - as above
 
     current = f"is of version {SUPPORTED_VERSION} already"
     rewrite(recipes, Rewriting(migrate_text, current, check=check, diff=diff, validates=True))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgraph.wording import listed
+from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe
-    from lstmgraph.memory import BatchSize
-    from lstmgraph.report import Explanation
+    from lstmgraph.explain.explanation import Explanation
+    from lstmgraph.explain.memory import BatchSize
 
 BatchRows = Annotated[
     int | None,
@@ -52,7 +52,7 @@ def explained(
         size["time"] = time
     if sizes:
         size["sizes"] = dict(map(_named, sizes))
-    from lstmgraph.memory import SizeError  # noqa: PLC0415 - what one command needs
+    from lstmgraph.explain.memory import SizeError  # noqa: PLC0415 - what one command needs
 
     try:
         return recipe.explain(**size)

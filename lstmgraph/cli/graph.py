@@ -71,7 +71,7 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
     if output is None:
         hand_over(picture)
         return
-    from lstmgraph.drawing import in_file  # noqa: PLC0415 - what one command needs
+    from lstmgraph.explain.drawing import in_file  # noqa: PLC0415 - what one command needs
 
     with made_folder(output.parent), atomic_path(output) as path:
         path.write_text(in_file(output, picture), "utf-8", newline="\n")
@@ -80,7 +80,7 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
 
 def _format(output: Path | None, drawing: Drawing | None) -> str:
     """The format that is asked for, or that the file's name says."""
-    from lstmgraph.drawing import ENDINGS  # noqa: PLC0415 - what one command needs
+    from lstmgraph.explain.drawing import ENDINGS  # noqa: PLC0415 - what one command needs
 
     known = ENDINGS.get(output.suffix) if output else Drawing.mermaid
     if drawing is not None and (output is None or known in {None, drawing}):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -23,8 +24,7 @@ from lstmgraph.cli.shared import (
     reason,
 )
 from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.quiet import held_back
+from lstmgraph.messages.errors import RecipeError
 
 
 def train(  # noqa: PLR0913, PLR0917 - each option is one

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.build_files import BuildFiles, build_files, write_build
+from lstmgraph.cli.build_files import BuildFiles, build_files, write_build
+from lstmgraph.cli.export_files import ExportRequest, ExportRequestError
 from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
     Format,
@@ -24,9 +26,7 @@ from lstmgraph.cli.shared import (
     reason,
     refuse,
 )
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.export_files import ExportRequest, ExportRequestError
-from lstmgraph.quiet import held_back
+from lstmgraph.messages.errors import RecipeError
 
 
 class ExportTo(StrEnum):

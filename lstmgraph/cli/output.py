@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import listed
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
-from lstmgraph.rendering.checked import CheckedFile, summary
-from lstmgraph.rendering.printable import printable
-from lstmgraph.wording import counted
+from lstmgraph.messages.rendering.checked import CheckedFile, summary
+from lstmgraph.messages.rendering.printable import printable
+from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +30,14 @@ def print_report(files: Sequence[CheckedFile], report_format: CheckFormat) -> No
     if report_format is CheckFormat.json:
         print_json({"ok": all(each.ok for each in files), "files": [_as_dict(f) for f in files]})
     elif report_format is CheckFormat.github:
-        from lstmgraph.rendering.github import render_github  # noqa: PLC0415 - one format's
+        from lstmgraph.messages.rendering.github import render_github  # noqa: PLC0415 - one format's
 
         annotations = render_github(files)
         if annotations:
             say(annotations)
     elif report_format is CheckFormat.sarif:
         from lstmgraph import __version__  # noqa: PLC0415 - as above
-        from lstmgraph.rendering.sarif import sarif_log  # noqa: PLC0415
+        from lstmgraph.messages.rendering.sarif import sarif_log  # noqa: PLC0415
 
         print_json(sarif_log(files, __version__))
     else:

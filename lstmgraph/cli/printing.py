@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from lstmgraph.rendering.printable import printable, printable_lines
+from lstmgraph.messages.rendering.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -23,9 +24,8 @@ from lstmgraph.cli.shared import (
 )
 from lstmgraph.cli.sources import DataPath, PartPath, fail_data
 from lstmgraph.data.problems import DataError
-from lstmgraph.diagnostics import RecipeError
-from lstmgraph.quiet import held_back
-from lstmgraph.search.errors import SearchError
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.tuning.search.errors import SearchError
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe
@@ -175,7 +175,7 @@ def report(
 
 
 def _seconds(text: str | None, option: str) -> float | None:
-    from lstmgraph.search.job import duration  # noqa: PLC0415 - what one command needs
+    from lstmgraph.tuning.search.job import duration  # noqa: PLC0415 - what one command needs
 
     try:
         return None if text is None else duration(text)

@@ -13,18 +13,18 @@ import typer
 
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
-from lstmgraph.diagnostics import RecipeError
 from lstmgraph.functions import load
-from lstmgraph.overrides import OverrideFormatError
-from lstmgraph.rendering.checked import CheckedFile
-from lstmgraph.rendering.places import MOST_SHOWN
+from lstmgraph.language.text.overrides import OverrideFormatError
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.rendering.checked import CheckedFile
+from lstmgraph.messages.rendering.places import MOST_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lstmgraph.api import Recipe
     from lstmgraph.data.problems import DataProblem
-    from lstmgraph.diagnostics import Diagnostic
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 RECIPE_IS_WRONG = 1
 COMMAND_LINE_IS_WRONG = 2

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, listed
 from lstmgraph.data.problems import DataError, as_lines
-from lstmgraph.quiet import held_back
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmgraph.authoring.starting.questions import TASKS
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import Format, OutputFormat, refuse
 from lstmgraph.functions import load
-from lstmgraph.starting.questions import TASKS
 
 Task = StrEnum("Task", {name.replace("-", "_"): name for name in TASKS})  # type: ignore[misc]
 
@@ -68,9 +68,9 @@ def init(  # noqa: PLR0913, PLR0917 - each option is one
     given = {name: answer for name, answer in answers.items() if answer is not None}
     if source is not None and (task or given):
         refuse("--from takes a recipe as it is: leave out the answers, or --from")
+    from lstmgraph.authoring.starting.files import StartFiles, recipe_name  # noqa: PLC0415 - as above
+    from lstmgraph.authoring.starting.packaged import packaged_text  # noqa: PLC0415 - as above
     from lstmgraph.cli.asking import answered  # noqa: PLC0415 - what it needs alone
-    from lstmgraph.starting.files import StartFiles, recipe_name  # noqa: PLC0415 - as above
-    from lstmgraph.starting.packaged import packaged_text  # noqa: PLC0415 - as above
 
     files = StartFiles(output, schema)
     if problem := files.obstacle(overwrite=force):
@@ -86,7 +86,7 @@ def init(  # noqa: PLR0913, PLR0917 - each option is one
 
 
 def _list(output_format: Format) -> None:
-    from lstmgraph.starting.packaged import descriptions  # noqa: PLC0415 - what it needs alone
+    from lstmgraph.authoring.starting.packaged import descriptions  # noqa: PLC0415 - what it needs alone
 
     found = descriptions()
     if output_format is Format.json:

@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from lstmgraph.cli.printing import say, say_rendered
-from lstmgraph.rendering.text import render_text
+from lstmgraph.messages.rendering.text import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmgraph.rendering.checked import CheckedFile
+    from lstmgraph.messages.rendering.checked import CheckedFile
 
 
 def print_diagnostics(found: CheckedFile) -> None:

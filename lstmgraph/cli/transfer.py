@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
     Format,
@@ -20,11 +21,10 @@ from lstmgraph.cli.shared import (
     reason,
     refuse,
 )
-from lstmgraph.diagnostics import RecipeError
+from lstmgraph.export.transfer import Transferred
+from lstmgraph.export.transfer import transfer as transfer_weights
 from lstmgraph.files import obstacle
-from lstmgraph.quiet import held_back
-from lstmgraph.weight_transfer import Transferred
-from lstmgraph.weight_transfer import transfer as transfer_weights
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe

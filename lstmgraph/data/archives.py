@@ -12,8 +12,8 @@ import psutil
 
 from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 from lstmgraph.data.store import mapped
+from lstmgraph.messages.wording import few
 from lstmgraph.npz import SUFFIX, array_names, read_array
-from lstmgraph.wording import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.archives import Archive
+    from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
-    from lstmgraph.data_needs import Needs
 
 SAMPLE_WEIGHT = "sample_weight"
 PARTS: Mapping[str, tuple[str, ...]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
 from lstmgraph.data.archives import SAMPLE_WEIGHT, NamedArrays
 from lstmgraph.data.examples import ExampleSource, example_source
 from lstmgraph.data.fields import Field, Rows
 from lstmgraph.data.values import Scan, scanned, storage_dtype
-from lstmgraph.data_needs import Limit, Need, Needs, fitted
 
 if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems

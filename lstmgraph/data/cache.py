@@ -25,10 +25,10 @@ from lstmgraph.files import read_regular_file, refuse_link
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.table_files import TableFile
     from lstmgraph.data.values import Array
-    from lstmgraph.data_needs import Needs
-    from lstmgraph.data_recipe import DataDeclaration
+    from lstmgraph.language.declaration.data import DataDeclaration
 
 LAYOUT = 1
 """Raised whenever kept tables of before cannot be read any more."""

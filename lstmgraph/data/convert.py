@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
 from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, numbers
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.table_checks import check_static, check_times
 from lstmgraph.data.table_files import UNREADABLE, report_unreadable
 from lstmgraph.data.values import Scan, as_dtype, storage_dtype
-from lstmgraph.data_needs import Limit, Need, Needs, fitted
-from lstmgraph.data_recipe import STATIC
-from lstmgraph.wording import few
+from lstmgraph.language.declaration.data import STATIC
+from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.table_files import TableFile
     from lstmgraph.data.values import Array
-    from lstmgraph.data_recipe import Columns, DataDeclaration
+    from lstmgraph.language.declaration.data import Columns, DataDeclaration
 
 WEIGHT = Need("sample_weight", None, "float32", (Limit(0, None, "a weight is not negative"),))
 TIMES = "times"

@@ -10,11 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.compiler.checks.data_needs import Needs
+    from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
-    from lstmgraph.data_needs import Needs
-    from lstmgraph.lowering.feeding import Feed
 
 Batch = tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]
 """Inputs, targets and sample weights by name, as ``fit`` takes them; None without weights."""
@@ -167,7 +167,7 @@ class Examples:
             in_memory: bytes up to which all examples are gathered once and kept in memory; with
                 more, each batch is read when it is needed.
         """
-        from lstmgraph.lowering.feeding import Feed  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.data.feeding import Feed  # noqa: PLC0415 - imports TensorFlow
 
         return Feed(
             self,

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.examples import Examples
 from lstmgraph.data.problems import DataError, DataProblem, Problems
 from lstmgraph.data.sources import Given, Loaded, Reader
 from lstmgraph.data.splits import Parts, split_examples
-from lstmgraph.data_needs import data_needs
-from lstmgraph.defaults import complete_data
-from lstmgraph.read_data import read_data
+from lstmgraph.language.declaration.defaults import complete_data
+from lstmgraph.language.declaration.read_data import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
-    from lstmgraph.data_recipe import DataDeclaration, DataSplit
+    from lstmgraph.language.declaration.data import DataDeclaration, DataSplit
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ALL = "all"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.rendering.printable import printable
-from lstmgraph.wording import Guesses, counted
+from lstmgraph.messages.rendering.printable import printable
+from lstmgraph.messages.wording import Guesses, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

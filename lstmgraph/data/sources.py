@@ -29,11 +29,11 @@ from lstmgraph.data.windows import windowed
 from lstmgraph.files import require_regular_file
 
 if TYPE_CHECKING:
+    from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.examples import ExampleSource
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.timeline import Timeline
-    from lstmgraph.data_needs import Needs
-    from lstmgraph.data_recipe import DataDeclaration
+    from lstmgraph.language.declaration.data import DataDeclaration
 
 KINDS = "a .npz file, a folder of .npy files, .csv, .parquet, or a saved tf.data.Dataset"
 

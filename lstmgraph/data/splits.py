@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.data_recipe import CHRONOLOGICAL, DataSplit
+from lstmgraph.language.declaration.data import CHRONOLOGICAL, DataSplit
 
 if TYPE_CHECKING:
     from lstmgraph.data.timeline import Timeline

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from lstmgraph.pages import cell
+from lstmgraph.messages.tables import cell
 
 if TYPE_CHECKING:
     from lstmgraph.data.fields import Field

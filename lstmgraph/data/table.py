@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.data.values import Array
-    from lstmgraph.data_recipe import Columns
+    from lstmgraph.language.declaration.data import Columns
 
 
 @dataclass(frozen=True)

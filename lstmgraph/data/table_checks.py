@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
-    from lstmgraph.data_recipe import Columns, DataDeclaration
+    from lstmgraph.language.declaration.data import Columns, DataDeclaration
 
 ROWS_AT_ONCE = 1 << 18
 LONG_STEP = 1.5

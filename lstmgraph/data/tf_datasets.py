@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
-    from lstmgraph.data_needs import Needs
 
 WEIGHT = ("weight", "sample_weight")
 

@@ -12,8 +12,8 @@ from lstmgraph.lengths import fits_dtype, outside
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lstmgraph.compiler.checks.data_needs import Limit
     from lstmgraph.data.problems import Problems
-    from lstmgraph.data_needs import Limit
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
 from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
-from lstmgraph.data_needs import Need, Needs, fitted
-from lstmgraph.data_recipe import (
+from lstmgraph.language.declaration.data import (
     HISTORY,
     HORIZON,
     STATIC,
@@ -27,7 +27,7 @@ from lstmgraph.data_recipe import (
 if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
-    from lstmgraph.tensors import Dim
+    from lstmgraph.keras_facts.tensors import Dim
 
 ROWS = Window(history=1, horizon=0, stride=1, min_history=1)
 """Without windows: each row is an example."""

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from lstmgraph.carried import read_states, reset_states, write_states
-from lstmgraph.dtypes import is_float
 from lstmgraph.export.mistakes import ExportMistake
 from lstmgraph.export.report import OutputCheck
+from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.models.carried import read_states, reset_states, write_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lstmgraph.compiler.graph import Graph
     from lstmgraph.export.samples import Arrays
-    from lstmgraph.graph import Graph
 
 TOLERANCES: Mapping[str, float] = {
     "float64": 1e-9,

@@ -7,7 +7,6 @@ import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.diagnostics import RecipeError
 from lstmgraph.export import keras_file, litert, onnx_file, saved_model
 from lstmgraph.export.check import compare, model_outputs, tolerance_for
 from lstmgraph.export.formats import FORMATS, KERAS, LITERT, ONNX, SAVED_MODEL
@@ -19,7 +18,8 @@ from lstmgraph.export.refusals import as_refusal
 from lstmgraph.export.report import ExportReport, TensorSignature
 from lstmgraph.export.samples import sample_batches
 from lstmgraph.files import atomic_folder, atomic_path, made_folder
-from lstmgraph.tensors import BATCH
+from lstmgraph.keras_facts.tensors import BATCH
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.export.check import LoadedFile
     from lstmgraph.export.formats import ExportOptions
     from lstmgraph.export.samples import Arrays

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.graph import Kernel
 from lstmgraph.export.mistakes import ExportMistake, export_error
-from lstmgraph.graph import Kernel
-from lstmgraph.lowering import build_model
-from lstmgraph.recipe import Runtime
+from lstmgraph.language.declaration.recipe import Runtime
+from lstmgraph.models.building import build_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import keras
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.graph import Node
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Node
 
 DROPOUTS = ("dropout", "recurrent_dropout")
 

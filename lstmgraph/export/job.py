@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, GraphInput
     from lstmgraph.export.formats import ExportOptions
-    from lstmgraph.graph import Graph, GraphInput
 
 
 @dataclass(frozen=True)

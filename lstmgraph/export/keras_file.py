@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.check import LoadedFile
-from lstmgraph.model_files import save_model
-from lstmgraph.resolved import resolved_recipe
+from lstmgraph.models.files import save_model
 
 if TYPE_CHECKING:
     from pathlib import Path

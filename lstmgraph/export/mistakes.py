@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.diagnostics import Diagnostics, RecipeError
+from lstmgraph.messages.diagnostics import Diagnostics
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.diagnostics import Path
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.messages.diagnostics import Path
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.machine.machine import keras_backend
 from lstmgraph.export.formats import FORMATS, LITERT, ONNX, SAVED_MODEL
 from lstmgraph.export.mistakes import ExportMistake, export_error
-from lstmgraph.machine import keras_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.graph import Graph, Node
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, Node
 
 FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
 """Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others are not there in these."""

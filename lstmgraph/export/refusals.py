@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.export.mistakes import ExportMistake
 
 if TYPE_CHECKING:
-    from lstmgraph.graph import Graph, Node
+    from lstmgraph.compiler.graph import Graph, Node
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.dtypes import is_float
+from lstmgraph.compiler.graph import Port
 from lstmgraph.export.sizes import SMALLEST, choose_sizes, dim_size
-from lstmgraph.graph import Port
+from lstmgraph.keras_facts.dtypes import is_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from lstmgraph.graph import Graph, GraphInput, MaskSpec
+    from lstmgraph.compiler.graph import Graph, GraphInput, MaskSpec
 
 Arrays = dict[str, np.ndarray]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from lstmgraph.carried import state_variables
 from lstmgraph.export.check import LoadedFile
 from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.models.carried import state_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,13 +9,13 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from lstmgraph.tensors import BATCH
+from lstmgraph.keras_facts.tensors import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lstmgraph.graph import Graph
-    from lstmgraph.tensors import Dim
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.keras_facts.tensors import Dim
 
 _NAME = re.compile(r"[A-Za-z]\w*")
 _OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.export.inference import weight_mistakes
 from lstmgraph.export.mistakes import export_error
-from lstmgraph.weights_file import opened_weights, own_weights, require_layers
+from lstmgraph.models.weights_file import opened_weights, own_weights, require_layers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
 
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
 
 
 def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> None:

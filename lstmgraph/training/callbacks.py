@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.carried import read_states, reset_states
-from lstmgraph.metric_names import VALIDATION, logged_names
-from lstmgraph.model_files import save_model
+from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.models.carried import read_states, reset_states
+from lstmgraph.models.files import save_model
 from lstmgraph.training.results import DivergedError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from lstmgraph.recipe import Training
+    from lstmgraph.language.declaration.recipe import Training
     from lstmgraph.training.files import TrainingFiles
 
 STATES = {

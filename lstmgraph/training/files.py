@@ -21,7 +21,7 @@ from lstmgraph.files import (
     refuse_link,
     require_regular_file,
 )
-from lstmgraph.runtime import visible_gpus
+from lstmgraph.models.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
 from lstmgraph.training.results import plain_metrics
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.resolved import resolved_yaml
+from lstmgraph.compiler.resolved import resolved_yaml
 from lstmgraph.training.files import FolderError, TrainingFiles
 from lstmgraph.training.state import Identity, TrainingState, read_checkpoint
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.loading import Data
 
 LINES_OF_DIFFERENCE = 20

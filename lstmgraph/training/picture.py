@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from lstmgraph.metric_names import VALIDATION
+from lstmgraph.compiler.checks.metric_names import VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

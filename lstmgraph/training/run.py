@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.callback_checks import watching
-from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.lowering import build_model
-from lstmgraph.metric_names import VALIDATION, logged_names
-from lstmgraph.model_files import save_model
-from lstmgraph.resolved import resolved_recipe
+from lstmgraph.compiler.checks.callbacks import watching
+from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.resolved import resolved_recipe
+from lstmgraph.messages.diagnostics import Diagnostic
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.building import build_model
+from lstmgraph.models.files import save_model
 from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 
     import keras
 
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.examples import Examples
+    from lstmgraph.data.feeding import Feed
     from lstmgraph.data.loading import Data
-    from lstmgraph.lowering.feeding import Feed
-    from lstmgraph.recipe import Training
+    from lstmgraph.language.declaration.recipe import Training
     from lstmgraph.training.state import TrainingState
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]

@@ -14,12 +14,12 @@ import keras
 import numpy as np
 
 from lstmgraph.archives import archive_in, opened_archive
-from lstmgraph.diagnostics import RecipeError
 from lstmgraph.files import LinkError, NotAFileError, atomic_path
-from lstmgraph.lowering import build_model
-from lstmgraph.model_files import save_model
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.building import build_model
+from lstmgraph.models.files import save_model
+from lstmgraph.models.runtime import scope_of
 from lstmgraph.npz import array_names, read_arrays
-from lstmgraph.runtime import scope_of
 from lstmgraph.training.callbacks import STATES, WEIGHT
 from lstmgraph.training.files import CHECKPOINT, FolderError
 from lstmgraph.training.state_checks import OtherVersionError, checked_values, refuse_other_arrays
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.archives import Archive
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
 
 VALUES = "lstmgraph.training.json"
 ARRAYS = "lstmgraph.training.npz"

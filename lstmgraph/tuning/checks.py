@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.callback_checks import watching
-from lstmgraph.diagnostics import Diagnostic, RecipeError
-from lstmgraph.metric_names import VALIDATION
+from lstmgraph.compiler.checks.callbacks import watching
+from lstmgraph.compiler.checks.metric_names import VALIDATION
+from lstmgraph.messages.diagnostics import Diagnostic
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.diagnostics import Path
-    from lstmgraph.search.results import Objective
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.messages.diagnostics import Path
+    from lstmgraph.tuning.search.results import Objective
 
 MEND = "give validation data: --validation FILE, or `data: {split: {validation: 0.2}}`"
 

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.archives import SAMPLE_WEIGHT, from_pair
 from lstmgraph.data.loading import data_of_arrays, load_data
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
-from lstmgraph.data_needs import data_needs
 from lstmgraph.files import open_file
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.archives import NamedArrays
     from lstmgraph.data.loading import Data
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.lowering import build_model
-from lstmgraph.search.ranking import missing_objective, score
+from lstmgraph.models.building import build_model
 from lstmgraph.training.callbacks import (
     EpochStart,
     callback_states,
@@ -25,6 +24,7 @@ from lstmgraph.training.state import (
     resumed_model,
     write_checkpoint,
 )
+from lstmgraph.tuning.search.ranking import missing_objective, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.examples import Examples
-    from lstmgraph.search.results import Objective
+    from lstmgraph.tuning.search.results import Objective
 
     OnEpoch = Callable[[int, dict[str, float]], bool]
 

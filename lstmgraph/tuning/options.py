@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from rich.console import Console
 
-from lstmgraph.search.jobs import Limits, RunOptions
 from lstmgraph.tuning.run import PRELOAD, TuneRequest
+from lstmgraph.tuning.search.jobs import Limits, RunOptions
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler import CompiledRecipe
+    from lstmgraph.compiler.compile import CompiledRecipe
 
 
 class TuneOptions(TypedDict, total=False):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lstmgraph.search.results import Objective
+    from lstmgraph.tuning.search.results import Objective
 
 FUNCTION = "lstmgraph.tuning.trial:run_trial"
 """The trial function, as a search names it."""

@@ -6,26 +6,26 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler import compile_point
-from lstmgraph.compose import composed
-from lstmgraph.diagnostics import OPTION
-from lstmgraph.document import parse_document
-from lstmgraph.lint import read_silences
-from lstmgraph.resolved import (
+from lstmgraph.compiler.compile import compile_point
+from lstmgraph.compiler.lint import read_silences
+from lstmgraph.compiler.resolved import (
     HEADER,
     plain_yaml,
     recipe_yaml,
     resolved_recipe,
     with_silences,
 )
+from lstmgraph.language.compose import composed
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.messages.diagnostics import OPTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.diagnostics import Path
-    from lstmgraph.document import Document
-    from lstmgraph.lint import Silence
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.lint import Silence
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
 
 NOT_TRAINED = ("search", "name", "description")
 """Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import atomic_path
-from lstmgraph.search.display import describe, shown
-from lstmgraph.search.errors import SearchError, cannot_use, faults_end_search
-from lstmgraph.search.own_files import open_of_trial, trial_folder
-from lstmgraph.search.reading import read_results
-from lstmgraph.search.report import write_report
-from lstmgraph.search.tables import write_tables
-from lstmgraph.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
+from lstmgraph.tuning.report import write_report
+from lstmgraph.tuning.search.display import describe, shown
+from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
+from lstmgraph.tuning.search.own_files import open_of_trial, trial_folder
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.tables import write_tables
+from lstmgraph.tuning.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from lstmgraph.search.results import SearchResults, TrialRow
+    from lstmgraph.tuning.search.results import SearchResults, TrialRow
 
 BEST_RECIPE = "best.recipe.yaml"
 BEST_MODEL = "best.keras"

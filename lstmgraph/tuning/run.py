@@ -9,29 +9,29 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.data.problems import as_lines
-from lstmgraph.defaults import complete_search
-from lstmgraph.search.engine import run_search
-from lstmgraph.search.errors import SearchError, cannot_use, faults_end_search
-from lstmgraph.search.job import job_settings, shown_search, versions
-from lstmgraph.search.job_file import move_aside
-from lstmgraph.search.jobs import SearchJob
-from lstmgraph.search.lock import folder_lock
-from lstmgraph.search.own_files import KEPT, check_folders
+from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.tuning.checks import check_searchable, check_watched
 from lstmgraph.tuning.data import fingerprint, read_parts, settled, with_folds
 from lstmgraph.tuning.payload import FUNCTION, trial_payload
 from lstmgraph.tuning.recipes import recipe_identity, recipe_payload
 from lstmgraph.tuning.result import TuneResult, write_results, written_results
+from lstmgraph.tuning.search.engine import run_search
+from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
+from lstmgraph.tuning.search.job import job_settings, shown_search, versions
+from lstmgraph.tuning.search.job_file import move_aside
+from lstmgraph.tuning.search.jobs import SearchJob
+from lstmgraph.tuning.search.lock import folder_lock
+from lstmgraph.tuning.search.own_files import KEPT, check_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.search.jobs import RunOptions
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.tuning.search.jobs import RunOptions
 
-PRELOAD = ("keras", "h5py", "lstmgraph.lowering.feeding", "lstmgraph.tuning.trial")
+PRELOAD = ("keras", "h5py", "lstmgraph.data.feeding", "lstmgraph.tuning.trial")
 TEST = "test"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.carried import read_states, reset_states
-from lstmgraph.compiler import compile_document
-from lstmgraph.compose import composed
-from lstmgraph.document import read_document
-from lstmgraph.model_files import load_as
+from lstmgraph.compiler.compile import compile_document
+from lstmgraph.language.compose import composed
+from lstmgraph.language.text.document import read_document
+from lstmgraph.models.carried import read_states, reset_states
+from lstmgraph.models.files import load_as
 from lstmgraph.tuning.data import read_parts
 
 if TYPE_CHECKING:

@@ -9,11 +9,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.search import OF_THE_MODEL
 from lstmgraph.files import atomic_path
-from lstmgraph.model_files import save_model
-from lstmgraph.search.own_files import KEPT, read_of_trial
-from lstmgraph.search.results import Objective
-from lstmgraph.search.trial import (
+from lstmgraph.models.files import save_model
+from lstmgraph.tuning.data import read_parts, with_folds
+from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
+from lstmgraph.tuning.recipes import concrete_recipe, concrete_text, read_payload, with_seed
+from lstmgraph.tuning.search.own_files import KEPT, read_of_trial
+from lstmgraph.tuning.search.results import Objective
+from lstmgraph.tuning.search.trial import (
     BEST_WEIGHTS,
     CONCRETE_RECIPE,
     LAST_WEIGHTS,
@@ -23,10 +27,6 @@ from lstmgraph.search.trial import (
     TrialSpec,
     earlier_specs,
 )
-from lstmgraph.search_checks import OF_THE_MODEL
-from lstmgraph.tuning.data import read_parts, with_folds
-from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
-from lstmgraph.tuning.recipes import concrete_recipe, concrete_text, read_payload, with_seed
 
 if TYPE_CHECKING:
     from lstmgraph.data.examples import Examples

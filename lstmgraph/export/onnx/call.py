@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.dtypes import is_float
+from lstmgraph.keras_facts.dtypes import is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.export.onnx.builder import Builder, Name
     from lstmgraph.export.onnx.values import Value
-    from lstmgraph.tensors import Dim, TensorSpec
+    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
 
 
 def working_dtype(dtype: str) -> str:

@@ -17,7 +17,7 @@ from lstmgraph.export.onnx.convolution import (
     padding,
 )
 from lstmgraph.export.onnx.values import Value
-from lstmgraph.tensors import BATCH, TensorSpec
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ValueInfoProto

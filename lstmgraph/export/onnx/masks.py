@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper, numpy_helper
 
-from lstmgraph.dtypes import is_float
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES
+from lstmgraph.keras_facts.dtypes import is_float
 
 if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import MaskSpec, Port
     from lstmgraph.export.onnx.builder import Name
     from lstmgraph.export.onnx.values import Values
-    from lstmgraph.graph import MaskSpec, Port
 
 
 class Masks:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from onnx import ModelProto, ValueInfoProto, helper
 
+from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -14,16 +15,15 @@ from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent import lower_recurrent
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value, Values
-from lstmgraph.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.graph import MaskSpec
-    from lstmgraph.tensors import Dim, TensorSpec
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import MaskSpec
+    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
 
 OPSET = 20
 """Version of the operators: onnxruntime 1.20 and later run it."""

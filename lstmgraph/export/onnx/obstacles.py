@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.catalogue import CELLS
+from lstmgraph.compiler.graph import MASK, Graph, Node, Port, Recurrence
 from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent_operator import ACTIVATIONS, cell_activations
-from lstmgraph.graph import MASK, Graph, Node, Port, Recurrence
+from lstmgraph.keras_facts.catalogue import CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.compiler import CompiledRecipe
-    from lstmgraph.diagnostics import Path
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.messages.diagnostics import Path
 
 Obstacle = tuple["Path", str]
 

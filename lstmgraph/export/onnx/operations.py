@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lstmgraph.compiler.graph import CONSTANT_STATE, JOIN, ROW_IDS
 from lstmgraph.export.onnx import (
     activations,
     attention,
@@ -18,7 +19,6 @@ from lstmgraph.export.onnx import (
 )
 from lstmgraph.export.onnx.builder import Name
 from lstmgraph.export.onnx.call import Call
-from lstmgraph.graph import CONSTANT_STATE, JOIN, ROW_IDS
 
 Lowering = Callable[[Call], Name]
 """Adds the nodes of a call, and gives the name of its output."""

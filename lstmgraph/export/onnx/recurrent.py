@@ -9,21 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.catalogue import CELLS
+from lstmgraph.compiler.graph import LAST, SEQUENCE, Node, Port, Recurrence
 from lstmgraph.export.onnx.recurrent_operator import Cell, run
 from lstmgraph.export.onnx.values import Value
-from lstmgraph.graph import LAST, SEQUENCE, Node, Port, Recurrence
+from lstmgraph.keras_facts.catalogue import CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
+    from lstmgraph.compiler.graph import MaskSpec
     from lstmgraph.export.onnx.builder import Builder, Name
     from lstmgraph.export.onnx.masks import Masks
     from lstmgraph.export.onnx.values import Values
-    from lstmgraph.graph import MaskSpec
-    from lstmgraph.tensors import TensorSpec
+    from lstmgraph.keras_facts.tensors import TensorSpec
 
 DTYPE = "float32"
 """What onnxruntime's CPU has recurrent kernels for."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmgraph.graph import Port
+from lstmgraph.compiler.graph import Port
 
 if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import Graph, MaskSpec
     from lstmgraph.export.onnx.builder import Builder, Name
-    from lstmgraph.graph import Graph, MaskSpec
-    from lstmgraph.tensors import TensorSpec
+    from lstmgraph.keras_facts.tensors import TensorSpec
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value
-from lstmgraph.layer_facts import layer_facts
-from lstmgraph.tensors import BATCH, TensorSpec
+from lstmgraph.keras_facts.layers import layer_facts
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
     from lstmgraph.export.onnx.builder import Name

@@ -1,0 +1,290 @@
+"""Text -> tree.
+
+`document.py` reads what a recipe says; this reads how it is written. Both stand on the events of
+PyYAML's parser, so that what is an entry here is one there. Text comes here only after
+`document.py` found nothing wrong with it: within its bounds, one document, no tags, keys that are
+scalars.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from typing import Any
+
+import yaml
+
+from lstmgraph.authoring.editing.tree import Alias, Collection, Comment, Entry, Node, Scalar, Tree
+from lstmgraph.language.text.events import yaml_events
+
+_ANCHOR = re.compile(r"&[-\w]+")
+_SPACE_AND_COMMENTS = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
+
+
+def read_tree(text: str) -> Tree:
+    """The tree of a text whose lines end with ``\\n``, and in which nothing is wrong."""
+    return _Reader(text).tree()
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.events: list[Any] = list(yaml_events(text))
+        self.position = 1  # past the start of the stream
+        self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.comments = self.find_comments()
+        self.next_comment = 0
+
+    def tree(self) -> Tree:
+        event: Any = self.events[self.position]
+        self.position += 1
+        prolog = self.prolog(event)
+        above = self.above(self.next_start())
+        root = self.node(parent_column=-1)
+        if isinstance(root, Collection) and not root.flow and root.entries:
+            above, own = _split(above, whole=True)
+            root.entries[0].above[:0] = own
+        footer = self.above(len(self.text))
+        comments = [comment.text for comment in self.comments]
+        return Tree(prolog, root, above, footer, comments)
+
+    def prolog(self, event: Any) -> list[str]:
+        if not event.explicit:
+            return []
+        end = event.end_mark.index
+        self.next_comment = bisect.bisect([c.index for c in self.comments], end)
+        return [line.strip(" \t") for line in self.text[:end].split("\n") if line.strip(" \t")]
+
+    # Places.
+
+    def line(self, index: int) -> int:
+        return bisect.bisect(self.line_starts, index) - 1
+
+    def column(self, index: int) -> int:
+        return index - self.line_starts[self.line(index)]
+
+    def is_blank(self, line: int) -> bool:
+        start, *end = self.line_starts[line : line + 2]
+        return not self.text[start : end[0] if end else None].strip(" \t\n")
+
+    def own_start(self, event: Any) -> int:
+        """Where a node itself begins, its anchor passed over."""
+        index: int = event.start_mark.index
+        if isinstance(event, yaml.AliasEvent):
+            return index
+        if anchor := event.anchor and _ANCHOR.match(self.text, index):
+            after = _SPACE_AND_COMMENTS.match(self.text, anchor.end())
+            index = min(after.end() if after else index, max(event.end_mark.index, anchor.end()))
+        return index
+
+    def next_start(self) -> int:
+        """Where the next node begins, its anchor included; at the end, the length of the text."""
+        position = self.position
+        while not isinstance(self.events[position], yaml.StreamEndEvent):
+            if isinstance(self.events[position], yaml.NodeEvent):
+                return self.start(position)
+            position += 1
+        return len(self.text)
+
+    def start(self, position: int) -> int:
+        return int(self.events[position].start_mark.index)
+
+    # Comments.
+
+    def find_comments(self) -> list[Comment]:
+        """All that stands behind a ``#`` outside of scalars."""
+        found, end = [], 0
+        leaves = (yaml.ScalarEvent, yaml.AliasEvent)
+        events: list[Any] = [event for event in self.events if isinstance(event, leaves)]
+        for event in events:
+            found += self.comments_between(end, self.own_start(event))
+            end = max(end, event.end_mark.index)
+        return [*found, *self.comments_between(end, len(self.text))]
+
+    def comments_between(self, start: int, end: int) -> list[Comment]:
+        found = []
+        for match in re.finditer(r"#[^\n]*", self.text[start:end]):
+            index = start + match.start()
+            line = self.line(index)
+            own = not self.text[self.line_starts[line] : index].strip(" \t")
+            text = match[0].rstrip(" \t")
+            found.append(Comment(text, index, line, index - self.line_starts[line], own))
+        return found
+
+    def take(self, before: int) -> list[Comment]:
+        """The comments up to an index that no entry has yet."""
+        first = self.next_comment
+        while (
+            self.next_comment < len(self.comments)
+            and self.comments[self.next_comment].index < before
+        ):
+            self.next_comment += 1
+        return self.comments[first : self.next_comment]
+
+    def above(self, start: int) -> list[str]:
+        """Comments and blank lines above what begins at `start`."""
+        lines = self.as_lines(self.take(start))
+        blank = start < len(self.text) and self.is_blank(max(self.line(start) - 1, 0))
+        return [*lines, ""] if blank and lines[-1:] != [""] else lines
+
+    def as_lines(self, comments: list[Comment]) -> list[str]:
+        lines: list[str] = []
+        for comment in comments:
+            if comment.own_line and comment.line and self.is_blank(comment.line - 1):
+                lines.append("")
+            lines.append(comment.text)
+        return lines
+
+    def beside(self, end: int, limit: int) -> list[Comment]:
+        """The comment behind what ends at `end`, on the same line and before `limit`."""
+        if self.next_comment < len(self.comments):
+            comment = self.comments[self.next_comment]
+            if comment.line == self.line(end) and end <= comment.index < limit:
+                return self.take(comment.index + 1)
+        return []
+
+    # Nodes.
+
+    def node(self, parent_column: int) -> Node:
+        event: Any = self.events[self.position]
+        self.position += 1
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event)
+        start = self.own_start(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event, start, parent_column)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        flow, column = bool(event.flow_style), self.column(start)
+        node = Collection(start, start, is_mapping, flow, column, event.anchor)
+        if node.flow:
+            self.flow(node)
+        else:
+            self.block(node, max(column, parent_column + 1))
+        return node
+
+    def alias(self, event: Any) -> Alias:
+        return Alias(event.start_mark.index, event.end_mark.index, event.anchor)
+
+    def scalar(self, event: Any, start: int, parent_column: int) -> Scalar:
+        end = max(start, event.end_mark.index)
+        source, style = self.text[start:end], event.style or ""
+        if style in ("|", ">"):  # whose mark is at the line below
+            end = start + len(source.rstrip("\n"))
+        return Scalar(start, end, source, event.value, style, event.anchor, parent_column)
+
+    def block(self, node: Collection, footer_column: int) -> None:
+        column = node.column
+        while not isinstance(self.events[self.position], yaml.CollectionEndEvent):
+            above = self.above(self.next_start())
+            entry = Entry(self.key(column) if node.is_mapping else None, _NOTHING, above)
+            self.value(entry, column)
+            node.entries.append(entry)
+            node.end = entry.value.end
+        self.position += 1
+        self.block_footer(node, footer_column)
+        node.header, node.entries[0].above = _split(node.entries[0].above, whole=False)
+        if node.is_mapping:
+            self.note_alignment(node)
+
+    def key(self, column: int) -> Scalar | Alias:
+        node = self.node(column)
+        assert not isinstance(node, Collection)  # L111
+        return node
+
+    def value(self, entry: Entry, column: int) -> None:
+        """Read an entry's value, and the comments between its key and the end of its line."""
+        event = self.events[self.position]
+        own_lines = isinstance(event, yaml.CollectionStartEvent) and not event.flow_style
+        if own_lines and (entry.key is not None or event.anchor):
+            end = event.start_mark.index if entry.key is None else entry.key.end
+            entry.put_beside(self.beside(end, self.own_start(event)))
+        elif entry.key is not None and not own_lines:
+            for comment in self.take(self.own_start(event)):
+                if comment.own_line:
+                    entry.above.append(comment.text)
+                else:
+                    entry.put_beside([comment])
+            entry.below = self.line(event.start_mark.index) > self.line(entry.key.end)
+        entry.value = self.node(column)
+        if isinstance(entry.value, Scalar) and entry.value.style in ("|", ">"):
+            entry.above += [entry.beside.text] if entry.beside else []
+            entry.beside = None  # its first line may have a comment of its own
+        elif not own_lines:
+            following = self.events[self.position]
+            entry.put_beside(self.beside(entry.value.end, following.start_mark.index))
+
+    def block_footer(self, node: Collection, column: int) -> None:
+        """Comments below the last entry that are indented as it is; others are the next one's."""
+        end, taken = self.next_start(), []
+        while self.next_comment < len(self.comments):
+            comment = self.comments[self.next_comment]
+            if comment.index >= end or comment.column < column:
+                break
+            taken += self.take(comment.index + 1)
+        node.footer = self.as_lines(taken)
+
+    def flow(self, node: Collection) -> None:
+        while not isinstance(self.events[self.position], yaml.CollectionEndEvent):
+            above = [comment.text for comment in self.take(self.next_start())]
+            entry = Entry(self.key(0) if node.is_mapping else None, _NOTHING, above)
+            self.value(entry, 0)
+            node.entries.append(entry)
+            self.behind_comma(entry)
+        event: Any = self.events[self.position]
+        self.position += 1
+        if node.entries:  # in `[]` there is no place for a comment
+            node.footer = [comment.text for comment in self.take(event.start_mark.index)]
+        node.end = event.end_mark.index
+
+    def behind_comma(self, entry: Entry) -> None:
+        following = self.events[self.position]
+        limit = following.start_mark.index
+        if self.next_comment < len(self.comments):
+            comment = self.comments[self.next_comment]
+            if comment.index < limit and not comment.own_line:
+                entry.put_beside(self.take(comment.index + 1))
+
+    def note_alignment(self, node: Collection) -> None:
+        """Find entries, one below the other, whose values were moved into one column."""
+        run: list[Entry] = []
+        for entry in [*node.entries, None]:
+            if entry is not None and self.is_one_line(entry) and not (run and "" in entry.above):
+                run.append(entry)
+                continue
+            self.note_run(run)
+            run = [entry] if entry is not None and self.is_one_line(entry) else []
+
+    def note_run(self, run: list[Entry]) -> None:
+        columns = {self.column(self.value_start(entry)) for entry in run}
+        moved = any(self.text[self.value_start(entry) - 2] in " \t" for entry in run)
+        for entry in run:
+            entry.aligned = len(run) > 1 and len(columns) == 1 and moved
+
+    def is_one_line(self, entry: Entry) -> bool:
+        assert entry.key is not None
+        start, end = entry.value.start, entry.value.end
+        block = isinstance(entry.value, Scalar) and entry.value.style in ("|", ">")
+        return start < end and not block and self.line(entry.key.start) == self.line(end)
+
+    def value_start(self, entry: Entry) -> int:
+        """Where a value of a one-line entry begins, its anchor included."""
+        start = entry.value.start
+        if entry.value.anchor:
+            start = self.text.rindex("&", 0, start)
+        return start
+
+
+_NOTHING = Scalar(0, 0, "", "", "")
+
+
+def _split(above: list[str], *, whole: bool) -> tuple[list[str], list[str]]:
+    """What of the lines above a first entry is of the collection, and what of the entry.
+
+    A blank line parts them. Without one they are the entry's, or, `whole`, the collection's.
+    """
+    while above[:1] == [""]:
+        above = above[1:]
+    if "" in above:
+        last = len(above) - above[::-1].index("")
+        return above[:last], above[last:]
+    return (above, []) if whole else ([], above)

@@ -1,0 +1,261 @@
+"""The two source schemas -> the published one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from lstmgraph.authoring.editor_schema.hints import for_people, named_openly, snippets, words
+from lstmgraph.authoring.editor_schema.modes import VARIABLE, Mode
+from lstmgraph.authoring.editor_schema.shapes import Branch, asks_for, branches, deciders, forms
+from lstmgraph.authoring.editor_schema.sources import (
+    Schema,
+    definition_name,
+    found,
+    holds_mappings,
+    is_impossible,
+    texts_of,
+    without_annotations,
+)
+from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
+
+_SEARCHED = {"$ref": "#/$defs/searched"}
+_TYPE = {"$ref": f"{KERAS_SCHEMA}#/$defs/layer/properties/type"}
+_KEYS = Mode()
+_WHAT_MUST_BE_THERE = ("required", "minProperties")
+_ONE_OF_THESE = "One of these keys says which form it is."
+
+
+def published_schema() -> Schema:
+    """The recipe schema for editors; it takes what lstmgraph takes, in one self-contained file."""
+    source = read_schema(RECIPE_SCHEMA)
+    publisher = _Publisher(composes="extends" in source["properties"])
+    publisher.same({"$ref": "#/$defs/searched"}, Mode())
+    publisher.same({"$ref": "#/$defs/chosen"}, Mode())
+    shape = publisher.recipe(source)
+    return shape | {"$defs": dict(sorted(publisher.definitions.items()))}
+
+
+class _Publisher:
+    """Goes through the sources from the top."""
+
+    def __init__(self, *, composes: bool) -> None:
+        self.composes = composes
+        self.definitions: dict[str, Schema] = {}
+        self.names: dict[str, str] = {}
+        """Names of definitions of values, by what they say."""
+
+    def recipe(self, source: Schema) -> Schema:
+        """The whole; one that extends others need not be whole itself, nor any part of it."""
+        shape = {key: source[key] for key in ("$schema", "title", "description", "type")}
+        if not self.composes:
+            return shape | self._sections(source, source["required"], is_partial=False)
+        return {
+            **shape,
+            "if": source["if"],
+            "then": self._sections(source, source["then"]["required"], is_partial=True),
+            "else": self._sections(source, source["else"]["required"], is_partial=False),
+        }
+
+    def _sections(self, source: Schema, required: list[str], *, is_partial: bool) -> Schema:
+        sections = {
+            name: self.section(schema, Mode.of(name, is_partial=is_partial))
+            for name, schema in source["properties"].items()
+        }
+        return {"required": required, "additionalProperties": False, "properties": sections}
+
+    def section(self, schema: Schema, mode: Mode) -> Schema:
+        """A section of a recipe: never searched itself."""
+        if not self.has_variables(mode):
+            return self.described(schema, mode)
+        texts, plain = texts_of(schema), self.same(without_annotations(schema), mode)
+        return {**for_people(texts), "anyOf": [{"title": texts["title"], **plain}, VARIABLE]}
+
+    def described(self, schema: Schema, mode: Mode) -> Schema:
+        """`schema` with its own words."""
+        return for_people(texts_of(schema)) | self.same(without_annotations(schema), mode)
+
+    def has_variables(self, mode: Mode) -> bool:
+        """Whether a text may stand for a value."""
+        return self.composes and not mode.is_fixed
+
+    def value(self, schema: Schema, key: str, mode: Mode) -> Schema:
+        """What stands at `key`, or in a list, and all ways to write it."""
+        if is_impossible(schema):
+            return schema
+        texts, plain = texts_of(schema), without_annotations(schema)
+        if not plain:
+            return for_people(texts)
+        offered = snippets(texts, plain, is_open=mode.is_open)
+        choices = [] if named_openly(plain) else list(dict.fromkeys(words(plain)))
+        if not (mode.is_open or self.has_variables(mode) or offered or choices):
+            return for_people(texts) | self.same(plain, mode)
+        if not holds_mappings(plain):
+            mode = replace(mode, is_partial=False)
+        ways = _Ways(plain, texts.get("title", "Value"), offered, choices, mode)
+        return {**for_people(texts), "$ref": f"#/$defs/{self.defined(ways, key)}"}
+
+    def defined(self, ways: _Ways, key: str) -> str:
+        """The definition of a value: one for all values that are the same."""
+        identity = ways.identity()
+        if identity in self.names:
+            return self.names[identity]
+        name = self.names[identity] = self._free(f"value.{key}")
+        self.definitions[name] = {}  # a value may stand inside itself
+        plain = {"title": ways.title, **self.same(ways.plain, ways.mode)}
+        variable = [VARIABLE] if self.has_variables(ways.mode) else []
+        self.definitions[name] = {"anyOf": [plain, *ways.others(name), *variable]}
+        return name
+
+    def _free(self, name: str) -> str:
+        number = 1
+        while (free := name if number == 1 else f"{name}.{number}") in self.definitions:
+            number += 1
+        return free
+
+    def same(self, schema: Schema, mode: Mode) -> Schema:
+        """What `schema` asks of the one value that it is about, with the values inside."""
+        if choice := list(branches(schema)):
+            return self._by_type(schema, choice, mode)
+        if "$ref" in schema:
+            return self._referred(schema, mode)
+        if schema.get("if") == {"type": "null"} and "then" not in schema:
+            return {"anyOf": [self.same(schema["else"], mode), {"type": "null"}]}
+        told_apart = forms(schema)
+        result = self._forms(told_apart, mode) if told_apart else {}
+        for key, inner in schema.items():
+            if key.startswith("x-") or (told_apart and key in ("if", "then", "else")):
+                continue
+            if not (mode.is_partial and key in _WHAT_MUST_BE_THERE):
+                result[key] = self._part(key, inner, mode)
+        return result
+
+    def _part(self, key: str, inner: Any, mode: Mode) -> Any:
+        if key in ("then", "else"):
+            return self.same(inner, mode)
+        if key == "allOf":
+            return [self.same(part, mode) for part in inner]
+        if key == "dependentSchemas":
+            return {k: self.same(part, mode) for k, part in inner.items()}
+        if key == "properties":
+            return {k: self.value(part, k, mode) for k, part in inner.items()}
+        if key == "propertyNames":
+            return for_people(texts_of(inner)) | self.same(inner, _KEYS)
+        if key in ("items", "additionalProperties") and isinstance(inner, dict):
+            name = definition_name(inner.get("$ref", "")) or key
+            return self.value(inner, name, mode)
+        return inner
+
+    def _referred(self, schema: Schema, mode: Mode) -> Schema:
+        """Annotations of a definition stay where it is one of several forms, as its own words."""
+        reference = schema["$ref"]
+        rest = {k: v for k, v in without_annotations(schema).items() if k != "$ref"}
+        if rest:
+            parts = [{"$ref": reference}, rest]
+            return {"allOf": [self.same(part, mode) for part in parts]}
+        name, target = definition_name(reference), found(reference)
+        if name is None:  # it leads into a definition: that part is written out
+            return self.same(without_annotations(target), mode)
+        texts = texts_of(target) if "properties" in target else {}
+        return self._definition(name, texts | without_annotations(target), mode)
+
+    def _definition(self, name: str, schema: Schema, mode: Mode) -> Schema:
+        """A reference to the definition `name`, which is written where it is not yet."""
+        name = mode.named(name)
+        if name not in self.definitions:
+            self.definitions[name] = {}  # it may stand inside itself
+            self.definitions[name] = self.described(schema, mode)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _by_type(self, schema: Schema, choice: list[Branch], mode: Mode) -> Schema:
+        """The mapping of each type by itself; what is said of `type` in general comes last."""
+        asking = list(deciders(schema))
+        required = sorted({key for each in asking for key in each.get("required", ())})
+        shared = {k: v for each in asking for k, v in each.get("properties", {}).items()}
+        if any("additionalProperties" in each for each in asking):
+            shared = {"type": shared["type"]}  # the others are in each branch
+        names = [name for spellings, _ in choice for name in spellings]
+        shared["type"] = {**texts_of(shared.get("type", _TYPE)), "enum": names}
+        first = _whole(choice[0][1])["properties"]
+        shared |= {key: texts_of(first[key]) for key in required if key not in shared}
+        branched = [
+            {"if": asks_for(spellings), "then": self._branch(each, mode)}
+            for spellings, each in choice
+        ]
+        common = {"properties": self._part("properties", shared, mode)}
+        needed = {} if mode.is_partial else {"required": required}
+        return {"type": "object", **needed, "allOf": [*branched, common]}
+
+    def _branch(self, schema: Schema, mode: Mode) -> Schema:
+        """One type: at `type` itself stands what that class is for."""
+        whole = _whole(schema)
+        own = {key: whole[key] for key in ("title", "description") if key in whole}
+        closed = {**whole, "properties": {**whole["properties"], "type": own}}
+        name = definition_name(schema.get("$ref", ""))
+        if name:
+            return self._definition(name, closed, mode)
+        return self.described(closed, mode)
+
+    def _forms(self, told_apart: list[tuple[str, Schema]], mode: Mode) -> Schema:
+        """Form by form, by the key that tells it; without any such key, all keys are offered."""
+        *keyed, (_, last) = told_apart
+        keys = {key: texts_of(found(form["$ref"])["properties"][key]) for key, form in keyed}
+        last_keys = found(last["$ref"])["properties"]
+        keys |= {key: texts_of(inner) for key, inner in last_keys.items()}
+        none_told: Schema = {
+            "description": _ONE_OF_THESE,
+            "type": "object",
+            "properties": {key: for_people(texts) for key, texts in keys.items()},
+        }
+        if not mode.is_partial:
+            none_told |= {"minProperties": 1, "additionalProperties": False}
+        chain: Schema = {
+            "if": {"anyOf": [{"required": [key]} for key in last_keys]},
+            "then": self.same(last, mode),
+            "else": none_told,
+        }
+        for key, form in reversed(keyed):
+            then = self.same(form, mode)
+            chain = {"if": {"required": [key]}, "then": then, "else": chain}
+        return chain
+
+
+def _whole(schema: Schema) -> Schema:
+    return found(schema["$ref"]) if "$ref" in schema else schema
+
+
+class _Ways:
+    """A value, and the other ways to write it."""
+
+    def __init__(
+        self,
+        plain: Schema,
+        title: str,
+        offered: list[Schema],
+        choices: list[Any],
+        mode: Mode,
+    ) -> None:
+        self.plain, self.title, self.mode = plain, title, mode
+        self.offered, self.choices = offered, choices
+
+    def identity(self) -> str:
+        """The same for values that are the same."""
+        return json.dumps([self.plain, self.title, self.offered, self.mode.named("")])
+
+    def others(self, name: str) -> list[Schema]:
+        """What completion is to offer, and the searches; `name` is the definition of the value."""
+        ways: list[Schema] = []
+        if self.offered or self.choices:
+            offer: Schema = {"enum": self.choices} if self.choices else {"not": {}}
+            ways.append({"title": "Offered", **offer, "defaultSnippets": self.offered})
+        if self.mode.is_open:
+            within = {
+                "$choose": {
+                    "additionalProperties": {"$ref": f"#/$defs/{name}"},
+                    "doNotSuggest": True,  # the definition of `chosen` does
+                }
+            }
+            parts: list[Schema] = [{"$ref": "#/$defs/chosen"}, {"properties": within}]
+            ways += [_SEARCHED, {"title": "Alternatives", "allOf": parts}]
+        return ways

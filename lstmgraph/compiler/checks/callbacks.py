@@ -1,0 +1,116 @@
+"""What ``callbacks:``, ``shuffle:`` and ``batch_size:`` say, against the rest of the recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.messages.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Note
+
+
+def check_callbacks(
+    recipe: RecipeDeclaration,
+    training: Training,
+    graph: Graph,
+    outputs: list[str] | None,
+    document: Document,
+) -> None:
+    """Report numbers that are watched and will not be there, and settings that clash.
+
+    Args:
+        outputs: the names of all outputs; None where some are wrong, and so unknown.
+    """
+    if outputs is not None:
+        names = logged_names(training, outputs)
+        for callback, arguments in watching(training).items():
+            _check_monitor(callback, arguments, names, document)
+    _check_plateau(training, document)
+    _check_rows(recipe, training, graph, document)
+
+
+def watching(training: Training) -> dict[str, Mapping[str, str]]:
+    """The callbacks that watch a number of the epoch, and their arguments."""
+    return {
+        name: arguments
+        for name, arguments in training.callbacks.items()
+        if isinstance(arguments, dict) and "monitor" in arguments
+    }
+
+
+def _check_monitor(
+    callback: str,
+    arguments: Mapping[str, str],
+    names: Mapping[str, str | None],
+    document: Document,
+) -> None:
+    monitor = arguments["monitor"]
+    path = ("training", "callbacks", callback, "monitor")
+    known = [*names, *(f"{VALIDATION}{name}" for name in names)]
+    if monitor not in known:
+        document.report(
+            "L755",
+            path,
+            f"no epoch has a number '{monitor}'{did_you_mean(monitor, known)}",
+            hint=f"it is one of {', '.join(names)}, or one of these with {VALIDATION} before it",
+        )
+    elif arguments["mode"] == "auto" and names[monitor.removeprefix(VALIDATION)] is None:
+        document.report(
+            "L756",
+            path,
+            f"Keras does not say whether '{monitor}' should be small or large",
+            hint="write `mode: min` or `mode: max` beside it",
+        )
+
+
+def _check_plateau(training: Training, document: Document) -> None:
+    if "reduce_lr_on_plateau" not in training.callbacks:
+        return
+    if isinstance(training.optimizer.get("learning_rate"), dict):
+        document.report(
+            "L757",
+            ("training", "callbacks", "reduce_lr_on_plateau"),
+            "the learning rate follows a schedule, and `reduce_lr_on_plateau` cannot change it",
+            hint="keep the schedule, or write the learning rate as a number",
+            at_key=True,
+            notes=(
+                document.note(("training", "optimizer", "learning_rate"), "the schedule is here"),
+            ),
+        )
+
+
+def _check_rows(
+    recipe: RecipeDeclaration, training: Training, graph: Graph, document: Document
+) -> None:
+    if training.shuffle and graph.carrying:
+        document.report(
+            "L758",
+            ("training", "shuffle"),
+            f"'{graph.carrying[0]}' carries its state from batch to batch, and shuffled rows do "
+            "not follow on from each other",
+            hint="leave `shuffle` out: it is false where a state is carried",
+            notes=(carried_note(graph, document),),
+        )
+    fixed = recipe.runtime.batch_size
+    if fixed is not None and training.batch_size != fixed:
+        document.report(
+            "L759",
+            ("training", "batch_size"),
+            f"the model is built for batches of {fixed} rows (`batch_size` under `runtime:`), and "
+            f"is trained with {training.batch_size}",
+            hint="leave `batch_size` under `training:` out: it is that of `runtime:`",
+            notes=(document.note(("runtime", "batch_size"), "it is built for this number"),),
+        )
+
+
+def carried_note(graph: Graph, document: Document) -> Note:
+    """Where the first state is carried."""
+    layer = graph.by_name[graph.carrying[0]].layer
+    return document.note(("layers", layer, "initial_state"), "the state is carried here")

@@ -1,0 +1,171 @@
+"""What `data:` says, against the inputs and outputs of the recipe: before any data is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.checks.data_needs import Needs, data_needs
+from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
+from lstmgraph.compiler.checks.data_splits import check_split
+from lstmgraph.language.declaration.data import (
+    HORIZON,
+    WINDOW,
+    Columns,
+    DataDeclaration,
+)
+from lstmgraph.messages.wording import few, suggested
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.declaration.recipe import RecipeDeclaration
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Note, Path
+
+ABOUT_COLUMNS = ("series", "time", "window", "targets", "sample_weight")
+"""Keys that say nothing where no input is made of columns."""
+
+
+def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
+    """Report what of `data:` does not fit the recipe, or contradicts itself."""
+    data = recipe.data
+    if data is None or not recipe.inputs:  # without inputs nothing fits: that is reported already
+        return
+    if not data.is_table:
+        _check_nothing_about_columns(document)
+    else:
+        needs = data_needs(recipe, graph)
+        _check_inputs(data, needs, recipe, document)
+        _check_targets(data, needs, graph, document)
+        _check_windows(data, document)
+        check_shapes(data, needs, document)
+        _check_answers(data, document)
+    check_split(data, graph, document)
+
+
+def _check_nothing_about_columns(document: Document) -> None:
+    for key in ABOUT_COLUMNS:
+        if key in document.data["data"]:
+            document.report(
+                "L852",
+                ("data", key),
+                f"'{key}' is about columns, and `inputs:` does not say which column goes where",
+                hint="add `inputs:`, such as {history: {columns: [sales, price]}}",
+                at_key=True,
+            )
+            return
+
+
+def _check_inputs(
+    data: DataDeclaration, needs: Needs, recipe: RecipeDeclaration, document: Document
+) -> None:
+    known = {**needs.inputs, **dict.fromkeys(recipe.broken)}
+    meant = _unknown_names("input", list(data.inputs), list(known), list(needs.inputs), document)
+    for name in needs.inputs:
+        if name not in data.inputs and name not in meant:
+            document.report(
+                "L852",
+                ("data", "inputs"),
+                f"the input '{name}' is made of no columns",
+                hint=f"add `{name}:`, such as {{columns: [NAME]}}",
+                at_key=True,
+                notes=(document.note(("inputs", name), "the input is declared here"),),
+            )
+
+
+def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: Document) -> None:
+    outputs = document.data.get("outputs")
+    written = [name for name in outputs or () if name not in graph.outputs]
+    known = [*graph.outputs, *written]
+    meant = _unknown_names("output", list(data.targets), known, known, document)
+    for name in data.targets:
+        if name in graph.outputs and name not in needs.targets and name not in written:
+            document.report(
+                "L851",
+                ("data", "targets", name),
+                f"the output '{name}' has no loss that a target could be for",
+                hint="remove it, or give the output a loss under `training:`",
+                at_key=True,
+                notes=_loss_notes(name, document),
+            )
+    path: Path = ("data", "targets") if data.targets else ("data",)
+    for name in needs.targets:
+        if name not in data.targets and name not in meant:
+            document.report(
+                "L852",
+                path,
+                f"the output '{name}' has a loss and no target",
+                hint=f"add `targets:` with `{name}:`, such as {{columns: [NAME]}}",
+                at_key=True,
+                notes=_loss_notes(name, document),
+            )
+
+
+def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
+    """Where the loss of an output is written, or those of others."""
+    path: Path = ("training", "loss")
+    if path not in document.values:
+        return ()
+    own = (*path, name) in document.values
+    return (document.note((*path, name), "its loss is here" if own else "the losses are here"),)
+
+
+def _unknown_names(
+    what: str, names: list[str], known: list[str], listed: list[str], document: Document
+) -> set[str | None]:
+    """Report names that the recipe does not have; the names that are probably meant."""
+    unknown = set(names).difference(known)
+    meant = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
+    for name, near in meant.items():
+        document.report(
+            "L851",
+            ("data", "inputs" if what == "input" else "targets", name),
+            f"the recipe has no {what} '{name}'{suggested(near)}",
+            hint=f"the {what}s are: {few(listed)}",
+            at_key=True,
+        )
+    return set(meant.values())
+
+
+def _check_windows(data: DataDeclaration, document: Document) -> None:
+    window = data.window
+    if window and window.history is None and not data.series:
+        _report_window(
+            document, ("window", "history"), "'series' makes each series one example, and there "
+            "are no series", "name the column that tells them apart: `series: NAME`"
+        )  # fmt: skip
+    if window and window.history is not None and window.min_history > window.history:
+        _report_window(
+            document, ("window", "min_history"), f"the shortest history, {window.min_history}, "
+            f"is longer than the history, {window.history}", "write a smaller `min_history:`",
+            document.note(("data", "window", "history"), "the history is set here"),
+        )  # fmt: skip
+    notes = [document.note(("data", "window"), "the window is set here")] if window else []
+    for entry in data.all_columns:
+        for key, message, hint in entry_mistakes(entry, data):
+            _report_window(document, (*entry.path[1:], key), message, hint, *notes)
+
+
+def _report_window(document: Document, path: Path, message: str, hint: str, *notes: Note) -> None:
+    document.report("L853", ("data", *path), message, hint=hint, notes=notes)
+
+
+def _check_answers(data: DataDeclaration, document: Document) -> None:
+    """An input that reads a target's column at the target's steps knows the answer."""
+    answers: dict[str, Path] = {
+        column: (*target.path, "columns", index)
+        for target in data.targets.values()
+        if target.steps in (HORIZON, WINDOW)
+        for index, column in enumerate(target.columns)
+    }
+    for entry in data.inputs.values():
+        if not isinstance(entry, Columns) or entry.steps not in (HORIZON, WINDOW) or entry.lag:
+            continue
+        for index, column in enumerate(entry.columns):
+            if column in answers:
+                document.report(
+                    "L855",
+                    (*entry.path, "columns", index),
+                    f"'{entry.name}' reads '{column}' ahead, which is what is to be forecast",
+                    hint="read it with `steps: history`, or with `lag: 1`, one step late",
+                    notes=(document.note(answers[column], "it is a target here"),),
+                )

@@ -1,0 +1,172 @@
+"""The windows that `data:` cuts, against the shapes that inputs, losses and weights take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
+from lstmgraph.language.declaration.data import (
+    HISTORY,
+    HORIZON,
+    ROW,
+    STATIC,
+    Columns,
+    DataDeclaration,
+    LengthOf,
+)
+from lstmgraph.messages.wording import did_you_mean, few
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.keras_facts.tensors import Dim
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Note
+
+
+def check_shapes(data: DataDeclaration, needs: Needs, document: Document) -> None:
+    """Report tensors that are cut in another shape than the recipe declares."""
+    for entry in data.inputs.values():
+        if isinstance(entry, LengthOf):
+            _check_lengths(entry, data, needs.inputs.get(entry.name), document)
+    sizes: dict[str, tuple[int, str]] = {}
+    for entry in data.all_columns:
+        needed = {"inputs": needs.inputs, "targets": needs.targets}.get(str(entry.path[1]), {})
+        need = needed.get(entry.name)
+        if need is None or need.shape is None or list(entry_mistakes(entry, data)):
+            continue
+        shape = fitted(data.shape_of(entry), need.shape)
+        if shape is None:
+            _report_shape(entry, data, need, document)
+        elif entry.path[1] == "inputs":
+            _bind(entry, need.shape, shape, sizes, document)
+    if data.sample_weight and not list(entry_mistakes(data.sample_weight, data)):
+        _check_weight(data.sample_weight, data, needs, document)
+
+
+def entry_mistakes(entry: Columns, data: DataDeclaration) -> Iterator[tuple[str, str, str]]:
+    """Key, message and hint of what an entry asks of a window that is not there."""
+    window = data.window
+    if window is None:
+        if entry.steps != ROW:
+            key = "static" if entry.steps == STATIC else "steps"
+            yield key, "there is no window: each row is an example", "add `window:`, or remove it"
+        elif entry.lag:
+            yield "lag", "there is no window: each row is an example", "remove it"
+        return
+    if entry.steps == HORIZON and not window.horizon:
+        ways = "`steps: history`, `steps: last` or `static: true`"
+        mend = ways if window.history is None else f"`horizon:` under `window:`, or here {ways}"
+        yield "steps", f"'{entry.name}' reads the steps ahead, and there are none", f"write {mend}"
+    if entry.lag and entry.steps != HORIZON:
+        yield "lag", "only steps ahead can be read with a lag", "write `steps: horizon`"
+    elif entry.lag > window.min_history:
+        message = f"a lag of {entry.lag} reaches before the history, of {window.min_history} steps"
+        yield "lag", message, f"write at most {window.min_history}"
+
+
+def _check_lengths(
+    entry: LengthOf, data: DataDeclaration, need: Need | None, document: Document
+) -> None:
+    source = data.inputs.get(entry.source)
+    counted = [e.name for e in data.all_columns if e.steps == HISTORY and e.name in data.inputs]
+    path = (*entry.path, "length_of")
+    if not isinstance(source, Columns) or source.steps != HISTORY:
+        message = f"'{entry.source}' has no history{did_you_mean(entry.source, counted)}"
+        hint = f"name one of: {few(counted)}" if counted else "add `window:`"
+        made = ("data", "inputs", entry.source)
+        notes = (document.note(made, "it is made here"),) if made in document.values else ()
+        document.report("L853", path, message, hint=hint, notes=notes)
+    if need and (need.shape != () or "int" not in need.dtype):
+        document.report(
+            "L854",
+            path,
+            f"lengths are one whole number an example, and '{entry.name}' has shape "
+            f"{_text(need.shape or ())} and dtype {need.dtype}",
+            hint=f"declare the input as `{entry.name}: {{shape: [], dtype: int32}}`",
+            notes=(document.note(("inputs", entry.name), "the input is declared here"),),
+        )
+
+
+def _bind(
+    entry: Columns,
+    wanted: tuple[Dim, ...],
+    shape: tuple[int | None, ...],
+    sizes: dict[str, tuple[int, str]],
+    document: Document,
+) -> None:
+    """Equal names mean equal sizes."""
+    for dim, size in zip(wanted, shape, strict=True):
+        if not isinstance(dim, str) or size is None:
+            continue
+        known, other = sizes.setdefault(dim, (size, entry.name))
+        if known != size:
+            document.report(
+                "L854",
+                entry.path,
+                f"'{dim}' is {size} for '{entry.name}' and {known} for '{other}'",
+                hint="equal names mean equal sizes: give one of the inputs another name for it",
+                at_key=True,
+                notes=tuple(
+                    document.note(("inputs", name, "shape"), f"'{name}' is declared here")
+                    for name in (entry.name, other)
+                ),
+            )
+
+
+def _check_weight(entry: Columns, data: DataDeclaration, needs: Needs, document: Document) -> None:
+    """One weight an example fits every loss; one a step only those that have these steps."""
+    found = data.shape_of(entry)
+    if fitted(found, ()) is not None:
+        return
+    for name, dims in needs.weighed.items():
+        if len(entry.columns) != 1 or fitted(found[:-1], dims or ()) is None:
+            document.report(
+                "L854",
+                entry.path,
+                f"the weight is made of {_made_of(entry, found)}, and the loss of '{name}' takes "
+                f"{_text(dims or ())}",
+                hint="read one column, with the steps of the targets, or with `static: true`",
+                at_key=True,
+            )
+            return
+
+
+def _made_of(entry: Columns, found: tuple[int | None, ...]) -> str:
+    count = len(entry.columns)
+    columns = "1 column" if count == 1 else f"{count} columns"
+    if len(found) == 1:
+        return columns
+    steps = "1 step" if found[0] == 1 else f"{found[0] or 'all'} steps"
+    return f"{steps} of {columns}"
+
+
+def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: Document) -> None:
+    found, shape = data.shape_of(entry), need.shape or ()
+    kind = "input" if entry.path[1] == "inputs" else "loss"
+    document.report(
+        "L854",
+        entry.path,
+        f"'{entry.name}' is made of {_made_of(entry, found)}, and the {kind} takes {_text(shape)}",
+        hint=_shape_hint(found, shape),
+        at_key=True,
+        notes=(_taken_note(entry, kind, document),),
+    )
+
+
+def _taken_note(entry: Columns, kind: str, document: Document) -> Note:
+    if kind == "input":
+        return document.note(("inputs", entry.name, "shape"), "the input is declared here")
+    return document.note(("outputs", entry.name), "the output comes from here")
+
+
+def _shape_hint(found: tuple[int | None, ...], shape: tuple[Dim, ...]) -> str:
+    if len(found) == len(shape) == 2 and fitted(found[:1], shape[:1]) is None:
+        return f"read {shape[0]} steps, or make the shape [{found[0]}, ...]"
+    if shape and isinstance(shape[-1], int) and len(found) == len(shape):
+        return f"name {shape[-1]} columns, or make the last size {found[-1]}"
+    return "change the columns or their `steps:`, or the shape"
+
+
+def _text(shape: tuple[Dim, ...]) -> str:
+    return f"({', '.join(str(dim) for dim in ('batch', *shape))})"

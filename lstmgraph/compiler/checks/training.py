@@ -1,0 +1,111 @@
+"""What `training:` says, against the outputs that the recipe has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.checks.callbacks import check_callbacks
+from lstmgraph.compiler.checks.metric_names import is_by_output
+from lstmgraph.messages.wording import few, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
+    from lstmgraph.language.text.document import Document
+
+CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
+    """Report losses and metrics of outputs that are not there, and what Keras would refuse."""
+    training = recipe.training
+    if training is None:
+        return
+    outputs = _output_names(graph, document)
+    by_output = {
+        "loss": training.loss if is_by_output(training.loss) else {},
+        "metrics": training.metrics if isinstance(training.metrics, dict) else {},
+        "loss_weights": training.loss_weights or {},
+    }
+    for section, entries in by_output.items():
+        for name in entries:
+            if outputs and name not in outputs:
+                document.report(
+                    "L751",
+                    ("training", section, name),
+                    f"there is no output '{name}'{document.guesses.did_you_mean(name, outputs)}",
+                    hint=f"the outputs are: {few(outputs)}",
+                    at_key=True,
+                )
+    _check_weights(training, outputs, document)
+    _check_clipping(training.optimizer, document)
+    _check_schedule(training.optimizer, document)
+    sound = outputs == list(graph.outputs)
+    check_callbacks(recipe, training, graph, outputs if sound and outputs else None, document)
+
+
+def _check_weights(training: Training, outputs: list[str], document: Document) -> None:
+    if not is_by_output(training.loss):
+        return
+    for name in training.loss_weights or {}:
+        if name in outputs and name not in training.loss:
+            document.report(
+                "L753",
+                ("training", "loss_weights", name),
+                f"the output '{name}' has no loss that could be weighed",
+                hint=f"give it a loss, or remove the weight; losses are of: {few(training.loss)}",
+                at_key=True,
+                notes=(document.note(("training", "loss"), "the losses are here"),),
+            )
+
+
+def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
+    """A piecewise constant rate has one value before, between and after its boundaries."""
+    schedule = optimizer.get("learning_rate")
+    if not isinstance(schedule, dict) or "boundaries" not in schedule:
+        return
+    values, boundaries = len(schedule["values"]), len(schedule["boundaries"])
+    if values != boundaries + 1:
+        document.report(
+            "L754",
+            ("training", "optimizer", "learning_rate", "values"),
+            f"{boundaries} boundaries part {boundaries + 1} values, and {values} are listed",
+            hint="list one value more than boundaries",
+            notes=(
+                document.note(
+                    ("training", "optimizer", "learning_rate", "boundaries"),
+                    "the boundaries are here",
+                ),
+            ),
+        )
+
+
+def _output_names(graph: Graph, document: Document) -> list[str]:
+    """Names that the model's outputs have, and those written for outputs that are wrong.
+
+    An output that is a layer's whole state gives a name for each state: `state_h`, `state_c`.
+    """
+    written = document.data.get("outputs")
+    sound = {path[-1] for path in graph.output_paths.values()}
+    broken = [name for name in written if name not in sound] if isinstance(written, dict) else []
+    return [*graph.outputs, *broken]
+
+
+def _check_clipping(optimizer: Mapping[str, Any], document: Document) -> None:
+    clippings = [name for name in CLIPPINGS if optimizer.get(name) is not None]
+    if len(clippings) > 1:
+        given = listed([f"`{name}`" for name in clippings])
+        document.report(
+            "L752",
+            ("training", "optimizer", clippings[1]),
+            f"Keras clips gradients in one way, and {given} are given",
+            hint="keep one",
+            at_key=True,
+            notes=(
+                document.note(
+                    ("training", "optimizer", clippings[0]), "the first is here", at_key=True
+                ),
+            ),
+        )

@@ -1,0 +1,192 @@
+"""Document -> compiled recipe: everything up to, and without, TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.checks.data import check_data
+from lstmgraph.compiler.checks.runtime import check_runtime
+from lstmgraph.compiler.checks.search import check_search
+from lstmgraph.compiler.checks.training import check_training
+from lstmgraph.compiler.derive import further_models, main_graph
+from lstmgraph.compiler.lint import (
+    Checked,
+    find_warnings,
+    heard,
+    names_in_searches,
+    read_silences,
+)
+from lstmgraph.compiler.passes import run_passes
+from lstmgraph.compiler.wiring.expand import expand
+from lstmgraph.compiler.wiring.references import read_layers
+from lstmgraph.compiler.wiring.resolve import resolve
+from lstmgraph.language.declaration.defaults import complete
+from lstmgraph.language.declaration.read_recipe import read_recipe
+from lstmgraph.language.schema.structure import check_structure
+from lstmgraph.language.space.collect import Collected, collect
+from lstmgraph.language.space.fill import fill
+from lstmgraph.language.space.variants import check_variants, described
+from lstmgraph.messages.diagnostics import OPTION, Diagnostics
+from lstmgraph.messages.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.derive import FurtherModel
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.lint import Silence, Silenced
+    from lstmgraph.compiler.wiring.resolve import Resolution
+    from lstmgraph.language.declaration.recipe import RecipeDeclaration
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True)
+class CompiledRecipe:
+    """A recipe without mistakes, and its graph."""
+
+    declaration: RecipeDeclaration
+    graph: Graph
+    completed: dict[str, Any]
+    """The recipe's data with every default written out."""
+    document: Document
+    """What was compiled: where something is searched, its default stands."""
+    written: Document
+    """The recipe as written."""
+    collected: Collected
+    """What the recipe leaves open for a search."""
+    models: Mapping[str, FurtherModel] = field(default_factory=dict)
+    """Further models by name."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What is legal and probably not meant, in the order of the text."""
+    silenced: tuple[Silenced, ...] = ()
+    """Warnings that comments of the recipe keep quiet."""
+
+    def part(self, name: str) -> CompiledRecipe:
+        """The recipe as if its further model `name` were its only one: what exports of it take."""
+        return replace(self, graph=self.models[name].graph, models={})
+
+
+def compile_document(document: Document) -> CompiledRecipe:
+    """Check a whole recipe and wire its graph; where it is searched, with the defaults.
+
+    Raises:
+        RecipeError: with every mistake that was found.
+    """
+    collected = collect(document)
+    filled = fill(document, collected, collected.space.defaults())
+    if filled is not document:  # what is wrong already may be why a part looks unused
+        filled.diagnostics.found += document.diagnostics.found
+        filled.diagnostics.warnings += document.diagnostics.warnings
+    compiled = _checked(filled, collected, document)
+    if filled is not document:
+        _check_space(document, filled, collected)
+    silences = read_silences(document)
+    if compiled is None or document.diagnostics:
+        raise _error(document)
+    other = any(source.startswith(OPTION) for source in document.sources)
+    judged = None if other or collected.is_searched else document.source
+    return _linted(compiled, document, silences, judged)
+
+
+def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
+    """The concrete recipe at a point of the space; dimensions without a value get their default.
+
+    Raises:
+        SpaceError: `values` are not a point of the space.
+        RecipeError: the recipe is wrong at this point.
+    """
+    return _at(compiled.written, compiled.collected, values)
+
+
+def compile_point(document: Document, values: Mapping[str, Any]) -> CompiledRecipe:
+    """``compile_at`` of a document whose space is known to be right: it is not checked again.
+
+    Raises:
+        SpaceError: `values` are not a point of the space.
+        RecipeError: the recipe is wrong at this point.
+    """
+    return _at(document, collect(document), values)
+
+
+def _at(document: Document, collected: Collected, values: Mapping[str, Any]) -> CompiledRecipe:
+    filled = fill(document, collected, collected.space.point(values))
+    concrete = _checked(filled, Collected(), filled)
+    if concrete is None or filled.diagnostics:
+        raise _error(filled)
+    return _linted(concrete, document, read_silences(filled), None)
+
+
+def _checked(document: Document, collected: Collected, written: Document) -> CompiledRecipe | None:
+    """Check a concrete document; None where its mistakes leave nothing to compile."""
+    unread = document.data is None and bool(written.diagnostics)
+    at_fault = None if unread else check_structure(document, collected.broken)
+    if at_fault is None:
+        return None
+    completed = complete(document.data, at_fault)
+    declaration = read_recipe(completed, document.data)
+    resolution = resolve(declaration, document)
+    graph = _graph(declaration, resolution, document)
+    models: dict[str, FurtherModel] = {}
+    if declaration.models and not document.diagnostics:
+        models = further_models(graph, declaration.models, document)
+        graph = main_graph(graph)
+    check_runtime(declaration.runtime, document)
+    check_training(declaration, graph, document)
+    check_data(declaration, graph, document)
+    check_search(declaration, graph, document)
+    return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
+
+
+def _graph(declaration: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
+    """The graph of what outputs are computed from; all else of the recipe is checked too."""
+    graph = run_passes(expand(declaration, resolution, document), document)
+    outputs, models = resolution.outputs.values(), resolution.models.values()
+    read = read_layers(resolution.order, outputs, models)
+    if document.diagnostics or len(read) == len(resolution.order):
+        return graph
+    # Made anew: what reads a layer says which of its outputs the layer has.
+    order = tuple(layer for layer in resolution.order if layer.name in read)
+    return run_passes(expand(declaration, replace(resolution, order=order), document), document)
+
+
+def _linted(
+    compiled: CompiledRecipe, written: Document, silences: list[Silence], judged: str | None
+) -> CompiledRecipe:
+    # The document may be compiled again, with something else in it: it keeps no warning of a rule.
+    found = Diagnostics(warnings=[*compiled.document.diagnostics.warnings])
+    checked = Checked(
+        compiled.declaration,
+        compiled.graph,
+        tuple(model.graph for model in compiled.models.values()),
+        replace(compiled.document, diagnostics=found),
+        names_in_searches(written.data),
+    )
+    warnings, silenced = heard(find_warnings(checked), silences, judged)
+    return replace(compiled, warnings=warnings, silenced=silenced)
+
+
+def _check_space(document: Document, filled: Document, collected: Collected) -> None:
+    """Note what is wrong with the defaults, and with every other value put in alone.
+
+    Where the defaults alone are wrong, only the structure is checked for the others: what follows
+    from one mistake is not said again for each of them.
+    """
+    usual = filled.diagnostics.ordered()
+    for diagnostic in usual:
+        document.diagnostics.add(described(diagnostic, document, collected.space))
+    check = _structure if document.diagnostics else _everything
+    check_variants(document, collected, usual, check)
+
+
+def _structure(document: Document, collected: Collected) -> None:
+    check_structure(document, collected.broken)
+
+
+def _everything(document: Document, collected: Collected) -> None:
+    _checked(document, collected, document)
+
+
+def _error(document: Document) -> RecipeError:
+    return RecipeError(document.diagnostics.ordered(), document.sources)

@@ -1,0 +1,134 @@
+"""Which tensors have the same time axis, and what each is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import (
+    CONSTANT_STATE,
+    OUTPUT,
+    ROW_IDS,
+    SEQUENCE,
+    Graph,
+    MaskSpec,
+    Node,
+    Port,
+)
+from lstmgraph.keras_facts.dtypes import is_float
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lstmgraph.keras_facts.tensors import TensorSpec
+
+ROWS_ONLY = frozenset({CONSTANT_STATE, ROW_IDS})
+"""Operations that read of a tensor only how many rows it has."""
+ATTENTION = frozenset(
+    {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
+)
+"""Layers whose output has the steps of their first input."""
+NEW_STEPS = frozenset({"RepeatVector"})
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Time axes, each named after one of its tensors."""
+
+    of_port: Mapping[Port, str]
+    """The axis of every tensor that has one, as its axis 1."""
+    reads: Mapping[str, frozenset[str]]
+    """The inputs of the graph that each node, or input, is computed from."""
+
+    def inputs(self, axis: str, graph: Graph) -> tuple[str, ...]:
+        """The graph's inputs that have the axis."""
+        return tuple(name for name in graph.inputs if self.of_port.get(Port(name)) == axis)
+
+
+def find_axes(graph: Graph) -> Axes:
+    """The time axes of `graph`, whose shapes and masks are known.
+
+    Two tensors have the same axis where a layer joins, adds or masks one with the other step by
+    step: equal sizes alone say nothing.
+    """
+    finder = _Finder(graph)
+    for node in graph.nodes:
+        finder.add(node)
+    return Axes(finder.axes(), finder.reads)
+
+
+class _Finder:
+    def __init__(self, graph: Graph) -> None:
+        self.specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+        self.parents: dict[Port, Port] = {}
+        self.reads = {name: frozenset({name}) for name in graph.inputs}
+        for port, spec in self.specs.items():
+            if _may_have_steps(spec):
+                self.parents[port] = port
+
+    def add(self, node: Node) -> None:
+        self.specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        self.reads[node.name] = frozenset(
+            name for port in computed_from(node) for name in self.reads[port.node]
+        )
+        stepped = node.inputs[:1] if node.recurrence or node.op in ATTENTION else node.inputs
+        read = [port for port in stepped if self.has_axis(port)]
+        if node.op in NEW_STEPS:
+            own = Port(node.name)
+            self.parents[own] = own
+        elif node.recurrence:
+            self.join([*read, *self.mask_ports(node.mask)])
+            if read:
+                self.parents[Port(node.name, SEQUENCE)] = read[0]
+        elif read and len(self.specs[Port(node.name)].shape) > 2:
+            self.join([*read, *self.mask_ports(node.mask)])
+            self.parents[Port(node.name, OUTPUT)] = read[0]
+
+    def has_axis(self, port: Port) -> bool:
+        """A vector of ids may be steps; a vector of numbers is features."""
+        return port in self.parents
+
+    def mask_ports(self, mask: MaskSpec | None) -> Iterator[Port]:
+        yield from (port for port in made_from(mask) if self.has_axis(port))
+
+    def join(self, ports: Iterable[Port]) -> None:
+        roots = [self.root(port) for port in ports]
+        for root in roots[1:]:
+            self.parents[root] = self.root(roots[0])
+
+    def root(self, port: Port) -> Port:
+        root = port
+        while self.parents[root] != root:
+            root = self.parents[root]
+        while self.parents[port] != root:  # the next time the way is short
+            self.parents[port], port = root, self.parents[port]
+        return root
+
+    def axes(self) -> dict[Port, str]:
+        return {port: str(self.root(port)) for port in self.parents}
+
+
+def _may_have_steps(spec: TensorSpec) -> bool:
+    return spec.rank > 2 or (spec.rank == 2 and not is_float(spec.dtype))
+
+
+def made_from(mask: MaskSpec | None) -> Iterator[Port]:
+    """What a mask's values come from, less the sequence that only says how many steps there are."""
+    if mask is None:
+        return
+    if mask.kind != "joined":
+        yield mask.port
+    for port, part in mask.parts:
+        yield port
+        yield from made_from(part)
+
+
+def computed_from(node: Node) -> Iterator[Port]:
+    """Every port whose values the call of `node` depends on."""
+    if node.op in ROWS_ONLY:
+        return
+    yield from node.inputs
+    if node.recurrence:
+        yield from (state.source for state in node.recurrence.states if state.source)
+    for mask in (node.mask, *node.input_masks):
+        yield from made_from(mask)

@@ -1,0 +1,273 @@
+"""Derived models: ``step``, ``encoder`` and ``decoder``, as cuts of the main graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.derive.cut import Sources, cut
+from lstmgraph.compiler.derive.finish import finished
+from lstmgraph.compiler.derive.plan import NEXT, Context, FurtherModel, StepPlan, StepState
+from lstmgraph.compiler.derive.split import CODE, Split, split
+from lstmgraph.compiler.derive.steppable import check_begins, check_steps
+from lstmgraph.compiler.graph import (
+    MASK,
+    OUTPUT,
+    Graph,
+    GraphInput,
+    MaskSpec,
+    Node,
+    Port,
+    StateSpec,
+    state_outputs,
+)
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.keras_facts.dtypes import full_dtype, is_half
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.keras_facts.tensors import Dim
+    from lstmgraph.language.declaration.recipe import ModelDeclaration
+    from lstmgraph.language.text.document import Document
+
+ROWS = "rows"
+"""Of a start model: the input that only says how many rows there are."""
+STEPS = "steps"
+"""The name of a number of steps that is open in a chunk and fixed in the recipe."""
+
+Outputs = dict[str, tuple[Port, tuple[str | int, ...]]]
+
+
+def derived_models(
+    graph: Graph, model: ModelDeclaration, document: Document
+) -> Iterator[FurtherModel]:
+    """The models of ``derive:``. A step model has its start model beside it, where it needs one.
+
+    Args:
+        graph: the graph of all models, after the passes.
+        model: with ``derive``.
+
+    Raises:
+        GraphMistake: the graph cannot be derived from, with the node and the reason (L834).
+    """
+    path = (*model.path, "derive")
+    parts = _Parts(split(graph, path), document, path)
+    if model.derive == "encoder":
+        check_begins(parts.split)
+        yield from parts.encoder(model)
+        return
+    check_steps(parts.split)
+    if model.derive == "decoder":
+        graph = parts.later(model.name, None)
+        yield FurtherModel(model.name, "decoder", graph, path, parts.pairs())
+        return
+    plan = parts.plan(model.name)
+    yield FurtherModel(model.name, "step", plan.step, path, parts.pairs(), plan)
+    if plan.start is not None:
+        yield FurtherModel(f"{model.name}.start", "start", plan.start, path, {})
+
+
+class _Parts:
+    """The two sides of a split, and what crosses it."""
+
+    def __init__(self, found: Split, document: Document, path: tuple[str | int, ...]) -> None:
+        self.split = found
+        self.rows = ROWS if ROWS not in found.graph.inputs else f"number_of_{ROWS}"
+        self.graph = found.graph
+        self.document = document
+        self.path = path
+        self.states: list[StepState] = []
+        self.sources: dict[str, Port] = {}
+        """What the start model gives, by the name of the input that it feeds."""
+        self.contexts: dict[str, tuple[Port, TensorSpec]] = {}
+        self.masks: dict[tuple[str, Port], GraphInput] = {}
+        self.made_masks: list[Node] = []
+        self.specs = {Port(tensor.name): tensor.spec for tensor in self.graph.inputs.values()}
+        for node in self.graph.nodes:
+            self.specs |= {Port(node.name, output): s for output, s in node.outputs.items()}
+        for node in found.nodes():
+            self._cross(node)
+        self._check_names()
+
+    def _check_names(self) -> None:
+        names = [*self.split.steps, *self.contexts, *(state.name for state in self.states)]
+        taken = next((name for name in names if names.count(name) > 1), None)
+        if taken is not None:
+            raise GraphMistake(
+                "L835",
+                self.path,
+                f"'{taken}' would be the name of a state of this model and of another input",
+                f"rename '{taken}' in the recipe",
+            )
+
+    def _cross(self, node: Node) -> None:
+        """Note what `node` reads of the other side."""
+        for index, port in enumerate(node.inputs):
+            if not self.split.is_early(port):
+                continue
+            name = str(port).replace(".", "_")
+            self.contexts[name] = (port, _wide(self.specs[port]))
+            if port.node in self.graph.by_name:
+                self.sources[name] = port
+            mask = node.input_masks[index] if node.input_masks else None
+            if mask and (node.name, port) not in self.masks:
+                self._cross_mask(node, name, port, mask)
+        if node.recurrence:
+            self.states += self._states_of(node)
+
+    def _cross_mask(self, node: Node, name: str, port: Port, mask: MaskSpec) -> None:
+        own = f"{name}_mask"
+        spec = TensorSpec(mask.shape, "bool")
+        self.masks[node.name, port] = GraphInput(own, spec, node.path, made=True)
+        if own not in self.sources:
+            maker = Node(
+                own, MASK, (port,), node.layer, node.path, mask=mask, outputs={OUTPUT: spec}
+            )
+            self.made_masks.append(maker)
+            self.sources[own] = Port(own)
+            self.contexts[own] = (Port(own), spec)
+
+    def _states_of(self, node: Node) -> Iterator[StepState]:
+        recurrence = node.recurrence
+        if recurrence is None:
+            return
+        sources = {state.slot: state.source for state in recurrence.states}
+        for slot in state_outputs(recurrence):
+            name, source = f"{node.name}_{slot}", sources.get(slot)
+            spec = TensorSpec((BATCH, recurrence.units_of(slot)), full_dtype(node.dtype_policy))
+            started = source is not None and source.node in self.graph.by_name
+            if source is not None and started:
+                self.sources[name] = source
+            given = source.node if source is not None and not started else None
+            yield StepState(name, NEXT + name, node.name, slot, spec, given, started)
+
+    def pairs(self) -> dict[str, str | None]:
+        return {state.name: state.output for state in self.states}
+
+    def encoder(self, model: ModelDeclaration) -> Iterator[FurtherModel]:
+        read = {node.name: node for node in self.graph.nodes}
+        start = self.start(model.name)
+        if start is None or not any(node.recurrence for node in start.nodes):
+            first = next(self.split.nodes())
+            raise GraphMistake(
+                CODE,
+                read[first.name].path,
+                f"nothing recurrent is computed before '{first.name}': there is no encoder",
+                "derive `step`, or begin a layer at the states of another",
+            )
+        yield FurtherModel(model.name, "encoder", start, self.path, {})
+
+    def plan(self, name: str) -> StepPlan:
+        step = self.later(name, 1)
+        unrolled = any(
+            node.recurrence and node.recurrence.kernel and node.recurrence.kernel.name == "unrolled"
+            for node in step.nodes
+        )
+        start = self.start(f"{name}_start")
+        masks = [node.mask for node in step.nodes if node.mask and node.mask.kind == "lengths"]
+        by_lengths = {mask.port for mask in masks}
+        lengths = tuple(name for name in step.inputs if Port(name) in by_lengths)
+        return StepPlan(
+            step=step,
+            chunk=None if unrolled else self.later(f"{name}_chunk", STEPS),
+            start=start,
+            steps=self.split.steps,
+            lengths=lengths,
+            states=tuple(self.states),
+            contexts=tuple(
+                Context(own, spec, own in self.sources) for own, (_, spec) in self.contexts.items()
+            ),
+            outputs={own: self.kind(port) for own, port in self.graph.outputs.items()},
+            rows=self.rows if start and self.rows in start.inputs else None,
+        )
+
+    def kind(self, port: Port) -> str:
+        if self.split.is_early(port):
+            return "start"
+        return "steps" if self.split.is_stepped(port) else "newest"
+
+    def later(self, name: str, size: int | str | None) -> Graph:
+        """What runs at every step, for `size` steps; as many as in the recipe, where it is None."""
+        inputs = [self._stepped(self.graph.inputs[step], size) for step in self.split.steps]
+        ports = {Port(tensor.name): tensor for tensor in inputs}
+        for own, (port, spec) in self.contexts.items():
+            # What the recipe gives as an input stays one.
+            declared = self.graph.inputs.get(port.node)
+            ports[port] = declared or GraphInput(own, spec, self.path, made=True)
+        states = [GraphInput(s.name, s.spec, self.path, made=True) for s in self.states]
+        by_node: dict[str, tuple[StateSpec, ...]] = {}
+        for state in self.states:
+            own_state = StateSpec(state.slot, Port(state.name), f"input {state.name}")
+            by_node[state.node] = (*by_node.get(state.node, ()), own_state)
+        sources = Sources(ports, by_node, (*states, *self.masks.values()))
+        outputs: Outputs = {
+            own: (port, self.graph.output_paths[own])
+            for own, port in self.graph.outputs.items()
+            if not self.split.is_early(port)
+        }
+        for state in self.states:
+            outputs[state.output] = (Port(state.node, state.slot), self.path)
+        found = cut(
+            self.graph,
+            outputs,
+            sources,
+            lambda node, port, mask: self._mask_of_steps(node, port, mask, size),
+        )
+        return finished(found, name, self.path, self.document)
+
+    def _stepped(self, tensor: GraphInput, size: int | str | None) -> GraphInput:
+        batch, time, *rest = tensor.spec.shape
+        shape = (batch, _size(time, size), *rest)
+        return replace(tensor, spec=replace(tensor.spec, shape=shape))
+
+    def _mask_of_steps(
+        self, node: Node, port: Port, mask: MaskSpec, size: int | str | None
+    ) -> MaskSpec:
+        """Masks of the other side are inputs; of this side, they count along the steps at hand."""
+        made = next(
+            (
+                tensor
+                for (name, source), tensor in self.masks.items()
+                if name == node.name and port.node in (source.node, str(source).replace(".", "_"))
+            ),
+            None,
+        )
+        if made is not None:
+            return MaskSpec("input", Port(made.name), made.spec.shape)
+        like = Port(self.split.steps[0]) if mask.like else None
+        batch, time, *rest = mask.shape
+        return replace(mask, like=like, shape=(batch, _size(time, size), *rest))
+
+    def start(self, name: str) -> Graph | None:
+        """What is computed before the first step; None where nothing is."""
+        outputs: Outputs = {own: (port, self.path) for own, port in self.sources.items()}
+        for own, port in self.graph.outputs.items():
+            if self.split.is_early(port):
+                outputs[own] = (port, self.graph.output_paths[own])
+        if not outputs:
+            return None
+        rows = GraphInput(self.rows, TensorSpec((BATCH,), "int32"), self.path, made=True)
+        ports: dict[Port, GraphInput] = {}
+        for port in self.specs:
+            if not self.split.is_early(port):
+                ports[port] = rows  # nothing early reads more of it than that
+        whole = self.graph.with_nodes((*self.graph.nodes, *self.made_masks))
+        declared: Mapping[Port, GraphInput] = {
+            Port(tensor.name): tensor
+            for tensor in self.graph.inputs.values()
+            if tensor.name not in self.split.steps
+        }
+        found = cut(whole, outputs, Sources({**declared, **ports}), lambda _n, _p, mask: mask)
+        return finished(found, name, self.path, self.document)
+
+
+def _size(time: Dim, size: int | str | None) -> Dim:
+    """The steps of a model of `size` steps; a number that is open already keeps its name."""
+    return time if size is None or (size == STEPS and isinstance(time, str)) else size
+
+
+def _wide(spec: TensorSpec) -> TensorSpec:
+    """As it is given from outside: in float32 where it was computed in 16 bits."""
+    return TensorSpec(spec.shape, "float32") if is_half(spec.dtype) else spec

@@ -1,0 +1,37 @@
+"""The last things of every cut: shapes of its own, outputs in float32, names that differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.outputs import widen_outputs
+from lstmgraph.compiler.passes.shapes import infer_shapes
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
+
+
+def finished(graph: Graph, name: str, path: Path, document: Document) -> Graph:
+    """A cut as a graph that can be built.
+
+    Raises:
+        GraphMistake: an input has the name of a layer, or an output that of an input (L835).
+    """
+    for taken, what in _clashes(graph):
+        raise GraphMistake(
+            "L835",
+            path,
+            f"'{taken}' would be the name of an input of this model and of {what} in it",
+            f"rename '{taken}' in the recipe",
+        )
+    return widen_outputs(infer_shapes(replace(graph, name=name), document), document)
+
+
+def _clashes(graph: Graph) -> list[tuple[str, str]]:
+    found = [(name, "a layer") for name in graph.inputs if name in graph.by_name]
+    fed = [name for name, port in graph.outputs.items() if port.node in graph.inputs]
+    return found + [(graph.outputs[name].node, f"its output '{name}'") for name in fed]

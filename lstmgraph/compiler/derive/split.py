@@ -1,0 +1,127 @@
+"""The split of a graph in two: what runs at every step, and what is computed before the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.derive.axes import Axes, computed_from, find_axes
+from lstmgraph.compiler.passes.checks import needed_names
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.compiler.graph import Graph, Node, Port
+    from lstmgraph.messages.diagnostics import Path
+
+CODE = "L834"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The stepped time axis of a graph, and the nodes that depend on it."""
+
+    graph: Graph
+    axes: Axes
+    axis: str
+    steps: tuple[str, ...]
+    """The inputs that bring the steps."""
+    later: frozenset[str]
+    """Nodes that a new step changes; all others are computed before the first."""
+
+    def is_stepped(self, port: Port) -> bool:
+        """Whether `port` has one value for each step."""
+        return self.axes.of_port.get(port) == self.axis
+
+    def is_early(self, port: Port) -> bool:
+        """Whether `port` is the same at every step."""
+        return port.node not in self.later and port.node not in self.steps
+
+    def nodes(self) -> Iterator[Node]:
+        """Those that run at every step, in call order."""
+        return (node for node in self.graph.nodes if node.name in self.later)
+
+
+def split(graph: Graph, path: Path) -> Split:
+    """Find the time axis that the outputs of `graph` run along, and split the graph at it.
+
+    Args:
+        graph: the main graph.
+        path: where the recipe asks for it.
+
+    Raises:
+        GraphMistake: there is no such axis, more than one, or no input brings its steps.
+    """
+    axes = find_axes(graph)
+    axis = _axis(graph, axes, path)
+    needed = needed_names(graph, graph.outputs.values())
+    steps = tuple(name for name in axes.inputs(axis, graph) if name in needed)
+    if not steps:
+        raise GraphMistake(
+            CODE,
+            _path_of(graph, axis, path),
+            f"the steps of the outputs come from no input, but from '{axis}'",
+            "read the steps from an input, such as the output of the step before",
+        )
+    later = {
+        node.name
+        for node in graph.nodes
+        if node.name in needed and axes.reads[node.name].intersection(steps)
+    }
+    return Split(graph, axes, axis, steps, frozenset(later))
+
+
+def _path_of(graph: Graph, axis: str, path: Path) -> Path:
+    node = graph.by_name.get(axis.partition(".")[0])
+    return node.path if node else path
+
+
+def _axis(graph: Graph, axes: Axes, path: Path) -> str:
+    found: dict[str, None] = {}
+    for port in graph.outputs.values():
+        found |= dict.fromkeys(_axes_of(graph, axes, port))
+    last = [axis for axis in found if not _is_read_by_others(graph, axes, axis, list(found))]
+    if not last:
+        message = "no recurrent layer gives the outputs: there are no steps"
+        raise GraphMistake(CODE, path, message, "only recipes with a recurrent layer have steps")
+    if len(last) > 1:
+        raise GraphMistake(
+            CODE,
+            path,
+            f"the outputs run along several time axes, those of {', '.join(last)}",
+            "write the model under `models:` with the outputs of one of them",
+        )
+    return last[0]
+
+
+def _axes_of(graph: Graph, axes: Axes, port: Port) -> Iterator[str]:
+    """The axis of `port`; of a vector, those of the recurrent layers that it is computed from."""
+    if port in axes.of_port:
+        yield axes.of_port[port]
+        return
+    node = graph.by_name.get(port.node)
+    if node is None:
+        return
+    if node.recurrence:
+        yield from (axes.of_port[p] for p in node.inputs[:1] if p in axes.of_port)
+        return
+    for source in node.inputs:
+        if source.node in graph.by_name:
+            yield from _axes_of(graph, axes, source)
+
+
+def _is_read_by_others(graph: Graph, axes: Axes, axis: str, others: list[str]) -> bool:
+    """Whether what runs along another axis is computed from what runs along `axis`."""
+    inputs = set(axes.inputs(axis, graph))
+    return any(
+        other != axis and any(inputs & reads for reads in _reads_of(graph, axes, other))
+        for other in others
+    )
+
+
+def _reads_of(graph: Graph, axes: Axes, axis: str) -> Iterator[frozenset[str]]:
+    for node in graph.nodes:
+        along = [axes.of_port.get(port) for port in computed_from(node)]
+        if axis in along and node.recurrence:
+            yield axes.reads[node.name]

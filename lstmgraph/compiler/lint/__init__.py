@@ -1,0 +1,107 @@
+"""Warnings: what is legal and probably not meant. Rules read a recipe that has no mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.lint.checked import Checked
+from lstmgraph.compiler.lint.codes import CODES
+from lstmgraph.compiler.lint.kernels import check_cudnn, check_left_padding, check_unrolled
+from lstmgraph.compiler.lint.losses import check_classes, check_logits, check_single_softmax
+from lstmgraph.compiler.lint.masks import check_dropped, check_forgotten, check_reversed
+from lstmgraph.compiler.lint.metrics import check_metrics
+from lstmgraph.compiler.lint.numbers import (
+    check_batch_of_one,
+    check_dropout,
+    check_half_heads,
+    check_ids,
+)
+from lstmgraph.compiler.lint.recurrence import check_activations
+from lstmgraph.compiler.lint.silencing import Silence, Silenced, read_silences, silenced, useless
+from lstmgraph.compiler.lint.training import check_patience
+from lstmgraph.compiler.lint.unused import check_unused
+from lstmgraph.messages.diagnostics import position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lstmgraph.messages.diagnostics import Diagnostic
+
+    Rule = Callable[[Checked], None]
+
+__all__ = [
+    "CODES",
+    "RULES",
+    "Checked",
+    "Silence",
+    "Silenced",
+    "find_warnings",
+    "heard",
+    "names_in_searches",
+    "read_silences",
+]
+
+RULES: tuple[Rule, ...] = (
+    check_unused,
+    check_half_heads,
+    check_ids,
+    check_dropout,
+    check_single_softmax,
+    check_activations,
+    check_batch_of_one,
+    check_dropped,
+    check_forgotten,
+    check_left_padding,
+    check_reversed,
+    check_cudnn,
+    check_unrolled,
+    check_logits,
+    check_classes,
+    check_metrics,
+    check_patience,
+)
+"""Each notes what it finds in the document."""
+
+
+def find_warnings(checked: Checked) -> tuple[Diagnostic, ...]:
+    """What the rules find, and what reading the text found, in the order of the text."""
+    for rule in RULES:
+        rule(checked)
+    return checked.document.diagnostics.ordered_warnings()
+
+
+def heard(
+    warnings: Iterable[Diagnostic], silences: list[Silence], judged: str | None
+) -> tuple[tuple[Diagnostic, ...], tuple[Silenced, ...]]:
+    """The warnings that are given, in the order of the text, and those that comments silence.
+
+    Args:
+        warnings: all that were found.
+        silences: the comments.
+        judged: the source whose comments must silence something, W101 otherwise. None where a
+            comment may be for another value of a search, or for what a ``--set`` replaced; those
+            of a base are for what the base says, which other recipes may keep.
+    """
+    loud, quiet = silenced(warnings, silences)
+    loud += useless([each for each in silences if each.place.source == judged], quiet)
+    return tuple(sorted(loud, key=position)), tuple(quiet)
+
+
+def names_in_searches(data: Any) -> frozenset[str]:
+    """Every name that stands below a ``$search`` or a ``$choose``: at another point it may be read.
+
+    Args:
+        data: a recipe's plain data, as written.
+    """
+    return frozenset(text.partition(".")[0] for text in _texts(data, inside=False))
+
+
+def _texts(data: Any, *, inside: bool) -> Iterator[str]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, inside=inside or key in ("$search", "$choose"))
+    elif isinstance(data, list):
+        for value in data:
+            yield from _texts(value, inside=inside)
+    elif inside and isinstance(data, str):
+        yield data

@@ -1,0 +1,85 @@
+"""Losses against what the outputs hold: probabilities, logits, or neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import OUTPUT
+from lstmgraph.compiler.lint.checked import activation_of, activation_path
+from lstmgraph.compiler.lint.heads import BEYOND_ONE, BINARY, CATEGORICAL, CROSSENTROPIES, heads
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.lint.checked import Checked
+    from lstmgraph.compiler.lint.heads import Head
+
+
+def check_logits(checked: Checked) -> None:
+    """W751: probabilities under a loss of logits. W752: other numbers under one of probabilities.
+
+    Source: ``from_logits`` of ``keras/src/losses/losses.py``; on TensorFlow ``_get_logits`` of
+    ``keras/src/backend/tensorflow/nn.py`` mends the first where nothing stands between.
+    """
+    for head in heads(checked):
+        if head.loss not in CROSSENTROPIES or _has_one_class(head):
+            continue
+        if head.from_logits and head.gives_probabilities:
+            checked.document.warn(
+                "W751",
+                (*head.path, "from_logits"),
+                f"the loss takes logits, and '{head.output}' gives probabilities "
+                f"({head.activation})",
+                hint=f"remove `from_logits: true`, or the activation of '{head.node.layer}'",
+            )
+        elif not head.from_logits and head.activation in BEYOND_ONE:
+            wanted = "sigmoid" if head.loss in BINARY else "softmax"
+            checked.document.warn(
+                "W752",
+                head.path,
+                f"{head.loss} takes probabilities, and '{head.output}' gives numbers that are none "
+                f"({head.activation})",
+                hint=f"write `activation: {wanted}` on '{head.node.layer}', or "
+                f"`{{type: {head.loss_word}, from_logits: true}}`",
+            )
+
+
+def check_classes(checked: Checked) -> None:
+    """W753: one class to choose from. W754: classes that do not shut each other out."""
+    for head in heads(checked):
+        if head.loss not in CATEGORICAL:
+            continue
+        if _has_one_class(head) and head.activation != "softmax":  # which W404 says
+            checked.document.warn(
+                "W753",
+                head.path,
+                f"{head.loss} chooses between classes, and '{head.output}' has a single number: "
+                "the loss would always be 0",
+                hint="write `binary_crossentropy` with `activation: sigmoid`, or give "
+                f"'{head.node.layer}' one number for each class",
+            )
+        elif head.activation == "sigmoid" and not head.from_logits and not _has_one_class(head):
+            checked.document.warn(
+                "W754",
+                head.path,
+                f"{head.loss} wants probabilities that add up to 1, and '{head.output}' gives "
+                "each by itself (sigmoid)",
+                hint=f"write `activation: softmax` on '{head.node.layer}', or "
+                "`binary_crossentropy` where several classes can hold at once",
+            )
+
+
+def _has_one_class(head: Head) -> bool:
+    return head.loss in CATEGORICAL and head.spec.shape[-1] == 1
+
+
+def check_single_softmax(checked: Checked) -> None:
+    """W404: a softmax of one number is 1, whatever the number."""
+    for node in checked.graph.nodes:
+        if activation_of(node) == "softmax" and node.outputs[OUTPUT].shape[-1] == 1:
+            if node.op == "Softmax" and node.arguments["axis"] not in (-1, [-1]):
+                continue
+            checked.document.warn(
+                "W404",
+                activation_path(node),
+                f"'{node.layer}' gives a single number, and its softmax is always 1",
+                hint="write `activation: sigmoid`, or more `units`",
+            )

@@ -1,0 +1,1 @@
+"""What each setting of `runtime:` does on a machine, without TensorFlow."""

@@ -1,0 +1,159 @@
+"""What a recipe asks for, and a machine or a backend of Keras does not have; without TensorFlow.
+
+What other backends lack is said here alone, at the recipe's line; docs/backends.md lists it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import SEQUENCE, Kernel, Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.compiler.machine.machine import Machine
+    from lstmgraph.language.declaration.recipe import Runtime
+    from lstmgraph.messages.diagnostics import Path
+
+TENSORFLOWS_OWN = ("memory_growth", "memory_limit_mb", "threads", "strategy", "device")
+"""Settings that only TensorFlow has; other backends take theirs from the environment."""
+WIDE = frozenset({"float64", "int64", "uint64"})
+"""Dtypes that JAX narrows to 32 bits. Told not to (``JAX_ENABLE_X64``), it is Keras that does so in
+some functions, tanh among them (``keras/src/backend/jax/numpy.py``)."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a recipe that is right cannot be built here. `key` is the setting that it concerns."""
+
+    code: str
+    key: str
+    path: Path
+    message: str
+    hint: str
+
+
+def obstacles(runtime: Runtime, graph: Graph, machine: Machine) -> list[Obstacle]:
+    """What the recipe asks for and `machine` does not have."""
+    if machine.backend == "tensorflow":
+        return list(_missing_gpus(runtime, machine))
+    found = [*_tensorflows_own(runtime, machine)]
+    if machine.backend == "jax":
+        found += [*_narrowed(runtime, graph), *_computed_otherwise(graph)]
+    return found
+
+
+def kernel_on(node: Node, backend: str) -> Kernel | None:
+    """The kernel of a recurrent call on a backend of Keras; None where the call has none.
+
+    On JAX Keras runs cuDNN for LSTMs without a mask alone (``keras/src/backend/jax/rnn.py``).
+    """
+    kernel = node.recurrence.kernel if node.recurrence else None
+    if backend == "tensorflow" or kernel is None or kernel.name != "cudnn":
+        return kernel
+    if backend == "jax" and node.op == "LSTM" and node.mask is None:
+        return kernel
+    what = "masked calls" if node.mask else f"{node.op}s"
+    return Kernel("standard", f"on {backend} Keras's loop runs {what}")
+
+
+def _missing_gpus(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
+    if runtime.device.startswith("gpu") and (runtime.gpu_index or 0) >= machine.gpus:
+        yield _no_gpu("device", f"`device: {runtime.device}`", machine)
+    if runtime.kernel == "cudnn" and (not machine.gpus or runtime.device == "cpu"):
+        yield _no_gpu("kernel", "`kernel: cudnn`", machine)
+
+
+def _no_gpu(key: str, what: str, machine: Machine) -> Obstacle:
+    there = {0: f"there is no GPU ({machine.no_gpu_because})", 1: "there is one GPU, `gpu:0`"}
+    several = f"there are {machine.gpus} GPUs, the last `gpu:{machine.gpus - 1}`"
+    reason = there.get(machine.gpus, several)
+    if key == "kernel" and machine.gpus:
+        reason = "`device: cpu` leaves none to it"
+    message = f"{what} needs a GPU: {reason}"
+    return Obstacle("L762", key, ("runtime", key), message, f"write `{key}: auto`")
+
+
+def _tensorflows_own(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
+    elsewhere = f"Keras runs on {machine.backend} here"
+    for key in TENSORFLOWS_OWN:
+        if getattr(runtime, key) not in {None, "auto", "none", False}:
+            message = f"`{key}` is a setting of TensorFlow's, and {elsewhere}"
+            hint = f"leave `{key}` out, or run with KERAS_BACKEND=tensorflow"
+            yield Obstacle("L763", key, ("runtime", key), message, hint)
+    if runtime.kernel == "cudnn":
+        message = f"`kernel: cudnn` is for TensorFlow, and {elsewhere}, where not every call has it"
+        hint = "write `kernel: auto`, or run with KERAS_BACKEND=tensorflow"
+        yield Obstacle("L763", "kernel", ("runtime", "kernel"), message, hint)
+    if runtime.deterministic and machine.gpus:
+        message = f"on a GPU `deterministic` is TensorFlow's, and {elsewhere}"
+        hint = "leave it out, or run on the CPU (for JAX: JAX_PLATFORMS=cpu)"
+        yield Obstacle("L763", "deterministic", ("runtime", "deterministic"), message, hint)
+
+
+def _narrowed(runtime: Runtime, graph: Graph) -> Iterator[Obstacle]:
+    """Numbers of 64 bits, each where it is asked for."""
+    for tensor in graph.inputs.values():
+        if tensor.spec.dtype in WIDE and not (tensor.made or runtime.dtype_policy == "float64"):
+            yield _narrow((*tensor.path, "dtype"), f"'{tensor.name}'", tensor.spec.dtype)
+    if runtime.dtype_policy == "float64":
+        yield _narrow(("runtime", "dtype_policy"), "the recipe", "float64")
+        return
+    for node in graph.nodes:
+        made = {spec.dtype for spec in node.outputs.values()} & WIDE
+        if made and not {_dtype(graph, port) for port in node.inputs} & WIDE:
+            yield _narrow((*node.path, "dtype_policy"), f"'{node.name}'", min(made))
+
+
+def _dtype(graph: Graph, port: Port) -> str:
+    if port.node in graph.inputs:
+        return graph.inputs[port.node].spec.dtype
+    return graph.by_name[port.node].outputs[port.output].dtype
+
+
+def _narrow(path: Path, what: str, dtype: str) -> Obstacle:
+    message = f"{what} is {dtype}, and on jax Keras computes in 32 bits"
+    hint = "use a dtype of 32 bits, or run with KERAS_BACKEND=tensorflow"
+    return Obstacle("L765", "dtype_policy", path, message, hint)
+
+
+def _computed_otherwise(graph: Graph) -> Iterator[Obstacle]:
+    """Calls for which Keras's loop on JAX gives other numbers than on TensorFlow.
+
+    ``keras/src/backend/jax/rnn.py``: the unrolled loop ignores ``zero_output_for_mask``, and the
+    other one begins with the first state, not with zeros, as the output to hold.
+    """
+    used = graph.used_ports()
+    for node in graph.nodes:
+        recurrence = node.recurrence
+        if recurrence is None or node.mask is None or Port(node.name, SEQUENCE) not in used:
+            continue
+        unrolled = recurrence.kernel is not None and recurrence.kernel.name == "unrolled"
+        holds = recurrence.padded_output == "hold"
+        if unrolled and not holds:
+            yield _otherwise(
+                node,
+                "unroll",
+                "the unrolled loop repeats the last output at padded steps, where it should be 0",
+                "use another kernel",
+            )
+        elif holds and not unrolled and (recurrence.states or recurrence.carried):
+            yield _otherwise(
+                node,
+                "padded_output",
+                "steps padded before the first that counts hold the initial state, not 0",
+                "write `padded_output: zero`",
+            )
+
+
+def _otherwise(node: Node, argument: str, message: str, hint: str) -> Obstacle:
+    return Obstacle(
+        "L766",
+        "kernel",
+        (*node.path, argument),
+        f"on jax Keras computes '{node.name}' otherwise: {message}",
+        f"{hint}, or run with KERAS_BACKEND=tensorflow",
+    )

@@ -1,0 +1,157 @@
+"""What must hold between nodes, once shapes, masks and states are known."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import Graph, Node, Port, Recurrence, StateSpec
+from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor, of_units
+from lstmgraph.compiler.passes.shapes import is_static
+from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+from lstmgraph.language.declaration.recipe import FromStatic, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lstmgraph.language.declaration.recipe import StateForm
+    from lstmgraph.language.text.document import Document
+
+Specs = dict["Port", "TensorSpec"]
+
+SUMS = frozenset({"Add", "Average"})
+"""Layers that add with ``ops.add``, which takes some tensors of another shape for a bias."""
+
+
+def check_graph(graph: Graph, document: Document) -> Graph:
+    """Report states that do not fit.
+
+    Parts of a layer that no output needs, such as the sum of a stack of which only the states are
+    read, are no part of the Keras model, and so not of the graph that is returned.
+    """
+    specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    for node in graph.nodes:
+        if node.recurrence:
+            _check_states(graph, node, node.recurrence, specs, document)
+        if node.op in SUMS and node.outputs:
+            _check_sum(graph, node, specs, document)
+    if document.diagnostics:  # a part can look unused because what reads it is wrong
+        return graph
+    given = [Port(name) for name in graph.given_states]
+    needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values(), *given])
+    return graph.with_nodes([node for node in graph.nodes if node.name in needed])
+
+
+def _check_states(
+    graph: Graph, node: Node, recurrence: Recurrence, specs: Specs, document: Document
+) -> None:
+    for state in recurrence.states:
+        wanted = TensorSpec((BATCH, recurrence.units_of(state.slot)), "")
+        form = _form(recurrence, state)
+        if isinstance(form, FromStatic):
+            _check_static(graph, form, specs, document)
+            continue
+        source = state.source
+        spec = specs.get(source) if source else None
+        if source is None or spec is None:
+            continue
+        if spec.shape == wanted.shape and is_float(spec.dtype):
+            continue
+        document.report(
+            "L604",
+            form.path,
+            f"the state {state.slot} of '{node.name}' is {wanted}, and '{source}' is "
+            f"{spec} {spec.dtype}",
+            hint=_state_hint(source, spec),
+            notes=(
+                document.note(*of_tensor(graph, source, spec)),
+                document.note(*of_units(graph, node)),
+            ),
+        )
+
+
+def _check_sum(graph: Graph, node: Node, specs: Specs, document: Document) -> None:
+    """Of every two inputs, one must have the shape of both together.
+
+    ``ops.add`` takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
+    """
+    known = [specs[port] for port in node.inputs if port in specs]
+    rank = max(spec.rank for spec in known) if known else 0
+    # Each once: of thousands of inputs few have a shape of their own.
+    shapes = list(dict.fromkeys((1,) * (rank - spec.rank) + spec.shape[1:] for spec in known))
+    for one, other in combinations(shapes, 2):
+        differing = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+        if all(1 in sizes for sizes in zip(*differing, strict=True)) and differing:
+            document.report(
+                "L401",
+                (*node.path, "input"),
+                f"{node.op} would repeat {' and '.join(map(str, known))} along different axes: "
+                "Keras repeats nothing where the batch is 1",
+                hint="bring one of them to the whole shape first, for instance with RepeatVector",
+                notes=tuple(
+                    document.note(*of_tensor(graph, port, specs[port]))
+                    for port in node.inputs
+                    if port in specs
+                ),
+            )
+            return
+
+
+def _state_hint(source: Port, spec: TensorSpec) -> str:
+    if is_static(spec):
+        return f"name a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
+    if spec.rank == 3 and is_float(spec.dtype):
+        return "name one vector a row, such as a recurrent layer's `.last`"
+    return "name a tensor of that shape that holds numbers"
+
+
+def _form(recurrence: Recurrence, state: StateSpec) -> StateForm:
+    form = recurrence.state_form
+    if not isinstance(form, Split):
+        return form
+    return form.c if state.slot.endswith("c") and form.c else form.h
+
+
+def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Document) -> None:
+    for reference in form.sources:
+        spec = specs.get(graph.primary_or_port(reference))
+        if spec is None or is_static(spec):
+            continue
+        hint = "name inputs of shape [features]"
+        if not is_float(spec.dtype):
+            hint = "embed the ids, or declare the input float32"
+        elif spec.rank == 3:
+            hint = "a sequence is not static: use its last step, such as a layer's `.last`"
+        message = f"static features are (batch, features), and '{reference}' is {spec} {spec.dtype}"
+        port = graph.primary_or_port(reference)
+        declared = of_dtype if spec.rank == 2 else of_tensor
+        notes = (document.note(*declared(graph, port, spec)),)
+        document.report("L609", reference.path, message, hint=hint, notes=notes)
+
+
+def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:
+    """Names of the nodes and inputs that `ports` are computed from."""
+    nodes: Mapping[str, Node] = graph.by_name
+    waiting = [port.node for port in ports]
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        if name in nodes:
+            waiting += [port.node for port in read_ports(nodes[name])]
+    return frozenset(needed)
+
+
+def read_ports(node: Node) -> list[Port]:
+    """Every port that the call of `node` reads: inputs, states and the mask's."""
+    ports = list(node.inputs)
+    if node.recurrence:
+        ports += [state.source for state in node.recurrence.states if state.source]
+    for mask in (node.mask, *node.input_masks):
+        ports += mask.ports if mask else ()
+    return ports

@@ -1,0 +1,120 @@
+"""Kernels: which implementation each recurrent call can run on, and why no faster one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import SEQUENCE, Graph, Kernel, Node, Port
+from lstmgraph.compiler.passes.remarks import of_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Note
+
+CUDNN_REASON = "on a GPU; without one Keras's loop runs"
+CUDNN_MASKED_REASON = (
+    "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
+)
+
+
+def choose_kernels(graph: Graph, document: Document) -> Graph:
+    """Choose a kernel for every recurrent node, from what its call really is.
+
+    The conditions are those of ``keras.layers.LSTM`` and ``GRU``, and of the cuDNN op: it wants
+    masks padded on the right, and fails at run time on others.
+    """
+    used = graph.used_ports()
+    return graph.with_nodes([_with_kernel(graph, node, used, document) for node in graph.nodes])
+
+
+def _with_kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Node:
+    if node.recurrence is None or not node.outputs:
+        return node
+    kernel = _kernel(graph, node, used, document)
+    return replace(node, recurrence=replace(node.recurrence, kernel=kernel))
+
+
+def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Kernel:
+    choice = graph.kernel_choice
+    if choice == "unrolled" or (node.arguments["unroll"] and choice != "cudnn"):
+        _check_unrolled(node, used, document)
+        reason = "`unroll: true`" if node.arguments["unroll"] else "`kernel: unrolled`"
+        return Kernel("unrolled", reason)
+    if choice == "standard":
+        return Kernel("standard", "`kernel: standard`")
+    obstacles = list(cudnn_obstacles(node, used))
+    if not obstacles and graph.compiled_by_xla and choice == "auto":
+        return Kernel("standard", "`xla: true`, and XLA cannot compile cuDNN")
+    if not obstacles:
+        return Kernel("cudnn", CUDNN_MASKED_REASON if node.mask else CUDNN_REASON)
+    argument, reason = obstacles[0]
+    if choice == "cudnn":
+        document.report(
+            "L701",
+            (*node.path, argument),
+            f"`kernel: cudnn` cannot run '{node.name}': {reason}",
+            hint="change this, or write `kernel: auto`",
+            notes=(document.note(("runtime", "kernel"), "it is asked for here"),),
+        )
+    return Kernel("standard", reason)
+
+
+def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> None:
+    steps = node.outputs[SEQUENCE].shape[1]
+    asked: tuple[Note, ...] = ()
+    if not node.arguments["unroll"]:
+        asked = (document.note(("runtime", "kernel"), "all layers are unrolled here"),)
+    if not isinstance(steps, int):
+        document.report(
+            "L702",
+            (*node.path, "unroll"),
+            f"'{node.name}' cannot be unrolled: its number of steps, `{steps}`, is known only with "
+            "the data",
+            hint="give the input a number of steps, or use another kernel",
+            notes=asked,
+        )
+    elif (
+        node.mask
+        and node.recurrence
+        and node.recurrence.bidirectional
+        and Port(node.name, SEQUENCE) in used
+    ):
+        document.report(
+            "L703",
+            (*node.path, "bidirectional"),
+            f"'{node.name}' cannot be unrolled: Keras would zero its backward outputs at the wrong "
+            "steps",
+            hint="use another kernel, or read only `.last` and `.state`",
+            notes=(*asked, *(document.note(*each) for each in of_mask(node.mask, node.inputs[0]))),
+        )
+
+
+def cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:
+    """What keeps `node` from cuDNN: the argument at fault, and the reason."""
+    arguments = node.arguments
+    if arguments["unroll"]:
+        yield "unroll", "`unroll: true`"
+    if node.op == "RNN":
+        yield "type", "cells run in Keras's loop"
+        return
+    if node.op == "SimpleRNN":
+        yield "type", "cuDNN has no SimpleRNN"
+        return
+    if arguments["activation"] != "tanh":
+        yield "activation", "activation is not tanh"
+    if arguments["recurrent_activation"] != "sigmoid":
+        yield "recurrent_activation", "recurrent_activation is not sigmoid"
+    if not arguments["use_bias"]:
+        yield "use_bias", "it has no bias"
+    if arguments["recurrent_dropout"]:
+        yield "recurrent_dropout", f"recurrent_dropout is {arguments['recurrent_dropout']}"
+    if not arguments.get("reset_after", True):
+        yield "reset_after", "reset_after is false"
+    if node.mask and node.mask.padding != "right":
+        yield "mask", f"its mask is not known to be padded on the right ({node.mask})"
+    reads_sequence = Port(node.name, SEQUENCE) in used
+    if node.mask and reads_sequence and node.recurrence and node.recurrence.padded_output == "hold":
+        yield "padded_output", "cuDNN gives zeros at padded steps"

@@ -1,0 +1,133 @@
+"""Masks that a layer of the recipe makes for itself: by value, lengths, input or another layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import JOIN, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.remarks import of_dtype, of_mask, of_tensor
+from lstmgraph.language.declaration.recipe import MaskByInput, MaskByLengths, MaskByValue, MaskFrom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.passes.mistakes import Remark
+    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+    from lstmgraph.messages.diagnostics import Path
+
+
+def made_mask(
+    graph: Graph,
+    node: Node,
+    masks: Mapping[Port, MaskSpec],
+    specs: Mapping[Port, TensorSpec],
+) -> MaskSpec | None:
+    """The mask that the recipe writes on `node`, of shape (batch, time).
+
+    Raises:
+        GraphMistake: it does not fit the steps of the node's input.
+    """
+    form = node.mask_form
+    sequence = _sequence(graph, node, specs)
+    steps = specs[node.inputs[0]].shape[:2]
+    path = (*node.path, "mask")
+    if isinstance(form, MaskByValue):
+        return MaskSpec("value", sequence, steps, form.padding, form.value, path=path)
+    if isinstance(form, MaskByLengths):
+        port = Port(form.lengths.layer)
+        _check_lengths(graph, port, specs[port], form.lengths.path)
+        return MaskSpec("lengths", port, steps, "right", like=sequence, path=path)
+    if isinstance(form, MaskByInput):
+        port = Port(form.source.layer)
+        if specs[port].dtype != "bool":
+            raise GraphMistake(
+                "L502",
+                form.source.path,
+                f"a mask is bool, and '{port}' holds {specs[port].dtype}",
+                "declare the input with dtype bool",
+                notes=(of_dtype(graph, port, specs[port]),),
+            )
+        notes = (of_tensor(graph, port, specs[port]), of_tensor(graph, sequence, specs[sequence]))
+        _check_steps(str(port), specs[port].shape, steps, form.source.path, notes)
+        return MaskSpec("input", port, steps, form.padding, path=path)
+    if isinstance(form, MaskFrom):
+        return _mask_from(graph, form, masks, steps, of_tensor(graph, sequence, specs[sequence]))
+    return None
+
+
+def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Port:
+    """The sequence itself, where the node reads one joined with other features."""
+    source = graph.by_name.get(node.inputs[0].node)
+    if source is None or source.op != JOIN:
+        return node.inputs[0]
+    return next(port for port in source.inputs if specs[port].rank == 3)
+
+
+def _check_lengths(graph: Graph, port: Port, spec: TensorSpec, path: Path) -> None:
+    if spec.rank == 1 and spec.dtype.startswith(("int", "uint")):
+        return
+    declared = of_tensor(graph, port, spec) if spec.rank != 1 else of_dtype(graph, port, spec)
+    raise GraphMistake(
+        "L502",
+        path,
+        f"lengths are one integer a row, and '{port}' is {spec} {spec.dtype}",
+        "declare the input as {shape: [], dtype: int32}",
+        notes=(declared,),
+    )
+
+
+def _check_steps(
+    name: str,
+    shape: tuple[Dim, ...],
+    steps: tuple[Dim, ...],
+    path: Path,
+    notes: tuple[Remark, ...],
+) -> None:
+    if shape == steps:
+        return
+    raise GraphMistake(
+        "L503",
+        path,
+        f"the mask '{name}' is {show_shape(shape)}, and the steps here are {show_shape(steps)}",
+        "use a mask of the same time dimension; equal names mean equal lengths",
+        notes=notes,
+    )
+
+
+def _mask_from(
+    graph: Graph,
+    form: MaskFrom,
+    masks: Mapping[Port, MaskSpec],
+    steps: tuple[Dim, ...],
+    sequence: Remark,
+) -> MaskSpec | None:
+    port = graph.primary_or_port(form.source)
+    mask = masks.get(port)
+    if mask is None and not form.source.port and form.source.layer in graph.stacks:
+        # A layer whose last output is its primary one still has the mask that it ran with.
+        mask = graph.by_name[graph.stacks[form.source.layer][-1]].mask
+        mask = mask or masks.get(Port(port.node, "sequence"))
+    if mask is None:
+        raise GraphMistake(
+            "L508",
+            form.source.path,
+            f"'{form.source}' carries no mask",
+            "name a layer whose output is masked, or write `mask: none`",
+            notes=(_declared(graph, form),),
+        )
+    notes = (*of_mask(mask, port), sequence)
+    _check_steps(str(form.source), mask.shape, steps, form.source.path, notes)
+    return replace(mask, padding=form.padding) if form.padding != "any" else mask
+
+
+def _declared(graph: Graph, form: MaskFrom) -> Remark:
+    name = form.source.layer
+    section = "inputs" if name in graph.inputs else "layers"
+    return (section, name), f"nothing masks '{name}' here"
+
+
+def show_shape(shape: tuple[Dim, ...]) -> str:
+    """``(batch, time)``."""
+    return f"({', '.join(str(dim) for dim in shape)})"

@@ -1,0 +1,38 @@
+"""Names: Keras wants those of all layers and inputs to differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.compiler.passes.mistakes import Remark
+    from lstmgraph.language.text.document import Document
+
+
+def check_names(graph: Graph, document: Document) -> Graph:
+    """Report names that were made for a stack's layers or a state and are taken already."""
+    owner: dict[str, Remark] = {
+        tensor.name: (tensor.path, f"the input '{tensor.name}'") for tensor in graph.inputs.values()
+    }
+    kept: list[Node] = []
+    for node in graph.nodes:
+        if node.name not in owner:
+            owner[node.name] = (node.path, _what(node))
+            kept.append(node)
+            continue
+        path, other = owner[node.name]
+        document.report(
+            "L303",
+            ("layers", node.layer),
+            f"'{node.name}' would be the name of {other} and of {_what(node)}",
+            hint=f"rename '{node.layer}', or the other",
+            at_key=True,
+            notes=(document.note(path, f"{other} comes from here"),),
+        )
+    return graph.with_nodes(kept)
+
+
+def _what(node: Node) -> str:
+    is_whole = node.name == node.layer
+    return f"the layer '{node.layer}'" if is_whole else f"a part of '{node.layer}'"

@@ -1,0 +1,49 @@
+"""Outputs: what the model gives is in float32 or float64, whatever its layers compute in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import OUTPUT, Graph, Node, Port
+from lstmgraph.keras_facts.catalogue import keras_arguments
+from lstmgraph.keras_facts.dtypes import is_half
+from lstmgraph.keras_facts.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from lstmgraph.language.text.document import Document
+
+
+def widen_outputs(graph: Graph, _document: Document) -> Graph:
+    """Put a cast behind every output of 16 bits, once for a port.
+
+    NumPy has no bfloat16, and a loss of 16 bits is a wrong one. The cast is a layer, and not an
+    operation, because a layer hands the mask on to the loss.
+    """
+    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    casts: dict[Port, Node] = {}
+    outputs = dict(graph.outputs)
+    for name, port in graph.outputs.items():
+        spec = specs.get(port)
+        if spec is None or not is_half(spec.dtype):
+            continue
+        if port not in casts:
+            casts[port] = _cast(graph, name, port, spec)
+        outputs[name] = Port(casts[port].name)
+    return replace(graph, nodes=(*graph.nodes, *casts.values()), outputs=outputs)
+
+
+def _cast(graph: Graph, output: str, port: Port, spec: TensorSpec) -> Node:
+    source = graph.by_name.get(port.node)
+    return Node(
+        name=f"{output}.float32",  # no name of a recipe has a dot in it, so this one is free
+        op="Identity",
+        inputs=(port,),
+        layer=source.layer if source else port.node,
+        path=graph.output_paths[output],
+        arguments=keras_arguments("Identity"),
+        dtype_policy="float32",
+        outputs={OUTPUT: TensorSpec(spec.shape, "float32")},
+    )

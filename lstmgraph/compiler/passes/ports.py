@@ -1,0 +1,81 @@
+"""Ports: every `last` becomes a tensor that Keras really returns beside the sequence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import LAST, SEQUENCE, Graph, Node, Port
+from lstmgraph.keras_facts.catalogue import keras_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.language.text.document import Document
+
+MERGE_LAYERS: Mapping[str, str] = {
+    "concat": "Concatenate",
+    "sum": "Add",
+    "mul": "Multiply",
+    "ave": "Average",
+}
+"""Keras's merge modes of Bidirectional, and the layer that does the same."""
+
+
+def choose_ports(graph: Graph, _document: Document) -> Graph:
+    """Serve `last` from the states, where the sequence is read too or a state is given.
+
+    One call returns either the sequence or the last output. The last output is the state h; of a
+    bidirectional layer it is the merged states h, which is not the sequence's last step. In a row
+    that is all padding, Keras's last output is 0, and the state is still the initial one.
+    """
+    used = graph.used_ports()
+    replaced: dict[Port, Port] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        nodes.append(_with_ports(node, replaced))
+        last, sequence = Port(node.name, LAST), Port(node.name, SEQUENCE)
+        if node.recurrence is None or last not in used:
+            continue
+        recurrence = node.recurrence
+        starts_at_zeros = not recurrence.states and not recurrence.carried
+        if sequence not in used and starts_at_zeros and node.name not in graph.given_states:
+            continue
+        if recurrence.bidirectional:
+            nodes.append(_merged_last(node))
+            replaced[last] = Port(nodes[-1].name)
+        else:
+            # Of several cells in one layer, the last one's.
+            replaced[last] = Port(node.name, [s for s in recurrence.slots if s.endswith("h")][-1])
+    outputs = {name: replaced.get(port, port) for name, port in graph.outputs.items()}
+    further = {path: replaced.get(port, port) for path, port in graph.further_ports.items()}
+    return replace(graph, nodes=tuple(nodes), outputs=outputs, further_ports=further)
+
+
+def _merged_last(node: Node) -> Node:
+    merge_mode = (node.recurrence and node.recurrence.merge_mode) or "concat"
+    op = MERGE_LAYERS[merge_mode]
+    return Node(
+        name=f"{node.name}_last",
+        op=op,
+        inputs=(Port(node.name, "forward_h"), Port(node.name, "backward_h")),
+        layer=node.layer,
+        path=node.path,
+        arguments=keras_arguments(op),
+        reads_list=True,
+        dtype_policy=node.dtype_policy,
+    )
+
+
+def _with_ports(node: Node, replaced: Mapping[Port, Port]) -> Node:
+    inputs = tuple(replaced.get(port, port) for port in node.inputs)
+    recurrence = node.recurrence
+    if recurrence:
+        states = tuple(
+            replace(state, source=replaced.get(state.source, state.source))
+            if state.source
+            else state
+            for state in recurrence.states
+        )
+        recurrence = replace(recurrence, states=states)
+    return replace(node, inputs=inputs, recurrence=recurrence)

@@ -1,0 +1,271 @@
+"""Shapes, dtypes and numbers of parameters of every node, before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import (
+    CONSTANT_STATE,
+    JOIN,
+    LAST,
+    MASK,
+    OUTPUT,
+    ROW_IDS,
+    SEQUENCE,
+    Graph,
+    Node,
+    Parameters,
+    Port,
+    Recurrence,
+    state_outputs,
+)
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
+from lstmgraph.keras_facts.catalogue import CELLS
+from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, promoted
+from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lstmgraph.compiler.passes.mistakes import Remark
+    from lstmgraph.keras_facts.layers import Weight
+    from lstmgraph.keras_facts.tensors import Dim
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
+
+Specs = dict["Port", "TensorSpec"]
+_SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where Keras's snake case has an underscore: ``LSTMCell`` is ``lstm_cell``."""
+
+
+def infer_shapes(graph: Graph, document: Document) -> Graph:
+    """Fill in the outputs and parameters of every node.
+
+    A node that cannot be computed is reported; it and what reads it keep no outputs, and nothing
+    more is said of them.
+    """
+    specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    _check_time_major(graph, document)
+    nodes = []
+    for node in graph.nodes:
+        inputs = [specs[port] for port in node.inputs if port in specs]
+        if len(inputs) == len(node.inputs):
+            try:
+                node = _inferred(node, inputs)  # noqa: PLW2901
+            except GraphMistake as mistake:
+                mistake.report(document, *_read_here(graph, node, specs, mistake))
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        nodes.append(node)
+    return graph.with_nodes(nodes)
+
+
+def _read_here(graph: Graph, node: Node, specs: Specs, mistake: GraphMistake) -> Iterator[Remark]:
+    """What the inputs that `mistake` is about are, and where."""
+    every = range(len(node.inputs))
+    concerned = [i for i in every if input_path(node, i) == mistake.path]
+    if mistake.code == "L401" or not concerned:  # about an argument, or about all side by side
+        concerned = list(every)
+    if mistake.code == "L404":
+        concerned = [i for i in every if specs[node.inputs[i]].rank == 3]
+    for port in dict.fromkeys(node.inputs[index] for index in concerned):
+        spec = specs[port]
+        is_type = mistake.code == "L403" or mistake.message.endswith(f"got {spec.dtype}")
+        yield of_dtype(graph, port, spec) if is_type else of_tensor(graph, port, spec)
+
+
+def _check_time_major(graph: Graph, document: Document) -> None:
+    for tensor in graph.inputs.values():
+        if tensor.time_major and tensor.spec.rank < 3:
+            document.report(
+                "L408",
+                (*tensor.path, "time_major"),
+                f"'{tensor.name}' is {tensor.spec}: there are no features for each time step",
+                hint="write the shape as [time, features], or remove `time_major:`",
+                notes=(document.note((*tensor.path, "shape"), "the shape is declared here"),),
+            )
+
+
+def is_static(spec: TensorSpec) -> bool:
+    """Whether a tensor is features without steps: (batch, features), of numbers."""
+    return spec.rank == 2 and is_float(spec.dtype)
+
+
+def input_path(node: Node, index: int) -> Path:
+    """Where in the recipe the input number `index` of `node` is written."""
+    if node.path[-1] == "static":
+        return node.path if node.inputs[index].node.endswith("_static") else (*node.path, index)
+    if node.path[-1] == "input" or node.path[0] != "layers" or len(node.path) > 2:
+        return (*node.path, index) if node.op == JOIN else node.path
+    if node.input_names:
+        return (*node.path, "input", node.input_names[index])
+    return (*node.path, "input", index) if len(node.inputs) > 1 else (*node.path, "input")
+
+
+def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
+    if not node.is_layer:
+        return replace(node, outputs={OUTPUT: OPERATIONS[node.op](node, inputs)})
+    if node.recurrence:
+        return _recurrent(node, node.recurrence, inputs[0])
+    if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
+        return node  # the checks report it, for every source at once
+    arguments = node.arguments
+    try:
+        facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
+    except LayerMistake as mistake:
+        raise _from_layer(node, mistake) from None
+    outputs = {OUTPUT: facts.output}
+    return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
+
+
+def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
+    path = node.path
+    if mistake.argument is not None and len(path) == 2:
+        path = (*path, *mistake.argument.split("."))
+    elif len(path) == 2:
+        path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
+    elif path[-1] == "static":
+        path = input_path(node, mistake.input or 0)
+    return GraphMistake("L401", path, str(mistake), mistake.hint)
+
+
+def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:
+    """How many parameters a node has, and the shapes of its weights."""
+    counts = {True: 0, False: 0}
+    for weight in weights:
+        trained = weight.trainable and arguments.get("trainable") is not False
+        counts[trained] += 0 if weight.shared else prod(weight.shape)
+    return {"parameters": Parameters(counts[True], counts[False]), "weights": places(weights)}
+
+
+def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
+    _check_sequence(node, spec, input_path(node, 0))
+    dtype = compute_dtype(node.dtype_policy)
+    try:
+        weights = _cell_weights(node, recurrence, spec, dtype)
+    except LayerMistake as mistake:
+        raise _from_layer(node, mistake) from None
+    if recurrence.bidirectional:
+        ways = ("backward_layer", "forward_layer")
+        weights = [weight.within(way) for way in ways for weight in weights]
+    units = recurrence.units
+    wide = units * 2 if recurrence.merge_mode == "concat" else units
+    outputs = {
+        SEQUENCE: TensorSpec((BATCH, spec.shape[1], wide), dtype),
+        LAST: TensorSpec((BATCH, wide), dtype),
+    }
+    for slot in state_outputs(recurrence):
+        outputs[slot] = TensorSpec((BATCH, recurrence.units_of(slot)), dtype)
+    return replace(node, outputs=outputs, **_weights(node.arguments, weights))
+
+
+def _cell_weights(node: Node, recurrence: Recurrence, spec: TensorSpec, dtype: str) -> list[Weight]:
+    """Weights of one direction: of the layer, or of its cells, each reading the one before."""
+    weights = []
+    cells = recurrence.cells or ({**node.arguments, "type": node.op},)
+    for cell, part in zip(cells, _parts(recurrence.cells), strict=True):
+        arguments = {**cell, "return_sequences": True}
+        facts = layer_facts(CELLS.get(cell["type"], node.op), arguments, [spec], dtype)
+        weights += [replace(weight, part=part) for weight in facts.weights]
+        spec = facts.output
+    return weights
+
+
+def _parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where Keras has each cell in its layer: several of a kind are numbered from the second on."""
+    if len(cells) < 2:
+        return ["cell"]
+    names = [_SNAKE.sub("_", cell["type"]).lower() for cell in cells]
+    seen = [names[:index].count(name) for index, name in enumerate(names)]
+    return [
+        f"cell/cells/{name}" + (f"_{count}" if count else "")
+        for name, count in zip(names, seen, strict=True)
+    ]
+
+
+def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
+    source = node.inputs[0]
+    if spec.rank != 3:
+        hint = "give it a tensor of shape (batch, time, features)"
+        if source.output == LAST:
+            hint = f"read the sequence: `{source.node}.sequence`"
+        elif spec.rank == 2 and not is_float(spec.dtype):
+            hint = "put an embedding between the ids and this layer"
+        elif spec.rank == 2:
+            hint = (
+                f"static features go beside a sequence, `input: [SEQUENCE, {source}]`, or into "
+                f"`initial_state: {{static: [{source}]}}`"
+            )
+        message = f"{node.op} reads a sequence (batch, time, features), and '{source}' is {spec}"
+        raise GraphMistake("L402", path, message, hint)
+    if not is_float(spec.dtype):
+        hint = "declare the input float32, or put an embedding between ids and this layer"
+        message = f"{node.op} reads numbers, and '{source}' holds {spec.dtype}"
+        raise GraphMistake("L403", path, message, hint)
+
+
+def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    """Spec of the joined sequence: (batch, time, sum of features)."""
+    sequences = [(i, spec) for i, spec in enumerate(inputs) if spec.rank == 3]
+    if not sequences:
+        hint = "begin the list with a sequence of shape (batch, time, features)"
+        raise GraphMistake("L402", node.path, "none of the joined inputs is a sequence", hint)
+    time = sequences[0][1].shape[1]
+    features = 0
+    for index, spec in enumerate(inputs):
+        features += _joined_features(node, index, spec)
+        if spec.rank == 3 and spec.shape[1] != time:
+            first = node.inputs[sequences[0][0]]
+            raise GraphMistake(
+                "L404",
+                input_path(node, index),
+                f"'{node.inputs[index]}' has {_steps(spec.shape[1])} and '{first}' {_steps(time)}",
+                "join sequences of the same time dimension; equal names mean equal lengths",
+            )
+    return TensorSpec((BATCH, time, features), promoted([spec.dtype for spec in inputs]))
+
+
+def _steps(dim: Dim) -> str:
+    return f"{dim} steps" if isinstance(dim, int) else f"`{dim}` steps"
+
+
+def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
+    path = input_path(node, index)
+    name = node.inputs[index]
+    if spec.rank not in (2, 3):
+        hint = "join tensors of shape (batch, time, features) and (batch, features)"
+        message = f"'{name}' is {spec}: neither a sequence nor static features"
+        raise GraphMistake("L402", path, message, hint)
+    if not is_float(spec.dtype):
+        message = f"'{name}' holds {spec.dtype}, and joined features are numbers"
+        raise GraphMistake("L403", path, message, "declare it float32, or embed its ids")
+    features = spec.shape[-1]
+    if not isinstance(features, int):
+        message = f"the number of features of '{name}' is not known: it is {spec}"
+        raise GraphMistake("L405", path, message, "give the last dimension a size")
+    return features
+
+
+def _constant_state(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec((BATCH, node.arguments["units"]), full_dtype(node.dtype_policy))
+
+
+def _row_ids(_node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec((BATCH,), "int32")
+
+
+def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec(node.mask.shape if node.mask else (BATCH,), "bool")
+
+
+OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
+    JOIN: _joined,
+    CONSTANT_STATE: _constant_state,
+    ROW_IDS: _row_ids,
+    MASK: _mask,
+}
+"""The graph's own operations, and the spec of what each gives."""

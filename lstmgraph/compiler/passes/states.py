@@ -1,0 +1,321 @@
+"""Initial states: every form becomes ports of the graph, with the layers that make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import (
+    CONSTANT_STATE,
+    ROW_IDS,
+    Graph,
+    GraphInput,
+    Node,
+    Port,
+    Recurrence,
+    StateSpec,
+    state_outputs,
+)
+from lstmgraph.compiler.passes.carrying import check_carried
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.remarks import (
+    of_depth,
+    of_dtype,
+    of_kind,
+    of_tensor,
+    of_units,
+)
+from lstmgraph.compiler.passes.state_sources import StateSource, layer_state
+from lstmgraph.keras_facts.catalogue import keras_arguments
+from lstmgraph.keras_facts.dtypes import full_dtype, is_float
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+from lstmgraph.language.declaration.recipe import (
+    Carried,
+    Constant,
+    FromInputs,
+    FromLayer,
+    FromStatic,
+    Learned,
+    NoMask,
+    Split,
+    Zeros,
+)
+from lstmgraph.messages.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.passes.mistakes import Remark
+    from lstmgraph.language.declaration.recipe import SingleStateForm
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
+
+
+def wire_states(graph: Graph, document: Document) -> Graph:
+    """Give every recurrent node the sources of its states.
+
+    After it, no form is left to interpret: a state is a port, or zeros. Inputs, concatenations and
+    projections that a form asks for are inputs and nodes of the graph.
+    """
+    wiring = _Wiring(graph, document)
+    for node in graph.nodes:
+        wiring.add(node)
+    return replace(graph, nodes=tuple(wiring.nodes), inputs=wiring.inputs)
+
+
+@dataclass
+class _Wiring:
+    graph: Graph
+    document: Document
+    nodes: list[Node] = field(default_factory=list)
+    inputs: dict[str, GraphInput] = field(init=False)
+    made: set[tuple[str, str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.inputs = dict(self.graph.inputs)
+
+    def add(self, node: Node) -> None:
+        if node.recurrence is None or isinstance(node.recurrence.state_form, Zeros):
+            self.nodes.append(node)
+            return
+        form = node.recurrence.state_form
+        if isinstance(form, Carried):
+            recurrence = replace(node.recurrence, carried=True)
+            check_carried(self.graph, node, node.recurrence, form, self.document)
+        else:
+            recurrence = replace(node.recurrence, states=self.states(node, node.recurrence, form))
+        self.nodes.append(replace(node, recurrence=recurrence))
+
+    def states(
+        self, node: Node, recurrence: Recurrence, form: SingleStateForm | Split
+    ) -> tuple[StateSpec, ...]:
+        """The sources of all states, less those that are wrong and reported."""
+        slots = state_outputs(recurrence)
+        found = []
+        try:
+            for part in (form.h, form.c) if isinstance(form, Split) else (form,):
+                if isinstance(part, FromInputs):
+                    self.check_named_for_one(node, part)
+            if isinstance(form, FromInputs):
+                self.check_input_count(recurrence, form)
+        except GraphMistake as mistake:
+            mistake.report(self.document)
+            return ()
+        for index, slot in enumerate(slots):
+            try:
+                single, is_split = _form_of_slot(form, slot, node)
+                found.append(self.state(node, slot, index, single, is_split=is_split))
+            except GraphMistake as mistake:
+                mistake.report(self.document)
+        return tuple(found) if any(state.source for state in found) else ()
+
+    def state(
+        self, node: Node, slot: str, index: int, form: SingleStateForm, *, is_split: bool
+    ) -> StateSpec:
+        if isinstance(form, Zeros):
+            return StateSpec(slot, None, "zeros")
+        if isinstance(form, Constant):
+            return self.constant_state(node, slot, form)
+        if isinstance(form, Learned):
+            return self.learned_state(node, slot, form)
+        if isinstance(form, FromInputs):
+            return self.input_state(node, slot, index, form, is_split=is_split)
+        if isinstance(form, FromStatic):
+            return self.static_state(node, slot, form, is_split=is_split)
+        source = layer_state(self.graph, node, slot, form, is_split=is_split)
+        return self.bridged_state(node, slot, form, source)
+
+    def check_named_for_one(self, node: Node, form: FromInputs) -> None:
+        """Named once, the same inputs would be the states of every layer of a stack."""
+        depth = len(self.graph.stacks[node.layer])
+        is_listed = any(isinstance(part, int) for part in form.path)
+        if form.names is not None and depth > 1 and not is_listed:
+            raise GraphMistake(
+                "L602",
+                (*form.path, "inputs"),
+                f"the inputs are named once, for a stack of {depth}",
+                "write `initial_state: input`, or a list with one form for each layer of the stack",
+                notes=(of_depth(self.graph, node.layer),),
+            )
+
+    def check_input_count(self, recurrence: Recurrence, form: FromInputs) -> None:
+        slots = state_outputs(recurrence)
+        if form.names is not None and len(form.names) != len(slots):
+            raise GraphMistake(
+                "L602",
+                (*form.path, "inputs"),
+                f"{counted(len(form.names), 'input is', 'inputs are')} named for "
+                f"{counted(len(slots), 'state', 'states')}",
+                f"name one for each of: {', '.join(slots)}",
+            )
+
+    def input_state(
+        self, node: Node, slot: str, index: int, form: FromInputs, *, is_split: bool
+    ) -> StateSpec:
+        name = f"{node.name}_{slot}"
+        path: Path = form.path
+        if form.names is not None:
+            position = _split_position(node, slot, form) if is_split else index
+            name = form.names[position]
+            path = (*form.path, "inputs", position)
+        units = _units(node, slot)
+        spec = TensorSpec((BATCH, units), full_dtype(node.dtype_policy))
+        if name not in self.inputs:
+            self.inputs[name] = GraphInput(name, spec, path, made=True)
+        elif self.inputs[name].spec.shape != spec.shape:
+            raise GraphMistake(
+                "L604",
+                path,
+                f"the input '{name}' has shape {self.inputs[name].spec}; the state has {spec}",
+                f"declare it with shape [{units}], or name another",
+                notes=(self.of_input(name), of_units(self.graph, node)),
+            )
+        elif not is_float(self.inputs[name].spec.dtype):
+            raise GraphMistake(
+                "L604",
+                path,
+                f"the input '{name}' holds {self.inputs[name].spec.dtype}, and states are numbers",
+                "declare it with dtype float32, or name another",
+                notes=(of_dtype(self.graph, Port(name), self.inputs[name].spec),),
+            )
+        return StateSpec(slot, Port(name), f"input {name}")
+
+    def of_input(self, name: str) -> Remark:
+        """Where an input of states was declared, or named first."""
+        tensor = self.inputs[name]
+        if tensor.made:
+            return tensor.path, f"'{name}' is named here for a state of {tensor.spec}"
+        return of_tensor(self.graph, Port(name), tensor.spec)
+
+    def constant_state(self, node: Node, slot: str, form: Constant) -> StateSpec:
+        units = _units(node, slot)
+        if isinstance(form.value, tuple) and len(form.value) != units:
+            raise GraphMistake(
+                "L610",
+                (*form.path, "constant"),
+                f"{len(form.value)} numbers are listed for {units} units",
+                "list one number for each unit, or write one for all",
+                notes=(of_units(self.graph, node),),
+            )
+        name = f"{node.name}_{slot}"
+        arguments = {"units": units, "value": form.value}
+        self.make(name, CONSTANT_STATE, node.inputs[:1], node, form.path, arguments)
+        label = "constant" if isinstance(form.value, tuple) else str(form.value)
+        return StateSpec(slot, Port(name), label)
+
+    def learned_state(self, node: Node, slot: str, form: Learned) -> StateSpec:
+        """One weight of (units,): the only row of an embedding that is read with the id 0."""
+        rows, name = f"{node.name}_rows", f"{node.name}_{slot}"
+        self.make(rows, ROW_IDS, node.inputs[:1], node, form.path, {})
+        arguments = keras_arguments(
+            "Embedding",
+            input_dim=1,
+            output_dim=_units(node, slot),
+            embeddings_initializer="zeros",
+        )
+        self.make(name, "Embedding", (Port(rows),), node, form.path, arguments)
+        return StateSpec(slot, Port(name), "learned")
+
+    def static_state(self, node: Node, slot: str, form: FromStatic, *, is_split: bool) -> StateSpec:
+        ports = tuple(self.graph.primary_or_port(reference) for reference in form.sources)
+        joined = ports[0]
+        if len(ports) > 1:
+            # What h and c are each given is joined for each: the two may differ.
+            name = f"{node.name}_{slot}_static" if is_split else f"{node.name}_static"
+            joined = self.concatenated(name, ports, node, (*form.path, "static"))
+        names = ", ".join(str(reference) for reference in form.sources)
+        path = (*form.path, "static")
+        port = self.projected(slot, joined, node, form.activation, path)
+        return StateSpec(slot, port, f"dense({names})")
+
+    def bridged_state(
+        self, node: Node, slot: str, form: FromLayer, source: StateSource
+    ) -> StateSpec:
+        port = source.ports[0]
+        if len(source.ports) > 1:
+            suffix = "_joined" if source.project else ""
+            port = self.concatenated(f"{node.name}_{slot}{suffix}", source.ports, node, form.path)
+        if source.project:
+            port = self.projected(slot, port, node, None, form.path)
+        return StateSpec(slot, port, source.label)
+
+    def concatenated(self, name: str, ports: tuple[Port, ...], node: Node, path: Path) -> Port:
+        self.make(name, "Concatenate", ports, node, path, keras_arguments("Concatenate", axis=-1))
+        return Port(name)
+
+    def projected(
+        self, slot: str, source: Port, node: Node, activation: str | None, path: Path
+    ) -> Port:
+        name, units = f"{node.name}_{slot}", _units(node, slot)
+        arguments = keras_arguments("Dense", units=units, activation=activation)
+        self.make(name, "Dense", (source,), node, path, arguments)
+        return Port(name)
+
+    def make(  # noqa: PLR0913, PLR0917 - a node has this many parts
+        self,
+        name: str,
+        op: str,
+        inputs: tuple[Port, ...],
+        node: Node,
+        path: Path,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Add a helper node before `node`, once: h and c share what is joined for both."""
+        if (node.layer, name) in self.made:
+            return
+        self.made.add((node.layer, name))
+        self.nodes.append(
+            Node(
+                name=name,
+                op=op,
+                inputs=inputs,
+                layer=node.layer,
+                path=path,
+                arguments=arguments,
+                reads_list=op == "Concatenate",
+                dtype_policy=node.dtype_policy,
+                mask_form=NoMask(),  # a state has no steps to mask
+            )
+        )
+
+
+def _units(node: Node, slot: str) -> int:
+    return node.recurrence.units_of(slot) if node.recurrence else 0
+
+
+def _form_of_slot(
+    form: SingleStateForm | Split, slot: str, node: Node
+) -> tuple[SingleStateForm, bool]:
+    if not isinstance(form, Split):
+        return form, False
+    if (
+        form.c is not None
+        and node.recurrence
+        and not any(slot.endswith("c") for slot in node.recurrence.slots)
+    ):
+        raise GraphMistake(
+            "L603",
+            (*form.path, "c"),
+            f"{node.op} has no state c",
+            "remove it: its state is h",
+            notes=(of_kind(node),),
+        )
+    if slot.endswith("h"):
+        return form.h, True
+    return form.c or Zeros(form.path), True
+
+
+def _split_position(node: Node, slot: str, form: FromInputs) -> int:
+    """Which of the inputs named for h (or c) alone feeds `slot`: one a direction, one a cell."""
+    slots = state_outputs(node.recurrence) if node.recurrence else ()
+    alike = [each for each in slots if each[-1] == slot[-1]]
+    count = len(form.names or ())
+    if count != len(alike):
+        raise GraphMistake(
+            "L602",
+            (*form.path, "inputs"),
+            f"{counted(count, 'input is', 'inputs are')} named for "
+            f"{counted(len(alike), 'state', 'states')}",
+            "name one input" if len(alike) == 1 else f"name one for each of: {', '.join(alike)}",
+        )
+    return alike.index(slot)

@@ -1,0 +1,310 @@
+"""Wired layers -> a graph with one node for each call: stacks and joined inputs are laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
+from lstmgraph.compiler.wiring.further_ports import ports_of, with_derived_ports
+from lstmgraph.compiler.wiring.ports import slot_units
+from lstmgraph.compiler.wiring.references import references
+from lstmgraph.compiler.wiring.stacks import depth_note, is_stackable
+from lstmgraph.keras_facts.catalogue import keras_arguments, layer_traits
+from lstmgraph.language.declaration.recipe import (
+    Inherited,
+    MaskByValue,
+    RecurrentDeclaration,
+    Reference,
+)
+from lstmgraph.messages.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lstmgraph.compiler.wiring.resolve import Resolution
+    from lstmgraph.language.declaration.recipe import LayerDeclaration, RecipeDeclaration, StateForm
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
+
+
+def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
+    """The graph of what is sound in `recipe`."""
+    expansion = _Expansion(recipe, document, set(resolution.broken))
+    for layer in resolution.order:
+        if any(reference.layer in expansion.broken for reference in references(layer)):
+            expansion.broken.add(layer.name)
+        else:
+            expansion.add(layer)
+    graph = expansion.graph(resolution.outputs)
+    sound = {
+        name: model
+        for name, model in resolution.models.items()
+        if not any(r.layer in expansion.broken for r in (*model.inputs, *model.outputs.values()))
+    }
+    ports = ports_of(sound, expansion.named_ports)
+    return with_derived_ports(replace(graph, further_ports=ports), sound)
+
+
+@dataclass
+class _Expansion:
+    recipe: RecipeDeclaration
+    document: Document
+    broken: set[str]
+    nodes: list[Node] = field(default_factory=list)
+    stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sequences: dict[str, Port] = field(default_factory=dict)
+
+    def add(self, layer: LayerDeclaration) -> None:
+        if isinstance(layer, RecurrentDeclaration):
+            forms = self.state_forms(layer)
+            if forms is None:
+                self.broken.add(layer.name)
+            else:
+                self.add_stack(layer, forms)
+            return
+        traits = layer_traits(layer.layer)
+        if not self.has_right_inputs(layer, traits):
+            self.broken.add(layer.name)
+            return
+        references, input_names = in_call_order(layer, traits["call"])
+        node = Node(
+            name=layer.name,
+            op=layer.layer,
+            inputs=tuple(self.port(reference) for reference in references),
+            input_names=input_names,
+            reads_list=traits["multiple_inputs"],
+            layer=layer.name,
+            path=layer.path,
+            arguments=layer.arguments,
+            dtype_policy=layer.dtype_policy,
+            mask_form=layer.mask,
+        )
+        self.nodes.append(node)
+        self.stacks[layer.name] = (layer.name,)
+
+    def has_right_inputs(self, layer: LayerDeclaration, traits: Mapping[str, Any]) -> bool:
+        """Whether the number and the names of the inputs are those of Keras's call."""
+        taken, path = traits["call"], (*layer.path, "input")
+        if layer.input_names is not None:
+            return self.has_right_names(layer, layer.input_names, traits)
+        if not traits["multiple_inputs"] and len(layer.inputs) > len(taken):
+            count = len(layer.inputs)
+            message = f"{layer.layer} reads {len(taken)} input, and {count} are listed"
+            hint = "join them first, for example with a concatenate layer"
+            self.document.report("L406", path, message, hint=hint)
+            return False
+        return True
+
+    def has_right_names(
+        self, layer: LayerDeclaration, names: tuple[str, ...], traits: Mapping[str, Any]
+    ) -> bool:
+        taken, path = traits["call"], (*layer.path, "input")
+        if traits["multiple_inputs"]:
+            message = f"{layer.layer} takes a list of inputs, without names"
+            hint = "write a list, such as `input: [NAME, NAME]`"
+            self.document.report("L406", path, message, hint=hint, at_key=True)
+            return False
+        unknown = [name for name in names if name not in taken]
+        hint = f"the inputs of {layer.layer} are named: {', '.join(taken)}"
+        for name in unknown:
+            message = f"{layer.layer} has no input '{name}'{did_you_mean(name, taken)}"
+            self.document.report("L406", (*path, name), message, hint=hint, at_key=True)
+        if not unknown and taken[0] not in names:
+            message = f"{layer.layer} needs the input '{taken[0]}'"
+            self.document.report("L406", path, message, hint=hint, at_key=True)
+        return not unknown and taken[0] in names
+
+    def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
+        """One form for each layer of the stack, or None where their number is wrong."""
+        depth = len(layer.units)
+        if not layer.state_per_layer:
+            return layer.initial_state * depth
+        if len(layer.initial_state) != depth:
+            count = len(layer.initial_state)
+            message = f"{count} initial states are listed for a stack of {depth}"
+            hint = "list one for each layer of the stack, or write one form for all"
+            if depth == 1:
+                hint = "a list has one entry for each layer; for h and c write {h: ..., c: ...}"
+            path = (*layer.path, "initial_state")
+            notes = (depth_note(layer, self.document),)
+            self.document.report("L601", path, message, hint=hint, notes=notes)
+            return None
+        return layer.initial_state
+
+    def add_stack(self, layer: RecurrentDeclaration, forms: tuple[StateForm, ...]) -> None:
+        if not is_stackable(layer, self.document):
+            self.broken.add(layer.name)
+            return
+        names = stack_names(layer.name, len(layer.units))
+        source = self.joined_input(layer)
+        for index, (name, form) in enumerate(zip(names, forms, strict=True)):
+            self.nodes.append(_recurrent_node(layer, index, name, source, form))
+            source = self.finished(layer, index, name, source)
+        self.stacks[layer.name] = names
+        self.sequences[layer.name] = source
+
+    def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
+        """The sequence of a layer of the stack, after its residual sum and normalization."""
+        sequence = Port(name, SEQUENCE)
+        if layer.residual and index > 0:
+            summed = (source, sequence)
+            sequence = self.helper(layer, f"{name}_residual", "Add", summed, "residual")
+        if layer.normalization:
+            op = "LayerNormalization"
+            sequence = self.helper(layer, f"{name}_norm", op, (sequence,), "normalization")
+        return sequence
+
+    def helper(
+        self,
+        layer: RecurrentDeclaration,
+        name: str,
+        op: str,
+        inputs: tuple[Port, ...],
+        key: str,
+    ) -> Port:
+        self.nodes.append(
+            Node(
+                name=name,
+                op=op,
+                inputs=inputs,
+                layer=layer.name,
+                path=(*layer.path, key),
+                arguments=keras_arguments(op),
+                reads_list=op == "Add",
+                dtype_policy=layer.dtype_policy,
+            )
+        )
+        return Port(name)
+
+    def joined_input(self, layer: RecurrentDeclaration) -> Port:
+        """The sequence that the stack reads; several inputs are joined on the feature axis."""
+        ports = tuple(self.port(reference) for reference in layer.inputs)
+        if len(ports) == 1:
+            return ports[0]
+        name = f"{layer.name}_input"
+        path: Path = (*layer.path, "input")
+        self.nodes.append(
+            Node(
+                name=name,
+                op=JOIN,
+                inputs=ports,
+                layer=layer.name,
+                path=path,
+                mask_form=layer.mask,
+            )
+        )
+        return Port(name)
+
+    def port(self, reference: Reference) -> Port:
+        """The one tensor that `reference` names."""
+        if reference.layer in self.recipe.inputs:
+            return Port(reference.layer)
+        layer = self.recipe.layers[reference.layer]
+        if not isinstance(layer, RecurrentDeclaration):
+            return Port(reference.layer)
+        node = self.stacks[reference.layer][-1]
+        if reference.port.startswith("state."):
+            return Port(node, reference.port.removeprefix("state.").replace(".", "_"))
+        port = reference.port or (SEQUENCE if layer.return_sequences else LAST)
+        return self.sequences[layer.name] if port == SEQUENCE else Port(node, port)
+
+    def graph(self, outputs: Mapping[str, Reference]) -> Graph:
+        ports, paths = self.output_ports(outputs)
+        return Graph(
+            name=self.recipe.name,
+            inputs={
+                name: GraphInput(name, declared.spec, declared.path, time_major=declared.time_major)
+                for name, declared in self.recipe.inputs.items()
+            },
+            nodes=tuple(self.nodes),
+            outputs=ports,
+            output_paths=paths,
+            stacks=self.stacks,
+            sequences=self.sequences,
+            returns_sequence=frozenset(
+                name
+                for name, layer in self.recipe.layers.items()
+                if isinstance(layer, RecurrentDeclaration) and layer.return_sequences
+            ),
+            kernel_choice=self.recipe.runtime.kernel,
+            compiled_by_xla=self.recipe.runtime.xla is True,
+            batch_size=self.recipe.runtime.batch_size,
+            broken=frozenset(self.broken),
+        )
+
+    def output_ports(
+        self, outputs: Mapping[str, Reference]
+    ) -> tuple[dict[str, Port], dict[str, Path]]:
+        """Output ports by name; ``state: encoder.state`` is written out to one name a state."""
+        ports: dict[str, Port] = {}
+        paths: dict[str, Path] = {}
+        for name, reference in outputs.items():
+            if reference.layer in self.broken:
+                continue
+            for suffix, port in self.named_ports(reference):
+                if f"{name}{suffix}" in ports:
+                    message = f"two outputs would be named '{name}{suffix}'"
+                    note = self.document.note(paths[f"{name}{suffix}"], "the first is here")
+                    hint = "rename one of them"
+                    self.document.report("L303", reference.path, message, hint=hint, notes=(note,))
+                ports[f"{name}{suffix}"] = port
+                paths[f"{name}{suffix}"] = reference.path
+        return ports, paths
+
+    def named_ports(self, reference: Reference) -> list[tuple[str, Port]]:
+        layer = self.recipe.layers.get(reference.layer)
+        if reference.port != "state" or not isinstance(layer, RecurrentDeclaration):
+            return [("", self.port(reference))]
+        names = self.stacks[reference.layer]
+        ways = ("forward_", "backward_") if layer.bidirectional else ("",)
+        return [
+            (f"_{index}_{way}{slot}" if len(names) > 1 else f"_{way}{slot}", Port(node, way + slot))
+            for index, node in enumerate(names, start=1)
+            for way in ways
+            for slot in slot_units(layer, 0)
+        ]
+
+
+def _recurrent_node(
+    layer: RecurrentDeclaration, index: int, name: str, source: Port, form: StateForm
+) -> Node:
+    units = layer.units[index]
+    # Below the first, the layers of a stack take over the mask of the one before.
+    takes_over = index > 0 and isinstance(layer.mask, MaskByValue)
+    own_units = {} if layer.cells else {"units": units}
+    return Node(
+        name=name,
+        op=layer.layer,
+        inputs=(source,),
+        layer=layer.name,
+        path=layer.path,
+        arguments={**layer.arguments, **own_units},
+        dtype_policy=layer.dtype_policy,
+        mask_form=Inherited() if takes_over else layer.mask,
+        recurrence=Recurrence(
+            units=units,
+            slot_units=slot_units(layer, units),
+            cells=layer.cells,
+            bidirectional=layer.bidirectional,
+            merge_mode=layer.merge_mode,
+            padded_output=layer.padded_output,
+            state_form=form,
+        ),
+    )
+
+
+def in_call_order(
+    layer: LayerDeclaration, call: Sequence[str]
+) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
+    """The inputs, and their names where they have any, in the order of Keras's call."""
+    if layer.input_names is None:
+        return layer.inputs, None
+    by_name = dict(zip(layer.input_names, layer.inputs, strict=True))
+    names = tuple(name for name in call if name in by_name)
+    return tuple(by_name[name] for name in names), names
+
+
+def stack_names(layer: str, depth: int) -> tuple[str, ...]:
+    """Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``, ..."""
+    return (layer,) if depth == 1 else tuple(f"{layer}_{i}" for i in range(1, depth + 1))

@@ -1,0 +1,47 @@
+"""The ports of a layer as a recipe names them: ``sequence``, ``last``, ``state``, ``state.h``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.keras_facts.catalogue import CELLS, RECURRENT_STATES
+from lstmgraph.language.declaration.recipe import RecurrentDeclaration
+
+if TYPE_CHECKING:
+    from lstmgraph.language.declaration.recipe import LayerDeclaration, Reference
+
+
+def slot_units(layer: RecurrentDeclaration, units: int) -> dict[str, int]:
+    """The states of one layer of the stack, in Keras's order, and their sizes.
+
+    ``h`` and ``c``; of several cells in one layer ``1_h``, ``1_c``, ``2_h``, ...
+    """
+    if not layer.cells:
+        return dict.fromkeys(RECURRENT_STATES[layer.layer], units)
+    return {
+        f"{number}_{slot}" if len(layer.cells) > 1 else slot: cell["units"]
+        for number, cell in enumerate(layer.cells, start=1)
+        for slot in RECURRENT_STATES[CELLS[cell["type"]]]
+    }
+
+
+def has_primary(layer: LayerDeclaration | None, reference: Reference) -> bool:
+    """Whether the bare name of a layer is one tensor, where it must be one."""
+    names_layer = {"initial_state", "mask"} & set(reference.path)
+    return (
+        bool(names_layer)
+        or not isinstance(layer, RecurrentDeclaration)
+        or layer.return_sequences
+        or not (layer.residual or layer.normalization)
+    )
+
+
+def port_names(layer: LayerDeclaration | None) -> list[str]:
+    """Every port that a layer has beside its bare name; an input and most layers have none."""
+    if not isinstance(layer, RecurrentDeclaration):
+        return []
+    ways = ("forward.", "backward.") if layer.bidirectional else ("",)
+    slots = [slot.replace("_", ".") for slot in slot_units(layer, 0)]
+    states = [f"state.{way}{slot}" for way in ways for slot in slots]
+    last = [] if layer.residual or layer.normalization else ["last"]
+    return ["sequence", *last, "state", *states]

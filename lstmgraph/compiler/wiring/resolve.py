@@ -1,0 +1,305 @@
+"""Names -> ordered, wired layers: every reference is looked up, and cycles are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.wiring.ordering import sortable
+from lstmgraph.compiler.wiring.ports import has_primary, port_names
+from lstmgraph.compiler.wiring.references import references, state_references, unread_names
+from lstmgraph.language.declaration.recipe import (
+    MaskByInput,
+    MaskByLengths,
+    MaskFrom,
+    RecurrentDeclaration,
+    Reference,
+)
+from lstmgraph.messages.wording import MOST_GUESSES, did_you_mean, few, nearest, suggested
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.language.declaration.recipe import (
+        LayerDeclaration,
+        ModelDeclaration,
+        RecipeDeclaration,
+    )
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Note, Path
+
+RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
+"""Words of the language that a layer or an input cannot have for a name."""
+
+FORMS = ("zeros", "input", "learned", "carried")
+
+MOST_CIRCLES = 20
+"""Circles that are reported; each is found by going through all layers again."""
+
+MOST_EDGES = 8
+"""Notes of one circle."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What of a recipe is sound, once names are looked up."""
+
+    order: tuple[LayerDeclaration, ...]
+    """Layers, each after everything that it reads."""
+    outputs: Mapping[str, Reference]
+    broken: frozenset[str]
+    """Names of layers and inputs that are wrong, or that read one that is."""
+    models: Mapping[str, ModelDeclaration] = field(default_factory=dict)
+    """Further models whose every name is found."""
+
+
+def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
+    """Look up every name of `recipe`.
+
+    Unknown names, ports that a layer does not have, and cycles are reported to `document`.
+    """
+    resolver = _Resolver(recipe, document)
+    resolver.checkfew()
+    for layer in recipe.layers.values():
+        resolver.check_layer(layer)
+    outputs = {
+        name: reference
+        for name, reference in recipe.outputs.items()
+        if resolver.check(reference, states_allowed=True)
+    }
+    order = tuple(recipe.layers[name] for name in resolver.order())
+    sound = {n: r for n, r in outputs.items() if r.layer not in resolver.broken}
+    models = {
+        name: model
+        for name, model in recipe.models.items()
+        if resolver.check_model(model)
+        and not any(r.layer in resolver.broken for r in (*model.inputs, *model.outputs.values()))
+    }
+    return Resolution(order, sound, frozenset(resolver.broken), models)
+
+
+class _Resolver:
+    def __init__(self, recipe: RecipeDeclaration, document: Document) -> None:
+        self.recipe = recipe
+        self.document = document
+        self.broken = set(recipe.broken)
+        self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
+        self.near_names: dict[str, str | None] = {}
+        # Without a section, every name of it would be unknown: that is one mistake, not many.
+        sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
+        self.all_known = all(isinstance(section, dict) and section for section in sections)
+
+    def checkfew(self) -> None:
+        for section, names in (("inputs", self.recipe.inputs), ("layers", self.recipe.layers)):
+            for name in names:
+                if name in RESERVED:
+                    self.report_name(section, name, f"'{name}' is a word of the language")
+        for name in self.recipe.layers:
+            if name in self.recipe.inputs:
+                note = self.document.note(("inputs", name), "the input is declared here")
+                self.report_name("layers", name, f"'{name}' is also the name of an input", note)
+
+    def report_name(self, section: str, name: str, message: str, *notes: Note) -> None:
+        hint = "choose another name"
+        path = (section, name)
+        self.document.report("L303", path, message, hint=hint, at_key=True, notes=notes)
+        self.broken.add(name)
+
+    def check_layer(self, layer: LayerDeclaration) -> None:
+        sound = [self.check(reference) for reference in layer.inputs]
+        sound += [self.check_mask_source(layer)]
+        if isinstance(layer, RecurrentDeclaration):
+            for reference in state_references(layer.initial_state):
+                sound.append(self.check(reference, states_allowed=True))
+        if not all(sound):
+            self.broken.add(layer.name)
+
+    def check_model(self, model: ModelDeclaration) -> bool:
+        """Whether all that a further model names is there."""
+        sound = [self.check(reference) for reference in model.inputs]
+        sound += [self.check(found, states_allowed=True) for found in model.outputs.values()]
+        for name, form in model.initial_state.items():
+            found = self.check(Reference(name, "", form.path), states_allowed=True)
+            sound.append(found and self.check_has_states(name, form.path))
+        return all(sound)
+
+    def check_has_states(self, name: str, path: Path) -> bool:
+        if isinstance(self.recipe.layers.get(name), RecurrentDeclaration):
+            return True
+        what = "an input" if name in self.recipe.inputs else "not a recurrent layer"
+        message = f"'{name}' is {what}, and has no states"
+        hint = "name a recurrent layer: its initial state is another one in this model"
+        notes = (self.declared(name),)
+        self.document.report("L833", path, message, hint=hint, at_key=True, notes=notes)
+        return False
+
+    def check_mask_source(self, layer: LayerDeclaration) -> bool:
+        if isinstance(layer.mask, MaskFrom):
+            return self.check(layer.mask.source)
+        if isinstance(layer.mask, MaskByLengths | MaskByInput):
+            mask = layer.mask
+            reference = mask.lengths if isinstance(mask, MaskByLengths) else mask.source
+            return self.check_input_name(reference)
+        return True
+
+    def check_input_name(self, reference: Reference) -> bool:
+        name = reference.layer
+        if name in self.recipe.inputs:
+            return True
+        if name in self.recipe.broken or not self.all_known:
+            return False
+        near = nearest(name, self.recipe.inputs)
+        message = f"there is no input '{name}'{suggested(near)}"
+        hint = f"declare `{name}` under `inputs:`, or name one of: {few(self.recipe.inputs)}"
+        notes = self.document.origins.deletion(("inputs", name))
+        notes += (self.named(near),) if near else ()
+        if name in self.recipe.layers:
+            message = f"'{name}' is a layer, and an input is wanted here"
+            hint = f"name an input: {few(self.recipe.inputs)}"
+            notes = (self.declared(name),)
+        self.document.report("L301", reference.path, message, hint=hint, notes=notes)
+        return False
+
+    def declared(self, name: str) -> Note:
+        """Where a layer's type is written, or an input."""
+        layer = self.recipe.layers.get(name)
+        if layer is None:
+            return self.document.note(("inputs", name), f"'{name}' is an input")
+        return self.document.note((*layer.path, "type"), f"'{name}' is of this type")
+
+    def check(self, reference: Reference, *, states_allowed: bool = False) -> bool:
+        """Whether `reference` names a tensor (or, where allowed, a layer's states)."""
+        if reference.layer not in self.known:
+            if self.all_known:
+                self.report_unknown(reference, states_allowed=states_allowed)
+            return False
+        if reference.layer in self.recipe.broken:
+            return False
+        return self.check_port(reference, states_allowed=states_allowed)
+
+    def report_unknown(self, reference: Reference, *, states_allowed: bool) -> None:
+        name = reference.layer
+        near = self.near(name)
+        guess = near or (nearest(name, FORMS) if "initial_state" in reference.path else None)
+        message = f"there is no layer or input '{name}'{suggested(guess)}"
+        hint = f"the names here are: {self.names_here}"
+        if name == "constant" and states_allowed:
+            message, hint = "`constant` needs a number", "write `{constant: 0.1}`"
+        if name == "carried" and states_allowed:
+            message = "h and c are carried together"
+            hint = "write `initial_state: carried`"
+        notes = self.document.origins.deletion(("layers", name), ("inputs", name))
+        if meant := near or (None if notes else self.left_over):  # what was deleted has no new name
+            notes += (self.named(meant),)
+        self.document.report("L301", reference.path, message, hint=hint, notes=notes)
+
+    def named(self, name: str) -> Note:
+        section = "layers" if name in self.recipe.layers else "inputs"
+        told = f"'{name}' is declared here" + (", and nothing reads it" * (name in self.unread))
+        return self.document.note((section, name), told, at_key=True)
+
+    @cached_property
+    def unread(self) -> list[str]:
+        return unread_names(self.recipe)
+
+    @cached_property
+    def left_over(self) -> str | None:
+        """The one thing that nothing reads: it may be what was renamed."""
+        return self.unread[0] if len(self.unread) == 1 else None
+
+    @cached_property
+    def names_here(self) -> str:
+        return few(sorted(self.known))
+
+    def near(self, name: str) -> str | None:
+        """What `name` is probably meant to be; many layers may read the same wrong one."""
+        if name not in self.near_names and len(self.near_names) < MOST_GUESSES:
+            near = nearest(name, self.unread) or nearest(name, sorted(self.known))
+            self.near_names[name] = near
+        return self.near_names.get(name)
+
+    def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
+        layer = self.recipe.layers.get(reference.layer)
+        ports = port_names(layer)
+        if reference.port == "state" and "state" in ports and not states_allowed:
+            states = [f"{reference.layer}.{p}" for p in ports if p.startswith("state.")]
+            message = f"'{reference}' is several tensors, and one is wanted here"
+            hint = f"name one of them: {few(states)}"
+            self.document.report("L302", reference.path, message, hint=hint)
+            return False
+        if not reference.port and not has_primary(layer, reference):
+            message = f"'{reference.layer}' sums or normalizes its sequence, and has no last output"
+            hint = f"write `{reference.layer}.sequence`, or `return_sequences: true`"
+            notes = self.why(reference.layer)
+            self.document.report("L302", reference.path, message, hint=hint, notes=notes)
+            return False
+        if not reference.port or reference.port in ports:
+            return True
+        hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
+        if ports:
+            hint = f"'{reference.layer}' has: {few([f'{reference.layer}.{p}' for p in ports])}"
+        # Of `state.h` it is never `state` that is meant.
+        near = did_you_mean(reference.port, [p for p in ports if "." not in p + reference.port])
+        message = f"'{reference.layer}' has no port '{reference.port}'{near}"
+        notes = () if near else self.why(reference.layer)
+        self.document.report("L302", reference.path, message, hint=hint, notes=notes)
+        return False
+
+    def why(self, name: str) -> tuple[Note, ...]:
+        """Where the recipe says what decides which ports a layer has."""
+        keys = ("bidirectional", "residual", "normalization")
+        written = [("layers", name, key) for key in keys]
+        found = [path for path in written if path in self.document.values]
+        if not found:
+            return (self.declared(name),)
+        return tuple(self.document.note(path, "this decides which ports it has") for path in found)
+
+    def order(self) -> list[str]:
+        """Layers in call order. What stands on a broken layer is broken too, without a report."""
+        reads = {
+            name: [r.layer for r in references(layer) if self.is_layer(r, layer)]
+            for name, layer in self.recipe.layers.items()
+        }
+        for _ in range(MOST_CIRCLES):
+            try:
+                TopologicalSorter(reads).prepare()
+            except CycleError as error:
+                self.report_cycle(error.args[1][::-1])
+                reads |= {name: [] for name in error.args[1]}
+            else:
+                break
+        order = sortable(reads)
+        self.broken.update(set(reads) - set(order))
+        for name in order:
+            if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
+                self.broken.add(name)
+        return [name for name in order if name not in self.broken]
+
+    def is_layer(self, reference: Reference, reader: LayerDeclaration) -> bool:
+        """Whether `reader` reads a layer here: lengths and masks are read from inputs only."""
+        if isinstance(reader.mask, MaskByLengths | MaskByInput) and "mask" in reference.path[2:3]:
+            return False
+        return reference.layer in self.recipe.layers and reference.layer not in self.recipe.inputs
+
+    def report_cycle(self, cycle: list[str]) -> None:
+        first = next(filter(set(cycle).__contains__, self.recipe.layers))
+        start = cycle.index(first)
+        ring = [*cycle[start:-1], *cycle[:start], first]
+        reading = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])
+        self.document.report(
+            "L304",
+            reading.path,
+            f"these layers read each other in a circle: {' <- '.join(ring)}",
+            hint="a layer can read only what is computed before it; break the circle",
+            notes=tuple(self.edges(ring)),
+        )
+        self.broken.update(cycle)
+
+    def edges(self, ring: list[str]) -> Iterator[Note]:
+        """Where each layer of a circle reads the next, but for the first, which is reported."""
+        for name, source in list(pairwise(ring))[1 : MOST_EDGES + 1]:
+            path = next(r.path for r in references(self.recipe.layers[name]) if r.layer == source)
+            yield self.document.note(path, f"'{name}' reads '{source}' here")

@@ -1,0 +1,1 @@
+"""What a recipe makes, as tables, pictures and comparisons."""

@@ -1,0 +1,109 @@
+"""Compare two compiled recipes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.explain.diff import facts
+from lstmgraph.explain.diff.items import Change, Changed, Difference, changes, compare_items
+from lstmgraph.explain.diff.renames import (
+    graph_in_names,
+    layer_names,
+    renamed_inputs,
+    renamed_nodes,
+    renamed_outputs,
+)
+from lstmgraph.explain.diff.result import Comparison, Counts
+from lstmgraph.explain.diff.weight_fit import fit_weights
+from lstmgraph.explain.models import model_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph
+
+
+def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
+    """What differs between the models of two recipes, and whether the first's weights fit.
+
+    Calls are compared by their names; one that only has another name is found by its type, output,
+    weights and inputs. Where values are searched, the defaults are compared, and the spaces.
+    """
+    one, two = first.graph, second.graph
+    inputs = renamed_inputs(one, two)
+    nodes = renamed_nodes(one, two, inputs)
+    layers = layer_names(one, two, nodes)
+    nodes |= _calls_of(layers, one, two, nodes)
+    names = {**{o: n for o, n in layers.items() if o not in one.by_name}, **inputs, **nodes}
+    outputs = renamed_outputs(one, two, names)
+    own = graph_in_names(one, names)
+    return Comparison(
+        names=(first.declaration.name, second.declaration.name),
+        inputs=_compared(facts.input_items(own), facts.input_items(two), inputs),
+        layers=_with_reasons(
+            _compared(facts.call_items(own), facts.call_items(two), nodes), own, two
+        ),
+        outputs=compare_items(facts.output_items(own), facts.output_items(two), outputs),
+        models=compare_items(
+            facts.model_items(model_rows(first)), facts.model_items(model_rows(second)), {}
+        ),
+        space=compare_items(
+            facts.dimension_items(first.collected.space),
+            facts.dimension_items(second.collected.space),
+            {},
+        ),
+        settings=tuple(changes(facts.settings(first), facts.settings(second))),
+        parameters=(_counts(one), _counts(two)),
+        weights=fit_weights(weights_by_layer(one), weights_by_layer(two)),
+    )
+
+
+def _calls_of(
+    layers: Mapping[str, str], one: Graph, two: Graph, nodes: Mapping[str, str]
+) -> dict[str, str]:
+    """Calls that are whole layers, of layers whose other calls have a new name."""
+    taken = {*one.by_name, *nodes.values()}
+    return {
+        own: other
+        for own, other in layers.items()
+        if own in one.by_name and own not in nodes and other in two.by_name and other not in taken
+    }
+
+
+def weights_by_layer(graph: Graph) -> dict[str, Mapping[str, tuple[int, ...]]]:
+    """Shapes of the weights of each layer that has some, as a weights file has them."""
+    return {node.name: node.weights for node in graph.nodes if node.weights}
+
+
+def _compared(before: facts.Items, after: facts.Items, renamed: Mapping[str, str]) -> Difference:
+    """Of things that stand under their new names already."""
+    found = compare_items(before, after, {})
+    return replace(found, renamed=tuple(renamed.items()))
+
+
+def _with_reasons(difference: Difference, first: Graph, second: Graph) -> Difference:
+    """A kernel that changed is given with the reason on either side."""
+
+    def explained(changed: Changed) -> Changed:
+        return Changed(changed.name, tuple(_kernel(changed.name, c) for c in changed.changes))
+
+    def _kernel(name: str, change: Change) -> Change:
+        if change.key != "kernel":
+            return change
+        kernels = [
+            node.recurrence.kernel if node.recurrence else None
+            for node in (first.by_name[name], second.by_name[name])
+        ]
+        texts = [kernel and f"{kernel.name} ({kernel.reason})" for kernel in kernels]
+        return Change("kernel", *texts)
+
+    return replace(difference, changed=tuple(map(explained, difference.changed)))
+
+
+def _counts(graph: Graph) -> Counts:
+    return Counts(
+        sum(node.parameters.trainable for node in graph.nodes),
+        sum(node.parameters.non_trainable for node in graph.nodes),
+    )

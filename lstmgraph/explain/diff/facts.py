@@ -1,0 +1,132 @@
+"""What is compared of each input, call, output, further model and dimension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import Port
+from lstmgraph.explain.diff.items import Item, flattened
+from lstmgraph.explain.explanation import mask_text, primary_output, type_of
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, Node, StateSpec
+    from lstmgraph.explain.models import ModelRow
+    from lstmgraph.keras_facts.tensors import TensorSpec
+    from lstmgraph.language.space.dimensions import Space
+
+Items = dict[str, Item]
+SECTIONS = ("runtime", "training", "search", "data")
+
+
+def input_items(graph: Graph) -> Items:
+    """Declared inputs, and those made for states."""
+    return {
+        name: Item(
+            name,
+            f"{tensor.spec} {tensor.spec.dtype}",
+            {**_spec(tensor.spec), "time_major": tensor.time_major},
+        )
+        for name, tensor in graph.inputs.items()
+    }
+
+
+def output_items(graph: Graph) -> Items:
+    """Outputs, and the ports that they are read from."""
+    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    return {
+        name: Item(
+            name,
+            f"{specs[port]} {specs[port].dtype}",
+            {**_spec(specs[port]), "source": str(port)},
+        )
+        for name, port in graph.outputs.items()
+    }
+
+
+def call_items(graph: Graph) -> Items:
+    """Every call, with the arguments that Keras is given."""
+    used = graph.used_ports()
+    return {node.name: _call(graph, node, used) for node in graph.nodes}
+
+
+def _call(graph: Graph, node: Node, used: frozenset[Port]) -> Item:
+    spec = node.outputs[primary_output(node, used)]
+    facts = {
+        "type": type_of(node),
+        "inputs": [str(port) for port in node.inputs],
+        **_spec(spec),
+        "dtype_policy": node.dtype_policy,
+        "trainable_parameters": node.parameters.trainable,
+        "non_trainable_parameters": node.parameters.non_trainable,
+        "mask": mask_text(node),
+        **_recurrence(graph, node),
+        **{f"arguments.{key}": value for key, value in flattened(dict(node.arguments))},
+    }
+    summary = f"{facts['type']} {spec}, {node.parameters.total:,} parameters"
+    return Item(node.name, summary, facts)
+
+
+def _recurrence(graph: Graph, node: Node) -> dict[str, Any]:
+    recurrence = node.recurrence
+    if recurrence is None:
+        return {}
+    alike = dict.fromkeys(recurrence.slots, "carried" if recurrence.carried else "zeros")
+    states = {state.slot: _source(graph, node, state) for state in recurrence.states} or alike
+    return {
+        **{f"initial_state.{slot}": source for slot, source in states.items()},
+        "kernel": recurrence.kernel.name if recurrence.kernel else None,
+        "padded_output": recurrence.padded_output,
+        "merge_mode": recurrence.merge_mode,
+        **dict(flattened([dict(cell) for cell in recurrence.cells], "cells")),
+    }
+
+
+def _source(graph: Graph, node: Node, state: StateSpec) -> str:
+    """The port that a state comes from; in the recipe's words, where it was made for the node."""
+    if state.source is None:
+        return "zeros"
+    maker = graph.by_name.get(state.source.node)
+    made = maker is not None and maker.layer == node.layer and maker.recurrence is None
+    return state.label if made else str(state.source)
+
+
+def _spec(spec: TensorSpec) -> dict[str, Any]:
+    return {"shape": list(spec.shape), "dtype": spec.dtype}
+
+
+def model_items(rows: list[ModelRow]) -> Items:
+    """Further models."""
+    return {
+        row.name: Item(
+            row.name,
+            row.kind,
+            {
+                "kind": row.kind,
+                **{f"inputs.{n}": f"{spec} {spec.dtype}" for n, spec in row.inputs.items()},
+                **{f"outputs.{n}": f"{spec} {spec.dtype}" for n, spec in row.outputs.items()},
+                **{f"states.{name}": fed for name, fed in row.states.items()},
+            },
+        )
+        for row in rows
+    }
+
+
+def dimension_items(space: Space) -> Items:
+    """What is searched."""
+    return {
+        dimension.name: Item(
+            dimension.name,
+            dimension.extent(),
+            {key: value for key, value in dimension.as_dict().items() if key != "name"},
+        )
+        for dimension in space.dimensions
+    }
+
+
+def settings(compiled: CompiledRecipe) -> dict[str, Any]:
+    """The name, and every value of the sections that are about running, training and searching."""
+    sections = {key: compiled.completed.get(key) for key in SECTIONS}
+    return {"name": compiled.declaration.name, **dict(flattened(sections))}

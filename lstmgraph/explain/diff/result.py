@@ -1,0 +1,181 @@
+"""A comparison: as data, as text and as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.explain.diff.weight_fit import said
+from lstmgraph.messages.tables import Section, as_markdown, as_text
+from lstmgraph.messages.wording import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.explain.diff.items import Change, Difference
+    from lstmgraph.explain.diff.weight_fit import LayerTransfer
+    from lstmgraph.messages.tables import Row
+
+LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of parameters."""
+
+    trainable: int
+    non_trainable: int
+
+    @property
+    def total(self) -> int:
+        """Both kinds together."""
+        return self.trainable + self.non_trainable
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain data."""
+        return {
+            "parameters": self.total,
+            "trainable_parameters": self.trainable,
+            "non_trainable_parameters": self.non_trainable,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between a first and a second recipe. ``str()`` gives what ``diff`` prints."""
+
+    names: tuple[str, str]
+    inputs: Difference
+    layers: Difference
+    """Of calls: a stack has several."""
+    outputs: Difference
+    models: Difference
+    """Of further models."""
+    space: Difference
+    """Of the dimensions that are searched."""
+    settings: tuple[Change, ...]
+    """By dotted path: the name, and what stands in `runtime`, `training`, `search` and `data`."""
+    parameters: tuple[Counts, Counts]
+    weights: tuple[LayerTransfer, ...]
+    """What ``transfer`` would do with a file of the first model's weights, layer by layer."""
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        parts = (self.inputs, self.layers, self.outputs, self.models, self.space, self.settings)
+        return not any(parts)
+
+    @property
+    def weights_fit(self) -> str:
+        """``all``: every layer of either side; ``some``; or ``none``."""
+        loaded = sum(layer.outcome == "loaded" for layer in self.weights)
+        if loaded == len(self.weights):
+            return "all"
+        return "some" if loaded else "none"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        return {
+            "same": self.same,
+            "recipes": list(self.names),
+            "inputs": self.inputs.as_dict(),
+            "layers": self.layers.as_dict(),
+            "outputs": self.outputs.as_dict(),
+            "models": self.models.as_dict(),
+            "space": self.space.as_dict(),
+            "settings": [change.as_dict() for change in self.settings],
+            "totals": [counts.as_dict() for counts in self.parameters],
+            "weights": {
+                "fit": self.weights_fit,
+                "layers": [layer.as_dict() for layer in self.weights],
+            },
+        }
+
+    def markdown(self) -> str:
+        """As Markdown that GitHub renders."""
+        return as_markdown(self._sections())
+
+    def __str__(self) -> str:
+        return as_text(self._sections())
+
+    def _sections(self) -> Iterator[Section]:
+        """What differs; then the totals and the weights."""
+        yield Section(lines=["the models are the same" if self.same else "the models differ"])
+        kinds = {
+            "inputs": self.inputs,
+            "layers": self.layers,
+            "outputs": self.outputs,
+            "further models": self.models,
+            "search space": self.space,
+        }
+        for title, difference in kinds.items():
+            if difference:
+                headings = ("", "name", "what", "first", "second")
+                yield Section(title, headings=headings, rows=list(_rows(difference)))
+        if self.settings:
+            rows = [(change.key, *_values(change)) for change in self.settings]
+            yield Section("settings", headings=("setting", "first", "second"), rows=rows)
+        yield Section("parameters", lines=[_totals(*self.parameters)])
+        yield self._weights()
+
+    def _weights(self) -> Section:
+        count = len(self.weights)
+        loaded = sum(layer.outcome == "loaded" for layer in self.weights)
+        if self.weights_fit == "all":
+            text = f"all load: each of {count} layers by its name" if count else "there are none"
+            return Section("the first's weights in the second", lines=[text])
+        rows = [(each.name, _OUTCOMES[each.outcome], *_shapes(each)) for each in self.weights]
+        return Section(
+            "the first's weights in the second",
+            lines=[f"{loaded} of {count} layers load, by name, with lstmgraph transfer"],
+            headings=("layer", "", "first", "second"),
+            rows=rows,
+        )
+
+
+_OUTCOMES = {
+    "loaded": "loads",
+    "shape": "stays fresh: other shapes",
+    "missing": "stays fresh: the first has no such layer",
+    "left over": "not used: the second has no such layer",
+}
+
+
+def _shapes(layer: LayerTransfer) -> tuple[str, str]:
+    meant = f"named {layer.meant} there" if layer.meant else ""
+    return said(layer.given) or meant, said(layer.wanted)
+
+
+def _rows(difference: Difference) -> Iterator[Row]:
+    for before, after in difference.renamed:
+        yield "renamed", after, "name", before, after
+    for item in difference.removed:
+        yield "removed", item.name, "", item.summary, ""
+    for item in difference.added:
+        yield "added", item.name, "", "", item.summary
+    for each in difference.changed:
+        for change in each.changes:
+            yield "changed", each.name, change.key, *_values(change)
+
+
+def _values(change: Change) -> tuple[str, str]:
+    return _shown(change.before), _shown(change.after)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    text = flow(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def _totals(first: Counts, second: Counts) -> str:
+    if first == second:
+        return f"{first.total:,} in both, {first.trainable:,} of them trainable"
+    return (
+        f"{first.total:,} in the first, {second.total:,} in the second "
+        f"({second.total - first.total:+,}); trainable {first.trainable:,} and "
+        f"{second.trainable:,}"
+    )

@@ -1,0 +1,60 @@
+"""Pictures of models, as `graph` writes them: Mermaid, DOT, and SVG; without TensorFlow.
+
+`read_graph` finds out what a picture shows, once for all formats; each format writes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.explain.drawing.dot import dot_text
+from lstmgraph.explain.drawing.mermaid import mermaid_text
+from lstmgraph.explain.drawing.read_graph import picture_of
+from lstmgraph.explain.drawing.svg import svg_text
+from lstmgraph.explain.drawing.svg.style import THEMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.machine.machine import Machine
+
+__all__ = ["ENDINGS", "FORMATS", "THEMES", "draw", "in_file"]
+
+FORMATS = ("svg", "mermaid", "dot")
+ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".md": "mermaid", ".dot": "dot", ".gv": "dot"}
+"""The format of a file, by how its name ends."""
+
+
+def draw(
+    compiled: CompiledRecipe,
+    machine: Machine,
+    format: str = "svg",  # noqa: A002 - the word of the command line
+    model: str = "",
+    theme: str = "auto",
+) -> str:
+    """The text of a picture, with a line break at its end.
+
+    Args:
+        compiled: the recipe.
+        machine: its Keras backend decides which kernels are shown.
+        format: ``svg``, ``mermaid`` or ``dot``.
+        model: a further model of the recipe, in place of its own.
+        theme: the colours of an SVG: ``light``, ``dark``, or ``auto`` for the reader's choice.
+
+    Raises:
+        ValueError: there is no such format, theme or model.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"there is no format {format}; there are: {', '.join(FORMATS)}")
+    if theme not in THEMES:
+        raise ValueError(f"there is no theme {theme}; there are: {', '.join(THEMES)}")
+    picture = picture_of(compiled, machine, model)
+    if format == "svg":
+        return svg_text(picture, theme)
+    return mermaid_text(picture) if format == "mermaid" else dot_text(picture)
+
+
+def in_file(path: Path, text: str) -> str:
+    """The text as the file at `path` holds it: in Markdown, Mermaid is a fenced block."""
+    return f"```mermaid\n{text}```\n" if path.suffix == ".md" else text

@@ -1,0 +1,143 @@
+"""A compiled recipe -> what its picture shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from lstmgraph.explain.drawing.arrows import arrows_of, call_id, input_id, output_id
+from lstmgraph.explain.drawing.badges import carried_masks, folded_states, mask_badges, state_badges
+from lstmgraph.explain.drawing.picture import (
+    INPUT,
+    LAYER,
+    OPERATION,
+    OUTPUT,
+    STATE,
+    Badge,
+    Box,
+    Picture,
+)
+from lstmgraph.explain.explanation import explain, shape_text
+from lstmgraph.messages.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.compiler.machine.machine import Machine
+    from lstmgraph.explain.drawing.badges import Masks
+    from lstmgraph.explain.explanation import LayerRow, TensorRow
+
+
+def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> Picture:
+    """What is drawn of a recipe's own model, or of its further model `model`.
+
+    Kernels are those that the calls run on with the Keras backend of `machine`.
+
+    Raises:
+        ValueError: the recipe has no such further model.
+    """
+    if model and model not in compiled.models:
+        if not compiled.models:
+            raise ValueError(f"the recipe has no further models, and so no {model}")
+        known = ", ".join(compiled.models)
+        raise ValueError(f"the recipe has no further model {model}; it has: {known}")
+    part = compiled.part(model) if model else compiled
+    graph = part.graph
+    explanation = explain(part, machine)
+    folded = folded_states(graph)
+    carried = carried_masks(graph)
+    fed_back = compiled.models[model].states if model else {}
+    inputs = [_input(graph, row, fed_back.get(row.name)) for row in explanation.inputs]
+    rows = {row.name: row for row in explanation.layers}
+    drawn = [node for node in graph.nodes if node.name not in folded]
+    count = Counter(node.layer for node in drawn)
+    boxes = [
+        *inputs,
+        *(_call(node, rows, folded, carried, grouped=count[node.layer] > 1) for node in drawn),
+        *map(_output, explanation.outputs),
+    ]
+    parameters = explanation.trainable_parameters + explanation.non_trainable_parameters
+    return Picture(
+        name=f"{compiled.graph.name}: {model}" if model else graph.name,
+        description=" ".join(compiled.declaration.description.split()),
+        summary=f"{counted(len(graph.nodes), 'call')}, {counted(parameters, 'parameter')}",
+        boxes=tuple(boxes),
+        arrows=arrows_of(graph, folded, carried, {name for name in fed_back.values() if name}),
+    )
+
+
+def _input(graph: Graph, row: TensorRow, fed_back: str | None) -> Box:
+    tensor = graph.inputs[row.name]
+    badges = []
+    if tensor.time_major:
+        badges.append(Badge("", "time-major"))
+    if fed_back:
+        badges.append(Badge(STATE, f"next call: {fed_back}"))
+    shape = shape_text(row)
+    lines = [f"input {row.name}", f"{shape} {row.dtype}", *(badge.text for badge in badges)]
+    details = "\n".join(lines)
+    return Box(
+        input_id(row.name), INPUT, row.name, row.dtype, shape, badges=tuple(badges), details=details
+    )
+
+
+def _output(row: TensorRow) -> Box:
+    shape = shape_text(row)
+    details = f"output {row.name}\n{shape} {row.dtype}\nfrom {row.source}"
+    return Box(output_id(row.name), OUTPUT, row.name, row.dtype, shape, details=details)
+
+
+def _call(
+    node: Node,
+    rows: Mapping[str, LayerRow],
+    folded: Mapping[str, Node],
+    carried: Masks,
+    *,
+    grouped: bool,
+) -> Box:
+    row = rows[node.name]
+    recurrence = node.recurrence
+    sources = [state.source for state in recurrence.states if state.source] if recurrence else []
+    own = {port.node for port in sources if port.node in folded}
+    extra = sum(rows[name].parameters for name in own)
+    return Box(
+        id=call_id(node.name),
+        kind=LAYER if node.is_layer else OPERATION,
+        name=node.name,
+        type=row.type,
+        shape=shape_text(row),
+        parameters=_parameters(row.parameters, extra),
+        kernel=row.kernel or "",
+        badges=(*mask_badges(node, carried), *state_badges(node, folded)),
+        recurrent=recurrence is not None,
+        group=node.layer if grouped else None,
+        details="\n".join(_details(row, extra)),
+    )
+
+
+def _parameters(own: int, states: int) -> str:
+    if not own + states:
+        return ""
+    return f"{own:,} + {counted(states, 'parameter')}" if states else counted(own, "parameter")
+
+
+def _details(row: LayerRow, states: int) -> Iterator[str]:
+    yield f"{row.name}: {row.type}"
+    yield f"reads {', '.join(row.inputs)}"
+    yield f"gives {shape_text(row)} {row.dtype}"
+    if row.dtype_policy not in {row.dtype, "float32"}:
+        yield f"dtype policy {row.dtype_policy}"
+    if row.parameters:
+        fixed = f", {row.non_trainable_parameters:,} of them not trained"
+        text = counted(row.parameters, "parameter")
+        yield text + (fixed if row.non_trainable_parameters else "")
+    if states:
+        yield f"{counted(states, 'parameter')} of the learned initial state"
+    if row.mask:
+        yield f"mask: {row.mask}"
+    for slot, label in (row.initial_state or {}).items():
+        yield f"initial {slot.replace('_', ' ')}: {label}"
+    if row.kernel:
+        yield f"kernel: {row.kernel} ({row.kernel_reason})"

@@ -1,0 +1,211 @@
+"""What is known of a recipe before TensorFlow is imported: the table that `explain` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, Node, Port
+from lstmgraph.compiler.machine.obstacles import kernel_on
+from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
+from lstmgraph.explain.memory import BatchSize, Memory, estimate
+from lstmgraph.explain.models import ModelRow, model_rows
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import GraphInput
+    from lstmgraph.compiler.machine.machine import Machine
+    from lstmgraph.keras_facts.tensors import TensorSpec
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One call of the model.
+
+    `shape` has the batch first; sizes known only with the data are names. `mask`, `initial_state`
+    and `kernel` are None where a call has none.
+    """
+
+    name: str
+    layer: str
+    """The recipe's layer that the call is part of."""
+    type: str
+    inputs: list[str]
+    shape: list[int | str]
+    dtype: str
+    dtype_policy: str
+    trainable_parameters: int
+    non_trainable_parameters: int
+    mask: str | None
+    initial_state: dict[str, str] | None
+    kernel: str | None
+    kernel_reason: str | None
+
+    @property
+    def parameters(self) -> int:
+        """Trainable or not."""
+        return self.trainable_parameters + self.non_trainable_parameters
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """An input or an output of the model; `source` is the port that an output is read from."""
+
+    name: str
+    shape: list[int | str]
+    dtype: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a recipe's model computes, call by call. ``str()`` gives the table."""
+
+    recipe: str
+    inputs: list[TensorRow]
+    layers: list[LayerRow]
+    outputs: list[TensorRow]
+    runtime: list[RuntimeRow]
+    models: list[ModelRow] = field(default_factory=list)
+    """Further models."""
+    memory: Memory | None = None
+    """For a batch of a given size."""
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Of all layers."""
+        return sum(row.trainable_parameters for row in self.layers)
+
+    @property
+    def non_trainable_parameters(self) -> int:
+        """Of all layers."""
+        return sum(row.non_trainable_parameters for row in self.layers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        totals = {
+            "layers": len(self.layers),
+            "trainable_parameters": self.trainable_parameters,
+            "non_trainable_parameters": self.non_trainable_parameters,
+            "parameters": self.trainable_parameters + self.non_trainable_parameters,
+        }
+        models = [model.as_dict() for model in self.models]
+        own = asdict(replace(self, models=[], memory=None))
+        del own["memory"]  # which stands last
+        memory = self.memory and self.memory.as_dict()
+        return {**own, "models": models, "totals": totals, "memory": memory}
+
+    def totals_text(self) -> str:
+        """How many calls and parameters there are."""
+        total = self.trainable_parameters + self.non_trainable_parameters
+        return (
+            f"{len(self.layers)} calls, {total:,} parameters, "
+            f"{self.trainable_parameters:,} of them trainable"
+        )
+
+    def markdown(self) -> str:
+        """The same as Markdown that GitHub renders."""
+        from lstmgraph.explain.sections import explanation_sections  # noqa: PLC0415 - as above
+        from lstmgraph.messages.tables import as_markdown  # noqa: PLC0415 - rich, only when printed
+
+        return as_markdown(explanation_sections(self))
+
+    def __str__(self) -> str:
+        from lstmgraph.explain.tables import explanation_text  # noqa: PLC0415 - rich, only when printed
+
+        return explanation_text(self)
+
+
+def explain(
+    compiled: CompiledRecipe, machine: Machine, size: BatchSize | None = None
+) -> Explanation:
+    """Describe every input, call and output of a compiled recipe, and how it runs on `machine`.
+
+    Raises:
+        SizeError: `size` is given, and does not say how large a batch is.
+    """
+    graph = compiled.graph
+    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    used = graph.used_ports()
+    return Explanation(
+        recipe=graph.name,
+        inputs=[_input(tensor) for tensor in graph.inputs.values()],
+        layers=[_layer(node, primary_output(node, used), machine.backend) for node in graph.nodes],
+        outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
+        runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
+        models=model_rows(compiled),
+        memory=estimate(compiled, size) if size else None,
+    )
+
+
+def _input(tensor: GraphInput) -> TensorRow:
+    """As the data is given: (time, batch, ...) where it is time-major."""
+    row = _tensor(tensor.name, tensor.spec)
+    if not tensor.time_major:
+        return row
+    batch, time, *rest = row.shape
+    return replace(row, shape=[time, batch, *rest])
+
+
+def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow:
+    return TensorRow(name, list(spec.shape), spec.dtype, source)
+
+
+def primary_output(node: Node, used: frozenset[Port]) -> str:
+    """The output of a call that is shown: the sequence where it is read."""
+    if node.recurrence is None:
+        return OUTPUT
+    return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
+
+
+def _layer(node: Node, output: str, backend: str) -> LayerRow:
+    spec = node.outputs[output]
+    recurrence = node.recurrence
+    kernel = kernel_on(node, backend)
+    states = None
+    if recurrence:
+        alike = dict.fromkeys(recurrence.slots, "carried" if recurrence.carried else "zeros")
+        states = {state.slot: state.label for state in recurrence.states} or alike
+    return LayerRow(
+        name=node.name,
+        layer=node.layer,
+        type=type_of(node),
+        inputs=[str(port) for port in node.inputs],
+        shape=list(spec.shape),
+        dtype=spec.dtype,
+        dtype_policy=node.dtype_policy,
+        trainable_parameters=node.parameters.trainable,
+        non_trainable_parameters=node.parameters.non_trainable,
+        mask=mask_text(node),
+        initial_state=states,
+        kernel=kernel.name if kernel else None,
+        kernel_reason=kernel.reason if kernel else None,
+    )
+
+
+def type_of(node: Node) -> str:
+    """Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
+    recurrence = node.recurrence
+    if recurrence is None:
+        return node.op
+    cells = " + ".join(cell["type"] for cell in recurrence.cells)
+    kind = f"{node.op} {cells}" if cells else node.op
+    return f"Bidirectional {kind}" if recurrence.bidirectional else kind
+
+
+def mask_text(node: Node) -> str | None:
+    """The mask that a call is given, or that it makes."""
+    if node.drops_mask:
+        return "dropped"
+    if any(node.input_masks):
+        named = zip(node.inputs, node.input_masks, strict=True)
+        return ", ".join(f"{port}: {mask or 'none'}" for port, mask in named)
+    made = node.mask or node.output_masks.get(OUTPUT)
+    return str(made) if made else None
+
+
+def shape_text(row: LayerRow | TensorRow) -> str:
+    """``(batch, time, 8)``."""
+    return f"({', '.join(str(dim) for dim in row.shape)})"

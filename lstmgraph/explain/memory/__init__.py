@@ -1,0 +1,6 @@
+"""What memory a model needs for a batch of a given size; an estimate, without TensorFlow."""
+
+from lstmgraph.explain.memory.estimate import Memory, Needs, estimate
+from lstmgraph.explain.memory.sizes import BatchSize, SizeError
+
+__all__ = ["BatchSize", "Memory", "Needs", "SizeError", "estimate"]

@@ -1,0 +1,151 @@
+"""Memory of one training step and of one prediction, as bytes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.explain.memory.calls import Calls, width
+from lstmgraph.explain.memory.sizes import BYTES, batch_sizes, bytes_of
+from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_half
+from lstmgraph.keras_facts.optimizers import optimizer_numbers
+from lstmgraph.keras_facts.tensors import BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, Node, Port
+    from lstmgraph.explain.memory.sizes import BatchSize
+
+COPIES_OF_INPUTS = 2
+"""The arrays that a program has, and the tensors that TensorFlow makes of them."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes, by what they are for."""
+
+    weights: int
+    """Variables; and under a mixed policy their copies of 16 bits."""
+    inputs: int
+    """The batch, as arrays and as tensors."""
+    activations: int
+    """In training what the gradients need; in inference the most that is alive at once."""
+    gradients: int = 0
+    """Of the weights, and the largest one of an activation."""
+    optimizer: int = 0
+    """What the optimizer keeps of every trained weight."""
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return sum(asdict(self).values())
+
+    def as_dict(self) -> dict[str, int]:
+        """Plain data."""
+        return {**asdict(self), "total": self.total}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An estimate of the memory that a model takes beside the program itself."""
+
+    sizes: dict[str, int]
+    """Rows of the batch, and every size that inputs leave open."""
+    inference: Needs
+    training: Needs | None
+    """None where the recipe has no ``training:``."""
+    kept: dict[str, int]
+    """Of the training's activations, bytes by call."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        return {
+            "sizes": self.sizes,
+            "inference": self.inference.as_dict(),
+            "training": self.training and self.training.as_dict(),
+            "kept": self.kept,
+        }
+
+
+def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
+    """Estimate the memory of the recipe's own model for a batch of `size`.
+
+    What the program takes without a model, TensorFlow with it, is not counted. docs/explain.md says
+    how it is estimated, and how near measured steps are.
+
+    Raises:
+        SizeError: `size` does not say how large the batch is.
+    """
+    graph = compiled.graph
+    sizes = batch_sizes(graph, size)
+    calls = Calls(graph, sizes)
+    inputs = COPIES_OF_INPUTS * sum(bytes_of(t.spec, sizes) for t in graph.inputs.values())
+    weights = sum(map(_weights, graph.nodes))
+    kept = {node.name: calls.kept(node) for node in graph.nodes}
+    training = None
+    if compiled.declaration.training is not None:
+        gradients = sum(_trained(node) * _variable(node) for node in graph.nodes)
+        largest = max(map(calls.gradient, graph.nodes), default=0)
+        training = Needs(
+            weights=weights,
+            inputs=inputs,
+            activations=sum(kept.values()),
+            gradients=gradients + largest,
+            optimizer=_slots(compiled.declaration.training.optimizer, graph),
+        )
+    inference = Needs(weights=weights, inputs=inputs, activations=_live(graph, calls))
+    return Memory({BATCH: sizes.pop(BATCH), **sizes}, inference, training, kept)
+
+
+def _trained(node: Node) -> int:
+    return node.parameters.trainable
+
+
+def _variable(node: Node) -> int:
+    """Bytes of a number of a variable."""
+    return BYTES[full_dtype(node.dtype_policy)]
+
+
+def _weights(node: Node) -> int:
+    copy = width(node) if is_half(compute_dtype(node.dtype_policy)) else 0
+    return node.parameters.total * (_variable(node) + copy)
+
+
+def _slots(optimizer: Mapping[str, Any], graph: Graph) -> int:
+    """Bytes; weights that no file holds, such as LoRA's, count as one vector."""
+    found = 0
+    for node in graph.nodes:
+        trained = _trained(node)
+        shapes = list(node.weights.values())
+        if sum(map(prod, shapes)) != trained:
+            shapes = [(trained,)] if trained else []
+        found += optimizer_numbers(optimizer, shapes) * _variable(node)
+    return found
+
+
+def _live(graph: Graph, calls: Calls) -> int:
+    """The most bytes of outputs that are alive at once, with what the running call works with."""
+    last: dict[Port, int] = {}
+    for number, node in enumerate(graph.nodes):
+        last |= dict.fromkeys(_read(node), number)
+    last |= dict.fromkeys(graph.outputs.values(), len(graph.nodes))
+    alive: dict[Port, int] = {}
+    most = 0
+    for number, node in enumerate(graph.nodes):
+        alive |= calls.outputs(node)
+        most = max(most, sum(alive.values()) + calls.work(node))
+        alive = {port: size for port, size in alive.items() if last.get(port, -1) > number}
+    return most
+
+
+def _read(node: Node) -> list[Port]:
+    states = node.recurrence.states if node.recurrence else ()
+    masks = [mask for mask in (node.mask, *node.input_masks) if mask]
+    return [
+        *node.inputs,
+        *(state.source for state in states if state.source),
+        *(port for mask in masks for port in mask.ports),
+    ]

@@ -1,0 +1,115 @@
+"""Sizes of a batch: numbers for the names in shapes, and bytes of tensors."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from typing import TYPE_CHECKING, TypedDict
+
+from lstmgraph.keras_facts.tensors import BATCH
+from lstmgraph.messages.wording import did_you_mean, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+
+BYTES: Mapping[str, int] = {
+    "bool": 1,
+    **{f"{kind}8": 1 for kind in ("int", "uint")},
+    **{f"{kind}16": 2 for kind in ("int", "uint", "float", "bfloat")},
+    **{f"{kind}32": 4 for kind in ("int", "uint", "float")},
+    **{f"{kind}64": 8 for kind in ("int", "uint", "float")},
+}
+"""Bytes of one number, by dtype."""
+
+
+class BatchSize(TypedDict, total=False):
+    """How large a batch is."""
+
+    batch: int
+    """Rows."""
+    time: int
+    """Of every size that inputs leave open and `sizes` does not name."""
+    sizes: Mapping[str, int]
+    """By the names in the shapes of inputs."""
+
+
+class SizeError(ValueError):
+    """The sizes of a batch are not those of the recipe. The message says what is missing."""
+
+
+def batch_sizes(graph: Graph, given: BatchSize) -> dict[str, int]:
+    """A number for ``batch`` and for every size that the inputs leave open.
+
+    Raises:
+        SizeError: one is missing, is not one of the recipe's, or is less than 1.
+    """
+    names = [
+        dim
+        for tensor in graph.inputs.values()
+        for dim in tensor.spec.shape[1:]
+        if isinstance(dim, str)
+    ]
+    own = given.get("sizes", {})
+    for name in own:
+        if name not in names:
+            hint = did_you_mean(name, names) or f"; {_open(names)}"
+            raise SizeError(f"no input has a size named `{name}`{hint}")
+    batch = given.get("batch", graph.batch_size)
+    if batch is None:
+        raise SizeError("how many rows has the batch?")
+    if graph.batch_size not in (None, batch):
+        raise SizeError(f"the recipe is built for batches of {graph.batch_size} rows, not {batch}")
+    sizes = {BATCH: batch, **{name: own.get(name, given.get("time", 0)) for name in names}}
+    missing = [f"`{name}`" for name in sizes if name not in own and name != BATCH]
+    if missing and "time" not in given:
+        raise SizeError(f"inputs leave {listed(missing)} open, and no size is given")
+    for name, size in sizes.items():
+        if size < 1:
+            raise SizeError(f"`{name}` must be at least 1, got {size}")
+    return sizes
+
+
+def _open(names: list[str]) -> str:
+    if not names:
+        return "no size is open"
+    return f"open are {listed([f'`{name}`' for name in dict.fromkeys(names)])}"
+
+
+_OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
+    """A size as a number: ``ceil((time-1)/2)`` is 5 where `time` is 10."""
+    if isinstance(dim, int):
+        return dim
+    return max(0, math.floor(_value(ast.parse(dim, mode="eval").body, sizes)))
+
+
+def _value(node: ast.expr, sizes: Mapping[str, int]) -> float:
+    """What lstmgraph.keras_facts.tensors writes: names, numbers, + - * / and ceil."""
+    if isinstance(node, ast.BinOp):
+        return _OPERATORS[type(node.op)](_value(node.left, sizes), _value(node.right, sizes))
+    if isinstance(node, ast.Call):
+        return math.ceil(_value(node.args[0], sizes))
+    if isinstance(node, ast.Name):
+        return sizes[node.id]
+    return float(ast.literal_eval(node))
+
+
+def numbers_in(spec: TensorSpec, sizes: Mapping[str, int]) -> int:
+    """How many numbers a tensor holds."""
+    return math.prod(number_of(dim, sizes) for dim in spec.shape)
+
+
+def bytes_of(spec: TensorSpec, sizes: Mapping[str, int]) -> int:
+    """How large a tensor is."""
+    return numbers_in(spec, sizes) * BYTES[spec.dtype]

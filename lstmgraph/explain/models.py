@@ -1,0 +1,88 @@
+"""The models of a recipe as data: what `explain` shows of them, and the manifest of a build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.derive import FurtherModel
+    from lstmgraph.compiler.graph import Graph, GraphInput
+    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+
+MAIN = "main"
+"""The kind of the recipe's own model."""
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model: its inputs and outputs by name, and which output feeds which state input."""
+
+    name: str
+    kind: str
+    """``main``, ``written``, ``encoder``, ``decoder``, ``step``, or ``start``."""
+    inputs: Mapping[str, TensorSpec]
+    """As they are fed: (time, batch, ...) where the recipe says so."""
+    outputs: Mapping[str, TensorSpec]
+    states: Mapping[str, str | None]
+    """By name of a state input, the output that feeds it in the next call, where there is one."""
+    plan: dict[str, Any] | None = None
+    """Of a step model."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form that ``--format json`` and the manifest hold; see docs/json.md."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "inputs": _specs(self.inputs),
+            "outputs": _specs(self.outputs),
+            "states": dict(self.states),
+            "plan": self.plan,
+        }
+
+
+def model_rows(compiled: CompiledRecipe) -> list[ModelRow]:
+    """The further models of a recipe; none where it has only its own."""
+    return [_row(model.name, model.kind, model.graph, model) for model in compiled.models.values()]
+
+
+def manifest(compiled: CompiledRecipe, files: Mapping[str, str]) -> dict[str, Any]:
+    """What a build wrote: every model with its file, as the names in `files` say."""
+    main = _row(compiled.graph.name, MAIN, compiled.graph, None)
+    rows = [main, *model_rows(compiled)]
+    models = [{"name": row.name, "file": files[row.name], **row.as_dict()} for row in rows]
+    return {"manifest": 1, "recipe": compiled.graph.name, "models": models}
+
+
+def _row(name: str, kind: str, graph: Graph, model: FurtherModel | None) -> ModelRow:
+    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    for node in graph.nodes:
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    return ModelRow(
+        name,
+        kind,
+        {own: _as_fed(tensor) for own, tensor in graph.inputs.items()},
+        {own: specs[port] for own, port in graph.outputs.items()},
+        model.states if model else {},
+        model.plan.as_dict() if model and model.plan else None,
+    )
+
+
+def _as_fed(tensor: GraphInput) -> TensorSpec:
+    if not tensor.time_major:
+        return tensor.spec
+    batch, time, *rest = tensor.spec.shape
+    shape: tuple[Dim, ...] = (time, batch, *rest)
+    return type(tensor.spec)(shape, tensor.spec.dtype)
+
+
+def _specs(specs: Mapping[str, TensorSpec]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "shape": list(spec.shape), "dtype": spec.dtype}
+        for name, spec in specs.items()
+    ]

@@ -1,0 +1,87 @@
+"""Weights from one recipe's model to another's: by the names of layers, and nothing unsaid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.explain.diff.weight_fit import LayerTransfer, fit_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from lstmgraph.api import Recipe
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A model, and what became of the weights of every layer."""
+
+    model: keras.Model
+    layers: tuple[LayerTransfer, ...]
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Layers whose weights are those of the file."""
+        return tuple(layer.name for layer in self.layers if layer.outcome == "loaded")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every layer of either side fits."""
+        return len(self.loaded) == len(self.layers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The stable form of ``--format json``."""
+        return {
+            "complete": self.complete,
+            "layers": [layer.as_dict() for layer in self.layers],
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(str(layer) for layer in self.layers)
+
+
+def transfer(source: str | Path, recipe: Recipe) -> Transferred:
+    """Build the recipe's model with those weights of a file that fit, by the names of layers.
+
+    A layer is loaded whole or not at all: all of its weights have the shapes of the file's.
+
+    Args:
+        source: a ``.keras`` file, of this package or not, or a ``.weights.h5`` file.
+        recipe: whose model is built.
+
+    Returns:
+        The model, and for each layer with weights, of the recipe or the file, what became of it.
+
+    Raises:
+        ValueError: the file holds no weights, or does not say which layers they are of.
+        RecipeError: the model cannot be built.
+    """
+    from lstmgraph.models.weights_file import (  # noqa: PLC0415 - imports h5py, which comes with Keras
+        opened_weights,
+        own_weights,
+        require_layers,
+    )
+
+    path = Path(source)
+    with opened_weights(path) as given:
+        require_layers(given, path)
+        model = recipe.build()
+        with own_weights(model) as own:
+            ours = {each.name: own[each.name] for each in model.layers if each.name in own}
+            found = fit_weights(_shapes(given.layers), _shapes(ours))
+            for layer in found:
+                if layer.outcome == "loaded":
+                    for place, data in ours[layer.name].items():
+                        data[...] = given.layers[layer.name][place][...]
+    return Transferred(model, found)
+
+
+def _shapes(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, tuple[int, ...]]]:
+    return {
+        name: {place: tuple(data.shape) for place, data in layer.items()}
+        for name, layer in layers.items()
+    }

@@ -1,7 +1,0 @@
-"""Writing sequences, token by token, with a recipe's step model."""
-
-from __future__ import annotations
-
-from lstmgraph.generation.generate import Generated, generate
-
-__all__ = ["Generated", "generate"]

@@ -1,0 +1,1 @@
+"""What Keras's layers, losses, metrics and optimizers take and do, without Keras."""

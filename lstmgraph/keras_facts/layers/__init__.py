@@ -1,0 +1,202 @@
+"""Output shape, dtype and weights of Keras layers, without importing Keras.
+
+The formulas are those of keras.layers of Keras 3.15; a differential test holds them to it.
+Where Keras declares one dtype for integers and computes another, the computed one is given: Keras
+casts only floats to a layer's compute dtype, so the indices that a Concatenate or a RepeatVector
+passes on are still integers, whatever its symbolic output says.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lstmgraph.keras_facts.layers import (
+    attention,
+    convolution,
+    dense,
+    elementwise,
+    merging,
+    normalization,
+    pooling,
+    preprocessing,
+    recurrent,
+    reshaping,
+    wrappers,
+)
+from lstmgraph.keras_facts.layers.core import (
+    Call,
+    LayerFacts,
+    LayerMistake,
+    Rule,
+    Shape,
+    Weight,
+    places,
+)
+from lstmgraph.keras_facts.tensors import TensorSpec
+
+__all__ = [
+    "RULES",
+    "LayerFacts",
+    "LayerMistake",
+    "Shape",
+    "Weight",
+    "layer_facts",
+    "places",
+]
+
+RULES: Mapping[str, Rule] = {
+    "Activation": elementwise.activation,
+    "ActivityRegularization": elementwise.unchanged,
+    "AdaptiveAveragePooling1D": pooling.adaptive_pooling,
+    "AdaptiveAveragePooling2D": pooling.adaptive_pooling,
+    "AdaptiveAveragePooling3D": pooling.adaptive_pooling,
+    "AdaptiveMaxPooling1D": pooling.adaptive_pooling,
+    "AdaptiveMaxPooling2D": pooling.adaptive_pooling,
+    "AdaptiveMaxPooling3D": pooling.adaptive_pooling,
+    "Add": merging.elementwise_merge,
+    "AdditiveAttention": attention.additive_attention,
+    "AlphaDropout": elementwise.dropout,
+    "Attention": attention.attention,
+    "Average": merging.elementwise_merge,
+    "AveragePooling1D": pooling.pooling,
+    "AveragePooling2D": pooling.pooling,
+    "AveragePooling3D": pooling.pooling,
+    "BatchNormalization": normalization.batch_normalization,
+    "CategoryEncoding": preprocessing.category_encoding,
+    "CenterCrop": reshaping.center_crop,
+    "Concatenate": merging.concatenate,
+    "Conv1D": convolution.conv,
+    "Conv1DTranspose": convolution.conv_transpose,
+    "Conv2D": convolution.conv,
+    "Conv2DTranspose": convolution.conv_transpose,
+    "Conv3D": convolution.conv,
+    "Conv3DTranspose": convolution.conv_transpose,
+    "ConvLSTM1D": convolution.conv_lstm,
+    "ConvLSTM2D": convolution.conv_lstm,
+    "ConvLSTM3D": convolution.conv_lstm,
+    "Cropping1D": reshaping.cropping,
+    "Cropping2D": reshaping.cropping,
+    "Cropping3D": reshaping.cropping,
+    "Dense": dense.dense,
+    "DepthwiseConv1D": convolution.depthwise_conv,
+    "DepthwiseConv2D": convolution.depthwise_conv,
+    "Dot": merging.dot,
+    "Dropout": elementwise.dropout,
+    "ELU": elementwise.elu,
+    "EinsumDense": dense.einsum_dense,
+    "Embedding": dense.embedding,
+    "Flatten": reshaping.flatten,
+    "GRU": recurrent.gru,
+    "GaussianDropout": elementwise.dropout,
+    "GaussianNoise": elementwise.gaussian_noise,
+    "GlobalAveragePooling1D": pooling.global_pooling,
+    "GlobalAveragePooling2D": pooling.global_pooling,
+    "GlobalAveragePooling3D": pooling.global_pooling,
+    "GlobalMaxPooling1D": pooling.global_pooling,
+    "GlobalMaxPooling2D": pooling.global_pooling,
+    "GlobalMaxPooling3D": pooling.global_pooling,
+    "GroupNormalization": normalization.group_normalization,
+    "GroupQueryAttention": attention.grouped_query_attention,
+    "GroupedQueryAttention": attention.grouped_query_attention,  # the class behind that name
+    "Identity": elementwise.unchanged,
+    "LSTM": recurrent.lstm,
+    "LayerNormalization": normalization.layer_normalization,
+    "LeakyReLU": elementwise.leaky_relu,
+    "Masking": elementwise.masking,
+    "MaxPooling1D": pooling.pooling,
+    "MaxPooling2D": pooling.pooling,
+    "MaxPooling3D": pooling.pooling,
+    "Maximum": merging.elementwise_merge,
+    "MelSpectrogram": preprocessing.mel_spectrogram,
+    "Minimum": merging.elementwise_merge,
+    "MultiHeadAttention": attention.multi_head_attention,
+    "Multiply": merging.elementwise_merge,
+    "Normalization": normalization.normalization,
+    "PReLU": elementwise.prelu,
+    "Permute": reshaping.permute,
+    "RMSNormalization": normalization.rms_normalization,
+    "ReLU": elementwise.relu,
+    "RepeatVector": reshaping.repeat_vector,
+    "Rescaling": preprocessing.rescaling,
+    "Reshape": reshaping.reshape,
+    "Resizing": reshaping.resizing,
+    "ReversibleEmbedding": dense.embedding,
+    "STFTSpectrogram": preprocessing.stft_spectrogram,
+    "SeparableConv1D": convolution.separable_conv,
+    "SeparableConv2D": convolution.separable_conv,
+    "SimpleRNN": recurrent.simple_rnn,
+    "Softmax": elementwise.softmax,
+    "SpatialDropout1D": elementwise.spatial_dropout,
+    "SpatialDropout2D": elementwise.spatial_dropout,
+    "SpatialDropout3D": elementwise.spatial_dropout,
+    "SpectralNormalization": wrappers.spectral_normalization,
+    "Subtract": merging.subtract,
+    "TimeDistributed": wrappers.time_distributed,
+    "UnitNormalization": normalization.unit_normalization,
+    "UpSampling1D": reshaping.up_sampling,
+    "UpSampling2D": reshaping.up_sampling,
+    "UpSampling3D": reshaping.up_sampling,
+    "ZeroPadding1D": reshaping.zero_padding,
+    "ZeroPadding2D": reshaping.zero_padding,
+    "ZeroPadding3D": reshaping.zero_padding,
+}
+"""The rule of every layer, by its Keras class name."""
+
+
+def layer_facts(
+    layer: str,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[TensorSpec],
+    compute_dtype: str,
+) -> LayerFacts:
+    """What ``keras.layers.<layer>(**arguments)`` returns for ``inputs``, and its weights.
+
+    ``arguments`` hold every argument of the constructor, ``inputs`` the tensors of the call in
+    order: a merge layer's list, or query, value and key.
+    """
+    if layer not in RULES:
+        raise LayerMistake(
+            f"the shapes of {layer} are not known before Keras runs it",
+            hint="use a layer that has a rule, or none of its kind",
+        )
+    _refuse_glu(layer, arguments)
+    if not inputs:
+        raise LayerMistake(f"{layer} needs an input, got none", hint="name the layer's input")
+    facts = RULES[layer](Call(layer, arguments, tuple(inputs), compute_dtype, layer_facts))
+    _refuse_sizes_beyond_bounds(layer, facts)
+    return facts
+
+
+LARGEST_AXIS = 2**31 - 1
+MOST_PARAMETERS = 2**40
+LONGEST_NAME = 500
+"""Characters of a size such as ``2*(time+1)``, which doubles where a layer joins another twice."""
+
+
+def _refuse_sizes_beyond_bounds(layer: str, facts: LayerFacts) -> None:
+    sizes = facts.output.shape
+    if any(isinstance(size, int) and size > LARGEST_AXIS for size in sizes):
+        raise LayerMistake(
+            f"{layer}'s output would have an axis of more than {LARGEST_AXIS:,}",
+            hint="make the input, or what the layer makes of it, smaller",
+        )
+    if any(isinstance(size, str) and len(size) > LONGEST_NAME for size in sizes):
+        raise LayerMistake(
+            f"{layer}'s output has a size that depends on the data in too many ways",
+            hint="give the input's named dimensions a fixed size, or join fewer sequences",
+        )
+    if facts.trainable + facts.non_trainable > MOST_PARAMETERS:
+        raise LayerMistake(
+            f"{layer} would hold more than {MOST_PARAMETERS:,} parameters",
+            hint="choose smaller sizes: no machine has that much memory",
+        )
+
+
+def _refuse_glu(layer: str, arguments: Mapping[str, Any]) -> None:
+    """The only activation that changes the shape, which no Keras layer declares."""
+    for name in ("activation", "recurrent_activation"):
+        if arguments.get(name) == "glu":
+            raise LayerMistake(
+                f"{layer}'s activation `glu` halves the last axis, which Keras does not declare",
+                argument=name,
+                hint="multiply two layers instead, one of them with `activation: sigmoid`",
+            )

@@ -1,0 +1,262 @@
+"""Dense layers and embeddings."""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from lstmgraph.keras_facts.layers.core import (
+    Call,
+    LayerFacts,
+    LayerMistake,
+    Shape,
+    Weight,
+    adapted,
+    bias,
+    is_float,
+    require_min_rank,
+    require_positive,
+    static_dim,
+)
+from lstmgraph.keras_facts.tensors import Dim
+
+
+def dense(call: Call) -> LayerFacts:
+    """Dense: (batch, ..., features) -> (batch, ..., units)."""
+    shape = call.input.shape
+    require_min_rank(call, 2, "(batch, ..., features)")
+    require_positive(call, "units")
+    units = call.arguments["units"]
+    weights = adapted(call, (static_dim(call, -1), units), bias(call, units))
+    return call.facts((*shape[:-1], units), weights=weights)
+
+
+def embedding(call: Call) -> LayerFacts:
+    """Embedding, ReversibleEmbedding: (batch, ...) ids -> (batch, ..., output_dim)."""
+    require_positive(call, "input_dim", "output_dim")
+    require_ids(call)
+    rows, columns = call.arguments["input_dim"], call.arguments["output_dim"]
+    tied = call.arguments.get("tie_weights", True)
+    weights = adapted(call, (rows, columns), [] if tied else [Weight((columns, rows))])
+    return call.facts((*call.input.shape, columns), weights=weights)
+
+
+def require_ids(call: Call) -> None:
+    """Refuse floats: half precision rounds ids above 2048 before Keras casts them to int32."""
+    if is_float(call.input.dtype):
+        raise LayerMistake(
+            f"{call.layer} looks up integer ids, got {call.input.dtype}",
+            input=0,
+            hint="declare the input int32",
+        )
+
+
+def einsum_kernel(call: Call) -> list[int]:
+    """The shape of an EinsumDense's kernel."""
+    equation = _parse(call)
+    return _kernel(call, equation, _sizes(call, equation, _output_shape(call, equation)))
+
+
+@dataclass(frozen=True)
+class _Equation:
+    input: str
+    weights: str
+    output: str
+    elided: str
+    """Where the ``...`` stands: ``left``, ``right`` or nowhere."""
+
+
+_EQUATIONS = {
+    "": re.compile(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)"),
+    "left": re.compile(r"\.\.\.([a-zA-Z]+),([a-zA-Z]+)->\.\.\.([a-zA-Z]+)"),
+    "right": re.compile(r"([a-zA-Z]{2,})\.\.\.,([a-zA-Z]+)->([a-zA-Z]+)\.\.\."),
+}
+
+
+def einsum_dense(call: Call) -> LayerFacts:
+    """EinsumDense: the output's dimensions are named by its equation, sized by ``output_shape``.
+
+    ``abc,cd->abd`` with ``output_shape: [null, 64]``: (batch, time, 8) -> (batch, time, 64).
+    A size that ``output_shape`` leaves open is taken from the input.
+    """
+    equation = _parse(call)
+    output = _output_shape(call, equation)
+    letters = _sizes(call, equation, output)
+    kernel = tuple(_kernel(call, equation, letters))
+    own_bias = _bias(call, equation, letters)
+    _refuse_bias_on_another_axis(call, equation, output)
+    weights = adapted(call, kernel, [] if own_bias is None else [Weight(own_bias)])
+    return call.facts(output, weights=weights)
+
+
+def _wrong(call: Call, message: str, hint: str, argument: str = "equation") -> NoReturn:
+    raise LayerMistake(f"{call.layer}'s {message}", argument=argument, hint=hint)
+
+
+def _parse(call: Call) -> _Equation:
+    text = call.arguments["equation"]
+    for elided, pattern in _EQUATIONS.items():
+        if match := pattern.fullmatch(text):
+            equation = _Equation(match[1], match[2], match[3], elided)
+            break
+    else:
+        _wrong(
+            call,
+            f"equation `{text}` is not of the form ab,bc->ac, ...b,bc->...c or ab...,bc->ac...",
+            "write input letters, a comma, weight letters, an arrow, output letters",
+        )
+    surplus = call.input.rank - len(equation.input)
+    if surplus < 0 or (surplus and not elided):
+        _wrong(
+            call,
+            f"equation `{text}` names {len(equation.input)} input dimensions, got {call.input}",
+            "name one letter for every dimension of the input, the batch included, or use `...`",
+        )
+    return equation
+
+
+def _output_shape(call: Call, equation: _Equation) -> list[Dim]:
+    """The whole output shape, with open sizes taken from the input's."""
+    sizes = call.arguments["output_shape"]
+    given: list[int | None] = [sizes] if isinstance(sizes, int) else list(sizes)
+    shape = call.input.shape
+    elided = len(shape) - len(equation.input)
+    whole: list[Dim | None] = [shape[0]]
+    if equation.elided == "left":
+        _refuse_reversed(call, shape[1:elided])
+        whole += [*shape[1:elided], *given]
+    else:
+        whole += [*given, *(shape[-elided:] if elided else [])]
+    offset = elided if equation.elided == "left" else 0
+    if len(whole) != elided + len(equation.output):
+        _wrong(
+            call,
+            f"output_shape {list(given)} does not fit the equation's output `{equation.output}`",
+            "give one size for every output letter except the batch's, or null to keep the input's",
+            "output_shape",
+        )
+    from_input = _input_letters(call, equation)
+    return [
+        dim if dim is not None else _kept(call, equation, from_input, place - offset)
+        for place, dim in enumerate(whole)
+    ]
+
+
+def _refuse_reversed(call: Call, elided: tuple[Dim, ...]) -> None:
+    if elided != elided[::-1]:
+        _wrong(
+            call,
+            f"`...` stands for {len(elided)} dimensions besides the batch in {call.input}, which "
+            "Keras declares in reverse order",
+            "name every dimension with a letter",
+        )
+
+
+def _input_letters(call: Call, equation: _Equation) -> dict[str, Dim]:
+    shape = call.input.shape
+    named = shape[len(shape) - len(equation.input) :] if equation.elided == "left" else shape
+    return dict(zip(equation.input, named, strict=False))
+
+
+def _kept(call: Call, equation: _Equation, from_input: dict[str, Dim], place: int) -> Dim:
+    letter = equation.output[place]
+    if letter not in from_input:
+        _wrong(
+            call,
+            f"output_shape leaves open the size of `{letter}`, which the input does not have",
+            f"give the size of `{letter}`",
+            "output_shape",
+        )
+    return from_input[letter]
+
+
+def _sizes(call: Call, equation: _Equation, output: list[Dim]) -> dict[str, Dim]:
+    """Every letter's size; refuse one that the input and ``output_shape`` size differently."""
+    elided = call.input.rank - len(equation.input)
+    named = output[elided:] if equation.elided == "left" else output
+    sizes = dict(zip(equation.output, named, strict=False))
+    for letter, dim in _input_letters(call, equation).items():
+        if sizes.setdefault(letter, dim) != dim:
+            _wrong(
+                call,
+                f"output_shape says {sizes[letter]} for `{letter}`, but the input "
+                f"{call.input} says {dim}",
+                f"write null or {dim} there",
+                "output_shape",
+            )
+    return sizes
+
+
+def _kernel(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> list[int]:
+    for letter in equation.output:
+        if letter not in equation.input + equation.weights:
+            _wrong(
+                call,
+                f"output dimension `{letter}` is neither in the input `{equation.input}` nor in "
+                f"the weights `{equation.weights}`",
+                "use only letters of the input and the weights",
+            )
+    return [_weight_size(call, equation, sizes, letter) for letter in equation.weights]
+
+
+def _weight_size(call: Call, equation: _Equation, sizes: dict[str, Dim], letter: str) -> int:
+    size = sizes.get(letter)
+    if size is None:
+        _wrong(
+            call,
+            f"weight dimension `{letter}` is neither in the input `{equation.input}` nor in the "
+            f"output `{equation.output}`",
+            "use only letters of the input and the output",
+        )
+    if isinstance(size, str):
+        raise LayerMistake(
+            f"{call.layer} has weights along `{letter}` of {call.input}, but `{size}` is known "
+            "only when data arrives",
+            argument="equation",
+            input=0,
+            hint=f"give `{size}` a fixed size in the input's shape",
+        )
+    return size
+
+
+def _bias(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> Shape | None:
+    """The bias's shape: sizes from its first axis on, 1 for those that it does not have."""
+    axes = call.arguments["bias_axes"]
+    if axes is None:
+        return None
+    for letter in axes:
+        if letter not in equation.output:
+            _wrong(
+                call,
+                f"bias axis `{letter}` is not in the output `{equation.output}`",
+                "use letters of the output",
+                "bias_axes",
+            )
+    first = min((equation.output.index(letter) for letter in axes), default=0)
+    shape = [
+        _weight_size(call, equation, sizes, letter) if letter in axes else 1
+        for letter in equation.output[first:]
+    ]
+    elided = call.input.rank - len(equation.input) if equation.elided != "left" else 0
+    return (*shape, *[1] * elided)
+
+
+def _refuse_bias_on_another_axis(call: Call, equation: _Equation, output: list[Dim]) -> None:
+    """Keras 3.15 adds a bias of one axis along the last one, or the second, of the same size."""
+    offset = len(output) - len(equation.output) if equation.elided == "left" else 0
+    places = {letter: offset + at for at, letter in enumerate(equation.output)}
+    letters = [each for each in call.arguments["bias_axes"] or () if output[places[each]] != 1]
+    if len(letters) != 1:
+        return
+    own = places[letters[0]]
+    size, last = output[own], len(output) - 1
+    for place in (last, 1):
+        if place == own:
+            return
+        if output[place] == size or isinstance(output[place], str):
+            _wrong(
+                call,
+                f"bias along `{letters[0]}`, of {size}, would be added along axis {place} of its "
+                f"output, which is {output[place]}: Keras takes the one for the other",
+                "leave `bias_axes` out, or name the last axis in it",
+                "bias_axes",
+            )

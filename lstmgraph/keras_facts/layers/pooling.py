@@ -1,0 +1,70 @@
+"""Pooling: plain, global and adaptive."""
+
+from lstmgraph.keras_facts.layers.core import (
+    FLOAT_OF_INTEGERS,
+    Call,
+    LayerFacts,
+    LayerMistake,
+    is_float,
+    kept_dtype,
+    per_dimension,
+    require_float,
+    require_number,
+    require_positive,
+)
+from lstmgraph.keras_facts.layers.spatial import Window, slide, spatial_input
+
+
+def pooling(call: Call) -> LayerFacts:
+    """MaxPooling, AveragePooling: (batch, *sizes, channels) -> (batch, *places, channels)."""
+    dimensions = _dimensions(call)
+    image = spatial_input(call, dimensions)
+    _refuse_dtypes(call)
+    require_positive(call, "pool_size", "strides")
+    windows = per_dimension(call, "pool_size", dimensions)
+    steps = windows
+    if call.arguments["strides"] is not None:
+        steps = per_dimension(call, "strides", dimensions)
+    padding = call.arguments["padding"]
+    sizes = [
+        slide(call, dim, Window(window, step, padding, "pool_size"))
+        for dim, window, step in zip(image.sizes, windows, steps, strict=True)
+    ]
+    return call.facts(image.shape(sizes, image.channels), dtype=kept_dtype(call, call.input))
+
+
+def adaptive_pooling(call: Call) -> LayerFacts:
+    """AdaptiveMaxPooling, AdaptiveAveragePooling: the spatial sizes become ``output_size``."""
+    image = spatial_input(call, _dimensions(call))
+    _refuse_dtypes(call)
+    require_positive(call, "output_size")
+    sizes = per_dimension(call, "output_size", _dimensions(call))
+    return call.facts(image.shape(sizes, image.channels), dtype=kept_dtype(call, call.input))
+
+
+def global_pooling(call: Call) -> LayerFacts:
+    """GlobalMaxPooling, GlobalAveragePooling: (batch, *sizes, channels) -> (batch, channels)."""
+    image = spatial_input(call, _dimensions(call))
+    dtype = kept_dtype(call, call.input)
+    if "Average" in call.layer and not is_float(dtype):
+        dtype = FLOAT_OF_INTEGERS
+    if call.arguments["keepdims"]:
+        return call.facts(image.shape([1] * len(image.sizes), image.channels), dtype=dtype)
+    return call.facts((image.batch, image.channels), dtype=dtype)
+
+
+def _dimensions(call: Call) -> int:
+    return int(call.layer[-2])
+
+
+def _refuse_dtypes(call: Call) -> None:
+    """TensorFlow has no average of integers, and in 3D no maximum of integers or float64."""
+    if "Average" in call.layer or _dimensions(call) == 3:
+        require_float(call)
+    require_number(call)
+    if "Max" in call.layer and _dimensions(call) == 3 and call.compute_dtype == "float64":
+        raise LayerMistake(
+            f"{call.layer} does not compute in float64",
+            argument="dtype_policy",
+            hint="use float32 or mixed_float16",
+        )

@@ -1,0 +1,134 @@
+"""Which file an entry of `extends` names: one below the recipe's own folder, or a preset."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmgraph.messages.diagnostics import PRESET
+from lstmgraph.messages.wording import did_you_mean, nearest, shown
+from lstmgraph.resources import preset_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUFFIXES = (".yaml", ".yml")
+MOST_FILES = 500
+"""Files that are looked at for one that may be meant."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+class BaseError(Exception):
+    """An entry that names no base; `message` and `hint` are what a recipe's author reads."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Base:
+    """A file that is extended."""
+
+    path: Path
+    name: str
+    """As messages show it: a path as the recipe's own was given, or ``preset:NAME``."""
+    identity: str
+    """The same for one file under two names."""
+    folder: Path | None
+    """What its own `extends` is relative to; None for a preset."""
+
+
+def locate(entry: str, folder: Path | None, root: Path | None) -> Base:
+    """The file that `entry` names.
+
+    Args:
+        entry: what stands under `extends`.
+        folder: of the file it stands in; None where that is text, or a preset.
+        root: the folder of the recipe that is loaded, which no base lies outside of.
+
+    Raises:
+        BaseError: there is no such file (L132), or it may not be read (L131).
+    """
+    if entry.startswith(PRESET):
+        return _preset(entry)
+    if "${" in entry:
+        hint = "write the file's name out: bases are read before `vars:`, which they may change"
+        raise BaseError("L131", "`extends` cannot hold a variable", hint)
+    if folder is None or root is None:
+        message = f"there is no folder that {shown(entry)} could be in"
+        hint = f"save the recipe to a file beside it, or extend a preset: {_presets()}"
+        raise BaseError("L131", message, hint)
+    _check_is_relative(entry)
+    path = Path(os.path.normpath(folder / entry))
+    return Base(path, str(path), str(_inside(path, entry, root)), path.parent)
+
+
+def _preset(entry: str) -> Base:
+    files = preset_files()
+    name = entry.removeprefix(PRESET)
+    if name not in files:
+        message = f"there is no preset {shown(name)}{did_you_mean(name, files)}"
+        raise BaseError("L132", message, f"the presets are: {_presets()}")
+    return Base(files[name], entry, entry, None)
+
+
+def _presets() -> str:
+    return ", ".join(f"{PRESET}{name}" for name in preset_files())
+
+
+def _check_is_relative(entry: str) -> None:
+    """Raises BaseError for what is no relative path to a YAML file."""
+    hint = "write a path relative to this file, such as `bases/common.yaml`, or `preset:NAME`"
+    refused = None
+    if _URL.match(entry):
+        refused = "a URL: nothing is fetched"
+    elif entry.startswith(("/", "~")) or "\\" in entry or _DRIVE.match(entry):
+        refused = "not a relative path with `/`"
+    elif not entry.isprintable():
+        refused = "not a name of a file"
+    if refused:
+        raise BaseError("L131", f"{shown(entry)} is {refused}", hint)
+    if Path(entry).suffix not in SUFFIXES:
+        meant = nearest(entry, preset_files())
+        hint = f"write `{PRESET}{meant}`" if meant else f"write its ending: `{entry}.yaml`"
+        raise BaseError("L131", f"{shown(entry)} does not name a .yaml file", hint)
+
+
+def _inside(path: Path, entry: str, root: Path) -> Path:
+    """`path` with links followed, where that is a file inside of `root`."""
+    try:
+        real, real_root = path.resolve(), root.resolve()
+    except (OSError, RuntimeError):  # a circle of links
+        real, real_root = path.absolute(), root.absolute()
+    hint = "bases lie in the folder of the recipe that is loaded, or in folders below it"
+    if not real.is_relative_to(real_root):
+        raise BaseError("L131", f"{shown(entry)} leads out of the recipe's folder", hint)
+    if os.path.isdir(real):  # noqa: PTH112 - which says no, and raises nothing
+        raise BaseError("L131", f"{shown(entry)} is a folder", "name a file in it")
+    if not os.path.isfile(real):  # noqa: PTH113 - as above
+        near = did_you_mean(entry, _files_near(path, entry))
+        raise BaseError("L132", f"there is no file {shown(entry)}{near}", hint)
+    return real
+
+
+def _files_near(path: Path, entry: str) -> list[str]:
+    """The YAML files of the folder that `entry` leads to, written as it is."""
+    return list(islice(_yaml_files(path.parent, entry.rpartition("/")[0]), MOST_FILES))
+
+
+def _yaml_files(folder: Path, written: str) -> Iterator[str]:
+    try:
+        for file in folder.iterdir():
+            if file.suffix in SUFFIXES:
+                yield f"{written}/{file.name}" if written else file.name
+    except OSError:
+        return

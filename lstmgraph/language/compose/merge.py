@@ -1,0 +1,156 @@
+"""One document over another: mappings are merged key by key, all else is replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.language.text.document import Document
+from lstmgraph.language.text.origins import DELETE, Origins
+from lstmgraph.messages.diagnostics import Diagnostics
+from lstmgraph.messages.wording import listed
+
+if TYPE_CHECKING:
+    from lstmgraph.messages.diagnostics import Path, Place
+
+WHOLE = ("mask", "initial_state")
+"""Keys of a layer whose mappings say one thing in one of several forms, and so are one value."""
+
+
+def overlay(lower: Document, upper: Document) -> Document:
+    """`upper` over `lower`, with the positions of both; neither is changed.
+
+    What is wrong with either is noted in the result too. Both are mappings; where a value of
+    `upper` is ``$delete``, nothing is inherited.
+    """
+    result = Document(
+        values=dict(lower.values),
+        keys=dict(lower.keys),
+        sources={**lower.sources, **upper.sources},
+        diagnostics=Diagnostics([*lower.diagnostics.found, *upper.diagnostics.found]),
+        source=upper.source,
+        origins=Origins(
+            upper.origins.extended,
+            deleted=dict(lower.origins.deleted),
+            unknown=set(lower.origins.unknown),
+        ),
+    )
+    merging = _Merging(result, upper)
+    result.data = merging.mapping(lower.data, upper.data, ())
+    result.values |= {p: v for p, v in upper.values.items() if p not in merging.gone}
+    result.keys |= {p: v for p, v in upper.keys.items() if p not in merging.gone}
+    for path, key in merging.mistaken:
+        _report_nothing_to_delete(result, path, key)
+    return result
+
+
+def without(document: Document, *keys: str) -> Document:
+    """`document`, a mapping, without some of its keys; it is not changed."""
+    gone = [(key,) for key in keys]
+    return replace(
+        document,
+        data={key: value for key, value in document.data.items() if key not in keys},
+        values={path: at for path, at in document.values.items() if path[:1] not in gone},
+        keys={path: at for path, at in document.keys.items() if path[:1] not in gone},
+    )
+
+
+def check_deletions(document: Document) -> None:
+    """Note each ``$delete`` of a document that extends nothing."""
+    merging = _Merging(document, document)
+    merging.fresh(document.data, ())
+    for path, _ in merging.mistaken:
+        _report_nothing_to_delete(document, path, None)
+
+
+@dataclass
+class _Merging:
+    result: Document
+    upper: Document
+    gone: set[Path] = field(default_factory=set)
+    """Paths of `upper` that only delete."""
+    mistaken: list[tuple[Path, list[str] | None]] = field(default_factory=list)
+    """Where nothing is there to delete, and what is."""
+
+    def mapping(self, lower: dict[str, Any], upper: dict[str, Any], path: Path) -> dict[str, Any]:
+        data = {key: self.copied(value) for key, value in lower.items() if key not in upper}
+        merged = {key: self.entry(lower, upper, key, path) for key in upper}
+        # In the order of what is inherited, as if that had been edited.
+        order = dict.fromkeys((*lower, *upper))
+        found = {**data, **merged}
+        return {key: found[key] for key in order if (*path, key) not in self.gone}
+
+    def entry(self, lower: dict[str, Any], upper: dict[str, Any], key: str, path: Path) -> Any:
+        own, at = upper[key], (*path, key)
+        if own == DELETE and key in lower:
+            self.forget(lower[key], at)
+            self.gone.add(at)
+            self.result.origins.deleted[at] = self.upper.place(at, at_key=True)
+        elif own == DELETE:
+            self.mistaken.append((at, list(lower)))
+        elif key in lower and _merges(lower[key], own, at):
+            return self.mapping(lower[key], own, at)
+        elif key in lower:
+            self.forget(lower[key], at)
+            return self.fresh(own, at)
+        else:
+            self.result.origins.deleted.pop(at, None)
+            return self.fresh(own, at)
+        return own
+
+    def forget(self, data: Any, path: Path) -> None:
+        """Drop the positions of `data`, which is replaced."""
+        tables: tuple[dict[Path, Place], ...] = (self.result.values, self.result.keys)
+        for table in tables:
+            table.pop(path, None)
+        for key, inner in _entries(data):
+            self.forget(inner, (*path, key))
+
+    def fresh(self, data: Any, path: Path) -> Any:
+        """A copy of what takes nothing from below; a ``$delete`` in it is a mistake."""
+        if data == DELETE:
+            self.mistaken.append((path, None))
+        if isinstance(data, dict):
+            return {key: self.fresh(inner, (*path, key)) for key, inner in data.items()}
+        if isinstance(data, list):
+            return [self.fresh(inner, (*path, index)) for index, inner in enumerate(data)]
+        return data
+
+    def copied(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: self.copied(inner) for key, inner in data.items()}
+        return [self.copied(inner) for inner in data] if isinstance(data, list) else data
+
+
+def _entries(data: Any) -> list[tuple[Any, Any]]:
+    if isinstance(data, dict):
+        return list(data.items())
+    return list(enumerate(data)) if isinstance(data, list) else []
+
+
+def _merges(lower: Any, upper: Any, path: Path) -> bool:
+    if not (isinstance(lower, dict) and isinstance(upper, dict)):
+        return False
+    if path[0] == "layers" and len(path) == 3 and path[2] in WHOLE:
+        return False
+    return not (_is_form(lower) or _is_form(upper))
+
+
+def _is_form(data: dict[str, Any]) -> bool:
+    """Whether `data` is a ``$search`` or a ``$choose``, which is a value."""
+    return any(key.startswith("$") for key in data)
+
+
+def _report_nothing_to_delete(document: Document, path: Path, beside: list[str] | None) -> None:
+    key = path[-1] if path else ""
+    if isinstance(key, int):
+        message = f"`{DELETE}` cannot drop an entry of a list"
+        hint = "a list is replaced as a whole: write it without the entry"
+    elif beside:
+        message = f"no '{key}' is inherited here{document.guesses.did_you_mean(key, beside)}"
+        hint = f"what is inherited: {listed(beside[:30])}"
+    else:
+        message = f"nothing is inherited here that `{DELETE}` could drop"
+        hint = "remove the line; `$delete` drops what a file under `extends:` says"
+    document.report("L136", path, message, hint=hint)
+    document.origins.unknown.add(path)

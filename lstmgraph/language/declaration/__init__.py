@@ -1,0 +1,1 @@
+"""A recipe as typed, frozen values, defaults filled in."""

@@ -1,0 +1,69 @@
+"""The completed `data:` section -> its typed form. Nothing is checked here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.language.declaration.data import (
+    ROW,
+    STATIC,
+    Columns,
+    DataDeclaration,
+    DataSplit,
+    LengthOf,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from lstmgraph.messages.diagnostics import Path
+
+Data = dict[str, Any]
+
+
+def read_data(completed: Data) -> DataDeclaration:
+    """Read a `data:` section that ``defaults.complete_data`` has filled in."""
+    weight = completed.get("sample_weight")
+    window = completed.get("window")
+    return DataDeclaration(
+        split=_split(completed["split"]),
+        series=tuple(completed.get("series", [])),
+        time=completed.get("time"),
+        window=_window(window) if window else None,
+        inputs={
+            name: _entry(name, entry, ("data", "inputs", name))
+            for name, entry in completed.get("inputs", {}).items()
+        },
+        targets={
+            name: _columns(name, entry, ("data", "targets", name))
+            for name, entry in completed.get("targets", {}).items()
+        },
+        sample_weight=_columns("sample_weight", weight, ("data", "sample_weight"))
+        if weight
+        else None,
+    )
+
+
+def _split(data: Data) -> DataSplit:
+    fractions = {name: float(data.get(name, 0.0)) for name in ("validation", "test")}
+    return DataSplit(**{**data, **fractions})
+
+
+def _window(data: Data) -> Window:
+    history = data["history"]
+    return Window(
+        history=history if isinstance(history, int) else None,
+        horizon=data.get("horizon", 0),
+        stride=data.get("stride", 1),
+        min_history=data["min_history"],
+    )
+
+
+def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:
+    if "length_of" in data:
+        return LengthOf(name, path, data["length_of"])
+    return _columns(name, data, path)
+
+
+def _columns(name: str, data: Data, path: Path) -> Columns:
+    steps = STATIC if data.get("static") else data.get("steps", ROW)
+    return Columns(name, path, tuple(data["columns"]), steps, data.get("lag", 0))

@@ -1,0 +1,244 @@
+"""Completed plain data -> the typed recipe. The data is structurally right: nothing is checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.keras_facts.catalogue import NODE_KEYS, is_recurrent, layer_class
+from lstmgraph.language.declaration.read_data import read_data
+from lstmgraph.language.declaration.recipe import (
+    Carried,
+    Constant,
+    FromInputs,
+    FromLayer,
+    FromStatic,
+    Inherited,
+    InputDeclaration,
+    LayerDeclaration,
+    Learned,
+    MaskByInput,
+    MaskByLengths,
+    MaskByValue,
+    MaskForm,
+    MaskFrom,
+    ModelDeclaration,
+    NoMask,
+    RecipeDeclaration,
+    RecurrentDeclaration,
+    Reference,
+    Runtime,
+    Search,
+    SingleStateForm,
+    Split,
+    StateForm,
+    Training,
+    Zeros,
+    input_spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.messages.diagnostics import Path
+
+Data = dict[str, Any]
+
+_RECURRENT_KEYS = (
+    *NODE_KEYS,
+    "units",
+    "depth",
+    "bidirectional",
+    "merge_mode",
+    "return_sequences",
+    "padded_output",
+    "residual",
+    "normalization",
+    "cells",
+    "initial_state",
+)
+
+
+def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaration:
+    """Read a recipe that `complete` has filled in.
+
+    Args:
+        completed: the recipe's sound parts, defaults filled in.
+        written: the recipe's data as written, to know the names of the parts at fault.
+    """
+    declared = {
+        name
+        for section in ("inputs", "layers")
+        if isinstance(written.get(section), dict)
+        for name in written[section]
+    }
+    sound = {*completed["inputs"], *completed["layers"]}
+    training = completed.get("training")
+    return RecipeDeclaration(
+        name=completed["name"] or "",
+        description=completed["description"],
+        inputs={
+            name: InputDeclaration(
+                name, input_spec(tensor), ("inputs", name), time_major=tensor["time_major"]
+            )
+            for name, tensor in completed["inputs"].items()
+        },
+        layers={name: _layer(name, data) for name, data in completed["layers"].items()},
+        outputs={
+            name: _reference(port, ("outputs", name)) for name, port in completed["outputs"].items()
+        },
+        models={name: _model(name, data) for name, data in completed.get("models", {}).items()},
+        runtime=Runtime(**completed["runtime"]),
+        training=_training(training) if training else None,
+        search=_search(completed["search"]) if "search" in completed else None,
+        data=read_data(completed["data"]) if "data" in completed else None,
+        broken=frozenset(declared - sound),
+    )
+
+
+def _model(name: str, data: Data) -> ModelDeclaration:
+    path: Path = ("models", name)
+    if "derive" in data:
+        return ModelDeclaration(name, path, derive=data["derive"])
+    inputs = tuple(
+        _reference(port, (*path, "inputs", index)) for index, port in enumerate(data["inputs"])
+    )
+    states = {
+        layer: _replaced_state(form, (*path, "initial_state", layer))
+        for layer, form in data["initial_state"].items()
+    }
+    outputs = {
+        output: _reference(port, (*path, "outputs", output))
+        for output, port in data["outputs"].items()
+    }
+    return ModelDeclaration(name, path, None, inputs, states, outputs)
+
+
+def _replaced_state(form: str | Data, path: Path) -> Zeros | FromInputs:
+    if form == "zeros":
+        return Zeros(path)
+    return FromInputs(path, None if isinstance(form, str) else tuple(form["inputs"]))
+
+
+def _training(data: Data) -> Training:
+    return Training(**{"loss_weights": None, **data})
+
+
+def _search(data: Data) -> Search:
+    return Search(**{**data, "objective": tuple(data["objective"])})
+
+
+def _reference(text: str, path: Path) -> Reference:
+    layer, _, port = text.partition(".")
+    return Reference(layer, port, path)
+
+
+def _layer(name: str, data: Data) -> LayerDeclaration:
+    path: Path = ("layers", name)
+    kind = layer_class(data["type"])
+    inputs, input_names = _inputs(data["input"], (*path, "input"))
+    skipped = _RECURRENT_KEYS if is_recurrent(kind) else NODE_KEYS
+    common: dict[str, Any] = {
+        "name": name,
+        "layer": kind,
+        "inputs": inputs,
+        "input_names": input_names,
+        "arguments": _arguments(data, skipped),
+        "mask": _mask(data["mask"], (*path, "mask")),
+        "dtype_policy": data["dtype_policy"],
+        "path": path,
+    }
+    if not is_recurrent(kind):
+        return LayerDeclaration(**common)
+    states = data["initial_state"]
+    return RecurrentDeclaration(
+        **common,
+        units=_units(data),
+        bidirectional=data["bidirectional"],
+        merge_mode=data.get("merge_mode"),
+        return_sequences=data["return_sequences"],
+        padded_output=data["padded_output"],
+        residual=data.get("residual", False),
+        normalization=data.get("normalization"),
+        cells=tuple({**c, "type": layer_class(c["type"])} for c in data.get("cells", [])),
+        initial_state=_states(states, (*path, "initial_state")),
+        state_per_layer=isinstance(states, list),
+    )
+
+
+def _arguments(data: Data, skipped: tuple[str, ...]) -> Data:
+    arguments = {key: value for key, value in data.items() if key not in skipped}
+    return _with_inner_class(arguments)
+
+
+def _with_inner_class(arguments: Data) -> Data:
+    """Keras's class name for the layer inside a wrapper, and for the one inside that."""
+    inner = arguments.get("layer")
+    if not isinstance(inner, dict):
+        return arguments
+    own = _with_inner_class(inner)
+    return {**arguments, "layer": {**own, "type": layer_class(own["type"])}}
+
+
+def _inputs(value: Any, path: Path) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
+    if isinstance(value, str):
+        return (_reference(value, path),), None
+    if isinstance(value, list):
+        return tuple(_reference(v, (*path, i)) for i, v in enumerate(value)), None
+    return tuple(_reference(v, (*path, k)) for k, v in value.items()), tuple(value)
+
+
+def _units(data: Data) -> tuple[int, ...]:
+    if "cells" in data:
+        return (data["cells"][-1]["units"],)
+    units = data["units"]
+    return tuple(units) if isinstance(units, list) else (units,) * data["depth"]
+
+
+def _mask(value: str | Data, path: Path) -> MaskForm:
+    if isinstance(value, str):
+        return NoMask() if value == "none" else Inherited()
+    padding = value.get("padding", "any")
+    if "value" in value:
+        return MaskByValue(value["value"], padding)
+    if "lengths" in value:
+        return MaskByLengths(_reference(value["lengths"], (*path, "lengths")))
+    if "input" in value:
+        return MaskByInput(_reference(value["input"], (*path, "input")), padding)
+    return MaskFrom(_reference(value["from"], (*path, "from")), padding)
+
+
+def _states(value: Any, path: Path) -> tuple[StateForm, ...]:
+    if isinstance(value, list):
+        return tuple(_state(form, (*path, index)) for index, form in enumerate(value))
+    return (_state(value, path),)
+
+
+def _state(value: str | Data, path: Path) -> StateForm:
+    if value == "carried":
+        return Carried(path)
+    if isinstance(value, dict) and ("h" in value or "c" in value):
+        c = _single_state(value["c"], (*path, "c")) if "c" in value else None
+        return Split(path, _single_state(value.get("h", "zeros"), (*path, "h")), c)
+    return _single_state(value, path)
+
+
+def _single_state(value: str | Data, path: Path) -> SingleStateForm:
+    if value == "zeros":
+        return Zeros(path)
+    if value == "learned":
+        return Learned(path)
+    if value == "input":
+        return FromInputs(path)
+    if isinstance(value, str):
+        return FromLayer(path, _reference(value, path))
+    if "constant" in value:
+        constant = value["constant"]
+        return Constant(path, tuple(constant) if isinstance(constant, list) else constant)
+    if "inputs" in value:
+        return FromInputs(path, tuple(value["inputs"]))
+    if "static" in value:
+        sources = tuple(
+            _reference(port, (*path, "static", i)) for i, port in enumerate(value["static"])
+        )
+        return FromStatic(path, sources, value.get("activation"))
+    return FromLayer(path, _reference(value["from"], (*path, "from")), value.get("bridge"))

@@ -1,0 +1,271 @@
+"""The typed, frozen recipe: what the YAML says, in Python values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.language.declaration.data import DataDeclaration
+    from lstmgraph.messages.diagnostics import Path
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A port as written: ``encoder`` has the port ``""``, ``encoder.state.h`` ``"state.h"``."""
+
+    layer: str
+    port: str
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.port}" if self.port else self.layer
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """Initial state: zeros."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Initial state: the same numbers for every row; one for all units, or one for each."""
+
+    path: Path
+    value: float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Initial state: a weight of the model, the same for every row, trained with the rest."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Initial state: the final state of the batch before."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class FromInputs:
+    """Initial state: placeholders, fed when the model runs. Without names, they are made up."""
+
+    path: Path
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class FromLayer:
+    """Initial state: another layer's final state, or a tensor of shape (batch, units)."""
+
+    path: Path
+    source: Reference
+    bridge: str | None = None
+
+
+@dataclass(frozen=True)
+class FromStatic:
+    """Initial state: static tensors concatenated, then projected to each state."""
+
+    path: Path
+    sources: tuple[Reference, ...]
+    activation: str | None = None
+
+
+SingleStateForm = Zeros | Constant | Learned | FromInputs | FromLayer | FromStatic
+
+
+@dataclass(frozen=True)
+class Split:
+    """Initial state: h and c from different places."""
+
+    path: Path
+    h: SingleStateForm
+    c: SingleStateForm | None
+
+
+StateForm = SingleStateForm | Carried | Split
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """Mask: the one that the input carries."""
+
+
+@dataclass(frozen=True)
+class NoMask:
+    """Mask: none, whatever the input carries."""
+
+
+@dataclass(frozen=True)
+class MaskByValue:
+    """Mask: false where all features of a step equal `value`."""
+
+    value: float
+    padding: str
+
+
+@dataclass(frozen=True)
+class MaskByLengths:
+    """Mask: true for the first steps, as many as an integer input says for each row."""
+
+    lengths: Reference
+
+
+@dataclass(frozen=True)
+class MaskByInput:
+    """Mask: a bool input of shape (batch, time)."""
+
+    source: Reference
+    padding: str
+
+
+@dataclass(frozen=True)
+class MaskFrom:
+    """Mask: the one that another port carries."""
+
+    source: Reference
+    padding: str
+
+
+MaskForm = Inherited | NoMask | MaskByValue | MaskByLengths | MaskByInput | MaskFrom
+
+
+@dataclass(frozen=True)
+class InputDeclaration:
+    """An input of the model."""
+
+    name: str
+    spec: TensorSpec
+    path: Path
+    time_major: bool = False
+    """Whether the data comes as (time, batch, ...); `spec` has the batch first all the same."""
+
+
+@dataclass(frozen=True)
+class LayerDeclaration:
+    """A Keras layer of one call. `layer` is Keras's class name."""
+
+    name: str
+    layer: str
+    inputs: tuple[Reference, ...]
+    input_names: tuple[str, ...] | None
+    arguments: Mapping[str, Any]
+    mask: MaskForm
+    dtype_policy: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class RecurrentDeclaration(LayerDeclaration):
+    """An LSTM, GRU or SimpleRNN, or a stack of them."""
+
+    units: tuple[int, ...] = ()
+    bidirectional: bool = False
+    merge_mode: str | None = None
+    return_sequences: bool = False
+    padded_output: str = "zero"
+    residual: bool = False
+    normalization: str | None = None
+    cells: tuple[Mapping[str, Any], ...] = ()
+    """Of an RNN: Keras class names under ``type``, and the arguments."""
+    initial_state: tuple[StateForm, ...] = ()
+    """One form for the whole stack, or one for each layer of it."""
+    state_per_layer: bool = False
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How the model runs."""
+
+    dtype_policy: str = "float32"
+    kernel: str = "auto"
+    xla: str | bool = "auto"
+    device: str = "auto"
+    memory_growth: bool | None = None
+    memory_limit_mb: int | None = None
+    threads: int | None = None
+    strategy: str = "none"
+    deterministic: bool = False
+    seed: int | None = None
+    batch_size: int | None = None
+
+    @property
+    def gpu_index(self) -> int | None:
+        """Of ``device: gpu:1``, the 1."""
+        _, colon, index = self.device.partition(":")
+        return int(index) if colon else None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What ``compile()`` and ``fit()`` are given; values are plain data that Keras's names fill."""
+
+    optimizer: Mapping[str, Any]
+    loss: Any
+    metrics: Any
+    loss_weights: Mapping[str, float] | None
+    batch_size: int
+    epochs: int
+    shuffle: bool = True
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
+    """By the recipe's name of each, its arguments."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What ``tune`` searches for; plain data that keras-tuner's names fill."""
+
+    objective: tuple[Mapping[str, str], ...]
+    """Each a ``metric`` and a ``direction``."""
+    oracle: Mapping[str, Any]
+    max_trials: int | None
+    executions_per_trial: int
+    folds: int | None
+    pruning: Mapping[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
+class ModelDeclaration:
+    """A further model over the same layers: derived, or written with inputs and outputs."""
+
+    name: str
+    path: Path
+    derive: str | None = None
+    """``encoder``, ``decoder`` or ``step``."""
+    inputs: tuple[Reference, ...] = ()
+    initial_state: Mapping[str, Zeros | FromInputs] = field(default_factory=dict)
+    """By the recipe's layer, the form in place of its own."""
+    outputs: Mapping[str, Reference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecipeDeclaration:
+    """A whole recipe. `broken` names inputs and layers that are written but wrong."""
+
+    name: str
+    description: str
+    inputs: Mapping[str, InputDeclaration]
+    layers: Mapping[str, LayerDeclaration]
+    outputs: Mapping[str, Reference]
+    models: Mapping[str, ModelDeclaration] = field(default_factory=dict)
+    runtime: Runtime = field(default_factory=Runtime)
+    training: Training | None = None
+    search: Search | None = None
+    data: DataDeclaration | None = None
+    broken: frozenset[str] = frozenset()
+
+
+def input_spec(tensor: Mapping[str, Any]) -> TensorSpec:
+    """The spec of a declared input, the batch put first."""
+    return TensorSpec((BATCH, *tensor["shape"]), tensor["dtype"])

@@ -1,0 +1,1 @@
+"""The structure of a recipe: the JSON Schema, and what its errors mean."""

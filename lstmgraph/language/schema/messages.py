@@ -1,0 +1,330 @@
+"""What a JSON Schema error means to the person who wrote the recipe."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.language.schema.mistakes import SchemaMistake, StructureError
+from lstmgraph.messages.wording import (
+    EXCLUDED_BY,
+    FORMS,
+    KERAS_KEYS_SAID_OTHERWISE,
+    KEY_MEANT,
+    KINDS,
+    WORDS_OF_YAML_1_1,
+    Forms,
+    Guesses,
+    boolean_hint,
+    did_you_mean,
+    named,
+    plain_text,
+    section_with,
+    shown,
+    suggested,
+    type_hint,
+)
+from lstmgraph.resources import KERAS_SCHEMA, read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from lstmgraph.messages.diagnostics import Path
+
+
+DYNAMIC_DIMENSION = "name a dynamic dimension in lower case, such as `time`"
+
+MANY_CHOICES = 16
+"""With more, all of them are not listed beside the one that is meant."""
+
+
+def describe(error: StructureError) -> Iterator[SchemaMistake]:
+    """The mistakes that `error` stands for: one, but for several unknown keys."""
+    path = tuple(error.absolute_path)
+    in_key = "propertyNames" in list(error.absolute_schema_path)[-3:]
+    handler = _bad_key if in_key else _HANDLERS.get(str(error.validator))
+    if handler is None:
+        yield SchemaMistake("L299", path, f"{named(path)}: {error.message}")
+    else:
+        yield from handler(error, path)
+
+
+def without_cascades(mistakes: Iterable[SchemaMistake]) -> list[SchemaMistake]:
+    """`mistakes` less the missing keys that an unknown key beside them stands for.
+
+    What two branches of the schema say of one place is one mistake.
+    """
+    mistakes = list(mistakes)
+    displaced = {m.path for m in mistakes if m.displaced}
+    mistakes = [m for m in mistakes if m.displaced or m.path[:2] not in displaced]
+    found = list({(m.code, m.path, m.missing): m for m in reversed(mistakes)}.values())[::-1]
+    meant = {(m.path[:-1], m.missing) for m in found if m.code == "L203"}
+    return [m for m in found if m.code != "L202" or (m.path, m.missing) not in meant]
+
+
+def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    known = error.schema.get("properties", {})
+    allowed = [key for key, schema in known.items() if not _is_excluded(schema)]
+    owner = _owner(error, path)
+    form = _form(error)
+    if form:
+        allowed, owner, forms = [*form.keys], f"a way to say {form.what}", form.ways
+    guesses = Guesses()
+    for key in error.instance:
+        if key in known:
+            continue
+        other = _form_beside(error, key)
+        if other:
+            beside, what = other
+            message = f"'{key}' and '{beside}' both say {what}"
+            notes = (((*path, beside), f"'{beside}' is here"),)
+            yield SchemaMistake("L203", (*path, key), message, "keep one", True, notes=notes)
+            continue
+        hint = KERAS_KEYS_SAID_OTHERWISE.get(key) if key not in allowed else None
+        if key == "units" and "cells" in allowed:
+            hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
+        near = guesses.nearest(key, allowed) if hint is None else None
+        message = f"'{key}' is not {owner}{suggested(near)}"
+        if hint is None and not near:
+            hint = f"write one of: {forms}" if form else f"allowed here: {', '.join(allowed)}"
+        meant = "from" if form else near or KEY_MEANT.get(key)
+        yield SchemaMistake("L203", (*path, key), message, hint, at_key=True, missing=meant)
+
+
+def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    """All that are missing: jsonschema gives one error a key, and equal reports are noted once."""
+    where = named(path) if path else "the recipe"
+    form = _form(error)
+    for key in error.validator_value:
+        if key in error.instance:
+            continue
+        above = None if path else section_with(key, error.instance)
+        if above:
+            message, hint = f"'{key}' stands inside '{above}'", f"indent `{key}:` as `{above}:` is"
+            displaced = (above, key)
+            yield SchemaMistake("L203", displaced, message, hint, at_key=True, displaced=True)
+            continue
+        if key == "type" and (written := get_close_matches(key, error.instance, n=1)):
+            # Without a type, nothing says which other keys are unknown.
+            message = f"'{written[0]}' is not a key of '{path[-1]}'; did you mean 'type'?"
+            yield SchemaMistake("L203", (*path, written[0]), message, at_key=True, missing=key)
+            continue
+        message, hint = f"{where} has no '{key}'", f"add `{key}:`"
+        version = error.schema.get("properties", {}).get(key, {}).get("const")
+        if version is not None:
+            hint = f"add `{key}: {version}`, the version of the language"
+        elif form:
+            message, hint = f"{where} does not say {form.what}", f"write one of: {form.ways}"
+        yield SchemaMistake("L202", path, message, hint, at_key=True, missing=key)
+
+
+def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    wanted = error.validator_value
+    kinds = [wanted] if isinstance(wanted, str) else list(wanted)
+    text = " or ".join(KINDS[kind] for kind in kinds)
+    value = error.instance
+    message = f"{named(path)} must be {text}, not {shown(value)}"
+    hint = type_hint(value, kinds, error.schema)
+    if value is None and len(path) > 1 and path[-2] == "shape" and path[0] == "inputs":
+        hint = DYNAMIC_DIMENSION
+    yield SchemaMistake("L204", path, message, hint)
+
+
+def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    value = error.instance
+    if path and path[-1] == "type" and path[0] == "layers":
+        yield (_unknown_cell if "cells" in path else _unknown_layer_type)(value, path)
+        return
+    refused = read_schema(KERAS_SCHEMA)["x-refused-activations"]
+    if path and str(path[-1]).endswith("activation") and value in list(refused):
+        yield SchemaMistake("L205", path, f"{named(path)} cannot be '{value}'", refused[value])
+        return
+    choices = _choices(error)
+    words = [choice for choice in choices if isinstance(choice, str)]
+    near = did_you_mean(value, words) if isinstance(value, str) else ""
+    hint: str | None = f"one of: {', '.join(plain_text(choice) for choice in choices)}"
+    if near and len(choices) > MANY_CHOICES:
+        hint = None
+    elif path[-2:] == ("window", "history"):
+        hint = "write a number of steps, or `series` for each series as a whole"
+    elif path and path[-1] == "mask":
+        hint = f"{hint}, {FORMS['Mask of another layer'].ways}"
+    elif isinstance(value, str) and value.lower() in WORDS_OF_YAML_1_1 and True in choices:
+        hint = boolean_hint(value)
+    elif isinstance(value, str) and value in {plain_text(choice) for choice in choices}:
+        hint = f"write {value} without quotes"
+    message = f"{named(path)} cannot be {shown(value)}{near}"
+    yield SchemaMistake("L205", path, message, hint)
+
+
+def _choices(error: StructureError) -> list[Any]:
+    """What is allowed; of names that Keras spells in two ways, the one in lower case."""
+    if error.validator != "enum":
+        return [error.validator_value]
+    choices: list[Any] = error.validator_value
+    return [each for each in choices if not isinstance(each, str) or each.islower()] or choices
+
+
+def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
+    catalogue = read_schema(KERAS_SCHEMA)
+    refused = catalogue["x-refused-layers"]
+    for name, reason in refused.items():
+        if isinstance(value, str) and value.replace("_", "").lower() == name.lower():
+            return SchemaMistake("L210", path, f"{value} cannot be used in a recipe", reason)
+    if "layer" in path and value in catalogue["x-layer-names"]:
+        message = f"{value} cannot stand inside another layer"
+        return SchemaMistake("L210", path, message, "make it a layer of its own")
+    near = did_you_mean(value, catalogue["x-layer-names"]) if isinstance(value, str) else ""
+    hint = "lstm, gru, simple_rnn, or a layer of keras.layers by its Keras name"
+    return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
+
+
+def _unknown_cell(value: Any, path: Path) -> SchemaMistake:
+    cells = ("lstm_cell", "gru_cell", "simple_rnn_cell")
+    message = f"{shown(value)} is not a cell"
+    near = did_you_mean(f"{value}_cell", cells) or did_you_mean(str(value), cells)
+    hint = f"write one of: {', '.join(cells)}; a stack of layers is `type: lstm` with `depth:`"
+    return SchemaMistake("L205", path, message + near, hint)
+
+
+_BOUNDS = {
+    "minimum": ("at least {}", "{} or more"),
+    "maximum": ("at most {}", "{} or less"),
+    "exclusiveMinimum": ("greater than {}", "a number greater than {}"),
+    "exclusiveMaximum": ("less than {}", "a number less than {}"),
+}
+"""What must be, and what is to be written."""
+
+
+def _out_of_bounds(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    bound, mend = (each.format(error.validator_value) for each in _BOUNDS[str(error.validator)])
+    hint, value = f"write {mend}", error.instance
+    if error.validator == "exclusiveMaximum" and "dropout" in str(path[-1]):
+        hint = "Keras drops nothing at all at a rate of 1 or more"
+        if 2 <= value < 100:
+            hint = f"write {value / 100:g} for {value:g} %: {hint}"
+    yield SchemaMistake("L206", path, f"{named(path)} must be {bound}, not {value}", hint)
+
+
+def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    if path == ("runtime", "device"):
+        hint = "write `auto`, `cpu`, `gpu`, or one GPU by its number, such as `gpu:1`"
+        yield SchemaMistake("L205", path, f"{error.instance!r} is not a device", hint)
+        return
+    message = f"{error.instance!r} is not a name that can stand here"
+    hint = "use letters, digits and underscores, beginning with a letter"
+    if path and path[-1] == "name":
+        hint = "use letters, digits, - and _, beginning with a letter"
+    elif "shape" in path:
+        number = error.instance.strip().isdecimal()
+        hint = f"write {error.instance.strip()}, without quotes" if number else DYNAMIC_DIMENSION
+    elif "\\." in error.validator_value:
+        hint = "write a layer's or input's name, or one of its ports, such as `encoder.sequence`"
+    yield SchemaMistake("L207", path, message, hint)
+
+
+def _bad_key(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    """``propertyNames`` reports against the mapping; the mistake is the key."""
+    key = str(error.instance)
+    hint = "use letters, digits and underscores, beginning with a letter"
+    yield SchemaMistake("L207", (*path, key), f"{key!r} is not a name", hint, at_key=True)
+
+
+def _wrong_size(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    limit = error.validator_value
+    at_least = str(error.validator).startswith("min")
+    count = len(error.instance)
+    what = "characters" if isinstance(error.instance, str) else "entries"
+    if limit == 1:
+        what = "character" if isinstance(error.instance, str) else "entry"
+    if at_least and count == 0:
+        message = f"{named(path)} is empty"
+    else:
+        message = (
+            f"{named(path)} must have {'at least' if at_least else 'at most'} {limit} {what}, "
+            f"not {count}"
+        )
+    hint = f"write {'at least' if at_least else 'at most'} {limit} {what}"
+    yield SchemaMistake("L208", path, message, hint)
+
+
+def _repeated(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    items = error.instance
+    second = next(i for i, item in enumerate(items) if item in items[:i])
+    yield _twice(path, items, second, "write each entry once")
+
+
+def _twice(path: Path, items: list[Any], second: int, hint: str) -> SchemaMistake:
+    message = f"{named(path)} holds {shown(items[second])} more than once"
+    notes = (((*path, items.index(items[second])), "the first is here"),)
+    return SchemaMistake("L205", (*path, second), message, hint, notes=notes)
+
+
+def _too_many_matches(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    single, items = error.schema["contains"].get("const"), error.instance
+    second = items.index(single, items.index(single) + 1)
+    yield _twice(path, items, second, f"write {shown(single)} for one entry at most")
+
+
+def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
+    if error.validator_value == {}:  # `not: {}` admits nothing: a key known elsewhere, not here
+        key = str(path[-1])
+        hint = error.schema.get("description", "remove it")
+        notes = (((*path[:-1], EXCLUDED_BY.get(key, key)), "it has none beside this"),)
+        message = f"'{key}' has no meaning here"
+        yield SchemaMistake("L203", path, message, hint, at_key=True, notes=notes)
+        return
+    message = f"{named(path)} cannot be {shown(error.instance)}"
+    hint = "the batch is always the first dimension and is not written" if "shape" in path else None
+    yield SchemaMistake("L205", path, message, hint)
+
+
+_HANDLERS: Mapping[str, Callable[[StructureError, Path], Iterator[SchemaMistake]]] = {
+    "additionalProperties": _unknown_keys,
+    "required": _missing_keys,
+    "type": _wrong_type,
+    "enum": _not_one_of,
+    "const": _not_one_of,
+    "minimum": _out_of_bounds,
+    "maximum": _out_of_bounds,
+    "exclusiveMinimum": _out_of_bounds,
+    "exclusiveMaximum": _out_of_bounds,
+    "pattern": _bad_name,
+    "minItems": _wrong_size,
+    "maxItems": _wrong_size,
+    "minProperties": _wrong_size,
+    "minLength": _wrong_size,
+    "maxLength": _wrong_size,
+    "not": _excluded,
+    "uniqueItems": _repeated,
+    "maxContains": _too_many_matches,
+}
+
+
+def _is_excluded(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("not") == {}
+
+
+def _form(error: StructureError) -> Forms | None:
+    """The forms of a mapping that says none of them: the schema then tries it as the last one."""
+    form = FORMS.get(str(error.schema.get("title")))
+    return form if form and not set(form.keys) & set(error.instance) else None
+
+
+def _form_beside(error: StructureError, key: str) -> tuple[str, str] | None:
+    """The key that says already what `key` of another form would say, and what that is."""
+    for form in FORMS.values():
+        said = [each for each in error.schema.get("required", []) if each in form.keys]
+        if key in form.keys and len(said) == 1 and len(error.schema["required"]) == 1:
+            return str(said[0]), form.what
+    return None
+
+
+def _owner(error: StructureError, path: Path) -> str:
+    kind = error.instance.get("type") if isinstance(error.instance, dict) else None
+    if isinstance(kind, str):
+        return f"an argument of {kind}"
+    if not path:
+        return "a key of a recipe"
+    title = str(error.schema.get("title", path[-1]))
+    return f"a key of {title[0].lower()}{title[1:]}"

@@ -1,0 +1,145 @@
+"""A document and a point of its space -> the concrete document, every position kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.language.space.collect import Collected, Here
+from lstmgraph.language.space.dimensions import text_of
+from lstmgraph.language.text.document import Document
+from lstmgraph.messages.diagnostics import Diagnostics, Path, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.language.space.dimensions import Dimension, Space, Values
+    from lstmgraph.language.text.origins import Variable
+
+
+def assign(data: Any, space: Space, values: Mapping[str, Any]) -> Any:
+    """Plain data with the values of a point in place of what searches them.
+
+    Args:
+        data: a recipe's data, as written.
+        space: its space.
+        values: of its dimensions; the others get their defaults.
+
+    Raises:
+        SpaceError: `values` are not a point of the space.
+    """
+    document = Document(data=data)
+    return fill(document, Collected(space), space.point(values)).data
+
+
+def fill(document: Document, collected: Collected, point: Values) -> Document:
+    """The concrete document: a value stands where the one that was taken for it is written.
+
+    Args:
+        document: as written; not changed.
+        collected: what `collect` found in it.
+        point: a whole point of its space.
+    """
+    if not collected.is_searched:
+        return document
+    filler = _Filler(document, collected.space, point)
+    data = filler.value(document.data, Here())
+    return Document(
+        data=data,
+        values=filler.values,
+        keys=filler.keys,
+        sources=document.sources,
+        diagnostics=Diagnostics(),
+        source=document.source,
+        origins=replace(document.origins, variables=filler.variables, unknown=set()),
+        overridden=document.overridden,
+    )
+
+
+def piece(dimension: Dimension, value: Any) -> Path:
+    """Where in the document stands what gives `dimension` this value."""
+    if dimension.kind == "choose":
+        return (*dimension.path, "$choose", value)
+    path = (*dimension.path, "$search", dimension.kind)
+    if dimension.kind == "choice":
+        texts = [text_of(choice) for choice in dimension.choices]
+        return (*path, texts.index(text_of(value)))
+    if dimension.range is None or value not in (dimension.range.low, dimension.range.high):
+        return path
+    return (*path, 0 if value == dimension.range.low else 1)
+
+
+@dataclass
+class _Filler:
+    document: Document
+    space: Space
+    point: Values
+    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    variables: dict[Path, tuple[Variable, ...]] = field(default_factory=dict)
+
+    def value(self, data: Any, here: Here) -> Any:
+        self.take(here.target, here.path)
+        if isinstance(data, list):
+            return [self.value(item, here.below(i)) for i, item in enumerate(data)]
+        if not isinstance(data, dict):
+            return data
+        if any(key.startswith("$") for key in data):
+            return self.form(data, here)
+        # A list of `units` says the depth by its length.
+        skipped = "depth" if self.is_per_layer(here.below("units").dotted) else None
+        return {
+            key: self.value(item, self.key(here.below(key)))
+            for key, item in data.items()
+            if key != skipped
+        }
+
+    def is_per_layer(self, name: str) -> bool:
+        return name not in self.point and f"{name}.1" in self.point
+
+    def key(self, here: Here) -> Here:
+        place = self.document.keys.get(here.path)
+        if place is not None:
+            self.keys[here.target] = place
+        return here
+
+    def form(self, data: dict[str, Any], here: Here) -> Any:
+        if here.dotted in self.point:
+            dimension = self.space.by_name[here.dotted]
+            chosen = self.point[here.dotted]
+            if dimension.kind == "choose":
+                return self.value(data["$choose"][chosen], here.alternative(chosen))
+            return self.plain(chosen, here.target, self.source(dimension, chosen))
+        layers: list[Any] = []
+        while (name := f"{here.dotted}.{len(layers) + 1}") in self.point:
+            dimension, chosen = self.space.by_name[name], self.point[name]
+            source = self.source(dimension, chosen)
+            layers.append(self.plain(chosen, (*here.target, len(layers)), source))
+        return layers or None  # None: the form is wrong, and that is reported
+
+    def source(self, dimension: Dimension, chosen: Any) -> Path:
+        written = (*dimension.path, "$search", "default")
+        is_default = text_of(chosen) == text_of(dimension.default)
+        return (
+            written if is_default and written in self.document.values else piece(dimension, chosen)
+        )
+
+    def plain(self, data: Any, target: Path, path: Path) -> Any:
+        """A copy of a choice; what is written in it keeps its place."""
+        self.take(target, path)
+        if isinstance(data, list):
+            return [self.plain(d, (*target, i), (*path, i)) for i, d in enumerate(data)]
+        if not isinstance(data, dict):
+            return data
+        for key in data:
+            if (*path, key) in self.document.keys:
+                self.keys[(*target, key)] = self.document.keys[(*path, key)]
+        return {k: self.plain(d, (*target, k), (*path, k)) for k, d in data.items()}
+
+    def take(self, target: Path, path: Path) -> None:
+        place = self.document.values.get(path)
+        if place is not None:
+            self.values[target] = place
+        variables = self.document.origins.variables.get(path)
+        if variables is not None:
+            self.variables[target] = variables

@@ -1,0 +1,78 @@
+"""Bytes of a recipe as text, and what to say where there are none."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from lstmgraph.messages.wording import nearest, suggested
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_FILES = 1000
+"""How many files of a folder are looked at for the name that may be meant."""
+_SUFFIXES = {".yaml", ".yml"}
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class NotUtf8Error(ValueError):
+    """Bytes that are no UTF-8 text, and on which line and column they stand."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
+    """What there is to say of a recipe that cannot be read, and the mend."""
+    message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
+    hint = "name a recipe file, such as recipes/store-forecaster.yaml"
+    if isinstance(error, IsADirectoryError):
+        hint = f"name the recipes in it: {path / '*.yaml'}"
+    near = _file_near(path) if isinstance(error, FileNotFoundError) else None
+    return f"{message}{suggested(near)}", hint
+
+
+def _file_near(path: Path) -> Path | None:
+    """The recipe beside `path` whose name is the nearest."""
+    try:
+        several = islice(path.parent.iterdir(), MOST_FILES)
+        files = {each.stem: each for each in several if each.suffix in _SUFFIXES}
+    except OSError:
+        return None
+    # By their stems: the ending, which all share, would bring any two names near.
+    near = nearest(path.stem, files)
+    return files[near] if near else None
+
+
+def decoded(raw: bytes) -> str:
+    """`raw` as UTF-8 text, without a byte order mark.
+
+    Raises:
+        NotUtf8Error: it is another encoding.
+    """
+    other = _other_encoding(raw)
+    if other:
+        raise NotUtf8Error(f"the file is {other} text, not UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8-sig", "replace")
+        lines = _LINE_END.split(before)
+        message = f"byte {error.start} is not UTF-8 text"
+        raise NotUtf8Error(message, len(lines), len(lines[-1]) + 1) from None
+
+
+def _other_encoding(raw: bytes) -> str | None:
+    """What Windows tools write: a recipe begins with ASCII, so every second byte is zero."""
+    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "UTF-32"
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    first = raw[:4]
+    if len(first) == 4 and first.count(0) == 2 and first[:2].count(0) == 1:
+        return "UTF-16"
+    return None

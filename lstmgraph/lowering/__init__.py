@@ -1,6 +1,0 @@
-"""Graph -> keras.Model: with runtime settings, the only room that speaks Keras."""
-
-from lstmgraph.lowering.model import build_model, build_models, uncompiled_model
-from lstmgraph.lowering.training import with_predict
-
-__all__ = ["build_model", "build_models", "uncompiled_model", "with_predict"]

@@ -1,6 +1,0 @@
-"""What memory a model needs for a batch of a given size; an estimate, without TensorFlow."""
-
-from lstmgraph.memory.estimate import Memory, Needs, estimate
-from lstmgraph.memory.sizes import BatchSize, SizeError
-
-__all__ = ["BatchSize", "Memory", "Needs", "SizeError", "estimate"]

@@ -1,0 +1,1 @@
+"""Diagnostics, errors, wording and how they are printed."""

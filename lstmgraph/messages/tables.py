@@ -1,0 +1,104 @@
+"""Sections of lines and tables, as plain text or as Markdown that GitHub renders."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lstmgraph.messages.rendering.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WIDEST = 200
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, then lines, then a table of `rows`; each may be missing."""
+
+    title: str = ""
+    lines: Sequence[str] = ()
+    headings: Row = ()
+    rows: Sequence[Row] = ()
+    numbers: frozenset[str] = field(default_factory=frozenset)
+    """Headings of columns of numbers, which stand to the right."""
+
+
+def as_text(sections: Iterable[Section]) -> str:
+    """The sections one after the other, each below its title."""
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
+    for section in sections:
+        if section.title:
+            console.print(f"\n{printable(section.title)}", markup=False)
+        for line in map(printable, section.lines):
+            console.print(f"  {line}" if section.title else line, markup=False, soft_wrap=True)
+        if section.rows:
+            console.print(_text_table(section))
+    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+
+
+def _text_table(section: Section) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=True)
+    for heading in section.headings:
+        number = heading in section.numbers
+        table.add_column(
+            cell(heading), justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
+    for row in section.rows:
+        table.add_row(*map(cell, row))
+    return table
+
+
+def cell(text: str) -> Text:
+    """What stands in a table: no markup is read in it, and what no one could see is written out."""
+    return Text(printable(text))
+
+
+def as_markdown(sections: Iterable[Section]) -> str:
+    """The sections with headings, lists and tables of GitHub Flavored Markdown.
+
+    What stands in them is escaped, so that it shows as it is: a pipe ends no cell.
+    """
+    return "\n\n".join(part for section in sections for part in _markdown_parts(section))
+
+
+def _markdown_parts(section: Section) -> Iterable[str]:
+    if section.title:
+        yield f"### {escaped(section.title)}"
+    if section.lines:
+        bullet = "- " if section.title and len(section.lines) > 1 else ""
+        separator = "\n" if bullet else "\n\n"
+        yield separator.join(bullet + _line(line) for line in section.lines)
+    if section.rows:
+        rule = ["--:" if heading in section.numbers else "---" for heading in section.headings]
+        rows = [section.headings, *section.rows]
+        lines = [_markdown_row([escaped(cell) for cell in row]) for row in rows]
+        yield "\n".join([lines[0], _markdown_row(rule), *lines[1:]])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+_SPECIAL = re.compile(r"[\\`*<>|~#&]|\](?=[\[(:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def escaped(text: str) -> str:
+    """`text` as Markdown that shows it; line ends become spaces."""
+    return _SPECIAL.sub(lambda found: f"\\{found[0]}", printable(" ".join(text.split())))
+
+
+def _line(text: str) -> str:
+    """A line that is no list item of its own."""
+    return re.sub(r"^([0-9]*)([-+.)])(?=\s|$)", r"\1\\\2", escaped(text))

@@ -1,0 +1,1 @@
+"""Keras models of a graph: built, stepped, generated from, saved and loaded."""

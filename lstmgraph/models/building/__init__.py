@@ -1,0 +1,6 @@
+"""Graph -> keras.Model: with runtime settings, the only room that speaks Keras."""
+
+from lstmgraph.models.building.model import build_model, build_models, uncompiled_model
+from lstmgraph.models.building.training import with_predict
+
+__all__ = ["build_model", "build_models", "uncompiled_model", "with_predict"]

@@ -1,0 +1,179 @@
+"""Keras layers from nodes: every argument explicit, dtype policies on layers, never globally."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
+from lstmgraph.keras_facts.catalogue import named_class, takes_seed
+from lstmgraph.models.seeds import derived_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FAMILIES: Mapping[str, str] = {
+    "_initializer": "initializer",
+    "_regularizer": "regularizer",
+    "_constraint": "constraint",
+}
+"""Arguments whose values are Keras objects, by how the argument's name ends."""
+
+
+class Layers:
+    """Makes the layer of each name once, so that models which share names share weights."""
+
+    def __init__(self, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool) -> None:
+        self.used = used
+        """Ports that any of the models reads."""
+        self.seed = seed
+        self.forced_cudnn = forced_cudnn
+        self._made: dict[str, keras.Layer] = {}
+        self._stateless: dict[str, keras.Layer] = {}
+
+    def of(self, node: Node) -> keras.Layer:
+        """The layer that `node` calls."""
+        if node.name not in self._made:
+            self._made[node.name] = self._make(node)
+        layer = self._made[node.name]
+        if getattr(layer, "stateful", False) and node.recurrence and not node.recurrence.carried:
+            return self._with_given_states(node, layer)
+        return layer
+
+    def _with_given_states(self, node: Node, carrying: keras.Layer) -> keras.Layer:
+        """The same cell in a layer that carries nothing: a call would change what is carried."""
+        if node.name not in self._stateless:
+            layer = self._make(node)
+            layer.cell = carrying.cell
+            self._stateless[node.name] = layer
+        return self._stateless[node.name]
+
+    def _make(self, node: Node) -> keras.Layer:
+        return make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+
+
+def make_layer(
+    node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
+) -> keras.Layer:
+    """The Keras layer that `node` calls."""
+    if node.recurrence is None:
+        return _plain_layer(node.op, node.name, node.arguments, node.dtype_policy, seed)
+    arguments = {
+        **node.arguments,
+        **_recurrent_arguments(node, node.recurrence, used, forced_cudnn=forced_cudnn),
+    }
+    if not node.recurrence.bidirectional:
+        return _recurrent_layer(node, node.name, arguments, seed)
+    # Each direction is made by itself: one layer copied would copy its seeds and so its kernels.
+    backwards = {**arguments, "go_backwards": not arguments["go_backwards"]}
+    return keras.layers.Bidirectional(
+        _recurrent_layer(node, f"forward_{node.name}", arguments, seed),
+        backward_layer=_recurrent_layer(node, f"backward_{node.name}", backwards, seed),
+        merge_mode=node.recurrence.merge_mode,
+        name=node.name,
+        dtype=node.dtype_policy,
+    )
+
+
+def _recurrent_arguments(
+    node: Node, recurrence: Recurrence, used: frozenset[Port], *, forced_cudnn: bool
+) -> dict[str, Any]:
+    kernel = recurrence.kernel.name if recurrence.kernel else "standard"
+    reads_sequence = Port(node.name, SEQUENCE) in used
+    arguments: dict[str, Any] = {
+        "return_sequences": reads_sequence,
+        "return_state": any(Port(node.name, slot) in used for slot in state_outputs(recurrence)),
+        # Without the sequence, Keras's loop would zero the last output of padded rows.
+        "zero_output_for_mask": reads_sequence
+        and node.mask is not None
+        and recurrence.padded_output == "zero",
+        "unroll": kernel == "unrolled",
+        "stateful": recurrence.carried,
+    }
+    choice = use_cudnn(node, forced=forced_cudnn)
+    if choice is not None:
+        arguments["use_cudnn"] = choice
+    return arguments
+
+
+def use_cudnn(node: Node, *, forced: bool) -> bool | str | None:
+    """The argument that keeps a layer to its kernel; None for layers that do not take it."""
+    if node.recurrence is None or node.op not in ("LSTM", "GRU"):
+        return None
+    kernel = node.recurrence.kernel
+    return (forced or "auto") if kernel and kernel.name == "cudnn" else False
+
+
+def _recurrent_layer(
+    node: Node, name: str, arguments: Mapping[str, Any], seed: int | None
+) -> keras.Layer:
+    policy = node.dtype_policy
+    if node.recurrence is None or not node.recurrence.cells:
+        return _plain_layer(node.op, name, _own_seeds(node, name, arguments), policy, seed)
+    cells = [
+        _cell(node, f"{name}_cell_{number}", cell, seed)
+        for number, cell in enumerate(node.recurrence.cells, start=1)
+    ]
+    stacked = keras.layers.StackedRNNCells(cells, name=f"{name}_cells", dtype=policy)
+    return keras.layers.RNN(
+        cells[0] if len(cells) == 1 else stacked, **arguments, name=name, dtype=policy
+    )
+
+
+def _cell(node: Node, name: str, cell: Mapping[str, Any], seed: int | None) -> keras.Layer:
+    arguments = {key: value for key, value in cell.items() if key != "type"}
+    arguments["trainable"] = node.arguments["trainable"]  # Keras's RNN does not hand it on
+    own = _own_seeds(node, name, arguments)
+    return _plain_layer(cell["type"], name, own, node.dtype_policy, seed)
+
+
+def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where the recipe's seed would be that of several layers, a seed for each of them.
+
+    The seed is an initializer's, or the layer's own, which its dropout draws from.
+    """
+    if name == node.name == node.layer:
+        return arguments
+    own = dict(arguments)
+    if own.get("seed") is not None:
+        own["seed"] = derived_seed(own["seed"], name)
+    for key, value in arguments.items():
+        if isinstance(value, dict) and value.get("seed") is not None:
+            own[key] = {**value, "seed": derived_seed(value["seed"], name)}
+    return own
+
+
+def _plain_layer(
+    op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
+) -> keras.Layer:
+    if arguments.get("trainable") is False and isinstance(arguments.get("layer"), dict):
+        # Keras's wrappers do not hand it on.
+        arguments = {**arguments, "layer": {**arguments["layer"], "trainable": False}}
+    values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
+    if seed is not None and "seed" in values and values["seed"] is None:
+        values["seed"] = derived_seed(seed, name, "seed")
+    layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)
+    return layer
+
+
+def _value(key: str, value: Any, name: str, policy: str, seed: int | None) -> Any:
+    if key == "layer" and isinstance(value, dict):
+        inner = {k: v for k, v in value.items() if k not in ("type", "dtype_policy")}
+        own_policy = value.get("dtype_policy", policy)
+        return _plain_layer(value["type"], f"{name}_layer", inner, own_policy, seed)
+    family = next((f for ending, f in FAMILIES.items() if key.endswith(ending)), None)
+    if family is None or value is None:
+        return value
+    return _keras_object(family, value, None if seed is None else derived_seed(seed, name, key))
+
+
+def _keras_object(family: str, value: str | Mapping[str, Any], seed: int | None) -> Any:
+    """An initializer, regularizer or constraint from its name or mapping."""
+    own = {} if isinstance(value, str) else {k: v for k, v in value.items() if k != "type"}
+    spelling = value if isinstance(value, str) else value["type"]
+    if family == "initializer" and seed is not None and takes_seed(family, spelling):
+        own = {**own, "seed": own["seed"] if own.get("seed") is not None else seed}
+    elif isinstance(value, str):
+        return value
+    return getattr(getattr(keras, f"{family}s"), named_class(family, spelling))(**own)

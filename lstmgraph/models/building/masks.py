@@ -1,0 +1,76 @@
+"""Masks as explicit boolean tensors of shape (batch, time)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.graph import MaskSpec, Port
+
+Tensor = Any
+
+
+class Masks:
+    """Makes each mask once, and gives the same tensor to every call that uses it."""
+
+    def __init__(self, tensors: Mapping[Port, Tensor]) -> None:
+        self._tensors = tensors
+        self._made: dict[MaskSpec, Tensor] = {}
+        self._zeroed: dict[tuple[Port, MaskSpec], Tensor] = {}
+
+    def tensor(self, mask: MaskSpec) -> Tensor:
+        """The mask as a boolean tensor, true where a step counts."""
+        if mask not in self._made:
+            self._made[mask] = self._make(mask)
+        return self._made[mask]
+
+    def of_images(self, mask: MaskSpec, rank: int) -> Tensor:
+        """The same as (batch, time, 1, ...) of `rank` axes, for a loop over images.
+
+        On JAX Keras's loop would take (batch, time) for (batch, last axis) at each step.
+        """
+        return ops.expand_dims(self.tensor(mask), tuple(range(2, rank)))
+
+    def zeroed(self, port: Port, mask: MaskSpec) -> Tensor:
+        """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps.
+
+        A product with the mask would not do: 0 times NaN is NaN.
+        """
+        if (port, mask) not in self._zeroed:
+            tensor = self._tensors[port]
+            self._zeroed[port, mask] = ops.where(self.of_images(mask, len(tensor.shape)), tensor, 0)
+        return self._zeroed[port, mask]
+
+    def _make(self, mask: MaskSpec) -> Tensor:
+        source = self._tensors[mask.port]
+        if mask.kind == "value":
+            source = ops.cast(source, mask.dtype) if mask.dtype else source
+            return ops.any(ops.not_equal(source, mask.value), axis=-1)
+        if mask.kind == "ids":
+            return ops.not_equal(source, 0)
+        if mask.kind == "joined":
+            parts = [self._part(port, part) for port, part in mask.parts]
+            return ops.concatenate(parts, axis=1)
+        if mask.kind == "lengths" and mask.like is not None:
+            return _first_steps(self._tensors[mask.like], source)
+        return source
+
+    def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
+        if mask is not None:
+            return self.tensor(mask)
+        return ops.ones_like(_one_feature(self._tensors[port]), dtype="bool")
+
+
+def _one_feature(sequence: Tensor) -> Tensor:
+    """(batch, time, ...) -> (batch, time)."""
+    return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
+
+
+def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """True for the first ``lengths`` steps; counts along `sequence`, whose time may be unknown."""
+    step = ops.cumsum(ops.ones_like(_one_feature(sequence), dtype="int32"), axis=1)
+    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))

@@ -1,0 +1,328 @@
+"""A compiled recipe as a plain functional ``keras.Model``."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.compiler.graph import (
+    LAST,
+    MASK,
+    OUTPUT,
+    SEQUENCE,
+    Graph,
+    GraphInput,
+    Node,
+    Port,
+    Recurrence,
+    state_outputs,
+)
+from lstmgraph.compiler.passes.checks import SUMS
+from lstmgraph.compiler.passes.masks import CONV_LSTM
+from lstmgraph.messages.diagnostics import Diagnostic
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.building.layers import Layers
+from lstmgraph.models.building.masks import Masks
+from lstmgraph.models.building.operations import (
+    OPERATIONS,
+    batch_major,
+    masked_copy,
+    zeros_like_state,
+)
+from lstmgraph.models.building.padding import padded_inputs
+from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
+from lstmgraph.models.runtime import scope, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.messages.diagnostics import Path
+
+Tensor = Any
+
+TAKES_MASKS_OFF = frozenset({"MultiHeadAttention"})
+"""Layers whose call removes the masks from the very tensors it is given."""
+
+
+def build_model(compiled: CompiledRecipe) -> keras.Model:
+    """Build the model of `compiled`, and compile it where the recipe has ``training:``.
+
+    The model is made of standard layers and ``keras.ops`` alone, so it loads anywhere. Its inputs
+    and outputs are dictionaries with the names of the recipe.
+
+    Raises:
+        RecipeError: Keras refused something that the checks let through, or this machine or process
+            cannot run what the recipe says.
+    """
+    machine = start(compiled)
+    with scope(compiled.declaration.runtime):
+        model = _Builder(compiled).main()
+    return with_predict(model, compiled, compiled.graph, machine)
+
+
+def uncompiled_model(compiled: CompiledRecipe, graph: Graph) -> keras.Model:
+    """Build the model of `graph`, the recipe's main one or one of its further ones, with no loss.
+
+    The caller has made the settings of the process and opened the scope.
+
+    Raises:
+        RecipeError: Keras refused something that the checks let through.
+    """
+    return _Builder(compiled).functional(graph)
+
+
+def build_models(
+    compiled: CompiledRecipe, graphs: Mapping[str, Graph]
+) -> tuple[keras.Model, dict[str, keras.Model]]:
+    """Build the model of `compiled`, and one of each of `graphs` with the layers of the first.
+
+    Args:
+        compiled: a recipe whose further models the graphs are of.
+        graphs: cuts of the recipe's graph, by any name.
+
+    Returns:
+        The main model, and the others by their names. A layer that stands in several of them is
+        one object, so that training one trains all.
+
+    Raises:
+        RecipeError: as ``build_model`` does.
+    """
+    machine = start(compiled)
+    with scope(compiled.declaration.runtime):
+        builder = _Builder(compiled)
+        main = builder.main()
+        others = {name: builder.functional(graph) for name, graph in graphs.items()}
+    found = {
+        name: with_predict(model, compiled, graphs[name], machine) for name, model in others.items()
+    }
+    return with_predict(main, compiled, compiled.graph, machine), found
+
+
+class _Builder:
+    """Builds models that share their layers."""
+
+    def __init__(self, compiled: CompiledRecipe) -> None:
+        self.compiled = compiled
+        used = compiled.graph.used_ports()
+        self.layers = Layers(
+            used,
+            compiled.declaration.runtime.seed,
+            forced_cudnn=compiled.graph.kernel_choice == "cudnn",
+        )
+
+    def main(self) -> keras.Model:
+        """The model of the recipe, compiled as it says."""
+        compiled = self.compiled
+        model = functional(compiled, compiled.graph, self.layers)
+        try:
+            compile_model(model, compiled)
+        except Exception as error:
+            raise _keras_error(compiled, ("training",), "to compile", error) from error
+        return model
+
+    def functional(self, graph: Graph) -> keras.Model:
+        """A further model: with no loss, it is not compiled."""
+        model = functional(self.compiled, graph, self.layers)
+        set_runtime(model, self.compiled)
+        return model
+
+
+def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.Model:
+    """`graph` as a Keras model of `layers`."""
+    inputs = {name: _keras_input(tensor, graph) for name, tensor in graph.inputs.items()}
+    tensors: dict[Port, Tensor] = {
+        Port(name): batch_major(inputs[name]) if tensor.time_major else inputs[name]
+        for name, tensor in graph.inputs.items()
+    }
+    lowering = _Lowering(graph, tensors, layers)
+    for node in graph.nodes:
+        try:
+            lowering.add(node)
+        except Exception as error:
+            what = f"'{node.name}' ({node.op})"
+            raise _keras_error(compiled, node.path, what, error) from error
+    model = keras.Model(
+        inputs=inputs,
+        outputs={name: tensors[port] for name, port in graph.outputs.items()},
+        name=graph.name,
+    )
+    _name_operations(model)
+    return model
+
+
+def _keras_input(tensor: GraphInput, graph: Graph) -> Tensor:
+    shape: tuple[int | None, ...] = (graph.batch_size, *tensor.spec.shape_without_batch)
+    if tensor.time_major:
+        shape = (shape[1], shape[0], *shape[2:])
+    return keras.Input(batch_shape=shape, name=tensor.name, dtype=tensor.spec.dtype)
+
+
+def _name_operations(model: keras.Model) -> None:
+    """Name operations by their order in the model.
+
+    Keras counts them over the whole process, so two builds of a recipe would differ in names.
+    """
+    taken = {layer.name for layer in model.layers}
+    counters: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+    for operation in model.operations:
+        if isinstance(operation, keras.Layer):
+            continue
+        kind = type(operation).__name__.lower()
+        names = (f"{kind}_op_{count}" for count in counters[kind])
+        operation.name = next(name for name in names if name not in taken)
+
+
+class _Lowering:
+    """Calls one layer a node, in the graph's order."""
+
+    def __init__(self, graph: Graph, tensors: dict[Port, Tensor], layers: Layers) -> None:
+        self.layers = layers
+        self.tensors = tensors
+        self.masks = Masks(tensors)
+        self.padded = padded_inputs(graph)
+        self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
+
+    def add(self, node: Node) -> None:
+        inputs = self._inputs(node)
+        if node.op == MASK and node.mask:
+            self.tensors[Port(node.name)] = self.masks.tensor(node.mask)
+            return
+        if not node.is_layer:
+            self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
+            return
+        if node.op in SUMS:
+            # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
+            # round it never is, and the checks let through only what can be ordered like this.
+            inputs = sorted(inputs, key=_open_axes)
+        layer = self.layers.of(node)
+        result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
+        self.tensors |= _by_port(node, result, self.layers.used)
+
+    def _inputs(self, node: Node) -> list[Tensor]:
+        tensors = {port: self._read(node, port) for port in node.inputs}
+        if node.drops_mask:
+            # An operation hands no mask on; a copy computes nothing else.
+            tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
+        elif node.op in TAKES_MASKS_OFF:
+            # Other calls that read these tensors, and the loss, still need their masks.
+            for index, port in enumerate(tensors):
+                if port in self.masked:
+                    # No name of a recipe has a dot in it, so this one is free.
+                    name = f"{node.name}.input_{index + 1}"
+                    tensors[port] = masked_copy(tensors[port], name, node.dtype_policy)
+        inputs = [tensors[port] for port in node.inputs]
+        if node.op == "GroupQueryAttention":
+            # It is given their masks; on the tensors they would only make Keras warn of their loss.
+            values = zip(node.inputs[1:], inputs[1:], strict=True)
+            inputs[1:] = [keras.ops.copy(x) if port in self.masked else x for port, x in values]
+        return inputs
+
+    def _read(self, node: Node, port: Port) -> Tensor:
+        mask = self.padded.get((node.name, port))
+        return self.masks.zeroed(port, mask) if mask else self.tensors[port]
+
+    def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
+        keywords: dict[str, Tensor] = {}
+        if node.input_names:
+            keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
+        if node.mask:
+            keywords["mask"] = (
+                self.masks.of_images(node.mask, len(inputs[0].shape))
+                if node.op in CONV_LSTM
+                else self.masks.tensor(node.mask)
+            )
+        keywords |= self._attention_masks(node)
+        if node.recurrence and node.recurrence.states:
+            tensors = self._states(node.recurrence)
+            keywords["initial_state"] = _nested(node.recurrence, tensors)
+        return keywords
+
+    def _attention_masks(self, node: Node) -> dict[str, Any]:
+        """The mask of each input, explicitly; MultiHeadAttention reads its tensors' own only."""
+        if not any(node.input_masks):
+            return {}
+        if node.op in TAKES_MASKS_OFF:
+            return self._masks_of_inputs(node)
+        masks = [self.masks.tensor(mask) if mask else None for mask in node.input_masks]
+        if node.reads_list:
+            return {"mask": masks}
+        names = node.input_names or ("query", "value", "key")
+        return {
+            f"{name}_mask": mask
+            for name, mask in zip(names, masks, strict=False)
+            if mask is not None
+        }
+
+    def _masks_of_inputs(self, node: Node) -> dict[str, Any]:
+        """Masks of the model's own inputs, whose tensors carry none: the query's stays behind."""
+        names = node.input_names or ("query", "value", "key")
+        named = zip(names, node.inputs, node.input_masks, strict=False)
+        return {
+            f"{name}_mask": self.masks.tensor(mask)
+            for name, port, mask in named
+            if mask and port not in self.masked and name != "query"
+        }
+
+    def _states(self, recurrence: Recurrence) -> list[Tensor]:
+        """The states that are given, and zeros in the size of each of the others."""
+        given = next(self.tensors[state.source] for state in recurrence.states if state.source)
+        return [
+            self.tensors[state.source]
+            if state.source
+            else zeros_like_state(given, recurrence.units_of(state.slot))
+            for state in recurrence.states
+        ]
+
+
+def _open_axes(tensor: Tensor) -> int:
+    """How many axes after the batch do not broadcast."""
+    return sum(size != 1 for size in tensor.shape[1:])
+
+
+def _positional(node: Node, inputs: list[Tensor]) -> list[Any]:
+    if node.input_names:
+        return inputs[:1]
+    return [inputs] if node.reads_list else inputs
+
+
+def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Tensor]:
+    """What the call returned, by port: [output, state, state, ...] where states are read."""
+    if node.recurrence is None:
+        return {Port(node.name, OUTPUT): result}
+    primary = SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
+    slots = state_outputs(node.recurrence)
+    if not isinstance(result, list | tuple):
+        return {Port(node.name, primary): result}
+    return {
+        Port(node.name, output): tensor
+        for output, tensor in zip((primary, *slots), keras.tree.flatten(result), strict=True)
+    }
+
+
+def _nested(recurrence: Recurrence, states: list[Tensor]) -> list[Any]:
+    """States as Keras wants them: of several cells in one layer, a list for each cell."""
+    if len(recurrence.cells) < 2:
+        return states
+    rest = iter(states)
+    return [
+        [next(rest) for slot in recurrence.slots if slot.startswith(f"{number}_")]
+        for number in range(1, len(recurrence.cells) + 1)
+    ]
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _keras_error(compiled: CompiledRecipe, path: Path, what: str, error: Exception) -> RecipeError:
+    text = _COLOURS.sub("", str(error)).strip().splitlines()
+    place = compiled.document.place(path)
+    message = f"Keras refused {what}: {' '.join(text[:6])}"
+    hint = "this is a mistake that lstmgraph should have found; please report it with the recipe"
+    notes = compiled.document.origins.notes(path, place)
+    diagnostic = Diagnostic("L901", message, path, place, hint, notes=notes)
+    return RecipeError([diagnostic], compiled.document.sources)

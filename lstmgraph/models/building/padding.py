@@ -1,0 +1,185 @@
+"""Padded steps of the data, made zero where they enter the layers that a mask keeps them out of.
+
+Keras computes padded steps as it does all others, and the mask drops what came out. The gradients
+do not forget them: 0 times NaN, infinity or what overflowed is NaN.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeGuard
+
+from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
+from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
+from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK, READ_BY_FIRST_INPUT
+from lstmgraph.keras_facts.dtypes import is_float
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.keras_facts.tensors import TensorSpec
+
+NORMALIZES_ROWS = "BatchNormalization"
+CONVOLUTIONS = frozenset({"Conv1D", "SeparableConv1D"})
+COUNTS_ALL = frozenset({"ActivityRegularization", "Embedding", "Masking"})
+"""They give each step from itself, and read every step for a loss or to make a mask."""
+FRESH = frozenset({"Embedding", "RepeatVector"})
+"""Layers whose output has none of the numbers that stood in padded steps."""
+
+Needs = dict["Port", set["MaskSpec | None"]]
+
+
+def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
+    """Which inputs of which nodes are read with zeros in padded steps, and by which mask.
+
+    That is as early as the mask allows: behind an input of the model, where each layer up to the
+    masked one computes a step from that step alone (or, where lengths mask it, from those before
+    it), and nothing else reads what it gives. So no number changes in a step that counts.
+    """
+    carried = {
+        Port(node.name, output): mask
+        for node in graph.nodes
+        for output, mask in node.output_masks.items()
+    }
+    needs = _needs(graph)
+    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+    # Where padding may hold anything, and the masks under which it is known to hold zeros.
+    open_: dict[Port, frozenset[MaskSpec]] = {
+        port: frozenset(node.mask for node in graph.nodes if _is_zero(node.mask, port))
+        for port, spec in specs.items()
+        if is_float(spec.dtype) and spec.rank > 1
+    }
+    found: dict[tuple[str, Port], MaskSpec] = {}
+    for node in graph.nodes:
+        left = []
+        for port, masks in _read_by(node, needs).items():
+            if port not in open_:
+                continue
+            mask = next(iter(masks)) if len(masks) == 1 else None
+            if mask is not None and mask in open_[port]:
+                left.append(open_[port])
+            elif (
+                mask is not None
+                and (node.mask or port not in carried)  # an operation hands no mask on
+                and (own := _of_steps(mask, port, specs))
+            ):
+                found[node.name, port] = own
+            elif node.op != JOIN or specs[port].rank > 2:
+                left.append(open_[port])
+        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        if left and node.op not in FRESH and not _drops_padding(node):
+            known = frozenset.intersection(*left)
+            if node.op == "Masking":
+                known |= frozenset(node.output_masks.values())
+            for output, spec in node.outputs.items():
+                if spec.rank > 2 and is_float(spec.dtype):
+                    open_[Port(node.name, output)] = known
+    return found
+
+
+def _is_zero(mask: MaskSpec | None, port: Port) -> TypeGuard[MaskSpec]:
+    """Whether `port` is zero where the mask is false; another value may overflow in float16."""
+    return mask is not None and mask.kind == "value" and mask.port == port and not mask.value
+
+
+def _of_steps(mask: MaskSpec, port: Port, known: Mapping[Port, TensorSpec]) -> MaskSpec | None:
+    """`mask` for the steps of `port`; None where it has other steps, or is not known yet."""
+    spec = known[port]
+    if spec.rank < 3 or spec.shape[:2] != mask.shape:
+        return None
+    if mask.kind == "lengths":
+        mask = replace(mask, like=port)
+    return mask if all(each in known for each in mask.ports) else None
+
+
+def _needs(graph: Graph) -> Needs:
+    """By port, the masks outside of which its steps are not read; None is of those who read all."""
+    needs: Needs = defaultdict(set)
+    for port in graph.outputs.values():
+        needs[port].add(None)
+    for node in reversed(graph.nodes):
+        for port, found in _read_by(node, needs).items():
+            needs[port] |= found
+        for port in _read_whole(node):
+            needs[port].add(None)
+    return needs
+
+
+def _read_whole(node: Node) -> Iterator[Port]:
+    for mask in (node.mask, *node.input_masks):
+        yield from made_from(mask)
+    if node.recurrence:
+        yield from (state.source for state in node.recurrence.states if state.source)
+
+
+def _read_by(node: Node, needs: Needs) -> Needs:
+    """The same for the inputs of one node."""
+    found: Needs = defaultdict(set)
+    if node.op in ROWS_ONLY:
+        return found
+    own = _own_mask(node, needs)
+    for place, port in enumerate(node.inputs):
+        if place and node.op in READ_BY_FIRST_INPUT:
+            found[port].add(node.input_masks[place] if node.input_masks else None)
+        else:
+            found[port].add(own)
+    return found
+
+
+def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
+    """The mask of the steps that `node` reads for what is read of it; None where that is all."""
+    if node.mask and _drops_padding(node):
+        return node.mask
+    outputs = {output: needs[Port(node.name, output)] for output in node.outputs}
+    read = {output: masks for output, masks in outputs.items() if masks}
+    masks = set[MaskSpec | None]().union(*read.values())
+    mask = next(iter(masks)) if len(masks) == 1 else None
+    if mask is None or node.arguments.get("activity_regularizer"):
+        return None
+    if node.recurrence:
+        forwards = not node.recurrence.bidirectional and not node.arguments.get("go_backwards")
+        only = set(read) == {SEQUENCE} and not node.recurrence.carried and node.mask is None
+        return mask if forwards and only and mask.kind == "lengths" else None
+    if node.op in CONVOLUTIONS:
+        return mask if _looks_back(node, mask) else None
+    return mask if _computes_each_step(node, mask) else None
+
+
+def _drops_padding(node: Node) -> bool:
+    """Whether what a masked node gives holds nothing of the padded steps that it reads."""
+    takes = node.recurrence is not None or node.op in CONV_LSTM or node.op in ENDS_MASK
+    return takes and node.mask is not None
+
+
+def _looks_back(node: Node, mask: MaskSpec) -> bool:
+    """Whether a convolution reads no step that is padded for one that is not."""
+    sizes, strides = (node.arguments[key] for key in ("kernel_size", "strides"))
+    if _number(strides) != 1 or node.arguments["data_format"] == "channels_first":
+        return False
+    causal = node.arguments["padding"] == "causal" and mask.kind == "lengths"
+    return _number(sizes) == 1 or causal
+
+
+def _number(size: int | list[int] | tuple[int, ...]) -> int:
+    return size if isinstance(size, int) else size[0]
+
+
+def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
+    """Whether the output of a step comes from that step of that row alone."""
+    if node.op in READ_BY_FIRST_INPUT:
+        return True  # asked of the query only
+    if node.op in OVER_FEATURES:
+        rank = len(node.outputs[OUTPUT].shape)
+        axis = node.arguments.get("axis", -1)
+        axes = axis if isinstance(axis, list | tuple) else [axis]
+        if any(each % rank != rank - 1 for each in axes):
+            return False
+        return node.op != NORMALIZES_ROWS or node.mask == mask
+    inner = node.arguments.get("layer")
+    if isinstance(inner, dict) and (
+        inner["type"] == NORMALIZES_ROWS or inner.get("activity_regularizer")
+    ):
+        return False
+    return node.op in MERGES or (node.op in EACH_STEP and node.op not in COUNTS_ALL)

@@ -1,0 +1,130 @@
+"""``training:`` -> ``model.compile``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.compiler.checks.metric_names import (
+    CHOSEN_BY_SHAPE,
+    losses_by_output,
+    metric_name,
+    metrics_by_output,
+)
+from lstmgraph.compiler.machine.plan import choose_xla
+from lstmgraph.compiler.passes.gradients import scales_loss
+from lstmgraph.keras_facts.catalogue import named_class
+from lstmgraph.models.building.carrying import kept_states
+from lstmgraph.models.runtime import compile_predict, steps_of_lengths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.machine.machine import Machine
+    from lstmgraph.language.declaration.recipe import Training
+
+
+def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
+    """Compile `model` as the recipe says; losses and metrics are given for each output by name."""
+    set_runtime(model, compiled)
+    recipe, scaled = compiled.declaration, scales_loss(compiled.graph)
+    training = recipe.training
+    if training is None:
+        return
+    dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
+    losses = _losses(training, dtypes)
+    model.compile(
+        optimizer=_optimizer(training, scaled=scaled),
+        loss=losses,
+        loss_weights=_loss_weights(training, losses),
+        # With metrics, even none, Keras wants targets for the outputs without a loss too.
+        metrics=_metrics(training, dtypes) or None,
+        jit_compile=recipe.runtime.xla,
+        auto_scale_loss=False,
+    )
+
+
+def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
+    """What a model has of ``runtime:`` without being compiled: `predict` runs without a loss."""
+    runtime = compiled.declaration.runtime
+    _set_own_policy(model, runtime.dtype_policy, scaled=scales_loss(compiled.graph))
+    if runtime.xla != "auto":
+        model.jit_compile = runtime.xla
+
+
+def with_predict(
+    model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
+) -> keras.Model:
+    """Have `model` keep its carried states, and `predict` compiled where it pays."""
+    kept_states(model)
+    xla = choose_xla(compiled.declaration.runtime, graph, machine)
+    if xla.predict:
+        compile_predict(model, xla.most_rows, steps_of_lengths(graph))
+    return model
+
+
+def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:
+    """Give the model itself a policy, which would else be the user's global one.
+
+    By it Keras decides whether a `compile` by hand scales the loss.
+    """
+    fallback = "float32" if policy == "mixed_float16" else policy
+    model.dtype_policy = keras.DTypePolicy("mixed_float16" if scaled else fallback)
+
+
+def _optimizer(training: Training, *, scaled: bool) -> keras.Optimizer:
+    optimizer: keras.Optimizer = _named("optimizers", "optimizer", training.optimizer)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+
+
+def _loss_dtype(output: keras.KerasTensor) -> str:
+    """What a loss of `output` is computed in; by itself Keras takes the user's global `floatx`."""
+    return "float64" if output.dtype == "float64" else "float32"
+
+
+def _losses(training: Training, dtypes: Mapping[str, str]) -> dict[str, Any]:
+    losses = losses_by_output(training, list(dtypes))
+    return {
+        name: _named("losses", "loss", _mapping(loss), dtype=dtypes[name])
+        for name, loss in losses.items()
+    }
+
+
+def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, float] | None:
+    """A weight for each loss, as Keras wants; 1 where the recipe names none."""
+    weights = training.loss_weights
+    return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
+
+
+def _metrics(training: Training, dtypes: Mapping[str, str]) -> dict[str, list[Any]]:
+    return {
+        name: [_metric(metric, dtypes[name]) for metric in metrics]
+        for name, metrics in metrics_by_output(training, list(dtypes)).items()
+        if metrics
+    }
+
+
+def _metric(value: str | Mapping[str, Any], dtype: str) -> Any:
+    if isinstance(value, str) and value.lower() == CHOSEN_BY_SHAPE:
+        return value
+    # By itself Keras counts the names over the whole process.
+    own = {"name": metric_name(value), "dtype": dtype}
+    return _named("metrics", "metric", _mapping(value), **own)
+
+
+def _mapping(value: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": value} if isinstance(value, str) else value
+
+
+def _named(module: str, family: str, value: Mapping[str, Any], **own: Any) -> Any:
+    arguments = {**{key: each for key, each in value.items() if key != "type"}, **own}
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, dict):
+        arguments["learning_rate"] = _named("optimizers.schedules", "learning_rate_schedule", rate)
+    place: Any = keras
+    for part in module.split("."):
+        place = getattr(place, part)
+    return getattr(place, named_class(family, value["type"]))(**arguments)

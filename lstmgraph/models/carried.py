@@ -1,0 +1,111 @@
+"""States that a model carries from batch to batch: read, reset, save and restore them.
+
+For models built with ``initial_state: carried``, and for any Keras model with stateful layers,
+loaded from a file too: a ``.keras`` file holds the weights, but not the carried states.
+
+On JAX Keras by itself keeps no states in ``fit``, ``evaluate`` and ``predict``; it does in models
+that lstmgraph built or loaded, and in those that one of these functions has seen.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.archives import ArchiveError, opened_archive
+from lstmgraph.files import atomic_path
+from lstmgraph.npz import array_names, read_array
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import keras
+
+States = dict[str, np.ndarray]
+
+LARGEST_NUMBER = 16
+"""Bytes."""
+MOST_NAMES = 20
+"""Names that a message lists."""
+
+
+def read_states(model: keras.Model) -> States:
+    """The carried states by name, such as ``reader.h``; each of shape (batch, units)."""
+    states = state_variables(model).items()
+    return {name: np.array(variable.numpy()) for name, variable in states}
+
+
+def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
+    """Put `states` in place of those that `model` carries.
+
+    Raises:
+        ValueError: a state is missing, unknown, of another shape, or holds no numbers; nothing is
+            changed then.
+    """
+    variables = state_variables(model)
+    _refuse_other_names(states, variables)
+    arrays = {name: np.asarray(state) for name, state in states.items()}
+    for name, variable in variables.items():
+        found = arrays[name]
+        if found.shape != tuple(variable.shape):
+            raise ValueError(
+                f"the state {name} has shape {tuple(variable.shape)}, given: {found.shape}"
+            )
+        if found.dtype.kind not in "fiu":
+            raise ValueError(f"the state {name} holds numbers, given: {found.dtype}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def _refuse_other_names(names: Collection[str], variables: Mapping[str, Any]) -> None:
+    if set(names) != set(variables):
+        wanted, given = ", ".join(variables) or "none", ", ".join(islice(names, MOST_NAMES))
+        raise ValueError(f"the model carries the states {wanted}; given: {given}")
+
+
+def reset_states(model: keras.Model, rows: Any = None) -> None:
+    """Begin again from zeros: all rows of the batch, or only `rows`, such as ``[0, 3]``."""
+    states = read_states(model)
+    for state in states.values():
+        state[slice(None) if rows is None else rows] = 0
+    write_states(model, states)
+
+
+def save_states(model: keras.Model, path: str | Path) -> None:
+    """Write the carried states to an ``.npz`` file, whole or not at all."""
+    with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+        states: dict[str, Any] = {**read_states(model)}
+        np.savez(file, **states)
+
+
+def restore_states(model: keras.Model, path: str | Path) -> None:
+    """Read the carried states back from a file of ``save_states``.
+
+    Raises:
+        ValueError: the file is not one, or its states are not those of `model`; nothing is changed
+            then.
+        OSError: it cannot be read.
+    """
+    variables = state_variables(model)
+    try:
+        with opened_archive(Path(path)) as archive:
+            names = array_names(archive)
+            _refuse_other_names(names, variables)
+            most = {name: LARGEST_NUMBER * math.prod(variables[name].shape) for name in names}
+            states = {name: read_array(archive, name, most[name]) for name in names}
+        write_states(model, states)
+    except ArchiveError as error:
+        raise ValueError(f"{path} does not hold states: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def state_variables(model: keras.Model) -> dict[str, Any]:
+    """The variables that hold the carried states, by name: of a layer, or of a model in `model`."""
+    from lstmgraph.models.building.carrying import kept_states  # noqa: PLC0415 - imports Keras
+
+    return kept_states(model)

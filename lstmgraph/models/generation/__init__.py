@@ -1,0 +1,7 @@
+"""Writing sequences, token by token, with a recipe's step model."""
+
+from __future__ import annotations
+
+from lstmgraph.models.generation.generate import Generated, generate
+
+__all__ = ["Generated", "generate"]

@@ -1,0 +1,8 @@
+"""Running a recipe's step model: many streams in one batch, one step or many at a time."""
+
+from __future__ import annotations
+
+from lstmgraph.models.stepping.state_file import StateFileError
+from lstmgraph.models.stepping.stepper import Stepper
+
+__all__ = ["StateFileError", "Stepper"]

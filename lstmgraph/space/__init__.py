@@ -1,6 +1,0 @@
-"""What a recipe leaves open for a search: ``$search`` and ``$choose``, and points of that space."""
-
-from lstmgraph.space.dimensions import Condition, Dimension, Space, SpaceError, Values, text_of
-from lstmgraph.space.ranges import Range
-
-__all__ = ["Condition", "Dimension", "Range", "Space", "SpaceError", "Values", "text_of"]

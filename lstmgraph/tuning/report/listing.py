@@ -1,0 +1,159 @@
+"""Tables: the summary, the best trial, all trials, the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.messages.wording import shortened
+from lstmgraph.tuning.report.facts import best_trial, counts, score, status_class
+from lstmgraph.tuning.report.frame import figure, note
+from lstmgraph.tuning.report.markup import Markup, joined, plain, table, tag
+
+if TYPE_CHECKING:
+    from lstmgraph.tuning.search.results import SearchResults, TrialRow
+
+LONGEST_CELL = 100
+LONGEST_REASON = 300
+
+
+def summary(results: SearchResults) -> Markup:
+    """The first things to know: best value, trials by status, time, memory."""
+    best = best_trial(results)
+    tiles = []
+    for objective in results.objectives:
+        value = score(best, objective) if best else None
+        shown = "none yet" if value is None else f"{value:.6g}"
+        goal = "largest" if objective.direction == "max" else "smallest"
+        tiles.append(
+            _tile(shown, f"{shortened(objective.metric, 60)} of the best trial ({goal} wanted)")
+        )
+    tiles.append(_tile(f"{len(results.trials):,}", "trials"))
+    tiles.append(
+        _tile(duration(sum(trial.seconds for trial in results.trials)), "time of all trials")
+    )
+    fit = sum(trial.fit_seconds for trial in results.trials)
+    tiles.append(_tile(duration(fit), "of it in fit"))
+    peak = max((trial.peak_memory_mb for trial in results.trials), default=0.0)
+    tiles.append(_tile(f"{peak:,.0f} MiB", "peak memory of a trial"))
+    chips = [
+        tag(
+            "span",
+            tag("b", f"{count:,}"),
+            f" {shortened(status, 40)}",
+            class_=f"chip {_known(status)}",
+        )
+        for status, count in counts(results).items()
+    ]
+    return joined(tag("div", *tiles, class_="tiles"), tag("p", *chips, class_="chips"))
+
+
+def unread_note(results: SearchResults) -> Markup:
+    """What of the folder is not shown, because it could not be read."""
+    said = [tag("li", shortened(line, LONGEST_REASON)) for line in results.unread_said()]
+    what = "Not all of the folder could be read:"
+    return joined(note(what), tag("ul", *said)) if said else Markup()
+
+
+def _known(status: str) -> str:
+    return status if status.isidentifier() else "failed"
+
+
+def _tile(value: str, text: str) -> Markup:
+    return tag("div", tag("b", value), tag("span", text), class_="tile")
+
+
+def duration(seconds: float) -> str:
+    """``2 h 05 min``, ``3 min 20 s`` or ``4.2 s``."""
+    if not 0 <= seconds < 1e12:
+        return plain(seconds)
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def best_figure(results: SearchResults) -> Markup:
+    """The best trial's values and its recipe."""
+    best = best_trial(results)
+    if best is None:
+        return figure("Best trial", note("No trial has completed yet."))
+    values: list[list[object]] = [
+        [dimension.name, shortened(plain(best.values[dimension.name]), LONGEST_CELL)]
+        for dimension in results.dimensions
+        if dimension.name in best.values
+    ]
+    metrics: list[list[object]] = [[name, plain(value)] for name, value in best.metrics.items()]
+    recipe: object = ""
+    if results.best_recipe:
+        recipe = tag(
+            "details", tag("summary", "Its recipe"), tag("pre", results.best_recipe), open="open"
+        )
+    several = note("With several objectives: the first of the Pareto front.")
+    return figure(
+        f"Best trial: {best.number}",
+        several if len(results.objectives) > 1 else "",
+        table(["dimension", "value"], values),
+        table(["metric", "value"], metrics),
+        recipe,
+    )
+
+
+def trials_figure(results: SearchResults) -> Markup:
+    """Every trial; a click on a heading sorts."""
+    if not results.trials:
+        return figure("Trials", note("No trial has started yet."))
+    metrics = list(
+        dict.fromkeys(
+            [objective.metric for objective in results.objectives]
+            + [name for trial in results.trials for name in trial.metrics]
+        )
+    )
+    dimensions = [dimension.name for dimension in results.dimensions]
+    headings = ["trial", "status", *metrics, *dimensions]
+    headings += ["epochs", "seconds", "fit seconds", "peak MiB", "parameters", "reason"]
+    head = [
+        tag("th", tag("button", _heading(name), type="button"), scope="col") for name in headings
+    ]
+    rows = [_row(trial, metrics, dimensions, results) for trial in results.trials]
+    whole = tag(
+        "table", tag("thead", tag("tr", *head)), tag("tbody", *rows), id="trials", class_="sortable"
+    )
+    text = "A click on a heading sorts by it, a second one the other way round."
+    return figure("Trials", note(text), tag("div", whole, class_="scroll tall"))
+
+
+def _heading(name: str) -> str:
+    return shortened(name, 40)
+
+
+def _row(
+    trial: TrialRow, metrics: list[str], dimensions: list[str], results: SearchResults
+) -> Markup:
+    values = [*(trial.metrics.get(name, "") for name in metrics)]
+    values += [trial.values.get(name, "") for name in dimensions]
+    cells = [shortened(plain(value), LONGEST_CELL) for value in values]
+    cells += [str(trial.epochs), f"{trial.seconds:.1f}", f"{trial.fit_seconds:.1f}"]
+    cells += [
+        f"{trial.peak_memory_mb:.0f}",
+        "" if trial.parameters is None else str(trial.parameters),
+    ]
+    status = tag("td", shortened(trial.status, 40), class_=f"status {status_class(trial)}")
+    reason = tag("td", shortened(trial.reason, LONGEST_REASON), class_="reason")
+    best = "best" if trial.number == results.best else None
+    first = tag("td", trial.number)
+    rest = (tag("td", cell) for cell in cells)
+    return tag("tr", first, status, *rest, reason, data_t=trial.number, class_=best)
+
+
+def settings_figure(results: SearchResults) -> Markup:
+    """What the search was started with."""
+    rows: list[list[object]] = [
+        [str(name), shortened(plain(value), 1000)] for name, value in results.settings.items()
+    ]
+    started = min((trial.started for trial in results.trials if trial.started), default="")
+    if started:
+        rows.append(["first trial started", started])
+    if not rows:
+        return figure("Settings", note("None are known."))
+    return figure("Settings", table(["setting", "value"], rows))

@@ -1,0 +1,56 @@
+"""The whole page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmgraph.messages.wording import shortened
+from lstmgraph.tuning.report.listing import (
+    best_figure,
+    settings_figure,
+    summary,
+    trials_figure,
+    unread_note,
+)
+from lstmgraph.tuning.report.markup import Markup, tag
+from lstmgraph.tuning.report.model import model_figure
+from lstmgraph.tuning.report.progress import best_so_far_figure, front_figure, learning_figure
+from lstmgraph.tuning.report.space import effects_figure, parallel_figure
+
+if TYPE_CHECKING:
+    from lstmgraph.tuning.search.results import SearchResults
+
+# The page asks for nothing: should a mistake ever let foreign markup in, it cannot either.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def page(results: SearchResults) -> str:
+    """The report as one HTML document, which is well-formed XML too."""
+    title = f"Search of {shortened(results.recipe, 80)}"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("title", title),
+        tag("style", Markup(_text("report.css"))),
+    )
+    state = tag("span", shortened(results.state, 40), class_="state")
+    top = tag("header", tag("h1", title, " ", state), summary(results), unread_note(results))
+    script = tag("script", Markup(f"//<![CDATA[{_text('report.js')}//]]>"))
+    tip = tag("div", Markup(), id="tip", hidden="hidden")
+    body = tag("body", tag("main", top, *_sections(results)), tip, script)
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _sections(results: SearchResults) -> list[Markup]:
+    left = tag("div", best_so_far_figure(results), learning_figure(results), class_="column")
+    right = tag("div", best_figure(results), front_figure(results), class_="column")
+    wide = (parallel_figure, effects_figure, trials_figure, model_figure, settings_figure)
+    full = [tag("div", draw(results), class_="full") for draw in wide]
+    return [left, right, *full]
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")

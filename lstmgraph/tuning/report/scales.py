@@ -1,0 +1,174 @@
+"""Axes: from values to pixels, with their ticks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lstmgraph.tuning.report.markup import key, number, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lstmgraph.tuning.search.results import DimensionRow
+
+MOST_TICKS = 6
+MOST_CATEGORIES = 12
+WIDE_RANGE = 100.0
+"""An objective that is positive and spans this factor is drawn on a log scale."""
+
+
+class Axis(Protocol):
+    """Values to pixels."""
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the scale; empty where it is linear."""
+
+    def at(self, value: object) -> float | None:
+        """The pixel of `value`; None where it has no place on the axis."""
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Pixels and labels."""
+
+
+@dataclass(frozen=True)
+class NumberAxis:
+    """Numbers from `low` to `high`, on the pixels from `start` to `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    @property
+    def note(self) -> str:
+        """Whether the scale is logarithmic."""
+        return "log" if self.log else ""
+
+    def at(self, value: object) -> float | None:
+        """The pixel; None for what is no finite number, or not positive on a log scale."""
+        found = number(value)
+        if found is None or (self.log and found <= 0):
+            return None
+        return self.start + self._fraction(found) * (self.end - self.start)
+
+    def _fraction(self, value: float) -> float:
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        # Quarters, because the distance of two finite numbers may be infinite.
+        span = high / 4 - low / 4
+        return (value / 4 - low / 4) / span if span > 0 else 0.5
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Round numbers, at most `MOST_TICKS`."""
+        values = _log_ticks(self.low, self.high) if self.log else []
+        values = values or _round_ticks(self.low, self.high)
+        places = [(self.at(value), _tick(value)) for value in values]
+        return [(place, label) for place, label in places if place is not None]
+
+
+@dataclass(frozen=True)
+class CategoryAxis:
+    """Named values, evenly on the pixels from `start` to `end`; `names` by their keys."""
+
+    names: dict[str, str]
+    start: float
+    end: float
+
+    @property
+    def note(self) -> str:
+        """Nothing: labels say all."""
+        return ""
+
+    def at(self, value: object) -> float | None:
+        """The pixel of a named value."""
+        wanted = key(value)
+        if wanted not in self.names:
+            return None
+        return self._place(list(self.names).index(wanted))
+
+    def _place(self, index: int) -> float:
+        share = (index + 0.5) / len(self.names)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """All names, or some of them where there are many."""
+        every = math.ceil(len(self.names) / MOST_CATEGORIES) or 1
+        return [
+            (self._place(index), name)
+            for index, name in enumerate(self.names.values())
+            if index % every == 0
+        ]
+
+
+def number_axis(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Axis:
+    """An axis as wide as `values`, log where that is asked for and possible; bare without any."""
+    found = list(values)
+    if not found:
+        return CategoryAxis({}, start, end)
+    return NumberAxis(min(found), max(found), start, end, log and min(found) > 0)
+
+
+def objective_axis(values: Iterable[float], start: float, end: float) -> Axis:
+    """An axis for a metric: log where it is positive and spans a factor of `WIDE_RANGE`."""
+    found = list(values)
+    wide = bool(found) and min(found) > 0 and max(found) / WIDE_RANGE >= min(found)
+    return number_axis(found, start, end, log=wide)
+
+
+def dimension_axis(
+    dimension: DimensionRow, values: Iterable[object], start: float, end: float
+) -> Axis:
+    """An axis over what the dimension may be, and over `values` beyond that."""
+    if is_number(dimension):
+        ends = [number(end) for end in (dimension.low, dimension.high)]
+        numbers = [number(value) for value in values]
+        found = [value for value in (*ends, *numbers) if value is not None]
+        return number_axis(found, start, end, log=dimension.scale == "log")
+    choices = dimension.choices or ((False, True) if dimension.kind == "bool" else ())
+    return CategoryAxis({key(value): plain(value) for value in (*choices, *values)}, start, end)
+
+
+def is_number(dimension: DimensionRow) -> bool:
+    """Whether a dimension is a range of numbers, not a choice."""
+    return dimension.kind in {"int", "float"}
+
+
+def _tick(value: float) -> str:
+    return f"{value:.6g}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten; the ends where floats are too coarse."""
+    try:
+        rough = (high - low) / (MOST_TICKS - 1)
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough)
+        first, last = math.ceil(low / step), math.floor(high / step)
+    except (ArithmeticError, ValueError, StopIteration):
+        return sorted({low, high})
+    if not 0 < last - first <= MOST_TICKS:
+        return sorted({low, high})
+    return [index * step for index in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, with 2 and 5 times them where there are few; empty for less than two."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
+        values = [value for power in powers for value in _times(factors, power)]
+        inside = [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+        if len(inside) >= 3:
+            return inside[:: math.ceil(len(inside) / MOST_TICKS)]
+    return []
+
+
+def _times(factors: tuple[float, ...], power: int) -> list[float]:
+    try:
+        return [factor * 10.0**power for factor in factors]
+    except OverflowError:
+        return []
