@@ -229,6 +229,14 @@ class Graph:
         """Nodes by name."""
         return {node.name: node for node in self.nodes}
 
+    @cached_property
+    def specs(self) -> Mapping[Port, TensorSpec]:
+        """Shape and dtype of every port, as far as they are known."""
+        specs = {Port(name): tensor.spec for name, tensor in self.inputs.items()}
+        for node in self.nodes:
+            specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        return specs
+
     @property
     def carrying(self) -> tuple[str, ...]:
         """Nodes whose state goes on from batch to batch: rows of a batch follow those before."""

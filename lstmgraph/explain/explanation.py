@@ -125,15 +125,14 @@ def explain(
         SizeError: `size` is given, and does not say how large a batch is.
     """
     graph = compiled.graph
-    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    for node in graph.nodes:
-        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
     used = graph.used_ports()
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
         layers=[_layer(node, primary_output(node, used), machine.backend) for node in graph.nodes],
-        outputs=[_tensor(name, specs[port], str(port)) for name, port in graph.outputs.items()],
+        outputs=[
+            _tensor(name, graph.specs[port], str(port)) for name, port in graph.outputs.items()
+        ],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         models=model_rows(compiled),
         memory=estimate(compiled, size) if size else None,

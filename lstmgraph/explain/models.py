@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import Port
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,14 +58,11 @@ def manifest(compiled: CompiledRecipe, files: Mapping[str, str]) -> dict[str, An
 
 
 def _row(name: str, kind: str, graph: Graph, model: FurtherModel | None) -> ModelRow:
-    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    for node in graph.nodes:
-        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
     return ModelRow(
         name,
         kind,
         {own: _as_fed(tensor) for own, tensor in graph.inputs.items()},
-        {own: specs[port] for own, port in graph.outputs.items()},
+        {own: graph.specs[port] for own, port in graph.outputs.items()},
         model.states if model else {},
         model.plan.as_dict() if model and model.plan else None,
     )

@@ -88,7 +88,4 @@ def _traced_layers(graph: Graph, title: str) -> Iterator[ExportMistake]:
 
 
 def _steps(graph: Graph, node: Node) -> int | str:
-    port = node.inputs[0]
-    if port.node in graph.inputs:
-        return graph.inputs[port.node].spec.shape[1]
-    return graph.by_name[port.node].outputs[port.output].shape[1]
+    return graph.specs[node.inputs[0]].shape[1]

@@ -105,12 +105,7 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
 def output_spec(graph: Graph, name: str) -> TensorSpec | None:
     """Shape and dtype of an output; None where a mistake leaves them unknown."""
     port = graph.outputs.get(name)
-    if port is None:
-        return None
-    if port.node in graph.inputs:
-        return graph.inputs[port.node].spec
-    node = graph.by_name.get(port.node)
-    return node.outputs.get(port.output) if node else None
+    return None if port is None else graph.specs.get(port)
 
 
 def _losses(recipe: RecipeDeclaration, graph: Graph) -> Mapping[str, Any]:

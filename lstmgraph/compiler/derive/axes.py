@@ -59,15 +59,14 @@ def find_axes(graph: Graph) -> Axes:
 
 class _Finder:
     def __init__(self, graph: Graph) -> None:
-        self.specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
+        self.specs = graph.specs
         self.parents: dict[Port, Port] = {}
         self.reads = {name: frozenset({name}) for name in graph.inputs}
-        for port, spec in self.specs.items():
-            if _may_have_steps(spec):
+        for port in map(Port, graph.inputs):
+            if _may_have_steps(self.specs[port]):
                 self.parents[port] = port
 
     def add(self, node: Node) -> None:
-        self.specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         self.reads[node.name] = frozenset(
             name for port in computed_from(node) for name in self.reads[port.node]
         )

@@ -84,9 +84,7 @@ class _Parts:
         self.contexts: dict[str, tuple[Port, TensorSpec]] = {}
         self.masks: dict[tuple[str, Port], GraphInput] = {}
         self.made_masks: list[Node] = []
-        self.specs = {Port(tensor.name): tensor.spec for tensor in self.graph.inputs.values()}
-        for node in self.graph.nodes:
-            self.specs |= {Port(node.name, output): s for output, s in node.outputs.items()}
+        self.specs = self.graph.specs
         for node in found.nodes():
             self._cross(node)
         self._check_names()

@@ -61,18 +61,13 @@ class _Writing:
         self.known: dict[Port, bool] = {}
 
     def _listed(self) -> Iterator[tuple[Port, GraphInput]]:
-        specs = {
-            Port(node.name, output): spec
-            for node in self.graph.nodes
-            for output, spec in node.outputs.items()
-        }
         for index, reference in enumerate(self.model.inputs):
             path: Path = (*self.model.path, "inputs", index)
             if reference.layer in self.graph.inputs:
                 yield Port(reference.layer), self.graph.inputs[reference.layer]
                 continue
             port = self.graph.further_ports[path]
-            spec = specs[port]
+            spec = self.graph.specs[port]
             if is_half(spec.dtype):
                 spec = TensorSpec(spec.shape, "float32")
             name = str(reference).replace(".", "_")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.graph import Graph, Node, Port
-    from lstmgraph.keras_facts.tensors import TensorSpec
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
@@ -46,12 +45,6 @@ class Checked:
             for port in dict.fromkeys(node.inputs):
                 found[port].append(node)
         return {port: tuple(nodes) for port, nodes in found.items()}
-
-    def spec(self, port: Port) -> TensorSpec:
-        """Shape and dtype of a port."""
-        if port.node in self.graph.inputs:
-            return self.graph.inputs[port.node].spec
-        return self.graph.by_name[port.node].outputs[port.output]
 
     def head(self, port: Port) -> Node | None:
         """The call that computes the numbers of an output; None for an input given back."""

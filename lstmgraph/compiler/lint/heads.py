@@ -84,7 +84,7 @@ def heads(checked: Checked) -> Iterator[Head]:
         yield Head(
             output=name,
             node=node,
-            spec=checked.spec(port),
+            spec=checked.graph.specs[port],
             activation=activation_of(node),
             loss_word=loss if isinstance(loss, str) else loss["type"],
             from_logits=isinstance(loss, dict) and loss.get("from_logits", False),

@@ -98,12 +98,12 @@ def _warn_reversed(checked: Checked, node: Node, where: str) -> None:
 
 
 def _has_steps(checked: Checked, port: Port) -> bool:
-    return checked.spec(port).rank >= 3
+    return checked.graph.specs[port].rank >= 3
 
 
 def _keeps_steps(checked: Checked, node: Node) -> bool:
     """Whether the output has the steps of the input, in their order."""
-    before, after = checked.spec(node.inputs[0]), node.outputs[OUTPUT]
+    before, after = checked.graph.specs[node.inputs[0]], node.outputs[OUTPUT]
     return after.rank >= 3 and before.shape[:2] == after.shape[:2]
 
 

@@ -60,7 +60,7 @@ def check_ids(checked: Checked) -> None:
     for node in checked.graph.nodes:
         if node.op != "Embedding":
             continue
-        dtype = checked.spec(node.inputs[0]).dtype
+        dtype = checked.graph.specs[node.inputs[0]].dtype
         largest, rows = LARGEST.get(dtype), node.arguments["input_dim"]
         if largest is not None and rows > largest + 1:
             checked.document.warn(

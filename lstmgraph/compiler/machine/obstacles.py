@@ -104,14 +104,8 @@ def _narrowed(runtime: Runtime, graph: Graph) -> Iterator[Obstacle]:
         return
     for node in graph.nodes:
         made = {spec.dtype for spec in node.outputs.values()} & WIDE
-        if made and not {_dtype(graph, port) for port in node.inputs} & WIDE:
+        if made and not {graph.specs[port].dtype for port in node.inputs} & WIDE:
             yield _narrow((*node.path, "dtype_policy"), f"'{node.name}'", min(made))
-
-
-def _dtype(graph: Graph, port: Port) -> str:
-    if port.node in graph.inputs:
-        return graph.inputs[port.node].spec.dtype
-    return graph.by_name[port.node].outputs[port.output].dtype
 
 
 def _narrow(path: Path, what: str, dtype: str) -> Obstacle:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import StateForm
     from lstmgraph.language.text.document import Document
 
-Specs = dict["Port", "TensorSpec"]
 
 SUMS = frozenset({"Add", "Average"})
 """Layers that add with ``ops.add``, which takes some tensors of another shape for a bias."""
@@ -30,14 +29,11 @@ def check_graph(graph: Graph, document: Document) -> Graph:
     Parts of a layer that no output needs, such as the sum of a stack of which only the states are
     read, are no part of the Keras model, and so not of the graph that is returned.
     """
-    specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    for node in graph.nodes:
-        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
     for node in graph.nodes:
         if node.recurrence:
-            _check_states(graph, node, node.recurrence, specs, document)
+            _check_states(graph, node, node.recurrence, document)
         if node.op in SUMS and node.outputs:
-            _check_sum(graph, node, specs, document)
+            _check_sum(graph, node, document)
     if document.diagnostics:  # a part can look unused because what reads it is wrong
         return graph
     given = [Port(name) for name in graph.given_states]
@@ -46,16 +42,19 @@ def check_graph(graph: Graph, document: Document) -> Graph:
 
 
 def _check_states(
-    graph: Graph, node: Node, recurrence: Recurrence, specs: Specs, document: Document
+    graph: Graph,
+    node: Node,
+    recurrence: Recurrence,
+    document: Document,
 ) -> None:
     for state in recurrence.states:
         wanted = TensorSpec((BATCH, recurrence.units_of(state.slot)), "")
         form = _form(recurrence, state)
         if isinstance(form, FromStatic):
-            _check_static(graph, form, specs, document)
+            _check_static(graph, form, document)
             continue
         source = state.source
-        spec = specs.get(source) if source else None
+        spec = graph.specs.get(source) if source else None
         if source is None or spec is None:
             continue
         if spec.shape == wanted.shape and is_float(spec.dtype):
@@ -73,12 +72,12 @@ def _check_states(
         )
 
 
-def _check_sum(graph: Graph, node: Node, specs: Specs, document: Document) -> None:
+def _check_sum(graph: Graph, node: Node, document: Document) -> None:
     """Of every two inputs, one must have the shape of both together.
 
     ``ops.add`` takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
     """
-    known = [specs[port] for port in node.inputs if port in specs]
+    known = [graph.specs[port] for port in node.inputs if port in graph.specs]
     rank = max(spec.rank for spec in known) if known else 0
     # Each once: of thousands of inputs few have a shape of their own.
     shapes = list(dict.fromkeys((1,) * (rank - spec.rank) + spec.shape[1:] for spec in known))
@@ -92,9 +91,9 @@ def _check_sum(graph: Graph, node: Node, specs: Specs, document: Document) -> No
                 "Keras repeats nothing where the batch is 1",
                 hint="bring one of them to the whole shape first, for instance with RepeatVector",
                 notes=tuple(
-                    document.note(*of_tensor(graph, port, specs[port]))
+                    document.note(*of_tensor(graph, port, graph.specs[port]))
                     for port in node.inputs
-                    if port in specs
+                    if port in graph.specs
                 ),
             )
             return
@@ -115,9 +114,9 @@ def _form(recurrence: Recurrence, state: StateSpec) -> StateForm:
     return form.c if state.slot.endswith("c") and form.c else form.h
 
 
-def _check_static(graph: Graph, form: FromStatic, specs: Specs, document: Document) -> None:
+def _check_static(graph: Graph, form: FromStatic, document: Document) -> None:
     for reference in form.sources:
-        spec = specs.get(graph.primary_or_port(reference))
+        spec = graph.specs.get(graph.primary_or_port(reference))
         if spec is None or is_static(spec):
             continue
         hint = "name inputs of shape [features]"

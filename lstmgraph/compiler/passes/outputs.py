@@ -20,13 +20,10 @@ def widen_outputs(graph: Graph, _document: Document) -> Graph:
     NumPy has no bfloat16, and a loss of 16 bits is a wrong one. The cast is a layer, and not an
     operation, because a layer hands the mask on to the loss.
     """
-    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    for node in graph.nodes:
-        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
     casts: dict[Port, Node] = {}
     outputs = dict(graph.outputs)
     for name, port in graph.outputs.items():
-        spec = specs.get(port)
+        spec = graph.specs.get(port)
         if spec is None or not is_half(spec.dtype):
             continue
         if port not in casts:

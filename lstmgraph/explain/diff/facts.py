@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import Port
 from lstmgraph.explain.diff.items import Item, flattened
 from lstmgraph.explain.explanation import mask_text, primary_output, type_of
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import Graph, Node, StateSpec
+    from lstmgraph.compiler.graph import Graph, Node, Port, StateSpec
     from lstmgraph.explain.models import ModelRow
     from lstmgraph.keras_facts.tensors import TensorSpec
     from lstmgraph.language.space.dimensions import Space
@@ -33,9 +32,7 @@ def input_items(graph: Graph) -> Items:
 
 def output_items(graph: Graph) -> Items:
     """Outputs, and the ports that they are read from."""
-    specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    for node in graph.nodes:
-        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    specs = graph.specs
     return {
         name: Item(
             name,

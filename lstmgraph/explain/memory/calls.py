@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler.graph import Graph, Node, Recurrence
-    from lstmgraph.keras_facts.tensors import TensorSpec
 
-Specs = dict["Port", "TensorSpec"]
 
 GATES: Mapping[str, int] = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 KEPT_BY_STEP: Mapping[str, int] = {"LSTM": 7, "GRU": 6, "SimpleRNN": 1}
@@ -47,9 +45,7 @@ class Calls:
     def __init__(self, graph: Graph, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
         self.used = graph.used_ports()
-        self.specs: Specs = {Port(t.name): t.spec for t in graph.inputs.values()}
-        for node in graph.nodes:
-            self.specs |= {Port(node.name, out): spec for out, spec in node.outputs.items()}
+        self.specs = graph.specs
 
     def outputs(self, node: Node) -> dict[Port, int]:
         """Each output that something reads."""

@@ -143,9 +143,7 @@ def _inputs(graph: Graph) -> list[ValueInfoProto]:
 
 
 def _outputs(graph: Graph) -> list[ValueInfoProto]:
-    specs = {Port(name): tensor.spec for name, tensor in graph.inputs.items()}
-    for node in graph.nodes:
-        specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+    specs = graph.specs
     return [
         helper.make_tensor_value_info(
             name, ELEMENT_TYPES[specs[port].dtype], _shape(specs[port], graph)
