@@ -63,7 +63,7 @@ def _ours(recipe: lstmgraph.Recipe, model: keras.Model, inputs: dict[str, np.nda
     from lstmgraph.export.onnx import onnx_model
 
     weights = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
-    exported = onnx_model(recipe._compiled, weights)
+    exported = onnx_model(recipe.compiled, weights)
     session = onnx_session(exported.SerializeToString())
     return lambda: session.run(["label"], inputs)[0]
 

@@ -114,7 +114,7 @@ def _onnx(recipe: lstmgraph.Recipe, derived: Derived, x: np.ndarray) -> Side:
     """The same loop over the step model, exported by this package."""
     from lstmgraph.export.onnx import onnx_model
 
-    compiled = recipe.with_derived("step")._compiled
+    compiled = recipe.with_derived("step").compiled
     step = compiled.models["step"].graph
     weights = {each.name: each.get_weights() for each in derived.model.layers if each.weights}
     exported = onnx_model(replace(compiled, graph=step), weights)

@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
-from lstmgraph.api import Recipe
+from lstmgraph.api import Recipe, load, load_model, tune
 from lstmgraph.data.problems import DataError, DataProblem
-from lstmgraph.functions import load, load_model, tune
 from lstmgraph.language.space import Space, SpaceError
 from lstmgraph.language.text.overrides import OverrideFormatError
 from lstmgraph.messages.diagnostics import Diagnostic

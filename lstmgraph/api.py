@@ -1,4 +1,4 @@
-"""The Python interface: a ``Recipe`` that is explained, built, trained, exported."""
+"""The Python interface: ``load`` a ``Recipe``, which is explained, built, trained, exported."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lstmgraph.compiler.compile import CompiledRecipe, compile_at
+from lstmgraph.compiler.load import load_compiled
 from lstmgraph.compiler.machine.machine import Machine, this_machine
 from lstmgraph.models.derived import Derived, derive, with_derived
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import BatchSize
     from lstmgraph.export import ExportReport
     from lstmgraph.language.space import Space
+    from lstmgraph.language.text.overrides import Overrides
     from lstmgraph.messages.diagnostics import Diagnostic
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.options import TuneOptions
@@ -33,27 +35,28 @@ class Recipe:
     """A recipe without mistakes. ``lstmgraph.load`` makes one."""
 
     def __init__(self, compiled: CompiledRecipe) -> None:
-        self._compiled = compiled
+        self.compiled = compiled
+        """The checked recipe and its graph; its attributes may change from version to version."""
 
     @property
     def name(self) -> str:
         """The recipe's name, which the model and its files get."""
-        return self._compiled.declaration.name
+        return self.compiled.declaration.name
 
     @property
     def description(self) -> str:
         """What the model is for."""
-        return self._compiled.declaration.description
+        return self.compiled.declaration.description
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
         """What is legal and probably not meant: where something is searched, of its defaults."""
-        return self._compiled.warnings
+        return self.compiled.warnings
 
     @property
     def training(self) -> dict[str, Any] | None:
         """The ``training:`` section as plain data, defaults filled in; None where there is none."""
-        section: dict[str, Any] | None = self._compiled.completed.get("training")
+        section: dict[str, Any] | None = self.compiled.completed.get("training")
         return section
 
     def explain(self, machine: Machine | None = None, **size: Unpack[BatchSize]) -> Explanation:
@@ -64,13 +67,13 @@ class Recipe:
         """
         from lstmgraph.explain.explanation import explain  # noqa: PLC0415 - only where it is shown
 
-        return explain(self._compiled, machine or this_machine(), size)
+        return explain(self.compiled, machine or this_machine(), size)
 
     def blame(self) -> Blame:
         """Where each value of the completed recipe came from; ``str()`` of it is a table."""
         from lstmgraph.explain.blame import blame  # noqa: PLC0415 - only where it is shown
 
-        return blame(self._compiled)
+        return blame(self.compiled)
 
     def graph(self, format: str = "svg", *, model: str = "", theme: str = "auto") -> str:  # noqa: A002
         """The model, or the further one `model`, drawn as ``svg``, ``mermaid`` or ``dot``.
@@ -83,13 +86,13 @@ class Recipe:
         """
         from lstmgraph.explain.drawing import draw  # noqa: PLC0415 - only where it is drawn
 
-        return draw(self._compiled, this_machine(), format, model, theme)
+        return draw(self.compiled, this_machine(), format, model, theme)
 
     def resolved(self) -> str:
         """The recipe as YAML with every default and base written out; it builds the same model."""
         from lstmgraph.compiler.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
 
-        return resolved_recipe(self._compiled)
+        return resolved_recipe(self.compiled)
 
     def build(self) -> keras.Model:
         """Build the model: a plain functional ``keras.Model`` of standard layers.
@@ -101,7 +104,7 @@ class Recipe:
         """
         from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
 
-        return build_model(self._compiled)
+        return build_model(self.compiled)
 
     def models(self) -> dict[str, keras.Model]:
         """Build the model, and every further one of ``models:``, with the same layers.
@@ -115,8 +118,8 @@ class Recipe:
         """
         from lstmgraph.models.building import build_models  # noqa: PLC0415 - imports TensorFlow
 
-        graphs = {name: further.graph for name, further in self._compiled.models.items()}
-        main, others = build_models(self._compiled, graphs)
+        graphs = {name: further.graph for name, further in self.compiled.models.items()}
+        main, others = build_models(self.compiled, graphs)
         return {self.name: main, **others}
 
     def with_derived(self, *kinds: str) -> Recipe:
@@ -128,7 +131,7 @@ class Recipe:
             RecipeError: the graph does not allow it, with the node and the reason (L834).
             ValueError: one of `kinds` is none of ``encoder``, ``decoder`` and ``step``.
         """
-        compiled = self._compiled
+        compiled = self.compiled
         for kind in kinds:
             compiled = with_derived(compiled, kind)
         return Recipe(compiled)
@@ -142,7 +145,7 @@ class Recipe:
             RecipeError: the graph does not allow it, with the node and the reason (L834).
             ValueError: `kind` is none of the three, or `model` is not one of this recipe.
         """
-        return derive(self._compiled, kind, model)
+        return derive(self.compiled, kind, model)
 
     def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
         """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
@@ -156,7 +159,7 @@ class Recipe:
         """
         if Path(path).suffix != ".keras":
             raise ValueError(f"{path}: a model file ends in .keras")
-        if further and further not in self._compiled.models:
+        if further and further not in self.compiled.models:
             raise ValueError(f"the recipe has no further model {further}")
         from lstmgraph.models.files import save_model  # noqa: PLC0415 - imports TensorFlow
 
@@ -205,11 +208,11 @@ class Recipe:
             raise ValueError(f"the recipe '{self.name}' has no `training:` section")
         from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
 
-        given = data_of(self._compiled, data, validation=validation, test=test)
+        given = data_of(self.compiled, data, validation=validation, test=test)
         from lstmgraph.training import train_recipe  # noqa: PLC0415 - imports TensorFlow
 
         return train_recipe(
-            self._compiled,
+            self.compiled,
             given,
             Path(folder),
             epochs=epochs,
@@ -221,7 +224,7 @@ class Recipe:
 
     def space(self) -> Space:
         """What ``$search`` and ``$choose`` leave open; ``str()`` of it is the command's table."""
-        return self._compiled.collected.space
+        return self.compiled.collected.space
 
     def at(self, values: Mapping[str, Any]) -> Recipe:
         """The concrete recipe at a point of the space.
@@ -233,7 +236,7 @@ class Recipe:
             SpaceError: a name or a value is not in the space.
             RecipeError: the recipe is wrong at this point.
         """
-        return Recipe(compile_at(self._compiled, values))
+        return Recipe(compile_at(self.compiled, values))
 
     def tune(self, data: Any, **options: Unpack[TuneOptions]) -> TuneResult:
         """Search the space as ``search:`` says, each trial in a process of its own.
@@ -255,7 +258,7 @@ class Recipe:
         from lstmgraph.tuning.options import tune_request  # noqa: PLC0415 - only to search
         from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above
 
-        return tune(tune_request(self._compiled, data, options))
+        return tune(tune_request(self.compiled, data, options))
 
     def hypermodel(self) -> keras_tuner.HyperModel:
         """The recipe for every tuner of keras-tuner; the dimensions name its hyperparameters.
@@ -264,7 +267,7 @@ class Recipe:
         """
         from lstmgraph.tuning.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
-        return RecipeHyperModel(self._compiled)
+        return RecipeHyperModel(self.compiled)
 
     def export(  # noqa: PLR0913 - what an export is asked for, by keyword
         self,
@@ -303,7 +306,7 @@ class Recipe:
         options = ExportOptions(kernel, batch_size, tolerance)
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
 
-        return export_files(self._compiled, model, {format: target}, options)[0]
+        return export_files(self.compiled, model, {format: target}, options)[0]
 
     def load_data(
         self,
@@ -334,7 +337,68 @@ class Recipe:
         from lstmgraph.data.loading import load_data  # noqa: PLC0415 - imports NumPy
 
         folder = None if cache is None else Path(cache)
-        return load_data(self._compiled, source, validation=validation, test=test, cache=folder)
+        return load_data(self.compiled, source, validation=validation, test=test, cache=folder)
 
     def __repr__(self) -> str:
         return f"<Recipe {self.name}>"
+
+
+def load(source: str | Path, *, overrides: Overrides = (), strict: bool = False) -> Recipe:
+    """Read and check a recipe. TensorFlow is not imported.
+
+    Nothing is printed: ``Recipe.warnings`` has what is legal and probably not meant.
+
+    Args:
+        source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
+            that this package wrote, the recipe in it.
+        overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
+            ``"layers.encoder.units=32"``.
+        strict: refuse a recipe with warnings, too.
+
+    Raises:
+        RecipeError: with every mistake in the recipe, each with its line and column; with `strict`,
+            of a recipe without a mistake, with every warning.
+        OverrideFormatError: an override is not ``path=value``.
+    """
+    return Recipe(load_compiled(source, overrides=overrides, strict=strict))
+
+
+def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
+    """Load a ``.keras`` file to run on this machine as its recipe says.
+
+    Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
+
+    Args:
+        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
+        recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
+
+    Raises:
+        RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
+        ValueError: the file is not whole, or holds another model than the recipe's.
+    """
+    compiled = recipe.compiled if recipe else load_compiled(Path(path))
+    from lstmgraph.models.files import load_as  # noqa: PLC0415 - imports TensorFlow
+
+    return load_as(compiled, Path(path))
+
+
+def tune(
+    recipe: str | Path | Recipe,
+    data: Any,
+    *,
+    overrides: Overrides = (),
+    **options: Unpack[TuneOptions],
+) -> TuneResult:
+    """Search a recipe's space: ``load(recipe, overrides=overrides).tune(data, **options)``.
+
+    Args:
+        recipe: a path, a recipe's text, or a recipe.
+        data: what ``Recipe.load_data`` takes.
+        overrides: see ``load``; of a path or a text only.
+        options: see ``Recipe.tune``.
+
+    Raises:
+        RecipeError: the recipe is wrong; and what ``Recipe.tune`` raises.
+    """
+    loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides=overrides)
+    return loaded.tune(data, **options)

@@ -307,9 +307,9 @@ def by_spelling(spellings: dict[str, list[str]]) -> dict[str, str]:
 
 def published() -> str:
     """Put the schema for editors together, one line for each definition."""
-    from lstmgraph.language.schema.structure import bundled_schema
+    from lstmgraph.authoring.editor_schema import published_schema
 
-    schema = bundled_schema()
+    schema = published_schema()
     head = json.dumps({key: value for key, value in schema.items() if key != "$defs"}, indent=1)
     lines = [f"{json.dumps(name)}: {json.dumps(d)}" for name, d in schema["$defs"].items()]
     return head[:-2] + ',\n "$defs": {\n' + ",\n".join(lines) + "\n }\n}\n"

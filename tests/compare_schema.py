@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lstmgraph
-from lstmgraph.language.schema.structure import bundled_schema
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def main() -> int:
     levels: dict[str, Counter[tuple[str, str]]] = {kind: Counter() for kind in KINDS.values()}
     with tempfile.TemporaryDirectory() as folder:
         schema = Path(folder) / "recipe.schema.json"
-        schema.write_text(json.dumps(bundled_schema()), "utf-8")
+        schema.write_text(json.dumps(published_schema()), "utf-8")
         paths = sorted(INVALID.rglob("*.yaml"))
         outputs = their_errors(chosen.tool, schema, paths)
         for path in paths:

@@ -193,7 +193,7 @@ class KerasTarget(Target):
         from lstmgraph.export.weights import load_weights
 
         model = self.recipe.build()
-        load_weights(self.recipe._compiled, model, self.path(case))
+        load_weights(self.recipe.compiled, model, self.path(case))
         self.check_weights(model)
 
     def check_weights(self, model: Any) -> None:

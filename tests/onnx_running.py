@@ -31,7 +31,7 @@ def keras_weights(model: keras.Model) -> dict[str, list[np.ndarray]]:
 
 def exported(recipe: lstmgraph.Recipe, model: keras.Model) -> onnx.ModelProto:
     """The model of the recipe with the weights of `model`, checked by ONNX's own checker."""
-    proto = onnx_model(recipe._compiled, keras_weights(model))
+    proto = onnx_model(recipe.compiled, keras_weights(model))
     onnx.checker.check_model(proto, full_check=True)
     return proto
 

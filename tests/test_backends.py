@@ -215,32 +215,32 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_jax_is_refused_what_it_cannot_do(name: str) -> None:
     given, wanted = REFUSED[name]
-    compiled = recipe(**given)._compiled
+    compiled = recipe(**given).compiled
     assert refused(compiled) == wanted
     if name != "cudnn":
         assert not refused(compiled, Machine())
 
 
 def test_on_a_gpu_deterministic_is_tensorflows() -> None:
-    compiled = recipe("deterministic: true, seed: 1")._compiled
+    compiled = recipe("deterministic: true, seed: 1").compiled
     assert refused(compiled) == []
     assert refused(compiled, ON_JAX_WITH_GPU) == [("L763", "deterministic")]
 
 
 def test_the_numeric_core_leaves_only_these_out() -> None:
     """`building.built` skips on JAX what is refused there."""
-    found = {name: refused(load(case.recipe)._compiled) for name, case in CASES.items()}
+    found = {name: refused(load(case.recipe).compiled) for name, case in CASES.items()}
     assert {name: codes for name, codes in found.items() if codes} == {
         "arguments_of_the_cell": [("L766", "unroll")],
         "mask_from_embedding_with_states_from_inputs": [("L765", "dtype")],
     }
-    assert not any(refused(lstmgraph.load(path)._compiled) for path in SHIPPED)
+    assert not any(refused(lstmgraph.load(path).compiled) for path in SHIPPED)
 
 
 @pytest.mark.parametrize("format_name", ["saved_model", "litert"])
 def test_formats_of_tensorflow_are_refused(format_name: str, monkeypatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    compiled = recipe()._compiled
+    compiled = recipe().compiled
     with pytest.raises(RecipeError) as caught:
         check_obstacles(compiled, [format_name])
     assert [found.code for found in caught.value.diagnostics] == ["L805"]

@@ -86,7 +86,7 @@ def test_every_value_that_is_written_is_shown_and_no_default_is_said_to_be(path:
         near = " ".join(lines[value.place.span.line - 1 :])
         assert key in near or str(value.value) in near or value.source == "search", value
     written = {value.path for value in loaded.blame().values if value.place is not None}
-    document = loaded._compiled.document
+    document = loaded.compiled.document
     for section in ("inputs", "layers"):
         for name, entry in document.data[section].items():
             for key, value in entry.items():

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.compiler.resolved import recipe_yaml
 from lstmgraph.language.compose import composed
 from lstmgraph.language.compose.extends import MAX_BASES, MAX_CHAIN
-from lstmgraph.language.schema.structure import bundled_schema
 from lstmgraph.language.text.document import Document, parse_document
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, preset_files, read_schema
@@ -73,7 +73,7 @@ def load(folder: Path, text: str, **overrides: object) -> lstmgraph.Recipe:
 
 def data_of(folder: Path, text: str, **overrides: object) -> dict[str, Any]:
     """The data as composed, without defaults."""
-    data: dict[str, Any] = load(folder, text, **overrides)._compiled.written.data
+    data: dict[str, Any] = load(folder, text, **overrides).compiled.written.data
     return data
 
 
@@ -170,7 +170,7 @@ def test_name_and_description_are_the_recipe_s_own(folder: Path) -> None:
 
 def test_text_extends_presets_and_no_files() -> None:
     text = COMMON.replace("description:", "extends: preset:reproducible\ndescription:")
-    assert lstmgraph.load(text)._compiled.declaration.runtime.seed == 7
+    assert lstmgraph.load(text).compiled.declaration.runtime.seed == 7
     with pytest.raises(RecipeError, match="no folder that"):
         lstmgraph.load(HEAD)
 
@@ -195,7 +195,7 @@ def test_a_preset_makes_a_recipe(name: str, folder: Path) -> None:
 def test_what_is_deleted_has_its_default_again(folder: Path) -> None:
     recipe = load(folder, HEAD + "layers: {voice: {dropout: $delete}}\ntraining: $delete\n")
     assert recipe.training is None
-    assert recipe._compiled.completed["layers"]["voice"]["dropout"] == 0.0
+    assert recipe.compiled.completed["layers"]["voice"]["dropout"] == 0.0
 
 
 def test_a_base_deletes_what_bases_before_it_say(folder: Path) -> None:
@@ -272,7 +272,7 @@ def test_what_a_changed_type_does_not_take_is_said_where_it_is_inherited(folder:
     says = "the type is said here; `beta_1: $delete` beside it drops the key"
     assert notes(folder, found)[0] == (says, "own.yaml:5:21")
     mended = load(folder, own.replace("sgd", "sgd, beta_1: $delete"))
-    optimizer = mended._compiled.declaration.training.optimizer  # type: ignore[union-attr]
+    optimizer = mended.compiled.declaration.training.optimizer  # type: ignore[union-attr]
     assert (optimizer["type"], optimizer["learning_rate"]) == ("sgd", 1e-3)
 
 
@@ -528,7 +528,7 @@ def test_the_resolved_recipe_stands_alone(folder: Path) -> None:
 def test_the_published_schema_takes_parts_and_texts_in_place_of_values(folder: Path) -> None:
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
-    published = Draft202012Validator(bundled_schema())
+    published = Draft202012Validator(published_schema())
     own = (
         HEAD + "vars: {size: 32, sizes: [3, 4]}\nlayers:\n"
         "  voice: {units: '${vars.size}', dropout: $delete}\n"
@@ -581,7 +581,7 @@ SEARCHED = (
 
 
 def test_the_job_of_a_search_holds_the_whole_recipe(folder: Path) -> None:
-    compiled = load(folder, SEARCHED, **{"vars.most": 24})._compiled
+    compiled = load(folder, SEARCHED, **{"vars.most": 24}).compiled
     payload = json.loads(json.dumps(recipe_payload(compiled.written)))
     for path in folder.iterdir():
         path.unlink()
@@ -599,24 +599,24 @@ def test_what_a_search_of_several_texts_finds_is_silent_too(folder: Path) -> Non
     recipe = load(folder, SEARCHED)
     assert recipe.warnings == ()
     point = concrete_recipe(
-        read_payload(recipe_payload(recipe._compiled.written)), {"layers.voice.units": 16}
+        read_payload(recipe_payload(recipe.compiled.written)), {"layers.voice.units": 16}
     )
     assert lstmgraph.load(concrete_text(point), strict=True).resolved().count("# lstmgraph") == 1
 
 
 def test_the_job_of_a_recipe_with_variables_alone_keeps_its_lines(folder: Path) -> None:
     text = COMMON.replace("units: 64", "units: ${vars.n}") + "vars: {n: 3}\n"
-    compiled = load(folder, text, **{"vars.n": 5})._compiled
+    compiled = load(folder, text, **{"vars.n": 5}).compiled
     payload = recipe_payload(compiled.written)
     assert payload["text"] == text
     assert read_payload(payload).data == compiled.written.data
 
 
 def test_a_search_notices_when_a_base_has_changed(folder: Path) -> None:
-    before = recipe_identity(load(folder, SEARCHED)._compiled.written)
-    assert recipe_identity(load(folder, SEARCHED)._compiled.written) == before
+    before = recipe_identity(load(folder, SEARCHED).compiled.written)
+    assert recipe_identity(load(folder, SEARCHED).compiled.written) == before
     written(folder / "common.yaml", COMMON.replace("dropout: 0.1", "dropout: 0.2"))
-    assert recipe_identity(load(folder, SEARCHED)._compiled.written) != before
+    assert recipe_identity(load(folder, SEARCHED).compiled.written) != before
 
 
 def test_a_mistake_at_a_point_of_a_search_in_a_base_is_shown_there(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from data_building import FORECAST, forecaster, recipe, store_rows, write_csv, write_parquet
 
 from lstmgraph.data import fingerprint as fingerprints
+from lstmgraph.data.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def arrays(**changes: Any) -> dict[str, np.ndarray]:
 
 
 def of(given: Any, **values: Any) -> str:
-    return recipe(ARRAYS, **values).load_data(given).train.fingerprint
+    return fingerprint(recipe(ARRAYS, **values).load_data(given).train)
 
 
 def test_it_is_of_the_values_and_not_of_the_file(tmp_path: Path) -> None:
@@ -75,14 +76,14 @@ def test_a_table_has_the_same_as_csv_and_as_parquet(tmp_path: Path) -> None:
     parquet = write_parquet(rows, tmp_path / "rows.parquet")
     whole = forecaster().load_data(parquet)
     as_csv = forecaster().load_data(write_csv(rows, tmp_path / "rows.csv"))
-    assert as_csv.train.fingerprint == whole.train.fingerprint
+    assert fingerprint(as_csv.train) == fingerprint(whole.train)
     assert whole.validation is not None
-    assert whole.validation.fingerprint != whole.train.fingerprint
+    assert fingerprint(whole.validation) != fingerprint(whole.train)
     kept = [forecaster().load_data(parquet, cache=tmp_path / "kept") for _ in range(2)]
-    assert {data.train.fingerprint for data in kept} == {whole.train.fingerprint}
+    assert {fingerprint(data.train) for data in kept} == {fingerprint(whole.train)}
     rows[3]["promo"] = 1 - rows[3]["promo"]
     changed = recipe(FORECAST).load_data(write_csv(rows, tmp_path / "changed.csv"))
-    assert changed.train.fingerprint != whole.train.fingerprint
+    assert fingerprint(changed.train) != fingerprint(whole.train)
 
 
 def test_of_a_large_array_blocks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from data_building import FORECAST, recipe, store_rows, table, values, windows
 from typer.testing import CliRunner
 
 import lstmgraph
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.cli import app
-from lstmgraph.language.schema.structure import bundled_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,14 +47,14 @@ def searched() -> lstmgraph.Recipe:
 def test_they_are_listed(searched: lstmgraph.Recipe, tmp_path: Path) -> None:
     assert sorted(searched.space().defaults()) == sorted(NAMES)
     path = tmp_path / "searched.yaml"
-    path.write_text(json.dumps(searched._compiled.written.data))
+    path.write_text(json.dumps(searched.compiled.written.data))
     result = CliRunner().invoke(app, ["space", str(path)])
     assert result.exit_code == 0, result.output
     listed = [
         line.split()[0] for line in result.stdout.splitlines() if " from " in line or " of " in line
     ]
     assert set(NAMES) <= set(listed)
-    jsonschema.validate(json.loads(path.read_text()), bundled_schema())
+    jsonschema.validate(json.loads(path.read_text()), published_schema())
 
 
 @pytest.mark.parametrize(("history", "horizon", "stride"), [(4, 1, 1), (6, 2, 3), (2, 2, 1)])

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import lstmgraph
 from lstmgraph.cli import app
-from lstmgraph.explain.diff.weight_fit import fit_weights
+from lstmgraph.explain.weight_fit import fit_weights
 from lstmgraph.models.weights_file import opened_weights
 
 if TYPE_CHECKING:

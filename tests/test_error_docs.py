@@ -81,7 +81,7 @@ def codes(example: str, formats: tuple[str, ...] = ()) -> set[str]:
         if "# lstmgraph:" in example:
             whole = _below(example)
         recipe = lstmgraph.load(whole, overrides=overrides)
-        check_obstacles(recipe._compiled, formats)
+        check_obstacles(recipe.compiled, formats)
     except RecipeError as error:
         return {found.code for found in error.diagnostics}
     return {found.code for found in recipe.warnings}

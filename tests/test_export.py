@@ -119,7 +119,7 @@ def exported(tmp_path_factory) -> tuple[Path, dict[str, Arrays], dict[str, list[
         randomise(model)
         before = weights_by_layer(model)
         targets = {name: FORMATS[name].path(folder, recipe.name) for name in CHECKED}
-        reports[path.stem] = export_files(recipe._compiled, model, targets, ExportOptions())
+        reports[path.stem] = export_files(recipe.compiled, model, targets, ExportOptions())
         data = batch_for(model, seed=3)
         np.savez(folder / f"{path.stem}.npz", **data)
         outputs[path.stem] = outputs_of(model, data)
@@ -162,7 +162,7 @@ def test_reports_say_what_was_found(name: str, exported) -> None:
     for report, format_name in zip(reports[name], CHECKED, strict=True):
         assert report.path == FORMATS[format_name].path(folder, name)
         assert report.path.exists()
-        assert [check.name for check in report.outputs] == list(recipe._compiled.graph.outputs)
+        assert [check.name for check in report.outputs] == list(recipe.compiled.graph.outputs)
         assert {check.name for check in report.outputs} == set(outputs[name])
         for check in report.outputs:
             assert check.greatest_difference <= CLOSE * check.greatest_value
@@ -171,7 +171,7 @@ def test_reports_say_what_was_found(name: str, exported) -> None:
         assert report.batches == 3
         given = {tensor.name: tensor.shape for tensor in report.inputs}
         wanted = {row.name: row.shape for row in recipe.explain().inputs}
-        rows = recipe._compiled.graph.batch_size or (1 if format_name == "litert" else "batch")
+        rows = recipe.compiled.graph.batch_size or (1 if format_name == "litert" else "batch")
         assert given == {
             tensor: [rows if dim == "batch" else dim for dim in shape]
             for tensor, shape in wanted.items()
@@ -240,7 +240,7 @@ def with_carried_states(tmp_path_factory) -> tuple[keras.Model, Arrays, Path]:
     states = carried.read_states(model)
     recipe = load(CARRIED)
     targets = {name: FORMATS[name].path(folder, "carried") for name in ("saved_model", "litert")}
-    export_files(recipe._compiled, model, targets, ExportOptions())
+    export_files(recipe.compiled, model, targets, ExportOptions())
     np.testing.assert_equal(carried.read_states(model), states)
     return model, data, folder
 
@@ -295,8 +295,8 @@ def test_traced_beside_a_gpu_it_runs_without_one(
 
     recipe = load(FOR_CUDNN)
     model = recipe.build()
-    copy = inference_model(recipe._compiled, model, kernel)
-    job = ExportJob(recipe._compiled, model, copy, ExportOptions(kernel=kernel))
+    copy = inference_model(recipe.compiled, model, kernel)
+    job = ExportJob(recipe.compiled, model, copy, ExportOptions(kernel=kernel))
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
     saved_model.write(job, tmp_path / "m.saved_model")
     monkeypatch.undo()
@@ -315,7 +315,7 @@ def test_cudnn_is_kept_in_saved_models_only(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(files, "inference_model", noted)
     recipe = load(FOR_CUDNN)
     targets = {name: FORMATS[name].path(tmp_path, "m") for name in ("saved_model", "litert")}
-    export_files(recipe._compiled, recipe.build(), targets, ExportOptions(kernel="auto"))
+    export_files(recipe.compiled, recipe.build(), targets, ExportOptions(kernel="auto"))
     assert built == ["auto", "standard"]
 
 

@@ -136,7 +136,7 @@ def test_operators_of_loops_and_functions_are_listed() -> None:
 def test_obstacles_are_said_at_their_lines(lowering) -> None:
     lowering.onnx_obstacles = lambda _: [(("layers", "y"), "ONNX has no such thing as 'y'")]
     with pytest.raises(lstmgraph.RecipeError) as caught:
-        check_obstacles(load(DENSE)._compiled, ["onnx"])
+        check_obstacles(load(DENSE).compiled, ["onnx"])
     (found,) = caught.value.diagnostics
     assert (found.code, found.message) == ("L801", "ONNX has no such thing as 'y'")
     assert found.place.span.line == 6

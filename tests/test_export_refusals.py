@@ -41,7 +41,7 @@ outputs: {y: y, last: reader}
 def refusals(text: str, *formats: str) -> list[tuple[str, int, str]]:
     """Code, line and message of what is known without TensorFlow to be against `formats`."""
     with pytest.raises(lstmgraph.RecipeError) as caught:
-        check_obstacles(load(text)._compiled, formats)
+        check_obstacles(load(text).compiled, formats)
     return [(d.code, d.place.span.line, d.message) for d in caught.value.diagnostics]
 
 
@@ -77,7 +77,7 @@ def test_litert_names_each_layer_and_input_that_is_not_float32() -> None:
 
 def test_the_other_formats_hold_other_precisions() -> None:
     text = SMALL + "runtime: {dtype_policy: mixed_float16}\n"
-    check_obstacles(load(text)._compiled, ["keras", "saved_model"])
+    check_obstacles(load(text).compiled, ["keras", "saved_model"])
 
 
 DISTRIBUTED = """
@@ -95,8 +95,8 @@ def test_time_distributed_wants_a_number_of_steps(name: str, title: str) -> None
     ((code, line, message),) = refusals(text, name)
     assert (code, line) == ("L801", line_of(text, "y:"))
     assert message.startswith(f"{title} holds TimeDistributed for a fixed number of steps only")
-    check_obstacles(load(text)._compiled, ["keras"])
-    check_obstacles(load(DISTRIBUTED.replace("STEPS", "4"))._compiled, [name])
+    check_obstacles(load(text).compiled, ["keras"])
+    check_obstacles(load(DISTRIBUTED.replace("STEPS", "4")).compiled, [name])
 
 
 def test_keras_traces_time_distributed_over_rows() -> None:
@@ -113,7 +113,7 @@ def test_all_formats_are_asked_before_anything_is_written(tmp_path) -> None:
     recipe = load(SMALL + "runtime: {dtype_policy: mixed_float16}\n")
     targets = {name: FORMATS[name].path(tmp_path / "new", "m") for name in ("keras", "litert")}
     with pytest.raises(lstmgraph.RecipeError, match="L801"):
-        export_files(recipe._compiled, recipe.build(), targets, ExportOptions())
+        export_files(recipe.compiled, recipe.build(), targets, ExportOptions())
     assert not (tmp_path / "new").exists()
 
 
@@ -278,7 +278,7 @@ ONES = np.ones((2, 2), "float32")
     ],
 )
 def test_outputs_are_compared_by_name_shape_dtype_and_number(found, says: str) -> None:
-    graph = load(SMALL)._compiled.graph
+    graph = load(SMALL).compiled.graph
     _, mistakes = compare(graph, [{"y": ONES, "last": ONES}], [found], "X", 1e-4)
     (mistake,) = mistakes
     assert mistake.path == ("outputs", "last")
@@ -286,7 +286,7 @@ def test_outputs_are_compared_by_name_shape_dtype_and_number(found, says: str) -
 
 
 def test_what_is_not_a_number_in_both_is_alike() -> None:
-    graph = load(SMALL)._compiled.graph
+    graph = load(SMALL).compiled.graph
     strange = np.array([[np.nan, np.inf], [1.0, -np.inf]], "float32")
     outputs = {"y": ONES, "last": strange}
     checks, mistakes = compare(graph, [outputs], [outputs], "X", 0.0)
@@ -300,7 +300,7 @@ def test_integers_are_compared_exactly() -> None:
     layers: {y: {type: identity, input: x}}
     outputs: {y: y}
     """
-    graph = load(text)._compiled.graph
+    graph = load(text).compiled.graph
     many = np.full((2, 2), 10**6)
     _, mistakes = compare(graph, [{"y": many}], [{"y": many + 1}], "X", 1e-4)
     assert "allowed are 0e+00 parts" in mistakes[0].message
@@ -312,7 +312,7 @@ def test_integers_are_compared_exactly() -> None:
 )
 def test_tolerances_are_by_the_coarsest_dtype(policy: str, tolerance: float) -> None:
     text = SMALL + f"runtime: {{dtype_policy: {policy}}}\n"
-    assert tolerance_for(load(text)._compiled.graph) == tolerance
+    assert tolerance_for(load(text).compiled.graph) == tolerance
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_float16", "mixed_bfloat16"])

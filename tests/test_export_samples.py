@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def graph_of(text: str) -> Graph:
-    return load(text)._compiled.graph
+    return load(text).compiled.graph
 
 
 def batches(text: str, **options: int) -> list[Arrays]:
@@ -256,7 +256,7 @@ def test_sizes_of_dimensions_are_what_python_makes_of_them(dim, time: int, ahead
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_recipes_are_given_every_input(path) -> None:
-    graph = lstmgraph.load(path)._compiled.graph
+    graph = lstmgraph.load(path).compiled.graph
     for batch in sample_batches(graph):
         assert set(batch) == set(graph.inputs)
         assert all(np.isfinite(array.astype("float64")).all() for array in batch.values())

@@ -70,7 +70,7 @@ def saved(model: keras.Model, path: Path) -> Path:
 def load_into(text: str, path: Path) -> keras.Model:
     recipe = load(text)
     model = recipe.build()
-    load_weights(recipe._compiled, model, path)
+    load_weights(recipe.compiled, model, path)
     return model
 
 
@@ -151,7 +151,7 @@ def test_a_refused_file_leaves_the_model_as_it_was(tmp_path) -> None:
     model = recipe.build()
     before = model.get_weights()
     with pytest.raises(lstmgraph.RecipeError):
-        load_weights(recipe._compiled, model, path)
+        load_weights(recipe.compiled, model, path)
     for found, wanted in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, wanted)
 

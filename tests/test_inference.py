@@ -22,10 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstmgraph
-from lstmgraph.api import Recipe
+from lstmgraph.api import Recipe, load
 from lstmgraph.compiler.compile import CompiledRecipe, compile_document
 from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, Graph, Node, Port, state_outputs
-from lstmgraph.functions import load
 from lstmgraph.keras_facts.tensors import Dim, TensorSpec
 from lstmgraph.language.declaration.defaults import complete
 from lstmgraph.language.text.document import parse_document

@@ -9,7 +9,7 @@ import pytest
 from building import load
 
 import lstmgraph
-from lstmgraph.lengths import check_lengths, whole_number
+from lstmgraph.data.lengths import check_lengths, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

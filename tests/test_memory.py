@@ -155,7 +155,7 @@ def test_without_a_size_there_is_no_estimate() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_recipe_has_an_estimate_that_grows_with_the_batch(path: Path) -> None:
     recipe = lstmgraph.load(path)
-    rows = recipe._compiled.graph.batch_size
+    rows = recipe.compiled.graph.batch_size
     small, large = (recipe.explain(batch=rows or 4, time=time).memory for time in (12, 24))
     if rows is None:
         large = recipe.explain(batch=8, time=12).memory

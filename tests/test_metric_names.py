@@ -66,5 +66,5 @@ training: {training}
         found = model.train_on_batch(
             {"x": np.zeros((4, 2, 3), "float32")}, wanted, return_dict=True
         )
-        section = declared._compiled.declaration.training
+        section = declared.compiled.declaration.training
         assert set(logged_names(section, names)) == set(found)

@@ -79,7 +79,7 @@ def loaded(case: Case) -> lstmgraph.Recipe | None:
 
 def is_written(case: Case) -> bool:
     recipe = loaded(case)
-    return case.eager and recipe is not None and not onnx_obstacles(recipe._compiled)
+    return case.eager and recipe is not None and not onnx_obstacles(recipe.compiled)
 
 
 WRITTEN = [case for case in CASES if is_written(case)]

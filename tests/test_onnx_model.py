@@ -34,7 +34,7 @@ WITH_A_SCAN = {"conv-lstm"}
 def test_shipped_recipes_are_kerass(path: Path) -> None:
     recipe = lstmgraph.load(path)
     if path.stem in WITH_OBSTACLES:
-        assert onnx_obstacles(recipe._compiled)
+        assert onnx_obstacles(recipe.compiled)
         return
     model = recipe.build()
     randomise(model)
@@ -131,7 +131,7 @@ from pathlib import Path
 import numpy as np
 import lstmgraph
 from lstmgraph.export.onnx import onnx_model, onnx_obstacles
-compiled = lstmgraph.load(Path(sys.argv[1]))._compiled
+compiled = lstmgraph.load(Path(sys.argv[1])).compiled
 assert not onnx_obstacles(compiled)
 weights = [np.zeros(shape, "float32") for shape in ((6, 128), (32, 128), (128,))]
 onnx_model(compiled, {"reader": weights, "signal": [np.zeros((32, 2)), np.zeros(2)]})
@@ -303,7 +303,7 @@ OBSTACLES = {
 @pytest.mark.parametrize("name", OBSTACLES)
 def test_obstacles_say_where_and_why(name: str) -> None:
     text, path, reason = OBSTACLES[name]
-    compiled = load(text)._compiled
+    compiled = load(text).compiled
     found = onnx_obstacles(compiled)
     assert [place for place, _ in found] == [path]
     assert reason in found[0][1]
@@ -316,7 +316,7 @@ def test_weights_that_are_missing_are_named() -> None:
     weights = keras_weights(recipe.build())
     del weights["speaker"]
     with pytest.raises(ValueError, match="weights of 'speaker'"):
-        onnx_model(recipe._compiled, weights)
+        onnx_model(recipe.compiled, weights)
 
 
 def test_outputs_may_be_named_like_layers() -> None:

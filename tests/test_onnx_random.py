@@ -32,7 +32,7 @@ def without_promises(data: dict[str, Any]) -> dict[str, Any]:
 def check(data: dict[str, Any], tolerance: float) -> None:
     keras.backend.clear_session()
     recipe = lstmgraph.load(json.dumps(data))
-    obstacles = onnx_obstacles(recipe._compiled)
+    obstacles = onnx_obstacles(recipe.compiled)
     if obstacles:
         event(obstacles[0][1].partition("'")[0])
         assume(False)

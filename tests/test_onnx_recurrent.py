@@ -170,7 +170,7 @@ def expected(combination: Combination, weights: Sequence[Sequence[Array]], data:
 
 
 def exported(text: str, weights: Mapping[str, Sequence[np.ndarray]]) -> onnx.ModelProto:
-    return onnx_model(load(text)._compiled, weights)
+    return onnx_model(load(text).compiled, weights)
 
 
 GRID = [

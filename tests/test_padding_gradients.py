@@ -328,7 +328,7 @@ PLACES = {
 def test_where_padding_is_made_zero(case: str) -> None:
     layers, wanted = PLACES[case]
     loaded = load(f"{INPUTS}layers:\n  {layers}\noutputs: {{y: reader}}")
-    found = padded_inputs(loaded._compiled.graph)
+    found = padded_inputs(loaded.compiled.graph)
     assert {(node, str(port)) for node, port in found} == wanted
 
 

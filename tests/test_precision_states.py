@@ -83,7 +83,7 @@ def test_states_pass_between_any_two_precisions(kind: str) -> None:
 
 
 def in_numpy(recipe: Recipe, model: keras.Model, data: Arrays) -> Arrays:
-    values = NumpyModel(recipe._compiled.completed, weights_by_layer(model), data).outputs()
+    values = NumpyModel(recipe.compiled.completed, weights_by_layer(model), data).outputs()
     return {name: value.array for name, value in values.items()}
 
 
@@ -180,7 +180,7 @@ def test_tensors_of_all_precisions_join_and_merge() -> None:
           {join: join, wide: wide, sum: sum, concat: concat, residual: residual.sequence}
         """
     )
-    graph = recipe._compiled.graph
+    graph = recipe.compiled.graph
     model = recipe.build()
     randomise(model)
     data = batch_for(model)

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.language.schema.messages import KERAS_KEYS_SAID_OTHERWISE
-from lstmgraph.language.schema.structure import bundled_schema, check_structure
+from lstmgraph.language.schema.structure import check_structure
 from lstmgraph.language.space.collect import collect
 from lstmgraph.language.space.fill import assign
 from lstmgraph.language.text.document import Document, parse_document
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 RECIPE = read_schema(RECIPE_SCHEMA)
 KERAS = read_schema(KERAS_SCHEMA)
-BUNDLED = bundled_schema()
+BUNDLED = published_schema()
 PLAIN = Draft202012Validator(BUNDLED)
 
 PROPERTY = settings(
@@ -140,10 +141,10 @@ def test_the_bundle_needs_no_other_file() -> None:
 
 def test_bundling_leaves_the_files_alone() -> None:
     before = json.dumps([RECIPE, KERAS])
-    first = bundled_schema()
+    first = published_schema()
     first["$defs"].clear()
     assert json.dumps([RECIPE, KERAS]) == before
-    assert bundled_schema() == BUNDLED
+    assert published_schema() == BUNDLED
 
 
 # --- any validator gives the same verdict ---

@@ -445,7 +445,7 @@ outputs: {speaker: speaker}
 training: {loss: mse}
 search: {oracle: {type: hyperband, max_epochs: 9}, seed: 7}
 """
-    )._compiled.completed["search"]
+    ).compiled.completed["search"]
     settings = job_settings(section)
     assert settings["objectives"] == (Objective("val_loss", "min"),)
     oracle = {"type": "hyperband", "max_epochs": 9, "factor": 3, "hyperband_iterations": 1}

@@ -15,13 +15,13 @@ from jsonschema import Draft202012Validator
 from searched import SEARCHES
 
 import lstmgraph
-from lstmgraph.language.schema.structure import bundled_schema
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.language.space.leaves import EXAMPLES, FormError, read_leaf
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
-BUNDLED = bundled_schema()
+BUNDLED = published_schema()
 PUBLISHED = Draft202012Validator(BUNDLED)
 SEARCH = Draft202012Validator({"$defs": BUNDLED["$defs"], "$ref": "#/$defs/search_values"})
 TEXT = (RECIPES / "speaker-classifier-search.yaml").read_text("utf-8")

@@ -117,7 +117,7 @@ def test_random_recipes_run_in_chunks(generated: Generated) -> None:
     """The whole model's numbers are NumPy's, which ``test_random_outputs.py`` holds it to."""
     data = in_one_precision(generated.data, "float32")
     try:
-        compiled = lstmgraph.load(json.dumps(data)).with_derived("step")._compiled
+        compiled = lstmgraph.load(json.dumps(data)).with_derived("step").compiled
     except RecipeError:
         assume(False)
     plan = compiled.models["step"].plan
@@ -162,7 +162,7 @@ def test_a_step_in_onnx_is_the_same(tmp_path: Path) -> None:
     randomise(models["inline"])
     for name in ("step", "step.start"):
         path = tmp_path / f"{name}.onnx"
-        part = recipe._compiled.part(name)
+        part = recipe.compiled.part(name)
         (report,) = export_files(part, models[name], {"onnx": path}, ExportOptions())
         assert path.exists()
         assert {row.name for row in report.inputs} == set(models[name].input)

@@ -17,8 +17,8 @@ from tuning_cases import QUICK, TEXT, arrays, write_files
 from typer.testing import CliRunner
 
 import lstmgraph
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.cli import app
-from lstmgraph.language.schema.structure import bundled_schema
 from lstmgraph.language.text.document import read_document
 from lstmgraph.language.text.overrides import apply_overrides
 from lstmgraph.tuning import data as tuning_data
@@ -126,7 +126,7 @@ def test_restart_keeps_the_old_search(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_search_itself_is_not_searched(tmp_path: Path) -> None:
     text = QUICK.replace("{seed: 4}", "{seed: {$search: {int: [1, 4]}}}")
     refused(tune(tmp_path, text=text), 1, "error[L821]: '$search' cannot stand here")
-    published = Draft202012Validator(bundled_schema())
+    published = Draft202012Validator(published_schema())
     recipe = read_document(tmp_path / "recipe.yaml").data
     assert [next(iter(error.path)) for error in published.iter_errors(recipe)] == ["search"]
 
@@ -135,7 +135,7 @@ def test_search_itself_is_not_searched(tmp_path: Path) -> None:
 
 
 def kept(value: Any, folder: Path, text: str = QUICK) -> Path:
-    return Path(tuning_data.settled(lstmgraph.load(text)._compiled, value, folder))
+    return Path(tuning_data.settled(lstmgraph.load(text).compiled, value, folder))
 
 
 def test_a_path_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_a_recipe_with_variables_is_the_recipe_without() -> None:
 def test_a_variable_is_put_in_from_the_command_line() -> None:
     recipe = lstmgraph.load(RECIPE, overrides=["vars.horizon=48"])
     assert recipe.name == "forecast-48"
-    assert recipe._compiled.completed["inputs"]["known"]["shape"] == [48, 3]
+    assert recipe.compiled.completed["inputs"]["known"]["shape"] == [48, 3]
 
 
 def test_a_variable_that_is_not_there_is_not_put_in() -> None:
@@ -80,7 +80,7 @@ def test_no_section_is_taken_for_a_misspelt_vars() -> None:
 
 def test_a_value_that_is_put_in_may_name_a_variable() -> None:
     recipe = lstmgraph.load(RECIPE, overrides=["layers.decoder.units=${vars.horizon}"])
-    assert recipe._compiled.completed["layers"]["decoder"]["units"] == 24
+    assert recipe.compiled.completed["layers"]["decoder"]["units"] == 24
 
 
 def test_a_mistake_stands_where_the_variable_is_named_with_a_note_at_it() -> None:

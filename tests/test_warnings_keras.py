@@ -262,4 +262,4 @@ def test_shipped_recipes_have_no_layer_that_is_not_used() -> None:
     for path in SHIPPED:
         recipe = lstmgraph.load(path)
         named = {row.layer for row in recipe.explain().layers}
-        assert set(recipe._compiled.declaration.layers) <= named
+        assert set(recipe.compiled.declaration.layers) <= named

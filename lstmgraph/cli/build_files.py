@@ -111,7 +111,7 @@ def write_build(recipe: Recipe, files: BuildFiles, weights: Path | None = None) 
     if weights is not None:
         from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports TensorFlow
 
-        load_weights(recipe._compiled, main, weights)
+        load_weights(recipe.compiled, main, weights)
     with made_folder(next(files.paths()).parent), ExitStack() as stack:
         written = {path: stack.enter_context(atomic_path(path)) for path in files.paths()}
         if files.model:
@@ -130,4 +130,4 @@ def _texts(recipe: Recipe, files: BuildFiles, main: keras.Model) -> Iterator[tup
     if files.manifest and files.model:
         names = {recipe.name: files.model.name}
         names |= {name: path.name for name, path in files.further.items()}
-        yield files.manifest, json.dumps(manifest(recipe._compiled, names), indent=2) + "\n"
+        yield files.manifest, json.dumps(manifest(recipe.compiled, names), indent=2) + "\n"

@@ -107,6 +107,6 @@ def schema() -> None:
 
     Example: lstmgraph schema > recipe.schema.json
     """
-    from lstmgraph.language.schema.structure import bundled_schema  # noqa: PLC0415 - what one command needs
+    from lstmgraph.authoring.editor_schema import published_schema  # noqa: PLC0415 - what one command needs
 
-    print_json(bundled_schema())
+    print_json(published_schema())

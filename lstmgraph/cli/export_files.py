@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lstmgraph.api import load_model
 from lstmgraph.export import FORMATS, ExportOptions, check_obstacles
 from lstmgraph.files import obstacle
-from lstmgraph.functions import load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ class ExportRequest:
             raise ExportRequestError(problem)
         if self.weights and not self.weights.is_file():
             raise ExportRequestError(f"there is no file {self.weights}")
-        check_obstacles(recipe._compiled, self.formats)
+        check_obstacles(recipe.compiled, self.formats)
 
     def run(self, recipe: Recipe) -> list[ExportReport]:
         """Build the model and write its files, all or none.
@@ -74,12 +74,12 @@ class ExportRequest:
             try:
                 if self.own:  # `recipe` may differ from the file's own by values that were set
                     load_model(self.weights)
-                load_weights(recipe._compiled, model, self.weights)
+                load_weights(recipe.compiled, model, self.weights)
             except ValueError as error:
                 raise ExportRequestError(str(error)) from None
-        return export_files(recipe._compiled, model, self.targets(recipe), self._options(recipe))
+        return export_files(recipe.compiled, model, self.targets(recipe), self._options(recipe))
 
     def _options(self, recipe: Recipe) -> ExportOptions:
         options = ExportOptions(self.kernel, self.batch_size, self.tolerance)
-        options.check(self.formats, recipe._compiled.graph.batch_size)
+        options.check(self.formats, recipe.compiled.graph.batch_size)
         return options

@@ -79,7 +79,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     try:
         if derived is not None:
             loaded = loaded.with_derived(*(kind.strip() for kind in derived.split(",")))
-        files = build_files(output, loaded.name, loaded._compiled.models, model)
+        files = build_files(output, loaded.name, loaded.compiled.models, model)
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:

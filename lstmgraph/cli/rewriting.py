@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lstmgraph.api import load
 from lstmgraph.authoring.editing.files import NotEditableError, edit_bytes, edit_file
 from lstmgraph.authoring.editing.formatting import UnsafeEditError
 from lstmgraph.cli.printing import hand_over, say
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, print_mistakes
-from lstmgraph.functions import load
 from lstmgraph.language.text.nodes import MAX_BYTES
 from lstmgraph.messages.errors import RecipeError
 

@@ -134,7 +134,7 @@ def _searched(
         data = {name: source_of(text) for name, text in given.items() if text is not None}
         train = data.pop("train")
         every: TuneOptions = {**options, **data}  # type: ignore[typeddict-item]  # two of its keys
-        return run_tune(tuning_options.tune_request(recipe._compiled, train, every, console))
+        return run_tune(tuning_options.tune_request(recipe.compiled, train, every, console))
     except RecipeError as error:
         fail(error, output_format)
     except DataError as error:

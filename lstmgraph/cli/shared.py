@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from lstmgraph.api import load
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
-from lstmgraph.functions import load
 from lstmgraph.language.text.overrides import OverrideFormatError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.rendering.checked import CheckedFile
@@ -95,7 +95,7 @@ def _load(path: Path, set_values: list[str], *, strict: bool) -> Recipe:
 
 
 def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
-    return CheckedFile(str(path), recipe.warnings, recipe._compiled.document.sources)
+    return CheckedFile(str(path), recipe.warnings, recipe.compiled.document.sources)
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:

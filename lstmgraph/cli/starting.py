@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmgraph.api import load
 from lstmgraph.authoring.starting.questions import TASKS
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import Format, OutputFormat, refuse
-from lstmgraph.functions import load
 
 Task = StrEnum("Task", {name.replace("-", "_"): name for name in TASKS})  # type: ignore[misc]
 

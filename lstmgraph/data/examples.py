@@ -137,13 +137,6 @@ class Examples:
         return len(np.unique(self.timeline.series[self.numbers]))
 
     @property
-    def fingerprint(self) -> str:
-        """The number of examples, and a hash that other data would not have."""
-        from lstmgraph.data.fingerprint import fingerprint  # noqa: PLC0415 - only to train
-
-        return fingerprint(self)
-
-    @property
     def nbytes(self) -> int:
         """What ``arrays()`` takes in memory."""
         return len(self) * self.source.bytes_of_one

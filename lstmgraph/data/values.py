@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.lengths import fits_dtype, outside
+from lstmgraph.data.lengths import fits_dtype, outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

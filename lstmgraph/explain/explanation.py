@@ -1,4 +1,4 @@
-"""What is known of a recipe before TensorFlow is imported: the table that `explain` prints."""
+"""What is known of a recipe before TensorFlow is imported: what `explain` prints."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from lstmgraph.compiler.machine.obstacles import kernel_on
 from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
 from lstmgraph.explain.memory import BatchSize, Memory, estimate
 from lstmgraph.explain.models import ModelRow, model_rows
+from lstmgraph.messages.tables import Section, as_markdown, as_text
+from lstmgraph.messages.wording import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import GraphInput
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.keras_facts.tensors import TensorSpec
+
+CALLS = ("call", "type", "output", "dtype", "parameters", "mask", "initial state", "kernel")
 
 
 @dataclass(frozen=True)
@@ -105,15 +111,10 @@ class Explanation:
 
     def markdown(self) -> str:
         """The same as Markdown that GitHub renders."""
-        from lstmgraph.explain.sections import explanation_sections  # noqa: PLC0415 - as above
-        from lstmgraph.messages.tables import as_markdown  # noqa: PLC0415 - rich, only when printed
-
-        return as_markdown(explanation_sections(self))
+        return as_markdown(_sections(self))
 
     def __str__(self) -> str:
-        from lstmgraph.explain.tables import explanation_text  # noqa: PLC0415 - rich, only when printed
-
-        return explanation_text(self)
+        return as_text(_sections(self))
 
 
 def explain(
@@ -208,3 +209,65 @@ def mask_text(node: Node) -> str | None:
 def shape_text(row: LayerRow | TensorRow) -> str:
     """``(batch, time, 8)``."""
     return f"({', '.join(str(dim) for dim in row.shape)})"
+
+
+def _sections(explanation: Explanation) -> Iterator[Section]:
+    yield Section(
+        explanation.recipe,
+        lines=[explanation.totals_text()],
+        headings=CALLS,
+        rows=list(_call_rows(explanation)),
+        numbers=frozenset({"parameters"}),
+    )
+    outputs = [
+        (row.name, shape_text(row), row.dtype, row.source or "") for row in explanation.outputs
+    ]
+    yield Section("outputs", headings=("output", "shape", "dtype", "from"), rows=outputs)
+    kernels = [
+        (row.name, row.kernel, row.kernel_reason or "") for row in explanation.layers if row.kernel
+    ]
+    yield Section("kernels", headings=("call", "kernel", "why"), rows=kernels)
+    yield from map(_model_section, explanation.models)
+    runtime = [
+        (row.key, plain_text(row.value), row.effect) for row in explanation.runtime if row.effect
+    ]
+    yield Section("on this machine", headings=("setting", "value", "effect"), rows=runtime)
+    if explanation.memory:
+        yield from explanation.memory.sections()
+
+
+def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
+    """The inputs and the calls, a cell for each of `CALLS`."""
+    for row in explanation.inputs:
+        yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
+    for layer in explanation.layers:
+        shape, parameters = shape_text(layer), f"{layer.parameters:,}"
+        own = (layer.name, layer.type, shape, layer.dtype, parameters)
+        yield *own, layer.mask or "", _states_text(layer), layer.kernel or ""
+
+
+def _states_text(layer: LayerRow) -> str:
+    """Where the states come from: once, where all come from one place."""
+    if not layer.initial_state:
+        return ""
+    distinct = set(layer.initial_state.values())
+    if len(distinct) == 1:
+        return distinct.pop()
+    return ", ".join(f"{slot}: {label}" for slot, label in layer.initial_state.items())
+
+
+def _model_section(model: ModelRow) -> Section:
+    kind = "" if model.kind == "written" else f" ({model.kind})"
+    rows = [
+        *(
+            _model_row("input", name, spec, model.states.get(name))
+            for name, spec in model.inputs.items()
+        ),
+        *(_model_row("output", name, spec, None) for name, spec in model.outputs.items()),
+    ]
+    headings = ("", "name", "shape", "dtype", "next time from")
+    return Section(f"model {model.name}{kind}", headings=headings, rows=rows)
+
+
+def _model_row(role: str, name: str, spec: TensorSpec, fed: str | None) -> tuple[str, ...]:
+    return role, name, str(spec), spec.dtype, fed or ""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.explain.diff.weight_fit import LayerTransfer, fit_weights
+from lstmgraph.explain.weight_fit import LayerTransfer, fit_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import keras
 
-    from lstmgraph.api import Recipe
+    from lstmgraph.compiler.load import HasCompiled
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Transferred:
         return "\n".join(str(layer) for layer in self.layers)
 
 
-def transfer(source: str | Path, recipe: Recipe) -> Transferred:
+def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
     """Build the recipe's model with those weights of a file that fit, by the names of layers.
 
     A layer is loaded whole or not at all: all of its weights have the shapes of the file's.
@@ -60,6 +60,7 @@ def transfer(source: str | Path, recipe: Recipe) -> Transferred:
         ValueError: the file holds no weights, or does not say which layers they are of.
         RecipeError: the model cannot be built.
     """
+    from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
     from lstmgraph.models.weights_file import (  # noqa: PLC0415 - imports h5py, which comes with Keras
         opened_weights,
         own_weights,
@@ -69,7 +70,7 @@ def transfer(source: str | Path, recipe: Recipe) -> Transferred:
     path = Path(source)
     with opened_weights(path) as given:
         require_layers(given, path)
-        model = recipe.build()
+        model = build_model(recipe.compiled)
         with own_weights(model) as own:
             ours = {each.name: own[each.name] for each in model.layers if each.name in own}
             found = fit_weights(_shapes(given.layers), _shapes(ours))

@@ -7,15 +7,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from lstmgraph.messages.rendering.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
+    from rich.text import Text
 
 WIDEST = 200
 Row = tuple[str, ...]
@@ -31,10 +29,14 @@ class Section:
     rows: Sequence[Row] = ()
     numbers: frozenset[str] = field(default_factory=frozenset)
     """Headings of columns of numbers, which stand to the right."""
+    lines_below: Sequence[str] = ()
+    """Lines below the table."""
 
 
 def as_text(sections: Iterable[Section]) -> str:
-    """The sections one after the other, each below its title."""
+    """Return the sections one after the other, each below its title."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and only to print
+
     buffer = io.StringIO()
     console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
     for section in sections:
@@ -44,12 +46,17 @@ def as_text(sections: Iterable[Section]) -> str:
             console.print(f"  {line}" if section.title else line, markup=False, soft_wrap=True)
         if section.rows:
             console.print(_text_table(section))
+        for line in map(printable, section.lines_below):
+            console.print(line, markup=False, soft_wrap=True)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
 
 def _text_table(section: Section) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=True)
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in section.headings:
         number = heading in section.numbers
         table.add_column(
@@ -62,6 +69,8 @@ def _text_table(section: Section) -> Table:
 
 def cell(text: str) -> Text:
     """What stands in a table: no markup is read in it, and what no one could see is written out."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     return Text(printable(text))
 
 
@@ -85,6 +94,8 @@ def _markdown_parts(section: Section) -> Iterable[str]:
         rows = [section.headings, *section.rows]
         lines = [_markdown_row([escaped(cell) for cell in row]) for row in rows]
         yield "\n".join([lines[0], _markdown_row(rule), *lines[1:]])
+    if section.lines_below:
+        yield "\n\n".join(_line(line) for line in section.lines_below)
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

@@ -15,8 +15,8 @@ import keras
 from lstmgraph.compiler.checks.data_needs import lengths_of
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.compiler.machine.obstacles import obstacles
+from lstmgraph.data.lengths import check_lengths
 from lstmgraph.forks import refuse_after_fork
-from lstmgraph.lengths import check_lengths
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.resolved import resolved_yaml
+from lstmgraph.data.fingerprint import fingerprint
 from lstmgraph.training.files import FolderError, TrainingFiles
 from lstmgraph.training.state import Identity, TrainingState, read_checkpoint
 
@@ -28,8 +29,8 @@ def begin_or_go_on(
     """The state in the folder, or that of a training that has not begun."""
     wanted = Identity(
         recipe=resolved_yaml(with_epochs(recipe, None)),
-        data=data.train.fingerprint,
-        validation="none" if data.validation is None else data.validation.fingerprint,
+        data=fingerprint(data.train),
+        validation="none" if data.validation is None else fingerprint(data.validation),
         seed=_drawn() if seed is None else seed,
     )
     if not files.checkpoint.exists():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.compile import compile_document
-from lstmgraph.language.compose import composed
-from lstmgraph.language.text.document import read_document
+from lstmgraph.compiler.load import load_compiled
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import load_as
 from lstmgraph.tuning.data import read_parts
@@ -22,7 +20,7 @@ def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str,
     Raises:
         RecipeError: TensorFlow has started in this process with other settings than the recipe's.
     """
-    recipe = compile_document(composed(read_document(path)))
+    recipe = load_compiled(path)
     training = recipe.declaration.training
     data = read_parts(recipe, sources, cache)
     if data.test is None or training is None:

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.authoring.starting.packaged import SCHEMA_LINE
 from lstmgraph.files import atomic_path, obstacle
-from lstmgraph.language.schema.structure import bundled_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ class StartFiles:
         if self.with_schema:
             text = f"{SCHEMA_LINE}{SCHEMA_NAME}\n{text}"
             if overwrite or not self.schema.exists():
-                _write(self.schema, json.dumps(bundled_schema(), indent=2) + "\n")
+                _write(self.schema, json.dumps(published_schema(), indent=2) + "\n")
                 written.append(self.schema)
         _write(self.recipe, text)
         return [self.recipe, *written]

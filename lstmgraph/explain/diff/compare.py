@@ -15,8 +15,8 @@ from lstmgraph.explain.diff.renames import (
     renamed_outputs,
 )
 from lstmgraph.explain.diff.result import Comparison, Counts
-from lstmgraph.explain.diff.weight_fit import fit_weights
 from lstmgraph.explain.models import model_rows
+from lstmgraph.explain.weight_fit import fit_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,16 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgraph.api import Recipe
+from lstmgraph.compiler.load import HasCompiled, is_text, load_compiled
 from lstmgraph.explain.diff import Comparison, compare
-from lstmgraph.functions import load
 from lstmgraph.language.text.embedded import MODEL_SUFFIX, embedded_model
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
 
-Side = str | Path | Recipe
+Side = str | Path | HasCompiled
 
 
 def diff(first: Side, second: Side) -> Comparison:
@@ -52,10 +51,10 @@ def diff(first: Side, second: Side) -> Comparison:
 
 def _compiled(side: Side) -> tuple[CompiledRecipe, str]:
     """A side, and of a file that holds a further model, that model and its name."""
-    if isinstance(side, Recipe):
-        return side._compiled, ""
-    compiled = load(side)._compiled
-    if "\n" in str(side) or Path(side).suffix != MODEL_SUFFIX:
+    if not isinstance(side, str | Path):
+        return side.compiled, ""
+    compiled = load_compiled(side)
+    if is_text(side) or Path(side).suffix != MODEL_SUFFIX:
         return compiled, ""
     further = embedded_model(Path(side))
     return (compiled.part(further) if further in compiled.models else compiled), further

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph, Node, Port, StateSpec
     from lstmgraph.explain.models import ModelRow
     from lstmgraph.keras_facts.tensors import TensorSpec
-    from lstmgraph.language.space.dimensions import Space
+    from lstmgraph.language.space.space import Space
 
 Items = dict[str, Item]
 SECTIONS = ("runtime", "training", "search", "data")

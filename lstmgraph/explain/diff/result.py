@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.explain.diff.weight_fit import said
+from lstmgraph.explain.weight_fit import said
 from lstmgraph.messages.tables import Section, as_markdown, as_text
 from lstmgraph.messages.wording import flow
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lstmgraph.explain.diff.items import Change, Difference
-    from lstmgraph.explain.diff.weight_fit import LayerTransfer
+    from lstmgraph.explain.weight_fit import LayerTransfer
     from lstmgraph.messages.tables import Row
 
 LONGEST_VALUE = 60

@@ -11,14 +11,16 @@ from lstmgraph.explain.memory.sizes import BYTES, batch_sizes, bytes_of
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_half
 from lstmgraph.keras_facts.optimizers import optimizer_numbers
 from lstmgraph.keras_facts.tensors import BATCH
+from lstmgraph.messages.tables import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, Node, Port
     from lstmgraph.explain.memory.sizes import BatchSize
 
+COLUMNS = ("", "weights", "inputs", "activations", "gradients", "optimizer", "total")
 COPIES_OF_INPUTS = 2
 """The arrays that a program has, and the tensors that TensorFlow makes of them."""
 
@@ -68,6 +70,10 @@ class Memory:
             "training": self.training and self.training.as_dict(),
             "kept": self.kept,
         }
+
+    def sections(self) -> Iterator[Section]:
+        """Return tables of what a training step and a prediction take, and of each call's part."""
+        return _sections(self)
 
 
 def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
@@ -149,3 +155,38 @@ def _read(node: Node) -> list[Port]:
         *(state.source for state in states if state.source),
         *(port for mask in masks for port in mask.ports),
     ]
+
+
+def _sections(memory: Memory) -> Iterator[Section]:
+    """What a training step and a prediction take, and what is kept of each call."""
+    sizes = ", ".join(f"{name} {size:,}" for name, size in memory.sizes.items())
+    needs = {"training": memory.training, "inference": memory.inference}
+    yield Section(
+        f"memory, estimated: {sizes}",
+        headings=COLUMNS,
+        rows=[(name, *_cells(each)) for name, each in needs.items() if each],
+        numbers=frozenset(COLUMNS[1:]),
+    )
+    if memory.training:
+        kept = [(name, _bytes_text(size)) for name, size in memory.kept.items() if size]
+        yield Section(
+            "activations of training, by call",
+            headings=("call", "kept"),
+            rows=kept,
+            numbers=frozenset({"kept"}),
+        )
+
+
+def _cells(needs: Needs) -> tuple[str, ...]:
+    own = needs.as_dict()
+    return tuple(_bytes_text(own[key]) for key in COLUMNS[1:])
+
+
+def _bytes_text(count: int) -> str:
+    """``1.5 MiB``."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"

@@ -148,17 +148,6 @@ def _is_integer(_checker: Any, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def bundled_schema() -> dict[str, Any]:
-    """The recipe schema and the Keras catalogue as one self-contained schema, for editors.
-
-    Below the sections that can be searched it takes `$search` and `$choose` for every value, and
-    for any value ``$delete`` and what holds ``${vars.NAME}``.
-    """
-    from lstmgraph.authoring.editor_schema import published_schema  # noqa: PLC0415 - only to publish it
-
-    return published_schema()
-
-
 class _References:
     """`$ref`, each looked up once: those of the catalogue name its file, the others are here."""
 

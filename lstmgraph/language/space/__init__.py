@@ -3,11 +3,11 @@
 from lstmgraph.language.space.dimensions import (
     Condition,
     Dimension,
-    Space,
     SpaceError,
     Values,
     text_of,
 )
 from lstmgraph.language.space.ranges import Range
+from lstmgraph.language.space.space import Space
 
 __all__ = ["Condition", "Dimension", "Range", "Space", "SpaceError", "Values", "text_of"]

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.language.space.dimensions import Condition, Dimension, Space
+from lstmgraph.language.space.dimensions import Condition, Dimension
 from lstmgraph.language.space.leaves import (
     FormError,
     Leaf,
@@ -16,6 +16,7 @@ from lstmgraph.language.space.leaves import (
     read_leaf,
     read_mark,
 )
+from lstmgraph.language.space.space import Space
 from lstmgraph.messages.diagnostics import Diagnostic, Note
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from lstmgraph.messages.diagnostics import Diagnostics, Path, Place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lstmgraph.language.space.dimensions import Dimension, Space, Values
+    from lstmgraph.language.space.dimensions import Dimension, Values
+    from lstmgraph.language.space.space import Space
     from lstmgraph.language.text.origins import Variable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.language.space.dimensions import Space, Values, text_of
+from lstmgraph.language.space.dimensions import Values, text_of
 from lstmgraph.language.space.fill import fill, piece
 from lstmgraph.messages.diagnostics import Note
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.language.space.collect import Collected
     from lstmgraph.language.space.dimensions import Dimension
+    from lstmgraph.language.space.space import Space
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Diagnostic
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from lstmgraph.lengths import whole_number
+from lstmgraph.data.lengths import whole_number
 from lstmgraph.models.generation.decoder import Decoder, decoder_of
 from lstmgraph.models.generation.loop import Search, write
 from lstmgraph.models.stepping import Stepper
@@ -19,7 +19,7 @@ from lstmgraph.models.stepping.functions import names_of, signature
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lstmgraph.api import Recipe
+    from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.models.stepping.source import Source
 
 
@@ -47,7 +47,7 @@ def generate(  # noqa: PLR0913 - each says one thing
     return_beams: bool = False,
     output: str | None = None,
     from_logits: bool | None = None,
-    recipe: Recipe | None = None,
+    recipe: HasCompiled | None = None,
 ) -> Generated:
     """Write sequences, each token read as the next step's input.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.lengths import fits_dtype
+from lstmgraph.data.lengths import fits_dtype
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:

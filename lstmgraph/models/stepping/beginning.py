@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import lengths_of
-from lstmgraph.lengths import check_lengths
+from lstmgraph.data.lengths import check_lengths
 from lstmgraph.models.stepping.arrays import Arrays, as_array, named, with_rows
 from lstmgraph.models.stepping.compiled import compiled, to_array, to_tensor
 from lstmgraph.models.stepping.functions import names_of

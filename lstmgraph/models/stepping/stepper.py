@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from lstmgraph.lengths import check_lengths, whole_number
+from lstmgraph.data.lengths import check_lengths, whole_number
 from lstmgraph.models.derived import copy_weights
 from lstmgraph.models.stepping.arrays import Arrays, as_array, chosen_rows, named
 from lstmgraph.models.stepping.beginning import Beginning
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from lstmgraph.api import Recipe
+    from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.models.stepping.source import Source
 
 P = ParamSpec("P")
@@ -69,7 +69,7 @@ class Stepper:
     def __init__(
         self,
         source: Source,
-        recipe: Recipe | None = None,
+        recipe: HasCompiled | None = None,
         *,
         rows: int | None = None,
         xla: bool | None = None,

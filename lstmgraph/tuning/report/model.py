@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.compile import compile_document
+from lstmgraph.compiler.load import load_compiled
 from lstmgraph.compiler.machine.machine import this_machine
 from lstmgraph.explain.explanation import explain
-from lstmgraph.language.compose import composed
-from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.wording import shortened
 from lstmgraph.tuning.report.frame import figure, label, note
@@ -38,7 +36,7 @@ def model_figure(results: SearchResults) -> Markup:
     if not results.best_recipe:
         return figure(title, note("There is no best trial yet."))
     try:
-        compiled = compile_document(composed(parse_document(results.best_recipe)))
+        compiled = load_compiled(results.best_recipe)
     except RecipeError as error:
         why = tag("pre", shortened(str(error), 4000))
         return figure(title, note("This version of lstmgraph does not accept its recipe:"), why)

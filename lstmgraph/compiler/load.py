@@ -1,0 +1,52 @@
+"""A compiled recipe from a path, a text or a model file: the one loader that all others call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from lstmgraph.compiler.compile import compile_document
+from lstmgraph.language.compose import composed
+from lstmgraph.language.text.document import parse_document, read_document
+from lstmgraph.language.text.embedded import MODEL_SUFFIX
+from lstmgraph.messages.diagnostics import as_errors
+from lstmgraph.messages.errors import RecipeError
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.language.text.overrides import Overrides
+
+
+class HasCompiled(Protocol):
+    """What holds a compiled recipe: ``lstmgraph.Recipe``, which stands above what takes it."""
+
+    @property
+    def compiled(self) -> CompiledRecipe:
+        """The recipe, checked, and its graph."""
+
+
+def load_compiled(
+    source: str | Path, *, overrides: Overrides = (), strict: bool = False
+) -> CompiledRecipe:
+    """Read, check and compile a recipe; see ``lstmgraph.load``.
+
+    Raises:
+        RecipeError: with every mistake in the recipe; with `strict`, with every warning of a recipe
+            without a mistake.
+        OverrideFormatError: an override is not ``path=value``.
+    """
+    if is_text(source):
+        whole = composed(parse_document(str(source)), None, overrides)
+    else:
+        path = Path(source)
+        folder = None if path.suffix == MODEL_SUFFIX else path.parent
+        whole = composed(read_document(path), folder, overrides)
+    compiled = compile_document(whole)
+    if strict and compiled.warnings:
+        raise RecipeError(as_errors(compiled.warnings), whole.sources)
+    return compiled
+
+
+def is_text(source: str | Path) -> bool:
+    """Return whether `source` is a recipe's text, which has several lines or is JSON."""
+    return isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{"))

@@ -1,0 +1,122 @@
+"""The package as a whole: one direction of imports, and TensorFlow only where it is needed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from building import SHIPPED
+
+import lstmgraph
+from lstmgraph.resources import KERAS_SCHEMA, read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(lstmgraph.__file__).parent
+ROOT = PACKAGE.parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SPEAK_KERAS = ("models", "training", "tuning", "export", "data/feeding.py")
+"""What may import Keras and TensorFlow at module level; the rest imports them in functions."""
+
+
+def imported_at_once(path: Path) -> Iterator[tuple[int, str]]:
+    """What importing a file imports: not what stands in functions or is for type checkers."""
+    waiting: list[ast.AST] = list(ast.parse(path.read_text("utf-8")).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _for_types(node):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def test_imports_go_in_one_direction() -> None:
+    """The contracts of pyproject.toml, which say what may import what."""
+    program = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())"
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_keras_stands_behind_one_door(path: Path) -> None:
+    if path.relative_to(PACKAGE).as_posix().startswith(SPEAK_KERAS):
+        return
+    for line, name in imported_at_once(path):
+        assert name.partition(".")[0] not in {"keras", "tensorflow"}, f"{path}:{line}"
+
+
+WITHOUT_TENSORFLOW = """
+import contextlib, io, json, sys
+from pathlib import Path
+import lstmgraph
+from lstmgraph.cli import app
+paths = json.loads(sys.argv[1])
+for path in paths:
+    recipe = lstmgraph.load(Path(path))
+    str(recipe.explain()), recipe.explain().as_dict(), recipe.resolved()
+    recipe.at(recipe.space().defaults()).resolved()
+commands = [["validate", *paths], ["validate", "--format", "json", *paths], ["schema"]]
+options = ([], ["--format", "json"])
+commands += [
+    [name, *option, path]
+    for name in ("explain", "space") for path in paths for option in options
+]
+commands += [["graph", "--format", "svg", path] for path in paths]
+commands += [["diff", *option, path, path] for path in paths for option in options]
+for command in commands:
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = app(command, standalone_mode=False)
+    assert not code, (command, code)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_nothing_before_building_imports_tensorflow() -> None:
+    paths = json.dumps([str(path) for path in SHIPPED])
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_TENSORFLOW, paths],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    loaded = {name.partition(".")[0] for name in json.loads(run.stdout)}
+    assert not loaded & {"keras", "tensorflow", "torch", "jax", "numpy"}
+
+
+def test_checking_imports_nothing_of_other_commands() -> None:
+    """Each of these took a part of the time of every command."""
+    program = f"""
+import sys
+from lstmgraph.cli import app
+assert not app(["validate", {str(SHIPPED[0])!r}], standalone_mode=False)
+packages = ("explain.diff", "explain.drawing", "explain.explanation", "authoring.editing")
+unneeded = {{"rich", *(f"lstmgraph.{{package}}" for package in packages)}} & set(sys.modules)
+assert not unneeded, unneeded
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_say_what_they_are(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_the_catalogue_is_of_the_installed_keras() -> None:
+    minor = version("keras").split(".")[:2]
+    assert read_schema(KERAS_SCHEMA)["x-keras-version"] == ".".join(minor)
