@@ -47,6 +47,7 @@ class CompiledRecipe:
     """A recipe without mistakes, and its graph."""
 
     declaration: RecipeDeclaration
+    """`completed` as typed values: ``with_sections`` changes both."""
     graph: Graph
     completed: dict[str, Any]
     """The recipe's data with every default written out."""
@@ -62,6 +63,16 @@ class CompiledRecipe:
     """What is legal and probably not meant, in the order of the text."""
     silenced: tuple[Silenced, ...] = ()
     """Warnings that comments of the recipe keep quiet."""
+
+    def with_sections(self, **sections: dict[str, Any] | None) -> CompiledRecipe:
+        """Return the recipe with other sections, such as ``runtime``, that change no graph.
+
+        Args:
+            sections: by name, each with every default written out; None takes a section away.
+        """
+        changed = {name: s for name, s in {**self.completed, **sections}.items() if s is not None}
+        declaration = read_recipe(changed, self.document.data)
+        return replace(self, declaration=declaration, completed=changed)
 
     def part(self, name: str) -> CompiledRecipe:
         """The recipe as if its further model `name` were its only one: what exports of it take."""

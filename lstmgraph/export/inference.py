@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import Kernel
@@ -41,8 +41,8 @@ def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -
         seed=declaration.runtime.seed,
         batch_size=declaration.runtime.batch_size,
     )
-    declaration = replace(declaration, training=None, runtime=runtime)
-    copy = build_model(replace(compiled, graph=graph, declaration=declaration))
+    plain = compiled.with_sections(training=None, runtime=asdict(runtime))
+    copy = build_model(replace(plain, graph=graph))
     wrong = list(_differences(compiled, copy, model))
     if wrong:
         raise export_error(compiled, wrong)

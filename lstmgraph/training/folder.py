@@ -28,7 +28,7 @@ def begin_or_go_on(
 ) -> tuple[TrainingState, dict[str, np.ndarray]]:
     """The state in the folder, or that of a training that has not begun."""
     wanted = Identity(
-        recipe=resolved_yaml(with_epochs(recipe, None)),
+        recipe=resolved_yaml(_without_epochs(recipe)),
         data=fingerprint(data.train),
         validation="none" if data.validation is None else fingerprint(data.validation),
         seed=_drawn() if seed is None else seed,
@@ -76,11 +76,7 @@ def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity)
     )
 
 
-def with_epochs(recipe: CompiledRecipe, epochs: int | None) -> dict[str, Any]:
-    """The recipe's data with another number of epochs, or with none.
-
-    A training may go on for longer than it was first asked to.
-    """
+def _without_epochs(recipe: CompiledRecipe) -> dict[str, Any]:
+    """Return the recipe's data without its epochs: a training may go on for longer than asked."""
     section = {k: v for k, v in recipe.completed["training"].items() if k != "epochs"}
-    section |= {} if epochs is None else {"epochs": epochs}
     return {**recipe.completed, "training": section}

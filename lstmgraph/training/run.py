@@ -27,7 +27,7 @@ from lstmgraph.training.files import (
     write_results,
     write_text,
 )
-from lstmgraph.training.folder import begin_or_go_on, with_epochs
+from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
@@ -96,8 +96,8 @@ class _Session:
     ) -> TrainingResult:
         files, state = self.files, self.state
         begin = len(state.rows)
-        completed = with_epochs(self.recipe, self.epochs)
-        text = resolved_recipe(replace(self.recipe, completed=completed))
+        section = {**self.recipe.completed["training"], "epochs": self.epochs}
+        text = resolved_recipe(self.recipe.with_sections(training=section))
         model = self._model(arrays)
         callbacks = recipe_callbacks(self.training, list(model.output), files, text)
         if begin:

@@ -12,7 +12,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,12 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.archives import SAMPLE_WEIGHT, from_pair
-from lstmgraph.data.loading import data_of_arrays, load_data
+from lstmgraph.data.loading import load_data
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.files import open_file
+from lstmgraph.language.declaration.defaults import complete_data
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -36,10 +36,9 @@ def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
     """The recipe with its data split into `folds`, if any, whatever ``data:`` says of folds."""
     if folds is None:
         return recipe
-    data = recipe.declaration.data or data_of_arrays(recipe)
-    split = replace(data.split, folds=folds, validation=0.0)
-    declaration = replace(recipe.declaration, data=replace(data, split=split))
-    return replace(recipe, declaration=declaration)
+    section = recipe.completed.get("data") or complete_data({}, carried=bool(recipe.graph.carrying))
+    split = {**section["split"], "folds": folds, "validation": 0.0}
+    return recipe.with_sections(data={**section, "split": split})
 
 
 def read_parts(recipe: CompiledRecipe, sources: Mapping[str, Any], cache: Path | None) -> Data:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_point
@@ -88,20 +87,13 @@ def concrete_recipe(
     compiled = compile_point(document, values)
     training = compiled.declaration.training
     assert training is not None, "a search needs training: L811"
-    epochs = epochs or training.epochs
-    trained = replace(training, epochs=epochs)
-    declaration = replace(compiled.declaration, training=trained, search=None)
-    completed = {name: part for name, part in compiled.completed.items() if name != "search"}
-    completed["training"] = {**completed["training"], "epochs": epochs}
-    return replace(compiled, declaration=declaration, completed=completed)
+    section = {**compiled.completed["training"], "epochs": epochs or training.epochs}
+    return compiled.with_sections(training=section, search=None)
 
 
 def with_seed(recipe: CompiledRecipe, seed: int) -> CompiledRecipe:
     """The recipe with `seed` in place of its own, of weights, dropout and the order of examples."""
-    runtime = replace(recipe.declaration.runtime, seed=seed)
-    completed = {**recipe.completed, "runtime": {**recipe.completed["runtime"], "seed": seed}}
-    declaration = replace(recipe.declaration, runtime=runtime)
-    return replace(recipe, declaration=declaration, completed=completed)
+    return recipe.with_sections(runtime={**recipe.completed["runtime"], "seed": seed})
 
 
 def concrete_text(recipe: CompiledRecipe, remarks: tuple[str, ...] = ()) -> str:
