@@ -317,6 +317,11 @@ PLACES = {
         f"  {READ.replace('FROM', '[w, static]')}",
         set(),
     ),
+    "an output is given as it is": (
+        "reader: {type: time_distributed, input: x, mask: {lengths: lengths}, layer: {type: dense, "
+        "units: 2}}",
+        set(),
+    ),
     "a stack is masked once": (
         READ.replace("FROM", "x").replace("4", "[4, 4]"),
         {("reader_1", "x")},

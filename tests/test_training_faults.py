@@ -81,7 +81,7 @@ def test_killed_at_drawn_moments_the_command_goes_on(
     """One training after the other, each killed up to three times on its way."""
     rng, killed = random.Random(os.environ.get("LSTMGRAPH_EXAMPLES", "2")), 0
     while killed < KILLS:
-        folder = tmp_path / f"after{killed}"
+        folder = tmp_path / "here"
         folder.mkdir()
         for _ in range(min(3, KILLS - killed)):
             child = start(place, folder, TRAIN, {1: os.devnull})
@@ -96,3 +96,4 @@ def test_killed_at_drawn_moments_the_command_goes_on(
         assert command(place, folder, TRAIN, {1: os.devnull}) == 0
         assert numbers(folder / "run") == undisturbed
         assert not list((folder / "run").glob(".*.tmp.*"))
+        shutil.rmtree(folder)

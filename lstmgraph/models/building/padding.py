@@ -36,13 +36,9 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
 
     That is as early as the mask allows: behind an input of the model, where each layer up to the
     masked one computes a step from that step alone (or, where lengths mask it, from those before
-    it), and nothing else reads what it gives. So no number changes in a step that counts.
+    it), and nothing else reads what it gives. So no output changes.
     """
-    carried = {
-        Port(node.name, output): mask
-        for node in graph.nodes
-        for output, mask in node.output_masks.items()
-    }
+    carried = {Port(node.name, output) for node in graph.nodes for output in node.output_masks}
     needs = _needs(graph)
     specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     # Where padding may hold anything, and the masks under which it is known to hold zeros.
