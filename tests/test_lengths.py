@@ -198,7 +198,9 @@ def test_a_stepper_takes_a_number_of_rows(rows) -> None:
 ODD_SOURCES = (None, 3, b"m.keras", [], {}, object(), "no such.keras", "folder", "a\0b.keras")
 
 
-@pytest.mark.parametrize("source", ODD_SOURCES, ids=repr)
+@pytest.mark.parametrize(
+    "source", ODD_SOURCES, ids=lambda source: f"{type(source).__name__} {str(source)[:7]!r}"
+)
 def test_odd_sources_of_a_stepper(source) -> None:
     recipe = load(READER.format(steps="time", dtype="int32"))
     for given in (None, recipe, "recipe", 3):
