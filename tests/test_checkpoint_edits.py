@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
 import time
 from typing import TYPE_CHECKING
 
+import h5py
 import pytest
 from checkpoint_edits import edited, members_of, written
 from training_cases import train_small
@@ -77,3 +79,19 @@ def test_a_training_goes_on_from_an_edited_checkpoint_or_says_why_not(
         count += 1
         refusal = tried(lambda: train_small("stopping", str(folder), epochs=4))
         assert str(folder) in refusal or not refusal, what
+
+
+def test_weights_that_lie_elsewhere_or_are_packed_are_refused(begun: Path, tmp_path: Path) -> None:
+    """HDF5 can declare gigabytes in a few bytes, and take numbers out of other files."""
+    members = members_of(begun / "checkpoint.keras")
+    content = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(content, "r+") as file:
+        variables = file["layers/dense/vars"]
+        del variables["0"]
+        variables.create_dataset("0", (1 << 16, 1 << 16), "float32", compression="gzip")
+    shutil.copytree(begun, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.keras"
+    written(path, {**members, "model.weights.h5": content.getvalue()})
+    refusal = tried(lambda: train_small("stopping", str(tmp_path / "run"), epochs=4))
+    assert "is stored in chunks" in refusal
+    assert str(path) in refusal

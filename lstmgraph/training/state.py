@@ -23,6 +23,7 @@ from lstmgraph.npz import array_names, read_arrays
 from lstmgraph.training.callbacks import STATES, WEIGHT
 from lstmgraph.training.files import CHECKPOINT, FolderError
 from lstmgraph.training.state_checks import OtherVersionError, checked_values, refuse_other_arrays
+from lstmgraph.models.weights_file import opened_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 VALUES = "lstmgraph.training.json"
 ARRAYS = "lstmgraph.training.npz"
 """Further members of the ``.keras`` file, which Keras passes over."""
-WEIGHTS = "model.weights.h5"
-"""Keras's own member: the weights, and the optimizer's variables."""
 VERSION = 1
 
 Arrays = dict[str, np.ndarray]
@@ -122,10 +121,9 @@ def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.M
     model = build_model(recipe)
     with scope_of(model):
         model.optimizer.build(model.trainable_variables)
-    with _opened(path) as (archive, most):
-        with archive.opened(WEIGHTS, most):  # no larger than the file, and whole
-            pass
-        _load_numbers(model, path)
+    with _opened(path) as (_, most):
+        with opened_weights(path, most) as weights:
+            _load_numbers(model, weights.path)
         unsaved = _unsaved_values(model)
         refuse_other_arrays(arrays, unsaved, model.get_weights())
     for name, variable in _unsaved(model):

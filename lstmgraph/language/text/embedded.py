@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from lstmgraph.archives import ArchiveError, opened_archive
+from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,5 +58,7 @@ def _member(path: Path, name: str, most: int) -> str | None:
     try:
         with opened_archive(path) as archive:
             return archive.read(name, most).decode("utf-8") if name in archive else None
-    except (ArchiveError, UnicodeDecodeError) as error:
+    except TooLargeError as error:
         raise NoRecipeError(f"this .keras file cannot be read: {error}") from None
+    except (ArchiveError, UnicodeDecodeError) as error:
+        raise NoRecipeError(f"this is not a whole .keras file: {error}") from None
