@@ -198,7 +198,9 @@ KERAS = [
                 "given.weights.h5", weights_file(edit, seed),
                 refused("build --weights", "export --weights", code=code, says="given.weights.h5"))
         # Without one of the layers it is still a weights file: what it lacks is said of the recipe.
-        for edit, seed, code in (("missing", 0, 1), ("soft_link", 0, 2), ("empty", 1, 2), ("shape", 0, 2))
+        for edit, seed, code in (
+            ("missing", 0, 1), ("soft_link", 0, 2), ("empty", 1, 2), ("shape", 0, 2)
+        )
     ),
     *(
         Hostile(f"model-{name}", "a model that is not its recipe's", "keras", "given.keras",

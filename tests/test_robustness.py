@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import cProfile
 import pstats
-from typing import TYPE_CHECKING
 
 import fuzz
+import pytest
 
 import lstmgraph
 from benchmarks.by_recipe import chain_text
-
-if TYPE_CHECKING:
-    import pytest
 
 
 # The alarm of the time limit can ring in a callback of the collector, which raises nothing.

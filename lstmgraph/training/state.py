@@ -19,11 +19,11 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import save_model
 from lstmgraph.models.runtime import scope_of
+from lstmgraph.models.weights_file import opened_weights
 from lstmgraph.npz import array_names, read_arrays
 from lstmgraph.training.callbacks import STATES, WEIGHT
 from lstmgraph.training.files import CHECKPOINT, FolderError
 from lstmgraph.training.state_checks import OtherVersionError, checked_values, refuse_other_arrays
-from lstmgraph.models.weights_file import opened_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
