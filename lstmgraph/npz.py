@@ -78,6 +78,9 @@ def header_bytes(stream: IO[bytes]) -> int:
     if dtype.hasobject:
         raise ArchiveError("it holds Python objects, which are never loaded")
     values = math.prod(shape)
-    if any(size < 0 for size in shape) or (values > MOST_VALUES and not dtype.itemsize):
+    # NumPy's header takes `True` for a size, and its arrays do not.
+    if any(isinstance(size, bool) or size < 0 for size in shape) or (
+        values > MOST_VALUES and not dtype.itemsize
+    ):
         raise ArchiveError(f"it holds no whole array (a shape of {shape})")
     return values * dtype.itemsize

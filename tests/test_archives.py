@@ -125,6 +125,7 @@ def test_an_array_is_read_as_it_was_written(tmp_path, array) -> None:
         (npy_header("(1000000000000,)"), "takes more than"),
         (npy_header("(100000, 100000, 100000, 100000, 100000)"), "takes more than"),
         (npy_header("(-1,)"), "no whole array"),
+        (npy_header("(True,)") + bytes(4), "no whole array"),
         (npy_header("(3,)"), "not as long as it says"),
         (npy_header("(2,)", "'|O'"), "Python objects"),
         (npy_header("(2,)", "'<f99'"), "no whole array"),
