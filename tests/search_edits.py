@@ -12,18 +12,18 @@ import os
 import random
 import resource
 import shutil
-import signal
 import socket
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_trials import SPACE, arithmetic
 from searching import ORACLES, TRIALS
+from special_files import at_most
 
 from lstmgraph.tuning.result import written_results
 from lstmgraph.tuning.search import engine
@@ -243,22 +243,6 @@ def _kind(path: Path, outside: Path, chance: random.Random) -> str:
     return f"{act} at {path.name}"
 
 
-@contextmanager
-def within(seconds: int) -> Iterator[None]:
-    """Raise where the block takes longer."""
-
-    def late(*_: object) -> None:
-        raise TimeoutError(f"it takes longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def try_edits(place: Path, count: int, seed: int) -> Figures:
     """Edit searches of every oracle `count` times in all.
 
@@ -298,7 +282,7 @@ def _try(
     edited: Path, oracle: str, figures: Figures, wanted: list[dict[str, Any]], said: str
 ) -> None:
     began = time.monotonic()
-    with within(PATIENCE):
+    with at_most(PATIENCE):
         if _refused(lambda: written_results(edited), figures) is not None:
             figures.reported += 1
             page = edited / "report.html"

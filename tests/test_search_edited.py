@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from search_edits import RECIPE, SECRET, go_on, try_edits, whole_search, within
+from search_edits import RECIPE, SECRET, go_on, try_edits, whole_search
 from searching import ORACLES
+from special_files import at_most
 from test_cli import invoke
 
 from lstmgraph.csv_files import write_csv
@@ -240,7 +241,7 @@ def test_nothing_leads_out_of_a_folder_or_waits(
     for path in (outside / "secret", outside / "best.keras", outside / "0003" / "best.keras"):
         path.write_text(SECRET, "utf-8")
     replaced(folder / name, kind, outside)
-    with within(20):
+    with at_most(20):
         for act in (written_results, lambda place: go_on(place, "random")):
             with suppress(SearchError):
                 act(folder)
