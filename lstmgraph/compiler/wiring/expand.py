@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
 from lstmgraph.compiler.wiring.further_ports import ports_of, with_derived_ports
 from lstmgraph.compiler.wiring.ports import slot_units
-from lstmgraph.compiler.wiring.references import references
+from lstmgraph.compiler.wiring.references import read_layers, references
 from lstmgraph.compiler.wiring.stacks import depth_note, is_stackable
 from lstmgraph.keras_facts.catalogue import keras_arguments, layer_traits
 from lstmgraph.language.declaration.recipe import (
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 
 
 def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
-    """The graph of what is sound in `recipe`."""
+    """Return the graph of what is sound in `recipe`; layers that nothing reads come last."""
     expansion = _Expansion(recipe, document, set(resolution.broken))
-    for layer in resolution.order:
+    read = read_layers(resolution.order, resolution.outputs.values(), resolution.models.values())
+    for layer in sorted(resolution.order, key=lambda layer: layer.name not in read):
         if any(reference.layer in expansion.broken for reference in references(layer)):
             expansion.broken.add(layer.name)
         else:
             expansion.add(layer)
-    graph = expansion.graph(resolution.outputs)
+    unread = frozenset(layer.name for layer in resolution.order if layer.name not in read)
+    graph = replace(expansion.graph(resolution.outputs), unread=unread)
     sound = {
         name: model
         for name, model in resolution.models.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.graph import Port, state_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import ModelDeclaration, Reference
@@ -43,13 +43,14 @@ def with_derived_ports(graph: Graph, models: Mapping[str, ModelDeclaration]) -> 
     }
     states: dict[Path, Port] = {}
     if any(model.derive for model in models.values()):
-        states = dict(_all_states(graph))
-        replaced = {node.name for node in graph.nodes if node.recurrence}
+        read = {
+            node.name: node.recurrence
+            for node in graph.nodes
+            if node.recurrence and node.layer not in graph.unread
+        }
+        for name, recurrence in read.items():
+            for slot in state_outputs(recurrence):
+                states["models", name, slot] = Port(name, slot)
+        replaced = set(read)
     ports = {**graph.further_ports, **states}
     return replace(graph, further_ports=ports, given_states=frozenset(replaced))
-
-
-def _all_states(graph: Graph) -> Iterator[tuple[Path, Port]]:
-    for node in graph.nodes:
-        for slot in state_outputs(node.recurrence) if node.recurrence else ():
-            yield ("models", node.name, slot), Port(node.name, slot)
