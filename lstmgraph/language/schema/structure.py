@@ -15,7 +15,7 @@ from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.language.schema.mistakes import SchemaMistake
+    from lstmgraph.language.schema.messages import SchemaMistake
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
 

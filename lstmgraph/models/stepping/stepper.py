@@ -16,16 +16,16 @@ from lstmgraph.models.stepping.arrays import Arrays, as_array, chosen_rows, name
 from lstmgraph.models.stepping.beginning import Beginning
 from lstmgraph.models.stepping.compiled import chosen_xla, to_array, to_tensor
 from lstmgraph.models.stepping.functions import compiled_function, names_of, step_shape, time_axis
-from lstmgraph.models.stepping.one_by_one import each_step, joined
 from lstmgraph.models.stepping.source import plan_of, step_models
 from lstmgraph.models.stepping.state_file import describe, read_streams, write_streams
 from lstmgraph.models.stepping.streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import keras
 
+    from lstmgraph.compiler.derive import StepPlan
     from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.models.stepping.source import Source
 
@@ -201,8 +201,8 @@ class Stepper:
             raise ValueError(f"{first} has shape {shape}: there are no steps in it")
         tensors = self._inputs(given, steps)
         if self.derived.chunk is None:  # unrolled: of a fixed number of steps
-            found = [self.step(x, active=active) for x in each_step(self.plan, given, steps)]
-            return joined(self.plan, found)
+            found = [self.step(x, active=active) for x in _each_step(self.plan, given, steps)]
+            return _joined(self.plan, found)
         outputs = self._run(tensors, active, chunk=True)
         self._count(active, steps)
         return {name: to_array(y) for name, y in zip(self._names.outputs, outputs, strict=True)}
@@ -325,3 +325,25 @@ def _rows(fixed: int | None, rows: int | None) -> int:
     if fixed is not None and rows not in {None, fixed}:
         raise ValueError(f"the recipe's batch_size is {fixed}; given: {rows} rows")
     return fixed or rows or 1
+
+
+def _each_step(plan: StepPlan, given: Mapping[str, Any], steps: int) -> Iterator[Arrays]:
+    """Yield what `Stepper.step` takes for each step of a chunk, for recipes that unroll theirs."""
+    inputs = plan.step.inputs
+    for step in range(steps):
+        x = {name: np.take(given[name], step, time_axis(inputs[name])) for name in plan.steps}
+        for name in plan.lengths:
+            if name in given:
+                counts = np.asarray(given[name]) > step
+                x[name] = counts.astype(inputs[name].spec.dtype)
+        yield x
+
+
+def _joined(plan: StepPlan, outputs: Sequence[Arrays]) -> Arrays:
+    """Return the outputs of a chunk from those of its steps."""
+    return {
+        name: np.stack([each[name] for each in outputs], 1)
+        if plan.outputs[name] == "steps"
+        else newest
+        for name, newest in outputs[-1].items()
+    }
