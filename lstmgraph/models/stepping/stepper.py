@@ -252,14 +252,14 @@ class Stepper:
     def update(self, model: keras.Model) -> None:
         """Copy the weights of `model`, of the same recipe, by the names of its layers.
 
-        States stay as they are.
+        States stay as they are. Every Stepper made of the same derived models has the new weights;
+        a step that another one of them runs meanwhile may compute with some of the old ones.
 
         Raises:
             ValueError: a layer is missing, or has weights of other shapes; nothing is changed then.
         """
-        copy_weights(model, self.derived.model)
-        if self.derived.start is not None:
-            copy_weights(model, self.derived.start)
+        start = [] if self.derived.start is None else [self.derived.start]
+        copy_weights(model, self.derived.model, *start)
 
     def _named(self, given: Any) -> Mapping[str, Any]:
         """Inputs by name, each of them known; lengths may be left out."""
