@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.machine.machine import this_machine
 from lstmgraph.tuning.search.devices import visible_gpus
-from lstmgraph.tuning.search.results import Objective
-from lstmgraph.tuning.search.spaces import SpaceLike, dimension_rows
+from lstmgraph.tuning.search.results import DimensionRow, Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lstmgraph.language.space import Space
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class SearchJob:
 
     recipe: str
     """The recipe's name."""
-    space: SpaceLike
+    space: Space
     oracle: Mapping[str, Any]
     """``type`` and keras-tuner's arguments of that oracle."""
     function: str
@@ -43,7 +44,7 @@ class SearchJob:
         return {
             "name": self.recipe,
             **self.identity,
-            "dimensions": [asdict(row) for row in dimension_rows(self.space)],
+            "dimensions": [asdict(DimensionRow.of(each)) for each in self.space.dimensions],
             "oracle": dict(self.oracle),
             "objectives": [asdict(objective) for objective in self.objectives],
             "seed": self.seed,

@@ -138,8 +138,9 @@ def _check_point(space: Iterable[Any], recorded: Mapping[str, Any]) -> None:
 
 
 def _check_value(dimension: Any, value: Any) -> None:
-    if isinstance(dimension, keras_tuner.engine.hyperparameters.Choice):
-        fits = value in dimension.values
+    kinds = keras_tuner.engine.hyperparameters
+    if isinstance(dimension, kinds.Choice | kinds.Boolean):
+        fits = any(type(value) is type(each) and value == each for each in dimension.values)
     else:
         # keras-tuner's rounding can lead beyond the upper end, by less than one.
         slack = 1 if isinstance(dimension.default, int) else abs(dimension.max_value) * 1e-9

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.language.space.dimensions import conditions_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lstmgraph.language.space import Dimension
 
 COMPLETED = "completed"
 PRUNED = "pruned"
@@ -40,7 +44,17 @@ class DimensionRow:
     scale: str = "linear"
     choices: tuple[Any, ...] = ()
     condition: str = ""
-    """When it is active, such as ``layers.encoder.depth >= 2``; empty where always."""
+    """When it is active, such as ``layers.encoder.depth is 2``; empty where always."""
+
+    @classmethod
+    def of(cls, dimension: Dimension) -> DimensionRow:
+        """Return the row of a dimension."""
+        numbers, condition = dimension.range, conditions_text(dimension)
+        if numbers is None:
+            choices = tuple(dimension.choices)
+            return cls(dimension.name, dimension.kind, choices=choices, condition=condition)
+        bounds = numbers.low, numbers.high, numbers.scale
+        return cls(dimension.name, dimension.kind, *bounds, condition=condition)
 
 
 @dataclass(frozen=True)
