@@ -17,14 +17,15 @@ from search_trials import SPACE
 from searching import weights
 
 import lstmgraph
+from lstmgraph.cli.searches import duration
 from lstmgraph.language.space import Condition, Dimension, Range, Space
+from lstmgraph.tuning.run import begin_anew, shown_search
 from lstmgraph.tuning.search import devices, lock
 from lstmgraph.tuning.search import journal as journals
 from lstmgraph.tuning.search.display import LineWatcher
 from lstmgraph.tuning.search.engine import run_search
 from lstmgraph.tuning.search.errors import FolderInUseError, JobChangedError, SearchError
-from lstmgraph.tuning.search.job import duration, job_settings, shown_search
-from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob, job_settings
 from lstmgraph.tuning.search.pruning import thresholds
 from lstmgraph.tuning.search.ranking import pareto_front
 from lstmgraph.tuning.search.reading import read_results
@@ -159,7 +160,8 @@ def test_another_job_is_refused_and_shown(tmp_path: Path) -> None:
 
 def test_restart_keeps_the_old_search_beside_the_new(tmp_path: Path) -> None:
     search(tmp_path / "s", job(), max_trials=2)
-    run_search(job(seed=4), replace(QUICK, max_trials=1), tmp_path / "s", restart=True)
+    begin_anew(tmp_path / "s")
+    search(tmp_path / "s", job(seed=4), max_trials=1)
     assert len(read_results(tmp_path / "s").trials) == 1
     assert len(read_results(tmp_path / "s.1").trials) == 2
 
@@ -390,7 +392,7 @@ def test_no_lengths_of_time(text: str) -> None:
 def test_a_search_in_a_pipe_is_shown_in_lines(tmp_path: Path) -> None:
     text = io.StringIO()
     console = Console(file=text, width=200)
-    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console=console)
+    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console)
     first, ended, _, failed = text.getvalue().splitlines()
     assert first.startswith("trial 0: starts with units=")
     assert ended.startswith("trial 0: completed, val_loss 0, ")
@@ -400,7 +402,7 @@ def test_a_search_in_a_pipe_is_shown_in_lines(tmp_path: Path) -> None:
 def test_a_search_in_a_terminal_is_a_table(tmp_path: Path) -> None:
     text = io.StringIO()
     console = Console(file=text, width=200, force_terminal=True)
-    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console=console)
+    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console)
     assert "1 completed, 1 failed, 0 running" in text.getvalue()
 
 

@@ -19,15 +19,30 @@ from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.diagnostics import OPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.lint import Silence
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
+    from lstmgraph.tuning.search.results import Objective
 
 NOT_TRAINED = ("search", "name", "description")
 """Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""
+
+
+def trial_payload(
+    document: Document, sources: Mapping[str, str], objectives: Iterable[Objective]
+) -> dict[str, Any]:
+    """Return the job of every trial as plain data.
+
+    Args:
+        document: the searched recipe, as written.
+        sources: paths of data, by ``train`` and ``validation``. Test data is not among them.
+        objectives: the best epoch is the one where their sum is best.
+    """
+    named = [[objective.metric, objective.direction] for objective in objectives]
+    return {"recipe": recipe_payload(document), "data": dict(sources), "objectives": named}
 
 
 def recipe_payload(document: Document) -> dict[str, Any]:

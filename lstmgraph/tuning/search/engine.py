@@ -13,7 +13,7 @@ from lstmgraph.models.seeds import derived_seed
 from lstmgraph.tuning.search.checked import NO_SEARCH
 from lstmgraph.tuning.search.endings import adopted_event, ended_event, failed_event
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
-from lstmgraph.tuning.search.job_file import check_job, move_aside
+from lstmgraph.tuning.search.job_file import check_job
 from lstmgraph.tuning.search.journal import JOURNAL, Journal, read_journal
 from lstmgraph.tuning.search.lock import folder_lock
 from lstmgraph.tuning.search.own_files import TRIALS, check_folders, trial_folder
@@ -58,7 +58,6 @@ def run_search(
     folder: Path,
     *,
     watcher: Watcher | None = None,
-    restart: bool = False,
 ) -> SearchResults:
     """Search, or go on searching, in `folder`.
 
@@ -67,7 +66,6 @@ def run_search(
         options: how; these may differ from those of earlier runs.
         folder: made where there is none.
         watcher: is told what happens.
-        restart: begin anew; an earlier search is kept beside it, as ``folder.1``.
 
     Raises:
         JobChangedError: `folder` holds another search; the message shows the difference.
@@ -79,9 +77,6 @@ def run_search(
     folder = folder.absolute()
     with faults_end_search(folder):
         try:
-            if restart and folder.exists():
-                with folder_lock(folder):
-                    move_aside(folder)
             (folder / TRIALS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_use(folder, error) from None

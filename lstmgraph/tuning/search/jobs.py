@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.machine.machine import this_machine
+from lstmgraph.compiler.machine.versions import ORACLES, TRAINING, versions
 from lstmgraph.tuning.search.devices import visible_gpus
 from lstmgraph.tuning.search.results import DimensionRow, Objective
 
@@ -52,6 +53,28 @@ class SearchJob:
             "folds": self.folds,
             "pruning": None if self.pruning is None else dict(self.pruning),
         }
+
+
+def job_settings(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `SearchJob` that a complete ``search:`` section gives.
+
+    ``max_trials`` is not among them: it is an option of a run, and may change when a search goes
+    on.
+    """
+    pruning = {key: value for key, value in section["pruning"].items() if key != "type"}
+    return {
+        "oracle": section["oracle"],
+        "objectives": tuple(Objective(**objective) for objective in section["objective"]),
+        "seed": section["seed"],
+        "executions_per_trial": section["executions_per_trial"],
+        "folds": section["folds"],
+        "pruning": None if section["pruning"]["type"] == "none" else pruning,
+    }
+
+
+def search_versions() -> dict[str, str]:
+    """Return the versions of what a search's numbers depend on."""
+    return versions(*TRAINING, *ORACLES)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.tuning.search.errors import SearchError, cannot_use
-from lstmgraph.tuning.search.job import versions
-from lstmgraph.tuning.search.jobs import Limits
+from lstmgraph.tuning.search.jobs import Limits, search_versions
 from lstmgraph.tuning.search.ray_trial import (
     TrialOrder,
     TrialReturn,
@@ -63,7 +62,7 @@ class RayServer:
         self.answers = answers
         """The pipe to the search."""
         self.running: dict[ray.ObjectRef[TrialReturn], Path] = {}
-        self.versions = versions()
+        self.versions = search_versions()
         self._commands = b""
 
     def serve(self) -> None:

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.files import atomic_path
 from lstmgraph.tuning.search.devices import node_environment
 from lstmgraph.tuning.search.errors import SearchError, fault_of
-from lstmgraph.tuning.search.job import versions
-from lstmgraph.tuning.search.jobs import Limits, RunOptions
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, search_versions
 from lstmgraph.tuning.search.own_files import read_of_trial, trial_folder
 from lstmgraph.tuning.search.trial import OUTCOME, SPEC, TrialSpec, earlier_specs
 from lstmgraph.tuning.search.workers import Ending, Workers
@@ -61,7 +60,7 @@ class TrialReturn:
 def run_order(order: TrialOrder) -> TrialReturn:
     """Run a trial on the machine that this is called on; nothing of it stays there."""
     node = platform.node()
-    here = versions()
+    here = search_versions()
     if here != dict(order.versions):
         return TrialReturn(unable=f"node {node} has {_differences(order.versions, here)}")
     os.environ.update(node_environment(order.cpus, order.gpus, os.environ))
