@@ -13,7 +13,7 @@ from rich.live import Live
 from lstmgraph.compiler.checks.callbacks import require_validation
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
-from lstmgraph.tuning.data import fingerprint, read_parts, settled, with_folds
+from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
 from lstmgraph.tuning.recipes import recipe_identity, trial_payload
 from lstmgraph.tuning.result import TuneResult, write_results, written_results
 from lstmgraph.tuning.search.display import LineWatcher, LiveWatcher
@@ -80,9 +80,9 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
     if request.restart:
         begin_anew(request.folder)
     check_folders(request.folder)
-    sources = _checked_data(request)
+    sources, identity = _checked_data(request)
     try:
-        job = _job(request, sources)
+        job = _job(request, sources, identity)
         shown_search(job, options, request.folder, request.console)
     except KeyboardInterrupt:
         with suppress(SearchError):  # nothing had begun
@@ -147,8 +147,14 @@ def _folds(request: TuneRequest) -> int | None:
     return request.section["folds"] or (data.split.folds if data else None)
 
 
-def _checked_data(request: TuneRequest) -> dict[str, str]:
-    """Where trials find the data, which fits the recipe and what is watched of it."""
+def _checked_data(request: TuneRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return where trials find the data, which fits the recipe, and what tells it from other data.
+
+    Raises:
+        RecipeError: what is watched needs validation data and there is none (L764).
+        DataError: the data does not fit the recipe.
+        SearchError: the folder cannot be used.
+    """
     kept = request.folder.absolute() / KEPT
     recipe = with_folds(request.recipe, _folds(request))
     try:
@@ -159,12 +165,15 @@ def _checked_data(request: TuneRequest) -> dict[str, str]:
         if request.console is not None:
             for line in as_lines(data.warnings):
                 request.console.out(line, highlight=False)
-        return {name: settled(recipe, source, kept) for name, source in request.data.items()}
+        sources = {name: kept_path(recipe, each, kept) for name, each in request.data.items()}
+        return sources, fingerprints(recipe, data, request.data, kept)
     except OSError as error:
         raise cannot_use(kept, error) from None
 
 
-def _job(request: TuneRequest, sources: dict[str, str]) -> SearchJob:
+def _job(
+    request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
+) -> SearchJob:
     recipe = request.recipe
     settings = {**job_settings(request.section), "folds": _folds(request)}
     trained_on = {name: path for name, path in sources.items() if name != TEST}
@@ -175,7 +184,7 @@ def _job(request: TuneRequest, sources: dict[str, str]) -> SearchJob:
         payload=trial_payload(recipe.written, trained_on, settings["objectives"]),
         identity={
             "recipe": recipe_identity(recipe.written),
-            "data": {name: fingerprint(Path(path)) for name, path in trained_on.items()},
+            "data": identity,
             "versions": search_versions(),
         },
         **settings,
