@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from lstmgraph.tuning.search.results import Objective
 
-Metrics = dict[str, float]
-
 
 def costs(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> tuple[float, ...]:
     """For each objective a number of which less is better."""
