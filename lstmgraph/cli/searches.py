@@ -160,7 +160,7 @@ def report(
         files, results = written_results(folder)
     except SearchError as error:
         _fail(str(error), output_format)
-    unread = results.unread_said()
+    unread = results.unread_lines()
     if output_format is Format.json:
         written = {"files": {name: str(path) for name, path in files.items()}}
         print_json(

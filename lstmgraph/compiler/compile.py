@@ -73,7 +73,7 @@ class CompiledRecipe:
         return replace(self, declaration=declaration, completed=changed)
 
     def part(self, name: str) -> CompiledRecipe:
-        """The recipe as if its further model `name` were its only one: what exports of it take."""
+        """Return the recipe as if its further model `name` were its only one, as exports take it."""
         return replace(self, graph=self.models[name].graph, models={})
 
 
@@ -100,7 +100,7 @@ def compile_document(document: Document) -> CompiledRecipe:
 
 
 def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
-    """The concrete recipe at a point of the space; dimensions without a value get their default.
+    """Return the concrete recipe at a point of the space; missing dimensions have their default.
 
     Raises:
         SpaceError: `values` are not a point of the space.
@@ -110,7 +110,7 @@ def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledR
 
 
 def compile_point(document: Document, values: Mapping[str, Any]) -> CompiledRecipe:
-    """``compile_at`` of a document whose space is known to be right: it is not checked again.
+    """Do what ``compile_at`` does for a document whose space is known to be right.
 
     Raises:
         SpaceError: `values` are not a point of the space.

@@ -176,7 +176,7 @@ def _read_state(archive: Archive, most: int) -> TrainingState:
 
 
 def _unsaved(model: keras.Model) -> Sequence[tuple[str, Any]]:
-    """The random states of dropout, and states carried between batches.
+    """Return the random states of dropout, and states carried between batches.
 
     Keras saves ``model.weights``; these are in ``model.variables`` alone.
     """

@@ -90,7 +90,7 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
         raise
     files, results = written_results(request.folder)
     if results.unread:
-        raise SearchError("\n".join(results.unread_said()))
+        raise SearchError("\n".join(results.unread_lines()))
     result = TuneResult(results, request.folder, files)
     if "model" not in files:
         return result

@@ -101,7 +101,7 @@ class _Expansion:
         self.stacks[layer.name] = (layer.name,)
 
     def has_right_inputs(self, layer: LayerDeclaration, traits: Mapping[str, Any]) -> bool:
-        """Whether the number and the names of the inputs are those of Keras's call."""
+        """Return whether the number and the names of the inputs are those of Keras's call."""
         taken, path = traits["call"], (*layer.path, "input")
         if layer.input_names is not None:
             return self.has_right_names(layer, layer.input_names, traits)
@@ -133,7 +133,7 @@ class _Expansion:
         return not unknown and taken[0] in names
 
     def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
-        """One form for each layer of the stack, or None where their number is wrong."""
+        """Return one form for each layer of the stack, or None where their number is wrong."""
         depth = len(layer.units)
         if not layer.state_per_layer:
             return layer.initial_state * depth
@@ -162,7 +162,7 @@ class _Expansion:
         self.sequences[layer.name] = source
 
     def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
-        """The sequence of a layer of the stack, after its residual sum and normalization."""
+        """Return the sequence of a layer of the stack, after its residual sum and normalization."""
         sequence = Port(name, SEQUENCE)
         if layer.residual and index > 0:
             summed = (source, sequence)
@@ -195,7 +195,7 @@ class _Expansion:
         return Port(name)
 
     def joined_input(self, layer: RecurrentDeclaration) -> Port:
-        """The sequence that the stack reads; several inputs are joined on the feature axis."""
+        """Return the sequence that the stack reads: several inputs joined on the feature axis."""
         ports = tuple(self.port(reference) for reference in layer.inputs)
         if len(ports) == 1:
             return ports[0]
@@ -214,7 +214,7 @@ class _Expansion:
         return Port(name)
 
     def port(self, reference: Reference) -> Port:
-        """The one tensor that `reference` names."""
+        """Return the one tensor that `reference` names."""
         if reference.layer in self.recipe.inputs:
             return Port(reference.layer)
         layer = self.recipe.layers[reference.layer]
@@ -253,7 +253,7 @@ class _Expansion:
     def output_ports(
         self, outputs: Mapping[str, Reference]
     ) -> tuple[dict[str, Port], dict[str, Path]]:
-        """Output ports by name; ``state: encoder.state`` is written out to one name a state."""
+        """Return output ports by name; ``state: encoder.state`` becomes one name a state."""
         ports: dict[str, Port] = {}
         paths: dict[str, Path] = {}
         for name, reference in outputs.items():
@@ -314,7 +314,7 @@ def _recurrent_node(
 def in_call_order(
     layer: LayerDeclaration, call: Sequence[str]
 ) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
-    """The inputs, and their names where they have any, in the order of Keras's call."""
+    """Return the inputs, and their names if they have any, in the order of Keras's call."""
     if layer.input_names is None:
         return layer.inputs, None
     by_name = dict(zip(layer.input_names, layer.inputs, strict=True))
@@ -323,12 +323,12 @@ def in_call_order(
 
 
 def stack_names(layer: str, depth: int) -> tuple[str, ...]:
-    """Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``, ..."""
+    """Return the Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``."""
     return (layer,) if depth == 1 else tuple(f"{layer}_{i}" for i in range(1, depth + 1))
 
 
 def _depth_note(layer: RecurrentDeclaration, document: Document) -> Note:
-    """``'encoder' is a stack of 2 here``."""
+    """Return the note ``'encoder' is a stack of 2 here``."""
     depth = len(layer.units)
     message = f"'{layer.name}' is {f'a stack of {depth}' if depth > 1 else 'one layer'} here"
     return document.note((*layer.path, "units"), message)

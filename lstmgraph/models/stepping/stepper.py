@@ -36,7 +36,7 @@ R = TypeVar("R")
 def _locked(
     method: Callable[Concatenate[Stepper, P], R],
 ) -> Callable[Concatenate[Stepper, P], R]:
-    """`method`, while no other thread reads or changes the streams."""
+    """Return `method` so that no other thread reads or changes the streams meanwhile."""
 
     @wraps(method)
     def call(self: Stepper, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -101,12 +101,12 @@ class Stepper:
     @property
     @_locked
     def position(self) -> np.ndarray:
-        """Steps that each row has taken since it began, (rows,); padded ones count too. A copy."""
+        """Return the steps that each row has taken, padded ones too, shape (rows,): a copy."""
         return self._streams.position.copy()
 
     @property
     def start_inputs(self) -> tuple[str, ...]:
-        """What `start` must be given; empty where streams begin by themselves."""
+        """Return what `start` must be given; empty where streams begin by themselves."""
         return tuple(self._beginning.inputs)
 
     @_locked
@@ -130,7 +130,7 @@ class Stepper:
 
     @_locked
     def beginning(self, given: Any = None, *, rows: int | None = None) -> Arrays:
-        """States and contexts by name, as `start` would make them; no stream changes.
+        """Return states and contexts by name, as `start` would make them; no stream changes.
 
         Args:
             given: what `start` takes; where it is None, the streams as they are now, or as they
@@ -156,7 +156,7 @@ class Stepper:
 
     @_locked
     def step(self, x: Any, *, active: Any = None) -> Arrays:
-        """One step of every stream.
+        """Run one step of every stream.
 
         Args:
             x: by name, an array (rows, ...) for each input that brings steps, without the time
@@ -210,7 +210,7 @@ class Stepper:
     @property
     @_locked
     def state(self) -> Arrays:
-        """The states by name, each (rows, units): copies, which may be changed and put back."""
+        """Return copies of the states by name, each (rows, units); they may be put back."""
         self._tensors()
         now = self._streams.arrays()
         return {name: now[name] for name in self._names.states}
@@ -262,14 +262,14 @@ class Stepper:
         copy_weights(model, self.derived.model, *start)
 
     def _named(self, given: Any) -> Mapping[str, Any]:
-        """Inputs by name, each of them known; lengths may be left out."""
+        """Return inputs by name, each of them known; lengths may be left out."""
         left_out = [
             n for n in self.plan.lengths if not isinstance(given, Mapping) or n not in given
         ]
         return named(given, [n for n in self._names.inputs if n not in left_out], "a step")
 
     def _inputs(self, given: Mapping[str, Any], steps: int | None) -> list[Any]:
-        """Tensors in the order in which the functions take them; of one step, where it is None."""
+        """Return tensors in the order of the functions; of one step, where `steps` is None."""
         inputs, found = self.plan.step.inputs, []
         for name in self.plan.steps:
             shape = step_shape(inputs[name], self.rows, steps)
@@ -309,7 +309,7 @@ class Stepper:
             self._streams.position += np.asarray(active, "int64") * steps
 
     def _tensors(self) -> list[Any]:
-        """States, then contexts."""
+        """Return states, then contexts."""
         if not self._streams.begun:
             names = ", ".join(self.start_inputs)
             raise ValueError(f"the streams have not begun: call start() first, with {names}")

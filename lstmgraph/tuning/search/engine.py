@@ -40,16 +40,16 @@ TICK = 0.5
 
 
 class Watcher(Protocol):
-    """Is told what happens, such as to show it."""
+    """Is notified of what happens, such as to show it."""
 
     def started(self, row: TrialRow) -> None:
-        """A trial starts."""
+        """Show that a trial starts."""
 
     def ended(self, row: TrialRow) -> None:
-        """A trial has ended."""
+        """Show that a trial has ended."""
 
     def tick(self) -> None:
-        """Time has passed; running trials may have come further."""
+        """Show how far running trials have come: time has passed."""
 
 
 def run_search(
@@ -65,7 +65,7 @@ def run_search(
         job: what is searched; it must be the one that `folder` holds already, if any.
         options: how; these may differ from those of earlier runs.
         folder: made where there is none.
-        watcher: is told what happens.
+        watcher: is notified of what happens.
 
     Raises:
         JobChangedError: `folder` holds another search; the message shows the difference.
@@ -114,7 +114,7 @@ class Search:
         self.oracle = _oracle(self.job)
 
     def run(self, events: list[Event]) -> None:
-        """Until the budget is spent, or the oracle has nothing more to propose."""
+        """Run trials until the budget is spent, or the oracle has nothing more to propose."""
         for line, event in enumerate(events, 1):
             try:
                 self._replay(event)
@@ -136,7 +136,7 @@ class Search:
         self._note({"event": "closed", "because": self._why_no_more() or "exhausted"})
 
     def _replay(self, event: Event) -> None:
-        """Ask and tell the oracle what it was asked and told then."""
+        """Repeat to the oracle what an earlier run asked and told it."""
         from lstmgraph.tuning.search.oracles import Exhausted, Idle  # noqa: PLC0415 - imports TensorFlow
 
         kind = event["event"]
@@ -195,7 +195,7 @@ class Search:
                 self._start(proposed)
 
     def _why_no_more(self) -> str:
-        """Why no further trial may start; empty while one may."""
+        """Return why no further trial may start; empty while one may."""
         options = self.options
         if options.max_trials is not None and len(self.records.started) >= options.max_trials:
             return "max_trials"

@@ -41,7 +41,7 @@ class SearchJob:
     versions of libraries."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What a folder's job is known by, as plain data."""
+        """Return what the job in a folder is known by, as plain data."""
         return {
             "name": self.recipe,
             **self.identity,
@@ -143,12 +143,12 @@ class RunOptions:
             raise ValueError(f"gpus_per_trial must be whole, or a part of one, not {gpus:g}")
 
     def per_trial(self) -> dict[str, float]:
-        """``cpus`` and ``gpus`` that a trial asks a cluster for."""
+        """Return the ``cpus`` and ``gpus`` that a trial asks a cluster for."""
         cpus = 1.0 if self.cpus_per_trial is None else self.cpus_per_trial
         return {"cpus": cpus, "gpus": self.gpus_per_trial or 0.0}
 
     def named_gpus(self) -> list[str]:
-        """The GPUs of this machine to share out."""
+        """Return the GPUs of this machine to share out."""
         if self.cluster is not None:
             return []
         if self.gpus is not None:
@@ -156,7 +156,7 @@ class RunOptions:
         return visible_gpus(this_machine().gpus, os.environ)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings that reports show."""
+        """Return the settings that reports show."""
         shown = asdict(self)
         limits = shown.pop("limits")
         del shown["preload"]

@@ -102,7 +102,7 @@ def _differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def earlier_files(spec: TrialSpec) -> Files:
-    """What a trial needs of those that it goes on from, relative to the folder of all trials.
+    """Return what a trial needs of those that it goes on from, relative to the trials' folder.
 
     That is all of the last one, and spec.json of the ones before, which tell the first one's seed.
     """
@@ -117,7 +117,7 @@ def earlier_files(spec: TrialSpec) -> Files:
 
 
 def read_files(folder: Path) -> Files:
-    """Every file in `folder` and in folders within it, and none that links lead to."""
+    """Return every file in `folder` and in folders within it, and none that links lead to."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 

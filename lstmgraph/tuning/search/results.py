@@ -18,7 +18,7 @@ FAILED = "failed"
 OVERSIZED = "oversized"
 TIMED_OUT = "timed_out"
 RUNNING = "running"
-MOST_SAID = 10
+MOST_LINES = 10
 RANKED = (COMPLETED, PRUNED)
 """Trials that have a result."""
 
@@ -102,7 +102,7 @@ class SearchResults:
     unread: tuple[str, ...] = ()
     """What of the folder could not be read, and why."""
 
-    def unread_said(self) -> list[str]:
+    def unread_lines(self) -> list[str]:
         """Return the first few of `unread`, and how many more there are."""
-        more = len(self.unread) - MOST_SAID
-        return [*self.unread[:MOST_SAID], *([f"and {more:,} more"] if more > 0 else [])]
+        more = len(self.unread) - MOST_LINES
+        return [*self.unread[:MOST_LINES], *([f"and {more:,} more"] if more > 0 else [])]
