@@ -73,7 +73,7 @@ class CompiledRecipe:
         return replace(self, declaration=declaration, completed=changed)
 
     def part(self, name: str) -> CompiledRecipe:
-        """Return the recipe as if its further model `name` were its only one, as exports take it."""
+        """Return the recipe as if its further model `name` were its only one: for exports of it."""
         return replace(self, graph=self.models[name].graph, models={})
 
 

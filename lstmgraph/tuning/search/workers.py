@@ -200,7 +200,7 @@ class Workers:
 
 
 def memory_mb(pid: int) -> float:
-    """Return the resident memory (MiB) of a process and all that it started; 0 once it has ended."""
+    """Return the memory (MiB) of a process and all that it started; 0 once it has ended."""
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
