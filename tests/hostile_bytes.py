@@ -60,9 +60,6 @@ RAW = (
     "{",
 )
 
-Bytes = bytes
-
-
 # --- bytes ---
 
 

@@ -10,50 +10,22 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lstmgraph.language.space import Condition, Dimension, Range, Space
 
 if TYPE_CHECKING:
     from lstmgraph.tuning.search.trial import Trial, TrialOutcome
 
 
-@dataclass(frozen=True)
-class Numbers:
-    low: float
-    high: float
-    step: float | None = None
-    scale: str = "linear"
-
-
-@dataclass(frozen=True)
-class Condition:
-    dimension: str
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Dimension:
-    name: str
-    kind: str
-    default: Any
-    range: Numbers | None = None
-    choices: tuple[Any, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-
-
-@dataclass(frozen=True)
-class Space:
-    dimensions: tuple[Dimension, ...]
-
-
 SPACE = Space(
     (
-        Dimension("units", "int", 64, Numbers(32, 256, 32)),
-        Dimension("rate", "float", 1e-3, Numbers(1e-4, 1e-1, None, "log")),
+        Dimension("units", "int", 64, range=Range(32, 256, 32)),
+        Dimension("rate", "float", 1e-3, range=Range(1e-4, 1e-1, None, "log")),
         Dimension("bridge", "choice", None, choices=(None, "dense", [1, 2])),
         Dimension("deep", "bool", False, choices=(False, True)),
-        Dimension("second", "int", 16, Numbers(8, 32, 8), (), (Condition("deep", (True,)),)),
+        Dimension("second", "int", 16, (Condition("deep", (True,)),), Range(8, 32, 8)),
     )
 )
 

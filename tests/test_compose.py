@@ -18,6 +18,7 @@ from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.compiler.resolved import recipe_yaml
 from lstmgraph.language.compose import composed
 from lstmgraph.language.compose.extends import MAX_BASES, MAX_CHAIN
+from lstmgraph.language.schema import structure
 from lstmgraph.language.text.document import Document, parse_document
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, preset_files, read_schema
@@ -292,7 +293,10 @@ def test_a_base_of_another_version(folder: Path) -> None:
     assert notes(folder, found)[0][1] == "newer.yaml:2:9"
 
 
-def test_a_base_of_an_older_version_can_be_migrated(folder: Path) -> None:
+def test_a_base_of_an_older_version_can_be_migrated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(structure, "OLDEST_VERSION", 0)
     written(folder / "older.yaml", "recipe: 0\n")
     found = the_mistake(folder, HEAD.replace("common.yaml", "older.yaml"))
     assert found.code == "L135"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,9 +160,8 @@ def test_batches_are_rows_of_the_whole() -> None:
     whole = part.arrays()[0]["history"]
     positions = np.array([5, 0, 17, 5])
     np.testing.assert_array_equal(part.batch(positions)[0]["history"], whole[positions])
-    np.testing.assert_array_equal(
-        part.subset(positions).batch(slice(1, 3))[0]["history"], whole[[0, 17]]
-    )
+    chosen = replace(part, numbers=part.numbers[positions])
+    np.testing.assert_array_equal(chosen.batch(slice(1, 3))[0]["history"], whole[[0, 17]])
 
 
 def test_numbers_that_are_written_as_text_are_numbers() -> None:

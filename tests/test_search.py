@@ -13,17 +13,19 @@ from typing import Any
 import psutil
 import pytest
 from rich.console import Console
-from search_trials import SPACE, Condition, Dimension, Numbers, Space
+from search_trials import SPACE
 from searching import weights
 
 import lstmgraph
+from lstmgraph.cli.searches import duration
+from lstmgraph.language.space import Condition, Dimension, Range, Space
+from lstmgraph.tuning.run import begin_anew, shown_search
 from lstmgraph.tuning.search import devices, lock
 from lstmgraph.tuning.search import journal as journals
 from lstmgraph.tuning.search.display import LineWatcher
 from lstmgraph.tuning.search.engine import run_search
 from lstmgraph.tuning.search.errors import FolderInUseError, JobChangedError, SearchError
-from lstmgraph.tuning.search.job import duration, job_settings, shown_search
-from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob, job_settings
 from lstmgraph.tuning.search.pruning import thresholds
 from lstmgraph.tuning.search.ranking import pareto_front
 from lstmgraph.tuning.search.reading import read_results
@@ -151,14 +153,15 @@ def test_another_job_is_refused_and_shown(tmp_path: Path) -> None:
     assert "-rate: 1e-3\n+rate: 1e-2\n" in str(caught.value)
     assert "-3\n+4\n" in str(caught.value)
     assert "units: 32" not in str(caught.value)
-    dimensions = (replace(SPACE.dimensions[0], range=Numbers(32, 128, 32)), *SPACE.dimensions[1:])
+    dimensions = (replace(SPACE.dimensions[0], range=Range(32, 128, 32)), *SPACE.dimensions[1:])
     with pytest.raises(JobChangedError, match=r'-  "high": 256'):
         search(tmp_path / "s", replace(first, space=Space(dimensions)), max_trials=2)
 
 
 def test_restart_keeps_the_old_search_beside_the_new(tmp_path: Path) -> None:
     search(tmp_path / "s", job(), max_trials=2)
-    run_search(job(seed=4), replace(QUICK, max_trials=1), tmp_path / "s", restart=True)
+    begin_anew(tmp_path / "s")
+    search(tmp_path / "s", job(seed=4), max_trials=1)
     assert len(read_results(tmp_path / "s").trials) == 1
     assert len(read_results(tmp_path / "s.1").trials) == 2
 
@@ -242,9 +245,7 @@ def test_hyperband_ends_though_all_trials_fail(tmp_path: Path) -> None:
 
 def test_grid_covers_the_space_once(tmp_path: Path) -> None:
     deep = Dimension("deep", "bool", False, choices=(False, True))
-    second = Dimension(
-        "second", "int", 8, Numbers(8, 24, 8), conditions=(Condition("deep", (True,)),)
-    )
+    second = Dimension("second", "int", 8, (Condition("deep", (True,)),), Range(8, 24, 8))
     found = search(tmp_path, acts(oracle={"type": "grid"}, space=Space((deep, second))), workers=2)
     values = sorted(str(dict(trial.values)) for trial in found.trials)
     assert values == sorted(
@@ -327,13 +328,11 @@ def test_pruned_trials_are_recorded_with_the_reason(tmp_path: Path) -> None:
 def test_values_come_back_as_the_recipe_has_them() -> None:
     declared = hyperparameters(SPACE)
     default = {hp.name: hp.default for hp in declared.space}
-    assert plain_values(SPACE, default) == {
-        "units": 64, "rate": 1e-3, "bridge": None, "deep": False, "second": 16,
+    shallow = {"units": 64, "rate": 1e-3, "bridge": None, "deep": False}
+    assert plain_values(SPACE, default) == shallow, "`second` does not count"
+    assert plain_values(SPACE, {"bridge": "[1, 2]", "deep": True, "tuner/epochs": 3}) == {
+        **shallow, "bridge": [1, 2], "deep": True, "second": 16,
     }  # fmt: skip
-    assert plain_values(SPACE, {"bridge": "[1, 2]", "deep": "true", "tuner/epochs": 3}) == {
-        "bridge": [1, 2],
-        "deep": True,
-    }
 
 
 def test_a_trial_function_that_is_not_there(tmp_path: Path) -> None:
@@ -393,7 +392,7 @@ def test_no_lengths_of_time(text: str) -> None:
 def test_a_search_in_a_pipe_is_shown_in_lines(tmp_path: Path) -> None:
     text = io.StringIO()
     console = Console(file=text, width=200)
-    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console=console)
+    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console)
     first, ended, _, failed = text.getvalue().splitlines()
     assert first.startswith("trial 0: starts with units=")
     assert ended.startswith("trial 0: completed, val_loss 0, ")
@@ -403,7 +402,7 @@ def test_a_search_in_a_pipe_is_shown_in_lines(tmp_path: Path) -> None:
 def test_a_search_in_a_terminal_is_a_table(tmp_path: Path) -> None:
     text = io.StringIO()
     console = Console(file=text, width=200, force_terminal=True)
-    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console=console)
+    shown_search(acts("", "raise"), replace(QUICK, max_trials=2), tmp_path, console)
     assert "1 completed, 1 failed, 0 running" in text.getvalue()
 
 

@@ -14,8 +14,7 @@ from lstmgraph.tuning.search import ray_trial
 from lstmgraph.tuning.search.devices import node_environment
 from lstmgraph.tuning.search.engine import run_search
 from lstmgraph.tuning.search.errors import SearchError
-from lstmgraph.tuning.search.job import versions
-from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, SearchJob, search_versions
 from lstmgraph.tuning.search.ray_server import has_room
 from lstmgraph.tuning.search.ray_trial import (
     TrialOrder,
@@ -34,7 +33,7 @@ VALUES = {"units": 96, "rate": 0.02, "bridge": "dense", "deep": False}
 
 def order(**changes: Any) -> TrialOrder:
     spec = TrialSpec(7, "/not/here", VALUES, seed=5, keep_last=True)
-    start = TrialOrder(spec, "search_trials:arithmetic", versions=versions())
+    start = TrialOrder(spec, "search_trials:arithmetic", versions=search_versions())
     return replace(start, **changes)
 
 
@@ -92,8 +91,10 @@ def test_a_trial_that_was_stopped_has_no_outcome() -> None:
 @pytest.mark.usefixtures("node")
 def test_a_node_that_cannot_run_trials_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_trial.platform, "node", lambda: "green")
-    other = run_order(order(versions={**versions(), "keras": "2.0"}))
-    assert other.unable.startswith(f"node green has keras {versions()['keras']}, and this machine")
+    other = run_order(order(versions={**search_versions(), "keras": "2.0"}))
+    assert other.unable.startswith(
+        f"node green has keras {search_versions()['keras']}, and this machine"
+    )
     lacking = run_order(order(function="no_such_module:f"))
     assert "node green cannot run trials" in lacking.unable
     assert "No module named 'no_such_module'" in lacking.unable

@@ -231,6 +231,11 @@ def test_comments_of_shipped_recipes_are_those_of_the_scanner(path: Path) -> Non
     assert found(text) == scanned(text) != []
 
 
+def test_a_comment_between_an_anchor_and_its_value_is_found() -> None:
+    text = "a: &n # one\n  value # two\nb: *n # three\nc: &m |  # four\n  text # none\n"
+    assert found(text) == scanned(text) == [(1, 7), (2, 9), (3, 7), (4, 10)]
+
+
 PIECES = st.sampled_from(
     [
         *(

@@ -117,6 +117,40 @@ def test_generation_and_steps_share_a_stepper() -> None:
     assert shared.position.tolist() == [100] * ROWS
 
 
+def test_steppers_of_the_same_models_keep_their_streams_apart() -> None:
+    """They share weights alone: states are given to the models and come out of them."""
+    shared = stepper_of().derived
+    inputs = np.random.default_rng(2).normal(size=(THREADS, STEPS, ROWS, 4)).astype("float32")
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        stepper = lstmgraph.Stepper(shared, rows=ROWS, xla=False)
+        return np.stack([stepper.step(step)["y"] for step in x])
+
+    wanted = [outputs(x) for x in inputs]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for found, alone in zip(pool.map(outputs, inputs), wanted, strict=True):
+            np.testing.assert_array_equal(found, alone)
+
+
+STATIC = """
+inputs: {x: {shape: [time, 4]}, user: {shape: [2]}}
+layers:
+  reader: {type: gru, input: x, units: 3, return_sequences: true, initial_state: {static: [user]}}
+  y: {type: dense, input: reader, units: 4}
+outputs: {y: y}
+"""
+
+
+def test_update_with_a_model_that_lacks_a_layer_of_the_beginning_changes_nothing() -> None:
+    stepper, other = stepper_of(STATIC), stepper_of(STATIC)
+    randomise(other.derived.model, 3)
+    before = [weight.numpy() for weight in stepper.derived.model.weights]
+    with pytest.raises(ValueError, match="has no layers reader_h"):
+        stepper.update(other.derived.model)
+    for weight, value in zip(stepper.derived.model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_stepper_is_not_copied(how) -> None:
     with pytest.raises(TypeError, match=r"save_state\(\) and restore_state\(\)"):

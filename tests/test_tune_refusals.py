@@ -135,7 +135,7 @@ def test_search_itself_is_not_searched(tmp_path: Path) -> None:
 
 
 def kept(value: Any, folder: Path, text: str = QUICK) -> Path:
-    return Path(tuning_data.settled(lstmgraph.load(text).compiled, value, folder))
+    return Path(tuning_data.kept_path(lstmgraph.load(text).compiled, value, folder))
 
 
 def test_a_path_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

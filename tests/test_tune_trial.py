@@ -10,7 +10,8 @@ import pytest
 from tuning_cases import QUICK, write_files
 
 import lstmgraph
-from lstmgraph.tuning.payload import trial_payload
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.tuning.recipes import trial_payload
 from lstmgraph.tuning.search.results import COMPLETED, PRUNED, Objective
 from lstmgraph.tuning.search.trial import OUTCOME, Trial, TrialSpec, write_json
 from lstmgraph.tuning.trial import run_trial
@@ -26,8 +27,8 @@ def spec(folder: Path, number: int, text: str = QUICK, **changes: Any) -> TrialS
     place = folder / "out" / "trials" / f"{number:04d}"
     place.mkdir(parents=True)
     _, data = write_files(folder)
-    recipe = {"source": "quick.yaml", "text": text, "overrides": []}
-    job = trial_payload(recipe, {"train": str(data)}, [Objective("val_loss", "min")])
+    document = parse_document(text, "quick.yaml")
+    job = trial_payload(document, {"train": str(data)}, [Objective("val_loss", "min")])
     made = replace(TrialSpec(number, str(place), {"layers.thinned.rate": 0.2}, 7, job), **changes)
     made.write()
     return made

@@ -160,7 +160,7 @@ def report(
         files, results = written_results(folder)
     except SearchError as error:
         _fail(str(error), output_format)
-    unread = results.unread_said()
+    unread = results.unread_lines()
     if output_format is Format.json:
         written = {"files": {name: str(path) for name, path in files.items()}}
         print_json(
@@ -175,12 +175,27 @@ def report(
 
 
 def _seconds(text: str | None, option: str) -> float | None:
-    from lstmgraph.tuning.search.job import duration  # noqa: PLC0415 - what one command needs
-
     try:
         return None if text is None else duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a length of time: ``90``, ``90s``, ``15m``, ``2h`` or ``1d``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds < float("inf"):
+        raise ValueError(f"'{text}' is no length of time; write one such as 90s, 15m or 2h")
+    return seconds
 
 
 def _fail(message: str, output_format: Format) -> NoReturn:

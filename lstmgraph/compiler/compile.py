@@ -19,7 +19,6 @@ from lstmgraph.compiler.lint import (
 )
 from lstmgraph.compiler.passes import run_passes
 from lstmgraph.compiler.wiring.expand import expand
-from lstmgraph.compiler.wiring.references import read_layers
 from lstmgraph.compiler.wiring.resolve import resolve
 from lstmgraph.language.declaration.defaults import complete
 from lstmgraph.language.declaration.read_recipe import read_recipe
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.derive import FurtherModel
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.compiler.lint import Silence, Silenced
-    from lstmgraph.compiler.wiring.resolve import Resolution
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Diagnostic
@@ -75,7 +73,7 @@ class CompiledRecipe:
         return replace(self, declaration=declaration, completed=changed)
 
     def part(self, name: str) -> CompiledRecipe:
-        """The recipe as if its further model `name` were its only one: what exports of it take."""
+        """Return the recipe as if its further model `name` were its only one: for exports of it."""
         return replace(self, graph=self.models[name].graph, models={})
 
 
@@ -102,7 +100,7 @@ def compile_document(document: Document) -> CompiledRecipe:
 
 
 def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
-    """The concrete recipe at a point of the space; dimensions without a value get their default.
+    """Return the concrete recipe at a point of the space; missing dimensions have their default.
 
     Raises:
         SpaceError: `values` are not a point of the space.
@@ -112,7 +110,7 @@ def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledR
 
 
 def compile_point(document: Document, values: Mapping[str, Any]) -> CompiledRecipe:
-    """``compile_at`` of a document whose space is known to be right: it is not checked again.
+    """Do what ``compile_at`` does for a document whose space is known to be right.
 
     Raises:
         SpaceError: `values` are not a point of the space.
@@ -137,8 +135,7 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
         return None
     completed = complete(document.data, at_fault)
     declaration = read_recipe(completed, document.data)
-    resolution = resolve(declaration, document)
-    graph = _graph(declaration, resolution, document)
+    graph = run_passes(expand(declaration, resolve(declaration, document), document), document)
     models: dict[str, FurtherModel] = {}
     if declaration.models and not document.diagnostics:
         models = further_models(graph, declaration.models, document)
@@ -148,18 +145,6 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     check_data(declaration, graph, document)
     check_search(declaration, graph, document)
     return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
-
-
-def _graph(declaration: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
-    """The graph of what outputs are computed from; all else of the recipe is checked too."""
-    graph = run_passes(expand(declaration, resolution, document), document)
-    outputs, models = resolution.outputs.values(), resolution.models.values()
-    read = read_layers(resolution.order, outputs, models)
-    if document.diagnostics or len(read) == len(resolution.order):
-        return graph
-    # Made anew: what reads a layer says which of its outputs the layer has.
-    order = tuple(layer for layer in resolution.order if layer.name in read)
-    return run_passes(expand(declaration, replace(resolution, order=order), document), document)
 
 
 def _linted(

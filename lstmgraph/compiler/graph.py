@@ -180,6 +180,16 @@ class Node:
         """Whether this is a call of a Keras layer, not an operation of the graph's own."""
         return self.op[0].isupper()
 
+    @property
+    def reads(self) -> list[Port]:
+        """Every port that the call reads: inputs, states and the mask's."""
+        ports = list(self.inputs)
+        if self.recurrence:
+            ports += [state.source for state in self.recurrence.states if state.source]
+        for mask in (self.mask, *self.input_masks):
+            ports += mask.ports if mask else ()
+        return ports
+
 
 @dataclass(frozen=True)
 class GraphInput:
@@ -219,6 +229,9 @@ class Graph:
     """What further models read or are fed, by where the recipe says so."""
     given_states: frozenset[str] = frozenset()
     """Nodes that further models give their initial states."""
+    unread: frozenset[str] = frozenset()
+    """Layers of the recipe that no output and no further model is computed from: they are checked,
+    and leave the graph after the last pass."""
 
     def with_nodes(self, nodes: Iterator[Node] | list[Node] | tuple[Node, ...]) -> Graph:
         """The same graph with other nodes."""
@@ -262,16 +275,37 @@ class Graph:
             return Port(self.stacks[reference.layer][-1], reference.port)
         return self.primary(reference.layer)
 
-    def used_ports(self) -> frozenset[Port]:
-        """Every port that a node or an output reads, those of further models too."""
+    def used_ports(self, *, by_unread: bool = False) -> frozenset[Port]:
+        """Return every port that a node or an output reads, those of further models too.
+
+        Args:
+            by_unread: count what only unread layers read of the others, which no model computes.
+        """
         used = {*self.outputs.values(), *self.further_ports.values()}
         for node in self.nodes:
-            used.update(node.inputs)
-            if node.recurrence:
-                used.update(s.source for s in node.recurrence.states if s.source)
-            for mask in (node.mask, *node.input_masks):
-                used.update(mask.ports if mask else ())
+            if by_unread or node.layer not in self.unread:
+                used.update(node.reads)
+            else:
+                used.update(port for port in node.reads if self._is_unread(port))
         return frozenset(used)
+
+    def _is_unread(self, port: Port) -> bool:
+        return port.node in self.by_name and self.by_name[port.node].layer in self.unread
+
+    def without_unread(self) -> Graph:
+        """Return the graph without the unread layers and the inputs made for their states alone."""
+        if not self.unread:
+            return self
+        nodes = tuple(node for node in self.nodes if node.layer not in self.unread)
+        read = {port.node for node in nodes for port in node.reads}
+        return replace(
+            self,
+            nodes=nodes,
+            inputs={name: i for name, i in self.inputs.items() if not i.made or name in read},
+            stacks={name: s for name, s in self.stacks.items() if name not in self.unread},
+            sequences={name: p for name, p in self.sequences.items() if name not in self.unread},
+            unread=frozenset(),
+        )
 
 
 def state_outputs(recurrence: Recurrence) -> tuple[str, ...]:

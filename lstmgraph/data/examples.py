@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,10 +119,6 @@ class Examples:
     def time_major(self) -> frozenset[str]:
         """Inputs whose arrays have the examples along their second axis."""
         return self.source.time_major
-
-    def subset(self, positions: Array | slice) -> Examples:
-        """A part of this part."""
-        return replace(self, numbers=self.numbers[positions])
 
     @property
     def span(self) -> tuple[str, str] | None:

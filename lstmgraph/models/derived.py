@@ -54,13 +54,12 @@ def derive(compiled: CompiledRecipe, kind: str, model: keras.Model | None) -> De
     main, built = build_models(compiled, graphs)
     models: dict[str, keras.Model | None] = {"main": main, **built}
     if model is not None:
-        copy_weights(model, built["model"])
         for name in ("main", "start"):
             part = models.get(name)
             if part is not None and missing_layers(model, part):
                 models[name] = None
-            elif part is not None:
-                copy_weights(model, part)
+        parts = (models.get(name) for name in ("model", "main", "start"))
+        copy_weights(model, *(part for part in parts if part is not None))
     return Derived(
         kind,
         built["model"],
@@ -91,24 +90,24 @@ def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
 
 
 def missing_layers(source: keras.Model, target: keras.Model) -> list[str]:
-    """Names of the layers of `target` with weights that `source` does not have."""
-    names = {layer.name for layer in source.layers}
+    """Return the names of the layers with weights that `target` has and `source` has not."""
+    names = {layer.name for layer in source.layers if layer.weights}
     return [layer.name for layer in target.layers if layer.weights and layer.name not in names]
 
 
-def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Give every layer of `target` the weights of the layer of that name in `source`.
+def copy_weights(source: keras.Model, *targets: keras.Model) -> None:
+    """Give every layer of `targets` the weights of the layer of that name in `source`.
 
     Raises:
         ValueError: a layer is missing, or has weights of other shapes; nothing is changed then.
     """
     from lstmgraph.models.building.carrying import saved_weights  # noqa: PLC0415 - imports Keras
 
-    missing = missing_layers(source, target)
+    missing = [name for target in targets for name in missing_layers(source, target)]
     if missing:
         raise ValueError(f"the model has no layers {', '.join(missing)}: it is not the recipe's")
     layers = {layer.name: layer for layer in source.layers}
-    own_layers = [layer for layer in target.layers if layer.weights]
+    own_layers = [layer for target in targets for layer in target.layers if layer.weights]
     pairs = [(saved_weights(layers[each.name]), saved_weights(each)) for each in own_layers]
     for layer, (given, own) in zip(own_layers, pairs, strict=True):
         shapes = [[tuple(weight.shape) for weight in weights] for weights in (given, own)]

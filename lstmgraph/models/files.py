@@ -76,7 +76,7 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
             config = _same_config(model, path)
             _freeze_as(model, config)
             compile_as(model, config.get("compile_config"))
-            _load_numbers(model, path)
+            load_numbers(model, path)
         except OtherModelError as error:
             raise OtherModelError(
                 f"{path}: the model is not the recipe's: {error}; `lstmgraph transfer` takes over "
@@ -140,7 +140,14 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _load_numbers(model: keras.Model, path: Path) -> None:
+def load_numbers(model: keras.Model, path: Path) -> None:
+    """Give `model`, and its optimizer where it is compiled, the numbers of the file at `path`.
+
+    Raises:
+        OtherModelError: they are those of another model.
+        WeightsFileError: the file holds no weights, or is damaged.
+        OSError: the temporary folder cannot be written to.
+    """
     variables = [*model.variables, *(model.optimizer.variables if model.compiled else ())]
     most = sum(LARGEST_NUMBER * math.prod(each.shape) for each in variables) + SPARE
     most += SPARE_OF_EACH * (len(variables) + len(model.layers))

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import platform
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.compiler.machine.versions import BACKENDS, TRAINING, versions
 from lstmgraph.csv_files import write_csv
 from lstmgraph.files import (
     LinkError,
     NotAFileError,
     atomic_path,
-    open_file,
     refuse_link,
     require_regular_file,
 )
+from lstmgraph.locks import LockedError, file_lock
 from lstmgraph.models.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
 from lstmgraph.training.results import plain_metrics
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.training.results import TrainingResult
-
-PACKAGES = ("lstmgraph", "tensorflow", "keras", "numpy", "jax", "torch")
 
 CHECKPOINT = "checkpoint.keras"
 LOCK = ".lock"
@@ -147,21 +145,18 @@ def other_numbers(files: TrainingFiles) -> FolderError:
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from training into `folder`, and clear away what killed ones left.
 
-    The lock goes with the process, however it ends. Where the system has no ``flock`` there is
-    none, and nothing is cleared away.
+    Where the system has no locks, nothing is cleared away.
+
+    Raises:
+        FolderError: another process trains there; the message names it.
+        OSError: the lock's file cannot be written, or is a link or no file.
     """
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        yield
-        return
-    descriptor = open_file(folder / LOCK, os.O_RDWR | os.O_CREAT, follow_links=False)
-    with os.fdopen(descriptor, "rb") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FolderError(f"another process is training in {folder}") from None
-        for leftover in folder.glob(".*.tmp.*"):
+            lock = stack.enter_context(file_lock(folder / LOCK))
+        except LockedError as owner:
+            raise FolderError(f"another process is training in {folder}: process {owner}") from None
+        for leftover in () if lock is None else folder.glob(".*.tmp.*"):
             with suppress(OSError):  # a folder of that name is not ours
                 leftover.unlink()
         yield
@@ -177,7 +172,7 @@ def write_environment(path: Path) -> None:
     """Write what the numbers may depend on, as JSON."""
     found: dict[str, Any] = {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "packages": versions(*TRAINING, *BACKENDS),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "gpus": visible_gpus(),
@@ -185,13 +180,6 @@ def write_environment(path: Path) -> None:
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND"),
     }
     write_text(path, json.dumps(found, indent=2) + "\n")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:

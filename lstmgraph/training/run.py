@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.compiler.checks.callbacks import watching
+from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
 from lstmgraph.compiler.resolved import resolved_recipe
-from lstmgraph.messages.diagnostics import Diagnostic
-from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import save_model
 from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.data.examples import Examples
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.loading import Data
     from lstmgraph.language.declaration.recipe import Training
@@ -62,7 +59,10 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     verbose: int = 0,
 ) -> TrainingResult:
     """See ``Recipe.train``."""
-    training = _training(recipe, data.validation)
+    training = recipe.declaration.training
+    assert training is not None, "`Recipe.train` has looked"
+    if data.validation is None:
+        require_validation(training, recipe.document)
     files = TrainingFiles(folder, recipe.declaration.name)
     folder.mkdir(parents=True, exist_ok=True)
     files.refuse_others()
@@ -188,30 +188,6 @@ def _evaluated(
         for name, feed in feeds.items()
         if name != TRAIN
     }
-
-
-def _training(recipe: CompiledRecipe, validation: Examples | None) -> Training:
-    training = recipe.declaration.training
-    assert training is not None, "`Recipe.train` has looked"
-    found = []
-    for name, arguments in watching(training).items():
-        if validation is None and arguments["monitor"].startswith(VALIDATION):
-            path = ("training", "callbacks", name, "monitor")
-            place = recipe.document.place(path)
-            found.append(
-                Diagnostic(
-                    "L764",
-                    f"`{name}` watches '{arguments['monitor']}', and there is no validation data",
-                    path,
-                    place,
-                    "give validation data (--validation, or a part under `split:`), or write "
-                    f"`monitor: {arguments['monitor'].removeprefix(VALIDATION)}`",
-                    notes=recipe.document.origins.notes(path, place),
-                )
-            )
-    if found:
-        raise RecipeError(found, recipe.document.sources)
-    return training
 
 
 def _best_epoch(

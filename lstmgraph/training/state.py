@@ -17,9 +17,8 @@ from lstmgraph.archives import archive_in, opened_archive
 from lstmgraph.files import LinkError, NotAFileError, atomic_path
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
-from lstmgraph.models.files import save_model
+from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.models.runtime import scope_of
-from lstmgraph.models.weights_file import opened_weights
 from lstmgraph.npz import array_names, read_arrays
 from lstmgraph.training.callbacks import STATES, WEIGHT
 from lstmgraph.training.files import CHECKPOINT, FolderError
@@ -105,7 +104,7 @@ def epochs_done(folder: Path) -> int:
 
 
 def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.Model:
-    """Build the model of `recipe`, and give it and its optimizer the numbers of a checkpoint.
+    """Return the model of `recipe` and its optimizer with the numbers of a checkpoint.
 
     Nothing but numbers is taken from the file: what the model is, the recipe says.
 
@@ -121,11 +120,11 @@ def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.M
     model = build_model(recipe)
     with scope_of(model):
         model.optimizer.build(model.trainable_variables)
-    with _opened(path) as (_, most):
-        with opened_weights(path, most) as weights:
-            _load_numbers(model, weights.path)
-        unsaved = _unsaved_values(model)
-        refuse_other_arrays(arrays, unsaved, model.get_weights())
+    with _opened(path), warnings.catch_warnings():
+        # Of an optimizer with other variables Keras only warns, and would go on with a fresh one.
+        warnings.filterwarnings("error", message="Skipping variable loading")
+        load_numbers(model, path)
+        refuse_other_arrays(arrays, _unsaved_values(model), model.get_weights())
     for name, variable in _unsaved(model):
         variable.assign(arrays[name])
     return model
@@ -153,20 +152,6 @@ def refuse_other_callbacks(
         )
 
 
-def _load_numbers(model: keras.Model, path: Path) -> None:
-    """Keras and h5py raise errors of many classes for a file that does not fit."""
-    with warnings.catch_warnings():
-        # Of an optimizer with other variables Keras only warns, and would go on with a fresh one.
-        warnings.filterwarnings("error", message="Skipping variable loading")
-        try:
-            model.load_weights(path)
-        except MemoryError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ValueError(f"the model's weights cannot be read: {reason}") from None
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Archive, int]]:
     """Open a checkpoint, with the bytes that no member exceeds: they are written uncompressed."""
@@ -191,7 +176,7 @@ def _read_state(archive: Archive, most: int) -> TrainingState:
 
 
 def _unsaved(model: keras.Model) -> Sequence[tuple[str, Any]]:
-    """The random states of dropout, and states carried between batches.
+    """Return the random states of dropout, and states carried between batches.
 
     Keras saves ``model.weights``; these are in ``model.variables`` alone.
     """

@@ -1,4 +1,4 @@
-"""Where the data of a search is, so that every trial reads the same again.
+"""The data of a search: where it is, so that every trial reads the same, and what tells it apart.
 
 Files stay where they are. What is given as values, such as arrays or what ``module:function`` gave,
 is kept in the search's folder under a name made from its content.
@@ -7,24 +7,28 @@ is kept in the search's folder under a name made from its content.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
+from lstmgraph.compiler.compile import compile_point
 from lstmgraph.data.archives import SAMPLE_WEIGHT, from_pair
-from lstmgraph.data.loading import load_data
-from lstmgraph.data.problems import Problems
+from lstmgraph.data.fingerprint import fingerprint
+from lstmgraph.data.loading import TRAIN, VALIDATION, load_data
+from lstmgraph.data.problems import DataError, Problems
 from lstmgraph.data.sources import Given
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.files import open_file
 from lstmgraph.language.declaration.defaults import complete_data
+from lstmgraph.language.space.variants import chosen_variants
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
-    """The recipe with its data split into `folds`, if any, whatever ``data:`` says of folds."""
+    """Return the recipe with its data split into `folds`, if any, in place of its own folds."""
     if folds is None:
         return recipe
     section = recipe.completed.get("data") or complete_data({}, carried=bool(recipe.graph.carrying))
@@ -42,7 +46,7 @@ def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
 
 
 def read_parts(recipe: CompiledRecipe, sources: Mapping[str, Any], cache: Path | None) -> Data:
-    """The data of `sources`, by what they are for (``train``, ``validation``, ``test``).
+    """Return the data of `sources`, by what they are for (``train``, ``validation``, ``test``).
 
     Raises:
         DataError: it does not fit the recipe.
@@ -51,8 +55,45 @@ def read_parts(recipe: CompiledRecipe, sources: Mapping[str, Any], cache: Path |
     return load_data(recipe, sources["train"], cache=cache, **own)
 
 
-def settled(recipe: CompiledRecipe, source: Any, folder: Path) -> str:
-    """The absolute path where trials find `source`; values are written below `folder`.
+def fingerprints(
+    recipe: CompiledRecipe, data: Data, sources: Mapping[str, Any], cache: Path | None
+) -> dict[str, list[str]]:
+    """Return the fingerprints of all that the trials of a search read, by part of the data.
+
+    Args:
+        recipe: with its folds; where its data is searched, at the default point.
+        data: what it reads of `sources`. Other values of the space may read other columns, which
+            have fingerprints of their own.
+        sources: see ``read_parts``.
+        cache: see ``read_parts``.
+    """
+    loaded, columns = [data], [_columns(recipe)]
+    for variant in chosen_variants(recipe.written, recipe.collected.space):
+        if variant.dimension.path[:1] != ("data",) or variant.dimension.range is not None:
+            continue
+        with suppress(RecipeError, DataError):  # no trial gets beyond it
+            other = compile_point(recipe.written, variant.point)
+            if _columns(other) not in columns:
+                columns.append(_columns(other))
+                folds = recipe.declaration.data.split.folds if recipe.declaration.data else None
+                loaded.append(read_parts(with_folds(other, folds), sources, cache))
+    digests: dict[int, bytes] = {}
+    return {
+        part: [
+            fingerprint(each.parts[part], whole=True, digests=digests)
+            for each in loaded
+            if part in each.parts
+        ]
+        for part in (TRAIN, VALIDATION)
+    }
+
+
+def _columns(recipe: CompiledRecipe) -> object:
+    return recipe.declaration.data and recipe.declaration.data.all_columns
+
+
+def kept_path(recipe: CompiledRecipe, source: Any, folder: Path) -> str:
+    """Return the absolute path where trials find `source`; values are written below `folder`.
 
     Raises:
         DataError: nothing that can be read.
@@ -70,7 +111,7 @@ def settled(recipe: CompiledRecipe, source: Any, folder: Path) -> str:
     temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder))
     try:
         _write(recipe, value, temporary)
-        target = folder / fingerprint(temporary)[:16]
+        target = folder / _content_name(temporary)
         if not target.exists():
             temporary.chmod(0o755)
             temporary.rename(target)
@@ -79,26 +120,17 @@ def settled(recipe: CompiledRecipe, source: Any, folder: Path) -> str:
     return str(target)
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file's content, or of the names and contents of all files of a folder.
-
-    Raises:
-        OSError: something cannot be read.
-    """
-    if not path.is_dir():
-        return _digest(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    found = [[str(file.relative_to(path)), _digest(file)] for file in files]
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with os.fdopen(open_file(path), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _content_name(folder: Path) -> str:
+    """Return a name for the files in `folder`, the same for the same names and contents."""
+    found = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        with os.fdopen(open_file(path), "rb") as file:
+            found.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:16]
 
 
 def _write(recipe: CompiledRecipe, value: Any, folder: Path) -> None:
-    """Arrays as one ``.npy`` each, which trials map; tables as Parquet."""
+    """Write arrays as one ``.npy`` each, which trials map, and tables as Parquet."""
     is_table = recipe.declaration.data is not None and recipe.declaration.data.is_table
     problems = Problems(f"the given {type(value).__name__}")
     if hasattr(value, "__arrow_c_stream__") or (is_table and isinstance(value, Mapping)):

@@ -160,7 +160,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.best = _Best()
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """The others have just forgotten what they knew."""
+        """Restore what the other callbacks knew: they have just forgotten it."""
         restore_callbacks(self.callbacks, self.state.callbacks, self.arrays)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -193,5 +193,5 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _cost(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> float:
-    """Infinite where an objective is missing or no finite number."""
+    """Return the score; infinite where an objective is missing or no finite number."""
     return math.inf if missing_objective(metrics, objectives) else score(metrics, objectives)

@@ -19,19 +19,34 @@ from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.diagnostics import OPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.lint import Silence
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
+    from lstmgraph.tuning.search.results import Objective
 
 NOT_TRAINED = ("search", "name", "description")
 """Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""
 
 
+def trial_payload(
+    document: Document, sources: Mapping[str, str], objectives: Iterable[Objective]
+) -> dict[str, Any]:
+    """Return the job of every trial as plain data.
+
+    Args:
+        document: the searched recipe, as written.
+        sources: paths of data, by ``train`` and ``validation``. Test data is not among them.
+        objectives: the best epoch is the one where their sum is best.
+    """
+    named = [[objective.metric, objective.direction] for objective in objectives]
+    return {"recipe": recipe_payload(document), "data": dict(sources), "objectives": named}
+
+
 def recipe_payload(document: Document) -> dict[str, Any]:
-    """A recipe as written, with the values that were put in: a trial's mistakes have its lines.
+    """Return a recipe as written, and the values put in: a trial's mistakes have its lines.
 
     One that extends others is written out: trials run without the files that it was made of.
     Comments that silence warnings are kept, as what is found is written with them.
@@ -49,7 +64,7 @@ def recipe_payload(document: Document) -> dict[str, Any]:
 
 
 def _silences(document: Document) -> Iterator[tuple[Path, str, str]]:
-    """What comments silence, at each value of their line: other points may warn of others."""
+    """Yield what comments silence, at each value of their line: other points may warn of others."""
     comments: defaultdict[tuple[str, int], list[Silence]] = defaultdict(list)
     for silence in read_silences(document):
         comments[silence.place.source, silence.line].append(silence)
@@ -60,20 +75,20 @@ def _silences(document: Document) -> Iterator[tuple[Path, str, str]]:
 
 
 def read_payload(payload: Mapping[str, Any]) -> Document:
-    """The document that ``recipe_payload`` was given."""
+    """Return the document that ``recipe_payload`` was given."""
     document = parse_document(payload["text"], payload["source"])
     return composed(document, None, payload["overrides"])
 
 
 def recipe_identity(document: Document) -> str:
-    """What of a recipe must stay the same while a search goes on, as YAML without comments."""
+    """Return what of a recipe must stay the same while a search goes on, as YAML."""
     return plain_yaml({k: v for k, v in document.data.items() if k not in NOT_TRAINED})
 
 
 def concrete_recipe(
     document: Document, values: Mapping[str, Any], *, epochs: int | None = None
 ) -> CompiledRecipe:
-    """The recipe at a point of its space, without ``search:``.
+    """Return the recipe at a point of its space, without ``search:``.
 
     Args:
         document: the searched recipe.
@@ -92,11 +107,11 @@ def concrete_recipe(
 
 
 def with_seed(recipe: CompiledRecipe, seed: int) -> CompiledRecipe:
-    """The recipe with `seed` in place of its own, of weights, dropout and the order of examples."""
+    """Return the recipe with another seed, of weights, dropout and the order of examples."""
     return recipe.with_sections(runtime={**recipe.completed["runtime"], "seed": seed})
 
 
 def concrete_text(recipe: CompiledRecipe, remarks: tuple[str, ...] = ()) -> str:
-    """A concrete recipe as YAML, below `remarks`."""
+    """Return a concrete recipe as YAML, below `remarks`."""
     lines = "".join(f"# {remark}\n" for remark in remarks)
     return resolved_recipe(recipe, HEADER + lines)

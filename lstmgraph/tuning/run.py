@@ -8,18 +8,19 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from rich.live import Live
+
+from lstmgraph.compiler.checks.callbacks import require_validation
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
-from lstmgraph.tuning.checks import check_searchable, check_watched
-from lstmgraph.tuning.data import fingerprint, read_parts, settled, with_folds
-from lstmgraph.tuning.payload import FUNCTION, trial_payload
-from lstmgraph.tuning.recipes import recipe_identity, recipe_payload
+from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
+from lstmgraph.tuning.recipes import recipe_identity, trial_payload
 from lstmgraph.tuning.result import TuneResult, write_results, written_results
+from lstmgraph.tuning.search.display import LineWatcher, LiveWatcher
 from lstmgraph.tuning.search.engine import run_search
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
-from lstmgraph.tuning.search.job import job_settings, shown_search, versions
 from lstmgraph.tuning.search.job_file import move_aside
-from lstmgraph.tuning.search.jobs import SearchJob
+from lstmgraph.tuning.search.jobs import SearchJob, job_settings, search_versions
 from lstmgraph.tuning.search.lock import folder_lock
 from lstmgraph.tuning.search.own_files import KEPT, check_folders
 
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.tuning.search.jobs import RunOptions
+    from lstmgraph.tuning.search.results import SearchResults
 
 PRELOAD = ("keras", "h5py", "lstmgraph.data.feeding", "lstmgraph.tuning.trial")
 TEST = "test"
+FUNCTION = "lstmgraph.tuning.trial:run_trial"
+"""The trial function, as a search names it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def tune(request: TuneRequest) -> TuneResult:
         SearchError: the folder holds another search, is in use, or cannot be written.
         KeyboardInterrupt: Ctrl-C; what was found so far is in the folder.
     """
-    check_searchable(request.recipe)
+    _check_searchable(request.recipe)
     options = _options(request)
     with faults_end_search(request.folder):
         return _tuned(request, options)
@@ -74,18 +78,19 @@ def tune(request: TuneRequest) -> TuneResult:
 
 def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
     if request.restart:
-        _begin_anew(request.folder)
+        begin_anew(request.folder)
     check_folders(request.folder)
-    sources = _checked_data(request)
+    sources, identity = _checked_data(request)
     try:
-        _search(request, _job(request, sources), options)
+        job = _job(request, sources, identity)
+        shown_search(job, options, request.folder, request.console)
     except KeyboardInterrupt:
         with suppress(SearchError):  # nothing had begun
             write_results(request.folder)
         raise
     files, results = written_results(request.folder)
     if results.unread:
-        raise SearchError("\n".join(results.unread_said()))
+        raise SearchError("\n".join(results.unread_lines()))
     result = TuneResult(results, request.folder, files)
     if "model" not in files:
         return result
@@ -95,7 +100,28 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
         return replace(result, test=test_score(files["model"], sources, request.folder / KEPT))
 
 
-def _begin_anew(folder: Path) -> None:
+def _check_searchable(recipe: CompiledRecipe) -> None:
+    """Refuse recipes without training, and those that leave nothing open.
+
+    Raises:
+        ValueError: the recipe is one of these.
+    """
+    name = recipe.declaration.name
+    if recipe.declaration.training is None:
+        raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
+    if not recipe.collected.space.dimensions:
+        raise ValueError(
+            f"the recipe '{name}' leaves nothing open: write {{$search: ...}} in place of a value, "
+            "as docs/search.md shows, or train it with `lstmgraph train`"
+        )
+
+
+def begin_anew(folder: Path) -> None:
+    """Keep an earlier search of `folder` beside it, as ``folder.1``.
+
+    Raises:
+        SearchError: the folder is in use, or cannot be moved.
+    """
     try:
         if folder.exists():
             with folder_lock(folder):
@@ -121,23 +147,33 @@ def _folds(request: TuneRequest) -> int | None:
     return request.section["folds"] or (data.split.folds if data else None)
 
 
-def _checked_data(request: TuneRequest) -> dict[str, str]:
-    """Where trials find the data, which fits the recipe and what is watched of it."""
+def _checked_data(request: TuneRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return where trials find the data, which fits the recipe, and what tells it from other data.
+
+    Raises:
+        RecipeError: what is watched needs validation data and there is none (L764).
+        DataError: the data does not fit the recipe.
+        SearchError: the folder cannot be used.
+    """
     kept = request.folder.absolute() / KEPT
     recipe = with_folds(request.recipe, _folds(request))
     try:
         data = read_parts(recipe, request.data, kept)
-        objectives = job_settings(request.section)["objectives"]
-        check_watched(recipe, objectives, validates=bool(data.validation or data.folds))
+        if not data.validation and not data.folds:
+            objectives = [each["metric"] for each in request.section["objective"]]
+            require_validation(recipe.declaration.training, recipe.document, objectives)
         if request.console is not None:
             for line in as_lines(data.warnings):
                 request.console.out(line, highlight=False)
-        return {name: settled(recipe, source, kept) for name, source in request.data.items()}
+        sources = {name: kept_path(recipe, each, kept) for name, each in request.data.items()}
+        return sources, fingerprints(recipe, data, request.data, kept)
     except OSError as error:
         raise cannot_use(kept, error) from None
 
 
-def _job(request: TuneRequest, sources: dict[str, str]) -> SearchJob:
+def _job(
+    request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
+) -> SearchJob:
     recipe = request.recipe
     settings = {**job_settings(request.section), "folds": _folds(request)}
     trained_on = {name: path for name, path in sources.items() if name != TEST}
@@ -145,18 +181,30 @@ def _job(request: TuneRequest, sources: dict[str, str]) -> SearchJob:
         recipe=recipe.declaration.name,
         space=recipe.collected.space,
         function=FUNCTION,
-        payload=trial_payload(recipe_payload(recipe.written), trained_on, settings["objectives"]),
+        payload=trial_payload(recipe.written, trained_on, settings["objectives"]),
         identity={
             "recipe": recipe_identity(recipe.written),
-            "data": {name: fingerprint(Path(path)) for name, path in trained_on.items()},
-            "versions": versions(),
+            "data": identity,
+            "versions": search_versions(),
         },
         **settings,
     )
 
 
-def _search(request: TuneRequest, job: SearchJob, options: RunOptions) -> None:
-    if request.console is None:
-        run_search(job, options, request.folder)
-    else:
-        shown_search(job, options, request.folder, console=request.console)
+def shown_search(
+    job: SearchJob, options: RunOptions, folder: Path, console: Console | None
+) -> SearchResults:
+    """Search as ``run_search`` does, and show it on `console`, if any.
+
+    A terminal shows a live table, anything else plain lines.
+
+    Raises:
+        SearchError, KeyboardInterrupt: see ``run_search``.
+    """
+    if console is None:
+        return run_search(job, options, folder)
+    if not console.is_terminal:
+        lines = LineWatcher(job.objectives, lambda line: console.out(line, highlight=False))
+        return run_search(job, options, folder, watcher=lines)
+    with Live(console=console, refresh_per_second=4) as live:
+        return run_search(job, options, folder, watcher=LiveWatcher(job.objectives, folder, live))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str, float]:
-    """What ``evaluate`` gives for the model at `path`; empty where there is no test data.
+    """Return what ``evaluate`` gives for the model at `path`; empty without test data.
 
     Raises:
         RecipeError: TensorFlow has started in this process with other settings than the recipe's.

@@ -51,7 +51,7 @@ def run_trial(trial: Trial) -> TrialOutcome:
 
 
 def first_of_chain(spec: TrialSpec) -> TrialSpec:
-    """Where the trials began that `spec` goes on from: the seed of all of them is its seed."""
+    """Return the trial that began the chain of `spec`: its seed is that of all of them."""
     return [spec, *earlier_specs(spec)][-1]
 
 
@@ -92,7 +92,7 @@ class _Run:
         return read_parts(with_folds(self.recipe, self.spec.folds), self.spec.job["data"], cache)
 
     def _request(self, execution: int, fold: int) -> FitRequest:
-        """Only the first training goes on from another trial's; others begin at the beginning."""
+        """Return what is fitted. Only the first training goes on from another trial's."""
         spec = self.spec
         is_first = not self.fitted
         source = Path(spec.continues) if is_first and spec.continues else None
@@ -134,7 +134,7 @@ def _parts(data: Data, fold: int) -> tuple[Examples, Examples | None]:
 
 
 def _metrics(fitted: Fitted) -> dict[str, float]:
-    """Those of the best epoch."""
+    """Return the metrics of the best epoch."""
     return {name: value for name, value in fitted.best_row.items() if name != RATE}
 
 
@@ -147,7 +147,7 @@ def _columns(fitted: Fitted) -> dict[str, tuple[float, ...]]:
 
 
 def _as_before(trial: Trial) -> TrialOutcome:
-    """A callback had ended the trial that this one was to go on from: it stays as it was."""
+    """Return the outcome of the trial before, which a callback had ended: it stays as it was."""
     assert trial.spec.continues is not None
     source, folder = Path(trial.spec.continues), Path(trial.spec.folder)
     for name in (BEST_WEIGHTS, LAST_WEIGHTS, CONCRETE_RECIPE):

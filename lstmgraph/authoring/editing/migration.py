@@ -48,28 +48,12 @@ class Migration:
     changes: tuple[Rename | Wrap, ...]
 
 
-MIGRATIONS = (
-    # Version 0 was never released. It holds one change of each kind, so that all of this is
-    # proven before a version 2 needs it; docs/tools.md describes it.
-    Migration(
-        0,
-        (
-            Wrap(("inputs", _ANY), "shape", lists=True),
-            Rename(("layers", _ANY, "from"), "input"),
-            Rename(("layers", _ANY, "hidden_size"), "units"),
-            Rename(("layers", _ANY, "num_layers"), "depth"),
-            Rename(("layers", _ANY, "lengths"), "mask"),
-            Wrap(("layers", _ANY, "lengths"), "lengths"),
-            Rename(("layers", _ANY, "init"), "initial_state"),
-            Rename(("layers", _ANY, "init", "features"), "static"),
-        ),
-    ),
-)
-"""Every version before the current one, in order."""
+MIGRATIONS: tuple[Migration, ...] = ()
+"""Every version before the current one, in order: so far there is none."""
 
 
 def migrate_text(text: str, source: str = "<text>") -> str:
-    """A recipe's text in the current version of the language; one that is current comes back.
+    """Return a recipe's text in the current version of the language; a current one comes back.
 
     What else is wrong with the recipe stays so: it is for ``validate`` to say.
 
@@ -131,7 +115,7 @@ def _edits(tree: Tree, migration: Migration) -> Iterator[_Edit]:
 
 
 def _found(node: Node, path: tuple[str, ...]) -> Iterator[Entry]:
-    """The entries at `path`; the items of a list each stand for the list."""
+    """Yield the entries at `path`; each item of a list stands for the list."""
     for entry in node.entries if isinstance(node, Collection) else ():
         if not entry.key:
             yield from _found(entry.value, path)
@@ -151,7 +135,7 @@ def _nodes(node: Node) -> Iterator[Node]:
 def _wrapping(
     value: Node, change: Wrap, anchored: dict[str, Node], wrapped: set[int]
 ) -> Iterator[_Edit]:
-    """An anchor stands before what is put around its value, so that its aliases mean that too."""
+    """Yield the edits that wrap `value`. Its anchor comes to name the mapping, for its aliases."""
     meant = anchored.get(value.name) if isinstance(value, Alias) else value
     is_list = isinstance(meant, Collection) and not meant.is_mapping
     if meant is None or id(meant) in wrapped or (change.lists and not is_list):

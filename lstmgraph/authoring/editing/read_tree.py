@@ -15,10 +15,8 @@ from typing import Any
 import yaml
 
 from lstmgraph.authoring.editing.tree import Alias, Collection, Comment, Entry, Node, Scalar, Tree
+from lstmgraph.language.text.comments import comments_among, node_start
 from lstmgraph.language.text.events import yaml_events
-
-_ANCHOR = re.compile(r"&[-\w]+")
-_SPACE_AND_COMMENTS = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
 
 
 def read_tree(text: str) -> Tree:
@@ -68,14 +66,7 @@ class _Reader:
         return not self.text[start : end[0] if end else None].strip(" \t\n")
 
     def own_start(self, event: Any) -> int:
-        """Where a node itself begins, its anchor passed over."""
-        index: int = event.start_mark.index
-        if isinstance(event, yaml.AliasEvent):
-            return index
-        if anchor := event.anchor and _ANCHOR.match(self.text, index):
-            after = _SPACE_AND_COMMENTS.match(self.text, anchor.end())
-            index = min(after.end() if after else index, max(event.end_mark.index, anchor.end()))
-        return index
+        return node_start(self.text, event)
 
     def next_start(self) -> int:
         """Where the next node begins, its anchor included; at the end, the length of the text."""
@@ -92,24 +83,18 @@ class _Reader:
     # Comments.
 
     def find_comments(self) -> list[Comment]:
-        """All that stands behind a ``#`` outside of scalars."""
-        found, end = [], 0
-        leaves = (yaml.ScalarEvent, yaml.AliasEvent)
-        events: list[Any] = [event for event in self.events if isinstance(event, leaves)]
-        for event in events:
-            found += self.comments_between(end, self.own_start(event))
-            end = max(end, event.end_mark.index)
-        return [*found, *self.comments_between(end, len(self.text))]
-
-    def comments_between(self, start: int, end: int) -> list[Comment]:
-        found = []
-        for match in re.finditer(r"#[^\n]*", self.text[start:end]):
-            index = start + match.start()
-            line = self.line(index)
-            own = not self.text[self.line_starts[line] : index].strip(" \t")
-            text = match[0].rstrip(" \t")
-            found.append(Comment(text, index, line, index - self.line_starts[line], own))
-        return found
+        """Return all comments but those in the first line of a block scalar, which is its own."""
+        return [
+            Comment(
+                f"#{comment.text}".rstrip(" \t"),
+                comment.index,
+                comment.span.line - 1,
+                comment.span.column - 1,
+                comment.alone,
+            )
+            for comment in comments_among(self.text, self.events)
+            if not comment.opens_block
+        ]
 
     def take(self, before: int) -> list[Comment]:
         """The comments up to an index that no entry has yet."""

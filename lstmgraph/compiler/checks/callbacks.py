@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.messages.diagnostics import Diagnostic
+from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
     from lstmgraph.language.text.document import Document
-    from lstmgraph.messages.diagnostics import Note
+    from lstmgraph.messages.diagnostics import Note, Path
+
+VALIDATE = "give validation data (`--validation FILE`, or `data: {split: {validation: 0.2}}`)"
 
 
 def check_callbacks(
@@ -43,6 +47,39 @@ def watching(training: Training) -> dict[str, Mapping[str, str]]:
         for name, arguments in training.callbacks.items()
         if isinstance(arguments, dict) and "monitor" in arguments
     }
+
+
+def require_validation(
+    training: Training | None, document: Document, objectives: Iterable[str] = ()
+) -> None:
+    """Refuse objectives and callbacks that watch validation data, where there is none.
+
+    Args:
+        training: of the recipe, which is trained without validation data.
+        document: the recipe's.
+        objectives: metrics that a search compares its trials by.
+
+    Raises:
+        RecipeError: with each of them (L764).
+    """
+    callbacks = {} if training is None else watching(training)
+    watched: list[tuple[str, str, Path]] = [
+        ("the search", metric, ("search", "objective")) for metric in objectives
+    ]
+    watched += [
+        (f"`{name}`", arguments["monitor"], ("training", "callbacks", name, "monitor"))
+        for name, arguments in callbacks.items()
+    ]
+    found = []
+    for watcher, name, path in watched:
+        if name.startswith(VALIDATION):
+            place, key = document.place(path), "metric" if path[0] == "search" else "monitor"
+            message = f"{watcher} watches '{name}', and there is no validation data"
+            hint = f"{VALIDATE}, or write `{key}: {name.removeprefix(VALIDATION)}`"
+            notes = document.origins.notes(path, place)
+            found.append(Diagnostic("L764", message, path, place, hint, notes=notes))
+    if found:
+        raise RecipeError(found, document.sources)
 
 
 def _check_monitor(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import Graph, GraphInput, MaskSpec, Node, Port, Recurrence, StateSpec
-from lstmgraph.compiler.passes.checks import needed_names, read_ports
+from lstmgraph.compiler.passes.checks import needed_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def _computed(graph: Graph, ports: list[Port], sources: Sources) -> set[str]:
         own = node.recurrence
         if own and node.name in sources.states:
             node = replace(node, recurrence=replace(own, states=()))
-        waiting += read_ports(node)
+        waiting += node.reads
     return found
 
 

@@ -18,7 +18,7 @@ from lstmgraph.compiler.graph import (
     StateSpec,
     state_outputs,
 )
-from lstmgraph.compiler.passes.checks import needed_names, read_ports
+from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_kind, of_tensor, of_units
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float, is_half
@@ -172,7 +172,7 @@ class _Writing:
         if port not in self.known:
             node = self.graph.by_name.get(port.node)
             self.known[port] = port in self.listed or (
-                node is not None and all(self._is_known(read) for read in read_ports(node))
+                node is not None and all(self._is_known(read) for read in node.reads)
             )
         return self.known[port]
 
@@ -212,7 +212,7 @@ class _Writing:
         return len(self.document.diagnostics.found) == before
 
     def _report_missing(self, found: Graph, name: str) -> None:
-        readers = [n.name for n in found.nodes if name in {port.node for port in read_ports(n)}]
+        readers = [n.name for n in found.nodes if name in {port.node for port in n.reads}]
         reader = readers[0] if readers else name
         layer = found.by_name[reader].layer if readers else name
         notes = (self.document.note(("layers", layer), f"'{reader}' reads it"),) if readers else ()

@@ -26,8 +26,9 @@ SUMS = frozenset({"Add", "Average"})
 def check_graph(graph: Graph, document: Document) -> Graph:
     """Report states that do not fit.
 
-    Parts of a layer that no output needs, such as the sum of a stack of which only the states are
-    read, are no part of the Keras model, and so not of the graph that is returned.
+    Layers that nothing reads, and parts of a layer that no output needs, such as the sum of a stack
+    of which only the states are read, are no part of the Keras model, and so not of the graph that
+    is returned.
     """
     for node in graph.nodes:
         if node.recurrence:
@@ -36,6 +37,7 @@ def check_graph(graph: Graph, document: Document) -> Graph:
             _check_sum(graph, node, document)
     if document.diagnostics:  # a part can look unused because what reads it is wrong
         return graph
+    graph = graph.without_unread()
     given = [Port(name) for name in graph.given_states]
     needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values(), *given])
     return graph.with_nodes([node for node in graph.nodes if node.name in needed])
@@ -142,15 +144,5 @@ def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:
             continue
         needed.add(name)
         if name in nodes:
-            waiting += [port.node for port in read_ports(nodes[name])]
+            waiting += [port.node for port in nodes[name].reads]
     return frozenset(needed)
-
-
-def read_ports(node: Node) -> list[Port]:
-    """Every port that the call of `node` reads: inputs, states and the mask's."""
-    ports = list(node.inputs)
-    if node.recurrence:
-        ports += [state.source for state in node.recurrence.states if state.source]
-    for mask in (node.mask, *node.input_masks):
-        ports += mask.ports if mask else ()
-    return ports

@@ -26,21 +26,22 @@ def choose_kernels(graph: Graph, document: Document) -> Graph:
     The conditions are those of ``keras.layers.LSTM`` and ``GRU``, and of the cuDNN op: it wants
     masks padded on the right, and fails at run time on others.
     """
-    used = graph.used_ports()
-    return graph.with_nodes([_with_kernel(graph, node, used, document) for node in graph.nodes])
-
-
-def _with_kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Node:
-    if node.recurrence is None or not node.outputs:
-        return node
-    kernel = _kernel(graph, node, used, document)
-    return replace(node, recurrence=replace(node.recurrence, kernel=kernel))
+    used, read = graph.used_ports(), graph.used_ports(by_unread=True)
+    nodes = []
+    for node in graph.nodes:
+        if node.recurrence and node.outputs:
+            kernel = _kernel(graph, node, used, document)
+            if kernel.name == "unrolled":
+                _check_unrolled(node, read, document)
+            recurrence = replace(node.recurrence, kernel=kernel)
+            node = replace(node, recurrence=recurrence)  # noqa: PLW2901
+        nodes.append(node)
+    return graph.with_nodes(nodes)
 
 
 def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Kernel:
     choice = graph.kernel_choice
     if choice == "unrolled" or (node.arguments["unroll"] and choice != "cudnn"):
-        _check_unrolled(node, used, document)
         reason = "`unroll: true`" if node.arguments["unroll"] else "`kernel: unrolled`"
         return Kernel("unrolled", reason)
     if choice == "standard":

@@ -41,7 +41,7 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     """Give every call its mask, and every port the mask that it carries."""
     masks: Masks = {}
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    used = graph.used_ports()
+    used = graph.used_ports(by_unread=True)
     nodes = []
     for node in graph.nodes:
         if node.outputs:

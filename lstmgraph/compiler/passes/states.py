@@ -16,10 +16,10 @@ from lstmgraph.compiler.graph import (
     StateSpec,
     state_outputs,
 )
-from lstmgraph.compiler.passes.carrying import check_carried
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import (
     of_depth,
+    of_directions,
     of_dtype,
     of_kind,
     of_tensor,
@@ -81,7 +81,7 @@ class _Wiring:
         form = node.recurrence.state_form
         if isinstance(form, Carried):
             recurrence = replace(node.recurrence, carried=True)
-            check_carried(self.graph, node, node.recurrence, form, self.document)
+            _check_carried(self.graph, node, node.recurrence, form, self.document)
         else:
             recurrence = replace(node.recurrence, states=self.states(node, node.recurrence, form))
         self.nodes.append(replace(node, recurrence=recurrence))
@@ -319,3 +319,31 @@ def _split_position(node: Node, slot: str, form: FromInputs) -> int:
             "name one input" if len(alike) == 1 else f"name one for each of: {', '.join(alike)}",
         )
     return alike.index(slot)
+
+
+def _check_carried(
+    graph: Graph, node: Node, recurrence: Recurrence, form: Carried, document: Document
+) -> None:
+    """Report a state that Keras cannot carry, or for no number of rows."""
+    code, message, hint = "L613", "", ""
+    remarks: tuple[Remark, ...] = ()
+    if len(recurrence.cells) > 1:
+        message = "Keras cannot reset the carried states of several cells in one layer"
+        hint = "write a stack of layers, or `initial_state: input`"
+        remarks = (((*node.path, "cells"), f"it has {len(recurrence.cells)} cells here"),)
+    elif recurrence.bidirectional:
+        message = f"'{node.layer}' reads backwards too, from the end: that state cannot be carried"
+        hint = "carry one direction, or begin both at `zeros`"
+        remarks = (of_directions(node),)
+    elif graph.batch_size is None and not _is_runtime_wrong(document):
+        code = "L614"
+        message = "a carried state is kept for a fixed number of rows"
+        hint = "write `batch_size:` under `runtime:`; for any number, `initial_state: input`"
+    if message:
+        notes = tuple(document.note(*remark) for remark in remarks)
+        document.report(code, form.path, message, hint=hint, notes=notes)
+
+
+def _is_runtime_wrong(document: Document) -> bool:
+    """Whether something in `runtime:` is wrong, which may be meant for `batch_size`."""
+    return any(found.path[:1] == ("runtime",) for found in document.diagnostics.found)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import JOIN, LAST, SEQUENCE, Graph, GraphInput, Node, Port, Recurrence
-from lstmgraph.compiler.wiring.further_ports import ports_of, with_derived_ports
+from lstmgraph.compiler.graph import (
+    JOIN,
+    LAST,
+    SEQUENCE,
+    Graph,
+    GraphInput,
+    Node,
+    Port,
+    Recurrence,
+    state_outputs,
+)
 from lstmgraph.compiler.wiring.ports import slot_units
-from lstmgraph.compiler.wiring.references import references
-from lstmgraph.compiler.wiring.stacks import depth_note, is_stackable
+from lstmgraph.compiler.wiring.references import read_layers, references
 from lstmgraph.keras_facts.catalogue import keras_arguments, layer_traits
 from lstmgraph.language.declaration.recipe import (
     Inherited,
@@ -17,33 +25,42 @@ from lstmgraph.language.declaration.recipe import (
     RecurrentDeclaration,
     Reference,
 )
-from lstmgraph.messages.wording import did_you_mean
+from lstmgraph.messages.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lstmgraph.compiler.wiring.resolve import Resolution
-    from lstmgraph.language.declaration.recipe import LayerDeclaration, RecipeDeclaration, StateForm
+    from lstmgraph.language.declaration.recipe import (
+        LayerDeclaration,
+        ModelDeclaration,
+        RecipeDeclaration,
+        StateForm,
+    )
     from lstmgraph.language.text.document import Document
-    from lstmgraph.messages.diagnostics import Path
+    from lstmgraph.messages.diagnostics import Note, Path
+
+    NamedPorts = Callable[[Reference], list[tuple[str, Port]]]
 
 
 def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
-    """The graph of what is sound in `recipe`."""
+    """Return the graph of what is sound in `recipe`; layers that nothing reads come last."""
     expansion = _Expansion(recipe, document, set(resolution.broken))
-    for layer in resolution.order:
+    read = read_layers(resolution.order, resolution.outputs.values(), resolution.models.values())
+    for layer in sorted(resolution.order, key=lambda layer: layer.name not in read):
         if any(reference.layer in expansion.broken for reference in references(layer)):
             expansion.broken.add(layer.name)
         else:
             expansion.add(layer)
-    graph = expansion.graph(resolution.outputs)
+    unread = frozenset(layer.name for layer in resolution.order if layer.name not in read)
+    graph = replace(expansion.graph(resolution.outputs), unread=unread)
     sound = {
         name: model
         for name, model in resolution.models.items()
         if not any(r.layer in expansion.broken for r in (*model.inputs, *model.outputs.values()))
     }
-    ports = ports_of(sound, expansion.named_ports)
-    return with_derived_ports(replace(graph, further_ports=ports), sound)
+    ports = _ports_of(sound, expansion.named_ports)
+    return _with_derived_ports(replace(graph, further_ports=ports), sound)
 
 
 @dataclass
@@ -84,7 +101,7 @@ class _Expansion:
         self.stacks[layer.name] = (layer.name,)
 
     def has_right_inputs(self, layer: LayerDeclaration, traits: Mapping[str, Any]) -> bool:
-        """Whether the number and the names of the inputs are those of Keras's call."""
+        """Return whether the number and the names of the inputs are those of Keras's call."""
         taken, path = traits["call"], (*layer.path, "input")
         if layer.input_names is not None:
             return self.has_right_names(layer, layer.input_names, traits)
@@ -116,7 +133,7 @@ class _Expansion:
         return not unknown and taken[0] in names
 
     def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
-        """One form for each layer of the stack, or None where their number is wrong."""
+        """Return one form for each layer of the stack, or None where their number is wrong."""
         depth = len(layer.units)
         if not layer.state_per_layer:
             return layer.initial_state * depth
@@ -127,13 +144,13 @@ class _Expansion:
             if depth == 1:
                 hint = "a list has one entry for each layer; for h and c write {h: ..., c: ...}"
             path = (*layer.path, "initial_state")
-            notes = (depth_note(layer, self.document),)
+            notes = (_depth_note(layer, self.document),)
             self.document.report("L601", path, message, hint=hint, notes=notes)
             return None
         return layer.initial_state
 
     def add_stack(self, layer: RecurrentDeclaration, forms: tuple[StateForm, ...]) -> None:
-        if not is_stackable(layer, self.document):
+        if not _is_stackable(layer, self.document):
             self.broken.add(layer.name)
             return
         names = stack_names(layer.name, len(layer.units))
@@ -145,7 +162,7 @@ class _Expansion:
         self.sequences[layer.name] = source
 
     def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
-        """The sequence of a layer of the stack, after its residual sum and normalization."""
+        """Return the sequence of a layer of the stack, after its residual sum and normalization."""
         sequence = Port(name, SEQUENCE)
         if layer.residual and index > 0:
             summed = (source, sequence)
@@ -178,7 +195,7 @@ class _Expansion:
         return Port(name)
 
     def joined_input(self, layer: RecurrentDeclaration) -> Port:
-        """The sequence that the stack reads; several inputs are joined on the feature axis."""
+        """Return the sequence that the stack reads: several inputs joined on the feature axis."""
         ports = tuple(self.port(reference) for reference in layer.inputs)
         if len(ports) == 1:
             return ports[0]
@@ -197,7 +214,7 @@ class _Expansion:
         return Port(name)
 
     def port(self, reference: Reference) -> Port:
-        """The one tensor that `reference` names."""
+        """Return the one tensor that `reference` names."""
         if reference.layer in self.recipe.inputs:
             return Port(reference.layer)
         layer = self.recipe.layers[reference.layer]
@@ -236,7 +253,7 @@ class _Expansion:
     def output_ports(
         self, outputs: Mapping[str, Reference]
     ) -> tuple[dict[str, Port], dict[str, Path]]:
-        """Output ports by name; ``state: encoder.state`` is written out to one name a state."""
+        """Return output ports by name; ``state: encoder.state`` becomes one name a state."""
         ports: dict[str, Port] = {}
         paths: dict[str, Path] = {}
         for name, reference in outputs.items():
@@ -297,7 +314,7 @@ def _recurrent_node(
 def in_call_order(
     layer: LayerDeclaration, call: Sequence[str]
 ) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
-    """The inputs, and their names where they have any, in the order of Keras's call."""
+    """Return the inputs, and their names if they have any, in the order of Keras's call."""
     if layer.input_names is None:
         return layer.inputs, None
     by_name = dict(zip(layer.input_names, layer.inputs, strict=True))
@@ -306,5 +323,79 @@ def in_call_order(
 
 
 def stack_names(layer: str, depth: int) -> tuple[str, ...]:
-    """Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``, ..."""
+    """Return the Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``."""
     return (layer,) if depth == 1 else tuple(f"{layer}_{i}" for i in range(1, depth + 1))
+
+
+def _depth_note(layer: RecurrentDeclaration, document: Document) -> Note:
+    """Return the note ``'encoder' is a stack of 2 here``."""
+    depth = len(layer.units)
+    message = f"'{layer.name}' is {f'a stack of {depth}' if depth > 1 else 'one layer'} here"
+    return document.note((*layer.path, "units"), message)
+
+
+def _is_stackable(layer: RecurrentDeclaration, document: Document) -> bool:
+    """Return whether a stack's layers fit each other; report why they do not."""
+    mistake: tuple[str, str, str, Note] | None = None
+    if layer.residual and len(layer.units) == 1:
+        message = "a stack of one layer has no layer to add around"
+        hint = "write `depth: 2` or more, or an add layer"
+        mistake = ("residual", message, hint, _depth_note(layer, document))
+    elif layer.residual and len(set(layer.units)) > 1:
+        sizes = listed([str(units) for units in layer.units])
+        message = f"layers of {sizes} units cannot be added to each other"
+        mistake = ("residual", message, "give all the same units", _depth_note(layer, document))
+    elif layer.residual and layer.arguments["go_backwards"]:
+        message = "each layer gives its steps in reverse, so what is added are other steps"
+        hint = "use `bidirectional: true`, or remove one of the two"
+        note = document.note((*layer.path, "go_backwards"), "the steps are reversed here")
+        mistake = ("residual", message, hint, note)
+    elif layer.bidirectional and len(layer.cells) > 1:
+        message = "several cells in one layer read in one direction"
+        hint = "write a bidirectional layer of one cell, or a stack of such layers"
+        note = document.note((*layer.path, "cells"), "the cells are listed here")
+        mistake = ("bidirectional", message, hint, note)
+    if mistake:
+        key, message, hint, note = mistake
+        code = "L407" if key == "residual" else "L615"
+        document.report(code, (*layer.path, key), message, hint=hint, notes=(note,))
+    return mistake is None
+
+
+def _ports_of(models: Mapping[str, ModelDeclaration], named: NamedPorts) -> dict[Path, Port]:
+    """Return the ports that further models name, by where the recipe names them.
+
+    Paths of outputs end with the output's name; `named` gives the ports of ``encoder.state`` with
+    the endings of their names.
+    """
+    found: dict[Path, Port] = {}
+    for model in models.values():
+        for index, reference in enumerate(model.inputs):
+            found[*model.path, "inputs", index] = named(reference)[0][1]
+        for name, reference in model.outputs.items():
+            for suffix, port in named(reference):
+                found[*model.path, "outputs", name + suffix] = port
+    return found
+
+
+def _with_derived_ports(graph: Graph, models: Mapping[str, ModelDeclaration]) -> Graph:
+    """Return `graph`, in which every state that further models give or are given can be read."""
+    replaced = {
+        name
+        for model in models.values()
+        for layer in model.initial_state
+        for name in graph.stacks.get(layer, ())
+    }
+    states: dict[Path, Port] = {}
+    if any(model.derive for model in models.values()):
+        read = {
+            node.name: node.recurrence
+            for node in graph.nodes
+            if node.recurrence and node.layer not in graph.unread
+        }
+        for name, recurrence in read.items():
+            for slot in state_outputs(recurrence):
+                states["models", name, slot] = Port(name, slot)
+        replaced = set(read)
+    ports = {**graph.further_ports, **states}
+    return replace(graph, further_ports=ports, given_states=frozenset(replaced))

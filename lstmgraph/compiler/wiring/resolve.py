@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.wiring.ordering import sortable
 from lstmgraph.compiler.wiring.ports import has_primary, port_names
 from lstmgraph.compiler.wiring.references import references, state_references, unread_names
 from lstmgraph.language.declaration.recipe import (
@@ -271,7 +271,7 @@ class _Resolver:
                 reads |= {name: [] for name in error.args[1]}
             else:
                 break
-        order = sortable(reads)
+        order = _sortable(reads)
         self.broken.update(set(reads) - set(order))
         for name in order:
             if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
@@ -303,3 +303,15 @@ class _Resolver:
         for name, source in list(pairwise(ring))[1 : MOST_EDGES + 1]:
             path = next(r.path for r in references(self.recipe.layers[name]) if r.layer == source)
             yield self.document.note(path, f"'{name}' reads '{source}' here")
+
+
+def _sortable(reads: Mapping[str, list[str]]) -> list[str]:
+    """Return the layers that stand in no circle and read none, each after what it reads."""
+    sorter = TopologicalSorter(reads)
+    with suppress(CycleError):  # it goes on all the same, as far as it can
+        sorter.prepare()
+    order: list[str] = []
+    while ready := sorter.get_ready():
+        order += ready
+        sorter.done(*ready)
+    return order

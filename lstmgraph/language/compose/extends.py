@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.language.compose.locate import BaseError, locate
 from lstmgraph.language.compose.merge import check_deletions, overlay, without
-from lstmgraph.language.schema.structure import OLDEST_VERSION, SUPPORTED_VERSION
+from lstmgraph.language.schema.structure import SUPPORTED_VERSION, is_migrated
 from lstmgraph.language.text.document import MAX_NODES, Document, parse_document, read_document
 from lstmgraph.language.text.nodes import MAX_BYTES
 from lstmgraph.language.text.origins import Origins
@@ -165,7 +165,7 @@ class _Bases:
         versions = f"version {shown(version)}, and this recipe of version {self.version}"
         message = f"'{name}' is of {versions}"
         hint = f"extend a base of version {self.version}"
-        if isinstance(version, int) and OLDEST_VERSION <= version < SUPPORTED_VERSION:
+        if isinstance(version, int) and is_migrated(version):
             hint = f"`lstmgraph migrate {name}` rewrites it"
         note = Note("the version of the base", base.place(("recipe",)))
         self.report("L135", place, message, hint, note)

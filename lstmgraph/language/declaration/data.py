@@ -19,7 +19,6 @@ ROW = "row"
 STATIC = "static"
 
 CHRONOLOGICAL = "chronological"
-RANDOM = "random"
 
 
 @dataclass(frozen=True)

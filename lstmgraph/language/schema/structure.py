@@ -15,14 +15,14 @@ from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.language.schema.mistakes import SchemaMistake
+    from lstmgraph.language.schema.messages import SchemaMistake
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
 
 SUPPORTED_VERSION = 1
 
-OLDEST_VERSION = 0
-"""The oldest version that ``lstmgraph migrate`` rewrites."""
+OLDEST_VERSION = 1
+"""The oldest version that was released; ``lstmgraph migrate`` rewrites all but the current one."""
 
 
 def check_structure(
@@ -105,12 +105,17 @@ def is_current(document: Document) -> bool:
     if version > SUPPORTED_VERSION:
         document.report("L201", ("recipe",), message, hint="upgrade lstmgraph")
         return False
-    if version >= OLDEST_VERSION:
-        name = "FILE" if document.source.startswith("<") else document.source
+    name = "FILE" if document.source.startswith("<") else document.source
+    hint = f"there is no such version: write `recipe: {SUPPORTED_VERSION}`"
+    if is_migrated(version):
         hint = f"`lstmgraph migrate {name}` rewrites it"
-        document.report("L211", ("recipe",), message, hint=hint)
-        return False
-    return True
+    document.report("L211", ("recipe",), message, hint=hint)
+    return False
+
+
+def is_migrated(version: int) -> bool:
+    """Return whether ``lstmgraph migrate`` rewrites recipes of `version`."""
+    return OLDEST_VERSION <= version < SUPPORTED_VERSION
 
 
 @cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,58 +11,80 @@ import yaml
 
 from lstmgraph.language.text.events import yaml_events
 from lstmgraph.messages.diagnostics import Span
-from lstmgraph.messages.rendering.excerpts import source_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-_Columns = tuple[int, float]
+_ANCHOR = re.compile(r"&[-\w]+")
+_SPACE_AND_COMMENTS = re.compile(r"(?:[ \t\r\n]+|#[^\r\n]*)*")
+_COMMENT = re.compile(r"#([^\r\n]*)")
+_LINE_END = re.compile(r"\r\n|\r|\n|$")
 
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment. `text` is what follows the ``#``; `span` begins at it."""
+    """A comment. `text` is what follows the ``#``; `span` begins at it, and so does `index`."""
 
     text: str
     span: Span
+    index: int
     alone: bool
     """Whether nothing stands before it on its line."""
+    opens_block: bool = False
+    """Whether it stands behind the ``|`` or ``>`` of a value in lines of its own."""
 
 
 def comments(text: str) -> list[Comment]:
-    """Every comment of `text`, in its order; none where it is not YAML."""
+    """Return every comment of `text`, in its order; none where it is not YAML."""
+    if "#" not in text:
+        return []
     try:
-        taken = _scalars(yaml_events(text))
+        return list(comments_among(text, list(yaml_events(text))))
     except (yaml.YAMLError, ValueError):
         return []
-    found = []
-    for number, line in enumerate(source_lines(text)):
-        column = _start(line, taken.get(number, ()))
-        if column is not None:
-            span = Span(number + 1, column + 1, number + 1, len(line) + 1)
-            found.append(Comment(line[column + 1 :], span, alone=not line[:column].strip()))
-    return found
 
 
-def _scalars(events: Iterator[Any]) -> Mapping[int, list[_Columns]]:
-    """The columns of each line that are inside of values. Lines and columns count from 0."""
-    taken: defaultdict[int, list[_Columns]] = defaultdict(list)
+def comments_among(text: str, events: Iterable[Any]) -> Iterator[Comment]:
+    """Yield every comment of `text`, in its order, from what stands between the leaves of `events`.
+
+    Args:
+        text: YAML.
+        events: those that ``yaml_events`` gives of it.
+    """
+    text = text.removeprefix("\ufeff")  # which marks do not count
+    starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
+    end = 0
     for event in events:
-        if not isinstance(event, yaml.ScalarEvent):
-            continue
-        start: Any = event.start_mark
-        end: Any = event.end_mark
-        is_block = event.style in ("|", ">")  # a comment may follow its first line's `|`
-        for line in range(start.line + is_block, end.line + 1):
-            first = start.column if line == start.line else 0
-            last = end.column if line == end.line else float("inf")
-            taken[line].append((first, last))
-    return taken
+        if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+            start = node_start(text, event)
+            yield from _between(text, starts, end, start)
+            if isinstance(event, yaml.ScalarEvent) and event.style in ("|", ">"):
+                first_line = _LINE_END.search(text, start)
+                stop = first_line.start() if first_line else start
+                yield from _between(text, starts, start, stop, opens_block=True)
+            mark: Any = event.end_mark
+            end = max(end, mark.index)
+    yield from _between(text, starts, end, len(text))
 
 
-def _start(line: str, taken: list[_Columns] | tuple[()]) -> int | None:
-    """The column of the first ``#`` that is in no value: nothing but a comment can hold it."""
-    for match in re.finditer("#", line):
-        if not any(first <= match.start() < last for first, last in taken):
-            return match.start()
-    return None
+def node_start(text: str, event: Any) -> int:
+    """Return where the node of `event` itself begins, its anchor passed over."""
+    index: int = event.start_mark.index
+    if isinstance(event, yaml.AliasEvent):
+        return index
+    if anchor := event.anchor and _ANCHOR.match(text, index):
+        after = _SPACE_AND_COMMENTS.match(text, anchor.end())
+        index = min(after.end() if after else index, max(event.end_mark.index, anchor.end()))
+    return index
+
+
+def _between(
+    text: str, starts: list[int], first: int, last: int, *, opens_block: bool = False
+) -> Iterator[Comment]:
+    for found in _COMMENT.finditer(text, first, last):
+        line = bisect.bisect(starts, found.start())
+        start = starts[line - 1]
+        column = found.start() - start + 1
+        span = Span(line, column, line, column + len(found[0]))
+        alone = not text[start : found.start()].strip()
+        yield Comment(found[1], span, found.start(), alone, opens_block)

@@ -44,7 +44,7 @@ class Beginning:
         """What is computed: states, and contexts that hold for all steps."""
 
     def __call__(self, given: Any, rows: int) -> tuple[Arrays, Arrays]:
-        """States and contexts of `rows` rows, and the outputs that are known before the first step.
+        """Return states and contexts of `rows` rows, and the outputs known before the first step.
 
         Raises:
             ValueError: an input is missing, unknown, or of another shape or dtype.
@@ -100,7 +100,7 @@ class Beginning:
 
 
 def _function(model: keras.Model) -> Callable[..., Sequence[Any]]:
-    """`model` of tensors by position; in the order of their names, it gives its outputs."""
+    """Return `model` of tensors by position; its outputs come in the order of their names."""
     names = list(model.input)
 
     def start(*tensors: Any) -> list[Any]:
@@ -112,7 +112,7 @@ def _function(model: keras.Model) -> Callable[..., Sequence[Any]]:
 
 
 def _inputs(derived: Derived) -> dict[str, GraphInput]:
-    """Inputs of the start model, and what the step model is given from outside.
+    """Return the inputs of the start model, and what the step model is given from outside.
 
     Where the weights of the start model are not there, its outputs themselves.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def step_models(source: Source, recipe: HasCompiled | None) -> Derived:
-    """The step model of `source`, with its weights.
+    """Return the step model of `source`, with its weights.
 
     Raises:
         RecipeError: the recipe cannot run step by step (L834), or the file holds none.
@@ -53,12 +53,12 @@ def step_models(source: Source, recipe: HasCompiled | None) -> Derived:
 
 
 def plan_of(derived: Derived) -> StepPlan:
-    """How the models of a step hang together."""
+    """Return how the models of a step hang together."""
     if derived.plan is None:
         raise ValueError("the step model has no plan")
     return derived.plan
 
 
 def _is_recipe(value: object) -> bool:
-    """Whether `value` is a ``Recipe``; Keras's models too have something called ``compiled``."""
+    """Return whether `value` is a ``Recipe``; Keras's models have a ``compiled``, too."""
     return isinstance(getattr(value, "compiled", None), CompiledRecipe)

@@ -35,7 +35,7 @@ class StateFileError(ValueError):
 
 
 def describe(derived: Derived) -> dict[str, Any]:
-    """What a file says of its model: it may hold the same weights under another path."""
+    """Return what a file says of its model: it may hold the same weights under another path."""
     return {
         "format": FORMAT,
         "plan": plan_of(derived).as_dict(),
@@ -44,7 +44,7 @@ def describe(derived: Derived) -> dict[str, Any]:
 
 
 def _fingerprint(derived: Derived) -> str:
-    """A hash of the step model's weights, by the names of their layers."""
+    """Return a hash of the step model's weights, by the names of their layers."""
     found = hashlib.sha256()
     for layer in sorted(derived.model.layers, key=lambda layer: layer.name):
         for weight in layer.get_weights():
@@ -105,7 +105,7 @@ def _parsed(text: np.ndarray) -> Any:
 
 
 def _most_bytes(spec: TensorSpec, otherwise: int) -> int:
-    """The bytes of an array of this shape, where it has no size that is left open."""
+    """Return the bytes of an array of this shape, where it has no size that is left open."""
     sizes = [size for size in spec.shape if isinstance(size, int)]
     if len(sizes) < len(spec.shape):
         return otherwise
@@ -113,7 +113,7 @@ def _most_bytes(spec: TensorSpec, otherwise: int) -> int:
 
 
 def _short(found: object, most: int = 200) -> str:
-    """Text from a file, on one line of a bounded length."""
+    """Return text from a file, on one line of a bounded length."""
     text = printable(str(found))
     return text if len(text) <= most else f"{text[:most]}..."
 

@@ -16,16 +16,16 @@ from lstmgraph.models.stepping.arrays import Arrays, as_array, chosen_rows, name
 from lstmgraph.models.stepping.beginning import Beginning
 from lstmgraph.models.stepping.compiled import chosen_xla, to_array, to_tensor
 from lstmgraph.models.stepping.functions import compiled_function, names_of, step_shape, time_axis
-from lstmgraph.models.stepping.one_by_one import each_step, joined
 from lstmgraph.models.stepping.source import plan_of, step_models
 from lstmgraph.models.stepping.state_file import describe, read_streams, write_streams
 from lstmgraph.models.stepping.streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import keras
 
+    from lstmgraph.compiler.derive import StepPlan
     from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.models.stepping.source import Source
 
@@ -36,7 +36,7 @@ R = TypeVar("R")
 def _locked(
     method: Callable[Concatenate[Stepper, P], R],
 ) -> Callable[Concatenate[Stepper, P], R]:
-    """`method`, while no other thread reads or changes the streams."""
+    """Return `method` so that no other thread reads or changes the streams meanwhile."""
 
     @wraps(method)
     def call(self: Stepper, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -101,12 +101,12 @@ class Stepper:
     @property
     @_locked
     def position(self) -> np.ndarray:
-        """Steps that each row has taken since it began, (rows,); padded ones count too. A copy."""
+        """Return the steps that each row has taken, padded ones too, shape (rows,): a copy."""
         return self._streams.position.copy()
 
     @property
     def start_inputs(self) -> tuple[str, ...]:
-        """What `start` must be given; empty where streams begin by themselves."""
+        """Return what `start` must be given; empty where streams begin by themselves."""
         return tuple(self._beginning.inputs)
 
     @_locked
@@ -130,7 +130,7 @@ class Stepper:
 
     @_locked
     def beginning(self, given: Any = None, *, rows: int | None = None) -> Arrays:
-        """States and contexts by name, as `start` would make them; no stream changes.
+        """Return states and contexts by name, as `start` would make them; no stream changes.
 
         Args:
             given: what `start` takes; where it is None, the streams as they are now, or as they
@@ -156,7 +156,7 @@ class Stepper:
 
     @_locked
     def step(self, x: Any, *, active: Any = None) -> Arrays:
-        """One step of every stream.
+        """Run one step of every stream.
 
         Args:
             x: by name, an array (rows, ...) for each input that brings steps, without the time
@@ -201,8 +201,8 @@ class Stepper:
             raise ValueError(f"{first} has shape {shape}: there are no steps in it")
         tensors = self._inputs(given, steps)
         if self.derived.chunk is None:  # unrolled: of a fixed number of steps
-            found = [self.step(x, active=active) for x in each_step(self.plan, given, steps)]
-            return joined(self.plan, found)
+            found = [self.step(x, active=active) for x in _each_step(self.plan, given, steps)]
+            return _joined(self.plan, found)
         outputs = self._run(tensors, active, chunk=True)
         self._count(active, steps)
         return {name: to_array(y) for name, y in zip(self._names.outputs, outputs, strict=True)}
@@ -210,7 +210,7 @@ class Stepper:
     @property
     @_locked
     def state(self) -> Arrays:
-        """The states by name, each (rows, units): copies, which may be changed and put back."""
+        """Return copies of the states by name, each (rows, units); they may be put back."""
         self._tensors()
         now = self._streams.arrays()
         return {name: now[name] for name in self._names.states}
@@ -252,24 +252,24 @@ class Stepper:
     def update(self, model: keras.Model) -> None:
         """Copy the weights of `model`, of the same recipe, by the names of its layers.
 
-        States stay as they are.
+        States stay as they are. Every Stepper made of the same derived models has the new weights;
+        a step that another one of them runs meanwhile may compute with some of the old ones.
 
         Raises:
             ValueError: a layer is missing, or has weights of other shapes; nothing is changed then.
         """
-        copy_weights(model, self.derived.model)
-        if self.derived.start is not None:
-            copy_weights(model, self.derived.start)
+        start = [] if self.derived.start is None else [self.derived.start]
+        copy_weights(model, self.derived.model, *start)
 
     def _named(self, given: Any) -> Mapping[str, Any]:
-        """Inputs by name, each of them known; lengths may be left out."""
+        """Return inputs by name, each of them known; lengths may be left out."""
         left_out = [
             n for n in self.plan.lengths if not isinstance(given, Mapping) or n not in given
         ]
         return named(given, [n for n in self._names.inputs if n not in left_out], "a step")
 
     def _inputs(self, given: Mapping[str, Any], steps: int | None) -> list[Any]:
-        """Tensors in the order in which the functions take them; of one step, where it is None."""
+        """Return tensors in the order of the functions; of one step, where `steps` is None."""
         inputs, found = self.plan.step.inputs, []
         for name in self.plan.steps:
             shape = step_shape(inputs[name], self.rows, steps)
@@ -309,7 +309,7 @@ class Stepper:
             self._streams.position += np.asarray(active, "int64") * steps
 
     def _tensors(self) -> list[Any]:
-        """States, then contexts."""
+        """Return states, then contexts."""
         if not self._streams.begun:
             names = ", ".join(self.start_inputs)
             raise ValueError(f"the streams have not begun: call start() first, with {names}")
@@ -325,3 +325,25 @@ def _rows(fixed: int | None, rows: int | None) -> int:
     if fixed is not None and rows not in {None, fixed}:
         raise ValueError(f"the recipe's batch_size is {fixed}; given: {rows} rows")
     return fixed or rows or 1
+
+
+def _each_step(plan: StepPlan, given: Mapping[str, Any], steps: int) -> Iterator[Arrays]:
+    """Yield what `Stepper.step` takes for each step of a chunk, for recipes that unroll theirs."""
+    inputs = plan.step.inputs
+    for step in range(steps):
+        x = {name: np.take(given[name], step, time_axis(inputs[name])) for name in plan.steps}
+        for name in plan.lengths:
+            if name in given:
+                counts = np.asarray(given[name]) > step
+                x[name] = counts.astype(inputs[name].spec.dtype)
+        yield x
+
+
+def _joined(plan: StepPlan, outputs: Sequence[Arrays]) -> Arrays:
+    """Return the outputs of a chunk from those of its steps."""
+    return {
+        name: np.stack([each[name] for each in outputs], 1)
+        if plan.outputs[name] == "steps"
+        else newest
+        for name, newest in outputs[-1].items()
+    }

@@ -39,12 +39,12 @@ class Streams:
 
     @property
     def begun(self) -> bool:
-        """Whether there are any streams."""
+        """Return whether there are any streams."""
         return self._now is not None
 
     @property
     def tensors(self) -> list[Any]:
-        """States, then contexts, on the device: what a step replaces in place.
+        """Return states, then contexts, on the device: a step replaces them in place.
 
         Raises:
             ValueError: the streams have not begun.
@@ -54,7 +54,7 @@ class Streams:
         return self._now
 
     def arrays(self) -> Arrays:
-        """States and contexts by name, as arrays that may be written to."""
+        """Return states and contexts by name, as arrays that may be written to."""
         pairs = zip(self._specs, self.tensors, strict=True)
         return {name: np.array(to_array(tensor)) for name, tensor in pairs}
 
@@ -95,13 +95,13 @@ class Streams:
         self.position[which] = 0
 
     def in_file(self) -> Arrays:
-        """All that a state file holds."""
+        """Return all that a state file holds."""
         found = {f"now.{name}": array for name, array in self.arrays().items()}
         found |= {f"first.{name}": array for name, array in self._first.items()}
         return {**found, POSITION: self.position}
 
     def specs_in_file(self) -> dict[str, TensorSpec]:
-        """What each array of `in_file` must be: the sizes of contexts may differ from file to file.
+        """Return what each array of `in_file` must be; sizes of contexts may differ by file.
 
         Contexts have as many steps as what they were made from, the same in all that name the
         size alike; the other axes are those of the model.

@@ -49,7 +49,7 @@ def summary(results: SearchResults) -> Markup:
 
 def unread_note(results: SearchResults) -> Markup:
     """What of the folder is not shown, because it could not be read."""
-    said = [tag("li", shortened(line, LONGEST_REASON)) for line in results.unread_said()]
+    said = [tag("li", shortened(line, LONGEST_REASON)) for line in results.unread_lines()]
     what = "Not all of the folder could be read:"
     return joined(note(what), tag("ul", *said)) if said else Markup()
 

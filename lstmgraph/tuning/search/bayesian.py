@@ -30,7 +30,7 @@ class QuickRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     """
 
     def predict(self, X: np.ndarray, return_std: bool = False, return_cov: bool = False) -> Any:  # noqa: N803
-        """Means, and standard deviations: two arrays of shape (points,)."""
+        """Return means and standard deviations: two arrays of shape (points,)."""
         if return_cov or not return_std or not hasattr(self, "L_"):
             return super().predict(X, return_std=return_std, return_cov=return_cov)
         to_known = self.kernel_(X, self.X_train_)

@@ -38,7 +38,7 @@ def parsed(content: bytes | str, place: str) -> Any:
 
 
 def text(value: Any) -> str:
-    """Text that can be written again; a lone surrogate, which JSON can hold, cannot."""
+    """Accept text that can be written again; a lone surrogate, which JSON can hold, cannot."""
     if not isinstance(value, str):
         return "must be text"
     try:
@@ -49,13 +49,13 @@ def text(value: Any) -> str:
 
 
 def whole(value: Any) -> str:
-    """A whole number, 0 or more."""
+    """Accept a whole number, 0 or more."""
     ok = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
     return "" if ok else "must be a whole number, 0 or more"
 
 
 def number(value: Any) -> str:
-    """A number; NaN and infinite ones are, too."""
+    """Accept a number; NaN and infinite ones are, too."""
     if isinstance(value, float):
         return ""
     ok = isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
@@ -63,12 +63,12 @@ def number(value: Any) -> str:
 
 
 def amount(value: Any) -> str:
-    """A finite number, 0 or more, such as of seconds."""
+    """Accept a finite number, 0 or more, such as of seconds."""
     return "" if not number(value) and 0 <= value < LARGEST else "must be a number, 0 or more"
 
 
 def plain(value: Any, depth: int = 0) -> str:
-    """Any JSON, no deeper than `DEEPEST`, whose texts and numbers are as above."""
+    """Accept any JSON no deeper than `DEEPEST` whose texts and numbers are as above."""
     if depth > DEEPEST:
         return f"is nested deeper than {DEEPEST} levels"
     if isinstance(value, dict):
@@ -83,17 +83,17 @@ def plain(value: Any, depth: int = 0) -> str:
 
 
 def optional(shape: Shape) -> Shape:
-    """None, or what `shape` says."""
+    """Accept None, or what `shape` accepts."""
     return lambda value: "" if value is None else shape(value)
 
 
 def one_of(*choices: str) -> Shape:
-    """One of some texts."""
+    """Accept one of some texts."""
     return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
 
 
 def list_of(shape: Shape) -> Shape:
-    """A list, each element as `shape` says."""
+    """Accept a list, each element as `shape` says."""
 
     def check(value: Any) -> str:
         if not isinstance(value, list):
@@ -104,7 +104,7 @@ def list_of(shape: Shape) -> Shape:
 
 
 def mapping_of(shape: Shape) -> Shape:
-    """A mapping of names to what `shape` says."""
+    """Accept a mapping of names to what `shape` accepts."""
 
     def check(value: Any) -> str:
         if not isinstance(value, dict):
@@ -118,7 +118,7 @@ def mapping_of(shape: Shape) -> Shape:
 
 
 def record_of(shapes: Mapping[str, Shape], *, exact: bool = False) -> Shape:
-    """A mapping with these keys; where not `exact`, with others too, which nobody reads."""
+    """Accept a mapping with these keys; where not `exact`, with others too, which nobody reads."""
 
     def check(value: Any) -> str:
         if not isinstance(value, dict):

@@ -18,7 +18,7 @@ THREADS = (
 
 
 def visible_gpus(count: int, environment: Mapping[str, str]) -> list[str]:
-    """The names of this machine's `count` GPUs, as CUDA_VISIBLE_DEVICES has them."""
+    """Return the names of this machine's `count` GPUs, as CUDA_VISIBLE_DEVICES has them."""
     named = environment.get("CUDA_VISIBLE_DEVICES")
     if named is None:
         return [str(index) for index in range(count)]
@@ -26,7 +26,7 @@ def visible_gpus(count: int, environment: Mapping[str, str]) -> list[str]:
 
 
 def worker_environments(workers: int, gpus: list[str]) -> list[dict[str, str]]:
-    """What each worker's trials find in their environment, beyond what all find.
+    """Return what each worker's trials find in their environment, beyond what all find.
 
     With as many GPUs as workers or more, each GPU is one worker's alone. With fewer, workers share
     one, and TensorFlow takes its memory as it needs it instead of all at once.
@@ -42,7 +42,7 @@ def worker_environments(workers: int, gpus: list[str]) -> list[dict[str, str]]:
 
 
 def shared_environment(workers: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the process that all trials come from: CPU threads shared out.
+    """Return the environment of the process that forks all trials: CPU threads shared out.
 
     Libraries read these when they are loaded, which is before a trial starts. What the user has set
     stays.
@@ -55,7 +55,7 @@ def shared_environment(workers: int, environment: Mapping[str, str]) -> dict[str
 
 
 def node_environment(cpus: float, gpus: float, environment: Mapping[str, str]) -> dict[str, str]:
-    """What changes in the environment of a Ray task whose trial asks for so many CPUs and GPUs.
+    """Return what changes in the environment of a Ray task with so many CPUs and GPUs.
 
     Ray has put the GPUs that the task got into CUDA_VISIBLE_DEVICES; it does not keep a task that
     asked for none from using all of the node's in every version.
@@ -70,7 +70,7 @@ def node_environment(cpus: float, gpus: float, environment: Mapping[str, str]) -
 
 
 def available_cpus() -> int:
-    """The CPUs that this process may use."""
+    """Return the CPUs that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS

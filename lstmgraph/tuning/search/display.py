@@ -27,21 +27,21 @@ BEST_SHOWN = 5
 
 
 def shown(value: Any) -> str:
-    """A value of a dimension, short; tables and recipes have all its digits."""
+    """Return a value of a dimension, shortened; tables and recipes have all its digits."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def describe(row: TrialRow, objectives: Sequence[Objective]) -> str:
-    """One trial in one line: ``trial 3: completed, val_loss 0.51, 20 epochs, 3.2 s``."""
+    """Return a trial in one line: ``trial 3: completed, val_loss 0.51, 20 epochs, 3.2 s``."""
     if row.status == RUNNING:
         values = ", ".join(f"{name}={shown(value)}" for name, value in row.values.items())
         return printable(f"trial {row.number}: starts with {values}")
     metrics = [
         f"{o.metric} {row.metrics[o.metric]:.6g}" for o in objectives if o.metric in row.metrics
     ]
-    said = [row.status, *metrics, f"{row.epochs} epochs", f"{row.seconds:.1f} s"]
+    parts = [row.status, *metrics, f"{row.epochs} epochs", f"{row.seconds:.1f} s"]
     reason = f": {row.reason}" if row.reason else ""
-    return printable(f"trial {row.number}: {', '.join(said)}{reason}")
+    return printable(f"trial {row.number}: {', '.join(parts)}{reason}")
 
 
 class LineWatcher:
@@ -95,9 +95,9 @@ class LiveWatcher:
         self.live.update(self.table())
 
     def table(self) -> Table:
-        """What is shown now."""
-        said = ", ".join(f"{number} {status}" for status, number in sorted(self.counts.items()))
-        table = Table(title=f"{said or 'no trial has ended'}, {len(self.running)} running")
+        """Return what is shown now."""
+        counts = ", ".join(f"{number} {status}" for status, number in sorted(self.counts.items()))
+        table = Table(title=f"{counts or 'no trial has ended'}, {len(self.running)} running")
         names = [objective.metric for objective in self.objectives]
         for name in ("trial", "status", "epochs", "seconds", *names, "values"):
             table.add_column(cell(name))

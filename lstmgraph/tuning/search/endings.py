@@ -36,7 +36,7 @@ _OUTCOME = record_of(OUTCOME_SHAPES)
 
 
 def ended_event(ending: Ending, folder: Path, objectives: Sequence[Objective]) -> Event:
-    """The event of a trial whose process has ended.
+    """Return the event of a trial whose process has ended.
 
     Raises:
         SearchError: the machine lacked something, such as space: it is not the trial's fault.
@@ -52,7 +52,7 @@ def ended_event(ending: Ending, folder: Path, objectives: Sequence[Objective]) -
 
 
 def adopted_event(number: int, folder: Path, objectives: Sequence[Objective]) -> Event | None:
-    """The event of a trial that ended when nobody was there to note it; None where it did not.
+    """Return the event of a trial that ended with no search running; None where it did not end.
 
     Raises:
         SearchError: its files cannot be read.
@@ -70,7 +70,7 @@ def adopted_event(number: int, folder: Path, objectives: Sequence[Objective]) ->
 
 
 def failed_event(number: int, reason: str) -> Event:
-    """The event of a trial that could not even start."""
+    """Return the event of a trial that could not even start."""
     return _event(number, {"status": FAILED, "reason": reason}, ())
 
 
@@ -93,7 +93,7 @@ def _outcome(ending: Ending, folder: Path) -> dict[str, Any]:
 
 
 def _read_outcome(folder: Path) -> dict[str, Any] | None:
-    """What the trial left; None where that is nothing that a trial writes."""
+    """Return what the trial left; None where that is nothing that a trial writes."""
     try:
         content = read_of_trial(folder, OUTCOME)
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def _signal(number: int) -> str:
 def _crash(code: int, folder: Path) -> str:
     how = f"it was killed by {_signal(-code)}" if code < 0 else f"it exited with {code}"
     log = read_tail(folder / LOG, LAST_WORDS)
-    said_before, fatal, trace = log.partition("Fatal Python error: ")
-    lines = f"{said_before}{fatal}{trace.partition(chr(10))[0]}".split("\n")
-    said = " | ".join([line.strip() for line in lines if line.strip()][-LAST_LINES:])
-    return f"{how}; its last words: {said}" if said else how
+    before, fatal, trace = log.partition("Fatal Python error: ")
+    lines = f"{before}{fatal}{trace.partition(chr(10))[0]}".split("\n")
+    last = " | ".join([line.strip() for line in lines if line.strip()][-LAST_LINES:])
+    return f"{how}; its last words: {last}" if last else how

@@ -13,7 +13,7 @@ from lstmgraph.models.seeds import derived_seed
 from lstmgraph.tuning.search.checked import NO_SEARCH
 from lstmgraph.tuning.search.endings import adopted_event, ended_event, failed_event
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
-from lstmgraph.tuning.search.job_file import check_job, move_aside
+from lstmgraph.tuning.search.job_file import check_job
 from lstmgraph.tuning.search.journal import JOURNAL, Journal, read_journal
 from lstmgraph.tuning.search.lock import folder_lock
 from lstmgraph.tuning.search.own_files import TRIALS, check_folders, trial_folder
@@ -40,16 +40,16 @@ TICK = 0.5
 
 
 class Watcher(Protocol):
-    """Is told what happens, such as to show it."""
+    """Is notified of what happens, such as to show it."""
 
     def started(self, row: TrialRow) -> None:
-        """A trial starts."""
+        """Show that a trial starts."""
 
     def ended(self, row: TrialRow) -> None:
-        """A trial has ended."""
+        """Show that a trial has ended."""
 
     def tick(self) -> None:
-        """Time has passed; running trials may have come further."""
+        """Show how far running trials have come: time has passed."""
 
 
 def run_search(
@@ -58,7 +58,6 @@ def run_search(
     folder: Path,
     *,
     watcher: Watcher | None = None,
-    restart: bool = False,
 ) -> SearchResults:
     """Search, or go on searching, in `folder`.
 
@@ -66,8 +65,7 @@ def run_search(
         job: what is searched; it must be the one that `folder` holds already, if any.
         options: how; these may differ from those of earlier runs.
         folder: made where there is none.
-        watcher: is told what happens.
-        restart: begin anew; an earlier search is kept beside it, as ``folder.1``.
+        watcher: is notified of what happens.
 
     Raises:
         JobChangedError: `folder` holds another search; the message shows the difference.
@@ -79,9 +77,6 @@ def run_search(
     folder = folder.absolute()
     with faults_end_search(folder):
         try:
-            if restart and folder.exists():
-                with folder_lock(folder):
-                    move_aside(folder)
             (folder / TRIALS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_use(folder, error) from None
@@ -119,7 +114,7 @@ class Search:
         self.oracle = _oracle(self.job)
 
     def run(self, events: list[Event]) -> None:
-        """Until the budget is spent, or the oracle has nothing more to propose."""
+        """Run trials until the budget is spent, or the oracle has nothing more to propose."""
         for line, event in enumerate(events, 1):
             try:
                 self._replay(event)
@@ -141,7 +136,7 @@ class Search:
         self._note({"event": "closed", "because": self._why_no_more() or "exhausted"})
 
     def _replay(self, event: Event) -> None:
-        """Ask and tell the oracle what it was asked and told then."""
+        """Repeat to the oracle what an earlier run asked and told it."""
         from lstmgraph.tuning.search.oracles import Exhausted, Idle  # noqa: PLC0415 - imports TensorFlow
 
         kind = event["event"]
@@ -200,7 +195,7 @@ class Search:
                 self._start(proposed)
 
     def _why_no_more(self) -> str:
-        """Why no further trial may start; empty while one may."""
+        """Return why no further trial may start; empty while one may."""
         options = self.options
         if options.max_trials is not None and len(self.records.started) >= options.max_trials:
             return "max_trials"

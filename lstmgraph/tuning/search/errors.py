@@ -1,4 +1,4 @@
-"""What stops a search, said so that a user can mend it."""
+"""What stops a search, and the fix."""
 
 from __future__ import annotations
 
@@ -113,5 +113,5 @@ def fault_of(code: int) -> str | None:
     if not 0 <= code - _FIRST_CODE < len(_CODES):
         return None
     number = _CODES[code - _FIRST_CODE]
-    said = "its files cannot be read or written" if number is None else os.strerror(number)
-    return f"{said}; {_OF_THE_SEARCH.get(number or 0, 'see to that')}"
+    reason = "its files cannot be read or written" if number is None else os.strerror(number)
+    return f"{reason}; {_OF_THE_SEARCH.get(number or 0, 'see to that')}"

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.machine.machine import this_machine
+from lstmgraph.compiler.machine.versions import ORACLES, TRAINING, versions
 from lstmgraph.tuning.search.devices import visible_gpus
-from lstmgraph.tuning.search.results import Objective
-from lstmgraph.tuning.search.spaces import SpaceLike, dimension_rows
+from lstmgraph.tuning.search.results import DimensionRow, Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lstmgraph.language.space import Space
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class SearchJob:
 
     recipe: str
     """The recipe's name."""
-    space: SpaceLike
+    space: Space
     oracle: Mapping[str, Any]
     """``type`` and keras-tuner's arguments of that oracle."""
     function: str
@@ -39,11 +41,11 @@ class SearchJob:
     versions of libraries."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What a folder's job is known by, as plain data."""
+        """Return what the job in a folder is known by, as plain data."""
         return {
             "name": self.recipe,
             **self.identity,
-            "dimensions": [asdict(row) for row in dimension_rows(self.space)],
+            "dimensions": [asdict(DimensionRow.of(each)) for each in self.space.dimensions],
             "oracle": dict(self.oracle),
             "objectives": [asdict(objective) for objective in self.objectives],
             "seed": self.seed,
@@ -51,6 +53,28 @@ class SearchJob:
             "folds": self.folds,
             "pruning": None if self.pruning is None else dict(self.pruning),
         }
+
+
+def job_settings(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `SearchJob` that a complete ``search:`` section gives.
+
+    ``max_trials`` is not among them: it is an option of a run, and may change when a search goes
+    on.
+    """
+    pruning = {key: value for key, value in section["pruning"].items() if key != "type"}
+    return {
+        "oracle": section["oracle"],
+        "objectives": tuple(Objective(**objective) for objective in section["objective"]),
+        "seed": section["seed"],
+        "executions_per_trial": section["executions_per_trial"],
+        "folds": section["folds"],
+        "pruning": None if section["pruning"]["type"] == "none" else pruning,
+    }
+
+
+def search_versions() -> dict[str, str]:
+    """Return the versions of what a search's numbers depend on."""
+    return versions(*TRAINING, *ORACLES)
 
 
 @dataclass(frozen=True)
@@ -119,12 +143,12 @@ class RunOptions:
             raise ValueError(f"gpus_per_trial must be whole, or a part of one, not {gpus:g}")
 
     def per_trial(self) -> dict[str, float]:
-        """``cpus`` and ``gpus`` that a trial asks a cluster for."""
+        """Return the ``cpus`` and ``gpus`` that a trial asks a cluster for."""
         cpus = 1.0 if self.cpus_per_trial is None else self.cpus_per_trial
         return {"cpus": cpus, "gpus": self.gpus_per_trial or 0.0}
 
     def named_gpus(self) -> list[str]:
-        """The GPUs of this machine to share out."""
+        """Return the GPUs of this machine to share out."""
         if self.cluster is not None:
             return []
         if self.gpus is not None:
@@ -132,7 +156,7 @@ class RunOptions:
         return visible_gpus(this_machine().gpus, os.environ)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings that reports show."""
+        """Return the settings that reports show."""
         shown = asdict(self)
         limits = shown.pop("limits")
         del shown["preload"]

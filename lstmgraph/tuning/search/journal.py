@@ -81,7 +81,7 @@ def _wrong(event: Any) -> str:
 
 
 def _out_of_order(event: Event, started: set[int], ended: set[int], *, gaps: bool) -> str:
-    """Where there are `gaps`, lines before could not be read."""
+    """Return what is wrong with its place; with `gaps`, lines before could not be read."""
     if event["event"] not in ("started", "ended"):
         return ""
     trial = event["trial"]
@@ -134,7 +134,7 @@ class Journal:
 
 
 def write_all(file: int, data: bytes) -> None:
-    """``os.write`` may write less than it is given, such as on a disk that runs full."""
+    """Write all of `data`: ``os.write`` may write less, such as on a disk that runs full."""
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]

@@ -1,4 +1,4 @@
-"""keras-tuner's oracles, asked and told in an order that can be repeated exactly."""
+"""keras-tuner's oracles behind one ask-and-tell interface that can be replayed exactly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 SCORE = "score"
-"""What oracles are told of a trial: made from its objectives, less is better."""
+"""The number that oracles get of a trial: made from its objectives, less is better."""
 NEVER = 10**9
 
 
@@ -61,10 +61,10 @@ class OracleDriver:
         self._ids: list[str] = []
 
     def ask(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The next proposal, Hyperband's ``tuner/...`` values included.
+        """Return the next proposal, Hyperband's ``tuner/...`` values included.
 
         Args:
-            recorded: what it was told to be when this search ran before.
+            recorded: what it was when this search ran before.
 
         Raises:
             Exhausted: there is none any more.
@@ -89,7 +89,7 @@ class OracleDriver:
         return {name: _plain(value) for name, value in values.items()}
 
     def tell(self, number: int, score: float | None) -> None:
-        """Trial `number` has ended with `score`; None: it failed.
+        """Note that trial `number` has ended with `score`; None: it failed.
 
         To Hyperband a failure is the worst of scores, because a bracket with a failed trial never
         fills, and the search would wait for it for ever.
@@ -106,7 +106,7 @@ class OracleDriver:
             self.oracle.end_trial(trial)
 
     def promotable(self) -> set[int]:
-        """Trials that Hyperband may still let go on: their last weights are needed."""
+        """Return the trials that Hyperband may still let go on: their last weights are needed."""
         if not self.is_hyperband:
             return set()
         rounds = [
@@ -118,7 +118,7 @@ class OracleDriver:
         return {self._ids.index(trial) for trial in rounds}
 
     def source(self, values: Mapping[str, Any]) -> int | None:
-        """The trial that one with `values` goes on from."""
+        """Return the trial that one with `values` goes on from."""
         trial = values.get("tuner/trial_id")
         return None if trial is None else self._ids.index(trial)
 
@@ -138,8 +138,9 @@ def _check_point(space: Iterable[Any], recorded: Mapping[str, Any]) -> None:
 
 
 def _check_value(dimension: Any, value: Any) -> None:
-    if isinstance(dimension, keras_tuner.engine.hyperparameters.Choice):
-        fits = value in dimension.values
+    kinds = keras_tuner.engine.hyperparameters
+    if isinstance(dimension, kinds.Choice | kinds.Boolean):
+        fits = any(type(value) is type(each) and value == each for each in dimension.values)
     else:
         # keras-tuner's rounding can lead beyond the upper end, by less than one.
         slack = 1 if isinstance(dimension.default, int) else abs(dimension.max_value) * 1e-9
@@ -161,7 +162,10 @@ def _compare(number: int, proposed: Mapping[str, Any], recorded: Mapping[str, An
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Another machine's libraries may differ in the last digits of a float."""
+    """Return whether two values are equal, but for the last digits of a float.
+
+    Libraries of another machine may differ in these.
+    """
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9)
     return bool(one == other)
@@ -173,7 +177,7 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """keras-tuner calls what Python deprecates, scikit-learn says when a kernel fits badly."""
+    """Silence warnings of what keras-tuner calls, and of kernels that fit badly."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

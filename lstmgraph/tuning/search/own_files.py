@@ -19,7 +19,7 @@ MOST_BYTES = 1 << 28
 
 
 def trial_folder(folder: Path, number: int) -> Path:
-    """``DIR/trials/0007``."""
+    """Return ``DIR/trials/0007``."""
     return folder / TRIALS / f"{number:04d}"
 
 

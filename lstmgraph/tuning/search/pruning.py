@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def thresholds(histories: Iterable[Sequence[float]], *, min_trials: int) -> tuple[float, ...]:
-    """By epoch, the median of the running averages; none from where fewer trials than wanted got.
+    """Return by epoch the median of the running averages, up to where too few trials got.
 
     Args:
         histories: the objective by epoch, of each completed trial.

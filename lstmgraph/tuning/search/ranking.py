@@ -10,11 +10,9 @@ if TYPE_CHECKING:
 
     from lstmgraph.tuning.search.results import Objective
 
-Metrics = dict[str, float]
-
 
 def costs(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> tuple[float, ...]:
-    """For each objective a number of which less is better."""
+    """Return a number for each objective of which less is better."""
     return tuple(
         metrics[objective.metric] if objective.direction == "min" else -metrics[objective.metric]
         for objective in objectives
@@ -22,12 +20,12 @@ def costs(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> tupl
 
 
 def score(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> float:
-    """The sum of the costs: what keras-tuner's oracles make of several objectives."""
+    """Return the sum of the costs: what keras-tuner's oracles make of several objectives."""
     return sum(costs(metrics, objectives))
 
 
 def missing_objective(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> str:
-    """Why these metrics cannot be ranked; empty where they can."""
+    """Return why these metrics cannot be ranked; empty where they can."""
     for objective in objectives:
         value = metrics.get(objective.metric)
         if value is None:
@@ -41,7 +39,7 @@ def missing_objective(metrics: Mapping[str, float], objectives: Sequence[Objecti
 def pareto_front(
     trials: Mapping[int, Mapping[str, float]], objectives: Sequence[Objective]
 ) -> tuple[int, ...]:
-    """The trials that no other is at least as good as in all objectives and better in one."""
+    """Return the trials that no other equals in all objectives and beats in one."""
     points = {number: costs(metrics, objectives) for number, metrics in trials.items()}
     front = [n for n, point in points.items() if not any(_beats(p, point) for p in points.values())]
     return tuple(sorted(front, key=lambda number: (score(trials[number], objectives), number)))
@@ -54,5 +52,5 @@ def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def best_trials(
     trials: Mapping[int, Mapping[str, float]], objectives: Sequence[Objective]
 ) -> list[int]:
-    """All trials from the best to the worst; of equals the earlier first."""
+    """Return all trials from the best to the worst; of equals the earlier first."""
     return sorted(trials, key=lambda number: (score(trials[number], objectives), number))

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.tuning.search.errors import SearchError, cannot_use
-from lstmgraph.tuning.search.job import versions
-from lstmgraph.tuning.search.jobs import Limits
+from lstmgraph.tuning.search.jobs import Limits, search_versions
 from lstmgraph.tuning.search.ray_trial import (
     TrialOrder,
     TrialReturn,
@@ -29,7 +28,7 @@ from lstmgraph.tuning.search.ray_trial import (
 )
 from lstmgraph.tuning.search.results import FAILED, OVERSIZED
 from lstmgraph.tuning.search.trial import TrialSpec
-from lstmgraph.tuning.search.trial_server import RAISED, end_with_parent, tell
+from lstmgraph.tuning.search.trial_server import RAISED, end_with_parent, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +51,7 @@ HOW_TO_START = (
     "start one with 'ray start --head', or set RAY_ADDRESS to the address of one; "
     "without --cluster the search runs on this machine"
 )
-MEND = "once that is mended, the same command goes on with the search"
+FIX = "once that is fixed, the same command goes on with the search"
 
 
 class RayServer:
@@ -63,11 +62,11 @@ class RayServer:
         self.answers = answers
         """The pipe to the search."""
         self.running: dict[ray.ObjectRef[TrialReturn], Path] = {}
-        self.versions = versions()
+        self.versions = search_versions()
         self._commands = b""
 
     def serve(self) -> None:
-        """Until the input ends."""
+        """Serve until the input ends."""
         with selectors.DefaultSelector() as selector:
             selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
             while True:
@@ -115,14 +114,14 @@ class RayServer:
         for task in done:
             place = self.running.pop(task)
             end = self._end(task, place)
-            tell(self.answers, {"ended": int(place.name), **end})
+            send(self.answers, {"ended": int(place.name), **end})
 
     def _end(self, task: ray.ObjectRef[TrialReturn], place: Path) -> dict[str, Any]:
         found = _result(task)
         if isinstance(found, dict):
             return found
         if found.ending is None:
-            raise SearchError(f"{found.unable}; {MEND}")
+            raise SearchError(f"{found.unable}; {FIX}")
         try:
             write_files(place, found.files)
         except OSError as error:
@@ -141,7 +140,7 @@ class RayServer:
 
 
 def _result(task: ray.ObjectRef[TrialReturn]) -> TrialReturn | dict[str, Any]:
-    """What came back; the end of a trial that Ray has run as often as it does, in vain.
+    """Return what came back, or the end of a trial that Ray has run as often as it does.
 
     Raises:
         SearchError: nodes cannot run trials, or the cluster is gone: no trial is to blame.
@@ -158,12 +157,12 @@ def _result(task: ray.ObjectRef[TrialReturn]) -> TrialReturn | dict[str, Any]:
     except exceptions.TaskCancelledError as error:  # by someone else
         return _lost(FAILED, error)
     except exceptions.RayTaskError as error:
-        said = str(error.cause).strip().rpartition("\n")[2]
+        reason = str(error.cause).strip().rpartition("\n")[2]
         raise SearchError(
-            f"a node cannot run trials: {said}; all need the same lstmgraph; {MEND}"
+            f"a node cannot run trials: {reason}; all need the same lstmgraph; {FIX}"
         ) from None
     except exceptions.RayError as error:
-        raise SearchError(f"the Ray cluster is lost: {_first_line(error)}; {MEND}") from None
+        raise SearchError(f"the Ray cluster is lost: {_first_line(error)}; {FIX}") from None
     return found
 
 
@@ -202,7 +201,7 @@ def connect(cpus: float, gpus: float) -> None:
 
 
 def has_room(nodes: Iterable[Mapping[str, Any]], cpus: float, gpus: float) -> bool:
-    """Whether a node, as ``ray.nodes()`` lists them, could run a trial that asks for so much."""
+    """Return whether a node, one of ``ray.nodes()``, could run a trial that asks for so much."""
     resources = [node["Resources"] for node in nodes if node["Alive"]]
     return any(each.get("CPU", 0) >= cpus and each.get("GPU", 0) >= gpus for each in resources)
 
@@ -219,7 +218,7 @@ def main() -> None:
         connect(options["cpus"], options["gpus"])
         RayServer(options, answers).serve()
     except SearchError as error:
-        tell(answers, {"stop": str(error)})
+        send(answers, {"stop": str(error)})
         sys.exit(RAISED)
 
 

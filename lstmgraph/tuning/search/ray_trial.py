@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.files import atomic_path
 from lstmgraph.tuning.search.devices import node_environment
 from lstmgraph.tuning.search.errors import SearchError, fault_of
-from lstmgraph.tuning.search.job import versions
-from lstmgraph.tuning.search.jobs import Limits, RunOptions
+from lstmgraph.tuning.search.jobs import Limits, RunOptions, search_versions
 from lstmgraph.tuning.search.own_files import read_of_trial, trial_folder
 from lstmgraph.tuning.search.trial import OUTCOME, SPEC, TrialSpec, earlier_specs
 from lstmgraph.tuning.search.workers import Ending, Workers
@@ -61,7 +60,7 @@ class TrialReturn:
 def run_order(order: TrialOrder) -> TrialReturn:
     """Run a trial on the machine that this is called on; nothing of it stays there."""
     node = platform.node()
-    here = versions()
+    here = search_versions()
     if here != dict(order.versions):
         return TrialReturn(unable=f"node {node} has {_differences(order.versions, here)}")
     os.environ.update(node_environment(order.cpus, order.gpus, os.environ))
@@ -103,7 +102,7 @@ def _differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def earlier_files(spec: TrialSpec) -> Files:
-    """What a trial needs of those that it goes on from, relative to the folder of all trials.
+    """Return what a trial needs of those that it goes on from, relative to the trials' folder.
 
     That is all of the last one, and spec.json of the ones before, which tell the first one's seed.
     """
@@ -118,7 +117,7 @@ def earlier_files(spec: TrialSpec) -> Files:
 
 
 def read_files(folder: Path) -> Files:
-    """Every file in `folder` and in folders within it, and none that links lead to."""
+    """Return every file in `folder` and in folders within it, and none that links lead to."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 

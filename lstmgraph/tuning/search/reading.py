@@ -32,7 +32,7 @@ STOPPED = "stopped"
 
 
 def read_results(folder: Path) -> SearchResults:
-    """What the search in `folder` has found so far, as far as its files can be read.
+    """Return what the search in `folder` has found so far, as far as its files can be read.
 
     What cannot be read is named in `unread`: files that were edited, damaged, or replaced by links.
 

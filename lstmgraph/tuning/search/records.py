@@ -35,7 +35,7 @@ class Records:
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Records:
-        """All `events` taken in."""
+        """Return the records of all `events`."""
         records = cls()
         for event in events:
             records.add(event)
@@ -54,19 +54,19 @@ class Records:
 
     @property
     def unfinished(self) -> list[int]:
-        """Trials that were started and have not ended."""
+        """Return the trials that were started and have not ended."""
         return [number for number in self.started if number not in self.ended]
 
     def ranked(self) -> dict[int, Mapping[str, float]]:
-        """Metrics of the trials that have a result, those that were stopped early included."""
+        """Return the metrics of the trials that have a result, those stopped early included."""
         return {n: event["metrics"] for n, event in self.ended.items() if event["status"] in RANKED}
 
     def failures(self) -> int:
-        """How many trials have ended without a result."""
+        """Return how many trials have ended without a result."""
         return sum(event["status"] not in RANKED for event in self.ended.values())
 
     def row(self, number: int, folder: Path) -> TrialRow:
-        """One trial; of a running one the epochs that it has noted so far."""
+        """Return one trial; of a running one, the epochs that it has noted so far."""
         started = self.started[number]
         common: dict[str, Any] = {
             "number": number,

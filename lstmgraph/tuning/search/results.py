@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.language.space.dimensions import conditions_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lstmgraph.language.space import Dimension
 
 COMPLETED = "completed"
 PRUNED = "pruned"
@@ -14,7 +18,7 @@ FAILED = "failed"
 OVERSIZED = "oversized"
 TIMED_OUT = "timed_out"
 RUNNING = "running"
-MOST_SAID = 10
+MOST_LINES = 10
 RANKED = (COMPLETED, PRUNED)
 """Trials that have a result."""
 
@@ -40,7 +44,17 @@ class DimensionRow:
     scale: str = "linear"
     choices: tuple[Any, ...] = ()
     condition: str = ""
-    """When it is active, such as ``layers.encoder.depth >= 2``; empty where always."""
+    """When it is active, such as ``layers.encoder.depth is 2``; empty where always."""
+
+    @classmethod
+    def of(cls, dimension: Dimension) -> DimensionRow:
+        """Return the row of a dimension."""
+        numbers, condition = dimension.range, conditions_text(dimension)
+        if numbers is None:
+            choices = tuple(dimension.choices)
+            return cls(dimension.name, dimension.kind, choices=choices, condition=condition)
+        bounds = numbers.low, numbers.high, numbers.scale
+        return cls(dimension.name, dimension.kind, *bounds, condition=condition)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class SearchResults:
     unread: tuple[str, ...] = ()
     """What of the folder could not be read, and why."""
 
-    def unread_said(self) -> list[str]:
+    def unread_lines(self) -> list[str]:
         """Return the first few of `unread`, and how many more there are."""
-        more = len(self.unread) - MOST_SAID
-        return [*self.unread[:MOST_SAID], *([f"and {more:,} more"] if more > 0 else [])]
+        more = len(self.unread) - MOST_LINES
+        return [*self.unread[:MOST_LINES], *([f"and {more:,} more"] if more > 0 else [])]

@@ -1,144 +1,98 @@
-"""A recipe's space in keras-tuner's words, and keras-tuner's values in the recipe's.
+"""A recipe's space as keras-tuner has it, and keras-tuner's values as the recipe has them.
 
 The whole space is declared before the first proposal: dimensions that keras-tuner meets later first
-get defaults instead of samples. Choices go by their JSON text, because its ``Choice`` takes neither
-None nor lists nor mixed types, and makes integers of booleans.
+get defaults instead of samples. Its ``Choice`` takes texts or numbers of one type only: any other
+choices go by their JSON texts.
 """
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.space import text_of
-from lstmgraph.tuning.search.results import DimensionRow
+from lstmgraph.language.space.dimensions import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import keras_tuner
 
-
-class RangeLike(Protocol):
-    """Numbers from `low` to `high`, both included."""
-
-    @property
-    def low(self) -> float: ...  # noqa: D102
-    @property
-    def high(self) -> float: ...  # noqa: D102
-    @property
-    def step(self) -> float | None: ...  # noqa: D102
-    @property
-    def scale(self) -> str: ...  # noqa: D102
+    from lstmgraph.language.space import Dimension, Space, Values
 
 
-class ConditionLike(Protocol):
-    """Holds where `dimension` has one of `values`."""
-
-    @property
-    def dimension(self) -> str: ...  # noqa: D102
-    @property
-    def values(self) -> Sequence[Any]: ...  # noqa: D102
-
-
-class DimensionLike(Protocol):
-    """A searched value: with a `range` where `kind` is ``int`` or ``float``, else `choices`."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def default(self) -> Any: ...  # noqa: D102
-    @property
-    def conditions(self) -> Sequence[ConditionLike]: ...  # noqa: D102
-    @property
-    def range(self) -> RangeLike | None: ...  # noqa: D102
-    @property
-    def choices(self) -> Sequence[Any]: ...  # noqa: D102
-
-
-class SpaceLike(Protocol):
-    """Dimensions, each after those that its conditions name."""
-
-    @property
-    def dimensions(self) -> Sequence[DimensionLike]: ...  # noqa: D102
-
-
-def hyperparameters(space: SpaceLike) -> keras_tuner.HyperParameters:
-    """The whole space declared, conditions included."""
+def hyperparameters(space: Space) -> keras_tuner.HyperParameters:
+    """Return the whole space declared, conditions included."""
     import keras_tuner  # noqa: PLC0415 - imports TensorFlow
 
     declared = keras_tuner.HyperParameters()
-    kinds = {dimension.name: dimension for dimension in space.dimensions}
-    for dimension in space.dimensions:
-        with ExitStack() as scopes:
-            for condition in dimension.conditions:
-                parent = kinds[condition.dimension]
-                wanted = [_written(parent, value) for value in condition.values]
-                scopes.enter_context(declared.conditional_scope(condition.dimension, wanted))
-            _declare(declared, dimension)
+    declare(space, declared)
     return declared
 
 
-def _declare(declared: keras_tuner.HyperParameters, dimension: DimensionLike) -> None:
+def declare(space: Space, hp: keras_tuner.HyperParameters) -> None:
+    """Declare every dimension of `space` that `hp` does not know, with its conditions."""
+    known = {each.name for each in hp.space}
+    for dimension in space.dimensions:
+        if dimension.name in known:
+            continue
+        with ExitStack() as scopes:
+            for condition in dimension.conditions:
+                parent = space.by_name[condition.dimension]
+                values = [_encoded(parent, value) for value in condition.values]
+                scopes.enter_context(hp.conditional_scope(parent.name, values))
+            _declare(dimension, hp)
+
+
+def plain_values(space: Space, values: Mapping[str, Any]) -> Values:
+    """Return the point of `space` that keras-tuner's `values` are; defaults stand for missing ones.
+
+    What is no dimension, such as Hyperband's own values, is left out.
+    """
+    found: Values = {}
+    for dimension in space.dimensions:
+        if counts(dimension, found):
+            value = values.get(dimension.name, _encoded(dimension, dimension.default))
+            found[dimension.name] = _decoded(dimension, value)
+    return found
+
+
+def _declare(dimension: Dimension, hp: keras_tuner.HyperParameters) -> None:
+    name, default, numbers = dimension.name, dimension.default, dimension.range
+    if dimension.kind == "bool":
+        hp.Boolean(name, default=default)
+    elif numbers is None:
+        choices = [_encoded(dimension, choice) for choice in dimension.choices]
+        hp.Choice(name, choices, default=_encoded(dimension, default))
+    else:
+        high = numbers.high
+        if numbers.step is not None and numbers.scale == "linear" and not numbers.whole:
+            # keras-tuner counts steps with //, which loses the last of 0, 0.1, ..., 1.
+            high = numbers.highest + numbers.step / 1000
+        number = hp.Int if dimension.kind == "int" else hp.Float
+        bounds = {"min_value": numbers.low, "max_value": high, "step": numbers.step}
+        number(name, **bounds, sampling=numbers.scale, default=default)
+
+
+def _encoded(dimension: Dimension, value: Any) -> Any:
+    return text_of(value) if _has_texts(dimension) else value
+
+
+def _decoded(dimension: Dimension, value: Any) -> Any:
     numbers = dimension.range
-    if numbers is None:
-        texts = [text_of(choice) for choice in dimension.choices]
-        declared.Choice(dimension.name, texts, default=text_of(dimension.default))
-        return
-    declare, high = (declared.Int if dimension.kind == "int" else declared.Float), numbers.high
-    if dimension.kind == "float" and numbers.step is not None and numbers.scale == "linear":
-        # keras-tuner counts steps with //, which loses the last of 0, 0.1, ..., 1.
-        high += numbers.step / 1000
-    declare(
-        dimension.name,
-        numbers.low,
-        high,
-        step=numbers.step,
-        sampling=numbers.scale,
-        default=dimension.default,
-    )
+    if _has_texts(dimension):
+        return {text_of(choice): choice for choice in dimension.choices}.get(value, value)
+    if numbers is None or not isinstance(value, int | float):
+        return value
+    if numbers.whole:
+        # On the other scales keras-tuner's rounding can lead out of the range: see `Range.draw`.
+        near = min(max(value, numbers.low), numbers.high)
+        return near if abs(near - value) <= 1 else value
+    # Steps are added up: 0.1 three times is 0.30000000000000004.
+    return float(value) if numbers.step is None else float(f"{value:.12g}")
 
 
-def plain_values(space: SpaceLike, proposed: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's value for each dimension that `proposed` holds; Hyperband's own are left out."""
-    return {
-        dimension.name: _read(dimension, proposed[dimension.name])
-        for dimension in space.dimensions
-        if dimension.name in proposed
-    }
-
-
-def dimension_rows(space: SpaceLike) -> tuple[DimensionRow, ...]:
-    """The dimensions as reports show them."""
-    return tuple(_row(dimension) for dimension in space.dimensions)
-
-
-def _row(dimension: DimensionLike) -> DimensionRow:
-    numbers = dimension.range
-    condition = " and ".join(
-        f"{each.dimension} is {' or '.join(map(str, each.values))}" for each in dimension.conditions
-    )
-    if numbers is None:
-        return DimensionRow(
-            dimension.name, dimension.kind, choices=tuple(dimension.choices), condition=condition
-        )
-    return DimensionRow(
-        dimension.name, dimension.kind, numbers.low, numbers.high, numbers.scale, (), condition
-    )
-
-
-def _written(dimension: DimensionLike, value: Any) -> Any:
-    return value if dimension.range is not None else text_of(value)
-
-
-def _read(dimension: DimensionLike, value: Any) -> Any:
-    if dimension.range is None:
-        return json.loads(value)
-    if dimension.kind != "int":
-        # Steps are added up: 0.1 three times is 0.30000000000000004.
-        return float(value) if dimension.range.step is None else float(f"{value:.12g}")
-    # On a logarithmic scale keras-tuner's rounding can lead out of the range by one.
-    return int(min(max(value, dimension.range.low), dimension.range.high))
+def _has_texts(dimension: Dimension) -> bool:
+    """Return whether keras-tuner's Choice could not hold the choices as they are."""
+    kinds = {type(choice) for choice in dimension.choices}
+    return dimension.kind == "choice" and (len(kinds) > 1 or not kinds <= {str, int, float})

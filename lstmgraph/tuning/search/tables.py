@@ -44,7 +44,7 @@ def write_tables(results: SearchResults, folder: Path) -> tuple[Path, ...]:
 
 
 def trials_table(results: SearchResults) -> Table:
-    """A row for each trial."""
+    """Return a table with a row for each trial."""
     plain = (
         "number", "status", "reason", "epochs", "seconds", "fit_seconds",
         "peak_memory_mb", "parameters", "started",
@@ -60,7 +60,7 @@ def trials_table(results: SearchResults) -> Table:
 
 
 def epochs_table(results: SearchResults) -> Table:
-    """A row for each epoch of each trial, counted from 1 in each."""
+    """Return a table with a row for each epoch of each trial, counted from 1 in each."""
     rows = [(trial, epoch) for trial in results.trials for epoch in range(_epochs(trial))]
     table: Table = {
         "number": [trial.number for trial, _ in rows],
@@ -77,7 +77,7 @@ def _epochs(trial: TrialRow) -> int:
 
 
 def _cell(value: Any) -> Any:
-    """Lists and mappings as JSON."""
+    """Return `value`; lists and mappings as JSON."""
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
@@ -103,7 +103,7 @@ def _write_parquet(table: Table, path: Path) -> Path:
 
 
 def _one_type(column: list[Any]) -> list[Any]:
-    """A column of one type; mixed choices, such as ``none`` and 0.1, become JSON texts."""
+    """Return a column of one type; mixed choices, such as ``none`` and 0.1, become JSON texts."""
     kinds = {type(value) for value in column if value is not None}
     if len(kinds) <= 1 or kinds == {int, float}:
         return column

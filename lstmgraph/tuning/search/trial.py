@@ -54,12 +54,12 @@ class TrialSpec:
     warmup_epochs: int = 0
 
     def seed_of(self, execution: int = 0, fold: int = 0) -> int:
-        """The seed of one fit among the trial's executions and folds."""
+        """Return the seed of one fit among the trial's executions and folds."""
         return derived_seed(self.seed, "execution", execution, "fold", fold)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The spec that `write` wrote."""
+        """Return the spec that `write` wrote."""
         data = json.loads(read_of_trial(path.parent, path.name))
         return cls(**{**data, "thresholds": tuple(data["thresholds"])})
 
@@ -100,7 +100,7 @@ class TrialOutcome:
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, numbers of NumPy made Python's."""
+        """Return plain data, numbers of NumPy made Python's."""
         numbers = {name: float(value) for name, value in self.metrics.items()}
         history = {name: [float(v) for v in values] for name, values in self.history.items()}
         return {**asdict(self), "metrics": numbers, "history": history}
@@ -133,7 +133,7 @@ class Trial:
         return bool(self.pruned)
 
     def outcome(self, **found: Any) -> TrialOutcome:
-        """A `TrialOutcome` with the status that `on_epoch` led to."""
+        """Return a `TrialOutcome` with the status that `on_epoch` led to."""
         status = PRUNED if self.pruned else COMPLETED
         return TrialOutcome(**found, status=status, reason=self.pruned)
 

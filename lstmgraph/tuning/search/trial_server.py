@@ -38,7 +38,7 @@ _MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
 
 
 class TrialServer:
-    """Forks, watches and kills children, as it is told."""
+    """Forks, watches and kills children, on command."""
 
     def __init__(self, function: Callable[[Trial], Any], answers: int) -> None:
         self.function = function
@@ -49,13 +49,13 @@ class TrialServer:
         self.commands = b""
 
     def serve(self) -> None:
-        """Until the input ends."""
+        """Serve until the input ends."""
         woken, waker = os.pipe()
         os.set_blocking(woken, False)
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        tell(self.answers, {"ready": True})
+        send(self.answers, {"ready": True})
         with selectors.DefaultSelector() as selector:
             selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
             selector.register(woken, selectors.EVENT_READ)
@@ -87,7 +87,7 @@ class TrialServer:
             _run_child(self.function, spec, environment, server)
         number = int(spec.parent.name)
         self.running[child] = (number, time.monotonic())
-        tell(self.answers, {"started": number, "pid": child})
+        send(self.answers, {"started": number, "pid": child})
 
     def _reap(self) -> None:
         while self.running:
@@ -102,7 +102,7 @@ class TrialServer:
                 "seconds": time.monotonic() - started,
                 "peak_memory_mb": usage.ru_maxrss / _MAXRSS_PER_MIB,
             }
-            tell(self.answers, end)
+            send(self.answers, end)
 
     def _kill(self, number: int) -> None:
         for child, (running, _) in self.running.items():
@@ -115,7 +115,7 @@ class TrialServer:
 
 
 def _kill_group(child: int) -> None:
-    """A child that has not made its group yet is killed alone."""
+    """Kill a child with its group; alone, where it has not made its group yet."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
         return
@@ -173,7 +173,7 @@ def _run(function: Callable[[Trial], Any], path: Path) -> int:
 
 
 def end_with_parent(parent: int) -> None:
-    """On Linux the kernel kills this process when its parent ends, however that ends."""
+    """Make the kernel kill this process when its parent ends, however it ends, on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -181,7 +181,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def load_function(path: str) -> Callable[[Trial], Any]:
-    """``package.module:name`` -> the function.
+    """Return the function that ``package.module:name`` names.
 
     Raises:
         ImportError, AttributeError: there is none of that name.
@@ -191,7 +191,7 @@ def load_function(path: str) -> Callable[[Trial], Any]:
     return function
 
 
-def tell(pipe: int, message: dict[str, Any]) -> None:
+def send(pipe: int, message: dict[str, Any]) -> None:
     """Write a line to the other end, if there is still one."""
     with suppress(BrokenPipeError):
         write_all(pipe, json.dumps(message).encode() + b"\n")
@@ -209,14 +209,14 @@ def main() -> None:
             importlib.import_module(module)
         function = load_function(options["function"])
     except Exception as error:
-        tell(answers, {"unable": f"{type(error).__name__}: {error}"})
+        send(answers, {"unable": f"{type(error).__name__}: {error}"})
         sys.exit(RAISED)
     gc.collect()
     gc.freeze()  # so that a child's first collection does not copy every page it shares
     try:
         TrialServer(function, answers).serve()
     except (OSError, MemoryError) as error:  # such as where it cannot fork
-        tell(answers, {"stop": f"trials cannot start: {lacked(error) or error}"})
+        send(answers, {"stop": f"trials cannot start: {lacked(error) or error}"})
         raise
 
 

@@ -19,7 +19,7 @@ from lstmgraph.tuning.search.devices import shared_environment, worker_environme
 from lstmgraph.tuning.search.errors import SearchError, cannot_use
 from lstmgraph.tuning.search.own_files import open_own
 from lstmgraph.tuning.search.results import OVERSIZED, TIMED_OUT
-from lstmgraph.tuning.search.trial_server import tell
+from lstmgraph.tuning.search.trial_server import send
 
 if TYPE_CHECKING:
     from lstmgraph.tuning.search.jobs import RunOptions
@@ -75,7 +75,7 @@ class Workers:
 
     @property
     def free(self) -> int:
-        """How many more trials may start."""
+        """Return how many more trials may start."""
         return len(self.environments) - len(self.children)
 
     def start(self, spec: TrialSpec) -> None:
@@ -94,14 +94,14 @@ class Workers:
         self._command({"run": str(path), "environment": self.environments[worker]})
 
     def wait(self, timeout: float) -> list[Ending]:
-        """Trials that have ended, as soon as one has; none where `timeout` seconds pass.
+        """Return the trials that have ended, as soon as one has; none after `timeout` seconds.
 
         Raises:
             SearchError: the process that starts trials has ended itself.
         """
         deadline = time.monotonic() + timeout
         while True:
-            endings = self._hear(self._patience(deadline))
+            endings = self._receive(self._patience(deadline))
             self._keep_limits()
             if endings or time.monotonic() >= deadline:
                 return endings
@@ -119,7 +119,7 @@ class Workers:
             ]
         return max(0.0, min(moments) - now)
 
-    def _hear(self, timeout: float) -> list[Ending]:
+    def _receive(self, timeout: float) -> list[Ending]:
         if not self._selector.select(timeout):
             return []
         data = os.read(self._pipe(), 1 << 16)
@@ -175,7 +175,7 @@ class Workers:
 
     def _command(self, command: dict[str, Any]) -> None:
         assert self._server.stdin is not None
-        tell(self._server.stdin.fileno(), command)
+        send(self._server.stdin.fileno(), command)
 
     def _pipe(self) -> int:
         assert self._server.stdout is not None
@@ -185,7 +185,7 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The end of its input makes the server kill what still runs."""
+        """Close the server's input, which makes it kill what still runs."""
         assert self._server.stdin is not None
         with suppress(OSError):
             self._server.stdin.close()
@@ -200,7 +200,7 @@ class Workers:
 
 
 def memory_mb(pid: int) -> float:
-    """Resident memory of a process and all that it started, in MiB; 0 where it has ended."""
+    """Return the memory (MiB) of a process and all that it started; 0 once it has ended."""
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
