@@ -49,14 +49,13 @@ COMMANDS = {
     "migrate": ("migrate", "closed.yaml"),
     "data": ("data", "closed.yaml", "--data", "data.npz"),
     "data of a function": ("data", "closed.yaml", "--data", "own:arrays"),
-    "tune on a function": (*TUNE, "own:arrays"),
 }
 IN_TURN = (
     ("build", "closed.yaml", "-o", "built"),
     ("export", "closed.yaml", "--format", "onnx", "-o", "exported"),
     ("transfer", "built/quick.keras", "closed.yaml", "-o", "moved.keras"),
     ("train", "closed.yaml", "--data", "data.npz", "-o", "trained"),
-    (*TUNE, "data.npz"),
+    (*TUNE, "own:arrays"),
     ("report", "out"),
 )
 """In one process, as each imports TensorFlow, or reads what one before it wrote."""
