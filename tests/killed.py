@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["lstmgraph.training", "training_cases"])
+CONTEXT.set_forkserver_preload(
+    ["lstmgraph.cli", "lstmgraph.models.building", "lstmgraph.training", "training_cases"]
+)
 
 KILLED = -signal.SIGKILL
 

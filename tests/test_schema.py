@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from building import SHIPPED
+from bundled import BUNDLED
 from generated import Generated, recipes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 RECIPE = read_schema(RECIPE_SCHEMA)
 KERAS = read_schema(KERAS_SCHEMA)
-BUNDLED = published_schema()
 PLAIN = Draft202012Validator(BUNDLED)
 
 PROPERTY = settings(

@@ -11,18 +11,17 @@ import keras
 import pytest
 import yaml
 from building import RECIPES
+from bundled import BUNDLED
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 import lstmgraph
-from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.resources import EDITOR_SCHEMA, KERAS_SCHEMA, RECIPE_SCHEMA, folder, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMAS = {name: read_schema(name) for name in (RECIPE_SCHEMA, KERAS_SCHEMA)}
-BUNDLED = published_schema()
 DIALECT = {"$schema": SCHEMAS[RECIPE_SCHEMA]["$schema"]}
 REGISTRY: Registry[Any] = Registry().with_resources(
     [(name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items()]
