@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["lstmgraph.cli", "lstmgraph.models.building", "lstmgraph.training", "training_cases"]
+    ["pytest", "lstmgraph.cli", "lstmgraph.models.building", "lstmgraph.training", "training_cases"]
 )
+"""With `pytest`, as children import the module that the parent was begun with."""
 
 KILLED = -signal.SIGKILL
 

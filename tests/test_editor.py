@@ -29,7 +29,6 @@ SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/recipe-1.editor.schema
 HEAD = SCHEMA_LINE + "recipe: 1\nname: small\ninputs: {x: {shape: [time, 2]}}\noutputs: {y: y}\n"
 LSTM = "layers:\n  y:\n    type: lstm\n"
 RECURRENT = set(read_schema(RECIPE_SCHEMA)["$defs"]["recurrent"]["properties"])
-NOT_YET_TYPED = {"$search", "$choose"}
 
 
 @pytest.fixture(scope="module")

@@ -296,7 +296,7 @@ outputs: {y: reader}
 def test_traced_beside_a_gpu_it_runs_without_one(
     kernel, needs_a_gpu, tmp_path, monkeypatch
 ) -> None:
-    """No GPU is here: Keras, which asks TensorFlow for one, is told that there is.
+    """Keras asks TensorFlow for GPUs; here TensorFlow answers that there is one.
 
     cuDNN's operation can then be traced, but not run: so only the writing is tested.
     """

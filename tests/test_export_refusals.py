@@ -260,7 +260,6 @@ def test_the_tolerance_is_of_the_greatest_value(tolerance: float, tmp_path, monk
             recipe.export(model, tmp_path, format="saved_model", tolerance=tolerance)
 
 
-GRAPH_OUTPUTS = "outputs: {y: y, last: reader}"
 ONES = np.ones((2, 2), "float32")
 
 

@@ -52,7 +52,6 @@ ATTENDING = """
     outputs: {out: out}
     models: {attend: {inputs: INPUTS, outputs: {out: out}}}
 """
-MULTI_HEAD = "multi_head_attention, num_heads: 2, key_dim: 2"
 
 
 def models_of(recipe: lstmgraph.Recipe) -> dict[str, keras.Model]:

@@ -214,7 +214,7 @@ def mutated(draw: Any) -> Any:
 @settings(PROPERTY, max_examples=400)
 @given(mutated())
 def test_mutated_recipes_get_the_verdict_of_the_bundle(data: Any) -> None:
-    """A newer version is told before anything else is looked at; the verdict is the same."""
+    """A newer version is reported before all other mistakes; both schemas refuse it."""
     assert says_yes(data) == PLAIN.is_valid(data)
 
 

@@ -188,7 +188,7 @@ def test_faults_lose_nothing_and_repeat_nothing(
     for kind in kinds:
         code = run_with_fault(searcher, faulty, oracle, kind, chance, payload=payload)
         ends.append((kind, fault_of(code) or code))
-        # The search runs as a trial here, and so its end is told from a trial's.
+        # The search runs as a trial here: its exit code is that of a trial.
         assert code in (0, RAISED) or fault_of(code), ends
         assert {row["status"] for row in findings(faulty)} <= {COMPLETED, RUNNING}, ends
     assert searcher.run(faulty, oracle, payload=payload).exit_code == 0
