@@ -157,9 +157,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             raise
     finally:
         for path in (temporary, old):
-            if path.is_symlink():
-                path.unlink()
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:  # `rmtree` leaves a file where it is, and waits on a pipe for ever
+                path.unlink(missing_ok=True)
 
 
 def _beside(target: Path, kind: str) -> Path:

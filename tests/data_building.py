@@ -158,7 +158,7 @@ def float32(lists: Any) -> np.ndarray:
 def target_days(part: Examples, rows: list[Row]) -> list[tuple[str, Any, Any]]:
     """Of each example its store, and the first and last day that it forecasts.
 
-    Sales are told apart by their values, so they say which rows an example is made of.
+    Sales differ in every row, so they show which rows an example is made of.
     """
     by_sales = {np.float32(row["sales"]): row for row in rows}
     assert len(by_sales) == len(rows)

@@ -588,7 +588,7 @@ def training(name: str, change: Callable[[Any, Path], None]) -> Callable[[Any, P
 
 
 def checkpoint(name: str, content: bytes | None, **lies: Any) -> Callable[[Any, Path], None]:
-    """A checkpoint with a member replaced, left out, or told of wrongly."""
+    """A checkpoint with a member replaced, left out, or described wrongly."""
 
     def change(target: Any, path: Path) -> None:
         found = []

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["lstmgraph.training", "training_cases"])
+CONTEXT.set_forkserver_preload(
+    ["pytest", "lstmgraph.cli", "lstmgraph.models.building", "lstmgraph.training", "training_cases"]
+)
+"""With `pytest`, as children import the module that the parent was begun with."""
 
 KILLED = -signal.SIGKILL
 

@@ -6,15 +6,16 @@ import json
 import queue
 import subprocess
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from programs import NODE_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
-MODULES = Path(__file__).parent / "editor" / "node_modules"
-SERVER = MODULES / "yaml-language-server" / "bin" / "yaml-language-server"
+SERVER = NODE_MODULES / "yaml-language-server" / "bin" / "yaml-language-server"
 PATIENCE = 60.0
 """Seconds to wait for an answer; each takes some milliseconds."""
 

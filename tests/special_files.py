@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class TooLong(BaseException):
+    """No ``OSError``, as ``TimeoutError`` is: that is caught where files are read."""
+
+
 @contextmanager
 def at_most(seconds: int) -> Iterator[None]:
-    """A block that takes longer raises ``TimeoutError``, in whatever it waits."""
+    """A block that takes longer fails, in whatever it waits."""
 
     def late(*_: object) -> None:
-        raise TimeoutError(f"more than {seconds} s")
+        raise TooLong(f"more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)

@@ -65,13 +65,13 @@ def test_says_where_a_value_came_from(name: str, recipe: Path) -> None:
     (found,) = (each for each in blamed.values if each.name == name)
     value, source, file, line = EXPECTED[name]
     assert (found.value, found.source) == (value, source)
-    told = found.as_dict()
+    shown = found.as_dict()
     own_files = {"own.yaml": str(recipe), "base.yaml": str(recipe.with_name("base.yaml"))}
-    assert told["file"] == own_files.get(str(file), file)
-    assert told["line"] == line
-    variables = [(each["name"], each["file"]) for each in told["variables"]]
+    assert shown["file"] == own_files.get(str(file), file)
+    assert shown["line"] == line
+    variables = [(each["name"], each["file"]) for each in shown["variables"]]
     assert variables == ([("size", "--set vars.size")] if name == "layers.voice.units" else [])
-    assert bool(told["deleted"]) == (name == "layers.voice.dropout")
+    assert bool(shown["deleted"]) == (name == "layers.voice.dropout")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -65,6 +65,8 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
         path.stem for path in (*folder.glob("*.py"), *(ROOT / "schemas").glob("*.py"))
     }
     for path in sorted(folder.rglob("*.py")):
+        if "node_modules" in path.parts:
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

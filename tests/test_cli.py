@@ -80,13 +80,13 @@ def test_validate_reports_all_mistakes_of_all_files() -> None:
 def test_a_mistake_is_shown_with_its_line_a_caret_and_the_mend() -> None:
     path = INVALID / "single" / "units-quoted.yaml"
     result = invoke("validate", str(path))
-    head, line, caret, mend = result.stderr.splitlines()
+    head, line, caret, fix = result.stderr.splitlines()
     place = re.fullmatch(rf"{re.escape(str(path))}:(\d+):(\d+): error\[L204\]: .+", head)
     assert place
     assert line == f'  {place[1]} |     units: "64"'
     assert caret.index("^") == line.index('"64"')
     assert caret.count("^") == len('"64"')
-    assert mend.startswith("  help: write 64")
+    assert fix.startswith("  help: write 64")
 
 
 @pytest.mark.parametrize("command", READING)

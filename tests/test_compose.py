@@ -272,8 +272,8 @@ def test_what_a_changed_type_does_not_take_is_said_where_it_is_inherited(folder:
     assert (found.code, at(folder, found.place)) == ("L203", "common.yaml:16:48")
     says = "the type is said here; `beta_1: $delete` beside it drops the key"
     assert notes(folder, found)[0] == (says, "own.yaml:5:21")
-    mended = load(folder, own.replace("sgd", "sgd, beta_1: $delete"))
-    optimizer = mended.compiled.declaration.training.optimizer  # type: ignore[union-attr]
+    fixed = load(folder, own.replace("sgd", "sgd, beta_1: $delete"))
+    optimizer = fixed.compiled.declaration.training.optimizer  # type: ignore[union-attr]
     assert (optimizer["type"], optimizer["learning_rate"]) == ("sgd", 1e-3)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tuning_cases import QUICK, write_files
 
-PROGRAM = shutil.which("lstmgraph", path=str(Path(sys.executable).parent))
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = (str(Path(sys.executable).with_name("lstmgraph")),)
 NAMES = (
     "json", "typing", "re", "os", "csv", "random", "selectors", "traceback", "secrets", "zipfile",
     "sitecustomize", "usercustomize", "numpy", "h5py", "keras", "tensorflow", "keras_tuner",
@@ -45,12 +49,26 @@ COMMANDS = {
     "migrate": ("migrate", "closed.yaml"),
     "data": ("data", "closed.yaml", "--data", "data.npz"),
     "data of a function": ("data", "closed.yaml", "--data", "own:arrays"),
-    "build": ("build", "closed.yaml", "-o", "built"),
-    "train": ("train", "closed.yaml", "--data", "data.npz", "-o", "trained"),
-    "tune": (*TUNE, "data.npz"),
-    "tune on a function": (*TUNE, "own:arrays"),
 }
-"""``export``, ``transfer`` and ``report`` follow others."""
+IN_TURN = (
+    ("build", "closed.yaml", "-o", "built"),
+    ("export", "closed.yaml", "--format", "onnx", "-o", "exported"),
+    ("transfer", "built/quick.keras", "closed.yaml", "-o", "moved.keras"),
+    ("train", "closed.yaml", "--data", "data.npz", "-o", "trained"),
+    (*TUNE, "own:arrays"),
+    ("report", "out"),
+)
+"""In one process, as each imports TensorFlow, or reads what one before it wrote."""
+PROGRAM_IN_TURN = """
+import json, sys
+from lstmgraph.cli import main
+for sys.argv[1:] in json.loads(sys.argv[1]):
+    try:
+        main()
+    except SystemExit as stop:
+        if stop.code:
+            raise
+"""
 
 
 @pytest.fixture
@@ -65,10 +83,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    assert PROGRAM is not None
+def run(
+    folder: Path, *arguments: str, program: Sequence[str] = PROGRAM, **environment: str
+) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "MARKER": str(folder / "marker"), **environment}
-    command = [PROGRAM, *arguments]
+    command = [*program, *arguments]
     return subprocess.run(
         command, cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
@@ -76,17 +95,24 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_modules_of_the_current_folder_are_not_run(folder: Path, name: str) -> None:
-    commands = [COMMANDS[name]]
-    if name == "build":
-        commands.append(("export", "closed.yaml", "--format", "onnx", "-o", "exported"))
-        commands.append(("transfer", "built/quick.keras", "closed.yaml", "-o", "moved.keras"))
-    if name == "tune":
-        commands.append(("report", "out"))
-    for command in commands:
-        done = run(folder, *command)
-        marker = folder / "marker"
-        assert not marker.exists(), marker.read_text("utf-8")
-        assert done.returncode == 0, done.stderr
+    assert_no_marker(folder, run(folder, *COMMANDS[name]))
+
+
+def test_nor_by_commands_that_import_tensorflow(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Python has the folder of a program on its path, here as for the installed one."""
+    program = tmp_path_factory.mktemp("bin") / "in_turn.py"
+    program.write_text(PROGRAM_IN_TURN, "utf-8")
+    command = (sys.executable, str(program))
+    assert_no_marker(folder, run(folder, json.dumps(IN_TURN), program=command))
+    assert (folder / "out" / "report.html").exists()
+
+
+def assert_no_marker(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
+    marker = folder / "marker"
+    assert not marker.exists(), marker.read_text("utf-8")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_path_that_the_user_names_counts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Data from elsewhere: damaged, no files at all, or unpacking to more than there is room for."""
+"""Untrusted data: damaged files, what is no file, and archives that unpack to too much."""
 
 from __future__ import annotations
 

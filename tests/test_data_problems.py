@@ -1,4 +1,4 @@
-"""Data that does not fit: all problems in one report, with place and mend, never a traceback."""
+"""Data that does not fit: all problems in one report, with place and fix, never a traceback."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from killed import CONTEXT
+from forked import run_program
 from typer.testing import CliRunner
 
 import lstmgraph
@@ -83,26 +82,20 @@ def completed_fragment(text: str) -> str:
     return yaml.safe_dump(recipe, sort_keys=False)
 
 
-def run_code(code: str, output: Path) -> None:
-    """In a child: a page's Python, as a file of its own."""
-    file = os.open(output, os.O_WRONLY | os.O_CREAT)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.chdir(ROOT)
-    exec(compile(code, "<docs>", "exec"), {"__name__": "__main__"})
-    sys.stdout.flush()
-
-
 @pytest.mark.parametrize("code", PYTHON_BLOCKS)
 def test_documented_python_runs(code: str, tmp_path: Path) -> None:
-    """In a fork of a process that has imported Keras, as that takes longest."""
-    output = tmp_path / "output"
-    child = CONTEXT.Process(target=run_code, args=(code, output))
-    child.start()
-    child.join()
-    assert child.exitcode == 0, output.read_text("utf-8")
-    for claim in re.findall(r"^print\(.*# (True)", code, re.M):
-        assert claim in output.read_text("utf-8")
+    """And prints what stands beside each ``print``, in this order."""
+    printed = iter(run_program(code, ROOT, tmp_path).splitlines())
+    for claim in re.findall(r"^print\(.*\)  +# (?!the |what )(.*?)(?:: .*)?$", code, re.M):
+        assert claim in printed, f"{claim}: not printed, or before the claims above it"
+
+
+def test_documented_python_has_no_calls_that_are_commented_out() -> None:
+    """They would be documented, and not run."""
+    for block in PYTHON_BLOCKS:
+        (code,) = block.values
+        found = re.findall(r"^\s*# *[\w.]+(?: = [\w.]+)?\(.*|^\s*# *\w[\w.]* = .*", code, re.M)
+        assert not found, block.id
 
 
 def test_readme_shows_the_recipe_that_is_shipped() -> None:

@@ -1,6 +1,6 @@
 """The language server that editors run for YAML, on recipes with their schema line.
 
-It is not a Python package: ``npm ci --prefix tests/editor`` installs it.
+It is not a Python package: ``npm ci --prefix tests/npm`` installs it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 from building import RECIPES, SHIPPED
 from language_server import SERVER, LanguageServer
+from programs import needs
 
 from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(
-    not (SERVER.exists() and shutil.which("node")),
-    reason="no language server: run `npm ci --prefix tests/editor`, which needs Node.js",
+pytestmark = needs(
+    "editor",
+    SERVER.exists() and shutil.which("node"),
+    "run `npm ci --ignore-scripts --prefix tests/npm`, which needs Node.js",
 )
 
 SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/recipe-1.editor.schema.json\n"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from special_files import at_most, pipe
 
 from lstmgraph.files import (
     LinkError,
@@ -43,6 +44,15 @@ def test_a_folder_takes_the_place_of_another(tmp_path) -> None:
     with atomic_folder(tmp_path / "a") as temporary:
         filled(temporary, "new")
     assert contents(tmp_path) == {"a/inside/file": "new"}
+
+
+@pytest.mark.parametrize("put", [pipe, lambda path: path.write_text("a")], ids=["pipe", "file"])
+def test_a_folder_takes_the_place_of_what_is_none(put, tmp_path) -> None:
+    put(tmp_path / "a")
+    with at_most(20), atomic_folder(tmp_path / "a") as temporary:
+        filled(temporary, "new")
+    assert contents(tmp_path) == {"a/inside/file": "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"], "nothing is left"
 
 
 def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path) -> None:

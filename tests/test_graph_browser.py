@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
-from html import unescape
 from typing import TYPE_CHECKING
 
-import pytest
 from drawn import compiled, deep, picture
+from programs import browse, needs_browser
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--dump-dom",
-)  # fmt: skip
 FONTS = ("sans-serif", "Arial", "DejaVu Sans", "Liberation Sans")
 LONG = f"""
 recipe: 1
@@ -40,7 +29,7 @@ layers:
   y: {{type: dense, input: {"m" * 100}, units: 1}}
 outputs: {{{"o" * 100}: y, state: {"m" * 100}.state}}
 """
-PROBE = """<pre id="found"></pre><script>
+PROBE = """
 const found = [];
 for (const font of FONTS) {
   const style = document.createElement("style");
@@ -64,21 +53,15 @@ for (const font of FONTS) {
   }
   style.remove();
 }
-document.getElementById("found").textContent = JSON.stringify(found);
-</script></body></html>""".replace("FONTS", json.dumps(FONTS))
+publish(JSON.stringify(found));
+""".replace("FONTS", json.dumps(FONTS))
 
 
-@pytest.mark.skipif(BROWSER is None, reason=f"none of {', '.join(NAMES)} is installed")
+@needs_browser
 def test_text_fits(tmp_path: Path) -> None:
     """Every text of a box ends before the box, and before what stands to the right of it."""
-    assert BROWSER
     pictures = [picture(compiled(text), "svg") for text in (LONG, deep(60))]
-    page = tmp_path / "page.html"
-    page.write_text(f"<!DOCTYPE html><html><body>{''.join(pictures)}{PROBE}", "utf-8")
-    command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    match = re.search(r'<pre id="found">(.*?)</pre>', run.stdout, re.S)
-    assert match, run.stderr
-    found = json.loads(unescape(match[1]))
+    page = f"<!DOCTYPE html><html><body>{''.join(pictures)}</body></html>"
+    found, _ = browse(page, PROBE, tmp_path)
     assert len(found) > 400 * len(FONTS)
     assert not [each for each in found if each[2] < 3], "pixels that are left over"

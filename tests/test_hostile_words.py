@@ -275,7 +275,7 @@ def test_cells_of_tables(cell: str, command: str, tmp_path: Path) -> None:
     elif cell == "time":
         rows[3][1] = IN_TABLE
     else:
-        rows[3][1] = rows[2][1]  # the same time twice, which is told with the series
+        rows[3][1] = rows[2][1]  # the same time twice, which is reported with the series
     names = [IN_TABLE, "day", "a", "b" + IN_TABLE]
     text = "\n".join(",".join(f'"{value}"' for value in row) for row in [names, *rows])
     table = written(tmp_path, text, "table.csv")

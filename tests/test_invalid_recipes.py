@@ -1,4 +1,4 @@
-"""Wrong recipes: every mistake is reported, once, where it stands, with its mend.
+"""Wrong recipes: every mistake is reported once, at its place, with a fix.
 
 The files under recipes/invalid say in their first lines what must be reported:
 ``# expect: CODE LINE:COLUMN FRAGMENT``, where the fragment is a part of the message or its hint;
@@ -313,7 +313,7 @@ MENDS = {
 @pytest.mark.parametrize("name", MENDS)
 def test_the_hint_mends(name: str) -> None:
     text = (TESTS / "recipes" / "invalid" / "single" / f"{name}.yaml").read_text("utf-8")
-    recipe = EXPECTATION.sub("", text).replace(f"name: {name}\n", "name: mended\n")
+    recipe = EXPECTATION.sub("", text).replace(f"name: {name}\n", "name: fixed\n")
     old, new = MENDS[name]
     assert old in recipe
     assert mistakes(recipe.replace(old, new, 1)) == ()

@@ -53,7 +53,7 @@ def test_keras_gives_these_names(layers: str, outputs: str, training: str) -> No
     declared = load(f"""
 inputs: {{x: {{shape: [2, 3]}}}}
 layers:
-  reader: {{type: lstm, input: x, units: 2}}
+  reader: {{type: flatten, input: x}}
   a: {{type: dense, input: reader, units: 1, activation: sigmoid}}
   {layers}
 outputs: {outputs}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from building import assert_equal_arrays, batch_for, load, outputs_of, randomise
+from forked import run_program
 from typer.testing import CliRunner
 
 import lstmgraph
@@ -166,8 +165,7 @@ lstmgraph.models.files.embed_recipe = lambda *_: os.kill(os.getpid(), signal.SIG
 recipe = lstmgraph.load({str(path)!r})
 recipe.save(recipe.build(), {str(path)!r})
 """
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL
+    run_program(program, tmp_path, tmp_path, ends=-signal.SIGKILL)
     assert path.read_bytes() == before
 
 

@@ -215,6 +215,7 @@ OTHERS: dict[str, tuple[Callable[[Config], object], str]] = {
     "module": (other_module, "`module` of 'first' is \"os\""),
     "custom class": (custom_class, "`module` of 'first' is null"),
     "mask": (no_mask, 'inbound_nodes.0.args.0.tensor.0` of \'both\' is "x", not "masked"'),
+    "mask not given": (no_mask_given, "`inbound_nodes.0.kwargs.mask` of 'both' is null"),
     "states swapped": (swapped_states, "kwargs.initial_state.0.tensor.0` of 'reader' is \"c\""),
     "states": (other_states, 'kwargs.initial_state.1.tensor.0` of \'reader\' is "h", not "c"'),
     "no states": (no_states, "kwargs.initial_state` of 'reader' is null"),

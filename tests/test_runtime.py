@@ -5,16 +5,13 @@ Nothing here ran on a GPU: of GPUs the decisions are tested, with their presence
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import pytest
 from building import batch_for, load, outputs_of, randomise, with_header
+from forked import run_program
 
 import lstmgraph
 import lstmgraph.models.runtime
@@ -247,15 +244,7 @@ def compiled_calls(function, data) -> set[str]:
 # In processes of their own.
 
 
-def run(program: str, **environment: str) -> str:
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
-    process = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
-    return process.stdout
-
-
-def test_threads_are_set_before_tensorflow_starts() -> None:
+def test_threads_are_set_before_tensorflow_starts(tmp_path: Path) -> None:
     text = with_header(BODY.format(runtime="threads: 1", steps=5, arguments=""))
     program = f"""
     import lstmgraph
@@ -266,7 +255,7 @@ def test_threads_are_set_before_tensorflow_starts() -> None:
     print(tf.config.threading.get_intra_op_parallelism_threads())
     print(tf.config.threading.get_inter_op_parallelism_threads())
     """
-    assert run(program).split() == ["1", "1"]
+    assert run_program(program, tmp_path, tmp_path).split() == ["1", "1"]
 
 
 TRAINED = """
@@ -295,14 +284,17 @@ for _ in range(2):
 """
 
 
-def test_deterministic_training_gives_the_same_bits() -> None:
+def test_deterministic_training_gives_the_same_bits(tmp_path: Path) -> None:
     """Twice in one process, and again in another: shuffling and dropout included."""
-    hashes = run(TRAIN_AND_HASH).split() + run(TRAIN_AND_HASH).split()
+    hashes = [
+        *run_program(TRAIN_AND_HASH, tmp_path, tmp_path).split(),
+        *run_program(TRAIN_AND_HASH, tmp_path, tmp_path).split(),
+    ]
     assert len(hashes) == 4
     assert len(set(hashes)) == 1
 
 
-def test_mirrored_training_gives_the_numbers_of_one_copy() -> None:
+def test_mirrored_training_gives_the_numbers_of_one_copy(tmp_path: Path) -> None:
     """Two logical CPUs stand in for two GPUs."""
     without_dropout = TRAINED.replace(", dropout: 0.2, recurrent_dropout: 0.1", "")
     without_dropout = without_dropout.replace("deterministic: true, ", "")
@@ -326,4 +318,4 @@ def test_mirrored_training_gives_the_numbers_of_one_copy() -> None:
     for one, two in zip(*weights):
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-5)
     """
-    assert run(program).split() == ["1", "2"]
+    assert run_program(program, tmp_path, tmp_path).split() == ["1", "2"]

@@ -11,18 +11,17 @@ import keras
 import pytest
 import yaml
 from building import RECIPES
+from bundled import BUNDLED
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 import lstmgraph
-from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.resources import EDITOR_SCHEMA, KERAS_SCHEMA, RECIPE_SCHEMA, folder, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMAS = {name: read_schema(name) for name in (RECIPE_SCHEMA, KERAS_SCHEMA)}
-BUNDLED = published_schema()
 DIALECT = {"$schema": SCHEMAS[RECIPE_SCHEMA]["$schema"]}
 REGISTRY: Registry[Any] = Registry().with_resources(
     [(name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items()]
@@ -129,31 +128,70 @@ def test_defaults_of_objects_are_those_of_keras(kind: str) -> None:
                 assert own[argument]["default"] == json.loads(json.dumps(default))
 
 
+OF_KERAS = {
+    "recurrent": (keras.layers.LSTM, keras.layers.GRU, keras.layers.Bidirectional),
+    "cell": (keras.layers.LSTMCell, keras.layers.GRUCell),
+    "rnn": (keras.layers.RNN, keras.layers.Bidirectional),
+    "training": (keras.Model.fit,),
+    "early_stopping": (keras.callbacks.EarlyStopping,),
+    "reduce_lr_on_plateau": (keras.callbacks.ReduceLROnPlateau,),
+    "checkpoint": (keras.callbacks.ModelCheckpoint,),
+    "tensorboard": (keras.callbacks.TensorBoard,),
+}
+"""Whose arguments the keys of a section are; they have Keras's defaults, but for these."""
+OUR_OWN = {"batch_size": 32, "write_graph": False}
+"""Keras takes 32 where it is None; TensorBoard's graph of a recipe is large, and says little."""
+
+
+@pytest.mark.parametrize("section", OF_KERAS)
+def test_defaults_of_keras_s_arguments_are_those_of_keras(section: str) -> None:
+    count = 0
+    for key, field in SCHEMAS[RECIPE_SCHEMA]["$defs"][section]["properties"].items():
+        whole = resolved(field, RECIPE_SCHEMA)
+        for owner in OF_KERAS[section]:
+            parameter = inspect.signature(owner).parameters.get(key)
+            if "default" in whole and parameter and parameter.default is not parameter.empty:
+                wanted = OUR_OWN.get(key, parameter.default)
+                assert whole["default"] == json.loads(json.dumps(wanted)), (owner, key)
+                count += 1
+    assert count >= 2
+
+
 def test_defaults_are_what_a_recipe_gets() -> None:
-    """Everything of a resolved recipe that its author left out."""
+    """All that is not Keras's; another value changes what recipes mean."""
     text = (
         "recipe: 1\nname: a\ninputs: {x: {shape: [time, 2]}}\noutputs: {y: y}\n"
-        "layers: {y: {type: lstm, input: x, units: 2, bidirectional: true}}\n"
+        "layers: {y: {type: lstm, input: x, units: 2}}\n"
         "training: {loss: mse, callbacks: {early_stopping: {}, checkpoint: {}}}\n"
         "data: {split: {}}\nsearch: {}\n"
     )
     resolved_recipe = yaml.safe_load(lstmgraph.load(text).resolved())
-    definitions = SCHEMAS[RECIPE_SCHEMA]["$defs"]
-    callbacks = resolved_recipe["training"]["callbacks"]
-    sections = [
-        ("input_tensor", resolved_recipe["inputs"]["x"]),
-        ("recurrent", resolved_recipe["layers"]["y"]),
-        ("runtime", resolved_recipe["runtime"]),
-        ("early_stopping", callbacks["early_stopping"]),
-        ("checkpoint", callbacks["checkpoint"]),
-        ("split", resolved_recipe["data"]["split"]),
-    ]
-    written = {"bidirectional"}
-    for name, got in sections:
-        for key, field in definitions[name]["properties"].items():
-            whole = resolved(field, RECIPE_SCHEMA)
-            if "default" in whole and key in got and key not in written:
-                assert got[key] == whole["default"], (name, key)
+    layer = resolved_recipe["layers"]["y"]
+    ours = set(layer) - set(inspect.signature(keras.layers.LSTM).parameters)
+    assert {key: layer[key] for key in ours} == {
+        "type": "lstm", "input": "x", "depth": 1, "bidirectional": False, "mask": "inherited",
+        "padded_output": "zero", "residual": False, "normalization": None,
+        "initial_state": "zeros", "dtype_policy": "float32", "trainable": True,
+    }  # fmt: skip
+    assert resolved_recipe["inputs"]["x"] == {
+        "shape": ["time", 2], "dtype": "float32", "time_major": False
+    }  # fmt: skip
+    assert resolved_recipe["runtime"] == {
+        "dtype_policy": "float32", "kernel": "auto", "xla": "auto", "device": "auto",
+        "memory_growth": None, "memory_limit_mb": None, "threads": None, "strategy": "none",
+        "deterministic": False, "seed": None, "batch_size": None,
+    }  # fmt: skip
+    training = resolved_recipe["training"]
+    assert (training["epochs"], training["batch_size"], training["metrics"]) == (1, 32, [])
+    assert training["optimizer"]["type"] == "adam"
+    assert training["callbacks"]["terminate_on_nan"] is True
+    assert resolved_recipe["search"] == {
+        "objective": [{"metric": "val_loss", "direction": "min"}], "oracle": {"type": "random"},
+        "max_trials": None, "executions_per_trial": 1, "folds": None, "pruning": {"type": "none"},
+        "seed": 0,
+    }  # fmt: skip
+    split = {"kind": "random", "validation": 0.2, "test": 0.0, "seed": 0}
+    assert resolved_recipe["data"]["split"] == split
 
 
 # --- the tables of texts ---

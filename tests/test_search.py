@@ -279,21 +279,24 @@ def test_gpus_that_are_hidden_stay_hidden() -> None:
     assert devices.visible_gpus(2, environment) == ["3", "5"]
 
 
-def test_threads_are_shared_out_unless_the_user_says_otherwise() -> None:
-    cpus = devices.available_cpus()
-    shared = devices.shared_environment(2, {"OMP_NUM_THREADS": "7"})
-    assert shared["TF_NUM_INTRAOP_THREADS"] == str(max(1, cpus // 2))
+@pytest.mark.parametrize(
+    ("cpus", "workers", "threads"), [(8, 2, "4"), (8, 3, "2"), (2, 3, "1"), (8, 1, None)]
+)
+def test_threads_are_shared_out_unless_the_user_says_otherwise(
+    cpus: int, workers: int, threads: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "available_cpus", lambda: cpus)
+    shared = devices.shared_environment(workers, {"OMP_NUM_THREADS": "7"})
+    assert shared.get("TF_NUM_INTRAOP_THREADS") == threads
     assert shared["OMP_NUM_THREADS"] == "7"
-    assert "OMP_NUM_THREADS" not in devices.shared_environment(1, {})
 
 
 def test_medians_are_of_running_averages() -> None:
+    """Of [4, 3, 2], [6, 6] and [1, 1.5, 2]."""
     histories = [[4.0, 2.0, 0.0], [6.0, 6.0], [1.0, 2.0, 3.0]]
-    averages = [[4.0, 3.0, 2.0], [6.0, 6.0], [1.0, 1.5, 2.0]]
-    wanted = [median(column) for column in ([4.0, 6.0, 1.0], [3.0, 6.0, 1.5])]
-    assert thresholds(histories, min_trials=3) == pytest.approx(wanted)
-    assert thresholds(histories, min_trials=2) == pytest.approx([*wanted, 2.0])
-    assert averages[0][1] == pytest.approx((4.0 + 2.0) / 2)
+    assert thresholds(histories, min_trials=3) == pytest.approx((4.0, 3.0))
+    assert thresholds(histories, min_trials=2) == pytest.approx((4.0, 3.0, 2.0))
+    assert thresholds(histories, min_trials=4) == ()
     assert thresholds([], min_trials=1) == ()
 
 

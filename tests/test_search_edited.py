@@ -183,7 +183,7 @@ def test_an_outcome_adds_nothing_to_what_is_noted(folder: Path) -> None:
 
 @pytest.mark.parametrize("oracle", ORACLES)
 def test_a_proposal_out_of_the_space_is_refused(tmp_path: Path, oracle: str) -> None:
-    """keras-tuner's Bayesian oracle is told what it proposed, and would take anything for it."""
+    """keras-tuner's Bayesian oracle is given what it proposed, and would accept anything."""
     folder = whole_search(tmp_path / "out", oracle)
     lines = (folder / "search.jsonl").read_text("utf-8").splitlines()
     starts = [n for n, line in enumerate(lines, 1) if '"started","trial"' in line]

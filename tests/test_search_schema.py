@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from building import RECIPES, with_header
+from bundled import BUNDLED
 from generated import Generated, examples, recipes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,13 +16,11 @@ from jsonschema import Draft202012Validator
 from searched import SEARCHES
 
 import lstmgraph
-from lstmgraph.authoring.editor_schema import published_schema
 from lstmgraph.language.space.leaves import EXAMPLES, FormError, read_leaf
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
-BUNDLED = published_schema()
 PUBLISHED = Draft202012Validator(BUNDLED)
 SEARCH = Draft202012Validator({"$defs": BUNDLED["$defs"], "$ref": "#/$defs/search_values"})
 TEXT = (RECIPES / "speaker-classifier-search.yaml").read_text("utf-8")

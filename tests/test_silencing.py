@@ -30,24 +30,24 @@ outputs: {voice: voice}
 LINE = "    recurrent_dropout: 0.2"
 
 
-def told(new: str, old: str = LINE) -> list[str]:
+def codes_with(new: str, old: str = LINE) -> list[str]:
     """The codes of the warnings, once `new` stands in place of `old`."""
     assert old in DROPPED
     return codes(with_header(DROPPED.replace(old, new)))
 
 
 def test_a_comment_on_the_line_of_the_warning() -> None:
-    assert told(LINE) == ["W701"]
-    assert told(f"{LINE}  # lstmgraph: ignore[W701] we train on CPUs") == []
+    assert codes_with(LINE) == ["W701"]
+    assert codes_with(f"{LINE}  # lstmgraph: ignore[W701] we train on CPUs") == []
 
 
 def test_a_comment_on_the_line_above() -> None:
-    assert told(f"    # lstmgraph: ignore[W701] we train on CPUs\n{LINE}") == []
+    assert codes_with(f"    # lstmgraph: ignore[W701] we train on CPUs\n{LINE}") == []
 
 
 def test_comments_above_each_other_are_of_the_line_below() -> None:
     above = "# lstmgraph: ignore[W701] we train on CPUs\n# found by a search\n"
-    assert told(f"{above}{LINE}") == []
+    assert codes_with(f"{above}{LINE}") == []
 
 
 @pytest.mark.parametrize(
@@ -59,22 +59,22 @@ def test_comments_above_each_other_are_of_the_line_below() -> None:
     ],
 )
 def test_a_comment_elsewhere_silences_nothing(text: str) -> None:
-    assert sorted(told(text)) == ["W101", "W701"]
+    assert sorted(codes_with(text)) == ["W101", "W701"]
 
 
 def test_a_comment_behind_a_value_is_of_its_own_line_alone() -> None:
     text = f"    dropout: 0.1  # lstmgraph: ignore[W701] the line before\n{LINE}"
-    assert sorted(told(text)) == ["W101", "W701"]
+    assert sorted(codes_with(text)) == ["W101", "W701"]
 
 
-def test_other_warnings_of_the_line_are_told() -> None:
+def test_other_warnings_of_the_line_are_reported() -> None:
     line = "    recurrent_dropout: 0.9"
-    assert sorted(told(line)) == ["W407", "W701"]
-    assert told(f"{line}  # lstmgraph: ignore[W701] we train on CPUs") == ["W407"]
-    assert told(f"{line}  # lstmgraph: ignore[W701, W407] as in the paper") == []
-    assert told(f"{line}  # lstmgraph: ignore[W701,W407] as in the paper") == []
+    assert sorted(codes_with(line)) == ["W407", "W701"]
+    assert codes_with(f"{line}  # lstmgraph: ignore[W701] we train on CPUs") == ["W407"]
+    assert codes_with(f"{line}  # lstmgraph: ignore[W701, W407] as in the paper") == []
+    assert codes_with(f"{line}  # lstmgraph: ignore[W701,W407] as in the paper") == []
     two = "# lstmgraph: ignore[W701] we train on CPUs\n# lstmgraph: ignore[W407] as in the paper\n"
-    assert told(f"{two}{line}") == []
+    assert codes_with(f"{two}{line}") == []
 
 
 def test_a_mapping_on_one_line() -> None:
@@ -112,12 +112,12 @@ def test_a_comment_behind_the_mark_of_a_block_is_one() -> None:
 
 
 def test_a_comment_that_only_speaks_of_lstmgraph_is_none_of_ours() -> None:
-    assert told(f"{LINE}  # see lstmgraph: ignore[...]\n  # `lstmgraph schema` prints it") == [
-        "W701"
-    ]
+    assert codes_with(
+        f"{LINE}  # see lstmgraph: ignore[...]\n  # `lstmgraph schema` prints it"
+    ) == ["W701"]
 
 
-def test_a_comment_that_silences_nothing_is_told_on_its_own_place() -> None:
+def test_a_comment_that_silences_nothing_is_reported_where_it_stands() -> None:
     path = next(path for path in EXAMPLES if path.stem == "comment-without-a-use")
     with pytest.raises(lstmgraph.RecipeError) as caught:
         lstmgraph.load(path, strict=True)
@@ -150,8 +150,8 @@ ONE_LINERS = [path for path in EXAMPLES if path.stem != "comment-without-a-use"]
 def commented(path: Path) -> str:
     """The example, with a comment above the line of each warning."""
     lines = path.read_text("utf-8").splitlines()
-    told = {(int(e["place"].partition(":")[0]), e["code"]) for e in expectations(path)}
-    for line, code in sorted(told, reverse=True):
+    expected = {(int(e["place"].partition(":")[0]), e["code"]) for e in expectations(path)}
+    for line, code in sorted(expected, reverse=True):
         lines.insert(line - 1, f"# lstmgraph: ignore[{code}] on purpose")
     return "\n".join(lines)
 

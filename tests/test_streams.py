@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -89,6 +91,14 @@ def test_commands_work_with_closed_streams(
     streams = dict.fromkeys(CLOSED[closed])
     assert command(place, tmp_path, COMMANDS[name], streams) == 0
     assert_whole(tmp_path)
+
+
+@pytest.mark.parametrize(("command_line", "code"), [(f"validate {SHIPPED}", 0), ("nothing", 2)])
+def test_a_process_may_begin_without_streams(command_line: str, code: int) -> None:
+    """The others are forked from one that had streams while it imported."""
+    program = "from lstmgraph.cli import main; main()"
+    shell = f"exec {sys.executable} -c '{program}' {command_line} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", shell], check=False).returncode == code
 
 
 def test_a_search_and_its_report_work_with_all_closed(place: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ SAVING = {
     "build": "build small.yaml -o out",
     "train": "train small.yaml --data data.npz -o out --epochs 1",
 }
-"""Keras makes an empty temporary folder for them, so that they need one, with no room in it."""
+"""Keras makes an empty temporary folder for them, so they need one, even if it is full."""
 
 
 @pytest.fixture(scope="module")

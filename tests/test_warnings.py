@@ -1,6 +1,6 @@
-"""Warnings: what is legal and probably not meant is told, once, where it stands, with its mend.
+"""Warnings: what is legal but probably unintended is reported once, at its place, with a fix.
 
-The files under recipes/warnings say in their first lines what must be told:
+The files under recipes/warnings list in their first lines the warnings they must get:
 ``# expect: CODE LINE:COLUMN FRAGMENT``.
 """
 
@@ -152,11 +152,11 @@ def test_a_recipe_with_a_mistake_has_no_warnings_beside_it() -> None:
 
 
 def test_rules_are_functions_that_say_their_codes() -> None:
-    told = {code for rule in RULES for code in re.findall(r"W\d{3}", rule.__doc__ or "")}
-    assert told == set(CODES) - OF_THE_TEXT
+    documented = {code for rule in RULES for code in re.findall(r"W\d{3}", rule.__doc__ or "")}
+    assert documented == set(CODES) - OF_THE_TEXT
 
 
-# What is chosen on purpose is not told.
+# What is chosen on purpose gets no warning.
 
 MEANT = {
     "the standard kernel": {"runtime.kernel": "standard"},

@@ -61,8 +61,8 @@ def test_w754_sigmoids_are_scaled_to_add_up_to_one() -> None:
 
 def test_w755_a_metric_takes_logits_for_probabilities() -> None:
     logits, hits = np.array([[0.3], [-0.3]], "float32"), np.array([[1.0], [0.0]])
-    usual, told = keras.metrics.BinaryAccuracy(), keras.metrics.BinaryAccuracy(threshold=0.0)
-    assert [number(usual(hits, logits)), number(told(hits, logits))] == [0.5, 1.0]
+    usual, on_logits = keras.metrics.BinaryAccuracy(), keras.metrics.BinaryAccuracy(threshold=0.0)
+    assert [number(usual(hits, logits)), number(on_logits(hits, logits))] == [0.5, 1.0]
 
 
 def test_w756_metrics_of_other_targets_are_wrong_of_a_model_that_is_right() -> None:

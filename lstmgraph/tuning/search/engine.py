@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from contextlib import ExitStack
@@ -228,7 +229,8 @@ class Search:
         place = trial_folder(self.folder, number)
         try:
             if place.exists():
-                shutil.rmtree(place)
+                with os.scandir(place):  # raises where it is a pipe, on which `rmtree` waits
+                    shutil.rmtree(place)
             place.mkdir()
         except OSError as error:
             raise cannot_use(place, error) from None
