@@ -14,7 +14,7 @@ from lstmgraph.tuning.checks import check_searchable, check_watched
 from lstmgraph.tuning.data import fingerprint, read_parts, settled, with_folds
 from lstmgraph.tuning.payload import FUNCTION, trial_payload
 from lstmgraph.tuning.recipes import recipe_identity, recipe_payload
-from lstmgraph.tuning.result import TuneResult, write_results, written_results
+from lstmgraph.tuning.result import TuneResult, write_results, write_test_score, written_results
 from lstmgraph.tuning.search.engine import run_search
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
 from lstmgraph.tuning.search.job import job_settings, shown_search, versions
@@ -92,7 +92,12 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
 
     with faults_end_search(Path(gettempdir())):  # where a model is loaded from
-        return replace(result, test=test_score(files["model"], sources, request.folder / KEPT))
+        score = test_score(files["model"], sources, request.folder / KEPT)
+    if score and results.best is not None:
+        with faults_end_search(request.folder):
+            write_test_score(request.folder, results.best, score)
+        write_results(request.folder)  # the report shows it
+    return replace(result, test=score)
 
 
 def _begin_anew(folder: Path) -> None:
