@@ -233,7 +233,7 @@ def _best_epoch(
 ) -> int | None:
     """Counted from 1. Early stopping and checkpoints know it by their own rules."""
     stopping = callbacks.get("early_stopping")
-    if _restores(stopping):
+    if stopping is not None and _restores(stopping):
         return int(stopping.best_epoch) + 1
     watched = watching(training)
     chosen = watched.get("early_stopping") or watched.get("checkpoint") or {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.frame import figure, note
+from lstmgraph.explain.charts.markup import Markup, joined, number, plain, table, tag
 from lstmgraph.messages.wording import shortened
 from lstmgraph.tuning.report.facts import best_trial, counts, score, status_class
-from lstmgraph.tuning.report.frame import figure, note
-from lstmgraph.tuning.report.markup import Markup, joined, number, plain, table, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.markup import Markup, tag
 from lstmgraph.messages.wording import shortened
 from lstmgraph.tuning.report.listing import (
     best_figure,
@@ -13,7 +14,6 @@ from lstmgraph.tuning.report.listing import (
     trials_figure,
     unread_note,
 )
-from lstmgraph.tuning.report.markup import Markup, tag
 from lstmgraph.tuning.report.model import model_figure
 from lstmgraph.tuning.report.progress import best_so_far_figure, front_figure, learning_figure
 from lstmgraph.tuning.report.space import effects_figure, parallel_figure
