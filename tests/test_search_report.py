@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from searches import CELL, DROPOUT, RATE, UNITS, both_objectives, running, searc
 from lstmgraph.compiler.load import load_compiled
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.explain.drawing import draw
+from lstmgraph.explain.explanation import explain
 from lstmgraph.tuning.report import report_html
 from lstmgraph.tuning.report.listing import duration
 from lstmgraph.tuning.search.results import COMPLETED, PRUNED, SearchResults, TrialRow
@@ -202,7 +204,7 @@ def test_the_best_model_is_drawn_as_graph_draws_it_and_listed() -> None:
     text = report_html(results)
     compiled = load_compiled(results.best_recipe)
     assert draw(compiled, Machine(), "svg") in text
-    assert "7 calls, 421,864 parameters, 421,864 trainable" in words(read(results))
+    assert explain(compiled, Machine()).totals_text() in words(read(results))
 
 
 def kernels(**settings: Any) -> set[str]:
