@@ -204,7 +204,9 @@ CLASSES_LEFT_OUT: dict[str, dict[str, str]] = {
 MAPPING_ONLY = {"initializer": {"Constant"}}
 
 CODE = "it runs Python code, and a recipe is data; build it from the catalogue's layers instead"
-CELL = "cells are not in this version of the language; use type lstm, gru or simple_rnn"
+CELL = (
+    "a cell stands in the `cells:` of `type: rnn`, such as `cells: [{type: lstm_cell, units: 32}]`"
+)
 LOOKUP = "its vocabulary comes from adapt(); look ids up in the data pipeline and use embedding"
 AUGMENTATION = "image augmentation belongs in the data pipeline; apply it to the data set there"
 AUGMENTATIONS = """
@@ -233,7 +235,7 @@ REFUSED_LAYERS = {
     "MaxNumBoundingBoxes": "it takes bounding boxes and not a tensor; cut them in the data"
     " pipeline",
     "Pipeline": "it runs layers in a row; write them one by one, each with the last as its `input`",
-    "RNN": CELL,
+    "RNN": "write `type: rnn` with its `cells:`, such as `cells: [{type: lstm_cell, units: 32}]`",
     "ReversibleEmbedding": "its reverse call has no form in a recipe; use embedding, and dense for"
     " the way back",
     "STFTSpectrogram": "it needs SciPy, which is not a dependency; use mel_spectrogram, or compute"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 from report_pages import (
@@ -22,6 +23,12 @@ from report_pages import (
 )
 from searches import CELL, DROPOUT, RATE, UNITS, both_objectives, running, search
 
+from lstmgraph.compiler.load import load_compiled
+from lstmgraph.compiler.machine.machine import Machine
+from lstmgraph.explain.drawing import draw
+from lstmgraph.explain.explanation import explain
+from lstmgraph.tuning.report import report_html
+from lstmgraph.tuning.report.listing import duration
 from lstmgraph.tuning.search.results import COMPLETED, PRUNED, SearchResults, TrialRow
 
 if TYPE_CHECKING:
@@ -72,15 +79,15 @@ def test_parallel_coordinates_have_logarithms_categories_and_gaps() -> None:
     (picture,) = pictures(read(results), "parallel")
     lines = {name: corners(line) for name, line in marks(picture).items()}
     assert set(lines) == {trial.number for trial in results.trials}
-    xs = sorted({x for line in lines.values() for x, _ in line})
-    assert len(xs) == len(results.dimensions) + 1
-    at = {name: dict(line) for name, line in lines.items()}
+    ys = sorted({y for line in lines.values() for _, y in line})
+    assert len(ys) == len(results.dimensions) + 1
+    at = {name: {y: x for x, y in line} for name, line in lines.items()}
     values = {trial.number: trial.values for trial in results.trials}
-    whole, log, cell, _, conditional, objective = xs
-    assert_in_proportion([-at[n][whole] for n in at], [values[n][UNITS.name] for n in at])
-    assert_in_proportion([-at[n][log] for n in at], [math.log(values[n][RATE.name]) for n in at])
+    whole, log, cell, _, conditional, objective = ys
+    assert_in_proportion([at[n][whole] for n in at], [values[n][UNITS.name] for n in at])
+    assert_in_proportion([at[n][log] for n in at], [math.log(values[n][RATE.name]) for n in at])
     assert_in_proportion(
-        [-at[n][cell] for n in at], [float(CELL.choices.index(values[n][CELL.name])) for n in at]
+        [at[n][cell] for n in at], [float(CELL.choices.index(values[n][CELL.name])) for n in at]
     )
     assert {n for n in at if conditional in at[n]} == {
         n for n in values if DROPOUT.name in values[n]
@@ -192,26 +199,51 @@ def test_the_table_has_every_trial() -> None:
             assert float(row[2]) == pytest.approx(losses(results)[trial.number], rel=1e-5)
 
 
-def test_the_best_model_is_drawn_and_listed() -> None:
-    root = read(search(3))
-    (picture,) = pictures(root, "layers")
-    boxes = [each for each in picture.iter() if each.get("class", "").startswith("box ")]
-    assert len(boxes) == 2 + 7 + 1  # inputs, calls and outputs of encoder-decoder.yaml
-    states = [words(each) for each in picture.iter() if each.get("class") == "edge state"]
-    assert states == ["decoder_h to decoder, initial h", "decoder_c to decoder, initial c"]
-    assert "7 calls, 421,864 parameters, 421,864 of them trainable." in words(root)
-    middles = [
-        (float(b.get("x", "")), float(b.get("y", "")), float(b.get("width", "")))
-        for b in picture.iter(f"{SVG}rect")
-    ]
-    for (x, y, width), (other_x, other_y, other_width) in itertools.combinations(middles, 2):
-        assert y != other_y or x + width < other_x or other_x + other_width < x
+def test_the_best_model_is_drawn_as_graph_draws_it_and_listed() -> None:
+    results = search(3, settings={"gpus": ["0"]})
+    text = report_html(results)
+    compiled = load_compiled(results.best_recipe)
+    assert draw(compiled, Machine(), "svg") in text
+    assert explain(compiled, Machine()).totals_text() in words(read(results))
+
+
+def kernels(**settings: Any) -> set[str]:
+    root = read(search(3, settings=settings))
+    (table,) = [each for each in root.iter("table") if each.get("class") == "calls"]
+    found = {"".join(row[-1].itertext()) for row in table.iter("tr")} - {"", "kernel"}
+    (picture,) = pictures(root, "lstmgraph-auto")
+    drawn = words(picture)
+    assert all(name in drawn for name in found)
+    assert ("cudnn" in drawn) == ("cudnn" in found)
+    return found
+
+
+def test_the_kernels_are_those_that_ran() -> None:
+    assert kernels(gpus=["0"]) == {"cudnn"}
+    assert kernels(gpus=[]) == {"standard"}
+    assert kernels(cluster="ray", gpus=[], gpus_per_trial=0.5) == {"cudnn"}
+    assert kernels(cluster="ray", gpus=[], gpus_per_trial=0.0) == {"standard"}
+
+
+def test_the_test_score_and_both_times_are_shown() -> None:
+    results = search(20, settings={"workers": 2, "search_seconds": 75.0, "executions_per_trial": 1})
+    text = report_html(results, test={"loss": 0.125, "mae": 0.25})
+    root = ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))
+    tiles = [words(each) for each in root.iter("div") if each.get("class") == "tile"]
+    assert "0.125loss of the best model on the test data, which no trial saw" in tiles
+    assert "1 min 15 sfrom start to end with 2 trials at a time" in tiles
+    whole = duration(sum(trial.seconds for trial in results.trials))
+    fit = duration(sum(trial.fit_seconds for trial in results.trials))
+    assert f"{whole}sum over all trials, {fit} of it in training" in tiles
+    assert "mae on the test data0.25" in words(root)
+    assert "and these are its metrics" in words(root)
+    assert "test data" not in words(read(results))
 
 
 def test_a_recipe_that_cannot_be_read_is_said_to_be_one() -> None:
     root = read(search(3, best_recipe="recipe: 1\nlayers: 3\n"))
     assert "does not accept its recipe:<text>:1:1: error[L202]: the recipe has no" in words(root)
-    assert not pictures(root, "layers")
+    assert not pictures(root, "lstmgraph-auto")
 
 
 def test_the_recipe_stands_there_as_it_is() -> None:

@@ -69,7 +69,15 @@ def test_it_trains_goes_on_and_tells(files: list[str], tmp_path: Path) -> None:
     assert results["metrics"] == {
         "validation": {"loss": pytest.approx(wanted[0]), "mae": pytest.approx(wanted[1])}
     }
-    assert f"validation: loss {wanted[0]:.4g}, mae {wanted[1]:.4g}\n" in second.stdout
+    saved = "saved model, with the weights of epoch 3, on validation data:"
+    assert f"{saved} loss {wanted[0]:.4g}, mae {wanted[1]:.4g}\n" in second.stdout
+    third = train(files[0], "--data", str(tmp_path / "arrays"), *where, "--epochs", "2")
+    assert third.exit_code == 0, third.output
+    assert third.stdout.startswith(
+        "nothing was trained: this folder has 3 epochs, and 2 were asked for; "
+        "more epochs go on, restart begins anew\nbest epoch"
+    )
+    assert f"{saved} loss {wanted[0]:.4g}, mae {wanted[1]:.4g}\n" in third.stdout
 
 
 def test_windows_of_a_table_are_trained_on_and_tested(tmp_path: Path) -> None:

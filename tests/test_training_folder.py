@@ -11,7 +11,6 @@ from training_cases import train_small
 
 from lstmgraph.training import FolderError, epochs_done
 from lstmgraph.training.files import NAMES, TrainingFiles
-from lstmgraph.training.picture import history_svg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,8 +113,3 @@ def test_logs_go_on_in_their_own_folder(tmp_path: Path) -> None:
         found = train_small("unshuffled", str(tmp_path), epochs=epochs, **recipe_with_logs)
     assert found.resumed_from == 1
     assert list((tmp_path / "tensorboard" / "train").iterdir())
-
-
-def test_a_loss_that_stays_very_large_is_drawn() -> None:
-    """Half of it less is another number; 0.5 less is not, and divided by zero."""
-    assert "polyline" in history_svg({"loss": [1e20, 1e20]}, "large")

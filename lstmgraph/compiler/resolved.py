@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +27,16 @@ def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
 
 def recipe_yaml(data: dict[str, Any]) -> str:
     """A recipe's data, whose variables are filled in, as the text of a recipe."""
-    escaped: dict[str, Any] = _escaped(data)
-    return plain_yaml(escaped)
+    return plain_yaml(escaped(data))
 
 
-def _escaped(data: Any) -> Any:
-    """`data` whose texts name no variable: ``${`` is written ``$${``."""
+def escaped(data: Any) -> Any:
+    """Return `data` whose texts name no variable: ``${`` is written ``$${``."""
     if isinstance(data, str):
         return data.replace("${", "$${")
     if isinstance(data, dict):
-        return {key: _escaped(value) for key, value in data.items()}
-    return [_escaped(item) for item in data] if isinstance(data, list) else data
+        return {key: escaped(value) for key, value in data.items()}
+    return [escaped(item) for item in data] if isinstance(data, list) else data
 
 
 def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:
@@ -83,6 +83,19 @@ def plain_yaml(data: Any) -> str:
     return text
 
 
+def flow_yaml(data: Any) -> str:
+    """Return plain data as YAML on one line, with brackets around what has several values."""
+    text: str = yaml.dump(
+        [data],
+        Dumper=_LineDumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=math.inf,
+        default_flow_style=True,
+    )
+    return text.strip().removeprefix("[").removesuffix("]")
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes values that YAML 1.1 and 1.2 read alike, and no anchors."""
 
@@ -108,4 +121,14 @@ def _is_plain_text(data: str) -> bool:
         return False
 
 
-_Dumper.add_representer(str, _Dumper.represent_str)
+class _LineDumper(_Dumper):
+    """Writes texts of several lines in double quotes, which need one line."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        if "\n" in data:
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style='"')
+        return super().represent_str(data)
+
+
+for dumper in (_Dumper, _LineDumper):
+    dumper.add_representer(str, dumper.represent_str)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.data.values import Array
@@ -41,10 +41,24 @@ def key_of(entry: Columns) -> str:
     return "-".join(str(part) for part in entry.path[1:])
 
 
-def time_text(value: float, unit: str) -> str:
-    """A time as people write it: ``2024-01-31 10:00:00``; a plain number as it is."""
+PER_DAY = {"D": 1, "s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+"""How many units of time a day has."""
+
+
+def time_texts(values: Sequence[float], unit: str, times: Array) -> list[str]:
+    """Return times of one column in one form: ``2024-01-31 10:00:00``.
+
+    Where all of `times`, which is the column, are midnights, the dates alone; plain numbers, which
+    have no `unit`, as they are.
+    """
     if not unit:
-        return f"{value:.15g}"
-    day, _, clock = str(np.array(int(value)).astype(f"datetime64[{unit}]")).partition("T")
-    clock = clock.rstrip("0").rstrip(".") if "." in clock else clock
-    return day if clock in ("", "00:00", "00:00:00") else f"{day} {clock}"
+        return [f"{value:.15g}" for value in values]
+    day = PER_DAY[unit]
+    if not (times % day).any():
+        unit, values = "D", [value // day for value in values]
+    found = [str(np.array(int(value)).astype(f"datetime64[{unit}]")) for value in values]
+    return [_without_zeros(text.replace("T", " ")) for text in found]
+
+
+def _without_zeros(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text

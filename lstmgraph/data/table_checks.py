@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.data.table import Table, time_text
+from lstmgraph.data.table import Table, time_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,8 @@ def _report_backwards(data: DataDeclaration, what: str, problems: Problems) -> N
 def _place(table: Table, order: Array | None, at: int) -> tuple[int, str, str]:
     """The row in the file, from 1, of the row after `at`; and the times of both."""
     assert table.times is not None
-    before, after = (time_text(table.times[row].item(), table.time_unit) for row in (at, at + 1))
+    ends = table.times[at].item(), table.times[at + 1].item()
+    before, after = time_texts(ends, table.time_unit, table.times)
     return _row(order, at + 1), before, after
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.data.table import time_text
+from lstmgraph.data.table import time_texts
 
 if TYPE_CHECKING:
     from lstmgraph.data.values import Array
@@ -54,7 +54,8 @@ class Timeline:
         origins = self.origins[examples]
         first = self.times[origins - self.before[examples]].min()
         last = self.times[origins + (self.after - 1)].max()
-        return time_text(first.item(), self.time_unit), time_text(last.item(), self.time_unit)
+        start, end = time_texts((first.item(), last.item()), self.time_unit, self.times)
+        return start, end
 
 
 def timeline_of_rows(count: int) -> Timeline:

@@ -211,14 +211,19 @@ def shape_text(row: LayerRow | TensorRow) -> str:
     return f"({', '.join(str(dim) for dim in row.shape)})"
 
 
-def _sections(explanation: Explanation) -> Iterator[Section]:
-    yield Section(
+def calls_section(explanation: Explanation) -> Section:
+    """Return the table of inputs and calls."""
+    return Section(
         explanation.recipe,
         lines=[explanation.totals_text()],
         headings=CALLS,
         rows=list(_call_rows(explanation)),
         numbers=frozenset({"parameters"}),
     )
+
+
+def _sections(explanation: Explanation) -> Iterator[Section]:
+    yield calls_section(explanation)
     outputs = [
         (row.name, shape_text(row), row.dtype, row.source or "") for row in explanation.outputs
     ]

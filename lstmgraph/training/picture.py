@@ -1,102 +1,75 @@
-"""The history of a training as an SVG: one panel for each metric, training and validation in it."""
+"""The history of a training as an SVG: a chart for each metric."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from lstmgraph.compiler.checks.metric_names import VALIDATION
+from lstmgraph.explain.charts.axes import number_axis, objective_axis
+from lstmgraph.explain.charts.frame import Frame, chart, label, path
+from lstmgraph.explain.charts.markup import Markup, joined, number, pixels, svg, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WIDTH, HEIGHT = 420, 260
-LEFT, RIGHT, TOP, BOTTOM = 64, 14, 34, 34
-COLOURS = {"training": "#1f77b4", "validation": "#d95f02"}
-TICKS = 4
+PANEL = Frame(420.0, 260.0, top=30.0)
+COLUMNS = 2
+TITLE = 30.0
+KINDS = ("training", "validation")
+_COLOURS = """
+.history .page{{fill:{page}}}
+.history text{{fill:{ink};font:12px system-ui,sans-serif}}
+.history .title text{{font-size:15px;font-weight:600}}
+.history .axis line{{stroke:{line}}}
+.history path{{fill:none;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}}
+.history path.training{{stroke:{training}}}
+.history path.validation{{stroke:{validation}}}
+.history .training text{{fill:{training}}}
+.history .validation text{{fill:{validation}}}
+"""
+_LIGHT = {"page": "#fff", "ink": "#3d4653", "line": "#d9dee5", "training": "#2563c9"}
+_DARK = {"page": "#12161c", "ink": "#c3ccd8", "line": "#333d4a", "training": "#6ea8fe"}
+STYLE = (
+    _COLOURS.format(**_LIGHT, validation="#c2410c")
+    + f"@media (prefers-color-scheme:dark){{{_COLOURS.format(**_DARK, validation='#ff922b')}}}"
+)
 
 
 def history_svg(history: Mapping[str, Sequence[float]], title: str) -> str:
-    """The picture of `history`: metric -> one value for each epoch."""
+    """Return the picture of a history, which has one value for each epoch of every metric.
+
+    A metric and its ``val_`` form share a chart. Values that are no finite numbers leave gaps.
+    """
     panels = [name for name in history if not name.startswith(VALIDATION)]
-    width, height = WIDTH * min(2, max(1, len(panels))), HEIGHT * math.ceil(len(panels) / 2) + 24
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
-        f"<title>{escape(title)}</title>",
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{LEFT}" y="17" font-size="14">{escape(title)}</text>',
+    width = PANEL.width * min(COLUMNS, max(len(panels), 1))
+    height = TITLE + PANEL.height * -(-len(panels) // COLUMNS)
+    drawn = [
+        tag("g", _panel(name, history), transform=_moved(index))
+        for index, name in enumerate(panels)
     ]
-    for number, name in enumerate(panels):
-        curves = {"training": history[name]}
-        if VALIDATION + name in history:
-            curves["validation"] = history[VALIDATION + name]
-        place = f"translate({number % 2 * WIDTH} {24 + number // 2 * HEIGHT})"
-        parts += [f'<g transform="{place}">', *_panel(name, curves), "</g>"]
-    return "\n".join([*parts, "</svg>", ""])
+    heading = tag("g", label(title, 12, 20, longest=60, anchor="start"), class_="title")
+    page = tag("rect", class_="page", width="100%", height="100%")
+    style = tag("style", Markup(STYLE))
+    return f"{svg(width, height, title, style, page, heading, *drawn, class_='history')}\n"
 
 
-def _panel(name: str, curves: Mapping[str, Sequence[float]]) -> list[str]:
-    values = [value for curve in curves.values() for value in curve if math.isfinite(value)]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if low == high:
-        room = max(0.5, abs(low) / 2)  # half of 1e20 less is another number, 0.5 less is not
-        low, high = low - room, high + room
-    epochs = max(len(curve) for curve in curves.values())
-    parts = [f'<text x="{LEFT}" y="{TOP - 16}" font-weight="bold">{escape(name)}</text>']
-    parts += _axes(low, high, epochs)
-    for number, (kind, curve) in enumerate(curves.items()):
-        runs = _runs([(_x(i, epochs), _y(v, low, high)) for i, v in enumerate(curve)])
-        for run in runs:
-            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
-            parts.append(
-                f'<polyline points="{points}" fill="none" stroke="{COLOURS[kind]}" '
-                'stroke-width="1.6" stroke-linecap="round"/>'
-            )
-        # One epoch is a point, which a line does not show.
-        parts += [
-            f'<circle cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="2.5" fill="{COLOURS[kind]}"/>'
-            for run in runs
-            if len(run) == 1
-        ]
-        x = WIDTH - RIGHT - 150 + 80 * number
-        parts.append(f'<text x="{x}" y="{TOP - 16}" fill="{COLOURS[kind]}">— {kind}</text>')
-    return parts
+def _moved(index: int) -> str:
+    row, column = divmod(index, COLUMNS)
+    return f"translate({pixels(column * PANEL.width)} {pixels(TITLE + row * PANEL.height)})"
 
 
-def _axes(low: float, high: float, epochs: int) -> list[str]:
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    parts = []
-    for tick in range(TICKS + 1):
-        value = low + (high - low) * tick / TICKS
-        y = _y(value, low, high)
-        parts += [
-            f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>',
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>',
-        ]
-    for epoch in sorted({1, (epochs + 1) // 2, epochs}):
-        x = _x(epoch - 1, epochs)
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{epoch}</text>')
-    middle = (LEFT + right) // 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">epoch</text>')
-    return parts
-
-
-def _x(index: int, epochs: int) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * (index / (epochs - 1) if epochs > 1 else 0.5)
-
-
-def _y(value: float, low: float, high: float) -> float:
-    return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
-
-
-def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    """Stretches of numbers: a curve has a gap where a value is NaN or infinite."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for point in points:
-        if math.isfinite(point[1]):
-            runs[-1].append(point)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+def _panel(name: str, history: Mapping[str, Sequence[float]]) -> Markup:
+    found = (history[name], history.get(VALIDATION + name))
+    curves = {kind: curve for kind, curve in zip(KINDS, found, strict=True) if curve is not None}
+    epochs = max(1, *map(len, curves.values()))
+    x = number_axis((1.0, float(epochs)), *PANEL.across, whole=True)
+    values = [number(value) for curve in curves.values() for value in curve]
+    y = objective_axis([value for value in values if value is not None], *PANEL.upwards)
+    lines, key = [], []
+    for index, (kind, curve) in enumerate(curves.items()):
+        places = [(x.at(epoch), y.at(value)) for epoch, value in enumerate(curve, start=1)]
+        points = [None if a is None or b is None else (a, b) for a, b in places]
+        lines.append(tag("path", d=path(points), class_=kind))
+        right = PANEL.width - PANEL.right - 76 * (len(curves) - 1 - index)
+        key.append(tag("g", label(kind, right, 18, longest=20, anchor="end"), class_=kind))
+    return chart(PANEL, x, y, ("epoch", name), joined(*lines, *(key if len(key) > 1 else ())))

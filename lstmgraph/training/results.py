@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.messages.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -37,6 +39,11 @@ class TrainingResult:
     model: keras.Model
     files: dict[str, Path]
     """What was written, by what it is."""
+    model_epoch: int | None = None
+    """The epoch whose weights `model` has: the best one where `early_stopping` restores these,
+    else the last; None where they are averages over several."""
+    asked: int | None = None
+    """How many epochs were asked for, in all; the folder may have had more before."""
 
     def as_dict(self) -> dict[str, Any]:
         """The stable form that ``--format json`` prints: without the model; null for NaN."""
@@ -55,18 +62,29 @@ class TrainingResult:
         }
 
     def __str__(self) -> str:
-        """What happened, in two lines, and one for each part that the final model is held to."""
-        early = ", ended by early stopping" if self.stopped_early else ""
-        resumed = f" ({self.resumed_from} of them before)" if self.resumed_from else ""
+        """What happened, the best epoch, and what the saved model reaches on each kind of data."""
         epoch = self.best_epoch or self.epochs
-        epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
-        lines = [f"{epochs}{resumed} in {self.seconds:.1f} s{early}"]
         best = {name: values[epoch - 1] for name, values in self.history.items()}
         best.pop("learning_rate", None)
-        for what, numbers in ((f"best epoch {epoch}", best), *self.metrics.items()):
+        weights = "with averaged weights"
+        if self.model_epoch is not None:
+            weights = f"with the weights of epoch {self.model_epoch}"
+        saved = {f"saved model, {weights}, on {part} data": m for part, m in self.metrics.items()}
+        lines = [self._epochs_text()]
+        for what, numbers in {f"best epoch {epoch} of {self.epochs}": best, **saved}.items():
             listed = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             lines.append(f"{what}: {listed}")
         return "\n".join(lines)
+
+    def _epochs_text(self) -> str:
+        epochs = counted(self.epochs, "epoch")
+        early = ", ended by early stopping" if self.stopped_early else ""
+        if self.epochs > self.resumed_from:
+            resumed = f" ({self.resumed_from} of them before)" if self.resumed_from else ""
+            return f"{epochs}{resumed} in {self.seconds:.1f} s{early}"
+        asked = "" if self.asked in (None, self.epochs) else f", and {self.asked} were asked for"
+        more = "restart begins anew" if early else "more epochs go on, restart begins anew"
+        return f"nothing was trained: this folder has {epochs}{early}{asked}; {more}"
 
 
 def plain_metrics(

@@ -71,8 +71,9 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
             files.remove()
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed)
-        epochs = max(epochs or training.epochs, len(state.rows))
-        session = _Session(recipe, training, files, state, epochs)
+        asked = epochs or training.epochs
+        epochs = max(asked, len(state.rows))
+        session = _Session(recipe, training, files, state, epochs, asked)
         return session.run(data, arrays, on_epoch=on_epoch, verbose=verbose)
 
 
@@ -85,6 +86,7 @@ class _Session:
     files: TrainingFiles
     state: TrainingState
     epochs: int
+    asked: int
 
     def run(
         self,
@@ -152,11 +154,14 @@ class _Session:
         metrics: dict[str, dict[str, float]],
     ) -> TrainingResult:
         rows = self.state.rows
+        best = _best_epoch(self.training, list(model.output), self.files, self.state, callbacks)
+        restored = _restores(callbacks.get("early_stopping"))
+        averaged = bool(model.optimizer.use_ema) and not restored
         return TrainingResult(
             history=columns(rows),
-            best_epoch=_best_epoch(
-                self.training, list(model.output), self.files, self.state, callbacks
-            ),
+            best_epoch=best,
+            model_epoch=None if averaged else best if restored else len(rows),
+            asked=self.asked,
             epochs=len(rows),
             resumed_from=begin,
             stopped_early=self.state.stopped,
@@ -190,6 +195,11 @@ def _evaluated(
     }
 
 
+def _restores(stopping: Any) -> bool:
+    """Whether early stopping has put the best epoch's weights into the model."""
+    return bool(stopping and stopping.restore_best_weights and stopping.best_weights)
+
+
 def _best_epoch(
     training: Training,
     outputs: list[str],
@@ -199,7 +209,7 @@ def _best_epoch(
 ) -> int | None:
     """Counted from 1. Early stopping and checkpoints know it by their own rules."""
     stopping = callbacks.get("early_stopping")
-    if stopping is not None and stopping.restore_best_weights and stopping.best_weights:
+    if stopping is not None and _restores(stopping):
         return int(stopping.best_epoch) + 1
     watched = watching(training)
     chosen = watched.get("early_stopping") or watched.get("checkpoint") or {}

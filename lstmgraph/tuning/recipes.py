@@ -1,4 +1,4 @@
-"""A searched recipe as plain data that trials read again, and its concrete forms."""
+"""Recipes as plain data that trials read, and the concrete recipe at a point of the space."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.search.results import Objective
 
 NOT_TRAINED = ("search", "name", "description")
-"""Keys of a recipe that no trial's numbers depend on, or that a search knows by themselves."""
+"""Keys of a recipe that change no trial's numbers, or that job.json holds on their own."""
 
 
 def trial_payload(
@@ -46,25 +46,31 @@ def trial_payload(
 
 
 def recipe_payload(document: Document) -> dict[str, Any]:
-    """Return a recipe as written, and the values put in: a trial's mistakes have its lines.
+    """Return a recipe as plain data that ``read_payload`` reads: its text, and the overrides.
 
-    One that extends others is written out: trials run without the files that it was made of.
-    Comments that silence warnings are kept, as what is found is written with them.
+    The text is as written, so that messages of a trial name the recipe's own lines. A recipe that
+    extends others is written out, with the comments that silence warnings, because trials run
+    without these files; ``written`` keeps its own text and those of its bases, by their names.
     """
     sources = document.sources
-    if document.origins.extended:
-        source = f"{document.source} (with what it extends)"
-        text = with_silences(recipe_yaml(document.data), _silences(document))
-        return {"source": source, "text": text, "overrides": []}
-    return {
+    written = {
         "source": document.source,
         "text": sources[document.source],
         "overrides": [text for name, text in sources.items() if name.startswith(OPTION)],
     }
+    if not document.origins.extended:
+        return written
+    source = f"{document.source} (with what it extends)"
+    text = with_silences(recipe_yaml(document.data), _silences(document))
+    bases = {name: sources[name] for name in document.origins.extended}
+    return {"source": source, "text": text, "overrides": [], "written": {**written, "bases": bases}}
 
 
 def _silences(document: Document) -> Iterator[tuple[Path, str, str]]:
-    """Yield what comments silence, at each value of their line: other points may warn of others."""
+    """Yield what comments silence, for every value of their lines.
+
+    A comment that silences nothing at the defaults may be needed at another point.
+    """
     comments: defaultdict[tuple[str, int], list[Silence]] = defaultdict(list)
     for silence in read_silences(document):
         comments[silence.place.source, silence.line].append(silence)
@@ -81,7 +87,7 @@ def read_payload(payload: Mapping[str, Any]) -> Document:
 
 
 def recipe_identity(document: Document) -> str:
-    """Return what of a recipe must stay the same while a search goes on, as YAML."""
+    """Return what must not change of a recipe while its search goes on, as YAML."""
     return plain_yaml({k: v for k, v in document.data.items() if k not in NOT_TRAINED})
 
 
@@ -92,8 +98,8 @@ def concrete_recipe(
 
     Args:
         document: the searched recipe.
-        values: a value for each dimension that counts.
-        epochs: in place of the recipe's, if any.
+        values: a value for each active dimension.
+        epochs: replaces the recipe's number of epochs.
 
     Raises:
         SpaceError: `values` are not a point of the space.
@@ -107,11 +113,11 @@ def concrete_recipe(
 
 
 def with_seed(recipe: CompiledRecipe, seed: int) -> CompiledRecipe:
-    """Return the recipe with another seed, of weights, dropout and the order of examples."""
+    """Return the recipe with another seed, which decides weights, dropout and order."""
     return recipe.with_sections(runtime={**recipe.completed["runtime"], "seed": seed})
 
 
 def concrete_text(recipe: CompiledRecipe, remarks: tuple[str, ...] = ()) -> str:
-    """Return a concrete recipe as YAML, below `remarks`."""
+    """Return a concrete recipe as YAML with every default written out, below `remarks`."""
     lines = "".join(f"# {remark}\n" for remark in remarks)
     return resolved_recipe(recipe, HEADER + lines)

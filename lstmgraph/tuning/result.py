@@ -1,4 +1,4 @@
-"""What a search has led to, and the files that it leaves in its folder."""
+"""The result of a search, and the files that show it in the search's folder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import atomic_path
+from lstmgraph.tuning.best_recipe import BEST_RECIPE, best_recipe
 from lstmgraph.tuning.report import write_report
+from lstmgraph.tuning.search.checked import mapping_of, number, parsed
 from lstmgraph.tuning.search.display import describe, shown
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
-from lstmgraph.tuning.search.own_files import open_of_trial, trial_folder
+from lstmgraph.tuning.search.own_files import open_of_trial, read_own, trial_folder
 from lstmgraph.tuning.search.reading import read_results
 from lstmgraph.tuning.search.tables import write_tables
-from lstmgraph.tuning.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
+from lstmgraph.tuning.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 
     from lstmgraph.tuning.search.results import SearchResults, TrialRow
 
-BEST_RECIPE = "best.recipe.yaml"
+RESOLVED_RECIPE = "best.resolved.yaml"
 BEST_MODEL = "best.keras"
+TEST_SCORE = "test.json"
 REPORT = "report.html"
 
 
@@ -36,7 +39,7 @@ class TuneResult:
     """Every trial."""
     folder: Path
     files: Mapping[str, Path]
-    """By what they are: ``recipe``, ``model``, ``report``, ``trials``, ``epochs``, ..."""
+    """By what they are: ``recipe``, ``resolved``, ``model``, ``report``, ``trials``, ..."""
     test: Mapping[str, float] = field(default_factory=dict)
     """The best trial's metrics on the test data, which no trial saw; empty without any."""
 
@@ -106,20 +109,58 @@ def written_results(folder: Path) -> tuple[dict[str, Path], SearchResults]:
         files = {path.name.replace(".csv", ""): path for path in write_tables(results, folder)}
         unread = dict.fromkeys(results.unread)
         try:
+            recipe = ""
             if results.best is not None:
-                files |= _copy_best(trial_folder(folder, results.best), folder, unread)
+                place = trial_folder(folder, results.best)
+                files |= _copy_best(place, folder, unread)
+                if results.best_recipe:
+                    recipe = best_recipe(folder, place, results.best_recipe)
+                    files["recipe"] = _write(folder / BEST_RECIPE, recipe)
+            test = _read_test_score(folder, results.best, unread)
             results = replace(results, unread=tuple(unread))
-            write_report(results, folder / REPORT)
+            write_report(results, folder / REPORT, recipe=recipe, test=test)
         except OSError as error:
             raise cannot_use(folder, error) from None
     return {**files, "report": folder / REPORT}, results
 
 
+def write_test_score(folder: Path, trial: int, score: Mapping[str, float]) -> None:
+    """Keep the best trial's score on the test data, for the report."""
+    write_json(folder / TEST_SCORE, {"trial": trial, "score": dict(score)})
+
+
+def _read_test_score(
+    folder: Path, best: int | None, unread: dict[str, None]
+) -> Mapping[str, float]:
+    """Return the score on the test data; empty where it is missing or that of another trial."""
+    path = folder / TEST_SCORE
+    try:
+        found = parsed(read_own(path), str(path))
+    except FileNotFoundError:
+        return {}
+    except SearchError as error:
+        unread[str(error)] = None
+        return {}
+    if not isinstance(found, dict) or found.get("trial") != best:
+        return {}
+    score = found.get("score", {})
+    if wrong := mapping_of(number)(score):
+        unread[f"{path}: score: {wrong}"] = None
+        return {}
+    return dict(score)
+
+
+def _write(path: Path, text: str) -> Path:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
+    return path
+
+
 def _copy_best(place: Path, folder: Path, unread: dict[str, None]) -> dict[str, Path]:
-    """What of the best trial is still there: with ``--keep 0`` no weights are."""
+    """Copy what is left of the best trial: with ``--keep 0`` there are no weights."""
     copied = {}
     for what, source, name in (
-        ("recipe", CONCRETE_RECIPE, BEST_RECIPE),
+        ("resolved", CONCRETE_RECIPE, RESOLVED_RECIPE),
         ("model", BEST_WEIGHTS, BEST_MODEL),
     ):
         try:

@@ -15,7 +15,7 @@ from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
 from lstmgraph.tuning.recipes import recipe_identity, trial_payload
-from lstmgraph.tuning.result import TuneResult, write_results, written_results
+from lstmgraph.tuning.result import TuneResult, write_results, write_test_score, written_results
 from lstmgraph.tuning.search.display import LineWatcher, LiveWatcher
 from lstmgraph.tuning.search.engine import run_search
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
@@ -97,7 +97,12 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
 
     with faults_end_search(Path(gettempdir())):  # where a model is loaded from
-        return replace(result, test=test_score(files["model"], sources, request.folder / KEPT))
+        score = test_score(files["model"], sources, request.folder / KEPT)
+    if score and results.best is not None:
+        with faults_end_search(request.folder):
+            write_test_score(request.folder, results.best, score)
+        write_results(request.folder)  # the report shows it
+    return replace(result, test=score)
 
 
 def _check_searchable(recipe: CompiledRecipe) -> None:

@@ -148,7 +148,7 @@ def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: D
         "L854",
         entry.path,
         f"'{entry.name}' is made of {_made_of(entry, found)}, and the {kind} takes {_text(shape)}",
-        hint=_shape_hint(found, shape),
+        hint=_shape_hint(found, shape, kind),
         at_key=True,
         notes=(_taken_note(entry, kind, document),),
     )
@@ -160,9 +160,12 @@ def _taken_note(entry: Columns, kind: str, document: Document) -> Note:
     return document.note(("outputs", entry.name), "the output comes from here")
 
 
-def _shape_hint(found: tuple[int | None, ...], shape: tuple[Dim, ...]) -> str:
+def _shape_hint(found: tuple[int | None, ...], shape: tuple[Dim, ...], kind: str) -> str:
     if len(found) == len(shape) == 2 and fitted(found[:1], shape[:1]) is None:
-        return f"read {shape[0]} steps, or make the shape [{found[0]}, ...]"
+        if kind == "loss":
+            return f"read {shape[0]} steps, or let the output have {found[0]} steps"
+        any_length = f"`shape: [time, {shape[1]}]`, which takes any number of steps"
+        return f"read {shape[0]} steps, or write {any_length}"
     if shape and isinstance(shape[-1], int) and len(found) == len(shape):
         return f"name {shape[-1]} columns, or make the last size {found[-1]}"
     return "change the columns or their `steps:`, or the shape"

@@ -88,7 +88,7 @@ class _Merging:
             self.result.origins.deleted[at] = self.upper.place(at, at_key=True)
         elif own == DELETE:
             self.mistaken.append((at, list(lower)))
-        elif key in lower and _merges(lower[key], own, at):
+        elif key in lower and merges(lower[key], own, at):
             return self.mapping(lower[key], own, at)
         elif key in lower:
             self.forget(lower[key], at)
@@ -128,7 +128,8 @@ def _entries(data: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(data)) if isinstance(data, list) else []
 
 
-def _merges(lower: Any, upper: Any, path: Path) -> bool:
+def merges(lower: Any, upper: Any, path: Path) -> bool:
+    """Return whether `upper` is merged with `lower` key by key; else it replaces it."""
     if not (isinstance(lower, dict) and isinstance(upper, dict)):
         return False
     if path[0] == "layers" and len(path) == 3 and path[2] in WHOLE:

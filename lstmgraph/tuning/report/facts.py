@@ -6,8 +6,8 @@ import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from lstmgraph.tuning.report.markup import key, number
-from lstmgraph.tuning.report.scales import is_number
+from lstmgraph.explain.charts.markup import key, number
+from lstmgraph.tuning.report.dimensions import is_number
 from lstmgraph.tuning.search.results import COMPLETED, FAILED, OVERSIZED, PRUNED, RUNNING, TIMED_OUT
 
 if TYPE_CHECKING:

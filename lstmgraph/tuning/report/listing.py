@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.frame import figure, note
+from lstmgraph.explain.charts.markup import Markup, joined, number, plain, table, tag
 from lstmgraph.messages.wording import shortened
 from lstmgraph.tuning.report.facts import best_trial, counts, score, status_class
-from lstmgraph.tuning.report.frame import figure, note
-from lstmgraph.tuning.report.markup import Markup, joined, plain, table, tag
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from lstmgraph.tuning.search.results import SearchResults, TrialRow
 
 LONGEST_CELL = 100
 LONGEST_REASON = 300
 
 
-def summary(results: SearchResults) -> Markup:
-    """The first things to know: best value, trials by status, time, memory."""
+def summary(results: SearchResults, test: Mapping[str, float]) -> Markup:
+    """Return the first things to know: best value, test score, trials by status, time, memory."""
     best = best_trial(results)
     tiles = []
     for objective in results.objectives:
@@ -27,12 +29,11 @@ def summary(results: SearchResults) -> Markup:
         tiles.append(
             _tile(shown, f"{shortened(objective.metric, 60)} of the best trial ({goal} wanted)")
         )
+    for name in list(test)[:1]:
+        text = f"{shortened(name, 60)} of the best model on the test data, which no trial saw"
+        tiles.append(_tile(f"{test[name]:.6g}", text))
     tiles.append(_tile(f"{len(results.trials):,}", "trials"))
-    tiles.append(
-        _tile(duration(sum(trial.seconds for trial in results.trials)), "time of all trials")
-    )
-    fit = sum(trial.fit_seconds for trial in results.trials)
-    tiles.append(_tile(duration(fit), "of it in fit"))
+    tiles += _times(results)
     peak = max((trial.peak_memory_mb for trial in results.trials), default=0.0)
     tiles.append(_tile(f"{peak:,.0f} MiB", "peak memory of a trial"))
     chips = [
@@ -45,6 +46,18 @@ def summary(results: SearchResults) -> Markup:
         for status, count in counts(results).items()
     ]
     return joined(tag("div", *tiles, class_="tiles"), tag("p", *chips, class_="chips"))
+
+
+def _times(results: SearchResults) -> Iterator[Markup]:
+    """Yield how long the search took, and how long its trials took together."""
+    workers = results.settings.get("workers")
+    several = f" with {plain(workers)} trials at a time" if workers not in (None, 1) else ""
+    seconds = number(results.settings.get("search_seconds"))
+    if seconds is not None:
+        yield _tile(duration(seconds), f"from start to end{several}")
+    whole = duration(sum(trial.seconds for trial in results.trials))
+    fit = duration(sum(trial.fit_seconds for trial in results.trials))
+    yield _tile(whole, f"sum over all trials, {fit} of it in training")
 
 
 def unread_note(results: SearchResults) -> Markup:
@@ -73,8 +86,8 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
-def best_figure(results: SearchResults) -> Markup:
-    """The best trial's values and its recipe."""
+def best_figure(results: SearchResults, recipe: str, test: Mapping[str, float]) -> Markup:
+    """Return the best trial's values, its metrics, and its recipe."""
     best = best_trial(results)
     if best is None:
         return figure("Best trial", note("No trial has completed yet."))
@@ -84,19 +97,32 @@ def best_figure(results: SearchResults) -> Markup:
         if dimension.name in best.values
     ]
     metrics: list[list[object]] = [[name, plain(value)] for name, value in best.metrics.items()]
-    recipe: object = ""
-    if results.best_recipe:
-        recipe = tag(
-            "details", tag("summary", "Its recipe"), tag("pre", results.best_recipe), open="open"
-        )
+    metrics += [[f"{name} on the test data", plain(value)] for name, value in test.items()]
+    text = tag("details", tag("summary", "Its recipe"), tag("pre", recipe), open="open")
     several = note("With several objectives: the first of the Pareto front.")
     return figure(
         f"Best trial: {best.number}",
         several if len(results.objectives) > 1 else "",
         table(["dimension", "value"], values),
         table(["metric", "value"], metrics),
-        recipe,
+        note(_which_epoch(results)),
+        text if recipe else "",
     )
+
+
+def _which_epoch(results: SearchResults) -> str:
+    """Say of which weights the metrics are: those of the saved model, too."""
+    first = "its first training" if _repeats(results) else "the trial"
+    saved = f"The saved model has the weights of the epoch of {first} with the best objective"
+    if _repeats(results):
+        return f"{saved}. Metrics are means over all its trainings, each at its own best epoch."
+    return f"{saved}, and these are its metrics."
+
+
+def _repeats(results: SearchResults) -> bool:
+    """Whether each trial trains more than once."""
+    settings = results.settings
+    return settings.get("executions_per_trial") not in (None, 1) or bool(settings.get("folds"))
 
 
 def trials_figure(results: SearchResults) -> Markup:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.axes import number_axis, objective_axis
+from lstmgraph.explain.charts.frame import WIDE, chart, dot, figure, note, path
+from lstmgraph.explain.charts.markup import Markup, joined, number, tag
 from lstmgraph.tuning.report.facts import best_so_far, best_trial, score, status_class
-from lstmgraph.tuning.report.frame import WIDE, chart, dot, figure, note, path
-from lstmgraph.tuning.report.markup import Markup, joined, number, tag
-from lstmgraph.tuning.report.scales import number_axis, objective_axis
 
 if TYPE_CHECKING:
-    from lstmgraph.tuning.report.scales import Axis
+    from lstmgraph.explain.charts.axes import Axis
     from lstmgraph.tuning.search.results import Objective, SearchResults, TrialRow
 
 MOST_CURVES = 200
@@ -30,7 +30,7 @@ def best_so_far_figure(results: SearchResults) -> Markup:
 def _best_so_far(results: SearchResults, objective: Objective) -> Markup:
     scores = {trial.number: score(trial, objective) for trial in results.trials}
     numbers = [float(trial.number) for trial in results.trials]
-    x = number_axis(numbers, *WIDE.across)
+    x = number_axis(numbers, *WIDE.across, whole=True)
     y = objective_axis([value for value in scores.values() if value is not None], *WIDE.upwards)
     steps = best_so_far(results, objective)
     corners = [(number_, value) for number_, value in steps]
@@ -76,7 +76,7 @@ def learning_figure(results: SearchResults) -> Markup:
     kept = sorted(drawn, key=lambda trial: _order(trial, objective))[:MOST_CURVES]
     values = [value for trial in kept for value in _finite(trial, objective)]
     epochs = max(len(trial.history[objective.metric]) for trial in kept)
-    x = number_axis((1.0, float(epochs)), *WIDE.across)
+    x = number_axis((1.0, float(epochs)), *WIDE.across, whole=True)
     y = objective_axis(values, *WIDE.upwards)
     ordered = sorted(kept, key=lambda trial: trial is best)
     curves = [_curve(trial, objective, x, y, best) for trial in ordered]

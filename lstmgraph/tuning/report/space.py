@@ -4,44 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.axes import objective_axis
+from lstmgraph.explain.charts.frame import SMALL, Frame, chart, dot, figure, label, note, path
+from lstmgraph.explain.charts.markup import Markup, joined, pixels, svg, table, tag
+from lstmgraph.tuning.report.dimensions import dimension_axis, is_number
 from lstmgraph.tuning.report.facts import importance, score, shades, status_class
-from lstmgraph.tuning.report.frame import SMALL, chart, dot, figure, label, note, path
-from lstmgraph.tuning.report.markup import Markup, joined, pixels, svg, table, tag
-from lstmgraph.tuning.report.scales import dimension_axis, is_number, objective_axis
 from lstmgraph.tuning.search.results import COMPLETED
 
 if TYPE_CHECKING:
-    from lstmgraph.tuning.report.scales import Axis
+    from lstmgraph.explain.charts.axes import Axis
     from lstmgraph.tuning.search.results import DimensionRow, SearchResults, TrialRow
 
 SHADES = 9
 MOST_DOTS = 12_000
 """In all effect charts together; keeps a file of 1,000 trials below 2 MB."""
-CLOSEST = 132.0
-"""Pixels from one parallel axis to the next, at least."""
-SIDE = 70.0
-"""Pixels beside the outer axes."""
-PAGE = 1176.0
-"""The width of a wide window's page: few axes fill it, many are scrolled."""
-HEIGHT = 340.0
+ROW = 64.0
+"""From one parallel axis down to the next, in pixels."""
+ACROSS = Frame(560.0, 0.0, left=28.0, right=34.0, top=34.0, bottom=30.0)
 
 
 def parallel_figure(results: SearchResults) -> Markup:
-    """One line for each trial across all dimensions and objectives."""
+    """Return one line for each trial through all dimensions and objectives, from top to bottom.
+
+    An axis takes the whole width, so that on a telephone, too, each can be read.
+    """
     title = "Parallel coordinates"
     if not results.trials or not results.dimensions:
         return figure(title, note("Nothing to draw yet: no trial, or no dimension."))
     names, axes = _parallel_axes(results)
     shade = shades(results, SHADES)
-    between = max(CLOSEST, (PAGE - 2 * SIDE) / max(len(axes) - 1, 1))
-    places = [SIDE + between * index for index in range(len(axes))]
+    places = [ACROSS.top + ROW * index for index in range(len(axes))]
     order = sorted(results.trials, key=lambda trial: _layer(trial, results, shade))
     lines = [_line(trial, results, axes, places, shade) for trial in order]
     drawn = [_rule(*each) for each in zip(names, axes, places, strict=True)]
-    width = places[-1] + SIDE
     text = f"{len(results.trials)} trials across {', '.join(names)}"
-    picture = svg(width, HEIGHT, text, *lines, *drawn, class_="parallel")
-    return figure(title, tag("div", picture, class_="scroll"), _parallel_key(results))
+    height = places[-1] + ACROSS.bottom
+    picture = svg(ACROSS.width, height, text, *lines, *drawn, class_="wide parallel")
+    return figure(title, picture, _parallel_key(results))
 
 
 def _parallel_key(results: SearchResults) -> Markup:
@@ -57,7 +56,6 @@ def _parallel_key(results: SearchResults) -> Markup:
 
 
 def _parallel_axes(results: SearchResults) -> tuple[list[str], list[Axis]]:
-    ends = HEIGHT - 24, 54.0
     names = [dimension.name for dimension in results.dimensions]
     axes = []
     for dimension in results.dimensions:
@@ -66,11 +64,13 @@ def _parallel_axes(results: SearchResults) -> tuple[list[str], list[Axis]]:
             for trial in results.trials
             if dimension.name in trial.values
         ]
-        axes.append(dimension_axis(dimension, found, *ends))
+        axes.append(dimension_axis(dimension, found, *ACROSS.across))
     for objective in results.objectives:
         scores = [score(trial, objective) for trial in results.trials]
         names.append(objective.metric)
-        axes.append(objective_axis([value for value in scores if value is not None], *ends))
+        axes.append(
+            objective_axis([value for value in scores if value is not None], *ACROSS.across)
+        )
     return names, axes
 
 
@@ -90,29 +90,29 @@ def _line(
     absent = object()
     values = [trial.values.get(dimension.name, absent) for dimension in results.dimensions]
     values += [score(trial, objective) for objective in results.objectives]
-    heights = [axis.at(value) for axis, value in zip(axes, values, strict=True)]
-    points = [None if y is None else (x, y) for x, y in zip(places, heights, strict=True)]
+    across = [axis.at(value) for axis, value in zip(axes, values, strict=True)]
+    points = [None if x is None else (x, y) for x, y in zip(across, places, strict=True)]
     kind = f"q{shade.get(trial.number, 0)}" if trial.status == COMPLETED else status_class(trial)
     best = " best" if trial.number == results.best else ""
     return tag("path", d=path(points), class_=f"{kind}{best}", data_t=trial.number)
 
 
-def _rule(name: str, axis: Axis, x: float) -> Markup:
+def _rule(name: str, axis: Axis, y: float) -> Markup:
+    places = axis.ticks()
+    room = int((ACROSS.width - ACROSS.left) / max(len(places), 1) / 9)
     ticks = [
         joined(
-            tag("line", x1=x - 3, x2=x + 3, y1=place, y2=place),
-            label(text, x + 6, place + 4, longest=13, anchor="start"),
+            tag("line", x1=place, x2=place, y1=y, y2=y + 4),
+            label(text, place, y + 19, longest=max(room, 4)),
         )
-        for place, text in axis.ticks()
+        for place, text in places
     ]
-    *path_, last = name.split(".")
+    title = f"{name} ({axis.note})" if axis.note else name
+    start, end = ACROSS.across
     return tag(
         "g",
-        tag("title", f"{name} ({axis.note})" if axis.note else name),
-        label(".".join(path_), x, 14, longest=19),
-        tag("g", label(last, x, 30, longest=19), class_="name"),
-        label(axis.note, x, 44, longest=19),
-        tag("line", x1=x, x2=x, y1=54, y2=HEIGHT - 24),
+        tag("g", label(title, 4, y - 10, longest=52, anchor="start"), class_="name"),
+        tag("line", x1=start, x2=end, y1=y, y2=y),
         *ticks,
         class_="axis",
     )

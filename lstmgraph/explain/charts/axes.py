@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lstmgraph.tuning.report.markup import key, number, plain
+from lstmgraph.explain.charts.markup import key, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from lstmgraph.tuning.search.results import DimensionRow
 
 MOST_TICKS = 6
 MOST_CATEGORIES = 12
@@ -42,6 +40,8 @@ class NumberAxis:
     start: float
     end: float
     log: bool = False
+    whole: bool = False
+    """Whether ticks are whole numbers, such as of epochs."""
 
     @property
     def note(self) -> str:
@@ -66,8 +66,8 @@ class NumberAxis:
     def ticks(self) -> list[tuple[float, str]]:
         """Round numbers, at most `MOST_TICKS`."""
         values = _log_ticks(self.low, self.high) if self.log else []
-        values = values or _round_ticks(self.low, self.high)
-        places = [(self.at(value), _tick(value)) for value in values]
+        values = values or _round_ticks(self.low, self.high, 1.0 if self.whole else 0.0)
+        places = zip(map(self.at, values), _labels(values), strict=True)
         return [(place, label) for place, label in places if place is not None]
 
 
@@ -105,12 +105,14 @@ class CategoryAxis:
         ]
 
 
-def number_axis(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Axis:
+def number_axis(
+    values: Iterable[float], start: float, end: float, *, log: bool = False, whole: bool = False
+) -> Axis:
     """An axis as wide as `values`, log where that is asked for and possible; bare without any."""
     found = list(values)
     if not found:
         return CategoryAxis({}, start, end)
-    return NumberAxis(min(found), max(found), start, end, log and min(found) > 0)
+    return NumberAxis(min(found), max(found), start, end, log and min(found) > 0, whole)
 
 
 def objective_axis(values: Iterable[float], start: float, end: float) -> Axis:
@@ -120,34 +122,29 @@ def objective_axis(values: Iterable[float], start: float, end: float) -> Axis:
     return number_axis(found, start, end, log=wide)
 
 
-def dimension_axis(
-    dimension: DimensionRow, values: Iterable[object], start: float, end: float
-) -> Axis:
-    """An axis over what the dimension may be, and over `values` beyond that."""
-    if is_number(dimension):
-        ends = [number(end) for end in (dimension.low, dimension.high)]
-        numbers = [number(value) for value in values]
-        found = [value for value in (*ends, *numbers) if value is not None]
-        return number_axis(found, start, end, log=dimension.scale == "log")
-    choices = dimension.choices or ((False, True) if dimension.kind == "bool" else ())
-    return CategoryAxis({key(value): plain(value) for value in (*choices, *values)}, start, end)
+def _labels(values: list[float]) -> list[str]:
+    """Write ticks with as few digits as tell them apart."""
+    for digits in range(4, 17):
+        labels = [_tick(value, digits) for value in values]
+        if len(set(labels)) == len(values):
+            return labels
+    return [repr(value) for value in values]
 
 
-def is_number(dimension: DimensionRow) -> bool:
-    """Whether a dimension is a range of numbers, not a choice."""
-    return dimension.kind in {"int", "float"}
+def _tick(value: float, digits: int) -> str:
+    return f"{value:.{max(digits, 6)}g}" if 1e4 <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
-def _tick(value: float) -> str:
-    return f"{value:.6g}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+def _round_ticks(low: float, high: float, least: float = 0.0) -> list[float]:
+    """Return multiples of 1, 2 or 5 times a power of ten, at least `least` apart.
 
-
-def _round_ticks(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten; the ends where floats are too coarse."""
+    Where floats are too coarse for that, return the ends.
+    """
     try:
         rough = (high - low) / (MOST_TICKS - 1)
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough)
+        step = max(step, least)
         first, last = math.ceil(low / step), math.floor(high / step)
     except (ArithmeticError, ValueError, StopIteration):
         return sorted({low, high})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.markup import Markup, joined, pixels, svg, tag
 from lstmgraph.messages.wording import shortened
-from lstmgraph.tuning.report.markup import Markup, joined, pixels, svg, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lstmgraph.tuning.report.scales import Axis
+    from lstmgraph.explain.charts.axes import Axis
 
 
 @dataclass(frozen=True)

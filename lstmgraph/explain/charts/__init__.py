@@ -1,0 +1,1 @@
+"""Charts as SVG: axes with round ticks, frames, lines and points."""
