@@ -1,4 +1,4 @@
-"""What further models read of the graph, so that every pass knows it beside the main outputs."""
+"""Collect the ports that further models use, so that every pass knows them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 def ports_of(models: Mapping[str, ModelDeclaration], named: NamedPorts) -> dict[Path, Port]:
-    """Ports of written models, by where the recipe names them.
+    """Return the ports that declared models name, by path in the recipe.
 
-    Those of outputs end with the output's name; `named` gives the ports of ``encoder.state`` with
-    the endings of their names.
+    The path of an output ends with the output's name. `named` returns the ports of a reference
+    with the suffixes of their names, such as those of ``encoder.state``.
     """
-    found: dict[Path, Port] = {}
+    ports: dict[Path, Port] = {}
     for model in models.values():
         for index, reference in enumerate(model.inputs):
-            found[*model.path, "inputs", index] = named(reference)[0][1]
+            ports[*model.path, "inputs", index] = named(reference)[0][1]
         for name, reference in model.outputs.items():
             for suffix, port in named(reference):
-                found[*model.path, "outputs", name + suffix] = port
-    return found
+                ports[*model.path, "outputs", name + suffix] = port
+    return ports
 
 
 def with_derived_ports(graph: Graph, models: Mapping[str, ModelDeclaration]) -> Graph:
-    """`graph`, in which every state that further models give or are given can be read."""
+    """Return `graph` with the states that further models read, and the nodes whose they replace."""
     replaced = {
         name
         for model in models.values()

@@ -1,4 +1,4 @@
-"""Names in an order in which each stands after those that it reads."""
+"""Sort names so that each comes after those that it reads."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def sortable(reads: Mapping[str, list[str]]) -> list[str]:
-    """The layers that stand in no circle and on none, each after what it reads."""
+    """Return the layers that depend on no cycle, each after those that it reads."""
     sorter = TopologicalSorter(reads)
-    with suppress(CycleError):  # it goes on all the same, as far as it can
+    with suppress(CycleError):  # it still returns what depends on no cycle
         sorter.prepare()
     order: list[str] = []
     while ready := sorter.get_ready():

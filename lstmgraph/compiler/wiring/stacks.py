@@ -1,4 +1,4 @@
-"""Stacks: whether their layers fit each other."""
+"""Check that the layers of a stack fit each other."""
 
 from __future__ import annotations
 
@@ -13,31 +13,36 @@ if TYPE_CHECKING:
 
 
 def depth_note(layer: RecurrentDeclaration, document: Document) -> Note:
-    """``'encoder' is a stack of 2 here``."""
+    """Return the note ``'encoder' is a stack of 2 here``."""
     depth = len(layer.units)
     message = f"'{layer.name}' is {f'a stack of {depth}' if depth > 1 else 'one layer'} here"
     return document.note((*layer.path, "units"), message)
 
 
 def is_stackable(layer: RecurrentDeclaration, document: Document) -> bool:
-    """Whether layers can be added to each other, and cells read both ways; reports why not."""
+    """Return whether a layer's `residual` and `bidirectional` are possible; report why not."""
     mistake: tuple[str, str, str, Note] | None = None
     if layer.residual and len(layer.units) == 1:
-        message = "a stack of one layer has no layer to add around"
-        hint = "write `depth: 2` or more, or an add layer"
+        message = "`residual` needs a stack of at least two layers"
+        hint = "write `depth: 2` or more, or use an `add` layer"
         mistake = ("residual", message, hint, depth_note(layer, document))
     elif layer.residual and len(set(layer.units)) > 1:
         sizes = listed([str(units) for units in layer.units])
         message = f"layers of {sizes} units cannot be added to each other"
-        mistake = ("residual", message, "give all the same units", depth_note(layer, document))
+        mistake = (
+            "residual",
+            message,
+            "give all layers the same units",
+            depth_note(layer, document),
+        )
     elif layer.residual and layer.arguments["go_backwards"]:
-        message = "each layer gives its steps in reverse, so what is added are other steps"
+        message = "each layer reverses its steps, so `residual` would add different steps"
         hint = "use `bidirectional: true`, or remove one of the two"
         note = document.note((*layer.path, "go_backwards"), "the steps are reversed here")
         mistake = ("residual", message, hint, note)
     elif layer.bidirectional and len(layer.cells) > 1:
-        message = "several cells in one layer read in one direction"
-        hint = "write a bidirectional layer of one cell, or a stack of such layers"
+        message = "a layer of several cells can read in only one direction"
+        hint = "use a bidirectional layer of one cell, or a stack of such layers"
         note = document.note((*layer.path, "cells"), "the cells are listed here")
         mistake = ("bidirectional", message, hint, note)
     if mistake:

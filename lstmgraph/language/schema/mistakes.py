@@ -1,4 +1,4 @@
-"""What the validator of the schema finds, and what is made of it."""
+"""The errors of the schema's validator, and the mistakes that are reported for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class StructureError(Protocol):
-    """What is read of a ``jsonschema.ValidationError``, whose own types admit values not set."""
+    """The attributes used of ``jsonschema.ValidationError``, which declares them as optional."""
 
     validator: Any
     validator_value: Any
@@ -29,7 +29,7 @@ class StructureError(Protocol):
 
 @dataclass(frozen=True)
 class SchemaMistake:
-    """One structural mistake."""
+    """One structural mistake in a recipe."""
 
     code: str
     path: Path
@@ -37,8 +37,8 @@ class SchemaMistake:
     hint: str | None = None
     at_key: bool = False
     displaced: bool = False
-    """Whether a whole section stands here that belongs elsewhere: what it holds is not wrong."""
+    """Whether this is a section in the wrong place, whose content need not be wrong."""
     missing: str | None = None
-    """The key that is not there, or that another stands for."""
+    """The key that is missing, or that this unknown key is a misspelling of."""
     notes: tuple[tuple[Path, str], ...] = ()
-    """Other places that it has to do with; one that is not in the text says nothing."""
+    """Related places and the notes on them; places that are not in the text are skipped."""

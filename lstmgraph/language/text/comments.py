@@ -1,4 +1,4 @@
-"""The comments of a YAML text, which no parser hands on: a ``#`` inside a value is none."""
+"""Find the comments of a YAML text, which YAML parsers discard."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ _Columns = tuple[int, float]
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment. `text` is what follows the ``#``; `span` begins at it."""
+    """A comment. `text` follows the ``#``; `span` begins at the ``#``."""
 
     text: str
     span: Span
     alone: bool
-    """Whether nothing stands before it on its line."""
+    """Whether the comment has a line of its own."""
 
 
 def comments(text: str) -> list[Comment]:
-    """Every comment of `text`, in its order; none where it is not YAML."""
+    """Return the comments of `text` in order; none if it is not YAML."""
     try:
-        taken = _scalars(yaml_events(text))
+        scalars = _scalars(yaml_events(text))
     except (yaml.YAMLError, ValueError):
         return []
-    found = []
+    result = []
     for number, line in enumerate(source_lines(text)):
-        column = _start(line, taken.get(number, ()))
+        column = _start(line, scalars.get(number, ()))
         if column is not None:
             span = Span(number + 1, column + 1, number + 1, len(line) + 1)
-            found.append(Comment(line[column + 1 :], span, alone=not line[:column].strip()))
-    return found
+            result.append(Comment(line[column + 1 :], span, alone=not line[:column].strip()))
+    return result
 
 
 def _scalars(events: Iterator[Any]) -> Mapping[int, list[_Columns]]:
-    """The columns of each line that are inside of values. Lines and columns count from 0."""
-    taken: defaultdict[int, list[_Columns]] = defaultdict(list)
+    """Return the ranges of columns inside scalars, by line. Lines and columns count from 0."""
+    ranges: defaultdict[int, list[_Columns]] = defaultdict(list)
     for event in events:
         if not isinstance(event, yaml.ScalarEvent):
             continue
@@ -56,13 +56,13 @@ def _scalars(events: Iterator[Any]) -> Mapping[int, list[_Columns]]:
         for line in range(start.line + is_block, end.line + 1):
             first = start.column if line == start.line else 0
             last = end.column if line == end.line else float("inf")
-            taken[line].append((first, last))
-    return taken
+            ranges[line].append((first, last))
+    return ranges
 
 
-def _start(line: str, taken: list[_Columns] | tuple[()]) -> int | None:
-    """The column of the first ``#`` that is in no value: nothing but a comment can hold it."""
+def _start(line: str, ranges: list[_Columns] | tuple[()]) -> int | None:
+    """Return the column of the first ``#`` outside of scalars, where a comment begins."""
     for match in re.finditer("#", line):
-        if not any(first <= match.start() < last for first, last in taken):
+        if not any(first <= match.start() < last for first, last in ranges):
             return match.start()
     return None
