@@ -62,7 +62,7 @@ def test_validate_names_every_recipe_that_is_fine() -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         *(f"{path}: ok" for path in RECIPES),
-        f"nothing wrong in {len(RECIPES)} files",
+        f"no problems in {len(RECIPES)} files",
     ]
     assert result.stderr == ""
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note
 
-CUDNN_REASON = "on a GPU; Keras's loop runs without one"
-CUDNN_MASKED_REASON = "on a GPU, where a row of only padding fails; Keras's loop runs without one"
+CUDNN_REASON = "on a GPU; without one Keras's loop runs"
+CUDNN_MASKED_REASON = (
+    "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
+)
 
 
 def choose_kernels(graph: Graph, document: Document) -> Graph:

@@ -210,7 +210,7 @@ class _Builder:
     def value(self, node: YamlNode, path: Path) -> Any:
         self.spend(1, node)
         if len(path) > MAX_DEPTH:  # through nested aliases, each of which is shallow
-            message = f"values are nested more than {MAX_DEPTH} deep"
+            message = f"values are nested more than {MAX_DEPTH} levels deep"
             raise YamlMistake("L108", message, node.span, "write fewer levels")
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
@@ -264,7 +264,7 @@ class _Builder:
         if id(node) in self.merged:
             return self.merged[id(node)]
         if depth > MAX_DEPTH:
-            message = f"merge keys are nested more than {MAX_DEPTH} deep"
+            message = f"merge keys are nested more than {MAX_DEPTH} levels deep"
             raise YamlMistake("L108", message, node.span, "write fewer levels")
         entries = [(key, item) for key, item in node.entries if not _is_merge(key)]
         names = {key.text for key, _ in entries}

@@ -138,7 +138,7 @@ class _Composer:
             message = f"the tag {_short_tag(event.tag)} is not allowed"
             raise YamlMistake("L106", message, _span(event), hint)
         if depth > MAX_DEPTH:
-            message = f"values are nested more than {MAX_DEPTH} deep"
+            message = f"values are nested more than {MAX_DEPTH} levels deep"
             raise YamlMistake("L108", message, _span(event), "write fewer levels")
         if event.anchor:
             self.anchors[event.anchor] = None
