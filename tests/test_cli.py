@@ -282,7 +282,7 @@ def test_a_wrong_value_is_shown_in_the_option() -> None:
     assert head.startswith("--set layers.encoder.units:1:22: error[L204]: 'units' must be")
     assert line == "   1 | layers.encoder.units=many"
     assert caret.index("^") == line.index("many")
-    assert note == f"  note: {FORECASTER}:18:5: it stands in place of this"
+    assert note == f"  note: {FORECASTER}:18:5: it replaces this value"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NOT_STEPPABLE = {
     "conv-lstm": "ConvLSTM2D convolves several steps",
-    "prepended-step": "'first_step' has no steps beside those of the other input",
+    "prepended-step": "'first_step' does not have the time steps of the other input",
     "residual-stack": "GlobalAveragePooling1D pools several steps",
 }
 """Shipped recipes that need other steps than the newest, and why."""
