@@ -294,7 +294,7 @@ def test_a_wrong_value_is_shown_in_the_option() -> None:
         ("inputs.history.shape.7=1", "L121", "1:1", "has no entry 7"),
         (f"inputs.history.shape.{'9' * 5000}=1", "L121", "1:1", "has no entry"),
         ("layers..units=3", "L121", "1:1", "there is no `layers.`"),
-        ("layers.²=3", "L207", "1:1", "'²' is not a name"),
+        ("layers.²=3", "L207", "1:1", "'²' is not a valid name"),
         ("layrs.encoder.units=3", "L203", "1:1", "did you mean 'layers'"),
         ("layers.encoder.unist=3", "L203", "1:1", "did you mean 'units'"),
         ("layers.decoder.units=[", "L104", "1:23", "close the bracket"),

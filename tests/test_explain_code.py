@@ -121,4 +121,4 @@ def test_anchors_are_those_of_the_contents() -> None:
     """GitHub's rule, as the table at the top of the page uses it for chapters."""
     assert error_sections()["L203"].anchor == "l203-an-unknown-key"
     assert error_sections()["L121"].anchor == "l121---set-of-something-that-is-not-there"
-    assert error_sections()["L756"].anchor == "l756-small-or-large"
+    assert error_sections()["L756"].anchor == "l756-a-metric-without-a-direction"

@@ -332,7 +332,7 @@ def test_two_dimensions_of_one_name_are_refused() -> None:
     )
     collect(document)
     (diagnostic,) = document.diagnostics.found
-    assert "would be named 'training.loss_weights.a.b'" in diagnostic.message
+    assert "would have the name 'training.loss_weights.a.b'" in diagnostic.message
 
 
 def test_a_choice_of_many_is_checked_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
