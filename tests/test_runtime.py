@@ -100,7 +100,7 @@ SAID = {
     "a limit": ("memory_limit_mb: 512", ONE_GPU, "memory_limit_mb", "512 MiB of each GPU"),
     "precision": ("dtype_policy: mixed_float16", NO_GPU, "dtype_policy", "the loss is scaled"),
     "JAX's XLA": ("", ON_JAX, "xla", "jax compiles as it always does"),
-    "threads of JAX": ("threads: 2", ON_JAX, "threads", f"{NOT_HERE}`threads` works only with TensorFlow"),
+    "threads of JAX": ("threads: 2", ON_JAX, "threads", f"{NOT_HERE}`threads` works only"),
 }
 
 
