@@ -1,7 +1,7 @@
-"""Zip archives from anywhere, such as ``.keras`` and ``.npz`` files, read within bounds.
+"""Read untrusted zip archives, such as ``.keras`` and ``.npz`` files, within size limits.
 
-A few kilobytes can unpack to gigabytes, and the sizes that an archive names may be wrong. So a
-member is read only where somebody asks for it, and no further than the bound that goes with it.
+A few kilobytes can unpack to gigabytes, and the sizes that an archive declares may be wrong. So
+members are read one at a time, each with a limit on its bytes.
 """
 
 from __future__ import annotations
@@ -27,53 +27,53 @@ DAMAGED = (
     lzma.LZMAError,
     struct.error,
     EOFError,
-    NotImplementedError,  # compressed in an unknown way
+    NotImplementedError,  # an unknown compression method
     RuntimeError,  # encrypted
     UnicodeDecodeError,
     OverflowError,
     ValueError,
 )
-"""What reading the bytes of a damaged archive raises."""
+"""The exceptions that reading a damaged archive raises."""
 
 
 COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""All that Keras and NumPy write. Python unpacks the others without a bound of its own."""
+"""The methods that Keras and NumPy use. Python unpacks others without limiting memory."""
 
 
 class ArchiveError(ValueError):
-    """A file that is no whole archive, lacks a member, or holds a member beyond its bound."""
+    """Raised for an archive that is damaged, lacks a member, or has a member above its limit."""
 
 
 class TooLargeError(ArchiveError):
-    """A member beyond its bound."""
+    """Raised for a member that unpacks to more bytes than allowed."""
 
 
 class Archive:
-    """An open archive."""
+    """An archive that is open for reading."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self.names = tuple(archive.namelist())
         if len(set(self.names)) < len(self.names):
-            raise ArchiveError("two of its members have one name")
+            raise ArchiveError("two of its members have the same name")
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
     def size(self, name: str) -> int:
-        """Return how many bytes the archive says that a member has."""
-        with _told():
+        """Return the unpacked size of a member in bytes, as the archive declares it."""
+        with _archive_errors():
             return self._archive.getinfo(name).file_size
 
     def read(self, name: str, most: int) -> bytes:
-        """Return a member's bytes.
+        """Return the bytes of a member.
 
         Raises:
-            ArchiveError: there is no such member, it has more than `most` bytes, or is damaged.
+            ArchiveError: if there is no such member, it has more than `most` bytes, or is damaged.
         """
         with self.opened(name, most) as member:
             content = member.read(most + 1)
-            if len(content) > most:  # more than the archive says
+            if len(content) > most:  # more than the archive declares
                 raise TooLargeError(too_large(name, most))
             return content
 
@@ -82,13 +82,13 @@ class Archive:
         """Open a member for reading.
 
         Raises:
-            ArchiveError: as ``read`` does, of what is read in the block too.
+            ArchiveError: as ``read`` does; also when reading inside the block fails.
         """
-        with _told():
+        with _archive_errors():
             if name not in self.names:
                 raise ArchiveError(f"it has no member {name}")
             if self._archive.getinfo(name).compress_type not in COMPRESSION:
-                raise ArchiveError(f"its member {name} is compressed in an unusual way")
+                raise ArchiveError(f"its member {name} uses an unsupported compression method")
             if self.size(name) > most:
                 raise TooLargeError(too_large(name, most))
             with self._archive.open(name) as member:
@@ -96,7 +96,7 @@ class Archive:
 
 
 def too_large(name: str, most: int) -> str:
-    """Return what there is to say of a member beyond its bound."""
+    """Return the message for a member above its limit."""
     return f"its member {name} unpacks to more than {most:,} bytes"
 
 
@@ -105,8 +105,9 @@ def opened_archive(path: Path, *, follow_links: bool = True) -> Iterator[Archive
     """Open an archive for reading.
 
     Raises:
-        ArchiveError: it is none, or is not whole.
-        OSError: it cannot be read, is no regular file, or a link that is not followed.
+        ArchiveError: if it is not a zip archive, or is damaged.
+        OSError: if it cannot be read, is not a regular file, or is a link and `follow_links` is
+            false.
     """
     with (
         os.fdopen(open_file(path, follow_links=follow_links), "rb") as file,
@@ -117,27 +118,32 @@ def opened_archive(path: Path, *, follow_links: bool = True) -> Iterator[Archive
 
 @contextmanager
 def archive_in(file: IO[bytes]) -> Iterator[Archive]:
-    """Open the archive that is the content of `file`, such as a member of another.
+    """Open the archive that an open file holds, such as a member of another archive.
 
     Raises:
         ArchiveError: as ``opened_archive`` does.
     """
-    with _told():
+    with _archive_errors():
         archive = zipfile.ZipFile(file)
     with archive:
         yield Archive(archive)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _archive_errors() -> Iterator[None]:
+    """Turn the exceptions of damaged archives into ``ArchiveError``."""
     try:
         yield
     except ArchiveError:
         raise
     except DAMAGED as error:
-        raise ArchiveError(f"it is not a whole archive ({error or type(error).__name__})") from None
+        raise ArchiveError(
+            f"it is not a zip archive, or is damaged ({error or type(error).__name__})"
+        ) from None
     except OSError as error:
-        # EINVAL is of a place before the file's beginning; bz2 says nothing but a text.
+        # EINVAL: an offset before the file's start. Errors of bz2 have no errno.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise ArchiveError(f"it is not a whole archive ({error.strerror or error})") from None
+        raise ArchiveError(
+            f"it is not a zip archive, or is damaged ({error.strerror or error})"
+        ) from None

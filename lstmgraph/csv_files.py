@@ -1,4 +1,4 @@
-"""CSV files for people, who open them with spreadsheets."""
+"""Write CSV files that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMULA = "=+-@\t\r\n"
-"""How a text begins that a spreadsheet may take for a formula: see OWASP, "CSV Injection"."""
+"""First characters that a spreadsheet may take for a formula; see OWASP, "CSV Injection"."""
 _NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[Any]], line_end: str = "\r\n") -> None:
-    """Write `rows`, the first of which are the columns' names, whole or not at all.
+    """Write `rows` to a CSV file, whole or not at all; the first row holds the column names.
 
-    A text that a spreadsheet could take for a formula gets a ``'`` before it; numbers do not.
+    A ``'`` is put before text that a spreadsheet could take for a formula, but not before numbers.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: if the file cannot be written.
     """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator=line_end)
@@ -34,5 +34,5 @@ def write_csv(path: Path, rows: Iterable[Iterable[Any]], line_end: str = "\r\n")
 def _cell(value: Any) -> Any:
     if not isinstance(value, str) or not value or _NUMBER.fullmatch(value):
         return value
-    # Wide forms of these signs count, too.
+    # NFKC turns full-width forms of these signs into the plain ones.
     return f"'{value}" if unicodedata.normalize("NFKC", value[0]) in _FORMULA else value

@@ -1,4 +1,4 @@
-"""Files: opened where they are regular files, written whole or not at all."""
+"""Open regular files only, and write files and folders whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEW_FILE = 0o666
-"""The mode of a file that is made, less the process's umask."""
+"""The mode of a new file, before the process's umask is applied."""
 
 
 class NotAFileError(OSError):
-    """A pipe, a device or a socket: reading it could wait, or go on, for ever."""
+    """Raised for a pipe, a device or a socket, which could block or never end."""
 
 
 class LinkError(OSError):
-    """A link in place of a file of lstmgraph's own: it could lead out of the folder."""
+    """Raised for a symbolic link in place of one of lstmgraph's own files."""
 
 
 def open_file(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True) -> int:
@@ -31,26 +31,26 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True
 
     Args:
         path: the file.
-        flags: those of ``os.open``. With ``os.O_CREAT`` the file is made where there is none.
-        follow_links: false for files that a folder from elsewhere may hold in place of ours: a
-            link there must not lead to a file outside of it.
+        flags: as for ``os.open``; with ``os.O_CREAT`` a missing file is created.
+        follow_links: whether to follow a symbolic link. False for files inside a folder that may
+            come from somebody else, where a link could lead out of the folder.
 
     Raises:
-        OSError: it cannot be opened, or is a folder.
-        NotAFileError: it is a pipe, a device or a socket.
-        LinkError: it is a link, and links are not followed.
-        ValueError: there is a null byte in the path.
+        OSError: if the file cannot be opened, or is a folder.
+        NotAFileError: if it is a pipe, a device or a socket.
+        LinkError: if it is a symbolic link and `follow_links` is false.
+        ValueError: if the path holds a null byte.
     """
     if not follow_links:
         refuse_link(path)
         flags |= getattr(os, "O_NOFOLLOW", 0)
-    # Without O_NONBLOCK, opening a pipe waits for somebody at its other end.
+    # Without O_NONBLOCK, opening a pipe blocks until another process opens its other end.
     flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    # Truncated only once it is known to be a file.
+    # Truncate only after checking that this is a regular file.
     try:
         descriptor = os.open(path, flags & ~os.O_TRUNC, NEW_FILE)
     except OSError as error:
-        if error.errno == errno.ENXIO:  # a socket, or a pipe that nobody reads
+        if error.errno == errno.ENXIO:  # a socket, or a pipe without a reader
             raise _not_a_file(path) from None
         raise
     try:
@@ -64,7 +64,7 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True
 
 
 def read_regular_file(path: Path, most: int = -1, *, follow_links: bool = True) -> bytes:
-    """Return the first `most` bytes of the file at `path`, or all of it.
+    """Return the first `most` bytes of the file at `path`; all of them by default.
 
     Raises:
         OSError, ValueError: as ``open_file`` does.
@@ -74,18 +74,18 @@ def read_regular_file(path: Path, most: int = -1, *, follow_links: bool = True) 
 
 
 def require_regular_file(path: Path) -> None:
-    """Refuse what ``open_file`` refuses, before another library opens `path`."""
+    """Raise what ``open_file`` would raise, before another library opens `path`."""
     _require_regular(path.stat().st_mode, path)
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a symbolic link.
+    """Check that `path` is not a symbolic link.
 
     Raises:
-        LinkError: `path` is one.
+        LinkError: if it is one.
     """
     if path.is_symlink():
-        message = "it is a link; replace it by the file or folder itself"
+        message = "it is a symbolic link; replace it with the file or folder itself"
         raise LinkError(errno.ELOOP, message, str(path))
 
 
@@ -97,30 +97,30 @@ def _require_regular(mode: int, path: Path) -> None:
 
 
 def _not_a_file(path: Path) -> NotAFileError:
-    message = "it is no regular file; write what it gives into one"
+    message = "it is not a regular file; copy its contents into one"
     return NotAFileError(errno.EINVAL, message, str(path))
 
 
 def obstacle(folder: Path, paths: Iterable[Path], *, overwrite: bool) -> str | None:
-    """What keeps `paths`, in `folder`, from being written: found before the work begins."""
+    """Return why `paths` in `folder` cannot be written, or None if they can."""
     absolute = folder.absolute()
-    existing = next((p for p in (absolute, *absolute.parents) if p.exists()), folder)
-    if not existing.is_dir():
-        return f"{existing} is not a folder"
-    if not os.access(existing, os.W_OK):
+    parent = next((p for p in (absolute, *absolute.parents) if p.exists()), folder)
+    if not parent.is_dir():
+        return f"{parent} is not a folder"
+    if not os.access(parent, os.W_OK):
         return f"{folder} cannot be written to"
-    found = [str(path) for path in paths if path.exists()]
-    if found and not overwrite:
-        return f"{', '.join(found)} would be overwritten; add --force, or choose another -o"
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not overwrite:
+        return f"{', '.join(existing)} would be overwritten; add --force, or choose another -o"
     return None
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A temporary name beside `target`, of the same ending; renamed to it when the block ends.
+    """Yield a temporary path beside `target`, and rename it to `target` when the block ends.
 
-    Where the block raises, or the process dies, `target` is as it was before. A link at `target`
-    is replaced, not followed.
+    The temporary path has the same suffix. If the block raises or the process dies, `target`
+    stays as it was. A symbolic link at `target` is replaced, not followed.
     """
     temporary = _beside(target, "tmp")
     try:
@@ -134,11 +134,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """The same for a folder: the block makes it at the temporary name.
+    """Yield a temporary path for a new folder, and rename it to `target` when the block ends.
 
-    A folder cannot take the place of another in one step: the old one is moved away first, and
-    comes back where the new one does not get its name. A link at `target` is replaced, not
-    followed.
+    The block creates the folder. One folder cannot replace another in one step, so the old one is
+    moved away first, and moved back if the new one cannot be renamed. A symbolic link at `target`
+    is replaced, not followed.
     """
     temporary, old = _beside(target, "tmp"), _beside(target, "old")
     try:
@@ -164,19 +164,19 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def _beside(target: Path, kind: str) -> Path:
-    """A name that no one can have laid a link under: part of it is drawn."""
+    """Return a path beside `target` with a random part, so that nobody can place a link there."""
     return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.{kind}{target.suffix}")
 
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """`folder` is there in the block; where the block raises, what was made for it goes again."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    """Create `folder` and its missing parents; remove them again if the block raises."""
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
-        for path in made:
-            with suppress(OSError):  # something else stands in it by now
+        for path in created:
+            with suppress(OSError):  # no longer empty
                 path.rmdir()
         raise

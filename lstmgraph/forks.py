@@ -1,8 +1,8 @@
-"""Forked processes: TensorFlow does not work where it had started before the fork.
+"""Detect processes forked after TensorFlow started, in which TensorFlow would hang.
 
-A fork copies TensorFlow's state and none of its threads, so that its first operation in the child
-waits for ever. Processes that are forked before it has started, or started by ``spawn`` or
-``forkserver``, are as good as any.
+A fork copies TensorFlow's state but none of its threads, so the first operation in the child
+waits forever. Processes forked before TensorFlow starts, or started with ``spawn`` or
+``forkserver``, are not affected.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from threading import Event
 from typing import Any
 
 _STARTED_BEFORE = Event()
-"""Set in a process, and in those that are forked from it, that cannot run TensorFlow."""
+"""Set in a process that cannot run TensorFlow, and in every process forked from it."""
 
 
 def refuse_after_fork() -> None:
-    """Refuse to run TensorFlow where it could only hang.
+    """Raise an error where TensorFlow would hang.
 
     Raises:
-        RuntimeError: it had started before this process was forked.
+        RuntimeError: if TensorFlow had started before this process was forked.
     """
     if _STARTED_BEFORE.is_set():
         raise RuntimeError(
-            "TensorFlow had started before this process was forked, and would wait for ever here; "
+            "TensorFlow had started before this process was forked, so it would hang here; "
             "start processes with multiprocessing.get_context('spawn'), or fork them before "
-            "anything is built or loaded"
+            "building or loading any model"
         )
 
 
 def _has_started(tensorflow: Any) -> bool:
-    """Whether TensorFlow's runtime runs: it then takes no other number of threads."""
+    """Return whether TensorFlow's runtime has started: it then refuses a new thread count."""
     threading = tensorflow.config.threading
     count = threading.get_inter_op_parallelism_threads()
     try:
@@ -42,12 +42,12 @@ def _has_started(tensorflow: Any) -> bool:
     return False
 
 
-def _look() -> None:
+def _check_tensorflow() -> None:
     tensorflow = sys.modules.get("tensorflow")
-    # While it is being imported, by another thread, it has no `config` yet.
+    # It has no `config` while another thread is still importing it.
     if hasattr(tensorflow, "config") and _has_started(tensorflow):
         _STARTED_BEFORE.set()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_look)
+if hasattr(os, "register_at_fork"):  # absent on Windows, which has no fork
+    os.register_at_fork(after_in_child=_check_tensorflow)

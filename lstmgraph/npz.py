@@ -1,4 +1,4 @@
-"""Arrays in ``.npz`` archives from anywhere: numbers only, and no more bytes than are allowed."""
+"""Read arrays from untrusted ``.npz`` archives: numbers only, within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 SUFFIX = ".npy"
 MOST_VALUES = 2**62
-"""Of no size, which no bound on bytes refuses; NumPy cannot count further."""
+"""The most values of a dtype without bytes, which no limit of bytes stops."""
 _LONGEST_HEADER = 10_000
-"""NumPy's own bound: it parses headers as Python, which is slow for long ones."""
+"""NumPy's own limit: it parses headers as Python, which is slow for long ones."""
 
 _NO_HEADER = (ValueError, TypeError, SyntaxError, AttributeError, RecursionError, MemoryError)
-"""What parsing a header raises; the last two of one that is nested deeply."""
+"""The exceptions that parsing a header raises; the last two for deep nesting."""
 
 
 def array_names(archive: Archive) -> tuple[str, ...]:
@@ -31,11 +31,11 @@ def array_names(archive: Archive) -> tuple[str, ...]:
 
 
 def read_array(archive: Archive, name: str, most: int) -> np.ndarray:
-    """Return the array `name`.
+    """Return the array `name` of an archive.
 
     Raises:
-        ArchiveError: there is none, it takes more than `most` bytes, holds Python objects, or is
-            damaged; nothing is unpacked before that is known.
+        ArchiveError: if there is no such array, it takes more than `most` bytes, holds Python
+            objects, or is damaged. All this is checked before anything is unpacked.
     """
     member = name + SUFFIX
     with archive.opened(member, most + _LONGEST_HEADER) as stream:
@@ -43,13 +43,15 @@ def read_array(archive: Archive, name: str, most: int) -> np.ndarray:
         if declared > most:
             raise TooLargeError(f"the array {name} takes more than {most:,} bytes")
         if declared + stream.tell() != archive.size(member):
-            raise ArchiveError(f"the array {name} is not as long as it says")
+            raise ArchiveError(
+                f"the array {name} does not have the length that its header declares"
+            )
     with archive.opened(member, most + _LONGEST_HEADER) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def read_arrays(archive: Archive, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
-    """Return the arrays `names`, which take no more than `most` bytes together.
+    """Return the arrays `names` by name; together they take at most `most` bytes.
 
     Raises:
         ArchiveError: as ``read_array`` does.
@@ -62,10 +64,10 @@ def read_arrays(archive: Archive, names: Iterable[str], most: int) -> dict[str, 
 
 
 def header_bytes(stream: IO[bytes]) -> int:
-    """Return how many bytes follow an array's header, which is read.
+    """Read an array's header from `stream` and return how many bytes of data follow it.
 
     Raises:
-        ArchiveError: it is no header, or one of Python objects.
+        ArchiveError: if it is not a valid header, or the array holds Python objects.
     """
     try:
         version = np.lib.format.read_magic(stream)
@@ -74,13 +76,13 @@ def header_bytes(stream: IO[bytes]) -> int:
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
     except (*_NO_HEADER, tokenize.TokenError) as error:
-        raise ArchiveError(f"it holds no whole array ({error})") from None
+        raise ArchiveError(f"its array header is damaged ({error})") from None
     if dtype.hasobject:
         raise ArchiveError("it holds Python objects, which are never loaded")
     values = math.prod(shape)
-    # NumPy's header takes `True` for a size, and its arrays do not.
+    # NumPy's header parser accepts `True` as a size; its arrays do not.
     if any(isinstance(size, bool) or size < 0 for size in shape) or (
         values > MOST_VALUES and not dtype.itemsize
     ):
-        raise ArchiveError(f"it holds no whole array (a shape of {shape})")
+        raise ArchiveError(f"its array header is damaged (a shape of {shape})")
     return values * dtype.itemsize

@@ -1,4 +1,4 @@
-"""The files that travel with the package: schemas, recipes, presets, and the page of errors."""
+"""Find the files that ship with the package: schemas, recipes, presets and the error page."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _PACKAGE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """``schemas``, ``recipes`` or ``docs``: in an installed package, or beside it in a checkout."""
+    """Return a folder such as ``schemas``, in the installed package or beside it in a checkout."""
     packaged = _PACKAGE / name
     return packaged if packaged.is_dir() else _PACKAGE.parent / name
 
 
 @cache
 def read_schema(name: str) -> dict[str, Any]:
-    """A JSON Schema of the package, parsed once."""
+    """Return a JSON Schema of the package, parsed once."""
     schema: dict[str, Any] = json.loads((folder("schemas") / name).read_text("utf-8"))
     return schema
 
@@ -26,21 +26,21 @@ def read_schema(name: str) -> dict[str, Any]:
 RECIPE_SCHEMA = "recipe-1.schema.json"
 KERAS_SCHEMA = "keras-3.schema.json"
 EDITOR_SCHEMA = "recipe-1.editor.schema.json"
-"""Both in one, as editors read it; lstmgraph itself does not."""
+"""The two schemas in one file, for editors; lstmgraph itself does not read it."""
 
 
 def packaged_recipe(name: str) -> Path:
-    """The path of a recipe that comes with the package: ``packaged_recipe("speaker-classifier")``.
+    """Return the path of a recipe that ships with the package, such as ``"speaker-classifier"``.
 
     Raises:
-        ValueError: there is none of that name; the message lists those that there are.
+        ValueError: if there is none of that name; the message lists the names.
     """
-    found = {path.stem: path for path in sorted(folder("recipes").glob("*.yaml"))}
-    if name not in found:
-        raise ValueError(f"no packaged recipe '{name}'; there are: {', '.join(found)}")
-    return found[name]
+    recipes = {path.stem: path for path in sorted(folder("recipes").glob("*.yaml"))}
+    if name not in recipes:
+        raise ValueError(f"there is no packaged recipe '{name}'; choose from {', '.join(recipes)}")
+    return recipes[name]
 
 
 def preset_files() -> dict[str, Path]:
-    """By name, the parts of recipes that `extends: preset:NAME` takes."""
+    """Return the files that `extends: preset:NAME` can name, by preset name."""
     return {path.stem: path for path in sorted(folder("presets").glob("*.yaml"))}

@@ -264,7 +264,7 @@ KERAS = [
         }.items()
     ),
     *(
-        Hostile(f"keras-{kind.replace(' ', '-')}", "no regular file", "keras", "given.keras",
+        Hostile(f"keras-{kind.replace(' ', '-')}", "not a regular file", "keras", "given.keras",
                 lambda target, path, kind=kind: put(target, path, kind),
                 (Read("load_model", "RecipeError", "given.keras"),
                  *refused("transfer", "validate", "explain", code=2, says="given.keras")))
@@ -361,18 +361,18 @@ DATA = [
         )
     ),
     *(
-        Hostile(f"npy-{kind}", "no regular file in a folder of arrays", "data", "given.d",
+        Hostile(f"npy-{kind}", "not a regular file in a folder of arrays", "data", "given.d",
                 npy_folder("x.npy", kind), refused("data", code=2, says="x.npy"))
         for kind in ("pipe", "device", "circle")
     ),
     *(
-        Hostile(f"data-{kind}", "no regular file", "data", f"given{ending}",
+        Hostile(f"data-{kind}", "not a regular file", "data", f"given{ending}",
                 lambda target, path, kind=kind: put(target, path, kind),
                 refused("data", code=2, says=f"given{ending}"))
         for kind, ending in (("pipe", ".npz"), ("device", ".npz"))
     ),
     *(
-        Hostile(f"table-{kind}-{ending[1:]}", "no regular file", "data", f"given{ending}",
+        Hostile(f"table-{kind}-{ending[1:]}", "not a regular file", "data", f"given{ending}",
                 lambda target, path, kind=kind: put(target, path, kind),
                 refused("data rows", code=2, says=f"given{ending}"))
         for kind in ("pipe", "device") for ending in (".csv", ".parquet", ".csv.gz")
@@ -458,7 +458,7 @@ STATES = [
         }.items()
     ),
     *(
-        Hostile(f"state-{kind}", "no regular file", "states", "given.npz",
+        Hostile(f"state-{kind}", "not a regular file", "states", "given.npz",
                 lambda target, path, kind=kind: put(target, path, kind),
                 (Read("restore_state", "StateFileError or OSError", "given.npz"),
                  Read("restore_states", "ValueError or OSError", "given.npz")))

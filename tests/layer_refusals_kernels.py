@@ -16,8 +16,8 @@ def conv1d(*inputs: TensorSpec, **arguments: Any) -> Refusal:
 DENSE_REFUSALS = [
     refusal("Dense", f(), says="(batch, ..., features)", input=0, units=4),
     refusal("Dense", f(8), says="`units` must be positive", argument="units", units=0),
-    refusal("Dense", f("time"), says="`time` is known only when", input=0, units=4),
-    refusal("Dense", f(8), f(8), says="takes one input, got 2", units=4),
+    refusal("Dense", f("time"), says="`time` is known only from", input=0, units=4),
+    refusal("Dense", f(8), f(8), says="takes one input, but got 2", units=4),
     refusal(
         "Dense",
         f(8),
@@ -43,7 +43,7 @@ DENSE_REFUSALS = [
     refusal(
         "EinsumDense",
         f(5, 8),
-        says="says 6 for `b`",
+        says="has 6 for `b`",
         argument="output_shape",
         equation="abc,cd->abd",
         output_shape=[6, 4],
@@ -51,7 +51,7 @@ DENSE_REFUSALS = [
     refusal(
         "EinsumDense",
         f(8),
-        says="not of the form",
+        says="must have the form",
         argument="equation",
         equation="ab",
         output_shape=4,
@@ -79,17 +79,17 @@ DENSE_REFUSALS = [
 ]
 
 CONVOLUTION_REFUSALS = [
-    conv1d(f(16), says="needs a (batch, steps, channels) input, got (batch, 16)", input=0),
+    conv1d(f(16), says="needs a (batch, steps, channels) input, but got (batch, 16)", input=0),
     conv1d(f(9, 9, 3), says="needs a (batch, steps, channels)", input=0),
     conv1d(f(2, 3), says="window of 3 is larger than the 2", argument="kernel_size"),
     conv1d(f(4, 3), says="window of 5", argument="kernel_size", dilation_rate=2),
-    conv1d(f("time", "width"), says="`width` is known only when", input=0),
+    conv1d(f("time", "width"), says="`width` is known only from", input=0),
     conv1d(f(9, 6), says="6 input channels", argument="groups", groups=4),
     conv1d(f(9, 6), says="4 filters", argument="groups", groups=3),
     conv1d(f(9, 6), says="both strides", argument="dilation_rate", strides=2, dilation_rate=2),
-    conv1d(i(9, 6), says="computes with floats, got int32", input=0),
+    conv1d(i(9, 6), says="needs floats, but got int32", input=0),
     conv1d(f(9, 6), says="positive", argument="kernel_size", kernel_size=0),
-    conv1d(f(9, 6), says="needs 1 integers", argument="kernel_size", kernel_size=[3, 3]),
+    conv1d(f(9, 6), says="must be 1 integers", argument="kernel_size", kernel_size=[3, 3]),
     refusal(
         "Conv2D", f("time", 8), says="(batch, height, width", input=0, filters=4, kernel_size=3
     ),
@@ -116,7 +116,7 @@ CONVOLUTION_REFUSALS = [
     refusal(
         "Conv1DTranspose",
         f(9, 6),
-        says="output padding of 0 under an even kernel of 2",
+        says="output padding of 0 and an even kernel of 2",
         argument="output_padding",
         filters=4,
         kernel_size=2,
@@ -126,7 +126,7 @@ CONVOLUTION_REFUSALS = [
     refusal(
         "Conv2DTranspose",
         f(9, 8, 6),
-        says="output padding of 0 under an even kernel of 4",
+        says="output padding of 0 and an even kernel of 4",
         argument="output_padding",
         filters=4,
         kernel_size=(3, 4),

@@ -22,13 +22,13 @@ MERGING_REFUSALS = [
     refusal("Add", f("time", 8), f(6, 8), says="`time` and 6 may differ", input=1, stricter=True),
     refusal("Add", f(4, 8), f(4, 5), says="8 is not 5", input=1),
     refusal("Multiply", f(4, 8), f(4), says="8 is not 4", input=1),
-    refusal("Add", b(4), b(4), says="numbers, got bool", input=0),
-    refusal("Subtract", f(4), f(4), f(4), says="exactly two inputs, got 3"),
+    refusal("Add", b(4), b(4), says="numbers, but got bool", input=0),
+    refusal("Subtract", f(4), f(4), f(4), says="exactly two inputs, but got 3"),
     refusal(
         "Add", TensorSpec((2, 4), "float32"), TensorSpec((3, 4), "float32"), says="batch sizes"
     ),
-    refusal("Concatenate", f("time", 8), f(8), says="one rank", input=1),
-    refusal("Concatenate", f("time", 8), f(8), says="one rank", input=1, axis=1),
+    refusal("Concatenate", f("time", 8), f(8), says="the same rank", input=1),
+    refusal("Concatenate", f("time", 8), f(8), says="the same rank", input=1, axis=1),
     refusal("Concatenate", f(4, 8), f(5, 8), says="4 is not 5", input=1),
     refusal("Concatenate", f("time", 8), f("frames", 8), says="differ", input=1, stricter=True),
     refusal("Concatenate", f(8), f(8), says="out of range", argument="axis", axis=2),
@@ -46,11 +46,11 @@ ATTENTION_REFUSALS = [
     refusal("Attention", f(8), f(8), says="(batch, time, features)", input=0, stricter=True),
     refusal("Attention", i(4, 8), i(6, 8), says="floats", input=0),
     refusal("Attention", f(4, 8), says="takes query, value"),
-    refusal("AdditiveAttention", f(4, "width"), f(6, "width"), says="only when data", input=0),
+    refusal("AdditiveAttention", f(4, "width"), f(6, "width"), says="only from the data", input=0),
     mha(f(8), f(8), says="(batch, time, features)", input=0),
     mha(f(4, 8), f(6, 8), f(5, 8), says="value for every key", input=2),
-    mha(f(4, 8), f(4, 6, 8), says="one rank", input=1),
-    mha(f(4, "width"), f(4, 8), says="`width` is known only when", input=0),
+    mha(f(4, 8), f(4, 6, 8), says="the same rank", input=1),
+    mha(f(4, "width"), f(4, 8), says="`width` is known only from", input=0),
     mha(
         f(5, 4, 8), f(6, 4, 8), says="axis 1", argument="attention_axes", input=1, attention_axes=2
     ),

@@ -13,7 +13,7 @@ NORMALIZATION_REFUSALS = [
     refusal("RMSNormalization", f(5, 8), says="only the last axes", argument="axis", axis=1),
     refusal("RMSNormalization", f(8, 8), says="last", argument="axis", stricter=True, axis=1),
     refusal("LayerNormalization", f(5, 8), says="twice", argument="axis", axis=[1, 1]),
-    refusal("RMSNormalization", i(8), says="floats, got int32", input=0, stricter=True),
+    refusal("RMSNormalization", i(8), says="floats, but got int32", input=0, stricter=True),
     refusal("UnitNormalization", i(8), says="floats", input=0),
     refusal("UnitNormalization", f(8), says="out of range", argument="axis", axis=3),
     refusal("Normalization", f(8), says="both", argument="mean", mean=1.0),
@@ -36,7 +36,7 @@ NORMALIZATION_REFUSALS = [
 ]
 
 RESHAPING_REFUSALS = [
-    refusal("Reshape", f(4, 3), says="holds 10", argument="target_shape", target_shape=[2, 5]),
+    refusal("Reshape", f(4, 3), says="has 10 values", argument="target_shape", target_shape=[2, 5]),
     refusal("Reshape", f(4, 3), says="divide", argument="target_shape", target_shape=[-1, 5]),
     refusal("Reshape", f(4, 3), says="one -1", argument="target_shape", target_shape=[-1, -1]),
     refusal(
@@ -47,14 +47,14 @@ RESHAPING_REFUSALS = [
         stricter=True,
         target_shape=[6, 4],
     ),
-    refusal("Permute", f(4), says="orders 2", argument="dims", input=0, dims=[2, 1]),
+    refusal("Permute", f(4), says="lists 2", argument="dims", input=0, dims=[2, 1]),
     refusal("Permute", f(4, 3), says="permutation", argument="dims", dims=[0, 1]),
     refusal("RepeatVector", f(4, 8), says="(batch, features)", input=0, n=3),
     refusal("RepeatVector", f(8), says="positive integer", argument="n", n=0),
     refusal("RepeatVector", f(8), says="positive integer", argument="n", n=None),
     refusal("Cropping1D", f(3, 8), says="cuts 3 off the 3", argument="cropping", cropping=[1, 2]),
-    refusal("Cropping2D", f(8, 8, 3), says="negative", argument="cropping", cropping=-1),
-    refusal("ZeroPadding2D", f(8, 8, 3), says="negative", argument="padding", padding=-1),
+    refusal("Cropping2D", f(8, 8, 3), says="none negative", argument="cropping", cropping=-1),
+    refusal("ZeroPadding2D", f(8, 8, 3), says="none negative", argument="padding", padding=-1),
     refusal("ZeroPadding1D", f(8), says="(batch, steps, channels)", input=0),
     refusal("UpSampling1D", f(8, 3), says="positive", argument="size", size=0),
     refusal("UpSampling2D", b(4, 4, 3), says="bool", input=0, interpolation="bilinear"),
@@ -75,7 +75,7 @@ RESHAPING_REFUSALS = [
     refusal(
         "CenterCrop",
         f(8, 8, 3),
-        says="in float32 alone",
+        says="only in float32",
         argument="dtype_policy",
         stricter=True,
         height=9,
@@ -88,7 +88,7 @@ ELEMENTWISE_REFUSALS = [
     refusal("Activation", i(4), says="floats", input=0, activation="sigmoid"),
     refusal("Activation", b(4), says="numbers", input=0, activation="relu"),
     refusal("ELU", i(4), says="floats", input=0),
-    refusal("ReLU", f(4), says="negative", argument="max_value", max_value=-1.0),
+    refusal("ReLU", f(4), says="at least 0", argument="max_value", max_value=-1.0),
     refusal("PReLU", f("time", 4), says="`time` is known", argument="shared_axes", input=0),
     refusal("PReLU", f(5, 4), says="out of range", argument="shared_axes", shared_axes=[3]),
     refusal(
@@ -103,7 +103,7 @@ ELEMENTWISE_REFUSALS = [
     refusal("Softmax", i(4), says="floats", input=0),
     refusal("Masking", f(), says="(batch, ..., features)", input=0, stricter=True),
     refusal("Dropout", i(4), says="floats", input=0, rate=0.5, training=True),
-    refusal("Dropout", f(4), says="between 0 and 1", argument="rate", rate=1.5),
+    refusal("Dropout", f(4), says="from 0 to 1", argument="rate", rate=1.5),
     refusal(
         "Dropout",
         f(4, 3),

@@ -74,7 +74,7 @@ def test_a_member_that_is_larger_than_it_says_is_cut_off(tmp_path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path, content) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with (
-        pytest.raises(ArchiveError, match="not a whole archive"),
+        pytest.raises(ArchiveError, match="not a zip archive, or is damaged"),
         opened_archive(tmp_path / "a.zip"),
     ):
         pass
@@ -121,18 +121,18 @@ def test_an_array_is_read_as_it_was_written(tmp_path, array) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (npy_header("(10**12,)"), "no whole array"),
+        (npy_header("(10**12,)"), "array header is damaged"),
         (npy_header("(1000000000000,)"), "takes more than"),
         (npy_header("(100000, 100000, 100000, 100000, 100000)"), "takes more than"),
-        (npy_header("(-1,)"), "no whole array"),
-        (npy_header("(True,)") + bytes(4), "no whole array"),
-        (npy_header("(3,)"), "not as long as it says"),
+        (npy_header("(-1,)"), "array header is damaged"),
+        (npy_header("(True,)") + bytes(4), "array header is damaged"),
+        (npy_header("(3,)"), "does not have the length"),
         (npy_header("(2,)", "'|O'"), "Python objects"),
-        (npy_header("(2,)", "'<f99'"), "no whole array"),
-        (npy_header("(2,)", "'<f4'", b"\x09\x00"), "no whole array"),
-        (npy_header("(" * 500), "no whole array"),
-        (b"\x93NUMPY\x01\x00", "no whole array"),
-        (b"", "no whole array"),
+        (npy_header("(2,)", "'<f99'"), "array header is damaged"),
+        (npy_header("(2,)", "'<f4'", b"\x09\x00"), "array header is damaged"),
+        (npy_header("(" * 500), "array header is damaged"),
+        (b"\x93NUMPY\x01\x00", "array header is damaged"),
+        (b"", "array header is damaged"),
     ],
 )
 def test_an_array_that_is_none_is_refused_before_it_is_unpacked(tmp_path, content, message) -> None:

@@ -62,7 +62,7 @@ def test_validate_names_every_recipe_that_is_fine() -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         *(f"{path}: ok" for path in RECIPES),
-        f"nothing wrong in {len(RECIPES)} files",
+        f"no problems in {len(RECIPES)} files",
     ]
     assert result.stderr == ""
 
@@ -282,7 +282,7 @@ def test_a_wrong_value_is_shown_in_the_option() -> None:
     assert head.startswith("--set layers.encoder.units:1:22: error[L204]: 'units' must be")
     assert line == "   1 | layers.encoder.units=many"
     assert caret.index("^") == line.index("many")
-    assert note == f"  note: {FORECASTER}:18:5: it stands in place of this"
+    assert note == f"  note: {FORECASTER}:18:5: it replaces this value"
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_wrong_value_is_shown_in_the_option() -> None:
         ("inputs.history.shape.7=1", "L121", "1:1", "has no entry 7"),
         (f"inputs.history.shape.{'9' * 5000}=1", "L121", "1:1", "has no entry"),
         ("layers..units=3", "L121", "1:1", "there is no `layers.`"),
-        ("layers.²=3", "L207", "1:1", "'²' is not a name"),
+        ("layers.²=3", "L207", "1:1", "'²' is not a valid name"),
         ("layrs.encoder.units=3", "L203", "1:1", "did you mean 'layers'"),
         ("layers.encoder.unist=3", "L203", "1:1", "did you mean 'units'"),
         ("layers.decoder.units=[", "L104", "1:23", "close the bracket"),

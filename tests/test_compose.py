@@ -172,7 +172,7 @@ def test_name_and_description_are_the_recipe_s_own(folder: Path) -> None:
 def test_text_extends_presets_and_no_files() -> None:
     text = COMMON.replace("description:", "extends: preset:reproducible\ndescription:")
     assert lstmgraph.load(text).compiled.declaration.runtime.seed == 7
-    with pytest.raises(RecipeError, match="no folder that"):
+    with pytest.raises(RecipeError, match="this recipe is not in a folder"):
         lstmgraph.load(HEAD)
 
 
@@ -270,7 +270,7 @@ def test_what_a_changed_type_does_not_take_is_said_where_it_is_inherited(folder:
     own = HEAD + "training:\n  optimizer: {type: sgd}\n"
     found = the_mistake(folder, own)
     assert (found.code, at(folder, found.place)) == ("L203", "common.yaml:16:48")
-    says = "the type is said here; `beta_1: $delete` beside it drops the key"
+    says = "the type is set here; `beta_1: $delete` next to it removes the key"
     assert notes(folder, found)[0] == (says, "own.yaml:5:21")
     fixed = load(folder, own.replace("sgd", "sgd, beta_1: $delete"))
     optimizer = fixed.compiled.declaration.training.optimizer  # type: ignore[union-attr]
@@ -300,7 +300,7 @@ def test_a_base_of_an_older_version_can_be_migrated(
     written(folder / "older.yaml", "recipe: 0\n")
     found = the_mistake(folder, HEAD.replace("common.yaml", "older.yaml"))
     assert found.code == "L135"
-    assert found.hint == f"`lstmgraph migrate {folder}/older.yaml` rewrites it"
+    assert found.hint == f"run `lstmgraph migrate {folder}/older.yaml` to rewrite it"
 
 
 @pytest.mark.parametrize(("version", "code"), [("2", "L201"), ("0", "L211"), ('"1"', "L205")])

@@ -122,7 +122,7 @@ def test_what_is_no_file_is_refused(
     make(path)
     (message,) = refused(text, tmp_path / name.partition("/")[0])
     assert message.startswith("D101")
-    assert "it is no regular file" in message
+    assert "it is not a regular file" in message
     assert path.name in message or "/" not in name
 
 

@@ -323,7 +323,7 @@ def test_text_that_is_refused(text: str, mistake: tuple[str, int, int]) -> None:
         ("a: 1\nbcd\ne: 2\n", (2, 1), None, "write a colon"),
         ("a: [1,\n  b: {c: 1]\n", (2, 11), (2, 6), "close the bracket"),
         ("a: 1\n%x\n", (2, 3), (2, 1), "put quotes around text that begins with %"),
-        ("a: \x07\n", (1, 4), None, "between double quotes it is written"),
+        ("a: \x07\n", (1, 4), None, "inside double quotes, write it as"),
     ],
 )
 def test_what_is_no_yaml_is_shown_with_what_it_began(

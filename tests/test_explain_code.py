@@ -29,7 +29,8 @@ def test_a_code_is_explained_as_on_the_page() -> None:
         == """\
 L301: there is no such layer or input
 
-Lengths and masks, where a layer names them, are inputs.
+The name is misspelt, or missing under `inputs:` and `layers:`. `lengths` and `input` of a mask must
+name inputs.
 
 Wrong:
 
@@ -46,7 +47,7 @@ Right:
 
 def test_links_are_their_texts() -> None:
     result = explain_code("L763")
-    assert "On Keras's other backends leave them out" in result.stdout.replace("\n", " ")
+    assert "Leave them out on Keras's other backends" in result.stdout.replace("\n", " ")
     assert "](" not in result.stdout
 
 
@@ -69,7 +70,7 @@ def test_as_json() -> None:
     result = explain_code("l110", "--format", "json")
     (code,) = json.loads(result.stdout)["codes"]
     assert list(code) == ["code", "title", "text"]
-    assert (code["code"], code["title"]) == ("L110", "an alias of nothing")
+    assert (code["code"], code["title"]) == ("L110", "an alias without an anchor")
     assert code["text"] in PAGE
     assert "```yaml" in code["text"]
     every = json.loads(explain_code("--format", "json").stdout)["codes"]
@@ -120,4 +121,4 @@ def test_anchors_are_those_of_the_contents() -> None:
     """GitHub's rule, as the table at the top of the page uses it for chapters."""
     assert error_sections()["L203"].anchor == "l203-an-unknown-key"
     assert error_sections()["L121"].anchor == "l121---set-of-something-that-is-not-there"
-    assert error_sections()["L756"].anchor == "l756-small-or-large"
+    assert error_sections()["L756"].anchor == "l756-a-metric-without-a-direction"

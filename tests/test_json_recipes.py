@@ -236,7 +236,7 @@ def test_what_is_too_deep_has_one_code(kind: str, depth: int, closed: bool) -> N
     text = begin * depth + ("x" + end * depth if closed else "")
     code, _, _, message = only_mistake(text)
     assert code in ("L108", "L111") if kind == "questions" else code == "L108"
-    assert "nested more than 50 deep" in message or code == "L111"
+    assert "nested more than 50 levels deep" in message or code == "L111"
 
 
 def test_deep_blocks_have_the_same_code() -> None:

@@ -258,7 +258,7 @@ DECISIONS = {
     ),
     "kernel: cudnn": Decision("type: gru", "cudnn", CUDNN, "{kernel: cudnn}"),
     "xla: true": Decision(
-        "type: gru", "standard", "`xla: true`, and XLA cannot compile cuDNN", "{xla: true}"
+        "type: gru", "standard", "`xla: true`: XLA cannot compile cuDNN", "{xla: true}"
     ),
 }
 

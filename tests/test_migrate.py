@@ -85,7 +85,7 @@ def test_validate_names_the_command(path: Path) -> None:
         lstmgraph.load(path)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "L211"
-    assert diagnostic.hint == f"`lstmgraph migrate {path}` rewrites it"
+    assert diagnostic.hint == f"run `lstmgraph migrate {path}` to rewrite it"
     with pytest.raises(lstmgraph.RecipeError, match="`lstmgraph migrate FILE`"):
         lstmgraph.load(path.read_text("utf-8"))
 

@@ -89,8 +89,8 @@ def test_files_are_shown_by_name_once_and_summed_up(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        ([(0, 0)], "nothing wrong in 1 file"),
-        ([(0, 0), (0, 0)], "nothing wrong in 2 files"),
+        ([(0, 0)], "no problems in 1 file"),
+        ([(0, 0), (0, 0)], "no problems in 2 files"),
         ([(1, 0)], "1 error in 1 of 1 file"),
         ([(2, 1), (0, 0), (1, 0)], "3 errors and 1 warning in 2 of 3 files"),
         ([(0, 2), (0, 0)], "2 warnings in 1 of 2 files"),
@@ -295,7 +295,7 @@ def test_letters_that_an_output_cannot_show_are_written_out(tmp_path: Path) -> N
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     run = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert (run.returncode, run.stderr) == (1, b"")
-    assert b"'\\u65e5\\u672c' is not a name" in run.stdout
+    assert b"'\\u65e5\\u672c' is not a valid name here" in run.stdout
 
 
 def _all(descriptor: int) -> Iterator[bytes]:

@@ -50,19 +50,24 @@ NOT_HERE = "cannot be built here: "
 
 SAID = {
     "cudnn on a GPU": ("", ONE_GPU, "kernel", "reader runs on cuDNN"),
-    "the loop without one": ("", NO_GPU, "kernel", "without a GPU Keras's loop runs every call"),
+    "the loop without one": (
+        "",
+        NO_GPU,
+        "kernel",
+        "Keras's loop runs every recurrent layer, as there is no GPU",
+    ),
     "predict by XLA": ("", NO_GPU, "xla", "`predict` is compiled, once for each batch size"),
     "no XLA with cuDNN": ("", ONE_GPU, "xla", "off: XLA cannot compile cuDNN"),
     "XLA on a GPU": ("kernel: standard", ONE_GPU, "xla", "on, as Keras chooses on a GPU"),
     "XLA of the CPU": ("device: cpu", ONE_GPU, "xla", "`predict` is compiled"),
-    "XLA insisted on": ("xla: true", ONE_GPU, "xla", "compiled for every new shape"),
+    "XLA insisted on": ("xla: true", ONE_GPU, "xla", "compiled for every new batch shape"),
     "loop for XLA": ("xla: true", ONE_GPU, "kernel", "Keras's loop on any machine"),
     "no XLA": ("xla: false", NO_GPU, "xla", "off"),
     "deterministic": ("deterministic: true, seed: 0", NO_GPU, "xla", "off: `deterministic: true`"),
     "global seeds": ("deterministic: true, seed: 0", NO_GPU, "deterministic", "seeds set to 0"),
-    "a seed of 0": ("seed: 0", NO_GPU, "seed", "follow from it"),
+    "a seed of 0": ("seed: 0", NO_GPU, "seed", "determines the initial weights"),
     "no seed": ("", NO_GPU, "seed", ""),
-    "threads": ("threads: 3", NO_GPU, "threads", "3 inside an operation, 3 operations at once"),
+    "threads": ("threads: 3", NO_GPU, "threads", "3 per operation, and 3 operations at once"),
     "the CPU": ("", NO_GPU, "device", "the CPU: no GPU (this machine has none)"),
     "GPUs hidden": ("device: cpu", FOUR_GPUS, "device", "GPUs are hidden from TensorFlow"),
     "one of four": ("device: 'gpu:3'", FOUR_GPUS, "device", "GPU 3; others are hidden"),
@@ -82,17 +87,17 @@ SAID = {
         "kernel: cudnn, device: cpu",
         ONE_GPU,
         "kernel",
-        f"{NOT_HERE}`kernel: cudnn` needs a GPU: `device: cpu` leaves none to it",
+        f"{NOT_HERE}`kernel: cudnn` needs a GPU: `device: cpu` hides all GPUs",
     ),
     "mirrored": ("strategy: mirrored", FOUR_GPUS, "strategy", "on each of 4 GPUs"),
     "mirrored on one": ("strategy: mirrored", ONE_GPU, "strategy", "one copy of the model"),
     "XLA mirrored": ("strategy: mirrored", FOUR_GPUS, "xla", "off: `strategy: mirrored`"),
-    "growth": ("memory_growth: true", ONE_GPU, "memory_growth", "taken as it is needed"),
+    "growth": ("memory_growth: true", ONE_GPU, "memory_growth", "allocated as needed"),
     "growth of nothing": ("memory_growth: true", NO_GPU, "memory_growth", "no GPU here"),
     "a limit": ("memory_limit_mb: 512", ONE_GPU, "memory_limit_mb", "512 MiB of each GPU"),
     "precision": ("dtype_policy: mixed_float16", NO_GPU, "dtype_policy", "the loss is scaled"),
     "JAX's XLA": ("", ON_JAX, "xla", "jax compiles as it always does"),
-    "threads of JAX": ("threads: 2", ON_JAX, "threads", f"{NOT_HERE}`threads` is a"),
+    "threads of JAX": ("threads: 2", ON_JAX, "threads", f"{NOT_HERE}`threads` works only"),
 }
 
 
@@ -105,10 +110,10 @@ def test_explain_says_what_a_setting_does_here(name: str) -> None:
 
 def test_explain_names_the_sizes_that_keep_xla_off() -> None:
     assert effects("", NO_GPU, steps="time")["xla"] == (
-        "off: `time` would be compiled anew for every size"
+        "off: every new size of `time` would be compiled again"
     )
     assert effects("", NO_GPU, arguments=", unroll: true")["xla"] == (
-        "off: an unrolled loop would compile for long"
+        "off: an unrolled loop would take long to compile"
     )
 
 
@@ -124,7 +129,7 @@ def test_every_setting_has_a_row() -> None:
 @pytest.mark.parametrize("hidden", ["", "-1", " "])
 def test_hidden_gpus_are_none(hidden: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-    assert this_machine() == Machine(0, "CUDA_VISIBLE_DEVICES hides all", keras_backend())
+    assert this_machine() == Machine(0, "CUDA_VISIBLE_DEVICES hides them", keras_backend())
 
 
 @pytest.mark.parametrize(

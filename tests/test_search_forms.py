@@ -191,7 +191,7 @@ def test_a_point_is_a_concrete_recipe() -> None:
 
 
 def test_a_point_that_is_none_is_refused() -> None:
-    with pytest.raises(SpaceError, match=r"units\.2 counts only where layers\.voice\.depth is 2"):
+    with pytest.raises(SpaceError, match=r"units\.2 applies only where layers\.voice\.depth is 2"):
         load(SPEAKER).at({"layers.voice.units.2": 64})
     with pytest.raises(ValueError, match=r"voice\.unit is not searched; did you mean"):
         load(SPEAKER).at({"layers.voice.unit": 64})
@@ -273,7 +273,7 @@ def test_what_a_value_breaks_is_pointed_at() -> None:
         load(text)
     (found,) = raised.value.diagnostics
     notes = [(note.place.span.line, note.message) for note in found.notes]
-    assert notes[0] == (9, "this is what it breaks")
+    assert notes[0] == (9, "the mistake is here")
     assert notes[1] == (3, "'store' is declared here as (batch, 16)")
 
 
@@ -332,7 +332,7 @@ def test_two_dimensions_of_one_name_are_refused() -> None:
     )
     collect(document)
     (diagnostic,) = document.diagnostics.found
-    assert "would be named 'training.loss_weights.a.b'" in diagnostic.message
+    assert "would have the name 'training.loss_weights.a.b'" in diagnostic.message
 
 
 def test_a_choice_of_many_is_checked_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,14 +158,14 @@ def test_equal_points_have_one_key() -> None:
     ("values", "message"),
     [
         ({"dpeth": 1}, "dpeth is not searched; did you mean 'depth'?"),
-        ({"depth": 4}, "depth cannot be 4: it is int from 1 to 3"),
-        ({"depth": True}, "depth cannot be true"),
-        ({"depth": "2"}, "depth cannot be '2'"),
-        ({"depth": None}, "depth cannot be null"),
-        ({"depth": math.nan}, "depth cannot be nan"),
-        ({"units.2": 8}, "units.2 counts only where depth is 2 or 3"),
-        ({"units.1": 9}, "units.1 cannot be 9: it is int from 8 to 32 by 8"),
-        ({"l2": False}, 'l2 cannot be false: it is one of null, 1, 1.0, true, [1], {"a": 1'),
+        ({"depth": 4}, "depth must be int from 1 to 3, not 4"),
+        ({"depth": True}, "depth must be int from 1 to 3, not true"),
+        ({"depth": "2"}, "depth must be int from 1 to 3, not '2'"),
+        ({"depth": None}, "depth must be int from 1 to 3, not null"),
+        ({"depth": math.nan}, "depth must be int from 1 to 3, not nan"),
+        ({"units.2": 8}, "units.2 applies only where depth is 2 or 3"),
+        ({"units.1": 9}, "units.1 must be int from 8 to 32 by 8, not 9"),
+        ({"l2": False}, 'l2 must be one of null, 1, 1.0, true, [1], {"a": 1'),
     ],
 )
 def test_what_is_no_point_is_refused(values: dict[str, Any], message: str) -> None:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.derive import StepPlan
 
 NOT_STEPPABLE = {
-    "conv-lstm": "ConvLSTM2D convolves several steps",
-    "prepended-step": "'first_step' has no steps beside those of the other input",
-    "residual-stack": "GlobalAveragePooling1D pools several steps",
+    "conv-lstm": "ConvLSTM2D convolves over several steps",
+    "prepended-step": "'first_step' does not have the time steps of the other input",
+    "residual-stack": "GlobalAveragePooling1D pools over several steps",
 }
 """Shipped recipes that need other steps than the newest, and why."""
 STEPPABLE = [path for path in SHIPPED if path.stem not in NOT_STEPPABLE]

@@ -125,7 +125,7 @@ def test_restart_keeps_the_old_search(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_search_itself_is_not_searched(tmp_path: Path) -> None:
     text = QUICK.replace("{seed: 4}", "{seed: {$search: {int: [1, 4]}}}")
-    refused(tune(tmp_path, text=text), 1, "error[L821]: '$search' cannot stand here")
+    refused(tune(tmp_path, text=text), 1, "error[L821]: '$search' cannot be used here")
     published = Draft202012Validator(published_schema())
     recipe = read_document(tmp_path / "recipe.yaml").data
     assert [next(iter(error.path)) for error in published.iter_errors(recipe)] == ["search"]

@@ -144,7 +144,7 @@ def test_an_escape_in_quotes_is_the_character() -> None:
 def test_braces_need_quotes_and_the_message_says_so() -> None:
     (found,) = errors("layers: {voice: {units: ${vars.units}}}\n")
     assert found.code == "L104"
-    assert "needs quotes" in found.hint
+    assert "put quotes around" in found.hint
 
 
 def test_an_unused_variable_is_noticed() -> None:
@@ -164,7 +164,7 @@ def test_where_vars_is_no_mapping_its_names_are_not_missed(section: str) -> None
 def test_a_variable_that_nothing_names_may_be_a_misspelt_one() -> None:
     document = composed(parse_document("vars: {horizon: 1, horizn: 2}\nx: '${vars.horizon}'\n"))
     (warning,) = document.diagnostics.ordered_warnings()
-    assert warning.message == "nothing names `vars.horizn`; did you mean 'horizon'?"
+    assert warning.message == "`vars.horizn` is not used; did you mean 'horizon'?"
 
 
 def test_without_variables_nothing_is_touched() -> None:

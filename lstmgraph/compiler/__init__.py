@@ -1,1 +1,1 @@
-"""A recipe made into a graph: wired, checked, with the shapes, masks and states of every call."""
+"""Compile a recipe to a graph with the shapes, masks and states of every call, and check it."""

@@ -1,4 +1,4 @@
-"""Document -> compiled recipe: everything up to, and without, TensorFlow."""
+"""Compile a document: every step from text to graph, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lstmgraph.compiler.checks.training import check_training
 from lstmgraph.compiler.derive import further_models, main_graph
 from lstmgraph.compiler.lint import (
     Checked,
+    apply_silences,
     find_warnings,
-    heard,
     names_in_searches,
     read_silences,
 )
@@ -42,50 +42,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompiledRecipe:
-    """A recipe without mistakes, and its graph."""
+    """A recipe without mistakes, with its graph."""
 
     declaration: RecipeDeclaration
-    """`completed` as typed values: ``with_sections`` changes both."""
+    """`completed` as typed values; ``with_sections`` changes both."""
     graph: Graph
     completed: dict[str, Any]
     """The recipe's data with every default written out."""
     document: Document
-    """What was compiled: where something is searched, its default stands."""
+    """The document that was compiled, with searched values filled in."""
     written: Document
     """The recipe as written."""
     collected: Collected
-    """What the recipe leaves open for a search."""
+    """The recipe's search space."""
     models: Mapping[str, FurtherModel] = field(default_factory=dict)
-    """Further models by name."""
+    """The further models by name."""
     warnings: tuple[Diagnostic, ...] = ()
-    """What is legal and probably not meant, in the order of the text."""
+    """Warnings in the order of the text."""
     silenced: tuple[Silenced, ...] = ()
-    """Warnings that comments of the recipe keep quiet."""
+    """Warnings that comments in the recipe silence."""
 
     def with_sections(self, **sections: dict[str, Any] | None) -> CompiledRecipe:
-        """Return the recipe with other sections, such as ``runtime``, that change no graph.
+        """Return the recipe with other sections, such as ``runtime``, that do not change the graph.
 
         Args:
-            sections: by name, each with every default written out; None takes a section away.
+            sections: the new sections by name, with every default; None removes a section.
         """
         changed = {name: s for name, s in {**self.completed, **sections}.items() if s is not None}
         declaration = read_recipe(changed, self.document.data)
         return replace(self, declaration=declaration, completed=changed)
 
     def part(self, name: str) -> CompiledRecipe:
-        """Return the recipe as if its further model `name` were its only one: for exports of it."""
+        """Return the recipe with its further model `name` as the only model, for export."""
         return replace(self, graph=self.models[name].graph, models={})
 
 
 def compile_document(document: Document) -> CompiledRecipe:
-    """Check a whole recipe and wire its graph; where it is searched, with the defaults.
+    """Return the compiled recipe; searched values have their defaults.
 
     Raises:
-        RecipeError: with every mistake that was found.
+        RecipeError: with every mistake in the recipe.
     """
     collected = collect(document)
     filled = fill(document, collected, collected.space.defaults())
-    if filled is not document:  # what is wrong already may be why a part looks unused
+    if filled is not document:  # mistakes in the text may make a part look unused
         filled.diagnostics.found += document.diagnostics.found
         filled.diagnostics.warnings += document.diagnostics.warnings
     compiled = _checked(filled, collected, document)
@@ -94,27 +94,31 @@ def compile_document(document: Document) -> CompiledRecipe:
     silences = read_silences(document)
     if compiled is None or document.diagnostics:
         raise _error(document)
-    other = any(source.startswith(OPTION) for source in document.sources)
-    judged = None if other or collected.is_searched else document.source
-    return _linted(compiled, document, silences, judged)
+    is_overridden = any(source.startswith(OPTION) for source in document.sources)
+    own_source = None if is_overridden or collected.is_searched else document.source
+    return _linted(compiled, document, silences, own_source)
 
 
 def compile_at(compiled: CompiledRecipe, values: Mapping[str, Any]) -> CompiledRecipe:
-    """Return the concrete recipe at a point of the space; missing dimensions have their default.
+    """Return the compiled recipe at a point of the space.
+
+    Args:
+        compiled: the recipe with its space.
+        values: values of dimensions by name; the other dimensions get their defaults.
 
     Raises:
-        SpaceError: `values` are not a point of the space.
-        RecipeError: the recipe is wrong at this point.
+        SpaceError: if `values` are not a point of the space.
+        RecipeError: if the recipe has a mistake at this point.
     """
     return _at(compiled.written, compiled.collected, values)
 
 
 def compile_point(document: Document, values: Mapping[str, Any]) -> CompiledRecipe:
-    """Do what ``compile_at`` does for a document whose space is known to be right.
+    """Return the compiled recipe at a point of the space, without checking the space again.
 
     Raises:
-        SpaceError: `values` are not a point of the space.
-        RecipeError: the recipe is wrong at this point.
+        SpaceError: if `values` are not a point of the space.
+        RecipeError: if the recipe has a mistake at this point.
     """
     return _at(document, collect(document), values)
 
@@ -128,7 +132,7 @@ def _at(document: Document, collected: Collected, values: Mapping[str, Any]) -> 
 
 
 def _checked(document: Document, collected: Collected, written: Document) -> CompiledRecipe | None:
-    """Check a concrete document; None where its mistakes leave nothing to compile."""
+    """Check and compile a concrete document; return None if its structure cannot be compiled."""
     unread = document.data is None and bool(written.diagnostics)
     at_fault = None if unread else check_structure(document, collected.broken)
     if at_fault is None:
@@ -148,39 +152,39 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
 
 
 def _linted(
-    compiled: CompiledRecipe, written: Document, silences: list[Silence], judged: str | None
+    compiled: CompiledRecipe, written: Document, silences: list[Silence], own_source: str | None
 ) -> CompiledRecipe:
-    # The document may be compiled again, with something else in it: it keeps no warning of a rule.
-    found = Diagnostics(warnings=[*compiled.document.diagnostics.warnings])
+    # The document may be compiled again with other values, so it keeps no warnings of rules.
+    diagnostics = Diagnostics(warnings=[*compiled.document.diagnostics.warnings])
     checked = Checked(
         compiled.declaration,
         compiled.graph,
         tuple(model.graph for model in compiled.models.values()),
-        replace(compiled.document, diagnostics=found),
+        replace(compiled.document, diagnostics=diagnostics),
         names_in_searches(written.data),
     )
-    warnings, silenced = heard(find_warnings(checked), silences, judged)
+    warnings, silenced = apply_silences(find_warnings(checked), silences, own_source)
     return replace(compiled, warnings=warnings, silenced=silenced)
 
 
 def _check_space(document: Document, filled: Document, collected: Collected) -> None:
-    """Note what is wrong with the defaults, and with every other value put in alone.
+    """Report mistakes with the defaults, and with every other value filled in alone.
 
-    Where the defaults alone are wrong, only the structure is checked for the others: what follows
-    from one mistake is not said again for each of them.
+    If the defaults have mistakes, only the structure is checked for other values, so that one
+    mistake is not reported for each of them.
     """
     usual = filled.diagnostics.ordered()
     for diagnostic in usual:
         document.diagnostics.add(described(diagnostic, document, collected.space))
-    check = _structure if document.diagnostics else _everything
+    check = _check_structure_only if document.diagnostics else _check_all
     check_variants(document, collected, usual, check)
 
 
-def _structure(document: Document, collected: Collected) -> None:
+def _check_structure_only(document: Document, collected: Collected) -> None:
     check_structure(document, collected.broken)
 
 
-def _everything(document: Document, collected: Collected) -> None:
+def _check_all(document: Document, collected: Collected) -> None:
     _checked(document, collected, document)
 
 

@@ -1,7 +1,7 @@
-"""The wired graph: one node for each call that the Keras model will make, in call order.
+"""The graph of a recipe: one node for each call that the Keras model makes, in call order.
 
-Passes fill in what is known of each node. After the last one everything that Keras would report of
-the model is known here, and so is what Keras would not report.
+Passes fill in the shapes, masks, states and kernels of the nodes. After the last pass, every
+mistake that Keras would report is known, and those that Keras would not report.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ SEQUENCE = "sequence"
 LAST = "last"
 
 JOIN = "join"
-"""Graph operation: sequences, and static tensors repeated along time, joined on features."""
+"""Graph operation: join sequences, and static tensors repeated along time, on features."""
 CONSTANT_STATE = "constant_state"
-"""Graph operation: the same (units,) numbers for every row of a sequence."""
+"""Graph operation: repeat the same (units,) numbers for every row of a sequence."""
 ROW_IDS = "row_ids"
-"""Graph operation: the id 0 for every row of a sequence."""
+"""Graph operation: return the id 0 for every row of a sequence."""
 MASK = "mask"
-"""Graph operation: the mask of the node itself, as a tensor."""
+"""Graph operation: return the node's own mask as a tensor."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """One tensor: an input, or an output of a node."""
+    """One tensor of the graph: an input, or an output of a node."""
 
     node: str
     output: str = OUTPUT
@@ -45,30 +45,32 @@ class Port:
 
 @dataclass(frozen=True)
 class MaskSpec:
-    """A mask of shape (batch, time), and what it is made from.
+    """A mask of shape (batch, time), and how it is computed.
 
     `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
     `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself) or
-    ``joined`` (those of `parts`, one after the other).
+    ``joined`` (the masks of `parts`, concatenated along time).
     """
 
     kind: str
     port: Port
     shape: tuple[Dim, ...]
-    padding: str = field(default="any", compare=False)  # what is known of it, not what it is
+    padding: str = field(
+        default="any", compare=False
+    )  # known about the mask, not part of its identity
     value: float | None = None
     dtype: str | None = None
-    """For a value: what `port` is cast to before it is compared, as a Masking layer does."""
+    """For ``value``: the dtype that `port` is cast to before the comparison, as in Masking."""
     like: Port | None = field(default=None, compare=False)
-    """For lengths: a sequence with as many steps as the mask has."""
+    """For ``lengths``: a sequence with as many steps as the mask."""
     parts: tuple[tuple[Port, MaskSpec | None], ...] = ()
-    """For ``joined``: the sequences that follow each other, and the mask of each that has one."""
+    """For ``joined``: the sequences in order, each with its mask or None."""
     path: Path = field(default=(), compare=False)
-    """Where the recipe makes it."""
+    """Where the recipe defines it."""
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """What must be computed before the mask."""
+        """The ports that must be computed before the mask."""
         own = (self.port,) if self.like is None else (self.port, self.like)
         return own + tuple(
             port
@@ -88,7 +90,7 @@ class MaskSpec:
 
 @dataclass(frozen=True)
 class StateSpec:
-    """Where one state comes from: a port, or zeros where `source` is None."""
+    """The source of one initial state: a port, or zeros if `source` is None."""
 
     slot: str
     source: Port | None
@@ -97,20 +99,20 @@ class StateSpec:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Numbers of weights."""
+    """The numbers of weights of a node."""
 
     trainable: int = 0
     non_trainable: int = 0
 
     @property
     def total(self) -> int:
-        """Both kinds together."""
+        """The number of all weights."""
         return self.trainable + self.non_trainable
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Which implementation a recurrent node can run on, and why no faster one."""
+    """The implementation that a recurrent node runs on, and why not a faster one."""
 
     name: str
     reason: str
@@ -118,31 +120,31 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """What only recurrent nodes have."""
+    """The properties that only recurrent nodes have."""
 
     units: int
-    """Of the output of one direction."""
+    """The units of the output of one direction."""
     slot_units: Mapping[str, int]
-    """The states of one direction, in Keras's order, and their sizes."""
+    """The sizes of the states of one direction, in Keras's order."""
     cells: tuple[Mapping[str, Any], ...] = ()
-    """Of an RNN: its cells."""
+    """The cells of an RNN."""
     bidirectional: bool = False
     merge_mode: str | None = None
     padded_output: str = "zero"
     state_form: StateForm = field(default_factory=lambda: Zeros(()))
     states: tuple[StateSpec, ...] = ()
-    """Empty where all are zeros: Keras then makes them itself."""
+    """Empty if all are zeros, which Keras creates itself."""
     carried: bool = False
-    """Whether the initial state is the final state of the batch before."""
+    """Whether the initial state is the final state of the previous batch."""
     kernel: Kernel | None = None
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The states of one direction: h, c."""
+        """The names of the states of one direction: h, c."""
         return tuple(self.slot_units)
 
     def units_of(self, slot: str) -> int:
-        """The size of a state, of either direction."""
+        """Return the size of a state of either direction."""
         return self.slot_units[slot.removeprefix("forward_").removeprefix("backward_")]
 
 
@@ -154,30 +156,30 @@ class Node:
     op: str
     inputs: tuple[Port, ...]
     layer: str
-    """The recipe's layer that this node is part of."""
+    """The layer of the recipe that this node belongs to."""
     path: Path
     arguments: Mapping[str, Any] = field(default_factory=dict)
     input_names: tuple[str, ...] | None = None
     reads_list: bool = False
-    """Whether the call takes all inputs as one list, as merging layers do."""
+    """Whether the call takes its inputs as one list, as merging layers do."""
     dtype_policy: str = "float32"
     mask_form: MaskForm = field(default_factory=Inherited)
     mask: MaskSpec | None = None
-    """The mask that the call is given explicitly."""
+    """The mask that is passed to the call explicitly."""
     input_masks: tuple[MaskSpec | None, ...] = ()
-    """Of attention: the mask of each input."""
+    """The mask of each input of an attention layer."""
     drops_mask: bool = False
-    """Whether its input carries a mask that the call must not see."""
+    """Whether its input has a mask that the call must not receive."""
     recurrence: Recurrence | None = None
     outputs: Mapping[str, TensorSpec] = field(default_factory=dict)
     output_masks: Mapping[str, MaskSpec] = field(default_factory=dict)
     parameters: Parameters = Parameters()
     weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Shapes of its weights, by where a weights file has them in the layer: ``cell/vars/0``."""
+    """The shapes of its weights, by their path in a weights file: ``cell/vars/0``."""
 
     @property
     def is_layer(self) -> bool:
-        """Whether this is a call of a Keras layer, not an operation of the graph's own."""
+        """Whether this is a call of a Keras layer rather than an operation of the graph."""
         return self.op[0].isupper()
 
     @property
@@ -193,7 +195,7 @@ class Node:
 
 @dataclass(frozen=True)
 class GraphInput:
-    """An input of the model, declared or made for a state."""
+    """An input of the model, declared or (`made`) created for a state or mask."""
 
     name: str
     spec: TensorSpec
@@ -205,7 +207,7 @@ class GraphInput:
 
 @dataclass(frozen=True)
 class Graph:
-    """Inputs, nodes in the order of their calls, and outputs."""
+    """A graph: inputs, nodes in call order, and outputs."""
 
     name: str
     inputs: Mapping[str, GraphInput]
@@ -213,38 +215,37 @@ class Graph:
     outputs: Mapping[str, Port]
     output_paths: Mapping[str, Path]
     stacks: Mapping[str, tuple[str, ...]]
-    """Node names of each layer of the recipe; more than one for a stack."""
+    """The node names of each layer of the recipe; several for a stack."""
     sequences: Mapping[str, Port]
-    """The sequence that each recurrent layer of the recipe gives, after sums and normalization."""
+    """The output sequence of each recurrent layer, after residual sums and normalization."""
     returns_sequence: frozenset[str]
-    """Recurrent layers of the recipe whose primary output is the sequence."""
+    """The recurrent layers of the recipe whose primary output is the sequence."""
     kernel_choice: str = "auto"
     compiled_by_xla: bool = False
-    """Whether all of the model is, on every machine."""
+    """Whether the whole model is compiled by XLA on every machine."""
     batch_size: int | None = None
-    """Rows of every batch, where the model is built for one size only."""
+    """The number of rows in every batch if the model is built for one batch size."""
     broken: frozenset[str] = frozenset()
-    """Layers and inputs that are wrong: nothing more is said of them or of what reads them."""
+    """Layers and inputs with mistakes: nothing more is reported for them or their readers."""
     further_ports: Mapping[Path, Port] = field(default_factory=dict)
-    """What further models read or are fed, by where the recipe says so."""
+    """The ports that further models read or are fed, by path in the recipe."""
     given_states: frozenset[str] = frozenset()
-    """Nodes that further models give their initial states."""
+    """The nodes whose initial states further models replace."""
     unread: frozenset[str] = frozenset()
-    """Layers of the recipe that no output and no further model is computed from: they are checked,
-    and leave the graph after the last pass."""
+    """Layers that no output or further model needs: checked, and dropped after the last pass."""
 
     def with_nodes(self, nodes: Iterator[Node] | list[Node] | tuple[Node, ...]) -> Graph:
-        """The same graph with other nodes."""
+        """Return the graph with other nodes."""
         return replace(self, nodes=tuple(nodes))
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
-        """Nodes by name."""
+        """The nodes by name."""
         return {node.name: node for node in self.nodes}
 
     @cached_property
     def specs(self) -> Mapping[Port, TensorSpec]:
-        """Shape and dtype of every port, as far as they are known."""
+        """The shape and dtype of every port where known."""
         specs = {Port(name): tensor.spec for name, tensor in self.inputs.items()}
         for node in self.nodes:
             specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -252,11 +253,11 @@ class Graph:
 
     @property
     def carrying(self) -> tuple[str, ...]:
-        """Nodes whose state goes on from batch to batch: rows of a batch follow those before."""
+        """The nodes whose state is carried from batch to batch."""
         return tuple(n.name for n in self.nodes if n.recurrence and n.recurrence.carried)
 
     def primary(self, layer: str) -> Port:
-        """The port that a bare layer or input name stands for."""
+        """Return the port that the bare name of a layer or input refers to."""
         if layer in self.inputs:
             return Port(layer)
         node = self.by_name[self.stacks[layer][-1]]
@@ -265,7 +266,7 @@ class Graph:
         return self.sequences[layer] if layer in self.returns_sequence else Port(node.name, LAST)
 
     def primary_or_port(self, reference: Reference) -> Port:
-        """The one tensor that `reference` names."""
+        """Return the tensor that `reference` names."""
         if reference.port.startswith("state."):
             output = reference.port.removeprefix("state.").replace(".", "_")
             return Port(self.stacks[reference.layer][-1], output)
@@ -309,7 +310,7 @@ class Graph:
 
 
 def state_outputs(recurrence: Recurrence) -> tuple[str, ...]:
-    """Names of the state outputs in Keras's order: h, c; or forward_h, forward_c, and so on."""
+    """Return the names of the state outputs in Keras's order: h, c or forward_h, forward_c, ..."""
     if not recurrence.bidirectional:
         return recurrence.slots
     return tuple(f"{way}_{slot}" for way in ("forward", "backward") for slot in recurrence.slots)

@@ -1,4 +1,4 @@
-"""A compiled recipe from a path, a text or a model file: the one loader that all others call."""
+"""Load a compiled recipe from a path, a text or a model file; the only loader."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class HasCompiled(Protocol):
-    """What holds a compiled recipe: ``lstmgraph.Recipe``, which stands above what takes it."""
+    """An object with a compiled recipe, such as ``lstmgraph.Recipe``."""
 
     @property
     def compiled(self) -> CompiledRecipe:
-        """The recipe, checked, and its graph."""
+        """The compiled recipe."""
 
 
 def load_compiled(
@@ -31,9 +31,9 @@ def load_compiled(
     """Read, check and compile a recipe; see ``lstmgraph.load``.
 
     Raises:
-        RecipeError: with every mistake in the recipe; with `strict`, with every warning of a recipe
-            without a mistake.
-        OverrideFormatError: an override is not ``path=value``.
+        RecipeError: with every mistake in the recipe; if there is none and `strict` is true, with
+            every warning.
+        OverrideFormatError: if an override is not ``path=value``.
     """
     if is_text(source):
         whole = composed(parse_document(str(source)), None, overrides)
@@ -48,5 +48,5 @@ def load_compiled(
 
 
 def is_text(source: str | Path) -> bool:
-    """Return whether `source` is a recipe's text, which has several lines or is JSON."""
+    """Return whether `source` is the text of a recipe: it has several lines or is JSON."""
     return isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{"))

@@ -1,4 +1,4 @@
-"""Completed data -> YAML text that reads back to the same data."""
+"""Write a recipe's data as YAML text that reads back to the same data."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ HEADER = "# Every default written out. Builds the same model as the recipe it wa
 
 
 def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
-    """`completed` as YAML, read back by the YAML 1.2 rules of recipes."""
+    """Return `completed` as the YAML text of a recipe, below a comment."""
     return header + recipe_yaml({key: value for key, value in completed.items() if value != ""})
 
 
 def recipe_yaml(data: dict[str, Any]) -> str:
-    """A recipe's data, whose variables are filled in, as the text of a recipe."""
+    """Return a recipe's data, with variables filled in, as the text of a recipe."""
     return plain_yaml(escaped(data))
 
 
 def escaped(data: Any) -> Any:
-    """Return `data` whose texts name no variable: ``${`` is written ``$${``."""
+    """Return `data` with ``${`` escaped as ``$${``, so that no text names a variable."""
     if isinstance(data, str):
         return data.replace("${", "$${")
     if isinstance(data, dict):
@@ -40,28 +40,28 @@ def escaped(data: Any) -> Any:
 
 
 def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:
-    """``resolved_yaml`` of a recipe, with its comments that silence warnings.
+    """Return the YAML text of a recipe with every default, and with its silencing comments.
 
-    Each stands above the line of its warning.
+    Each comment is above the line of its warning.
     """
-    found = [(each.warning.path, each.warning.code, each.reason) for each in compiled.silenced]
-    return with_silences(resolved_yaml(compiled.completed, header), found)
+    silences = [(s.warning.path, s.warning.code, s.reason) for s in compiled.silenced]
+    return with_silences(resolved_yaml(compiled.completed, header), silences)
 
 
 def with_silences(text: str, silences: Iterable[tuple[Path, str, str]]) -> str:
-    """A recipe's text with comments that silence the warnings of values, each above its line.
+    """Return a recipe's text with silencing comments, each above the line of its value.
 
     Args:
-        text: a recipe.
-        silences: the path of each value, the codes that are silenced, and why.
+        text: the text of a recipe.
+        silences: the path of each value, the codes to silence, and the reason.
     """
     silences = list(silences)
     if not silences:
         return text
     document = parse_document(text)
-    above: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by line, each comment once
+    above: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by line, without duplicates
     for path, codes, reason in silences:
-        if path[:1] in document.keys:  # a recipe that is written out has no `vars`
+        if path[:1] in document.keys:  # a resolved recipe has no `vars`
             line = document.place(path, at_key=True).span.line
             above[line][f"# lstmgraph: ignore[{codes}] {reason}\n"] = None
     lines = text.splitlines(keepends=True)
@@ -71,7 +71,7 @@ def with_silences(text: str, silences: Iterable[tuple[Path, str, str]]) -> str:
 
 
 def plain_yaml(data: Any) -> str:
-    """Plain data as YAML that the YAML 1.2 rules of recipes read back."""
+    """Return plain data as YAML that reads back to the same data by the rules of YAML 1.2."""
     text: str = yaml.dump(
         data,
         Dumper=_Dumper,
@@ -97,19 +97,19 @@ def flow_yaml(data: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes values that YAML 1.1 and 1.2 read alike, and no anchors."""
+    """Writes values that YAML 1.1 and 1.2 read alike, without anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        # PyYAML quotes what YAML 1.1 would not read as text; recipes are YAML 1.2, as `1e-3` shows.
+        # PyYAML does not quote what only YAML 1.2 reads as a number, such as `1e-3`.
         style = None if _is_plain_text(data) else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 _UNICODE_LINE_ENDS = frozenset("\x85\u2028\u2029")
-"""PyYAML folds them into other white space wherever it may choose the quotes."""
+"""Characters that PyYAML turns into other white space unless the text is in double quotes."""
 
 
 def _is_plain_text(data: str) -> bool:

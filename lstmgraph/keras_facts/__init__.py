@@ -1,1 +1,1 @@
-"""What Keras's layers, losses, metrics and optimizers take and do, without Keras."""
+"""Facts about Keras's layers, losses, metrics and optimizers, without importing Keras."""

@@ -1,4 +1,4 @@
-"""What Keras's layers take, read from the committed catalogue: Keras itself is not imported."""
+"""Look up the arguments of Keras's classes in the committed catalogue, without Keras."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECURRENT_STATES: Mapping[str, tuple[str, ...]] = {
 """The states of each recurrent layer, in Keras's order."""
 
 CELLS: Mapping[str, str] = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"}
-"""Keras's cells, and the layer that runs the same cell by itself: with the same arguments."""
+"""Keras's cells, each with the layer that runs it and takes the same arguments."""
 
 _SPELLINGS: Mapping[str, str] = {
     "rnn": "RNN",
@@ -28,14 +28,14 @@ _SPELLINGS: Mapping[str, str] = {
     "simple_rnn_cell": "SimpleRNNCell",
     **{cell: cell for cell in CELLS},
 }
-"""Types that stand in the recipe schema alone."""
+"""Types that are only in the recipe schema, not in the catalogue."""
 
 NODE_KEYS = ("type", "input", "mask", "dtype_policy")
 """Keys of a layer in a recipe that are not arguments of the Keras layer."""
 
 
 def layer_class(spelling: str) -> str:
-    """Keras's class name for a layer type: ``"dense"`` and ``"Dense"`` give ``"Dense"``."""
+    """Return Keras's class name for a layer type: ``"Dense"`` for ``"dense"`` and ``"Dense"``."""
     if spelling in _SPELLINGS:
         return _SPELLINGS[spelling]
     name: str = read_schema(KERAS_SCHEMA)["x-layer-names"][spelling]
@@ -43,41 +43,41 @@ def layer_class(spelling: str) -> str:
 
 
 def is_recurrent(layer: str) -> bool:
-    """Whether a Keras class is one of the recurrent layers of the language."""
+    """Return whether a Keras class is one of the recurrent layers of the language."""
     return layer in RECURRENT_STATES or layer == "RNN"
 
 
 @cache
 def argument_defaults(layer: str) -> Mapping[str, Any]:
-    """The arguments of a Keras layer that have a default, and the default."""
+    """Return the arguments of a Keras layer that have a default, with the defaults."""
     return _defaults(read_schema(KERAS_SCHEMA)["$defs"][layer])
 
 
 def keras_arguments(layer: str, **own: Any) -> Mapping[str, Any]:
-    """`own` arguments of a Keras layer, and the defaults of the others."""
+    """Return the arguments of a Keras layer: `own`, and the defaults of the others."""
     return {**argument_defaults(layer), **own}
 
 
 def layer_traits(layer: str) -> Mapping[str, Any]:
-    """How a Keras layer is called and what it does with masks: the catalogue's ``x-keras``."""
+    """Return the catalogue's ``x-keras``: how a layer is called and what it does with masks."""
     traits: Mapping[str, Any] = read_schema(KERAS_SCHEMA)["$defs"][layer]["x-keras"]
     return traits
 
 
 def named_class(family: str, spelling: str) -> str:
-    """Keras's class name for an initializer, optimizer, loss or metric: ``adam`` is ``Adam``."""
+    """Return Keras's class name for an initializer, optimizer, loss or metric: ``Adam``."""
     name: str = read_schema(KERAS_SCHEMA)["x-names"][family][spelling]
     return name
 
 
 def family_defaults(family: str, spelling: str) -> Mapping[str, Any]:
-    """The constructor defaults of an initializer, optimizer, loss, metric or the like."""
+    """Return the constructor defaults of an initializer, optimizer, loss, metric or the like."""
     name = f"{family}.{named_class(family, spelling)}"
     return _defaults(read_schema(KERAS_SCHEMA)["$defs"][name])
 
 
 def takes_seed(family: str, spelling: str) -> bool:
-    """Whether an initializer is random, and so has a seed."""
+    """Return whether an initializer takes a seed."""
     name = f"{family}.{named_class(family, spelling)}"
     return "seed" in read_schema(KERAS_SCHEMA)["$defs"][name]["properties"]
 

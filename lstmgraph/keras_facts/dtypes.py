@@ -1,4 +1,4 @@
-"""Dtypes and dtype policies by name."""
+"""Dtypes and dtype policies, by name."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ COMPUTE_DTYPES: Mapping[str, str] = {
     "mixed_float16": "float16",
     "mixed_bfloat16": "bfloat16",
 }
-"""What a layer of each Keras dtype policy computes in, and so what it returns."""
+"""The compute dtype of each Keras dtype policy, which is also the dtype of outputs."""
 
 
 def compute_dtype(policy: str) -> str:
-    """The dtype that a layer of `policy` computes in."""
+    """Return the dtype that a layer with `policy` computes in."""
     return COMPUTE_DTYPES[policy]
 
 
 def full_dtype(policy: str) -> str:
-    """The dtype of numbers that a layer of `policy` is given from outside, and that no layer made.
+    """Return the dtype of numbers that come from outside to a layer with `policy`.
 
-    A mixed policy rounds them where they are used: what they are is known in float32.
+    Under a mixed policy these stay float32, and are rounded only where they are used.
     """
     return "float64" if policy == "float64" else "float32"
 
 
 def is_half(dtype: str) -> bool:
-    """Whether `dtype` holds real numbers of 16 bits."""
+    """Return whether `dtype` is a 16-bit float."""
     return dtype in {"float16", "bfloat16"}
 
 
 def is_float(dtype: str) -> bool:
-    """Whether `dtype` holds real numbers."""
+    """Return whether `dtype` is a float."""
     return dtype in {"float16", "bfloat16", "float32", "float64"}
 
 
 def promoted(dtypes: Sequence[str]) -> str:
-    """The float dtype that a mix of float dtypes gives, as in ``keras.ops.concatenate``."""
+    """Return the dtype of a mix of float dtypes, as in ``keras.ops.concatenate``."""
     distinct = set(dtypes)
     if len(distinct) == 1:
         return dtypes[0]

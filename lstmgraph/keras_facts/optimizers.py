@@ -1,7 +1,7 @@
-"""How many numbers each Keras optimizer keeps beside the weights that it trains.
+"""Count the numbers that each Keras optimizer keeps in addition to the trained weights.
 
-As ``build`` of ``keras.optimizers`` of Keras 3.15 makes them; counters and other scalars are left
-out. A test compares with Keras.
+They are those of ``build`` in ``keras.optimizers`` of Keras 3.15, without counters and other
+scalars. A test compares them with Keras.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ COPIES: Mapping[str, Callable[[Arguments], int]] = {
     "SGD": lambda own: int(bool(own["momentum"])),
     "ScheduleFreeAdamW": lambda _: 2,
 }
-"""Numbers that are kept for each number that is trained."""
+"""How many numbers each optimizer keeps for each trained number."""
 
 
 def optimizer_numbers(optimizer: Mapping[str, Any], weights: Sequence[Shape]) -> int:
-    """How many numbers an optimizer keeps.
+    """Return how many numbers an optimizer keeps.
 
     Args:
-        optimizer: its ``type`` and arguments, as ``training:`` has them.
-        weights: shapes of what is trained.
+        optimizer: its ``type`` and arguments, as in ``training:``.
+        weights: the shapes of the trained weights.
     """
     kind = named_class("optimizer", optimizer["type"])
     own = {**family_defaults("optimizer", optimizer["type"]), **optimizer}
@@ -50,7 +50,7 @@ def optimizer_numbers(optimizer: Mapping[str, Any], weights: Sequence[Shape]) ->
 
 
 def _by_shape(kind: str, shape: Shape) -> int:
-    """What depends on a weight's shape."""
+    """Return the numbers kept for a weight that depend on its shape."""
     if kind == "Adafactor" and len(shape) > 1:  # a row and a column of the last two axes
         return prod(shape[:-1]) + prod((*shape[:-2], shape[-1]))
     if kind == "Muon" and len(shape) != 2:  # such weights are trained by AdamW

@@ -1,4 +1,4 @@
-"""Shapes and dtypes as the compiler knows them before TensorFlow is imported."""
+"""Shapes and dtypes of tensors, and arithmetic with named sizes, without TensorFlow."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import gcd, prod
 
 Dim = int | str
-"""A size known now, or the name of one known when data comes: ``batch``, ``time``, ``time-2``."""
+"""A fixed size, or a name for one known only from the data: ``batch``, ``time``, ``time-2``."""
 
 BATCH = "batch"
 LONGEST = 2**31 - 1
-"""The most steps of a sequence: they are counted in int32."""
+"""The most steps of a sequence, which are counted in int32."""
 
 _SHIFTED = re.compile(r"(?P<base>.+?)(?P<shift>[+-]\d+)")
 _SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>[^/]+)")
@@ -19,19 +19,19 @@ _INNERMOST = re.compile(r"\(([^()]*)\)")
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Shape, batch first (``("batch", "time", 8)``), and dtype of a tensor."""
+    """The shape of a tensor, with the batch first (``("batch", "time", 8)``), and its dtype."""
 
     shape: tuple[Dim, ...]
     dtype: str
 
     @property
     def rank(self) -> int:
-        """Number of dimensions, the batch included."""
+        """The number of dimensions, including the batch."""
         return len(self.shape)
 
     @property
     def shape_without_batch(self) -> tuple[int | None, ...]:
-        """The shape as Keras writes it: None for a size known only with the data."""
+        """The shape without the batch as Keras writes it: None for a named size."""
         return tuple(dim if isinstance(dim, int) else None for dim in self.shape[1:])
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class TensorSpec:
 
 
 def shift_dim(dim: Dim, amount: int) -> Dim:
-    """``dim + amount``: ``shift_dim(8, -2) == 6``, ``shift_dim("time+1", -1) == "time"``."""
+    """Return ``dim + amount``: ``shift_dim(8, -2) == 6``, ``shift_dim("time+1", -1) == "time"``."""
     if isinstance(dim, int):
         return dim + amount
     match = _SHIFTED.fullmatch(dim)
@@ -48,21 +48,21 @@ def shift_dim(dim: Dim, amount: int) -> Dim:
 
 
 def scale_dim(dim: Dim, factor: int) -> Dim:
-    """``dim * factor``."""
+    """Return ``dim * factor``."""
     if isinstance(dim, int):
         return dim * factor
     return dim if factor == 1 else f"{factor}*{_grouped(dim)}"
 
 
 def ceil_divide_dim(dim: Dim, divisor: int) -> Dim:
-    """``ceil(dim / divisor)``."""
+    """Return ``ceil(dim / divisor)``."""
     if isinstance(dim, int):
         return -(-dim // divisor)
     return dim if divisor == 1 else f"ceil({_grouped(dim)}/{divisor})"
 
 
 def add_dims(first: Dim, second: Dim) -> Dim:
-    """``first + second``, one text for either order: ``add_dims("time", "ahead-2")``."""
+    """Return ``first + second``, the same text in either order."""
     if isinstance(first, int):
         return shift_dim(second, first)
     if isinstance(second, int):
@@ -73,7 +73,7 @@ def add_dims(first: Dim, second: Dim) -> Dim:
 
 
 def multiply_dims(dims: Sequence[Dim]) -> Dim:
-    """The product of all, one text for any order; 1 for none."""
+    """Return the product of all sizes, the same text in any order; 1 for none."""
     factor = prod(dim for dim in dims if isinstance(dim, int))
     names = sorted(dim for dim in dims if isinstance(dim, str))
     if not names:
@@ -85,7 +85,7 @@ def multiply_dims(dims: Sequence[Dim]) -> Dim:
 
 
 def divide_dim(dim: Dim, divisor: int) -> Dim:
-    """``dim / divisor``, where data will show that it divides: ``divide_dim("8*time", 4)``."""
+    """Return ``dim / divisor``, assuming that it divides: ``"2*time"`` for ``"8*time"`` and 4."""
     if isinstance(dim, int):
         return dim // divisor
     match = _SCALED.fullmatch(dim)

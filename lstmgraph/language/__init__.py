@@ -1,1 +1,1 @@
-"""The recipe language: text with positions, the schema, the typed declaration, search spaces."""
+"""The recipe language: text with positions, schema, typed declaration, search space."""

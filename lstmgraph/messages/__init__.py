@@ -1,1 +1,1 @@
-"""Diagnostics, errors, wording and how they are printed."""
+"""Diagnostics, errors, their wording, and how they are printed."""

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, where, and the mend."""
+"""Diagnostics: errors and warnings about a recipe, each with its place and a fix."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Path = tuple[str | int, ...]
-"""Where a value stands in a recipe: ``("layers", "encoder", "units", 0)``."""
+"""The keys and indices that lead to a value: ``("layers", "encoder", "units", 0)``."""
 
 OPTION = "--set "
 PRESET = "preset:"
-"""How the names of sources begin that are no files of the user's."""
+"""Prefixes of the names of sources that are not the user's files."""
 
 ERROR = "error"
 WARNING = "warning"
-"""The severity of what is legal and probably not meant."""
+"""The severity of something that is legal but probably unintended."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of text. Lines and columns count from 1; the end column is exclusive."""
+    """A range of text. Lines and columns count from 1; the end column is exclusive."""
 
     line: int
     column: int
@@ -32,42 +32,42 @@ class Span:
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of text in a source: a file, ``<text>``, ``--set PATH`` or ``preset:NAME``."""
+    """A range of text in a source: a file, ``<text>``, ``--set PATH`` or ``preset:NAME``."""
 
     source: str
     span: Span
 
     @property
     def is_option(self) -> bool:
-        """Whether the source is a ``--set`` of the command line, and no file."""
+        """Whether the source is a ``--set`` option of the command line."""
         return self.source.startswith(OPTION)
 
     @property
     def is_preset(self) -> bool:
-        """Whether the source is a part of recipes that comes with the package."""
+        """Whether the source is a preset that ships with the package."""
         return self.source.startswith(PRESET)
 
     @property
     def is_file(self) -> bool:
-        """Whether the source is one that a user can open."""
+        """Whether the source is a file that the user can open."""
         return not (self.is_option or self.is_preset)
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a mistake has to do with elsewhere: ``'encoder' is declared here with 128 units``."""
+    """A remark on a related place: ``'encoder' is declared here with 128 units``."""
 
     message: str
     place: Place
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the stable form that ``--format json`` prints."""
         return {"message": self.message, **_place_dict(self.place)}
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One mistake, or one warning. The codes are listed in docs/errors.md."""
+    """One error or warning. docs/errors.md lists the codes."""
 
     code: str
     message: str
@@ -75,11 +75,11 @@ class Diagnostic:
     place: Place
     hint: str | None = None
     severity: str = ERROR
-    """``error``, or ``warning`` for what is legal and probably not meant."""
+    """``error``, or ``warning`` for something that is legal but probably unintended."""
     notes: tuple[Note, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the stable form that ``--format json`` prints."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -104,56 +104,60 @@ def _place_dict(place: Place) -> dict[str, Any]:
 
 @dataclass
 class Diagnostics:
-    """Collects mistakes, so that all of them are reported at once."""
+    """Collects errors and warnings, so that all of them are reported at once."""
 
     found: list[Diagnostic] = field(default_factory=list)
-    """Errors."""
+    """The errors."""
     warnings: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note one mistake or warning; what an alias repeats is told once."""
-        noted = self.warnings if diagnostic.severity == WARNING else self.found
-        noted.append(_shortened(diagnostic))
+        """Add one error or warning, its texts shortened to their limits."""
+        collected = self.warnings if diagnostic.severity == WARNING else self.found
+        collected.append(_shortened(diagnostic))
 
     def ordered(self) -> tuple[Diagnostic, ...]:
-        """All errors in the order of the text."""
+        """Return all errors, sorted by place, without duplicates."""
         return _ordered(self.found)
 
     def ordered_warnings(self) -> tuple[Diagnostic, ...]:
-        """All warnings in the order of the text."""
+        """Return all warnings, sorted by place, without duplicates."""
         return _ordered(self.warnings)
 
     def __bool__(self) -> bool:
-        """Whether there is an error; warnings keep nothing from being compiled."""
+        """Return whether there is an error; warnings do not stop compilation."""
         return bool(self.found)
 
 
 def as_errors(warnings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Warnings as the errors that they are where none is allowed; their codes stay."""
+    """Return warnings turned into errors with the same codes, for ``--strict``."""
     return tuple(replace(warning, severity=ERROR) for warning in warnings)
 
 
-def _ordered(noted: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """In the order of the text; of those that say the same of the same place, the first."""
-    different: dict[tuple[str, str, Place], Diagnostic] = {}
-    for each in noted:
-        different.setdefault((each.code, each.message, each.place), each)
-    return tuple(sorted(different.values(), key=position))
+def _ordered(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return `diagnostics` sorted by place, without duplicates.
+
+    A YAML alias repeats a value, and with it the mistakes in it.
+    """
+    unique: dict[tuple[str, str, Place], Diagnostic] = {}
+    for diagnostic in diagnostics:
+        key = (diagnostic.code, diagnostic.message, diagnostic.place)
+        unique.setdefault(key, diagnostic)
+    return tuple(sorted(unique.values(), key=position))
 
 
 MOST_CHARACTERS = 2000
-"""Of a message or a hint: a recipe can have a name of a million."""
+"""The longest message or hint: a name in a recipe can have a million characters."""
 
 
 MOST_NOTES = 20
-"""Of a message: a circle can have thousands of steps."""
+"""The most notes of one diagnostic: a cycle can have thousands of steps."""
 
 
 def _shortened(diagnostic: Diagnostic) -> Diagnostic:
     if len(diagnostic.notes) > MOST_NOTES:
-        *kept, last = diagnostic.notes[:MOST_NOTES]
+        *first, last = diagnostic.notes[:MOST_NOTES]
         more = f"{last.message}; and {len(diagnostic.notes) - MOST_NOTES:,} more notes"
-        diagnostic = replace(diagnostic, notes=(*kept, replace(last, message=more)))
+        diagnostic = replace(diagnostic, notes=(*first, replace(last, message=more)))
     texts = (diagnostic.message, diagnostic.hint or "")
     if max(map(len, texts)) <= MOST_CHARACTERS:
         return diagnostic
@@ -164,6 +168,6 @@ def _shortened(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
-    """What diagnostics are sorted by: their places in the text."""
+    """Return the key that diagnostics are sorted by: source, line, column, code."""
     span = diagnostic.place.span
     return (diagnostic.place.source, span.line, span.column, diagnostic.code)

@@ -1,4 +1,4 @@
-"""The page of all codes, docs/errors.md, which travels with the package."""
+"""Read docs/errors.md, the page of all codes, which ships with the package."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _FENCE = "```"
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one code."""
+    """The section of the page about one code."""
 
     code: str
     title: str
     text: str
-    """Markdown, without the heading."""
+    """Markdown without the heading."""
 
     @property
     def anchor(self) -> str:
-        """The heading's in the page, as GitHub makes it: ``l203-an-unknown-key``."""
+        """The anchor that GitHub gives the heading: ``l203-an-unknown-key``."""
         heading = f"{self.code}: {self.title}".lower()
         return re.sub(r"[^\w\- ]", "", heading).replace(" ", "-")
 
     def plain(self) -> str:
-        """The section for a terminal: code is indented, and links are their texts."""
+        """Return the section for a terminal: code indented, links reduced to their texts."""
         return "\n".join([f"{self.code}: {self.title}", "", *_plain_lines(self.text)])
 
 
 @cache
 def error_sections() -> Mapping[str, Section]:
-    """Every code, and its section, in the order of the page."""
+    """Return the sections by code, in the order of the page."""
     page = (folder("docs") / PAGE).read_text("utf-8")
     _, *parts = _HEADING.split(page)
     texts = (_END.split(text)[0].strip() for text in parts[2::3])

@@ -1,4 +1,4 @@
-"""Errors that users meet."""
+"""The root of lstmgraph's exceptions, and the error of a wrong recipe."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class LstmgraphError(Exception):
-    """The root of what lstmgraph raises for wrong recipes, data, folders and searches."""
+    """The base class of the errors about recipes, data, folders and searches."""
 
 
 class RecipeError(LstmgraphError):
-    """A recipe is wrong. Carries every mistake found; its text is what the command prints.
+    """Raised for a recipe with mistakes. Its text is what the command prints.
 
     The text shows the first 100 mistakes and counts the rest; `diagnostics` holds them all.
     """

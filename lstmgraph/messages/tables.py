@@ -1,4 +1,4 @@
-"""Sections of lines and tables, as plain text or as Markdown that GitHub renders."""
+"""Print sections of lines and tables as plain text or as GitHub Markdown."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, then lines, then a table of `rows`; each may be missing."""
+    """A heading, lines, and a table; each of them may be empty."""
 
     title: str = ""
     lines: Sequence[str] = ()
     headings: Row = ()
     rows: Sequence[Row] = ()
     numbers: frozenset[str] = field(default_factory=frozenset)
-    """Headings of columns of numbers, which stand to the right."""
+    """The headings of numeric columns, which are aligned to the right."""
     lines_below: Sequence[str] = ()
-    """Lines below the table."""
+    """The lines below the table."""
 
 
 def as_text(sections: Iterable[Section]) -> str:
-    """Return the sections one after the other, each below its title."""
+    """Return the sections as plain text, each below its title."""
     from rich.console import Console  # noqa: PLC0415 - slow to import, and only to print
 
     buffer = io.StringIO()
@@ -68,16 +68,16 @@ def _text_table(section: Section) -> Table:
 
 
 def cell(text: str) -> Text:
-    """What stands in a table: no markup is read in it, and what no one could see is written out."""
+    """Return the text of a table cell, without markup and with unprintable characters escaped."""
     from rich.text import Text  # noqa: PLC0415 - as above
 
     return Text(printable(text))
 
 
 def as_markdown(sections: Iterable[Section]) -> str:
-    """The sections with headings, lists and tables of GitHub Flavored Markdown.
+    """Return the sections as GitHub Flavored Markdown: headings, lists and tables.
 
-    What stands in them is escaped, so that it shows as it is: a pipe ends no cell.
+    Their texts are escaped, so that a pipe, say, does not end a cell.
     """
     return "\n\n".join(part for section in sections for part in _markdown_parts(section))
 
@@ -106,10 +106,10 @@ _SPECIAL = re.compile(r"[\\`*<>|~#&]|\](?=[\[(:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0
 
 
 def escaped(text: str) -> str:
-    """`text` as Markdown that shows it; line ends become spaces."""
-    return _SPECIAL.sub(lambda found: f"\\{found[0]}", printable(" ".join(text.split())))
+    """Return `text` escaped for Markdown; line breaks become spaces."""
+    return _SPECIAL.sub(lambda match: f"\\{match[0]}", printable(" ".join(text.split())))
 
 
 def _line(text: str) -> str:
-    """A line that is no list item of its own."""
+    """Return `text` escaped so that Markdown does not take it for a list item."""
     return re.sub(r"^([0-9]*)([-+.)])(?=\s|$)", r"\1\\\2", escaped(text))

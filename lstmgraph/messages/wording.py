@@ -1,4 +1,4 @@
-"""Words of messages: names that are near, values as a recipe shows them, and how to write them."""
+"""Wording of messages: suggested names, values as a recipe shows them, and how to write them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from lstmgraph.messages.diagnostics import Path
 
-KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
+KERAS_KEY_HINTS: Mapping[str, str] = {
     "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
-    "return_state": "name a state where it is wanted, such as `NAME.state.h`; it is then returned",
+    "return_state": "refer to a state where it is needed, such as `NAME.state.h`",
     "zero_output_for_mask": "write `padded_output: zero` or `padded_output: hold`",
     "stateful": "write `initial_state: carried`, and `batch_size:` under `runtime:`",
     "name": "the layer's name is the key above it",
@@ -32,13 +32,14 @@ KERAS_KEYS_SAID_OTHERWISE: Mapping[str, str] = {
     "proj_size": "Keras has no projections inside an LSTM; put a dense layer after it",
     "inputs": "write `input:`",
     "cells": "write `type: rnn`, which has cells",
-    "batch_first": "the batch comes first; of an input whose time does, write `time_major: true`",
+    "batch_first": "the batch comes first; if time comes first in an input, write "
+    "`time_major: true` there",
 }
-"""Keras arguments that a recipe says in its own words, and how."""
+"""Keras arguments that a recipe writes in another way, and how."""
 
 
 KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells"}
-"""The recipe's key that a key of Keras stands for."""
+"""The recipe's key for a key of Keras."""
 
 
 EXCLUDED_BY: Mapping[str, str] = {
@@ -48,7 +49,7 @@ EXCLUDED_BY: Mapping[str, str] = {
     "stride": "history",
     "validation": "folds",
 }
-"""Keys that have no meaning beside another, and the other."""
+"""Keys that have no meaning next to another key, and that other key."""
 
 
 _USUAL_WORDS: Mapping[str, str] = {
@@ -64,7 +65,7 @@ _USUAL_WORDS: Mapping[str, str] = {
     "cross_entropy": "sparse_categorical_crossentropy",
     "num_layers": "depth",
 }
-"""Words of other tools, and the recipe's."""
+"""Words of other tools, and the recipe's word for each."""
 
 
 WORDS_OF_YAML_1_1 = {"yes", "no", "on", "off", "y", "n"}
@@ -75,11 +76,14 @@ _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Forms:
-    """Mappings that say one thing in several ways, told apart by a key."""
+    """The forms of a mapping, one for each of several keys, that define the same thing."""
 
     what: str
+    """What the mapping defines: ``which steps count``."""
     keys: tuple[str, ...]
+    """The keys that tell the forms apart."""
     ways: str
+    """The forms as a message lists them."""
 
 
 _STATE_WAYS = "{inputs: [NAME, NAME]}, {static: [NAME]}, {from: LAYER}"
@@ -100,7 +104,7 @@ FORMS: Mapping[str, Forms] = {
         f"{_STATE_WAYS}, {{h: NAME, c: NAME}}",
     ),
 }
-"""By the title of the form that the schema tries last."""
+"""The forms by the title of the one that the schema tries last."""
 
 
 KINDS = {
@@ -126,55 +130,55 @@ _KIND_EXAMPLES = {
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'units'?``, or nothing where no known word is near."""
+    """Return ``; did you mean 'units'?`` for the nearest known word, "" if none is near."""
     return suggested(nearest(word, known))
 
 
 def suggested(near: str | PurePath | None) -> str:
-    """``; did you mean 'units'?``, or nothing where nothing is near."""
+    """Return ``; did you mean 'units'?`` for `near`, "" for None."""
     return f"; did you mean '{near}'?" if near else ""
 
 
 MOST_GUESSES = 100
-"""Unknown names of one recipe or file for which a near one is looked for: that takes its time."""
+"""The most unknown names of one recipe or file that get a suggestion, which is slow to find."""
 MOST_COMPARED = 1000
-"""Known words that a word is compared with: of more, those that begin alike."""
+"""The most known words to compare a word with; of more, those with the same first letter."""
 
 
 @dataclass
 class Guesses:
-    """``did_you_mean`` for the first unknown names; of the rest, none are guessed."""
+    """Suggestions for the first unknown names of a recipe; the rest get none."""
 
     left: int = MOST_GUESSES
 
     def nearest(self, word: str, known: Iterable[str]) -> str | None:
-        """See the function of this name."""
+        """Return what the function ``nearest`` returns, or None after the first names."""
         self.left -= 1
         return nearest(word, known) if self.left >= 0 else None
 
     def did_you_mean(self, word: str, known: Iterable[str]) -> str:
-        """See the function of this name."""
+        """Return what the function ``did_you_mean`` returns, or "" after the first names."""
         return suggested(self.nearest(word, known))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` is probably meant to be."""
-    words = {each.lower(): each for each in known}
+    """Return the known word that `word` is probably a misspelling of; None if none is near."""
+    words = {name.lower(): name for name in known}
     if len(words) > MOST_COMPARED:
         start, size = word[:1].lower(), len(word)
-        alike = ((k, v) for k, v in words.items() if k[:1] == start and abs(len(k) - size) < 3)
-        words = dict(islice(alike, MOST_COMPARED))
-    meant = _USUAL_WORDS.get(word.lower())
-    if meant in words:
-        return words[meant]
-    # The one word that ends in this one: `float16` means `mixed_float16`.
-    longer = [each for each in words if each.endswith(f"_{word.lower()}")]
+        similar = ((k, v) for k, v in words.items() if k[:1] == start and abs(len(k) - size) < 3)
+        words = dict(islice(similar, MOST_COMPARED))
+    usual = _USUAL_WORDS.get(word.lower())
+    if usual in words:
+        return words[usual]
+    # `float16` means `mixed_float16`, the only word that ends in it.
+    longer = [name for name in words if name.endswith(f"_{word.lower()}")]
     near = longer if len(longer) == 1 else get_close_matches(word.lower(), words, n=1)
     return words[near[0]] if near else None
 
 
 def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
-    """How the value is written in the type that is wanted."""
+    """Return how to write `value` in one of the expected types."""
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         return f"write {int(value)}"
     if isinstance(value, str) and {"integer", "number"} & set(kinds):
@@ -197,17 +201,19 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     if kinds == ["object"] and schema.get("required"):
         return f"write keys below it, such as `{schema['required'][0]}:`"
     if schema.get("examples"):
-        return f"write it like {' or '.join(flow(example) for example in schema['examples'])}"
+        return (
+            f"write a value such as {' or '.join(flow(example) for example in schema['examples'])}"
+        )
     return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
 
 
 def boolean_hint(word: str) -> str:
-    """What to write instead of ``yes`` or ``off``."""
+    """Return what to write instead of ``yes`` or ``off``."""
     return f"YAML 1.2 reads {word} as text; write true or false"
 
 
 def named(path: Path) -> str:
-    """``'units'`` for the last key; an element of a list is named with its list."""
+    """Return the last key of a path, as in ``'units'`` or ``entry 1 of 'units'``."""
     if not path:
         return "the recipe"
     keys = [part for part in path if isinstance(part, str)]
@@ -217,7 +223,7 @@ def named(path: Path) -> str:
 
 
 def shown(value: Any) -> str:
-    """``'64'`` for text, ``64`` for a number, ``a list`` for what is too long to show."""
+    """Return a value as a message shows it: ``'64'`` for text, ``64`` for a number, ``a list``."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
@@ -229,7 +235,7 @@ def shown(value: Any) -> str:
 
 
 def flow(value: Any) -> str:
-    """A value as it stands in a recipe, on one line."""
+    """Return a value as one line of YAML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -238,19 +244,19 @@ def flow(value: Any) -> str:
 
 
 def plain_text(value: Any) -> str:
-    """A scalar as YAML has it: ``true``, ``null``."""
+    """Return a scalar as YAML writes it: ``true``, ``null``."""
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def counted(number: int, one: str, several: str = "") -> str:
-    """``1 input is``, ``2 inputs are``; without `several`, `one` with an s."""
+    """Return ``1 input`` or ``2 inputs``; `several` is the plural, by default `one` with an s."""
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most `longest` characters: the middle is left out, as names differ at either end."""
+    """Return `text` cut in the middle to `longest` characters, as names differ at the ends."""
     if len(text) <= longest:
         return text
     head = longest // 2
@@ -258,26 +264,26 @@ def shortened(text: str, longest: int) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Return ``a``, ``a and b``, or ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 MOST_NAMES = 30
-"""Names that a message lists: a recipe, or a file of data, can have thousands."""
+"""The most names that a message lists: a recipe or a data file can have thousands."""
 
 
 def few(names: Collection[str]) -> str:
-    """``a, b, c``: the first 30 names, and how many more there are."""
+    """Return ``a, b, c``: the first 30 names, and the number of the rest."""
     if len(names) <= MOST_NAMES:
         return ", ".join(names)
     return f"{', '.join(islice(names, MOST_NAMES))} and {len(names) - MOST_NAMES:,} more"
 
 
 _WITH_SECTIONS = ("data", "models")
-"""Sections with `inputs` and `outputs` of their own."""
+"""The sections that have `inputs` and `outputs` of their own."""
 
 
 def section_with(key: str, recipe: Mapping[str, Any]) -> str | None:
-    """The section that a missing one has slipped into, by its indentation."""
+    """Return the section that holds the missing section `key` because of wrong indentation."""
     sections = {k: v for k, v in recipe.items() if k not in _WITH_SECTIONS and isinstance(v, dict)}
     return next((name for name, section in sections.items() if key in section), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.search import OF_THE_MODEL
+from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
 from lstmgraph.files import atomic_path
 from lstmgraph.models.files import save_model
 from lstmgraph.tuning.data import read_parts, with_folds
@@ -77,7 +77,7 @@ class _Run:
         parameters = first.model.count_params()
         metrics = [_metrics(fitted) for fitted in self.fitted]
         self._write(metrics)
-        if any(objective.metric in OF_THE_MODEL for objective in self.objectives):
+        if any(objective.metric in MODEL_OBJECTIVES for objective in self.objectives):
             metrics = [{**each, "parameters": float(parameters)} for each in metrics]
         return self.trial.outcome(
             metrics=_means(metrics),

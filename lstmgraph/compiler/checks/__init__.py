@@ -1,1 +1,1 @@
-"""Checks of whole sections: settings that shut each other out, data, metrics, searches."""
+"""Check whole sections of a recipe: runtime, training, data, search."""

@@ -1,4 +1,4 @@
-"""What ``callbacks:``, ``shuffle:`` and ``batch_size:`` say, against the rest of the recipe."""
+"""Check ``callbacks:``, ``shuffle:`` and ``batch_size:`` against the rest of the recipe."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ def check_callbacks(
     outputs: list[str] | None,
     document: Document,
 ) -> None:
-    """Report numbers that are watched and will not be there, and settings that clash.
+    """Report watched metrics that no epoch has, and settings that contradict each other.
 
     Args:
-        outputs: the names of all outputs; None where some are wrong, and so unknown.
+        recipe: the recipe.
+        training: its `training:` section.
+        graph: its graph.
+        outputs: the names of all outputs; None if some are wrong, so that not all are known.
+        document: where mistakes are reported.
     """
     if outputs is not None:
         names = logged_names(training, outputs)
@@ -41,7 +45,7 @@ def check_callbacks(
 
 
 def watching(training: Training) -> dict[str, Mapping[str, str]]:
-    """The callbacks that watch a number of the epoch, and their arguments."""
+    """Return the callbacks that monitor a metric, with their arguments."""
     return {
         name: arguments
         for name, arguments in training.callbacks.items()
@@ -95,15 +99,15 @@ def _check_monitor(
         document.report(
             "L755",
             path,
-            f"no epoch has a number '{monitor}'{did_you_mean(monitor, known)}",
-            hint=f"it is one of {', '.join(names)}, or one of these with {VALIDATION} before it",
+            f"training logs no metric '{monitor}'{did_you_mean(monitor, known)}",
+            hint=f"write one of: {', '.join(names)}; each of them also exists as {VALIDATION}...",
         )
     elif arguments["mode"] == "auto" and names[monitor.removeprefix(VALIDATION)] is None:
         document.report(
             "L756",
             path,
-            f"Keras does not say whether '{monitor}' should be small or large",
-            hint="write `mode: min` or `mode: max` beside it",
+            f"Keras does not define whether a small or a large '{monitor}' is better",
+            hint="write `mode: min` or `mode: max` next to it",
         )
 
 
@@ -114,7 +118,7 @@ def _check_plateau(training: Training, document: Document) -> None:
         document.report(
             "L757",
             ("training", "callbacks", "reduce_lr_on_plateau"),
-            "the learning rate follows a schedule, and `reduce_lr_on_plateau` cannot change it",
+            "the learning rate follows a schedule, which `reduce_lr_on_plateau` cannot change",
             hint="keep the schedule, or write the learning rate as a number",
             at_key=True,
             notes=(
@@ -130,9 +134,9 @@ def _check_rows(
         document.report(
             "L758",
             ("training", "shuffle"),
-            f"'{graph.carrying[0]}' carries its state from batch to batch, and shuffled rows do "
-            "not follow on from each other",
-            hint="leave `shuffle` out: it is false where a state is carried",
+            f"'{graph.carrying[0]}' carries its state from batch to batch, but shuffled rows do "
+            "not continue each other",
+            hint="leave `shuffle` out: its default is false where a state is carried",
             notes=(carried_note(graph, document),),
         )
     fixed = recipe.runtime.batch_size
@@ -140,14 +144,14 @@ def _check_rows(
         document.report(
             "L759",
             ("training", "batch_size"),
-            f"the model is built for batches of {fixed} rows (`batch_size` under `runtime:`), and "
-            f"is trained with {training.batch_size}",
-            hint="leave `batch_size` under `training:` out: it is that of `runtime:`",
-            notes=(document.note(("runtime", "batch_size"), "it is built for this number"),),
+            f"the model is built for batches of {fixed} rows (`batch_size` under `runtime:`), but "
+            f"would be trained with {training.batch_size}",
+            hint="leave `batch_size` under `training:` out: its default is that of `runtime:`",
+            notes=(document.note(("runtime", "batch_size"), "the fixed size is set here"),),
         )
 
 
 def carried_note(graph: Graph, document: Document) -> Note:
-    """Where the first state is carried."""
+    """Return a note on the first layer that carries its state."""
     layer = graph.by_name[graph.carrying[0]].layer
     return document.note(("layers", layer, "initial_state"), "the state is carried here")

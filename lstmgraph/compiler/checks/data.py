@@ -1,4 +1,4 @@
-"""What `data:` says, against the inputs and outputs of the recipe: before any data is read."""
+"""Check `data:` against the inputs and outputs of the recipe, before any data is read."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note, Path
 
-ABOUT_COLUMNS = ("series", "time", "window", "targets", "sample_weight")
-"""Keys that say nothing where no input is made of columns."""
+COLUMN_KEYS = ("series", "time", "window", "targets", "sample_weight")
+"""Keys that need inputs made of columns."""
 
 
 def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
-    """Report what of `data:` does not fit the recipe, or contradicts itself."""
+    """Report where `data:` does not fit the recipe or contradicts itself."""
     data = recipe.data
-    if data is None or not recipe.inputs:  # without inputs nothing fits: that is reported already
+    if data is None or not recipe.inputs:  # missing inputs are reported already
         return
     if not data.is_table:
-        _check_nothing_about_columns(document)
+        _check_no_column_keys(document)
     else:
         needs = data_needs(recipe, graph)
         _check_inputs(data, needs, recipe, document)
@@ -42,13 +42,13 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
     check_split(data, graph, document)
 
 
-def _check_nothing_about_columns(document: Document) -> None:
-    for key in ABOUT_COLUMNS:
+def _check_no_column_keys(document: Document) -> None:
+    for key in COLUMN_KEYS:
         if key in document.data["data"]:
             document.report(
                 "L852",
                 ("data", key),
-                f"'{key}' is about columns, and `inputs:` does not say which column goes where",
+                f"'{key}' is for data in columns, but there is no `inputs:` that names columns",
                 hint="add `inputs:`, such as {history: {columns: [sales, price]}}",
                 at_key=True,
             )
@@ -59,13 +59,15 @@ def _check_inputs(
     data: DataDeclaration, needs: Needs, recipe: RecipeDeclaration, document: Document
 ) -> None:
     known = {**needs.inputs, **dict.fromkeys(recipe.broken)}
-    meant = _unknown_names("input", list(data.inputs), list(known), list(needs.inputs), document)
+    near_names = _unknown_names(
+        "input", list(data.inputs), list(known), list(needs.inputs), document
+    )
     for name in needs.inputs:
-        if name not in data.inputs and name not in meant:
+        if name not in data.inputs and name not in near_names:
             document.report(
                 "L852",
                 ("data", "inputs"),
-                f"the input '{name}' is made of no columns",
+                f"the input '{name}' has no columns",
                 hint=f"add `{name}:`, such as {{columns: [NAME]}}",
                 at_key=True,
                 notes=(document.note(("inputs", name), "the input is declared here"),),
@@ -76,24 +78,24 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
     outputs = document.data.get("outputs")
     written = [name for name in outputs or () if name not in graph.outputs]
     known = [*graph.outputs, *written]
-    meant = _unknown_names("output", list(data.targets), known, known, document)
+    near_names = _unknown_names("output", list(data.targets), known, known, document)
     for name in data.targets:
         if name in graph.outputs and name not in needs.targets and name not in written:
             document.report(
                 "L851",
                 ("data", "targets", name),
-                f"the output '{name}' has no loss that a target could be for",
-                hint="remove it, or give the output a loss under `training:`",
+                f"the output '{name}' has a target but no loss",
+                hint="remove the target, or give the output a loss under `training:`",
                 at_key=True,
                 notes=_loss_notes(name, document),
             )
     path: Path = ("data", "targets") if data.targets else ("data",)
     for name in needs.targets:
-        if name not in data.targets and name not in meant:
+        if name not in data.targets and name not in near_names:
             document.report(
                 "L852",
                 path,
-                f"the output '{name}' has a loss and no target",
+                f"the output '{name}' has a loss but no target",
                 hint=f"add `targets:` with `{name}:`, such as {{columns: [NAME]}}",
                 at_key=True,
                 notes=_loss_notes(name, document),
@@ -101,7 +103,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
 
 
 def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
-    """Where the loss of an output is written, or those of others."""
+    """Return a note on the loss of an output, or on the losses of others."""
     path: Path = ("training", "loss")
     if path not in document.values:
         return ()
@@ -112,10 +114,10 @@ def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
 def _unknown_names(
     what: str, names: list[str], known: list[str], listed: list[str], document: Document
 ) -> set[str | None]:
-    """Report names that the recipe does not have; the names that are probably meant."""
+    """Report names that the recipe does not have, and return the suggested names."""
     unknown = set(names).difference(known)
-    meant = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
-    for name, near in meant.items():
+    near_names = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
+    for name, near in near_names.items():
         document.report(
             "L851",
             ("data", "inputs" if what == "input" else "targets", name),
@@ -123,15 +125,15 @@ def _unknown_names(
             hint=f"the {what}s are: {few(listed)}",
             at_key=True,
         )
-    return set(meant.values())
+    return set(near_names.values())
 
 
 def _check_windows(data: DataDeclaration, document: Document) -> None:
     window = data.window
     if window and window.history is None and not data.series:
         _report_window(
-            document, ("window", "history"), "'series' makes each series one example, and there "
-            "are no series", "name the column that tells them apart: `series: NAME`"
+            document, ("window", "history"), "'series' makes each series one example, but there "
+            "are no series", "name the column that identifies them: `series: NAME`"
         )  # fmt: skip
     if window and window.history is not None and window.min_history > window.history:
         _report_window(
@@ -150,7 +152,7 @@ def _report_window(document: Document, path: Path, message: str, hint: str, *not
 
 
 def _check_answers(data: DataDeclaration, document: Document) -> None:
-    """An input that reads a target's column at the target's steps knows the answer."""
+    """Report inputs that read a target's column at the target's own steps."""
     answers: dict[str, Path] = {
         column: (*target.path, "columns", index)
         for target in data.targets.values()
@@ -165,7 +167,7 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
                 document.report(
                     "L855",
                     (*entry.path, "columns", index),
-                    f"'{entry.name}' reads '{column}' ahead, which is what is to be forecast",
+                    f"'{entry.name}' reads '{column}' at the steps that are to be forecast",
                     hint="read it with `steps: history`, or with `lag: 1`, one step late",
                     notes=(document.note(answers[column], "it is a target here"),),
                 )

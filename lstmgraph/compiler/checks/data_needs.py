@@ -1,4 +1,4 @@
-"""What a model needs of data: the shape, dtype and range of each input, target and weight."""
+"""Derive what a model needs of data: shape, dtype and range of inputs, targets and weights."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
 
 SPARSE_LOSSES = frozenset({"SparseCategoricalCrossentropy"})
-"""Losses whose targets are ids of classes."""
+"""Losses whose targets are class ids."""
 OPEN_LOSSES = frozenset({"CTC", "Circle"})
-"""Losses whose targets have another shape than the output, known only with the data."""
+"""Losses whose targets have a shape that is known only with the data."""
 UNIT_LOSSES = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})
 """Losses whose targets are probabilities, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The values that are taken, both ends included. `high` may be a named size."""
+    """The range of allowed values, both ends included. `high` may be a named size."""
 
     low: int
     high: Dim | None
     reason: str
     exception: int | None = None
-    """A value outside that is taken all the same."""
+    """A value outside the range that is allowed too."""
     otherwise: int | None = None
-    """The upper end where the size that `high` names is not known."""
+    """The upper end if the size that `high` names is unknown."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What one array must be. `shape` leaves out the batch; None where the loss leaves it open."""
+    """The requirements of one array. `shape` has no batch; None if the loss takes any shape."""
 
     name: str
     shape: tuple[Dim, ...] | None
@@ -52,7 +52,7 @@ class Need:
     time_major: bool = False
 
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
-        """Each limit with its upper end, a number where `sizes` knows the named size."""
+        """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
         return tuple(
             (
                 limit,
@@ -66,18 +66,18 @@ class Need:
 
 @dataclass(frozen=True)
 class Needs:
-    """All that a model is fed in training."""
+    """All arrays that a model is fed in training."""
 
     inputs: Mapping[str, Need]
     targets: Mapping[str, Need]
     weighed: Mapping[str, tuple[Dim, ...] | None]
-    """For each loss, its shape before the mean: what a weight can be given for."""
+    """The shape of each loss before the mean, for which sample weights can be given."""
     unused: tuple[str, ...] = ()
-    """Outputs without a loss or a metric, for which Keras wants a target all the same."""
+    """Outputs without a loss or metric, for which Keras requires a target nevertheless."""
 
 
 def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
-    """What `graph` needs of data, its sound inputs and outputs only."""
+    """Return what the inputs and outputs of `graph` without mistakes need of data."""
     inputs = {
         name: Need(
             name,
@@ -97,19 +97,19 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
         for name, spec in specs.items()
     }
     metrics = recipe.training.metrics if recipe.training else None
-    # With metrics, Keras wants a target for every output.
+    # With metrics, Keras requires a target for every output.
     unused = [name for name in graph.outputs if metrics and name not in {**losses, **targets}]
     return Needs(inputs, targets, weighed, tuple(unused))
 
 
 def output_spec(graph: Graph, name: str) -> TensorSpec | None:
-    """Shape and dtype of an output; None where a mistake leaves them unknown."""
+    """Return the shape and dtype of an output; None if a mistake leaves them unknown."""
     port = graph.outputs.get(name)
     return None if port is None else graph.specs.get(port)
 
 
 def _losses(recipe: RecipeDeclaration, graph: Graph) -> Mapping[str, Any]:
-    """The loss of each output that has one. Without `training:`, of those with a target: mse."""
+    """Return the loss of each output; without `training:`, mse for those with a target."""
     training = recipe.training
     if training is None:
         return dict.fromkeys(recipe.data.targets if recipe.data else (), "mse")
@@ -119,7 +119,7 @@ def _losses(recipe: RecipeDeclaration, graph: Graph) -> Mapping[str, Any]:
 def _targets_of_metrics(
     training: Training | None, graph: Graph, losses: Mapping[str, Any]
 ) -> Iterator[tuple[str, Need]]:
-    """Of outputs with metrics and no loss: ids where a metric is of ids, else as the output is."""
+    """Yield the targets of outputs with metrics but no loss: class ids, or like the output."""
     metrics = metrics_by_output(training, list(graph.outputs)) if training else {}
     for name, written in metrics.items():
         spec = output_spec(graph, name)
@@ -128,7 +128,9 @@ def _targets_of_metrics(
         kinds = [metric if isinstance(metric, str) else metric["type"] for metric in written]
         if any(named_class("metric", kind).startswith("Sparse") for kind in kinds):
             yield name, _target(name, spec, "sparse_categorical_crossentropy")
-        elif CHOSEN_BY_SHAPE in written:  # ids or one number a class: Keras sees which
+        elif (
+            CHOSEN_BY_SHAPE in written
+        ):  # class ids or one number per class: Keras looks at the data
             yield name, Need(name, None, "float32")
         else:
             yield name, _target(name, spec, "mse")
@@ -144,7 +146,7 @@ def _target(name: str, spec: TensorSpec, loss: Any) -> Need:
     if kind in SPARSE_LOSSES:
         exception = loss.get("ignore_class") if isinstance(loss, dict) else None
         high = classes - 1 if isinstance(classes, int) else None
-        reason = f"'{name}' tells {classes} classes apart, 0 to {high}"
+        reason = f"'{name}' has {classes} classes, 0 to {high}"
         return Need(name, spec.shape[1:-1], "int32", (Limit(0, high, reason, exception),))
     if kind in OPEN_LOSSES:
         return Need(name, None, "int32")
@@ -159,17 +161,17 @@ def _input_limits(graph: Graph, name: str) -> Iterator[Limit]:
             last = node.arguments["input_dim"] - 1
             yield Limit(0, last, f"the embedding '{node.name}' has rows 0 to {last}")
     for steps in lengths_of(graph).get(name, ()):
-        yield Limit(0, steps, "lengths count steps of the time axis", otherwise=LONGEST)
+        yield Limit(0, steps, "a length is a number of time steps", otherwise=LONGEST)
 
 
 def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
-    """The inputs that are lengths, each with the sizes of the time axes that it counts along."""
-    found: dict[str, tuple[Dim, ...]] = {}
+    """Return the inputs that are sequence lengths, with the sizes of their time axes."""
+    sizes: dict[str, tuple[Dim, ...]] = {}
     for mask in _masks(graph):
         name, steps = mask.port.node, mask.shape[1]
-        if mask.kind == "lengths" and steps not in found.get(name, ()):
-            found[name] = (*found.get(name, ()), steps)
-    return {name: steps for name, steps in found.items() if name in graph.inputs}
+        if mask.kind == "lengths" and steps not in sizes.get(name, ()):
+            sizes[name] = (*sizes.get(name, ()), steps)
+    return {name: steps for name, steps in sizes.items() if name in graph.inputs}
 
 
 def _masks(graph: Graph) -> Iterator[MaskSpec]:
@@ -181,25 +183,25 @@ def _masks(graph: Graph) -> Iterator[MaskSpec]:
 
 
 def fitted(
-    found: Sequence[int | None], wanted: Sequence[Dim | None]
+    actual: Sequence[int | None], wanted: Sequence[Dim | None]
 ) -> tuple[int | None, ...] | None:
-    """`found` with axes of size 1 left out or put in so that it is `wanted`, or None.
+    """Return the shape `actual` with axes of size 1 dropped or added to match `wanted`, or None.
 
-    A name in `wanted` takes any size, and so does None on either side.
+    A name in `wanted` matches any size, and so does None in either shape.
     """
-    if not found and not wanted:
+    if not actual and not wanted:
         return ()
-    if found and wanted and _same(found[0], wanted[0]):
-        rest = fitted(found[1:], wanted[1:])
+    if actual and wanted and _same(actual[0], wanted[0]):
+        rest = fitted(actual[1:], wanted[1:])
         if rest is not None:
-            return (found[0], *rest)
-    if len(found) > len(wanted) and found[0] == 1:
-        return fitted(found[1:], wanted)
-    if len(found) < len(wanted) and wanted[0] == 1:
-        rest = fitted(found, wanted[1:])
+            return (actual[0], *rest)
+    if len(actual) > len(wanted) and actual[0] == 1:
+        return fitted(actual[1:], wanted)
+    if len(actual) < len(wanted) and wanted[0] == 1:
+        rest = fitted(actual, wanted[1:])
         return None if rest is None else (1, *rest)
     return None
 
 
-def _same(found: int | None, wanted: Dim | None) -> bool:
-    return found is None or not isinstance(wanted, int) or found == wanted
+def _same(actual: int | None, wanted: Dim | None) -> bool:
+    return actual is None or not isinstance(wanted, int) or actual == wanted

@@ -1,4 +1,4 @@
-"""The windows that `data:` cuts, against the shapes that inputs, losses and weights take."""
+"""Check the windows of `data:` against the shapes of inputs, losses and weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def check_shapes(data: DataDeclaration, needs: Needs, document: Document) -> None:
-    """Report tensors that are cut in another shape than the recipe declares."""
+    """Report tensors that windows give another shape than the recipe declares."""
     for entry in data.inputs.values():
         if isinstance(entry, LengthOf):
             _check_lengths(entry, data, needs.inputs.get(entry.name), document)
@@ -45,23 +45,25 @@ def check_shapes(data: DataDeclaration, needs: Needs, document: Document) -> Non
 
 
 def entry_mistakes(entry: Columns, data: DataDeclaration) -> Iterator[tuple[str, str, str]]:
-    """Key, message and hint of what an entry asks of a window that is not there."""
+    """Yield key, message and hint for each way in which an entry does not fit the window."""
     window = data.window
     if window is None:
         if entry.steps != ROW:
             key = "static" if entry.steps == STATIC else "steps"
-            yield key, "there is no window: each row is an example", "add `window:`, or remove it"
+            yield key, "there is no window; each row is an example", "add `window:`, or remove it"
         elif entry.lag:
-            yield "lag", "there is no window: each row is an example", "remove it"
+            yield "lag", "there is no window; each row is an example", "remove it"
         return
     if entry.steps == HORIZON and not window.horizon:
-        ways = "`steps: history`, `steps: last` or `static: true`"
-        mend = ways if window.history is None else f"`horizon:` under `window:`, or here {ways}"
-        yield "steps", f"'{entry.name}' reads the steps ahead, and there are none", f"write {mend}"
+        others = "`steps: history`, `steps: last` or `static: true`"
+        fix = others if window.history is None else f"`horizon:` under `window:`, or here {others}"
+        yield "steps", f"'{entry.name}' reads the horizon, but there is none", f"write {fix}"
     if entry.lag and entry.steps != HORIZON:
-        yield "lag", "only steps ahead can be read with a lag", "write `steps: horizon`"
+        yield "lag", "only the horizon can be read with a lag", "write `steps: horizon`"
     elif entry.lag > window.min_history:
-        message = f"a lag of {entry.lag} reaches before the history, of {window.min_history} steps"
+        message = (
+            f"a lag of {entry.lag} reaches back before the history of {window.min_history} steps"
+        )
         yield "lag", message, f"write at most {window.min_history}"
 
 
@@ -73,15 +75,16 @@ def _check_lengths(
     path = (*entry.path, "length_of")
     if not isinstance(source, Columns) or source.steps != HISTORY:
         message = f"'{entry.source}' has no history{did_you_mean(entry.source, counted)}"
-        hint = f"name one of: {few(counted)}" if counted else "add `window:`"
-        made = ("data", "inputs", entry.source)
-        notes = (document.note(made, "it is made here"),) if made in document.values else ()
+        hint = f"write one of: {few(counted)}" if counted else "add `window:`"
+        source_path = ("data", "inputs", entry.source)
+        is_written = source_path in document.values
+        notes = (document.note(source_path, "it is defined here"),) if is_written else ()
         document.report("L853", path, message, hint=hint, notes=notes)
     if need and (need.shape != () or "int" not in need.dtype):
         document.report(
             "L854",
             path,
-            f"lengths are one whole number an example, and '{entry.name}' has shape "
+            f"a length must be one whole number per example, but '{entry.name}' has shape "
             f"{_text(need.shape or ())} and dtype {need.dtype}",
             hint=f"declare the input as `{entry.name}: {{shape: [], dtype: int32}}`",
             notes=(document.note(("inputs", entry.name), "the input is declared here"),),
@@ -95,7 +98,7 @@ def _bind(
     sizes: dict[str, tuple[int, str]],
     document: Document,
 ) -> None:
-    """Equal names mean equal sizes."""
+    """Report a named dimension that has two sizes."""
     for dim, size in zip(wanted, shape, strict=True):
         if not isinstance(dim, str) or size is None:
             continue
@@ -104,8 +107,8 @@ def _bind(
             document.report(
                 "L854",
                 entry.path,
-                f"'{dim}' is {size} for '{entry.name}' and {known} for '{other}'",
-                hint="equal names mean equal sizes: give one of the inputs another name for it",
+                f"'{dim}' is {size} for '{entry.name}' but {known} for '{other}'",
+                hint="equal names mean equal sizes: name the dimension of one input differently",
                 at_key=True,
                 notes=tuple(
                     document.note(("inputs", name, "shape"), f"'{name}' is declared here")
@@ -115,16 +118,16 @@ def _bind(
 
 
 def _check_weight(entry: Columns, data: DataDeclaration, needs: Needs, document: Document) -> None:
-    """One weight an example fits every loss; one a step only those that have these steps."""
-    found = data.shape_of(entry)
-    if fitted(found, ()) is not None:
+    """Report weights that fit no loss: one per example, or one per step of the loss."""
+    actual = data.shape_of(entry)
+    if fitted(actual, ()) is not None:
         return
     for name, dims in needs.weighed.items():
-        if len(entry.columns) != 1 or fitted(found[:-1], dims or ()) is None:
+        if len(entry.columns) != 1 or fitted(actual[:-1], dims or ()) is None:
             document.report(
                 "L854",
                 entry.path,
-                f"the weight is made of {_made_of(entry, found)}, and the loss of '{name}' takes "
+                f"the weight has {_size_text(entry, actual)}, but the loss of '{name}' takes "
                 f"{_text(dims or ())}",
                 hint="read one column, with the steps of the targets, or with `static: true`",
                 at_key=True,
@@ -132,42 +135,42 @@ def _check_weight(entry: Columns, data: DataDeclaration, needs: Needs, document:
             return
 
 
-def _made_of(entry: Columns, found: tuple[int | None, ...]) -> str:
+def _size_text(entry: Columns, actual: tuple[int | None, ...]) -> str:
     count = len(entry.columns)
     columns = "1 column" if count == 1 else f"{count} columns"
-    if len(found) == 1:
+    if len(actual) == 1:
         return columns
-    steps = "1 step" if found[0] == 1 else f"{found[0] or 'all'} steps"
+    steps = "1 step" if actual[0] == 1 else f"{actual[0] or 'all'} steps"
     return f"{steps} of {columns}"
 
 
 def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: Document) -> None:
-    found, shape = data.shape_of(entry), need.shape or ()
+    actual, shape = data.shape_of(entry), need.shape or ()
     kind = "input" if entry.path[1] == "inputs" else "loss"
     document.report(
         "L854",
         entry.path,
-        f"'{entry.name}' is made of {_made_of(entry, found)}, and the {kind} takes {_text(shape)}",
-        hint=_shape_hint(found, shape, kind),
+        f"'{entry.name}' has {_size_text(entry, actual)}, but the {kind} takes {_text(shape)}",
+        hint=_shape_hint(actual, shape, kind),
         at_key=True,
-        notes=(_taken_note(entry, kind, document),),
+        notes=(_shape_note(entry, kind, document),),
     )
 
 
-def _taken_note(entry: Columns, kind: str, document: Document) -> Note:
+def _shape_note(entry: Columns, kind: str, document: Document) -> Note:
     if kind == "input":
         return document.note(("inputs", entry.name, "shape"), "the input is declared here")
-    return document.note(("outputs", entry.name), "the output comes from here")
+    return document.note(("outputs", entry.name), "the output is declared here")
 
 
-def _shape_hint(found: tuple[int | None, ...], shape: tuple[Dim, ...], kind: str) -> str:
-    if len(found) == len(shape) == 2 and fitted(found[:1], shape[:1]) is None:
+def _shape_hint(actual: tuple[int | None, ...], shape: tuple[Dim, ...], kind: str) -> str:
+    if len(actual) == len(shape) == 2 and fitted(actual[:1], shape[:1]) is None:
         if kind == "loss":
-            return f"read {shape[0]} steps, or let the output have {found[0]} steps"
+            return f"read {shape[0]} steps, or let the output have {actual[0]} steps"
         any_length = f"`shape: [time, {shape[1]}]`, which takes any number of steps"
         return f"read {shape[0]} steps, or write {any_length}"
-    if shape and isinstance(shape[-1], int) and len(found) == len(shape):
-        return f"name {shape[-1]} columns, or make the last size {found[-1]}"
+    if shape and isinstance(shape[-1], int) and len(actual) == len(shape):
+        return f"list {shape[-1]} columns, or make the last dimension {actual[-1]}"
     return "change the columns or their `steps:`, or the shape"
 
 

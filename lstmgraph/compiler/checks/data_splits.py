@@ -1,4 +1,4 @@
-"""What `data: {split: ...}` says, against itself and the windows that are split."""
+"""Check `split:` of `data:` against itself, the windows and carried states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Mistake:
     message: str
     hint: str
     other: tuple[Path, str]
-    """Where what it contradicts is written, and what the note says there."""
+    """The path of what it contradicts, and the note there."""
 
 
 def check_split(data: DataDeclaration, graph: Graph, document: Document) -> None:
@@ -41,10 +41,10 @@ def check_split(data: DataDeclaration, graph: Graph, document: Document) -> None
 
 
 def _parts(data: DataDeclaration, written: Mapping[str, object]) -> Iterator[_Mistake]:
-    taken = data.split.validation + data.split.test
-    if taken >= 1:
+    held_out = data.split.validation + data.split.test
+    if held_out >= 1:
         key = "validation" if "validation" in written else "test"
-        message = f"nothing is left to train on: validation and test take {taken:.0%}"
+        message = f"nothing is left to train on: validation and test take {held_out:.0%}"
         other: tuple[Path, str] = (("data", "split", "test"), "the test part is set here")
         yield _Mistake(key, message, "write smaller parts", other)
 
@@ -53,10 +53,10 @@ def _chronological(
     data: DataDeclaration, written: Mapping[str, object], _graph: Graph
 ) -> Iterator[_Mistake]:
     if "seed" in written:
-        message = "'seed' says nothing in a chronological split: nothing in it is random"
+        message = "'seed' has no effect: nothing in a chronological split is random"
         yield _Mistake("seed", message, "remove it, or write `kind: random`", _kind(data))
     if data.window and data.window.history is None:
-        message = "whole series have no order in time, and so no chronological split"
+        message = "whole series have no order in time, so they cannot be split chronologically"
         yield _Mistake("kind", message, "write `kind: random`", _WINDOW)
 
 
@@ -65,17 +65,17 @@ def _random(
 ) -> Iterator[_Mistake]:
     split, by_time = data.split, "`kind: chronological`"
     if "gap" in written:
-        message = "'gap' says nothing in a random split: it has no order in time"
+        message = "'gap' has no effect: a random split has no order in time"
         yield _Mistake("gap", message, f"remove it, or write {by_time}", _kind(data))
     if data.window and data.window.overlaps and not data.series:
         message = "windows that share steps cannot be split at random: training would see what "
         hint = f"write {by_time}, or a stride as long as the window"
         yield _Mistake("kind", f"{message}validates", hint, _WINDOW)
     if graph.carrying and not data.series and (split.validation or split.test or split.folds):
-        message = f"'{graph.carrying[0]}' carries its state from row to row, and rows that are "
+        message = f"'{graph.carrying[0]}' carries its state from row to row, but rows that are "
         layer = graph.by_name[graph.carrying[0]].layer
         other = (("layers", layer, "initial_state"), "the state is carried here")
-        message += "split at random do not follow each other"
+        message += "split at random do not continue each other"
         yield _Mistake("kind", message, f"write {by_time}", other)
 
 

@@ -1,4 +1,4 @@
-"""The names that Keras gives to the numbers of an epoch, known without Keras."""
+"""The names that Keras gives to the metrics of an epoch, derived without Keras."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import Training
 
 VALIDATION = "val_"
-"""What stands before the name of a number of the validation data."""
+"""The prefix of metrics of the validation data."""
 
 CHOSEN_BY_SHAPE = "accuracy"
-"""The metric that Keras chooses by the shapes of outputs and targets, given as this text alone."""
+"""The name for which Keras chooses a metric by the shapes of outputs and targets."""
 
 WITHOUT_DIRECTION = frozenset(
     {"FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives"}
 )
-"""Counts of which Keras does not say whether they should be small or large."""
+"""Counts for which Keras does not define whether small or large is better."""
 
 LARGE_IS_GOOD = frozenset(
     {
@@ -51,13 +51,13 @@ LARGE_IS_GOOD = frozenset(
         "TopKCategoricalAccuracy",
     }
 )
-"""Keras's classes that say so of themselves (``Metric._direction``)."""
+"""Metrics that are better when large, by Keras's ``Metric._direction``."""
 
 
 def logged_names(training: Training, outputs: Sequence[str]) -> dict[str, str | None]:
-    """Every number of an epoch by Keras's name for it, less those of the validation data.
+    """Return the metrics of an epoch by Keras's names, without those of the validation data.
 
-    The value is ``min`` or ``max``, whichever is good; None where Keras does not say.
+    The value is ``min`` or ``max``, whichever is better; None where Keras does not define it.
     Source: ``keras/src/trainers/compile_utils.py``.
     """
     names: dict[str, str | None] = {"loss": "min"}
@@ -73,15 +73,15 @@ def logged_names(training: Training, outputs: Sequence[str]) -> dict[str, str | 
 
 
 def losses_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
-    """The loss of each output that has one."""
+    """Return the loss of each output that has one."""
     one_for_all = not is_by_output(training.loss)
     return dict.fromkeys(outputs, training.loss) if one_for_all else training.loss
 
 
 def metrics_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
-    """The metrics of each output; a list is for every output that has a loss.
+    """Return the metrics of each output; a list applies to every output with a loss.
 
-    The others have no targets.
+    Outputs without a loss have no targets.
     """
     written = training.metrics
     if isinstance(written, dict):
@@ -90,15 +90,15 @@ def metrics_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str
 
 
 def is_by_output(loss: Any) -> bool:
-    """Whether `loss` is a mapping from outputs to losses, and not one loss for all."""
+    """Return whether `loss` maps outputs to losses, rather than being one loss for all."""
     return isinstance(loss, dict) and "type" not in loss
 
 
 def metric_name(metric: str | Mapping[str, Any]) -> str:
-    """What Keras calls a metric: the word itself, or the name that a mapping gives it.
+    """Return Keras's name of a metric: the word itself, or the ``name`` of a mapping.
 
-    Where none does, the class's default, or the class in small letters: Keras would count those
-    over the whole process (``auc``, ``auc_1``), so that a second model had other names.
+    Without a name, it is the class's default name or the class in snake case. Keras would number
+    such names over the whole process (``auc``, ``auc_1``), so that a second model had others.
     """
     if isinstance(metric, str):
         return metric
@@ -107,7 +107,7 @@ def metric_name(metric: str | Mapping[str, Any]) -> str:
 
 
 def _snake_case(name: str) -> str:
-    """As ``keras/src/utils/naming.py`` does it."""
+    """Return `name` in snake case, as ``keras/src/utils/naming.py`` does."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 

@@ -1,4 +1,4 @@
-"""What ``runtime:`` says, against itself: settings that shut each other out."""
+"""Check ``runtime:`` for settings that cannot be combined."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
 
 
-OTHERS: Mapping[str, tuple[str, ...]] = {
+CONFLICTING_KEYS: Mapping[str, tuple[str, ...]] = {
     "L704": ("xla",),
     "L705": ("deterministic",),
     "L706": (),
     "L707": ("memory_limit_mb",),
     "L708": ("batch_size",),
 }
-"""By code, the key that shuts out the one where the mistake is reported."""
+"""By code, the keys that conflict with the one where the mistake is reported."""
 
 
 def check_runtime(runtime: Runtime, document: Document) -> None:
-    """Report settings that cannot be had together, on any machine."""
+    """Report settings that cannot be combined on any machine."""
     conflicts = {
         ("L704", "kernel"): (
             runtime.kernel == "cudnn" and runtime.xla is True,
-            "`kernel: cudnn` and `xla: true` shut each other out: XLA cannot compile cuDNN",
+            "`kernel: cudnn` and `xla: true` cannot be combined: XLA cannot compile cuDNN",
             "write `kernel: auto`, or `xla: auto`",
         ),
         ("L705", "xla"): (
             runtime.xla is True and runtime.deterministic,
-            "`xla: true` and `deterministic: true` shut each other out: Keras compiles nothing "
-            "with XLA while operations are deterministic",
+            "`xla: true` and `deterministic: true` cannot be combined: Keras does not use XLA "
+            "while operations are deterministic",
             "write `xla: auto`, or leave `deterministic` out",
         ),
         ("L706", "deterministic"): (
             runtime.deterministic and runtime.seed is None,
-            "`deterministic: true` needs a seed: without one every run draws other numbers",
+            "`deterministic: true` needs a seed: without one, every run draws different numbers",
             "add `seed:`, such as `seed: 7`",
         ),
         ("L707", "memory_growth"): (
             runtime.memory_growth is True and runtime.memory_limit_mb is not None,
-            "`memory_growth` and `memory_limit_mb` shut each other out: TensorFlow takes all of a "
-            "limited share at once",
-            "keep one of the two",
+            "`memory_growth` and `memory_limit_mb` cannot be combined: TensorFlow takes limited "
+            "memory all at once",
+            "remove one of the two",
         ),
         ("L708", "strategy"): (
             runtime.strategy == "mirrored" and runtime.batch_size is not None,
-            "`strategy: mirrored` and `batch_size` shut each other out: each copy gets a share of "
-            "the batch, and the model takes whole ones only",
-            "leave one of the two out",
+            "`strategy: mirrored` and `batch_size` cannot be combined: each copy of the model gets "
+            "a part of the batch, but the model takes only whole batches",
+            "remove one of the two",
         ),
     }
     for (code, key), (is_wrong, message, hint) in conflicts.items():
         if is_wrong:
-            others = [name for name in OTHERS[code] if name in document.data["runtime"]]
+            others = [name for name in CONFLICTING_KEYS[code] if name in document.data["runtime"]]
             notes = tuple(
                 document.note(("runtime", name), f"`{name}` is set here", at_key=True)
                 for name in others

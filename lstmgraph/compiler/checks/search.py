@@ -1,4 +1,4 @@
-"""What `search:` says, against what is trained."""
+"""Check `search:` against `training:`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
 
-OF_THE_MODEL = ("parameters",)
-"""Objectives that are no metrics of Keras."""
+MODEL_OBJECTIVES = ("parameters",)
+"""Objectives that are not Keras metrics."""
 
 
 def check_search(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
-    """Report a search without training, objectives that nothing logs, and pruning done twice."""
+    """Report a search without training, objectives that are not logged, and double pruning."""
     search = recipe.search
     if search is None:
         return
     if recipe.training is None and "training" not in document.data:
-        hint = "add `training:` with a loss; each trial is trained as it says"
+        hint = "add `training:` with a loss; each trial trains with these settings"
         document.report("L811", ("search",), "a search needs training", hint=hint, at_key=True)
     if search.oracle["type"] == "hyperband" and search.pruning["type"] != "none":
         hint = "remove `pruning`: Hyperband stops trials early by itself"
@@ -32,7 +32,7 @@ def check_search(recipe: RecipeDeclaration, graph: Graph, document: Document) ->
         document.report("L812", path, message, hint=hint, at_key=True, notes=notes)
     if recipe.training is not None:
         names = logged_names(recipe.training, list(graph.outputs))
-        logged = {*names, *(f"{VALIDATION}{name}" for name in names), *OF_THE_MODEL}
+        logged = {*names, *(f"{VALIDATION}{name}" for name in names), *MODEL_OBJECTIVES}
         written = document.data["search"].get("objective")
         for index, objective in enumerate(search.objective):
             metric = objective["metric"]
@@ -43,5 +43,5 @@ def check_search(recipe: RecipeDeclaration, graph: Graph, document: Document) ->
                     "L813",
                     ("search", "objective", *place, "metric"),
                     f"training logs no metric '{metric}'{near}",
-                    hint=f"it logs: {', '.join(sorted(logged))}",
+                    hint=f"write one of: {', '.join(sorted(logged))}",
                 )

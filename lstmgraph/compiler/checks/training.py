@@ -1,4 +1,4 @@
-"""What `training:` says, against the outputs that the recipe has."""
+"""Check `training:` against the outputs of the recipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
-    """Report losses and metrics of outputs that are not there, and what Keras would refuse."""
+    """Report losses and metrics of unknown outputs, and settings that Keras refuses."""
     training = recipe.training
     if training is None:
         return
@@ -54,15 +54,15 @@ def _check_weights(training: Training, outputs: list[str], document: Document) -
             document.report(
                 "L753",
                 ("training", "loss_weights", name),
-                f"the output '{name}' has no loss that could be weighed",
-                hint=f"give it a loss, or remove the weight; losses are of: {few(training.loss)}",
+                f"the output '{name}' has a loss weight but no loss",
+                hint=f"add a loss, or remove the weight; outputs with a loss: {few(training.loss)}",
                 at_key=True,
                 notes=(document.note(("training", "loss"), "the losses are here"),),
             )
 
 
 def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
-    """A piecewise constant rate has one value before, between and after its boundaries."""
+    """Report a piecewise constant rate that does not have one value more than boundaries."""
     schedule = optimizer.get("learning_rate")
     if not isinstance(schedule, dict) or "boundaries" not in schedule:
         return
@@ -71,7 +71,7 @@ def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
         document.report(
             "L754",
             ("training", "optimizer", "learning_rate", "values"),
-            f"{boundaries} boundaries part {boundaries + 1} values, and {values} are listed",
+            f"{boundaries} boundaries need {boundaries + 1} values, but {values} are listed",
             hint="list one value more than boundaries",
             notes=(
                 document.note(
@@ -83,9 +83,9 @@ def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
 
 
 def _output_names(graph: Graph, document: Document) -> list[str]:
-    """Names that the model's outputs have, and those written for outputs that are wrong.
+    """Return the names of the model's outputs, including those of outputs with mistakes.
 
-    An output that is a layer's whole state gives a name for each state: `state_h`, `state_c`.
+    An output that is a layer's whole state gives one name per state: `state_h`, `state_c`.
     """
     written = document.data.get("outputs")
     sound = {path[-1] for path in graph.output_paths.values()}
@@ -100,7 +100,7 @@ def _check_clipping(optimizer: Mapping[str, Any], document: Document) -> None:
         document.report(
             "L752",
             ("training", "optimizer", clippings[1]),
-            f"Keras clips gradients in one way, and {given} are given",
+            f"Keras clips gradients in only one way, but {given} are given",
             hint="keep one",
             at_key=True,
             notes=(

@@ -1,4 +1,4 @@
-"""Further models of a recipe: graph -> graphs, without Keras."""
+"""Derive the graphs of a recipe's further models, without Keras."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def main_graph(graph: Graph) -> Graph:
-    """`graph` without what only further models compute."""
+    """Return `graph` without the nodes that only further models need."""
     needed = needed_names(graph, graph.outputs.values())
     return graph.with_nodes([node for node in graph.nodes if node.name in needed])
 
@@ -37,13 +37,14 @@ def main_graph(graph: Graph) -> Graph:
 def further_models(
     graph: Graph, models: Mapping[str, ModelDeclaration], document: Document
 ) -> dict[str, FurtherModel]:
-    """The graphs of all further models, by name; what is wrong is reported to `document`.
+    """Return all further models by name; report mistakes in `document`.
 
     Args:
-        graph: of all models together, after the passes, without a mistake.
-        models: as the recipe declares them.
+        graph: the graph of all models together, after the passes, without mistakes.
+        models: the declarations of the further models.
+        document: where mistakes are reported.
     """
-    found: dict[str, FurtherModel] = {}
+    further: dict[str, FurtherModel] = {}
     for model in models.values():
         if model.name == graph.name:
             message = f"'{model.name}' is the name of the recipe's own model"
@@ -59,9 +60,9 @@ def further_models(
                 own = [written] if written else []
         except GraphMistake as mistake:
             derived = (*model.path, "derive")
-            is_written = derived in document.values  # and not asked for by `Recipe.derive`
+            is_written = derived in document.values  # not asked for by `Recipe.derive`
             note = (derived, f"the model '{model.name}' is derived here")
             mistake.report(document, *((note,) if is_written else ()))
             continue
-        found |= {each.name: each for each in own}
-    return found
+        further |= {part.name: part for part in own}
+    return further

@@ -1,4 +1,4 @@
-"""Which tensors have the same time axis, and what each is computed from."""
+"""Find which tensors share a time axis, and which inputs each node is computed from."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from lstmgraph.keras_facts.tensors import TensorSpec
 
 ROWS_ONLY = frozenset({CONSTANT_STATE, ROW_IDS})
-"""Operations that read of a tensor only how many rows it has."""
+"""Operations that use only the number of rows of their input."""
 ATTENTION = frozenset(
     {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
 )
-"""Layers whose output has the steps of their first input."""
+"""Layers whose output has the time steps of their first input."""
 NEW_STEPS = frozenset({"RepeatVector"})
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Time axes, each named after one of its tensors."""
+    """The time axes of a graph, each named after one of its tensors."""
 
     of_port: Mapping[Port, str]
-    """The axis of every tensor that has one, as its axis 1."""
+    """The time axis (axis 1) of every tensor that has one."""
     reads: Mapping[str, frozenset[str]]
-    """The inputs of the graph that each node, or input, is computed from."""
+    """The inputs of the graph that each node or input is computed from."""
 
     def inputs(self, axis: str, graph: Graph) -> tuple[str, ...]:
-        """The graph's inputs that have the axis."""
+        """Return the graph's inputs that have the axis."""
         return tuple(name for name in graph.inputs if self.of_port.get(Port(name)) == axis)
 
 
 def find_axes(graph: Graph) -> Axes:
-    """The time axes of `graph`, whose shapes and masks are known.
+    """Return the time axes of `graph`, whose shapes and masks must be known.
 
-    Two tensors have the same axis where a layer joins, adds or masks one with the other step by
-    step: equal sizes alone say nothing.
+    Two tensors share an axis if a layer joins, adds or masks them step by step; equal sizes alone
+    do not make them share one.
     """
     finder = _Finder(graph)
     for node in graph.nodes:
@@ -84,7 +84,7 @@ class _Finder:
             self.parents[Port(node.name, OUTPUT)] = read[0]
 
     def has_axis(self, port: Port) -> bool:
-        """A vector of ids may be steps; a vector of numbers is features."""
+        """Return whether `port` has a time axis; a vector has one only if it holds ids."""
         return port in self.parents
 
     def mask_ports(self, mask: MaskSpec | None) -> Iterator[Port]:
@@ -99,7 +99,7 @@ class _Finder:
         root = port
         while self.parents[root] != root:
             root = self.parents[root]
-        while self.parents[port] != root:  # the next time the way is short
+        while self.parents[port] != root:  # path compression
             self.parents[port], port = root, self.parents[port]
         return root
 
@@ -112,7 +112,7 @@ def _may_have_steps(spec: TensorSpec) -> bool:
 
 
 def made_from(mask: MaskSpec | None) -> Iterator[Port]:
-    """What a mask's values come from, less the sequence that only says how many steps there are."""
+    """Yield the ports that a mask's values depend on; ``like`` gives only its size."""
     if mask is None:
         return
     if mask.kind != "joined":
@@ -123,7 +123,7 @@ def made_from(mask: MaskSpec | None) -> Iterator[Port]:
 
 
 def computed_from(node: Node) -> Iterator[Port]:
-    """Every port whose values the call of `node` depends on."""
+    """Yield every port whose values the call of `node` depends on."""
     if node.op in ROWS_ONLY:
         return
     yield from node.inputs

@@ -1,4 +1,4 @@
-"""Cuts: the part of a graph between some tensors that are fed from outside and some outputs."""
+"""Cut a graph: keep the part between tensors that are fed from outside and some outputs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
     MaskFor = Callable[[Node, Port, MaskSpec], MaskSpec]
-    """Of a node, the port whose steps are masked (as in the cut), and the mask as in the graph."""
+    """From a node, the masked port in the cut and the mask in the graph to the mask in the cut."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a cut begins."""
+    """The tensors that a cut is fed with."""
 
     ports: Mapping[Port, GraphInput]
-    """Tensors of the graph, inputs or not, and what stands for each in the cut."""
+    """The inputs of the cut that replace tensors of the graph."""
     states: Mapping[str, tuple[StateSpec, ...]] = field(default_factory=dict)
-    """Initial states in place of a node's own, by the node's name; empty for zeros."""
+    """Initial states that replace a node's own, by node name; empty for zeros."""
     made: tuple[GraphInput, ...] = ()
-    """Inputs of states and masks."""
+    """Further inputs, for states and masks."""
 
 
 def cut(
@@ -35,14 +35,14 @@ def cut(
     sources: Sources,
     mask_for: MaskFor,
 ) -> Graph:
-    """What of `graph` is needed for `outputs`, given `sources`.
+    """Return the part of `graph` that computes `outputs` from `sources`.
 
-    Nodes keep their names: the layers of a cut are those of the graph. Inputs of the graph that
-    are reached though they are no source are inputs of the cut too, so that the caller can say so.
+    Nodes keep their names, as the layers of a cut are those of the graph. Inputs of the graph that
+    are needed but not in `sources` become inputs of the cut, so that the caller can report them.
     """
     computed = _computed(graph, [port for port, _ in outputs.values()], sources)
     fed = {port: Port(tensor.name) for port, tensor in sources.ports.items()}
-    # A state's input may have the name of the node that it stands for, which is not computed here.
+    # The input of a state may have the name of the node that it replaces.
     nodes = tuple(
         _rewired(node, fed, sources, mask_for) for node in graph.nodes if node.name in computed
     )
@@ -66,19 +66,19 @@ def cut(
 
 
 def _computed(graph: Graph, ports: list[Port], sources: Sources) -> set[str]:
-    """Names of the nodes that are needed for `ports` where `sources` are fed."""
-    waiting, found = list(ports), set[str]()
+    """Return the names of the nodes that `ports` need when `sources` are fed."""
+    waiting, needed = list(ports), set[str]()
     while waiting:
         port = waiting.pop()
         node = graph.by_name.get(port.node)
-        if port in sources.ports or node is None or node.name in found:
+        if port in sources.ports or node is None or node.name in needed:
             continue
-        found.add(node.name)
+        needed.add(node.name)
         own = node.recurrence
         if own and node.name in sources.states:
             node = replace(node, recurrence=replace(own, states=()))
         waiting += node.reads
-    return found
+    return needed
 
 
 def _rewired(node: Node, fed: Mapping[Port, Port], sources: Sources, mask_for: MaskFor) -> Node:
@@ -86,7 +86,7 @@ def _rewired(node: Node, fed: Mapping[Port, Port], sources: Sources, mask_for: M
     mask = node.mask and mask_for(node, inputs[0] if inputs else node.mask.port, node.mask)
     masks = zip(inputs, node.input_masks, strict=False)
     input_masks = tuple(part and mask_for(node, port, part) for port, part in masks)
-    handed_on = {
+    output_masks = {
         output: mask_for(node, inputs[0], part) if inputs else part
         for output, part in node.output_masks.items()
     }
@@ -95,7 +95,7 @@ def _rewired(node: Node, fed: Mapping[Port, Port], sources: Sources, mask_for: M
         inputs=inputs,
         mask=mask,
         input_masks=input_masks,
-        output_masks=handed_on,
+        output_masks=output_masks,
         recurrence=node.recurrence and _restarted(node.name, node.recurrence, fed, sources),
     )
 
@@ -103,7 +103,7 @@ def _rewired(node: Node, fed: Mapping[Port, Port], sources: Sources, mask_for: M
 def _restarted(
     name: str, recurrence: Recurrence, fed: Mapping[Port, Port], sources: Sources
 ) -> Recurrence:
-    """With the initial states of the cut."""
+    """Return the recurrence with the initial states of the cut."""
     if name in sources.states:
         return replace(recurrence, states=sources.states[name], carried=False)
     states = tuple(
@@ -114,7 +114,7 @@ def _restarted(
 
 
 def rewired_mask(mask: MaskSpec, fed: Mapping[Port, Port]) -> MaskSpec:
-    """The mask, made from what stands for its ports."""
+    """Return the mask with its ports replaced by those in `fed`."""
     return replace(
         mask,
         port=fed.get(mask.port, mask.port),

@@ -1,4 +1,4 @@
-"""Derived models: ``step``, ``encoder`` and ``decoder``, as cuts of the main graph."""
+"""Derive the models ``step``, ``encoder`` and ``decoder`` as cuts of the main graph."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
 
 ROWS = "rows"
-"""Of a start model: the input that only says how many rows there are."""
+"""The input of a start model that gives only the number of rows."""
 STEPS = "steps"
-"""The name of a number of steps that is open in a chunk and fixed in the recipe."""
+"""The dimension name for a number of steps that is fixed in the recipe but open in a chunk."""
 
 Outputs = dict[str, tuple[Port, tuple[str | int, ...]]]
 
@@ -43,14 +43,15 @@ Outputs = dict[str, tuple[Port, tuple[str | int, ...]]]
 def derived_models(
     graph: Graph, model: ModelDeclaration, document: Document
 ) -> Iterator[FurtherModel]:
-    """The models of ``derive:``. A step model has its start model beside it, where it needs one.
+    """Yield the models of ``derive:``: for a step model also its start model, if it needs one.
 
     Args:
         graph: the graph of all models, after the passes.
-        model: with ``derive``.
+        model: a declaration with ``derive``.
+        document: where mistakes in the new graphs are reported.
 
     Raises:
-        GraphMistake: the graph cannot be derived from, with the node and the reason (L834).
+        GraphMistake: if the model cannot be derived, with the node and the reason (L834).
     """
     path = (*model.path, "derive")
     parts = _Parts(split(graph, path), document, path)
@@ -70,38 +71,38 @@ def derived_models(
 
 
 class _Parts:
-    """The two sides of a split, and what crosses it."""
+    """The two sides of a split, and the tensors that cross it."""
 
-    def __init__(self, found: Split, document: Document, path: tuple[str | int, ...]) -> None:
-        self.split = found
-        self.rows = ROWS if ROWS not in found.graph.inputs else f"number_of_{ROWS}"
-        self.graph = found.graph
+    def __init__(self, parts: Split, document: Document, path: tuple[str | int, ...]) -> None:
+        self.split = parts
+        self.rows = ROWS if ROWS not in parts.graph.inputs else f"number_of_{ROWS}"
+        self.graph = parts.graph
         self.document = document
         self.path = path
         self.states: list[StepState] = []
         self.sources: dict[str, Port] = {}
-        """What the start model gives, by the name of the input that it feeds."""
+        """The outputs of the start model, by the name of the input that each feeds."""
         self.contexts: dict[str, tuple[Port, TensorSpec]] = {}
         self.masks: dict[tuple[str, Port], GraphInput] = {}
         self.made_masks: list[Node] = []
         self.specs = self.graph.specs
-        for node in found.nodes():
+        for node in parts.nodes():
             self._cross(node)
         self._check_names()
 
     def _check_names(self) -> None:
         names = [*self.split.steps, *self.contexts, *(state.name for state in self.states)]
-        taken = next((name for name in names if names.count(name) > 1), None)
-        if taken is not None:
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
             raise GraphMistake(
                 "L835",
                 self.path,
-                f"'{taken}' would be the name of a state of this model and of another input",
-                f"rename '{taken}' in the recipe",
+                f"'{repeated}' would be the name of both a state and another input of this model",
+                f"rename '{repeated}' in the recipe",
             )
 
     def _cross(self, node: Node) -> None:
-        """Note what `node` reads of the other side."""
+        """Record what `node` reads from the other side of the split."""
         for index, port in enumerate(node.inputs):
             if not self.split.is_early(port):
                 continue
@@ -152,8 +153,8 @@ class _Parts:
             raise GraphMistake(
                 CODE,
                 read[first.name].path,
-                f"nothing recurrent is computed before '{first.name}': there is no encoder",
-                "derive `step`, or begin a layer at the states of another",
+                f"there is no recurrent layer before '{first.name}', so there is no encoder",
+                "derive `step`, or initialize a layer with the states of another",
             )
         yield FurtherModel(model.name, "encoder", start, self.path, {})
 
@@ -187,11 +188,11 @@ class _Parts:
         return "steps" if self.split.is_stepped(port) else "newest"
 
     def later(self, name: str, size: int | str | None) -> Graph:
-        """What runs at every step, for `size` steps; as many as in the recipe, where it is None."""
+        """Return the graph that runs at every step, for `size` steps; None for the recipe's own."""
         inputs = [self._stepped(self.graph.inputs[step], size) for step in self.split.steps]
         ports = {Port(tensor.name): tensor for tensor in inputs}
         for own, (port, spec) in self.contexts.items():
-            # What the recipe gives as an input stays one.
+            # Inputs of the recipe stay inputs.
             declared = self.graph.inputs.get(port.node)
             ports[port] = declared or GraphInput(own, spec, self.path, made=True)
         states = [GraphInput(s.name, s.spec, self.path, made=True) for s in self.states]
@@ -207,13 +208,13 @@ class _Parts:
         }
         for state in self.states:
             outputs[state.output] = (Port(state.node, state.slot), self.path)
-        found = cut(
+        part = cut(
             self.graph,
             outputs,
             sources,
             lambda node, port, mask: self._mask_of_steps(node, port, mask, size),
         )
-        return finished(found, name, self.path, self.document)
+        return finished(part, name, self.path, self.document)
 
     def _stepped(self, tensor: GraphInput, size: int | str | None) -> GraphInput:
         batch, time, *rest = tensor.spec.shape
@@ -223,7 +224,7 @@ class _Parts:
     def _mask_of_steps(
         self, node: Node, port: Port, mask: MaskSpec, size: int | str | None
     ) -> MaskSpec:
-        """Masks of the other side are inputs; of this side, they count along the steps at hand."""
+        """Return the mask in the cut: an input if made on the other side, else over these steps."""
         made = next(
             (
                 tensor
@@ -239,7 +240,7 @@ class _Parts:
         return replace(mask, like=like, shape=(batch, _size(time, size), *rest))
 
     def start(self, name: str) -> Graph | None:
-        """What is computed before the first step; None where nothing is."""
+        """Return the graph that runs before the first step; None if nothing does."""
         outputs: Outputs = {own: (port, self.path) for own, port in self.sources.items()}
         for own, port in self.graph.outputs.items():
             if self.split.is_early(port):
@@ -250,22 +251,22 @@ class _Parts:
         ports: dict[Port, GraphInput] = {}
         for port in self.specs:
             if not self.split.is_early(port):
-                ports[port] = rows  # nothing early reads more of it than that
+                ports[port] = rows  # early nodes read only its number of rows
         whole = self.graph.with_nodes((*self.graph.nodes, *self.made_masks))
         declared: Mapping[Port, GraphInput] = {
             Port(tensor.name): tensor
             for tensor in self.graph.inputs.values()
             if tensor.name not in self.split.steps
         }
-        found = cut(whole, outputs, Sources({**declared, **ports}), lambda _n, _p, mask: mask)
-        return finished(found, name, self.path, self.document)
+        part = cut(whole, outputs, Sources({**declared, **ports}), lambda _n, _p, mask: mask)
+        return finished(part, name, self.path, self.document)
 
 
 def _size(time: Dim, size: int | str | None) -> Dim:
-    """The steps of a model of `size` steps; a number that is open already keeps its name."""
+    """Return the number of steps for `size`; a named number of steps keeps its name."""
     return time if size is None or (size == STEPS and isinstance(time, str)) else size
 
 
 def _wide(spec: TensorSpec) -> TensorSpec:
-    """As it is given from outside: in float32 where it was computed in 16 bits."""
+    """Return the spec as fed from outside: float32 if it is computed in 16 bits."""
     return TensorSpec(spec.shape, "float32") if is_half(spec.dtype) else spec

@@ -1,4 +1,4 @@
-"""The last things of every cut: shapes of its own, outputs in float32, names that differ."""
+"""Finish a cut: infer its shapes, widen its outputs, and check its names."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def finished(graph: Graph, name: str, path: Path, document: Document) -> Graph:
-    """A cut as a graph that can be built.
+    """Return a cut as a graph that can be built.
 
     Raises:
-        GraphMistake: an input has the name of a layer, or an output that of an input (L835).
+        GraphMistake: if an input has the name of a layer, or an output that of an input (L835).
     """
-    for taken, what in _clashes(graph):
+    for clash, what in _clashes(graph):
         raise GraphMistake(
             "L835",
             path,
-            f"'{taken}' would be the name of an input of this model and of {what} in it",
-            f"rename '{taken}' in the recipe",
+            f"'{clash}' would be the name of both an input of this model and {what} in it",
+            f"rename '{clash}' in the recipe",
         )
     return widen_outputs(infer_shapes(replace(graph, name=name), document), document)
 
 
 def _clashes(graph: Graph) -> list[tuple[str, str]]:
-    found = [(name, "a layer") for name in graph.inputs if name in graph.by_name]
+    layers = [(name, "a layer") for name in graph.inputs if name in graph.by_name]
     fed = [name for name, port in graph.outputs.items() if port.node in graph.inputs]
-    return found + [(graph.outputs[name].node, f"its output '{name}'") for name in fed]
+    return layers + [(graph.outputs[name].node, f"its output '{name}'") for name in fed]

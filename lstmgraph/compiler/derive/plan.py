@@ -1,4 +1,4 @@
-"""What is known of the models that are derived, for those who run them."""
+"""Describe derived models to the code that runs them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 NEXT = "next_"
-"""A state input ``decoder_h`` is fed with the output ``next_decoder_h`` of the call before."""
+"""The state input ``decoder_h`` is fed with the output ``next_decoder_h`` of the last call."""
 
 
 @dataclass(frozen=True)
 class StepState:
-    """One state, (batch, units): an input of a step model, and the output that it becomes.
+    """One state of shape (batch, units): an input of a step model, and the output for the next.
 
-    It begins at zeros, at the input `given` of the recipe, or at the output of the start model that
-    has the same name as the state (`started`).
+    Its first value is zeros, the input `given` of the recipe, or (`started`) the output of the
+    start model with the same name as the state.
     """
 
     name: str
@@ -34,13 +34,13 @@ class StepState:
 
     @property
     def begins(self) -> str:
-        """``zeros``, ``input`` or ``start``."""
+        """The origin of its first value: ``zeros``, ``input`` or ``start``."""
         return "start" if self.started else "input" if self.given else "zeros"
 
 
 @dataclass(frozen=True)
 class Context:
-    """A tensor that is the same at every step: the recipe's input of that name, or the start's."""
+    """A tensor that is the same at every step: an input of the recipe, or of the start model."""
 
     name: str
     spec: TensorSpec
@@ -49,31 +49,31 @@ class Context:
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The graphs of a recipe that runs step by step, and how they hang together.
+    """The graphs of a recipe that runs step by step, and how they are connected.
 
-    ``step`` takes one step of every stepped input, (batch, 1, ...), all states and contexts; it
-    gives the recipe's outputs and the new states. ``chunk`` is the same for any number of steps,
-    and None where the recipe unrolls its steps. ``start`` computes the states and contexts that
-    are not given; None where there are none.
+    ``step`` takes one step of every stepped input, (batch, 1, ...), all states and contexts, and
+    returns the recipe's outputs and the new states. ``chunk`` does the same for any number of
+    steps; it is None if the recipe unrolls its steps. ``start`` computes the states and contexts
+    that are not inputs of the recipe; it is None if there are none.
     """
 
     step: Graph
     chunk: Graph | None
     start: Graph | None
     steps: tuple[str, ...]
-    """Inputs that bring a step: (batch, steps, ...), or (steps, batch, ...) if time-major."""
+    """The stepped inputs: (batch, steps, ...), or (steps, batch, ...) if time-major."""
     lengths: tuple[str, ...]
-    """Inputs that say for each row how many steps *of this call* count."""
+    """The inputs with the number of steps *of this call* that count in each row."""
     states: tuple[StepState, ...]
     contexts: tuple[Context, ...]
     outputs: Mapping[str, str]
-    """Of each output of the recipe: ``steps`` (one value a step), ``newest`` (a value that the
-    next step replaces) or ``start`` (given by the start model)."""
+    """The kind of each output: ``steps`` (one value per step), ``newest`` (a value that the next
+    step replaces) or ``start`` (an output of the start model)."""
     rows: str | None = None
-    """The start model's input that only says how many rows there are: any (batch,) of int32."""
+    """The start model's input that gives only the number of rows: any int32 tensor (batch,)."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that a manifest holds."""
+        """Return the stable form that a manifest holds."""
         return {
             "steps": list(self.steps),
             "lengths": list(self.lengths),
@@ -111,6 +111,6 @@ class FurtherModel:
     graph: Graph
     path: Path
     states: Mapping[str, str | None]
-    """By name of a state input, the output that feeds it in the next call, where there is one."""
+    """By state input, the output that feeds it in the next call, or None."""
     plan: StepPlan | None = None
-    """Of a step model."""
+    """The plan of a step model; None for other kinds."""

@@ -1,4 +1,4 @@
-"""The split of a graph in two: what runs at every step, and what is computed before the first."""
+"""Split a graph in two: what runs at every step, and what is computed before the first."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ class Split:
     axes: Axes
     axis: str
     steps: tuple[str, ...]
-    """The inputs that bring the steps."""
+    """The stepped inputs."""
     later: frozenset[str]
-    """Nodes that a new step changes; all others are computed before the first."""
+    """The nodes that depend on the steps; all others are computed before the first step."""
 
     def is_stepped(self, port: Port) -> bool:
-        """Whether `port` has one value for each step."""
+        """Return whether `port` has one value for each step."""
         return self.axes.of_port.get(port) == self.axis
 
     def is_early(self, port: Port) -> bool:
-        """Whether `port` is the same at every step."""
+        """Return whether `port` is the same at every step."""
         return port.node not in self.later and port.node not in self.steps
 
     def nodes(self) -> Iterator[Node]:
-        """Those that run at every step, in call order."""
+        """Return the nodes that run at every step, in call order."""
         return (node for node in self.graph.nodes if node.name in self.later)
 
 
 def split(graph: Graph, path: Path) -> Split:
-    """Find the time axis that the outputs of `graph` run along, and split the graph at it.
+    """Return the split of `graph` along the time axis of its outputs.
 
     Args:
         graph: the main graph.
-        path: where the recipe asks for it.
+        path: the path of the ``derive:`` that needs it.
 
     Raises:
-        GraphMistake: there is no such axis, more than one, or no input brings its steps.
+        GraphMistake: if there is no such axis, more than one, or no input has it.
     """
     axes = find_axes(graph)
     axis = _axis(graph, axes, path)
@@ -61,8 +61,8 @@ def split(graph: Graph, path: Path) -> Split:
         raise GraphMistake(
             CODE,
             _path_of(graph, axis, path),
-            f"the steps of the outputs come from no input, but from '{axis}'",
-            "read the steps from an input, such as the output of the step before",
+            f"the steps of the outputs come from '{axis}', not from an input",
+            "read the steps from an input, which can be fed with the previous output",
         )
     later = {
         node.name
@@ -78,25 +78,27 @@ def _path_of(graph: Graph, axis: str, path: Path) -> Path:
 
 
 def _axis(graph: Graph, axes: Axes, path: Path) -> str:
-    found: dict[str, None] = {}
+    output_axes: dict[str, None] = {}
     for port in graph.outputs.values():
-        found |= dict.fromkeys(_axes_of(graph, axes, port))
-    last = [axis for axis in found if not _is_read_by_others(graph, axes, axis, list(found))]
+        output_axes |= dict.fromkeys(_axes_of(graph, axes, port))
+    last = [
+        axis for axis in output_axes if not _is_read_by_others(graph, axes, axis, list(output_axes))
+    ]
     if not last:
-        message = "no recurrent layer gives the outputs: there are no steps"
+        message = "no output depends on a recurrent layer, so there are no steps"
         raise GraphMistake(CODE, path, message, "only recipes with a recurrent layer have steps")
     if len(last) > 1:
         raise GraphMistake(
             CODE,
             path,
-            f"the outputs run along several time axes, those of {', '.join(last)}",
-            "write the model under `models:` with the outputs of one of them",
+            f"the outputs have several time axes, those of {', '.join(last)}",
+            "declare a model under `models:` with the outputs of one axis",
         )
     return last[0]
 
 
 def _axes_of(graph: Graph, axes: Axes, port: Port) -> Iterator[str]:
-    """The axis of `port`; of a vector, those of the recurrent layers that it is computed from."""
+    """Yield the axis of `port`; for a vector, those of the recurrent layers it depends on."""
     if port in axes.of_port:
         yield axes.of_port[port]
         return
@@ -112,7 +114,7 @@ def _axes_of(graph: Graph, axes: Axes, port: Port) -> Iterator[str]:
 
 
 def _is_read_by_others(graph: Graph, axes: Axes, axis: str, others: list[str]) -> bool:
-    """Whether what runs along another axis is computed from what runs along `axis`."""
+    """Return whether tensors along another axis are computed from those along `axis`."""
     inputs = set(axes.inputs(axis, graph))
     return any(
         other != axis and any(inputs & reads for reads in _reads_of(graph, axes, other))

@@ -1,6 +1,6 @@
-"""What can run step by step: a layer gives each step from that step and its states alone.
+"""Check whether layers can run step by step, computing each step from it and their states alone.
 
-The list names what is known to do so; everything else is refused, with the reason.
+Layers that are known to do so are listed; all others are refused, with the reason.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EACH_STEP = frozenset(
         JOIN,
     }
 )
-"""They compute each step from itself; noise and dropout do nothing outside training."""
+"""Layers that compute each step from itself; noise and dropout act only in training."""
 MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
 OVER_FEATURES = frozenset(
     {
@@ -51,14 +51,14 @@ OVER_FEATURES = frozenset(
         "UnitNormalization",
     }
 )
-"""They compute each step from itself where their `axis` is that of the features."""
+"""Layers that compute each step from itself if their `axis` is that of the features."""
 
 
 def check_steps(split: Split) -> None:
-    """Refuse what needs other steps than the newest.
+    """Check that no node needs other steps than the newest.
 
     Raises:
-        GraphMistake: at the node, with the reason.
+        GraphMistake: for a node that does, with the reason.
     """
     for node in split.nodes():
         reason = next(_reasons(split, node), None)
@@ -69,10 +69,10 @@ def check_steps(split: Split) -> None:
 
 
 def check_begins(split: Split) -> None:
-    """Refuse initial states that are known only after the last step.
+    """Check that no initial state is known only after the last step.
 
     Raises:
-        GraphMistake: at the node, with the reason.
+        GraphMistake: for a node with such a state, with the reason.
     """
     for node in split.nodes():
         reason = next(_begins(split, node.recurrence), None) if node.recurrence else None
@@ -91,12 +91,12 @@ def _reasons(split: Split, node: Node) -> Iterator[Reason]:
         yield from _recurrent(split, node, node.recurrence)
         return
     if not stepped:
-        return  # a vector, computed anew from the newest one
+        return  # a vector, computed again at each step
     late = [p for p in node.inputs if not split.is_stepped(p) and not split.is_early(p)]
     if late:
         yield (
-            f"at every step it reads '{late[0]}', which is known after the last one",
-            "read it at a layer that has no steps",
+            f"every step reads '{late[0]}', which is known only after the last step",
+            "read it in a layer without time steps",
         )
     if node.op in ATTENTION:
         yield from _attention(split, node)
@@ -110,16 +110,16 @@ def _reasons(split: Split, node: Node) -> Iterator[Reason]:
 
 def _recurrent(split: Split, node: Node, recurrence: Recurrence) -> Iterator[Reason]:
     if not node.inputs or not split.is_stepped(node.inputs[0]):
-        yield "its steps are made from the newest step", "read the steps from an input"
+        yield "its steps are computed inside the model", "read the steps from an input"
     if recurrence.bidirectional:
         hint = "use one direction"
-        yield "its backward direction begins at the last step", hint
+        yield "its backward direction starts at the last step", hint
     if node.arguments.get("go_backwards"):
-        yield "`go_backwards` begins at the last step", "read the steps forwards"
+        yield "`go_backwards` starts at the last step", "read the steps forwards"
     holds = recurrence.padded_output == "hold" and node.mask is not None
     if holds and Port(node.name, SEQUENCE) in split.graph.used_ports():
         hint = "write `padded_output: zero`"
-        yield "`padded_output: hold` repeats an output of the steps before", hint
+        yield "`padded_output: hold` repeats the output of an earlier step", hint
     yield from _begins(split, recurrence)
 
 
@@ -127,8 +127,8 @@ def _begins(split: Split, recurrence: Recurrence) -> Iterator[Reason]:
     for state in recurrence.states:
         if state.source and not split.is_early(state.source):
             yield (
-                f"it begins at '{state.source}', which is known after the last step",
-                "begin at a state that does not read the same steps",
+                f"its initial state '{state.source}' is known only after the last step",
+                "use an initial state that does not read the same steps",
             )
 
 
@@ -137,10 +137,10 @@ def _attention(split: Split, node: Node) -> Iterator[Reason]:
     if attended or len(node.inputs) < 2:
         yield (
             f"it attends to all steps of '{(attended or node.inputs)[0]}'",
-            "attend to a sequence that is there before the first step",
+            "attend to a sequence that is known before the first step",
         )
     elif not split.is_stepped(node.inputs[0]):
-        yield "its query has no steps", "let the query be a sequence"
+        yield "its query has no time steps", "use a sequence as the query"
     if node.arguments.get("use_causal_mask"):
         yield "`use_causal_mask` counts steps from the first one", "leave it out"
 
@@ -149,7 +149,7 @@ def _merge(split: Split, node: Node) -> Iterator[Reason]:
     early = [port for port in node.inputs if not split.is_stepped(port)]
     if early:
         yield (
-            f"'{early[0]}' has no steps beside those of the other input",
+            f"'{early[0]}' does not have the time steps of the other input",
             "list static features in the `input:` of a recurrent layer, which repeats them",
         )
 
@@ -159,18 +159,18 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
     rank = len(node.outputs[OUTPUT].shape)
     axis = node.arguments.get("axis", -1)
     axes = axis if isinstance(axis, list | tuple) else [axis]
-    if any(each % rank != rank - 1 for each in axes):
-        yield "its `axis` is not that of the features alone", "write `axis: -1`"
+    if any(number % rank != rank - 1 for number in axes):
+        yield "its `axis` is not only that of the features", "write `axis: -1`"
 
 
 def _other(node: Node) -> Reason:
     if "Pooling" in node.op or "Conv" in node.op:
         what = "pools" if "Pooling" in node.op else "convolves"
         return (
-            f"{node.op} {what} several steps",
+            f"{node.op} {what} over several steps",
             "put it before the stepped inputs, or leave it out",
         )
     return (
         f"{node.op} is not known to compute each step from itself",
-        "put it where there are no steps, or inside `time_distributed`",
+        "move it to where there are no time steps, or put it inside `time_distributed`",
     )

@@ -1,4 +1,4 @@
-"""Written models: a cut of the graph from the inputs that are listed to the outputs."""
+"""Cut declared models out of the graph, from their listed inputs to their outputs."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 
 def written_model(graph: Graph, model: ModelDeclaration, document: Document) -> FurtherModel | None:
-    """The model that `model` writes out; None where its mistakes have been reported.
+    """Return the model that `model` declares; None if it has mistakes, which are reported.
 
     Raises:
-        GraphMistake: it cannot be cut from `graph`.
+        GraphMistake: if it cannot be cut out of `graph`.
     """
     writing = _Writing(graph, model, document)
-    found = writing.cut()
-    if not writing.is_sound(found):
+    part = writing.cut()
+    if not writing.is_sound(part):
         return None
-    final = finished(found, model.name, model.path, document)
+    final = finished(part, model.name, model.path, document)
     return FurtherModel(model.name, "written", final, model.path, writing.pairs())
 
 
@@ -92,7 +92,7 @@ class _Writing:
                 (*form.path, "inputs"),
                 f"{counted(len(names), 'input is', 'inputs are')} named for "
                 f"{counted(len(slots), 'state', 'states')}",
-                f"name one for each of: {', '.join(f'{node.name}.{s}' for node, s in slots)}",
+                f"list one for each of: {', '.join(f'{node.name}.{s}' for node, s in slots)}",
                 notes=(of_kind(nodes[0]),),
             )
         for (node, slot), name in zip(slots, names, strict=True):
@@ -110,7 +110,7 @@ class _Writing:
             raise GraphMistake(
                 "L604",
                 path,
-                f"the input '{name}' is {same.spec} {same.spec.dtype}; the state has {spec}",
+                f"the input '{name}' is {same.spec} {same.spec.dtype}, but the state is {spec}",
                 "name another input",
                 notes=(of_tensor(self.graph, Port(name), same.spec), of_units(self.graph, node)),
             )
@@ -122,7 +122,7 @@ class _Writing:
             path,
             f"'{name}' would be the name of two inputs of this model",
             f"rename '{name}' in the recipe",
-            notes=((self.graph.inputs[name].path, "it is the name of this one"),)
+            notes=((self.graph.inputs[name].path, "this input has the name"),)
             if name in self.graph.inputs
             else (),
         )
@@ -154,13 +154,13 @@ class _Writing:
                 raise GraphMistake(
                     "L832",
                     path,
-                    f"the output '{name}' would be the input '{self.listed[port].name}' itself",
+                    f"the output '{name}' is the input '{self.listed[port].name}' itself",
                     "remove one of the two",
                     notes=((self.listed[port].path, "the input is declared here"),),
                 )
 
     def _carried(self, port: Port) -> MaskSpec | None:
-        """The mask that a listed port carries, where it cannot be computed in this model."""
+        """Return the mask of a listed port if this model cannot compute it; else None."""
         mask = self.graph.by_name[port.node].output_masks.get(port.output)
         return None if mask is None or self._can_make(mask) else mask
 
@@ -168,7 +168,7 @@ class _Writing:
         return all(self._is_known(port) for port in made_from(mask))
 
     def _is_known(self, port: Port) -> bool:
-        """Whether `port` is fed, or computed from what is fed alone."""
+        """Return whether `port` is fed, or computed only from ports that are fed."""
         if port not in self.known:
             node = self.graph.by_name.get(port.node)
             self.known[port] = port in self.listed or (
@@ -188,14 +188,14 @@ class _Writing:
                 return MaskSpec("input", Port(f"{tensor.name}_mask"), mask.shape, mask.padding)
         return rewired_mask(mask, fed)
 
-    def is_sound(self, found: Graph) -> bool:
-        """Whether the inputs are those that are needed; what is wrong is reported."""
+    def is_sound(self, part: Graph) -> bool:
+        """Return whether the inputs are exactly those that are needed; report the others."""
         listed = {tensor.name for tensor in self.listed.values()} | set(self.made)
-        needed = needed_names(found, found.outputs.values())
+        needed = needed_names(part, part.outputs.values())
         before = len(self.document.diagnostics.found)
-        for name, tensor in found.inputs.items():
+        for name, tensor in part.inputs.items():
             if name not in listed and not tensor.made:
-                self._report_missing(found, name)
+                self._report_missing(part, name)
         for index, (port, tensor) in enumerate(self.listed.items()):
             if tensor.name not in needed:
                 self._report_unused(index, str(port), tensor.name)
@@ -204,24 +204,24 @@ class _Writing:
                 self.document.report(
                     "L832",
                     form.path,
-                    f"'{layer}' is not in the model '{self.model.name}': no output needs it",
+                    f"no output of the model '{self.model.name}' needs '{layer}'",
                     hint="remove it, or add an output that reads it",
                     at_key=True,
                 )
-        self._check_weights(found)
+        self._check_weights(part)
         return len(self.document.diagnostics.found) == before
 
-    def _report_missing(self, found: Graph, name: str) -> None:
-        readers = [n.name for n in found.nodes if name in {port.node for port in n.reads}]
+    def _report_missing(self, part: Graph, name: str) -> None:
+        readers = [n.name for n in part.nodes if name in {port.node for port in n.reads}]
         reader = readers[0] if readers else name
-        layer = found.by_name[reader].layer if readers else name
+        layer = part.by_name[reader].layer if readers else name
         notes = (self.document.note(("layers", layer), f"'{reader}' reads it"),) if readers else ()
         self.document.report(
             "L831",
             (*self.model.path, "inputs"),
             f"the model '{self.model.name}' needs the input '{name}'"
             + (f", which '{reader}' reads" if readers else ""),
-            hint=f"list `{name}`, or cut behind it: list a port such as `{reader}`, or write "
+            hint=f"list `{name}`, or a later port such as `{reader}` instead, or write "
             "`initial_state: {LAYER: input}`",
             notes=notes,
         )
@@ -235,22 +235,22 @@ class _Writing:
             hint="remove it, or add an output that reads it",
         )
 
-    def _check_weights(self, found: Graph) -> None:
-        """A part of a layer that only this model computes would never be trained."""
+    def _check_weights(self, part: Graph) -> None:
+        """Report weights that only this model has, which would never be trained."""
         main = needed_names(self.graph, self.graph.outputs.values())
-        for node in found.nodes:
+        for node in part.nodes:
             if node.parameters.total and node.name not in main:
                 self.document.report(
                     "L836",
                     (*self.model.path, "outputs"),
-                    f"the weights of '{node.name}' are not in the main model, which does not "
+                    f"the weights of '{node.name}' would never be trained: the main model does not "
                     "compute it",
-                    hint=f"let an output of the recipe read '{node.layer}.sequence' too",
+                    hint=f"make an output of the recipe read '{node.layer}.sequence' too",
                     notes=(self.document.note(node.path, f"'{node.name}' comes from here"),),
                 )
 
     def pairs(self) -> dict[str, str | None]:
-        """State inputs, and the output that holds the new state, where there is one."""
+        """Return the output with the new state for each state input, or None."""
         outputs = {
             port: str(path[-1])
             for path, port in self.graph.further_ports.items()

@@ -1,4 +1,4 @@
-"""Warnings: what is legal and probably not meant. Rules read a recipe that has no mistakes."""
+"""Warnings: rules that find what is legal but probably unintended in a correct recipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from lstmgraph.compiler.lint.numbers import (
     check_ids,
 )
 from lstmgraph.compiler.lint.recurrence import check_activations
-from lstmgraph.compiler.lint.silencing import Silence, Silenced, read_silences, silenced, useless
+from lstmgraph.compiler.lint.silencing import (
+    Silence,
+    Silenced,
+    read_silences,
+    split_silenced,
+    unused_silences,
+)
 from lstmgraph.compiler.lint.training import check_patience
 from lstmgraph.compiler.lint.unused import check_unused
 from lstmgraph.messages.diagnostics import position
@@ -35,8 +41,8 @@ __all__ = [
     "Checked",
     "Silence",
     "Silenced",
+    "apply_silences",
     "find_warnings",
-    "heard",
     "names_in_searches",
     "read_silences",
 ]
@@ -60,35 +66,35 @@ RULES: tuple[Rule, ...] = (
     check_metrics,
     check_patience,
 )
-"""Each notes what it finds in the document."""
+"""The rules; each adds its warnings to the document."""
 
 
 def find_warnings(checked: Checked) -> tuple[Diagnostic, ...]:
-    """What the rules find, and what reading the text found, in the order of the text."""
+    """Return the warnings of the rules, and those of reading the text, in the order of the text."""
     for rule in RULES:
         rule(checked)
     return checked.document.diagnostics.ordered_warnings()
 
 
-def heard(
-    warnings: Iterable[Diagnostic], silences: list[Silence], judged: str | None
+def apply_silences(
+    warnings: Iterable[Diagnostic], silences: list[Silence], own_source: str | None
 ) -> tuple[tuple[Diagnostic, ...], tuple[Silenced, ...]]:
-    """The warnings that are given, in the order of the text, and those that comments silence.
+    """Return the warnings to show, in the order of the text, and those that comments silence.
 
     Args:
-        warnings: all that were found.
-        silences: the comments.
-        judged: the source whose comments must silence something, W101 otherwise. None where a
-            comment may be for another value of a search, or for what a ``--set`` replaced; those
-            of a base are for what the base says, which other recipes may keep.
+        warnings: all warnings.
+        silences: the silencing comments.
+        own_source: the source whose unused comments are reported (W101). None if a comment may
+            be for another value of a search, or for a value that a ``--set`` replaced. Comments
+            in a base are never reported, as they may be for other recipes that extend it.
     """
-    loud, quiet = silenced(warnings, silences)
-    loud += useless([each for each in silences if each.place.source == judged], quiet)
-    return tuple(sorted(loud, key=position)), tuple(quiet)
+    shown, quiet = split_silenced(warnings, silences)
+    shown += unused_silences([s for s in silences if s.place.source == own_source], quiet)
+    return tuple(sorted(shown, key=position)), tuple(quiet)
 
 
 def names_in_searches(data: Any) -> frozenset[str]:
-    """Every name that stands below a ``$search`` or a ``$choose``: at another point it may be read.
+    """Return every name below a ``$search`` or a ``$choose``, which another point may read.
 
     Args:
         data: a recipe's plain data, as written.

@@ -1,4 +1,4 @@
-"""What the rules read: a recipe without mistakes, and its graph, with what several of them ask."""
+"""The input of the rules: a correct recipe with its graph, and queries that rules share."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 KEEPS_VALUES = frozenset(
     {"Identity", "Reshape", "Flatten", "Permute", "ActivityRegularization", "Cropping1D"}
 )
-"""Layers whose output holds the numbers of their input, and no others."""
+"""Layers whose output has only the values of their input."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A recipe without mistakes."""
+    """A recipe without mistakes, and its graphs."""
 
     recipe: RecipeDeclaration
     graph: Graph
-    """Of the main model."""
+    """The graph of the main model."""
     further: tuple[Graph, ...]
-    """Of the further models."""
+    """The graphs of the further models."""
     document: Document
-    """Where warnings are noted; concrete: where something is searched, a value of it stands."""
+    """The concrete document that warnings are added to."""
     searched_names: frozenset[str] = frozenset()
-    """Layers and inputs that stand below a ``$search`` or ``$choose``: others may read them."""
+    """The names below a ``$search`` or ``$choose``, which another point may read."""
 
     @cached_property
     def readers(self) -> Mapping[Port, tuple[Node, ...]]:
-        """The calls that read a port as an input."""
-        found: defaultdict[Port, list[Node]] = defaultdict(list)
+        """The nodes that read each port as an input."""
+        readers: defaultdict[Port, list[Node]] = defaultdict(list)
         for node in self.graph.nodes:
             for port in dict.fromkeys(node.inputs):
-                found[port].append(node)
-        return {port: tuple(nodes) for port, nodes in found.items()}
+                readers[port].append(node)
+        return {port: tuple(nodes) for port, nodes in readers.items()}
 
     def head(self, port: Port) -> Node | None:
-        """The call that computes the numbers of an output; None for an input given back."""
+        """Return the node that computes the values of an output; None if it is an input."""
         node = self.graph.by_name.get(port.node)
         while node is not None and node.op in KEEPS_VALUES:
             node = self.graph.by_name.get(node.inputs[0].node)
@@ -55,7 +55,7 @@ class Checked:
 
 
 def activation_of(node: Node) -> str | None:
-    """The activation that a call ends with: ``linear`` for none; None where it is not known."""
+    """Return the activation that a node ends with: ``linear`` for none, None if unknown."""
     return _activation(node.op, node.arguments)
 
 
@@ -74,7 +74,7 @@ def _activation(op: str, arguments: Mapping[str, Any]) -> str | None:
 
 
 def activation_path(node: Node) -> Path:
-    """Where the recipe says which activation it is."""
+    """Return the path of the activation in the recipe."""
     if node.op == "TimeDistributed":
         return (*node.path, "layer", "activation")
     return (*node.path, "type" if node.op in ("Softmax", "ReLU") else "activation")

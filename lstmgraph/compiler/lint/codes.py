@@ -1,4 +1,4 @@
-"""Every warning's code: what a comment can silence. docs/errors.md says what each means."""
+"""The codes of all warnings, which comments can silence; docs/errors.md explains them."""
 
 CODES: tuple[str, ...] = (
     "W101",
@@ -28,4 +28,4 @@ CODES: tuple[str, ...] = (
     "W757",
     "W758",
 )
-"""In order."""
+"""All codes, sorted."""

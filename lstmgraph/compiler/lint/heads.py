@@ -1,4 +1,4 @@
-"""Outputs with a loss: what each holds, and what its loss and metrics take it for."""
+"""Heads: outputs with a loss, with their activation, loss and metrics."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CATEGORICAL = ONE_HOT_LOSSES | SPARSE_LOSSES
 BINARY = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})
 CROSSENTROPIES = CATEGORICAL | BINARY
 PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})
-"""Activations whose values lie between 0 and 1."""
+"""Activations whose values are between 0 and 1."""
 BEYOND_ONE = frozenset(
     {"linear", "relu", "tanh", "elu", "selu", "gelu", "silu", "swish", "leaky_relu", "softplus"}
 )
-"""Activations whose values are below 0 or above 1 too."""
+"""Activations whose values can be below 0 or above 1."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Metric:
 
     path: Path
     word: str
-    """As the recipe spells it."""
+    """The name as the recipe writes it."""
     keras_class: str
     arguments: Mapping[str, Any]
 
@@ -51,25 +51,25 @@ class Head:
     spec: TensorSpec
     activation: str | None
     loss_word: str
-    """As the recipe spells it."""
+    """The name as the recipe writes it."""
     from_logits: bool
     path: Path
-    """Where the loss is written."""
+    """The path of the loss in the recipe."""
     metrics: tuple[Metric, ...]
 
     @property
     def loss(self) -> str:
-        """Keras's class name."""
+        """Keras's class name of the loss."""
         return named_class("loss", self.loss_word)
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether all its values are known to lie between 0 and 1."""
+        """Whether all values are known to be between 0 and 1."""
         return self.activation in PROBABILITIES
 
 
 def heads(checked: Checked) -> Iterator[Head]:
-    """Every output with a loss, in the order of the recipe."""
+    """Yield the outputs with a loss, in the order of the recipe."""
     training = checked.recipe.training
     if training is None:
         return

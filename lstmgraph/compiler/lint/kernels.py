@@ -1,4 +1,4 @@
-"""Recurrent layers that run on a slower kernel than they could."""
+"""Warn of recurrent layers that run on a slower kernel than they could."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 ARGUMENTS = frozenset(
     {"activation", "recurrent_activation", "recurrent_dropout", "reset_after", "use_bias"}
 )
-"""What keeps a layer from cuDNN by one small word; an `unroll` says itself what it is for."""
+"""Arguments that keep a layer from cuDNN, probably unintentionally (unlike `unroll`)."""
 
 MOST_STEPS = 100
-"""Steps that are unrolled without a word. Keras lays out each as operations of its own: the first
-epoch of a small LSTM took 8 s for 100 steps, 61 s for 500, and with the loop 2 s (2 CPU cores)."""
+"""The most steps that are unrolled without a warning. Keras adds operations for each step: the
+first epoch of a small LSTM took 8 s for 100 steps, 61 s for 500, and 2 s with the loop (2 CPUs)."""
 
 
 def check_cudnn(checked: Checked) -> None:
-    """W701: an argument keeps a layer from cuDNN, where ``kernel: auto`` would take it.
+    """Warn (W701) of an argument that keeps a layer from cuDNN with ``kernel: auto``.
 
     Source: ``keras/src/backend/tensorflow/rnn.py``, ``cudnn_ok``.
     """
     used = checked.graph.used_ports()
     for node in _free_to_choose(checked):
         for argument, reason in cudnn_obstacles(node, used):
-            if argument not in ARGUMENTS or _is_said_elsewhere(node, argument):
+            if argument not in ARGUMENTS or _has_other_warning(node, argument):
                 continue
             checked.document.warn(
                 "W701",
                 (*node.path, argument),
                 f"'{node.layer}' cannot run on cuDNN: {reason}",
-                hint="leave it out, or write `kernel: standard` under `runtime:` where Keras's "
-                "loop, slower on a GPU, is meant",
+                hint="leave it out, or write `kernel: standard` under `runtime:` to choose Keras's "
+                "loop, which is slower on a GPU",
             )
             break
 
 
 def check_unrolled(checked: Checked) -> None:
-    """W702: very many steps laid out one by one."""
+    """Warn (W702) of an unrolled loop over very many steps."""
     for node in checked.graph.nodes:
         kernel = node.recurrence.kernel if node.recurrence else None
         if kernel is None or kernel.name != "unrolled":
@@ -55,31 +55,31 @@ def check_unrolled(checked: Checked) -> None:
             checked.document.warn(
                 "W702",
                 (*node.path, "unroll") if node.arguments["unroll"] else ("runtime", "kernel"),
-                f"'{node.layer}' is unrolled over {steps} steps: the model is built and traced "
-                "step by step, which takes long",
-                hint="leave it to `kernel: auto`; unrolling is for short sequences",
+                f"'{node.layer}' is unrolled over {steps} steps: building and tracing the model "
+                "step by step takes long",
+                hint="use `kernel: auto`; unrolling is for short sequences",
             )
 
 
 def check_left_padding(checked: Checked) -> None:
-    """W503: padding on the left keeps from cuDNN what could be padded on the right."""
-    told: set[MaskSpec] = set()
+    """Warn (W503) of padding on the left, which keeps layers from cuDNN."""
+    reported: set[MaskSpec] = set()
     for node in _free_to_choose(checked):
-        if node.mask is None or node.mask.padding != "left" or node.mask in told:
+        if node.mask is None or node.mask.padding != "left" or node.mask in reported:
             continue
-        told.add(node.mask)  # the layers after it inherit the mask: that is one mistake
+        reported.add(node.mask)  # later layers inherit the mask: one warning is enough
         checked.document.warn(
             "W503",
             (*node.path, "mask", "padding"),
-            f"'{node.layer}' reads steps that are padded on the left, and cuDNN takes padding on "
-            "the right only",
+            f"'{node.layer}' reads steps that are padded on the left, but cuDNN supports padding "
+            "only on the right",
             hint="pad on the right (Keras's `pad_sequences` with `padding='post'`) and write "
             "`padding: right`, or write `kernel: standard` under `runtime:`",
         )
 
 
 def _free_to_choose(checked: Checked) -> Iterator[Node]:
-    """Layers that would run on cuDNN on a GPU, but for something about them."""
+    """Yield the layers that would run on cuDNN on a GPU unless an argument prevents it."""
     runtime = checked.recipe.runtime
     if runtime.kernel != "auto" or runtime.xla is True or runtime.device == "cpu":
         return
@@ -88,8 +88,8 @@ def _free_to_choose(checked: Checked) -> Iterator[Node]:
             yield node
 
 
-def _is_said_elsewhere(node: Node, argument: str) -> bool:
-    """Whether W405 or W406 says that the activation itself is wrong."""
+def _has_other_warning(node: Node, argument: str) -> bool:
+    """Return whether W405 or W406 warns of the activation already."""
     written = node.arguments.get(argument)
     if argument == "activation":
         return written in UNBOUNDED

@@ -1,4 +1,4 @@
-"""Losses against what the outputs hold: probabilities, logits, or neither."""
+"""Warn of losses that do not fit their outputs: probabilities, logits, or neither."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def check_logits(checked: Checked) -> None:
-    """W751: probabilities under a loss of logits. W752: other numbers under one of probabilities.
+    """Warn of a loss of logits that gets probabilities (W751), and of the opposite (W752).
 
     Source: ``from_logits`` of ``keras/src/losses/losses.py``; on TensorFlow ``_get_logits`` of
-    ``keras/src/backend/tensorflow/nn.py`` mends the first where nothing stands between.
+    ``keras/src/backend/tensorflow/nn.py`` corrects the first if no layer is in between.
     """
     for head in heads(checked):
         if head.loss not in CROSSENTROPIES or _has_one_class(head):
@@ -26,7 +26,7 @@ def check_logits(checked: Checked) -> None:
             checked.document.warn(
                 "W751",
                 (*head.path, "from_logits"),
-                f"the loss takes logits, and '{head.output}' gives probabilities "
+                f"the loss takes logits, but '{head.output}' gives probabilities "
                 f"({head.activation})",
                 hint=f"remove `from_logits: true`, or the activation of '{head.node.layer}'",
             )
@@ -35,23 +35,23 @@ def check_logits(checked: Checked) -> None:
             checked.document.warn(
                 "W752",
                 head.path,
-                f"{head.loss} takes probabilities, and '{head.output}' gives numbers that are none "
+                f"{head.loss} takes probabilities, but '{head.output}' gives other numbers "
                 f"({head.activation})",
-                hint=f"write `activation: {wanted}` on '{head.node.layer}', or "
+                hint=f"write `activation: {wanted}` for '{head.node.layer}', or "
                 f"`{{type: {head.loss_word}, from_logits: true}}`",
             )
 
 
 def check_classes(checked: Checked) -> None:
-    """W753: one class to choose from. W754: classes that do not shut each other out."""
+    """Warn of one class to choose from (W753), and of classes that do not add up to 1 (W754)."""
     for head in heads(checked):
         if head.loss not in CATEGORICAL:
             continue
-        if _has_one_class(head) and head.activation != "softmax":  # which W404 says
+        if _has_one_class(head) and head.activation != "softmax":  # W404 warns of it
             checked.document.warn(
                 "W753",
                 head.path,
-                f"{head.loss} chooses between classes, and '{head.output}' has a single number: "
+                f"{head.loss} needs several classes, but '{head.output}' has a single number: "
                 "the loss would always be 0",
                 hint="write `binary_crossentropy` with `activation: sigmoid`, or give "
                 f"'{head.node.layer}' one number for each class",
@@ -60,10 +60,10 @@ def check_classes(checked: Checked) -> None:
             checked.document.warn(
                 "W754",
                 head.path,
-                f"{head.loss} wants probabilities that add up to 1, and '{head.output}' gives "
-                "each by itself (sigmoid)",
-                hint=f"write `activation: softmax` on '{head.node.layer}', or "
-                "`binary_crossentropy` where several classes can hold at once",
+                f"{head.loss} needs probabilities that add up to 1, but those of '{head.output}' "
+                "are independent (sigmoid)",
+                hint=f"write `activation: softmax` for '{head.node.layer}', or "
+                "`binary_crossentropy` if several classes can be true at once",
             )
 
 
@@ -72,7 +72,7 @@ def _has_one_class(head: Head) -> bool:
 
 
 def check_single_softmax(checked: Checked) -> None:
-    """W404: a softmax of one number is 1, whatever the number."""
+    """Warn (W404) of a softmax of a single number, which is always 1."""
     for node in checked.graph.nodes:
         if activation_of(node) == "softmax" and node.outputs[OUTPUT].shape[-1] == 1:
             if node.op == "Softmax" and node.arguments["axis"] not in (-1, [-1]):
@@ -80,6 +80,6 @@ def check_single_softmax(checked: Checked) -> None:
             checked.document.warn(
                 "W404",
                 activation_path(node),
-                f"'{node.layer}' gives a single number, and its softmax is always 1",
+                f"'{node.layer}' gives a single number, whose softmax is always 1",
                 hint="write `activation: sigmoid`, or more `units`",
             )

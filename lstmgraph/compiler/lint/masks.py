@@ -1,4 +1,4 @@
-"""Padded steps that count where they probably should not, and steps in reverse."""
+"""Warn of padded steps that probably should not count, and of reversed steps."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def check_dropped(checked: Checked) -> None:
-    """W501: ``mask: none`` on the way to an output, whose loss then counts padded steps too."""
+    """Warn (W501) of ``mask: none`` before an output whose loss then counts padded steps."""
     if checked.recipe.data and checked.recipe.data.sample_weight:
-        return  # a weight of 0 is another way to leave steps out
+        return  # steps can have a weight of 0 instead of a mask
     dropping = [node for node in checked.graph.nodes if node.drops_mask]
     if not dropping:
         return
@@ -37,13 +37,13 @@ def check_dropped(checked: Checked) -> None:
                     "W501",
                     (*node.path, "mask"),
                     f"the mask ends here, so the loss of '{head.output}' counts padded steps too",
-                    hint="weigh them with 0 (`sample_weight`), or leave `mask: none` out where the "
-                    "layer hands masks on",
+                    hint="give them a weight of 0 (`sample_weight`), or leave `mask: none` out if "
+                    "the layer passes masks on",
                 )
 
 
 def check_forgotten(checked: Checked) -> None:
-    """W502: a sequence is read with a mask by one recurrent layer, and without by another."""
+    """Warn (W502) of a sequence that one layer reads with a mask and another without."""
     for port, readers in checked.readers.items():
         recurrent = [node for node in readers if node.recurrence and node.inputs == (port,)]
         masked = next((node for node in recurrent if node.mask), None)
@@ -54,46 +54,46 @@ def check_forgotten(checked: Checked) -> None:
                 checked.document.warn(
                     "W502",
                     node.path,
-                    f"'{node.layer}' reads '{port}' without the mask with which '{masked.layer}' "
-                    "reads it: here padded steps count",
-                    hint=f"write `mask: {{from: {masked.layer}}}`, or `mask: none` where it is "
-                    "meant",
+                    f"'{node.layer}' reads '{port}' without the mask that '{masked.layer}' uses, "
+                    "so padded steps count here",
+                    hint=f"write `mask: {{from: {masked.layer}}}`, or `mask: none` if padded steps "
+                    "should count",
                     at_key=True,
                 )
 
 
 def check_reversed(checked: Checked) -> None:
-    """W504: ``go_backwards`` gives its steps last first, and they meet others in their order.
+    """Warn (W504) of the reversed steps of ``go_backwards`` that meet steps in forward order.
 
-    Source: ``go_backwards`` of ``keras/src/layers/rnn/rnn.py``, which turns the inputs around and
-    never the outputs.
+    Source: ``go_backwards`` of ``keras/src/layers/rnn/rnn.py``, which reverses the inputs but not
+    the outputs.
     """
-    turned: dict[Port, Node] = {}  # and the layer that turned it last
+    reversed_by: dict[Port, Node] = {}
     for node in checked.graph.nodes:
-        sources = [turned[port] for port in node.inputs if port in turned]
+        sources = [reversed_by[port] for port in node.inputs if port in reversed_by]
         if node.recurrence:
             goes_back = bool(node.arguments["go_backwards"]) and not node.recurrence.bidirectional
             if goes_back != bool(sources):
-                turned[Port(node.name, SEQUENCE)] = node if goes_back else sources[0]
+                reversed_by[Port(node.name, SEQUENCE)] = node if goes_back else sources[0]
         elif sources and (node.op == JOIN or node.op in MERGES):
-            if any(_has_steps(checked, port) and port not in turned for port in node.inputs):
-                _warn_reversed(checked, sources[0], f"joined to others by '{node.layer}'")
+            if any(_has_steps(checked, port) and port not in reversed_by for port in node.inputs):
+                _warn_reversed(checked, sources[0], f"combined with other steps by '{node.layer}'")
             else:
-                turned[Port(node.name, OUTPUT)] = sources[0]
+                reversed_by[Port(node.name, OUTPUT)] = sources[0]
         elif sources and _keeps_steps(checked, node):
-            turned[Port(node.name, OUTPUT)] = sources[0]
+            reversed_by[Port(node.name, OUTPUT)] = sources[0]
     for head in heads(checked):
         port = checked.graph.outputs[head.output]
-        if port in turned:
-            _warn_reversed(checked, turned[port], f"given as '{head.output}'")
+        if port in reversed_by:
+            _warn_reversed(checked, reversed_by[port], f"returned as '{head.output}'")
 
 
 def _warn_reversed(checked: Checked, node: Node, where: str) -> None:
     checked.document.warn(
         "W504",
         (*node.path, "go_backwards"),
-        f"the steps of '{node.layer}' come last first, and are {where}",
-        hint="write `bidirectional: true`, or read them with another layer that goes backwards",
+        f"the steps of '{node.layer}' are in reverse order, and are {where}",
+        hint="write `bidirectional: true`, or read them with another `go_backwards` layer",
     )
 
 
@@ -102,13 +102,13 @@ def _has_steps(checked: Checked, port: Port) -> bool:
 
 
 def _keeps_steps(checked: Checked, node: Node) -> bool:
-    """Whether the output has the steps of the input, in their order."""
+    """Return whether the output has the time steps of the input in the same order."""
     before, after = checked.graph.specs[node.inputs[0]], node.outputs[OUTPUT]
     return after.rank >= 3 and before.shape[:2] == after.shape[:2]
 
 
 def _masks(checked: Checked) -> Mapping[Port, MaskSpec]:
-    """The mask that each port carries."""
+    """Return the mask of each port that has one."""
     return {
         Port(node.name, output): mask
         for node in checked.graph.nodes

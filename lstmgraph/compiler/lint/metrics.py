@@ -1,4 +1,4 @@
-"""Metrics that read an output or its targets otherwise than the loss does."""
+"""Warn of metrics that read an output or its targets differently from the loss."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READ_PROBABILITIES = frozenset(
         "TruePositives",
     }
 )
-"""Metrics that compare with 0.5, or with thresholds between 0 and 1, unless told otherwise."""
+"""Metrics whose default thresholds are between 0 and 1."""
 OF_IDS = frozenset(
     {
         "SparseCategoricalAccuracy",
@@ -53,66 +53,70 @@ ACCURACIES = frozenset(
 
 
 def check_metrics(checked: Checked) -> None:
-    """W755, W756, W757, the first that holds of each metric."""
+    """Warn of each metric with the first of W755, W756 and W757 that applies."""
     for head in heads(checked):
         for metric in head.metrics:
-            found = _of_logits(head, metric) or _of_others(head, metric) or _of_hits(head, metric)
-            if found is not None:
-                code, message, hint = found
+            warning = (
+                _logits_warning(head, metric)
+                or _targets_warning(head, metric)
+                or _hits_warning(head, metric)
+            )
+            if warning is not None:
+                code, message, hint = warning
                 checked.document.warn(code, metric.path, message, hint=hint)
 
 
-def _of_logits(head: Head, metric: Metric) -> tuple[str, str, str] | None:
-    """W755: logits are taken for probabilities.
+def _logits_warning(head: Head, metric: Metric) -> tuple[str, str, str] | None:
+    """Return W755 if the metric takes logits for probabilities.
 
-    Source: ``threshold=0.5`` of ``keras/src/metrics/accuracy_metrics.py``, and the like.
+    Source: ``threshold=0.5`` of ``keras/src/metrics/accuracy_metrics.py`` and others.
     """
     if head.loss not in BINARY or not head.from_logits or head.gives_probabilities:
         return None
-    if metric.word == CHOSEN_BY_SHAPE:  # Keras takes BinaryAccuracy where there is one number
+    if metric.word == CHOSEN_BY_SHAPE:  # Keras chooses BinaryAccuracy for a single number
         if head.spec.shape[-1] != 1:
             return None
-    elif metric.keras_class not in READ_PROBABILITIES or _is_told(metric):
+    elif metric.keras_class not in READ_PROBABILITIES or _has_own_threshold(metric):
         return None
     return (
         "W755",
-        f"`{metric.word}` compares with probabilities, and '{head.output}' gives logits",
-        f"write `activation: sigmoid` on '{head.node.layer}' and leave `from_logits` out, or tell "
-        "the metric, such as `{type: binary_accuracy, threshold: 0.0}`",
+        f"`{metric.word}` takes probabilities, but '{head.output}' gives logits",
+        f"write `activation: sigmoid` for '{head.node.layer}' and leave `from_logits` out, or set "
+        "a threshold for logits, such as `{type: binary_accuracy, threshold: 0.0}`",
     )
 
 
-def _is_told(metric: Metric) -> bool:
-    usual = family_defaults("metric", metric.word)
-    told = ("threshold", "thresholds", "from_logits")
-    return any(metric.arguments.get(key, usual.get(key)) != usual.get(key) for key in told)
+def _has_own_threshold(metric: Metric) -> bool:
+    defaults = family_defaults("metric", metric.word)
+    keys = ("threshold", "thresholds", "from_logits")
+    return any(metric.arguments.get(key, defaults.get(key)) != defaults.get(key) for key in keys)
 
 
-def _of_others(head: Head, metric: Metric) -> tuple[str, str, str] | None:
-    """W756: other targets are read than the loss reads."""
+def _targets_warning(head: Head, metric: Metric) -> tuple[str, str, str] | None:
+    """Return W756 if the metric reads other targets than the loss."""
     name = metric_name({"type": metric.keras_class})
     if head.loss in SPARSE_LOSSES and metric.keras_class in OF_ONE_HOT:
-        reads, loss, mend = "one number for each class", "the id of one class", f"sparse_{name}"
+        reads, loss, fix = "one number for each class", "the id of one class", f"sparse_{name}"
     elif head.loss in ONE_HOT_LOSSES and metric.keras_class in OF_IDS:
         reads, loss = "the id of one class", "one number for each class"
-        mend = name.removeprefix("sparse_")
+        fix = name.removeprefix("sparse_")
     elif head.loss in CATEGORICAL and metric.keras_class == "BinaryAccuracy":
         reads, loss = "each number as a yes or no of its own", "all of them as one choice"
-        mend = "accuracy"
+        fix = "accuracy"
     else:
         return None
-    message = f"`{metric.word}` reads {reads}, and the loss of '{head.output}', {head.loss}, {loss}"
-    return "W756", message, f"write `{mend}`"
+    message = f"`{metric.word}` reads {reads}, but the loss of '{head.output}', {head.loss}, {loss}"
+    return "W756", message, f"write `{fix}`"
 
 
-def _of_hits(head: Head, metric: Metric) -> tuple[str, str, str] | None:
-    """W757: hits are counted of a number that is never hit exactly."""
+def _hits_warning(head: Head, metric: Metric) -> tuple[str, str, str] | None:
+    """Return W757 if the metric counts exact matches of a continuous number."""
     if metric.keras_class not in ACCURACIES or head.loss not in REGRESSIONS:
         return None
     if head.activation not in BEYOND_ONE:  # a squared error of probabilities is the Brier score
         return None
     message = (
-        f"`{metric.word}` counts hits, and '{head.output}' is a number that {head.loss} brings "
-        "near its target"
+        f"`{metric.word}` counts exact matches, but '{head.output}' is a number that {head.loss} "
+        "only brings near its target"
     )
-    return "W757", message, "write `mae`, or another metric of distances"
+    return "W757", message, "write `mae`, or another metric of distance"

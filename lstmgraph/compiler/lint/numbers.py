@@ -1,4 +1,4 @@
-"""Numbers that get lost: in 16 bits, in small integers, in dropout, in a batch of one row."""
+"""Warn of numbers that get lost: in 16 bits, small integers, dropout, or a batch of one row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 LARGEST = {"int8": 127, "uint8": 255, "int16": 32_767, "uint16": 65_535}
-"""The largest number of each integer dtype that an embedding's ids can pass."""
+"""The largest number of each integer dtype that is too small for many embeddings."""
 
 DROPOUTS = frozenset(
     {
@@ -33,7 +33,7 @@ MOST_DROPPED = 0.8
 
 
 def check_half_heads(checked: Checked) -> None:
-    """W401: a layer before an output, or a softmax, that a policy of its own keeps in 16 bits.
+    """Warn (W401) of a last layer or a softmax that its own policy keeps in 16 bits.
 
     Source: https://www.tensorflow.org/guide/mixed_precision#building_the_model
     """
@@ -48,15 +48,15 @@ def check_half_heads(checked: Checked) -> None:
             checked.document.warn(
                 "W401",
                 (*node.path, "dtype_policy"),
-                f"'{node.layer}' {what}, and computes it in {dtype}: what the loss needs to tell "
-                "apart is rounded to the same number",
-                hint="leave `dtype_policy` out here: under a mixed policy of `runtime:` such "
+                f"'{node.layer}' {what}, but computes in {dtype}: values that the loss must "
+                "distinguish are rounded to the same number",
+                hint="leave `dtype_policy` out here: with a mixed policy under `runtime:`, such "
                 "layers stay float32",
             )
 
 
 def check_ids(checked: Checked) -> None:
-    """W402: an embedding with rows that no id of its input's dtype can reach."""
+    """Warn (W402) of an embedding with more rows than its input's dtype has ids."""
     for node in checked.graph.nodes:
         if node.op != "Embedding":
             continue
@@ -66,23 +66,23 @@ def check_ids(checked: Checked) -> None:
             checked.document.warn(
                 "W402",
                 (*node.path, "input_dim"),
-                f"'{node.layer}' has {rows} rows, and {dtype} ids end at {largest}: larger ones "
+                f"'{node.layer}' has {rows} rows, but {dtype} ids end at {largest}: larger ids "
                 "would wrap around to other rows",
                 hint=f"declare '{node.inputs[0]}' with `dtype: int32`",
             )
 
 
 def check_dropout(checked: Checked) -> None:
-    """W403: dropout as the last thing before an output. W407: a rate that drops nearly all."""
+    """Warn of dropout as the last layer before an output (W403), and of very high rates (W407)."""
     for name, port in checked.graph.outputs.items():
         node = checked.head(port)
         if node is not None and node.op in DROPOUTS:
             checked.document.warn(
                 "W403",
                 node.path,
-                f"'{node.layer}' drops numbers of the output '{name}' itself: in training the loss "
-                "would be of zeros, drawn at random",
-                hint="put the dropout before the layer that gives the output",
+                f"'{node.layer}' drops values of the output '{name}' itself: in training, random "
+                "values that the loss reads would be 0",
+                hint="put the dropout before the layer that computes the output",
                 at_key=True,
             )
     for node in checked.graph.nodes:
@@ -91,14 +91,14 @@ def check_dropout(checked: Checked) -> None:
                 checked.document.warn(
                     "W407",
                     path,
-                    f"'{node.layer}' drops {rate:.0%} of its numbers; Keras's rate is what is "
-                    "dropped, not what is kept",
-                    hint=f"write {1 - rate:.2g} where {rate:.0%} are to be kept",
+                    f"'{node.layer}' drops {rate:.0%} of its values; Keras's rate is the part that "
+                    "is dropped, not the part that is kept",
+                    hint=f"write {1 - rate:.2g} to keep {rate:.0%}",
                 )
 
 
 def check_batch_of_one(checked: Checked) -> None:
-    """W408: batch normalization of one row: it is its own mean, and nothing is left of it.
+    """Warn (W408) of batch normalization over one row, which is its own mean.
 
     Source: ``_moments`` of ``keras/src/layers/normalization/batch_normalization.py``.
     """
@@ -110,20 +110,20 @@ def check_batch_of_one(checked: Checked) -> None:
             checked.document.warn(
                 "W408",
                 node.path,
-                f"'{node.layer}' subtracts the mean of a batch from its one row: in training "
-                "nothing is left of it",
+                f"'{node.layer}' subtracts the mean of the batch from its only row, so that in "
+                "training the result is always 0",
                 hint="write a larger `batch_size`, or `type: layer_normalization`",
                 at_key=True,
             )
 
 
 def _is_of_recurrent(checked: Checked, node: Node) -> bool:
-    """Whether the call is one of a recurrent layer: as outputs too, these follow their policy."""
+    """Return whether the node is part of a recurrent layer, which follows its policy anyway."""
     return isinstance(checked.recipe.layers.get(node.layer), RecurrentDeclaration)
 
 
 def _rates(node: Node) -> Iterator[tuple[Path, float]]:
-    """The dropout rates of a call, and where each is written."""
+    """Yield the dropout rates of a node with their paths."""
     if node.op in DROPOUTS:
         yield (*node.path, "rate"), node.arguments["rate"]
     elif node.recurrence:

@@ -1,4 +1,4 @@
-"""Arguments of recurrent layers that Keras takes and that make them learn badly or not at all."""
+"""Warn of arguments with which recurrent layers learn badly or not at all."""
 
 from __future__ import annotations
 
@@ -29,42 +29,43 @@ UNBOUNDED = frozenset(
         "swish",
     }
 )
-"""Activations without an upper bound: what a step makes larger, the next makes larger still."""
+"""Activations without an upper bound, with which values can grow at every step."""
 
 GATES = frozenset({"hard_sigmoid", "sigmoid"})
-"""Activations from 0, which keeps nothing, to 1, which keeps all."""
+"""Activations with values from 0 (keep nothing) to 1 (keep everything)."""
 
 GATED = frozenset({"LSTM", "GRU"})
 
 
 def check_activations(checked: Checked) -> None:
-    """W405: states that can grow without bound. W406: gates that are not between 0 and 1."""
+    """Warn of states that can grow without bound (W405), and of gates beyond 0 to 1 (W406)."""
     for node in checked.graph.nodes:
         for path, kind, arguments in _cells(node):
-            if kind not in GATED:  # a SimpleRNN of ReLUs is a known one, with its own initializer
+            if kind not in GATED:  # a SimpleRNN with ReLU is an established model
                 continue
             activation = _word(arguments["activation"])
             if activation in UNBOUNDED:
                 checked.document.warn(
                     "W405",
                     (*path, "activation"),
-                    f"the states of '{node.layer}' can grow from step to step without bound: "
-                    f"{activation} has none",
-                    hint="leave `activation` out: it is tanh, which cuDNN needs too",
+                    f"the states of '{node.layer}' can grow without bound from step to step, as "
+                    f"{activation} is unbounded",
+                    hint="leave `activation` out: the default is tanh, which cuDNN needs too",
                 )
             gate = _word(arguments["recurrent_activation"])
             if not is_gate(gate):
                 checked.document.warn(
                     "W406",
                     (*path, "recurrent_activation"),
-                    f"the gates of '{node.layer}' say how much is kept, from 0 to 1, and {gate} "
-                    "gives other numbers",
-                    hint="leave `recurrent_activation` out: it is sigmoid, which cuDNN needs too",
+                    f"the gates of '{node.layer}' must be between 0 (keep nothing) and 1 (keep "
+                    f"everything), but {gate} gives other numbers",
+                    hint="leave `recurrent_activation` out: the default is sigmoid, which cuDNN "
+                    "needs too",
                 )
 
 
 def is_gate(activation: Any) -> bool:
-    """Whether `activation` gives numbers from 0 to 1."""
+    """Return whether `activation` gives numbers from 0 to 1."""
     return activation in GATES
 
 
@@ -73,7 +74,7 @@ def _word(activation: Any) -> str:
 
 
 def _cells(node: Node) -> Iterator[tuple[Path, str, Mapping[str, Any]]]:
-    """Where each cell of a recurrent layer is written, its kind, and its arguments."""
+    """Yield the path, kind and arguments of each cell of a recurrent node."""
     if node.recurrence is None:
         return
     if not node.recurrence.cells:

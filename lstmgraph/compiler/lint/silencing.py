@@ -1,4 +1,4 @@
-"""``# lstmgraph: ignore[W701] reason``: comments that silence the warnings of one line."""
+"""Comments that silence the warnings of one line: ``# lstmgraph: ignore[W701] reason``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CODE = re.compile(r"[^\s,]+")
 
 @dataclass(frozen=True)
 class Silence:
-    """A comment that silences, and the line whose warnings it is about."""
+    """A silencing comment, and the line whose warnings it silences."""
 
     codes: tuple[str, ...]
     reason: str
@@ -35,65 +35,65 @@ class Silence:
 
 @dataclass(frozen=True)
 class Silenced:
-    """A warning that a comment keeps quiet, and why."""
+    """A warning that a comment silences, and the reason it gives."""
 
     warning: Diagnostic
     reason: str
 
 
 def is_ours(comment: str) -> bool:
-    """Whether a comment, without its ``#``, is for lstmgraph."""
+    """Return whether a comment, without its ``#``, is addressed to lstmgraph."""
     return _OURS.match(comment) is not None
 
 
 def read_silences(document: Document) -> list[Silence]:
-    """The silencing comments of all texts of `document`; what is wrong with one is reported."""
-    found: list[Silence] = []
+    """Return the silencing comments in all texts of `document`; report mistakes in them."""
+    silences: list[Silence] = []
     for source, text in document.sources.items():
         if "lstmgraph:" in text and not source.startswith(OPTION):
-            found += _silences(document, source, comments(text))
-    return found
+            silences += _silences(document, source, comments(text))
+    return silences
 
 
-def silenced(
+def split_silenced(
     warnings: Iterable[Diagnostic], silences: Iterable[Silence]
 ) -> tuple[list[Diagnostic], list[Silenced]]:
-    """The warnings that no comment silences, and those that one does."""
+    """Return the warnings that no comment silences, and those that one does."""
     by_line = {(s.place.source, s.line, code): s for s in silences for code in s.codes}
-    heard: list[Diagnostic] = []
+    shown: list[Diagnostic] = []
     quiet: list[Silenced] = []
     for warning in warnings:
         place = warning.place
         silence = by_line.get((place.source, place.span.line, warning.code))
         if silence is None:
-            heard.append(warning)
+            shown.append(warning)
         else:
             quiet.append(Silenced(warning, silence.reason))
-    return heard, quiet
+    return shown, quiet
 
 
-def useless(silences: Iterable[Silence], quiet: Iterable[Silenced]) -> Iterator[Diagnostic]:
-    """W101 for each code of a comment that silences nothing."""
-    used = {
-        (found.warning.place.source, found.warning.place.span.line, found.warning.code)
-        for found in quiet
+def unused_silences(silences: Iterable[Silence], used: Iterable[Silenced]) -> Iterator[Diagnostic]:
+    """Yield W101 for each code of a comment that silences nothing."""
+    needed = {
+        (silenced.warning.place.source, silenced.warning.place.span.line, silenced.warning.code)
+        for silenced in used
     }
     for silence in silences:
         for code in silence.codes:
-            if (silence.place.source, silence.line, code) not in used:
+            if (silence.place.source, silence.line, code) not in needed:
                 yield Diagnostic(
                     "W101",
-                    f"line {silence.line} gives no warning {code} that this comment could silence",
+                    f"line {silence.line} has no warning {code} for this comment to silence",
                     (),
                     silence.place,
-                    "remove the comment, or write it on the line of the warning or above it",
+                    "remove the comment, or write it on or directly above the line of the warning",
                     severity=WARNING,
                 )
 
 
-def _silences(document: Document, source: str, found: list[Comment]) -> Iterator[Silence]:
-    alone = {comment.span.line for comment in found if comment.alone}
-    for comment in found:
+def _silences(document: Document, source: str, all_comments: list[Comment]) -> Iterator[Silence]:
+    alone = {comment.span.line for comment in all_comments if comment.alone}
+    for comment in all_comments:
         ours = _OURS.match(comment.text)
         if ours is None:
             continue
@@ -110,14 +110,16 @@ def _silences(document: Document, source: str, found: list[Comment]) -> Iterator
         if not _known(document, source, comment.span.line, column, match["codes"]):
             continue
         line = comment.span.line
-        while comment.alone and line in alone:  # comments above each other are of the line below
+        while (
+            comment.alone and line in alone
+        ):  # comments on consecutive lines are for the line below them
             line += 1
         yield Silence(tuple(codes), match["reason"].strip(), line, Place(source, comment.span))
 
 
 def _problem(match: re.Match[str] | None, codes: list[str]) -> str | None:
     if match is None:
-        return "this comment says nothing that lstmgraph knows"
+        return "lstmgraph does not understand this comment"
     if not codes:
         return "this comment names no warning to silence"
     return None if re.search(r"\w", match["reason"]) else "this comment gives no reason"
@@ -129,7 +131,7 @@ def _report(document: Document, code: str, message: str, place: Place, hint: str
 
 
 def _known(document: Document, source: str, line: int, column: int, codes: str) -> bool:
-    """Whether all of `codes` are codes of warnings; the others are reported, each at its place."""
+    """Return whether `codes` are all codes of warnings; report each that is not at its place."""
     sound = True
     for match in _CODE.finditer(codes):
         code = match[0]
@@ -138,10 +140,10 @@ def _known(document: Document, source: str, line: int, column: int, codes: str) 
         sound = False
         first = column + match.start()
         message = f"there is no warning {code}{did_you_mean(code, CODES)}"
-        hint = f"the warnings are {', '.join(CODES)}"
+        hint = f"write one of: {', '.join(CODES)}"
         if re.fullmatch(r"L\d{3}", code):
-            message = f"{code} is an error, and only warnings can be silenced"
-            hint = "mend what it says, and remove this comment"
+            message = f"{code} is an error; only warnings can be silenced"
+            hint = "correct the mistake, and remove this comment"
         span = Span(line, first, line, first + len(code))
         _report(document, "L152", message, Place(source, span), hint)
     return sound

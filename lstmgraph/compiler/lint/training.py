@@ -1,4 +1,4 @@
-"""Settings of ``training:`` that come to nothing."""
+"""Warn of settings of ``training:`` that have no effect."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ WAITING = ("early_stopping", "reduce_lr_on_plateau")
 
 
 def check_patience(checked: Checked) -> None:
-    """W758: a callback that waits for more epochs than there are.
+    """Warn (W758) of a callback that waits for more epochs than there are.
 
-    Early stopping that gives back the best weights does so at the end too, and is left alone.
+    Early stopping that restores the best weights is fine, as it does so at the end too.
     Source: ``on_epoch_end`` of ``keras/src/callbacks/early_stopping.py``.
     """
     training = checked.recipe.training
-    if training is None or training.epochs == 1:  # the default: epochs are said where it is run
+    if training is None or training.epochs == 1:  # the default: epochs are set on the command line
         return
     for name in WAITING:
         callback = training.callbacks.get(name)
@@ -27,7 +27,7 @@ def check_patience(checked: Checked) -> None:
             checked.document.warn(
                 "W758",
                 ("training", "callbacks", name, "patience"),
-                f"`{name}` waits for {callback['patience']} epochs without a better one, and there "
-                f"are {training.epochs} in all: it never does anything",
+                f"`{name}` waits for {callback['patience']} epochs without improvement, but there "
+                f"are only {training.epochs}: it never has an effect",
                 hint="write a smaller `patience`, or more `epochs`",
             )

@@ -1,4 +1,4 @@
-"""Layers and inputs that no output needs. The model is built without such layers."""
+"""Warn of layers and inputs that no output needs. The model is built without such layers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MOST_NAMES = 5
 
 
 def check_unused(checked: Checked) -> None:
-    """W301: a layer that no output needs. W302: such an input.
+    """Warn of a layer (W301) or an input (W302) that no output needs.
 
-    Of layers that only read each other, the last one is told, with those before it.
+    For a chain of unused layers, the warning is for the last one and lists those before it.
     """
     recipe, unused = checked.recipe, _unused_layers(checked)
     reads = {name: {r.layer for r in references(recipe.layers[name])} for name in unused}
@@ -26,22 +26,22 @@ def check_unused(checked: Checked) -> None:
     for name in unused:
         if name in read_by_unused:
             continue
-        message = f"no output needs the layer '{name}', and the model is built without it"
-        before = [each for each in _led_by(name, reads) if each != name]
+        message = f"no output needs the layer '{name}', so the model is built without it"
+        before = [other for other in _sources(name, reads) if other != name]
         if before:
             shown = ", ".join(before[:MOST_NAMES]) + (", ..." if len(before) > MOST_NAMES else "")
-            message = f"{message} and what it alone reads: {shown}"
-        hint = "read it, or remove the layer"
+            message = f"{message} and without the layers that only it reads: {shown}"
+        hint = "read its output, or remove the layer"
         if name in checked.graph.stacks:
-            message = f"only the mask of '{name}' is read, and no output needs the layer"
-            hint = "read its output too, or write the mask itself, such as `mask: {value: 0.0}`"
+            message = f"only the mask of '{name}' is read, but no output needs the layer"
+            hint = "read its output too, or define the mask directly, such as `mask: {value: 0.0}`"
         checked.document.warn("W301", ("layers", name), message, hint=hint, at_key=True)
     for name in _unused_inputs(checked):
         if name not in read_by_unused:
             checked.document.warn(
                 "W302",
                 ("inputs", name),
-                f"no output needs the input '{name}', and the model wants data for it all the same",
+                f"no output needs the input '{name}', but the model requires data for it",
                 hint="read it, or remove the input",
                 at_key=True,
             )
@@ -61,12 +61,12 @@ def _unused_inputs(checked: Checked) -> Iterator[str]:
             yield name
 
 
-def _led_by(name: str, reads: dict[str, set[str]]) -> list[str]:
-    """The unused layers that `name` is computed from, in the order of the recipe."""
-    waiting, found = [name], set[str]()
+def _sources(name: str, reads: dict[str, set[str]]) -> list[str]:
+    """Return the unused layers that `name` is computed from, in the order of the recipe."""
+    waiting, sources = [name], set[str]()
     while waiting:
-        for each in reads[waiting.pop()]:
-            if each in reads and each not in found:
-                found.add(each)
-                waiting.append(each)
-    return [each for each in reads if each in found]
+        for source in reads[waiting.pop()]:
+            if source in reads and source not in sources:
+                sources.add(source)
+                waiting.append(source)
+    return [layer for layer in reads if layer in sources]

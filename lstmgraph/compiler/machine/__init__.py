@@ -1,1 +1,1 @@
-"""What each setting of `runtime:` does on a machine, without TensorFlow."""
+"""Find out what each setting of `runtime:` does on a machine, without TensorFlow."""

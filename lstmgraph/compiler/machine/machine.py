@@ -1,4 +1,4 @@
-"""What this machine has, as far as can be told without importing TensorFlow."""
+"""Find the devices and backend of this machine without importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Machine:
     gpus: int = 0
     no_gpu_because: str = "this machine has none"
     backend: str = "tensorflow"
-    """Keras's backend; all but TensorFlow run without the settings that are TensorFlow's own."""
+    """Keras's backend. Backends other than TensorFlow do not have TensorFlow's settings."""
 
 
 def this_machine() -> Machine:
-    """What is here.
+    """Return the devices and backend of this machine.
 
-    GPUs are counted by the device files of NVIDIA's driver: to ask the driver itself would start it
-    in this process, and a child forked later could not use it. TensorFlow may still see fewer, such
-    as when its CUDA libraries are not installed; what is built asks TensorFlow.
+    GPUs are counted by the device files of NVIDIA's driver: asking the driver would start it in
+    this process, and a child forked later could not use it. TensorFlow may see fewer, for example
+    without its CUDA libraries; building a model asks TensorFlow.
     """
     gpus, reason = _gpus()
     return Machine(gpus, reason, keras_backend())
@@ -34,15 +34,15 @@ def this_machine() -> Machine:
 def _gpus() -> tuple[int, str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in {"", "-1"}:
-        return 0, "CUDA_VISIBLE_DEVICES hides all"
-    found = len(list(Path("/dev").glob("nvidia[0-9]*"))) or int(Path("/dev/dxg").exists())
+        return 0, "CUDA_VISIBLE_DEVICES hides them"
+    count = len(list(Path("/dev").glob("nvidia[0-9]*"))) or int(Path("/dev/dxg").exists())
     if visible is not None:
-        found = min(found, len(visible.split(",")))
-    return found, "" if found else "this machine has none"
+        count = min(count, len(visible.split(",")))
+    return count, "" if count else "this machine has none"
 
 
 def keras_backend() -> str:
-    """The backend that Keras will take: the environment's, or that of its configuration file.
+    """Return the backend that Keras will use, from the environment or its configuration file.
 
     Source: ``keras/src/backend/config.py``.
     """

@@ -1,6 +1,6 @@
-"""What a recipe asks for, and a machine or a backend of Keras does not have; without TensorFlow.
+"""Find what a recipe requires that a machine or Keras backend lacks, without TensorFlow.
 
-What other backends lack is said here alone, at the recipe's line; docs/backends.md lists it.
+This is the only place that knows the limits of other backends; docs/backends.md lists them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import Runtime
     from lstmgraph.messages.diagnostics import Path
 
-TENSORFLOWS_OWN = ("memory_growth", "memory_limit_mb", "threads", "strategy", "device")
-"""Settings that only TensorFlow has; other backends take theirs from the environment."""
+TENSORFLOW_SETTINGS = ("memory_growth", "memory_limit_mb", "threads", "strategy", "device")
+"""Settings that only TensorFlow has; other backends are set up by the environment."""
 WIDE = frozenset({"float64", "int64", "uint64"})
-"""Dtypes that JAX narrows to 32 bits. Told not to (``JAX_ENABLE_X64``), it is Keras that does so in
-some functions, tanh among them (``keras/src/backend/jax/numpy.py``)."""
+"""Dtypes that JAX narrows to 32 bits. With ``JAX_ENABLE_X64``, Keras still narrows them in some
+functions, such as tanh (``keras/src/backend/jax/numpy.py``)."""
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a recipe that is right cannot be built here. `key` is the setting that it concerns."""
+    """Why a correct recipe cannot be built here. `key` is the setting that it concerns."""
 
     code: str
     key: str
@@ -37,19 +37,19 @@ class Obstacle:
 
 
 def obstacles(runtime: Runtime, graph: Graph, machine: Machine) -> list[Obstacle]:
-    """What the recipe asks for and `machine` does not have."""
+    """Return what the recipe requires that `machine` lacks."""
     if machine.backend == "tensorflow":
         return list(_missing_gpus(runtime, machine))
-    found = [*_tensorflows_own(runtime, machine)]
+    missing = [*_tensorflow_settings(runtime, machine)]
     if machine.backend == "jax":
-        found += [*_narrowed(runtime, graph), *_computed_otherwise(graph)]
-    return found
+        missing += [*_narrowed(runtime, graph), *_different_results(graph)]
+    return missing
 
 
 def kernel_on(node: Node, backend: str) -> Kernel | None:
-    """The kernel of a recurrent call on a backend of Keras; None where the call has none.
+    """Return the kernel of a recurrent node on a Keras backend; None if the node has none.
 
-    On JAX Keras runs cuDNN for LSTMs without a mask alone (``keras/src/backend/jax/rnn.py``).
+    On JAX, Keras uses cuDNN only for LSTMs without a mask (``keras/src/backend/jax/rnn.py``).
     """
     kernel = node.recurrence.kernel if node.recurrence else None
     if backend == "tensorflow" or kernel is None or kernel.name != "cudnn":
@@ -57,7 +57,7 @@ def kernel_on(node: Node, backend: str) -> Kernel | None:
     if backend == "jax" and node.op == "LSTM" and node.mask is None:
         return kernel
     what = "masked calls" if node.mask else f"{node.op}s"
-    return Kernel("standard", f"on {backend} Keras's loop runs {what}")
+    return Kernel("standard", f"on {backend}, Keras's loop runs {what}")
 
 
 def _missing_gpus(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
@@ -72,30 +72,30 @@ def _no_gpu(key: str, what: str, machine: Machine) -> Obstacle:
     several = f"there are {machine.gpus} GPUs, the last `gpu:{machine.gpus - 1}`"
     reason = there.get(machine.gpus, several)
     if key == "kernel" and machine.gpus:
-        reason = "`device: cpu` leaves none to it"
+        reason = "`device: cpu` hides all GPUs"
     message = f"{what} needs a GPU: {reason}"
     return Obstacle("L762", key, ("runtime", key), message, f"write `{key}: auto`")
 
 
-def _tensorflows_own(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
-    elsewhere = f"Keras runs on {machine.backend} here"
-    for key in TENSORFLOWS_OWN:
+def _tensorflow_settings(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
+    elsewhere = f"here Keras runs on {machine.backend}"
+    for key in TENSORFLOW_SETTINGS:
         if getattr(runtime, key) not in {None, "auto", "none", False}:
-            message = f"`{key}` is a setting of TensorFlow's, and {elsewhere}"
+            message = f"`{key}` works only with TensorFlow, but {elsewhere}"
             hint = f"leave `{key}` out, or run with KERAS_BACKEND=tensorflow"
             yield Obstacle("L763", key, ("runtime", key), message, hint)
     if runtime.kernel == "cudnn":
-        message = f"`kernel: cudnn` is for TensorFlow, and {elsewhere}, where not every call has it"
+        message = f"`kernel: cudnn` works only with TensorFlow, but {elsewhere}"
         hint = "write `kernel: auto`, or run with KERAS_BACKEND=tensorflow"
         yield Obstacle("L763", "kernel", ("runtime", "kernel"), message, hint)
     if runtime.deterministic and machine.gpus:
-        message = f"on a GPU `deterministic` is TensorFlow's, and {elsewhere}"
+        message = f"on a GPU, `deterministic` works only with TensorFlow, but {elsewhere}"
         hint = "leave it out, or run on the CPU (for JAX: JAX_PLATFORMS=cpu)"
         yield Obstacle("L763", "deterministic", ("runtime", "deterministic"), message, hint)
 
 
 def _narrowed(runtime: Runtime, graph: Graph) -> Iterator[Obstacle]:
-    """Numbers of 64 bits, each where it is asked for."""
+    """Yield the 64-bit dtypes, each where the recipe asks for it."""
     for tensor in graph.inputs.values():
         if tensor.spec.dtype in WIDE and not (tensor.made or runtime.dtype_policy == "float64"):
             yield _narrow((*tensor.path, "dtype"), f"'{tensor.name}'", tensor.spec.dtype)
@@ -103,22 +103,22 @@ def _narrowed(runtime: Runtime, graph: Graph) -> Iterator[Obstacle]:
         yield _narrow(("runtime", "dtype_policy"), "the recipe", "float64")
         return
     for node in graph.nodes:
-        made = {spec.dtype for spec in node.outputs.values()} & WIDE
-        if made and not {graph.specs[port].dtype for port in node.inputs} & WIDE:
-            yield _narrow((*node.path, "dtype_policy"), f"'{node.name}'", min(made))
+        wide = {spec.dtype for spec in node.outputs.values()} & WIDE
+        if wide and not {graph.specs[port].dtype for port in node.inputs} & WIDE:
+            yield _narrow((*node.path, "dtype_policy"), f"'{node.name}'", min(wide))
 
 
 def _narrow(path: Path, what: str, dtype: str) -> Obstacle:
-    message = f"{what} is {dtype}, and on jax Keras computes in 32 bits"
-    hint = "use a dtype of 32 bits, or run with KERAS_BACKEND=tensorflow"
+    message = f"{what} is {dtype}, but on jax Keras computes in 32 bits"
+    hint = "use a 32-bit dtype, or run with KERAS_BACKEND=tensorflow"
     return Obstacle("L765", "dtype_policy", path, message, hint)
 
 
-def _computed_otherwise(graph: Graph) -> Iterator[Obstacle]:
-    """Calls for which Keras's loop on JAX gives other numbers than on TensorFlow.
+def _different_results(graph: Graph) -> Iterator[Obstacle]:
+    """Yield the nodes for which Keras's loop on JAX gives other results than on TensorFlow.
 
     ``keras/src/backend/jax/rnn.py``: the unrolled loop ignores ``zero_output_for_mask``, and the
-    other one begins with the first state, not with zeros, as the output to hold.
+    other loop holds the initial state instead of zeros before the first step that counts.
     """
     used = graph.used_ports()
     for node in graph.nodes:
@@ -128,26 +128,26 @@ def _computed_otherwise(graph: Graph) -> Iterator[Obstacle]:
         unrolled = recurrence.kernel is not None and recurrence.kernel.name == "unrolled"
         holds = recurrence.padded_output == "hold"
         if unrolled and not holds:
-            yield _otherwise(
+            yield _different_result(
                 node,
                 "unroll",
-                "the unrolled loop repeats the last output at padded steps, where it should be 0",
+                "the unrolled loop repeats the last output at padded steps, instead of 0",
                 "use another kernel",
             )
         elif holds and not unrolled and (recurrence.states or recurrence.carried):
-            yield _otherwise(
+            yield _different_result(
                 node,
                 "padded_output",
-                "steps padded before the first that counts hold the initial state, not 0",
+                "padded steps before the first real one hold the initial state, instead of 0",
                 "write `padded_output: zero`",
             )
 
 
-def _otherwise(node: Node, argument: str, message: str, hint: str) -> Obstacle:
+def _different_result(node: Node, argument: str, message: str, hint: str) -> Obstacle:
     return Obstacle(
         "L766",
         "kernel",
         (*node.path, argument),
-        f"on jax Keras computes '{node.name}' otherwise: {message}",
+        f"on jax Keras computes '{node.name}' differently: {message}",
         f"{hint}, or run with KERAS_BACKEND=tensorflow",
     )

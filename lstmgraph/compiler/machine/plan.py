@@ -1,4 +1,4 @@
-"""What the settings of ``runtime:`` do on a machine, and why; decided without TensorFlow."""
+"""Decide what the settings of ``runtime:`` do on a machine, and why, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 MANY_UNITS = 256
 FEW_ROWS = 32
-"""On a CPU XLA multiplies large matrices slower than TensorFlow: with more units than these and
-more rows, `predict` took up to 2.4 of its time with XLA, and else 0.1 to 1.0 (2 cores, LSTM and
-GRU, 128 to 512 units, 4 to 256 rows)."""
+"""On a CPU, XLA multiplies large matrices more slowly than TensorFlow. With more units and rows
+than these, `predict` with XLA took up to 2.4 times as long; otherwise 0.1 to 1.0 times as long
+(2 cores, LSTM and GRU, 128 to 512 units, 4 to 256 rows)."""
 
 
 @dataclass(frozen=True)
 class RuntimeRow:
-    """A setting, and what it does here; `effect` is empty where it does nothing."""
+    """A setting and its effect here; `effect` is empty if it has none."""
 
     key: str
     value: str | int | bool | None
@@ -31,17 +31,17 @@ class RuntimeRow:
 
 @dataclass(frozen=True)
 class XlaChoice:
-    """What is compiled with XLA, and why."""
+    """What is compiled with XLA, and the reason."""
 
     predict: bool
-    """Whether `predict` alone is: all of the model is where Keras's own ``jit_compile`` says so."""
+    """Whether only `predict` is compiled; Keras's ``jit_compile`` compiles the whole model."""
     reason: str
     most_rows: int | None = None
-    """Batches of more rows are predicted without XLA; None where all are compiled."""
+    """The most rows of a batch that uses XLA; None for no limit."""
 
 
 def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[RuntimeRow]:
-    """Every setting, in the order of the schema, with what it does on `machine`."""
+    """Return every setting, in the order of the schema, with its effect on `machine`."""
     effects = {
         "dtype_policy": _dtype_policy(graph),
         "kernel": _kernel(graph, machine),
@@ -61,11 +61,11 @@ def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[Ru
 
 
 def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
-    """What ``xla:`` compiles on `machine`."""
+    """Return what ``xla:`` compiles on `machine`."""
     if runtime.xla != "auto":
         off = "off" if machine.backend != "jax" else "off: JAX runs each operation by itself"
-        each = "compiled for every new shape of a batch" if runtime.xla else off
-        return XlaChoice(predict=False, reason=each)
+        reason = "compiled for every new batch shape" if runtime.xla else off
+        return XlaChoice(predict=False, reason=reason)
     if machine.backend != "tensorflow":
         return XlaChoice(predict=False, reason=f"{machine.backend} compiles as it always does")
     off = _why_no_xla(runtime, graph, machine)
@@ -77,16 +77,16 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
         predict=True,
-        reason=f"`predict` is compiled, once for each batch {batches}; `fit` gains nothing by it",
+        reason=f"`predict` is compiled, once for each batch {batches}; `fit` would not be faster",
         most_rows=FEW_ROWS if wide else None,
     )
 
 
 def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
-    """Why ``xla: auto`` compiles nothing; empty where it does.
+    """Return why ``xla: auto`` compiles nothing; "" if it compiles.
 
-    On a CPU `predict` gains with XLA, and `fit` does not always (benchmarks/); XLA compiles for a
-    second or so for every new shape.
+    On a CPU, `predict` is faster with XLA, but `fit` not always (benchmarks/), and XLA takes about
+    a second to compile each new shape.
     """
     if runtime.strategy == "mirrored":
         return "`strategy: mirrored`"
@@ -96,9 +96,9 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     if machine.gpus and runtime.device != "cpu":
         return "XLA cannot compile cuDNN" if "cudnn" in kernels else ""
     if not kernels:
-        return "no recurrent call would gain by it"
+        return "no recurrent layer would be faster"
     if "unrolled" in kernels:
-        return "an unrolled loop would compile for long"
+        return "an unrolled loop would take long to compile"
     open_sizes = {
         str(size)
         for tensor in graph.inputs.values()
@@ -107,12 +107,12 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     }
     if open_sizes:
         names = listed([f"`{name}`" for name in sorted(open_sizes)])
-        return f"{names} would be compiled anew for every size"
+        return f"every new size of {names} would be compiled again"
     return ""
 
 
 def _kernels(graph: Graph) -> dict[str, str]:
-    """The kernel of each recurrent call by name."""
+    """Return the kernel of each recurrent node, by name."""
     return {
         node.name: recurrence.kernel.name
         for node, recurrence in _recurrent(graph)
@@ -125,19 +125,19 @@ def _recurrent(graph: Graph) -> list[tuple[Node, Recurrence]]:
 
 
 def _kernel(graph: Graph, machine: Machine) -> str:
-    found = {node.name: kernel_on(node, machine.backend) for node, _ in _recurrent(graph)}
-    kernels = {name: kernel.name for name, kernel in found.items() if kernel}
+    chosen = {node.name: kernel_on(node, machine.backend) for node, _ in _recurrent(graph)}
+    kernels = {name: kernel.name for name, kernel in chosen.items() if kernel}
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
     if machine.gpus and by_cudnn:
-        rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent calls do not"
+        rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent layers do not"
         condition = (
             "" if machine.backend == "tensorflow" else f", where {machine.backend} sees the GPU"
         )
         return f"{listed(by_cudnn)} run{'s' * (len(by_cudnn) == 1)} on cuDNN{rest}{condition}"
     if by_cudnn:
-        return "without a GPU Keras's loop runs every call"
+        return "Keras's loop runs every recurrent layer, as there is no GPU"
     loops = {"standard": "Keras's loop", "unrolled": "an unrolled loop"}
     return f"{listed([loops[kernel] for kernel in sorted(set(kernels.values()))])} on any machine"
 
@@ -145,8 +145,8 @@ def _kernel(graph: Graph, machine: Machine) -> str:
 def _dtype_policy(graph: Graph) -> str:
     policies = {node.dtype_policy for node in graph.nodes if node.is_layer}
     if "mixed_float16" in policies:
-        return "weights stay in float32; in training the loss is scaled"
-    return "weights stay in float32" if "mixed_bfloat16" in policies else ""
+        return "weights stay float32; the loss is scaled in training"
+    return "weights stay float32" if "mixed_bfloat16" in policies else ""
 
 
 def _device(runtime: Runtime, machine: Machine) -> str:
@@ -163,21 +163,21 @@ def _strategy(runtime: Runtime, machine: Machine) -> str:
     if runtime.strategy == "none":
         return ""
     if machine.gpus < 2 or runtime.device != "auto":
-        return "one copy of the model: there are no GPUs to share a batch out among"
-    return f"a copy of the model on each of {machine.gpus} GPUs, which share every batch out"
+        return "one copy of the model: there are no GPUs to split a batch over"
+    return f"a copy of the model on each of {machine.gpus} GPUs, which split every batch"
 
 
 def _plain_effects(runtime: Runtime, machine: Machine) -> dict[str, str]:
-    """Of settings that do the same everywhere; those of a GPU's memory do nothing without one."""
+    """Return the effects of settings that are the same everywhere, or need only a GPU."""
     on_gpus = "" if machine.gpus else "; there is no GPU here"
     effects = {
-        "memory_growth": f"GPU memory is taken as it is needed{on_gpus}"
+        "memory_growth": f"GPU memory is allocated as needed{on_gpus}"
         if runtime.memory_growth
         else "",
-        "memory_limit_mb": f"{runtime.memory_limit_mb} MiB of each GPU may be taken{on_gpus}",
-        "threads": f"{runtime.threads} inside an operation, {runtime.threads} operations at once",
+        "memory_limit_mb": f"at most {runtime.memory_limit_mb} MiB of each GPU are used{on_gpus}",
+        "threads": f"{runtime.threads} per operation, and {runtime.threads} operations at once",
         "deterministic": f"deterministic operations, all global seeds set to {runtime.seed}",
-        "seed": "initial weights and dropout of every layer follow from it",
+        "seed": "determines the initial weights and dropout of every layer",
         "batch_size": f"every batch has {runtime.batch_size} rows",
     }
     values = {key: getattr(runtime, key) for key in effects}

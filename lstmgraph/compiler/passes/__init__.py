@@ -1,4 +1,4 @@
-"""Passes over the graph, in order. Each takes a graph and gives one of which more is known."""
+"""The passes over the graph, in order. Each takes a graph and returns one with more facts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PASSES: tuple[Pass, ...] = (
 
 
 def run_passes(graph: Graph, document: Document) -> Graph:
-    """Run every pass; what is wrong is reported to `document`."""
-    for each in PASSES:
-        graph = each(graph, document)
+    """Return `graph` after every pass; mistakes are reported in `document`."""
+    for run in PASSES:
+        graph = run(graph, document)
     return graph

@@ -1,4 +1,4 @@
-"""What must hold between nodes, once shapes, masks and states are known."""
+"""Check what must hold between nodes, once shapes, masks and states are known."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ if TYPE_CHECKING:
 
 
 SUMS = frozenset({"Add", "Average"})
-"""Layers that add with ``ops.add``, which takes some tensors of another shape for a bias."""
+"""Layers that use ``ops.add``, which takes tensors of some shapes for a bias."""
 
 
 def check_graph(graph: Graph, document: Document) -> Graph:
-    """Report states that do not fit.
+    """Report states and sums that do not fit, and return the graph without unused nodes.
 
-    Layers that nothing reads, and parts of a layer that no output needs, such as the sum of a stack
-    of which only the states are read, are no part of the Keras model, and so not of the graph that
-    is returned.
+    Layers that nothing reads, and nodes that no output needs, such as the residual sum of a stack
+    whose states alone are read, are not part of the Keras model, so the returned graph lacks them.
     """
     for node in graph.nodes:
         if node.recurrence:
             _check_states(graph, node, node.recurrence, document)
         if node.op in SUMS and node.outputs:
             _check_sum(graph, node, document)
-    if document.diagnostics:  # a part can look unused because what reads it is wrong
+    if document.diagnostics:  # a node can look unused because its reader has a mistake
         return graph
     graph = graph.without_unread()
     given = [Port(name) for name in graph.given_states]
@@ -64,7 +63,7 @@ def _check_states(
         document.report(
             "L604",
             form.path,
-            f"the state {state.slot} of '{node.name}' is {wanted}, and '{source}' is "
+            f"the state {state.slot} of '{node.name}' is {wanted}, but '{source}' is "
             f"{spec} {spec.dtype}",
             hint=_state_hint(source, spec),
             notes=(
@@ -75,13 +74,13 @@ def _check_states(
 
 
 def _check_sum(graph: Graph, node: Node, document: Document) -> None:
-    """Of every two inputs, one must have the shape of both together.
+    """Report two inputs that would both have to be broadcast.
 
-    ``ops.add`` takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
+    ``ops.add`` takes (1, 1, 3), added to (1, 3, 1), for a bias, and does not broadcast.
     """
     known = [graph.specs[port] for port in node.inputs if port in graph.specs]
     rank = max(spec.rank for spec in known) if known else 0
-    # Each once: of thousands of inputs few have a shape of their own.
+    # Compare each shape once: thousands of inputs have few different shapes.
     shapes = list(dict.fromkeys((1,) * (rank - spec.rank) + spec.shape[1:] for spec in known))
     for one, other in combinations(shapes, 2):
         differing = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
@@ -89,9 +88,9 @@ def _check_sum(graph: Graph, node: Node, document: Document) -> None:
             document.report(
                 "L401",
                 (*node.path, "input"),
-                f"{node.op} would repeat {' and '.join(map(str, known))} along different axes: "
-                "Keras repeats nothing where the batch is 1",
-                hint="bring one of them to the whole shape first, for instance with RepeatVector",
+                f"{node.op} would broadcast {' and '.join(map(str, known))} along different axes, "
+                "which Keras does not do where the batch is 1",
+                hint="expand one of them to the full shape first, for example with RepeatVector",
                 notes=tuple(
                     document.note(*of_tensor(graph, port, graph.specs[port]))
                     for port in node.inputs
@@ -103,10 +102,10 @@ def _check_sum(graph: Graph, node: Node, document: Document) -> None:
 
 def _state_hint(source: Port, spec: TensorSpec) -> str:
     if is_static(spec):
-        return f"name a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
+        return f"use a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
     if spec.rank == 3 and is_float(spec.dtype):
-        return "name one vector a row, such as a recurrent layer's `.last`"
-    return "name a tensor of that shape that holds numbers"
+        return "use one vector per row, such as a recurrent layer's `.last`"
+    return "use a float tensor of that shape"
 
 
 def _form(recurrence: Recurrence, state: StateSpec) -> StateForm:
@@ -121,12 +120,14 @@ def _check_static(graph: Graph, form: FromStatic, document: Document) -> None:
         spec = graph.specs.get(graph.primary_or_port(reference))
         if spec is None or is_static(spec):
             continue
-        hint = "name inputs of shape [features]"
+        hint = "use inputs of shape [features]"
         if not is_float(spec.dtype):
-            hint = "embed the ids, or declare the input float32"
+            hint = "embed the ids, or declare the input with `dtype: float32`"
         elif spec.rank == 3:
             hint = "a sequence is not static: use its last step, such as a layer's `.last`"
-        message = f"static features are (batch, features), and '{reference}' is {spec} {spec.dtype}"
+        message = (
+            f"static features must be (batch, features), but '{reference}' is {spec} {spec.dtype}"
+        )
         port = graph.primary_or_port(reference)
         declared = of_dtype if spec.rank == 2 else of_tensor
         notes = (document.note(*declared(graph, port, spec)),)
@@ -134,7 +135,7 @@ def _check_static(graph: Graph, form: FromStatic, document: Document) -> None:
 
 
 def needed_names(graph: Graph, ports: Iterable[Port]) -> frozenset[str]:
-    """Names of the nodes and inputs that `ports` are computed from."""
+    """Return the names of the nodes and inputs that `ports` are computed from."""
     nodes: Mapping[str, Node] = graph.by_name
     waiting = [port.node for port in ports]
     needed: set[str] = set()

@@ -1,4 +1,4 @@
-"""Gradients: whether any run through a layer that computes in float16, and would vanish there."""
+"""Find whether gradients pass through a float16 layer, where they could vanish."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def scales_loss(graph: Graph) -> bool:
-    """Whether the loss must be scaled: a weight trains in float16, or behind a layer that does.
+    """Return whether the loss must be scaled: gradients of a trained weight pass through float16.
 
-    A frozen layer counts where gradients run through it to what trains before it.
+    A frozen layer counts too, if gradients pass through it to a layer that is trained.
     """
     reached: set[str] = set()
     for node in graph.nodes:
@@ -27,6 +27,6 @@ def scales_loss(graph: Graph) -> bool:
 
 
 def _read(node: Node) -> list[Port]:
-    """What gradients run to: inputs and states, but not masks."""
+    """Return the ports that gradients flow to: inputs and states, but not masks."""
     states = node.recurrence.states if node.recurrence else ()
     return [*node.inputs, *(state.source for state in states if state.source)]

@@ -1,4 +1,4 @@
-"""Kernels: which implementation each recurrent call can run on, and why no faster one."""
+"""Choose the kernel of each recurrent node, and say why not a faster one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ CUDNN_MASKED_REASON = (
 
 
 def choose_kernels(graph: Graph, document: Document) -> Graph:
-    """Choose a kernel for every recurrent node, from what its call really is.
+    """Return the graph with the kernel of every recurrent node.
 
-    The conditions are those of ``keras.layers.LSTM`` and ``GRU``, and of the cuDNN op: it wants
-    masks padded on the right, and fails at run time on others.
+    The conditions are those of ``keras.layers.LSTM`` and ``GRU``, and of the cuDNN operation,
+    which fails at run time on masks that are not padded on the right.
     """
     used, read = graph.used_ports(), graph.used_ports(by_unread=True)
     nodes = []
@@ -48,7 +48,7 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
         return Kernel("standard", "`kernel: standard`")
     obstacles = list(cudnn_obstacles(node, used))
     if not obstacles and graph.compiled_by_xla and choice == "auto":
-        return Kernel("standard", "`xla: true`, and XLA cannot compile cuDNN")
+        return Kernel("standard", "`xla: true`: XLA cannot compile cuDNN")
     if not obstacles:
         return Kernel("cudnn", CUDNN_MASKED_REASON if node.mask else CUDNN_REASON)
     argument, reason = obstacles[0]
@@ -58,24 +58,24 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
             (*node.path, argument),
             f"`kernel: cudnn` cannot run '{node.name}': {reason}",
             hint="change this, or write `kernel: auto`",
-            notes=(document.note(("runtime", "kernel"), "it is asked for here"),),
+            notes=(document.note(("runtime", "kernel"), "the kernel is chosen here"),),
         )
     return Kernel("standard", reason)
 
 
 def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> None:
     steps = node.outputs[SEQUENCE].shape[1]
-    asked: tuple[Note, ...] = ()
+    choice_notes: tuple[Note, ...] = ()
     if not node.arguments["unroll"]:
-        asked = (document.note(("runtime", "kernel"), "all layers are unrolled here"),)
+        choice_notes = (document.note(("runtime", "kernel"), "all layers are unrolled here"),)
     if not isinstance(steps, int):
         document.report(
             "L702",
             (*node.path, "unroll"),
-            f"'{node.name}' cannot be unrolled: its number of steps, `{steps}`, is known only with "
+            f"'{node.name}' cannot be unrolled: its number of steps, `{steps}`, is known only from "
             "the data",
-            hint="give the input a number of steps, or use another kernel",
-            notes=asked,
+            hint="give the input a fixed number of steps, or use another kernel",
+            notes=choice_notes,
         )
     elif (
         node.mask
@@ -89,12 +89,15 @@ def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> No
             f"'{node.name}' cannot be unrolled: Keras would zero its backward outputs at the wrong "
             "steps",
             hint="use another kernel, or read only `.last` and `.state`",
-            notes=(*asked, *(document.note(*each) for each in of_mask(node.mask, node.inputs[0]))),
+            notes=(
+                *choice_notes,
+                *(document.note(*remark) for remark in of_mask(node.mask, node.inputs[0])),
+            ),
         )
 
 
 def cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, str]]:
-    """What keeps `node` from cuDNN: the argument at fault, and the reason."""
+    """Yield what keeps `node` from cuDNN: the argument, and the reason."""
     arguments = node.arguments
     if arguments["unroll"]:
         yield "unroll", "`unroll: true`"

@@ -1,4 +1,4 @@
-"""Masks that a layer of the recipe makes for itself: by value, lengths, input or another layer."""
+"""Masks that `mask:` of a layer defines: by value, lengths, an input or another layer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def made_mask(
     masks: Mapping[Port, MaskSpec],
     specs: Mapping[Port, TensorSpec],
 ) -> MaskSpec | None:
-    """The mask that the recipe writes on `node`, of shape (batch, time).
+    """Return the mask of shape (batch, time) that the recipe defines for `node`, or None.
 
     Raises:
-        GraphMistake: it does not fit the steps of the node's input.
+        GraphMistake: if it does not fit the steps of the node's input.
     """
     form = node.mask_form
     sequence = _sequence(graph, node, specs)
@@ -45,8 +45,8 @@ def made_mask(
             raise GraphMistake(
                 "L502",
                 form.source.path,
-                f"a mask is bool, and '{port}' holds {specs[port].dtype}",
-                "declare the input with dtype bool",
+                f"a mask must be bool, but '{port}' is {specs[port].dtype}",
+                "declare the input with `dtype: bool`",
                 notes=(of_dtype(graph, port, specs[port]),),
             )
         notes = (of_tensor(graph, port, specs[port]), of_tensor(graph, sequence, specs[sequence]))
@@ -58,7 +58,7 @@ def made_mask(
 
 
 def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Port:
-    """The sequence itself, where the node reads one joined with other features."""
+    """Return the sequence that `node` reads, without the features that are joined to it."""
     source = graph.by_name.get(node.inputs[0].node)
     if source is None or source.op != JOIN:
         return node.inputs[0]
@@ -72,7 +72,7 @@ def _check_lengths(graph: Graph, port: Port, spec: TensorSpec, path: Path) -> No
     raise GraphMistake(
         "L502",
         path,
-        f"lengths are one integer a row, and '{port}' is {spec} {spec.dtype}",
+        f"lengths must be one integer per row, but '{port}' is {spec} {spec.dtype}",
         "declare the input as {shape: [], dtype: int32}",
         notes=(declared,),
     )
@@ -90,8 +90,8 @@ def _check_steps(
     raise GraphMistake(
         "L503",
         path,
-        f"the mask '{name}' is {show_shape(shape)}, and the steps here are {show_shape(steps)}",
-        "use a mask of the same time dimension; equal names mean equal lengths",
+        f"the mask '{name}' is {show_shape(shape)}, but the steps here are {show_shape(steps)}",
+        "use a mask with the same time dimension; equal names mean equal lengths",
         notes=notes,
     )
 
@@ -106,15 +106,15 @@ def _mask_from(
     port = graph.primary_or_port(form.source)
     mask = masks.get(port)
     if mask is None and not form.source.port and form.source.layer in graph.stacks:
-        # A layer whose last output is its primary one still has the mask that it ran with.
+        # A layer whose primary output is `last` still has the mask of its sequence.
         mask = graph.by_name[graph.stacks[form.source.layer][-1]].mask
         mask = mask or masks.get(Port(port.node, "sequence"))
     if mask is None:
         raise GraphMistake(
             "L508",
             form.source.path,
-            f"'{form.source}' carries no mask",
-            "name a layer whose output is masked, or write `mask: none`",
+            f"'{form.source}' has no mask",
+            "use a layer whose output has a mask, or write `mask: none`",
             notes=(_declared(graph, form),),
         )
     notes = (*of_mask(mask, port), sequence)
@@ -129,5 +129,5 @@ def _declared(graph: Graph, form: MaskFrom) -> Remark:
 
 
 def show_shape(shape: tuple[Dim, ...]) -> str:
-    """``(batch, time)``."""
+    """Return a shape as text: ``(batch, time)``."""
     return f"({', '.join(str(dim) for dim in shape)})"

@@ -1,7 +1,7 @@
-"""Masks: which one every call gets, and where one stands, ends or would be lost.
+"""Find the mask that every call gets and every port has, and report masks that would be lost.
 
-Keras hands masks on implicitly, and loses them silently in many places. Here the mask of every
-port is known; a layer that would lose one is refused unless the recipe says ``mask: none`` there.
+Keras passes masks on implicitly, and loses them silently in many places. This pass knows the mask
+of every port, and refuses a layer that would lose one unless it has ``mask: none``.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtrac
 READ_BY_FIRST_INPUT = frozenset(
     {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
 )
-"""Layers that use the masks of all inputs and hand on the first one's."""
+"""Layers that use the masks of all inputs and pass on that of the first."""
 ENDS_MASK = frozenset({"GlobalAveragePooling1D"})
-"""Layers that use the mask and give an output without time steps."""
+"""Layers that use the mask, and whose output has no time steps."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 
 MOST_JOINED = 100
-"""Masks that may follow each other: a layer that joins another with itself doubles them."""
+"""The most masks joined in time: a layer that joins another with itself doubles their number."""
 
 Masks = dict["Port", "MaskSpec"]
 Specs = dict["Port", "TensorSpec"]
 
 
 def place_masks(graph: Graph, document: Document) -> Graph:
-    """Give every call its mask, and every port the mask that it carries."""
+    """Return the graph with the mask of every call and of every output."""
     masks: Masks = {}
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     used = graph.used_ports(by_unread=True)
@@ -57,9 +57,9 @@ def place_masks(graph: Graph, document: Document) -> Graph:
 
 def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
     incoming = [masks.get(port) for port in node.inputs]
-    if node.op == JOIN:  # static features have no steps to mask, even where their ids were masked
+    if node.op == JOIN:  # static features have no time steps, even if their ids had a mask
         return _joined(node, [m if m and len(m.shape) == 2 else None for m in incoming])
-    if not node.is_layer:  # a state's source: an operation carries no mask
+    if not node.is_layer:  # the source of a state: an operation has no mask
         return node
     if isinstance(node.mask_form, NoMask):
         made = None if node.recurrence else _made_by_layer(node, specs)
@@ -83,12 +83,12 @@ def _joined(node: Node, incoming: list[MaskSpec | None]) -> Node:
         raise GraphMistake(
             "L504",
             node.path,
-            "the joined sequences carry different masks",
-            "say which one counts: `mask: {from: NAME}` on this layer, or `mask: none`",
+            "the joined sequences have different masks",
+            "choose one of them with `mask: {from: NAME}` on this layer, or write `mask: none`",
             notes=_made_where(node, incoming),
         )
     mask = next((mask for mask in incoming if mask), None)
-    # The join is an operation without an implicit mask: a mask reaches the call explicitly only.
+    # The join is an operation, which has no implicit mask: the call gets the mask explicitly.
     return replace(node, output_masks={OUTPUT: mask} if mask else {})
 
 
@@ -101,7 +101,7 @@ def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node
         raise GraphMistake(
             "L505",
             (*node.path, "go_backwards"),
-            "the outputs run backwards, and the mask that Keras hands on with them does not",
+            "the outputs are in reverse order, but the mask that Keras passes on with them is not",
             "use `bidirectional: true`, or read only `.last` and `.state`",
             notes=of_mask(mask, node.inputs[0]),
         )
@@ -109,7 +109,7 @@ def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node
         raise GraphMistake(
             "L506",
             (*node.path, "padded_output"),
-            "a bidirectional layer gives zeros at padded steps on every kernel",
+            "a bidirectional layer outputs zeros at padded steps on every kernel",
             "write `padded_output: zero`",
             notes=(of_directions(node), *of_mask(mask, node.inputs[0])),
         )
@@ -128,19 +128,19 @@ def _layer(
     _check_softmax(node, mask, specs)
     takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
     if node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
-        handed_on: MaskSpec | None = _joined_in_time(node, incoming)
+        output_mask: MaskSpec | None = _joined_in_time(node, incoming)
     else:
-        handed_on = _handed_on(node, mask, incoming)
+        output_mask = _output_mask(node, mask, incoming)
     return replace(
         node,
         mask=mask if takes_one else None,
         input_masks=tuple(incoming) if node.op in READ_BY_FIRST_INPUT else (),
-        output_masks={OUTPUT: handed_on} if handed_on else {},
+        output_masks={OUTPUT: output_mask} if output_mask else {},
     )
 
 
 def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
-    """The mask that Masking makes, or Embedding with ``mask_zero``."""
+    """Return the mask that Masking, or Embedding with ``mask_zero``, makes; None for others."""
     source = node.inputs[0]
     if node.op == "Masking":
         value, spec, output = node.arguments["mask_value"], specs[source], node.outputs[OUTPUT]
@@ -153,10 +153,10 @@ def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
     return None
 
 
-def _handed_on(
+def _output_mask(
     node: Node, mask: MaskSpec | None, incoming: list[MaskSpec | None]
 ) -> MaskSpec | None:
-    """The mask of the output, or None where the output has no time steps to mask."""
+    """Return the mask of the output; None if the output has no time steps."""
     if node.op in ENDS_MASK or (node.op in CONV_LSTM and not node.arguments["return_sequences"]):
         return None
     if node.op in READ_BY_FIRST_INPUT:
@@ -164,25 +164,25 @@ def _handed_on(
     if node.op in MERGES:
         return _merged(node, incoming)
     if not layer_traits(node.op)["supports_masking"] or node.op == "Dot":
-        carrier = next(i for i, found in enumerate(incoming) if found or mask)
+        masked = next(i for i, own in enumerate(incoming) if own or mask)
         raise GraphMistake(
             "L501",
             node.path,
-            f"{node.op} does not hand masks on: that of '{node.inputs[carrier]}' ends here",
-            "if padded steps may count from here on, write `mask: none` on this layer",
-            notes=of_mask(incoming[carrier] or mask, node.inputs[carrier]),
+            f"{node.op} does not pass masks on: that of '{node.inputs[masked]}' ends here",
+            "write `mask: none` on this layer if padded steps may count from here on",
+            notes=of_mask(incoming[masked] or mask, node.inputs[masked]),
         )
     return mask
 
 
 def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
-    """The masks one after the other, as Keras joins them; where there is none, all steps count."""
+    """Return the masks joined along time as Keras does; all steps count where there is none."""
     parts = tuple(zip(node.inputs, incoming, strict=True))
     if sum(_count(mask) for mask in incoming) > MOST_JOINED:
         raise GraphMistake(
             "L504",
             node.path,
-            f"more than {MOST_JOINED} masks would follow each other along time",
+            f"more than {MOST_JOINED} masks would be joined along time",
             "join fewer sequences, or write `mask: none` on this layer",
         )
     *before, last = incoming
@@ -200,24 +200,24 @@ def _merged(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec | None:
     if len(set(incoming)) == 1:
         return incoming[0]
     unmasked = next((i for i, mask in enumerate(incoming) if mask is None), None)
-    what = "inputs of different masks"
+    inputs = "inputs with different masks"
     if unmasked is not None:
-        what = f"a masked input with '{node.inputs[unmasked]}', which has no mask"
-    hint = "if padded steps may count from here on, write `mask: none` on this layer"
+        inputs = f"a masked input with '{node.inputs[unmasked]}', which has no mask"
+    hint = "write `mask: none` on this layer if padded steps may count from here on"
     if node.op == "Concatenate" and unmasked is not None:
         hint += "; to join features to a recurrent layer's input, list them in its `input:`"
-    message = f"{node.op} merges {what}: the mask would be lost or wrong"
+    message = f"{node.op} merges {inputs}: the mask would be lost or wrong"
     raise GraphMistake("L501", node.path, message, hint, notes=_made_where(node, incoming))
 
 
 def _made_where(node: Node, incoming: list[MaskSpec | None]) -> tuple[Remark, ...]:
-    """Where the masks of the inputs of `node` are made, each once."""
+    """Return notes on where the masks of the inputs of `node` are made, each once."""
     ports = {mask: port for port, mask in zip(node.inputs, incoming, strict=True) if mask}
     return tuple(remark for mask, port in ports.items() for remark in of_mask(mask, port))
 
 
 def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
-    """The mask of tokens in sentences, say, is not one of sentences."""
+    """Check that a mask has the steps of the input: a mask of tokens is not one of sentences."""
     source = node.inputs[0]
     steps = specs[source].shape[:2]
     if mask is None or mask.shape == steps:
@@ -225,7 +225,7 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
     raise GraphMistake(
         "L503",
         (*node.path, "input"),
-        f"the mask of '{source}' is {show_shape(mask.shape)}, and the steps here are "
+        f"the mask of '{source}' is {show_shape(mask.shape)}, but the steps here are "
         f"{show_shape(steps)}",
         "write `mask: none` on this layer, or give it a mask of its own steps",
         notes=of_mask(mask, source),
@@ -242,13 +242,13 @@ def _check_takes_mask(node: Node) -> None:
         "L507",
         (*node.path, "mask"),
         f"{node.op} takes no mask",
-        f"give the {'lengths' if by_lengths else 'mask'} to the layers that use it, or write "
-        "`mask: none` to drop the one that comes in",
+        f"write the {'lengths' if by_lengths else 'mask'} on the layers that use masks, or write "
+        "`mask: none` to drop the mask of the input",
     )
 
 
 def _check_softmax(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
-    """Keras lines a Softmax layer's mask up with the last axes, not with time."""
+    """Report a mask of Softmax, which Keras applies to the last axes rather than to time."""
     if node.op == "Softmax" and mask and specs[node.inputs[0]].rank != len(mask.shape):
         raise GraphMistake(
             "L509",

@@ -1,4 +1,4 @@
-"""What a pass finds wrong, as an exception until it reaches the document."""
+"""The exception that a pass raises for a mistake, until it is reported in the document."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
     Remark = tuple[Path, str]
-    """Where a note stands, and what it says."""
+    """The path and the message of a note."""
 
 
-class GraphMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a failure of the program
-    """A shape, a mask or a state that cannot be what the recipe says."""
+class GraphMistake(Exception):  # noqa: N818 - a mistake in a recipe, not a program failure
+    """Raised for a shape, mask or state that is impossible or would be wrong."""
 
     def __init__(
         self,
@@ -32,6 +32,6 @@ class GraphMistake(Exception):  # noqa: N818 - a mistake in the recipe, not a fa
         self.notes = notes
 
     def report(self, document: Document, *further: Remark) -> None:
-        """Note the mistake in `document`, with `further` notes."""
+        """Report the mistake in `document`, with `further` notes."""
         notes = tuple(document.note(*remark) for remark in (*self.notes, *further))
         document.report(self.code, self.path, self.message, hint=self.hint, notes=notes)

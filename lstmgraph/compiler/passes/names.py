@@ -1,4 +1,4 @@
-"""Names: Keras wants those of all layers and inputs to differ."""
+"""Check that the names of all nodes and inputs differ, as Keras requires."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 
 
 def check_names(graph: Graph, document: Document) -> Graph:
-    """Report names that were made for a stack's layers or a state and are taken already."""
+    """Report names, made for the layers of a stack or a state, that exist already."""
     owner: dict[str, Remark] = {
         tensor.name: (tensor.path, f"the input '{tensor.name}'") for tensor in graph.inputs.values()
     }
-    kept: list[Node] = []
+    named: list[Node] = []
     for node in graph.nodes:
         if node.name not in owner:
             owner[node.name] = (node.path, _what(node))
-            kept.append(node)
+            named.append(node)
             continue
         path, other = owner[node.name]
         document.report(
             "L303",
             ("layers", node.layer),
-            f"'{node.name}' would be the name of {other} and of {_what(node)}",
-            hint=f"rename '{node.layer}', or the other",
+            f"'{node.name}' would be the name of both {other} and {_what(node)}",
+            hint=f"rename '{node.layer}' or the other one",
             at_key=True,
             notes=(document.note(path, f"{other} comes from here"),),
         )
-    return graph.with_nodes(kept)
+    return graph.with_nodes(named)
 
 
 def _what(node: Node) -> str:

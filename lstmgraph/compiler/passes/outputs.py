@@ -1,4 +1,4 @@
-"""Outputs: what the model gives is in float32 or float64, whatever its layers compute in."""
+"""Cast outputs to float32, so that the model returns float32 or float64 under any policy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def widen_outputs(graph: Graph, _document: Document) -> Graph:
-    """Put a cast behind every output of 16 bits, once for a port.
+    """Return the graph with a cast after every 16-bit output, one for each port.
 
-    NumPy has no bfloat16, and a loss of 16 bits is a wrong one. The cast is a layer, and not an
-    operation, because a layer hands the mask on to the loss.
+    NumPy has no bfloat16, and a loss computed in 16 bits is inaccurate. The cast is a layer rather
+    than an operation, because a layer passes the mask on to the loss.
     """
     casts: dict[Port, Node] = {}
     outputs = dict(graph.outputs)
@@ -35,7 +35,7 @@ def widen_outputs(graph: Graph, _document: Document) -> Graph:
 def _cast(graph: Graph, output: str, port: Port, spec: TensorSpec) -> Node:
     source = graph.by_name.get(port.node)
     return Node(
-        name=f"{output}.float32",  # no name of a recipe has a dot in it, so this one is free
+        name=f"{output}.float32",  # names in recipes have no dots, so this one is unused
         op="Identity",
         inputs=(port,),
         layer=source.layer if source else port.node,

@@ -1,4 +1,4 @@
-"""Ports: every `last` becomes a tensor that Keras really returns beside the sequence."""
+"""Replace each `last` port by a tensor that Keras can return together with the sequence."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ MERGE_LAYERS: Mapping[str, str] = {
     "mul": "Multiply",
     "ave": "Average",
 }
-"""Keras's merge modes of Bidirectional, and the layer that does the same."""
+"""The layer that does the same as each merge mode of Bidirectional."""
 
 
 def choose_ports(graph: Graph, _document: Document) -> Graph:
-    """Serve `last` from the states, where the sequence is read too or a state is given.
+    """Return the graph with `last` replaced by a state, where it must be.
 
-    One call returns either the sequence or the last output. The last output is the state h; of a
-    bidirectional layer it is the merged states h, which is not the sequence's last step. In a row
-    that is all padding, Keras's last output is 0, and the state is still the initial one.
+    It must be if the sequence is read too, as one call returns either the sequence or the last
+    output. The last output is the state h; for a bidirectional layer, it is the merged states h
+    rather than the last step of the sequence. It must also be if the initial state is not zero: in
+    a row of only padding, Keras's last output is 0, but the state keeps its initial value.
     """
     used = graph.used_ports()
     replaced: dict[Port, Port] = {}
@@ -45,7 +46,7 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
             nodes.append(_merged_last(node))
             replaced[last] = Port(nodes[-1].name)
         else:
-            # Of several cells in one layer, the last one's.
+            # The state of the last cell, if there are several.
             replaced[last] = Port(node.name, [s for s in recurrence.slots if s.endswith("h")][-1])
     outputs = {name: replaced.get(port, port) for name, port in graph.outputs.items()}
     further = {path: replaced.get(port, port) for path, port in graph.further_ports.items()}

@@ -1,4 +1,4 @@
-"""What notes say of other places: where a tensor, a number of units or a mask comes from."""
+"""Notes on other places: where a tensor, a number of units or a mask comes from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def of_tensor(graph: Graph, port: Port, spec: TensorSpec) -> Remark:
-    """``'frames' is declared here as (batch, time, 12)``, or what the layer gives."""
+    """Return ``'frames' is declared here as (batch, time, 12)``, or ``'voice' is (batch, 64)``."""
     if port.node in graph.inputs:
         path = graph.inputs[port.node].path
         return (*path, "shape"), f"'{port}' is declared here as {spec}"
@@ -20,7 +20,7 @@ def of_tensor(graph: Graph, port: Port, spec: TensorSpec) -> Remark:
 
 
 def of_dtype(graph: Graph, port: Port, spec: TensorSpec) -> Remark:
-    """``'ids' is declared here as int32``, or what the layer gives."""
+    """Return ``'ids' is declared here as int32``, or ``'voice' is float32`` for a layer."""
     if port.node in graph.inputs:
         path = graph.inputs[port.node].path
         return (*path, "dtype"), f"'{port}' is declared here as {spec.dtype}"
@@ -29,7 +29,7 @@ def of_dtype(graph: Graph, port: Port, spec: TensorSpec) -> Remark:
 
 
 def of_units(graph: Graph, node: Node) -> Remark:
-    """``'encoder' has 128 units here``: of one layer of a stack its own."""
+    """Return ``'encoder' has 128 units here``; for a node of a stack its own units."""
     units = node.recurrence.units if node.recurrence else 0
     stack = graph.stacks[node.layer]
     index = (stack.index(node.name),) if len(stack) > 1 else ()
@@ -37,18 +37,18 @@ def of_units(graph: Graph, node: Node) -> Remark:
 
 
 def of_depth(graph: Graph, layer: str) -> Remark:
-    """``'encoder' is a stack of 2 here``."""
+    """Return ``'encoder' is a stack of 2 here``."""
     return ("layers", layer, "units"), f"'{layer}' is a stack of {len(graph.stacks[layer])} here"
 
 
 def of_kind(node: Node) -> Remark:
-    """``'encoder' is a GRU here``."""
+    """Return ``'encoder' is a GRU here``."""
     article = "an" if node.op in ("LSTM", "RNN") else "a"
     return ("layers", node.layer, "type"), f"'{node.layer}' is {article} {node.op} here"
 
 
 def of_directions(node: Node) -> Remark:
-    """``'encoder' reads in two directions here``."""
+    """Return ``'encoder' reads in two directions``."""
     both = node.recurrence is not None and node.recurrence.bidirectional
     key = ("bidirectional",) if both else ()
     ways = "two directions" if both else "one direction"
@@ -56,5 +56,5 @@ def of_directions(node: Node) -> Remark:
 
 
 def of_mask(mask: MaskSpec | None, port: Port) -> tuple[Remark, ...]:
-    """``the mask of 'voice' is made here``; nothing, where several layers make it."""
+    """Return ``the mask of 'voice' is made here``; nothing if several layers make it."""
     return ((mask.path, f"the mask of '{port}' is made here"),) if mask and mask.path else ()

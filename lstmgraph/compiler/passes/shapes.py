@@ -1,4 +1,4 @@
-"""Shapes, dtypes and numbers of parameters of every node, before TensorFlow is imported."""
+"""Infer the shapes, dtypes and weights of every node, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 Specs = dict["Port", "TensorSpec"]
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-"""Where Keras's snake case has an underscore: ``LSTMCell`` is ``lstm_cell``."""
+"""Where Keras's snake case puts an underscore: ``LSTMCell`` is ``lstm_cell``."""
 
 
 def infer_shapes(graph: Graph, document: Document) -> Graph:
-    """Fill in the outputs and parameters of every node.
+    """Return the graph with the outputs and parameters of every node.
 
-    A node that cannot be computed is reported; it and what reads it keep no outputs, and nothing
-    more is said of them.
+    A node with a mistake is reported. It and the nodes that read it get no outputs, and no further
+    reports.
     """
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     _check_time_major(graph, document)
@@ -58,17 +58,19 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
-                mistake.report(document, *_read_here(graph, node, specs, mistake))
+                mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         nodes.append(node)
     return graph.with_nodes(nodes)
 
 
-def _read_here(graph: Graph, node: Node, specs: Specs, mistake: GraphMistake) -> Iterator[Remark]:
-    """What the inputs that `mistake` is about are, and where."""
+def _input_remarks(
+    graph: Graph, node: Node, specs: Specs, mistake: GraphMistake
+) -> Iterator[Remark]:
+    """Yield notes on the inputs that `mistake` is about: what they are, and where declared."""
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
-    if mistake.code == "L401" or not concerned:  # about an argument, or about all side by side
+    if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
         concerned = list(every)
     if mistake.code == "L404":
         concerned = [i for i in every if specs[node.inputs[i]].rank == 3]
@@ -84,19 +86,19 @@ def _check_time_major(graph: Graph, document: Document) -> None:
             document.report(
                 "L408",
                 (*tensor.path, "time_major"),
-                f"'{tensor.name}' is {tensor.spec}: there are no features for each time step",
+                f"'{tensor.name}' is {tensor.spec}, which has no features for each time step",
                 hint="write the shape as [time, features], or remove `time_major:`",
                 notes=(document.note((*tensor.path, "shape"), "the shape is declared here"),),
             )
 
 
 def is_static(spec: TensorSpec) -> bool:
-    """Whether a tensor is features without steps: (batch, features), of numbers."""
+    """Return whether a tensor is static features: floats of shape (batch, features)."""
     return spec.rank == 2 and is_float(spec.dtype)
 
 
 def input_path(node: Node, index: int) -> Path:
-    """Where in the recipe the input number `index` of `node` is written."""
+    """Return the path in the recipe of input number `index` of `node`."""
     if node.path[-1] == "static":
         return node.path if node.inputs[index].node.endswith("_static") else (*node.path, index)
     if node.path[-1] == "input" or node.path[0] != "layers" or len(node.path) > 2:
@@ -112,7 +114,7 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
     if node.recurrence:
         return _recurrent(node, node.recurrence, inputs[0])
     if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
-        return node  # the checks report it, for every source at once
+        return node  # `check_graph` reports every source
     arguments = node.arguments
     try:
         facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
@@ -134,7 +136,7 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
 
 
 def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:
-    """How many parameters a node has, and the shapes of its weights."""
+    """Return the number of parameters of a node, and the shapes of its weights."""
     counts = {True: 0, False: 0}
     for weight in weights:
         trained = weight.trainable and arguments.get("trainable") is not False
@@ -164,7 +166,7 @@ def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
 
 
 def _cell_weights(node: Node, recurrence: Recurrence, spec: TensorSpec, dtype: str) -> list[Weight]:
-    """Weights of one direction: of the layer, or of its cells, each reading the one before."""
+    """Return the weights of one direction: of the layer, or of its cells in order."""
     weights = []
     cells = recurrence.cells or ({**node.arguments, "type": node.op},)
     for cell, part in zip(cells, _parts(recurrence.cells), strict=True):
@@ -176,7 +178,7 @@ def _cell_weights(node: Node, recurrence: Recurrence, spec: TensorSpec, dtype: s
 
 
 def _parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where Keras has each cell in its layer: several of a kind are numbered from the second on."""
+    """Return the path of each cell in its layer; Keras numbers the second and later of a kind."""
     if len(cells) < 2:
         return ["cell"]
     names = [_SNAKE.sub("_", cell["type"]).lower() for cell in cells]
@@ -190,29 +192,29 @@ def _parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
     source = node.inputs[0]
     if spec.rank != 3:
-        hint = "give it a tensor of shape (batch, time, features)"
+        hint = "use an input of shape (batch, time, features)"
         if source.output == LAST:
             hint = f"read the sequence: `{source.node}.sequence`"
         elif spec.rank == 2 and not is_float(spec.dtype):
             hint = "put an embedding between the ids and this layer"
         elif spec.rank == 2:
             hint = (
-                f"static features go beside a sequence, `input: [SEQUENCE, {source}]`, or into "
+                f"put static features next to a sequence, `input: [SEQUENCE, {source}]`, or into "
                 f"`initial_state: {{static: [{source}]}}`"
             )
-        message = f"{node.op} reads a sequence (batch, time, features), and '{source}' is {spec}"
+        message = f"{node.op} needs a sequence (batch, time, features), but '{source}' is {spec}"
         raise GraphMistake("L402", path, message, hint)
     if not is_float(spec.dtype):
-        hint = "declare the input float32, or put an embedding between ids and this layer"
-        message = f"{node.op} reads numbers, and '{source}' holds {spec.dtype}"
+        hint = "declare the input with `dtype: float32`, or put an embedding before this layer"
+        message = f"{node.op} needs floats, but '{source}' is {spec.dtype}"
         raise GraphMistake("L403", path, message, hint)
 
 
 def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
-    """Spec of the joined sequence: (batch, time, sum of features)."""
+    """Return the spec of the joined sequence: (batch, time, sum of features)."""
     sequences = [(i, spec) for i, spec in enumerate(inputs) if spec.rank == 3]
     if not sequences:
-        hint = "begin the list with a sequence of shape (batch, time, features)"
+        hint = "add a sequence of shape (batch, time, features) to the list"
         raise GraphMistake("L402", node.path, "none of the joined inputs is a sequence", hint)
     time = sequences[0][1].shape[1]
     features = 0
@@ -223,8 +225,8 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
             raise GraphMistake(
                 "L404",
                 input_path(node, index),
-                f"'{node.inputs[index]}' has {_steps(spec.shape[1])} and '{first}' {_steps(time)}",
-                "join sequences of the same time dimension; equal names mean equal lengths",
+                f"'{node.inputs[index]}' has {_steps(spec.shape[1])} but '{first}' {_steps(time)}",
+                "join sequences with the same time dimension; equal names mean equal lengths",
             )
     return TensorSpec((BATCH, time, features), promoted([spec.dtype for spec in inputs]))
 
@@ -238,14 +240,16 @@ def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
     name = node.inputs[index]
     if spec.rank not in (2, 3):
         hint = "join tensors of shape (batch, time, features) and (batch, features)"
-        message = f"'{name}' is {spec}: neither a sequence nor static features"
+        message = f"'{name}' is {spec}, which is neither a sequence nor static features"
         raise GraphMistake("L402", path, message, hint)
     if not is_float(spec.dtype):
-        message = f"'{name}' holds {spec.dtype}, and joined features are numbers"
-        raise GraphMistake("L403", path, message, "declare it float32, or embed its ids")
+        message = f"joined features must be floats, but '{name}' is {spec.dtype}"
+        raise GraphMistake(
+            "L403", path, message, "declare it with `dtype: float32`, or embed its ids"
+        )
     features = spec.shape[-1]
     if not isinstance(features, int):
-        message = f"the number of features of '{name}' is not known: it is {spec}"
+        message = f"the number of features of '{name}' is unknown: it is {spec}"
         raise GraphMistake("L405", path, message, "give the last dimension a size")
     return features
 
@@ -268,4 +272,4 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     ROW_IDS: _row_ids,
     MASK: _mask,
 }
-"""The graph's own operations, and the spec of what each gives."""
+"""The function that returns the output spec of each graph operation."""

@@ -1,4 +1,4 @@
-"""States that come from another layer: which tensors, and whether they fit."""
+"""Find the tensors behind initial states from other layers, and check that they fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StateSource:
-    """The tensors behind one state: concatenated where several, then projected where asked."""
+    """The tensors behind one state: concatenated if several, then projected if `project`."""
 
     ports: tuple[Port, ...]
     project: bool
@@ -31,10 +31,10 @@ def layer_state(
     *,
     is_split: bool,
 ) -> StateSource:
-    """What feeds the state `slot` of `target` when `form` names another layer.
+    """Return the source of the state `slot` of `target` when `form` names another layer.
 
     Raises:
-        GraphMistake: the source has no state, or one that does not fit.
+        GraphMistake: if that layer has no state, or one that does not fit.
     """
     reference = form.source
     names_states = reference.port in ("", "state")
@@ -49,8 +49,8 @@ def layer_state(
         raise GraphMistake(
             "L603",
             form.path,
-            f"'{reference}' is {_a(recurrent.op)} and has no state {letter}",
-            f"name a tensor of shape (batch, units), such as `{reference}.state.h`, or zeros",
+            f"'{reference}' is {_a(recurrent.op)}, which has no state {letter}",
+            f"use a tensor of shape (batch, units), such as `{reference}.state.h`, or zeros",
             notes=(of_kind(recurrent),),
         )
     _check_fit(graph, target, slot, recurrent, form)
@@ -58,13 +58,15 @@ def layer_state(
 
 
 def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
-    """The layer of the source's stack that feeds this layer of the target's stack."""
+    """Return the layer of the source's stack that feeds this layer of the target's stack."""
     nodes = graph.by_name
     names = graph.stacks.get(form.source.layer)
     if names is None:
         return None
     own = graph.stacks[target.layer]
-    is_listed = any(isinstance(part, int) for part in form.path)  # for this layer of the stack
+    is_listed = any(
+        isinstance(part, int) for part in form.path
+    )  # an entry for this layer of the stack
     if form.bridge == "last" or len(own) == 1 or (is_listed and len(names) == 1):
         return nodes[names[-1]]
     if len(names) == len(own):
@@ -74,8 +76,8 @@ def _source_node(graph: Graph, target: Node, form: FromLayer) -> Node | None:
     raise GraphMistake(
         "L605",
         form.path,
-        f"'{form.source}' is a stack of {len(names)} and '{target.layer}' one of {len(own)}",
-        f"write `{{from: {form.source}, bridge: last}}` to start every layer from its last one",
+        f"'{form.source}' is a stack of {len(names)}, but '{target.layer}' one of {len(own)}",
+        f"write `{{from: {form.source}, bridge: last}}` to start each layer from its last layer",
         notes=(of_depth(graph, form.source.layer), of_depth(graph, target.layer)),
     )
 
@@ -87,7 +89,7 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
         raise GraphMistake(
             "L606",
             form.path,
-            f"'{reference}' has no state: it is not a recurrent layer",
+            f"'{reference}' is not a recurrent layer, so it has no state",
             f"to use its output as a state, write `{{h: {reference}}}`",
             notes=(_declared(graph, form),),
         )
@@ -95,16 +97,16 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
         raise GraphMistake(
             "L603",
             form.path,
-            f"'{reference}' is one tensor, and '{target.layer}' has {len(slots)} states",
-            f"write `{reference.layer}` for all its states, or `{{h: {reference}, c: zeros}}`",
+            f"'{reference}' is one tensor, but '{target.layer}' has {len(slots)} states",
+            f"write `{reference.layer}` for all of its states, or `{{h: {reference}, c: zeros}}`",
             notes=(of_kind(target),),
         )
     if form.bridge not in (None, "dense"):
         raise GraphMistake(
             "L607",
             (*form.path, "bridge"),
-            f"'{reference}' is one tensor; `bridge: {form.bridge}` is for a layer's states",
-            "write `bridge: dense`, or no bridge",
+            f"'{reference}' is one tensor, but `bridge: {form.bridge}` is for a layer's states",
+            "write `bridge: dense`, or remove the bridge",
         )
     label = f"dense({reference})" if form.bridge else str(reference)
     return StateSource((graph.primary_or_port(reference),), form.bridge == "dense", label)
@@ -119,7 +121,7 @@ def _check_slots(target: Node, recurrent: Node, source: Recurrence, form: FromLa
     raise GraphMistake(
         "L603",
         form.path,
-        f"'{form.source}' is {_a(recurrent.op)} with state {', '.join(source.slots)}; "
+        f"'{form.source}' is {_a(recurrent.op)} with state {', '.join(source.slots)}, but "
         f"'{target.layer}' is {_a(target.op)} with state {', '.join(slots)}",
         f"write `{{{', '.join(parts)}}}`",
         notes=(of_kind(recurrent), of_kind(target)),
@@ -147,15 +149,15 @@ def _check_fit(graph: Graph, target: Node, slot: str, recurrent: Node, form: Fro
         _check_concat(own, recurrent, source, form, both)
     elif own.bidirectional != source.bidirectional:
         ways = {True: "two directions", False: "one direction"}
-        mends = [use_dense]
+        fixes = [use_dense]
         if source.bidirectional and own.units == 2 * source.units:
-            mends.insert(0, f"`{{from: {form.source}, bridge: concat}}`")
+            fixes.insert(0, f"`{{from: {form.source}, bridge: concat}}`")
         raise GraphMistake(
             "L608",
             form.path,
-            f"'{recurrent.name}' has {ways[source.bidirectional]} and '{target.name}' "
+            f"'{recurrent.name}' has {ways[source.bidirectional]}, but '{target.name}' has "
             f"{ways[own.bidirectional]}",
-            f"write {' or '.join(mends)}",
+            f"write {' or '.join(fixes)}",
             notes=(of_directions(recurrent), of_directions(target)),
         )
     units, wanted = source.units_of(_slot_of(source, slot)), own.units_of(slot)
@@ -163,15 +165,15 @@ def _check_fit(graph: Graph, target: Node, slot: str, recurrent: Node, form: Fro
         raise GraphMistake(
             "L608",
             form.path,
-            f"the states of '{recurrent.name}' have {units} units and those of "
-            f"'{target.name}' {wanted}",
-            f"write {use_dense}, or give both the same units",
+            f"the states of '{recurrent.name}' have {units} units, but those of "
+            f"'{target.name}' have {wanted}",
+            f"write {use_dense}, or give both layers the same units",
             notes=both,
         )
 
 
 def _slot_of(source: Recurrence, slot: str) -> str:
-    """The state of `source` that feeds `slot`: of the same name, or h for forward_h."""
+    """Return the state of `source` that feeds `slot`: that name, or h for forward_h."""
     return slot if slot in state_outputs(source) else slot.rpartition("_")[2]
 
 
@@ -187,16 +189,16 @@ def _check_concat(
         raise GraphMistake(
             "L607",
             path,
-            "`bridge: concat` joins the two directions of a bidirectional layer for one direction",
-            "write `bridge: dense`, or no bridge",
+            "`bridge: concat` is only from a bidirectional layer to one that is not",
+            "write `bridge: dense`, or remove the bridge",
             notes=(of_directions(recurrent),),
         )
     if own.units != 2 * source.units:
         raise GraphMistake(
             "L608",
             path,
-            f"the two directions of '{form.source}' give {source.units} + {source.units} units, "
-            f"and the states here have {own.units}",
+            f"the two directions of '{form.source}' have {source.units} + {source.units} units, "
+            f"but the states here have {own.units}",
             f"write `units: {2 * source.units}`, or `bridge: dense`",
             notes=both,
         )

@@ -1,4 +1,4 @@
-"""Initial states: every form becomes ports of the graph, with the layers that make them."""
+"""Wire initial states: each form becomes ports of the graph and the nodes that compute them."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 
 
 def wire_states(graph: Graph, document: Document) -> Graph:
-    """Give every recurrent node the sources of its states.
+    """Return the graph with the sources of all initial states.
 
-    After it, no form is left to interpret: a state is a port, or zeros. Inputs, concatenations and
-    projections that a form asks for are inputs and nodes of the graph.
+    After this pass, every state is a port or zeros. Inputs, concatenations and projections that a
+    form needs are inputs and nodes of the graph.
     """
     wiring = _Wiring(graph, document)
     for node in graph.nodes:
@@ -89,9 +89,9 @@ class _Wiring:
     def states(
         self, node: Node, recurrence: Recurrence, form: SingleStateForm | Split
     ) -> tuple[StateSpec, ...]:
-        """The sources of all states, less those that are wrong and reported."""
+        """Return the sources of all states, without those that are wrong, which are reported."""
         slots = state_outputs(recurrence)
-        found = []
+        sources = []
         try:
             for part in (form.h, form.c) if isinstance(form, Split) else (form,):
                 if isinstance(part, FromInputs):
@@ -104,10 +104,10 @@ class _Wiring:
         for index, slot in enumerate(slots):
             try:
                 single, is_split = _form_of_slot(form, slot, node)
-                found.append(self.state(node, slot, index, single, is_split=is_split))
+                sources.append(self.state(node, slot, index, single, is_split=is_split))
             except GraphMistake as mistake:
                 mistake.report(self.document)
-        return tuple(found) if any(state.source for state in found) else ()
+        return tuple(sources) if any(state.source for state in sources) else ()
 
     def state(
         self, node: Node, slot: str, index: int, form: SingleStateForm, *, is_split: bool
@@ -126,14 +126,14 @@ class _Wiring:
         return self.bridged_state(node, slot, form, source)
 
     def check_named_for_one(self, node: Node, form: FromInputs) -> None:
-        """Named once, the same inputs would be the states of every layer of a stack."""
+        """Check that inputs named once are not the states of several layers of a stack."""
         depth = len(self.graph.stacks[node.layer])
         is_listed = any(isinstance(part, int) for part in form.path)
         if form.names is not None and depth > 1 and not is_listed:
             raise GraphMistake(
                 "L602",
                 (*form.path, "inputs"),
-                f"the inputs are named once, for a stack of {depth}",
+                f"the inputs are listed once, but this is a stack of {depth}",
                 "write `initial_state: input`, or a list with one form for each layer of the stack",
                 notes=(of_depth(self.graph, node.layer),),
             )
@@ -146,7 +146,7 @@ class _Wiring:
                 (*form.path, "inputs"),
                 f"{counted(len(form.names), 'input is', 'inputs are')} named for "
                 f"{counted(len(slots), 'state', 'states')}",
-                f"name one for each of: {', '.join(slots)}",
+                f"list one for each of: {', '.join(slots)}",
             )
 
     def input_state(
@@ -166,22 +166,22 @@ class _Wiring:
             raise GraphMistake(
                 "L604",
                 path,
-                f"the input '{name}' has shape {self.inputs[name].spec}; the state has {spec}",
-                f"declare it with shape [{units}], or name another",
+                f"the input '{name}' is {self.inputs[name].spec}, but the state is {spec}",
+                f"declare it with `shape: [{units}]`, or use another input",
                 notes=(self.of_input(name), of_units(self.graph, node)),
             )
         elif not is_float(self.inputs[name].spec.dtype):
             raise GraphMistake(
                 "L604",
                 path,
-                f"the input '{name}' holds {self.inputs[name].spec.dtype}, and states are numbers",
-                "declare it with dtype float32, or name another",
+                f"a state must be floats, but the input '{name}' is {self.inputs[name].spec.dtype}",
+                "declare it with `dtype: float32`, or use another input",
                 notes=(of_dtype(self.graph, Port(name), self.inputs[name].spec),),
             )
         return StateSpec(slot, Port(name), f"input {name}")
 
     def of_input(self, name: str) -> Remark:
-        """Where an input of states was declared, or named first."""
+        """Return a note on where an input of states was declared or first named."""
         tensor = self.inputs[name]
         if tensor.made:
             return tensor.path, f"'{name}' is named here for a state of {tensor.spec}"
@@ -193,8 +193,8 @@ class _Wiring:
             raise GraphMistake(
                 "L610",
                 (*form.path, "constant"),
-                f"{len(form.value)} numbers are listed for {units} units",
-                "list one number for each unit, or write one for all",
+                f"{len(form.value)} numbers are listed, but there are {units} units",
+                "list one number for each unit, or write one number for all",
                 notes=(of_units(self.graph, node),),
             )
         name = f"{node.name}_{slot}"
@@ -204,7 +204,7 @@ class _Wiring:
         return StateSpec(slot, Port(name), label)
 
     def learned_state(self, node: Node, slot: str, form: Learned) -> StateSpec:
-        """One weight of (units,): the only row of an embedding that is read with the id 0."""
+        """Return a learned state: the only row, of shape (units,), of an embedding."""
         rows, name = f"{node.name}_rows", f"{node.name}_{slot}"
         self.make(rows, ROW_IDS, node.inputs[:1], node, form.path, {})
         arguments = keras_arguments(
@@ -220,7 +220,7 @@ class _Wiring:
         ports = tuple(self.graph.primary_or_port(reference) for reference in form.sources)
         joined = ports[0]
         if len(ports) > 1:
-            # What h and c are each given is joined for each: the two may differ.
+            # h and c may have different sources, so each has its own concatenation.
             name = f"{node.name}_{slot}_static" if is_split else f"{node.name}_static"
             joined = self.concatenated(name, ports, node, (*form.path, "static"))
         names = ", ".join(str(reference) for reference in form.sources)
@@ -251,7 +251,7 @@ class _Wiring:
         self.make(name, "Dense", (source,), node, path, arguments)
         return Port(name)
 
-    def make(  # noqa: PLR0913, PLR0917 - a node has this many parts
+    def make(  # noqa: PLR0913, PLR0917 - the parts of a node
         self,
         name: str,
         op: str,
@@ -260,7 +260,7 @@ class _Wiring:
         path: Path,
         arguments: Mapping[str, Any],
     ) -> None:
-        """Add a helper node before `node`, once: h and c share what is joined for both."""
+        """Add a helper node before `node`, unless it exists: h and c share some helpers."""
         if (node.layer, name) in self.made:
             return
         self.made.add((node.layer, name))
@@ -274,7 +274,7 @@ class _Wiring:
                 arguments=arguments,
                 reads_list=op == "Concatenate",
                 dtype_policy=node.dtype_policy,
-                mask_form=NoMask(),  # a state has no steps to mask
+                mask_form=NoMask(),  # a state has no time steps
             )
         )
 
@@ -297,7 +297,7 @@ def _form_of_slot(
             "L603",
             (*form.path, "c"),
             f"{node.op} has no state c",
-            "remove it: its state is h",
+            "remove it: its only state is h",
             notes=(of_kind(node),),
         )
     if slot.endswith("h"):
@@ -306,9 +306,9 @@ def _form_of_slot(
 
 
 def _split_position(node: Node, slot: str, form: FromInputs) -> int:
-    """Which of the inputs named for h (or c) alone feeds `slot`: one a direction, one a cell."""
+    """Return the index of the input for `slot` among those listed for h (or c) alone."""
     slots = state_outputs(node.recurrence) if node.recurrence else ()
-    alike = [each for each in slots if each[-1] == slot[-1]]
+    alike = [other for other in slots if other[-1] == slot[-1]]
     count = len(form.names or ())
     if count != len(alike):
         raise GraphMistake(
@@ -316,7 +316,7 @@ def _split_position(node: Node, slot: str, form: FromInputs) -> int:
             (*form.path, "inputs"),
             f"{counted(count, 'input is', 'inputs are')} named for "
             f"{counted(len(alike), 'state', 'states')}",
-            "name one input" if len(alike) == 1 else f"name one for each of: {', '.join(alike)}",
+            "list one input" if len(alike) == 1 else f"list one for each of: {', '.join(alike)}",
         )
     return alike.index(slot)
 
@@ -324,7 +324,7 @@ def _split_position(node: Node, slot: str, form: FromInputs) -> int:
 def _check_carried(
     graph: Graph, node: Node, recurrence: Recurrence, form: Carried, document: Document
 ) -> None:
-    """Report a state that Keras cannot carry, or for no number of rows."""
+    """Report a state that Keras cannot carry, or that lacks a fixed batch size."""
     code, message, hint = "L613", "", ""
     remarks: tuple[Remark, ...] = ()
     if len(recurrence.cells) > 1:
@@ -332,18 +332,20 @@ def _check_carried(
         hint = "write a stack of layers, or `initial_state: input`"
         remarks = (((*node.path, "cells"), f"it has {len(recurrence.cells)} cells here"),)
     elif recurrence.bidirectional:
-        message = f"'{node.layer}' reads backwards too, from the end: that state cannot be carried"
-        hint = "carry one direction, or begin both at `zeros`"
+        message = f"'{node.layer}' is bidirectional, and a backward state cannot be carried"
+        hint = "use one direction, or `initial_state: zeros`"
         remarks = (of_directions(node),)
     elif graph.batch_size is None and not _is_runtime_wrong(document):
         code = "L614"
         message = "a carried state is kept for a fixed number of rows"
-        hint = "write `batch_size:` under `runtime:`; for any number, `initial_state: input`"
+        hint = (
+            "write `batch_size:` under `runtime:`, or `initial_state: input` for any number of rows"
+        )
     if message:
         notes = tuple(document.note(*remark) for remark in remarks)
         document.report(code, form.path, message, hint=hint, notes=notes)
 
 
 def _is_runtime_wrong(document: Document) -> bool:
-    """Whether something in `runtime:` is wrong, which may be meant for `batch_size`."""
-    return any(found.path[:1] == ("runtime",) for found in document.diagnostics.found)
+    """Return whether `runtime:` has a mistake, which may be a misspelt `batch_size`."""
+    return any(error.path[:1] == ("runtime",) for error in document.diagnostics.found)

@@ -1,1 +1,1 @@
-"""Layers as nodes of a graph, one for each call, with references resolved."""
+"""Resolve references between layers, and expand layers to nodes of a graph."""

@@ -1,4 +1,4 @@
-"""Wired layers -> a graph with one node for each call: stacks and joined inputs are laid out."""
+"""Expand layers to a graph with one node for each call, including stacks and joined inputs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document) -> Graph:
-    """Return the graph of what is sound in `recipe`; layers that nothing reads come last."""
+    """Return the graph of the layers without mistakes; those that nothing reads come last."""
     expansion = _Expansion(recipe, document, set(resolution.broken))
     read = read_layers(resolution.order, resolution.outputs.values(), resolution.models.values())
     for layer in sorted(resolution.order, key=lambda layer: layer.name not in read):
@@ -101,14 +101,14 @@ class _Expansion:
         self.stacks[layer.name] = (layer.name,)
 
     def has_right_inputs(self, layer: LayerDeclaration, traits: Mapping[str, Any]) -> bool:
-        """Return whether the number and the names of the inputs are those of Keras's call."""
-        taken, path = traits["call"], (*layer.path, "input")
+        """Return whether Keras's call takes these inputs; report it if not."""
+        call, path = traits["call"], (*layer.path, "input")
         if layer.input_names is not None:
             return self.has_right_names(layer, layer.input_names, traits)
-        if not traits["multiple_inputs"] and len(layer.inputs) > len(taken):
+        if not traits["multiple_inputs"] and len(layer.inputs) > len(call):
             count = len(layer.inputs)
-            message = f"{layer.layer} reads {len(taken)} input, and {count} are listed"
-            hint = "join them first, for example with a concatenate layer"
+            message = f"{layer.layer} takes {len(call)} input, but {count} are listed"
+            hint = "join them first, for example with a `concatenate` layer"
             self.document.report("L406", path, message, hint=hint)
             return False
         return True
@@ -116,33 +116,33 @@ class _Expansion:
     def has_right_names(
         self, layer: LayerDeclaration, names: tuple[str, ...], traits: Mapping[str, Any]
     ) -> bool:
-        taken, path = traits["call"], (*layer.path, "input")
+        call, path = traits["call"], (*layer.path, "input")
         if traits["multiple_inputs"]:
-            message = f"{layer.layer} takes a list of inputs, without names"
+            message = f"{layer.layer} takes a list of inputs without names"
             hint = "write a list, such as `input: [NAME, NAME]`"
             self.document.report("L406", path, message, hint=hint, at_key=True)
             return False
-        unknown = [name for name in names if name not in taken]
-        hint = f"the inputs of {layer.layer} are named: {', '.join(taken)}"
+        unknown = [name for name in names if name not in call]
+        hint = f"the inputs of {layer.layer} are named: {', '.join(call)}"
         for name in unknown:
-            message = f"{layer.layer} has no input '{name}'{did_you_mean(name, taken)}"
+            message = f"{layer.layer} has no input '{name}'{did_you_mean(name, call)}"
             self.document.report("L406", (*path, name), message, hint=hint, at_key=True)
-        if not unknown and taken[0] not in names:
-            message = f"{layer.layer} needs the input '{taken[0]}'"
+        if not unknown and call[0] not in names:
+            message = f"{layer.layer} needs the input '{call[0]}'"
             self.document.report("L406", path, message, hint=hint, at_key=True)
-        return not unknown and taken[0] in names
+        return not unknown and call[0] in names
 
     def state_forms(self, layer: RecurrentDeclaration) -> tuple[StateForm, ...] | None:
-        """Return one form for each layer of the stack, or None where their number is wrong."""
+        """Return one form for each layer of the stack; None if their number is wrong."""
         depth = len(layer.units)
         if not layer.state_per_layer:
             return layer.initial_state * depth
         if len(layer.initial_state) != depth:
             count = len(layer.initial_state)
-            message = f"{count} initial states are listed for a stack of {depth}"
+            message = f"{count} initial states are listed, but this is a stack of {depth}"
             hint = "list one for each layer of the stack, or write one form for all"
             if depth == 1:
-                hint = "a list has one entry for each layer; for h and c write {h: ..., c: ...}"
+                hint = "a list has one entry for each layer; write {h: ..., c: ...} for h and c"
             path = (*layer.path, "initial_state")
             notes = (_depth_note(layer, self.document),)
             self.document.report("L601", path, message, hint=hint, notes=notes)
@@ -162,7 +162,7 @@ class _Expansion:
         self.sequences[layer.name] = source
 
     def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
-        """Return the sequence of a layer of the stack, after its residual sum and normalization."""
+        """Return the sequence of a layer of the stack, after residual sum and normalization."""
         sequence = Port(name, SEQUENCE)
         if layer.residual and index > 0:
             summed = (source, sequence)
@@ -195,7 +195,7 @@ class _Expansion:
         return Port(name)
 
     def joined_input(self, layer: RecurrentDeclaration) -> Port:
-        """Return the sequence that the stack reads: several inputs joined on the feature axis."""
+        """Return the sequence that the stack reads: several inputs are joined on features."""
         ports = tuple(self.port(reference) for reference in layer.inputs)
         if len(ports) == 1:
             return ports[0]
@@ -214,7 +214,7 @@ class _Expansion:
         return Port(name)
 
     def port(self, reference: Reference) -> Port:
-        """Return the one tensor that `reference` names."""
+        """Return the tensor that `reference` names."""
         if reference.layer in self.recipe.inputs:
             return Port(reference.layer)
         layer = self.recipe.layers[reference.layer]
@@ -253,7 +253,7 @@ class _Expansion:
     def output_ports(
         self, outputs: Mapping[str, Reference]
     ) -> tuple[dict[str, Port], dict[str, Path]]:
-        """Return output ports by name; ``state: encoder.state`` becomes one name a state."""
+        """Return output ports by name; ``state: encoder.state`` gives one name for each state."""
         ports: dict[str, Port] = {}
         paths: dict[str, Path] = {}
         for name, reference in outputs.items():
@@ -261,7 +261,7 @@ class _Expansion:
                 continue
             for suffix, port in self.named_ports(reference):
                 if f"{name}{suffix}" in ports:
-                    message = f"two outputs would be named '{name}{suffix}'"
+                    message = f"two outputs would have the name '{name}{suffix}'"
                     note = self.document.note(paths[f"{name}{suffix}"], "the first is here")
                     hint = "rename one of them"
                     self.document.report("L303", reference.path, message, hint=hint, notes=(note,))
@@ -287,8 +287,8 @@ def _recurrent_node(
     layer: RecurrentDeclaration, index: int, name: str, source: Port, form: StateForm
 ) -> Node:
     units = layer.units[index]
-    # Below the first, the layers of a stack take over the mask of the one before.
-    takes_over = index > 0 and isinstance(layer.mask, MaskByValue)
+    # Later layers of a stack inherit the mask of the layer before.
+    inherits = index > 0 and isinstance(layer.mask, MaskByValue)
     own_units = {} if layer.cells else {"units": units}
     return Node(
         name=name,
@@ -298,7 +298,7 @@ def _recurrent_node(
         path=layer.path,
         arguments={**layer.arguments, **own_units},
         dtype_policy=layer.dtype_policy,
-        mask_form=Inherited() if takes_over else layer.mask,
+        mask_form=Inherited() if inherits else layer.mask,
         recurrence=Recurrence(
             units=units,
             slot_units=slot_units(layer, units),
@@ -314,7 +314,7 @@ def _recurrent_node(
 def in_call_order(
     layer: LayerDeclaration, call: Sequence[str]
 ) -> tuple[tuple[Reference, ...], tuple[str, ...] | None]:
-    """Return the inputs, and their names if they have any, in the order of Keras's call."""
+    """Return the inputs, and their names if any, in the order of Keras's call."""
     if layer.input_names is None:
         return layer.inputs, None
     by_name = dict(zip(layer.input_names, layer.inputs, strict=True))
@@ -323,7 +323,7 @@ def in_call_order(
 
 
 def stack_names(layer: str, depth: int) -> tuple[str, ...]:
-    """Return the Keras names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``."""
+    """Return the names of a stack's layers: ``encoder``, or ``encoder_1``, ``encoder_2``, ..."""
     return (layer,) if depth == 1 else tuple(f"{layer}_{i}" for i in range(1, depth + 1))
 
 
@@ -335,24 +335,29 @@ def _depth_note(layer: RecurrentDeclaration, document: Document) -> Note:
 
 
 def _is_stackable(layer: RecurrentDeclaration, document: Document) -> bool:
-    """Return whether a stack's layers fit each other; report why they do not."""
+    """Return whether a layer's `residual` and `bidirectional` are possible; report why not."""
     mistake: tuple[str, str, str, Note] | None = None
     if layer.residual and len(layer.units) == 1:
-        message = "a stack of one layer has no layer to add around"
-        hint = "write `depth: 2` or more, or an add layer"
+        message = "`residual` needs a stack of at least two layers"
+        hint = "write `depth: 2` or more, or use an `add` layer"
         mistake = ("residual", message, hint, _depth_note(layer, document))
     elif layer.residual and len(set(layer.units)) > 1:
         sizes = listed([str(units) for units in layer.units])
         message = f"layers of {sizes} units cannot be added to each other"
-        mistake = ("residual", message, "give all the same units", _depth_note(layer, document))
+        mistake = (
+            "residual",
+            message,
+            "give all layers the same units",
+            _depth_note(layer, document),
+        )
     elif layer.residual and layer.arguments["go_backwards"]:
-        message = "each layer gives its steps in reverse, so what is added are other steps"
+        message = "each layer reverses its steps, so `residual` would add different steps"
         hint = "use `bidirectional: true`, or remove one of the two"
         note = document.note((*layer.path, "go_backwards"), "the steps are reversed here")
         mistake = ("residual", message, hint, note)
     elif layer.bidirectional and len(layer.cells) > 1:
-        message = "several cells in one layer read in one direction"
-        hint = "write a bidirectional layer of one cell, or a stack of such layers"
+        message = "a layer of several cells can read in only one direction"
+        hint = "use a bidirectional layer of one cell, or a stack of such layers"
         note = document.note((*layer.path, "cells"), "the cells are listed here")
         mistake = ("bidirectional", message, hint, note)
     if mistake:
@@ -363,23 +368,23 @@ def _is_stackable(layer: RecurrentDeclaration, document: Document) -> bool:
 
 
 def _ports_of(models: Mapping[str, ModelDeclaration], named: NamedPorts) -> dict[Path, Port]:
-    """Return the ports that further models name, by where the recipe names them.
+    """Return the ports that declared models name, by path in the recipe.
 
-    Paths of outputs end with the output's name; `named` gives the ports of ``encoder.state`` with
-    the endings of their names.
+    The path of an output ends with the output's name. `named` returns the ports of a reference
+    with the suffixes of their names, such as those of ``encoder.state``.
     """
-    found: dict[Path, Port] = {}
+    ports: dict[Path, Port] = {}
     for model in models.values():
         for index, reference in enumerate(model.inputs):
-            found[*model.path, "inputs", index] = named(reference)[0][1]
+            ports[*model.path, "inputs", index] = named(reference)[0][1]
         for name, reference in model.outputs.items():
             for suffix, port in named(reference):
-                found[*model.path, "outputs", name + suffix] = port
-    return found
+                ports[*model.path, "outputs", name + suffix] = port
+    return ports
 
 
 def _with_derived_ports(graph: Graph, models: Mapping[str, ModelDeclaration]) -> Graph:
-    """Return `graph`, in which every state that further models give or are given can be read."""
+    """Return `graph` with the states that further models read, and the nodes whose they replace."""
     replaced = {
         name
         for model in models.values()

@@ -1,4 +1,4 @@
-"""The ports of a layer as a recipe names them: ``sequence``, ``last``, ``state``, ``state.h``."""
+"""The ports of a layer, as recipes name them: ``sequence``, ``last``, ``state``, ``state.h``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def slot_units(layer: RecurrentDeclaration, units: int) -> dict[str, int]:
-    """The states of one layer of the stack, in Keras's order, and their sizes.
+    """Return the sizes of the states of one layer of the stack, in Keras's order.
 
-    ``h`` and ``c``; of several cells in one layer ``1_h``, ``1_c``, ``2_h``, ...
+    The states are ``h`` and ``c``, or ``1_h``, ``1_c``, ``2_h``, ... for several cells.
     """
     if not layer.cells:
         return dict.fromkeys(RECURRENT_STATES[layer.layer], units)
@@ -26,7 +26,7 @@ def slot_units(layer: RecurrentDeclaration, units: int) -> dict[str, int]:
 
 
 def has_primary(layer: LayerDeclaration | None, reference: Reference) -> bool:
-    """Whether the bare name of a layer is one tensor, where it must be one."""
+    """Return whether the bare name of a layer refers to one tensor, if it must."""
     names_layer = {"initial_state", "mask"} & set(reference.path)
     return (
         bool(names_layer)
@@ -37,7 +37,7 @@ def has_primary(layer: LayerDeclaration | None, reference: Reference) -> bool:
 
 
 def port_names(layer: LayerDeclaration | None) -> list[str]:
-    """Every port that a layer has beside its bare name; an input and most layers have none."""
+    """Return the ports of a layer besides its bare name; only recurrent layers have any."""
     if not isinstance(layer, RecurrentDeclaration):
         return []
     ways = ("forward.", "backward.") if layer.bidirectional else ("",)

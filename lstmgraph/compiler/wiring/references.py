@@ -1,4 +1,4 @@
-"""What is read: every name of a layer or an input that stands in another part of a recipe."""
+"""Find the references to layers and inputs in a recipe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def references(layer: LayerDeclaration) -> Iterator[Reference]:
-    """Everything that `layer` reads."""
+    """Yield every reference of `layer`: inputs, mask and initial states."""
     yield from layer.inputs
     if isinstance(layer.mask, MaskByLengths):
         yield layer.mask.lengths
@@ -38,7 +38,7 @@ def references(layer: LayerDeclaration) -> Iterator[Reference]:
 
 
 def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
-    """Every layer or input that initial states are read from."""
+    """Yield every reference of initial states."""
     for form in forms:
         if isinstance(form, Split):
             yield from state_references([form.h] if form.c is None else [form.h, form.c])
@@ -49,7 +49,7 @@ def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
 
 
 def unread_names(recipe: RecipeDeclaration) -> list[str]:
-    """Inputs and layers that nothing names."""
+    """Return the inputs and layers that nothing refers to."""
     named = {read.layer for layer in recipe.layers.values() for read in references(layer)}
     named.update(_read_by_models(recipe.outputs.values(), recipe.models.values()))
     return [name for name in (*recipe.inputs, *recipe.layers) if name not in named]
@@ -58,7 +58,7 @@ def unread_names(recipe: RecipeDeclaration) -> list[str]:
 def _read_by_models(
     outputs: Iterable[Reference], models: Iterable[ModelDeclaration]
 ) -> Iterator[str]:
-    """Names that the main model's outputs and further models read."""
+    """Yield the names that the outputs of the main model and further models refer to."""
     yield from (reference.layer for reference in outputs)
     for model in models:
         yield from (reference.layer for reference in (*model.inputs, *model.outputs.values()))
@@ -70,13 +70,13 @@ def read_layers(
     outputs: Iterable[Reference],
     models: Iterable[ModelDeclaration],
 ) -> frozenset[str]:
-    """Names of the layers that an output or a further model is computed from, masks included."""
+    """Return the names of the layers that outputs and further models need, also for masks."""
     layers = {layer.name: layer for layer in order}
     waiting = list(_read_by_models(outputs, models))
-    found: set[str] = set()
+    needed: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in layers and name not in found:
-            found.add(name)
+        if name in layers and name not in needed:
+            needed.add(name)
             waiting += [reference.layer for reference in references(layers[name])]
-    return frozenset(found)
+    return frozenset(needed)

@@ -1,4 +1,4 @@
-"""Names -> ordered, wired layers: every reference is looked up, and cycles are found."""
+"""Resolve names: look up every reference, and sort layers, reporting cycles."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Note, Path
 
 RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
-"""Words of the language that a layer or an input cannot have for a name."""
+"""Words of the language, which cannot be names of layers or inputs."""
 
 FORMS = ("zeros", "input", "learned", "carried")
 
-MOST_CIRCLES = 20
-"""Circles that are reported; each is found by going through all layers again."""
+MOST_CYCLES = 20
+"""The most cycles that are reported; finding each takes a pass over all layers."""
 
 MOST_EDGES = 8
-"""Notes of one circle."""
+"""The most notes for one cycle."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What of a recipe is sound, once names are looked up."""
+    """The parts of a recipe without mistakes, with all names resolved."""
 
     order: tuple[LayerDeclaration, ...]
-    """Layers, each after everything that it reads."""
+    """The layers, each after those that it reads."""
     outputs: Mapping[str, Reference]
     broken: frozenset[str]
-    """Names of layers and inputs that are wrong, or that read one that is."""
+    """The names of layers and inputs that have mistakes, or read one that has."""
     models: Mapping[str, ModelDeclaration] = field(default_factory=dict)
-    """Further models whose every name is found."""
+    """The further models whose names all exist."""
 
 
 def resolve(recipe: RecipeDeclaration, document: Document) -> Resolution:
-    """Look up every name of `recipe`.
+    """Look up every name of `recipe` and return the parts without mistakes.
 
-    Unknown names, ports that a layer does not have, and cycles are reported to `document`.
+    Unknown names, unknown ports and cycles are reported in `document`.
     """
     resolver = _Resolver(recipe, document)
-    resolver.checkfew()
+    resolver.check_names()
     for layer in recipe.layers.values():
         resolver.check_layer(layer)
     outputs = {
@@ -88,15 +88,15 @@ class _Resolver:
         self.broken = set(recipe.broken)
         self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
         self.near_names: dict[str, str | None] = {}
-        # Without a section, every name of it would be unknown: that is one mistake, not many.
+        # If a section is missing, do not report every name in it as unknown.
         sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
         self.all_known = all(isinstance(section, dict) and section for section in sections)
 
-    def checkfew(self) -> None:
+    def check_names(self) -> None:
         for section, names in (("inputs", self.recipe.inputs), ("layers", self.recipe.layers)):
             for name in names:
                 if name in RESERVED:
-                    self.report_name(section, name, f"'{name}' is a word of the language")
+                    self.report_name(section, name, f"'{name}' is a reserved word of the language")
         for name in self.recipe.layers:
             if name in self.recipe.inputs:
                 note = self.document.note(("inputs", name), "the input is declared here")
@@ -118,20 +118,20 @@ class _Resolver:
             self.broken.add(layer.name)
 
     def check_model(self, model: ModelDeclaration) -> bool:
-        """Whether all that a further model names is there."""
+        """Return whether all names in a further model exist."""
         sound = [self.check(reference) for reference in model.inputs]
-        sound += [self.check(found, states_allowed=True) for found in model.outputs.values()]
+        sound += [self.check(output, states_allowed=True) for output in model.outputs.values()]
         for name, form in model.initial_state.items():
-            found = self.check(Reference(name, "", form.path), states_allowed=True)
-            sound.append(found and self.check_has_states(name, form.path))
+            exists = self.check(Reference(name, "", form.path), states_allowed=True)
+            sound.append(exists and self.check_has_states(name, form.path))
         return all(sound)
 
     def check_has_states(self, name: str, path: Path) -> bool:
         if isinstance(self.recipe.layers.get(name), RecurrentDeclaration):
             return True
         what = "an input" if name in self.recipe.inputs else "not a recurrent layer"
-        message = f"'{name}' is {what}, and has no states"
-        hint = "name a recurrent layer: its initial state is another one in this model"
+        message = f"'{name}' is {what}, so it has no states"
+        hint = "write the name of a recurrent layer, whose initial state this model replaces"
         notes = (self.declared(name),)
         self.document.report("L833", path, message, hint=hint, at_key=True, notes=notes)
         return False
@@ -153,25 +153,25 @@ class _Resolver:
             return False
         near = nearest(name, self.recipe.inputs)
         message = f"there is no input '{name}'{suggested(near)}"
-        hint = f"declare `{name}` under `inputs:`, or name one of: {few(self.recipe.inputs)}"
+        hint = f"declare `{name}` under `inputs:`, or write one of: {few(self.recipe.inputs)}"
         notes = self.document.origins.deletion(("inputs", name))
         notes += (self.named(near),) if near else ()
         if name in self.recipe.layers:
-            message = f"'{name}' is a layer, and an input is wanted here"
-            hint = f"name an input: {few(self.recipe.inputs)}"
+            message = f"'{name}' is a layer, but an input is needed here"
+            hint = f"write one of: {few(self.recipe.inputs)}"
             notes = (self.declared(name),)
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
         return False
 
     def declared(self, name: str) -> Note:
-        """Where a layer's type is written, or an input."""
+        """Return a note on the type of a layer, or on an input."""
         layer = self.recipe.layers.get(name)
         if layer is None:
             return self.document.note(("inputs", name), f"'{name}' is an input")
-        return self.document.note((*layer.path, "type"), f"'{name}' is of this type")
+        return self.document.note((*layer.path, "type"), f"'{name}' has this type")
 
     def check(self, reference: Reference, *, states_allowed: bool = False) -> bool:
-        """Whether `reference` names a tensor (or, where allowed, a layer's states)."""
+        """Return whether `reference` names a tensor (or, if allowed, a layer's states)."""
         if reference.layer not in self.known:
             if self.all_known:
                 self.report_unknown(reference, states_allowed=states_allowed)
@@ -185,29 +185,29 @@ class _Resolver:
         near = self.near(name)
         guess = near or (nearest(name, FORMS) if "initial_state" in reference.path else None)
         message = f"there is no layer or input '{name}'{suggested(guess)}"
-        hint = f"the names here are: {self.names_here}"
+        hint = f"write one of: {self.names_here}"
         if name == "constant" and states_allowed:
             message, hint = "`constant` needs a number", "write `{constant: 0.1}`"
         if name == "carried" and states_allowed:
-            message = "h and c are carried together"
+            message = "h and c can only be carried together"
             hint = "write `initial_state: carried`"
         notes = self.document.origins.deletion(("layers", name), ("inputs", name))
-        if meant := near or (None if notes else self.left_over):  # what was deleted has no new name
-            notes += (self.named(meant),)
+        if other := near or (None if notes else self.only_unread):  # deleted: not renamed
+            notes += (self.named(other),)
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
 
     def named(self, name: str) -> Note:
         section = "layers" if name in self.recipe.layers else "inputs"
-        told = f"'{name}' is declared here" + (", and nothing reads it" * (name in self.unread))
-        return self.document.note((section, name), told, at_key=True)
+        message = f"'{name}' is declared here" + (" but not used" * (name in self.unread))
+        return self.document.note((section, name), message, at_key=True)
 
     @cached_property
     def unread(self) -> list[str]:
         return unread_names(self.recipe)
 
     @cached_property
-    def left_over(self) -> str | None:
-        """The one thing that nothing reads: it may be what was renamed."""
+    def only_unread(self) -> str | None:
+        """The only unused name, which may be the new name of a renamed layer or input."""
         return self.unread[0] if len(self.unread) == 1 else None
 
     @cached_property
@@ -215,7 +215,7 @@ class _Resolver:
         return few(sorted(self.known))
 
     def near(self, name: str) -> str | None:
-        """What `name` is probably meant to be; many layers may read the same wrong one."""
+        """Return the name that `name` is probably a misspelling of; cached, as many may read it."""
         if name not in self.near_names and len(self.near_names) < MOST_GUESSES:
             near = nearest(name, self.unread) or nearest(name, sorted(self.known))
             self.near_names[name] = near
@@ -226,44 +226,45 @@ class _Resolver:
         ports = port_names(layer)
         if reference.port == "state" and "state" in ports and not states_allowed:
             states = [f"{reference.layer}.{p}" for p in ports if p.startswith("state.")]
-            message = f"'{reference}' is several tensors, and one is wanted here"
-            hint = f"name one of them: {few(states)}"
+            message = f"'{reference}' is several tensors, but one is needed here"
+            hint = f"write one of: {few(states)}"
             self.document.report("L302", reference.path, message, hint=hint)
             return False
         if not reference.port and not has_primary(layer, reference):
-            message = f"'{reference.layer}' sums or normalizes its sequence, and has no last output"
+            message = f"'{reference.layer}' has no last output, as it sums or normalizes sequences"
             hint = f"write `{reference.layer}.sequence`, or `return_sequences: true`"
-            notes = self.why(reference.layer)
+            notes = self.port_notes(reference.layer)
             self.document.report("L302", reference.path, message, hint=hint, notes=notes)
             return False
         if not reference.port or reference.port in ports:
             return True
-        hint = f"write `{reference.layer}` alone: only recurrent layers have ports"
+        hint = f"write `{reference.layer}` without a port: only recurrent layers have ports"
         if ports:
-            hint = f"'{reference.layer}' has: {few([f'{reference.layer}.{p}' for p in ports])}"
-        # Of `state.h` it is never `state` that is meant.
+            hint = f"write one of: {few([f'{reference.layer}.{p}' for p in ports])}"
+        # Do not suggest `state` for `state.h`.
         near = did_you_mean(reference.port, [p for p in ports if "." not in p + reference.port])
         message = f"'{reference.layer}' has no port '{reference.port}'{near}"
-        notes = () if near else self.why(reference.layer)
+        notes = () if near else self.port_notes(reference.layer)
         self.document.report("L302", reference.path, message, hint=hint, notes=notes)
         return False
 
-    def why(self, name: str) -> tuple[Note, ...]:
-        """Where the recipe says what decides which ports a layer has."""
+    def port_notes(self, name: str) -> tuple[Note, ...]:
+        """Return notes on the keys that decide which ports a layer has."""
         keys = ("bidirectional", "residual", "normalization")
-        written = [("layers", name, key) for key in keys]
-        found = [path for path in written if path in self.document.values]
-        if not found:
+        paths = [("layers", name, key) for key in keys]
+        written = [path for path in paths if path in self.document.values]
+        if not written:
             return (self.declared(name),)
-        return tuple(self.document.note(path, "this decides which ports it has") for path in found)
+        message = "this decides which ports it has"
+        return tuple(self.document.note(path, message) for path in written)
 
     def order(self) -> list[str]:
-        """Layers in call order. What stands on a broken layer is broken too, without a report."""
+        """Return the layers in call order; those that read a broken one are broken, unreported."""
         reads = {
             name: [r.layer for r in references(layer) if self.is_layer(r, layer)]
             for name, layer in self.recipe.layers.items()
         }
-        for _ in range(MOST_CIRCLES):
+        for _ in range(MOST_CYCLES):
             try:
                 TopologicalSorter(reads).prepare()
             except CycleError as error:
@@ -279,7 +280,7 @@ class _Resolver:
         return [name for name in order if name not in self.broken]
 
     def is_layer(self, reference: Reference, reader: LayerDeclaration) -> bool:
-        """Whether `reader` reads a layer here: lengths and masks are read from inputs only."""
+        """Return whether `reference` is to a layer; lengths and masks are read only from inputs."""
         if isinstance(reader.mask, MaskByLengths | MaskByInput) and "mask" in reference.path[2:3]:
             return False
         return reference.layer in self.recipe.layers and reference.layer not in self.recipe.inputs
@@ -288,18 +289,18 @@ class _Resolver:
         first = next(filter(set(cycle).__contains__, self.recipe.layers))
         start = cycle.index(first)
         ring = [*cycle[start:-1], *cycle[:start], first]
-        reading = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])
+        edge = next(r for r in references(self.recipe.layers[first]) if r.layer == ring[1])
         self.document.report(
             "L304",
-            reading.path,
-            f"these layers read each other in a circle: {' <- '.join(ring)}",
-            hint="a layer can read only what is computed before it; break the circle",
+            edge.path,
+            f"these layers read each other in a cycle: {' <- '.join(ring)}",
+            hint="break the cycle: a layer can read only what is computed before it",
             notes=tuple(self.edges(ring)),
         )
         self.broken.update(cycle)
 
     def edges(self, ring: list[str]) -> Iterator[Note]:
-        """Where each layer of a circle reads the next, but for the first, which is reported."""
+        """Yield notes on where each layer of a cycle, except the first, reads the next."""
         for name, source in list(pairwise(ring))[1 : MOST_EDGES + 1]:
             path = next(r.path for r in references(self.recipe.layers[name]) if r.layer == source)
             yield self.document.note(path, f"'{name}' reads '{source}' here")
@@ -308,7 +309,7 @@ class _Resolver:
 def _sortable(reads: Mapping[str, list[str]]) -> list[str]:
     """Return the layers that stand in no circle and read none, each after what it reads."""
     sorter = TopologicalSorter(reads)
-    with suppress(CycleError):  # it goes on all the same, as far as it can
+    with suppress(CycleError):  # it still returns what depends on no cycle
         sorter.prepare()
     order: list[str] = []
     while ready := sorter.get_ready():

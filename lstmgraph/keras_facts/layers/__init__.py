@@ -1,9 +1,10 @@
-"""Output shape, dtype and weights of Keras layers, without importing Keras.
+"""Infer the output shape, dtype and weights of Keras layers, without importing Keras.
 
-The formulas are those of keras.layers of Keras 3.15; a differential test holds them to it.
-Where Keras declares one dtype for integers and computes another, the computed one is given: Keras
-casts only floats to a layer's compute dtype, so the indices that a Concatenate or a RepeatVector
-passes on are still integers, whatever its symbolic output says.
+A rule takes a ``Call`` and returns ``LayerFacts``; its docstring gives the shapes of the layer.
+The formulas are those of keras.layers of Keras 3.15, and a differential test compares them.
+Where Keras declares one dtype for integers but computes another, the rule returns the computed
+one: Keras casts only floats to a layer's compute dtype, so the ids that a Concatenate or
+RepeatVector passes on stay integers, whatever its symbolic output says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -148,19 +149,25 @@ def layer_facts(
     inputs: Sequence[TensorSpec],
     compute_dtype: str,
 ) -> LayerFacts:
-    """What ``keras.layers.<layer>(**arguments)`` returns for ``inputs``, and its weights.
+    """Return the output and weights of ``keras.layers.<layer>(**arguments)`` called on ``inputs``.
 
-    ``arguments`` hold every argument of the constructor, ``inputs`` the tensors of the call in
-    order: a merge layer's list, or query, value and key.
+    Args:
+        layer: Keras's class name.
+        arguments: every argument of the constructor.
+        inputs: the tensors of the call in order: a merge layer's list, or query, value and key.
+        compute_dtype: the dtype that the layer computes in.
+
+    Raises:
+        LayerMistake: if the layer cannot have these arguments or inputs.
     """
     if layer not in RULES:
         raise LayerMistake(
-            f"the shapes of {layer} are not known before Keras runs it",
-            hint="use a layer that has a rule, or none of its kind",
+            f"the shapes of {layer} are unknown until Keras runs it",
+            hint="use another layer",
         )
     _refuse_glu(layer, arguments)
     if not inputs:
-        raise LayerMistake(f"{layer} needs an input, got none", hint="name the layer's input")
+        raise LayerMistake(f"{layer} needs an input, but got none", hint="write `input:`")
     facts = RULES[layer](Call(layer, arguments, tuple(inputs), compute_dtype, layer_facts))
     _refuse_sizes_beyond_bounds(layer, facts)
     return facts
@@ -169,7 +176,7 @@ def layer_facts(
 LARGEST_AXIS = 2**31 - 1
 MOST_PARAMETERS = 2**40
 LONGEST_NAME = 500
-"""Characters of a size such as ``2*(time+1)``, which doubles where a layer joins another twice."""
+"""The most characters of a size such as ``2*(time+1)``, which can double with every layer."""
 
 
 def _refuse_sizes_beyond_bounds(layer: str, facts: LayerFacts) -> None:
@@ -177,7 +184,7 @@ def _refuse_sizes_beyond_bounds(layer: str, facts: LayerFacts) -> None:
     if any(isinstance(size, int) and size > LARGEST_AXIS for size in sizes):
         raise LayerMistake(
             f"{layer}'s output would have an axis of more than {LARGEST_AXIS:,}",
-            hint="make the input, or what the layer makes of it, smaller",
+            hint="make the input or the output smaller",
         )
     if any(isinstance(size, str) and len(size) > LONGEST_NAME for size in sizes):
         raise LayerMistake(
@@ -192,7 +199,7 @@ def _refuse_sizes_beyond_bounds(layer: str, facts: LayerFacts) -> None:
 
 
 def _refuse_glu(layer: str, arguments: Mapping[str, Any]) -> None:
-    """The only activation that changes the shape, which no Keras layer declares."""
+    """Refuse ``glu``, the only activation that changes the shape, which no layer declares."""
     for name in ("activation", "recurrent_activation"):
         if arguments.get(name) == "glu":
             raise LayerMistake(

@@ -1,4 +1,4 @@
-"""Attention layers."""
+"""Rules of attention layers."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def attention(call: Call) -> LayerFacts:
 
 
 def additive_attention(call: Call) -> LayerFacts:
-    """AdditiveAttention: shapes as Attention; the scale is a vector as long as the features."""
+    """AdditiveAttention: shapes as Attention; the scale is a vector of one number per feature."""
     query, value, key = _query_value_key(call)
     for index in range(len(call.inputs)):
         require_number(call, index)
@@ -45,7 +45,7 @@ def additive_attention(call: Call) -> LayerFacts:
     weights = static_dim(call, -1)
     scaled = call.arguments["use_scale"]
     floats = any(is_float(spec.dtype) for spec in call.inputs)
-    floats |= scaled and call.compute_dtype == "float64"  # of the scale
+    floats |= scaled and call.compute_dtype == "float64"  # the dtype of the scale
     return call.facts(
         (*query.shape[:-1], value.shape[-1]),
         dtype=None if floats else FLOAT_OF_INTEGERS,
@@ -64,7 +64,7 @@ def multi_head_attention(call: Call) -> LayerFacts:
     _check_dropout(call)
     if query.rank != value.rank:
         raise LayerMistake(
-            f"{call.layer} needs query and value of one rank, got {query} and {value}",
+            f"{call.layer} needs query and value of the same rank, but got {query} and {value}",
             input=1,
             hint="reshape one of them",
         )
@@ -90,14 +90,14 @@ def grouped_query_attention(call: Call) -> LayerFacts:
     heads, shared = call.arguments["num_query_heads"], call.arguments["num_key_value_heads"]
     if heads % shared:
         raise LayerMistake(
-            f"{call.layer}'s {heads} query heads do not divide among {shared} key and value heads",
+            f"{call.layer}'s {heads} query heads cannot be divided by {shared} key and value heads",
             argument="num_key_value_heads",
             hint=f"choose `num_key_value_heads` that divides {heads}",
         )
     features = static_dim(call, -1)
     if value.shape[-1] != features:
         raise LayerMistake(
-            f"{call.layer} needs query and value with equal features, got {query} and {value}",
+            f"{call.layer} needs query and value with equal features, but got {query} and {value}",
             input=1,
             hint="project one of them with a Dense",
         )
@@ -111,9 +111,9 @@ def grouped_query_attention(call: Call) -> LayerFacts:
 def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
     if len(call.inputs) not in (2, 3):
         raise LayerMistake(
-            f"{call.layer} takes query, value and perhaps key, got "
+            f"{call.layer} takes query, value and optionally key, but got "
             f"{counted(len(call.inputs), 'input', 'inputs')}",
-            hint="give it [query, value] or [query, value, key]",
+            hint="write `input: [QUERY, VALUE]` or `input: [QUERY, VALUE, KEY]`",
         )
     for index in range(len(call.inputs)):
         require_min_rank(call, 3, _SEQUENCE, index=index)
@@ -122,18 +122,18 @@ def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
 
 
 def _check_scores(call: Call, query: TensorSpec, value: TensorSpec, key: TensorSpec) -> None:
-    """Dot-product scores need equal features, and one leading shape throughout."""
+    """Check that the features of query and key are equal, and the dimensions before time."""
     require_fraction(call, "dropout")
     last = len(call.inputs) - 1
     if query.shape[-1] != key.shape[-1]:
         raise LayerMistake(
-            f"{call.layer} needs query and key with equal features, got {query} and {key}",
+            f"{call.layer} needs query and key with equal features, but got {query} and {key}",
             input=last,
-            hint="project one of them with a Dense, or give a third input as the key",
+            hint="project one of them with a Dense, or add a third input as the key",
         )
     if query.shape[1:-2] != value.shape[1:-2]:
         raise LayerMistake(
-            f"{call.layer} needs equal dimensions before time, got {query} and {value}",
+            f"{call.layer} needs equal dimensions before time, but got {query} and {value}",
             input=1,
             hint="reshape one of them",
         )
@@ -143,14 +143,14 @@ def _check_scores(call: Call, query: TensorSpec, value: TensorSpec, key: TensorS
 def _require_same_steps(call: Call, value: TensorSpec, key: TensorSpec) -> None:
     if value.shape[1:-1] != key.shape[1:-1]:
         raise LayerMistake(
-            f"{call.layer} needs a value for every key, got {value} and {key}",
+            f"{call.layer} needs a value for every key, but got {value} and {key}",
             input=2,
             hint="give value and key the same time dimension",
         )
 
 
 def _check_shared_axes(call: Call, query: TensorSpec, value: TensorSpec) -> None:
-    """Axes that are not attended over are walked in step, so must be equal."""
+    """Check that query and value are equal along axes that are not attended over."""
     axes = call.arguments["attention_axes"]
     if axes is None:
         return
@@ -170,14 +170,14 @@ def _check_dropout(call: Call) -> None:
     require_fraction(call, "dropout")
     if call.arguments.get("flash_attention") and call.arguments["dropout"] > 0:
         raise LayerMistake(
-            f"{call.layer} has no dropout under flash attention",
+            f"{call.layer} has no dropout with flash attention",
             argument="dropout",
             hint="set `dropout` to 0, or leave `flash_attention` out",
         )
 
 
 def _projections(call: Call, shapes: Sequence[Shape], gate: Shape) -> list[Weight]:
-    """Weights of the projections of query, value and key to ``shapes``, and of the gate's."""
+    """Return the weights of the projections of query, value and key, and of the gate."""
     query, value, key = (
         static_dim(call, -1, index=index) for index in (0, 1, len(call.inputs) - 1)
     )
@@ -190,10 +190,10 @@ def _projections(call: Call, shapes: Sequence[Shape], gate: Shape) -> list[Weigh
 
 
 def _projection(call: Call, part: str, inputs: Shape, outputs: Shape) -> list[Weight]:
-    """Weights of the EinsumDense in the attribute ``part``.
+    """Return the weights of the EinsumDense in the attribute ``part``.
 
-    Files name it by the first attribute that leads to it, which MultiHeadAttention has without an
-    underscore too.
+    Weights files use the first attribute that leads to a layer; MultiHeadAttention also has
+    attributes without an underscore.
     """
     if call.layer != "MultiHeadAttention" and not part.startswith("_"):
         part = f"_{part}"

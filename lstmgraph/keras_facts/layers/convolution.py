@@ -1,4 +1,4 @@
-"""Convolutions, and convolutional LSTMs."""
+"""Rules of convolutions and convolutional LSTMs."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def conv(call: Call) -> LayerFacts:
     for name, size in (("filters", filters), ("input channels", channels)):
         if size % groups:
             raise LayerMistake(
-                f"{call.layer}'s {size} {name} do not divide into {groups} groups",
+                f"{call.layer}'s {size} {name} cannot be divided into {groups} groups",
                 argument="groups",
                 hint=f"choose `groups` that divides both the filters and {channels} channels",
             )
@@ -59,7 +59,7 @@ def conv_transpose(call: Call) -> LayerFacts:
 
 
 def depthwise_conv(call: Call) -> LayerFacts:
-    """DepthwiseConv1D..2D: each channel has ``depth_multiplier`` kernels of its own."""
+    """DepthwiseConv1D..2D: each channel has its own ``depth_multiplier`` kernels."""
     image, channels = _image(call)
     require_positive(call, "depth_multiplier")
     multiplier = call.arguments["depth_multiplier"]
@@ -71,7 +71,7 @@ def depthwise_conv(call: Call) -> LayerFacts:
 
 
 def separable_conv(call: Call) -> LayerFacts:
-    """SeparableConv1D..2D: a depthwise convolution, then a pointwise one onto ``filters``."""
+    """SeparableConv1D..2D: a depthwise convolution, then a pointwise one to ``filters``."""
     image, channels = _image(call)
     require_positive(call, "filters", "depth_multiplier")
     filters = call.arguments["filters"]
@@ -131,8 +131,8 @@ def _refuse_dynamic_sizes(call: Call, image: Spatial) -> None:
     for size in image.sizes:
         if isinstance(size, str):
             raise LayerMistake(
-                f"{call.layer}'s states need known sizes, but `{size}` of {call.input} is known "
-                "only when data arrives",
+                f"{call.layer}'s states need fixed sizes, but `{size}` of {call.input} is known "
+                "only from the data",
                 input=0,
                 hint=f"give `{size}` a fixed size in the input's shape",
             )
@@ -156,7 +156,7 @@ def _kernel_size(call: Call) -> tuple[int, ...]:
 def _refuse_bias_on_another_axis(
     call: Call, image: Spatial, sizes: Sequence[Dim], outputs: int
 ) -> None:
-    """Keras 3.15 adds a bias of (1, 4, 1, 1) along the last axis, where that is 4 long too."""
+    """Refuse a bias that Keras 3.15 adds along the last axis because that has the same size."""
     last = sizes[-1]
     if not image.channels_first or not call.arguments["use_bias"] or outputs == 1:
         return
@@ -165,9 +165,9 @@ def _refuse_bias_on_another_axis(
     when = "" if isinstance(last, int) else f" wherever `{last}` is {outputs}"
     raise LayerMistake(
         f"{call.layer} with channels first would add the bias of its {outputs} output channels "
-        f"along the last axis{when}: Keras takes the one for the other",
+        f"along the last axis{when}: Keras confuses the two axes",
         argument="data_format",
-        hint="write `use_bias: false`, or channels last with a permute layer before it",
+        hint="write `use_bias: false`, or use channels last with a `permute` layer before it",
     )
 
 
@@ -188,7 +188,7 @@ def _padding(call: Call) -> str:
 
 
 def _spans(call: Call) -> list[int]:
-    """The kernel's size along each dimension, the gaps of a dilation counted."""
+    """Return the kernel's size along each dimension, including the gaps of a dilation."""
     dilation = per_dimension(call, "dilation_rate", _dimensions(call))
     return [(k - 1) * d + 1 for k, d in zip(_kernel_size(call), dilation, strict=True)]
 
@@ -209,7 +209,7 @@ def _window_places(call: Call, image: Spatial) -> list[Dim]:
 
 
 def _transposed(call: Call, axis: int, dim: Dim) -> Dim:
-    """Size of a transposed convolution's output along one dimension (keras Conv1DTranspose)."""
+    """Return the size of a transposed convolution's output along one dimension."""
     stride = per_dimension(call, "strides", _dimensions(call))[axis]
     span = _spans(call)[axis]
     extra = _output_padding(call, axis, stride)
@@ -220,8 +220,8 @@ def _transposed(call: Call, axis: int, dim: Dim) -> Dim:
         return scale_dim(dim, stride)
     if extra == 0 and span % 2 == 0 and dim != 1:
         raise LayerMistake(
-            f"{call.layer} with an output padding of 0 under an even kernel of {span} fails when "
-            "it runs: the output has the size of an input that is one place shorter",
+            f"{call.layer} with an output padding of 0 and an even kernel of {span} fails when "
+            "it runs: its output has the size for an input that is shorter by one",
             argument="output_padding",
             hint="leave `output_padding` out, or choose an odd kernel",
         )
@@ -237,6 +237,6 @@ def _output_padding(call: Call, axis: int, stride: int) -> int | None:
             f"{call.layer}'s output padding of {padding} must be smaller than its stride of "
             f"{stride}",
             argument="output_padding",
-            hint="leave `output_padding` out, or choose one from 0 to the stride less one",
+            hint="leave `output_padding` out, or write a number from 0 to the stride minus 1",
         )
     return padding

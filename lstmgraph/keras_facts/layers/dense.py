@@ -1,4 +1,4 @@
-"""Dense layers and embeddings."""
+"""Rules of dense layers and embeddings."""
 
 import re
 from dataclasses import dataclass
@@ -41,17 +41,17 @@ def embedding(call: Call) -> LayerFacts:
 
 
 def require_ids(call: Call) -> None:
-    """Refuse floats: half precision rounds ids above 2048 before Keras casts them to int32."""
+    """Check that ids are integers: float16 rounds ids above 2048 before Keras casts them."""
     if is_float(call.input.dtype):
         raise LayerMistake(
-            f"{call.layer} looks up integer ids, got {call.input.dtype}",
+            f"{call.layer} needs integer ids, but got {call.input.dtype}",
             input=0,
-            hint="declare the input int32",
+            hint="declare the input with `dtype: int32`",
         )
 
 
 def einsum_kernel(call: Call) -> list[int]:
-    """The shape of an EinsumDense's kernel."""
+    """Return the shape of an EinsumDense's kernel."""
     equation = _parse(call)
     return _kernel(call, equation, _sizes(call, equation, _output_shape(call, equation)))
 
@@ -62,7 +62,7 @@ class _Equation:
     weights: str
     output: str
     elided: str
-    """Where the ``...`` stands: ``left``, ``right`` or nowhere."""
+    """The side of the ``...``: ``left``, ``right``, or "" for none."""
 
 
 _EQUATIONS = {
@@ -73,10 +73,10 @@ _EQUATIONS = {
 
 
 def einsum_dense(call: Call) -> LayerFacts:
-    """EinsumDense: the output's dimensions are named by its equation, sized by ``output_shape``.
+    """EinsumDense: the equation names the output's dimensions, ``output_shape`` has their sizes.
 
     ``abc,cd->abd`` with ``output_shape: [null, 64]``: (batch, time, 8) -> (batch, time, 64).
-    A size that ``output_shape`` leaves open is taken from the input.
+    A null size in ``output_shape`` is taken from the input.
     """
     equation = _parse(call)
     output = _output_shape(call, equation)
@@ -101,21 +101,21 @@ def _parse(call: Call) -> _Equation:
     else:
         _wrong(
             call,
-            f"equation `{text}` is not of the form ab,bc->ac, ...b,bc->...c or ab...,bc->ac...",
-            "write input letters, a comma, weight letters, an arrow, output letters",
+            f"equation `{text}` must have the form ab,bc->ac, ...b,bc->...c or ab...,bc->ac...",
+            "write input letters, a comma, weight letters, an arrow and output letters",
         )
     surplus = call.input.rank - len(equation.input)
     if surplus < 0 or (surplus and not elided):
         _wrong(
             call,
-            f"equation `{text}` names {len(equation.input)} input dimensions, got {call.input}",
-            "name one letter for every dimension of the input, the batch included, or use `...`",
+            f"equation `{text}` names {len(equation.input)} input dimensions, but got {call.input}",
+            "write one letter for every dimension of the input, including the batch, or use `...`",
         )
     return equation
 
 
 def _output_shape(call: Call, equation: _Equation) -> list[Dim]:
-    """The whole output shape, with open sizes taken from the input's."""
+    """Return the whole output shape, with null sizes taken from the input."""
     sizes = call.arguments["output_shape"]
     given: list[int | None] = [sizes] if isinstance(sizes, int) else list(sizes)
     shape = call.input.shape
@@ -131,7 +131,7 @@ def _output_shape(call: Call, equation: _Equation) -> list[Dim]:
         _wrong(
             call,
             f"output_shape {list(given)} does not fit the equation's output `{equation.output}`",
-            "give one size for every output letter except the batch's, or null to keep the input's",
+            "write a size for every output letter except the batch's, or null to keep the input's",
             "output_shape",
         )
     from_input = _input_letters(call, equation)
@@ -147,7 +147,7 @@ def _refuse_reversed(call: Call, elided: tuple[Dim, ...]) -> None:
             call,
             f"`...` stands for {len(elided)} dimensions besides the batch in {call.input}, which "
             "Keras declares in reverse order",
-            "name every dimension with a letter",
+            "write a letter for every dimension",
         )
 
 
@@ -162,15 +162,15 @@ def _kept(call: Call, equation: _Equation, from_input: dict[str, Dim], place: in
     if letter not in from_input:
         _wrong(
             call,
-            f"output_shape leaves open the size of `{letter}`, which the input does not have",
-            f"give the size of `{letter}`",
+            f"output_shape has null for `{letter}`, which the input does not have",
+            f"write the size of `{letter}`",
             "output_shape",
         )
     return from_input[letter]
 
 
 def _sizes(call: Call, equation: _Equation, output: list[Dim]) -> dict[str, Dim]:
-    """Every letter's size; refuse one that the input and ``output_shape`` size differently."""
+    """Return the size of every letter, which input and ``output_shape`` must agree on."""
     elided = call.input.rank - len(equation.input)
     named = output[elided:] if equation.elided == "left" else output
     sizes = dict(zip(equation.output, named, strict=False))
@@ -178,8 +178,8 @@ def _sizes(call: Call, equation: _Equation, output: list[Dim]) -> dict[str, Dim]
         if sizes.setdefault(letter, dim) != dim:
             _wrong(
                 call,
-                f"output_shape says {sizes[letter]} for `{letter}`, but the input "
-                f"{call.input} says {dim}",
+                f"output_shape has {sizes[letter]} for `{letter}`, but the input "
+                f"{call.input} has {dim}",
                 f"write null or {dim} there",
                 "output_shape",
             )
@@ -210,7 +210,7 @@ def _weight_size(call: Call, equation: _Equation, sizes: dict[str, Dim], letter:
     if isinstance(size, str):
         raise LayerMistake(
             f"{call.layer} has weights along `{letter}` of {call.input}, but `{size}` is known "
-            "only when data arrives",
+            "only from the data",
             argument="equation",
             input=0,
             hint=f"give `{size}` a fixed size in the input's shape",
@@ -219,7 +219,7 @@ def _weight_size(call: Call, equation: _Equation, sizes: dict[str, Dim], letter:
 
 
 def _bias(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> Shape | None:
-    """The bias's shape: sizes from its first axis on, 1 for those that it does not have."""
+    """Return the bias's shape, from its first axis on, with 1 for axes that it does not have."""
     axes = call.arguments["bias_axes"]
     if axes is None:
         return None
@@ -241,10 +241,10 @@ def _bias(call: Call, equation: _Equation, sizes: dict[str, Dim]) -> Shape | Non
 
 
 def _refuse_bias_on_another_axis(call: Call, equation: _Equation, output: list[Dim]) -> None:
-    """Keras 3.15 adds a bias of one axis along the last one, or the second, of the same size."""
+    """Refuse a bias that Keras 3.15 adds along another axis of the same size."""
     offset = len(output) - len(equation.output) if equation.elided == "left" else 0
     places = {letter: offset + at for at, letter in enumerate(equation.output)}
-    letters = [each for each in call.arguments["bias_axes"] or () if output[places[each]] != 1]
+    letters = [a for a in call.arguments["bias_axes"] or () if output[places[a]] != 1]
     if len(letters) != 1:
         return
     own = places[letters[0]]
@@ -256,7 +256,7 @@ def _refuse_bias_on_another_axis(call: Call, equation: _Equation, output: list[D
             _wrong(
                 call,
                 f"bias along `{letters[0]}`, of {size}, would be added along axis {place} of its "
-                f"output, which is {output[place]}: Keras takes the one for the other",
-                "leave `bias_axes` out, or name the last axis in it",
+                f"output, which is {output[place]}: Keras confuses the two axes",
+                "leave `bias_axes` out, or add the last axis to it",
                 "bias_axes",
             )

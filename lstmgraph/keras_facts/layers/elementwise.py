@@ -1,4 +1,4 @@
-"""Layers that keep the shape: activations, dropout and noise, masking."""
+"""Rules of layers that keep the shape: activations, dropout, noise, masking."""
 
 from lstmgraph.keras_facts.layers.core import (
     FLOAT_OF_INTEGERS,
@@ -17,7 +17,7 @@ from lstmgraph.keras_facts.layers.core import (
 )
 from lstmgraph.keras_facts.layers.spatial import spatial_input
 
-# What TensorFlow does with integers: keep them, turn them into floats, or (all others) fail.
+# Whether TensorFlow's functions keep integers or turn them into floats; all others fail.
 _KEEP_INTEGERS = frozenset({"relu", "relu6"})
 _KEEP_ANYTHING = frozenset({"linear", None})
 _FLOATS_OF_ANYTHING = frozenset({"tanh", "exponential"})
@@ -37,22 +37,22 @@ def masking(call: Call) -> LayerFacts:
 
 
 def activation(call: Call) -> LayerFacts:
-    """Activation: any shape; of integers, some functions are integers and many fail."""
+    """Activation: any shape; some functions keep integers, and many fail on them."""
     dtype = _activated_dtype(call, call.arguments["activation"])
     return call.facts(call.input.shape, dtype=dtype)
 
 
 def relu(call: Call) -> LayerFacts:
-    """ReLU: any shape; its three parameters are not negative."""
+    """ReLU: any shape; its three parameters must not be negative."""
     for name in ("max_value", "negative_slope", "threshold"):
         value = call.arguments[name]
         if value is None and name == "max_value":
             continue
         if value is None or value < 0:
             raise LayerMistake(
-                f"ReLU's `{name}` must not be negative, got {value}",
+                f"ReLU's `{name}` must be at least 0, not {value}",
                 argument=name,
-                hint=f"set `{name}` to 0 or more",
+                hint=f"write `{name}: 0` or more",
             )
     return call.facts(call.input.shape, dtype=_activated_dtype(call, "relu"))
 
@@ -95,7 +95,7 @@ def softmax(call: Call) -> LayerFacts:
 
 
 def prelu(call: Call) -> LayerFacts:
-    """PReLU: one parameter per element of a row, shared along ``shared_axes`` (1 is the first)."""
+    """PReLU: one parameter per element of a row, shared along ``shared_axes`` (from 1)."""
     require_float(call)
     rank = call.input.rank
     shared = call.arguments["shared_axes"]
@@ -106,7 +106,7 @@ def prelu(call: Call) -> LayerFacts:
             raise LayerMistake(
                 f"`shared_axes: {axis}` is out of range for PReLU's input {call.input}",
                 argument="shared_axes",
-                hint=f"count from 1 to {rank - 1}: the batch, axis 0, has no parameters",
+                hint=f"write axes from 1 to {rank - 1}: axis 0, the batch, has no parameters",
             )
     own = [axis for axis in range(1, rank) if axis not in shared]
     sizes = tuple(
@@ -150,5 +150,5 @@ def _check_noise_shape(call: Call) -> None:
             f"{call.layer}'s `noise_shape` {list(noise)} does not broadcast to the input "
             f"{call.input}",
             argument="noise_shape",
-            hint="give one entry per dimension, the batch included: 1 to share, null to keep",
+            hint="write one entry per dimension, including the batch: 1 to share, null to keep",
         )

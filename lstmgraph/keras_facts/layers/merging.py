@@ -1,4 +1,4 @@
-"""Layers that merge several inputs into one."""
+"""Rules of layers that merge several inputs."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -19,7 +19,7 @@ _BITS |= {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 
 
 def elementwise_merge(call: Call) -> LayerFacts:
-    """Add, Multiply, Average, Maximum, Minimum: inputs that broadcast; the batch is set apart.
+    """Add, Multiply, Average, Maximum, Minimum: inputs that broadcast, except along the batch.
 
     (batch, time, 8) and (batch, 8) -> (batch, time, 8): a shorter shape is aligned at the end.
     """
@@ -42,15 +42,15 @@ def subtract(call: Call) -> LayerFacts:
 
 
 def concatenate(call: Call) -> LayerFacts:
-    """Concatenate: equal shapes but for ``axis``, along which the sizes add up."""
+    """Concatenate: shapes that differ only along ``axis``, where the sizes add up."""
     _require_inputs(call)
     first = call.inputs[0]
     for index, spec in enumerate(call.inputs):
         if spec.rank != first.rank:
             raise LayerMistake(
-                f"Concatenate needs inputs of one rank, got {first} and {spec}",
+                f"Concatenate needs inputs of the same rank, but got {first} and {spec}",
                 input=index,
-                hint="bring them to one rank first, for instance with RepeatVector; for a "
+                hint="give them the same rank first, for example with RepeatVector; for a "
                 "recurrent layer, list them in its `input:`, which repeats static features",
             )
     axis = positive_axis(call, call.arguments["axis"], first.rank)
@@ -58,7 +58,7 @@ def concatenate(call: Call) -> LayerFacts:
         raise LayerMistake(
             "Concatenate along axis 0 would mix the rows of the batch",
             argument="axis",
-            hint="choose an axis from 1 on, or -1 for the features",
+            hint="write an axis of 1 or more, or -1 for the features",
         )
     shape: list[Dim] = [_batch(call), *first.shape[1:]]
     for index, spec in enumerate(call.inputs[1:], start=1):
@@ -79,9 +79,9 @@ def dot(call: Call) -> LayerFacts:
     pair = [axes, axes] if isinstance(axes, int) else list(axes)
     if len(pair) != 2:
         raise LayerMistake(
-            f"Dot's `axes` needs one or two integers, got {pair}",
+            f"Dot's `axes` must be one or two integers, not {pair}",
             argument="axes",
-            hint="give one axis for each of the two inputs",
+            hint="write one axis for each of the two inputs",
         )
     left, right = (_contracted(call, index, axis) for index, axis in enumerate(pair))
     first, second = call.inputs
@@ -101,18 +101,20 @@ def _contracted(call: Call, index: int, axis: int) -> int:
             f"Dot cannot contract axis {axis} of {spec}",
             argument="axes",
             input=index,
-            hint=f"choose an axis from 1 to {spec.rank - 1}: axis 0 is the batch",
+            hint=f"write an axis from 1 to {spec.rank - 1}: axis 0 is the batch",
         )
     return axis % spec.rank
 
 
 def _require_inputs(call: Call) -> None:
     if not call.inputs:
-        raise LayerMistake(f"{call.layer} needs inputs, got none", hint="give it a list of inputs")
+        raise LayerMistake(
+            f"{call.layer} needs inputs, but got none", hint="write a list of inputs"
+        )
     for index, spec in enumerate(call.inputs):
         if spec.rank < 1:
             raise LayerMistake(
-                f"{call.layer} needs inputs with a batch, got {spec}",
+                f"{call.layer} needs inputs with a batch, but got {spec}",
                 input=index,
                 hint="add the batch dimension",
             )
@@ -121,25 +123,25 @@ def _require_inputs(call: Call) -> None:
 def _require_two(call: Call) -> None:
     if len(call.inputs) != 2:
         raise LayerMistake(
-            f"{call.layer} takes exactly two inputs, got {len(call.inputs)}",
-            hint="give it a list of two inputs",
+            f"{call.layer} takes exactly two inputs, but got {len(call.inputs)}",
+            hint="write a list of two inputs",
         )
 
 
 def _batch(call: Call) -> Dim:
-    """A fixed batch size wins over an open one; two different ones are a mistake."""
+    """Return the batch size: a fixed one if any input has one; they must not differ."""
     fixed = {spec.shape[0] for spec in call.inputs} - {BATCH}
     if len(fixed) > 1:
         raise LayerMistake(
             f"{call.layer}'s inputs have different batch sizes: "
             f"{' and '.join(str(spec) for spec in call.inputs)}",
-            hint="give all inputs one batch size",
+            hint="give all inputs the same batch size",
         )
     return fixed.pop() if fixed else BATCH
 
 
 def _broadcast(call: Call, index: int, shape: Sequence[Dim], spec: TensorSpec) -> list[Dim]:
-    """Align at the end, after the batch; a missing size counts as 1."""
+    """Return the broadcast shape without the batch, aligned at the end."""
     other = list(spec.shape[1:])
     rank = max(len(shape), len(other))
     left = [1] * (rank - len(shape)) + list(shape)
@@ -158,7 +160,7 @@ def _require_equal(call: Call, index: int, one: Dim, two: Dim, *, exactly: bool 
     shapes = f"{call.inputs[0]} and {call.inputs[index]}"
     if isinstance(one, int) and isinstance(two, int):
         message = f"{call.layer} cannot merge {shapes}: {one} is not {two}"
-        hint = "bring the sizes together, for instance with a Dense or by cropping"
+        hint = "make the sizes equal, for example with a Dense or by cropping"
         if not exactly:
             hint += ", or merge along another axis"
         raise LayerMistake(message, input=index, hint=hint)
@@ -176,11 +178,11 @@ def _require_equal(call: Call, index: int, one: Dim, two: Dim, *, exactly: bool 
 
 
 def _derived_hint() -> str:
-    return "keep the lengths equal, for instance with `padding: same`, or crop or pad one of them"
+    return "keep the lengths equal, for example with `padding: same`, or crop or pad one of them"
 
 
 def _promoted(call: Call) -> str:
-    """Keras casts floats to the compute dtype; among integers the wider one wins."""
+    """Return the dtype of merged inputs: Keras casts floats, and uses the widest integer."""
     dtypes = [spec.dtype for spec in call.inputs]
     if any(is_float(dtype) for dtype in dtypes):
         return call.compute_dtype

@@ -1,4 +1,4 @@
-"""Normalization layers."""
+"""Rules of normalization layers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from lstmgraph.keras_facts.layers.core import (
 
 
 def batch_normalization(call: Call) -> LayerFacts:
-    """BatchNormalization: any shape; mean and variance, and with ``renorm`` three more, move."""
+    """BatchNormalization: any shape; two moving statistics, or five with ``renorm``."""
     size = _axis_size(call)
     moving = 5 if call.arguments["renorm"] else 2
     weights = [*_gamma_beta(call, size), *[Weight((size,), trainable=False)] * moving]
@@ -22,32 +22,32 @@ def batch_normalization(call: Call) -> LayerFacts:
 
 
 def layer_normalization(call: Call) -> LayerFacts:
-    """LayerNormalization: floats of any shape (integers' means are rounded); one axis or more."""
+    """LayerNormalization: floats of any shape (means of integers would be rounded)."""
     require_float(call)
     sizes = [static_dim(call, axis, argument="axis") for axis in _axes(call)]
     return call.facts(call.input.shape, weights=_gamma_beta(call, *sizes))
 
 
 def group_normalization(call: Call) -> LayerFacts:
-    """GroupNormalization: floats of any shape (integers' means are rounded).
+    """GroupNormalization: floats of any shape (means of integers would be rounded).
 
-    ``groups`` (-1: one per channel) divide the channels.
+    The channels must be divisible by ``groups`` (-1: one group per channel).
     """
     require_float(call)
     size = _axis_size(call)
     groups = call.arguments["groups"]
     if groups == 0 or groups < -1:
         raise LayerMistake(
-            f"GroupNormalization's `groups` must be positive or -1, got {groups}",
+            f"GroupNormalization's `groups` must be positive or -1, not {groups}",
             argument="groups",
-            hint="set `groups` to a number that divides the channels, or to -1",
+            hint="write a number that divides the channels, or -1",
         )
     if groups != -1 and size % groups:
         raise LayerMistake(
             f"GroupNormalization's {groups} groups do not divide the {size} channels of "
             f"{call.input}",
             argument="groups",
-            hint=f"choose `groups` that divide {size}, or -1 for one group per channel",
+            hint=f"write a number that divides {size}, or -1 for one group per channel",
         )
     return call.facts(call.input.shape, weights=_gamma_beta(call, size))
 
@@ -58,10 +58,10 @@ def rms_normalization(call: Call) -> LayerFacts:
     axes, rank = _axes(call), call.input.rank
     if axes != tuple(range(rank - len(axes), rank)):
         raise LayerMistake(
-            f"RMSNormalization scales only the last axes of {call.input}, got axis "
+            f"RMSNormalization scales only the last axes of {call.input}, not axis "
             f"{call.arguments['axis']}",
             argument="axis",
-            hint="use -1, or list the last axes in order; Permute brings another axis there",
+            hint="write -1, or list the last axes in order; Permute can move another axis there",
         )
     sizes = tuple(static_dim(call, axis, argument="axis") for axis in axes)
     return call.facts(call.input.shape, weights=[Weight(sizes)])
@@ -75,7 +75,7 @@ def unit_normalization(call: Call) -> LayerFacts:
 
 
 def normalization(call: Call) -> LayerFacts:
-    """Normalization: any shape; without ``mean`` it stores mean, variance and their count."""
+    """Normalization: any shape; without ``mean``, it stores mean, variance and their count."""
     axis = call.arguments["axis"]
     axes = () if axis is None else _axes(call)
     sizes = [static_dim(call, one, argument="axis") for one in sorted(axes)]
@@ -89,15 +89,15 @@ def normalization(call: Call) -> LayerFacts:
         raise LayerMistake(
             "Normalization needs both `mean` and `variance`, or neither",
             argument="mean" if missing == ["variance"] else "variance",
-            hint=f"give `{missing[0]}` too",
+            hint=f"add `{missing[0]}:`",
         )
     shapes = {name: _nested_shape(value) for name, value in given.items()}
     if shapes["mean"] != shapes["variance"]:
         raise LayerMistake(
-            f"Normalization's `mean` has shape {shapes['mean']}, but its `variance` "
+            f"Normalization's `mean` has shape {shapes['mean']}, but its `variance` has "
             f"{shapes['variance']}",
             argument="variance",
-            hint="give as many variances as means",
+            hint="write as many variances as means",
         )
     _check_broadcast(call, shapes["mean"], sizes)
     return call.facts(call.input.shape)
@@ -117,7 +117,7 @@ def _check_broadcast(call: Call, shape: tuple[int, ...], sizes: list[int]) -> No
             f"Normalization's `mean` of shape {shape} does not fit the sizes {tuple(sizes)} of "
             f"its axes in {call.input}",
             argument="mean",
-            hint="give one number, or one for each element along `axis`",
+            hint="write one number, or one for each element along `axis`",
         )
 
 
@@ -128,17 +128,17 @@ def _nested_shape(value: Any) -> tuple[int, ...]:
 
 
 def _axes(call: Call) -> tuple[int, ...]:
-    """The axes in the order in which Keras sorts them, negative ones first, each from 0 on."""
+    """Return the axes counted from 0, in Keras's order, which has negative ones first."""
     axis = call.arguments["axis"]
     axes = sorted(axis) if isinstance(axis, list | tuple) else [axis]
-    found = tuple(positive_axis(call, one, call.input.rank) for one in axes)
-    if len(set(found)) < len(found):
+    positive = tuple(positive_axis(call, one, call.input.rank) for one in axes)
+    if len(set(positive)) < len(positive):
         raise LayerMistake(
-            f"{call.layer}'s `axis` {list(axes)} names an axis of {call.input} twice",
+            f"{call.layer}'s `axis` {list(axes)} lists an axis of {call.input} twice",
             argument="axis",
-            hint="name every axis once",
+            hint="list every axis once",
         )
-    return found
+    return positive
 
 
 def _axis_size(call: Call) -> int:

@@ -1,4 +1,4 @@
-"""Pooling: plain, global and adaptive."""
+"""Rules of pooling layers: plain, global and adaptive."""
 
 from lstmgraph.keras_facts.layers.core import (
     FLOAT_OF_INTEGERS,
@@ -58,7 +58,7 @@ def _dimensions(call: Call) -> int:
 
 
 def _refuse_dtypes(call: Call) -> None:
-    """TensorFlow has no average of integers, and in 3D no maximum of integers or float64."""
+    """Refuse dtypes that TensorFlow cannot pool: integers for averages, and more in 3D."""
     if "Average" in call.layer or _dimensions(call) == 3:
         require_float(call)
     require_number(call)

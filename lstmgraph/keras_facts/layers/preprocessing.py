@@ -1,4 +1,4 @@
-"""Layers that prepare numbers, categories and sound."""
+"""Rules of layers that prepare numbers, categories and sound."""
 
 from math import ceil, log2
 
@@ -18,7 +18,7 @@ from lstmgraph.keras_facts.tensors import ceil_divide_dim, shift_dim
 
 
 def rescaling(call: Call) -> LayerFacts:
-    """Rescaling: any shape, always floats; a list of scales runs along the last axis."""
+    """Rescaling: any shape, always floats; a list of scales is for the last axis."""
     spec = call.input
     for name in ("scale", "offset"):
         value = call.arguments[name]
@@ -30,32 +30,32 @@ def rescaling(call: Call) -> LayerFacts:
                 f"Rescaling's `{name}` has {len(value)} entries, which do not fit the last axis "
                 f"of {spec}",
                 argument=name,
-                hint=f"give one number, or {spec.shape[-1]}",
+                hint=f"write one number, or a list of {spec.shape[-1]}",
             )
     return call.facts(spec.shape)
 
 
 def category_encoding(call: Call) -> LayerFacts:
-    """CategoryEncoding: (batch, n) ids -> (batch, num_tokens); ``one_hot`` keeps a longer axis.
+    """CategoryEncoding: (batch, n) ids -> (batch, num_tokens); ``one_hot`` keeps axis n if n > 1.
 
-    Under a mixed policy Keras declares half precision, and makes the dtype of weights: float32.
+    Under a mixed policy, Keras declares a 16-bit output, but computes float32.
     """
     spec = call.input
     dtype = "float64" if call.compute_dtype == "float64" else "float32"
     tokens = call.arguments["num_tokens"]
     if tokens is None or tokens < 1:
         raise LayerMistake(
-            f"CategoryEncoding's `num_tokens` must be positive, got {tokens}",
+            f"CategoryEncoding's `num_tokens` must be positive, not {tokens}",
             argument="num_tokens",
-            hint="give the number of categories",
+            hint="write the number of categories",
         )
     require_ids(call)
-    # Keras declares its compute dtype, and counts in float32 where that has only 16 bits.
+    # Keras declares its compute dtype, but counts in float32 where that has only 16 bits.
     dtype = "float64" if call.compute_dtype == "float64" else "float32"
     if call.arguments["output_mode"] == "one_hot":
         squeezed = spec.rank > 1 and spec.shape[-1] == 1
         return call.facts((*(spec.shape[:-1] if squeezed else spec.shape), tokens), dtype=dtype)
-    # Keras takes (batch,) for one row, and sums (batch, a, b) over a while declaring (batch, a).
+    # Keras takes (batch,) for one row, and sums (batch, a, b) over a but declares (batch, a).
     require_rank(
         call,
         2,
@@ -94,13 +94,13 @@ def mel_spectrogram(call: Call) -> LayerFacts:
 def _check_samples(samples: int, fft: int, stride: int) -> None:
     if samples <= fft // 2:
         raise LayerMistake(
-            f"MelSpectrogram mirrors {fft // 2} samples at each end, got {samples} samples",
+            f"MelSpectrogram mirrors {fft // 2} samples at each end, but got only {samples}",
             argument="fft_length",
             hint="use a smaller `fft_length`, or longer inputs",
         )
     if (samples + 1) % stride == 0:
         raise LayerMistake(
-            f"of {samples} samples Keras computes {(samples + 1) // stride} frames but declares "
+            f"for {samples} samples, Keras computes {(samples + 1) // stride} frames but declares "
             "one more",
             argument="sequence_stride",
             hint=f"use a `sequence_stride` that does not divide {samples + 1}",
@@ -110,7 +110,7 @@ def _check_samples(samples: int, fft: int, stride: int) -> None:
 def stft_spectrogram(call: Call) -> LayerFacts:
     """STFTSpectrogram: (batch, samples, channels) -> (batch, frames, channels * frequencies).
 
-    The transform is a convolution whose kernels Keras counts as trainable.
+    The transform is a convolution, whose kernels Keras counts as trainable.
     """
     image = spatial_input(call, 1)
     require_float(call)
@@ -138,7 +138,7 @@ def stft_spectrogram(call: Call) -> LayerFacts:
 
 
 def _frames(call: Call) -> tuple[int, int, int]:
-    """Frame length, step between frames, and length of the transform."""
+    """Return the frame length, the step between frames, and the length of the transform."""
     length: int = call.arguments["frame_length"]
     step: int = call.arguments["frame_step"] or length // 2
     fft: int = call.arguments["fft_length"] or 2 ** ceil(log2(length))

@@ -1,4 +1,4 @@
-"""LSTM, GRU and SimpleRNN."""
+"""Rules of LSTM, GRU and SimpleRNN."""
 
 from lstmgraph.keras_facts.layers.core import (
     Call,
@@ -18,7 +18,7 @@ def lstm(call: Call) -> LayerFacts:
 
 
 def gru(call: Call) -> LayerFacts:
-    """GRU: as LSTM; with ``reset_after`` it has a bias for the input and one for the state."""
+    """GRU: as LSTM; with ``reset_after``, it has a bias for the input and one for the state."""
     return _recurrent(call, gates=3, biases=2 if call.arguments["reset_after"] else 1)
 
 
@@ -28,18 +28,18 @@ def simple_rnn(call: Call) -> LayerFacts:
 
 
 def _recurrent(call: Call, gates: int, biases: int) -> LayerFacts:
-    """The sequence, or its last step; states are the caller's."""
+    """Return the facts of one direction: the sequence or its last step, without states."""
     sequence = call.inputs[0]  # the others, if any, are initial states
     require_rank(
         call,
         3,
         "(batch, time, features)",
-        hint="give it a sequence: return_sequences on a recurrent layer before it, RepeatVector "
+        hint="use a sequence: `return_sequences` on a recurrent layer before it, RepeatVector "
         "for a static vector, or Reshape",
     )
     require_positive(call, "units")
     if call.arguments["dropout"] or call.arguments["recurrent_dropout"]:
-        require_float(call)  # in training only, TensorFlow fails on integers
+        require_float(call)  # TensorFlow fails on integers, but only in training
     units = call.arguments["units"]
     columns = gates * units
     weights = [Weight((static_dim(call, -1), columns)), Weight((units, columns))]

@@ -1,4 +1,4 @@
-"""Layers that move, repeat, cut or pad values without computing."""
+"""Rules of layers that move, repeat, crop or pad values."""
 
 from collections.abc import Sequence
 from math import prod
@@ -19,18 +19,18 @@ from lstmgraph.keras_facts.tensors import Dim, divide_dim, multiply_dims, scale_
 
 
 def flatten(call: Call) -> LayerFacts:
-    """Flatten: (batch, a, b) -> (batch, a*b); with a dynamic axis the product is dynamic."""
+    """Flatten: (batch, a, b) -> (batch, a*b), also for named sizes."""
     require_min_rank(call, 1, "(batch, ...)")
     batch, *rest = call.input.shape
     return _moved(call, (batch, multiply_dims(rest)))
 
 
 def reshape(call: Call) -> LayerFacts:
-    """Reshape: (batch, ...) -> (batch, *target_shape); one -1 takes what is left."""
+    """Reshape: (batch, ...) -> (batch, *target_shape); one size may be -1."""
     batch, *sizes = call.input.shape
     target = [-1 if size is None else size for size in call.arguments["target_shape"]]
     if any(size < -1 for size in target) or target.count(-1) > 1:
-        raise _reshape_mistake(call, "may hold one -1 and no other negative size")
+        raise _reshape_mistake(call, "must not have more than one -1, or other negative sizes")
     whole = multiply_dims(sizes)
     known = prod(size for size in target if size != -1)
     if -1 in target:
@@ -41,11 +41,11 @@ def reshape(call: Call) -> LayerFacts:
     if isinstance(whole, str):
         raise _reshape_mistake(
             call,
-            f"is fixed, but the size of {call.input} is known only when data arrives",
+            f"is fixed, but the size of {call.input} is known only from the data",
             hint="write -1 for the dimension that depends on the data",
         )
     if whole != known:
-        raise _reshape_mistake(call, f"holds {known} values, {call.input} has {whole} per row")
+        raise _reshape_mistake(call, f"has {known} values, but {call.input} has {whole} per row")
     return _moved(call, (batch, *target))
 
 
@@ -53,7 +53,7 @@ def _reshape_mistake(call: Call, why: str, *, hint: str = "") -> LayerMistake:
     return LayerMistake(
         f"`target_shape` {list(call.arguments['target_shape'])} {why}",
         argument="target_shape",
-        hint=hint or "make the product of `target_shape` equal to the input's, the batch left out",
+        hint=hint or "make the product of `target_shape` equal to the input's, without the batch",
     )
 
 
@@ -64,15 +64,15 @@ def permute(call: Call) -> LayerFacts:
         raise LayerMistake(
             f"`dims` {dims} is not a permutation of 1 to {len(dims)}",
             argument="dims",
-            hint="name every dimension but the batch once, counting from 1",
+            hint="list every dimension except the batch once, counting from 1",
         )
     if len(dims) != call.input.rank - 1:
         raise LayerMistake(
-            f"`dims` {dims} orders {len(dims)} dimensions, {call.input} has {call.input.rank - 1} "
-            "besides the batch",
+            f"`dims` {dims} lists {len(dims)} dimensions, but {call.input} has "
+            f"{call.input.rank - 1} besides the batch",
             argument="dims",
             input=0,
-            hint="name every dimension but the batch once, counting from 1",
+            hint="list every dimension except the batch once, counting from 1",
         )
     shape = call.input.shape
     return _moved(call, (shape[0], *(shape[axis] for axis in dims)))
@@ -90,21 +90,21 @@ def repeat_vector(call: Call) -> LayerFacts:
     n = call.arguments["n"]
     if not isinstance(n, int) or n <= 0:
         raise LayerMistake(
-            f"RepeatVector's `n` must be a positive integer, got {n}",
+            f"RepeatVector's `n` must be a positive integer, not {n}",
             argument="n",
-            hint="give the number of steps; over a dynamic time axis, merge by broadcasting",
+            hint="write the number of steps; along a dynamic time axis, merge by broadcasting",
         )
     batch, features = call.input.shape
     return _moved(call, (batch, n, features))
 
 
 def cropping(call: Call) -> LayerFacts:
-    """Cropping1D..3D: each spatial size less the two amounts cut off."""
+    """Cropping1D..3D: each spatial size minus the two amounts that are cut off."""
     return _shifted(call, "cropping", -1)
 
 
 def zero_padding(call: Call) -> LayerFacts:
-    """ZeroPadding1D..3D: each spatial size plus the two amounts added."""
+    """ZeroPadding1D..3D: each spatial size plus the two amounts that are added."""
     return _shifted(call, "padding", 1)
 
 
@@ -126,7 +126,7 @@ def _shifted(call: Call, argument: str, sign: int) -> LayerFacts:
 
 
 def _pairs(call: Call, argument: str, dimensions: int) -> list[tuple[int, int]]:
-    """One int for all, one per dimension, or a pair per dimension; in 1D, one int or one pair."""
+    """Return one pair per dimension; the argument may be an int, ints or pairs."""
     value = call.arguments[argument]
     if dimensions == 1 and not isinstance(value, int):
         value = [value]
@@ -134,16 +134,16 @@ def _pairs(call: Call, argument: str, dimensions: int) -> list[tuple[int, int]]:
     pairs = [(one, one) if isinstance(one, int) else tuple(one) for one in entries]
     if len(pairs) != dimensions or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
         raise LayerMistake(
-            f"{call.layer}'s `{argument}` needs {dimensions} amounts or pairs of amounts, none "
-            f"negative, got {call.arguments[argument]}",
+            f"{call.layer}'s `{argument}` must be {dimensions} amounts or pairs of amounts, none "
+            f"negative, not {call.arguments[argument]}",
             argument=argument,
-            hint="write one integer, or one [before, after] for every dimension",
+            hint="write one integer, or one [before, after] for each dimension",
         )
     return [(pair[0], pair[1]) for pair in pairs]
 
 
 def up_sampling(call: Call) -> LayerFacts:
-    """UpSampling1D..3D: each spatial size times ``size``."""
+    """UpSampling1D..3D: each spatial size multiplied by ``size``."""
     dimensions = int(call.layer[-2])
     image = spatial_input(call, dimensions)
     require_positive(call, "size")
@@ -160,7 +160,7 @@ def resizing(call: Call) -> LayerFacts:
         raise LayerMistake(
             "Resizing cannot both crop and pad to the aspect ratio",
             argument="pad_to_aspect_ratio",
-            hint="choose one of the two",
+            hint="remove one of the two",
         )
     shape = _resized(call)
     require_number(call)
@@ -168,7 +168,7 @@ def resizing(call: Call) -> LayerFacts:
 
 
 def center_crop(call: Call) -> LayerFacts:
-    """CenterCrop: as Resizing, and always floats.
+    """CenterCrop: as Resizing, but always floats.
 
     A smaller image is resized instead, which Keras does in float32.
     """
@@ -179,7 +179,7 @@ def center_crop(call: Call) -> LayerFacts:
     )
     if grown and call.compute_dtype != "float32":
         raise LayerMistake(
-            f"CenterCrop resizes {call.input}, which is smaller, in float32 alone",
+            f"CenterCrop resizes {call.input}, which is smaller, only in float32",
             argument="dtype_policy",
             hint="write `dtype_policy: float32` on this layer",
         )

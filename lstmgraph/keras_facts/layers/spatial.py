@@ -11,7 +11,7 @@ _SIZES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")
 
 @dataclass(frozen=True)
 class Spatial:
-    """The parts of a ``(batch, *sizes, channels)`` shape, or of a ``channels_first`` one."""
+    """The parts of a shape ``(batch, *sizes, channels)``, or ``(batch, channels, *sizes)``."""
 
     batch: Dim
     sizes: tuple[Dim, ...]
@@ -19,31 +19,31 @@ class Spatial:
     channels_first: bool
 
     def shape(self, sizes: Sequence[Dim], channels: Dim) -> tuple[Dim, ...]:
-        """The same layout with other sizes and channels."""
+        """Return a shape of the same layout with other sizes and channels."""
         if self.channels_first:
             return (self.batch, channels, *sizes)
         return (self.batch, *sizes, channels)
 
     @property
     def channel_axis(self) -> int:
-        """Where the channels stand."""
+        """The axis of the channels."""
         return 1 if self.channels_first else -1
 
 
 def is_channels_first(call: Call) -> bool:
-    """Keras's default for ``data_format`` is ``channels_last``."""
+    """Return whether the call has channels first; Keras's default is channels last."""
     return call.arguments.get("data_format") == "channels_first"
 
 
 def layout(dimensions: int, channels_first: bool) -> str:
-    """``(batch, steps, channels)`` and its like, for messages."""
+    """Return a layout for messages: ``(batch, steps, channels)``."""
     names = ["batch", *_SIZES[dimensions]]
     names.insert(1 if channels_first else len(names), "channels")
     return f"({', '.join(names)})"
 
 
 def spatial_input(call: Call, dimensions: int) -> Spatial:
-    """The input of a layer over ``dimensions`` spatial dimensions, taken apart."""
+    """Return the parts of the input of a layer with ``dimensions`` spatial dimensions."""
     first = is_channels_first(call)
     spec = call.input
     require_rank(call, dimensions + 2, layout(dimensions, first), hint=_rank_hint(call, dimensions))
@@ -60,13 +60,13 @@ def _rank_hint(call: Call, dimensions: int) -> str:
     if 1 <= spatial <= 3 and sibling not in {call.layer, "DepthwiseConv3D", "SeparableConv3D"}:
         return f"use {sibling}, or reshape the input to {expected}"
     if call.input.rank == 2:
-        return f"give it {expected}: return_sequences on a recurrent layer before it, or Reshape"
+        return f"use {expected}: `return_sequences` on a recurrent layer before it, or Reshape"
     return f"reshape the input to {expected}"
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window along one dimension; ``size`` already counts the gaps of a dilation."""
+    """A window along one dimension; ``size`` includes the gaps of a dilation."""
 
     size: int
     stride: int
@@ -76,7 +76,7 @@ class Window:
 
 
 def slide(call: Call, dim: Dim, window: Window) -> Dim:
-    """How many places a window takes along ``dim``: ceil((dim - size + 1) / stride), or all."""
+    """Return the number of positions of a window along ``dim``, as Keras computes it."""
     if window.padding != "valid":
         return ceil_divide_dim(dim, window.stride)
     if isinstance(dim, int) and dim < window.size:

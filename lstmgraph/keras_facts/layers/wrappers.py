@@ -1,4 +1,4 @@
-"""Layers around another layer."""
+"""Rules of layers that wrap another layer."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from lstmgraph.keras_facts.layers.core import (
 from lstmgraph.keras_facts.layers.dense import einsum_kernel
 from lstmgraph.keras_facts.tensors import TensorSpec
 
-# The argument that sizes the last axis of each layer's kernel or embeddings.
+# The argument with the size of the last axis of each layer's kernel or embeddings.
 _KERNEL_COLUMNS = {
     "Dense": "units",
     "Embedding": "output_dim",
@@ -42,10 +42,10 @@ def time_distributed(call: Call) -> LayerFacts:
 
 
 def spectral_normalization(call: Call) -> LayerFacts:
-    """SpectralNormalization: the layer's output, in the dtype of its input.
+    """SpectralNormalization: the inner layer's output, in the dtype of its input.
 
-    It holds one vector as long as the last axis of the layer's kernel. Integer inputs would
-    round the output, as Keras casts it to the input's dtype.
+    It has one vector, with the size of the last axis of the inner kernel. Keras casts the output
+    to the input's dtype, so integer inputs would round it.
     """
     require_positive(call, "power_iterations")
     inner = _inner(call, call.input)
@@ -53,11 +53,11 @@ def spectral_normalization(call: Call) -> LayerFacts:
         raise LayerMistake(
             f"SpectralNormalization would round its output to the input's {call.input.dtype}",
             input=0,
-            hint="declare the input float32; around an Embedding, use the Embedding alone, with an "
-            "`embeddings_constraint`",
+            hint="declare the input with `dtype: float32`; instead of wrapping an Embedding, give "
+            "it an `embeddings_constraint`",
         )
     weights = [weight.within("layer") for weight in inner.weights]
-    if inner.weights[0].trainable:  # with LoRA it is a sum, and no variable
+    if inner.weights[0].trainable:  # with LoRA it is a sum rather than a variable
         weights.append(replace(inner.weights[0], shared=True))
     weights.append(Weight((1, _kernel_columns(call)), trainable=False))
     return call.facts(inner.output.shape, weights=weights)
@@ -89,7 +89,7 @@ def _kernel_columns(call: Call) -> int:
         inner = Call(kind, layer, call.inputs, call.compute_dtype, call.facts_of)
         return einsum_kernel(inner)[-1]
     raise LayerMistake(
-        f"SpectralNormalization needs a layer with a kernel, {kind} has none",
+        f"SpectralNormalization needs a layer with a kernel, but {kind} has none",
         argument="layer",
         hint="wrap a Dense, a convolution or an Embedding",
     )

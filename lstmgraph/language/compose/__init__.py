@@ -1,4 +1,4 @@
-"""One recipe of several texts: bases, what is put in, and variables, in this order."""
+"""Compose one recipe from several texts: bases, then overrides, then variables."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 
 
 def composed(document: Document, folder: Path | None = None, overrides: Overrides = ()) -> Document:
-    """`document` as one recipe that stands alone; what is wrong is in its diagnostics.
+    """Return a recipe with its bases, overrides and variables filled in.
+
+    Mistakes are reported in the diagnostics of the returned document.
 
     Args:
-        document: as it was read; it may be changed.
-        folder: where its file lies; None where it is text, which extends presets only.
-        overrides: as ``apply_overrides`` takes them: over the bases, and before variables.
+        document: the document as it was read; it may be changed.
+        folder: the folder of its file; None for text, which can extend only presets.
+        overrides: as ``apply_overrides`` takes them. They win over bases and may name variables.
 
     Raises:
-        OverrideFormatError: an override is not ``path=value``.
+        OverrideFormatError: if an override is not ``path=value``.
     """
     whole = with_bases(document, folder)
     apply_overrides(whole, overrides)
     if isinstance(whole.data, dict) and "extends" in whole.data:
-        hint = "write `extends:` in the recipe's file"
-        whole.report("L131", ("extends",), "`extends` cannot be put into a recipe", hint=hint)
+        hint = "write `extends:` in the recipe file itself"
+        whole.report("L131", ("extends",), "`extends` cannot be an override", hint=hint)
         del whole.data["extends"]
     substitute(whole)
     return whole

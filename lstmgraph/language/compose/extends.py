@@ -1,4 +1,4 @@
-"""`extends:`: the recipe's text over those that it names, within bounds."""
+"""Resolve `extends:`: read the bases of a recipe, within limits, and lay it over them."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from lstmgraph.language.compose.locate import Base
 
 MAX_BASES = 20
-"""Files under one recipe, and entries of one `extends`."""
+"""The most bases of one recipe, and the most entries of one `extends`."""
 MAX_CHAIN = 10
-"""Files that extend each other in a row."""
-WAYS = "write `extends: bases/common.yaml`, `extends: preset:NAME`, or a list of these"
+"""The most files in a chain of `extends`."""
+EXTENDS_HINT = "write `extends: bases/common.yaml`, `extends: preset:NAME`, or a list of these"
 _START = Span(1, 1, 1, 1)
 OWN_KEYS = ("extends", "recipe", "name", "description")
-"""What a recipe says of itself alone, and none inherits."""
+"""Keys that a recipe does not inherit from its bases."""
 
 
 @lru_cache(maxsize=32)
 def _parsed(text: str, name: str) -> Document:
-    """Many recipes have one base. What is returned is shared, and never changed."""
+    """Parse a base; the result is cached and shared, so it must not be changed."""
     return parse_document(text, name)
 
 
 def with_bases(document: Document, folder: FilePath | None) -> Document:
-    """`document` over what it extends, and that over what it extends itself.
+    """Return `document` laid over its bases, and those over their own bases.
 
-    Each file counts once, where it is named first. Where bases cannot be read, a document without
-    data, as most of what it then lacks would be no mistake.
+    A file that is named more than once is used once, where it is named first. If a base cannot be
+    read, the result has no data, as it would otherwise be reported as incomplete.
 
     Args:
-        document: a recipe; not changed where it extends something.
-        folder: where it lies, below which bases do; None where it is text.
+        document: a recipe; not changed if it extends something.
+        folder: the folder of its file, which must hold its bases; None for text.
     """
     if not isinstance(document.data, dict):
         return document
@@ -57,22 +57,22 @@ def with_bases(document: Document, folder: FilePath | None) -> Document:
     nothing = Document(data=None if bases.failed else {}, source=document.source)
     whole = reduce(overlay, layers, nothing)
     whole.sources = bases.sources
-    whole.diagnostics.found[:0] = bases.found
+    whole.diagnostics.found[:0] = bases.errors
     if len(whole.values) > MAX_NODES:
-        message = f"with its bases the recipe holds more than {MAX_NODES:,} values"
+        message = f"the recipe and its bases hold more than {MAX_NODES:,} values"
         whole.report("L134", ("extends",), message, hint="write fewer values")
         whole.data = None
     return whole
 
 
 def may_hold(document: Document, mark: str) -> bool:
-    """Whether a text of `document` has `mark`, or an escape in quotes that could be it."""
+    """Return whether a text of `document` holds `mark`, or an escape that could stand for it."""
     return any(mark in text or "\\" in text for text in document.sources.values())
 
 
 @dataclass(frozen=True)
 class _Open:
-    """A file whose bases are being read, and the entry that names it."""
+    """A file whose bases are being read, and the place of the entry that names it."""
 
     identity: str
     name: str
@@ -80,14 +80,14 @@ class _Open:
 
 
 class _Bases:
-    """What a recipe extends, the lowest first, and the recipe."""
+    """The layers of a recipe: its bases, the lowest first, then the recipe itself."""
 
     def __init__(self, recipe: Document, root: FilePath | None) -> None:
         self.root = root
         self.version = recipe.data.get("recipe")
         self.layers: list[Document] = []
         self.sources: dict[str, str] = {}
-        self.found: list[Diagnostic] = []
+        self.errors: list[Diagnostic] = []
         self.origins = Origins()
         self.seen: set[str] = set()
         self.size = 0
@@ -96,9 +96,9 @@ class _Bases:
         self.open = [_Open(identity, recipe.source, Place(recipe.source, _START))]
 
     def add(self, document: Document, folder: FilePath | None) -> None:
-        """Take what `document` extends, then `document` itself."""
+        """Add the bases of `document`, then `document` itself."""
         self.sources |= document.sources
-        self.found += [self.noted(found) for found in document.diagnostics.found]
+        self.errors += [self.with_origin(error) for error in document.diagnostics.found]
         self.size += sum(map(len, document.sources.values()))
         if not isinstance(document.data, dict):
             self.failed = True
@@ -109,36 +109,36 @@ class _Bases:
         self.layers.append(replace(own, diagnostics=Diagnostics(), origins=self.origins))
 
     def entries(self, document: Document) -> list[tuple[str, Place]]:
-        """What stands under `extends:`, and where."""
+        """Return the entries of `extends:` with their places."""
         if "extends" not in document.data:
             return []
         written, path = document.data["extends"], ("extends",)
         if not isinstance(written, list):
-            several = [(written, document.place(path))]
+            entries = [(written, document.place(path))]
         else:
-            several = [(each, document.place((*path, i))) for i, each in enumerate(written)]
-        if not several:
-            self.report("L131", document.place(path), "`extends` names nothing", WAYS)
-        if len(several) > MAX_BASES:
+            entries = [(entry, document.place((*path, i))) for i, entry in enumerate(written)]
+        if not entries:
+            self.report("L131", document.place(path), "`extends` is empty", EXTENDS_HINT)
+        if len(entries) > MAX_BASES:
             message = f"`extends` names more than {MAX_BASES} files"
             self.report("L134", document.place(path), message, "extend fewer files")
             return []
-        for entry, place in several:
+        for entry, place in entries:
             if not isinstance(entry, str):
-                message = f"a base is named by text, not {shown(entry)}"
-                self.report("L131", place, message, WAYS)
-        return [each for each in several if isinstance(each[0], str)]
+                message = f"a base must be a file name or `preset:NAME`, not {shown(entry)}"
+                self.report("L131", place, message, EXTENDS_HINT)
+        return [(entry, place) for entry, place in entries if isinstance(entry, str)]
 
     def base(self, entry: str, place: Place, folder: FilePath | None) -> None:
-        """Take the file that `entry` names, where it can be read and was not taken yet."""
+        """Add the file that `entry` names, unless it was added before."""
         try:
             base = locate(entry, folder, self.root)
         except BaseError as error:
             self.report(error.code, place, error.message, error.hint)
             return
-        names = [each.identity for each in self.open]
+        names = [file.identity for file in self.open]
         if base.identity in names:
-            self.report_circle(base, place, names.index(base.identity))
+            self.report_cycle(base, place, names.index(base.identity))
         elif base.identity not in self.seen and self.is_within_bounds(place):
             self.seen.add(base.identity)
             self.origins.extended[base.name] = place
@@ -158,46 +158,45 @@ class _Bases:
         self.add(document, base.folder)
 
     def check_version(self, base: Document, name: str, place: Place) -> None:
-        """Of a recipe whose own version is wrong, that alone is told, with its structure."""
+        """Report a base of another version, unless the recipe's own version is wrong already."""
         version = base.data.get("recipe") if isinstance(base.data, dict) else None
         if version in (None, self.version) or self.version != SUPPORTED_VERSION:
             return
-        versions = f"version {shown(version)}, and this recipe of version {self.version}"
-        message = f"'{name}' is of {versions}"
+        versions = f"version {shown(version)}, but this recipe has version {self.version}"
+        message = f"'{name}' has {versions}"
         hint = f"extend a base of version {self.version}"
         if isinstance(version, int) and is_migrated(version):
-            hint = f"`lstmgraph migrate {name}` rewrites it"
+            hint = f"run `lstmgraph migrate {name}` to rewrite it"
         note = Note("the version of the base", base.place(("recipe",)))
         self.report("L135", place, message, hint, note)
 
     def is_within_bounds(self, place: Place) -> bool:
         message = None
         if len(self.seen) >= MAX_BASES:
-            message = f"the recipe is made of more than {MAX_BASES} bases"
+            message = f"the recipe has more than {MAX_BASES} bases"
         elif len(self.open) > MAX_CHAIN:
-            message = f"more than {MAX_CHAIN} files extend each other in a row"
+            message = f"a chain of `extends` is longer than {MAX_CHAIN} files"
         elif self.size > MAX_BYTES:
             message = f"the recipe and its bases are larger than {MAX_BYTES:,} characters"
         if message:
-            self.report("L134", place, message, "extend fewer, or smaller, files")
+            self.report("L134", place, message, "extend fewer or smaller files")
         return message is None
 
-    def report_circle(self, base: Base, place: Place, first: int) -> None:
-        """`base` is being read: the file that names it is, in the end, its own base.
+    def report_cycle(self, base: Base, place: Place, first: int) -> None:
+        """Report that `base`, which is still being read, is a base of itself.
 
-        The entries that lead to `place`, which every mistake in a base has for notes, are the rest
-        of the circle.
+        The notes of the diagnostic, the entries that lead to `place`, show the rest of the cycle.
         """
-        between = [f"'{each.name}'" for each in self.open[first + 1 :]]
+        between = [f"'{file.name}'" for file in self.open[first + 1 :]]
         through = f", through {listed(between)}" if between else ""
         message = f"'{base.name}' extends itself{through}"
-        self.report("L133", place, message, "remove one of the entries that make the circle")
+        self.report("L133", place, message, "remove one of the entries that form the cycle")
 
     def report(self, code: str, place: Place, message: str, hint: str, *notes: Note) -> None:
         self.failed = True
-        found = Diagnostic(code, message, ("extends",), place, hint, notes=notes)
-        self.found.append(self.noted(found))
+        error = Diagnostic(code, message, ("extends",), place, hint, notes=notes)
+        self.errors.append(self.with_origin(error))
 
-    def noted(self, found: Diagnostic) -> Diagnostic:
-        """`found`, with the entries that lead to where it is."""
-        return replace(found, notes=found.notes + self.origins.notes((), found.place))
+    def with_origin(self, error: Diagnostic) -> Diagnostic:
+        """Return `error` with notes on the entries of `extends` that lead to its place."""
+        return replace(error, notes=error.notes + self.origins.notes((), error.place))

@@ -1,4 +1,4 @@
-"""Which file an entry of `extends` names: one below the recipe's own folder, or a preset."""
+"""Find the file that an entry of `extends` names: one below the recipe's folder, or a preset."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 MOST_FILES = 500
-"""Files that are looked at for one that may be meant."""
+"""The most files to look at for a suggestion."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class BaseError(Exception):
-    """An entry that names no base; `message` and `hint` are what a recipe's author reads."""
+    """Raised for an entry that names no base, with the message and hint to report."""
 
     def __init__(self, code: str, message: str, hint: str) -> None:
         super().__init__(message)
@@ -36,36 +36,36 @@ class BaseError(Exception):
 
 @dataclass(frozen=True)
 class Base:
-    """A file that is extended."""
+    """A file that a recipe extends."""
 
     path: Path
     name: str
-    """As messages show it: a path as the recipe's own was given, or ``preset:NAME``."""
+    """The name in messages: a path, relative as the recipe's own was, or ``preset:NAME``."""
     identity: str
-    """The same for one file under two names."""
+    """Equal for two names of the same file."""
     folder: Path | None
-    """What its own `extends` is relative to; None for a preset."""
+    """The folder that its own `extends` is relative to; None for a preset."""
 
 
 def locate(entry: str, folder: Path | None, root: Path | None) -> Base:
-    """The file that `entry` names.
+    """Return the base that `entry` names.
 
     Args:
-        entry: what stands under `extends`.
-        folder: of the file it stands in; None where that is text, or a preset.
-        root: the folder of the recipe that is loaded, which no base lies outside of.
+        entry: an entry of `extends`.
+        folder: the folder of the file that holds the entry; None for text or a preset.
+        root: the folder of the loaded recipe, which must hold every base.
 
     Raises:
-        BaseError: there is no such file (L132), or it may not be read (L131).
+        BaseError: if there is no such file (L132), or it must not be read (L131).
     """
     if entry.startswith(PRESET):
         return _preset(entry)
     if "${" in entry:
-        hint = "write the file's name out: bases are read before `vars:`, which they may change"
-        raise BaseError("L131", "`extends` cannot hold a variable", hint)
+        hint = "write the file name out: bases are read before `vars:`, which they can change"
+        raise BaseError("L131", "`extends` cannot contain a variable", hint)
     if folder is None or root is None:
-        message = f"there is no folder that {shown(entry)} could be in"
-        hint = f"save the recipe to a file beside it, or extend a preset: {_presets()}"
+        message = f"{shown(entry)} cannot be found: this recipe is not in a folder"
+        hint = f"save the recipe to a file next to it, or extend a preset: {_presets()}"
         raise BaseError("L131", message, hint)
     _check_is_relative(entry)
     path = Path(os.path.normpath(folder / entry))
@@ -86,33 +86,33 @@ def _presets() -> str:
 
 
 def _check_is_relative(entry: str) -> None:
-    """Raises BaseError for what is no relative path to a YAML file."""
+    """Raise BaseError unless `entry` is a relative path to a YAML file."""
     hint = "write a path relative to this file, such as `bases/common.yaml`, or `preset:NAME`"
     refused = None
     if _URL.match(entry):
-        refused = "a URL: nothing is fetched"
+        refused = "a URL; nothing is downloaded"
     elif entry.startswith(("/", "~")) or "\\" in entry or _DRIVE.match(entry):
-        refused = "not a relative path with `/`"
+        refused = "not a relative path written with `/`"
     elif not entry.isprintable():
-        refused = "not a name of a file"
+        refused = "not a file name"
     if refused:
         raise BaseError("L131", f"{shown(entry)} is {refused}", hint)
     if Path(entry).suffix not in SUFFIXES:
-        meant = nearest(entry, preset_files())
-        hint = f"write `{PRESET}{meant}`" if meant else f"write its ending: `{entry}.yaml`"
+        near = nearest(entry, preset_files())
+        hint = f"write `{PRESET}{near}`" if near else f"add the extension: `{entry}.yaml`"
         raise BaseError("L131", f"{shown(entry)} does not name a .yaml file", hint)
 
 
 def _inside(path: Path, entry: str, root: Path) -> Path:
-    """`path` with links followed, where that is a file inside of `root`."""
+    """Return `path` with links resolved, after checking that it is a file inside `root`."""
     try:
         real, real_root = path.resolve(), root.resolve()
-    except (OSError, RuntimeError):  # a circle of links
+    except (OSError, RuntimeError):  # a cycle of links
         real, real_root = path.absolute(), root.absolute()
-    hint = "bases lie in the folder of the recipe that is loaded, or in folders below it"
+    hint = "bases must be in the folder of the loaded recipe, or below it"
     if not real.is_relative_to(real_root):
-        raise BaseError("L131", f"{shown(entry)} leads out of the recipe's folder", hint)
-    if os.path.isdir(real):  # noqa: PTH112 - which says no, and raises nothing
+        raise BaseError("L131", f"{shown(entry)} is outside the recipe's folder", hint)
+    if os.path.isdir(real):  # noqa: PTH112 - returns False where Path raises
         raise BaseError("L131", f"{shown(entry)} is a folder", "name a file in it")
     if not os.path.isfile(real):  # noqa: PTH113 - as above
         near = did_you_mean(entry, _files_near(path, entry))
@@ -121,7 +121,7 @@ def _inside(path: Path, entry: str, root: Path) -> Path:
 
 
 def _files_near(path: Path, entry: str) -> list[str]:
-    """The YAML files of the folder that `entry` leads to, written as it is."""
+    """Return the YAML files of the folder that `entry` points to, written as `entry` is."""
     return list(islice(_yaml_files(path.parent, entry.rpartition("/")[0]), MOST_FILES))
 
 

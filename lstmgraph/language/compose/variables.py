@@ -1,4 +1,4 @@
-"""`vars:` and ``${vars.NAME}``: values that are said once."""
+"""Substitute variables: `vars:` and ``${vars.NAME}``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 
 SECTION = "vars"
 MAX_TEXT = 10_000
-"""Characters of a text with variables in it: texts of texts grow by themselves."""
+"""The most characters of a text after substitution: texts made of texts grow quickly."""
 MAX_CHAIN = 20
-"""Variables that are made of each other in a row."""
+"""The most variables in a chain of definitions."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _PART = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _WHOLE = re.compile(r"\$\{([^{}]*)\}")
-_WRITE = "write `${vars.NAME}`; for the characters themselves, `$${`"
+_WRITE = "write `${vars.NAME}`; write `$${` for a literal `${`"
 
 
 def substitute(document: Document) -> None:
-    """Put the values of `vars:` where they are named, and drop `vars:`.
+    """Replace each ``${vars.NAME}`` by its value, and remove `vars:`.
 
-    What is wrong is noted; positions stay those of the text that names a variable.
+    Mistakes are reported in the document; values keep the position of the text that names the
+    variable.
     """
     if not isinstance(document.data, dict):
         return
@@ -44,14 +45,14 @@ def substitute(document: Document) -> None:
 
 @dataclass(frozen=True)
 class _Value:
-    """What a variable stands for, and what it was made of, itself first."""
+    """A value after substitution, and the variables it was made from, the outermost first."""
 
     data: Any
     variables: tuple[Variable, ...]
 
 
-class _Mistake(Exception):  # noqa: N818 - in a recipe, and no failure of the program
-    """What is wrong with a value that names variables."""
+class _Mistake(Exception):  # noqa: N818 - a mistake in a recipe, not a program failure
+    """Raised for a value whose variables are wrong."""
 
     def __init__(self, code: str, message: str, hint: str | None, *notes: Note) -> None:
         super().__init__(message)
@@ -61,8 +62,8 @@ class _Mistake(Exception):  # noqa: N818 - in a recipe, and no failure of the pr
         self.notes = notes
 
 
-class _Broken(Exception):  # noqa: N818 - reported already, and no failure of the program
-    """A variable whose own definition is wrong."""
+class _Broken(Exception):  # noqa: N818 - as above, but reported already
+    """Raised for a use of a variable whose definition is wrong."""
 
 
 class _Substitution:
@@ -72,7 +73,7 @@ class _Substitution:
         written = document.data.pop(SECTION, {})
         self.is_readable = isinstance(written, dict)
         self.written: dict[str, Any] = self.checked(written)
-        self.known: dict[str, _Value | None] = {}  # None: wrong, and that is reported
+        self.known: dict[str, _Value | None] = {}  # None: wrong, and reported
         self.open: list[str] = []
         self.used: set[str] = set()
         self.count = len(document.values)
@@ -98,20 +99,20 @@ class _Substitution:
             self.warn_of_unused()
 
     def warn_of_unused(self) -> None:
-        """Of the recipe's own variables: a base may define more than each recipe needs."""
+        """Warn of unused variables of the recipe itself; a base may define more than is needed."""
         for name in self.written:
             path: Path = (SECTION, name)
             own = self.document.place(path).source == self.document.source
             if own and name not in self.used:
                 near = self.document.guesses.did_you_mean(name, self.used)
-                message = f"nothing names `{SECTION}.{name}`{near}"
+                message = f"`{SECTION}.{name}` is not used{near}"
                 hint = f"remove it, or write `${{{SECTION}.{name}}}` where it belongs"
                 self.document.warn("W102", path, message, hint=hint, at_key=True)
 
     # --- the variables ---
 
     def value_of(self, name: str) -> _Value | None:
-        """The variable's value; None where it is wrong, which is reported."""
+        """Return the variable's value; None if it is wrong, which is then reported."""
         if name not in self.known:
             self.open.append(name)
             path: Path = (SECTION, name)
@@ -127,57 +128,56 @@ class _Substitution:
 
     def evaluated(self, name: str, path: Path) -> _Value:
         data = self.written[name]
-        several = data if isinstance(data, list) else [data]
-        made = [self.scalar(each) for each in several]
+        items = [self.scalar(item) for item in (data if isinstance(data, list) else [data])]
         if isinstance(data, list):
-            value = [each.data for each in made]
-            if any(isinstance(each, list) for each in value):
-                message = f"a list in the list of `vars.{name}`"
+            value = [item.data for item in items]
+            if any(isinstance(item, list) for item in value):
+                message = f"`vars.{name}` must not hold a list inside a list"
                 raise _Mistake("L141", message, "write a list of plain values")
         else:
-            value = made[0].data
+            value = items[0].data
         text = value if isinstance(value, str) else json.dumps(value)
         own = Variable(name, text, self.document.place(path))
-        below = [variable for each in made for variable in each.variables]
+        below = [variable for item in items for variable in item.variables]
         return _Value(value, tuple(dict.fromkeys((own, *below))))
 
     def scalar(self, data: Any) -> _Value:
         if isinstance(data, dict | list):
             raise _not_plain(data)
         if data == DELETE:
-            raise _Broken  # reported: nothing was inherited
+            raise _Broken  # reported already: nothing was inherited
         return self.text(data) if isinstance(data, str) else _Value(data, ())
 
     def named(self, reference: str) -> _Value:
-        """The value of what stands between the braces."""
+        """Return the value of the text between the braces."""
         name = reference.strip().removeprefix(f"{SECTION}.")
         if name == reference.strip() or not _NAME.fullmatch(name):
             near = self.document.guesses.nearest(name, self.written)
             meant = f"; did you mean '${{{SECTION}.{near}}}'?" if near else ""
-            message = f"'${{{reference}}}' names no variable{meant}"
+            message = f"'${{{reference}}}' does not name a variable{meant}"
             raise _Mistake("L142", message, _WRITE)
         self.used.add(name)
         if name in self.open:
-            raise self.circle(name)
+            raise self.cycle(name)
         if not self.is_readable:
             raise _Broken
         if name not in self.written:
             raise self.unknown(name)
         if len(self.open) > MAX_CHAIN:
-            message = f"more than {MAX_CHAIN} variables are made of each other in a row"
-            raise _Mistake("L145", message, "write the value out")
+            message = f"more than {MAX_CHAIN} variables are defined by each other in a chain"
+            raise _Mistake("L145", message, "write the value itself")
         value = self.value_of(name)
         if value is None:
             raise _Broken
         return value
 
-    def circle(self, name: str) -> _Mistake:
+    def cycle(self, name: str) -> _Mistake:
         names = self.open[self.open.index(name) :]
         notes = [
-            Note(f"`{SECTION}.{each}` is defined here", self.document.place((SECTION, each)))
-            for each in names
+            Note(f"`{SECTION}.{other}` is defined here", self.document.place((SECTION, other)))
+            for other in names
         ]
-        message = f"`{SECTION}.{name}` is made of itself"
+        message = f"`{SECTION}.{name}` is defined by itself"
         if len(names) > 1:
             message += f": {' -> '.join((*names, name))}"
         return _Mistake("L143", message, "give one of them a value", *notes)
@@ -196,7 +196,7 @@ class _Substitution:
     # --- texts ---
 
     def text(self, text: str) -> _Value:
-        """`text` with variables in it; where it is one and no more, that one's value."""
+        """Return `text` with its variables filled in; a lone variable keeps its own type."""
         if "${" not in text:
             return _Value(text, ())
         whole = _WHOLE.fullmatch(text)
@@ -212,7 +212,9 @@ class _Substitution:
             end = match.end()
             size += len(value.data)
             if size > MAX_TEXT:
-                message = f"with its variables this text is longer than {MAX_TEXT:,} characters"
+                message = (
+                    f"this text is longer than {MAX_TEXT:,} characters with its variables filled in"
+                )
                 raise _Mistake("L145", message, "write a shorter text")
         return _Value("".join([*parts, text[end:]]), tuple(dict.fromkeys(used)))
 
@@ -220,11 +222,11 @@ class _Substitution:
         if match[0] == "$${":
             return _Value("${", ())
         if match[1] is None:
-            raise _Mistake("L142", "`${` is not closed by a brace", _WRITE)
+            raise _Mistake("L142", "`${` has no closing brace", _WRITE)
         value = self.named(match[1])
         if isinstance(value.data, list):
-            message = f"`{match[1].strip()}` is a list, which cannot stand inside a text"
-            hint = "let it be the whole value, or use a variable for each part"
+            message = f"`{match[1].strip()}` is a list, which cannot be part of a text"
+            hint = "use it as the whole value, or a variable for each part"
             raise _Mistake("L144", message, hint)
         data = value.data
         return _Value(data if isinstance(data, str) else plain_text(data), value.variables)
@@ -232,7 +234,7 @@ class _Substitution:
     # --- the recipe ---
 
     def filled(self, data: Any, path: Path) -> Any:
-        """A copy of `data` with the values of variables."""
+        """Return a copy of `data` with its variables filled in."""
         if isinstance(data, dict):
             for key in data:
                 if "${" in key:
@@ -244,7 +246,7 @@ class _Substitution:
             return data
         try:
             value = self.text(data)
-            self.take(value, path)
+            self.record(value, path)
         except _Broken:
             value = _Value(data, ())
             self.document.origins.unknown.add(path)
@@ -253,14 +255,16 @@ class _Substitution:
             self.note(mistake, path)
         return list(value.data) if isinstance(value.data, list) else value.data
 
-    def take(self, value: _Value, path: Path) -> None:
-        """Note what stands at `path` now; the entries of a list stand where the variable does."""
+    def record(self, value: _Value, path: Path) -> None:
+        """Record the origin of the value at `path`; entries of a list get the variable's place."""
         if value.variables:
             self.document.origins.variables[path] = value.variables
         if isinstance(value.data, list):
             self.count += len(value.data)
             if self.count > MAX_NODES:
-                message = f"with its variables the recipe holds more than {MAX_NODES:,} values"
+                message = (
+                    f"the recipe holds more than {MAX_NODES:,} values with its variables filled in"
+                )
                 raise _Mistake("L145", message, "write shorter lists")
             place = self.document.place(path)
             self.document.values |= {(*path, i): place for i in range(len(value.data))}
@@ -272,14 +276,14 @@ class _Substitution:
         self.document.origins.unknown.add(path)
 
     def report_key(self, path: Path) -> None:
-        message = f"a key cannot hold a variable: {shown(path[-1])}"
-        self.document.report("L144", path, message, hint="write the name out", at_key=True)
+        message = f"a key cannot contain a variable: {shown(path[-1])}"
+        self.document.report("L144", path, message, hint="write the name itself", at_key=True)
         self.document.origins.unknown.add(path)
 
 
 def _not_plain(data: Any) -> _Mistake:
     if isinstance(data, dict) and any(key.startswith("$") for key in data):
-        hint = "write `$search` where the value stands: each is a dimension of its own"
+        hint = "write `$search` where the value is used; each use is a dimension of its own"
         return _Mistake("L141", "a variable cannot be searched", hint)
-    what = f"a variable is a plain value or a list of them, not {shown(data)}"
+    what = f"a variable must be a plain value or a list of plain values, not {shown(data)}"
     return _Mistake("L141", what, "write a number, a text, true, false, or a list such as [64, 32]")

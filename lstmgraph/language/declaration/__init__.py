@@ -1,1 +1,1 @@
-"""A recipe as typed, frozen values, defaults filled in."""
+"""The recipe as typed, frozen values with defaults filled in."""

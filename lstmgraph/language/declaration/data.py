@@ -1,4 +1,4 @@
-"""The typed, frozen `data:` section: how examples are made, and which of them train."""
+"""The typed, frozen `data:` section: how examples are made and split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HORIZON = "horizon"
 WINDOW = "window"
 LAST = "last"
 ROW = "row"
-"""Of a table without windows: the row that is the example."""
+"""The steps of columns in a table without windows, where each row is an example."""
 STATIC = "static"
 
 CHRONOLOGICAL = "chronological"
@@ -23,23 +23,23 @@ CHRONOLOGICAL = "chronological"
 
 @dataclass(frozen=True)
 class Window:
-    """Steps of one series that follow each other: the history, and the horizon after it."""
+    """Consecutive steps of one series: the history, then the horizon."""
 
     history: int | None
-    """None where each series is one example."""
+    """The number of steps; None if each series is one example."""
     horizon: int
     stride: int
     min_history: int
 
     @property
     def overlaps(self) -> bool:
-        """Whether two windows of a series can share a step."""
+        """Whether two windows of a series can share steps."""
         return self.history is not None and self.stride < self.history + self.horizon
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a table, side by side, as one tensor of the model.
+    """Columns of a table that form one tensor of the model.
 
     `steps` is ``history``, ``horizon``, ``window`` or ``last``; ``static`` for one value a series;
     ``row`` for a table without windows.
@@ -54,7 +54,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class LengthOf:
-    """How many steps of another input's history are there; the rest is padding."""
+    """The number of steps in the history of the input `source`, without its padding."""
 
     name: str
     path: Path
@@ -63,7 +63,7 @@ class LengthOf:
 
 @dataclass(frozen=True)
 class DataSplit:
-    """Which examples train, validate and test; fractions are of the time span or of the count."""
+    """The split into train, validation and test; fractions of the time span or of the count."""
 
     kind: str
     validation: float
@@ -75,7 +75,7 @@ class DataSplit:
 
 @dataclass(frozen=True)
 class DataDeclaration:
-    """The whole section. Without `inputs` the data is arrays by the names of inputs and outputs."""
+    """The whole section. Without `inputs`, the data is arrays named after inputs and outputs."""
 
     split: DataSplit
     series: tuple[str, ...] = ()
@@ -87,18 +87,18 @@ class DataDeclaration:
 
     @property
     def is_table(self) -> bool:
-        """Whether examples are made from named columns."""
+        """Whether examples are made from columns of a table."""
         return bool(self.inputs)
 
     @property
     def all_columns(self) -> tuple[Columns, ...]:
-        """What is made of columns: inputs, targets and the weight, in this order."""
+        """The entries made of columns: inputs, targets, then the sample weight."""
         inputs = [entry for entry in self.inputs.values() if isinstance(entry, Columns)]
         weight = [self.sample_weight] if self.sample_weight else []
         return (*inputs, *self.targets.values(), *weight)
 
     def shape_of(self, entry: Columns) -> tuple[int | None, ...]:
-        """(steps, columns), or (columns,) where there are no steps; None for the longest series."""
+        """Return (steps, columns), or (columns,) without steps; steps are None for whole series."""
         if self.window is None or entry.steps in (ROW, STATIC, LAST):
             return (len(entry.columns),)
         history, horizon = self.window.history, self.window.horizon

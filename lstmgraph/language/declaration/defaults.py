@@ -1,7 +1,7 @@
-"""A recipe's data with every default written out.
+"""Fill in every default of a recipe's data.
 
-What is compiled, and what ``<name>.resolved.yaml`` holds, is this data: so no later room has
-defaults of its own, and completing twice changes nothing.
+The completed data is what is compiled and what ``<name>.resolved.yaml`` holds. So later packages
+have no defaults of their own, and completing twice changes nothing.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
 FLOAT32_LAYERS = frozenset({"Softmax", "Masking", "GlobalAveragePooling1D", "UnitNormalization"})
-"""Layers that 16 bits make wrong, and that Keras does not keep from them by itself.
+"""Layers that give wrong results in float16, and that Keras does not keep in float32 by itself.
 
-Masking would take 1e-8 for its value of 0. The sum of masked steps, and that of squares (of Dot's
-`normalize` too), passes the largest number of float16, 65504.
+Masking would take 1e-8 for its value 0. Sums over masked steps and sums of squares (also in Dot's
+`normalize`) can exceed 65504, the largest float16 number.
 """
 
 Data = dict[str, Any]
 
 
 def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
-    """`data` with defaults filled in; layers and sections that are at fault are left out.
+    """Return `data` with defaults filled in, without the layers and sections at fault.
 
     Args:
         data: a recipe's plain data, checked against the schema.
-        at_fault: the paths that the check found wrong.
+        at_fault: the paths with mistakes that the check reported.
     """
     at_fault = frozenset(fault[:end] for fault in at_fault for end in (1, 2))
     runtime = _filled_section(data, "runtime", at_fault)
@@ -121,7 +121,7 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
 
 
 def _with_inner(layer: Data) -> Data:
-    """`layer` with the defaults of the one inside it, which may have one inside itself."""
+    """Return `layer` with the defaults of the layer inside it, at any depth, filled in."""
     _fix_data_format(layer)
     inner = layer.get("layer")
     if isinstance(inner, dict):
@@ -131,9 +131,9 @@ def _with_inner(layer: Data) -> Data:
 
 
 def _needs_float32(layer: Data, kind: str) -> bool:
-    """Whether a layer without a recurrence would be wrong in 16 bits, wherever it stands.
+    """Return whether a non-recurrent layer must run in float32 under a mixed policy.
 
-    A float16 softmax or sigmoid is 0 or 1 where a loss needs the difference
+    A float16 softmax or sigmoid rounds to 0 or 1 where a loss needs the difference
     (https://www.tensorflow.org/guide/mixed_precision#building_the_model).
     """
     if kind in FLOAT32_LAYERS or layer.get("normalize"):
@@ -146,13 +146,13 @@ def _needs_float32(layer: Data, kind: str) -> bool:
 
 
 def _fix_data_format(arguments: Data) -> None:
-    """Left at null, Keras would read the data format from a file in the user's home."""
+    """Replace a null data format, for which Keras would read a file in the user's home."""
     if "data_format" in arguments and arguments["data_format"] is None:
         arguments["data_format"] = "channels_last"
 
 
 def _overlaid(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Data:
-    """`own` over `defaults`; a whole number where Keras has a float becomes one, as Keras wants."""
+    """Return `own` over `defaults`, with whole numbers turned into floats where Keras has one."""
     numbers = {
         key: float(value)
         for key, value in own.items()
@@ -174,13 +174,13 @@ def _recurrent_defaults(layer: Data, kind: str) -> Data:
     else:
         defaults |= {"residual": False, "normalization": None}
         defaults |= {} if isinstance(layer["units"], list) else {"depth": 1}
-    # What Keras's RNN takes, its LSTM takes too, with the same defaults.
+    # Keras's LSTM takes every argument of its RNN, with the same defaults.
     keras = argument_defaults("LSTM" if kind == "RNN" else kind)
     return defaults | {name: value for name, value in keras.items() if name in own}
 
 
 def _cell(cell: Data) -> Data:
-    """A cell takes the arguments of the layer that runs it, less those that are about sequences."""
+    """Return a cell with defaults: those of the layer, without the ones about sequences."""
     own = read_schema(RECIPE_SCHEMA)["$defs"]["cell"]["properties"]
     defaults = argument_defaults(CELLS[layer_class(cell["type"])])
     filled = {name: value for name, value in defaults.items() if name in own}
@@ -203,7 +203,7 @@ def _carries(layer: Data) -> bool:
 
 
 def _callbacks(callbacks: Data) -> Data:
-    """``tensorboard: true`` is the mapping of its defaults, and false nothing at all."""
+    """Return callbacks with defaults; ``true`` becomes a mapping, and ``false`` drops the entry."""
     written = {name: {} if value is True else value for name, value in callbacks.items()}
     filled = {
         name: _overlaid(_schema_defaults(name), own)
@@ -214,18 +214,18 @@ def _callbacks(callbacks: Data) -> Data:
 
 
 def complete_search(search: Data) -> Data:
-    """`search:` with defaults filled in; an empty one gives those of a recipe without."""
+    """Return the `search:` section with defaults filled in; pass {} for a recipe without one."""
     filled = {**_schema_defaults("search"), **search}
     objective = filled["objective"]
-    several = objective if isinstance(objective, list) else [objective]
-    filled["objective"] = [{**_schema_defaults("objective"), **each} for each in several]
+    objectives = objective if isinstance(objective, list) else [objective]
+    filled["objective"] = [{**_schema_defaults("objective"), **entry} for entry in objectives]
     for part in ("oracle", "pruning"):
         filled[part] = _by_type(part, filled[part])
     return filled
 
 
 def _by_type(definition: str, data: Data) -> Data:
-    """`data` with the defaults of the branch of the schema's definition that its type chooses."""
+    """Return `data` with the defaults that the schema's definition has for its type."""
     for branch in read_schema(RECIPE_SCHEMA)["$defs"][definition]["allOf"]:
         if data["type"] in branch["if"]["properties"]["type"]["enum"]:
             properties = branch["then"]["properties"]
@@ -234,7 +234,7 @@ def _by_type(definition: str, data: Data) -> Data:
 
 
 def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
-    """``adam`` -> ``{type: adam, learning_rate: 0.001, ...}``."""
+    """Return a named object in full: ``adam`` -> ``{type: adam, learning_rate: 0.001, ...}``."""
     written = {"type": value} if isinstance(value, str) else dict(value)
     defaults = {"type": written["type"], **family_defaults(family, written["type"])}
     filled = _overlaid(defaults, written)
@@ -245,11 +245,11 @@ def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
 
 
 def complete_data(data: Data, *, carried: bool = False) -> Data:
-    """The `data:` section with defaults filled in; an empty one gives those of a recipe without.
+    """Return the `data:` section with defaults filled in; pass {} for a recipe without one.
 
     Args:
         data: the section as written.
-        carried: whether states go on from batch to batch, so that rows stay in their order.
+        carried: whether states are carried from batch to batch, so that rows keep their order.
     """
     filled = dict(data)
     if isinstance(data.get("series"), str):

@@ -1,4 +1,4 @@
-"""The completed `data:` section -> its typed form. Nothing is checked here."""
+"""Convert the completed `data:` section to its typed form, without checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Data = dict[str, Any]
 
 
 def read_data(completed: Data) -> DataDeclaration:
-    """Read a `data:` section that ``defaults.complete_data`` has filled in."""
+    """Return the typed form of a `data:` section that ``complete_data`` has filled in."""
     weight = completed.get("sample_weight")
     window = completed.get("window")
     return DataDeclaration(

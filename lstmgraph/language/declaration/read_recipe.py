@@ -1,4 +1,4 @@
-"""Completed plain data -> the typed recipe. The data is structurally right: nothing is checked."""
+"""Convert completed plain data, already checked, to the typed recipe."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ _RECURRENT_KEYS = (
 
 
 def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaration:
-    """Read a recipe that `complete` has filled in.
+    """Return the typed form of a recipe that `complete` has filled in.
 
     Args:
-        completed: the recipe's sound parts, defaults filled in.
-        written: the recipe's data as written, to know the names of the parts at fault.
+        completed: the parts of the recipe without mistakes, with defaults.
+        written: the recipe's data as written, which names the parts with mistakes too.
     """
     declared = {
         name
@@ -171,7 +171,7 @@ def _arguments(data: Data, skipped: tuple[str, ...]) -> Data:
 
 
 def _with_inner_class(arguments: Data) -> Data:
-    """Keras's class name for the layer inside a wrapper, and for the one inside that."""
+    """Return `arguments` with Keras's class names for inner layers, at any depth."""
     inner = arguments.get("layer")
     if not isinstance(inner, dict):
         return arguments

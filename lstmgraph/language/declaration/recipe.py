@@ -1,4 +1,4 @@
-"""The typed, frozen recipe: what the YAML says, in Python values."""
+"""The typed, frozen recipe: the content of the YAML as Python values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """A port as written: ``encoder`` has the port ``""``, ``encoder.state.h`` ``"state.h"``."""
+    """A reference to a port; ``encoder`` has port ``""``, ``encoder.state.h`` ``"state.h"``."""
 
     layer: str
     port: str
@@ -35,7 +35,7 @@ class Zeros:
 
 @dataclass(frozen=True)
 class Constant:
-    """Initial state: the same numbers for every row; one for all units, or one for each."""
+    """Initial state: the same for every row; one number for all units, or one for each."""
 
     path: Path
     value: float | tuple[float, ...]
@@ -43,21 +43,21 @@ class Constant:
 
 @dataclass(frozen=True)
 class Learned:
-    """Initial state: a weight of the model, the same for every row, trained with the rest."""
+    """Initial state: a trained weight of the model, the same for every row."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Carried:
-    """Initial state: the final state of the batch before."""
+    """Initial state: the final state of the previous batch."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class FromInputs:
-    """Initial state: placeholders, fed when the model runs. Without names, they are made up."""
+    """Initial state: inputs of the model, named automatically without `names`."""
 
     path: Path
     names: tuple[str, ...] | None = None
@@ -86,7 +86,7 @@ SingleStateForm = Zeros | Constant | Learned | FromInputs | FromLayer | FromStat
 
 @dataclass(frozen=True)
 class Split:
-    """Initial state: h and c from different places."""
+    """Initial state: h and c from different sources."""
 
     path: Path
     h: SingleStateForm
@@ -98,12 +98,12 @@ StateForm = SingleStateForm | Carried | Split
 
 @dataclass(frozen=True)
 class Inherited:
-    """Mask: the one that the input carries."""
+    """Mask: the input's own mask."""
 
 
 @dataclass(frozen=True)
 class NoMask:
-    """Mask: none, whatever the input carries."""
+    """Mask: none, even if the input has one."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class MaskByValue:
 
 @dataclass(frozen=True)
 class MaskByLengths:
-    """Mask: true for the first steps, as many as an integer input says for each row."""
+    """Mask: true for the first steps; an integer input gives their number for each row."""
 
     lengths: Reference
 
@@ -131,7 +131,7 @@ class MaskByInput:
 
 @dataclass(frozen=True)
 class MaskFrom:
-    """Mask: the one that another port carries."""
+    """Mask: the mask of another port."""
 
     source: Reference
     padding: str
@@ -148,12 +148,12 @@ class InputDeclaration:
     spec: TensorSpec
     path: Path
     time_major: bool = False
-    """Whether the data comes as (time, batch, ...); `spec` has the batch first all the same."""
+    """Whether the data comes as (time, batch, ...); `spec` has the batch first in any case."""
 
 
 @dataclass(frozen=True)
 class LayerDeclaration:
-    """A Keras layer of one call. `layer` is Keras's class name."""
+    """A Keras layer that is called once. `layer` is Keras's class name."""
 
     name: str
     layer: str
@@ -177,7 +177,7 @@ class RecurrentDeclaration(LayerDeclaration):
     residual: bool = False
     normalization: str | None = None
     cells: tuple[Mapping[str, Any], ...] = ()
-    """Of an RNN: Keras class names under ``type``, and the arguments."""
+    """The cells of an RNN: Keras's class name under ``type``, and the arguments."""
     initial_state: tuple[StateForm, ...] = ()
     """One form for the whole stack, or one for each layer of it."""
     state_per_layer: bool = False
@@ -201,14 +201,14 @@ class Runtime:
 
     @property
     def gpu_index(self) -> int | None:
-        """Of ``device: gpu:1``, the 1."""
+        """The number in ``device: gpu:1``; None without one."""
         _, colon, index = self.device.partition(":")
         return int(index) if colon else None
 
 
 @dataclass(frozen=True)
 class Training:
-    """What ``compile()`` and ``fit()`` are given; values are plain data that Keras's names fill."""
+    """The arguments of ``compile()`` and ``fit()`` as plain data with Keras's names."""
 
     optimizer: Mapping[str, Any]
     loss: Any
@@ -218,15 +218,15 @@ class Training:
     epochs: int
     shuffle: bool = True
     callbacks: Mapping[str, Any] = field(default_factory=dict)
-    """By the recipe's name of each, its arguments."""
+    """The arguments of each callback, by the recipe's name for it."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What ``tune`` searches for; plain data that keras-tuner's names fill."""
+    """The settings of ``tune``, as plain data with keras-tuner's names."""
 
     objective: tuple[Mapping[str, str], ...]
-    """Each a ``metric`` and a ``direction``."""
+    """Mappings with ``metric`` and ``direction``."""
     oracle: Mapping[str, Any]
     max_trials: int | None
     executions_per_trial: int
@@ -237,7 +237,7 @@ class Search:
 
 @dataclass(frozen=True)
 class ModelDeclaration:
-    """A further model over the same layers: derived, or written with inputs and outputs."""
+    """A further model of the same layers: derived, or declared with inputs and outputs."""
 
     name: str
     path: Path
@@ -245,13 +245,13 @@ class ModelDeclaration:
     """``encoder``, ``decoder`` or ``step``."""
     inputs: tuple[Reference, ...] = ()
     initial_state: Mapping[str, Zeros | FromInputs] = field(default_factory=dict)
-    """By the recipe's layer, the form in place of its own."""
+    """The initial states that replace those of the recipe's layers, by layer."""
     outputs: Mapping[str, Reference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RecipeDeclaration:
-    """A whole recipe. `broken` names inputs and layers that are written but wrong."""
+    """A whole recipe. `broken` names the inputs and layers that have mistakes."""
 
     name: str
     description: str
@@ -267,5 +267,5 @@ class RecipeDeclaration:
 
 
 def input_spec(tensor: Mapping[str, Any]) -> TensorSpec:
-    """The spec of a declared input, the batch put first."""
+    """Return the spec of a declared input, with the batch as first dimension."""
     return TensorSpec((BATCH, *tensor["shape"]), tensor["dtype"])

@@ -1,1 +1,1 @@
-"""The structure of a recipe: the JSON Schema, and what its errors mean."""
+"""Check a recipe's structure against the JSON Schema, and explain the errors."""

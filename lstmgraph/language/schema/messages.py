@@ -1,4 +1,4 @@
-"""What a JSON Schema error means to the person who wrote the recipe."""
+"""Explain JSON Schema errors to the author of the recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lstmgraph.messages.wording import (
     EXCLUDED_BY,
     FORMS,
-    KERAS_KEYS_SAID_OTHERWISE,
+    KERAS_KEY_HINTS,
     KEY_MEANT,
     KINDS,
     WORDS_OF_YAML_1_1,
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 DYNAMIC_DIMENSION = "name a dynamic dimension in lower case, such as `time`"
 
 MANY_CHOICES = 16
-"""With more, all of them are not listed beside the one that is meant."""
+"""The most choices that a hint lists next to a suggested one."""
 
 
 class StructureError(Protocol):
-    """What is read of a ``jsonschema.ValidationError``, whose own types admit values not set."""
+    """The attributes used of ``jsonschema.ValidationError``, which declares them as optional."""
 
     validator: Any
     validator_value: Any
@@ -56,7 +56,7 @@ class StructureError(Protocol):
 
 @dataclass(frozen=True)
 class SchemaMistake:
-    """One structural mistake."""
+    """One structural mistake in a recipe."""
 
     code: str
     path: Path
@@ -64,15 +64,15 @@ class SchemaMistake:
     hint: str | None = None
     at_key: bool = False
     displaced: bool = False
-    """Whether a whole section stands here that belongs elsewhere: what it holds is not wrong."""
+    """Whether this is a section in the wrong place, whose content need not be wrong."""
     missing: str | None = None
-    """The key that is not there, or that another stands for."""
+    """The key that is missing, or that this unknown key is a misspelling of."""
     notes: tuple[tuple[Path, str], ...] = ()
-    """Other places that it has to do with; one that is not in the text says nothing."""
+    """Related places and the notes on them; places that are not in the text are skipped."""
 
 
 def describe(error: StructureError) -> Iterator[SchemaMistake]:
-    """The mistakes that `error` stands for: one, but for several unknown keys."""
+    """Yield the mistakes that `error` stands for: several only for unknown or missing keys."""
     path = tuple(error.absolute_path)
     in_key = "propertyNames" in list(error.absolute_schema_path)[-3:]
     handler = _bad_key if in_key else _HANDLERS.get(str(error.validator))
@@ -83,16 +83,17 @@ def describe(error: StructureError) -> Iterator[SchemaMistake]:
 
 
 def without_cascades(mistakes: Iterable[SchemaMistake]) -> list[SchemaMistake]:
-    """`mistakes` less the missing keys that an unknown key beside them stands for.
+    """Return `mistakes` without those that follow from another.
 
-    What two branches of the schema say of one place is one mistake.
+    A missing key is dropped where an unknown key beside it is a misspelling of it; of two
+    branches of the schema that report the same place, the first is kept.
     """
     mistakes = list(mistakes)
     displaced = {m.path for m in mistakes if m.displaced}
     mistakes = [m for m in mistakes if m.displaced or m.path[:2] not in displaced]
-    found = list({(m.code, m.path, m.missing): m for m in reversed(mistakes)}.values())[::-1]
-    meant = {(m.path[:-1], m.missing) for m in found if m.code == "L203"}
-    return [m for m in found if m.code != "L202" or (m.path, m.missing) not in meant]
+    unique = list({(m.code, m.path, m.missing): m for m in reversed(mistakes)}.values())[::-1]
+    misspelt = {(m.path[:-1], m.missing) for m in unique if m.code == "L203"}
+    return [m for m in unique if m.code != "L202" or (m.path, m.missing) not in misspelt]
 
 
 def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -101,7 +102,7 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     owner = _owner(error, path)
     form = _form(error)
     if form:
-        allowed, owner, forms = [*form.keys], f"a way to say {form.what}", form.ways
+        allowed, owner, forms = [*form.keys], f"a way to define {form.what}", form.ways
     guesses = Guesses()
     for key in error.instance:
         if key in known:
@@ -109,11 +110,11 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         other = _form_beside(error, key)
         if other:
             beside, what = other
-            message = f"'{key}' and '{beside}' both say {what}"
+            message = f"'{key}' and '{beside}' both define {what}"
             notes = (((*path, beside), f"'{beside}' is here"),)
             yield SchemaMistake("L203", (*path, key), message, "keep one", True, notes=notes)
             continue
-        hint = KERAS_KEYS_SAID_OTHERWISE.get(key) if key not in allowed else None
+        hint = KERAS_KEY_HINTS.get(key) if key not in allowed else None
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
         near = guesses.nearest(key, allowed) if hint is None else None
@@ -125,7 +126,7 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 
 def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    """All that are missing: jsonschema gives one error a key, and equal reports are noted once."""
+    """Yield a mistake for every missing key; jsonschema's errors, one per key, repeat them."""
     where = named(path) if path else "the recipe"
     form = _form(error)
     for key in error.validator_value:
@@ -133,12 +134,12 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             continue
         above = None if path else section_with(key, error.instance)
         if above:
-            message, hint = f"'{key}' stands inside '{above}'", f"indent `{key}:` as `{above}:` is"
+            message, hint = f"'{key}' is inside '{above}'", f"indent `{key}:` like `{above}:`"
             displaced = (above, key)
             yield SchemaMistake("L203", displaced, message, hint, at_key=True, displaced=True)
             continue
         if key == "type" and (written := get_close_matches(key, error.instance, n=1)):
-            # Without a type, nothing says which other keys are unknown.
+            # Without the type, other unknown keys cannot be recognized.
             message = f"'{written[0]}' is not a key of '{path[-1]}'; did you mean 'type'?"
             yield SchemaMistake("L203", (*path, written[0]), message, at_key=True, missing=key)
             continue
@@ -147,7 +148,7 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         if version is not None:
             hint = f"add `{key}: {version}`, the version of the language"
         elif form:
-            message, hint = f"{where} does not say {form.what}", f"write one of: {form.ways}"
+            message, hint = f"{where} does not define {form.what}", f"write one of: {form.ways}"
         yield SchemaMistake("L202", path, message, hint, at_key=True, missing=key)
 
 
@@ -175,7 +176,7 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     choices = _choices(error)
     words = [choice for choice in choices if isinstance(choice, str)]
     near = did_you_mean(value, words) if isinstance(value, str) else ""
-    hint: str | None = f"one of: {', '.join(plain_text(choice) for choice in choices)}"
+    hint: str | None = f"write one of: {', '.join(plain_text(choice) for choice in choices)}"
     if near and len(choices) > MANY_CHOICES:
         hint = None
     elif path[-2:] == ("window", "history"):
@@ -191,11 +192,11 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 
 def _choices(error: StructureError) -> list[Any]:
-    """What is allowed; of names that Keras spells in two ways, the one in lower case."""
+    """Return the allowed values; of two spellings of a Keras name, the one in lower case."""
     if error.validator != "enum":
         return [error.validator_value]
     choices: list[Any] = error.validator_value
-    return [each for each in choices if not isinstance(each, str) or each.islower()] or choices
+    return [c for c in choices if not isinstance(c, str) or c.islower()] or choices
 
 
 def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
@@ -205,10 +206,10 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
         if isinstance(value, str) and value.replace("_", "").lower() == name.lower():
             return SchemaMistake("L210", path, f"{value} cannot be used in a recipe", reason)
     if "layer" in path and value in catalogue["x-layer-names"]:
-        message = f"{value} cannot stand inside another layer"
+        message = f"{value} cannot be used inside another layer"
         return SchemaMistake("L210", path, message, "make it a layer of its own")
     near = did_you_mean(value, catalogue["x-layer-names"]) if isinstance(value, str) else ""
-    hint = "lstm, gru, simple_rnn, or a layer of keras.layers by its Keras name"
+    hint = "write lstm, gru, simple_rnn, or the name of a Keras layer"
     return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
 
 
@@ -226,14 +227,14 @@ _BOUNDS = {
     "exclusiveMinimum": ("greater than {}", "a number greater than {}"),
     "exclusiveMaximum": ("less than {}", "a number less than {}"),
 }
-"""What must be, and what is to be written."""
+"""The end of the message, and the end of the hint."""
 
 
 def _out_of_bounds(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    bound, mend = (each.format(error.validator_value) for each in _BOUNDS[str(error.validator)])
-    hint, value = f"write {mend}", error.instance
+    bound, fix = (text.format(error.validator_value) for text in _BOUNDS[str(error.validator)])
+    hint, value = f"write {fix}", error.instance
     if error.validator == "exclusiveMaximum" and "dropout" in str(path[-1]):
-        hint = "Keras drops nothing at all at a rate of 1 or more"
+        hint = "at a rate of 1 or more Keras drops nothing at all"
         if 2 <= value < 100:
             hint = f"write {value / 100:g} for {value:g} %: {hint}"
     yield SchemaMistake("L206", path, f"{named(path)} must be {bound}, not {value}", hint)
@@ -244,10 +245,10 @@ def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         hint = "write `auto`, `cpu`, `gpu`, or one GPU by its number, such as `gpu:1`"
         yield SchemaMistake("L205", path, f"{error.instance!r} is not a device", hint)
         return
-    message = f"{error.instance!r} is not a name that can stand here"
-    hint = "use letters, digits and underscores, beginning with a letter"
+    message = f"{error.instance!r} is not a valid name here"
+    hint = "use letters, digits and underscores, starting with a letter"
     if path and path[-1] == "name":
-        hint = "use letters, digits, - and _, beginning with a letter"
+        hint = "use letters, digits, - and _, starting with a letter"
     elif "shape" in path:
         number = error.instance.strip().isdecimal()
         hint = f"write {error.instance.strip()}, without quotes" if number else DYNAMIC_DIMENSION
@@ -257,10 +258,10 @@ def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 
 def _bad_key(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    """``propertyNames`` reports against the mapping; the mistake is the key."""
+    """Yield the mistake of a key, which ``propertyNames`` reports for the mapping."""
     key = str(error.instance)
-    hint = "use letters, digits and underscores, beginning with a letter"
-    yield SchemaMistake("L207", (*path, key), f"{key!r} is not a name", hint, at_key=True)
+    hint = "use letters, digits and underscores, starting with a letter"
+    yield SchemaMistake("L207", (*path, key), f"{key!r} is not a valid name", hint, at_key=True)
 
 
 def _wrong_size(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
@@ -288,7 +289,7 @@ def _repeated(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 
 def _twice(path: Path, items: list[Any], second: int, hint: str) -> SchemaMistake:
-    message = f"{named(path)} holds {shown(items[second])} more than once"
+    message = f"{named(path)} contains {shown(items[second])} more than once"
     notes = (((*path, items.index(items[second])), "the first is here"),)
     return SchemaMistake("L205", (*path, second), message, hint, notes=notes)
 
@@ -296,19 +297,19 @@ def _twice(path: Path, items: list[Any], second: int, hint: str) -> SchemaMistak
 def _too_many_matches(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     single, items = error.schema["contains"].get("const"), error.instance
     second = items.index(single, items.index(single) + 1)
-    yield _twice(path, items, second, f"write {shown(single)} for one entry at most")
+    yield _twice(path, items, second, f"write {shown(single)} for at most one entry")
 
 
 def _excluded(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
-    if error.validator_value == {}:  # `not: {}` admits nothing: a key known elsewhere, not here
+    if error.validator_value == {}:  # `not: {}` allows nothing: the key is known, but not here
         key = str(path[-1])
         hint = error.schema.get("description", "remove it")
-        notes = (((*path[:-1], EXCLUDED_BY.get(key, key)), "it has none beside this"),)
+        notes = (((*path[:-1], EXCLUDED_BY.get(key, key)), "it has none next to this key"),)
         message = f"'{key}' has no meaning here"
         yield SchemaMistake("L203", path, message, hint, at_key=True, notes=notes)
         return
     message = f"{named(path)} cannot be {shown(error.instance)}"
-    hint = "the batch is always the first dimension and is not written" if "shape" in path else None
+    hint = "leave out the batch, which is always the first dimension" if "shape" in path else None
     yield SchemaMistake("L205", path, message, hint)
 
 
@@ -339,17 +340,17 @@ def _is_excluded(schema: Any) -> bool:
 
 
 def _form(error: StructureError) -> Forms | None:
-    """The forms of a mapping that says none of them: the schema then tries it as the last one."""
+    """Return the possible forms of a mapping that has the key of none of them."""
     form = FORMS.get(str(error.schema.get("title")))
     return form if form and not set(form.keys) & set(error.instance) else None
 
 
 def _form_beside(error: StructureError, key: str) -> tuple[str, str] | None:
-    """The key that says already what `key` of another form would say, and what that is."""
+    """Return the key of the form that is written already beside `key`, and what both define."""
     for form in FORMS.values():
-        said = [each for each in error.schema.get("required", []) if each in form.keys]
-        if key in form.keys and len(said) == 1 and len(error.schema["required"]) == 1:
-            return str(said[0]), form.what
+        required = error.schema.get("required", [])
+        if key in form.keys and len(required) == 1 and required[0] in form.keys:
+            return str(required[0]), form.what
     return None
 
 

@@ -1,4 +1,4 @@
-"""Structural validation: a recipe against schemas/, with the mend in every message."""
+"""Check the structure of a recipe against the JSON Schemas in schemas/."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ def check_structure(
     """Report everything in `document` that does not follow the recipe schema.
 
     Args:
-        document: its diagnostics are added to.
-        broken: paths where something is reported already, and nothing more is.
+        document: the recipe; mistakes are added to its diagnostics.
+        broken: paths that have a report already and get no other.
 
-    Returns the paths that are at fault: what stands there cannot be compiled further. None where
-    nothing can: the document is no mapping, or of another version of the language.
+    Returns:
+        The paths with mistakes, which cannot be compiled further. None if nothing can: the
+        document is not a mapping, or has another version of the language.
     """
     if not is_current(document):
         return None
-    # What the text itself has wrong here is reported already, and stands in with another value.
+    # Where the text could not be read, a substitute value stands, and that is reported.
     replaced = document.unread() | broken
     errors = recipe_validator().iter_errors(document.data)
     mistakes = [mistake for error in errors for mistake in describe(error)]
@@ -65,7 +66,7 @@ def check_structure(
 
 
 def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:
-    """What a mistake has to do with another text of a recipe that extends some."""
+    """Return notes on the other text that a mistake has to do with, if the recipe has bases."""
     if mistake.missing and mistake.code == "L202":
         return document.origins.deletion((*mistake.path, mistake.missing))
     kind = (*mistake.path[:-1], "type")
@@ -75,12 +76,12 @@ def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]
     key = document.place(mistake.path, at_key=True)
     if key.source in (place.source, document.source) or key.is_option:
         return ()  # the key is not inherited
-    message = f"the type is said here; `{mistake.path[-1]}: $delete` beside it drops the key"
+    message = f"the type is set here; `{mistake.path[-1]}: $delete` next to it removes the key"
     return (Note(message, place),)
 
 
 def _type_elsewhere(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:
-    """The type that an argument does not go with, where it may be what is wrong."""
+    """Return a note on the type that an argument does not fit, as the type may be the mistake."""
     owner = mistake.path if mistake.code == "L202" else mistake.path[:-1]
     kind = (*owner, "type")
     unknown = mistake.code == "L203" and (mistake.hint or "").startswith("allowed here")
@@ -89,26 +90,26 @@ def _type_elsewhere(document: Document, mistake: SchemaMistake) -> tuple[Note, .
         return ()
     place = document.values.get(kind)
     shown = document.place(mistake.path, at_key=mistake.at_key)
-    if place is None or place.span.line == shown.span.line:  # which the message shows anyway
+    if place is None or place.span.line == shown.span.line:  # the excerpt shows it anyway
         return ()
-    told = "this type needs it" if lacking else "this type does not take it"
-    return (document.note(kind, told),)
+    message = "this type needs it" if lacking else "this type does not take it"
+    return (document.note(kind, message),)
 
 
 def is_current(document: Document) -> bool:
-    """Whether `document` is not of another version of the language, which is reported."""
+    """Return whether `document` has the current version; report an older or newer one."""
     version: Any = document.data.get("recipe") if isinstance(document.data, dict) else None
     if not _is_integer(None, version) or version == SUPPORTED_VERSION:
-        return True  # or no version at all: the schema says so
-    reads = f"this lstmgraph reads version {SUPPORTED_VERSION}"
-    message = f"the recipe is of version {version}; {reads}"
+        return True  # the schema reports a missing version
+    reads = f"but this lstmgraph reads version {SUPPORTED_VERSION}"
+    message = f"the recipe has version {version}, {reads}"
     if version > SUPPORTED_VERSION:
         document.report("L201", ("recipe",), message, hint="upgrade lstmgraph")
         return False
     name = "FILE" if document.source.startswith("<") else document.source
     hint = f"there is no such version: write `recipe: {SUPPORTED_VERSION}`"
     if is_migrated(version):
-        hint = f"`lstmgraph migrate {name}` rewrites it"
+        hint = f"run `lstmgraph migrate {name}` to rewrite it"
     document.report("L211", ("recipe",), message, hint=hint)
     return False
 
@@ -120,12 +121,12 @@ def is_migrated(version: int) -> bool:
 
 @cache
 def recipe_validator() -> Draft202012Validator:
-    """The validator of the recipe schema, the Keras catalogue included."""
+    """Return the validator of the recipe schema, including the Keras catalogue."""
     extend: Any = validators.extend  # jsonschema does not annotate it
     dispatching = extend(
         Draft202012Validator,
         {"allOf": _AllOfByType(), "$ref": _References(), "pattern": _pattern},
-        # JSON Schema takes 64.0 for an integer; Keras does not take it for `units`.
+        # JSON Schema accepts 64.0 as an integer; Keras does not accept it for `units`.
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
     )
     validator: Draft202012Validator = dispatching(_of_whole_recipes(read_schema(RECIPE_SCHEMA)))
@@ -135,15 +136,15 @@ def recipe_validator() -> Draft202012Validator:
 def _pattern(
     _validator: Any, pattern: str, instance: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    """`pattern`, whose ``$`` is the end as in ECMA-262: Python's passes over a line break there."""
+    """Check `pattern` with the ``$`` of ECMA-262; Python's also matches before a line break."""
     if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _of_whole_recipes(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of what is checked here: a recipe with all that it extends.
+    """Return the schema of a composed recipe, without ``$schema``.
 
-    At a ``$schema`` jsonschema goes back to its own validator, and loses what is extended.
+    At a ``$schema``, jsonschema would switch to its own validator without our extensions.
     """
     plain = {k: v for k, v in schema.items() if k not in ("$schema", "if", "then", "else")}
     return {**plain, "required": schema["else"]["required"]}
@@ -154,7 +155,7 @@ def _is_integer(_checker: Any, value: Any) -> bool:
 
 
 class _References:
-    """`$ref`, each looked up once: those of the catalogue name its file, the others are here."""
+    """A `$ref` keyword that looks up each target once: in the catalogue's file, or in this one."""
 
     def __init__(self) -> None:
         self.targets: dict[str, Any] = {}
@@ -172,10 +173,10 @@ class _References:
 
 
 class _AllOfByType:
-    """`allOf` that goes straight to the branch of an ``if: type is ...`` list.
+    """An `allOf` keyword that goes straight to the matching branch of ``if: type is ...``.
 
-    The meaning is that of JSON Schema; trying some 90 branches for each layer would make
-    validation the slowest part of a large recipe.
+    The meaning is that of JSON Schema, but trying about 90 branches for each layer would be the
+    slowest part of checking a large recipe.
     """
 
     def __init__(self) -> None:
@@ -198,7 +199,7 @@ class _AllOfByType:
 
 
 def _table_by_type(all_of: list[Any]) -> dict[str, Mapping[str, Any]] | None:
-    """Branch by value of ``type``, or None where `all_of` is not such a list."""
+    """Return the branches by value of ``type``; None if `all_of` is not a list of such branches."""
     table: dict[str, Mapping[str, Any]] = {}
     for part in all_of:
         try:

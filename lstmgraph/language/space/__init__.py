@@ -1,4 +1,4 @@
-"""What a recipe leaves open for a search: ``$search`` and ``$choose``, and points of that space."""
+"""The search space of a recipe: ``$search``, ``$choose``, and the points of the space."""
 
 from lstmgraph.language.space.dimensions import (
     Condition,

@@ -1,4 +1,4 @@
-"""A document's ``$search`` and ``$choose`` -> the whole space, before anything is built."""
+"""Collect the search space of a document from its ``$search`` and ``$choose``."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 SECTIONS = ("layers", "runtime", "training", "data")
-"""Sections below which any value may be searched; the others say what the recipe is and feeds."""
+"""The sections whose values may be searched; the others describe the recipe and its inputs."""
 
 MAX_DIMENSIONS = 1000
 MAX_LAYERS = 100
-"""Layers of a stack that may each have a dimension of their own."""
+"""The most layers of a stack that can each have a dimension."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """A document's space, and where its forms are wrong: there stands nothing to compile."""
+    """A document's space, and the targets of wrong forms, which have no value to compile."""
 
     space: Space = field(default_factory=Space)
     broken: frozenset[Path] = frozenset()
 
     @property
     def is_searched(self) -> bool:
-        """Whether the document has any form at all, right or wrong."""
+        """Whether the document has a ``$search`` or ``$choose``, right or wrong."""
         return bool(self.space.dimensions or self.broken)
 
 
 @dataclass(frozen=True)
 class Here:
-    """A place in the document as three paths.
+    """A place in the document.
 
-    `path` is where it is written, `target` where it stands in a concrete recipe, and `name` is
-    `target` with the alternatives that lead there.
+    `path` is the path in the document, `target` the path in a concrete recipe, and `name` is
+    `target` with the names of the alternatives on the way.
     """
 
     path: Path = ()
@@ -60,12 +60,12 @@ class Here:
     conditions: tuple[Condition, ...] = ()
 
     def below(self, key: str | int) -> Here:
-        """The entry `key`."""
+        """Return the place of the entry `key`."""
         name = (*self.name, str(key))
         return replace(self, path=(*self.path, key), target=(*self.target, key), name=name)
 
     def alternative(self, key: str) -> Here:
-        """The alternative `key` of the ``$choose`` that stands here."""
+        """Return the place of the alternative `key` of the ``$choose`` at this place."""
         path = (*self.path, "$choose", key)
         condition = Condition(self.dotted, (key,))
         conditions = (*self.conditions, condition)
@@ -73,27 +73,27 @@ class Here:
 
     @property
     def dotted(self) -> str:
-        """The name of the dimension that stands here."""
+        """The name of a dimension at this place."""
         return ".".join(self.name)
 
 
 def collect(document: Document) -> Collected:
-    """The space of `document`; what is wrong with its forms is noted in its diagnostics."""
+    """Return the space of `document`; report mistakes in its forms in its diagnostics."""
     collector = _Collector(document)
     collector.value(document.data, Here())
-    if len(collector.found) > MAX_DIMENSIONS:
-        last = list(collector.found.values())[-1]
+    if len(collector.dimensions) > MAX_DIMENSIONS:
+        last = list(collector.dimensions.values())[-1]
         message = f"the recipe searches more than {MAX_DIMENSIONS:,} values"
-        error = FormError("L826", (), message, "search fewer")
+        error = FormError("L826", (), message, "search fewer values")
         collector.note(error, Here(last.path, last.target))
-        return Collected(Space(), frozenset(d.target for d in collector.found.values()))
-    if collector.found or collector.broken:
+        return Collected(Space(), frozenset(d.target for d in collector.dimensions.values()))
+    if collector.dimensions or collector.broken:
         collector.broken |= {target_of(path) for path in collector.unread}
-    return Collected(Space(tuple(collector.found.values())), frozenset(collector.broken))
+    return Collected(Space(tuple(collector.dimensions.values())), frozenset(collector.broken))
 
 
 def target_of(path: Path) -> Path:
-    """Where what is written at `path` stands in a concrete recipe."""
+    """Return the path in a concrete recipe of the value written at `path`."""
     target: list[str | int] = []
     parts = iter(path)
     for part in parts:
@@ -109,9 +109,9 @@ def target_of(path: Path) -> Path:
 class _Collector:
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.found: dict[str, Dimension] = {}
+        self.dimensions: dict[str, Dimension] = {}
         self.broken: set[Path] = set()
-        # What the text has wrong already, such as `.inf`, stands in with another value.
+        # Values that could not be read, such as `.inf`, have a substitute in the data.
         self.unread = document.unread()
 
     def value(self, data: Any, here: Here) -> None:
@@ -121,17 +121,17 @@ class _Collector:
         elif not isinstance(data, dict):
             return
         elif any(key.startswith("$") for key in data):
-            self.noting(lambda: self.form(data, here), here)
+            self.reporting(lambda: self.form(data, here), here)
         else:
             self.mapping(data, here)
 
     def mapping(self, data: dict[str, Any], here: Here) -> None:
         stacked = [key for key in data if _is_per_layer(data[key])]
-        # A dimension stands after the depth that decides whether it counts.
+        # A dimension comes after the depth that decides whether it applies.
         for key in sorted(data, key=lambda key: bool(stacked) and key != "depth"):
             if key in stacked:
                 below = here.below(key)
-                self.noting(partial(self.per_layer, data, data[key], below), below)
+                self.reporting(partial(self.per_layer, data, data[key], below), below)
             else:
                 self.value(data[key], here.below(key))
 
@@ -166,37 +166,37 @@ class _Collector:
         try:
             default = read_chosen(data, alternatives)
         except FormError as error:
-            self.note(error, here)  # and the alternatives are read all the same
+            self.note(error, here)  # the alternatives are read nevertheless
         leaf = Leaf("choose", default, choices=tuple(alternatives))
         self.add(leaf, here, here.dotted, here.conditions)
         for name, alternative in alternatives.items():
             self.value(alternative, here.alternative(name))
 
     def per_layer(self, layer: dict[str, Any], data: dict[str, Any], here: Here) -> None:
-        """One dimension for each layer of a stack, to the greatest depth that it can have."""
+        """Add a dimension for each layer of a stack, up to its greatest possible depth."""
         leaf = self.leaf(data, here)
         if leaf is None:
             return
         if len(here.target) != 3 or here.target[0] != "layers" or here.target[2] != "units":
             raise _misplaced_per_layer()
         if "depth" not in layer:
-            message = "'per_layer' needs a `depth`: how many layers the stack has"
+            message = "'per_layer' needs a `depth`, the number of layers in the stack"
             hint = "add `depth: 2`, or `depth: {$search: {int: [1, 3]}}`"
             raise FormError("L825", ("$search", "per_layer"), message, hint, at_key=True)
         above = replace(here, path=here.path[:-1], target=here.target[:-1], name=here.name[:-1])
         parent = above.below("depth")
         for number, deep in enumerate(self.depths(layer["depth"], parent, here), start=1):
             conditions = here.conditions
-            if parent.dotted in self.found and number > 1:
+            if parent.dotted in self.dimensions and number > 1:
                 conditions = (*conditions, Condition(parent.dotted, deep))
             self.add(leaf, here, f"{here.dotted}.{number}", conditions)
 
     def depths(self, depth: Any, parent: Here, here: Here) -> list[tuple[int, ...]]:
-        """For each layer that the stack can have, the depths with which it has that layer."""
+        """Return, for each possible layer of the stack, the depths at which it exists."""
         values = [depth]
-        if parent.dotted in self.found:
-            # As many as cannot all be depths are enough to say so.
-            searched = self.found[parent.dotted].values()
+        if parent.dotted in self.dimensions:
+            # One more than allowed is enough to report the mistake.
+            searched = self.dimensions[parent.dotted].values()
             values = list(islice(searched, MAX_LAYERS + 1))
         elif parent.target in self.broken:
             self.broken.add(here.target)
@@ -205,19 +205,21 @@ class _Collector:
         if sound and min(values) >= 1 and max(values) <= MAX_LAYERS:
             layers = range(1, max(values) + 1)
             return [tuple(sorted(d for d in values if d >= number)) for number in layers]
-        message = f"beside 'per_layer' the depth is a whole number from 1 to {MAX_LAYERS}"
+        message = f"with 'per_layer' the depth must be a whole number from 1 to {MAX_LAYERS}"
         hint = "write `depth: 2`, or `depth: {$search: {int: [1, 3]}}`"
         self.note(FormError("L825", (), message, hint), parent)
         self.broken.add(here.target)
         return []
 
     def add(self, leaf: Leaf, here: Here, name: str, conditions: tuple[Condition, ...]) -> None:
-        if name in self.found:
-            message = f"two values that are searched would be named '{name}'"
-            raise FormError("L822", (), message, "rename one, or leave the point out of its name")
-        if len(self.found) > MAX_DIMENSIONS:  # one too many is enough to say so
+        if name in self.dimensions:
+            message = f"two searched values would have the name '{name}'"
+            raise FormError(
+                "L822", (), message, "rename one of them, or remove the dot from its name"
+            )
+        if len(self.dimensions) > MAX_DIMENSIONS:  # one too many is enough to report the mistake
             return
-        self.found[name] = Dimension(
+        self.dimensions[name] = Dimension(
             name=name,
             kind=leaf.kind,
             default=leaf.default,
@@ -228,15 +230,15 @@ class _Collector:
             target=here.target,
         )
 
-    def noting(self, read: Callable[[], None], here: Here) -> None:
-        """Run `read`; where the form that stands here is wrong, note it."""
+    def reporting(self, read: Callable[[], None], here: Here) -> None:
+        """Run `read`, and report the mistake if the form at this place is wrong."""
         try:
             read()
         except FormError as error:
             self.note(error, here)
 
     def note(self, error: FormError, here: Here) -> None:
-        """Nothing is compiled of what stands here, and nothing more is said of it."""
+        """Report a mistake in a form; its target is then neither compiled nor reported again."""
         place = self.document.place((*here.path, *error.where), at_key=error.at_key)
         notes: tuple[Note, ...] = ()
         if error.first is not None:
@@ -258,22 +260,22 @@ def _is_per_layer(form: Any) -> bool:
 
 
 def _misplaced_per_layer() -> FormError:
-    message = "'per_layer' belongs to the `units` of a stack"
-    hint = "remove it, or write it at `units` beside a `depth`"
+    message = "'per_layer' is only for the `units` of a stack"
+    hint = "remove it, or write it for `units` next to a `depth`"
     return FormError("L825", ("$search", "per_layer"), message, hint, at_key=True)
 
 
 def _check_place(mark: str, here: Here) -> None:
-    """Only values below SECTIONS are searched.
+    """Check that a value at this place may be searched.
 
     Raises:
-        FormError: here is no such value.
+        FormError: if the place is not below one of ``SECTIONS``.
     """
     if len(here.target) > 1 and here.target[0] in SECTIONS:
         return
-    hint = "what can be searched are values below layers:, runtime:, training: and data:"
+    hint = "only values below layers:, runtime:, training: and data: can be searched"
     if here.target[:1] == ("inputs",):
-        hint = "inputs are what the data gives; search values below layers: or training:"
+        hint = "inputs are given by the data; search values below layers: or training:"
     elif here.target[:1] == ("outputs",):
-        hint = "outputs are the same in every trial; search the layers that give them"
-    raise FormError("L821", (mark,), f"'{mark}' cannot stand here", hint, at_key=True)
+        hint = "outputs are the same in every trial; search the layers that produce them"
+    raise FormError("L821", (mark,), f"'{mark}' cannot be used here", hint, at_key=True)

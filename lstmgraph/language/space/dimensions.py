@@ -1,4 +1,4 @@
-"""The dimensions of a search space: when each of them counts, and the values that they take."""
+"""The dimensions of a search space: their values, and the conditions under which they apply."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 Values = dict[str, Any]
-"""A value for each dimension that counts, by its name, in the order of the space."""
+"""A value for each dimension that applies, by name, in the order of the space."""
 
 
 class SpaceError(ValueError):
-    """Values that are not a point of the space. The message says all that is wrong."""
+    """Raised for values that are not a point of the space. The message lists all mistakes."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A dimension counts only where `dimension` has one of `values`."""
+    """A condition: the dimension named `dimension` has one of `values`."""
 
     dimension: str
     values: tuple[str | int, ...]
@@ -35,45 +35,45 @@ class Condition:
 
 @dataclass(frozen=True)
 class Dimension:
-    """One value that is searched.
+    """One searched value.
 
-    `kind` is ``int``, ``float``, ``choice``, ``bool`` or ``choose``; the first two have a `range`,
-    the others `choices` (of ``choose``, the names of the alternatives). It counts where all its
-    `conditions` hold; the last of them is the nearest.
+    `kind` is ``int``, ``float``, ``choice``, ``bool`` or ``choose``. The first two have a `range`,
+    the others `choices`; those of ``choose`` are the names of its alternatives. A dimension
+    applies where all its `conditions` hold; the last of them is the innermost.
     """
 
     name: str
-    """Where the value stands in the recipe: ``layers.encoder.units``."""
+    """The dotted path of the value in the recipe: ``layers.encoder.units``."""
     kind: str
     default: Any
     conditions: tuple[Condition, ...] = ()
     range: Range | None = None
     choices: tuple[Any, ...] = ()
     path: Path = ()
-    """Where its ``$search`` or ``$choose`` is written."""
+    """The path of its ``$search`` or ``$choose`` in the document."""
     target: Path = ()
-    """Where its value stands once the recipe is concrete."""
+    """The path of its value in a concrete recipe."""
 
     def count(self) -> int | None:
-        """How many values there are; None where they are infinitely many."""
+        """Return the number of values; None if there are infinitely many."""
         return len(self.choices) if self.range is None else self.range.count()
 
     def values(self, points: int = POINTS) -> Iterator[Any]:
-        """All values in a fixed order; of infinitely many, `points`."""
+        """Yield all values in a fixed order; `points` of them if there are infinitely many."""
         return iter(self.choices) if self.range is None else self.range.values(points)
 
     def draw(self, random: random.Random) -> Any:
-        """A value by chance: every choice is equally likely, every part of a range's scale too."""
+        """Return a random value, uniform over the choices or over the scale of the range."""
         share = random.random()
         if self.range is not None:
             return self.range.draw(share)
         return self.choices[math.floor(share * len(self.choices))]
 
     def accepted(self, value: Any) -> Any:
-        """`value` as the dimension has it: a float for a whole number where floats are searched.
+        """Return the dimension's value that equals `value`; a float for ``1`` among floats.
 
         Raises:
-            SpaceError: it is none of the dimension's values.
+            SpaceError: if it is not one of the dimension's values.
         """
         if self.range is None:
             for choice in self.choices:
@@ -84,10 +84,10 @@ class Dimension:
             near = None if number is None else self.range.nearest(number)
             if near is not None:
                 return near
-        raise SpaceError(f"{self.name} cannot be {shown(value)}: it is {self.extent()}")
+        raise SpaceError(f"{self.name} must be {self.extent()}, not {shown(value)}")
 
     def as_dict(self) -> dict[str, Any]:
-        """As `Space.as_dict` has it: bounds for a range, choices for the rest."""
+        """Return the dimension as an entry of ``Space.as_dict()``."""
         numbers = self.range
         bounds = None if numbers is None else asdict(numbers)
         return {
@@ -97,13 +97,13 @@ class Dimension:
             "choices": None if numbers else list(self.choices),
             "default": self.default,
             "conditions": [
-                {"dimension": each.dimension, "values": list(each.values)}
-                for each in self.conditions
+                {"dimension": condition.dimension, "values": list(condition.values)}
+                for condition in self.conditions
             ],
         }
 
     def extent(self) -> str:
-        """What is searched, in words: ``int from 32 to 256 by 32``."""
+        """Return the searched values in words: ``int from 32 to 256 by 32``."""
         if self.range is None:
             return f"one of {', '.join(text_of(choice) for choice in self.choices)}"
         low, high, step = self.range.low, self.range.high, self.range.step
@@ -113,20 +113,20 @@ class Dimension:
 
 
 def counts(dimension: Dimension, values: Mapping[str, Any]) -> bool:
-    """Whether `dimension` counts, given the values of those before it."""
+    """Return whether `dimension` applies, given the values of those before it."""
     return all(
-        each.dimension in values and values[each.dimension] in each.values
-        for each in dimension.conditions
+        condition.dimension in values and values[condition.dimension] in condition.values
+        for condition in dimension.conditions
     )
 
 
 def conditions_text(dimension: Dimension) -> str:
-    """Return where `dimension` counts: ``layers.encoder.depth is 2 or 3``."""
-    return " and ".join(_condition_text(each) for each in dimension.conditions)
+    """Return the conditions of `dimension` in words: ``layers.encoder.depth is 2 or 3``."""
+    return " and ".join(map(_condition_text, dimension.conditions))
 
 
 def _condition_text(condition: Condition) -> str:
-    """Of very many values, not all are shown."""
+    """Return a condition in words, with at most six values."""
     words = [str(value) for value in condition.values]
     if len(words) > 6:
         words = [*words[:2], "...", words[-1]]
@@ -135,12 +135,12 @@ def _condition_text(condition: Condition) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Plain data as JSON, equal for equal data: ``1``, ``1.0`` and ``true`` stay apart."""
+    """Return plain data as JSON to compare by: ``1``, ``1.0`` and ``true`` are different."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _number(value: Any) -> float | None:
-    """`value` as a Python number, such as those of NumPy; None for what is none."""
+    """Return `value` as a Python number, also from NumPy; None if it is not a finite number."""
     if isinstance(value, bool | str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A document and a point of its space -> the concrete document, every position kept."""
+"""Fill a point of the search space into a document, keeping every position."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
 
 def assign(data: Any, space: Space, values: Mapping[str, Any]) -> Any:
-    """Plain data with the values of a point in place of what searches them.
+    """Return a recipe's data with each ``$search`` and ``$choose`` replaced by a value.
 
     Args:
-        data: a recipe's data, as written.
+        data: a recipe's data as written.
         space: its space.
-        values: of its dimensions; the others get their defaults.
+        values: values of dimensions by name; the other dimensions get their defaults.
 
     Raises:
-        SpaceError: `values` are not a point of the space.
+        SpaceError: if `values` are not a point of the space.
     """
     document = Document(data=data)
     return fill(document, Collected(space), space.point(values)).data
 
 
 def fill(document: Document, collected: Collected, point: Values) -> Document:
-    """The concrete document: a value stands where the one that was taken for it is written.
+    """Return the concrete document at a point of the space.
+
+    The position of a searched value is that of the bound, choice or default it was taken from.
 
     Args:
-        document: as written; not changed.
-        collected: what `collect` found in it.
-        point: a whole point of its space.
+        document: the document as written; not changed.
+        collected: what ``collect`` returned for it.
+        point: a value for every dimension that applies.
     """
     if not collected.is_searched:
         return document
@@ -58,7 +60,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
 
 
 def piece(dimension: Dimension, value: Any) -> Path:
-    """Where in the document stands what gives `dimension` this value."""
+    """Return the path in the document of the bound, choice or alternative with this value."""
     if dimension.kind == "choose":
         return (*dimension.path, "$choose", value)
     path = (*dimension.path, "$search", dimension.kind)
@@ -80,14 +82,14 @@ class _Filler:
     variables: dict[Path, tuple[Variable, ...]] = field(default_factory=dict)
 
     def value(self, data: Any, here: Here) -> Any:
-        self.take(here.target, here.path)
+        self.record(here.target, here.path)
         if isinstance(data, list):
             return [self.value(item, here.below(i)) for i, item in enumerate(data)]
         if not isinstance(data, dict):
             return data
         if any(key.startswith("$") for key in data):
             return self.form(data, here)
-        # A list of `units` says the depth by its length.
+        # The length of the list of `units` gives the depth.
         skipped = "depth" if self.is_per_layer(here.below("units").dotted) else None
         return {
             key: self.value(item, self.key(here.below(key)))
@@ -116,7 +118,7 @@ class _Filler:
             dimension, chosen = self.space.by_name[name], self.point[name]
             source = self.source(dimension, chosen)
             layers.append(self.plain(chosen, (*here.target, len(layers)), source))
-        return layers or None  # None: the form is wrong, and that is reported
+        return layers or None  # None: the form is wrong, which is reported
 
     def source(self, dimension: Dimension, chosen: Any) -> Path:
         written = (*dimension.path, "$search", "default")
@@ -126,8 +128,8 @@ class _Filler:
         )
 
     def plain(self, data: Any, target: Path, path: Path) -> Any:
-        """A copy of a choice; what is written in it keeps its place."""
-        self.take(target, path)
+        """Return a copy of a choice, and record the places of the values in it."""
+        self.record(target, path)
         if isinstance(data, list):
             return [self.plain(d, (*target, i), (*path, i)) for i, d in enumerate(data)]
         if not isinstance(data, dict):
@@ -137,7 +139,7 @@ class _Filler:
                 self.keys[(*target, key)] = self.document.keys[(*path, key)]
         return {k: self.plain(d, (*target, k), (*path, k)) for k, d in data.items()}
 
-    def take(self, target: Path, path: Path) -> None:
+    def record(self, target: Path, path: Path) -> None:
         place = self.document.values.get(path)
         if place is not None:
             self.values[target] = place

@@ -1,4 +1,4 @@
-"""The forms themselves: what a ``$search`` and a ``$choose`` say, and what is wrong with them."""
+"""Read a ``$search`` or a ``$choose``, and report mistakes in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLES: Mapping[str, str] = {
     "choice": "{choice: [tanh, relu]}",
     "bool": "{bool: true}",
 }
-"""The kinds, and how each is written."""
+"""An example of each kind of search."""
 
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "int": ("step", "scale", "default", "per_layer"),
@@ -33,13 +33,13 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 OPTIONS = ("step", "scale", "default", "per_layer")
 MOST_VALUES = 4
-"""Values of a range that a hint lists."""
+"""The most values of a range that a hint lists."""
 MARKS = ("$search", "$choose")
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """What a ``$search`` says, less its name and place."""
+    """The content of a ``$search``, without its name and place."""
 
     kind: str
     default: Any
@@ -49,9 +49,9 @@ class Leaf:
 
 
 class FormError(Exception):
-    """A mistake in a form; `where` is the path from it, and `first` that of what it repeats."""
+    """A mistake in a form, at the relative path `where`; `first` is the path of what it repeats."""
 
-    def __init__(  # noqa: PLR0913 - what a message can say
+    def __init__(  # noqa: PLR0913 - the parts of a message
         self,
         code: str,
         where: Path,
@@ -71,18 +71,18 @@ class FormError(Exception):
 
 
 def read_leaf(data: Any) -> Leaf:
-    """Read what stands below ``$search``.
+    """Return the content of a ``$search``.
 
     Raises:
-        FormError: at the first thing that is wrong with it, with a path from there.
+        FormError: for its first mistake, with the path relative to `data`.
     """
     kind = _kind(data)
     for key in data:
         if key != kind and key not in _OPTIONS[kind]:
-            hint = f"beside '{kind}': {', '.join(_OPTIONS[kind]) or 'nothing'}"
+            hint = f"options of '{kind}': {', '.join(_OPTIONS[kind]) or 'none'}"
             near = did_you_mean(key, _OPTIONS[kind])
             raise FormError(
-                "L822", (key,), f"'{key}' says nothing beside '{kind}'{near}", hint, at_key=True
+                "L822", (key,), f"'{key}' is not an option of '{kind}'{near}", hint, at_key=True
             )
     per_layer = data.get("per_layer", False)
     if not isinstance(per_layer, bool):
@@ -96,78 +96,78 @@ def read_leaf(data: Any) -> Leaf:
 
 
 def read_alternatives(data: Any) -> dict[str, Any]:
-    """What stands below ``$choose``.
+    """Return the alternatives of a ``$choose`` by name.
 
     Raises:
-        FormError: these are not alternatives by name.
+        FormError: if `data` is not a mapping of named alternatives.
     """
     if not isinstance(data, dict) or not data:
-        message = f"'$choose' must name its alternatives, not be {shown(data)}"
-        hint = "write {$choose: {small: ..., large: ...}}; of values, {$search: {choice: [...]}}"
+        message = f"'$choose' must be a mapping of named alternatives, not {shown(data)}"
+        hint = "write {$choose: {small: ..., large: ...}}, or {$search: {choice: [...]}} for values"
         raise FormError("L822", ("$choose",), message, hint)
     for name in data:
         if not _NAME.fullmatch(name):
-            message = f"{name!r} is not a name for an alternative"
+            message = f"{name!r} is not a valid name for an alternative"
             hint = "use letters, digits, - and _"
             raise FormError("L822", ("$choose", name), message, hint, at_key=True)
     return data
 
 
 def read_chosen(data: Mapping[str, Any], alternatives: Mapping[str, Any]) -> str:
-    """The alternative that is the default of the form `data`: the first, if it names none.
+    """Return the default alternative of a ``$choose``; the first one if it names none.
 
     Raises:
-        FormError: it names another.
+        FormError: if it names one that is not there.
     """
     default = data.get("default", next(iter(alternatives)))
     if isinstance(default, str) and default in alternatives:
         return default
     near = did_you_mean(default, alternatives) if isinstance(default, str) else ""
-    message = f"the default {shown(default)} is none of the alternatives{near}"
-    raise FormError("L824", ("default",), message, f"one of: {few(alternatives)}")
+    message = f"the default {shown(default)} is not one of the alternatives{near}"
+    raise FormError("L824", ("default",), message, f"write one of: {few(alternatives)}")
 
 
 def read_mark(data: Mapping[str, Any]) -> str:
-    """Which form a mapping with a key that begins with ``$`` is.
+    """Return ``$search`` or ``$choose``, whichever key the mapping has.
 
     Raises:
-        FormError: it is neither, or says more than one thing.
+        FormError: if it has neither, or another key next to it.
     """
     mark = next(key for key in data if key.startswith("$"))
     if mark not in MARKS:
-        message = f"'{mark}' is not a way to search{did_you_mean(mark, MARKS)}"
+        message = f"'{mark}' is not a search key{did_you_mean(mark, MARKS)}"
         hint = f"write `$search`, such as {{$search: {EXAMPLES['int']}}}, or `$choose`"
         raise FormError("L822", (mark,), message, hint, at_key=True)
     allowed = {"$search"} if mark == "$search" else {"$choose", "default"}
     beside = [key for key in data if key not in allowed]
     if not beside:
         return mark
-    hint = "remove it: the form stands in place of the whole value"
+    hint = f"remove it: '{mark}' replaces the whole value"
     if mark == "$search" and beside[0] in OPTIONS:
         hint = f"write it inside: {{$search: {{..., {beside[0]}: ...}}}}"
-    message = f"'{beside[0]}' cannot stand beside '{mark}'"
+    message = f"'{beside[0]}' cannot be next to '{mark}'"
     raise FormError("L822", (beside[0],), message, hint, at_key=True)
 
 
 def _kind(data: Any) -> str:
-    ways = " or ".join(f"{{$search: {example}}}" for example in EXAMPLES.values())
+    examples = " or ".join(f"{{$search: {example}}}" for example in EXAMPLES.values())
     if not isinstance(data, dict):
         message = f"'$search' must be a mapping, not {shown(data)}"
-        raise FormError("L822", (), message, f"write {ways}")
+        raise FormError("L822", (), message, f"write {examples}")
     kinds = [key for key in data if key in EXAMPLES]
     if len(kinds) == 1:
         return str(kinds[0])
     if kinds:
-        message = f"'$search' has {' and '.join(kinds)}, and searches one of them"
+        message = f"'$search' has {' and '.join(kinds)}, but takes only one of them"
         first = (kinds[0],)
         raise FormError("L822", (kinds[1],), message, "keep one", at_key=True, first=first)
     for key in data:
         near = did_you_mean(key, EXAMPLES) if key not in OPTIONS else ""
         if near:
             message = f"'{key}' is not a kind of search{near}"
-            raise FormError("L822", (key,), message, f"write {ways}", at_key=True)
-    message = "'$search' does not say what is searched"
-    raise FormError("L822", (), message, f"write {ways}", at_key=True)
+            raise FormError("L822", (key,), message, f"write {examples}", at_key=True)
+    message = "'$search' does not say what to search"
+    raise FormError("L822", (), message, f"write {examples}", at_key=True)
 
 
 def _bool_leaf(value: Any) -> Leaf:
@@ -186,7 +186,7 @@ def _choice_leaf(data: Mapping[str, Any], *, per_layer: bool) -> Leaf:
     texts: dict[str, int] = {}
     for index, choice in enumerate(choices):
         if text_of(choice) in texts:
-            message = f"'choice' holds {shown(choice)} more than once"
+            message = f"'choice' contains {shown(choice)} more than once"
             first = ("choice", texts[text_of(choice)])
             hint = "write each choice once"
             raise FormError("L822", ("choice", index), message, hint, first=first)
@@ -194,19 +194,19 @@ def _choice_leaf(data: Mapping[str, Any], *, per_layer: bool) -> Leaf:
         _check_plain(choice, ("choice", index))
     default = data.get("default", choices[0])
     if text_of(default) not in texts:
-        hint = f"one of: {few([shown(choice) for choice in choices])}"
-        message = f"the default {shown(default)} is none of the choices"
+        hint = f"write one of: {few([shown(choice) for choice in choices])}"
+        message = f"the default {shown(default)} is not one of the choices"
         raise FormError("L824", ("default",), message, hint)
     return Leaf("choice", default, choices=tuple(choices), per_layer=per_layer)
 
 
 def _check_plain(value: Any, where: Path) -> None:
-    """A choice is taken as it stands: nothing is searched inside it."""
+    """Check that there is no ``$search`` or ``$choose`` inside a choice."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in MARKS:
-                message = f"'{key}' cannot stand inside a choice, which is plain data"
-                hint = "write `$choose` with a name for each alternative; in those may be searched"
+                message = f"'{key}' cannot be used inside a choice, which must be plain data"
+                hint = "write `$choose` with named alternatives, which may contain `$search`"
                 raise FormError("L821", (*where, key), message, hint, at_key=True)
             _check_plain(inner, (*where, key))
     elif isinstance(value, list):
@@ -217,15 +217,15 @@ def _check_plain(value: Any, where: Path) -> None:
 def _range_leaf(kind: str, data: Mapping[str, Any], *, per_layer: bool) -> Leaf:
     bounds = data[kind]
     if not isinstance(bounds, list) or len(bounds) != 2:
-        found = f"{len(bounds)} entries" if isinstance(bounds, list) else shown(bounds)
-        message = f"'{kind}' must be a list of the lowest and the highest value, not {found}"
-        raise FormError("L822", (kind,), message, f"write it like {EXAMPLES[kind]}")
+        actual = f"{len(bounds)} entries" if isinstance(bounds, list) else shown(bounds)
+        message = f"'{kind}' must be a list of the lowest and the highest value, not {actual}"
+        raise FormError("L822", (kind,), message, f"write a range such as {EXAMPLES[kind]}")
     low, high = (_number(kind, bound, (kind, index)) for index, bound in enumerate(bounds))
     scale = data.get("scale", "linear")
     if scale not in SCALES:
         near = did_you_mean(scale, SCALES) if isinstance(scale, str) else ""
         message = f"'scale' cannot be {shown(scale)}{near}"
-        raise FormError("L822", ("scale",), message, f"one of: {', '.join(SCALES)}")
+        raise FormError("L822", ("scale",), message, f"write one of: {', '.join(SCALES)}")
     _check_bounds(kind, low, high, scale)
     step = _step(kind, data["step"], low, high, scale) if "step" in data else None
     numbers = Range(low, high, step, scale)
@@ -237,8 +237,8 @@ def _check_bounds(kind: str, low: float, high: float, scale: str) -> None:
         message = f"the range begins at {low} and ends at {high}"
         raise FormError("L823", (kind,), message, f"write [{high}, {low}]", at_key=True)
     if scale != "linear" and low <= 0:
-        message = f"a range of scale {scale} begins above 0, not at {low}"
-        hint = "write a lowest value greater than 0, or the scale linear"
+        message = f"a range on the {scale} scale must begin above 0, not at {low}"
+        hint = "write a lowest value greater than 0, or `scale: linear`"
         raise FormError("L823", (kind, 0), message, hint)
 
 
@@ -250,11 +250,13 @@ def _step(kind: str, value: Any, low: float, high: float, scale: str) -> float:
         reach, least, what = high / low, 1, "multiplied"
     if step <= least:
         hint = f"write a number greater than {least}: it is {what} from one value to the next"
-        message = f"a step of scale {scale} is greater than {least}, not {plain_text(step)}"
+        message = (
+            f"a step on the {scale} scale must be greater than {least}, not {plain_text(step)}"
+        )
         raise FormError("L823", ("step",), message, hint)
     if step > reach * (1 + 1e-9):
-        message = f"a step of {plain_text(step)} leads out of the range from {low} to {high}"
-        hint = "write a smaller step, or leave out the search: there is one value only"
+        message = f"a step of {plain_text(step)} is larger than the range from {low} to {high}"
+        hint = "write a smaller step, or a plain value: only one value is left to search"
         raise FormError("L823", ("step",), message, hint)
     return step
 
@@ -269,9 +271,9 @@ def _default(kind: str, data: Mapping[str, Any], numbers: Range) -> float:
     message = f"the default {plain_text(value)} is not one of the values searched"
     hint = f"write a number from {numbers.low} to {numbers.high}"
     if numbers.step is not None and numbers.low <= value <= numbers.high:
-        few = [plain_text(each) for each in islice(numbers.values(), MOST_VALUES + 1)]
-        rest = ["..."] if len(few) > MOST_VALUES else []
-        hint = f"the values are {', '.join([*few[:MOST_VALUES], *rest])}"
+        first = [plain_text(number) for number in islice(numbers.values(), MOST_VALUES + 1)]
+        rest = ["..."] if len(first) > MOST_VALUES else []
+        hint = f"write one of: {', '.join([*first[:MOST_VALUES], *rest])}"
     raise FormError("L824", ("default",), message, hint)
 
 
@@ -284,7 +286,7 @@ def _number(kind: str, value: Any, where: Path) -> float:
         message = f"{name} must be a whole number, not {shown(value)}"
         hint = "write whole numbers"
         if isinstance(value, float):
-            hint = "write `float:` for a range of numbers with a point"
+            hint = "write `float:` for a range of decimal numbers"
         raise FormError("L822", where, message, hint)
     if not isinstance(value, float):
         message = f"{name} must be a number, not {shown(value)}"

@@ -1,4 +1,4 @@
-"""Ranges of numbers: which values they hold, and how they are drawn.
+"""Ranges of numbers: their values, and how a value is drawn.
 
 The values are those of keras-tuner's Int and Float, so that a space is the same with every tuner
 (https://keras.io/keras_tuner/api/hyperparameters/).
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 SCALES = ("linear", "log", "reverse_log")
 POINTS = 10
-"""Values that a grid takes from a range without steps, both ends included."""
+"""The number of values that a grid takes from a continuous range, including both ends."""
 
 _SLACK = 1e-9
-"""Steps of 0.1 from 0 to 1 are eleven values, though 1 / 0.1 is not exactly 10 in binary."""
+"""Tolerance: steps of 0.1 from 0 to 1 are eleven values, though 0.1 is inexact in binary."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included; whole ones where the bounds are whole.
+    """Numbers from `low` to `high`, both included; whole numbers if the bounds are.
 
-    With a `step` the values are low, low + step, ...; on the scale `log` low, low * step, ...; on
-    `reverse_log` as far from `high` as those are from `low`. Without one, a range of whole numbers
-    holds all of them, and any other every number between.
+    With a `step`, the values are low, low + step, ...; on the scale ``log`` low, low * step, ...;
+    on ``reverse_log`` these are mirrored, so that they are dense near `high`. Without a step, the
+    range holds every number between the bounds: whole numbers, or all real ones.
     """
 
     low: float
@@ -47,14 +47,14 @@ class Range:
 
     @property
     def highest(self) -> float:
-        """The largest of the values: below `high` where the last step does not end there."""
+        """The largest value; below `high` if the last step does not reach it."""
         count = self.count()
         if count is None or self.scale == "reverse_log":
             return self.high
         return self._value(count - 1)
 
     def count(self) -> int | None:
-        """How many values there are; None where they are infinitely many."""
+        """Return the number of values; None if there are infinitely many."""
         if self.continuous:
             return None
         if self.whole and (self.step is None or self.scale == "linear"):
@@ -66,7 +66,7 @@ class Range:
         return math.floor(math.log(self.high / self.low) / math.log(self.step) + _SLACK) + 1
 
     def values(self, points: int = POINTS) -> Iterator[float]:
-        """All values from the lowest up; of infinitely many, `points` evenly on the scale."""
+        """Yield the values in ascending order; `points`, even on the scale, if infinitely many."""
         count = self.count()
         if count is None:
             last = max(points - 1, 1)
@@ -77,10 +77,13 @@ class Range:
             yield from (self._value(i) for i in (reversed(indices) if descends else indices))
 
     def draw(self, share: float) -> float:
-        """The value at `share`, from 0 to less than 1, of the range as its scale sees it.
+        """Return the value at a fraction of the range on its scale.
 
-        As keras-tuner 1.4.8 draws it, but never outside the range: there the lowest of an Int on
-        the scale reverse_log can be low - 1.
+        This is how keras-tuner 1.4.8 draws values, but never outside the range: its Int on the
+        scale reverse_log can give low - 1.
+
+        Args:
+            share: the fraction, at least 0 and less than 1.
         """
         count = self.count()
         if count is None:
@@ -90,7 +93,7 @@ class Range:
         return self._value(math.floor(share * count))
 
     def nearest(self, value: float) -> float | None:
-        """The value of the range that `value` is, up to rounding; None where it is none."""
+        """Return the value of the range equal to `value` up to rounding; None if there is none."""
         if not self.low * (1 - _sign(self.low) * _SLACK) <= value:
             return None
         if not value <= self.high * (1 + _sign(self.high) * _SLACK):

@@ -1,4 +1,4 @@
-"""A search space: its dimensions, its points, and how many there are."""
+"""A search space: its dimensions, its points, and its size."""
 
 from __future__ import annotations
 
@@ -24,72 +24,72 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Space:
-    """All dimensions of a recipe; a dimension stands after those that its conditions name."""
+    """The dimensions of a recipe; each comes after those that its conditions name."""
 
     dimensions: tuple[Dimension, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Dimension]:
-        """The dimensions by their names, in order."""
+        """The dimensions by name, in order."""
         return {dimension.name: dimension for dimension in self.dimensions}
 
     def defaults(self) -> Values:
-        """The point that is built when nobody says otherwise."""
+        """Return the point of all defaults."""
         return self.point({})
 
     def point(self, values: Mapping[str, Any]) -> Values:
-        """A whole point: `values`, each as its dimension has it, and defaults for the rest.
+        """Return a whole point of the space: `values`, and defaults for the other dimensions.
 
         Raises:
-            SpaceError: a name or a value that is not in the space, or a dimension that does not
-                count with the other values.
+            SpaceError: if a name or a value is not in the space, or a dimension does not apply
+                with the other values.
         """
         wrong = [self._unknown(name) for name in values if name not in self.by_name]
-        found: Values = {}
+        point: Values = {}
         for dimension in self.dimensions:
             name = dimension.name
-            if not counts(dimension, found):
+            if not counts(dimension, point):
                 wrong += [self._idle(dimension)] if name in values else []
                 continue
             try:
-                found[name] = dimension.accepted(values.get(name, dimension.default))
+                point[name] = dimension.accepted(values.get(name, dimension.default))
             except SpaceError as error:
                 wrong.append(str(error))
-                found[name] = dimension.default
+                point[name] = dimension.default
         if wrong:
             raise SpaceError("; ".join(wrong))
-        return found
+        return point
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """A text that is equal for equal points, however they are written.
+        """Return a text that is equal for equal points, however they are written.
 
         Raises:
-            SpaceError: see `point`.
+            SpaceError: as ``point`` does.
         """
         return text_of(self.point(values))
 
     def sample(self, random: random.Random) -> Values:
-        """A point by chance, drawn from the first dimension to the last."""
-        found: Values = {}
+        """Return a random point, drawn from the first dimension to the last."""
+        point: Values = {}
         for dimension in self.dimensions:
-            if counts(dimension, found):
-                found[dimension.name] = dimension.draw(random)
-        return found
+            if counts(dimension, point):
+                point[dimension.name] = dimension.draw(random)
+        return point
 
     def grid(self, points: int = POINTS) -> Iterator[Values]:
-        """Every point once, the last dimension changing first.
+        """Yield every point once; the last dimension changes fastest.
 
         Args:
-            points: values taken, evenly on its scale, from a range that has infinitely many.
+            points: the number of values to take from a continuous range, evenly on its scale.
         """
         return self._grid(0, {}, points)
 
     def size(self) -> int | None:
-        """How many points there are; None where they are infinitely many."""
+        """Return the number of points; None if there are infinitely many."""
         return self._size(None, None)
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
         return {
             "dimensions": [dimension.as_dict() for dimension in self.dimensions],
             "points": self.size(),
@@ -101,28 +101,28 @@ class Space:
         if not self.dimensions:
             return "nothing is searched"
         rows = [_row(dimension) for dimension in self.dimensions]
-        headings = ("dimension", "searched", "default", "counts where")
+        headings = ("dimension", "searched", "default", "applies where")
         return as_text([Section(headings=headings, rows=rows, lines_below=[self._size_text()])])
 
     def _size_text(self) -> str:
         dimensions, size = counted(len(self.dimensions), "dimension"), self.size()
         if size is not None:
             return f"{dimensions}, {counted(size, 'point')}"
-        names = ", ".join(each.name for each in self.dimensions if each.count() is None)
-        return f"{dimensions}, infinitely many points: continuous without a step are {names}"
+        names = ", ".join(d.name for d in self.dimensions if d.count() is None)
+        return f"{dimensions}, infinitely many points, because {names} have no step"
 
-    def _grid(self, index: int, found: Values, points: int) -> Iterator[Values]:
-        while index < len(self.dimensions) and not counts(self.dimensions[index], found):
+    def _grid(self, index: int, point: Values, points: int) -> Iterator[Values]:
+        while index < len(self.dimensions) and not counts(self.dimensions[index], point):
             index += 1
         if index == len(self.dimensions):
-            yield found
+            yield point
             return
         dimension = self.dimensions[index]
         for value in dimension.values(points):
-            yield from self._grid(index + 1, {**found, dimension.name: value}, points)
+            yield from self._grid(index + 1, {**point, dimension.name: value}, points)
 
     def _size(self, parent: str | None, value: Any) -> int | None:
-        """Points of the dimensions that `parent` lets count where it has `value`."""
+        """Return the number of points of the dimensions that apply where `parent` has `value`."""
         product = 1
         for dimension in self._children.get(parent, ()):
             if dimension.conditions and value not in dimension.conditions[-1].values:
@@ -142,7 +142,7 @@ class Space:
 
     @cached_property
     def _children(self) -> Mapping[str | None, list[Dimension]]:
-        """Dimensions by the one whose value decides last whether they count."""
+        """Dimensions by the dimension of their innermost condition."""
         children: dict[str | None, list[Dimension]] = {}
         for dimension in self.dimensions:
             parent = dimension.conditions[-1].dimension if dimension.conditions else None
@@ -153,7 +153,7 @@ class Space:
         return f"{name} is not searched{did_you_mean(name, self.by_name)}"
 
     def _idle(self, dimension: Dimension) -> str:
-        return f"{dimension.name} counts only where {conditions_text(dimension)}"
+        return f"{dimension.name} applies only where {conditions_text(dimension)}"
 
 
 def _row(dimension: Dimension) -> tuple[str, ...]:

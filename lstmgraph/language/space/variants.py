@@ -1,4 +1,4 @@
-"""A space is checked before a search begins: every bound and choice is put in, one at a time."""
+"""Check a search space before the search: compile the recipe with each bound and choice."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ if TYPE_CHECKING:
     Check = Callable[[Document, Collected], object]
 
 MOST = 200
-"""Recipes that are compiled for one check, of up to 100 values; of larger ones fewer."""
+"""The most recipes to compile for one check; fewer if a recipe has more than 100 values."""
 
 _VALUES_IN_ALL = 100 * MOST
-"""They take about a second. What is not tried here is checked when a trial begins."""
+"""This many values take about a second. Points not checked here are checked by their trial."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The default point but for one dimension, and for what lets that dimension count."""
+    """The default point with another value for one dimension, and what that one needs to apply."""
 
     dimension: Dimension
     value: Any
     point: Values
 
     def says(self, space: Space) -> str:
-        """``with layers.encoder.units = 256``: all that is not a default."""
-        usual = space.defaults()
-        other = {
+        """Return ``with layers.encoder.units = 256``: all values that are not defaults."""
+        defaults = space.defaults()
+        changed = {
             name: value
             for name, value in self.point.items()
             if name == self.dimension.name
-            or (name in usual and text_of(value) != text_of(usual[name]))
+            or (name in defaults and text_of(value) != text_of(defaults[name]))
         }
-        return "with " + " and ".join(f"{name} = {_short(v)}" for name, v in other.items())
+        return "with " + " and ".join(f"{name} = {_short(v)}" for name, v in changed.items())
 
 
 def check_variants(
     document: Document, collected: Collected, usual: tuple[Diagnostic, ...], check: Check
 ) -> None:
-    """Note in `document` what is wrong with single values of its space.
+    """Report in `document` which single values of its space lead to mistakes.
 
-    What is wrong with the value itself is said as if the value were written plainly; what it
-    breaks elsewhere is said where the value is written, with the value named.
+    A mistake in the value itself is reported as if it were written plainly. A mistake that it
+    causes elsewhere is reported at the value, with the value named in the message.
 
     Args:
-        document: as written; its diagnostics are added to.
+        document: the document as written; mistakes are added to its diagnostics.
         collected: its space.
-        usual: what is wrong with the defaults, which is not said again.
-        check: what a concrete document is checked with; notes what it finds in it.
+        usual: the mistakes of the default point, which are not reported again.
+        check: the function that checks a concrete document and reports in it.
     """
     checking = _Checking(document, collected, usual)
     for variant in chosen_variants(document, collected.space):
@@ -70,26 +70,26 @@ def check_variants(
 
 
 def chosen_variants(document: Document, space: Space) -> list[Variant]:
-    """A variant for each bound, choice and alternative; of very many some, evenly spread."""
+    """Return a variant for each bound, choice and alternative; an even sample of very many."""
     usual = space.defaults()
-    tried = [
+    pairs = [
         (dimension, value)
         for dimension in space.dimensions
         for value in _extremes(dimension)
         if dimension.name not in usual or text_of(value) != text_of(dimension.default)
     ]
-    size = len(document.values) + len(space.dimensions)  # one value may be that of many layers
+    size = len(document.values) + len(space.dimensions)  # a value can apply to many layers
     most = min(MOST, _VALUES_IN_ALL // max(size, 1) + 1)
-    if len(tried) > most:
-        tried = [tried[index * len(tried) // most] for index in range(most)]
+    if len(pairs) > most:
+        pairs = [pairs[index * len(pairs) // most] for index in range(most)]
     return [
         Variant(dimension, value, space.point({**_needed(space, dimension), dimension.name: value}))
-        for dimension, value in tried
+        for dimension, value in pairs
     ]
 
 
 def described(diagnostic: Diagnostic, document: Document, space: Space) -> Diagnostic:
-    """`diagnostic`, with the mend where a range of floats stands for whole numbers."""
+    """Return `diagnostic` with a better hint if a range of floats stands for whole numbers."""
     for dimension in space.dimensions:
         if dimension.kind != "float" or diagnostic.code != "L204":
             continue
@@ -111,30 +111,30 @@ class _Checking:
     failed: set[tuple[str, str]] = field(default_factory=set)
 
     def leads_through_a_failure(self, variant: Variant) -> bool:
-        """Whether a value that only lets the dimension count is already reported."""
+        """Return whether a value that the dimension needs to apply has failed already."""
         return any(
             (name, text_of(value)) in self.failed
             for name, value in variant.point.items()
             if name != variant.dimension.name
         )
 
-    def note(self, variant: Variant, found: tuple[Diagnostic, ...]) -> None:
-        for diagnostic in found:
+    def note(self, variant: Variant, diagnostics: tuple[Diagnostic, ...]) -> None:
+        for diagnostic in diagnostics:
             if self.is_usual(variant, diagnostic):
                 continue
             self.failed.add((variant.dimension.name, text_of(variant.value)))
-            told = described(diagnostic, self.document, self.collected.space)
+            report = described(diagnostic, self.document, self.collected.space)
             if not _is_inside(variant.dimension, diagnostic):
-                told = self.told(variant, told)
-            # Two layers of a stack have one range; what is wrong with it is wrong once.
+                report = self.at_value(variant, report)
+            # The layers of a stack share a range, whose mistake is reported once.
             if not any(
-                (told.code, told.place) == (other.code, other.place)
+                (report.code, report.place) == (other.code, other.place)
                 for other in self.document.diagnostics.found
             ):
-                self.document.diagnostics.add(told)
+                self.document.diagnostics.add(report)
 
     def is_usual(self, variant: Variant, diagnostic: Diagnostic) -> bool:
-        """Whether the defaults have the same mistake: then the value is not what is wrong."""
+        """Return whether the default point has the same mistake: this value is not its cause."""
         inside = _is_inside(variant.dimension, diagnostic)
         return any(
             (diagnostic.code, diagnostic.path) == (other.code, other.path)
@@ -142,21 +142,22 @@ class _Checking:
             for other in self.usual
         )
 
-    def told(self, variant: Variant, diagnostic: Diagnostic) -> Diagnostic:
+    def at_value(self, variant: Variant, diagnostic: Diagnostic) -> Diagnostic:
+        """Return `diagnostic` moved to the place of the value that causes it."""
         place = self.document.place(piece(variant.dimension, variant.value))
         message = f"{variant.says(self.collected.space)}: {diagnostic.message}"
-        broken = Note("this is what it breaks", diagnostic.place)
+        broken = Note("the mistake is here", diagnostic.place)
         notes = tuple(n for n in (broken, *diagnostic.notes) if n.place != place)
         target = variant.dimension.target
         return replace(diagnostic, message=message, path=target, place=place, notes=notes)
 
 
 def _needed(space: Space, dimension: Dimension) -> Values:
-    """What lets `dimension` count: defaults where they do, else the first value that does."""
+    """Return the values, other than defaults, that `dimension` needs to apply."""
     return {
-        each.dimension: each.values[0]
-        for each in dimension.conditions
-        if space.by_name[each.dimension].default not in each.values
+        condition.dimension: condition.values[0]
+        for condition in dimension.conditions
+        if space.by_name[condition.dimension].default not in condition.values
     }
 
 

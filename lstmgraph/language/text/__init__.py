@@ -1,1 +1,1 @@
-"""Text to data with lines and columns."""
+"""Read YAML text to plain data with lines and columns."""

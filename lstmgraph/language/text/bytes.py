@@ -1,4 +1,4 @@
-"""Bytes of a recipe as text, and what to say where there are none."""
+"""Decode the bytes of a recipe file, and explain why a file cannot be read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_FILES = 1000
-"""How many files of a folder are looked at for the name that may be meant."""
+"""The most files of a folder to look at for a suggestion."""
 _SUFFIXES = {".yaml", ".yml"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class NotUtf8Error(ValueError):
-    """Bytes that are no UTF-8 text, and on which line and column they stand."""
+    """Raised for bytes that are not UTF-8 text, with the line and column of the first."""
 
     def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class NotUtf8Error(ValueError):
 
 
 def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
-    """What there is to say of a recipe that cannot be read, and the mend."""
+    """Return the message and the hint for a recipe file that cannot be read."""
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
     hint = "name a recipe file, such as recipes/store-forecaster.yaml"
     if isinstance(error, IsADirectoryError):
@@ -37,22 +37,22 @@ def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
 
 
 def _file_near(path: Path) -> Path | None:
-    """The recipe beside `path` whose name is the nearest."""
+    """Return the recipe in the same folder with the most similar name."""
     try:
-        several = islice(path.parent.iterdir(), MOST_FILES)
-        files = {each.stem: each for each in several if each.suffix in _SUFFIXES}
+        entries = islice(path.parent.iterdir(), MOST_FILES)
+        files = {file.stem: file for file in entries if file.suffix in _SUFFIXES}
     except OSError:
         return None
-    # By their stems: the ending, which all share, would bring any two names near.
+    # Compare stems: the shared extension would make any two names similar.
     near = nearest(path.stem, files)
     return files[near] if near else None
 
 
 def decoded(raw: bytes) -> str:
-    """`raw` as UTF-8 text, without a byte order mark.
+    """Return `raw` decoded as UTF-8, without a byte order mark.
 
     Raises:
-        NotUtf8Error: it is another encoding.
+        NotUtf8Error: if it is not UTF-8.
     """
     other = _other_encoding(raw)
     if other:
@@ -67,7 +67,7 @@ def decoded(raw: bytes) -> str:
 
 
 def _other_encoding(raw: bytes) -> str | None:
-    """What Windows tools write: a recipe begins with ASCII, so every second byte is zero."""
+    """Return UTF-16 or UTF-32 if `raw` looks like it: ASCII text then has zero bytes."""
     if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return "UTF-32"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,4 +1,4 @@
-"""The comments of a YAML text, which no parser hands on: a ``#`` inside a value is none."""
+"""Find the comments of a YAML text, which YAML parsers discard."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _LINE_END = re.compile(r"\r\n|\r|\n|$")
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment. `text` is what follows the ``#``; `span` begins at it, and so does `index`."""
+    """A comment. `text` follows the ``#``; `span` and `index` begin at the ``#``."""
 
     text: str
     span: Span
     index: int
     alone: bool
-    """Whether nothing stands before it on its line."""
+    """Whether the comment has a line of its own."""
     opens_block: bool = False
-    """Whether it stands behind the ``|`` or ``>`` of a value in lines of its own."""
+    """Whether it follows the ``|`` or ``>`` of a block scalar."""
 
 
 def comments(text: str) -> list[Comment]:
-    """Return every comment of `text`, in its order; none where it is not YAML."""
+    """Return the comments of `text` in order; none if it is not YAML."""
     if "#" not in text:
         return []
     try:
@@ -45,11 +45,11 @@ def comments(text: str) -> list[Comment]:
 
 
 def comments_among(text: str, events: Iterable[Any]) -> Iterator[Comment]:
-    """Yield every comment of `text`, in its order, from what stands between the leaves of `events`.
+    """Yield the comments of `text` in order: those between the scalars and aliases of `events`.
 
     Args:
         text: YAML.
-        events: those that ``yaml_events`` gives of it.
+        events: what ``yaml_events`` returns for `text`.
     """
     text = text.removeprefix("\ufeff")  # which marks do not count
     starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
@@ -68,7 +68,7 @@ def comments_among(text: str, events: Iterable[Any]) -> Iterator[Comment]:
 
 
 def node_start(text: str, event: Any) -> int:
-    """Return where the node of `event` itself begins, its anchor passed over."""
+    """Return the index where the node of `event` begins, after its anchor."""
     index: int = event.start_mark.index
     if isinstance(event, yaml.AliasEvent):
         return index

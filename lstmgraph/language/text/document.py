@@ -1,8 +1,8 @@
-"""YAML text -> plain data, with a side table from path to line and column.
+"""Read YAML text to plain data, with tables from paths to lines and columns.
 
-Values follow the YAML 1.2 core schema, which PyYAML's own resolver does not: there ``1e-3`` is a
-string, ``no`` is false and the last of two equal keys wins. So PyYAML parses here (its event
-stream), and this module resolves.
+Values follow the YAML 1.2 core schema, unlike PyYAML's own resolver, which reads ``1e-3`` as a
+string and ``no`` as false, and keeps the last of two equal keys. So PyYAML only parses the text
+to events, and this module resolves them.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
 MAX_NODES = 100_000
-"""Values in one recipe, aliases expanded; a file of 201 bytes can ask for millions."""
+"""The most values in one recipe with aliases expanded: a file of 201 bytes can have millions."""
 
 REPLACED = frozenset({"L113", "L114"})
-"""Codes of mistakes in the text after which reading went on with something else."""
+"""Codes of mistakes in the text that are replaced by a substitute value."""
 
 _START = Span(1, 1, 1, 1)
-_TOO_LARGE = "a recipe holds layers and settings; data stays in files of its own"
+_TOO_LARGE = "a recipe holds layers and settings; keep data in separate files"
 
 
 @dataclass
 class Document:
-    """A recipe's plain data, and where in which text each part of it stands."""
+    """A recipe's plain data, with the place of each part of it."""
 
     data: Any = None
     values: dict[Path, Place] = field(default_factory=dict)
@@ -59,19 +59,19 @@ class Document:
     source: str = "<text>"
     origins: Origins = field(default_factory=Origins)
     guesses: Guesses = field(default_factory=Guesses)
-    """For the names that may be meant."""
+    """Suggestions for misspelt names."""
     overridden: dict[Path, Place] = field(default_factory=dict)
-    """Where the values stand that a ``--set`` replaced."""
+    """The places of the values that a ``--set`` replaced."""
 
     def unread(self) -> set[Path]:
-        """Where something else stands in for what could not be read, and that is reported."""
-        found = {found.path for found in self.diagnostics.found if found.code in REPLACED}
-        return found | self.origins.unknown
+        """Return the paths with a substitute for a value that could not be read."""
+        replaced = {error.path for error in self.diagnostics.found if error.code in REPLACED}
+        return replaced | self.origins.unknown
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
-        """Where `path` stands, or the nearest part above it that is in the text.
+        """Return the place of `path`, or of the nearest parent that is in the text.
 
-        A mapping or a list is shown by its key: that is where a reader looks for it.
+        The place of a mapping or a list is that of its key, where a reader looks for it.
         """
         for end in range(len(path), -1, -1):
             part = path[:end]
@@ -82,7 +82,7 @@ class Document:
                     return table[part]
         return Place(self.source, _START)
 
-    def report(  # noqa: PLR0913 - what a message can say, by keyword
+    def report(  # noqa: PLR0913 - the parts of a message
         self,
         code: str,
         path: Path,
@@ -92,36 +92,36 @@ class Document:
         at_key: bool = False,
         notes: tuple[Note, ...] = (),
     ) -> None:
-        """Note a mistake at `path`."""
+        """Add an error at `path`; errors from bases and variables get notes on them."""
         place = self.place(path, at_key=at_key)
-        notes = (*(each for each in notes if each.place != place), *self.replaced_by(place, path))
+        notes = (*(note for note in notes if note.place != place), *self.replaced_by(place, path))
         notes += self.origins.notes(path, place)
         self.diagnostics.add(Diagnostic(code, message, path, place, hint, notes=notes))
 
     def note(self, path: Path, message: str, *, at_key: bool = False) -> Note:
-        """What a mistake has to do with `path`: ``'encoder' is declared here``."""
+        """Return a note at `path`, such as ``'encoder' is declared here``."""
         return Note(message, self.place(path, at_key=at_key))
 
     def replaced_by(self, place: Place, path: Path) -> tuple[Note, ...]:
-        """Of a mistake in a ``--set``: which value of the recipe it stands in place of."""
+        """Return a note on the value of the recipe that a ``--set`` replaces."""
         if not place.is_option:
             return ()
         parts = (path[:end] for end in range(len(path), 0, -1))
-        found = next((self.overridden[part] for part in parts if part in self.overridden), None)
-        return (Note("it stands in place of this", found),) if found else ()
+        value = next((self.overridden[part] for part in parts if part in self.overridden), None)
+        return (Note("it replaces this value", value),) if value else ()
 
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
-        """Note at `path` what is legal and probably not meant."""
+        """Add a warning at `path` about something that is legal but probably unintended."""
         place = self.place(path, at_key=at_key)
         notes = self.origins.notes(path, place)
-        found = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)
-        self.diagnostics.add(found)
+        warning = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)
+        self.diagnostics.add(warning)
 
 
 def read_document(path: FilePath, parse: Callable[[str, str], Document] | None = None) -> Document:
-    """Read a recipe file. What is wrong with it is in the document's diagnostics.
+    """Return the document of a recipe file or ``.keras`` file, with mistakes in its diagnostics.
 
-    `parse` is ``parse_document``, or one that remembers what it has parsed.
+    `parse` is ``parse_document`` by default, or a cached version of it.
     """
     name = str(path)
     if path.suffix == MODEL_SUFFIX:
@@ -137,7 +137,7 @@ def read_document(path: FilePath, parse: Callable[[str, str], Document] | None =
 def decode_document(
     raw: bytes, name: str, parse: Callable[[str, str], Document] | None = None
 ) -> Document:
-    """Read the bytes of a recipe file, called `name` in messages; see ``read_document``."""
+    """Return the document of a recipe file's bytes; `name` is its name in messages."""
     if len(raw) > MAX_BYTES:
         message = f"the recipe is larger than {MAX_BYTES:,} bytes"
         return _unreadable(name, "L103", message, hint=_TOO_LARGE)
@@ -153,10 +153,10 @@ def _read_model_file(path: FilePath) -> Document:
     name = str(path)
     try:
         require_regular_file(path)
-        embedded_model(path)  # whether the name of a further model can be read
+        embedded_model(path)  # raises if the name of a further model cannot be read
         return parse_document(embedded_recipe(path), name)
     except NoRecipeError as error:
-        hint = "name the recipe itself, or a file that `lstmgraph build` wrote"
+        hint = "name a recipe, or a file that `lstmgraph build` wrote"
         return _unreadable(name, "L115", f"no recipe in the model file: {error}", hint=hint)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
@@ -165,7 +165,7 @@ def _read_model_file(path: FilePath) -> Document:
 
 
 def parse_document(text: str, source: str = "<text>") -> Document:
-    """Parse recipe text. What is wrong with it is in the document's diagnostics."""
+    """Return the document of a recipe text, with mistakes in its diagnostics."""
     document = Document(source=source, sources={source: text})
     if len(text) > MAX_BYTES:
         message = f"the recipe is larger than {MAX_BYTES:,} characters"
@@ -180,12 +180,12 @@ def parse_document(text: str, source: str = "<text>") -> Document:
 
 
 def build_value(document: Document, root: YamlNode, path: Path, source: str) -> Any:
-    """Add `root` to `document` at `path`, as text from `source`; return its plain data."""
+    """Add the positions of `root`, from `source`, at `path`; return its plain data."""
     return _Builder(document, source).value(root, path)
 
 
 class _Builder:
-    """Turns composed nodes into plain data, noting positions and what is wrong on the way."""
+    """Turns composed nodes into plain data, recording positions and mistakes."""
 
     def __init__(self, document: Document, source: str) -> None:
         self.document = document
@@ -197,7 +197,7 @@ class _Builder:
         self.document.data = self.value(root, ())
 
     def spend(self, count: int, node: YamlNode) -> None:
-        """Count `count` values more, those included that are looked at and left out."""
+        """Count `count` more values, also those that merging leaves out; check the limit."""
         self.count += count
         if self.count > MAX_NODES:
             raise YamlMistake(
@@ -209,8 +209,8 @@ class _Builder:
 
     def value(self, node: YamlNode, path: Path) -> Any:
         self.spend(1, node)
-        if len(path) > MAX_DEPTH:  # reached through aliases, each of which is shallow
-            message = f"values are nested more than {MAX_DEPTH} deep"
+        if len(path) > MAX_DEPTH:  # through nested aliases, each of which is shallow
+            message = f"values are nested more than {MAX_DEPTH} levels deep"
             raise YamlMistake("L108", message, node.span, "write fewer levels")
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
@@ -238,7 +238,7 @@ class _Builder:
                     "L105",
                     f"'{name}' is written twice",
                     key.span,
-                    "keep one of the two",
+                    "remove one of the two",
                     notes=(("the first is here", first),),
                 )
                 self._note(mistake, (*path, name))
@@ -248,23 +248,23 @@ class _Builder:
         return data
 
     def _entries(self, node: MappingNode, path: Path) -> list[tuple[ScalarNode, YamlNode]]:
-        """The mapping's own entries, then what its merge keys add and it does not say itself."""
+        """Return the mapping's own entries, then those that its merge keys add."""
         for key, merged in _merged_nodes(node):
             self.spend(1, merged)
             if not isinstance(merged, MappingNode):
                 hint = "write `<<: *anchor`, where the anchor is on a mapping"
-                notes = (("this is no mapping", merged.span),)
+                notes = (("this is not a mapping", merged.span),)
                 message = "`<<` merges mappings only"
                 mistake = YamlMistake("L113", message, key.span, hint, notes=notes)
                 self._note(mistake, path)
         return self._with_merged(node)
 
     def _with_merged(self, node: MappingNode, depth: int = 0) -> list[tuple[ScalarNode, YamlNode]]:
-        """All entries, those of merged mappings that merge others themselves included."""
+        """Return all entries, including those of mappings merged at any depth."""
         if id(node) in self.merged:
             return self.merged[id(node)]
         if depth > MAX_DEPTH:
-            message = f"merge keys are nested more than {MAX_DEPTH} deep"
+            message = f"merge keys are nested more than {MAX_DEPTH} levels deep"
             raise YamlMistake("L108", message, node.span, "write fewer levels")
         entries = [(key, item) for key, item in node.entries if not _is_merge(key)]
         names = {key.text for key, _ in entries}
@@ -287,7 +287,7 @@ def _is_merge(key: ScalarNode) -> bool:
 
 
 def _merged_nodes(node: MappingNode) -> Iterator[tuple[ScalarNode, YamlNode]]:
-    """What the mapping's merge keys name, mappings or not."""
+    """Yield the values of the mapping's merge keys, mappings or not."""
     for key, item in node.entries:
         if _is_merge(key):
             for merged in item.items if isinstance(item, SequenceNode) else [item]:
@@ -295,7 +295,7 @@ def _merged_nodes(node: MappingNode) -> Iterator[tuple[ScalarNode, YamlNode]]:
 
 
 def as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:
-    """`mistake`, found in the text of `source` at `path`."""
+    """Return the diagnostic for a mistake in the text of `source` at `path`."""
     notes = tuple(Note(message, Place(source, span)) for message, span in mistake.notes)
     place = Place(source, mistake.span)
     return Diagnostic(mistake.code, mistake.message, path, place, mistake.hint, notes=notes)

@@ -1,4 +1,4 @@
-"""The recipe inside a ``.keras`` file: one more member of the archive, which Keras passes over."""
+"""Read and write the recipe inside a ``.keras`` file: an extra member that Keras ignores."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 MODEL_SUFFIX = ".keras"
 MEMBER = "lstmgraph.recipe.yaml"
 FURTHER_MEMBER = "lstmgraph.model.txt"
-"""Holds the name of the further model of the recipe that a file is; the main model has none."""
+"""The member with the name of a further model; absent in a file of the main model."""
 MAX_BYTES = 10_000_000
-"""An archive of a few kilobytes can unpack to gigabytes."""
+"""The limit for the recipe: an archive of a few kilobytes can unpack to gigabytes."""
 MAX_NAME_BYTES = 10_000
 
 
 class NoRecipeError(ValueError):
-    """A file that is no ``.keras`` file, or one that holds no recipe."""
+    """Raised for a file that is not a ``.keras`` file, or has no recipe in it."""
 
 
 def embed_recipe(path: Path, text: str, further: str = "") -> None:
-    """Add a recipe to the ``.keras`` file at `path`, and which further model of it the file is."""
+    """Add a recipe to the ``.keras`` file at `path`, and the name of the further model it holds."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MEMBER, text)
         if further:
@@ -32,11 +32,11 @@ def embed_recipe(path: Path, text: str, further: str = "") -> None:
 
 
 def embedded_model(path: Path) -> str:
-    """Return the name of the further model that the file at `path` holds, "" for the main one.
+    """Return the name of the further model in the file at `path`; "" for the main model.
 
     Raises:
-        NoRecipeError: the file is not whole.
-        OSError: it cannot be read.
+        NoRecipeError: if the file is damaged.
+        OSError: if it cannot be read.
     """
     return _member(path, FURTHER_MEMBER, MAX_NAME_BYTES) or ""
 
@@ -45,12 +45,12 @@ def embedded_recipe(path: Path) -> str:
     """Return the text of the recipe in the ``.keras`` file at `path`.
 
     Raises:
-        NoRecipeError: there is none in it, or the file is not whole.
-        OSError: the file cannot be read.
+        NoRecipeError: if there is no recipe in it, or the file is damaged.
+        OSError: if the file cannot be read.
     """
     text = _member(path, MEMBER, MAX_BYTES)
     if text is None:
-        raise NoRecipeError("Keras wrote this file by itself, without a recipe in it")
+        raise NoRecipeError("the file was saved by Keras itself, without a recipe")
     return text
 
 
@@ -61,4 +61,4 @@ def _member(path: Path, name: str, most: int) -> str | None:
     except TooLargeError as error:
         raise NoRecipeError(f"this .keras file cannot be read: {error}") from None
     except (ArchiveError, UnicodeDecodeError) as error:
-        raise NoRecipeError(f"this is not a whole .keras file: {error}") from None
+        raise NoRecipeError(f"this is not a .keras file, or it is damaged: {error}") from None

@@ -1,9 +1,9 @@
-"""The events of a YAML text, as YAML 1.2 has them: every text that is JSON is read as JSON.
+"""Parse YAML text to events as YAML 1.2 defines them, so that every JSON text is valid.
 
-libyaml and PyYAML read YAML 1.1, which differs from JSON in three things: a character is never
-written as two escapes (``\\ud83d\\ude00``), quotes hold no character that does not print, and lines
-end at U+0085, U+2028 and U+2029 too. Here the parser is given a stand-in of the same length for
-each of these, so that every place in the text stays, and the values get back what was written.
+libyaml and PyYAML read YAML 1.1, which differs from JSON in three ways: it has no surrogate pairs
+(``\\ud83d\\ude00``), allows no unprintable characters in quotes, and ends lines at U+0085, U+2028
+and U+2029 too. So each of these is replaced by a placeholder of the same length before parsing,
+which keeps every position, and is put back into the values afterwards.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where PyYAML was built with it (all its wheels): same events, some 10 times faster."""
+"""libyaml's if PyYAML was built with it, as its wheels are: the same events, 10 times faster."""
 
-_STAND_IN = "\uf8ff"
-_ESCAPED_STAND_IN = r"\uf8ff"
+_PLACEHOLDER = "\uf8ff"
+_ESCAPED_PLACEHOLDER = r"\uf8ff"
 
 _SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _UNPRINTED = "\x7f-\x84\x86-\x9f\ufffe\uffff"
 _RAW = f"\x85\u2028\u2029\ufeff{_UNPRINTED}"
 _HIDDEN = re.compile(rf"\\\\|({_SURROGATE}|[{_RAW}])")
-"""A backslash may be escaped itself."""
+"""What the parser must not see; an escaped backslash is matched so that it is skipped."""
 _QUOTED = re.compile(
-    rf"({_SURROGATE}|\\(?:u|U0000)[fF]8[fF]{{2}}|[{_RAW}{_STAND_IN}])|\\.", re.DOTALL
+    rf"({_SURROGATE}|\\(?:u|U0000)[fF]8[fF]{{2}}|[{_RAW}{_PLACEHOLDER}])|\\.", re.DOTALL
 )
-"""In double quotes, what may be a stand-in now, or was one before; and every other escape."""
-_UNQUOTED = re.compile(rf"\\\\|({_SURROGATE}|{re.escape(_ESCAPED_STAND_IN)}|[{_RAW}{_STAND_IN}])")
-_UNQUOTED_VALUE = re.compile(rf"\\\\|({re.escape(_ESCAPED_STAND_IN)}|{_STAND_IN})")
-_RESTORED = re.compile(f"[\ud800-\udfff{_RAW}{_STAND_IN}]")
+"""In double quotes: what was replaced, what looks like a placeholder, and other escapes."""
+_UNQUOTED = re.compile(
+    rf"\\\\|({_SURROGATE}|{re.escape(_ESCAPED_PLACEHOLDER)}|[{_RAW}{_PLACEHOLDER}])"
+)
+_UNQUOTED_VALUE = re.compile(rf"\\\\|({re.escape(_ESCAPED_PLACEHOLDER)}|{_PLACEHOLDER})")
+_RESTORED = re.compile(f"[\ud800-\udfff{_RAW}{_PLACEHOLDER}]")
 _BEFORE_VALUE = re.compile(r"(?:[&!][^ \t\r\n]*|#[^\r\n]*|[ \t\r\n]+)*")
 _FIRST_LINE = re.compile(r"[^\r\n]*[\r\n]?")
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]|([\ud800-\udfff])")
 
 
 class HalfCharacterError(ValueError):
-    """An escape such as ``\\ud83d`` that is half of a character, without the other half."""
+    """Raised for an escape such as ``\\ud83d``, half of a character without the other half."""
 
     def __init__(self, escape: str, index: int) -> None:
         super().__init__(f"{escape} is half of a character, and the other half is missing")
@@ -49,21 +51,21 @@ class HalfCharacterError(ValueError):
 
 
 class BadCharacterError(ValueError):
-    """A character that may stand in quotes only."""
+    """Raised for a character that is allowed only in quotes."""
 
     def __init__(self, index: int) -> None:
-        super().__init__("a character that may stand in quotes only")
+        super().__init__("a character that is allowed only in quotes")
         self.index = index
 
 
 def yaml_events(text: str) -> Iterator[Any]:
-    """The events of PyYAML's parser. Their marks are places in `text`.
+    """Return the events of PyYAML's parser, with marks that are positions in `text`.
 
     Raises:
-        yaml.YAMLError, UnicodeEncodeError: `text` is not YAML.
-        HalfCharacterError, BadCharacterError: nor is it this.
+        yaml.YAMLError, UnicodeEncodeError: if `text` is not YAML.
+        HalfCharacterError, BadCharacterError: if it holds such a character.
     """
-    plain = text.removeprefix("\ufeff")  # which marks do not count
+    plain = text.removeprefix("\ufeff")  # marks do not count it
     masked = _HIDDEN.sub(_hidden, plain)
     if masked == plain:
         return iter(yaml.parse(text, Loader=LOADER))
@@ -71,11 +73,11 @@ def yaml_events(text: str) -> Iterator[Any]:
 
 
 class _Restoring:
-    """Puts what was written in place of the stand-ins."""
+    """Puts the original characters back in place of the placeholders."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.unprinted = [found.start() for found in re.finditer(f"[{_UNPRINTED}]", text)]
+        self.unprinted = [match.start() for match in re.finditer(f"[{_UNPRINTED}]", text)]
         self.next_unprinted = 0
 
     def events(self, events: Iterator[Any]) -> Iterator[Any]:
@@ -92,24 +94,24 @@ class _Restoring:
             start = before.end()
         self.refuse_unprinted(start)
         if event.style in ("|", ">") and (first := _FIRST_LINE.match(self.text, start, end)):
-            start = first.end()  # a comment may stand there
+            start = first.end()  # which may hold a comment
         if event.style in ("'", '"'):
             self.next_unprinted = bisect.bisect_left(self.unprinted, end)
         if event.style == '"':
             self.restore_quoted(event, start, end)
         else:
-            written = iter(each for each in _UNQUOTED.findall(self.text[start:end]) if each)
+            written = iter(text for text in _UNQUOTED.findall(self.text[start:end]) if text)
             event.value = _UNQUOTED_VALUE.sub(
-                lambda found: next(written) if found[1] else found[0], event.value
+                lambda match: next(written) if match[1] else match[0], event.value
             )
 
     def restore_quoted(self, event: Any, start: int, end: int) -> None:
-        hits = [found for found in _QUOTED.finditer(self.text, start, end) if found[1]]
+        hits = [match for match in _QUOTED.finditer(self.text, start, end) if match[1]]
         written = map(_character, hits)
-        value = re.sub(_STAND_IN, lambda _: next(written), event.value)
-        for found in _HALVES.finditer(value):
-            if found[1]:
-                half = hits[len(_RESTORED.findall(value, 0, found.start()))]
+        value = re.sub(_PLACEHOLDER, lambda _: next(written), event.value)
+        for match in _HALVES.finditer(value):
+            if match[1]:
+                half = hits[len(_RESTORED.findall(value, 0, match.start()))]
                 raise HalfCharacterError(half[0], half.start())
         event.value = value.encode("utf-16", "surrogatepass").decode("utf-16")
 
@@ -120,11 +122,11 @@ class _Restoring:
                 raise BadCharacterError(index)
 
 
-def _hidden(found: re.Match[str]) -> str:
-    if found[1] is None:
-        return found[0]
-    return _ESCAPED_STAND_IN if len(found[0]) > 1 else _STAND_IN
+def _hidden(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    return _ESCAPED_PLACEHOLDER if len(match[0]) > 1 else _PLACEHOLDER
 
 
-def _character(found: re.Match[str]) -> str:
-    return chr(int(found[0][2:], 16)) if len(found[0]) > 1 else found[0]
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match[0][2:], 16)) if len(match[0]) > 1 else match[0]

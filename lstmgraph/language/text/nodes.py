@@ -1,4 +1,4 @@
-"""YAML text -> a tree of nodes with positions, within bounds that hostile text cannot pass."""
+"""Compose YAML text to a tree of nodes with positions, within limits against hostile text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_DEPTH = 50
 
 @dataclass
 class ScalarNode:
-    """A scalar's text; `plain` is one without quotes, which may be a number or a boolean."""
+    """A scalar. `plain` says that it has no quotes, so that it may be a number or a boolean."""
 
     span: Span
     text: str
@@ -39,7 +39,7 @@ class SequenceNode:
 
 @dataclass
 class MappingNode:
-    """A mapping, its entries in the order of the text, equal keys included."""
+    """A mapping with its entries in the order of the text, including repeated keys."""
 
     span: Span
     entries: list[tuple[ScalarNode, YamlNode]] = field(default_factory=list)
@@ -48,8 +48,8 @@ class MappingNode:
 YamlNode = ScalarNode | SequenceNode | MappingNode
 
 
-class YamlMistake(Exception):  # noqa: N818 - a mistake in the text, not a failure of the program
-    """Text that is not a recipe's YAML."""
+class YamlMistake(Exception):  # noqa: N818 - a mistake in the text, not a program failure
+    """Raised for text that is not YAML, or not allowed in a recipe."""
 
     def __init__(
         self,
@@ -69,21 +69,28 @@ class YamlMistake(Exception):  # noqa: N818 - a mistake in the text, not a failu
 
 
 def compose(text: str, *, empty_is_null: bool = False) -> YamlNode:
-    """Read one YAML document.
+    """Return the root node of a text with one YAML document.
+
+    Args:
+        text: the YAML text.
+        empty_is_null: whether an empty text is null, rather than a mistake.
 
     Raises:
-        YamlMistake: at the first thing that is not YAML, or that a recipe may not hold.
+        YamlMistake: for the first mistake in the text.
     """
     try:
         return _Composer(yaml_events(text), empty_is_null).document()
     except yaml.MarkedYAMLError as error:
         if error.problem_mark and _LIBYAML_DEPTH in (error.problem or ""):
-            # The text before that place is too deep as well, and no mistake before it is hidden.
+            # The text before that place is too deep too; composing it reports the first mistake.
             return compose(text[: error.problem_mark.index])
         raise _syntax_mistake(error, text) from None
-    except (UnicodeEncodeError, yaml.reader.ReaderError):  # which count bytes, or characters
-        found = _NO_CHARACTER.search(text)
-        raise _bad_character(text, found.start() if found else 0) from None
+    except (
+        UnicodeEncodeError,
+        yaml.reader.ReaderError,
+    ):  # their positions count bytes, or characters
+        match = _NO_CHARACTER.search(text)
+        raise _bad_character(text, match.start() if match else 0) from None
     except BadCharacterError as error:
         raise _bad_character(text.removeprefix("\ufeff"), error.index) from None
     except HalfCharacterError as error:
@@ -94,10 +101,10 @@ def compose(text: str, *, empty_is_null: bool = False) -> YamlNode:
 
 
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What YAML has in no place; of what it has in quotes alone, see `yaml_events`."""
+"""Characters that YAML allows nowhere; for those allowed only in quotes, see `yaml_events`."""
 
 _LIBYAML_DEPTH = "maximum nesting depth"
-"""What libyaml 0.2.6 says of a thousand levels, which it may read before the first event."""
+"""The error of libyaml 0.2.6 at a thousand levels, which may come before the first event."""
 
 
 class _Composer:
@@ -119,7 +126,7 @@ class _Composer:
         next(self.events)  # document end
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            hint = "keep one recipe in a file"
+            hint = "keep one recipe per file"
             raise YamlMistake("L107", "a second YAML document begins here", _span(after), hint)
         return root
 
@@ -128,10 +135,10 @@ class _Composer:
             return self.alias(event)
         if event.tag is not None:
             hint = "remove the tag: a recipe holds plain data and cannot name code to run"
-            message = f"the tag {_short_tag(event.tag)} is refused"
+            message = f"the tag {_short_tag(event.tag)} is not allowed"
             raise YamlMistake("L106", message, _span(event), hint)
         if depth > MAX_DEPTH:
-            message = f"values are nested more than {MAX_DEPTH} deep"
+            message = f"values are nested more than {MAX_DEPTH} levels deep"
             raise YamlMistake("L108", message, _span(event), "write fewer levels")
         if event.anchor:
             self.anchors[event.anchor] = None
@@ -162,14 +169,14 @@ class _Composer:
         if event.anchor not in self.anchors:
             near = nearest(event.anchor, self.anchors)
             meant = f"; did you mean '*{near}'?" if near else ""
-            message = f"no anchor &{event.anchor} stands before this alias{meant}"
-            hint = f"write `&{event.anchor}` where the value is first written, or write it out here"
+            message = f"no anchor &{event.anchor} comes before this alias{meant}"
+            hint = f"write `&{event.anchor}` where the value is first written, or the value here"
             raise YamlMistake("L110", message, _span(event), hint)
         node = self.anchors[event.anchor]
         if node is None:
-            message = f"the alias *{event.anchor} stands inside what it names"
-            notes = ((f"&{event.anchor} names what begins here", self.anchored[event.anchor]),)
-            raise YamlMistake("L110", message, _span(event), "write the value out", notes=notes)
+            message = f"the alias *{event.anchor} is inside the value that it names"
+            notes = ((f"the value named &{event.anchor} begins here", self.anchored[event.anchor]),)
+            raise YamlMistake("L110", message, _span(event), "write the value itself", notes=notes)
         return node
 
 
@@ -179,7 +186,7 @@ def _span(event: Any) -> Span:
 
 
 def _short_tag(tag: str) -> str:
-    """A tag as it is written: ``!!python/name:os.system``."""
+    """Return a tag as it is written: ``!!python/name:os.system``."""
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
@@ -195,32 +202,32 @@ _BEGINNINGS = {
     "while scanning a block scalar": "the text begins here",
     "while scanning a simple key": "the key begins here",
 }
-"""What libyaml was at when it found no way on, and what stands there."""
+"""Notes by libyaml's context of an error: what begins where the context begins."""
 
 
-_NEARBY = "look for an indentation, a quote or a bracket here or just above that is not right"
+_NEARBY = "check the indentation, quotes and brackets here and just above"
 
-_MENDS = (
+_FIXES = (
     ("found incompatible YAML", "remove the line that begins with %YAML"),
     (
         "mapping values are not allowed",
-        "a value that holds a colon needs quotes, or the line above is indented wrongly",
+        "put quotes around a value that contains a colon, or correct the indentation above",
     ),
     ("expected ',' or", "close the bracket, or put a comma between the entries"),
     ("expected node content", "close the bracket, or put a comma between the entries"),
-    ("expected key", "indent this line as the lines beside it, or close the quotes above it"),
+    ("expected key", "indent this line like the lines around it, or close the quotes above it"),
     (
         "expected <block end>",
-        "indent this line as the lines beside it, or close the quotes above it",
+        "indent this line like the lines around it, or close the quotes above it",
     ),
     ("unexpected end of stream", "close the quotes that open here"),
     ("cannot start any token", "put quotes around a value that begins with this character"),
     ("unknown escape character", "write the backslash twice, or use single quotes"),
     ("expected ':'", "write a colon and a space after the key"),
     ("unknown directive name", "put quotes around text that begins with %"),
-    ("expected <document start>", "keep one recipe in a file, and nothing after `...`"),
+    ("expected <document start>", "keep one recipe per file, and nothing after `...`"),
 )
-"""Words of libyaml and PyYAML, and the mend."""
+"""Fixes by the words of libyaml's and PyYAML's errors."""
 
 
 def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
@@ -229,26 +236,26 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, text: str) -> YamlMistake:
     if not lines[-1]:  # after the last line break
         lines.pop()
     if mark and error.context_mark and mark.line >= len(lines):
-        mark = error.context_mark  # at the end of the text: what began is shown, not what is not
+        mark = error.context_mark  # at the end of the text, show where the unclosed part begins
     if error.context_mark and "expected ':'" in (error.problem or ""):
-        mark = error.context_mark  # the key, and not the line after it
+        mark = error.context_mark  # the key, not the line after it
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if lines and line > len(lines):
         line, column = len(lines), len(lines[-1]) + 1
     problem = error.problem or str(error)
     notes = _begins(error, (line, column))
     message = f"{problem} ({error.context})" if error.context and not notes else problem
-    hint = next((mend for words, mend in _MENDS if words in problem), _NEARBY)
+    hint = next((fix for words, fix in _FIXES if words in problem), _NEARBY)
     if line <= len(lines) and _has_tab_before(lines[line - 1]):
         hint = "indent with spaces: YAML does not allow tabs"
     elif "expected ',' or" in problem and line <= len(lines) and "${" in lines[line - 1]:
-        hint = 'between braces or brackets a variable needs quotes: `["${vars.NAME}", 3]`'
+        hint = 'put quotes around a variable inside braces or brackets: `["${vars.NAME}", 3]`'
     span = Span(line, column, line, column + 1)
     return YamlMistake("L104", f"not YAML: {message}", span, hint, notes=notes)
 
 
 def _begins(error: yaml.MarkedYAMLError, shown: tuple[int, int]) -> tuple[tuple[str, Span], ...]:
-    """Where that begins which found no end, unless it is where the mistake is shown."""
+    """Return a note on where the unfinished part begins, unless the mistake is shown there."""
     mark = error.context_mark
     if not error.context or not mark or (mark.line + 1, mark.column + 1) == shown:
         return ()
@@ -260,7 +267,7 @@ def _bad_character(text: str, position: int) -> YamlMistake:
     line, column = _line_and_column(text, position)
     code = ord(text[position])
     message = f"not YAML: the character #x{code:04x} is not allowed"
-    hint = f"remove it; between double quotes it is written \\u{code:04x}"
+    hint = f"remove it; inside double quotes, write it as \\u{code:04x}"
     return YamlMistake("L104", message, Span(line, column, line, column + 1), hint)
 
 
@@ -270,5 +277,5 @@ def _line_and_column(text: str, position: int) -> tuple[int, int]:
 
 
 def _has_tab_before(line: str) -> bool:
-    """Whether a tab stands where the line is indented, or between a dash or colon and its value."""
+    """Return whether a tab indents the line, or separates a dash or colon from its value."""
     return re.match(r"[ \-]*\t|[^#'\"]*[:\-?] *\t", line) is not None

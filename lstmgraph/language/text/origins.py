@@ -1,4 +1,4 @@
-"""Where the parts of a document came from, where it is made of more than one text."""
+"""The origins of a document's values: the bases and variables it was composed from."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path, Place
 
 DELETE = "$delete"
-"""Stands in place of a value that is no longer inherited."""
+"""Written in place of a value that is not to be inherited."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that a value was made with."""
+    """A variable that a value was made from."""
 
     name: str
     text: str
-    """Its value as a recipe shows it."""
+    """Its value as a recipe would write it."""
     place: Place
-    """Where it is defined."""
+    """The place of its definition."""
 
 
 @dataclass
 class Origins:
-    """What a document was composed of; empty where it is one text without variables."""
+    """What a document was composed from; empty for one text without variables."""
 
     extended: dict[str, Place] = field(default_factory=dict)
-    """By the name of a base's text, the entry of `extends` that brought it in."""
+    """The entries of `extends`, by the name of the base that each brought in."""
     variables: dict[Path, tuple[Variable, ...]] = field(default_factory=dict)
-    """By the path of a value, what it was made with, those that these were made with included."""
+    """The variables of each value, by its path; includes the variables of those variables."""
     deleted: dict[Path, Place] = field(default_factory=dict)
-    """By the path of what is no longer inherited, where that is said."""
+    """The places of each ``$delete``, by the path of the deleted value."""
     unknown: set[Path] = field(default_factory=set)
-    """Paths where no value could be made, which is reported: nothing more is said of them."""
+    """Paths without a value because of a reported mistake; nothing more is reported there."""
 
     def notes(self, path: Path, place: Place) -> tuple[Note, ...]:
-        """What there is to say of a mistake at `path`, which is shown at `place`."""
+        """Return the notes for a mistake at `path` that is shown at `place`."""
         return (*self._variable_notes(path), *self._base_notes(place))
 
     def deletion(self, *paths: Path) -> tuple[Note, ...]:
-        """Where one of `paths`, which is missed, was deleted."""
+        """Return notes on where those of `paths` that are missing were deleted."""
         return tuple(Note("deleted here", self.deleted[p]) for p in paths if p in self.deleted)
 
     def of(self, path: Path) -> tuple[Variable, ...]:
-        """The variables that the value at `path`, or the list that it stands in, was made with."""
+        """Return the variables that the value at `path`, or the list around it, was made from."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.variables:
                 return self.variables[path[:end]]

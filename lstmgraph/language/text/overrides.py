@@ -1,4 +1,4 @@
-"""``--set path=value``: values put into a recipe, checked and reported like its text."""
+"""Apply overrides (``--set path=value``), which are checked and reported like the recipe."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Overrides = Mapping[str, Any] | Iterable[str]
 
 
 class OverrideFormatError(ValueError):
-    """An override that is not ``path=value``."""
+    """Raised for an override that is not ``path=value``."""
 
 
 def apply_overrides(document: Document, overrides: Overrides) -> None:
-    """Put `overrides` into `document`; what is wrong with them is noted in its diagnostics.
+    """Apply `overrides` to `document`; report mistakes in its diagnostics.
 
     Args:
         document: changed in place.
@@ -30,19 +30,18 @@ def apply_overrides(document: Document, overrides: Overrides) -> None:
             whose values are YAML.
 
     Raises:
-        OverrideFormatError: a text without ``=``, or without a path before it; a value that is no
-            plain data.
+        OverrideFormatError: if a text is not ``path=value``, or a value is not plain data.
     """
     if isinstance(overrides, Mapping):
         pairs = [(str(path), _as_yaml(path, value)) for path, value in overrides.items()]
     else:
-        pairs = [_taken_apart(text) for text in overrides]
+        pairs = [_parts(text) for text in overrides]
     for path, value in pairs:
         if isinstance(document.data, dict):
             _apply(document, path.strip(), value, f"{path}={value}")
 
 
-def _taken_apart(text: str) -> tuple[str, str]:
+def _parts(text: str) -> tuple[str, str]:
     path, separator, value = text.partition("=")
     if not separator or not path.strip():
         raise OverrideFormatError(f"'{text}' is not PATH=VALUE, such as layers.encoder.units=32")
@@ -50,19 +49,19 @@ def _taken_apart(text: str) -> tuple[str, str]:
 
 
 def _as_yaml(path: str, value: Any) -> str:
-    """JSON, which YAML reads alike."""
+    """Return `value` as JSON, which is YAML too."""
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise OverrideFormatError(f"the value of '{path}' is no plain data: {reason}") from None
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise OverrideFormatError(f"the value of '{path}' is not plain data: {reason}") from None
 
 
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     source = f"{OPTION}{dotted}"
-    document.sources.pop(source, None)  # their order is that in which they were put in
+    document.sources.pop(source, None)  # added again below, so that the last one is last
     document.sources[source] = text
     parts: Path = tuple(int(part) if _is_index(part) else part for part in dotted.split("."))
     if len(parts) > MAX_DEPTH or len(text) > MAX_BYTES:
@@ -73,11 +72,11 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
     if problem:
         place = Place(source, Span(1, 1, 1, len(dotted) + 1))
         hint = "the path names keys of the recipe, such as layers.encoder.units"
-        notes = tuple(document.note(found, text, at_key=True) for found, text in problem.there)
-        found = Diagnostic("L121", problem.message, path, place, hint, notes=notes)
-        document.diagnostics.add(found)
+        notes = tuple(document.note(other, text, at_key=True) for other, text in problem.related)
+        error = Diagnostic("L121", problem.message, path, place, hint, notes=notes)
+        document.diagnostics.add(error)
         return
-    indent = " " * (len(text) - len(value))  # so that columns are those of the whole text
+    indent = " " * (len(text) - len(value))  # keeps the columns of the whole text
     try:
         node = compose(indent + value, empty_is_null=True)
         if path in document.values:
@@ -85,7 +84,7 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
         for table in (document.values, document.keys):
             for key in [key for key in table if key[: len(path)] == path]:
                 del table[key]
-        for end in range(1, len(path) + 1):  # sections on the way that the recipe does not have
+        for end in range(1, len(path) + 1):  # including sections that are new
             if end == len(path) or path[:end] not in document.values:
                 document.keys[path[:end]] = Place(source, Span(1, 1, 1, len(dotted) + 1))
         data = build_value(document, node, path, source)
@@ -99,7 +98,7 @@ def _apply(document: Document, dotted: str, value: str, text: str) -> None:
 
 
 def _delete(document: Document, path: Path, place: Place) -> None:
-    """``--set training=$delete``: as if the recipe did not say it."""
+    """Delete the value at `path`, as in ``--set training=$delete``."""
     here = document.data
     for part in path[:-1]:
         here = here.get(part) if isinstance(here, dict) else None
@@ -108,7 +107,7 @@ def _delete(document: Document, path: Path, place: Place) -> None:
         document.origins.deleted[path] = place
         return
     near = did_you_mean(str(path[-1]), here) if isinstance(here, dict) else ""
-    message = f"there is no `{_dotted(path)}` in the recipe that could be deleted{near}"
+    message = f"there is no `{_dotted(path)}` in the recipe to delete{near}"
     hint = "the path names a key of a mapping, such as layers.encoder.dropout"
     document.diagnostics.add(Diagnostic("L121", message, path, place, hint))
 
@@ -122,7 +121,7 @@ def _report_bounds(document: Document, parts: Path, place: Place) -> None:
 
 
 def _through_alternatives(data: Any, path: Path) -> Path:
-    """`path` with the ``$choose`` that names of dimensions leave out."""
+    """Return `path` with the ``$choose`` keys that names of dimensions leave out."""
     written: list[str | int] = []
     here = data
     for part in path:
@@ -144,14 +143,14 @@ def _is_index(part: str) -> bool:
 
 @dataclass(frozen=True)
 class _Missing:
-    """Why a path leads nowhere, and what of the recipe shows it."""
+    """Why a path leads nowhere, with notes on related places in the recipe."""
 
     message: str
-    there: tuple[tuple[Path, str], ...] = ()
+    related: tuple[tuple[Path, str], ...] = ()
 
 
 def _missing_parent(data: Any, path: Path) -> _Missing | None:
-    """What of `path` is not there. A section of the recipe's top level may be new."""
+    """Return why `path` leads nowhere; None if it does not. A top-level section may be new."""
     here = data
     for index, part in enumerate(path):
         problem = _missing_part(here, path[:index], part, is_last=index == len(path) - 1)
@@ -167,12 +166,12 @@ def _missing_part(here: Any, above: Path, part: str | int, *, is_last: bool) -> 
     if isinstance(here, list):
         if isinstance(part, int) and part < len(here):
             return None
-        there = ((above, f"it has {len(here)}, counted from 0"),)
-        return _Missing(f"the list `{_dotted(above)}` has no entry {part}", there)
+        related = ((above, f"it has {len(here)}, counted from 0"),)
+        return _Missing(f"the list `{_dotted(above)}` has no entry {part}", related)
     if not isinstance(here, dict):
         message = f"`{_dotted(above)}` is a single value and has no `{part}`"
         return _Missing(message, ((above, "it is written here"),))
-    is_variable = (*above, part)[0] == "vars"  # a new one would be named nowhere
+    is_variable = (*above, part)[0] == "vars"  # nothing could use a new one
     if part in here or ((is_last or not above) and not is_variable):
         return None
     near = nearest(str(part), map(str, here)) if above or not is_variable else None

@@ -1,4 +1,4 @@
-"""Plain scalars as the YAML 1.2 core schema reads them (https://yaml.org/spec/1.2.2/#103-core-schema)."""
+"""Resolve scalars by the YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Scalar = str | int | float | bool | None
 
 
 class BadNumberError(ValueError):
-    """A number that no recipe can mean."""
+    """Raised for a number that is not finite or too long."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -27,10 +27,10 @@ class BadNumberError(ValueError):
 
 
 def resolve_scalar(text: str, *, plain: bool) -> Scalar:
-    """The value of a scalar: ``1e-3`` is a number, ``no`` is a string.
+    """Return the value of a scalar: ``1e-3`` is a number, ``no`` is a string.
 
     Raises:
-        BadNumberError: infinity, not-a-number, or more digits than a number can use.
+        BadNumberError: for infinity, not-a-number, or a number with too many digits.
     """
     if not plain:
         return text

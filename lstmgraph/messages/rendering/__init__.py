@@ -1,1 +1,1 @@
-"""What was found in recipes, as text, as GitHub's annotations and as SARIF."""
+"""Render diagnostics as text, as GitHub annotations and as SARIF."""

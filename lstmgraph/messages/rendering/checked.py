@@ -1,4 +1,4 @@
-"""What was found in the files of one run."""
+"""The diagnostics of the files of one run."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A recipe file, and what was found in it."""
+    """A recipe file with its diagnostics."""
 
     file: str
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
-    """The texts that the places of `diagnostics` are in, by name."""
+    """The texts that the places in `diagnostics` refer to, by name."""
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error; warnings are none."""
+        """Whether there is no error; there may be warnings."""
         return not self.count("error")
 
     def count(self, severity: str) -> int:
-        """How many errors, or warnings, there are."""
-        return sum(each.severity == severity for each in self.diagnostics)
+        """Return the number of diagnostics of a severity."""
+        return sum(diagnostic.severity == severity for diagnostic in self.diagnostics)
 
 
 def summary(files: Sequence[CheckedFile]) -> str:
-    """``3 errors and 1 warning in 2 of 14 files``."""
+    """Return a line such as ``3 errors and 1 warning in 2 of 14 files``."""
     counts = [
         counted(number, severity)
         for severity in ("error", "warning")
-        if (number := sum(each.count(severity) for each in files))
+        if (number := sum(file.count(severity) for file in files))
     ]
     all_files = counted(len(files), "file")
     if not counts:
-        return f"nothing wrong in {all_files}"
-    found = sum(bool(each.diagnostics) for each in files)
-    return f"{' and '.join(counts)} in {found} of {all_files}"
+        return f"no problems in {all_files}"
+    affected = sum(bool(file.diagnostics) for file in files)
+    return f"{' and '.join(counts)} in {affected} of {all_files}"

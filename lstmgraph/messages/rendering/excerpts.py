@@ -1,4 +1,4 @@
-"""A line of a source, with a caret under a part of it."""
+"""Show one line of a source, with carets under a part of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Span
 
 WIDEST = 120
-"""Characters of a line that are shown; of a longer one, those around the caret."""
+"""The most characters shown of a line; of a longer one, those around the carets."""
 
 TAB = "    "
 CUT = "..."
@@ -20,12 +20,12 @@ _LINE_BREAK = re.compile("\r\n|[\n\r]")
 
 
 def source_lines(text: str) -> list[str]:
-    """The lines of `text` as YAML 1.2 counts them: a form feed, say, ends none."""
+    """Split `text` into lines as YAML 1.2 counts them: a form feed, say, ends no line."""
     return _LINE_BREAK.split(text)
 
 
 def excerpt(line: str, span: Span) -> tuple[str, str]:
-    """`line`, and the carets that stand under `span` when both are printed one below the other."""
+    """Return `line`, cut to its limit, and the carets to print below it, under `span`."""
     first = max(0, span.column - 1 - WIDEST // 2) if len(line) > WIDEST else 0
     part = line[first : first + WIDEST].rstrip()
     start = min(span.column - 1 - first, len(part))

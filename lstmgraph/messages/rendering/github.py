@@ -1,4 +1,4 @@
-"""Diagnostics as workflow commands of GitHub Actions, which shows them beside the lines.
+"""Diagnostics as GitHub Actions workflow commands, which GitHub shows beside the lines.
 
 https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
 """
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def render_github(files: Iterable[CheckedFile]) -> str:
-    """One ``::error file=...,line=...,title=L203::message`` for each diagnostic.
+    """Return one ``::error file=...,line=...,title=L203::message`` for each diagnostic.
 
-    Of each file the first 100, then one that counts the rest.
+    For each file these are the first 100 diagnostics and a command that counts the rest.
     """
-    return "\n".join(line for each in files for line in _commands(each))
+    return "\n".join(line for file in files for line in _commands(file))
 
 
-def _commands(found: CheckedFile) -> Iterator[str]:
-    for diagnostic in found.diagnostics[:MOST_SHOWN]:
-        yield _command(found.file, diagnostic)
-    if more := left_out(found.diagnostics):
-        severity = found.diagnostics[MOST_SHOWN].severity
-        yield f"::{severity} file={_property(printable(found.file))}::{_data(more)}"
+def _commands(checked: CheckedFile) -> Iterator[str]:
+    for diagnostic in checked.diagnostics[:MOST_SHOWN]:
+        yield _command(checked.file, diagnostic)
+    if more := left_out(checked.diagnostics):
+        severity = checked.diagnostics[MOST_SHOWN].severity
+        yield f"::{severity} file={_property(printable(checked.file))}::{_data(more)}"
 
 
 def _command(file: str, diagnostic: Diagnostic) -> str:
@@ -46,9 +46,9 @@ def _properties(file: str, diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
         span = place.span
         yield "line", str(span.line)
         yield "endLine", str(span.end_line)
-        if span.line == span.end_line:  # columns of several lines are refused
+        if span.line == span.end_line:  # GitHub refuses columns for several lines
             yield "col", str(span.column)
-            yield "endColumn", str(max(span.column, span.end_column - 1))  # the last one itself
+            yield "endColumn", str(max(span.column, span.end_column - 1))  # GitHub's is inclusive
     yield "title", diagnostic.code
 
 

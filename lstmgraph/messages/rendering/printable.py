@@ -1,4 +1,4 @@
-"""Text from anywhere, made fit for a terminal: nothing in it moves the cursor or hides itself."""
+"""Make untrusted text safe to print: nothing in it moves the cursor or stays invisible."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import unicodedata
 
 
 def printable(text: str) -> str:
-    r"""`text` with what no one could see written out: ``\x1b``, ``\n``, ``\u202e``.
+    r"""Return `text` with unprintable characters escaped: ``\x1b``, ``\n``, ``\u202e``.
 
-    Recipes, keys and file names may hold escapes that recolour or clear a terminal, and marks that
-    show text in another order than it has.
+    Recipes, keys and file names may hold escape sequences that recolour or clear a terminal, and
+    characters that change the order in which text is shown.
     """
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def printable_lines(text: str) -> str:
-    """`text` made printable line by line: line breaks and tabs stay as they are."""
+    """Return `text` with unprintable characters escaped, but line breaks and tabs kept."""
     if text.isprintable():
         return text
-    return "".join(each if each in "\n\t" else printable(each) for each in text)
+    return "".join(c if c in "\n\t" else printable(c) for c in text)
 
 
 def _escaped(character: str) -> str:
@@ -28,9 +28,9 @@ def _escaped(character: str) -> str:
 
 
 def width(text: str) -> int:
-    """The cells of a terminal that printable `text` takes.
+    """Return how many terminal cells printable `text` takes.
 
-    East Asian wide characters take two, marks that combine with the character before them none
+    East Asian wide characters take two, combining marks none
     (https://www.unicode.org/reports/tr11/).
     """
     return len(text) if text.isascii() else sum(map(_cells, text))

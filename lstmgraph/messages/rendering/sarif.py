@@ -1,4 +1,4 @@
-"""Diagnostics as a SARIF log, which code scanning services and editors read.
+"""Diagnostics as a SARIF log for code scanning services and editors.
 
 SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
@@ -25,18 +25,18 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema
 
 
 def sarif_log(files: Sequence[CheckedFile], version: str) -> dict[str, Any]:
-    """The log of one run: rules are the codes that were found, with their section of the page.
+    """Return the log of one run. Its rules are the reported codes with their sections of the page.
 
-    Of each file the first 100 are results; a notification counts the rest.
+    The first 100 diagnostics of each file are results; a notification counts the rest.
 
     Args:
-        files: what was checked.
-        version: lstmgraph's.
+        files: the checked files.
+        version: the version of lstmgraph.
     """
-    found = [(each.file, shown) for each in files for shown in each.diagnostics[:MOST_SHOWN]]
-    codes = sorted({diagnostic.code for _, diagnostic in found})
+    reported = [(file.file, shown) for file in files for shown in file.diagnostics[:MOST_SHOWN]]
+    codes = sorted({diagnostic.code for _, diagnostic in reported})
     numbers = {code: number for number, code in enumerate(codes)}
-    severities = {diagnostic.code: diagnostic.severity for _, diagnostic in found}
+    severities = {diagnostic.code: diagnostic.severity for _, diagnostic in reported}
     rules = [_rule(code, severities[code]) for code in codes]
     return {
         "$schema": SCHEMA,
@@ -45,7 +45,7 @@ def sarif_log(files: Sequence[CheckedFile], version: str) -> dict[str, Any]:
             {
                 "tool": {"driver": {"name": "lstmgraph", "version": version, "rules": rules}},
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(file, each, numbers[each.code]) for file, each in found],
+                "results": [_result(file, shown, numbers[shown.code]) for file, shown in reported],
                 **_notifications(files),
             }
         ],
@@ -53,8 +53,8 @@ def sarif_log(files: Sequence[CheckedFile], version: str) -> dict[str, Any]:
 
 
 def _notifications(files: Sequence[CheckedFile]) -> dict[str, Any]:
-    more = {each.file: text for each in files if (text := left_out(each.diagnostics))}
-    said = [
+    more = {file.file: text for file in files if (text := left_out(file.diagnostics))}
+    notifications = [
         {
             "level": "note",
             "message": {"text": text},
@@ -62,8 +62,8 @@ def _notifications(files: Sequence[CheckedFile]) -> dict[str, Any]:
         }
         for file, text in more.items()
     ]
-    invocation = {"executionSuccessful": True, "toolExecutionNotifications": said}
-    return {"invocations": [invocation]} if said else {}
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": notifications}
+    return {"invocations": [invocation]} if notifications else {}
 
 
 def _rule(code: str, severity: str) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def _rule(code: str, severity: str) -> dict[str, Any]:
 
 
 def _documentation() -> str | None:
-    """The address of the folder docs/, as the package's metadata has it under ``Documentation``."""
+    """Return the address of the folder docs/ from the package's metadata."""
     try:
         addresses = metadata("lstmgraph").get_all("Project-URL") or []
     except PackageNotFoundError:  # a checkout that is not installed
         return None
-    by_label: Mapping[str, str] = dict(each.split(", ", 1) for each in addresses)
+    by_label: Mapping[str, str] = dict(address.split(", ", 1) for address in addresses)
     return by_label.get("Documentation")
 
 
@@ -117,7 +117,7 @@ def _message(diagnostic: Diagnostic) -> str:
 
 
 def _location(file: str, place: Place | None) -> dict[str, Any]:
-    """Of what stands in no file, the recipe as a whole."""
+    """Return a SARIF location; without a place, that of the file as a whole."""
     if place is None:
         return {"artifactLocation": {"uri": _uri(file)}}
     span = place.span
@@ -125,7 +125,7 @@ def _location(file: str, place: Place | None) -> dict[str, Any]:
         "startLine": span.line,
         "startColumn": span.column,
         "endLine": span.end_line,
-        "endColumn": span.end_column,  # the first one that is no longer part of it
+        "endColumn": span.end_column,  # exclusive
     }
     return {"artifactLocation": {"uri": _uri(place.source)}, "region": region}
 

@@ -1,4 +1,4 @@
-"""Diagnostics as text: ``file:line:column: error[CODE]: message``, the line, the caret, a help."""
+"""Diagnostics as text: ``file:line:column: error[CODE]: message``, an excerpt, the fix."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ STYLES: Mapping[str, str] = {
     "strong": "1",
     "gutter": "34",
 }
-"""Parameters of the terminal's ``SGR`` sequence (ECMA-48, 8.3.117)."""
+"""Parameters of the terminal's SGR sequence (ECMA-48, 8.3.117) for each part."""
 
 
 def render_text(
     diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colour: bool = False
 ) -> str:
-    """Each mistake with its line, its notes with theirs, and the mend.
+    """Return diagnostics as text, each with an excerpt, its notes and its fix.
 
     Args:
-        diagnostics: in the order in which they are shown: the first 100, and how many more.
-        sources: the texts that places are in, by name; without one, no line is shown.
-        colour: whether to colour them for a terminal. Nothing but these colours is an escape:
-            those in recipes and in names of files are written out.
+        diagnostics: what to show, in this order: the first 100, then the number of the rest.
+        sources: the texts that the places refer to, by name; a place in no text has no excerpt.
+        colour: whether to add the escape sequences that colour a terminal. Escape sequences in
+            recipes and file names are always made visible.
     """
     rendering = _Rendering({name: source_lines(text) for name, text in sources.items()}, colour)
-    lines = [line for each in diagnostics[:MOST_SHOWN] for line in rendering.block(each)]
+    shown = diagnostics[:MOST_SHOWN]
+    lines = [line for diagnostic in shown for line in rendering.block(diagnostic)]
     return "\n".join([*lines, *filter(None, [left_out(diagnostics)])])
 
 
@@ -49,7 +50,7 @@ class _Rendering:
         places = [diagnostic.place, *(note.place for note in diagnostic.notes)]
         gutter = max(len(str(place.span.line)) for place in places)
         severity = diagnostic.severity
-        found = [
+        lines = [
             f"{self.where(diagnostic.place)}: "
             f"{self.styled(f'{severity}[{diagnostic.code}]', severity)}: "
             f"{self.styled(printable(diagnostic.message), 'strong')}",
@@ -57,11 +58,11 @@ class _Rendering:
         ]
         for note in diagnostic.notes:
             where, label = self.where(note.place), self.styled("note", "note")
-            found.append(f"  {label}: {where}: {printable(note.message)}")
-            found += self.excerpt(note.place, gutter, "note")
+            lines.append(f"  {label}: {where}: {printable(note.message)}")
+            lines += self.excerpt(note.place, gutter, "note")
         if diagnostic.hint:
-            found.append(f"  {self.styled('help', 'help')}: {printable(diagnostic.hint)}")
-        return found
+            lines.append(f"  {self.styled('help', 'help')}: {printable(diagnostic.hint)}")
+        return lines
 
     def where(self, place: Place) -> str:
         span = place.span
