@@ -307,7 +307,7 @@ class _Resolver:
 
 
 def _sortable(reads: Mapping[str, list[str]]) -> list[str]:
-    """Return the layers that stand in no circle and read none, each after what it reads."""
+    """Return the layers that depend on no cycle, each after those that it reads."""
     sorter = TopologicalSorter(reads)
     with suppress(CycleError):  # it still returns what depends on no cycle
         sorter.prepare()
