@@ -111,7 +111,7 @@ def _options(request: TuneRequest) -> RunOptions:
     if endless and most is None and options.seconds is None:
         raise ValueError(
             "this search would go on for ever: say how many trials (--max-trials 50, or "
-            "`max_trials:` under `search:`) or how long (--time 2h)"
+            "`max_trials:` under `search:`) or how long (--max-time 2h)"
         )
     return replace(options, max_trials=most)
 
