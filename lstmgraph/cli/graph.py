@@ -45,8 +45,8 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write the result: a file, whose ending says the format: .svg, .mmd, .md, "
-            ".dot or .gv.  [default: standard output]",
+            help="Where to write the result: a file, whose ending says the format: .svg, .mmd, "
+            ".md, .dot or .gv.  [default: standard output]",
         ),
     ] = None,
     drawing: Annotated[

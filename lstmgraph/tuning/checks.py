@@ -30,8 +30,8 @@ def check_searchable(recipe: CompiledRecipe) -> None:
         raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
     if not recipe.collected.space.dimensions:
         raise ValueError(
-            f"the recipe '{name}' leaves nothing open: write {{$search: ...}} in place of a value, "
-            "as docs/search.md shows, or train it with `lstmgraph train`"
+            f"the recipe '{name}' leaves nothing open: write, for one, `units: {{$search: "
+            "{{int: [16, 64]}}}}` in place of `units: 64`, or train it with `lstmgraph train`"
         )
 
 

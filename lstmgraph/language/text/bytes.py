@@ -29,7 +29,7 @@ class NotUtf8Error(ValueError):
 def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     """What there is to say of a recipe that cannot be read, and the mend."""
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
-    hint = "name a recipe file, such as recipes/store-forecaster.yaml"
+    hint = "name a recipe file; `lstmgraph init` writes a first one"
     if isinstance(error, IsADirectoryError):
         hint = f"name the recipes in it: {path / '*.yaml'}"
     near = _file_near(path) if isinstance(error, FileNotFoundError) else None
