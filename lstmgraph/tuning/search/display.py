@@ -111,11 +111,13 @@ class LiveWatcher:
         ]
         names = [objective.metric for objective in self.objectives]
         headings = ["trial", "status", "epochs", "seconds", *names, "values"]
-        columns = [list(map(cell, column)) for column in zip(headings, *running, *best, strict=True)]
-        kept, width = self._fitting(columns)
-        table = Table(width=width, show_edge=False)
-        for heading, *_ in (columns[index] for index in kept):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        columns = [
+            list(map(cell, column)) for column in zip(headings, *running, *best, strict=True)
+        ]
+        kept = self._fitting(columns)
+        table = Table(show_edge=False)
+        for index, width in kept.items():
+            table.add_column(cell(headings[index]), no_wrap=True, overflow="ellipsis", width=width)
         for number in range(1, len(running) + len(best) + 1):
             if number == len(running) + 1:
                 table.add_section()
@@ -124,21 +126,20 @@ class LiveWatcher:
         below = [f"too narrow for {', '.join(left)}"] if left else []
         return Group(_line(title), table, *map(_line, below))
 
-    def _fitting(self, columns: Sequence[Sequence[Text]]) -> tuple[list[int], int | None]:
-        """Return which columns fit, and the table's width where the last of them is cut."""
+    def _fitting(self, columns: Sequence[Sequence[Text]]) -> dict[int, int]:
+        """Return the columns that fit and their widths; the last, of values, may be cut."""
         space = self.live.console.width
-        widths = [max(text.cell_len for text in column) + COLUMN_EDGE for column in columns]
-        *numbers, values = range(len(columns))
+        *widths, whole = (max(text.cell_len for text in column) for column in columns)
         # The first objective says more of a trial than how long it took.
-        by_weight = sorted(numbers, key=lambda index: ORDER.get(index, index))
-        kept: list[int] = []
+        by_weight = sorted(range(len(widths)), key=lambda index: ORDER.get(index, index))
+        kept: dict[int, int] = {}
         for index in by_weight:
-            if sum(widths[each] for each in kept) + widths[index] <= space or not kept:
-                kept.append(index)
-        used = sum(widths[each] for each in kept)
-        if len(kept) < len(numbers) or space - used < LEAST_VALUES + COLUMN_EDGE:
-            return sorted(kept), None
-        return [*sorted(kept), values], space if used + widths[values] > space else None
+            if not kept or widths[index] + COLUMN_EDGE <= space:
+                kept[index] = widths[index]
+                space -= widths[index] + COLUMN_EDGE
+        if space >= LEAST_VALUES + COLUMN_EDGE:
+            kept[len(widths)] = min(whole, space - COLUMN_EDGE)
+        return dict(sorted(kept.items()))
 
     def _running_cells(self, row: TrialRow, began: float) -> list[str]:
         history = read_epochs(trial_folder(self.folder, row.number))
