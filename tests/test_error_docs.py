@@ -37,8 +37,9 @@ NO_EXAMPLE = {
     "L766",
     "L901",
 }
-DATA = {code for code in re.findall(r"^### (D\d{3})", PAGE, re.M)}
 """Codes of files, machines, the schema's own words and Keras's, which a short text cannot show."""
+DATA = set(re.findall(r"^### (D\d{3})", PAGE, re.M))
+"""Codes of data, which no recipe shows."""
 MERGED = ("inputs", "layers", "outputs")
 
 
@@ -115,7 +116,7 @@ def test_every_code_has_a_section_and_every_section_a_code() -> None:
 
 def test_every_section_has_examples() -> None:
     lacking = {s.code for s in SECTIONS.values() if not (s.wrong and s.right)}
-    assert lacking == NO_EXAMPLE | DATA  # which no recipe shows
+    assert lacking == NO_EXAMPLE | DATA
 
 
 def test_the_page_s_recipe_is_right() -> None:

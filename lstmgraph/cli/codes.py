@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 
 def _codes_like(incomplete: str) -> list[tuple[str, str]]:
-    written = incomplete.upper()
     known = error_sections().items()
-    return [(code, section.title) for code, section in known if code.startswith(written)]
+    return [(code, section.title) for code, section in known if code.startswith(incomplete)]
 
 
 def explain_code(

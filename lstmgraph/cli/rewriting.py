@@ -14,6 +14,8 @@ from lstmgraph.authoring.editing.formatting import UnsafeEditError
 from lstmgraph.cli.printing import hand_over, say
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, print_mistakes
 from lstmgraph.cli.stdin import STDIN, STDIN_NAME, read_stdin
+from lstmgraph.compiler.load import compile_read
+from lstmgraph.language.text.document import decode_document
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -84,7 +86,10 @@ class Rewriting:
     def remaining(self, name: str) -> int:
         """Show the mistakes that are left in a migrated recipe, and return the exit code."""
         try:
-            load(self.rewritten[name].after.decode("utf-8") if name == STDIN else Path(name))
+            if name == STDIN:
+                compile_read(decode_document(self.rewritten[name].after, STDIN_NAME), Path())
+            else:
+                load(Path(name))
         except RecipeError as error:
             return print_mistakes(error)
         return 0
