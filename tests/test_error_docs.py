@@ -58,7 +58,7 @@ def sections() -> dict[str, Section]:
     for part in parts:
         code = part[:4]
         assert code not in found
-        formats = tuple(re.findall(r"`--format (\w+)`", part))
+        formats = tuple(re.findall(r"`--to (\w+)`", part))
         found[code] = Section(code, _block("Wrong", part), _block("Right", part), formats)
     return found
 
