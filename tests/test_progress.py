@@ -21,8 +21,6 @@ from lstmgraph.cli import app
 from lstmgraph.cli.progress import epoch_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typer.testing import Result
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
