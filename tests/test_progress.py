@@ -119,9 +119,9 @@ def test_verbose_times_each_step_on_standard_error(name: str) -> None:
 def test_a_warning_is_not_printed_by_quiet() -> None:
     warned = [
         "--set",
-        "training.epochs=1",
+        "training.epochs=10",
         "--set",
-        "training.callbacks={early_stopping: {patience: 3}}",
+        "training.callbacks={early_stopping: {monitor: loss, patience: 10}}",
     ]
     loud, quiet = (invoke(*COMMANDS["data"], *warned, *more) for more in ((), ("-q",)))
     assert "warning[" in loud.stderr
