@@ -462,4 +462,6 @@ def test_commands_exit_as_a_process_does(tmp_path: Path) -> None:
 def test_version() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert result.exit_code == 0
-    assert re.fullmatch(r"lstmgraph \d+\.\d+\.\d+\n", result.output)
+    names = [line.partition(" ")[0] for line in result.output.splitlines()]
+    assert names == ["lstmgraph", "Keras", "TensorFlow", "backend"]
+    assert re.match(r"lstmgraph \d+\.\d+\.\d+\n", result.output)

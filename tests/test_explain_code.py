@@ -14,7 +14,7 @@ from lstmgraph.messages.error_page import Section, error_sections
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
-HEADINGS = re.findall(r"^### ([LW]\d{3}): (.+)$", PAGE, re.M)
+HEADINGS = re.findall(r"^### ([LWD]\d{3}): (.+)$", PAGE, re.M)
 
 
 def explain_code(*arguments: str) -> Result:
@@ -83,7 +83,7 @@ def test_as_json() -> None:
         ("L999", "there is no code 'L999'; did you mean 'L299'?"),
         ("204", "there is no code '204'; did you mean 'L204'?"),
         ("L20", "there is no code 'L20'; did you mean 'L"),
-        ("d203", "there is no code 'd203': codes of data are listed in docs/data.md"),
+        ("d209", "there is no code 'd209'; did you mean 'D20"),
         ("units", "there is no code 'units'; `lstmgraph explain-code` lists all"),
         ("\x1b[2J", "there is no code '\\x1b[2J'; `lstmgraph explain-code` lists all"),
     ],

@@ -48,7 +48,7 @@ def test_markdown_has_a_fenced_block(tmp_path: Path) -> None:
 def test_another_ending_needs_the_format(tmp_path: Path) -> None:
     result = run(RECIPE, "-o", tmp_path / "a.txt")
     assert result.exit_code == 2
-    assert "ends in none of .svg, .mmd, .md, .dot, .gv; add --format" in result.stderr
+    assert "ends in none of .svg, .mmd, .md, .dot, .gv; add --to" in result.stderr
     assert run(RECIPE, "-o", tmp_path / "a.txt", "--format", "dot").exit_code == 0
     assert (tmp_path / "a.txt").read_text("utf-8").startswith("digraph")
 

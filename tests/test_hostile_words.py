@@ -374,12 +374,14 @@ def test_what_a_search_shows() -> None:
         metrics={HOSTILE: 1.0}, reason=HOSTILE,
     )  # fmt: skip
     assert not hidden(describe(row, objectives))
-    console = Console(width=200, color_system=None)
+    wide = Console(width=200, color_system=None)
 
     class Live:
+        console = wide
+
         def update(self, table: object) -> None:
-            with console.capture() as captured:
-                console.print(table)
+            with wide.capture() as captured:
+                wide.print(table)
             assert not hidden(captured.get())
 
     watcher = LiveWatcher(objectives, Path(), Live())  # type: ignore[arg-type]

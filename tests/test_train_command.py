@@ -54,7 +54,9 @@ def test_it_trains_goes_on_and_tells(files: list[str], tmp_path: Path) -> None:
         np.save(tmp_path / "arrays" / f"{name}.npy", array)
     second = train(files[0], "--data", str(tmp_path / "arrays"), *where, "--epochs", "3")
     assert second.exit_code == 0, second.output
-    assert second.stdout.startswith("3 epochs (2 of them before) in ")
+    first_line, rest = second.stdout.split("\n", 1)
+    assert first_line.startswith("epoch 3/3: loss ")
+    assert rest.startswith("3 epochs (2 of them before) in ")
     assert "best epoch" in second.stdout
     assert f"wrote {tmp_path / 'run' / 'results.json'}" in second.stdout
     resolved = lstmgraph.load(tmp_path / "run" / "small.resolved.yaml")

@@ -1,4 +1,4 @@
-"""The commands. The only room that prints or exits."""
+"""The commands. The only package that prints or exits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lstmgraph import __version__
 from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
+from lstmgraph.cli.old_spellings import CommandWithOldSpellings
 from lstmgraph.cli.printing import Commands, say
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
@@ -26,7 +26,7 @@ app = typer.Typer(
     cls=Commands,
     help="Declare recurrent Keras models in YAML; check, explain and build them.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -50,12 +50,14 @@ for command in (
     editing.fmt,
     editing.migrate,
 ):
-    app.command()(command)
+    app.command(cls=CommandWithOldSpellings)(command)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"lstmgraph {__version__}")
+        from lstmgraph.cli.versions import versions_text  # noqa: PLC0415 - only where it is shown
+
+        say(versions_text())
         raise typer.Exit
 
 
@@ -64,7 +66,10 @@ def options(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the versions of lstmgraph, Keras and TensorFlow, and Keras's backend.",
         ),
     ] = False,
 ) -> None:
@@ -72,14 +77,14 @@ def options(
 
 
 def main() -> None:
-    """The entry point ``lstmgraph``."""
+    """Run the command that the process was started with, as ``lstmgraph`` does."""
     open_closed_streams()
-    if isinstance(sys.stdout, TextIOWrapper):  # names in letters that the terminal cannot show
+    if isinstance(sys.stdout, TextIOWrapper):  # the terminal may lack letters
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="lstmgraph")  # also for `python -m lstmgraph`: completion goes by the name
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has what it wants
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         discard_output()
     except OSError as error:  # such as a full disk
         name = f"{error.filename}: " if error.filename else ""
@@ -90,6 +95,6 @@ def main() -> None:
 
 def _fail(message: str) -> NoReturn:
     discard_output()
-    with suppress(OSError):  # there is no room for that either
+    with suppress(OSError):  # the disk may be too full for this too
         say(f"Error: {message}", err=True)
     sys.exit(RECIPE_IS_WRONG)

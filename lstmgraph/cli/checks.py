@@ -1,4 +1,4 @@
-"""Commands that read recipes, and import no TensorFlow."""
+"""Commands that read recipes, without importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lstmgraph.cli.explaining import (
     refuse_sizes_beside_blame,
 )
 from lstmgraph.cli.output import CheckFormat, print_report
-from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
@@ -44,9 +44,9 @@ def validate(
         CheckFormat, typer.Option("--format", help="How to print the result.")
     ] = CheckFormat.text,
 ) -> None:
-    """Check recipes and report every mistake and warning. TensorFlow is not imported.
+    """Check recipes and report every mistake and warning, without importing TensorFlow.
 
-    Example: lstmgraph validate recipes/*.yaml
+    Example: lstmgraph validate *.yaml
     """
     every = sorted(set(recipes))
     files = [checked_file(path, set_values or [], strict=strict) for path in every]
@@ -64,11 +64,11 @@ def explain(  # noqa: PLR0913, PLR0917 - each option is one
     blame: ShowBlame = False,
     output_format: TableFormat = ReportFormat.text,
 ) -> None:
-    """Show every call of the model: shape, parameters, mask, initial state, kernel and why.
+    """Show the shape, parameters, mask, initial state and kernel of every call of the model.
 
-    With the size of a batch, an estimate of the memory too. TensorFlow is not imported.
+    With --batch, also how much memory training and prediction take. TensorFlow is not imported.
 
-    Example: lstmgraph explain recipes/store-forecaster.yaml --batch 64 --time 100
+    Example: lstmgraph explain recipe.yaml --batch 64 --time 100
     """
     if blame:
         refuse_sizes_beside_blame(batch, time, sizes)
@@ -80,7 +80,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each option is one
     elif output_format is ReportFormat.markdown:
         say(explanation.markdown())
     else:
-        say(str(explanation))
+        say_table(explanation)
 
 
 def space(
@@ -88,18 +88,18 @@ def space(
     set_values: SetValues = None,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """List what the recipe leaves open for a search: names, values, defaults, conditions, size.
+    """List what the recipe leaves open for a search, with ranges, defaults and conditions.
 
     TensorFlow is not imported.
 
-    Example: lstmgraph space recipes/speaker-classifier-search.yaml
+    Example: lstmgraph space recipe.yaml
     """
     loaded = load_recipe(recipe, set_values, output_format)
     if output_format is Format.json:
         own = {"recipe": loaded.name, **loaded.space().as_dict()}
         print_json({**own, **listed(loaded.warnings, "warnings")})
     else:
-        say(str(loaded.space()))
+        say_table(loaded.space())
 
 
 def schema() -> None:

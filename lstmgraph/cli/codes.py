@@ -1,8 +1,7 @@
-"""The command that says what a code means."""
+"""The command that explains the codes of messages."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,13 +16,21 @@ if TYPE_CHECKING:
     from lstmgraph.messages.error_page import Section
 
 
+def _codes_like(incomplete: str) -> list[tuple[str, str]]:
+    known = error_sections().items()
+    return [(code, section.title) for code, section in known if code.startswith(incomplete)]
+
+
 def explain_code(
     codes: Annotated[
-        list[str] | None, typer.Argument(metavar="[CODE...]", help="Codes, such as L203.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[CODE...]", help="Codes, such as L203.", autocompletion=_codes_like
+        ),
     ] = None,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Say what a code means, with a wrong and a right example; without one, list all codes.
+    """Say what a code of a message means, and how to fix it; without a code, list all.
 
     Example: lstmgraph explain-code L203
     """
@@ -42,6 +49,4 @@ def _section(written: str) -> Section:
     if code in known:
         return known[code]
     near = did_you_mean(code, known) or "; `lstmgraph explain-code` lists all"
-    if re.fullmatch(r"D\d{3}", code):
-        near = ": codes of data are listed in docs/data.md"
     raise typer.BadParameter(f"there is no code '{printable(written)}'{near}", param_hint="CODE")

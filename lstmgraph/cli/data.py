@@ -1,8 +1,8 @@
-"""The command that reads data."""
+"""The command that checks data."""
 
 from __future__ import annotations
 
-from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.printing import print_json, say_table
 from lstmgraph.cli.shared import (
     Format,
     OutputFormat,
@@ -11,23 +11,28 @@ from lstmgraph.cli.shared import (
     listed,
     load_recipe,
 )
-from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
+from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, print_warnings, read_sources
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 
 
 def data(  # noqa: PLR0913, PLR0917 - the options of the command
     recipe: RecipePath,
     source: DataPath,
-    validation: PartPath = None,
-    test: PartPath = None,
+    validation: ValidationPath = None,
+    test: TestPath = None,
     set_values: SetValues = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Check data against a recipe, and show what would be trained on.
 
-    Example: lstmgraph data recipes/speaker-classifier.yaml --data recipes/data/japanese_vowels.npz
+    Example: lstmgraph data recipe.yaml --data examples.npz
     """
-    loaded = load_recipe(recipe, set_values, output_format)
-    found = read_sources(loaded, source, validation, test, output_format)
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    with verbosity.step("check the recipe"):
+        loaded = load_recipe(recipe, set_values, output_format, quiet=quiet)
+    found = read_sources(loaded, source, validation, test, output_format, verbosity)
     from lstmgraph.data.summary import summarized  # noqa: PLC0415 - imports NumPy
 
     summary = summarized(found)
@@ -36,5 +41,6 @@ def data(  # noqa: PLR0913, PLR0917 - the options of the command
         own |= listed(summary.warnings, "warnings")
         print_json({**own, **listed(loaded.warnings, "recipe_warnings")})
         return
-    say(str(summary))
-    print_warnings(found)
+    say_table(summary)
+    if not quiet:
+        print_warnings(found)

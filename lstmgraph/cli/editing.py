@@ -1,4 +1,4 @@
-"""Commands that rewrite recipes, and import no TensorFlow."""
+"""Commands that rewrite recipes, without importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from lstmgraph.language.schema.structure import SUPPORTED_VERSION
 
 EditedPaths = Annotated[
     list[str],
-    typer.Argument(metavar="RECIPE...", help="Recipe files; - reads one and prints the result."),
+    typer.Argument(
+        metavar="RECIPE...", help="Recipe files; - reads standard input and prints the result."
+    ),
 ]
 Check = Annotated[
-    bool, typer.Option("--check", help="Write nothing; exit with 1 where a file would change.")
+    bool, typer.Option("--check", help="Write nothing; exit with 1 if a file would change.")
 ]
-Diff = Annotated[bool, typer.Option("--diff", help="Print what would change; write nothing.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")]
 
 
 def fmt(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> None:
-    """Rewrite recipes in one layout: order of keys, indentation, quotes. Comments stay.
+    """Rewrite recipes in one layout: order of keys, indentation, quotes. Comments are kept.
 
-    Example: lstmgraph fmt --check recipes/*.yaml
+    Example: lstmgraph fmt --check *.yaml
     """
     from lstmgraph.authoring.editing.formatting import format_text  # noqa: PLC0415 - as above
     from lstmgraph.cli.rewriting import Rewriting, rewrite  # noqa: PLC0415 - what it needs alone
@@ -30,11 +32,11 @@ def fmt(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> None:
 
 
 def migrate(recipes: EditedPaths, check: Check = False, diff: Diff = False) -> None:
-    """Rewrite recipes of an older version of the language. Comments and layout stay.
+    """Rewrite recipes from an older version of the language. Comments and layout are kept.
 
-    Where a result still has mistakes, they are shown, and the exit code is 1.
+    If a result still has mistakes, they are shown, and the exit code is 1.
 
-    Example: lstmgraph migrate --diff recipes/*.yaml
+    Example: lstmgraph migrate --diff *.yaml
     """
     from lstmgraph.authoring.editing.migration import migrate_text  # noqa: PLC0415 - as above
     from lstmgraph.cli.rewriting import Rewriting, rewrite  # noqa: PLC0415 - what it needs alone

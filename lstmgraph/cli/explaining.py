@@ -1,4 +1,4 @@
-"""What `explain` is given beside a recipe: the size of a batch."""
+"""Options of `explain`: the size of a batch, for an estimate of memory, and ``--blame``."""
 
 from __future__ import annotations
 
@@ -15,25 +15,39 @@ if TYPE_CHECKING:
 
 BatchRows = Annotated[
     int | None,
-    typer.Option("--batch", metavar="ROWS", min=1, help="Estimate the memory of such a batch."),
+    typer.Option(
+        "--batch",
+        metavar="ROWS",
+        min=1,
+        help="Estimate the memory for a batch of so many examples.",
+    ),
 ]
 TimeSteps = Annotated[
     int | None,
-    typer.Option("--time", metavar="SIZE", min=1, help="Every size that inputs leave open."),
+    typer.Option(
+        "--time",
+        metavar="SIZE",
+        min=1,
+        help="With --batch: the size of every axis that inputs leave open, such as time.",
+    ),
 ]
 OpenSizes = Annotated[
     list[str] | None,
-    typer.Option("--dim", metavar="NAME=SIZE", help="One of them by its name. Repeatable."),
+    typer.Option(
+        "--dim", metavar="NAME=SIZE", help="With --batch: the size of one open axis. Repeatable."
+    ),
 ]
 
 ShowBlame = Annotated[
     bool,
-    typer.Option("--blame", help="Show instead where each value of the recipe came from."),
+    typer.Option(
+        "--blame", help="Show where each value of the recipe comes from, and nothing else."
+    ),
 ]
 
 
 def refuse_sizes_beside_blame(batch: int | None, time: int | None, sizes: list[str] | None) -> None:
-    """``--blame`` shows no memory: an option that would do nothing is refused."""
+    """Refuse sizes beside ``--blame``, which shows no memory."""
     given = {"--batch": batch, "--time": time, "--dim": sizes}
     unused = [name for name, value in given.items() if value]
     if unused:
@@ -44,7 +58,7 @@ def refuse_sizes_beside_blame(batch: int | None, time: int | None, sizes: list[s
 def explained(
     recipe: Recipe, batch: int | None, time: int | None, sizes: list[str] | None
 ) -> Explanation:
-    """The explanation, with the memory of a batch where a size is given."""
+    """Return the explanation, with the memory of a batch where a size is given."""
     size: BatchSize = {}
     if batch is not None:
         size["batch"] = batch

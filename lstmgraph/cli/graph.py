@@ -1,4 +1,4 @@
-"""The command that draws a model; it imports no TensorFlow."""
+"""The command that draws a model, without importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from typing import Annotated
 import typer
 
 from lstmgraph.cli.printing import hand_over, say
-from lstmgraph.cli.shared import Format, RecipePath, SetValues, load_recipe, refuse
+from lstmgraph.cli.shared import (
+    MODEL_HELP,
+    Force,
+    Format,
+    RecipePath,
+    SetValues,
+    load_recipe,
+    refuse,
+)
 from lstmgraph.files import atomic_path, made_folder, obstacle
 
 
 class Drawing(StrEnum):
-    """What a picture is written in."""
+    """Formats of a picture."""
 
     svg = "svg"
     mermaid = "mermaid"
@@ -37,27 +45,31 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to a file; its ending says the format: .svg, .mmd, .md, .dot or .gv.",
+            help="Where to write the result: a file, whose ending says the format: .svg, .mmd, "
+            ".md, .dot or .gv.  [default: standard output]",
         ),
     ] = None,
     drawing: Annotated[
         Drawing | None,
-        typer.Option("--format", help="What to draw.  [default: FILE's, or mermaid]"),
+        typer.Option(
+            "--to", help="Which format to write.  [default: by the ending of FILE, else mermaid]"
+        ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Draw a further model of the recipe.")
-    ] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", help=MODEL_HELP)] = "",
     theme: Annotated[
-        Theme, typer.Option(help="The colours of an SVG; auto: those that its reader prefers.")
+        Theme,
+        typer.Option(
+            help="The colours of an SVG: light, dark, or auto for the viewer's preference."
+        ),
     ] = Theme.auto,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+    force: Force = False,
     set_values: SetValues = None,
 ) -> None:
     """Draw the model: layers, shapes, parameters, kernels, initial states and masks.
 
-    Without -o the picture is printed. TensorFlow is not imported.
+    Without -o, the picture is printed. TensorFlow is not imported.
 
-    Example: lstmgraph graph recipes/store-forecaster.yaml -o store-forecaster.svg
+    Example: lstmgraph graph recipe.yaml -o picture.svg
     """
     chosen = _format(output, drawing)
     problem = obstacle(output.parent, [output], overwrite=force) if output else None
@@ -79,15 +91,15 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
 
 
 def _format(output: Path | None, drawing: Drawing | None) -> str:
-    """The format that is asked for, or that the file's name says."""
+    """Return the format that is asked for, or that the ending of the file says."""
     from lstmgraph.explain.drawing import ENDINGS  # noqa: PLC0415 - what one command needs
 
     known = ENDINGS.get(output.suffix) if output else Drawing.mermaid
     if drawing is not None and (output is None or known in {None, drawing}):
         return drawing
     if output and known is None:
-        refuse(f"{output} ends in none of {', '.join(ENDINGS)}; add --format")
+        refuse(f"{output} ends in none of {', '.join(ENDINGS)}; add --to")
     if output and drawing is not None:
         name = f"{output} would not be a file of format {drawing}"
-        refuse(f"{name}: leave out --format, or choose another ending")
+        refuse(f"{name}: leave out --to, or choose another ending")
     return known or Drawing.mermaid

@@ -1,15 +1,14 @@
-"""Commands that train."""
+"""The command that trains."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.quiet import held_back
+from lstmgraph.cli.progress import epochs_shown
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -23,43 +22,76 @@ from lstmgraph.cli.shared import (
     load_recipe,
     reason,
 )
-from lstmgraph.cli.sources import DataPath, PartPath, print_warnings, read_sources
+from lstmgraph.cli.sources import (
+    DataPath,
+    TestPath,
+    ValidationPath,
+    print_warnings,
+    read_sources,
+)
+from lstmgraph.cli.stdin import shown_name
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.messages.errors import RecipeError
+
+if TYPE_CHECKING:
+    from lstmgraph.api import Recipe
+    from lstmgraph.data.loading import Data
+    from lstmgraph.training import TrainingResult
 
 
 def train(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
     data: DataPath,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the training lies.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Where to write the result: a folder, made if missing, which also holds what the "
+            "training needs to go on.",
+        ),
     ],
-    validation: PartPath = None,
-    test: PartPath = None,
+    validation: ValidationPath = None,
+    test: TestPath = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", min=1, help="For the recipe's.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many epochs to train, earlier runs included.  [default: the recipe's]",
+        ),
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew.")] = False,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Start over: delete what DIR holds of an earlier training."),
+    ] = False,
     set_values: SetValues = None,
     strict: Strict = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Train the model. The same command again goes on where a killed training was.
+    """Train the model; if it is killed, the same command goes on from the last checkpoint.
 
-    Example: lstmgraph train recipes/next-frame.yaml --data recipes/data/japanese_vowels.parquet
-    -o runs/first
+    Each epoch prints a line with its metrics and its time.
+
+    Example: lstmgraph train recipe.yaml --data examples.npz -o runs/first
     """
-    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    with verbosity.step("check the recipe"):
+        loaded = load_recipe(recipe, set_values, output_format, strict=strict, quiet=quiet)
     is_text = output_format is Format.text
     try:
         if loaded.training is None:
-            raise ValueError(f"{recipe}: the recipe has no `training:` section")
-        found = read_sources(loaded, data, validation, test, output_format)
-        if is_text:
+            raise ValueError(f"{shown_name(recipe)}: the recipe has no `training:` section")
+        found = read_sources(loaded, data, validation, test, output_format, verbosity)
+        if is_text and not quiet:
             print_warnings(found)
-        with held_back():
+        with verbosity.library_step("import TensorFlow"):
             import lstmgraph.training  # noqa: F401, PLC0415 - TensorFlow's log comes with it
-        bar = int(is_text and sys.stdout.isatty())
-        result = loaded.train(found, folder=output, epochs=epochs, restart=restart, verbose=bar)
+        with verbosity.shown_step("train"):
+            result = _train(loaded, found, output, epochs, restart, is_text, verbosity)
     except RecipeError as error:
         fail(error, output_format)
     except (ValueError, ArithmeticError) as error:
@@ -79,3 +111,31 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         say("\n".join([str(result), *wrote]))
     else:
         print_json({**result.as_dict(), **listed(loaded.warnings, "warnings")})
+
+
+def _train(  # noqa: PLR0913, PLR0917 - what the command was given
+    recipe: Recipe,
+    data: Data,
+    folder: Path,
+    epochs: int | None,
+    restart: bool,
+    is_text: bool,
+    verbosity: Verbosity,
+) -> TrainingResult:
+    """Train, and show the progress: Keras's own bar too with ``--verbose``, nothing if quiet."""
+    if verbosity.quiet:
+        return recipe.train(data, folder=folder, epochs=epochs, restart=restart)
+    from rich.console import Console  # noqa: PLC0415 - what one command needs
+
+    console = Console(stderr=verbosity.verbose or not is_text)
+    keras_bar = int(verbosity.verbose and console.is_terminal)
+    total = epochs or (recipe.training or {})["epochs"]
+    with epochs_shown(total, console, bar=not keras_bar) as on_epoch:
+        return recipe.train(
+            data,
+            folder=folder,
+            epochs=epochs,
+            restart=restart,
+            on_epoch=on_epoch,
+            verbose=keras_bar,
+        )

@@ -10,10 +10,11 @@ import typer
 
 from lstmgraph.cli.build_files import BuildFiles, build_files, write_build
 from lstmgraph.cli.export_files import ExportRequest, ExportRequestError
-from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.quiet import held_back
+from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
+    MODEL_HELP,
     RECIPE_IS_WRONG,
+    Force,
     Format,
     OutputFolder,
     OutputFormat,
@@ -26,11 +27,16 @@ from lstmgraph.cli.shared import (
     reason,
     refuse,
 )
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.messages.errors import RecipeError
+
+WEIGHTS_HELP = (
+    "Take the weights of this .keras or .weights.h5 file, matched by the names of layers."
+)
 
 
 class ExportTo(StrEnum):
-    """What `export` writes."""
+    """Formats that `export` writes."""
 
     keras = "keras"
     saved_model = "saved_model"
@@ -39,7 +45,7 @@ class ExportTo(StrEnum):
 
 
 class ExportKernel(StrEnum):
-    """What an exported model runs on."""
+    """Kernels of an exported model."""
 
     standard = "standard"
     auto = "auto"
@@ -52,30 +58,38 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     strict: Strict = False,
     derived: Annotated[
         str | None,
-        typer.Option("--derive", metavar="KINDS", help="Further models: encoder,decoder,step."),
+        typer.Option(
+            "--derive",
+            metavar="KINDS",
+            help="Build further models too: encoder, decoder or step, several with commas.",
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Write this one model of the recipe, and nothing else."),
+        typer.Option(metavar="NAME", help=MODEL_HELP),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A .keras or .weights.h5 file of the recipe's model; its weights are matched by "
-            "the names of layers. Without it they are fresh.",
+            help=f"{WEIGHTS_HELP}  [default: fresh weights]",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files of a build.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Build the model: writes NAME.keras, NAME.config.json and NAME.resolved.yaml.
+    """Build the model and write NAME.keras, NAME.config.json and NAME.resolved.yaml.
 
-    Further models are NAME.MODEL.keras each, and NAME.manifest.json says what they take and give.
+    Each further model is written to NAME.MODEL.keras, and their inputs and outputs are listed in
+    NAME.manifest.json.
 
-    Example: lstmgraph build recipes/speaker-classifier.yaml --derive step -o models
+    Example: lstmgraph build recipe.yaml --derive step -o models
     """
-    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    with verbosity.step("check the recipe"):
+        loaded = load_recipe(recipe, set_values, output_format, strict=strict, quiet=quiet)
     try:
         if derived is not None:
             loaded = loaded.with_derived(*(kind.strip() for kind in derived.split(",")))
@@ -88,12 +102,13 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     if weights is not None and not weights.is_file():
         refuse(f"there is no file {weights}")
     explanation = loaded.explain()
-    if output_format is Format.text:
-        say(str(explanation))
-    with held_back():
+    if output_format is Format.text and not quiet:
+        say_table(explanation)
+    with verbosity.library_step("import TensorFlow"):
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
-        write_build(loaded, files, weights)
+        with verbosity.shown_step("build and write the models"):
+            write_build(loaded, files, weights)
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
@@ -111,16 +126,20 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
 def export(  # noqa: PLR0913, PLR0917 - the options of a command
     source: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="A recipe, or a .keras file that holds its recipe."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="A recipe, or a .keras file that holds one; - reads a recipe from standard input.",
+        ),
     ],
-    formats: Annotated[list[ExportTo], typer.Option("--format", help="What to write. Repeatable.")],
+    formats: Annotated[
+        list[ExportTo], typer.Option("--to", help="Which format to write. Repeatable.")
+    ],
     output: OutputFolder = Path(),
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A .keras or .weights.h5 file; its weights are matched by the names of layers. "
-            "Without it, those of a .keras SOURCE, or fresh ones.",
+            help=f"{WEIGHTS_HELP}  [default: those of a .keras SOURCE, else fresh weights]",
         ),
     ] = None,
     set_values: SetValues = None,
@@ -128,31 +147,35 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     kernel: Annotated[
         ExportKernel,
         typer.Option(
-            help="For saved_model: standard runs anywhere; auto keeps cuDNN, and then needs a GPU."
+            help="Of a SavedModel: standard runs anywhere; auto keeps cuDNN and then needs a GPU."
         ),
     ] = ExportKernel.standard,
     batch_size: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="For litert: rows of each batch.  [default: 1]"),
+        typer.Option(
+            metavar="N", min=1, help="Of a LiteRT file: the examples in each batch.  [default: 1]"
+        ),
     ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(
             metavar="PARTS",
-            help="How far an output may be off, in parts of its greatest value.  "
-            "[default: by dtype, 1e-4 for float32]",
+            help="How far an output of the file may differ from the model's, relative to its "
+            "greatest value.  [default: by dtype, 1e-4 for float32]",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
-    output_format: Annotated[
-        Format, typer.Option("--print", help="How to print the result; --format is the file's.")
-    ] = Format.text,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    output_format: OutputFormat = Format.text,
 ) -> None:
-    """Write the model for other runtimes; every file is run and compared before it gets its name.
+    """Write the model for other runtimes, and check that each file computes the same.
 
-    Example: lstmgraph export models/speaker-classifier.keras --format onnx --format litert
+    Example: lstmgraph export models/speaker-classifier.keras --to onnx --to litert
     """
-    recipe = load_recipe(source, set_values, output_format, strict=strict)
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    with verbosity.step("check the recipe"):
+        recipe = load_recipe(source, set_values, output_format, strict=strict, quiet=quiet)
     given = weights or (source if source.suffix == ".keras" else None)
     request = ExportRequest(
         formats=tuple(dict.fromkeys(formats)),
@@ -165,7 +188,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     )
     try:
         request.check(recipe, overwrite=force)
-        with held_back():
+        with verbosity.library_step("build, write and check"):
             reports = request.run(recipe)
     except RecipeError as error:
         fail(error, output_format)

@@ -1,4 +1,4 @@
-"""What was found in many files, in the format that is asked for."""
+"""The result of `validate`: mistakes and warnings of many files, in one of four formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CheckFormat(StrEnum):
-    """How what was found is printed."""
+    """How mistakes and warnings are printed."""
 
     text = "text"
     json = "json"
@@ -26,7 +26,7 @@ class CheckFormat(StrEnum):
 
 
 def print_report(files: Sequence[CheckedFile], report_format: CheckFormat) -> None:
-    """Print what was found in `files`."""
+    """Print the mistakes and warnings of `files`."""
     if report_format is CheckFormat.json:
         print_json({"ok": all(each.ok for each in files), "files": [_as_dict(f) for f in files]})
     elif report_format is CheckFormat.github:

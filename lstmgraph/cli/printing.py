@@ -1,12 +1,14 @@
-"""The one place that prints: nothing in a text from elsewhere moves the cursor or hides itself.
+"""Printing, so that no text from elsewhere moves the cursor or hides itself.
 
-Names of columns, layers and files, values of recipes and the words of other libraries may hold
-escapes of a terminal, and characters that turn text round. Every command prints through here.
+Names of columns, layers and files, values of recipes and messages of other libraries may contain
+terminal escapes, and characters that reverse the direction of text. Every command prints through
+this module.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,43 +17,51 @@ import typer
 from typer.core import TyperGroup
 
 from lstmgraph.messages.rendering.printable import printable, printable_lines
+from lstmgraph.messages.tables import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print lines for a person: what no one could see is written out, such as ``\\x1b``."""
+    """Print lines for a person, with invisible characters written out, such as ``\\x1b``."""
     typer.echo(printable_lines(text), err=err)
 
 
+def say_table(shown: object) -> None:
+    """Print an object whose ``str()`` has tables: on a terminal, no wider than that."""
+    is_terminal = sys.stdout.isatty()
+    with fitted(shutil.get_terminal_size().columns if is_terminal else None):
+        say(str(shown))
+
+
 def say_rendered(text: str, *, colour: bool) -> None:
-    """Print on standard error what ``rendering`` made printable; its colours are escapes."""
+    """Print on standard error a text that ``rendering`` made printable; its colours are escapes."""
     typer.echo(text, err=True, color=colour)
 
 
 def hand_over(text: str | bytes) -> None:
-    """Print a text that is a file's: as it is into a file or pipe, as `say` on a terminal."""
+    """Print the content of a file: unchanged into a file or pipe, as `say` does on a terminal."""
     if sys.stdout.isatty():
         text = printable_lines(text.decode("utf-8") if isinstance(text, bytes) else text)
     typer.echo(text, nl=False)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value, in ASCII alone: all else is escaped, as JSON allows."""
+    """Print one JSON value in ASCII; other characters are escaped, as JSON allows."""
     typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 class Commands(TyperGroup):
-    """The commands. What Typer says of a wrong command line repeats words of it."""
+    """The commands. Typer's messages on a wrong command line repeat it, so are made printable."""
 
     def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> Any:
-        """See Typer; here the group's own options are read."""
+        """Read the group's own options; see Typer."""
         with _printable_errors():
             return super().make_context(printable(info_name or ""), *args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        """See Typer; here a command's options are read, and it is run."""
+        """Read a command's options and run it; see Typer."""
         with _printable_errors():
             return super().invoke(ctx)
 
@@ -60,7 +70,7 @@ class Commands(TyperGroup):
 def _printable_errors() -> Iterator[None]:
     try:
         yield
-    except typer.TyperException as error:  # the base of all that Typer prints itself
+    except typer.TyperException as error:  # the base of all errors that Typer prints
         if isinstance(getattr(error, "message", None), str):
             error.message = printable_lines(error.message)
         raise

@@ -1,4 +1,4 @@
-"""Holding back what TensorFlow and the exporters print."""
+"""Hide what TensorFlow and the exporters print."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Nothing that the block writes to the standard output or error is seen.
+def held_back(*, show: bool = False) -> Iterator[None]:
+    """Hide what the block writes to the standard output and error, or `show` it on the latter.
 
     TensorFlow writes to the file descriptors, before any of its settings can silence it. An error
-    that leaves the block has what was written as a note, which its traceback shows.
+    that leaves the block carries what was hidden as a note, which its traceback shows.
     """
+    if show:
+        with _redirected(1, sys.stdout, 2):
+            yield
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with ExitStack() as stack:
         log = stack.enter_context(_log())
@@ -36,7 +40,7 @@ def held_back() -> Iterator[None]:
 
 
 def _log() -> IO[bytes]:
-    """A file that nobody sees; where there is no room for one, what is held back is lost."""
+    """Open a file without a name; where there is no room for one, what is written is lost."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

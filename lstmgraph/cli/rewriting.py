@@ -1,8 +1,7 @@
-"""What `fmt` and `migrate` share: each recipe read, changed, written or shown."""
+"""What `fmt` and `migrate` share: read each recipe, change it, and write or show it."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,21 +13,21 @@ from lstmgraph.authoring.editing.files import NotEditableError, edit_bytes, edit
 from lstmgraph.authoring.editing.formatting import UnsafeEditError
 from lstmgraph.cli.printing import hand_over, say
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, print_mistakes
-from lstmgraph.language.text.nodes import MAX_BYTES
+from lstmgraph.cli.stdin import STDIN, STDIN_NAME, read_stdin
+from lstmgraph.compiler.load import compile_read
+from lstmgraph.language.text.document import decode_document
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.authoring.editing.files import Change, Edited
 
-STDIN = "-"
-
 
 def rewrite(recipes: list[str], rewriting: Rewriting) -> None:
-    """Rewrite each recipe, and exit with the gravest code."""
+    """Rewrite each recipe, and exit with the worst code."""
     if STDIN in recipes and len(recipes) > 1:
-        raise typer.BadParameter("- stands alone: it prints one recipe", param_hint="RECIPE")
+        raise typer.BadParameter("name - alone: it prints one recipe", param_hint="RECIPE")
     codes = [rewriting.run(name) for name in recipes]
-    # What a recipe extends may have stood behind it.
+    # Only now: a recipe may extend one that comes after it.
     codes += [rewriting.remaining(name) for name in rewriting.rewritten]
     code = max(codes)
     if code:
@@ -37,7 +36,7 @@ def rewrite(recipes: list[str], rewriting: Rewriting) -> None:
 
 @dataclass(frozen=True)
 class Rewriting:
-    """What is done with each recipe; says so, and returns the exit code."""
+    """A change to recipes, and what becomes of the result."""
 
     change: Change
     unchanged: str
@@ -45,13 +44,13 @@ class Rewriting:
     diff: bool
     validates: bool = False
     rewritten: dict[str, Edited] = field(default_factory=dict)
-    """By its name, each recipe that is in its new form now, where it is validated."""
+    """By name, the recipes that were rewritten and are still to be validated."""
 
     def run(self, name: str) -> int:
-        """Rewrite one recipe; a mistake in one keeps no other from being rewritten."""
+        """Rewrite one recipe, show its mistakes, and return the exit code."""
         try:
             if name == STDIN:
-                edited = edit_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>", self.change)
+                edited = edit_bytes(read_stdin(), STDIN_NAME, self.change)
             else:
                 edited = edit_file(Path(name), self.change, tidy=not self.validates)
             return self.finish(edited, name)
@@ -65,7 +64,7 @@ class Rewriting:
             return RECIPE_IS_WRONG
 
     def finish(self, edited: Edited, name: str) -> int:
-        """Show the difference, name the file, print the text, or write it."""
+        """Show the difference, name the file, print the text or write it; return the exit code."""
         if self.diff:
             hand_over(edited.difference())
         if self.check:
@@ -85,9 +84,12 @@ class Rewriting:
         return 0
 
     def remaining(self, name: str) -> int:
-        """Show what a migrated recipe still has wrong."""
+        """Show the mistakes that are left in a migrated recipe, and return the exit code."""
         try:
-            load(self.rewritten[name].after.decode("utf-8") if name == STDIN else Path(name))
+            if name == STDIN:
+                compile_read(decode_document(self.rewritten[name].after, STDIN_NAME), Path())
+            else:
+                load(Path(name))
         except RecipeError as error:
             return print_mistakes(error)
         return 0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
@@ -22,7 +21,8 @@ from lstmgraph.cli.shared import (
     listed,
     load_recipe,
 )
-from lstmgraph.cli.sources import DataPath, PartPath, fail_data
+from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, fail_data
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.data.problems import DataError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.tuning.search.errors import SearchError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Cluster(StrEnum):
-    """Where else trials can run."""
+    """Kinds of clusters that can run trials."""
 
     ray = "ray"
 
@@ -42,64 +42,94 @@ class Cluster(StrEnum):
 def tune(  # noqa: PLR0913, PLR0917 - each option is one
     recipe: RecipePath,
     source: DataPath,
-    validation: PartPath = None,
-    test: PartPath = None,
-    out: Annotated[
+    validation: ValidationPath = None,
+    test: TestPath = None,
+    output: Annotated[
         Path | None,
         typer.Option(
-            "--out", "--output", "-o", metavar="DIR", help="The folder.  [default: searches/NAME]"
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Where to write the result: a folder, made if missing, which also holds what the "
+            "search needs to go on.  [default: searches/NAME]",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Trials at a time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many trials run at a time.")
+    ] = 1,
     max_trials: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="For the recipe's.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many trials the search runs, earlier runs included.  [default: the recipe's]",
+        ),
     ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="No trial starts after it: 90s, 15m, 2h.")
+    max_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Start no trial after this time, earlier runs included: 90s, 15m, 2h.",
+        ),
     ] = None,
     trial_time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="A trial that takes longer is killed.")
+        str | None,
+        typer.Option(metavar="TIME", help="Kill a trial that runs longer: 90s, 15m, 2h."),
     ] = None,
     trial_memory: Annotated[
-        int | None, typer.Option(min=1, metavar="MIB", help="And one that holds more memory.")
+        int | None,
+        typer.Option(min=1, metavar="MIB", help="Kill a trial that holds more main memory."),
     ] = None,
     max_failures: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Stop after so many failed trials.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Stop the search after so many failed trials."),
     ] = None,
     keep: Annotated[
-        int, typer.Option(metavar="N", min=0, help="How many best trials keep weights.")
+        int,
+        typer.Option(metavar="N", min=0, help="How many of the best trials keep their weights."),
     ] = 1,
     cluster: Annotated[
         Cluster | None,
-        typer.Option(help="Trials are tasks of the cluster that runs here, or at RAY_ADDRESS."),
+        typer.Option(
+            help="Run trials as tasks of the Ray cluster on this machine, or at RAY_ADDRESS."
+        ),
     ] = None,
     cpus_per_trial: Annotated[
-        float | None, typer.Option(metavar="N", help="With --cluster: CPUs.  [default: 1]")
+        float | None,
+        typer.Option(metavar="N", help="With --cluster: CPUs for each trial.  [default: 1]"),
     ] = None,
     gpus_per_trial: Annotated[
-        float | None, typer.Option(metavar="N", help="With --cluster: GPUs.  [default: 0]")
+        float | None,
+        typer.Option(
+            metavar="N", help="With --cluster: GPUs for each trial, or a part of one.  [default: 0]"
+        ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew; the old folder gets another name.")
+        bool,
+        typer.Option("--restart", help="Start over: keep an earlier search under another name."),
     ] = False,
     set_values: SetValues = None,
     strict: Strict = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
     """Search for the best values of what the recipe leaves open, each trial in its own process.
 
-    The same command again goes on where a search was stopped or killed.
+    If the search is stopped or killed, the same command goes on. Each trial prints a line when it
+    starts and when it ends; a terminal shows a table instead.
 
-    Example: lstmgraph tune recipes/speaker-classifier-search.yaml
-    --data recipes/data/japanese_vowels.npz --workers 2
+    Example: lstmgraph tune recipe.yaml --data examples.npz --workers 2
     """
-    loaded = load_recipe(recipe, set_values, output_format, strict=strict)
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    with verbosity.step("check the recipe"):
+        loaded = load_recipe(recipe, set_values, output_format, strict=strict, quiet=quiet)
     options: TuneOptions = {
-        "folder": out or Path("searches") / loaded.name,
+        "folder": output or Path("searches") / loaded.name,
         "restart": restart,
         "workers": workers,
         "max_trials": max_trials,
-        "seconds": _seconds(time, "--time"),
+        "seconds": _seconds(max_time, "--max-time"),
         "trial_seconds": _seconds(trial_time, "--trial-time"),
         "trial_memory_mb": trial_memory,
         "max_failures": max_failures,
@@ -109,7 +139,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         "gpus_per_trial": gpus_per_trial,
     }
     given = {"train": source, "validation": validation, "test": test}
-    result = _searched(loaded, given, options, output_format)
+    result = _searched(loaded, given, options, output_format, verbosity)
     if output_format is Format.json:
         print_json({"ok": True, **result.as_dict(), **listed(loaded.warnings, "warnings")})
     else:
@@ -119,7 +149,11 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
 
 
 def _searched(
-    recipe: Recipe, given: dict[str, str | None], options: TuneOptions, output_format: Format
+    recipe: Recipe,
+    given: dict[str, str | None],
+    options: TuneOptions,
+    output_format: Format,
+    verbosity: Verbosity,
 ) -> TuneResult:
     from rich.console import Console  # noqa: PLC0415 - what one command needs
 
@@ -127,14 +161,17 @@ def _searched(
     from lstmgraph.tuning import options as tuning_options  # noqa: PLC0415
     from lstmgraph.tuning.run import tune as run_tune  # noqa: PLC0415
 
-    with held_back():
+    with verbosity.library_step("import TensorFlow"):
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
-    console = Console(stderr=output_format is Format.json)
+    is_stderr = verbosity.verbose or output_format is Format.json
+    console = None if verbosity.quiet else Console(stderr=is_stderr)
     try:
         data = {name: source_of(text) for name, text in given.items() if text is not None}
         train = data.pop("train")
         every: TuneOptions = {**options, **data}  # type: ignore[typeddict-item]  # two of its keys
-        return run_tune(tuning_options.tune_request(recipe.compiled, train, every, console))
+        request = tuning_options.tune_request(recipe.compiled, train, every, console)
+        with verbosity.shown_step("search"):
+            return run_tune(request)
     except RecipeError as error:
         fail(error, output_format)
     except DataError as error:
@@ -148,16 +185,20 @@ def _searched(
 
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Write report.html, the tables and the best trial's files again, also while a search runs.
+    """Write a search's report.html, its tables and the best trial's files, also while it runs.
 
     Example: lstmgraph report searches/speaker-classifier-search
     """
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
     from lstmgraph.tuning.result import written_results  # noqa: PLC0415 - what one command needs
 
     try:
-        files, results = written_results(folder)
+        with verbosity.shown_step("write the report"):
+            files, results = written_results(folder)
     except SearchError as error:
         _fail(str(error), output_format)
     unread = results.unread_lines()

@@ -1,4 +1,4 @@
-"""What commands share: options, how recipes are loaded, how results and mistakes are printed."""
+"""What commands share: options, loading recipes, printing mistakes, exit codes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lstmgraph.api import load
+from lstmgraph.api import Recipe, load
 from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.stdin import is_stdin, read_stdin_document, shown_name
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
+from lstmgraph.compiler.load import compile_read
 from lstmgraph.language.text.overrides import OverrideFormatError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.rendering.checked import CheckedFile
@@ -22,7 +24,6 @@ from lstmgraph.messages.rendering.places import MOST_SHOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lstmgraph.api import Recipe
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.messages.diagnostics import Diagnostic
 
@@ -48,54 +49,83 @@ class ReportFormat(StrEnum):
 
     @property
     def of_mistakes(self) -> Format:
-        """How mistakes are printed then."""
+        """The format of mistakes: JSON where the tables are JSON, else text."""
         return Format.json if self is ReportFormat.json else Format.text
 
 
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
-RecipePaths = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files.")]
+MODEL_HELP = "Take only this one of the recipe's models."
+RECIPE_HELP = "A recipe file; - reads standard input."
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help=RECIPE_HELP)]
+RecipePaths = Annotated[
+    list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files; - reads standard input.")
+]
 SetValues = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Put a value into the recipe. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change a value of the recipe, such as layers.encoder.units=32. Repeatable.",
+    ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse a recipe with warnings.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a recipe that has warnings.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 TableFormat = Annotated[ReportFormat, typer.Option("--format", help="How to print the result.")]
 OutputFolder = Annotated[
-    Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files are written.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Where to write the result: a folder, made if missing.  [default: the current one]",
+        show_default=False,
+    ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 def load_recipe(
-    path: Path, set_values: list[str] | None, output_format: Format, *, strict: bool = False
+    path: Path,
+    set_values: list[str] | None,
+    output_format: Format,
+    *,
+    strict: bool = False,
+    quiet: bool = False,
 ) -> Recipe:
-    """Load a recipe, and print its warnings; where it is wrong, say so and exit."""
+    """Load a recipe and, unless `quiet`, print its warnings; where it is wrong, say so and exit."""
     try:
-        recipe = _load(path, set_values or [], strict=strict)
+        recipe = read_recipe(path, set_values or [], strict=strict)
     except RecipeError as error:
         fail(error, output_format)
-    if recipe.warnings and output_format is Format.text:
+    if recipe.warnings and output_format is Format.text and not quiet:
         print_diagnostics(_with_warnings(path, recipe))
     return recipe
 
 
 def checked_file(path: Path, set_values: list[str], *, strict: bool) -> CheckedFile:
-    """A recipe file, and what is wrong with it, or its warnings."""
+    """Load a recipe file and return its mistakes, or its warnings."""
     try:
-        return _with_warnings(path, _load(path, set_values, strict=strict))
+        return _with_warnings(path, read_recipe(path, set_values, strict=strict))
     except RecipeError as error:
-        return CheckedFile(str(path), error.diagnostics, error.sources)
+        return CheckedFile(shown_name(path), error.diagnostics, error.sources)
 
 
-def _load(path: Path, set_values: list[str], *, strict: bool) -> Recipe:
+def read_recipe(path: Path, set_values: list[str], *, strict: bool = False) -> Recipe:
+    """Load a recipe from a file or, for ``-``, from standard input.
+
+    Raises:
+        RecipeError: it is wrong or, with `strict`, has warnings.
+    """
     try:
+        if is_stdin(path):
+            document = read_stdin_document()
+            return Recipe(compile_read(document, Path(), overrides=set_values, strict=strict))
         return load(path, overrides=set_values, strict=strict)
     except OverrideFormatError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
 
 
 def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
-    return CheckedFile(str(path), recipe.warnings, recipe.compiled.document.sources)
+    return CheckedFile(shown_name(path), recipe.warnings, recipe.compiled.document.sources)
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:
@@ -113,13 +143,13 @@ def refuse(message: str) -> NoReturn:
 
 
 def reason(error: OSError) -> str:
-    """Return what the system says, and where temporary files are, as they too need room."""
-    said = error.strerror or str(error)
+    """Return what the system says; of a full disk, also where temporary files are."""
+    text = error.strerror or str(error)
     if error.errno != errno.ENOSPC:
-        return said
+        return text
     with suppress(OSError):
-        said += f"; temporary files are in {tempfile.gettempdir()}, and TMPDIR names another folder"
-    return said
+        text += f"; temporary files are in {tempfile.gettempdir()}; set TMPDIR for another folder"
+    return text
 
 
 def print_mistakes(error: RecipeError) -> int:
@@ -135,7 +165,7 @@ def _found_by(error: RecipeError) -> CheckedFile:
 
 
 def exit_code(files: Iterable[CheckedFile]) -> int:
-    """A file that cannot be read is a wrong command line; every other error is a wrong recipe."""
+    """Return 2 where a file cannot be read, 1 for any other error, else 0."""
     codes = [d.code for each in files for d in each.diagnostics if d.severity == "error"]
     if "L101" in codes:
         return COMMAND_LINE_IS_WRONG
@@ -145,7 +175,7 @@ def exit_code(files: Iterable[CheckedFile]) -> int:
 def listed(
     found: Sequence[Diagnostic] | Sequence[DataProblem], key: str = "diagnostics"
 ) -> dict[str, Any]:
-    """What was found as plain data: the first 100, and how many are left out."""
+    """Return the first 100 diagnostics as plain data, and how many are left out."""
     shown = [each.as_dict() for each in found[:MOST_SHOWN]]
     left = len(found) - len(shown)
     more = f"more_{key}" if key.endswith("warnings") else "more"

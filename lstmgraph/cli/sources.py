@@ -1,4 +1,4 @@
-"""Data as commands are given it: options, reading, and what is printed where it is wrong."""
+"""Data of commands: its options, reading it, and printing what is wrong with it."""
 
 from __future__ import annotations
 
@@ -8,39 +8,54 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, listed
 from lstmgraph.data.problems import DataError, as_lines
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe
+    from lstmgraph.cli.verbosity import Verbosity
     from lstmgraph.data.loading import Data
 
 DataPath = Annotated[
     str,
-    typer.Option("--data", metavar="DATA", help="A file or folder of data, or module:function."),
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="The data: a file, a folder, or a function as module:function.",
+    ),
 ]
-PartPath = Annotated[str | None, typer.Option(metavar="DATA", help="Its own data, not a part.")]
+ValidationPath = Annotated[
+    str | None,
+    typer.Option(
+        "--validation", metavar="DATA", help="Data to validate on, instead of a part of --data."
+    ),
+]
+TestPath = Annotated[
+    str | None,
+    typer.Option("--test", metavar="DATA", help="Data to test on, instead of a part of --data."),
+]
 
 
-def read_sources(
+def read_sources(  # noqa: PLR0913, PLR0917 - what a command was given
     recipe: Recipe,
     source: str,
     validation: str | None,
     test: str | None,
     output_format: Format,
+    verbosity: Verbosity,
 ) -> Data:
-    """The data that a command was given, in parts; where it is wrong, say so and exit."""
+    """Read the data that a command was given, in parts; where it is wrong, say so and exit."""
     from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
     from lstmgraph.data.tf_datasets import is_saved_dataset  # noqa: PLC0415 - as above
 
     given = {"validation": validation, "test": test}
     if any(is_saved_dataset(Path(text)) for text in (source, *given.values()) if text):
-        with held_back():
+        with verbosity.library_step("import TensorFlow"):
             import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
         parts = {name: source_of(text) for name, text in given.items() if text is not None}
-        return recipe.load_data(source_of(source), **parts)
+        with verbosity.step("read the data"):
+            return recipe.load_data(source_of(source), **parts)
     except DataError as error:
         fail_data(error, output_format)
 
@@ -56,6 +71,6 @@ def fail_data(error: DataError, output_format: Format) -> NoReturn:
 
 
 def print_warnings(data: Data) -> None:
-    """What of the data is probably not meant, and stops nothing."""
+    """Print the warnings about data, which stop nothing."""
     for line in as_lines(data.warnings):
         say(line, err=True)

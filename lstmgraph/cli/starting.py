@@ -1,4 +1,4 @@
-"""The command that writes a first recipe, and imports no TensorFlow."""
+"""The command that writes a first recipe, without importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ import typer
 from lstmgraph.api import load
 from lstmgraph.authoring.starting.questions import TASKS
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import Format, OutputFormat, refuse
+from lstmgraph.cli.shared import Force, Format, OutputFormat, refuse
 
 Task = StrEnum("Task", {name.replace("-", "_"): name for name in TASKS})  # type: ignore[misc]
+
+
+def _packaged_like(incomplete: str) -> list[tuple[str, str]]:
+    from lstmgraph.authoring.starting.packaged import descriptions  # noqa: PLC0415 - as below
+
+    return [(name, text) for name, text in descriptions().items() if name.startswith(incomplete)]
 
 
 def _count(text: str) -> Any:
@@ -24,36 +30,58 @@ def _count(text: str) -> Any:
 
 def init(  # noqa: PLR0913, PLR0917 - each option is one
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The recipe that is written.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write the result: a recipe file."
+        ),
     ] = Path("recipe.yaml"),
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="NAME", help="Begin with a recipe of the package."),
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Copy a recipe of the package; --list names them.",
+            autocompletion=_packaged_like,
+        ),
     ] = None,
-    listing: Annotated[bool, typer.Option("--list", help="List the package's recipes.")] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="List the recipes of the package, and write nothing.")
+    ] = False,
     task: Annotated[Task | None, typer.Option(help="What the model is for.")] = None,
-    features: Annotated[int | None, _count("Numbers in each step.")] = None,
-    vocabulary: Annotated[int | None, _count("Ids to read, 0 included.")] = None,
-    target_vocabulary: Annotated[int | None, _count("Ids to write, 0 included.")] = None,
-    classes: Annotated[int | None, _count("Classes to tell apart.")] = None,
-    horizon: Annotated[int | None, _count("Steps ahead.")] = None,
-    targets: Annotated[int | None, _count("Numbers to predict.")] = None,
-    known: Annotated[int | None, _count("Numbers known of each step ahead.")] = None,
-    lengths: Annotated[
-        bool | None, typer.Option("--lengths/--no-lengths", help="Sequences differ in length.")
+    features: Annotated[
+        int | None, _count("How many numbers each step of a sequence holds.")
     ] = None,
-    static: Annotated[int | None, _count("Features that hold for a whole sequence.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
+    vocabulary: Annotated[
+        int | None, _count("How many ids the inputs have, 0 (padding) included.")
+    ] = None,
+    target_vocabulary: Annotated[
+        int | None, _count("How many ids the outputs have, 0 (padding) included.")
+    ] = None,
+    classes: Annotated[int | None, _count("How many classes there are.")] = None,
+    horizon: Annotated[int | None, _count("How many steps ahead to forecast.")] = None,
+    targets: Annotated[int | None, _count("How many numbers to predict.")] = None,
+    known: Annotated[int | None, _count("How many numbers are known of each step ahead.")] = None,
+    lengths: Annotated[
+        bool | None,
+        typer.Option("--lengths/--no-lengths", help="Whether sequences differ in length."),
+    ] = None,
+    static: Annotated[
+        int | None, _count("How many features are the same for a whole sequence.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and take the defaults.")] = False,
     schema: Annotated[
         bool,
-        typer.Option("--schema/--no-schema", help="Write the schema, for editors, beside it."),
+        typer.Option(
+            "--schema/--no-schema",
+            help="Whether to write the schema for editors beside the recipe.",
+        ),
     ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    force: Force = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Write a first recipe: one of the package's, or one made from the answers to a few questions.
+    """Write a first recipe: one of the package, or one made from your answers to a few questions.
 
-    On a terminal, what no option says is asked.
+    On a terminal, it asks what no option answers.
 
     Example: lstmgraph init --task forecast --features 8 --horizon 24 --yes -o forecast.yaml
     """

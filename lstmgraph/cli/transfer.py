@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.quiet import held_back
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
+    Force,
     Format,
     OutputFormat,
     RecipePath,
@@ -21,6 +21,7 @@ from lstmgraph.cli.shared import (
     reason,
     refuse,
 )
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.export.transfer import Transferred
 from lstmgraph.export.transfer import transfer as transfer_weights
 from lstmgraph.files import obstacle
@@ -32,34 +33,45 @@ if TYPE_CHECKING:
 
 def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     source: Annotated[
-        Path, typer.Argument(metavar="FROM", help="A .keras or .weights.h5 file of another model.")
+        Path,
+        typer.Argument(metavar="FROM", help="A .keras or .weights.h5 file that holds the weights."),
     ],
     recipe: RecipePath,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.keras", help="The file that is written.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.keras",
+            help="Where to write the result: a file that ends in .keras.",
+        ),
     ],
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Write nothing unless every layer fits.")
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Write nothing unless every layer fits.")
     ] = False,
     set_values: SetValues = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.keras.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Write a model of RECIPE with those weights of FROM that fit, by the names of layers.
+    """Write a model of RECIPE with the weights of FROM that fit, matched by the names of layers.
 
-    Prints what became of each layer. Where none fits, or with --strict not all do, nothing is
-    written, and the exit code is 1.
+    It prints what happened to each layer. If no layer fits, or with --complete not every one,
+    nothing is written and the exit code is 1.
 
     Example: lstmgraph transfer models/first.keras second.yaml -o models/second.keras
     """
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
     if output.suffix != ".keras":
         raise typer.BadParameter(f"{output} does not end in .keras", param_hint="--output")
     problem = obstacle(output.parent, [output], overwrite=force)
     if problem:
         refuse(problem)
-    loaded = load_recipe(recipe, set_values, output_format)
+    with verbosity.step("check the recipe"):
+        loaded = load_recipe(recipe, set_values, output_format, quiet=quiet)
     try:
-        with held_back():
+        with verbosity.library_step("build the model"):
             found = transfer_weights(source, loaded)
     except RecipeError as error:
         fail(error, output_format)
@@ -67,11 +79,11 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         refuse(str(error))
     except OSError as error:
         _cannot_write(error, output)
-    written = bool(found.loaded) and (found.complete or not strict)
+    written = bool(found.loaded) and (found.complete or not complete)
     if written:
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            with held_back():
+            with verbosity.library_step("write the model"):
                 loaded.save(found.model, output)
         except OSError as error:
             _cannot_write(error, output)

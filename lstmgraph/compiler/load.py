@@ -14,6 +14,7 @@ from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.language.text.document import Document
     from lstmgraph.language.text.overrides import Overrides
 
 
@@ -36,11 +37,23 @@ def load_compiled(
         OverrideFormatError: if an override is not ``path=value``.
     """
     if is_text(source):
-        whole = composed(parse_document(str(source)), None, overrides)
+        document, folder = parse_document(str(source)), None
     else:
         path = Path(source)
+        document = read_document(path)
         folder = None if path.suffix == MODEL_SUFFIX else path.parent
-        whole = composed(read_document(path), folder, overrides)
+    return compile_read(document, folder, overrides=overrides, strict=strict)
+
+
+def compile_read(
+    document: Document, folder: Path | None, *, overrides: Overrides = (), strict: bool = False
+) -> CompiledRecipe:
+    """Check and compile a document that was read, whose ``extends:`` are files of `folder`.
+
+    Raises:
+        RecipeError, OverrideFormatError: as ``load_compiled`` does.
+    """
+    whole = composed(document, folder, overrides)
     compiled = compile_document(whole)
     if strict and compiled.warnings:
         raise RecipeError(as_errors(compiled.warnings), whole.sources)

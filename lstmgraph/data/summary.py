@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from lstmgraph.messages.tables import cell
+from lstmgraph.messages.tables import Section, as_text
 
 if TYPE_CHECKING:
     from lstmgraph.data.fields import Field
     from lstmgraph.data.loading import Data
     from lstmgraph.data.problems import DataProblem
-
-WIDEST = 200
 
 
 @dataclass(frozen=True)
@@ -55,13 +48,7 @@ class DataSummary:
         return {**asdict(self), "warnings": warnings}
 
     def __str__(self) -> str:
-        buffer = io.StringIO()
-        console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
-        for table in (_parts_table(self.parts), _tensors_table(self.tensors)):
-            console.print(table)
-        lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-        # rich puts an empty line before and after each table
-        return "\n".join(lines[1:-1]).replace("\n\n\n", "\n\n")
+        return as_text([_parts_table(self.parts), _tensors_table(self.tensors)])
 
 
 def summarized(data: Data) -> DataSummary:
@@ -82,28 +69,23 @@ def _tensor(name: str, role: str, field: Field) -> TensorRow:
     return TensorRow(name, role, list(field.shape), str(field.dtype))
 
 
-def _parts_table(parts: list[PartRow]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("part", no_wrap=True)
-    table.add_column("examples", justify="right", no_wrap=True)
-    with_series = any(row.series is not None for row in parts)
-    with_times = any(row.first is not None for row in parts)
-    if with_series:
-        table.add_column("series", justify="right", no_wrap=True)
-    for heading in ("targets from", "to") if with_times else ():
-        table.add_column(heading, no_wrap=True)
-    for row in parts:
-        series = [f"{row.series or 0:,}"] if with_series else []
-        times = [row.first or "", row.last or ""] if with_times else []
-        table.add_row(*map(cell, (row.name, f"{row.examples:,}", *series, *times)))
-    return table
+def _parts_table(parts: list[PartRow]) -> Section:
+    columns = {
+        "part": [row.name for row in parts],
+        "examples": [f"{row.examples:,}" for row in parts],
+    }
+    if any(row.series is not None for row in parts):
+        columns["series"] = [f"{row.series or 0:,}" for row in parts]
+    if any(row.first is not None for row in parts):
+        columns["targets from"] = [row.first or "" for row in parts]
+        columns["to"] = [row.last or "" for row in parts]
+    rows = list(zip(*columns.values(), strict=True))
+    return Section(headings=tuple(columns), rows=rows, numbers=frozenset({"examples", "series"}))
 
 
-def _tensors_table(tensors: list[TensorRow]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("tensor", "role", "shape", "dtype"):
-        table.add_column(heading, no_wrap=True)
-    for row in tensors:
-        shape = ", ".join(str(size) for size in ("batch", *row.shape))
-        table.add_row(*map(cell, (row.name, row.role, f"({shape})", row.dtype)))
-    return table
+def _tensors_table(tensors: list[TensorRow]) -> Section:
+    rows = [
+        (row.name, row.role, f"({', '.join(map(str, ('batch', *row.shape)))})", row.dtype)
+        for row in tensors
+    ]
+    return Section(headings=("tensor", "role", "shape", "dtype"), rows=rows)

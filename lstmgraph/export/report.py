@@ -48,7 +48,7 @@ class ExportReport:
     """Of ONNX: the version of its operators."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--print json`` prints; docs/json.md describes it."""
+        """The stable form that ``--format json`` prints; docs/json.md describes it."""
         return {**asdict(self), "path": str(self.path)}
 
     def __str__(self) -> str:

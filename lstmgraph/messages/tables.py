@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lstmgraph.messages.rendering.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
 WIDEST = 200
+LEAST_CELL = 12
+"""Columns that a cell with spaces or commas in it is folded to before a table is given up."""
+_width: ContextVar[int | None] = ContextVar("table_width", default=None)
 Row = tuple[str, ...]
 
 
@@ -33,23 +40,80 @@ class Section:
     """The lines below the table."""
 
 
-def as_text(sections: Iterable[Section]) -> str:
-    """Return the sections as plain text, each below its title."""
+@contextmanager
+def fitted(width: int | None) -> Iterator[None]:
+    """Fit the texts that the block makes of tables to `width` columns; None leaves them as wide."""
+    token = _width.set(width)
+    try:
+        yield
+    finally:
+        _width.reset(token)
+
+
+def table_console(buffer: io.StringIO) -> Console:
+    """Return a console that writes tables into `buffer`, as wide as ``fitted`` allows."""
     from rich.console import Console  # noqa: PLC0415 - slow to import, and only to print
 
+    width = min(_width.get() or WIDEST, WIDEST)
+    return Console(file=buffer, width=width, color_system=None, highlight=False)
+
+
+def as_text(sections: Iterable[Section]) -> str:
+    """Return the sections one after the other, each below its title.
+
+    Where ``fitted`` gives fewer columns than a table needs, each of its rows becomes a block of
+    lines, one for each cell.
+    """
     buffer = io.StringIO()
-    console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
+    console = table_console(buffer)
+    whole = _width.get() is None
     for section in sections:
         if section.title:
             console.print(f"\n{printable(section.title)}", markup=False)
         for line in map(printable, section.lines):
-            console.print(f"  {line}" if section.title else line, markup=False, soft_wrap=True)
+            indented = f"  {line}" if section.title else line
+            console.print(indented, markup=False, soft_wrap=whole)
         if section.rows:
-            console.print(_text_table(section))
+            _print_rows(console, section)
         for line in map(printable, section.lines_below):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, markup=False, soft_wrap=whole)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+
+
+def _print_rows(console: Console, section: Section) -> None:
+    table = _text_table(section)
+    if _width.get() is None or _least_width(section) <= console.width:
+        console.print(table)
+        return
+    console.print()
+    for row in section.rows:
+        first, *others = row
+        if first:
+            console.print(cell(first))
+        for heading, text in zip(section.headings[1:], others, strict=True):
+            if text:
+                console.print(_indented(cell(f"{heading}: {text}" if heading else text)))
+    console.print()
+
+
+def _indented(text: Text) -> Padding:
+    from rich.padding import Padding  # noqa: PLC0415 - as above
+
+    return Padding(text, (0, 0, 0, 2))
+
+
+def _least_width(section: Section) -> int:
+    """Return how many columns the table takes where its long texts are folded between words."""
+    columns = zip(section.headings, *section.rows, strict=True)
+    widths = [max(_least_cell(text, text in section.numbers) for text in each) for each in columns]
+    return sum(widths) + 3 * len(widths)
+
+
+def _least_cell(text: str, is_number: bool) -> int:
+    shown = printable(text)
+    width = max((len(word) for word in shown.split()), default=0)
+    return len(shown) if is_number else max(width, min(len(shown), LEAST_CELL))
 
 
 def _text_table(section: Section) -> Table:

@@ -116,8 +116,8 @@ def _check_searchable(recipe: CompiledRecipe) -> None:
         raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
     if not recipe.collected.space.dimensions:
         raise ValueError(
-            f"the recipe '{name}' leaves nothing open: write {{$search: ...}} in place of a value, "
-            "as docs/search.md shows, or train it with `lstmgraph train`"
+            f"the recipe '{name}' leaves nothing open: write, for example, `units: {{$search: "
+            "{{int: [16, 64]}}}}` in place of `units: 64`, or train it with `lstmgraph train`"
         )
 
 
@@ -142,7 +142,7 @@ def _options(request: TuneRequest) -> RunOptions:
     if endless and most is None and options.seconds is None:
         raise ValueError(
             "this search would go on for ever: say how many trials (--max-trials 50, or "
-            "`max_trials:` under `search:`) or how long (--time 2h)"
+            "`max_trials:` under `search:`) or how long (--max-time 2h)"
         )
     return replace(options, max_trials=most)
 

@@ -29,7 +29,7 @@ class NotUtf8Error(ValueError):
 def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     """Return the message and the hint for a recipe file that cannot be read."""
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
-    hint = "name a recipe file, such as recipes/store-forecaster.yaml"
+    hint = "name a recipe file; `lstmgraph init` writes a first one"
     if isinstance(error, IsADirectoryError):
         hint = f"name the recipes in it: {path / '*.yaml'}"
     near = _file_near(path) if isinstance(error, FileNotFoundError) else None

@@ -130,7 +130,7 @@ def read_document(path: FilePath, parse: Callable[[str, str], Document] | None =
         raw = read_regular_file(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         message, hint = why_unreadable(path, error)
-        return _unreadable(name, "L101", message, hint=hint)
+        return unreadable(name, "L101", message, hint=hint)
     return decode_document(raw, name, parse)
 
 
@@ -140,12 +140,12 @@ def decode_document(
     """Return the document of a recipe file's bytes; `name` is its name in messages."""
     if len(raw) > MAX_BYTES:
         message = f"the recipe is larger than {MAX_BYTES:,} bytes"
-        return _unreadable(name, "L103", message, hint=_TOO_LARGE)
+        return unreadable(name, "L103", message, hint=_TOO_LARGE)
     try:
         text = decoded(raw)
     except NotUtf8Error as error:
         where = (error.line, error.column)
-        return _unreadable(name, "L102", str(error), where=where, hint="save the file as UTF-8")
+        return unreadable(name, "L102", str(error), where=where, hint="save the file as UTF-8")
     return (parse or parse_document)(text, name)
 
 
@@ -157,11 +157,11 @@ def _read_model_file(path: FilePath) -> Document:
         return parse_document(embedded_recipe(path), name)
     except NoRecipeError as error:
         hint = "name a recipe, or a file that `lstmgraph build` wrote"
-        return _unreadable(name, "L115", f"no recipe in the model file: {error}", hint=hint)
+        return unreadable(name, "L115", f"no recipe in the model file: {error}", hint=hint)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         hint = "name a file that `lstmgraph build` wrote"
-        return _unreadable(name, "L101", f"cannot read the file: {reason}", hint=hint)
+        return unreadable(name, "L101", f"cannot read the file: {reason}", hint=hint)
 
 
 def parse_document(text: str, source: str = "<text>") -> Document:
@@ -301,9 +301,10 @@ def as_diagnostic(mistake: YamlMistake, path: Path, source: str) -> Diagnostic:
     return Diagnostic(mistake.code, mistake.message, path, place, mistake.hint, notes=notes)
 
 
-def _unreadable(
+def unreadable(
     name: str, code: str, message: str, *, where: tuple[int, int] = (1, 1), hint: str | None = None
 ) -> Document:
+    """Return the document of a file that holds no text, with one diagnostic that says why."""
     document = Document(source=name)
     place = Place(name, Span(*where, *where))
     document.diagnostics.add(Diagnostic(code, message, (), place, hint))

@@ -1,0 +1,5 @@
+"""``python -m lstmgraph``: the same as the command ``lstmgraph``."""
+
+from lstmgraph.cli import main
+
+main()

@@ -1,0 +1,104 @@
+"""``python -m lstmgraph``, shell completion and ``--version``, all without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+
+from lstmgraph.cli import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = set(typer.main.get_group(app).commands)
+WITHOUT_TENSORFLOW = """
+import sys
+from lstmgraph.cli import main
+try:
+    main()
+finally:
+    assert not {"tensorflow", "keras"} & set(sys.modules)
+"""
+
+
+def program(*arguments: str, **environment: str) -> str:
+    """What the command prints; it fails where TensorFlow is imported."""
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr == ""
+    return result.stdout
+
+
+def completed(line: str) -> list[str]:
+    """What Bash offers for the last word of `line`."""
+    count = len(line.split(" ")) - 1
+    return program(
+        _LSTMGRAPH_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(count)
+    ).split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_s_script_calls_the_program_by_its_name(shell: str) -> None:
+    script = program(_LSTMGRAPH_COMPLETE=f"source_{shell}")
+    assert "_LSTMGRAPH_COMPLETE=complete_" in script
+    assert "lstmgraph" in script
+    assert "python" not in script
+    shown = program("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert shown.strip() == script.strip()
+
+
+@pytest.mark.skipif(not os.path.exists("/bin/bash"), reason="there is no Bash")  # noqa: PTH110
+def test_bash_takes_its_script() -> None:
+    script = program(_LSTMGRAPH_COMPLETE="source_bash")
+    subprocess.run(["/bin/bash", "-n"], input=script, text=True, check=True)
+    found = subprocess.run(
+        ["/bin/bash", "-c", f"{script}\ncomplete -p lstmgraph"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "lstmgraph" in found.stdout
+
+
+def test_commands_options_and_values_are_completed() -> None:
+    assert set(completed("lstmgraph ")) == COMMANDS
+    assert completed("lstmgraph ex") == ["explain", "export", "explain-code"]
+    assert completed("lstmgraph build r.yaml --we") == ["--weights"]
+    assert completed("lstmgraph export r.yaml --to o") == ["onnx"]
+    assert completed("lstmgraph explain r.yaml --format m") == ["markdown"]
+    assert completed("lstmgraph explain-code D20") == ["D201", "D202", "D203", "D204"]
+    assert completed("lstmgraph explain-code L203 W70") == ["W701", "W702"]
+    assert completed("lstmgraph init --from speaker-classifier-") == ["speaker-classifier-search"]
+    assert completed("lstmgraph init --task fore") == ["forecast"]
+
+
+def test_the_module_is_the_program() -> None:
+    module = [sys.executable, "-m", "lstmgraph"]
+    shown = subprocess.run([*module, "explain", "-h"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("Usage: lstmgraph explain ")
+    wrong = subprocess.run([*module, "frobnicate"], capture_output=True, check=False)
+    assert wrong.returncode == 2
+
+
+def test_the_version_names_what_decides_on_numbers(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    first = f"lstmgraph {version('lstmgraph')}\nKeras {version('keras')}\nTensorFlow "
+    found = program("--version", KERAS_HOME=home, KERAS_BACKEND="")
+    assert found == f"{first}{version('tensorflow')}\nbackend tensorflow\n"
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))
+    assert program("--version", KERAS_HOME=home, KERAS_BACKEND="").endswith("\nbackend jax\n")
+    assert program("--version", KERAS_HOME=home, KERAS_BACKEND="torch").endswith(
+        "\nbackend torch\n"
+    )

@@ -1,0 +1,112 @@
+"""An option's name means one thing in every command, and its help can be read alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lstmgraph.cli import app
+from lstmgraph.cli.old_spellings import OLD_SPELLINGS
+
+GROUP: Any = typer.main.get_group(app)
+OPTIONS = [
+    (command, option)
+    for command, found in GROUP.commands.items()
+    for option in found.params
+    if option.param_type_name == "option" and not option.hidden
+]
+LONG = {"build", "train", "tune", "export", "data", "transfer", "report"}
+"""Commands that work for long."""
+
+
+def by_name() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for command, option in OPTIONS:
+        for name in (*option.opts, *option.secondary_opts):
+            found[name][command] = option
+    return found
+
+
+def meaning(text: str) -> str:
+    """What a help says before what differs from command to command."""
+    return re.split(r"[:.](?= |$)|  \[", text)[0]
+
+
+@pytest.mark.parametrize(("name", "users"), by_name().items(), ids=list(by_name()))
+def test_a_name_means_one_thing(name: str, users: dict[str, Any]) -> None:
+    options = users.values()
+    assert len({meaning(option.help) for option in options}) == 1
+    assert len({(tuple(option.opts), tuple(option.secondary_opts)) for option in options}) == 1
+    assert len({(option.is_flag, option.multiple or name == "--to") for option in options}) == 1
+    kinds = {type(option.type).__name__ for option in options}
+    assert len(kinds) == 1, kinds
+
+
+def test_what_o_and_format_are() -> None:
+    names = by_name()
+    assert set(names["-o"]) == {"build", "export", "graph", "init", "train", "transfer", "tune"}
+    formats = names["--format"].values()
+    assert all({"text", "json"} <= set(option.type.choices) for option in formats)
+    assert set(names["--format"]) == set(GROUP.commands) - {"graph", "schema", "fmt", "migrate"}
+    assert set(names["--to"]) == {"graph", "export"}
+    assert "--print" not in names
+    assert set(names["--quiet"]) == set(names["--verbose"]) == LONG
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), OPTIONS, ids=[f"{c} {o.opts[0]}" for c, o in OPTIONS]
+)
+def test_a_help_can_be_read_alone(command: str, option: Any) -> None:
+    """A sentence: no "And ...", "For the recipe's." or other words about the option above."""
+    text = re.sub(r"  \[default: .*\]$", "", option.help)
+    assert text.endswith("."), text
+    assert len(text.split()) >= 3, text
+    assert not re.match(r"(And|For the|One of them|Another|Its own|Every size)\b", text), text
+    assert text[0].isupper()
+
+
+@pytest.mark.parametrize("command", GROUP.commands)
+def test_arguments_are_explained(command: str) -> None:
+    arguments = [p for p in GROUP.commands[command].params if p.param_type_name == "argument"]
+    assert all(argument.help for argument in arguments)
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in GROUP.commands)], ids=str)
+def test_h_is_help(command: tuple[str, ...]) -> None:
+    short, long = (CliRunner().invoke(app, [*command, name]) for name in ("-h", "--help"))
+    assert short.exit_code == long.exit_code == 0
+    assert short.stdout == long.stdout
+    assert short.stdout.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "written", "parsed"),
+    [
+        ("export", "m.yaml --format onnx --format=litert --print json", "--to onnx --to=litert"),
+        ("graph", "m.yaml --format dot", "--to dot"),
+        ("tune", "m.yaml --data d --out o --time 2h", "--output o --max-time 2h"),
+        ("transfer", "a.keras m.yaml -o b.keras --strict", "--complete"),
+    ],
+)
+def test_old_spellings_work_and_are_not_shown(command: str, written: str, parsed: str) -> None:
+    found = GROUP.commands[command]
+    context = found.make_context(command, written.split())
+    plain = re.sub(r"--(format\S* \S+|print \S+|out|time|strict)( \w+)?", "", written).split()
+    new = found.make_context(
+        command, [*plain, *parsed.split(), *(["--format", "json"] if "--print" in written else [])]
+    )
+    assert context.params == new.params
+    shown = CliRunner().invoke(app, [command, "--help"]).stdout
+    hidden = set(OLD_SPELLINGS[command]) - {option for _, o in OPTIONS for option in o.opts}
+    assert not [name for name in hidden if re.search(rf"{name}\b", shown)]
+
+
+def test_quiet_and_verbose_exclude_each_other() -> None:
+    result = CliRunner().invoke(app, ["report", "nowhere", "-q", "-v"])
+    assert result.exit_code == 2
+    assert "leave one of the two out" in result.stderr

@@ -1,0 +1,137 @@
+"""What commands that work for long print meanwhile, also with ``--quiet`` and ``--verbose``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import training_cases
+import tuning_cases
+from test_terminal_width import on_a_terminal
+from typer.testing import CliRunner
+
+from lstmgraph.cli import app
+from lstmgraph.cli.progress import epoch_line
+
+if TYPE_CHECKING:
+    from typer.testing import Result
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+TRAIN = ("train", "small.yaml", "--data", "data.npz", "-o", "run", "--restart")
+TUNE = ("tune", "quick.yaml", "--data", "quick.npz", "-o", "search", "--restart")
+EPOCH = re.compile(r"epoch \d+/\d+: loss \S+, .*, \d+\.\d s")
+COMMANDS = {
+    "data": ("data", "small.yaml", "--data", "data.npz"),
+    "build": ("build", "small.yaml", "-o", "out", "--force"),
+    "train": (*TRAIN, "--epochs", "2"),
+    "export": ("export", "small.yaml", "--to", "saved_model", "-o", "out", "--force"),
+    "transfer": ("transfer", "from.keras", "small.yaml", "-o", "to.keras", "--force"),
+    "tune": (*TUNE, "--max-trials", "1"),
+    "report": ("report", "search"),
+}
+"""In this order: a report is one of a search."""
+PROGRESS = re.compile(r"^epoch \d|^trial \d+: |warning\[", re.M)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _place(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A folder with recipes, a model and data."""
+    folder = tmp_path_factory.mktemp("progress")
+    small = training_cases.recipe()
+    (folder / "small.yaml").write_text(small.resolved())
+    (folder / "quick.yaml").write_text(tuning_cases.QUICK)
+    small.save(small.build(), folder / "from.keras")
+    cases = {"data": training_cases.arrays(), "quick": tuning_cases.arrays()}
+    for name, (inputs, targets) in cases.items():
+        np.savez(folder / f"{name}.npz", **inputs, **targets)
+    before = os.getcwd()  # noqa: PTH109 - to come back
+    os.chdir(folder)
+    yield
+    os.chdir(before)
+
+
+def invoke(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_an_epoch_is_a_line_with_its_metrics_and_its_time() -> None:
+    line = epoch_line(3, 20, {"loss": 0.51234567, "val_loss": 12345.678}, 1.23)
+    assert line == "epoch 3/20: loss 0.5123, val_loss 1.235e+04, 1.2 s"
+
+
+def test_training_prints_a_line_an_epoch_where_there_is_no_terminal() -> None:
+    lines = invoke(*COMMANDS["train"]).stdout.splitlines()
+    assert [bool(EPOCH.fullmatch(line)) for line in lines[:3]] == [True, True, False]
+    assert lines[0].startswith("epoch 1/2: ")
+    assert lines[2].startswith("2 epochs in ")
+
+
+def test_json_is_alone_on_standard_output() -> None:
+    result = invoke(*COMMANDS["train"], "--format", "json")
+    assert json.loads(result.stdout)["epochs"] == 2
+    assert [bool(EPOCH.fullmatch(line)) for line in result.stderr.splitlines()] == [True, True]
+
+
+def test_a_line_is_written_when_its_epoch_ends_not_when_a_buffer_is_full() -> None:
+    """As under nohup: a pipe, and a training of so many epochs that it is interrupted."""
+    command = [sys.executable, "-m", "lstmgraph", *TRAIN, "--epochs", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        first = os.read(process.stdout.fileno(), 65536)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert first.startswith(b"epoch 1/100000: ")
+    assert len(first) < 4096  # of a buffer's 8192
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_quiet_prints_the_result_alone(name: str) -> None:
+    loud, quiet = invoke(*COMMANDS[name]), invoke(*COMMANDS[name], "-q")
+    assert quiet.stderr == ""
+    assert not PROGRESS.search(quiet.stdout)
+    last, *_ = reversed(quiet.stdout.splitlines())
+    same = re.sub(r"\d+(\.\d+)?", "N", last)
+    assert same == re.sub(r"\d+(\.\d+)?", "N", loud.stdout.splitlines()[-1])
+    assert name not in {"train", "tune"} or PROGRESS.search(loud.stdout)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "tune"])
+def test_verbose_times_each_step_on_standard_error(name: str) -> None:
+    result = invoke(*COMMANDS[name], "-v", "--format", "json")
+    json.loads(result.stdout)
+    steps = re.findall(r"^(.+): \d+\.\d s$", result.stderr, re.M)
+    assert steps
+    assert steps[0] == ("write the report" if name == "report" else "check the recipe")
+
+
+def test_a_warning_is_not_printed_by_quiet() -> None:
+    warned = [
+        "--set",
+        "training.epochs=10",
+        "--set",
+        "training.callbacks={early_stopping: {monitor: loss, patience: 10}}",
+    ]
+    loud, quiet = (invoke(*COMMANDS["data"], *warned, *more) for more in ((), ("-q",)))
+    assert "warning[" in loud.stderr
+    assert quiet.stderr == ""
+    assert quiet.stdout == loud.stdout
+
+
+def test_a_terminal_shows_the_epochs_above_a_bar() -> None:
+    lines = on_a_terminal(80, *TRAIN, "--epochs", "2")
+    text = "\n".join(lines)
+    assert len(re.findall(r"epoch [12]/2: loss ", text)) == 2
+    assert "2/2" in text
+    assert "2 epochs in " in text
