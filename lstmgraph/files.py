@@ -10,6 +10,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from lstmgraph.root_error import LstmgraphError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -18,11 +20,11 @@ NEW_FILE = 0o666
 """The mode of a file that is made, less the process's umask."""
 
 
-class NotAFileError(OSError):
+class NotAFileError(LstmgraphError, OSError):
     """A pipe, a device or a socket: reading it could wait, or go on, for ever."""
 
 
-class LinkError(OSError):
+class LinkError(LstmgraphError, OSError):
     """A link in place of a file of lstmgraph's own: it could lead out of the folder."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lstmgraph.language.compose.variables import escaped
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.language.text.scalars import BadNumberError, resolve_scalar
 
@@ -26,17 +27,7 @@ def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
 
 def recipe_yaml(data: dict[str, Any]) -> str:
     """A recipe's data, whose variables are filled in, as the text of a recipe."""
-    escaped: dict[str, Any] = _escaped(data)
-    return plain_yaml(escaped)
-
-
-def _escaped(data: Any) -> Any:
-    """`data` whose texts name no variable: ``${`` is written ``$${``."""
-    if isinstance(data, str):
-        return data.replace("${", "$${")
-    if isinstance(data, dict):
-        return {key: _escaped(value) for key, value in data.items()}
-    return [_escaped(item) for item in data] if isinstance(data, list) else data
+    return plain_yaml(escaped(data))
 
 
 def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from lstmgraph.messages.tables import cell
+from lstmgraph.messages.notebook import notebook_html
+from lstmgraph.messages.tables import Section, as_text
 
 if TYPE_CHECKING:
-    from lstmgraph.data.fields import Field
-    from lstmgraph.data.loading import Data
-    from lstmgraph.data.problems import DataProblem
+    from collections.abc import Mapping, Sequence
 
-WIDEST = 200
+    from lstmgraph.data.examples import Examples
+    from lstmgraph.data.fields import Field
+    from lstmgraph.data.problems import DataProblem
 
 
 @dataclass(frozen=True)
@@ -54,17 +50,33 @@ class DataSummary:
         warnings = [problem.as_dict() for problem in self.warnings]
         return {**asdict(self), "warnings": warnings}
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{row.name} {row.examples:,}" for row in self.parts)
+        return f"<DataSummary: {parts}>"
+
     def __str__(self) -> str:
-        buffer = io.StringIO()
-        console = Console(file=buffer, width=WIDEST, color_system=None, highlight=False)
-        for table in (_parts_table(self.parts), _tensors_table(self.tensors)):
-            console.print(table)
-        lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-        # rich puts an empty line before and after each table
-        return "\n".join(lines[1:-1]).replace("\n\n\n", "\n\n")
+        return as_text(self._sections())
+
+    def _repr_html_(self) -> str:
+        warnings = [Section("warnings", lines=list(map(str, self.warnings)))]
+        return notebook_html([*self._sections(), *(warnings if self.warnings else ())])
+
+    def _sections(self) -> list[Section]:
+        return [_parts_table(self.parts), _tensors_table(self.tensors)]
 
 
-def summarized(data: Data) -> DataSummary:
+class HasParts(Protocol):
+    """What is summarized: ``Data``, whose module stands above this one."""
+
+    @property
+    def train(self) -> Examples: ...  # noqa: D102
+    @property
+    def parts(self) -> Mapping[str, Examples]: ...  # noqa: D102
+    @property
+    def warnings(self) -> Sequence[DataProblem]: ...  # noqa: D102
+
+
+def summarized(data: HasParts) -> DataSummary:
     """Counts, spans and shapes of `data`; no example is read."""
     source = data.train.source
     tensors = [_tensor(name, "input", field) for name, field in source.inputs.items()]
@@ -82,28 +94,23 @@ def _tensor(name: str, role: str, field: Field) -> TensorRow:
     return TensorRow(name, role, list(field.shape), str(field.dtype))
 
 
-def _parts_table(parts: list[PartRow]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("part", no_wrap=True)
-    table.add_column("examples", justify="right", no_wrap=True)
+def _parts_table(parts: list[PartRow]) -> Section:
     with_series = any(row.series is not None for row in parts)
     with_times = any(row.first is not None for row in parts)
-    if with_series:
-        table.add_column("series", justify="right", no_wrap=True)
-    for heading in ("targets from", "to") if with_times else ():
-        table.add_column(heading, no_wrap=True)
+    headings = ["part", "examples", *(["series"] if with_series else [])]
+    headings += ["targets from", "to"] if with_times else []
+    rows = []
     for row in parts:
         series = [f"{row.series or 0:,}"] if with_series else []
         times = [row.first or "", row.last or ""] if with_times else []
-        table.add_row(*map(cell, (row.name, f"{row.examples:,}", *series, *times)))
-    return table
+        rows.append((row.name, f"{row.examples:,}", *series, *times))
+    numbers = frozenset({"examples", "series"})
+    return Section(headings=tuple(headings), rows=rows, numbers=numbers)
 
 
-def _tensors_table(tensors: list[TensorRow]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("tensor", "role", "shape", "dtype"):
-        table.add_column(heading, no_wrap=True)
+def _tensors_table(tensors: list[TensorRow]) -> Section:
+    rows = []
     for row in tensors:
         shape = ", ".join(str(size) for size in ("batch", *row.shape))
-        table.add_row(*map(cell, (row.name, row.role, f"({shape})", row.dtype)))
-    return table
+        rows.append((row.name, row.role, f"({shape})", row.dtype))
+    return Section(headings=("tensor", "role", "shape", "dtype"), rows=rows)

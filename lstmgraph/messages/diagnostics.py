@@ -14,6 +14,8 @@ Path = tuple[str | int, ...]
 OPTION = "--set "
 PRESET = "preset:"
 """How the names of sources begin that are no files of the user's."""
+MAPPING = "<mapping>"
+"""The name of what a Python program gives in place of a text: it is written as YAML."""
 
 ERROR = "error"
 WARNING = "warning"

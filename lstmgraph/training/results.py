@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.messages.notebook import notebook_html, picture_html
+from lstmgraph.messages.tables import Section
+from lstmgraph.messages.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     import keras
-
-
-class DivergedError(ArithmeticError):
-    """The loss became NaN or infinite; nothing of that epoch was written."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,23 @@ class TrainingResult:
             },
             "files": {name: str(path) for name, path in self.files.items()},
         }
+
+    def __repr__(self) -> str:
+        best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
+        epochs = counted(self.epochs, "epoch")
+        return f"<TrainingResult of {self.model.name}: {epochs}{best}; print() shows more>"
+
+    def _repr_html_(self) -> str:
+        from lstmgraph.training.picture import history_svg  # noqa: PLC0415 - only to show it
+
+        title = f"training of {self.model.name}"
+        rows = [(name, str(path)) for name, path in self.files.items()]
+        sections = [
+            Section(title, lines=str(self).splitlines()),
+            Section(headings=("file", "path"), rows=rows),
+        ]
+        pictures = [picture_html(history_svg(self.history, title), title)] if self.history else []
+        return notebook_html(sections, *pictures)
 
     def __str__(self) -> str:
         """What happened, in two lines, and one for each part that the final model is held to."""

@@ -15,7 +15,7 @@ from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import save_model
-from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
+from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
     columns,
@@ -59,9 +59,11 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     restart: bool = False,
     seed: int | None = None,
     on_epoch: OnEpoch | None = None,
+    callbacks: Any = None,
     verbose: int = 0,
 ) -> TrainingResult:
     """See ``Recipe.train``."""
+    own = own_callbacks(callbacks)
     training = _training(recipe, data.validation)
     files = TrainingFiles(folder, recipe.declaration.name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         state, arrays = begin_or_go_on(files, recipe, data, seed)
         epochs = max(epochs or training.epochs, len(state.rows))
         session = _Session(recipe, training, files, state, epochs)
-        return session.run(data, arrays, on_epoch=on_epoch, verbose=verbose)
+        return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class _Session:
         self,
         data: Data,
         arrays: dict[str, np.ndarray],
+        own: list[keras.callbacks.Callback],
         *,
         on_epoch: OnEpoch | None,
         verbose: int,
@@ -113,7 +116,7 @@ class _Session:
             model.fit(
                 train.dataset,
                 validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
-                callbacks=[start, *train.callbacks, *callbacks.values(), recorder],
+                callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
                 shuffle=False,  # the order is that of the feed
                 initial_epoch=begin,
                 epochs=begin if state.stopped else self.epochs,

@@ -62,6 +62,10 @@ class Document:
     """For the names that may be meant."""
     overridden: dict[Path, Place] = field(default_factory=dict)
     """Where the values stand that a ``--set`` replaced."""
+    unfilled: Document | None = field(default=None, repr=False)
+    """The same before variables were filled in, where there may be some."""
+    extending: dict[str, Any] | None = field(default=None, repr=False)
+    """The data of a recipe that extends others, without theirs, where it is as written."""
 
     def unread(self) -> set[Path]:
         """Where something else stands in for what could not be read, and that is reported."""
