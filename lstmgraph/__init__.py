@@ -15,6 +15,7 @@ from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.files import LinkError, NotAFileError
 from lstmgraph.language.space import Space, SpaceError
 from lstmgraph.language.text.overrides import OverrideFormatError
+from lstmgraph.language.text.plain_data import PlainDataError
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import (
     DivergedError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
     from lstmgraph.training import TrainingResult
+    from lstmgraph.tuning.callbacks import TrialInfo
     from lstmgraph.tuning.result import TuneResult
     from lstmgraph.tuning.search.errors import FolderInUseError, JobChangedError, SearchError
     from lstmgraph.tuning.search.results import TrialRow
@@ -73,6 +75,7 @@ __all__ = [
     "NotAFileError",
     "OtherModelError",
     "OverrideFormatError",
+    "PlainDataError",
     "Recipe",
     "RecipeError",
     "SearchError",
@@ -83,6 +86,7 @@ __all__ = [
     "Stepper",
     "TrainingResult",
     "Transferred",
+    "TrialInfo",
     "TrialRow",
     "TuneResult",
     "WeightsFileError",
@@ -116,6 +120,7 @@ _LATER = {
     "Stepper": "lstmgraph.models.stepping",
     "TrainingResult": "lstmgraph.training",
     "Transferred": "lstmgraph.export.transfer",
+    "TrialInfo": "lstmgraph.tuning.callbacks",
     "TrialRow": "lstmgraph.tuning.search.results",
     "TuneResult": "lstmgraph.tuning.result",
     "diff": "lstmgraph.explain.diff.diff",

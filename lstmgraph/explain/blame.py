@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lstmgraph.messages.diagnostics import MAPPING
 from lstmgraph.messages.rendering.printable import printable
 
 if TYPE_CHECKING:
@@ -196,8 +197,12 @@ def _short(value: Any) -> str:
 
 
 def _shown(place: Place) -> str:
-    """``file:line``; what a command line put in, and is one line, as it was given."""
-    return place.source if place.is_option else f"{place.source}:{place.span.line}"
+    """``file:line``; what a program or a command line put in has no line that its author knows."""
+    return (
+        place.source
+        if place.is_option or place.source == MAPPING
+        else f"{place.source}:{place.span.line}"
+    )
 
 
 def _spot(place: Place | None) -> dict[str, Any]:

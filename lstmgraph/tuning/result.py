@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_s
 from lstmgraph.tuning.search.own_files import open_of_trial, trial_folder
 from lstmgraph.tuning.search.ranking import best_trials
 from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.results import RANKED
 from lstmgraph.tuning.search.tables import frame_columns, write_tables
 from lstmgraph.tuning.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE
 
@@ -65,14 +67,9 @@ class TuneResult:
             ImportError: neither pandas nor polars is installed.
         """
         columns = frame_columns(self.results)
-        if find_spec("pandas"):
-            import pandas  # noqa: PLC0415 - where it is installed
-
-            return pandas.DataFrame(columns)
-        if find_spec("polars"):
-            import polars  # noqa: PLC0415 - as above
-
-            return polars.DataFrame(columns)
+        for package in ("pandas", "polars"):
+            if find_spec(package):
+                return import_module(package).DataFrame(columns)
         raise ImportError("a data frame needs pandas or polars: pip install pandas")
 
     def __repr__(self) -> str:
@@ -86,7 +83,7 @@ class TuneResult:
 
         results = self.results
         sections = [Section(f"search of {results.recipe}", lines=str(self).splitlines())]
-        ranked = {trial.number: trial.metrics for trial in results.trials if trial.metrics}
+        ranked = {trial.number: trial.metrics for trial in results.trials if trial.status in RANKED}
         best = best_trials(ranked, results.objectives)[:MOST_SHOWN]
         if best:
             sections.append(_trials_section(results, best))
@@ -94,10 +91,9 @@ class TuneResult:
         if self.best is not None and self.best.history:
             title = f"trial {self.best.number}"
             pictures.append(picture_html(history_svg(self.best.history, title), title))
-        files = Section(
-            headings=("file", "path"), rows=[(n, str(p)) for n, p in self.files.items()]
-        )
-        return notebook_html(sections, *pictures, notebook_html([files]))
+        files = [(name, str(path)) for name, path in self.files.items()]
+        sections.append(Section(headings=("file", "path"), rows=files))
+        return notebook_html(sections, *pictures)
 
     def as_dict(self) -> dict[str, Any]:
         """The stable form that ``--format json`` prints."""

@@ -60,7 +60,9 @@ class _Copying:
 def _key(key: Any, name: str) -> str:
     if not isinstance(key, str):
         kind = type(key).__name__
-        raise PlainDataError(f"a key of {_where(name)} is {_shown(key)}, a {kind}: keys are texts")
+        raise PlainDataError(
+            f"{_where(name)} has the key {_shown(key)} of type {kind}: keys are texts"
+        )
     return str.__str__(key)
 
 

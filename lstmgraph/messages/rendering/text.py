@@ -66,10 +66,10 @@ class _Rendering:
 
     def at(self, diagnostic: Diagnostic) -> str:
         """Of a mapping the path: its lines are of a text that nobody wrote."""
-        if diagnostic.place.source != MAPPING or not diagnostic.path:
+        if diagnostic.place.source != MAPPING:
             return self.where(diagnostic.place)
         dotted = printable(".".join(map(str, diagnostic.path)))
-        return self.styled(f"{MAPPING} {dotted}", "strong")
+        return self.styled(f"{MAPPING} {dotted}".rstrip(), "strong")
 
     def where(self, place: Place) -> str:
         span = place.span
