@@ -19,14 +19,10 @@ class LstmgraphError(Exception):
         The user's own lines that led here, then the whole message: none of this package's lines
         helps to correct a recipe. ``traceback`` and debuggers show every frame as ever.
         """
-        lines = [f"{type(self).__name__}", *_calls(self)]
-        lines += self._message(colour="NO_COLOR" not in os.environ).splitlines()
+        lines = [type(self).__name__, *_calls(self), *str(self).splitlines()]
         if self.__cause__ is not None:
             lines.append(f"caused by {type(self.__cause__).__name__}: {self.__cause__}")
         return lines
-
-    def _message(self, *, colour: bool) -> str:  # noqa: ARG002 - what has colours uses it
-        return str(self)
 
 
 def _calls(error: BaseException) -> list[str]:

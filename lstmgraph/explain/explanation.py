@@ -12,7 +12,7 @@ from lstmgraph.explain.memory import BatchSize, Memory, estimate
 from lstmgraph.explain.models import ModelRow, model_rows
 from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_markdown, as_text
-from lstmgraph.messages.wording import plain_text
+from lstmgraph.messages.wording import counted, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ class Explanation:
         """How many calls and parameters there are."""
         total = self.trainable_parameters + self.non_trainable_parameters
         return (
-            f"{len(self.layers)} calls, {total:,} parameters, "
+            f"{counted(len(self.layers), 'call')}, {counted(total, 'parameter')}, "
             f"{self.trainable_parameters:,} of them trainable"
         )
 

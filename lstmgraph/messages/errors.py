@@ -27,9 +27,6 @@ class RecipeError(LstmgraphError):
     def __str__(self) -> str:
         return render_text(self.diagnostics, self.sources)
 
-    def _message(self, *, colour: bool) -> str:
-        return render_text(self.diagnostics, self.sources, colour=colour)
-
     def __reduce__(self) -> tuple[type[RecipeError], tuple[Any, ...]]:
         return (type(self), (self.diagnostics, self.sources))
 

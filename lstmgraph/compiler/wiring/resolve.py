@@ -197,7 +197,7 @@ class _Resolver:
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
 
     def named(self, name: str) -> Note:
-        section = "layers" if name in self.recipe.layers else "inputs"
+        section = "layers" if ("layers", name) in self.document.keys else "inputs"
         told = f"'{name}' is declared here" + (", and nothing reads it" * (name in self.unread))
         return self.document.note((section, name), told, at_key=True)
 
