@@ -14,7 +14,7 @@ from tuning_cases import QUICK
 from tuning_cases import arrays as searched_arrays
 
 import lstmgraph
-from lstmgraph.tuning.callbacks import MOST_BYTES, TrialInfo, pickled
+from lstmgraph.tuning.callbacks import MOST_BYTES, pickled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,41 +140,40 @@ def numbers(result: lstmgraph.TuneResult) -> list[Any]:
     return [(t.number, t.status, t.metrics, t.history, t.values) for t in result.results.trials]
 
 
-class Writing(keras.callbacks.Callback):
-    """Writes a line for each epoch; ends the training of trial 1 after the first."""
+CELL = """
+import keras
 
-    def __init__(self, path: Path, *, stop: bool = False, fail: bool = False) -> None:
+class Writing(keras.callbacks.Callback):
+    def __init__(self, path, *, stop=False, fail=False):
         super().__init__()
         self.path, self.stop, self.fail, self.seen = path, stop, fail, 0
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's
+    def on_epoch_end(self, epoch, logs=None):
         self.seen += 1
         with self.path.open("a") as file:
-            file.write(f"{self.seen} {epoch}\n")
+            file.write(f"{self.seen} {epoch}\\n")
         if self.fail:
             raise ZeroDivisionError("in a callback")
         self.model.stop_training = self.stop
 
-
-# Classes of this module are pickled by name, and a trial's process cannot import tests: those of a
-# notebook, or of a script, go whole.
-Writing.__module__ = "__main__"
+def made(trial):
+    first = trial.number == 0
+    return [Writing(trial.folder / "own.txt", stop=first, fail=not first)]
+"""
+"""What a cell of a notebook defines, which no process of a trial can import."""
 
 
 def test_trials_have_callbacks_of_their_own(tmp_path: Path) -> None:
+    cell: dict[str, Any] = {"__name__": "__main__"}
+    exec(CELL, cell)
     plain = searched(tmp_path / "plain")
     noted = tmp_path / "noted.txt"
-    copied = searched(tmp_path / "copied", callbacks=[Writing(noted)])
+    copied = searched(tmp_path / "copied", callbacks=[cell["Writing"](noted)])
     assert numbers(copied) == numbers(plain)
     # Each trial had a copy, which began to count anew.
     assert sorted(noted.read_text().split("\n")) == ["", "1 0", "1 0", "2 1", "2 1"]
 
-    def made(trial: TrialInfo) -> list[Any]:
-        first = trial.number == 0
-        return [Writing(trial.folder / "own.txt", stop=first, fail=not first)]
-
-    made.__module__ = "__main__"
-    result = searched(tmp_path / "made", callbacks=made)
+    result = searched(tmp_path / "made", callbacks=cell["made"])
     first, second = result.results.trials
     assert (first.status, first.epochs) == ("completed", 1)
     assert first.values == plain.results.trials[0].values

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.messages.notebook import notebook_html, picture_html
+from lstmgraph.messages.rendering.printable import printable
 from lstmgraph.messages.tables import Section
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import keras
@@ -60,16 +61,13 @@ class TrainingResult:
         return f"<TrainingResult of {self.model.name}: {epochs}{best}; print() shows more>"
 
     def _repr_html_(self) -> str:
-        from lstmgraph.training.picture import history_svg  # noqa: PLC0415 - only to show it
-
         title = f"training of {self.model.name}"
         rows = [(name, str(path)) for name, path in self.files.items()]
         sections = [
             Section(title, lines=str(self).splitlines()),
             Section(headings=("file", "path"), rows=rows),
         ]
-        pictures = [picture_html(history_svg(self.history, title), title)] if self.history else []
-        return notebook_html(sections, *pictures)
+        return notebook_html(sections, *curves_html(self.history, title))
 
     def __str__(self) -> str:
         """What happened, in two lines, and one for each part that the final model is held to."""
@@ -84,6 +82,14 @@ class TrainingResult:
             listed = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             lines.append(f"{what}: {listed}")
         return "\n".join(lines)
+
+
+def curves_html(history: Mapping[str, Sequence[float]], title: str) -> list[str]:
+    """Return the curves of a training as an image for a notebook; nothing before an epoch ended."""
+    from lstmgraph.training.picture import history_svg  # noqa: PLC0415 - only to show it
+
+    named = {printable(name): values for name, values in history.items()}
+    return [picture_html(history_svg(named, printable(title)), title)] if named else []
 
 
 def plain_metrics(

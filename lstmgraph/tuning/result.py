@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import atomic_path
-from lstmgraph.messages.notebook import notebook_html, picture_html
+from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section
 from lstmgraph.messages.wording import counted
 from lstmgraph.tuning.report import write_report
@@ -79,21 +79,19 @@ class TuneResult:
         return f"<TuneResult of {self.results.recipe}: {trials}; {best}>"
 
     def _repr_html_(self) -> str:
-        from lstmgraph.training.picture import history_svg  # noqa: PLC0415 - only to show it
-
         results = self.results
         sections = [Section(f"search of {results.recipe}", lines=str(self).splitlines())]
         ranked = {trial.number: trial.metrics for trial in results.trials if trial.status in RANKED}
         best = best_trials(ranked, results.objectives)[:MOST_SHOWN]
         if best:
             sections.append(_trials_section(results, best))
-        pictures = []
-        if self.best is not None and self.best.history:
-            title = f"trial {self.best.number}"
-            pictures.append(picture_html(history_svg(self.best.history, title), title))
         files = [(name, str(path)) for name, path in self.files.items()]
         sections.append(Section(headings=("file", "path"), rows=files))
-        return notebook_html(sections, *pictures)
+        if self.best is None:
+            return notebook_html(sections)
+        from lstmgraph.training.results import curves_html  # noqa: PLC0415 - imports TensorFlow
+
+        return notebook_html(sections, *curves_html(self.best.history, f"trial {self.best.number}"))
 
     def as_dict(self) -> dict[str, Any]:
         """The stable form that ``--format json`` prints."""
