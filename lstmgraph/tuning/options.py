@@ -59,7 +59,7 @@ def tune_request(
 
     Raises:
         ValueError: a number makes no sense; the message names it. Callbacks cannot be pickled.
-        TypeError: there is no option of that name, or callbacks are none.
+        TypeError: callbacks are none.
     """
     given: dict[str, Any] = {**options}
     own = {name: given.pop(name, None) for name in ("validation", "test")}
@@ -67,9 +67,6 @@ def tune_request(
     callbacks = _pickled(given.pop("callbacks", None))
     restart, verbose = bool(given.pop("restart", False)), given.pop("verbose", 0)
     limits = Limits(given.pop("trial_seconds", None), given.pop("trial_memory_mb", None))
-    unknown = given.keys() - TuneOptions.__annotations__
-    if unknown:
-        raise TypeError(f"tune has no option {min(unknown)!r}; see TuneOptions for those it has")
     return TuneRequest(
         recipe,
         {"train": data} | {name: source for name, source in own.items() if source is not None},
