@@ -10,34 +10,86 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
 from lstmgraph.api import Recipe, load, load_model, tune
+from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.data.problems import DataError, DataProblem
+from lstmgraph.files import LinkError, NotAFileError
 from lstmgraph.language.space import Space, SpaceError
 from lstmgraph.language.text.overrides import OverrideFormatError
+from lstmgraph.language.text.plain_data import PlainDataError
 from lstmgraph.messages.diagnostics import Diagnostic
-from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.errors import (
+    DivergedError,
+    FolderError,
+    OtherModelError,
+    RecipeError,
+    StateFileError,
+    WeightsFileError,
+)
+from lstmgraph.models.derived import Derived
 from lstmgraph.resources import packaged_recipe
+from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
+    from lstmgraph.data.examples import Examples
+    from lstmgraph.data.loading import Data
+    from lstmgraph.data.store import NoWorkspaceError
+    from lstmgraph.data.summary import DataSummary
+    from lstmgraph.explain.blame import Blame
     from lstmgraph.explain.diff import Comparison
     from lstmgraph.explain.diff.diff import diff
+    from lstmgraph.explain.drawing.drawing import Drawing
+    from lstmgraph.explain.explanation import Explanation
+    from lstmgraph.explain.memory import SizeError
+    from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
     from lstmgraph.models.generation import Generated, generate
-    from lstmgraph.models.stepping import StateFileError, Stepper
+    from lstmgraph.models.stepping import Stepper
+    from lstmgraph.training import TrainingResult
+    from lstmgraph.tuning.callbacks import TrialInfo
+    from lstmgraph.tuning.result import TuneResult
+    from lstmgraph.tuning.search.errors import FolderInUseError, JobChangedError, SearchError
+    from lstmgraph.tuning.search.results import TrialRow
 
 __all__ = [
+    "Blame",
     "Comparison",
+    "Data",
     "DataError",
     "DataProblem",
+    "DataSummary",
+    "Derived",
     "Diagnostic",
+    "DivergedError",
+    "Drawing",
+    "Examples",
+    "Explanation",
+    "ExportReport",
+    "FolderError",
+    "FolderInUseError",
     "Generated",
+    "JobChangedError",
+    "LinkError",
+    "LstmgraphError",
+    "Machine",
+    "NoWorkspaceError",
+    "NotAFileError",
+    "OtherModelError",
     "OverrideFormatError",
+    "PlainDataError",
     "Recipe",
     "RecipeError",
+    "SearchError",
+    "SizeError",
     "Space",
     "SpaceError",
     "StateFileError",
     "Stepper",
+    "TrainingResult",
     "Transferred",
+    "TrialInfo",
+    "TrialRow",
+    "TuneResult",
+    "WeightsFileError",
     "diff",
     "generate",
     "load",
@@ -51,11 +103,26 @@ __version__ = "0.1.0"
 
 
 _LATER = {
+    "Blame": "lstmgraph.explain.blame",
     "Comparison": "lstmgraph.explain.diff",
+    "Data": "lstmgraph.data.loading",
+    "DataSummary": "lstmgraph.data.summary",
+    "Drawing": "lstmgraph.explain.drawing.drawing",
+    "Examples": "lstmgraph.data.examples",
+    "Explanation": "lstmgraph.explain.explanation",
+    "ExportReport": "lstmgraph.export",
+    "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
-    "StateFileError": "lstmgraph.models.stepping",
+    "JobChangedError": "lstmgraph.tuning.search.errors",
+    "NoWorkspaceError": "lstmgraph.data.store",
+    "SearchError": "lstmgraph.tuning.search.errors",
+    "SizeError": "lstmgraph.explain.memory",
     "Stepper": "lstmgraph.models.stepping",
+    "TrainingResult": "lstmgraph.training",
     "Transferred": "lstmgraph.export.transfer",
+    "TrialInfo": "lstmgraph.tuning.callbacks",
+    "TrialRow": "lstmgraph.tuning.search.results",
+    "TuneResult": "lstmgraph.tuning.result",
     "diff": "lstmgraph.explain.diff.diff",
     "generate": "lstmgraph.models.generation",
     "transfer": "lstmgraph.export.transfer",
@@ -63,7 +130,12 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """What runs models is imported where it is asked for: NumPy and TensorFlow come with it."""
+    """Import what runs models where it is asked for: NumPy and TensorFlow come with it."""
     if name not in _LATER:
         raise AttributeError(f"module 'lstmgraph' has no attribute '{name}'")
     return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names; packages of this one are no part of the interface."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lstmgraph.compiler.compile import CompiledRecipe, compile_at
-from lstmgraph.compiler.load import load_compiled
+from lstmgraph.compiler.load import load_compiled, with_overrides
 from lstmgraph.compiler.machine.machine import Machine, this_machine
+from lstmgraph.language.compose import written_data
+from lstmgraph.messages.wording import counted
 from lstmgraph.models.derived import Derived, derive, with_derived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import keras
     import keras_tuner
 
     from lstmgraph.data.loading import Data
     from lstmgraph.explain.blame import Blame
+    from lstmgraph.explain.drawing.drawing import Drawing
     from lstmgraph.explain.explanation import Explanation
     from lstmgraph.explain.memory import BatchSize
     from lstmgraph.export import ExportReport
@@ -25,14 +28,18 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.overrides import Overrides
     from lstmgraph.messages.diagnostics import Diagnostic
     from lstmgraph.training import TrainingResult
-    from lstmgraph.tuning.options import TuneOptions
+    from lstmgraph.tuning.callbacks import TrialCallbacks
     from lstmgraph.tuning.result import TuneResult
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
+    Callbacks: TypeAlias = keras.callbacks.Callback | Sequence[keras.callbacks.Callback]
 
 
 class Recipe:
-    """A recipe without mistakes. ``lstmgraph.load`` makes one."""
+    """A recipe without mistakes, as ``lstmgraph.load`` returns it; it never changes.
+
+    A notebook shows it as a picture of its graph, ``print`` the same as text.
+    """
 
     def __init__(self, compiled: CompiledRecipe) -> None:
         self.compiled = compiled
@@ -50,7 +57,7 @@ class Recipe:
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is legal and probably not meant: where something is searched, of its defaults."""
+        """What is legal and probably not meant; of a searched recipe, with the defaults."""
         return self.compiled.warnings
 
     @property
@@ -59,37 +66,98 @@ class Recipe:
         section: dict[str, Any] | None = self.compiled.completed.get("training")
         return section
 
-    def explain(self, machine: Machine | None = None, **size: Unpack[BatchSize]) -> Explanation:
-        """Shape, dtype, parameters, mask, initial state and kernel of every call, without Keras.
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as it was written, as plain data that ``load`` takes again.
 
-        And what ``runtime:`` does on `machine`: this one, by default. ``str()`` gives the table.
-        With a size, ``batch=64, time=100``, the memory too; SizeError where it is no such batch.
+        ``extends``, ``vars``, ``$search`` and ``$choose`` stay as they are written, and defaults
+        that were not written are left out: ``resolved`` has those. The result is a copy. Values
+        that were put in, by ``overrides`` or ``with_overrides``, stand in their places; where the
+        recipe extends others, all of it is then in the result, and ``extends`` is not.
+
+        A path under ``extends`` stays relative to the folder of the recipe's file, which the
+        result does not name: ``load(recipe.to_dict(), folder="recipes")``.
+        """
+        return written_data(self.compiled.written)
+
+    def with_overrides(self, overrides: Overrides, *, strict: bool = False) -> Recipe:
+        """Return the recipe with other values in it, checked as ``load`` checks it.
+
+        Args:
+            overrides: values by path, ``{"layers.encoder.units": 32}``, or texts such as
+                ``"layers.encoder.units=32"``. They are put in over those of ``load``, before
+                variables and searches: ``vars.size`` changes every value that names it, and
+                ``"$delete"`` takes a key out.
+            strict: refuse a recipe with warnings, too.
+
+        Raises:
+            RecipeError: with every mistake that the values make.
+            OverrideFormatError: an override is not ``path=value``, or no plain data.
+        """
+        return Recipe(with_overrides(self.compiled, overrides, strict=strict))
+
+    def explain(
+        self,
+        machine: Machine | None = None,
+        *,
+        batch: int | None = None,
+        time: int | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> Explanation:
+        """Describe every call of the model: shape, dtype, parameters, mask, states and kernel.
+
+        Keras is not imported. ``str()`` of the result is the table that the command prints, and a
+        notebook shows it; with a size of a batch it has the memory of a training step, too.
+
+        Args:
+            machine: where the model would run, such as ``Machine(gpus=1)``; this one by default.
+            batch: rows of the batch whose memory is estimated.
+            time: every size that inputs leave open and `sizes` does not name.
+            sizes: sizes by the names that the shapes of inputs have, ``{"time": 100}``.
+
+        Raises:
+            SizeError: the sizes are not those of a batch of this recipe; the message names the one
+                that is missing.
         """
         from lstmgraph.explain.explanation import explain  # noqa: PLC0415 - only where it is shown
 
+        given = {"batch": batch, "time": time, "sizes": sizes}
+        size: BatchSize = {k: v for k, v in given.items() if v is not None}  # type: ignore[assignment]
         return explain(self.compiled, machine or this_machine(), size)
 
     def blame(self) -> Blame:
-        """Where each value of the completed recipe came from; ``str()`` of it is a table."""
+        """Return where each value of the completed recipe came from; ``str()`` gives a table."""
         from lstmgraph.explain.blame import blame  # noqa: PLC0415 - only where it is shown
 
         return blame(self.compiled)
 
-    def graph(self, format: str = "svg", *, model: str = "", theme: str = "auto") -> str:  # noqa: A002
-        """The model, or the further one `model`, drawn as ``svg``, ``mermaid`` or ``dot``.
+    def graph(
+        self,
+        format: str = "svg",  # noqa: A002 - the word of the command line
+        *,
+        model: str = "",
+        theme: str = "auto",
+    ) -> Drawing:
+        """Draw the model. TensorFlow is not imported.
 
-        `theme` of an SVG is ``light``, ``dark`` or ``auto``, the reader's. TensorFlow is not
-        imported.
+        Args:
+            format: ``svg``, ``mermaid`` or ``dot``.
+            model: a further model of ``models:``, in place of the recipe's own.
+            theme: the colours of an SVG: ``light``, ``dark``, or ``auto`` for the reader's.
+
+        Returns:
+            The text of the picture, a ``str`` that a notebook shows as the picture.
 
         Raises:
             ValueError: there is no such format, model or theme.
         """
         from lstmgraph.explain.drawing import draw  # noqa: PLC0415 - only where it is drawn
+        from lstmgraph.explain.drawing.drawing import Drawing  # noqa: PLC0415 - as above
 
-        return draw(self.compiled, this_machine(), format, model, theme)
+        text = draw(self.compiled, this_machine(), format, model, theme)
+        return Drawing(text, format, model or self.name)
 
     def resolved(self) -> str:
-        """The recipe as YAML with every default and base written out; it builds the same model."""
+        """Return YAML with every default and base written out; it builds the same model."""
         from lstmgraph.compiler.resolved import resolved_recipe  # noqa: PLC0415 - only where it is written
 
         return resolved_recipe(self.compiled)
@@ -97,7 +165,8 @@ class Recipe:
     def build(self) -> keras.Model:
         """Build the model: a plain functional ``keras.Model`` of standard layers.
 
-        Its inputs and outputs are dictionaries by name; ``training:`` has it compiled.
+        Its inputs and outputs are dictionaries by name, such as (batch, time, features); with
+        ``training:`` it is compiled.
 
         Raises:
             RecipeError: this machine or process cannot run it, or Keras refused what was checked.
@@ -123,7 +192,7 @@ class Recipe:
         return {self.name: main, **others}
 
     def with_derived(self, *kinds: str) -> Recipe:
-        """The recipe with ``models: {step: {derive: step}}`` for each of `kinds` that it lacks.
+        """Return the recipe with ``models: {step: {derive: step}}`` for each kind that it lacks.
 
         Where it is searched, the result is concrete: the defaults stand for what is searched.
 
@@ -176,13 +245,14 @@ class Recipe:
         restart: bool = False,
         seed: int | None = None,
         on_epoch: OnEpoch | None = None,
+        callbacks: Callbacks | None = None,
         verbose: int = 0,
     ) -> TrainingResult:
-        """Train the model as ``training:`` says; `folder` holds all that comes of it.
+        """Train the model as ``training:`` says, and write all that comes of it into `folder`.
 
         A training that was killed, or stopped, goes on where the folder's checkpoint is, and ends
         with the numbers of one that never stopped. With more `epochs` a training that has ended
-        goes on, unless early stopping ended it.
+        goes on, unless early stopping, or a callback of yours, ended it.
 
         Args:
             data: what ``load_data`` takes or gave, or one part of it, as ``data.folds[0].train``.
@@ -194,12 +264,19 @@ class Recipe:
             seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
             on_epoch: called after every epoch with its number, from 1, and its metrics; where it
                 returns true, the training ends there, and can go on later.
+            callbacks: Keras callbacks of your own, beside those of the recipe. They run after the
+                recipe's and before the checkpoint of an epoch. One that sets
+                ``model.stop_training`` ends the training for good, as early stopping does. What
+                one raises ends this call; the next goes on from the last checkpoint, and numbers
+                the epochs on. What a callback remembers is not in the checkpoint, and what it
+                adds to ``logs`` is not in the history.
             verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
 
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
             DataError: the data does not fit the recipe.
             ValueError: the recipe has no ``training:``, or `data` was loaded for another one.
+            TypeError: `callbacks` are not callbacks of Keras; nothing has been written then.
             FolderError: the folder holds another training, or another process is at it.
             DivergedError: the loss is NaN or infinite.
             OSError: a file cannot be written; those in the folder are whole.
@@ -219,15 +296,16 @@ class Recipe:
             restart=restart,
             seed=seed,
             on_epoch=on_epoch,
+            callbacks=callbacks,
             verbose=verbose,
         )
 
     def space(self) -> Space:
-        """What ``$search`` and ``$choose`` leave open; ``str()`` of it is the command's table."""
+        """Return what ``$search`` and ``$choose`` leave open; ``str()`` gives the table."""
         return self.compiled.collected.space
 
     def at(self, values: Mapping[str, Any]) -> Recipe:
-        """The concrete recipe at a point of the space.
+        """Return the concrete recipe at a point of the space.
 
         Args:
             values: by dimension, ``{"layers.encoder.units": 64}``; others have their defaults.
@@ -238,30 +316,90 @@ class Recipe:
         """
         return Recipe(compile_at(self.compiled, values))
 
-    def tune(self, data: Any, **options: Unpack[TuneOptions]) -> TuneResult:
+    def tune(  # noqa: PLR0913 - each says one thing
+        self,
+        data: Any,
+        *,
+        folder: str | Path | None = None,
+        validation: Any = None,
+        test: Any = None,
+        callbacks: TrialCallbacks | None = None,
+        workers: int = 1,
+        max_trials: int | None = None,
+        seconds: float | None = None,
+        trial_seconds: float | None = None,
+        trial_memory_mb: float | None = None,
+        max_failures: int | None = None,
+        keep: int = 1,
+        cluster: str | None = None,
+        cpus_per_trial: float | None = None,
+        gpus_per_trial: float | None = None,
+        restart: bool = False,
+        verbose: int = 0,
+    ) -> TuneResult:
         """Search the space as ``search:`` says, each trial in a process of its own.
 
         A search that was killed, or stopped, goes on when it is called again with the same folder.
 
         Args:
             data: what ``load_data`` takes. Values, such as arrays, are kept in the folder.
-            options: ``folder``, ``workers``, ``max_trials`` and all other keys of
-                ``lstmgraph.tuning.options.TuneOptions``, which says what they are.
+            folder: holds all that comes of it, ``searches/NAME`` by default; made where it is
+                missing.
+            validation: data to compare the trials by, in place of a part of `data`.
+            test: data that only the best model is evaluated on, at the end.
+            callbacks: Keras callbacks of your own, beside those of the recipe: a list, of which
+                every training gets a copy as it is now; or a function of a ``TrialInfo`` that
+                returns such a list, in the trial's process. Both are pickled, classes and
+                functions of a notebook included. One that sets ``model.stop_training`` ends its
+                training; what one raises fails its trial, and the search goes on. Nothing that a
+                callback remembers comes back from the trials: write it to ``TrialInfo.folder``.
+            workers: trials at a time; GPUs are shared out among them.
+            max_trials: how many trials there are, in place of the recipe's number.
+            seconds: no trial starts after so many, earlier runs of the search included.
+            trial_seconds: a trial that runs for longer is killed, alone.
+            trial_memory_mb: a trial that holds more main memory (MiB) is killed, alone.
+            max_failures: the search stops after so many failed trials.
+            keep: how many of the best trials keep their weights.
+            cluster: ``ray`` runs trials on the Ray cluster that is here or at ``RAY_ADDRESS``.
+            cpus_per_trial: of a cluster; 1 by default.
+            gpus_per_trial: of a cluster, also a part of one; none by default.
+            restart: begin anew; an earlier search is kept beside it, as ``folder.1``.
+            verbose: 1 shows a live table, or lines where there is no terminal.
 
         Raises:
-            ValueError: there is nothing to search, or the search would never end.
+            ValueError: there is nothing to search, the search would never end, a number makes no
+                sense, or `callbacks` cannot be pickled; nothing has been written then.
+            TypeError: `callbacks` are neither callbacks of Keras nor a function.
             RecipeError: the search watches a number of validation data that is not given (L764).
             DataError: the data does not fit the recipe.
-            lstmgraph.tuning.search.errors.SearchError: the folder holds another search, is in use,
-                or cannot be written.
+            SearchError: the folder holds another search (JobChangedError), is in use
+                (FolderInUseError), or cannot be written.
         """
-        from lstmgraph.tuning.options import tune_request  # noqa: PLC0415 - only to search
+        from lstmgraph.tuning.options import TuneOptions, tune_request  # noqa: PLC0415 - to search
         from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above
 
+        options: TuneOptions = {
+            "folder": folder,
+            "validation": validation,
+            "test": test,
+            "callbacks": callbacks,
+            "workers": workers,
+            "max_trials": max_trials,
+            "seconds": seconds,
+            "trial_seconds": trial_seconds,
+            "trial_memory_mb": trial_memory_mb,
+            "max_failures": max_failures,
+            "keep": keep,
+            "cluster": cluster,
+            "cpus_per_trial": cpus_per_trial,
+            "gpus_per_trial": gpus_per_trial,
+            "restart": restart,
+            "verbose": verbose,
+        }
         return tune(tune_request(self.compiled, data, options))
 
     def hypermodel(self) -> keras_tuner.HyperModel:
-        """The recipe for every tuner of keras-tuner; the dimensions name its hyperparameters.
+        """Return the recipe for any tuner of keras-tuner; dimensions name its hyperparameters.
 
         The whole space is declared before anything is built.
         """
@@ -340,27 +478,69 @@ class Recipe:
         return load_data(self.compiled, source, validation=validation, test=test, cache=folder)
 
     def __repr__(self) -> str:
-        return f"<Recipe {self.name}>"
+        return f"<Recipe {self.name}: {_summary(self.compiled)}>"
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [self.name, self.description, _summary(self.compiled)]))
+
+    def _repr_html_(self) -> str:
+        from lstmgraph.messages.notebook import notebook_html, picture_html  # noqa: PLC0415 - to show
+        from lstmgraph.messages.tables import Section  # noqa: PLC0415 - as above
+
+        lines = [line for line in (self.description, _summary(self.compiled)) if line]
+        warnings = [str(each.message) for each in self.warnings]
+        sections = [Section(self.name, lines=lines)]
+        if warnings:
+            sections.append(Section("warnings", lines=warnings))
+        return notebook_html(sections, picture_html(self.graph(), f"graph of {self.name}"))
 
 
-def load(source: str | Path, *, overrides: Overrides = (), strict: bool = False) -> Recipe:
+def _summary(compiled: CompiledRecipe) -> str:
+    """``7 calls, 12,345 parameters, 3 dimensions searched``."""
+    parts = [counted(len(compiled.graph.nodes), "call")]
+    parameters = sum(
+        node.parameters.trainable + node.parameters.non_trainable for node in compiled.graph.nodes
+    )
+    parts.append(counted(parameters, "parameter"))
+    dimensions = compiled.collected.space.dimensions
+    if dimensions:
+        parts.append(f"{counted(len(dimensions), 'dimension')} searched")
+    if compiled.warnings:
+        parts.append(counted(len(compiled.warnings), "warning"))
+    return ", ".join(parts)
+
+
+def load(
+    source: str | Path | Mapping[str, Any],
+    *,
+    overrides: Overrides = (),
+    strict: bool = False,
+    folder: str | Path | None = None,
+) -> Recipe:
     """Read and check a recipe. TensorFlow is not imported.
 
     Nothing is printed: ``Recipe.warnings`` has what is legal and probably not meant.
 
     Args:
-        source: a path, or the text of a recipe (text has more than one line). Of a ``.keras`` file
-            that this package wrote, the recipe in it.
+        source: a path; the text of a recipe, which has more than one line or begins with ``{``;
+            or the same as a mapping of plain data, ``{"recipe": 1, "name": ...}``. Of a
+            ``.keras`` file that this package wrote, the recipe in it. In a mapping tuples count
+            as lists, and scalars of NumPy as numbers; mistakes are shown with the path of their
+            value, in the mapping written as YAML.
         overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
             ``"layers.encoder.units=32"``.
         strict: refuse a recipe with warnings, too.
+        folder: of a mapping or a text, where the paths under its ``extends`` begin.
 
     Raises:
         RecipeError: with every mistake in the recipe, each with its line and column; with `strict`,
             of a recipe without a mistake, with every warning.
-        OverrideFormatError: an override is not ``path=value``.
+        OverrideFormatError: an override is not ``path=value``, or no plain data.
+        PlainDataError: a mapping holds what no recipe can, such as a function, or itself.
+        TypeError: `source` is neither a path, nor a text, nor a mapping.
+        ValueError: `folder` is given of a path, which has its own.
     """
-    return Recipe(load_compiled(source, overrides=overrides, strict=strict))
+    return Recipe(load_compiled(source, overrides=overrides, strict=strict, folder=folder))
 
 
 def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
@@ -374,7 +554,9 @@ def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model
 
     Raises:
         RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
-        ValueError: the file is not whole, or holds another model than the recipe's.
+        OtherModelError: the file holds another model than the recipe's.
+        WeightsFileError: the file's weights are damaged, or not as Keras writes them.
+        ValueError: the file is not whole.
     """
     compiled = recipe.compiled if recipe else load_compiled(Path(path))
     from lstmgraph.models.files import load_as  # noqa: PLC0415 - imports TensorFlow
@@ -382,23 +564,59 @@ def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model
     return load_as(compiled, Path(path))
 
 
-def tune(
-    recipe: str | Path | Recipe,
+def tune(  # noqa: PLR0913 - each says one thing
+    recipe: str | Path | Mapping[str, Any] | Recipe,
     data: Any,
     *,
     overrides: Overrides = (),
-    **options: Unpack[TuneOptions],
+    folder: str | Path | None = None,
+    validation: Any = None,
+    test: Any = None,
+    callbacks: TrialCallbacks | None = None,
+    workers: int = 1,
+    max_trials: int | None = None,
+    seconds: float | None = None,
+    trial_seconds: float | None = None,
+    trial_memory_mb: float | None = None,
+    max_failures: int | None = None,
+    keep: int = 1,
+    cluster: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
+    restart: bool = False,
+    verbose: int = 0,
 ) -> TuneResult:
-    """Search a recipe's space: ``load(recipe, overrides=overrides).tune(data, **options)``.
+    """Search a recipe's space: ``load(recipe, overrides=overrides).tune(data, ...)``.
 
     Args:
-        recipe: a path, a recipe's text, or a recipe.
+        recipe: what ``load`` takes, or a recipe.
         data: what ``Recipe.load_data`` takes.
-        overrides: see ``load``; of a path or a text only.
-        options: see ``Recipe.tune``.
+        overrides: values to put into the recipe, as ``load`` takes them.
+        folder: this and all that follow are those of ``Recipe.tune``, which describes them.
 
     Raises:
         RecipeError: the recipe is wrong; and what ``Recipe.tune`` raises.
     """
-    loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides=overrides)
-    return loaded.tune(data, **options)
+    if not isinstance(recipe, Recipe):
+        recipe = load(recipe, overrides=overrides)
+    elif overrides:
+        recipe = recipe.with_overrides(overrides)
+    return recipe.tune(
+        data,
+        folder=folder,
+        validation=validation,
+        test=test,
+        callbacks=callbacks,
+        workers=workers,
+        max_trials=max_trials,
+        seconds=seconds,
+        trial_seconds=trial_seconds,
+        trial_memory_mb=trial_memory_mb,
+        max_failures=max_failures,
+        keep=keep,
+        cluster=cluster,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        restart=restart,
+        verbose=verbose,
+    )

@@ -10,6 +10,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from lstmgraph.root_error import LstmgraphError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -18,11 +20,11 @@ NEW_FILE = 0o666
 """The mode of a new file, before the process's umask is applied."""
 
 
-class NotAFileError(OSError):
+class NotAFileError(LstmgraphError, OSError):
     """Raised for a pipe, a device or a socket, which could block or never end."""
 
 
-class LinkError(OSError):
+class LinkError(LstmgraphError, OSError):
     """Raised for a symbolic link in place of one of lstmgraph's own files."""
 
 

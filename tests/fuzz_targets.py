@@ -588,8 +588,7 @@ class TrainingTarget(Target):
     """Folders of trainings, and their checkpoint."""
 
     def __init__(self, folder: Path, outside: Outside, marker: str) -> None:
-        from lstmgraph.training.files import FolderError
-        from lstmgraph.training.results import DivergedError
+        from lstmgraph.messages.errors import DivergedError, FolderError
         from lstmgraph.training.state import epochs_done, read_checkpoint
 
         super().__init__("training", outside, marker)

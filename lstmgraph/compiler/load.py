@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.language.compose import composed
+from lstmgraph.compiler.resolved import plain_yaml
+from lstmgraph.language.compose import changed, composed
 from lstmgraph.language.text.document import parse_document, read_document
 from lstmgraph.language.text.embedded import MODEL_SUFFIX
-from lstmgraph.messages.diagnostics import as_errors
+from lstmgraph.language.text.plain_data import plain_data
+from lstmgraph.messages.diagnostics import MAPPING, as_errors
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -27,7 +31,11 @@ class HasCompiled(Protocol):
 
 
 def load_compiled(
-    source: str | Path, *, overrides: Overrides = (), strict: bool = False
+    source: str | Path | Mapping[str, Any],
+    *,
+    overrides: Overrides = (),
+    strict: bool = False,
+    folder: str | Path | None = None,
 ) -> CompiledRecipe:
     """Read, check and compile a recipe; see ``lstmgraph.load``.
 
@@ -35,14 +43,24 @@ def load_compiled(
         RecipeError: with every mistake in the recipe; if there is none and `strict` is true, with
             every warning.
         OverrideFormatError: if an override is not ``path=value``.
+        PlainDataError: if `source` is a mapping that holds what no recipe can.
+        ValueError: if `folder` is given for a path, which has its own.
     """
-    if is_text(source):
-        document, folder = parse_document(str(source)), None
+    below = None if folder is None else Path(folder)
+    if isinstance(source, Mapping):
+        document = parse_document(plain_yaml(plain_data(source)), MAPPING)
+    elif is_text(source):
+        document = parse_document(str(source))
+    elif below is not None:
+        raise ValueError("`folder` is for a mapping or a text: a file's bases lie beside it")
+    elif not isinstance(source, str | PathLike):
+        kind = type(source).__name__
+        raise TypeError(f"a recipe is a path, a text or a mapping, not of type {kind}")
     else:
         path = Path(source)
+        below = None if path.suffix == MODEL_SUFFIX else path.parent
         document = read_document(path)
-        folder = None if path.suffix == MODEL_SUFFIX else path.parent
-    return compile_read(document, folder, overrides=overrides, strict=strict)
+    return compile_read(document, below, overrides=overrides, strict=strict)
 
 
 def compile_read(
@@ -53,13 +71,28 @@ def compile_read(
     Raises:
         RecipeError, OverrideFormatError: as ``load_compiled`` does.
     """
-    whole = composed(document, folder, overrides)
+    return _checked(composed(document, folder, overrides), strict=strict)
+
+
+def with_overrides(
+    compiled: CompiledRecipe, overrides: Overrides, *, strict: bool = False
+) -> CompiledRecipe:
+    """Compile a recipe again with other values in it; see ``Recipe.with_overrides``.
+
+    Raises:
+        RecipeError: as ``load_compiled`` does.
+        OverrideFormatError: if an override is not ``path=value``.
+    """
+    return _checked(changed(compiled.written, overrides), strict=strict)
+
+
+def _checked(whole: Document, *, strict: bool) -> CompiledRecipe:
     compiled = compile_document(whole)
     if strict and compiled.warnings:
         raise RecipeError(as_errors(compiled.warnings), whole.sources)
     return compiled
 
 
-def is_text(source: str | Path) -> bool:
+def is_text(source: object) -> bool:
     """Return whether `source` is the text of a recipe: it has several lines or is JSON."""
     return isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lstmgraph.language.compose.variables import escaped
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.language.text.scalars import BadNumberError, resolve_scalar
 
@@ -28,15 +29,6 @@ def resolved_yaml(completed: dict[str, Any], header: str = HEADER) -> str:
 def recipe_yaml(data: dict[str, Any]) -> str:
     """Return a recipe's data, with variables filled in, as the text of a recipe."""
     return plain_yaml(escaped(data))
-
-
-def escaped(data: Any) -> Any:
-    """Return `data` with ``${`` escaped as ``$${``, so that no text names a variable."""
-    if isinstance(data, str):
-        return data.replace("${", "$${")
-    if isinstance(data, dict):
-        return {key: escaped(value) for key, value in data.items()}
-    return [escaped(item) for item in data] if isinstance(data, list) else data
 
 
 def resolved_recipe(compiled: CompiledRecipe, header: str = HEADER) -> str:

@@ -107,6 +107,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def __repr__(self) -> str:
+        return f"<Examples: {len(self):,} of {len(self.timeline):,}>"
+
     def batch(self, positions: Array | slice) -> Batch:
         """The examples at these positions of this part, as (inputs, targets, weights)."""
         return self.source.batch(self.numbers[positions])

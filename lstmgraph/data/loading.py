@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.data.summary import DataSummary
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import DataDeclaration, DataSplit
@@ -38,7 +39,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Data:
-    """CheckedFile examples in parts; None for a part that there is not.
+    """Checked examples in parts; a part that there is not is None.
 
     With folds, `train` is all that is not kept for the test, and `validation` is None.
     """
@@ -57,6 +58,22 @@ class Data:
             parts[f"fold {number} train"] = fold.train
             parts[f"fold {number} validation"] = fold.validation
         return {name: part for name, part in parts.items() if part is not None}
+
+    def summary(self) -> DataSummary:
+        """Return counts, spans and shapes, as ``lstmgraph data`` prints them."""
+        from lstmgraph.data.summary import summarized  # noqa: PLC0415 - only where it is shown
+
+        return summarized(self)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {len(part):,}" for name, part in self.parts.items())
+        return f"<Data: {parts}>"
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
 
 def load_data(

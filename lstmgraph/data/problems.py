@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.messages.rendering.printable import printable
 from lstmgraph.messages.wording import Guesses, counted
+from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,7 +53,7 @@ def as_lines(problems: Sequence[DataProblem]) -> list[str]:
     return [*map(str, problems[:MOST_SHOWN]), *more]
 
 
-class DataError(Exception):
+class DataError(LstmgraphError):
     """Data does not fit the recipe. Carries every problem found; its text is what is printed.
 
     The text shows the first 100 problems and counts the rest; `problems` holds them all.

@@ -14,6 +14,7 @@ import numpy as np
 from lstmgraph.archives import ArchiveError
 from lstmgraph.files import open_file
 from lstmgraph.npz import header_bytes
+from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
 
 
-class NoWorkspaceError(OSError):
+class NoWorkspaceError(LstmgraphError, OSError):
     """There is no folder that temporary files can be written to."""
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lstmgraph.data.examples import Examples
     from lstmgraph.data.fields import Field
-    from lstmgraph.data.loading import Data
     from lstmgraph.data.problems import DataProblem
 
 
@@ -47,11 +50,33 @@ class DataSummary:
         warnings = [problem.as_dict() for problem in self.warnings]
         return {**asdict(self), "warnings": warnings}
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{row.name} {row.examples:,}" for row in self.parts)
+        return f"<DataSummary: {parts}>"
+
     def __str__(self) -> str:
-        return as_text([_parts_table(self.parts), _tensors_table(self.tensors)])
+        return as_text(self._sections())
+
+    def _repr_html_(self) -> str:
+        warnings = [Section("warnings", lines=list(map(str, self.warnings)))]
+        return notebook_html([*self._sections(), *(warnings if self.warnings else ())])
+
+    def _sections(self) -> list[Section]:
+        return [_parts_table(self.parts), _tensors_table(self.tensors)]
 
 
-def summarized(data: Data) -> DataSummary:
+class HasParts(Protocol):
+    """What is summarized: ``Data``, whose module stands above this one."""
+
+    @property
+    def train(self) -> Examples: ...  # noqa: D102
+    @property
+    def parts(self) -> Mapping[str, Examples]: ...  # noqa: D102
+    @property
+    def warnings(self) -> Sequence[DataProblem]: ...  # noqa: D102
+
+
+def summarized(data: HasParts) -> DataSummary:
     """Counts, spans and shapes of `data`; no example is read."""
     source = data.train.source
     tensors = [_tensor(name, "input", field) for name, field in source.inputs.items()]

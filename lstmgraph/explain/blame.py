@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lstmgraph.messages.diagnostics import MAPPING
 from lstmgraph.messages.rendering.printable import printable
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
     from lstmgraph.language.text.origins import Variable
     from lstmgraph.messages.diagnostics import Path, Place
+    from lstmgraph.messages.tables import Section
 
 _WIDEST = 40
 
@@ -76,11 +78,24 @@ class Blame:
 
     def markdown(self) -> str:
         """The table as GitHub renders it."""
-        from lstmgraph.messages.tables import Section, as_markdown  # noqa: PLC0415 - rich, only when printed
+        from lstmgraph.messages.tables import as_markdown  # noqa: PLC0415 - only when printed
+
+        return as_markdown([self._section()])
+
+    def _section(self) -> Section:
+        from lstmgraph.messages.tables import Section  # noqa: PLC0415 - as above
 
         rows = [(each.name, _short(each.value), str(each)) for each in self.values]
-        headings = ("value", "is", "from")
-        return as_markdown([Section(self.recipe, headings=headings, rows=rows)])
+        return Section(self.recipe, headings=("value", "is", "from"), rows=rows)
+
+    def __repr__(self) -> str:
+        written = sum(each.source != "default" for each in self.values)
+        return f"<Blame of {self.recipe}: {len(self.values):,} values, {written:,} of them written>"
+
+    def _repr_html_(self) -> str:
+        from lstmgraph.messages.notebook import notebook_html  # noqa: PLC0415 - only when shown
+
+        return notebook_html([self._section()])
 
     def __str__(self) -> str:
         rows = [
@@ -182,8 +197,12 @@ def _short(value: Any) -> str:
 
 
 def _shown(place: Place) -> str:
-    """``file:line``; what a command line put in, and is one line, as it was given."""
-    return place.source if place.is_option else f"{place.source}:{place.span.line}"
+    """``file:line``; what a program or a command line put in has no line that its author knows."""
+    return (
+        place.source
+        if place.is_option or place.source == MAPPING
+        else f"{place.source}:{place.span.line}"
+    )
 
 
 def _spot(place: Place | None) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from lstmgraph.compiler.machine.obstacles import kernel_on
 from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
 from lstmgraph.explain.memory import BatchSize, Memory, estimate
 from lstmgraph.explain.models import ModelRow, model_rows
+from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_markdown, as_text
-from lstmgraph.messages.wording import plain_text
+from lstmgraph.messages.wording import counted, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,13 +106,19 @@ class Explanation:
         """How many calls and parameters there are."""
         total = self.trainable_parameters + self.non_trainable_parameters
         return (
-            f"{len(self.layers)} calls, {total:,} parameters, "
+            f"{counted(len(self.layers), 'call')}, {counted(total, 'parameter')}, "
             f"{self.trainable_parameters:,} of them trainable"
         )
 
     def markdown(self) -> str:
         """The same as Markdown that GitHub renders."""
         return as_markdown(_sections(self))
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.recipe}: {self.totals_text()}>"
+
+    def _repr_html_(self) -> str:
+        return notebook_html(_sections(self))
 
     def __str__(self) -> str:
         return as_text(_sections(self))

@@ -14,6 +14,8 @@ Path = tuple[str | int, ...]
 OPTION = "--set "
 PRESET = "preset:"
 """Prefixes of the names of sources that are not the user's files."""
+MAPPING = "<mapping>"
+"""The name of a recipe that a Python program gives as a mapping: it is written as YAML."""
 
 ERROR = "error"
 WARNING = "warning"

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.messages.rendering.text import render_text
+from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lstmgraph.messages.diagnostics import Diagnostic
-
-
-class LstmgraphError(Exception):
-    """The base class of the errors about recipes, data, folders and searches."""
 
 
 class RecipeError(LstmgraphError):
@@ -32,3 +29,23 @@ class RecipeError(LstmgraphError):
 
     def __reduce__(self) -> tuple[type[RecipeError], tuple[Any, ...]]:
         return (type(self), (self.diagnostics, self.sources))
+
+
+class FolderError(LstmgraphError, ValueError):
+    """The folder of a training, or a file in it, is not this training's, or cannot be one's."""
+
+
+class DivergedError(LstmgraphError, ArithmeticError):
+    """The loss became NaN or infinite; nothing of that epoch was written."""
+
+
+class StateFileError(LstmgraphError, ValueError):
+    """A file holds no streams, or those of another model."""
+
+
+class WeightsFileError(LstmgraphError, ValueError):
+    """A file does not hold weights as Keras 3 writes them."""
+
+
+class OtherModelError(LstmgraphError, ValueError):
+    """The model of a file is not that of the recipe."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.compile import CompiledRecipe, compile_document
-from lstmgraph.language.text.overrides import apply_overrides
+from lstmgraph.language.compose import changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,9 +83,7 @@ def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
         return compiled
     if kind in compiled.declaration.models:
         raise ValueError(f"the recipe has a model {kind} already, which it does not derive")
-    document = copy.deepcopy(compiled.document)
-    apply_overrides(document, {f"models.{kind}": {"derive": kind}})
-    return compile_document(document)
+    return compile_document(changed(compiled.document, {f"models.{kind}": {"derive": kind}}))
 
 
 def missing_layers(source: keras.Model, target: keras.Model) -> list[str]:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import atomic_path
 from lstmgraph.language.text.embedded import NoRecipeError, embed_recipe, embedded_model
+from lstmgraph.messages.errors import OtherModelError, WeightsFileError
 from lstmgraph.models.building import uncompiled_model, with_predict
 from lstmgraph.models.building.carrying import saved_weights
 from lstmgraph.models.building.compile_config import compile_as
 from lstmgraph.models.runtime import scope, start
-from lstmgraph.models.same_model import OtherModelError, require_same_model
-from lstmgraph.models.weights_file import WeightsFileError, opened_weights
+from lstmgraph.models.same_model import require_same_model
+from lstmgraph.models.weights_file import opened_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.messages.errors import OtherModelError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -22,10 +24,6 @@ TENSOR = "__keras_tensor__"
 """Says which call a tensor comes from, and its shape and dtype, which follow."""
 LONGEST = 80
 """Characters of a value in a message."""
-
-
-class OtherModelError(ValueError):
-    """The model of a file is not that of the recipe."""
 
 
 def require_same_model(own: Mapping[str, Any], found: object) -> None:

@@ -22,6 +22,7 @@ import h5py
 
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import open_file
+from lstmgraph.messages.errors import WeightsFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,10 +38,6 @@ DEEPEST = 64
 
 Datasets = dict[str, h5py.Dataset]
 """Of one layer, by where they stand in its part of the file: ``cell/vars/0``."""
-
-
-class WeightsFileError(ValueError):
-    """The file does not hold weights as Keras 3 writes them."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Training a recipe's model: one folder holds it all, and a killed training goes on from there."""
 
-from lstmgraph.training.files import FolderError
-from lstmgraph.training.results import DivergedError, TrainingResult
+from lstmgraph.messages.errors import DivergedError, FolderError
+from lstmgraph.training.results import TrainingResult
 from lstmgraph.training.run import train_recipe
 from lstmgraph.training.state import epochs_done
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.messages.errors import DivergedError
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import save_model
-from lstmgraph.training.results import DivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +69,18 @@ class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
 class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
     """Puts the learning rate that the epoch ended with beside its metrics."""
 
+    names: tuple[str, ...] = ()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Changes `logs`, as Keras's ``ReduceLROnPlateau`` does."""
         if logs is not None:
             rate = self.model.optimizer.learning_rate
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+            self.names = tuple(logs)
+
+    def row(self, logs: Mapping[str, float] | None) -> dict[str, float]:
+        """Return the numbers of the epoch, without what callbacks of the user's put beside them."""
+        return {name: float((logs or {})[name]) for name in self.names}
 
 
 class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
@@ -91,6 +98,22 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         if self.best is None or (value < self.best if self.mode == "min" else value > self.best):
             save_model(self.model, self.recipe_text, self.path)
             self.best, self.best_epoch = value, epoch
+
+
+def own_callbacks(given: Any) -> list[Any]:
+    """Return the user's callbacks, one or several, as a list.
+
+    Raises:
+        TypeError: something is no callback of Keras.
+    """
+    if given is None:
+        return []
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    for each in several:
+        if not isinstance(each, keras.callbacks.Callback):
+            kind = f"the class {each.__name__}" if isinstance(each, type) else type(each).__name__
+            raise TypeError(f"callbacks are instances of keras.callbacks.Callback, not {kind}")
+    return several
 
 
 def recipe_callbacks(

@@ -21,6 +21,7 @@ from lstmgraph.files import (
     require_regular_file,
 )
 from lstmgraph.locks import LockedError, file_lock
+from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
 from lstmgraph.training.results import plain_metrics
@@ -40,10 +41,6 @@ NAMES = (
 """What a training's files are, and its folder of logs: properties of ``TrainingFiles``."""
 
 Row = dict[str, float]
-
-
-class FolderError(ValueError):
-    """The folder, or a file in it, is not this training's, or cannot be one's."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import numpy as np
 
 from lstmgraph.compiler.resolved import resolved_yaml
 from lstmgraph.data.fingerprint import fingerprint
-from lstmgraph.training.files import FolderError, TrainingFiles
+from lstmgraph.messages.errors import FolderError
 from lstmgraph.training.state import Identity, TrainingState, read_checkpoint
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.loading import Data
+    from lstmgraph.training.files import TrainingFiles
 
 LINES_OF_DIFFERENCE = 20
 

@@ -63,7 +63,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """History first: the checkpoint is what decides, and the history is written again."""
         seconds = round(time.perf_counter() - self.began, 3)
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        metrics = self.callbacks["learning_rate"].row(logs)
         row = {"epoch": epoch + 1, **metrics, "seconds": seconds}
         if any(row.keys() != before.keys() for before in self.state.rows[:1]):
             raise other_numbers(self.files)

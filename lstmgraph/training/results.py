@@ -6,17 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.messages.notebook import notebook_html, picture_html
+from lstmgraph.messages.rendering.printable import printable
+from lstmgraph.messages.tables import Section
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import keras
-
-
-class DivergedError(ArithmeticError):
-    """The loss became NaN or infinite; nothing of that epoch was written."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,20 @@ class TrainingResult:
             "files": {name: str(path) for name, path in self.files.items()},
         }
 
+    def __repr__(self) -> str:
+        best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
+        epochs = counted(self.epochs, "epoch")
+        return f"<TrainingResult of {self.model.name}: {epochs}{best}; print() shows more>"
+
+    def _repr_html_(self) -> str:
+        title = f"training of {self.model.name}"
+        rows = [(name, str(path)) for name, path in self.files.items()]
+        sections = [
+            Section(title, lines=str(self).splitlines()),
+            Section(headings=("file", "path"), rows=rows),
+        ]
+        return notebook_html(sections, *curves_html(self.history, title))
+
     def __str__(self) -> str:
         """What happened, the best epoch, and what the saved model reaches on each kind of data."""
         epoch = self.best_epoch or self.epochs
@@ -85,6 +98,14 @@ class TrainingResult:
         asked = "" if self.asked in (None, self.epochs) else f", and {self.asked} were asked for"
         more = "restart begins anew" if early else "more epochs go on, restart begins anew"
         return f"nothing was trained: this folder has {epochs}{early}{asked}; {more}"
+
+
+def curves_html(history: Mapping[str, Sequence[float]], title: str) -> list[str]:
+    """Return the curves of a training as an image for a notebook; nothing before an epoch ended."""
+    from lstmgraph.training.picture import history_svg  # noqa: PLC0415 - only to show it
+
+    named = {printable(name): values for name, values in history.items()}
+    return [picture_html(history_svg(named, printable(title)), title)] if named else []
 
 
 def plain_metrics(

@@ -13,7 +13,7 @@ from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import save_model
-from lstmgraph.training.callbacks import EpochStart, recipe_callbacks
+from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
     columns,
@@ -56,9 +56,11 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     restart: bool = False,
     seed: int | None = None,
     on_epoch: OnEpoch | None = None,
+    callbacks: Any = None,
     verbose: int = 0,
 ) -> TrainingResult:
     """See ``Recipe.train``."""
+    own = own_callbacks(callbacks)
     training = recipe.declaration.training
     assert training is not None, "`Recipe.train` has looked"
     if data.validation is None:
@@ -74,7 +76,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         asked = epochs or training.epochs
         epochs = max(asked, len(state.rows))
         session = _Session(recipe, training, files, state, epochs, asked)
-        return session.run(data, arrays, on_epoch=on_epoch, verbose=verbose)
+        return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class _Session:
         self,
         data: Data,
         arrays: dict[str, np.ndarray],
+        own: list[keras.callbacks.Callback],
         *,
         on_epoch: OnEpoch | None,
         verbose: int,
@@ -115,7 +118,7 @@ class _Session:
             model.fit(
                 train.dataset,
                 validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
-                callbacks=[start, *train.callbacks, *callbacks.values(), recorder],
+                callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
                 shuffle=False,  # the order is that of the feed
                 initial_epoch=begin,
                 epochs=begin if state.stopped else self.epochs,

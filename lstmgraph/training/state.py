@@ -15,13 +15,13 @@ import numpy as np
 
 from lstmgraph.archives import archive_in, opened_archive
 from lstmgraph.files import LinkError, NotAFileError, atomic_path
-from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.errors import FolderError, RecipeError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.models.runtime import scope_of
 from lstmgraph.npz import array_names, read_arrays
 from lstmgraph.training.callbacks import STATES, WEIGHT
-from lstmgraph.training.files import CHECKPOINT, FolderError
+from lstmgraph.training.files import CHECKPOINT
 from lstmgraph.training.state_checks import OtherVersionError, checked_values, refuse_other_arrays
 
 if TYPE_CHECKING:

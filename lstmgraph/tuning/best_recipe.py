@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.authoring.editing.put_data import is_same, put_data
 from lstmgraph.compiler.compile import compile_document
 from lstmgraph.compiler.load import load_compiled
-from lstmgraph.compiler.resolved import HEADER, escaped
+from lstmgraph.compiler.resolved import HEADER
 from lstmgraph.files import atomic_path, refuse_link
 from lstmgraph.language.compose import composed
 from lstmgraph.language.compose.extends import with_bases
 from lstmgraph.language.compose.merge import merges
-from lstmgraph.language.compose.variables import substitute
+from lstmgraph.language.compose.variables import escaped, substitute
 from lstmgraph.language.space.collect import Collected, collect
 from lstmgraph.language.space.fill import fill
 from lstmgraph.language.space.space import Space

@@ -59,6 +59,8 @@ class FitRequest:
     """The last.keras of the training that is gone on with."""
     last: Path | None = None
     """Where all that is needed to go on is written after the last epoch."""
+    own_callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    """The user's, beside those of the recipe."""
     on_epoch: OnEpoch | None = None
     """Told of each epoch, counted from 0; true ends the training."""
 
@@ -108,7 +110,13 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     model.fit(
         feed.dataset,
         validation_data=held_out,
-        callbacks=[EpochStart(), *feed.callbacks, *callbacks.values(), watcher],
+        callbacks=[
+            EpochStart(),
+            *feed.callbacks,
+            *callbacks.values(),
+            *request.own_callbacks,
+            watcher,
+        ],
         shuffle=False,  # the order is that of the feed
         initial_epoch=len(state.rows),
         epochs=training.epochs,
@@ -164,7 +172,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         restore_callbacks(self.callbacks, self.state.callbacks, self.arrays)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        row = {name: float(value) for name, value in (logs or {}).items()}
+        row = self.callbacks["learning_rate"].row(logs)
         self.rows.append(row)
         self.state.rows.append({"epoch": epoch + 1, **row, "seconds": 0.0})
         self.state.stopped = bool(self.model.stop_training)

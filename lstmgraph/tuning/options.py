@@ -12,6 +12,7 @@ from lstmgraph.tuning.search.jobs import Limits, RunOptions
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.tuning.callbacks import TrialCallbacks
 
 
 class TuneOptions(TypedDict, total=False):
@@ -21,8 +22,10 @@ class TuneOptions(TypedDict, total=False):
     """Data of its own to compare the trials by."""
     test: Any
     """Data of its own that only the best is scored on, at the end."""
-    folder: str | Path
+    folder: str | Path | None
     """Holds all that comes of it, ``searches/NAME`` without it; made where it is missing."""
+    callbacks: TrialCallbacks | None
+    """Of every training: a list that is copied, or a function of a ``TrialInfo`` that makes it."""
     restart: bool
     """Begin anew; an earlier search is kept beside it, as ``folder.1``."""
     workers: int
@@ -55,17 +58,15 @@ def tune_request(
     """All that ``tune`` needs.
 
     Raises:
-        ValueError: a number makes no sense; the message names it.
-        TypeError: there is no option of that name.
+        ValueError: a number makes no sense; the message names it. Callbacks cannot be pickled.
+        TypeError: callbacks are none.
     """
     given: dict[str, Any] = {**options}
     own = {name: given.pop(name, None) for name in ("validation", "test")}
     folder = given.pop("folder", None) or Path("searches") / recipe.declaration.name
+    callbacks = _pickled(given.pop("callbacks", None))
     restart, verbose = bool(given.pop("restart", False)), given.pop("verbose", 0)
     limits = Limits(given.pop("trial_seconds", None), given.pop("trial_memory_mb", None))
-    unknown = given.keys() - TuneOptions.__annotations__
-    if unknown:
-        raise TypeError(f"tune has no option {min(unknown)!r}; see TuneOptions for those it has")
     return TuneRequest(
         recipe,
         {"train": data} | {name: source for name, source in own.items() if source is not None},
@@ -73,4 +74,13 @@ def tune_request(
         RunOptions(**given, limits=limits, preload=PRELOAD),
         restart=restart,
         console=Console() if verbose and console is None else console,
+        callbacks=callbacks,
     )
+
+
+def _pickled(callbacks: TrialCallbacks | None) -> str:
+    if callbacks is None:
+        return ""
+    from lstmgraph.tuning.callbacks import pickled  # noqa: PLC0415 - imports TensorFlow
+
+    return pickled(callbacks)

@@ -6,21 +6,28 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import atomic_path
+from lstmgraph.messages.notebook import notebook_html
+from lstmgraph.messages.tables import Section
+from lstmgraph.messages.wording import counted
 from lstmgraph.tuning.best_recipe import BEST_RECIPE, best_recipe
 from lstmgraph.tuning.report import write_report
 from lstmgraph.tuning.search.checked import mapping_of, number, parsed
 from lstmgraph.tuning.search.display import describe, shown
 from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_search
 from lstmgraph.tuning.search.own_files import open_of_trial, read_own, trial_folder
+from lstmgraph.tuning.search.ranking import best_trials
 from lstmgraph.tuning.search.reading import read_results
-from lstmgraph.tuning.search.tables import write_tables
+from lstmgraph.tuning.search.results import RANKED
+from lstmgraph.tuning.search.tables import frame_columns, write_tables
 from lstmgraph.tuning.search.trial import BEST_WEIGHTS, CONCRETE_RECIPE, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lstmgraph.tuning.search.results import SearchResults, TrialRow
@@ -29,6 +36,8 @@ RESOLVED_RECIPE = "best.resolved.yaml"
 BEST_MODEL = "best.keras"
 TEST_SCORE = "test.json"
 REPORT = "report.html"
+MOST_SHOWN = 10
+"""Trials that a notebook shows."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,45 @@ class TuneResult:
     def best(self) -> TrialRow | None:
         """With several objectives the first of the front; None where no trial has a result."""
         return next((t for t in self.results.trials if t.number == self.results.best), None)
+
+    def trials(self) -> Any:
+        """Return a data frame with a row for each trial: of pandas, or of polars without pandas.
+
+        Its columns are ``number``, ``status``, ``score`` (the first objective's metric, at the
+        trial's best epoch), every dimension and every other metric by its name, then ``epochs``,
+        ``seconds``, ``fit_seconds``, ``parameters``, ``peak_memory_mb``, ``started`` (UTC) and
+        ``reason``. What a trial does not have is missing. A dimension whose name a column has
+        already gets ``value:`` before it, a metric ``metric:``.
+
+        Raises:
+            ImportError: neither pandas nor polars is installed.
+        """
+        columns = frame_columns(self.results)
+        for package in ("pandas", "polars"):
+            if find_spec(package):
+                return import_module(package).DataFrame(columns)
+        raise ImportError("a data frame needs pandas or polars: pip install pandas")
+
+    def __repr__(self) -> str:
+        trials = counted(len(self.results.trials), "trial")
+        objectives = self.results.objectives
+        best = f"best {describe(self.best, objectives)}" if self.best else "none has a result"
+        return f"<TuneResult of {self.results.recipe}: {trials}; {best}>"
+
+    def _repr_html_(self) -> str:
+        results = self.results
+        sections = [Section(f"search of {results.recipe}", lines=str(self).splitlines())]
+        ranked = {trial.number: trial.metrics for trial in results.trials if trial.status in RANKED}
+        best = best_trials(ranked, results.objectives)[:MOST_SHOWN]
+        if best:
+            sections.append(_trials_section(results, best))
+        files = [(name, str(path)) for name, path in self.files.items()]
+        sections.append(Section(headings=("file", "path"), rows=files))
+        if self.best is None:
+            return notebook_html(sections)
+        from lstmgraph.training.results import curves_html  # noqa: PLC0415 - imports TensorFlow
+
+        return notebook_html(sections, *curves_html(self.best.history, f"trial {self.best.number}"))
 
     def as_dict(self) -> dict[str, Any]:
         """The stable form that ``--format json`` prints."""
@@ -86,6 +134,23 @@ class TuneResult:
             scores = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
             lines.append(f"on the test data, which no trial saw: {scores}")
         return "\n".join(lines)
+
+
+def _trials_section(results: SearchResults, numbers: Sequence[int]) -> Section:
+    trials = {trial.number: trial for trial in results.trials}
+    metrics = [objective.metric for objective in results.objectives]
+    dimensions = [dimension.name for dimension in results.dimensions]
+    rows = []
+    for trial in map(trials.__getitem__, numbers):
+        values = [shown(trial.values[n]) if n in trial.values else "" for n in dimensions]
+        found = [f"{trial.metrics[name]:.6g}" for name in metrics]
+        counts = (str(trial.epochs), f"{trial.seconds:.1f}")
+        rows.append((str(trial.number), trial.status, *found, *counts, *values))
+    headings = ("trial", "status", *metrics, "epochs", "seconds", *dimensions)
+    left = len(results.trials) - len(rows)
+    more = [f"and {counted(left, 'more trial')}; .trials() has them all"] if left else []
+    numeric = frozenset({"trial", "epochs", "seconds", *metrics})
+    return Section("best trials", headings=headings, rows=rows, numbers=numeric, lines_below=more)
 
 
 def write_results(folder: Path) -> dict[str, Path]:

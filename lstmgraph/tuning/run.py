@@ -52,6 +52,8 @@ class TuneRequest:
     restart: bool = False
     console: Console | None = None
     """Where a live table, or lines, are shown."""
+    callbacks: str = ""
+    """The user's, as ``pickled`` writes them."""
     section: dict[str, Any] = field(init=False)
     """``search:`` with defaults filled in."""
 
@@ -182,11 +184,12 @@ def _job(
     recipe = request.recipe
     settings = {**job_settings(request.section), "folds": _folds(request)}
     trained_on = {name: path for name, path in sources.items() if name != TEST}
+    payload = trial_payload(recipe.written, trained_on, settings["objectives"])
     return SearchJob(
         recipe=recipe.declaration.name,
         space=recipe.collected.space,
         function=FUNCTION,
-        payload=trial_payload(recipe.written, trained_on, settings["objectives"]),
+        payload={**payload, "callbacks": request.callbacks},
         identity={
             "recipe": recipe_identity(recipe.written),
             "data": identity,

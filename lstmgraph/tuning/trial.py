@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
 from lstmgraph.files import atomic_path
 from lstmgraph.models.files import save_model
+from lstmgraph.tuning.callbacks import TrialInfo, unpickled
 from lstmgraph.tuning.data import read_parts, with_folds
 from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
 from lstmgraph.tuning.recipes import concrete_recipe, concrete_text, read_payload, with_seed
@@ -105,6 +106,10 @@ class _Run:
             counted_from=spec.initial_epoch,
             continues=source and source / LAST_WEIGHTS,
             last=self.folder / LAST_WEIGHTS if is_first and spec.keep_last else None,
+            own_callbacks=unpickled(
+                spec.job.get("callbacks", ""),
+                TrialInfo(spec.number, spec.values, self.folder, execution, fold),
+            ),
             on_epoch=self.trial.on_epoch if is_first else None,
         )
 

@@ -197,7 +197,7 @@ class _Resolver:
         self.document.report("L301", reference.path, message, hint=hint, notes=notes)
 
     def named(self, name: str) -> Note:
-        section = "layers" if name in self.recipe.layers else "inputs"
+        section = "layers" if ("layers", name) in self.document.keys else "inputs"
         message = f"'{name}' is declared here" + (" but not used" * (name in self.unread))
         return self.document.note((section, name), message, at_key=True)
 

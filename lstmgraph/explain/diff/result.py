@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.explain.weight_fit import said
+from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_markdown, as_text
 from lstmgraph.messages.wording import flow
 
@@ -97,6 +98,14 @@ class Comparison:
 
     def __str__(self) -> str:
         return as_text(self._sections())
+
+    def __repr__(self) -> str:
+        verdict = "no difference" if self.same else "they differ"
+        first, second = self.names
+        return f"<Comparison of {first} and {second}: {verdict}; {self.weights_fit} weights load>"
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self._sections())
 
     def _sections(self) -> Iterator[Section]:
         """What differs; then the totals and the weights."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from lstmgraph.keras_facts.tensors import BATCH
 from lstmgraph.messages.wording import did_you_mean, listed
+from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ class BatchSize(TypedDict, total=False):
     """By the names in the shapes of inputs."""
 
 
-class SizeError(ValueError):
+class SizeError(LstmgraphError, ValueError):
     """The sizes of a batch are not those of the recipe. The message says what is missing."""
 
 

@@ -65,7 +65,10 @@ def locate(entry: str, folder: Path | None, root: Path | None) -> Base:
         raise BaseError("L131", "`extends` cannot contain a variable", hint)
     if folder is None or root is None:
         message = f"{shown(entry)} cannot be found: this recipe is not in a folder"
-        hint = f"save the recipe to a file next to it, or extend a preset: {_presets()}"
+        hint = (
+            "save the recipe to a file next to it, give `lstmgraph.load` its `folder`, or extend a "
+            f"preset: {_presets()}"
+        )
         raise BaseError("L131", message, hint)
     _check_is_relative(entry)
     path = Path(os.path.normpath(folder / entry))

@@ -36,11 +36,23 @@ def substitute(document: Document) -> None:
     Mistakes are reported in the document; values keep the position of the text that names the
     variable.
     """
-    if not isinstance(document.data, dict):
-        return
-    if SECTION not in document.data and not may_hold(document, "${"):
-        return
-    _Substitution(document).run()
+    if may_substitute(document):
+        _Substitution(document).run()
+
+
+def may_substitute(document: Document) -> bool:
+    """Return whether `document` may name or define a variable."""
+    data = document.data
+    return isinstance(data, dict) and (SECTION in data or may_hold(document, "${"))
+
+
+def escaped(data: Any) -> Any:
+    """Return plain data whose texts name no variable: ``${`` is written ``$${``."""
+    if isinstance(data, str):
+        return data.replace("${", "$${")
+    if isinstance(data, dict):
+        return {key: escaped(value) for key, value in data.items()}
+    return [escaped(item) for item in data] if isinstance(data, list) else data
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.space.ranges import POINTS, Range
 from lstmgraph.messages.wording import shown
+from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
     import random
@@ -21,7 +22,7 @@ Values = dict[str, Any]
 """A value for each dimension that applies, by name, in the order of the space."""
 
 
-class SpaceError(ValueError):
+class SpaceError(LstmgraphError, ValueError):
     """Raised for values that are not a point of the space. The message lists all mistakes."""
 
 

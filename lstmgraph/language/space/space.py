@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.language.space.dimensions import Dimension, Values
+    from lstmgraph.messages.tables import Section
+
+_NOTHING = "nothing is searched"
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,27 @@ class Space:
             "points": self.size(),
         }
 
+    def __repr__(self) -> str:
+        return f"<Space: {self._size_text() if self.dimensions else _NOTHING}>"
+
     def __str__(self) -> str:
-        from lstmgraph.messages.tables import Section, as_text  # noqa: PLC0415 - rich, to print
+        from lstmgraph.messages.tables import as_text  # noqa: PLC0415 - rich, to print
+
+        return as_text([self._section()])
+
+    def _repr_html_(self) -> str:
+        from lstmgraph.messages.notebook import notebook_html  # noqa: PLC0415 - as above
+
+        return notebook_html([self._section()])
+
+    def _section(self) -> Section:
+        from lstmgraph.messages.tables import Section  # noqa: PLC0415 - as above
 
         if not self.dimensions:
-            return "nothing is searched"
+            return Section(lines=[_NOTHING])
         rows = [_row(dimension) for dimension in self.dimensions]
         headings = ("dimension", "searched", "default", "applies where")
-        return as_text([Section(headings=headings, rows=rows, lines_below=[self._size_text()])])
+        return Section(headings=headings, rows=rows, lines_below=[self._size_text()])
 
     def _size_text(self) -> str:
         dimensions, size = counted(len(self.dimensions), "dimension"), self.size()

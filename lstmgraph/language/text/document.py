@@ -62,6 +62,10 @@ class Document:
     """Suggestions for misspelt names."""
     overridden: dict[Path, Place] = field(default_factory=dict)
     """The places of the values that a ``--set`` replaced."""
+    unfilled: Document | None = field(default=None, repr=False)
+    """The document before variables were filled in, if it may have any."""
+    extending: dict[str, Any] | None = field(default=None, repr=False)
+    """The data of a recipe that extends others, without theirs, where it is as written."""
 
     def unread(self) -> set[Path]:
         """Return the paths with a substitute for a value that could not be read."""

@@ -11,13 +11,15 @@ from typing import Any
 from lstmgraph.language.text.document import Document, as_diagnostic, build_value
 from lstmgraph.language.text.nodes import MAX_BYTES, MAX_DEPTH, YamlMistake, compose
 from lstmgraph.language.text.origins import DELETE
+from lstmgraph.language.text.plain_data import PlainDataError, plain_data
 from lstmgraph.messages.diagnostics import OPTION, Diagnostic, Path, Place, Span
 from lstmgraph.messages.wording import did_you_mean, nearest
+from lstmgraph.root_error import LstmgraphError
 
 Overrides = Mapping[str, Any] | Iterable[str]
 
 
-class OverrideFormatError(ValueError):
+class OverrideFormatError(LstmgraphError, ValueError):
     """Raised for an override that is not ``path=value``."""
 
 
@@ -50,13 +52,17 @@ def _parts(text: str) -> tuple[str, str]:
 
 def _as_yaml(path: str, value: Any) -> str:
     """Return `value` as JSON, which is YAML too."""
+    try:
+        value = plain_data(value, path)
+    except PlainDataError as error:
+        message = f"the value of '{path}' is not plain data: {error}"
+        raise OverrideFormatError(message) from None
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
     try:
         return json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise OverrideFormatError(f"the value of '{path}' is not plain data: {reason}") from None
+    except ValueError as error:  # infinity, or not-a-number, in a list
+        raise OverrideFormatError(f"the value of '{path}' is not plain data: {error}") from None
 
 
 def _apply(document: Document, dotted: str, value: str, text: str) -> None:

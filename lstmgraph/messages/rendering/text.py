@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.messages.diagnostics import MAPPING
 from lstmgraph.messages.rendering.excerpts import excerpt, source_lines
 from lstmgraph.messages.rendering.places import MOST_SHOWN, left_out
 from lstmgraph.messages.rendering.printable import printable
@@ -51,7 +52,7 @@ class _Rendering:
         gutter = max(len(str(place.span.line)) for place in places)
         severity = diagnostic.severity
         lines = [
-            f"{self.where(diagnostic.place)}: "
+            f"{self.at(diagnostic)}: "
             f"{self.styled(f'{severity}[{diagnostic.code}]', severity)}: "
             f"{self.styled(printable(diagnostic.message), 'strong')}",
             *self.excerpt(diagnostic.place, gutter, severity),
@@ -63,6 +64,13 @@ class _Rendering:
         if diagnostic.hint:
             lines.append(f"  {self.styled('help', 'help')}: {printable(diagnostic.hint)}")
         return lines
+
+    def at(self, diagnostic: Diagnostic) -> str:
+        """Of a mapping the path: its lines are of a text that nobody wrote."""
+        if diagnostic.place.source != MAPPING:
+            return self.where(diagnostic.place)
+        dotted = printable(".".join(map(str, diagnostic.path)))
+        return self.styled(f"{MAPPING} {dotted}".rstrip(), "strong")
 
     def where(self, place: Place) -> str:
         span = place.span

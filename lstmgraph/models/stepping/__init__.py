@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstmgraph.models.stepping.state_file import StateFileError
+from lstmgraph.messages.errors import StateFileError
 from lstmgraph.models.stepping.stepper import Stepper
 
 __all__ = ["StateFileError", "Stepper"]

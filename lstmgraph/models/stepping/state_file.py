@@ -11,6 +11,7 @@ import numpy as np
 
 from lstmgraph.archives import opened_archive
 from lstmgraph.files import atomic_path
+from lstmgraph.messages.errors import StateFileError
 from lstmgraph.messages.rendering.printable import printable
 from lstmgraph.messages.wording import listed
 from lstmgraph.models.stepping.source import plan_of
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 ABOUT = "about"
 """The array that says, as JSON, which model the others are of."""
-
-
-class StateFileError(ValueError):
-    """A file that holds no streams, or those of another model."""
 
 
 def describe(derived: Derived) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lstmgraph.root_error import LstmgraphError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -40,7 +42,7 @@ _FIRST_CODE = 200
 the system."""
 
 
-class SearchError(Exception):
+class SearchError(LstmgraphError):
     """A search cannot start or go on. What was found so far stays in its folder."""
 
 

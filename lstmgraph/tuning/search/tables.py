@@ -59,6 +59,24 @@ def trials_table(results: SearchResults) -> Table:
     return table
 
 
+def frame_columns(results: SearchResults) -> Table:
+    """Return a row for each trial, as ``TuneResult.trials`` describes; each column of one type."""
+    table = trials_table(results)
+    first = results.objectives[0].metric if results.objectives else ""
+    table["score"] = [trial.metrics.get(first) for trial in results.trials]
+    leading, last = ("number", "status", "score"), ("started", "reason")
+    middle = ("epochs", "seconds", "fit_seconds", "parameters", "peak_memory_mb")
+    taken = {*leading, *middle, *last}
+    found = {name: table[name] for name in leading}
+    for name, column in table.items():
+        kind, _, own = name.partition(":")
+        if kind in ("value", "metric") and name != f"metric:{first}":
+            found[name if own in taken else own] = column
+            taken.add(own)
+    found |= {name: table[name] for name in (*middle, *last)}
+    return {name: _one_type(column) for name, column in found.items()}
+
+
 def epochs_table(results: SearchResults) -> Table:
     """Return a table with a row for each epoch of each trial, counted from 1 in each."""
     rows = [(trial, epoch) for trial in results.trials for epoch in range(_epochs(trial))]
