@@ -1,4 +1,4 @@
-"""What would be trained on: examples of each part, the time they span, and every tensor."""
+"""Summary of data: examples of each part, the time they span, and every tensor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class TensorRow:
-    """What the model is fed under one name; `shape` leaves out the batch."""
+    """One tensor that the model is fed; `shape` leaves out the batch."""
 
     name: str
     role: str
@@ -65,7 +65,7 @@ class DataSummary:
 
 
 def summarized(data: Data) -> DataSummary:
-    """Counts, spans and shapes of `data`; no example is read."""
+    """Return the counts, spans and shapes of `data`, without reading an example."""
     source = data.train.source
     tensors = [_tensor(name, "input", field) for name, field in source.inputs.items()]
     tensors += [_tensor(name, "target", field) for name, field in source.targets.items()]

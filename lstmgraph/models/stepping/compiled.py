@@ -34,7 +34,7 @@ def compiled(
     *,
     xla: bool,
 ) -> Callable[..., Sequence[Tensor]]:
-    """`function`, traced once.
+    """Return `function` compiled, traced once.
 
     Args:
         function: takes tensors by position, and gives a list of tensors.
@@ -74,7 +74,7 @@ def compiled(
 def _jitted(
     function: Callable[..., Sequence[Tensor]], model: keras.Model
 ) -> Callable[..., Sequence[Tensor]]:
-    """The same on JAX, which takes weights that it meets in tracing for constants."""
+    """Compile on JAX, which would take weights that it meets in tracing for constants."""
     import jax  # noqa: PLC0415 - TensorFlow runs without it
 
     variables = model.variables
@@ -88,14 +88,14 @@ def _jitted(
 
 
 def to_tensor(array: Any) -> Tensor:
-    """An array of the right dtype, on the device."""
+    """Return an array, which has the right dtype, as a tensor on the device."""
     if keras.backend.backend() == "tensorflow":
         return _tf().constant(array)  # Keras's own takes a few microseconds more
     return keras.ops.convert_to_tensor(array)
 
 
 def to_array(tensor: Tensor) -> Any:
-    """The same on the host."""
+    """Return a tensor as an array on the host."""
     return keras.ops.convert_to_numpy(tensor)
 
 

@@ -22,7 +22,7 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Names:
-    """What a step reads and gives, in the order in which its functions take and return it."""
+    """Names of a step's tensors, in the order in which its functions take and return them."""
 
     states: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -34,7 +34,7 @@ class Names:
 
 
 def names_of(plan: StepPlan) -> Names:
-    """The names in `plan`."""
+    """Return the names in `plan`."""
     inputs = plan.step.inputs
     return Names(
         tuple(state.name for state in plan.states),
@@ -46,14 +46,14 @@ def names_of(plan: StepPlan) -> Names:
 
 
 def time_axis(tensor: GraphInput) -> int:
-    """Where the steps stand in an input that brings them."""
+    """Return the time axis of an input that brings steps."""
     return 0 if tensor.time_major else 1
 
 
 def one_step(derived: Derived) -> Callable[..., list[Tensor]]:
-    """A function of states, contexts and inputs of one step, each without its time axis.
+    """Return a function of states, contexts and inputs of one step, without time axes.
 
-    It gives outputs, without theirs, and the new states.
+    The function returns the outputs, without time axes, and the new states.
     """
     plan = plan_of(derived)
     names, inputs = names_of(plan), plan.step.inputs
@@ -73,7 +73,7 @@ def one_step(derived: Derived) -> Callable[..., list[Tensor]]:
 
 
 def many_steps(derived: Derived) -> Callable[..., list[Tensor]]:
-    """The same of any number of steps, each tensor with its time axis."""
+    """Return a function of any number of steps, each tensor with its time axis."""
     chunk = derived.chunk
     if chunk is None:
         raise ValueError("the recipe unrolls its steps: there is no model of any number of them")
@@ -109,7 +109,7 @@ Shape = tuple[int | None, ...]
 def signature(
     plan: StepPlan, rows: int | None, *, chunk: bool, active: bool
 ) -> list[tuple[Shape, str]]:
-    """Shape and dtype of every tensor of a function."""
+    """Return shape and dtype of every tensor that a function takes."""
     names, inputs = names_of(plan), plan.step.inputs
     steps = "any" if chunk else None
 
@@ -124,7 +124,7 @@ def signature(
 
 
 def step_shape(tensor: GraphInput, rows: int | None, steps: int | str | None) -> Shape:
-    """The shape of an input that brings so many steps; of one step, where it is None."""
+    """Return an input's shape for `steps` steps; for a single step where it is None."""
     rest = tensor.spec.shape_without_batch[1:]
     if steps is None:
         return (rows, *rest)
@@ -135,7 +135,7 @@ def step_shape(tensor: GraphInput, rows: int | None, steps: int | str | None) ->
 def compiled_function(
     derived: Derived, rows: int, *, chunk: bool, active: bool, xla: bool
 ) -> Callable[..., Sequence[Tensor]]:
-    """The function of one step, or of many, for batches of `rows`."""
+    """Return the compiled function of one step, or of many, for batches of `rows`."""
     plan = plan_of(derived)
     function = many_steps(derived) if chunk else one_step(derived)
     if active:

@@ -53,12 +53,12 @@ def step_models(source: Source, recipe: HasCompiled | None) -> Derived:
 
 
 def plan_of(derived: Derived) -> StepPlan:
-    """How the models of a step hang together."""
+    """Return the plan of a step: how its models are connected."""
     if derived.plan is None:
         raise ValueError("the step model has no plan")
     return derived.plan
 
 
 def _is_recipe(value: object) -> bool:
-    """Whether `value` is a ``Recipe``; Keras's models too have something called ``compiled``."""
+    """Return whether `value` is a ``Recipe``: Keras's models too have a ``compiled``."""
     return isinstance(getattr(value, "compiled", None), CompiledRecipe)

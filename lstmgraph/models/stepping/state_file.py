@@ -31,11 +31,11 @@ ABOUT = "about"
 
 
 class StateFileError(ValueError):
-    """A file that holds no streams, or those of another model."""
+    """A file holds no streams, or those of another model."""
 
 
 def describe(derived: Derived) -> dict[str, Any]:
-    """What a file says of its model: it may hold the same weights under another path."""
+    """Return the description of the model that a state file carries, free of its path."""
     return {
         "format": FORMAT,
         "plan": plan_of(derived).as_dict(),
@@ -44,7 +44,7 @@ def describe(derived: Derived) -> dict[str, Any]:
 
 
 def _fingerprint(derived: Derived) -> str:
-    """A hash of the step model's weights, by the names of their layers."""
+    """Return a hash of the step model's weights, by the names of their layers."""
     found = hashlib.sha256()
     for layer in sorted(derived.model.layers, key=lambda layer: layer.name):
         for weight in layer.get_weights():
@@ -54,7 +54,7 @@ def _fingerprint(derived: Derived) -> str:
 
 
 def write_streams(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
-    """Write an ``.npz`` file, whole or not at all."""
+    """Write streams to an ``.npz`` file, whole or not at all."""
     text: dict[str, Any] = {ABOUT: np.array(json.dumps(about)), **arrays}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **text)
@@ -69,7 +69,7 @@ def read_streams(path: Path, specs: Mapping[str, TensorSpec], about: Mapping[str
         about: what it must say of its model.
 
     Raises:
-        StateFileError: it is another one, with the reason.
+        StateFileError: the file does not fit, with the reason.
         OSError: it cannot be read, or is no regular file.
     """
     try:
@@ -105,7 +105,7 @@ def _parsed(text: np.ndarray) -> Any:
 
 
 def _most_bytes(spec: TensorSpec, otherwise: int) -> int:
-    """The bytes of an array of this shape, where it has no size that is left open."""
+    """Return the bytes of an array of this shape; `otherwise` where a size is left open."""
     sizes = [size for size in spec.shape if isinstance(size, int)]
     if len(sizes) < len(spec.shape):
         return otherwise
@@ -113,7 +113,7 @@ def _most_bytes(spec: TensorSpec, otherwise: int) -> int:
 
 
 def _short(found: object, most: int = 200) -> str:
-    """Text from a file, on one line of a bounded length."""
+    """Return text from a file on one line of bounded length."""
     text = printable(str(found))
     return text if len(text) <= most else f"{text[:most]}..."
 

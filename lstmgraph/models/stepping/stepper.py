@@ -36,7 +36,7 @@ R = TypeVar("R")
 def _locked(
     method: Callable[Concatenate[Stepper, P], R],
 ) -> Callable[Concatenate[Stepper, P], R]:
-    """`method`, while no other thread reads or changes the streams."""
+    """Return `method`, run only while no other thread reads or changes the streams."""
 
     @wraps(method)
     def call(self: Stepper, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -101,12 +101,12 @@ class Stepper:
     @property
     @_locked
     def position(self) -> np.ndarray:
-        """Steps that each row has taken since it began, (rows,); padded ones count too. A copy."""
+        """Return a copy of each row's steps since it began, (rows,); padded ones count too."""
         return self._streams.position.copy()
 
     @property
     def start_inputs(self) -> tuple[str, ...]:
-        """What `start` must be given; empty where streams begin by themselves."""
+        """Return the names that `start` takes; empty where streams begin by themselves."""
         return tuple(self._beginning.inputs)
 
     @_locked
@@ -130,7 +130,7 @@ class Stepper:
 
     @_locked
     def beginning(self, given: Any = None, *, rows: int | None = None) -> Arrays:
-        """States and contexts by name, as `start` would make them; no stream changes.
+        """Return states and contexts by name, as `start` would make them; no stream changes.
 
         Args:
             given: what `start` takes; where it is None, the streams as they are now, or as they
@@ -146,7 +146,7 @@ class Stepper:
 
     @_locked
     def reset(self, rows: Any = None) -> None:
-        """Let streams begin again, as `start` left them; all, or only `rows`, such as ``[0, 3]``.
+        """Begin all streams again, as `start` left them, or only `rows`, such as ``[0, 3]``.
 
         Raises:
             ValueError: there are no such rows, or nothing has been started.
@@ -156,7 +156,7 @@ class Stepper:
 
     @_locked
     def step(self, x: Any, *, active: Any = None) -> Arrays:
-        """One step of every stream.
+        """Run one step of every stream.
 
         Args:
             x: by name, an array (rows, ...) for each input that brings steps, without the time

@@ -1,4 +1,4 @@
-"""What the rows of a Stepper hold: states, contexts, what they began with, and how far they are."""
+"""The streams of a Stepper: states, contexts, what they began with, and their positions."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Streams:
 
     @property
     def begun(self) -> bool:
-        """Whether there are any streams."""
+        """Return whether the streams have begun."""
         return self._now is not None
 
     @property
     def tensors(self) -> list[Any]:
-        """States, then contexts, on the device: what a step replaces in place.
+        """Return states, then contexts, on the device; a step replaces them in place.
 
         Raises:
             ValueError: the streams have not begun.
@@ -54,7 +54,7 @@ class Streams:
         return self._now
 
     def arrays(self) -> Arrays:
-        """States and contexts by name, as arrays that may be written to."""
+        """Return states and contexts by name, as arrays that may be written to."""
         pairs = zip(self._specs, self.tensors, strict=True)
         return {name: np.array(to_array(tensor)) for name, tensor in pairs}
 
@@ -64,10 +64,10 @@ class Streams:
         self._now = [to_tensor(now[name].copy()) for name in self._specs]
 
     def begin(self, kept: Arrays, which: np.ndarray) -> None:
-        """Let the rows `which` begin with `kept`.
+        """Begin the rows `which` with `kept`.
 
         Raises:
-            ValueError: it has another size than in the other rows.
+            ValueError: a context has another size than in the other rows.
         """
         anew = self._now is None or len(which) == self.rows
         if anew:
@@ -87,7 +87,7 @@ class Streams:
         self.position[which] = 0
 
     def reset(self, which: np.ndarray) -> None:
-        """Let the rows `which` begin again."""
+        """Begin the rows `which` again."""
         now = self.arrays()
         for name, array in now.items():
             array[which] = self._first[name][which]
@@ -95,13 +95,13 @@ class Streams:
         self.position[which] = 0
 
     def in_file(self) -> Arrays:
-        """All that a state file holds."""
+        """Return all arrays of a state file."""
         found = {f"now.{name}": array for name, array in self.arrays().items()}
         found |= {f"first.{name}": array for name, array in self._first.items()}
         return {**found, POSITION: self.position}
 
     def specs_in_file(self) -> dict[str, TensorSpec]:
-        """What each array of `in_file` must be: the sizes of contexts may differ from file to file.
+        """Return what each array of `in_file` must be; contexts may differ in size between files.
 
         Contexts have as many steps as what they were made from, the same in all that name the
         size alike; the other axes are those of the model.
@@ -114,7 +114,7 @@ class Streams:
         return {**found, POSITION: TensorSpec((self.rows,), "int64")}
 
     def take(self, found: Arrays) -> None:
-        """Go on with the arrays of a file, which are known to fit."""
+        """Continue with the arrays of a file, which are known to fit."""
         self.put({name: found[f"now.{name}"] for name in self._specs})
         self._first = {name: found[f"first.{name}"] for name in self._specs}
         self.position = found[POSITION]
