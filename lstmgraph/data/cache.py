@@ -51,7 +51,7 @@ def converted(
                 return None, None
     except OSError as error:
         message = f"the cache {cache} cannot be written: {error.strerror or error}"
-        problems.add("D107", message, "name another folder, with more room, as the cache")
+        problems.add("D107", message, "name another folder, with more free space, as the cache")
         return None, None
     try:
         table = read_table(kept, data)

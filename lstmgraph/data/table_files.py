@@ -107,7 +107,7 @@ def report_unreadable(error: BaseException, problems: Problems) -> None:
     if isinstance(error, NoWorkspaceError) or (
         isinstance(error, OSError) and error.errno in NO_ROOM
     ):
-        hint = "name a folder with more room by TMPDIR, or as the cache"
+        hint = "name a folder with more free space by TMPDIR, or as the cache"
         message = f"no space is left for the table's arrays ({error.strerror})"
         problems.add("D107", message, hint)
     elif isinstance(error, MemoryError):

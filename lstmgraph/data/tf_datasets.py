@@ -1,4 +1,4 @@
-"""A ``tf.data.Dataset``, saved or given, read once into arrays that are mapped from disk.
+"""``tf.data.Dataset``, saved or in memory, read once into arrays mapped from disk.
 
 As arrays, its examples can be counted, checked, split and shuffled by epoch like any others.
 """
@@ -27,18 +27,18 @@ WEIGHT = ("weight", "sample_weight")
 
 
 def is_saved_dataset(path: Path) -> bool:
-    """Whether a folder is one that ``tf.data.Dataset.save`` wrote."""
+    """Return whether a folder was written by ``tf.data.Dataset.save``."""
     return (path / "dataset_spec.pb").exists()
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether `value` is a ``tf.data.Dataset``; TensorFlow is not imported to find out."""
+    """Return whether `value` is a ``tf.data.Dataset``, without importing TensorFlow."""
     parents = type(value).__mro__
     return any(p.__name__ == "DatasetV2" and p.__module__.startswith("tensorflow") for p in parents)
 
 
 def load_saved(path: Path, problems: Problems) -> Any:
-    """The saved dataset; None where it cannot be read, which is reported."""
+    """Load a saved dataset; return None where it cannot be read, which is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
@@ -52,7 +52,7 @@ def load_saved(path: Path, problems: Problems) -> Any:
 def arrays_of_dataset(
     dataset: Any, needs: Needs, folder: Path, problems: Problems
 ) -> NamedArrays | None:
-    """Every example of `dataset`, batched or not; None where something is wrong."""
+    """Return every example of `dataset`, batched or not; None where something is wrong."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
@@ -84,7 +84,7 @@ def arrays_of_dataset(
 
 
 def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
-    """Every array with the examples along its first axis."""
+    """Return every array with the examples along its first axis."""
     single = any(
         array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
     )

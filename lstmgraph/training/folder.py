@@ -1,4 +1,4 @@
-"""Whether a folder holds this training, another one, or none."""
+"""Checks whether a folder holds this training, another one, or none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def begin_or_go_on(
     data: Data,
     seed: int | None,
 ) -> tuple[TrainingState, dict[str, np.ndarray]]:
-    """The state in the folder, or that of a training that has not begun."""
+    """Return the state in the folder, or that of a training that has not begun."""
     wanted = Identity(
         recipe=resolved_yaml(_without_epochs(recipe)),
         data=fingerprint(data.train),
@@ -48,7 +48,7 @@ def begin_or_go_on(
 
 
 def _drawn() -> int:
-    """A fresh seed, kept in the checkpoint."""
+    """Return a fresh seed, which the checkpoint keeps."""
     return int(np.random.SeedSequence().generate_state(1)[0])
 
 

@@ -151,7 +151,7 @@ def _nodes(node: Node) -> Iterator[Node]:
 def _wrapping(
     value: Node, change: Wrap, anchored: dict[str, Node], wrapped: set[int]
 ) -> Iterator[_Edit]:
-    """An anchor stands before what is put around its value, so that its aliases mean that too."""
+    """Return the start of a wrapped value: an anchor comes before it, to include the wrapper."""
     meant = anchored.get(value.name) if isinstance(value, Alias) else value
     is_list = isinstance(meant, Collection) and not meant.is_mapping
     if meant is None or id(meant) in wrapped or (change.lists and not is_list):

@@ -22,10 +22,10 @@ numbers."""
 
 
 def named(given: Any, names: Sequence[str], what: str) -> Mapping[str, Any]:
-    """Arrays by name; a single one needs none.
+    """Return arrays by name; a single array needs no name.
 
     Raises:
-        ValueError: one is missing or unknown.
+        ValueError: an array is missing or unknown.
     """
     if not isinstance(given, Mapping):
         if len(names) != 1:
@@ -42,10 +42,10 @@ def named(given: Any, names: Sequence[str], what: str) -> Mapping[str, Any]:
 
 
 def as_array(value: Any, shape: tuple[int | str | None, ...], dtype: str, name: str) -> np.ndarray:
-    """`value` as an array of `dtype`; sizes that are no numbers are free.
+    """Return `value` as an array of `dtype`; sizes of `shape` that are no numbers are free.
 
     Raises:
-        ValueError: it has another shape, or numbers of another kind, or too large for the dtype.
+        ValueError: `value` has another shape, or numbers of another kind or too large for `dtype`.
     """
     array = np.asarray(value)
     kind = dtype.rstrip("0123456789").removeprefix("b" if dtype == "bfloat16" else "")
@@ -62,19 +62,19 @@ def as_array(value: Any, shape: tuple[int | str | None, ...], dtype: str, name: 
 
 
 def fits(shape: tuple[int, ...], wanted: tuple[int | str | None, ...]) -> bool:
-    """Whether every size is the wanted one, where that is a number."""
+    """Return whether every size is the wanted one, where that is a number."""
     return len(shape) == len(wanted) and all(
         not isinstance(size, int) or own == size for own, size in zip(shape, wanted, strict=True)
     )
 
 
 def with_rows(spec: TensorSpec, rows: int) -> tuple[int | str | None, ...]:
-    """The shape of a tensor of `rows` rows."""
+    """Return the shape of a tensor of `rows` rows."""
     return (rows, *spec.shape_without_batch)
 
 
 def chosen_rows(which: Any, rows: int) -> np.ndarray:
-    """Numbers of rows: of one, of some (numbers, a slice, true and false), or of all (None).
+    """Return row numbers: of one, of some (numbers, a slice, booleans), or of all (None).
 
     Raises:
         ValueError: there are no such rows, or one is named twice.
