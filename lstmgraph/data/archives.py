@@ -60,7 +60,7 @@ def stored_npz(path: Path, stack: ExitStack, problems: Problems) -> Stored | Non
     try:
         archive = stack.enter_context(opened_archive(path))
     except ArchiveError:
-        problems.add("D102", "is no .npz archive", "numpy.savez writes one")
+        problems.add("D102", "is not an .npz archive", "write one with numpy.savez")
         return None
     return Stored(array_names(archive), partial(_read_member, archive, problems))
 

@@ -88,7 +88,7 @@ class _Checks:
                     "D203",
                     f"'{SAMPLE_WEIGHT}' has shape {array.shape}, and the loss of '{name}' takes "
                     f"({wanted})",
-                    "give one weight an example, or one for each step",
+                    "give one weight for each example, or one for each step",
                 )
         return Rows(array, array.shape[1:], storage_dtype(need.dtype))
 
@@ -97,7 +97,9 @@ class _Checks:
             kind = KINDS.get(array.dtype.kind, str(array.dtype))
             self.problems.add("D202", f"'{name}' holds {kind}, not numbers", "save it as numbers")
         elif array.ndim == 0:
-            self.problems.add("D203", f"'{name}' is a single number", "give one row an example")
+            self.problems.add(
+                "D203", f"'{name}' is a single number", "give one row for each example"
+            )
         else:
             return True
         return False

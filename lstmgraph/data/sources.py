@@ -80,7 +80,7 @@ class Reader:
         if isinstance(value, Mapping) or hasattr(value, "__arrow_c_stream__"):
             return self._named(value, problems)
         kind = type(value).__name__
-        problems.add("D103", f"{kind} is nothing that can be read", f"give {KINDS}, or arrays")
+        problems.add("D103", f"{kind} cannot be read as data", f"give {KINDS}, or arrays")
         return {}
 
     def _path(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
@@ -99,11 +99,11 @@ class Reader:
                 return self._table(path, problems)
             problems.add("D106", "the file is empty", "name a table with rows below its header")
         elif path.suffix.lower() == ".npy":
-            hint = "name the folder that it is in, where each file has the name of its array"
-            problems.add("D103", "one .npy file is one array without a name", hint)
+            hint = "name its folder, in which each file is named after its array"
+            problems.add("D103", "a single .npy file is an array without a name", hint)
         else:
             problems.add(
-                "D103", f"'{path.suffix}' is no kind of data that is read", f"name {KINDS}"
+                "D103", f"'{path.suffix}' is not a supported kind of data", f"name {KINDS}"
             )
         return {}
 
@@ -119,7 +119,7 @@ class Reader:
             return self._stored(stored_npy(path, problems), problems)
         if any(table_ending(Path(name)) for name in names):
             return self._table(path, problems)
-        problems.add("D103", "the folder holds nothing that is read", f"name {KINDS}")
+        problems.add("D103", "the folder holds no data of a supported kind", f"name {KINDS}")
         return {}
 
     def _named(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:

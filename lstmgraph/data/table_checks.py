@@ -50,7 +50,7 @@ def check_times(
             "D404",
             f"column '{data.time}': {_steps_are(long)} longer than usual, the first from {before} "
             f"to {after}, row {row}{_of_series(table, first_long)}",
-            "windows run across such gaps as if they were one step; fill the missing rows in",
+            "windows run across such gaps as if they were one step; fill in the missing rows",
         )
 
 
@@ -70,7 +70,7 @@ def _report_backwards(data: DataDeclaration, what: str, problems: Problems) -> N
     problems.add(
         "D401",
         f"column '{data.time}' does not increase: {what}",
-        f"sort the rows by {columns}; each time stands once{one}",
+        f"sort the rows by {columns}; each time may occur only once{one}",
     )
 
 

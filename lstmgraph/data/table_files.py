@@ -75,7 +75,7 @@ def open_table(source: Any, problems: Problems) -> TableFile | None:
             problems.add(
                 "D201",
                 f"{path.name} has other columns than {files[0].name}: {', '.join(odd[:5])}",
-                "all files of a folder have the same columns",
+                "all files of a folder must have the same columns",
             )
             return None
 

@@ -57,7 +57,7 @@ def arrays_of_dataset(
 
     refuse_after_fork()
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        problems.add("D203", "the dataset repeats without an end", "take `.repeat()` away")
+        problems.add("D203", "the dataset repeats endlessly", "remove `.repeat()`")
         return None
     writers: dict[tuple[str, str], _Writer] = {}
     try:
@@ -77,7 +77,9 @@ def arrays_of_dataset(
         return None
     except Exception as error:  # TensorFlow's own, and those of what is no array
         problems.add(
-            "D102", f"cannot be read: {_line(error)}", "the dataset, or a map of it, fails"
+            "D102",
+            f"cannot be read: {_line(error)}",
+            "check the dataset and the functions that it maps",
         )
         return None
     return _named({key: writer.array() for key, writer in writers.items()})
@@ -119,7 +121,7 @@ class _Writer:
             problems.add(
                 "D203",
                 f"'{name}' has elements of shapes {self.shape} and {rows.shape[1:]}",
-                "bring all to one size, for instance with `padded_batch` and `padded_shapes`",
+                "pad all to one size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
         self.file.append(rows.reshape(len(rows), -1))

@@ -151,7 +151,7 @@ def _nodes(node: Node) -> Iterator[Node]:
 def _wrapping(
     value: Node, change: Wrap, anchored: dict[str, Node], wrapped: set[int]
 ) -> Iterator[_Edit]:
-    """Return the start of a wrapped value: an anchor comes before it, to include the wrapper."""
+    """Yield the edits that wrap `value`, after its anchor: aliases mean the wrapped value."""
     meant = anchored.get(value.name) if isinstance(value, Alias) else value
     is_list = isinstance(meant, Collection) and not meant.is_mapping
     if meant is None or id(meant) in wrapped or (change.lists and not is_list):
