@@ -628,7 +628,7 @@ def test_datasets_that_cannot_be_read(tmp_path: Path) -> None:
     arrays = sequences()
     pair = {"x": arrays["x"], "lengths": arrays["lengths"]}, {"kind": arrays["kind"]}
     dataset = tf.data.Dataset.from_tensor_slices(pair)
-    assert texts(recipe(SEQUENCES), dataset.repeat()) == ["D203 the dataset repeats without an end"]
+    assert texts(recipe(SEQUENCES), dataset.repeat()) == ["D203 the dataset repeats endlessly"]
     ragged = tf.data.Dataset.from_generator(
         lambda: (({"x": np.ones((n, 2)), "lengths": n}, {"kind": 0}) for n in (3, 5)),
         output_signature=(

@@ -21,9 +21,9 @@ from lstmgraph.tuning.options import TuneOptions
 INTERNAL = {
     # Never reach a user: caught where they are raised from, or made into a message with a place.
     "ArchiveError", "TooLargeError", "BadCharacterError", "HalfCharacterError", "BadNumberError",
-    "LockedError", "NotUtf8Error", "YamlMistake", "NoRecipeError", "BaseError", "FormError", "LayerMistake",
+    "NotUtf8Error", "YamlMistake", "NoRecipeError", "BaseError", "FormError", "LayerMistake",
     "GraphMistake", "_Mistake", "_Broken", "ColumnError", "DamagedTableError",
-    "OtherVersionError", "EndedBeforeError", "Exhausted", "Idle",
+    "LockedError", "OtherVersionError", "EndedBeforeError", "Exhausted", "Idle",
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
 }  # fmt: skip

@@ -1,1 +1,1 @@
-"""Data files and arrays -> checked examples, by the recipe's names; tables by pyarrow."""
+"""Data files and arrays as checked examples, by the recipe's names."""

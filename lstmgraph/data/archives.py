@@ -1,4 +1,4 @@
-"""Arrays by name: `.npz` archives, folders of `.npy` files, dictionaries, and (x, y) pairs."""
+"""Named arrays: `.npz` archives, folders of `.npy` files, dictionaries, and (x, y) pairs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NamedArrays:
 
 @dataclass(frozen=True)
 class Stored:
-    """Arrays by name, of which each is read when it is asked for."""
+    """Named arrays, each of which is read only when it is used."""
 
     names: tuple[str, ...]
     read: Callable[[str], Array | None]
@@ -55,12 +55,12 @@ class Stored:
 def stored_npz(path: Path, stack: ExitStack, problems: Problems) -> Stored | None:
     """Open an archive; return None where it is none, which is reported.
 
-    What is read of it is in memory, and no more than there is room for.
+    Its arrays are read into memory, and refused where they do not fit.
     """
     try:
         archive = stack.enter_context(opened_archive(path))
     except ArchiveError:
-        problems.add("D102", "is no .npz archive", "numpy.savez writes one")
+        problems.add("D102", "is not an .npz archive", "write one with numpy.savez")
         return None
     return Stored(array_names(archive), partial(_read_member, archive, problems))
 
@@ -77,7 +77,7 @@ def _read_member(archive: Archive, problems: Problems, name: str) -> Array | Non
 
 
 def stored_npy(path: Path, problems: Problems) -> Stored:
-    """The `.npy` files of a folder, by their names without the ending; mapped as they are read."""
+    """Return a folder's `.npy` files by their names without the ending, mapped when read."""
     files = {file.stem: file for file in sorted(path.glob(f"*{SUFFIX}"))}
     return Stored(tuple(files), lambda name: _read_file(files[name], problems))
 
@@ -101,7 +101,7 @@ def _report_damaged(message: str, problems: Problems) -> None:
 
 
 def named_parts(stored: Stored, needs: Needs, problems: Problems) -> dict[str, NamedArrays]:
-    """The arrays that the recipe names, for each part that they are given for; no others are read.
+    """Return for each part the arrays that the recipe names; no others are read.
 
     Without a prefix such as ``train_`` all of them are one part, called ``all``.
     """
@@ -141,7 +141,7 @@ def _read_all(keys: Mapping[str, str], stored: Stored) -> dict[str, Array]:
 
 
 def from_pair(pair: tuple[Any, ...], needs: Needs, problems: Problems) -> NamedArrays | None:
-    """(x, y) or (x, y, sample_weight), as ``fit`` takes them: arrays, or dictionaries by name."""
+    """Return named arrays of (x, y) or (x, y, sample_weight), as ``fit`` takes them."""
     if not 1 <= len(pair) <= 3:
         problems.add("D203", f"{len(pair)} values are given", "give (x, y) or (x, y, weights)")
         return None

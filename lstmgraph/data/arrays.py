@@ -1,4 +1,4 @@
-"""Named arrays -> examples: dtypes, shapes, counts and values checked against the recipe."""
+"""Examples of named arrays: dtypes, shapes, counts and values checked by the recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEIGHT_LIMITS = (Limit(0, None, "a weight is not negative"),)
 def examples_of_arrays(
     arrays: NamedArrays, needs: Needs, problems: Problems
 ) -> tuple[ExampleSource, int] | None:
-    """The examples, and how many; None where something is wrong, which is then reported."""
+    """Return the examples and their number; None where something is wrong, which is reported."""
     checks = _Checks(needs, problems)
     inputs = {n: checks.field(a, needs.inputs[n], "input") for n, a in arrays.inputs.items()}
     targets = {n: checks.field(a, needs.targets[n], "target") for n, a in arrays.targets.items()}
@@ -41,7 +41,7 @@ def examples_of_arrays(
 
 
 class _Checks:
-    """Of one part: all arrays must have as many rows, and the same size for the same name."""
+    """Checks of one part: its arrays have equally many rows, and equal sizes of equal name."""
 
     def __init__(self, needs: Needs, problems: Problems) -> None:
         self.needs, self.problems = needs, problems
@@ -50,7 +50,7 @@ class _Checks:
         self.sound: list[tuple[Array, Need]] = []
 
     def field(self, array: Array, need: Need, role: str) -> Field | None:
-        """The array as a tensor of the model; None where it cannot be one."""
+        """Return the array as a tensor of the model; None where it cannot be one."""
         if not self._is_numeric(array, need.name):
             return None
         self.counts[need.name] = len(array)
@@ -71,7 +71,7 @@ class _Checks:
         return Rows(array, sizes, storage_dtype(need.dtype))
 
     def weight(self, array: Array, targets: dict[str, Field | None]) -> Field | None:
-        """One weight a row, or one for each step of it."""
+        """Return the sample weights: one a row, or one for each step of it."""
         need = Need(SAMPLE_WEIGHT, None, "float32", WEIGHT_LIMITS)
         if not self._is_numeric(array, need.name):
             return None
@@ -88,7 +88,7 @@ class _Checks:
                     "D203",
                     f"'{SAMPLE_WEIGHT}' has shape {array.shape}, and the loss of '{name}' takes "
                     f"({wanted})",
-                    "give one weight an example, or one for each step",
+                    "give one weight for each example, or one for each step",
                 )
         return Rows(array, array.shape[1:], storage_dtype(need.dtype))
 
@@ -97,7 +97,9 @@ class _Checks:
             kind = KINDS.get(array.dtype.kind, str(array.dtype))
             self.problems.add("D202", f"'{name}' holds {kind}, not numbers", "save it as numbers")
         elif array.ndim == 0:
-            self.problems.add("D203", f"'{name}' is a single number", "give one row an example")
+            self.problems.add(
+                "D203", f"'{name}' is a single number", "give one row for each example"
+            )
         else:
             return True
         return False
@@ -125,7 +127,7 @@ class _Checks:
         return "the first axis counts examples; axes of size 1 may be left out"
 
     def scan(self) -> None:
-        """Look at every value of what has the right shape."""
+        """Check every value of the arrays of the right shape."""
         sizes = {dim: size for dim, (size, _) in self.sizes.items()}
         for array, need in self.sound:
             limits = need.limits_with(sizes)
@@ -133,7 +135,7 @@ class _Checks:
             scan.report(self.problems, f"'{need.name}'", partial(_place, need.name))
 
     def count(self) -> int:
-        """Rows of all arrays."""
+        """Return the number of rows, the same in all arrays."""
         if not self.counts:
             return 0
         first, count = next(iter(self.counts.items()))

@@ -1,4 +1,4 @@
-"""Converted tables: in a temporary folder, or kept under a fingerprint so that they are read once.
+"""The cache of converted tables: temporary, or kept by fingerprint so as to be read once.
 
 The fingerprint is of each file's path, size and time of change, and of the columns that are read
 and their dtypes. A table that was kept is mapped again without a look at the file.
@@ -39,7 +39,7 @@ STARTS = "series-starts"
 def converted(
     file: TableFile, data: DataDeclaration, needs: Needs, problems: Problems, cache: Path | None
 ) -> tuple[Table | None, Workspace | None]:
-    """The table, and the temporary folder that it is in, which goes away with that object."""
+    """Return the table and its temporary folder, which is removed with that object."""
     if cache is None or not file.files:
         workspace = Workspace()
         return convert(file, data, needs, workspace.path, problems), workspace
@@ -51,7 +51,7 @@ def converted(
                 return None, None
     except OSError as error:
         message = f"the cache {cache} cannot be written: {error.strerror or error}"
-        problems.add("D107", message, "name another folder, with more room, as the cache")
+        problems.add("D107", message, "name another folder, with more free space, as the cache")
         return None, None
     try:
         table = read_table(kept, data)
@@ -68,7 +68,7 @@ def converted(
 def _make(
     kept: Path, file: TableFile, data: DataDeclaration, needs: Needs, problems: Problems
 ) -> bool:
-    """Convert the table into the folder `kept`, whole or not at all; false where it is wrong."""
+    """Convert the table into the folder `kept`, whole or not at all; return whether it is right."""
     folder = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")  # no one can lay a link there
     folder.mkdir(parents=True)
     try:
@@ -83,7 +83,7 @@ def _make(
 
 
 def fingerprint(file: TableFile, data: DataDeclaration, needs: Needs) -> str:
-    """What a conversion depends on, as a name for its folder."""
+    """Return a hash of all that a conversion depends on, the name of its folder."""
     files = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in file.files]
     entries = [asdict(entry) for entry in data.all_columns]
     wanted = {**needs.inputs, **needs.targets}
@@ -93,7 +93,7 @@ def fingerprint(file: TableFile, data: DataDeclaration, needs: Needs) -> str:
 
 
 def _put(folder: Path, kept: Path) -> None:
-    """Give the folder its name; where another process was faster, its table stays."""
+    """Rename the folder to `kept`; where another process was faster, its table stays."""
     try:
         folder.rename(kept)
     except OSError:
@@ -102,7 +102,7 @@ def _put(folder: Path, kept: Path) -> None:
 
 
 def write_table(table: Table, folder: Path) -> None:
-    """Write what makes the matrices in `folder` a table; the last file says that it is whole."""
+    """Write the rest of a table beside its matrices; the last file marks it as complete."""
     np.save(folder / f"{STARTS}.npy", table.series_starts)
     contents = {
         "series_names": table.series_names,
@@ -114,7 +114,7 @@ def write_table(table: Table, folder: Path) -> None:
 
 
 def read_table(folder: Path, data: DataDeclaration) -> Table:
-    """The table that ``write_table`` wrote, its matrices mapped.
+    """Return the table that ``write_table`` wrote, its matrices mapped.
 
     Raises:
         OSError: a file cannot be read, is no regular file, or a link.

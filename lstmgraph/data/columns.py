@@ -1,4 +1,4 @@
-"""Arrow columns -> NumPy: numbers, the order of time, and the keys that tell series apart."""
+"""Arrow columns as NumPy arrays: numbers, times, and the keys of series."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MISSING = ("", "na", "nan", "n/a", "#n/a", "null", "none", "-")
 
 
 class ColumnError(Exception):
-    """A column does not hold what is wanted; `row` is the first row of the batch that does not."""
+    """A column holds something else than it should; `row` is the batch's first wrong row."""
 
     def __init__(self, message: str, hint: str, row: int | None = None) -> None:
         super().__init__(message)
@@ -26,10 +26,10 @@ class ColumnError(Exception):
 
 
 def numbers(column: Any) -> Array:
-    """The numbers of a column, (rows,); NaN where one is missing. Text is read as numbers.
+    """Return a column's numbers, (rows,), NaN where one is missing; text is read as numbers.
 
     Raises:
-        ColumnError: it holds dates, lists or the like, or text that is no number.
+        ColumnError: the column holds dates, lists or the like, or text that is no number.
     """
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
@@ -71,7 +71,7 @@ def _numbers_of_text(column: Any) -> Array:
 
 
 def _first_refused(column: Any, kind: Any) -> int:
-    """The first row that cannot be cast; there is one."""
+    """Return the first row that cannot be cast; there must be one."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     first, end = 0, len(column)
@@ -100,7 +100,7 @@ def _is_text(kind: Any) -> bool:
 
 @dataclass
 class TimeColumn:
-    """The order of rows as numbers: of days, of microseconds and so on, or as they stand.
+    """A column of times as numbers: days, microseconds and so on, or plain numbers.
 
     `unit` is NumPy's, such as ``us``; empty where the column holds plain numbers.
     """
@@ -110,7 +110,7 @@ class TimeColumn:
     """Arrow's, of the column; the first batch decides what text is."""
 
     def read(self, column: Any) -> Array:
-        """Of one batch, (rows,) int64 or float64.
+        """Return the times of one batch, (rows,), as int64 or float64.
 
         Raises:
             ColumnError: a time is missing, or the column holds something else.
@@ -168,16 +168,16 @@ _TIME_HINT = "write ISO 8601, such as 2024-01-31 or 2024-01-31 10:00, or numbers
 
 @dataclass
 class SeriesKeys:
-    """Gives every series a number, from 0 on, in the order in which they first appear."""
+    """The numbers of series, from 0 in the order in which the series first appear."""
 
     names: list[str] = field(default_factory=list)
     _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def read(self, columns: Sequence[Any]) -> Array:
-        """The series of each row of a batch, (rows,) int32.
+        """Return the series of each row of a batch, (rows,), as int32.
 
         Raises:
-            ColumnError: a row does not say its series.
+            ColumnError: a row's series is missing.
         """
         values: list[list[Any]] = []
         combined = np.zeros(len(columns[0]), np.int64)

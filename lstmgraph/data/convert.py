@@ -1,4 +1,4 @@
-"""A table file -> matrices on disk, in one pass, whatever its size; what is wrong is collected.
+"""Conversion of table files of any size to matrices on disk, in one pass, with checks.
 
 Rows are read in the order of the file and appended to one `.npy` file for each tensor, so memory
 holds a batch of rows and 4 bytes for each row. Where the rows of a series do not stand together,
@@ -41,9 +41,9 @@ REORDERED_ROWS = 1 << 18
 def convert(
     file: TableFile, data: DataDeclaration, needs: Needs, folder: Path, problems: Problems
 ) -> Table | None:
-    """The table's columns that `data` names, checked, as matrices in `folder`.
+    """Write the table's columns that `data` names, checked, as matrices into `folder`.
 
-    None where something is wrong, which is then reported.
+    Return None, and report why, where something is wrong.
     """
     if not _has_columns(file, data, problems):
         return None
@@ -74,7 +74,7 @@ def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> 
 
 
 def wanted_columns(data: DataDeclaration) -> list[str]:
-    """Every column that is read, once."""
+    """Return the name of every column that is read, once."""
     order = [data.time] if data.time else []
     values = [column for entry in data.all_columns for column in entry.columns]
     return list(dict.fromkeys([*data.series, *order, *values]))
@@ -102,7 +102,7 @@ class _Reading:
         """Columns that are reported, and left out from there on."""
 
     def run(self, file: TableFile, *, as_text: bool) -> None:
-        """Read all rows, and report what is wrong with values."""
+        """Read all rows and report wrong values."""
         wanted = wanted_columns(self.data)
         texts = (
             wanted if as_text else [n for n in wanted if n in (*self.data.series, self.data.time)]
@@ -162,7 +162,7 @@ class _Reading:
         self.writers[key].append(block)
 
     def table(self) -> Table | None:
-        """The rows, grouped by series; None where something was wrong with them."""
+        """Return the rows grouped by series; None where something was wrong with them."""
         if self.problems.errors:
             return None
         starts = np.concatenate([[0], np.cumsum(self.series.counts)])
@@ -193,7 +193,7 @@ class _SeriesOfRows:
         self._together = True
 
     def add(self, series: Array) -> None:
-        """Those of a batch; series are numbered in the order of their first rows."""
+        """Add a batch's series, numbered in the order of their first rows."""
         counts = np.bincount(series)
         longer, shorter = sorted((self.counts, counts), key=len, reverse=True)
         self.counts = longer.copy()
@@ -204,21 +204,21 @@ class _SeriesOfRows:
         self._batches.append(series)
 
     def order(self) -> Array | None:
-        """The rows, series by series; None where they stand so."""
+        """Return the rows' order, series by series; None where they are in that order already."""
         if self._together:
             return None
         return np.argsort(np.concatenate(self._batches), kind="stable")
 
 
 def need_of(entry: Columns, needs: Needs) -> Need:
-    """What the tensor takes that an entry of the recipe's ``data:`` is read for."""
+    """Return what the tensor takes that an entry of ``data:`` is read for."""
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
 
 
 def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:
-    """The sizes that the window says before any row is read."""
+    """Return the sizes that are known from the window before any row is read."""
     sizes: dict[str, int] = {}
     for entry in data.all_columns:
         wanted = needs.inputs[entry.name].shape if entry.path[1] == "inputs" else None

@@ -1,4 +1,4 @@
-"""Examples: tensors by name, and the numbers of those that belong to one part of the data."""
+"""Examples: named tensors, and the example numbers of each part of the data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IN_MEMORY = 256 << 20
 
 @dataclass(frozen=True)
 class ExampleSource:
-    """All examples of one source: nothing is copied, and nothing is read before it is asked for."""
+    """All examples of one source: nothing is copied, and nothing is read before it is used."""
 
     inputs: Mapping[str, Field]
     targets: Mapping[str, Field]
@@ -40,7 +40,7 @@ class ExampleSource:
     """What must stay as long as the examples: the folder that their files are in."""
 
     def batch(self, examples: Array) -> Batch:
-        """The examples with these numbers."""
+        """Return the examples with these numbers."""
         x = {name: tensor.take(examples) for name, tensor in self.inputs.items()}
         for name in self.time_major:
             x[name] = np.swapaxes(x[name], 0, 1)
@@ -49,7 +49,7 @@ class ExampleSource:
         return x, y, self._weights(examples)
 
     def _weights(self, examples: Array) -> dict[str, Array] | None:
-        """Keras wants a weight for every target, in the shape of its loss."""
+        """Return a weight for every target, in the shape of its loss, as Keras takes them."""
         if self.sample_weight is None:
             return None
         weight = self.sample_weight.take(examples)
@@ -63,7 +63,7 @@ class ExampleSource:
 
     @property
     def bytes_of_one(self) -> int:
-        """What one example takes in memory."""
+        """Return the bytes of one example in memory."""
         weights = [self.sample_weight] if self.sample_weight else []
         tensors = [*self.inputs.values(), *self.targets.values(), *weights]
         return sum(int(np.prod(each.shape)) * each.dtype.itemsize for each in tensors)
@@ -111,33 +111,33 @@ class Examples:
         return f"<Examples: {len(self):,} of {len(self.timeline):,}>"
 
     def batch(self, positions: Array | slice) -> Batch:
-        """The examples at these positions of this part, as (inputs, targets, weights)."""
+        """Return the examples at these positions of this part: (inputs, targets, weights)."""
         return self.source.batch(self.numbers[positions])
 
     def arrays(self) -> Batch:
-        """All examples of the part, in memory."""
+        """Return all examples of the part, in memory."""
         return self.batch(slice(None))
 
     @property
     def time_major(self) -> frozenset[str]:
-        """Inputs whose arrays have the examples along their second axis."""
+        """Return the inputs whose arrays have the examples along their second axis."""
         return self.source.time_major
 
     @property
     def span(self) -> tuple[str, str] | None:
-        """The first and the last time of the targets; None without a column of times."""
+        """Return the first and the last time of the targets; None without a column of times."""
         return self.timeline.span(self.numbers)
 
     @property
     def series_count(self) -> int | None:
-        """How many series the examples are of; None where there are no named series."""
+        """Return the number of series; None where there are no named series."""
         if not self.timeline.has_series:
             return None
         return len(np.unique(self.timeline.series[self.numbers]))
 
     @property
     def nbytes(self) -> int:
-        """What ``arrays()`` takes in memory."""
+        """Return the bytes that ``arrays()`` takes in memory."""
         return len(self) * self.source.bytes_of_one
 
     def as_keras(
@@ -148,7 +148,7 @@ class Examples:
         drop_last: bool = False,
         in_memory: int = IN_MEMORY,
     ) -> Feed:
-        """The part as ``model.fit`` takes it. Imports TensorFlow.
+        """Return the part as ``model.fit`` takes it. Imports TensorFlow.
 
         Args:
             batch_size: examples in a batch.
@@ -171,7 +171,7 @@ class Examples:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Array:
-    """The order of `count` examples in an epoch, counted from 0: a permutation of 0 to count - 1.
+    """Return the order of `count` examples in an epoch: a permutation of 0 to count - 1.
 
     It follows from the arguments alone, so a resumed run sees the batches that it would have seen.
     """

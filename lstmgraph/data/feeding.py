@@ -1,4 +1,4 @@
-"""Examples as ``model.fit`` takes them: in batches, their order that of the epoch."""
+"""Feeding of examples to ``model.fit``: in batches, in the order of each epoch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Examples(Protocol):
-    """What is read of the examples."""
+    """The parts of `Examples` that a feed reads."""
 
     def __len__(self) -> int: ...
 
     def batch(self, positions: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
-        """Inputs, targets and sample weights of the examples at `positions`."""
+        """Return inputs, targets and sample weights of the examples at `positions`."""
 
     @property
     def time_major(self) -> frozenset[str]:
-        """Inputs that have the batch as their second axis."""
+        """Return the inputs that have the batch as their second axis."""
 
 
 class Feed:
@@ -63,13 +63,13 @@ class Feed:
             self.dataset = _Batches(self)
 
     def positions(self) -> Array:
-        """All examples in the order of this epoch."""
+        """Return the positions of all examples in the order of this epoch."""
         if self.order is None:
             return np.arange(len(self.examples))
         return self.order(self.epoch)
 
     def read(self, positions: Any) -> Any:
-        """The examples at `positions` as ``fit`` takes a batch."""
+        """Return the examples at `positions` as ``fit`` takes a batch."""
         try:
             return _structure(*self.examples.batch(positions))
         except Exception as error:
@@ -90,7 +90,7 @@ class _TellsEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """Of one worker, so that nothing is read before the epoch has begun."""
+    """Batches of one worker, so that nothing is read before the epoch has begun."""
 
     def __init__(self, feed: Feed) -> None:
         super().__init__(workers=1)
@@ -124,7 +124,7 @@ def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
 
 
 def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches of tensors that hold all examples: no Python runs between them."""
+    """Return batches of tensors that hold all examples: no Python runs between them."""
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     with tf.device("CPU"):  # where batches are made
@@ -140,14 +140,14 @@ def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _unconverted(function: Callable[[tf.Tensor], Any]) -> Any:
-    """`function` as it is: TensorFlow would parse and rewrite it, for half the time of a feed."""
+    """Return `function` unconverted: TensorFlow's rewriting takes half the time of a feed."""
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     return tf.autograph.experimental.do_not_convert(function)
 
 
 def _read(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches that are read, from memory or from mapped files, when they are needed."""
+    """Return batches that are read from memory or mapped files when they are needed."""
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     rows = feed.batch_size if feed.drop_last else None  # where all batches have the same size
@@ -173,14 +173,14 @@ def _read(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _structure(x: Any, y: Any, weights: Any) -> Any:
-    """As ``fit`` takes a batch: what is not there is left out."""
+    """Return a batch as ``fit`` takes it, without the parts that are None."""
     if not y:
         return x
     return (x, y) if weights is None else (x, y, weights)
 
 
 def _batch_axes(structure: Any, time_major: frozenset[str]) -> Any:
-    """For each tensor the axis along which examples stand: 0, or 1 of time-major inputs."""
+    """Return each tensor's batch axis: 0, or 1 for time-major inputs."""
     axes = keras.tree.map_structure(lambda _: 0, structure)
     inputs = axes[0] if isinstance(axes, tuple) else axes
     inputs.update(dict.fromkeys(time_major, 1))

@@ -1,4 +1,4 @@
-"""One named tensor of all examples, from which batches are taken by the examples' numbers."""
+"""Named tensors over all examples, from which batches are taken by example numbers."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class Field(Protocol):
-    """What `take` gives for each example has `shape` and `dtype`."""
+    """A tensor of all examples; `shape` and `dtype` are those of one example."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Without the batch."""
+        """Return the shape of one example."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of what `take` gives."""
+        """Return the dtype of what `take` returns."""
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """All that the values follow from, first axis rows, series or examples."""
+        """Return the arrays that determine the values; first axis rows, series or examples."""
 
     def take(self, examples: Array) -> Array:
-        """The tensor (len(examples), *shape) of the examples with these numbers."""
+        """Return the tensor of the examples with these numbers, (len(examples), *shape)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Rows:
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """The one array."""
+        """Return the one array."""
         return (self.array,)
 
     def take(self, examples: Array) -> Array:
@@ -53,7 +53,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Windows:
-    """`steps` rows of `table`, the first of them `before` an origin; zeros follow shorter ones."""
+    """Windows of `steps` rows of `table`, from `before` an origin; short ones end in zeros."""
 
     table: Array
     """(rows, columns)."""
@@ -73,7 +73,7 @@ class Windows:
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """The table, and where in it the windows are."""
+        """Return the table and the windows' places in it."""
         return self.table, self.origins, self.before
 
     def take(self, examples: Array) -> Array:
@@ -92,7 +92,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class PerSeries:
-    """One row of `table` for each series, given to every example of it."""
+    """One row of `table` for each series, repeated for each of its examples."""
 
     table: Array
     """(series, columns)."""
@@ -107,7 +107,7 @@ class PerSeries:
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """The table, and whose of its rows each example has."""
+        """Return the table and each example's row in it."""
         return self.table, self.series
 
     def take(self, examples: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Data from the user's own code: ``--data module:function``, on the command line alone."""
+"""Data from the user's own code: ``--data module:function``, only on the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FUNCTION = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w
 
 
 def source_of(text: str) -> Any:
-    """What ``--data`` names: a path, or what the function gives.
+    """Return what ``--data`` names: a path, or the function's result.
 
     Raises:
         DataError: the function cannot be imported, or fails.
@@ -31,15 +31,15 @@ def source_of(text: str) -> Any:
 
 
 def names_function(text: str) -> bool:
-    """Whether `text` is ``module:function`` or ``file.py:function``, and no file of that name."""
+    """Return whether `text` is ``module:function`` or ``file.py:function``, and not a file."""
     return bool(_FUNCTION.fullmatch(text)) and not Path(text).exists()
 
 
 def call_function(text: str) -> Any:
-    """What the function that `text` names gives when it is called without arguments.
+    """Call the function that `text` names, without arguments, and return its result.
 
     Raises:
-        DataError: it cannot be imported, or fails; the message is its own last line.
+        DataError: the function cannot be imported, or fails; the message is its own last line.
     """
     match = _FUNCTION.fullmatch(text)
     if match is None:
@@ -55,7 +55,7 @@ def call_function(text: str) -> Any:
 
 @contextmanager
 def _current_folder_last() -> Iterator[None]:
-    """Modules of the current folder can be imported, and never in place of another.
+    """Let modules of the current folder be imported, but never in place of another.
 
     A ``json.py`` there would else be run by whatever imports ``json`` next.
     """

@@ -1,4 +1,4 @@
-"""What can be a number of steps: the one rule, wherever lengths are given by hand.
+"""Checks of sequence lengths that are given by hand.
 
 TensorFlow casts to an input's dtype in silence: 2^32 + 1 becomes 1, NaN 0, and 4.5 becomes 4.
 """
@@ -16,12 +16,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def check_lengths(name: str, values: Any, steps: int | None) -> None:
-    """Refuse what is no whole number from 0 to `steps`, of any dtype.
+    """Check that all values, of any dtype, are whole numbers from 0 to `steps`.
 
     Args:
-        name: of the input, for the message.
+        name: name of the input, for the message.
         values: an array of any shape.
-        steps: of the sequence that the lengths count along; None where it is not known.
+        steps: steps of the sequence that the lengths count along; None where unknown.
 
     Raises:
         ValueError: a value cannot be a length; it names the first.
@@ -41,7 +41,7 @@ def check_lengths(name: str, values: Any, steps: int | None) -> None:
 
 
 def fits_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Where values are finite and can be kept in `dtype` without becoming others."""
+    """Return where values are finite and keep their value in `dtype`."""
     finite = np.isfinite(values)
     fits: Array
     if dtype.kind == "b":
@@ -58,7 +58,7 @@ def fits_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def outside(values: Array, low: float, high: float | None, exception: float | None = None) -> Array:
-    """Where values are not from `low` to `high`, both included, nor the `exception`."""
+    """Return where values are neither from `low` to `high`, inclusive, nor `exception`."""
     wrong: Array = values < low
     if high is not None:
         wrong = wrong | (values > high)
@@ -69,7 +69,7 @@ def whole_number(name: str, value: Any, least: int, most: int = LONGEST) -> int:
     """Return `value`, a number of steps, rows or the like, as an int.
 
     Raises:
-        ValueError: it is none, or not from `least` to `most`.
+        ValueError: `value` is no whole number from `least` to `most`.
     """
     try:
         number = operator.index(value)

@@ -1,4 +1,4 @@
-"""A data source of any kind -> checked examples in parts: the one way in."""
+"""Loading: a data source of any kind as checked examples in parts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Data:
 
     @property
     def parts(self) -> Mapping[str, Examples]:
-        """All parts by name: ``train``, ``validation``, ``test``, ``fold 1 train`` and so on."""
+        """Return all parts by name: ``train``, ``validation``, ``test``, ``fold 1 train`` ..."""
         parts = {TRAIN: self.train, VALIDATION: self.validation, TEST: self.test}
         for number, fold in enumerate(self.folds, start=1):
             parts[f"fold {number} train"] = fold.train
@@ -84,7 +84,7 @@ def load_data(
     test: Any = None,
     cache: Path | None = None,
 ) -> Data:
-    """Read, check and split data for a recipe; ``Recipe.load_data`` says what each argument is.
+    """Read, check and split data for a recipe; ``Recipe.load_data`` explains the arguments.
 
     Raises:
         DataError: with every problem that was found.
@@ -110,7 +110,7 @@ def load_data(
 def data_of(
     compiled: CompiledRecipe, given: Any, *, validation: Any = None, test: Any = None
 ) -> Data:
-    """What a recipe is trained with: ``Data`` and parts of it as they are, anything else is read.
+    """Return the data to train with: ``Data`` and its parts as they are, other sources read.
 
     Raises:
         DataError: what is read does not fit the recipe.
@@ -136,12 +136,12 @@ def data_of(
 
 
 def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
-    """Of a recipe without ``data:``: named arrays, split as the defaults say."""
+    """Load named arrays for a recipe without ``data:``, split by the defaults."""
     return read_data(complete_data({}, carried=bool(compiled.graph.carrying)))
 
 
 def _read(reader: Reader, source: Any, part: str, reports: list[Problems]) -> dict[str, Loaded]:
-    """The parts of one source; what is all of a source is `part`."""
+    """Return the parts of one source; a source without parts is `part`."""
     given = source if isinstance(source, Given) else Given(source, _name(source))
     problems = Problems(given.name)
     reports.append(problems)
@@ -165,7 +165,7 @@ def _name(source: Any) -> str:
 
 
 def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -> Data:
-    """Split what trains, less what was given apart."""
+    """Split the training data into the parts that were not given separately."""
     own = loaded[TRAIN]
     given = {
         part: _examples(loaded[part], np.arange(len(loaded[part].timeline)))
@@ -191,7 +191,7 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
 
 
 def _check_batches(data: Data, size: int | None, problems: Problems) -> None:
-    """A model that is built for one size of batch is fed whole batches alone."""
+    """Check that each part fills a batch where the model is built for one batch size."""
     for name, part in data.parts.items() if size is not None else ():
         if 0 < len(part) < (size or 0):
             problems.add(

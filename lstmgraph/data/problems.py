@@ -1,4 +1,4 @@
-"""What is wrong with data, where, and the mend. The codes are listed in docs/data.md."""
+"""Problems of data: what is wrong, where, and the fix. docs/data.md lists the codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WARNING = "warning"
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One problem. `where` names the file, or says what else was given."""
+    """One problem; `where` names the file or other source."""
 
     code: str
     message: str
@@ -27,7 +27,7 @@ class DataProblem:
     severity: str = ERROR
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the problem as ``--format json`` prints it; the form is stable."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -47,7 +47,7 @@ MOST_SHOWN = 100
 
 
 def as_lines(problems: Sequence[DataProblem]) -> list[str]:
-    """The first 100 problems, and how many more there are."""
+    """Return the first 100 problems as text, and the number of further ones."""
     left = len(problems) - MOST_SHOWN
     more = [f"and {counted(left, 'more problem')}"] if left > 0 else []
     return [*map(str, problems[:MOST_SHOWN]), *more]
@@ -69,7 +69,7 @@ class DataError(LstmgraphError):
 
 @dataclass
 class Problems:
-    """Collects problems of one source, so that all of them are reported at once."""
+    """The problems of one source, collected so that all are reported at once."""
 
     where: str
     found: list[DataProblem] = field(default_factory=list)
@@ -78,11 +78,11 @@ class Problems:
     """For the names that may be meant."""
 
     def add(self, code: str, message: str, hint: str | None = None) -> None:
-        """Note an error; an identical one is noted once."""
+        """Add an error, unless an identical one is there."""
         self._note(DataProblem(code, message, self.where, hint))
 
     def warn(self, code: str, message: str, hint: str | None = None) -> None:
-        """Note something that is probably not meant, and can be trained on all the same."""
+        """Add a warning: probably a mistake, but it does not prevent training."""
         self._note(DataProblem(code, message, self.where, hint, WARNING))
 
     def _note(self, problem: DataProblem) -> None:
@@ -92,15 +92,15 @@ class Problems:
 
     @property
     def errors(self) -> tuple[DataProblem, ...]:
-        """All but warnings."""
+        """Return all problems but warnings."""
         return tuple(problem for problem in self.found if problem.severity == ERROR)
 
     @property
     def warnings(self) -> tuple[DataProblem, ...]:
-        """Those that do not stop anything."""
+        """Return the warnings, which do not prevent training."""
         return tuple(problem for problem in self.found if problem.severity == WARNING)
 
     def raise_errors(self) -> None:
-        """Raise what was found so far, warnings included, if an error is among it."""
+        """Raise a DataError of all problems, warnings included, if one of them is an error."""
         if self.errors:
             raise DataError(self.found)

@@ -1,4 +1,4 @@
-"""What was given as data, by what it is: a file or folder of some kind, arrays, a data frame."""
+"""Sources of data, each read by its kind: file, folder, arrays, or data frame."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KINDS = "a .npz file, a folder of .npy files, .csv, .parquet, or a saved tf.data
 
 @dataclass(frozen=True)
 class Given:
-    """A source that was made, and what reports call it: ``Given(arrays, "measurements:load")``."""
+    """A source and its name in reports: ``Given(arrays, "measurements:load")``."""
 
     value: Any
     name: str
@@ -48,7 +48,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Loaded:
-    """All examples of a source, or of one part of it."""
+    """The examples of a source, or of one part of it."""
 
     source: ExampleSource
     timeline: Timeline
@@ -56,16 +56,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads sources for one recipe."""
+    """The reader of one recipe's sources."""
 
     data: DataDeclaration
     needs: Needs
     cache: Path | None
 
     def read(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
-        """What a source holds: ``all``, or the parts that its arrays are named for.
+        """Read a source; return its examples as ``all``, or by the parts that its arrays name.
 
-        Empty where something is wrong, which is then reported.
+        Return nothing, and report why, where something is wrong.
         """
         if isinstance(value, str | Path):
             try:
@@ -80,7 +80,7 @@ class Reader:
         if isinstance(value, Mapping) or hasattr(value, "__arrow_c_stream__"):
             return self._named(value, problems)
         kind = type(value).__name__
-        problems.add("D103", f"{kind} is nothing that can be read", f"give {KINDS}, or arrays")
+        problems.add("D103", f"{kind} cannot be read as data", f"give {KINDS}, or arrays")
         return {}
 
     def _path(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
@@ -99,11 +99,11 @@ class Reader:
                 return self._table(path, problems)
             problems.add("D106", "the file is empty", "name a table with rows below its header")
         elif path.suffix.lower() == ".npy":
-            hint = "name the folder that it is in, where each file has the name of its array"
-            problems.add("D103", "one .npy file is one array without a name", hint)
+            hint = "name its folder, in which each file is named after its array"
+            problems.add("D103", "a single .npy file is an array without a name", hint)
         else:
             problems.add(
-                "D103", f"'{path.suffix}' is no kind of data that is read", f"name {KINDS}"
+                "D103", f"'{path.suffix}' is not a supported kind of data", f"name {KINDS}"
             )
         return {}
 
@@ -119,18 +119,18 @@ class Reader:
             return self._stored(stored_npy(path, problems), problems)
         if any(table_ending(Path(name)) for name in names):
             return self._table(path, problems)
-        problems.add("D103", "the folder holds nothing that is read", f"name {KINDS}")
+        problems.add("D103", "the folder holds no data of a supported kind", f"name {KINDS}")
         return {}
 
     def _named(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
-        """Arrays or columns by name: a table where the recipe has columns."""
+        """Read a mapping by name: a table where the recipe has columns, and else arrays."""
         if self.data.is_table or not isinstance(value, Mapping):
             return self._table(value, problems)
         arrays = {str(name): np.asarray(array) for name, array in value.items()}
         return self._stored(Stored(tuple(arrays), arrays.get), problems)
 
     def _stored(self, stored: Stored, problems: Problems) -> Mapping[str, Loaded]:
-        """Arrays of which only those are read that the recipe names."""
+        """Read those stored arrays that the recipe names."""
         if not self.data.is_table:
             return self._arrays(named_parts(stored, self.needs, problems), problems)
         wanted = [name for name in wanted_columns(self.data) if name in stored.names]
@@ -156,7 +156,7 @@ class Reader:
     def _table(
         self, value: Any, problems: Problems, names: tuple[str, ...] = ()
     ) -> Mapping[str, Loaded]:
-        """A table; `names` are those of all its columns where `value` does not have them all."""
+        """Read a table; `names` are those of all its columns where `value` lacks some."""
         if not self.data.is_table:
             problems.add(
                 "D201",

@@ -1,4 +1,4 @@
-"""Which examples train, validate and test: in order of time, or at random."""
+"""Splits of examples into training, validation and test parts, by time or at random."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """Numbers of examples, increasing. With folds, `train` is all that is not kept for the test."""
+    """The example numbers of each part, ascending; with folds, `train` is all but the test."""
 
     train: Array
     validation: Array
@@ -27,7 +27,7 @@ class Parts:
 
 
 def split_examples(timeline: Timeline, split: DataSplit) -> Parts:
-    """The parts of all examples.
+    """Return the parts of all examples.
 
     In a chronological split every series is cut at the same moments, or without times after the
     same part of its rows. An example belongs to a part if all its targets do; what it reads before
@@ -65,7 +65,7 @@ def _chronological(timeline: Timeline, split: DataSplit) -> Parts:
 
 
 def _cuts(timeline: Timeline, part: float) -> Array:
-    """In each series the first row after `part` of the time from the first row to the last."""
+    """Return each series' first row after the fraction `part` of the whole time."""
     starts, times = timeline.series_starts, timeline.times
     if part >= 1:
         return starts[1:]
@@ -90,7 +90,7 @@ _EPSILON = 1e-9
 
 
 def _random(timeline: Timeline, split: DataSplit) -> Parts:
-    """Whole series at random where there are series, and else examples."""
+    """Split at random: whole series where there are series, and else examples."""
     units = timeline.series if timeline.has_series else np.arange(len(timeline))
     distinct = np.unique(units)
     generator = np.random.Generator(np.random.PCG64(split.seed))

@@ -1,4 +1,4 @@
-"""Arrays on disk: `.npy` files that grow row by row, in a folder that goes away or is kept."""
+"""Arrays on disk: `.npy` files that grow row by row, in temporary or kept folders."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class GrowingArray:
         self._rows += len(rows)
 
     def _write_header(self) -> None:
-        """NumPy leaves room in the header for the number of rows to grow."""
+        """Write the header, in which NumPy leaves space for the number of rows to grow."""
         header = {
             "descr": np.lib.format.dtype_to_descr(self._dtype),
             "fortran_order": False,
@@ -92,7 +92,7 @@ class GrowingArray:
 
 
 def mapped(path: Path) -> Array:
-    """The array of a `.npy` file, mapped: read from disk as it is used.
+    """Return the array of a `.npy` file, mapped: it is read from disk as it is used.
 
     Raises:
         ArchiveError: the file is no `.npy` file, is cut off, or holds Python objects.

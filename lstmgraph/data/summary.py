@@ -1,4 +1,4 @@
-"""What would be trained on: examples of each part, the time they span, and every tensor."""
+"""Summary of data: examples of each part, the time they span, and every tensor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class TensorRow:
-    """What the model is fed under one name; `shape` leaves out the batch."""
+    """One tensor that the model is fed; `shape` leaves out the batch."""
 
     name: str
     role: str

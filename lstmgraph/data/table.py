@@ -1,4 +1,4 @@
-"""A table as it is trained on: one matrix for each tensor, rows grouped by series and in order."""
+"""Tables to train on: a matrix for each tensor, rows grouped by series and in order."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Table:
 
     @property
     def rows(self) -> int:
-        """Of all series."""
+        """Return the number of rows of all series."""
         return int(self.series_starts[-1])
 
 
 def key_of(entry: Columns) -> str:
-    """``inputs-history`` for an entry of the recipe: names files, too."""
+    """Return an entry's key, such as ``inputs-history``; it names files, too."""
     return "-".join(str(part) for part in entry.path[1:])
 
 

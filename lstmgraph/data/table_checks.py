@@ -1,4 +1,4 @@
-"""Rows of a table against each other: in order of time, and static columns the same throughout."""
+"""Checks between a table's rows: times increase, and static columns do not change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG_STEP = 1.5
 def check_times(
     table: Table, data: DataDeclaration, order: Array | None, problems: Problems
 ) -> None:
-    """Report rows of a series whose time does not increase; warn of steps that are left out."""
+    """Report rows of a series whose time does not increase; warn of missing steps."""
     if table.times is None:
         return
     backwards, long, usual = 0, 0, None
@@ -50,7 +50,7 @@ def check_times(
             "D404",
             f"column '{data.time}': {_steps_are(long)} longer than usual, the first from {before} "
             f"to {after}, row {row}{_of_series(table, first_long)}",
-            "windows run across such gaps as if they were one step; fill the missing rows in",
+            "windows run across such gaps as if they were one step; fill in the missing rows",
         )
 
 
@@ -70,12 +70,12 @@ def _report_backwards(data: DataDeclaration, what: str, problems: Problems) -> N
     problems.add(
         "D401",
         f"column '{data.time}' does not increase: {what}",
-        f"sort the rows by {columns}; each time stands once{one}",
+        f"sort the rows by {columns}; each time may occur only once{one}",
     )
 
 
 def _place(table: Table, order: Array | None, at: int) -> tuple[int, str, str]:
-    """The row in the file, from 1, of the row after `at`; and the times of both."""
+    """Return the file's row, from 1, of the row after `at`, and the times of both."""
     assert table.times is not None
     ends = table.times[at].item(), table.times[at + 1].item()
     before, after = time_texts(ends, table.time_unit, table.times)
@@ -98,7 +98,7 @@ def _steps_are(count: int) -> str:
 def check_static(
     table: Table, key: str, entry: Columns, order: Array | None, problems: Problems
 ) -> None:
-    """Report columns of which a static input is made, and which change within a series."""
+    """Report columns of a static input that change within a series."""
     for index, column in enumerate(entry.columns):
         for start, steps, inside in _steps(table, table.matrices[key][:, index]):
             wrong = inside & (steps != 0)
@@ -108,6 +108,6 @@ def check_static(
                     "D402",
                     f"column '{column}' is static and changes in row {_row(order, at + 1)}"
                     f"{_of_series(table, at)}",
-                    f"read it with `steps:` in '{entry.name}', or mend the row",
+                    f"read it with `steps:` in '{entry.name}', or correct the row",
                 )
                 break

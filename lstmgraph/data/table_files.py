@@ -30,7 +30,7 @@ CSV_BLOCK = 4 << 20
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table: its columns, and its rows batch by batch, as often as they are asked for."""
+    """A table: its columns, and its rows in batches, which can be read more than once."""
 
     columns: tuple[str, ...]
     batches: Callable[[Sequence[str], Sequence[str]], Iterator[Any]]
@@ -41,7 +41,7 @@ class TableFile:
 
 
 def has_pyarrow(problems: Problems) -> bool:
-    """Whether pyarrow is there; reported if not."""
+    """Return whether pyarrow is installed, and report it if not."""
     try:
         import pyarrow  # noqa: F401, PLC0415 - an extra
     except ImportError:
@@ -55,9 +55,9 @@ def has_pyarrow(problems: Problems) -> bool:
 
 
 def open_table(source: Any, problems: Problems) -> TableFile | None:
-    """A CSV or Parquet file, a folder of them, a data frame, or a mapping of 1-D arrays.
+    """Open a CSV or Parquet file, a folder of them, a data frame, or a mapping of 1-D arrays.
 
-    None where it cannot be read, which is then reported.
+    Return None, and report why, where it cannot be read.
     """
     if not has_pyarrow(problems):
         return None
@@ -75,7 +75,7 @@ def open_table(source: Any, problems: Problems) -> TableFile | None:
             problems.add(
                 "D201",
                 f"{path.name} has other columns than {files[0].name}: {', '.join(odd[:5])}",
-                "all files of a folder have the same columns",
+                "all files of a folder must have the same columns",
             )
             return None
 
@@ -107,7 +107,7 @@ def report_unreadable(error: BaseException, problems: Problems) -> None:
     if isinstance(error, NoWorkspaceError) or (
         isinstance(error, OSError) and error.errno in NO_ROOM
     ):
-        hint = "name a folder with more room by TMPDIR, or as the cache"
+        hint = "name a folder with more free space by TMPDIR, or as the cache"
         message = f"no space is left for the table's arrays ({error.strerror})"
         problems.add("D107", message, hint)
     elif isinstance(error, MemoryError):
@@ -123,7 +123,7 @@ def report_unreadable(error: BaseException, problems: Problems) -> None:
 
 @contextmanager
 def _naming(path: Path, source: Path) -> Iterator[None]:
-    """Errors of a file in a folder name the file."""
+    """Make the errors of a file in a folder name the file."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     try:
@@ -138,13 +138,13 @@ def _naming(path: Path, source: Path) -> Iterator[None]:
 
 
 def table_ending(path: Path) -> str | None:
-    """``.csv`` or ``.parquet`` and the like; None for another file."""
+    """Return a table's ending, such as ``.csv`` or ``.parquet``; None for another file."""
     name = path.name.lower()
     return next((end for end in (*CSV_ENDINGS, *PARQUET_ENDINGS) if name.endswith(end)), None)
 
 
 def _files(path: Path) -> list[Path]:
-    """The file itself, or the tables of a folder in the order of their names."""
+    """Return the file itself, or the tables of a folder in the order of their names."""
     return sorted(p for p in path.iterdir() if table_ending(p)) if path.is_dir() else [path]
 
 
@@ -189,7 +189,7 @@ def _open_csv(path: Path) -> TableFile:
 
 
 def _delimiter(path: Path) -> str:
-    """What stands most often in the first line, of the usual ones; a comma where none does."""
+    """Return the usual delimiter most frequent in the first line; a comma where there is none."""
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         line = file.readline(CSV_BLOCK).decode("utf-8", "replace")
     return max(DELIMITERS, key=line.count)

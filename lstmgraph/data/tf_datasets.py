@@ -1,4 +1,4 @@
-"""A ``tf.data.Dataset``, saved or given, read once into arrays that are mapped from disk.
+"""``tf.data.Dataset``, saved or in memory, read once into arrays mapped from disk.
 
 As arrays, its examples can be counted, checked, split and shuffled by epoch like any others.
 """
@@ -27,18 +27,18 @@ WEIGHT = ("weight", "sample_weight")
 
 
 def is_saved_dataset(path: Path) -> bool:
-    """Whether a folder is one that ``tf.data.Dataset.save`` wrote."""
+    """Return whether a folder was written by ``tf.data.Dataset.save``."""
     return (path / "dataset_spec.pb").exists()
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether `value` is a ``tf.data.Dataset``; TensorFlow is not imported to find out."""
+    """Return whether `value` is a ``tf.data.Dataset``, without importing TensorFlow."""
     parents = type(value).__mro__
     return any(p.__name__ == "DatasetV2" and p.__module__.startswith("tensorflow") for p in parents)
 
 
 def load_saved(path: Path, problems: Problems) -> Any:
-    """The saved dataset; None where it cannot be read, which is reported."""
+    """Load a saved dataset; return None where it cannot be read, which is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
@@ -52,12 +52,12 @@ def load_saved(path: Path, problems: Problems) -> Any:
 def arrays_of_dataset(
     dataset: Any, needs: Needs, folder: Path, problems: Problems
 ) -> NamedArrays | None:
-    """Every example of `dataset`, batched or not; None where something is wrong."""
+    """Return every example of `dataset`, batched or not; None where something is wrong."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        problems.add("D203", "the dataset repeats without an end", "take `.repeat()` away")
+        problems.add("D203", "the dataset repeats endlessly", "remove `.repeat()`")
         return None
     writers: dict[tuple[str, str], _Writer] = {}
     try:
@@ -77,14 +77,16 @@ def arrays_of_dataset(
         return None
     except Exception as error:  # TensorFlow's own, and those of what is no array
         problems.add(
-            "D102", f"cannot be read: {_line(error)}", "the dataset, or a map of it, fails"
+            "D102",
+            f"cannot be read: {_line(error)}",
+            "check the dataset and the functions that it maps",
         )
         return None
     return _named({key: writer.array() for key, writer in writers.items()})
 
 
 def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
-    """Every array with the examples along its first axis."""
+    """Return every array with the examples along its first axis."""
     single = any(
         array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
     )
@@ -119,7 +121,7 @@ class _Writer:
             problems.add(
                 "D203",
                 f"'{name}' has elements of shapes {self.shape} and {rows.shape[1:]}",
-                "bring all to one size, for instance with `padded_batch` and `padded_shapes`",
+                "pad all to one size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
         self.file.append(rows.reshape(len(rows), -1))

@@ -1,4 +1,4 @@
-"""Where the targets of each example stand in time: what splits go by."""
+"""The place of each example's targets in time, by which examples are split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Of every example its series, and the rows from its first target to its last."""
+    """Each example's series, and the rows from its first target to its last."""
 
     series_starts: Array
     """(series + 1,): the first row of each series, and the number of rows."""
@@ -37,18 +37,18 @@ class Timeline:
 
     @property
     def first(self) -> Array:
-        """(examples,): the first row of the targets."""
+        """Return the first row of each example's targets, (examples,)."""
         first: Array = self.origins - self.before
         return first
 
     @property
     def end(self) -> Array:
-        """(examples,): the row after the last of the targets."""
+        """Return the row after the last of each example's targets, (examples,)."""
         end: Array = self.origins + self.after
         return end
 
     def span(self, examples: Array) -> tuple[str, str] | None:
-        """The first and the last time of the targets of some examples, as text."""
+        """Return the first and the last time of some examples' targets, as text."""
         if self.times is None or not len(examples):
             return None
         origins = self.origins[examples]
@@ -59,6 +59,6 @@ class Timeline:
 
 
 def timeline_of_rows(count: int) -> Timeline:
-    """Of arrays: each row is an example, and stands in its place."""
+    """Return the timeline of `count` rows of arrays, where each row is an example."""
     none = np.broadcast_to(np.int32(0), count)
     return Timeline(np.array([0, count]), none, np.arange(count), none, after=1, has_series=False)

@@ -1,4 +1,4 @@
-"""Values against what a model takes: numbers, finite, whole where ids are wanted, in range."""
+"""Checks that values are what a model takes: finite numbers, whole ids, in range."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHUNK_BYTES = 16 << 20
 
 
 def storage_dtype(dtype: str) -> np.dtype[Any]:
-    """The NumPy dtype that holds an input; NumPy has no bfloat16, which Keras then makes itself."""
+    """Return the NumPy dtype that holds an input; Keras casts to bfloat16, which NumPy lacks."""
     return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 
 @dataclass
 class _Tally:
-    """How many values are wrong in one way, and the first of them."""
+    """The count of values that are wrong in one way, and the first of them."""
 
     count: int = 0
     place: tuple[int, ...] = ()
@@ -46,7 +46,7 @@ class _Tally:
 
 @dataclass
 class Scan:
-    """Looks at numbers chunk by chunk; `problems` then says what is wrong with all of them."""
+    """A check of numbers that are read chunk by chunk, and one report of all that is wrong."""
 
     dtype: np.dtype[Any]
     limits: Sequence[tuple[Limit, float | None]] = ()
@@ -57,7 +57,7 @@ class Scan:
     outside: list[_Tally] = field(default_factory=list)
 
     def add(self, values: Array, offset: int) -> None:
-        """Look at `values`, of which the first along axis 0 is number `offset` of all."""
+        """Check `values`; the first of them along axis 0 is number `offset` of all."""
         finite = np.isfinite(values)
         if not finite.all():
             missing = np.isnan(values)
@@ -106,12 +106,12 @@ _UNFIT_HINTS = {
 
 
 def counted(count: int) -> str:
-    """``1 value is``, ``2,000 values are``."""
+    """Return a count as ``1 value is`` or ``2,000 values are``."""
     return "1 value is" if count == 1 else f"{count:,} values are"
 
 
 def scanned(array: Array, scan: Scan) -> Scan:
-    """`scan` after it has seen all of `array`, a part at a time."""
+    """Return `scan` after it has checked all of `array`, a part at a time."""
     row_bytes = max(1, array[:1].nbytes)
     rows = max(1, CHUNK_BYTES // row_bytes)
     for start in range(0, len(array), rows):
@@ -120,7 +120,7 @@ def scanned(array: Array, scan: Scan) -> Scan:
 
 
 def as_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
-    """`values` in `dtype`; what does not fit is zero, and was reported by a ``Scan``."""
+    """Return `values` in `dtype`, with zeros for what does not fit, which a ``Scan`` reported."""
     if values.dtype == dtype:
         return values
     if values.dtype.kind == "f" and dtype.kind in "iub":

@@ -1,4 +1,4 @@
-"""A table's rows as examples: which windows there are, and where each tensor's rows stand."""
+"""Windows: a table's rows as examples, and the place of each tensor's rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROWS = Window(history=1, horizon=0, stride=1, min_history=1)
 
 @dataclass(frozen=True)
 class Places:
-    """Of every window: its series, the row after its history, and how long the history is."""
+    """The windows' series, the row after each history, and the history's length."""
 
     series: Array
     """(windows,) int32."""
@@ -47,7 +47,7 @@ class Places:
     """Steps of the longest history: what the others are padded to."""
 
     def before(self, entry: Columns) -> Array:
-        """How many rows before the origin an entry begins."""
+        """Return how many rows before the origin an entry begins."""
         if entry.steps in (HISTORY, WINDOW):
             return self.lengths
         return np.broadcast_to(np.int32(entry.lag if entry.steps == HORIZON else 1), len(self))
@@ -57,7 +57,7 @@ class Places:
 
 
 def places_of(table: Table, window: Window) -> Places:
-    """Every window of every series, in order; none reaches out of its series."""
+    """Return every window of every series, in order; none reaches out of its series."""
     starts, rows = table.series_starts[:-1], np.diff(table.series_starts)
     if window.history is None:
         kept = np.flatnonzero(rows >= window.min_history).astype(np.int32)
@@ -80,7 +80,7 @@ def places_of(table: Table, window: Window) -> Places:
 def windowed(
     table: Table, data: DataDeclaration, needs: Needs, problems: Problems
 ) -> tuple[ExampleSource, Timeline]:
-    """Examples of `table`, and where they stand in time."""
+    """Return the examples of `table` and their places in time."""
     window = data.window or ROWS
     places = places_of(table, window)
     _warn_of_short_series(table, places, window, problems)
@@ -107,7 +107,7 @@ class _Fields:
         self.table, self.data, self.places, self.problems = table, data, places, problems
 
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
-        """The tensor of an entry, in the shape that the recipe wants."""
+        """Return the tensor of an entry, in the shape that the recipe wants."""
         matrix = self.table.matrices[key_of(entry)]
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)
@@ -120,16 +120,16 @@ class _Fields:
         return Windows(matrix, self.places.origins, self.places.before(entry), steps, after, shape)
 
     def weight(self, entry: Columns) -> Field:
-        """One number an example, or one a step of it."""
+        """Return the sample weights: one an example, or one for each step of it."""
         found = self._shape(entry, None)
         return self.of(entry, () if fitted(found, ()) is not None else found[:-1])
 
     def lengths(self, need: Need) -> Field:
-        """How many steps of each window's history are there."""
+        """Return how many steps each window's history has."""
         return Rows(self.places.lengths, (), storage_dtype(need.dtype))
 
     def _shape(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> tuple[int, ...]:
-        """(steps, columns), or (columns,); whole series are padded to the size that is wanted."""
+        """Return (steps, columns), or (columns,); whole series are padded to the wanted size."""
         shape = self.data.shape_of(entry)
         if len(shape) < 2 or shape[0] is not None:
             return _sizes(shape)
@@ -146,7 +146,7 @@ class _Fields:
         return (max(padded, longest), len(entry.columns))
 
     def _after(self, entry: Columns, steps: int) -> int | None:
-        """How many rows after its origin an entry ends; None where all its steps are there."""
+        """Return how many rows after its origin an entry ends; None where no step is missing."""
         if entry.steps not in (HISTORY, WINDOW):
             return None
         after = self.data.window.horizon if self.data.window and entry.steps == WINDOW else 0
@@ -154,12 +154,12 @@ class _Fields:
 
 
 def _sizes(shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """A shape of which all sizes are known by now."""
+    """Return a shape whose sizes are all known by now."""
     return tuple(size or 0 for size in shape)
 
 
 def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int) -> Timeline:
-    """Rows from the first target to the last; of the whole window, where targets have no time."""
+    """Return each window's rows of targets; all its rows, where targets have no time."""
     timed = [entry for entry in data.targets.values() if entry.steps != STATIC]
     whole = [entry for entry in timed if entry.steps in (HISTORY, WINDOW)]
     before = [places.before(entry) for entry in whole or timed] or [places.lengths]

@@ -39,7 +39,7 @@ class Origin:
 
     @property
     def name(self) -> str:
-        """``layers.encoder.units``, as ``--set`` takes it."""
+        """Return the value's name as ``--set`` takes it, such as ``layers.encoder.units``."""
         return ".".join(str(part) for part in self.path)
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Blame:
 
 
 class Completed(Protocol):
-    """What is read of a compiled recipe, which lies above this room."""
+    """The parts of a compiled recipe that blame reads."""
 
     @property
     def completed(self) -> dict[str, Any]: ...  # noqa: D102
@@ -118,7 +118,7 @@ class Completed(Protocol):
 
 
 def blame(recipe: Completed) -> Blame:
-    """Where the values of `recipe` came from; of what is searched, the defaults."""
+    """Return the origins of the values of `recipe`; of searched values, those of the defaults."""
     searched = {dimension.target for dimension in recipe.collected.space.dimensions}
     tracing = _Tracing(recipe.document, searched)
     values = tuple(tracing.origin(path, value) for path, value in _leaves(recipe.completed, ()))
@@ -150,7 +150,7 @@ class _Tracing:
         return "recipe" if place.source == self.document.source else "base"
 
     def written(self, path: Path, value: Any) -> Path | None:
-        """Where the document says the value at `path` of the completed recipe; None: nowhere.
+        """Return where the document writes the value at `path` of the completed recipe, or None.
 
         Completing makes ``{type: adam}`` of ``adam``, and a list of what may be one or several.
         """
@@ -179,7 +179,7 @@ def _inside(data: Any, part: str | int) -> Any:
 
 
 def _leaves(data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Plain values, and lists of plain values, with their paths."""
+    """Yield plain values, and lists of plain values, with their paths."""
     if isinstance(data, dict) and data:
         for key, value in data.items():
             yield from _leaves(value, (*path, key))

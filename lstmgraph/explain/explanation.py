@@ -1,4 +1,4 @@
-"""What is known of a recipe before TensorFlow is imported: what `explain` prints."""
+"""Explanations: what `explain` prints of a recipe, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LayerRow:
 
     @property
     def parameters(self) -> int:
-        """Trainable or not."""
+        """Return the number of parameters, trainable or not."""
         return self.trainable_parameters + self.non_trainable_parameters
 
 
@@ -103,7 +103,7 @@ class Explanation:
         return {**own, "models": models, "totals": totals, "memory": memory}
 
     def totals_text(self) -> str:
-        """How many calls and parameters there are."""
+        """Return the numbers of calls and parameters as text."""
         total = self.trainable_parameters + self.non_trainable_parameters
         return (
             f"{counted(len(self.layers), 'call')}, {counted(total, 'parameter')}, "
@@ -111,7 +111,7 @@ class Explanation:
         )
 
     def markdown(self) -> str:
-        """The same as Markdown that GitHub renders."""
+        """Return the table as Markdown that GitHub renders."""
         return as_markdown(_sections(self))
 
     def __repr__(self) -> str:
@@ -148,7 +148,7 @@ def explain(
 
 
 def _input(tensor: GraphInput) -> TensorRow:
-    """As the data is given: (time, batch, ...) where it is time-major."""
+    """Return an input as its data is given: (time, batch, ...) where it is time-major."""
     row = _tensor(tensor.name, tensor.spec)
     if not tensor.time_major:
         return row
@@ -161,7 +161,7 @@ def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow
 
 
 def primary_output(node: Node, used: frozenset[Port]) -> str:
-    """The output of a call that is shown: the sequence where it is read."""
+    """Return the output of a call to show: the sequence where it is read."""
     if node.recurrence is None:
         return OUTPUT
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -193,7 +193,7 @@ def _layer(node: Node, output: str, backend: str) -> LayerRow:
 
 
 def type_of(node: Node) -> str:
-    """Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
+    """Return a node's type: Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
     recurrence = node.recurrence
     if recurrence is None:
         return node.op
@@ -203,7 +203,7 @@ def type_of(node: Node) -> str:
 
 
 def mask_text(node: Node) -> str | None:
-    """The mask that a call is given, or that it makes."""
+    """Return the mask that a call is given, or that it makes."""
     if node.drops_mask:
         return "dropped"
     if any(node.input_masks):
@@ -214,7 +214,7 @@ def mask_text(node: Node) -> str | None:
 
 
 def shape_text(row: LayerRow | TensorRow) -> str:
-    """``(batch, time, 8)``."""
+    """Return the shape of a row as text, such as ``(batch, time, 8)``."""
     return f"({', '.join(str(dim) for dim in row.shape)})"
 
 
@@ -249,7 +249,7 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
 
 
 def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
-    """The inputs and the calls, a cell for each of `CALLS`."""
+    """Return rows of the inputs and the calls, with a cell for each of `CALLS`."""
     for row in explanation.inputs:
         yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
     for layer in explanation.layers:
@@ -259,7 +259,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
 
 
 def _states_text(layer: LayerRow) -> str:
-    """Where the states come from: once, where all come from one place."""
+    """Return the sources of the states, named once where all have the same."""
     if not layer.initial_state:
         return ""
     distinct = set(layer.initial_state.values())

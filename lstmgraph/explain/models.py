@@ -19,7 +19,7 @@ MAIN = "main"
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model: its inputs and outputs by name, and which output feeds which state input."""
+    """A model: its inputs and outputs by name, and the outputs that feed state inputs."""
 
     name: str
     kind: str
@@ -45,12 +45,12 @@ class ModelRow:
 
 
 def model_rows(compiled: CompiledRecipe) -> list[ModelRow]:
-    """The further models of a recipe; none where it has only its own."""
+    """Return the further models of a recipe; none where it has only its own."""
     return [_row(model.name, model.kind, model.graph, model) for model in compiled.models.values()]
 
 
 def manifest(compiled: CompiledRecipe, files: Mapping[str, str]) -> dict[str, Any]:
-    """What a build wrote: every model with its file, as the names in `files` say."""
+    """Return the manifest of a build: every model with its file, from the names in `files`."""
     main = _row(compiled.graph.name, MAIN, compiled.graph, None)
     rows = [main, *model_rows(compiled)]
     models = [{"name": row.name, "file": files[row.name], **row.as_dict()} for row in rows]

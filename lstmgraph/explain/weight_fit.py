@@ -1,4 +1,4 @@
-"""What of one model's weights another takes: by the names of layers, whole layers or nothing."""
+"""The fit of one model's weights into another: by the names of layers, each whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shapes = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class LayerTransfer:
-    """What became of one layer's weights."""
+    """The result of a transfer for one layer's weights."""
 
     name: str
     outcome: str
@@ -27,7 +27,7 @@ class LayerTransfer:
     """Of a missing layer, one that is left over and fits."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form of ``--format json``."""
+        """Return the stable form that ``--format json`` prints."""
         return {
             "name": self.name,
             "outcome": self.outcome,
@@ -56,7 +56,7 @@ Places = Mapping[str, tuple[int, ...]]
 def fit_weights(
     given: Mapping[str, Places], wanted: Mapping[str, Places]
 ) -> tuple[LayerTransfer, ...]:
-    """Each layer of the recipe in its order, then what is left over of the file.
+    """Return the fit of each layer of the recipe, then the file's layers that are left over.
 
     A layer is loaded where the file has one of its name with the same weights at the same places.
     """
@@ -83,5 +83,5 @@ def _key(places: Places) -> Hashable:
 
 
 def said(shapes: Shapes) -> str:
-    """Shapes on one line."""
+    """Return shapes as text on one line."""
     return ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes)

@@ -1,6 +1,6 @@
 """Models for other runtimes: written, run again, and compared before they get their name.
 
-Importing this room, and asking what keeps a recipe from a format, imports no TensorFlow; `files`
+Importing this package, or its check of what a format cannot hold, imports no TensorFlow; `files`
 does.
 """
 

@@ -1,4 +1,4 @@
-"""A written file held against the model: the same numbers for the same random input?"""
+"""Comparison of an exported file with its model, on the same random inputs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOTHING_WRITTEN = "nothing was written; where the difference is rounding, allow 
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A written file, ready to run."""
+    """An exported file, loaded and ready to run."""
 
     inputs: frozenset[str]
     run: Callable[[Arrays], Mapping[str, Any]]
@@ -46,14 +46,14 @@ class LoadedFile:
 
 
 def tolerance_for(graph: Graph) -> float:
-    """How far outputs may be off, in parts of their greatest values."""
+    """Return the tolerance of outputs, relative to their greatest values."""
     dtypes = {spec.dtype for node in graph.nodes for spec in node.outputs.values()}
     return max((TOLERANCES[dtype] for dtype in dtypes & set(TOLERANCES)), default=0.0)
 
 
 @contextmanager
 def from_zero_states(model: keras.Model) -> Iterator[None]:
-    """Carried states are zeros when the block begins, and what they were when it ends."""
+    """Set carried states to zeros for the block, and restore them after it."""
     states = read_states(model)
     if not states:
         yield
@@ -66,7 +66,7 @@ def from_zero_states(model: keras.Model) -> Iterator[None]:
 
 
 def model_outputs(model: keras.Model, batches: Sequence[Arrays]) -> list[Arrays]:
-    """What the model itself gives for each batch, one after the other, from zero states."""
+    """Return the model's outputs for each batch in turn, starting from zero states."""
     with from_zero_states(model):
         return [
             {
@@ -84,7 +84,7 @@ def compare(
     title: str,
     tolerance: float,
 ) -> tuple[list[OutputCheck], list[ExportMistake]]:
-    """Each output over all batches, and what is wrong with it, if something is."""
+    """Return a check of each output over all batches, with what is wrong with it, if anything."""
     checks, mistakes = [], []
     for name in graph.outputs:
         path = graph.output_paths[name]

@@ -1,4 +1,4 @@
-"""Exporting: every file is written to another name, run, and compared before it gets its own."""
+"""Export of files: each is written to a temporary name, run, compared, then renamed."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def export_files(
 
 
 class _References:
-    """Random batches and what the model makes of them, once for each number of rows."""
+    """Random batches and the model's outputs for them, made once for each number of rows."""
 
     def __init__(self, compiled: CompiledRecipe, model: keras.Model) -> None:
         self.compiled = compiled
@@ -138,7 +138,7 @@ def _export(
 
 @contextmanager
 def _refusals(job: ExportJob, name: str) -> Iterator[None]:
-    """What the exporter of a format cannot do becomes a message at the recipe's line."""
+    """Turn what the exporter of a format cannot do into a message at the recipe's line."""
     try:
         yield
     except (RecipeError, OSError, ImportError):

@@ -1,4 +1,4 @@
-"""The formats by name: how their files are called, and which packages they need."""
+"""The export formats: the names of their files, and the packages that they need."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ExportFormat:
     """Needed beside those of every installation; the extra of the format's name has them."""
 
     def path(self, target: Path, name: str) -> Path:
-        """`target` itself where it ends as files of this format do; else a file in that folder."""
+        """Return `target` if it ends as files of this format do, else a file in that folder."""
         return target if target.suffix == self.suffix else target / f"{name}{self.suffix}"
 
     def check_packages(self) -> None:
-        """Raise ImportError, with the command that mends it, where a package is missing."""
+        """Check that the packages are there; an ImportError names the command to install them."""
         missing = [package for package in self.packages if find_spec(package) is None]
         if missing:
             names = " and ".join(missing)
@@ -48,7 +48,7 @@ FORMATS: Mapping[str, ExportFormat] = {
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How models are exported; the same for every format.
+    """Options of an export, the same for every format.
 
     Raises:
         ValueError: a value that is not one of those named here.
@@ -71,7 +71,7 @@ class ExportOptions:
             raise ValueError(f"a tolerance is at least 0 and less than 1, not {self.tolerance}")
 
     def check(self, formats: Collection[str], own_batch_size: int | None) -> None:
-        """Hold the options against what is exported, and the recipe's own size of batches.
+        """Check the options against the formats and the recipe's own batch size.
 
         Raises:
             ValueError: an option is for another format, or the batches have another size.
@@ -89,7 +89,7 @@ class ExportOptions:
 
 
 def target_path(format: str, path: Path, name: str) -> Path:  # noqa: A002 - Keras's own word
-    """Where a file of `format` goes that is written to `path`, which may be a folder.
+    """Return the path of a file of `format` written to `path`, which may be a folder.
 
     Raises:
         ValueError: there is no such format.

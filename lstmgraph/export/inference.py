@@ -1,4 +1,4 @@
-"""The model as it is exported: built anew from the recipe for inference alone, on any machine."""
+"""Models as they are exported: rebuilt from the recipe for inference, on any machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DROPOUTS = ("dropout", "recurrent_dropout")
 
 
 def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -> keras.Model:
-    """A model of the recipe with the weights of `model`, which must be one of it too.
+    """Return an inference model of the recipe with the weights of `model`, of the same recipe.
 
     Dropout is left out: Keras draws a seed in every call of a recurrent layer that has some, so
     that the exported model would hold a variable which changes with every request. With `kernel`
@@ -54,7 +54,7 @@ def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -
 
 
 def weights_by_layer(model: keras.Model) -> dict[str, list[Any]]:
-    """The weights, as arrays in Keras's order, of each layer that has some."""
+    """Return the weights of each layer that has some, as arrays in Keras's order."""
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
 
@@ -72,7 +72,7 @@ def _inference(node: Node, kernel: str) -> Node:
 
 
 def _without_dropout(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The arguments with rates of 0, those of a wrapped layer too."""
+    """Return the arguments with dropout rates of 0, those of a wrapped layer too."""
     rates: dict[str, Any] = {key: 0.0 for key in DROPOUTS if arguments.get(key)}
     inner = arguments.get("layer")
     if isinstance(inner, dict):
@@ -98,7 +98,7 @@ def weight_mistakes(
     found: Mapping[str, list[tuple[int, ...]]],
     holder: str,
 ) -> Iterator[ExportMistake]:
-    """Where the weights that `holder` has are not those of the recipe's layers, by layer name."""
+    """Return the differences between the weights of `holder` and of the recipe's layers."""
     hint = "give the recipe that it was trained with, `--set` values included"
     paths = {node.name: node.path for node in compiled.graph.nodes}
     for name, shapes in wanted.items():

@@ -1,4 +1,4 @@
-"""What every format is given to write from."""
+"""The export job, from which every format writes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ExportJob:
 
     @property
     def graph(self) -> Graph:
-        """The recipe's."""
+        """Return the recipe's graph."""
         return self.compiled.graph
 
     def fixed_batch(self, default: int | None = None) -> int | None:
-        """Rows of every batch: the recipe's, the option's or `default`, in this order."""
+        """Return the rows of every batch: the recipe's, the option's or `default`."""
         return self.graph.batch_size or self.options.batch_size or default
 
     def input_shape(self, tensor: GraphInput, batch: int | None) -> list[Any]:
-        """As the data comes; None for a size known only with the data."""
+        """Return the shape of the input's data; None for a size known only with the data."""
         shape: list[Any] = [batch, *tensor.spec.shape_without_batch]
         return [shape[1], shape[0], *shape[2:]] if tensor.time_major else shape

@@ -48,7 +48,7 @@ def open_file(_job: ExportJob, path: Path) -> LoadedFile:
 
 
 def _operators(content: bytes) -> Iterator[str]:
-    """Kinds of operators in all parts of the file, by their names in LiteRT's schema."""
+    """Return the kinds of operators in the file, by their names in LiteRT's schema."""
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
 
     names = {

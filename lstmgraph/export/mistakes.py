@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportMistake:
-    """What is wrong, and at which part of the recipe."""
+    """A mistake, and the part of the recipe that it is in."""
 
     code: str
     path: Path
@@ -26,7 +26,7 @@ class ExportMistake:
 
 
 def export_error(compiled: CompiledRecipe, mistakes: Iterable[ExportMistake]) -> RecipeError:
-    """All of `mistakes` as one error; the recipe's own document is left as it is."""
+    """Return `mistakes` as one error, leaving the recipe's own document unchanged."""
     document = replace(compiled.document, diagnostics=Diagnostics())
     for mistake in mistakes:
         document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)

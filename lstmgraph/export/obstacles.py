@@ -1,4 +1,4 @@
-"""What keeps a recipe from a format, known from its graph: without TensorFlow, before any work."""
+"""Obstacles: what in a recipe's graph a format cannot hold, found without TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"}
 
 
 def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
-    """Raise RecipeError with all that keeps the recipe from any of `formats`."""
+    """Check that every one of `formats` can hold the recipe; raise RecipeError if not."""
     found = [mistake for name in formats for mistake in _obstacles(compiled, name)]
     if found:
         raise export_error(compiled, found)

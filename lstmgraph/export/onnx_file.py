@@ -43,7 +43,7 @@ def open_file(_job: ExportJob, path: Path) -> LoadedFile:
 
 
 def kinds_of_operators(part: onnx.ModelProto | onnx.GraphProto) -> Iterator[str]:
-    """Kinds of operators in a model, the bodies of its loops and its functions included."""
+    """Return the kinds of operators in a model, its loops and functions included."""
     if hasattr(part, "graph"):
         yield from kinds_of_operators(part.graph)
         nodes = [node for function in part.functions for node in function.node]

@@ -1,4 +1,4 @@
-"""What TensorFlow and the exporters say when they cannot go on, brought to the recipe's line."""
+"""Errors of TensorFlow and the exporters, turned into messages at the recipe's line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 300
 
 
 def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
-    """The error of an exporter: at the layer that its text names, in as few words as there are."""
+    """Return an exporter's error, shortened, at the layer that its text names."""
     text = _COLOURS.sub("", str(error))
     node = _named_node(graph, text)
     path = node.path if node else ()
@@ -43,7 +43,7 @@ def _essence(text: str) -> str:
 
 
 def _named_node(graph: Graph, text: str) -> Node | None:
-    """The node whose name stands in a path such as ``model_1/pooled_1/MaxPool``, or its class."""
+    """Return the node named in a path such as ``model_1/pooled_1/MaxPool``, or its class."""
     places = {
         match.start(): node
         for node in graph.nodes

@@ -1,4 +1,4 @@
-"""What was exported, and how close the written file comes to the model."""
+"""Reports of exports: the file, and how close its outputs come to the model's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TensorSignature:
-    """An input of the file: dims known only with the data are names."""
+    """An input of the file; sizes known only with the data are names."""
 
     name: str
     shape: list[int | str]
@@ -20,7 +20,7 @@ class TensorSignature:
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """One output of the file beside the model's, over all batches of the check."""
+    """One output of the file compared with the model's, over all batches of the check."""
 
     name: str
     dtype: str
@@ -32,7 +32,7 @@ class OutputCheck:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """A file that was written, run, and found to compute what the model does."""
+    """An exported file, which was run and computes what the model does."""
 
     format: str
     path: Path

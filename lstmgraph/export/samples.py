@@ -1,4 +1,4 @@
-"""Random inputs for a model, made from its graph alone: dtypes, ids, lengths, masks and states."""
+"""Random inputs of a graph: with its dtypes, ids, lengths, masks and states."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ID_LIMITS: Mapping[str, str] = {"Embedding": "input_dim", "CategoryEncoding": "n
 def sample_batches(
     graph: Graph, *, batch_size: int | None = None, smallest: int = SMALLEST, seed: int = 0
 ) -> Iterator[Arrays]:
-    """Three batches of other rows, lengths and numbers of steps; arrays by input name.
+    """Return three batches of arrays by input name, differing in rows, lengths and steps.
 
     Sequences are padded as the recipe says that they are, and no row is all padding. Equal names of
     dimensions have equal sizes. Time-major inputs are (time, batch, ...).
@@ -38,7 +38,7 @@ def sample_batches(
     Args:
         graph: after the last pass.
         batch_size: rows of every batch; where it is None, the graph's, or various ones.
-        smallest: the least size of a dimension that the data decides.
+        smallest: least size of a dimension that the data decides.
         seed: of the random numbers.
 
     Raises:
@@ -58,7 +58,7 @@ def sample_batches(
 
 
 class _Uses:
-    """What the graph does with its inputs: which are ids, lengths, masks, or padded."""
+    """The uses of the graph's inputs: which are ids, lengths, masks, or padded."""
 
     def __init__(self, graph: Graph) -> None:
         self.id_limits = _id_limits(graph)
@@ -68,7 +68,7 @@ class _Uses:
                 self.masks[mask.port.node].append(mask)
 
     def padding(self, name: str) -> str:
-        """The strictest word that any mask has on the input."""
+        """Return the strictest padding that any mask requires of the input."""
         words = {mask.padding for mask in self.masks[name]}
         return next((word for word in ("right", "left") if word in words), "any")
 
@@ -78,7 +78,7 @@ class _Uses:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Makes the arrays of one batch."""
+    """The arrays of one batch."""
 
     sizes: Mapping[str, int]
     random: np.random.Generator
@@ -109,7 +109,7 @@ class _Sample:
         return values
 
     def _lengths(self, rows: int, steps: int) -> np.ndarray:
-        """1 to `steps`, a different number for each row as long as there are enough.
+        """Return lengths from 1 to `steps`, different for each row as far as possible.
 
         A single row has all steps in the first batch, one in the second, half in the third.
         """
@@ -119,7 +119,7 @@ class _Sample:
         return order[:rows] + 1
 
     def _valid(self, shape: tuple[int, ...], padding: str) -> np.ndarray:
-        """True at steps that count, one at least in each row; of shape (batch, time)."""
+        """Return a mask (batch, time), true at steps that count, at least one in each row."""
         rows, steps = shape
         count = self._lengths(rows, steps)
         valid = np.arange(steps) < count[:, None]
@@ -130,7 +130,7 @@ class _Sample:
 
 
 def numpy_dtype(name: Any) -> np.dtype[Any]:
-    """The dtype by Keras's name; NumPy itself has no bfloat16."""
+    """Return the dtype of Keras's name; NumPy itself has no bfloat16."""
     if name == "bfloat16":
         import ml_dtypes  # noqa: PLC0415 - comes with TensorFlow
 
@@ -152,7 +152,7 @@ def _with_parts(masks: Iterable[MaskSpec]) -> Iterator[MaskSpec]:
 
 
 def _id_limits(graph: Graph) -> dict[str, int]:
-    """For each input whose integers reach a layer that takes ids: how many ids there are."""
+    """Return the number of ids of each input that reaches a layer that takes ids."""
     limits: dict[str, int] = {}
     origins: dict[Port, frozenset[str]] = {Port(name): frozenset({name}) for name in graph.inputs}
     for node in graph.nodes:

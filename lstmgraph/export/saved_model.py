@@ -25,7 +25,7 @@ RESET = "reset_states"
 
 
 def signature(job: ExportJob, batch: int | None) -> dict[str, tf.TensorSpec]:
-    """The inputs by name. Keras would leave the first axis open whatever it is."""
+    """Return the inputs by name: Keras would always leave the first axis open."""
     return {
         name: tf.TensorSpec(job.input_shape(tensor, batch), tensor.spec.dtype, name=name)
         for name, tensor in job.graph.inputs.items()
@@ -75,7 +75,7 @@ def open_file(_job: ExportJob, path: Path) -> LoadedFile:
 
 
 def operators(function: Any) -> set[str]:
-    """Kinds of operations in a traced function, and in the functions that it calls."""
+    """Return the kinds of operations in a traced function and the functions that it calls."""
     return set(_operations(function.graph.as_graph_def()))
 
 

@@ -1,4 +1,4 @@
-"""Numbers for named dimensions, such that every call of the graph has something to work on."""
+"""Sizes for named dimensions, large enough for every call of the graph."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SMALLEST, LARGEST = 5, 1000
 
 
 def named_dims(graph: Graph) -> list[str]:
-    """The names of all sizes that the data decides, the batch left out."""
+    """Return the names of all sizes that the data decides, without the batch."""
     dims = [dim for tensor in graph.inputs.values() for dim in tensor.spec.shape]
     return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str) and dim != BATCH))
 
 
 def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str, int]:
-    """A size for each name, different ones where there are several.
+    """Return a size for each name, different ones where there are several.
 
     The smallest with which every tensor of the graph has at least one number on every axis.
 
@@ -53,7 +53,7 @@ def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str
 
 
 def dim_size(dim: Dim, sizes: Mapping[str, int]) -> Fraction:
-    """The number that `dim`, such as ``ceil((time-1)/2)``, stands for."""
+    """Return the value of `dim`, such as ``ceil((time-1)/2)``."""
     if isinstance(dim, int):
         return Fraction(dim)
     numbers = _NAME.sub(lambda m: m[0] if m[0] == "ceil" else str(sizes[m[0]]), dim)

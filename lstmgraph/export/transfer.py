@@ -1,4 +1,4 @@
-"""Weights from one recipe's model to another's: by the names of layers, and nothing unsaid."""
+"""Transfer of weights between models by the names of layers, with a full account."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transferred:
-    """A model, and what became of the weights of every layer."""
+    """A model, and the result of the transfer for every layer."""
 
     model: keras.Model
     layers: tuple[LayerTransfer, ...]
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Layers whose weights are those of the file."""
+        """Return the layers whose weights are those of the file."""
         return tuple(layer.name for layer in self.layers if layer.outcome == "loaded")
 
     @property
     def complete(self) -> bool:
-        """Whether every layer of either side fits."""
+        """Return whether every layer of both sides fits."""
         return len(self.loaded) == len(self.layers)
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form of ``--format json``."""
+        """Return the stable form that ``--format json`` prints."""
         return {
             "complete": self.complete,
             "layers": [layer.as_dict() for layer in self.layers],
@@ -51,7 +51,7 @@ def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
 
     Args:
         source: a ``.keras`` file, of this package or not, or a ``.weights.h5`` file.
-        recipe: whose model is built.
+        recipe: the recipe whose model is built.
 
     Returns:
         The model, and for each layer with weights, of the recipe or the file, what became of it.

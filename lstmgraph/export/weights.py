@@ -1,4 +1,4 @@
-"""Weights from a file of Keras's, matched by the names of layers.
+"""Weights loaded from Keras's files, matched by the names of layers.
 
 Keras's own ``load_weights`` matches a ``.weights.h5`` file by class and order, so that two layers
 of one shape which have changed places are given each other's weights. The file does hold the names.

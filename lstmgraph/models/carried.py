@@ -1,4 +1,4 @@
-"""States that a model carries from batch to batch: read, reset, save and restore them.
+"""States that a model carries from batch to batch: reading, resetting, saving, restoring.
 
 For models built with ``initial_state: carried``, and for any Keras model with stateful layers,
 loaded from a file too: a ``.keras`` file holds the weights, but not the carried states.
@@ -34,13 +34,13 @@ MOST_NAMES = 20
 
 
 def read_states(model: keras.Model) -> States:
-    """The carried states by name, such as ``reader.h``; each of shape (batch, units)."""
+    """Return the carried states by name, such as ``reader.h``; each of shape (batch, units)."""
     states = state_variables(model).items()
     return {name: np.array(variable.numpy()) for name, variable in states}
 
 
 def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
-    """Put `states` in place of those that `model` carries.
+    """Replace the states that `model` carries with `states`.
 
     Raises:
         ValueError: a state is missing, unknown, of another shape, or holds no numbers; nothing is
@@ -68,7 +68,7 @@ def _refuse_other_names(names: Collection[str], variables: Mapping[str, Any]) ->
 
 
 def reset_states(model: keras.Model, rows: Any = None) -> None:
-    """Begin again from zeros: all rows of the batch, or only `rows`, such as ``[0, 3]``."""
+    """Set the carried states to zero in all rows of the batch, or in `rows`, as ``[0, 3]``."""
     states = read_states(model)
     for state in states.values():
         state[slice(None) if rows is None else rows] = 0
@@ -83,7 +83,7 @@ def save_states(model: keras.Model, path: str | Path) -> None:
 
 
 def restore_states(model: keras.Model, path: str | Path) -> None:
-    """Read the carried states back from a file of ``save_states``.
+    """Restore the carried states from a file that ``save_states`` wrote.
 
     Raises:
         ValueError: the file is not one, or its states are not those of `model`; nothing is changed
@@ -105,7 +105,7 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
 
 
 def state_variables(model: keras.Model) -> dict[str, Any]:
-    """The variables that hold the carried states, by name: of a layer, or of a model in `model`."""
+    """Return the variables of the carried states by name, those of nested models included."""
     from lstmgraph.models.building.carrying import kept_states  # noqa: PLC0415 - imports Keras
 
     return kept_states(model)

@@ -1,4 +1,4 @@
-"""Keras models that follow from a recipe's graph, with the weights of a trained one."""
+"""Keras models derived from a recipe's graph, with the weights of a trained model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = ("encoder", "decoder", "step")
 
 @dataclass(frozen=True)
 class Derived:
-    """Models that share their layers: training one trains all."""
+    """Derived models, which share their layers: training one trains all."""
 
     kind: str
     """``encoder``, ``decoder`` or ``step``."""
@@ -71,7 +71,7 @@ def derive(compiled: CompiledRecipe, kind: str, model: keras.Model | None) -> De
 
 
 def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
-    """`compiled`, with a further model derived as `kind`: its own one, or one of that name.
+    """Return `compiled` with the further model of `kind`: the recipe's own, or a derived one.
 
     Raises:
         RecipeError: the graph does not allow it, with the node and the reason (L834).

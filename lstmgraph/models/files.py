@@ -91,7 +91,7 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
 
 
 def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
-    """The graph of the main model, or of the further one that the file says that it is."""
+    """Return the graph of the main model, or of the further model that the file names."""
     try:
         further = embedded_model(path)
     except NoRecipeError as error:
@@ -106,7 +106,7 @@ def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
 
 
 def _same_config(model: keras.Model, path: Path) -> dict[str, Any]:
-    """What the file says that its model is, which is what `model` is."""
+    """Return the configuration in the file, after checking that it is that of `model`."""
     own = model.to_json()
     with opened_archive(path) as archive:
         text = archive.read(CONFIG, 2 * len(own) + SPARE)
@@ -119,7 +119,7 @@ def _same_config(model: keras.Model, path: Path) -> dict[str, Any]:
 
 
 def _freeze_as(model: keras.Model, config: dict[str, Any]) -> None:
-    """Which layers are trained: as the recipe says, or as they were frozen by hand since."""
+    """Freeze and unfreeze the layers of `model` as `config` says."""
     _set_trainable(model, config["config"])
     layers = {layer.name: layer for layer in model.layers}
     for found in config["config"]["layers"]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def seen_machine() -> Machine:
-    """The GPUs that the backend sees and has not been told to hide; of others than these none."""
+    """Return this machine's visible GPUs, as TensorFlow or JAX sees them."""
     backend = keras.backend.backend()
     if backend == "jax":
         return _seen_by_jax()
@@ -48,7 +48,7 @@ def _seen_by_jax() -> Machine:
 
 
 def visible_gpus() -> list[str]:
-    """The names of the GPUs that TensorFlow or JAX sees; of other backends none are known."""
+    """Return the names of the GPUs that TensorFlow or JAX sees; on other backends, none."""
     if keras.backend.backend() == "jax":
         import jax  # noqa: PLC0415 - of this backend alone
 
@@ -61,7 +61,7 @@ def visible_gpus() -> list[str]:
 
 
 def start(compiled: CompiledRecipe) -> Machine:
-    """Make the settings of `compiled` that hold for the whole process; returns what is then there.
+    """Apply the settings of `compiled` that hold for the whole process; return the machine then.
 
     Raises:
         RecipeError: this machine or backend lacks what the recipe asks for, or TensorFlow has
@@ -96,7 +96,7 @@ def start(compiled: CompiledRecipe) -> Machine:
 
 
 def scope(runtime: Runtime) -> AbstractContextManager[Any]:
-    """Where variables are made: a copy on each device, with ``strategy: mirrored``."""
+    """Return the scope to make variables in: with ``strategy: mirrored``, one copy a device."""
     if runtime.strategy != "mirrored":
         return nullcontext()
     tf = _tf()
@@ -155,7 +155,7 @@ def compile_predict(
 
 
 def steps_of_lengths(graph: Graph) -> dict[str, int | None]:
-    """The inputs of `graph` that are lengths, and the most steps that they may count."""
+    """Return the inputs of `graph` that are lengths, each with the most steps it may count."""
     return {
         name: min((size for size in sizes if isinstance(size, int)), default=None)
         for name, sizes in lengths_of(graph).items()
@@ -169,7 +169,7 @@ def _tf() -> Any:
 
 
 def _settings(runtime: Runtime) -> dict[str, Callable[[], object]]:
-    """What TensorFlow takes only before it starts, by the recipe's key."""
+    """Return the settings that TensorFlow takes only before it starts, by the recipe's key."""
     config = _tf().config
     gpus = config.list_physical_devices("GPU")
     settings: dict[str, Callable[[], object]] = {}

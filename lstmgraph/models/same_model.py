@@ -1,4 +1,4 @@
-"""The configuration of a Keras model in a file against that of the recipe's own model.
+"""Comparison of the Keras model in a file with the recipe's own, by their configurations.
 
 What is compared is what a model computes and how it trains: every layer and operation with its
 arguments, what each call reads, inputs and outputs. Initial values, seeds and which layers are
@@ -27,14 +27,14 @@ LONGEST = 80
 
 
 def require_same_model(own: Mapping[str, Any], found: object) -> None:
-    """Compare the configurations of two functional models, as JSON.
+    """Check that two configurations of functional models, as JSON, are the same.
 
     Args:
-        own: that of the recipe's model.
-        found: whatever a file holds.
+        own: the configuration of the recipe's model.
+        found: the configuration in the file, which may be anything.
 
     Raises:
-        OtherModelError: with the first layer that differs, and the key.
+        OtherModelError: they differ; it names the first layer that differs, and the key.
     """
     layers = _layers(found)
     own_layers = {layer["name"]: layer for layer in own["config"]["layers"]}
@@ -77,7 +77,7 @@ _ABSENT = object()
 
 
 def _differences(own: Any, found: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    """Go as deep as `own` does: what is nested in `found` alone is one difference."""
+    """Yield the differences, only as deep as `own` goes: what nests deeper in `found` is one."""
     if isinstance(own, dict) and isinstance(found, dict):
         if own.get("class_name") == TENSOR == found.get("class_name"):
             own, found = _source(own), _source(found)

@@ -1,4 +1,4 @@
-"""Seeds for each layer, trial, execution and fold from one: no global random state is touched."""
+"""Seeds for each layer, trial, execution and fold, derived from one, with no global state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def derived_seed(seed: int, *names: int | str) -> int:
-    """A seed of 31 bits for the thing that `names` names; differs wherever a name does.
+    """Return a seed of 31 bits for `names`, different wherever a name differs.
 
     One seeded initializer used twice gives equal kernels, so every kernel gets its own seed.
     """

@@ -1,4 +1,4 @@
-"""Weights in files of anywhere: HDF5 as Keras writes it, by itself or in a ``.keras`` file.
+"""Weights in untrusted files: HDF5 as Keras writes it, alone or in a ``.keras`` file.
 
 HDF5 can take its numbers out of other files, by links, external storage and virtual datasets, and
 can declare gigabytes in a few bytes. Keras writes none of that, so none of it is read: every link
@@ -42,7 +42,7 @@ Datasets = dict[str, h5py.Dataset]
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights that nothing but numbers can come out of."""
+    """An open file of weights, from which nothing but numbers is read."""
 
     layers: Mapping[str, Datasets]
     """By the name of each layer that has some, in the order of the file."""
@@ -75,7 +75,7 @@ def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
 
 @contextmanager
 def own_weights(model: keras.Model) -> Iterator[Mapping[str, Datasets]]:
-    """Give the weights of `model` by layer; what the block writes there it has afterwards.
+    """Yield the weights of `model` by layer; `model` takes what the block writes there.
 
     HDF5 itself writes no file: on a full disk its library ends the process. What goes through
     Python's files raises ``OSError``.
@@ -96,10 +96,10 @@ def own_weights(model: keras.Model) -> Iterator[Mapping[str, Datasets]]:
 
 
 def require_layers(weights: Weights, path: Path) -> None:
-    """Refuse a file without weights.
+    """Check that a file has layers with weights.
 
     Raises:
-        WeightsFileError: `path` has none of layers.
+        WeightsFileError: `path` has no weights of layers.
     """
     if not weights.layers:
         raise WeightsFileError(f"{path} holds no weights of layers")
@@ -154,7 +154,7 @@ def _told(named: Path) -> Iterator[None]:
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[tuple[str, ...], h5py.Dataset]]:
-    """Every dataset of the file by its path, each looked at before anything of it is read."""
+    """Return every dataset of the file by its path, each checked before it is read."""
     met: set[tuple[int, int]] = set()
     waiting: list[tuple[tuple[str, ...], h5py.Group]] = [((), file)]
     while waiting:
@@ -203,7 +203,7 @@ def _said(path: tuple[str, ...], name: str) -> str:
 def _by_layer(
     file: h5py.File, datasets: Mapping[tuple[str, ...], h5py.Dataset]
 ) -> dict[str, Datasets]:
-    """The datasets of each layer that has weights, in the order of their places in it."""
+    """Return the datasets of each layer with weights, in the layer's order."""
     groups: dict[str, Datasets] = {}
     for (first, *rest), data in datasets.items():
         # The state of a layer's random numbers is no weight, and is there only with dropout.

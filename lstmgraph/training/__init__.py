@@ -1,4 +1,4 @@
-"""Training a recipe's model: one folder holds it all, and a killed training goes on from there."""
+"""Training of a recipe's model in one folder, from which a killed training resumes."""
 
 from lstmgraph.messages.errors import DivergedError, FolderError
 from lstmgraph.training.results import TrainingResult

@@ -1,4 +1,4 @@
-"""``callbacks:`` of a recipe as Keras's own, and what of them a checkpoint must keep."""
+"""Keras callbacks for ``callbacks:``, and the states that a checkpoint keeps of them."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def recipe_callbacks(
 def callback_states(
     callbacks: Mapping[str, Any],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """What `callbacks` would have to know to go on: plain values, and arrays."""
+    """Return the states of `callbacks` that resuming needs: plain values, and arrays."""
     values = {
         name: {key: getattr(callbacks[name], key) for key in keys}
         for name, keys in STATES.items()

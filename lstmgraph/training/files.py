@@ -1,4 +1,4 @@
-"""The folder of a training: what lies in it, each file whole, and one process at a time."""
+"""Files of a training's folder, each written whole, by one process at a time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files of the training of a recipe of that name."""
+    """The files of the training of one recipe, by the recipe's name."""
 
     folder: Path
     name: str
@@ -119,12 +119,12 @@ class TrainingFiles:
                 raise FolderError(f"{path} is {kind}: that is nothing of a training's")
 
     def written(self) -> dict[str, Path]:
-        """Those that are there, by what they are."""
+        """Return the existing files by their roles."""
         found = {name: getattr(self, name) for name in NAMES}
         return {name: path for name, path in found.items() if path.exists()}
 
     def remove(self) -> None:
-        """Begin anew: the checkpoint goes first, as the others follow from it."""
+        """Remove the files, the checkpoint first, as the others follow from it."""
         others = (self.best, self.history, self.picture, self.model, self.results)
         for path in (self.checkpoint, *others):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Whether a folder holds this training, another one, or none."""
+"""Checks whether a folder holds this training, another one, or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training gives, and how it can fail."""
+"""Results and errors of a training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A training that has ended. Epochs are counted from 1."""
+    """The result of a finished training. Epochs are counted from 1."""
 
     history: dict[str, list[float]]
     """By Keras's names, one value for each epoch."""

@@ -1,4 +1,4 @@
-"""A whole training: begun or gone on with, in one folder, to the final model."""
+"""A whole training, begun or resumed in one folder, up to the final model."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
 
 @dataclass(frozen=True)
 class _Session:
-    """What one process does of a training."""
+    """The part of a training that runs in one process."""
 
     recipe: CompiledRecipe
     training: Training
@@ -190,7 +190,7 @@ def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
 def _evaluated(
     model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
 ) -> dict[str, dict[str, float]]:
-    """What the final model reaches on data that it was not trained on."""
+    """Return the final model's metrics on data that it was not trained on."""
     return {
         name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
         for name, feed in feeds.items()

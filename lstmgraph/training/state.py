@@ -1,4 +1,4 @@
-"""Where a training stands, in one file with the model: so a kill leaves the old or the new."""
+"""The state of a training, in one file with the model: a kill leaves the old or the new."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Identity:
-    """What the numbers of a training follow from."""
+    """All that determines the numbers of a training."""
 
     recipe: str
     """The resolved recipe, less the number of epochs."""
@@ -53,7 +53,7 @@ class Identity:
 
 @dataclass
 class TrainingState:
-    """Where a training stands at the end of an epoch."""
+    """The state of a training at the end of an epoch."""
 
     identity: Identity
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -133,7 +133,7 @@ def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.M
 def refuse_other_callbacks(
     path: Path, state: TrainingState, arrays: Arrays, callbacks: Mapping[str, Any]
 ) -> None:
-    """Refuse what a checkpoint keeps of callbacks where it is not for `callbacks`.
+    """Check that the callbacks' states in a checkpoint are those of `callbacks`.
 
     Args:
         path: the checkpoint.

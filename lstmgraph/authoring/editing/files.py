@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NotEditableError(Exception):
-    """A file that can be read, and that no command rewrites."""
+    """A file can be read, but commands do not rewrite it."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Edited:
 
     @property
     def changed(self) -> bool:
-        """Whether there is a difference."""
+        """Return whether there is a difference."""
         return self.before != self.after
 
     def difference(self) -> str:
-        """The difference as a unified diff."""
+        """Return the difference as a unified diff."""
         name = printable(self.name)
         old, new = _lines(self.before), _lines(self.after)
         return "".join(difflib.unified_diff(old, new, name, name))
@@ -70,7 +70,7 @@ def _lines(data: bytes) -> list[str]:
 
 
 def edit_file(path: Path, change: Change, *, tidy: bool = True) -> Edited:
-    """What `change` makes of a recipe file; nothing is written.
+    """Return what `change` makes of a recipe file; nothing is written.
 
     `tidy`: where nothing else changes, mixed ends of lines and a byte order mark still do.
 
@@ -85,7 +85,7 @@ def edit_file(path: Path, change: Change, *, tidy: bool = True) -> Edited:
 
 
 def edit_bytes(before: bytes, name: str, change: Change, *, tidy: bool = True) -> Edited:
-    """What `change` makes of a recipe's bytes. Lines end as the first one does.
+    """Return what `change` makes of a recipe's bytes; lines end as the first one does.
 
     Raises:
         RecipeError: they are not UTF-8, or `change` cannot read the text.

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class UnsafeEditError(Exception):
-    """What was about to be written would say something else than the recipe does."""
+    """The text about to be written would mean something else than the recipe does."""
 
 
 def format_text(text: str, source: str = "<text>") -> str:
-    """A recipe's text in the layout of ``lstmgraph fmt``: same data, same comments.
+    """Return a recipe's text in the layout of ``lstmgraph fmt``: same data, same comments.
 
     Keys stand in the schema's order, names in their own. A recipe with mistakes is formatted too,
     as long as its text can be read.
@@ -52,7 +52,7 @@ def with_plain_lines(text: str) -> str:
 
 
 def readable(text: str, source: str) -> Document:
-    """The document of a text.
+    """Return the document of a text.
 
     Raises:
         RecipeError: it is not a recipe's YAML.
@@ -64,5 +64,5 @@ def readable(text: str, source: str) -> Document:
 
 
 def as_json(document: Document) -> str:
-    """Data as text that tells 1 from 1.0 and from true, whatever the order of keys."""
+    """Return data as text that tells 1 from 1.0 and true, and ignores the order of keys."""
     return json.dumps(document.data, sort_keys=True)

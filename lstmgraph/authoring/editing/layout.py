@@ -26,7 +26,7 @@ WIDTH = 120
 
 
 def as_text(tree: Tree) -> str:
-    """The whole text."""
+    """Return the whole text."""
     lines: list[str] = list(tree.prolog)
     _extend(lines, tree.header)
     root = tree.root
@@ -172,7 +172,7 @@ def _filled(value: Collection, head: str, indent: int, comment: Comment | None) 
 
 
 def _with_comment(code: str, comment: Comment | None) -> str:
-    """The comment stays in its column where the code leaves room for it."""
+    """Add the comment to `code`, in its column where the code is short enough."""
     if comment is None:
         return code
     space = comment.column - len(code)

@@ -1,4 +1,4 @@
-"""Text -> tree.
+"""Reading of YAML text into a tree.
 
 `document.py` reads what a recipe says; this reads how it is written. Both stand on the events of
 PyYAML's parser, so that what is an entry here is one there. Text comes here only after

@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The key's text."""
+        """Return the key's text."""
         return self.key.value if isinstance(self.key, Scalar) else ""
 
 
@@ -93,7 +93,7 @@ Node = Scalar | Alias | Collection
 
 @dataclass
 class Tree:
-    """A whole text."""
+    """The tree of a whole text."""
 
     prolog: list[str]
     """Directives and the marker ``---``, as written."""

@@ -1,4 +1,4 @@
-"""The two source schemas -> the published one."""
+"""The published schema, made from the two source schemas."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def published_schema() -> Schema:
 
 
 class _Publisher:
-    """Goes through the sources from the top."""
+    """The publisher: goes through the source schemas from the top."""
 
     def __init__(self, *, composes: bool) -> None:
         self.composes = composes

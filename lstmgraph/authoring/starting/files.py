@@ -34,7 +34,7 @@ class StartFiles:
         return self.recipe.with_name(SCHEMA_NAME)
 
     def obstacle(self, *, overwrite: bool) -> str | None:
-        """What keeps the files from being written: found before any question is asked."""
+        """Return what keeps the files from being written, before any question is asked."""
         if self.recipe.suffix not in {".yaml", ".yml"}:
             return f"{self.recipe} does not end in .yaml"
         if self.recipe.is_dir():

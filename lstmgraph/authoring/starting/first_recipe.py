@@ -1,4 +1,4 @@
-"""Answers -> the text of a first recipe, with comments that say what everything is for."""
+"""First recipes made from answers, with comments that explain every part."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NUMBERS = ("mse", "[mae]")
 
 
 def first_recipe(task: str, name: str, given: Answers) -> str:
-    """A recipe for `task`, which validates, builds and trains as it is.
+    """Return a recipe for `task`, which validates, builds and trains as it is.
 
     Args:
         task: one of ``questions.TASKS``.

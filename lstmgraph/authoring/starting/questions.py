@@ -1,4 +1,4 @@
-"""What `lstmgraph init` has to know, for each task."""
+"""The questions of `lstmgraph init`, for each task."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Question:
 
     @property
     def option(self) -> str:
-        """As it is written on the command line."""
+        """Return the option as it is written on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def example(self) -> str:
-        """The option with a value that is right."""
+        """Return the option with a valid value."""
         if isinstance(self.default, bool):
             return f"{self.option} or --no-{self.name}"
         return f"{self.option} N"
@@ -76,7 +76,7 @@ def questions_of(task: str) -> tuple[Question, ...]:
 
 
 def check_answers(task: str, given: Mapping[str, Answer]) -> None:
-    """Hold answers to the questions of their task.
+    """Check answers against the questions of their task.
 
     Raises:
         AnswersError: one is for another task, or out of bounds.

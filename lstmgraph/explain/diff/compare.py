@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
-    """What differs between the models of two recipes, and whether the first's weights fit.
+    """Compare the models of two recipes, and check whether the first's weights fit.
 
     Calls are compared by their names; one that only has another name is found by its type, output,
     weights and inputs. Where values are searched, the defaults are compared, and the spaces.
@@ -78,13 +78,13 @@ def weights_by_layer(graph: Graph) -> dict[str, Mapping[str, tuple[int, ...]]]:
 
 
 def _compared(before: facts.Items, after: facts.Items, renamed: Mapping[str, str]) -> Difference:
-    """Of things that stand under their new names already."""
+    """Compare things that are under their new names already."""
     found = compare_items(before, after, {})
     return replace(found, renamed=tuple(renamed.items()))
 
 
 def _with_reasons(difference: Difference, first: Graph, second: Graph) -> Difference:
-    """A kernel that changed is given with the reason on either side."""
+    """Return `difference` with the reasons of either side for a kernel that changed."""
 
     def explained(changed: Changed) -> Changed:
         return Changed(changed.name, tuple(_kernel(changed.name, c) for c in changed.changes))

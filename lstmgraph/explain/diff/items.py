@@ -49,7 +49,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one kind of things, all that differs."""
+    """All differences between things of one kind."""
 
     added: tuple[Item, ...] = ()
     removed: tuple[Item, ...] = ()
@@ -109,7 +109,7 @@ def changes(before: Facts, after: Facts) -> Iterator[Change]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same: 1 and 1.0 are, 1 and true are not."""
+    """Return whether two plain values are the same: 1 and 1.0 are, 1 and true are not."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(alike, one, other))
     if isinstance(one, dict) and isinstance(other, dict):

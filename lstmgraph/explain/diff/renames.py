@@ -79,12 +79,12 @@ class _Calls:
             self.by_kind[kind].append(node)
 
     def free(self, nodes: list[Node]) -> list[Node]:
-        """Those of `nodes` that are no other's twins."""
+        """Return those of `nodes` that are not matched with another."""
         return [node for node in nodes if node.name not in self.taken]
 
 
 def _only_pairs(gone: Mapping[str, Any], new: Mapping[str, Any]) -> Names:
-    """Things that are alike, where either side has one such alone."""
+    """Return pairs of things that are alike, where each side has only one such thing."""
     sides = [list(gone.values()), list(new.values())]
     return {
         name: next(other for other, theirs in new.items() if theirs == kind)

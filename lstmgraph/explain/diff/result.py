@@ -43,7 +43,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between a first and a second recipe. ``str()`` gives what ``diff`` prints."""
+    """The differences between two recipes; ``str()`` returns what ``diff`` prints."""
 
     names: tuple[str, str]
     inputs: Difference
@@ -62,13 +62,13 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs."""
+        """Return whether nothing differs."""
         parts = (self.inputs, self.layers, self.outputs, self.models, self.space, self.settings)
         return not any(parts)
 
     @property
     def weights_fit(self) -> str:
-        """``all``: every layer of either side; ``some``; or ``none``."""
+        """Return how many layers' weights fit: ``all`` of both sides, ``some``, or ``none``."""
         loaded = sum(layer.outcome == "loaded" for layer in self.weights)
         if loaded == len(self.weights):
             return "all"
@@ -93,7 +93,7 @@ class Comparison:
         }
 
     def markdown(self) -> str:
-        """As Markdown that GitHub renders."""
+        """Return the comparison as Markdown that GitHub renders."""
         return as_markdown(self._sections())
 
     def __str__(self) -> str:

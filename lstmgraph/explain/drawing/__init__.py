@@ -33,7 +33,7 @@ def draw(
     model: str = "",
     theme: str = "auto",
 ) -> str:
-    """The text of a picture, with a line break at its end.
+    """Return the text of a picture, with a line break at its end.
 
     Args:
         compiled: the recipe.
@@ -56,5 +56,5 @@ def draw(
 
 
 def in_file(path: Path, text: str) -> str:
-    """The text as the file at `path` holds it: in Markdown, Mermaid is a fenced block."""
+    """Return the text as the file at `path` holds it: in Markdown, Mermaid is fenced."""
     return f"```mermaid\n{text}```\n" if path.suffix == ".md" else text

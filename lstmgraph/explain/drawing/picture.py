@@ -58,7 +58,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Picture:
-    """All of it, in the order of the calls."""
+    """A picture: boxes, arrows and groups, in the order of the calls."""
 
     name: str
     description: str

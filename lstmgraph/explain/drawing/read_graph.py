@@ -1,4 +1,4 @@
-"""A compiled recipe -> what its picture shows."""
+"""Reading of a compiled recipe into a picture."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> Picture:
-    """What is drawn of a recipe's own model, or of its further model `model`.
+    """Return the picture of a recipe's own model, or of its further model `model`.
 
     Kernels are those that the calls run on with the Keras backend of `machine`.
 

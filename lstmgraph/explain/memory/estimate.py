@@ -27,7 +27,7 @@ COPIES_OF_INPUTS = 2
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes, by what they are for."""
+    """The bytes that a model needs, by purpose."""
 
     weights: int
     """Variables; and under a mixed policy their copies of 16 bits."""
@@ -42,7 +42,7 @@ class Needs:
 
     @property
     def total(self) -> int:
-        """All together."""
+        """Return the sum of all bytes."""
         return sum(asdict(self).values())
 
     def as_dict(self) -> dict[str, int]:
@@ -183,7 +183,7 @@ def _cells(needs: Needs) -> tuple[str, ...]:
 
 
 def _bytes_text(count: int) -> str:
-    """``1.5 MiB``."""
+    """Return a number of bytes as text, such as ``1.5 MiB``."""
     size = float(count)
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:

@@ -28,7 +28,7 @@ BYTES: Mapping[str, int] = {
 
 
 class BatchSize(TypedDict, total=False):
-    """How large a batch is."""
+    """The size of a batch."""
 
     batch: int
     """Rows."""
@@ -89,7 +89,7 @@ _OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
 
 
 def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
-    """A size as a number: ``ceil((time-1)/2)`` is 5 where `time` is 10."""
+    """Return a size as a number: ``ceil((time-1)/2)`` is 5 where `time` is 10."""
     if isinstance(dim, int):
         return dim
     return max(0, math.floor(_value(ast.parse(dim, mode="eval").body, sizes)))
@@ -107,10 +107,10 @@ def _value(node: ast.expr, sizes: Mapping[str, int]) -> float:
 
 
 def numbers_in(spec: TensorSpec, sizes: Mapping[str, int]) -> int:
-    """How many numbers a tensor holds."""
+    """Return how many numbers a tensor holds."""
     return math.prod(number_of(dim, sizes) for dim in spec.shape)
 
 
 def bytes_of(spec: TensorSpec, sizes: Mapping[str, int]) -> int:
-    """How large a tensor is."""
+    """Return the bytes of a tensor."""
     return numbers_in(spec, sizes) * BYTES[spec.dtype]

@@ -1,4 +1,4 @@
-"""Graph and weights -> ``onnx.ModelProto``."""
+"""Graphs and weights lowered to ``onnx.ModelProto``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IR_VERSION = 9
 
 
 def onnx_model(compiled: CompiledRecipe, weights: Mapping[str, Sequence[np.ndarray]]) -> ModelProto:
-    """The model in ONNX, with the inputs and outputs of the recipe by name.
+    """Return the model in ONNX, with the inputs and outputs of the recipe by name.
 
     The batch, and every dimension that the recipe names, is a ``dim_param``; with
     ``runtime.batch_size`` the batch is fixed. Everything is as at inference. The same recipe and
@@ -64,7 +64,7 @@ def onnx_model(compiled: CompiledRecipe, weights: Mapping[str, Sequence[np.ndarr
 
 
 class _Lowering:
-    """Adds the nodes of each call, in the graph's order."""
+    """The lowering of a graph: adds the nodes of each call, in the graph's order."""
 
     def __init__(self, graph: Graph, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
         self.graph = graph
@@ -92,7 +92,7 @@ class _Lowering:
         self.values.put(Port(node.name), Value(name, spec, time_major))
 
     def runs_time_major(self, node: Node) -> bool:
-        """Whether the call works on (time, batch, ...): it may, and something comes like that."""
+        """Return whether the call works on (time, batch, ...): it can, and an input comes so."""
         if node.op == JOIN:
             return True
         return (
@@ -153,5 +153,5 @@ def _outputs(graph: Graph) -> list[ValueInfoProto]:
 
 
 def _shape(spec: TensorSpec, graph: Graph) -> list[Dim]:
-    """Sizes and names of sizes; the batch is fixed where the recipe says so."""
+    """Return sizes and names of sizes; the batch is fixed where the recipe says so."""
     return [graph.batch_size or spec.shape[0], *spec.shape[1:]]

@@ -1,4 +1,4 @@
-"""What ONNX, onnxruntime's CPU or this lowering cannot hold: asked before anything is written."""
+"""Obstacles of ONNX: what it, onnxruntime's CPU or this lowering cannot hold."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class _Part:
 
     @property
     def gives(self) -> str:
-        """The dtype of the outputs."""
+        """Return the dtype of the outputs."""
         return next(spec.dtype for spec in self.node.outputs.values())
 
     @property
     def is_inside(self) -> bool:
-        """Whether another layer is around it."""
+        """Return whether another layer is around this one."""
         return self.path != self.node.path
 
     def inner(self) -> Iterator[_Part]:
-        """This layer, and all that are inside it."""
+        """Return this layer, and all that are inside it."""
         yield self
         layer = self.arguments.get("layer")
         if isinstance(layer, dict):
@@ -61,7 +61,7 @@ class _Part:
 
 
 def onnx_obstacles(compiled: CompiledRecipe) -> list[Obstacle]:
-    """What keeps a recipe from ONNX: each with its path in the recipe, and the reason.
+    """Return what keeps a recipe from ONNX, each with its path in the recipe and the reason.
 
     Empty where ``onnx_model`` can make the model.
     """

@@ -1,4 +1,4 @@
-"""Graph -> keras.Model: with runtime settings, the only room that speaks Keras."""
+"""Graphs built as Keras models: layers, masks, carried states and training."""
 
 from lstmgraph.models.building.model import build_model, build_models, uncompiled_model
 from lstmgraph.models.building.training import with_predict

@@ -10,7 +10,7 @@ _SLOTS = ("h", "c")
 
 
 def kept_states(model: keras.Model) -> dict[str, Any]:
-    """The variables of `model` that hold carried states, by name; `fit` and `predict` keep them.
+    """Return the variables of carried states by name, and make `fit` and `predict` keep them.
 
     On JAX these hand a model's variables to a compiled function, and take them back from it. Keras
     leaves the states of ``stateful`` layers out, so that they would not move on, without a word.
@@ -32,7 +32,7 @@ class _CarriedState(keras.random.SeedGenerator):  # type: ignore[misc]  # Keras 
 
 
 def _by_name(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """Those of a model that stands in `model` as a layer are ``inner.reader.h``."""
+    """Return the variables by name; those of a nested model are named ``inner.reader.h``."""
     found: dict[str, Any] = {}
     for layer in model.layers:
         name = f"{prefix}{layer.name}"
@@ -51,6 +51,6 @@ def _slots(states: Any) -> dict[str, Any]:
 
 
 def saved_weights(layer: keras.Layer) -> list[Any]:
-    """What training changes of a layer and a file holds: not the states that it carries."""
+    """Return the weights of a layer that a file holds, without the states that it carries."""
     carried = {id(state) for state in keras.tree.flatten(getattr(layer, "states", None))}
     return [weight for weight in layer.weights if id(weight) not in carried]

@@ -22,7 +22,7 @@ FAMILIES: Mapping[str, str] = {
 
 
 class Layers:
-    """Makes the layer of each name once, so that models which share names share weights."""
+    """The layers by name, each made once: models that share a name share its weights."""
 
     def __init__(self, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool) -> None:
         self.used = used
@@ -33,7 +33,7 @@ class Layers:
         self._stateless: dict[str, keras.Layer] = {}
 
     def of(self, node: Node) -> keras.Layer:
-        """The layer that `node` calls."""
+        """Return the layer that `node` calls."""
         if node.name not in self._made:
             self._made[node.name] = self._make(node)
         layer = self._made[node.name]
@@ -42,7 +42,7 @@ class Layers:
         return layer
 
     def _with_given_states(self, node: Node, carrying: keras.Layer) -> keras.Layer:
-        """The same cell in a layer that carries nothing: a call would change what is carried."""
+        """Return the same cell in a layer that carries no states, as a call would change them."""
         if node.name not in self._stateless:
             layer = self._make(node)
             layer.cell = carrying.cell
@@ -56,7 +56,7 @@ class Layers:
 def make_layer(
     node: Node, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool
 ) -> keras.Layer:
-    """The Keras layer that `node` calls."""
+    """Return a new Keras layer for `node`."""
     if node.recurrence is None:
         return _plain_layer(node.op, node.name, node.arguments, node.dtype_policy, seed)
     arguments = {
@@ -98,7 +98,7 @@ def _recurrent_arguments(
 
 
 def use_cudnn(node: Node, *, forced: bool) -> bool | str | None:
-    """The argument that keeps a layer to its kernel; None for layers that do not take it."""
+    """Return the ``use_cudnn`` of a layer; None for layers that do not take it."""
     if node.recurrence is None or node.op not in ("LSTM", "GRU"):
         return None
     kernel = node.recurrence.kernel
@@ -129,7 +129,7 @@ def _cell(node: Node, name: str, cell: Mapping[str, Any], seed: int | None) -> k
 
 
 def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where the recipe's seed would be that of several layers, a seed for each of them.
+    """Give each layer a seed of its own where several would share the recipe's.
 
     The seed is an initializer's, or the layer's own, which its dropout draws from.
     """
@@ -169,7 +169,7 @@ def _value(key: str, value: Any, name: str, policy: str, seed: int | None) -> An
 
 
 def _keras_object(family: str, value: str | Mapping[str, Any], seed: int | None) -> Any:
-    """An initializer, regularizer or constraint from its name or mapping."""
+    """Return the initializer, regularizer or constraint of a name or mapping."""
     own = {} if isinstance(value, str) else {k: v for k, v in value.items() if k != "type"}
     spelling = value if isinstance(value, str) else value["type"]
     if family == "initializer" and seed is not None and takes_seed(family, spelling):

@@ -104,7 +104,7 @@ def build_models(
 
 
 class _Builder:
-    """Builds models that share their layers."""
+    """Builder of models that share their layers."""
 
     def __init__(self, compiled: CompiledRecipe) -> None:
         self.compiled = compiled
@@ -116,7 +116,7 @@ class _Builder:
         )
 
     def main(self) -> keras.Model:
-        """The model of the recipe, compiled as it says."""
+        """Return the recipe's model, compiled as the recipe says."""
         compiled = self.compiled
         model = functional(compiled, compiled.graph, self.layers)
         try:
@@ -126,14 +126,14 @@ class _Builder:
         return model
 
     def functional(self, graph: Graph) -> keras.Model:
-        """A further model: with no loss, it is not compiled."""
+        """Return a further model, which has no loss and is not compiled."""
         model = functional(self.compiled, graph, self.layers)
         set_runtime(model, self.compiled)
         return model
 
 
 def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.Model:
-    """`graph` as a Keras model of `layers`."""
+    """Return `graph` as a Keras model of `layers`."""
     inputs = {name: _keras_input(tensor, graph) for name, tensor in graph.inputs.items()}
     tensors: dict[Port, Tensor] = {
         Port(name): batch_major(inputs[name]) if tensor.time_major else inputs[name]
@@ -243,7 +243,7 @@ class _Lowering:
         return keywords
 
     def _attention_masks(self, node: Node) -> dict[str, Any]:
-        """The mask of each input, explicitly; MultiHeadAttention reads its tensors' own only."""
+        """Return each input's mask to pass on: MultiHeadAttention reads only its tensors' own."""
         if not any(node.input_masks):
             return {}
         if node.op in TAKES_MASKS_OFF:
@@ -269,7 +269,7 @@ class _Lowering:
         }
 
     def _states(self, recurrence: Recurrence) -> list[Tensor]:
-        """The states that are given, and zeros in the size of each of the others."""
+        """Return the given states, and zeros of the right size for each of the others."""
         given = next(self.tensors[state.source] for state in recurrence.states if state.source)
         return [
             self.tensors[state.source]
@@ -280,7 +280,7 @@ class _Lowering:
 
 
 def _open_axes(tensor: Tensor) -> int:
-    """How many axes after the batch do not broadcast."""
+    """Return how many axes after the batch do not broadcast."""
     return sum(size != 1 for size in tensor.shape[1:])
 
 
@@ -291,7 +291,7 @@ def _positional(node: Node, inputs: list[Tensor]) -> list[Any]:
 
 
 def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Tensor]:
-    """What the call returned, by port: [output, state, state, ...] where states are read."""
+    """Return a call's results by port: [output, state, state, ...] where states are read."""
     if node.recurrence is None:
         return {Port(node.name, OUTPUT): result}
     primary = SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -305,7 +305,7 @@ def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Te
 
 
 def _nested(recurrence: Recurrence, states: list[Tensor]) -> list[Any]:
-    """States as Keras wants them: of several cells in one layer, a list for each cell."""
+    """Return states as Keras takes them: for a layer of several cells, a list for each cell."""
     if len(recurrence.cells) < 2:
         return states
     rest = iter(states)

@@ -30,14 +30,14 @@ def join(inputs: list[Tensor]) -> Tensor:
 
 
 def _repeated(static: Tensor, sequence: Tensor) -> Tensor:
-    """(batch, features) -> (batch, time, features). RepeatVector cannot: time may be unknown."""
+    """Repeat (batch, features) along a time that may be unknown: (batch, time, features)."""
     # Not `add` of zeros: Keras takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
     steps = ops.ones_like(sequence[:, :, :1], dtype=static.dtype)
     return ops.multiply(ops.expand_dims(static, 1), steps)
 
 
 def batch_major(sequence: Tensor) -> Tensor:
-    """(time, batch, ...) -> (batch, time, ...)."""
+    """Transpose (time, batch, ...) to (batch, time, ...)."""
     return ops.swapaxes(sequence, 0, 1)
 
 
@@ -56,20 +56,20 @@ def constant_state(
 
 
 def row_ids(sequence: Tensor) -> Tensor:
-    """(batch,) of zeros: the id of the one row of an embedding, for each row of the batch."""
+    """Return zeros (batch,): for each row, the id of an embedding's only row."""
     first = sequence if len(sequence.shape) == 1 else sequence[:, 0, 0]
     return ops.zeros_like(first, dtype="int32")
 
 
 def zeros_like_state(state: Tensor, units: int) -> Tensor:
-    """Zeros (batch, units) for a state that the recipe leaves at zero beside the given `state`."""
+    """Return zeros (batch, units) for a state with no source, beside the given `state`."""
     if state.shape[-1] != units:  # of cells of different sizes in one layer
         state = ops.repeat(state[:, :1], units, axis=-1)
     return ops.zeros_like(state)
 
 
 def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
-    """A new tensor of the same values that carries the same mask; ``ops.copy`` carries none."""
+    """Return a copy of `tensor` that carries its mask, as ``ops.copy`` does not."""
     return layers.Rescaling(1.0, name=name, dtype=dtype_policy)(tensor)
 
 

@@ -32,7 +32,7 @@ Needs = dict["Port", set["MaskSpec | None"]]
 
 
 def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
-    """Which inputs of which nodes are read with zeros in padded steps, and by which mask.
+    """Return the nodes' inputs that are read with zeros in padded steps, with their masks.
 
     That is as early as the mask allows: behind an input of the model, where each layer up to the
     masked one computes a step from that step alone (or, where lengths mask it, from those before
@@ -76,12 +76,12 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
 
 
 def _is_zero(mask: MaskSpec | None, port: Port) -> TypeGuard[MaskSpec]:
-    """Whether `port` is zero where the mask is false; another value may overflow in float16."""
+    """Return whether `port` is zero where the mask is false: others may overflow in float16."""
     return mask is not None and mask.kind == "value" and mask.port == port and not mask.value
 
 
 def _of_steps(mask: MaskSpec, port: Port, known: Mapping[Port, TensorSpec]) -> MaskSpec | None:
-    """`mask` for the steps of `port`; None where it has other steps, or is not known yet."""
+    """Return `mask` for the steps of `port`; None where its steps differ or it is not known yet."""
     spec = known[port]
     if spec.rank < 3 or spec.shape[:2] != mask.shape:
         return None
@@ -91,7 +91,7 @@ def _of_steps(mask: MaskSpec, port: Port, known: Mapping[Port, TensorSpec]) -> M
 
 
 def _needs(graph: Graph) -> Needs:
-    """By port, the masks outside of which its steps are not read; None is of those who read all."""
+    """Return by port the masks of the steps that are read; None stands for a reader of all."""
     needs: Needs = defaultdict(set)
     for port in graph.outputs.values():
         needs[port].add(None)
@@ -111,7 +111,7 @@ def _read_whole(node: Node) -> Iterator[Port]:
 
 
 def _read_by(node: Node, needs: Needs) -> Needs:
-    """The same for the inputs of one node."""
+    """Return by port the masks of the steps that one node reads."""
     found: Needs = defaultdict(set)
     if node.op in ROWS_ONLY:
         return found
@@ -125,7 +125,7 @@ def _read_by(node: Node, needs: Needs) -> Needs:
 
 
 def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
-    """The mask of the steps that `node` reads for what is read of it; None where that is all."""
+    """Return the mask of the steps that `node` reads; None where it reads all."""
     if node.mask and _drops_padding(node):
         return node.mask
     outputs = {output: needs[Port(node.name, output)] for output in node.outputs}
@@ -144,13 +144,13 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
 
 
 def _drops_padding(node: Node) -> bool:
-    """Whether what a masked node gives holds nothing of the padded steps that it reads."""
+    """Return whether a masked node's output is free of the padded steps that it reads."""
     takes = node.recurrence is not None or node.op in CONV_LSTM or node.op in ENDS_MASK
     return takes and node.mask is not None
 
 
 def _looks_back(node: Node, mask: MaskSpec) -> bool:
-    """Whether a convolution reads no step that is padded for one that is not."""
+    """Return whether a convolution reads no padded step for one that is not padded."""
     sizes, strides = (node.arguments[key] for key in ("kernel_size", "strides"))
     if _number(strides) != 1 or node.arguments["data_format"] == "channels_first":
         return False
@@ -163,7 +163,7 @@ def _number(size: int | list[int] | tuple[int, ...]) -> int:
 
 
 def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
-    """Whether the output of a step comes from that step of that row alone."""
+    """Return whether each step's output depends on that step of that row alone."""
     if node.op in READ_BY_FIRST_INPUT:
         return True  # asked of the query only
     if node.op in OVER_FEATURES:

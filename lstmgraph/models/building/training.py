@@ -1,4 +1,4 @@
-"""``training:`` -> ``model.compile``."""
+"""Compilation of Keras models as ``training:`` and ``runtime:`` say."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
 
 
 def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
-    """What a model has of ``runtime:`` without being compiled: `predict` runs without a loss."""
+    """Apply the settings of ``runtime:`` that an uncompiled model has: `predict` needs no loss."""
     runtime = compiled.declaration.runtime
     _set_own_policy(model, runtime.dtype_policy, scaled=scales_loss(compiled.graph))
     if runtime.xla != "auto":
@@ -58,7 +58,7 @@ def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
 def with_predict(
     model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
 ) -> keras.Model:
-    """Have `model` keep its carried states, and `predict` compiled where it pays."""
+    """Make `model` keep its carried states, and compile its `predict` where that pays."""
     kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
@@ -81,7 +81,7 @@ def _optimizer(training: Training, *, scaled: bool) -> keras.Optimizer:
 
 
 def _loss_dtype(output: keras.KerasTensor) -> str:
-    """What a loss of `output` is computed in; by itself Keras takes the user's global `floatx`."""
+    """Return the dtype of the loss of `output`: Keras would take the user's global `floatx`."""
     return "float64" if output.dtype == "float64" else "float32"
 
 
@@ -94,7 +94,7 @@ def _losses(training: Training, dtypes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, float] | None:
-    """A weight for each loss, as Keras wants; 1 where the recipe names none."""
+    """Return a weight for each loss, as Keras takes them: 1 where the recipe names none."""
     weights = training.loss_weights
     return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 

@@ -1,4 +1,4 @@
-"""A step model as one that reads a token and says how likely each next one is."""
+"""The decoder: a step model that reads one token and gives the probabilities of the next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEAST = 1e-30
 
 @dataclass(frozen=True)
 class Decoder:
-    """Which tensors of a step are the token, and the next one's probabilities."""
+    """Names the tensors of a step that hold the token and the next token's probabilities."""
 
     derived: Derived
     token: str
@@ -35,14 +35,14 @@ class Decoder:
 
     @property
     def tokens(self) -> int:
-        """How many different ones there are."""
+        """Return the number of different tokens."""
         size = self.derived.model.output[self.output].shape[-1]
         return int(size)
 
     def advance(
         self, states: Sequence[Tensor], contexts: Sequence[Tensor], tokens: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """Log-probabilities of the next tokens, (rows, tokens), and the new states."""
+        """Return the next tokens' log-probabilities, (rows, tokens), and the new states."""
         plan = plan_of(self.derived)
         names, inputs = names_of(plan), plan.step.inputs
         token = keras.ops.cast(tokens, inputs[self.token].spec.dtype)
@@ -60,11 +60,11 @@ class Decoder:
 
 
 def decoder_of(derived: Derived, output: str | None, from_logits: bool | None) -> Decoder:
-    """The decoder in a step model.
+    """Return the decoder of a step model.
 
     Raises:
-        ValueError: it reads something else than one token a step, or gives no probabilities of
-            tokens, or several.
+        ValueError: the model does not read exactly one token a step, or does not have exactly one
+            output with probabilities of tokens.
     """
     plan = plan_of(derived)
     tensors = [plan.step.inputs[name] for name in plan.steps]
@@ -93,7 +93,7 @@ def _output(derived: Derived, plan: StepPlan, output: str | None) -> str:
 
 
 def _gives_logits(graph: Graph, output: str) -> bool:
-    """Whether the output's last layer is linear; with a softmax it gives probabilities."""
+    """Return whether the output's last layer is linear: with a softmax it gives probabilities."""
     node: Node | None = graph.by_name.get(graph.outputs[output].node)
     while node is not None and node.op in {"Identity", "Dropout", JOIN} and len(node.inputs) == 1:
         node = graph.by_name.get(node.inputs[0].node)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Generated(NamedTuple):
-    """What was written: with ``return_beams`` each has an axis of beams after the rows."""
+    """The generated sequences; with ``return_beams`` each array has an axis of beams after rows."""
 
     tokens: np.ndarray
     """(rows, max_steps), int32; after the end, the end token."""
@@ -56,22 +56,24 @@ def generate(  # noqa: PLR0913 - each says one thing
     drawn.
 
     Args:
-        source: a Stepper, which keeps what is compiled for the next call; or what one is made from.
+        source: a Stepper, which keeps its compiled functions for the next call, or anything that
+            a Stepper can be made from.
         start_inputs: what `Stepper.start` takes, of any number of rows; where it is None, the
             streams of the Stepper go on from where they are. They stay there.
         start_token: the first token that is read: one, or one for each row.
         max_steps: most tokens to write.
         end_token: where it is written, a sequence ends.
-        beams: sequences that are kept for each row.
+        beams: how many sequences are kept for each row.
         temperature: divides the log-probabilities before a token is drawn: 1 draws by the model's
             own probabilities, less makes the likely ones likelier.
-        seed: of what is drawn: the same gives the same tokens; None gives others each time.
-        return_beams: give all beams, the best first; a beam for which there was no sequence has a
+        seed: seed of the drawing: the same seed gives the same tokens; None, others each time.
+        return_beams: return all beams, the best first; a beam for which there was no sequence has a
             score of minus infinity.
-        output: of the recipe, the probabilities of the next token; needed where it has several.
+        output: name of the recipe's output with the probabilities of the next token; needed
+            where the recipe has several outputs.
         from_logits: whether that output is logits; where it is None, the activation of its last
             layer says so.
-        recipe: of a model, as of a Stepper.
+        recipe: the recipe of `source`, as for a Stepper.
 
     Raises:
         ValueError: the recipe does not read one token a step, or an argument does not fit.
@@ -97,7 +99,7 @@ def _written(  # noqa: PLR0913, PLR0917 - what `generate` takes
     output: str | None,
     from_logits: bool | None,
 ) -> tuple[np.ndarray, ...]:
-    """Tokens, lengths and scores of all beams."""
+    """Return tokens, lengths and scores of all beams."""
     end_token, max_steps = search.end_token, search.max_steps
     decoder = decoder_of(stepper.derived, output, from_logits)
     if end_token is not None and end_token >= decoder.tokens:
@@ -140,7 +142,7 @@ def _random(seed: Any) -> np.random.Generator:
 
 
 def _count(start_inputs: Any, start_token: Any) -> int | None:
-    """How many rows the arguments say that there are; None where they do not."""
+    """Return the number of rows in the arguments; None where they leave it open."""
     given = list(start_inputs.values()) if isinstance(start_inputs, dict) else [start_inputs]
     for each in (*given, start_token):
         if each is not None and np.ndim(each):

@@ -24,7 +24,7 @@ NEVER = -float("inf")
 
 @dataclass(frozen=True)
 class Search:
-    """How tokens are chosen."""
+    """Settings for how tokens are chosen."""
 
     max_steps: int
     beams: int
@@ -38,7 +38,7 @@ class Search:
 def write(
     search: Search, advance: Advance, states: Sequence[Tensor], token: Tensor, drawn: Tensor
 ) -> list[Tensor]:
-    """Tokens (rows, beams, max_steps), lengths and scores (rows, beams); the best beam first.
+    """Return tokens (rows, beams, max_steps), lengths and scores (rows, beams), best beam first.
 
     Args:
         search: how tokens are chosen.
@@ -86,7 +86,7 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
 def _one(
     search: Search, advance: Advance, step: Tensor, carried: Sequence[Tensor], drawn: Tensor
 ) -> tuple[Tensor, ...]:
-    """One more token in every beam."""
+    """Write one more token in every beam."""
     current, scores, lengths, ended, written, *states = carried
     logs, states = advance(states, ops.reshape(current, (-1,)))
     logs = ops.reshape(logs, (-1, search.beams, logs.shape[-1]))
@@ -111,7 +111,7 @@ def _one(
 
 
 def _of_ended(search: Search, logs: Tensor, ended: Tensor) -> Tensor:
-    """A beam that has ended goes on with the end token alone, at no cost."""
+    """Return `logs` with only the end token, at no cost, for beams that have ended."""
     if search.end_token is None:
         return logs
     only = ops.where(ops.arange(logs.shape[-1]) == search.end_token, 0.0, NEVER)
@@ -119,7 +119,7 @@ def _of_ended(search: Search, logs: Tensor, ended: Tensor) -> Tensor:
 
 
 def _best(search: Search, scores: Tensor, logs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The best continuations of each row: scores, the beams that they continue, and tokens."""
+    """Return each row's best continuations: scores, the beams they continue, and tokens."""
     tokens = logs.shape[-1]
     sums = ops.reshape(ops.expand_dims(scores, 2) + logs, (-1, search.beams * tokens))
     best, places = ops.top_k(sums, search.beams)
@@ -128,14 +128,14 @@ def _best(search: Search, scores: Tensor, logs: Tensor) -> tuple[Tensor, Tensor,
 
 
 def _taken(tensor: Tensor, parents: Tensor) -> Tensor:
-    """Of each row, the beams `parents`."""
+    """Return the beams `parents` of each row."""
     if len(tensor.shape) > len(parents.shape):
         parents = ops.expand_dims(parents, 2)
     return ops.take_along_axis(tensor, parents, axis=1)
 
 
 def _drawn(logs: Tensor, temperature: float, numbers: Tensor) -> Tensor:
-    """The token in whose part of the sum of probabilities the number lies, (rows, 1)."""
+    """Draw a token for each row, (rows, 1), by where its number falls in the cumulative sums."""
     sums = ops.cumsum(ops.softmax(logs / temperature), axis=1)
     # The last sum is 1 but for rounding: nothing lies beyond the last token.
     below = ops.cast(sums <= ops.expand_dims(numbers, 1) * sums[:, -1:], "int32")

@@ -1,4 +1,4 @@
-"""Running a recipe's step model: many streams in one batch, one step or many at a time."""
+"""A recipe's step model run on many streams in one batch, one step or many at a time."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def named(given: Any, names: Sequence[str], what: str) -> Mapping[str, Any]:
     """Return arrays by name; a single one needs none.
 
     Raises:
-        ValueError: one is missing or unknown.
+        ValueError: an array is missing or unknown.
     """
     if not isinstance(given, Mapping):
         if len(names) != 1:
@@ -45,7 +45,7 @@ def as_array(value: Any, shape: tuple[int | str | None, ...], dtype: str, name: 
     """Return `value` as an array of `dtype`; sizes that are no numbers are free.
 
     Raises:
-        ValueError: it has another shape, or numbers of another kind, or too large for the dtype.
+        ValueError: `value` has another shape, or numbers of another kind or too large for `dtype`.
     """
     array = np.asarray(value)
     kind = dtype.rstrip("0123456789").removeprefix("b" if dtype == "bfloat16" else "")

@@ -22,7 +22,7 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Names:
-    """What a step reads and gives, in the order in which its functions take and return it."""
+    """Names of a step's tensors, in the order in which its functions take and return them."""
 
     states: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -53,7 +53,7 @@ def time_axis(tensor: GraphInput) -> int:
 def one_step(derived: Derived) -> Callable[..., list[Tensor]]:
     """Return a function of states, contexts and inputs of one step, each without its time axis.
 
-    It gives outputs, without theirs, and the new states.
+    The function returns the outputs, without time axes, and the new states.
     """
     plan = plan_of(derived)
     names, inputs = names_of(plan), plan.step.inputs

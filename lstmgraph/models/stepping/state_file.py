@@ -51,7 +51,7 @@ def _fingerprint(derived: Derived) -> str:
 
 
 def write_streams(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
-    """Write an ``.npz`` file, whole or not at all."""
+    """Write streams to an ``.npz`` file, whole or not at all."""
     text: dict[str, Any] = {ABOUT: np.array(json.dumps(about)), **arrays}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **text)
@@ -66,7 +66,7 @@ def read_streams(path: Path, specs: Mapping[str, TensorSpec], about: Mapping[str
         about: what it must say of its model.
 
     Raises:
-        StateFileError: it is another one, with the reason.
+        StateFileError: the file does not fit, with the reason.
         OSError: it cannot be read, or is no regular file.
     """
     try:

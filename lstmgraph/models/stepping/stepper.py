@@ -146,7 +146,7 @@ class Stepper:
 
     @_locked
     def reset(self, rows: Any = None) -> None:
-        """Let streams begin again, as `start` left them; all, or only `rows`, such as ``[0, 3]``.
+        """Begin all streams again, as `start` left them, or only `rows`, such as ``[0, 3]``.
 
         Raises:
             ValueError: there are no such rows, or nothing has been started.

@@ -1,4 +1,4 @@
-"""What the rows of a Stepper hold: states, contexts, what they began with, and how far they are."""
+"""The streams of a Stepper: states, contexts, what they began with, and their positions."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class Streams:
         self._now = [to_tensor(now[name].copy()) for name in self._specs]
 
     def begin(self, kept: Arrays, which: np.ndarray) -> None:
-        """Let the rows `which` begin with `kept`.
+        """Begin the rows `which` with `kept`.
 
         Raises:
-            ValueError: it has another size than in the other rows.
+            ValueError: a context has another size than in the other rows.
         """
         anew = self._now is None or len(which) == self.rows
         if anew:
@@ -87,7 +87,7 @@ class Streams:
         self.position[which] = 0
 
     def reset(self, which: np.ndarray) -> None:
-        """Let the rows `which` begin again."""
+        """Begin the rows `which` again."""
         now = self.arrays()
         for name, array in now.items():
             array[which] = self._first[name][which]
@@ -114,7 +114,7 @@ class Streams:
         return {**found, POSITION: TensorSpec((self.rows,), "int64")}
 
     def take(self, found: Arrays) -> None:
-        """Go on with the arrays of a file, which are known to fit."""
+        """Continue with the arrays of a file, which are known to fit."""
         self.put({name: found[f"now.{name}"] for name in self._specs})
         self._first = {name: found[f"first.{name}"] for name in self._specs}
         self.position = found[POSITION]
