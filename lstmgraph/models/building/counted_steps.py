@@ -7,7 +7,8 @@ it leaves out is done here, on Keras's own objects, which are saved as such:
 - AUC, precision, recall, true and false positives and negatives, ``*_at_*``, IoU and RMSE count
   padded steps; F1, F-beta and R2 refuse sequences;
 - Dice and Tversky count padded steps; CTC takes the mask for one of rows;
-- NaN or infinity in a padded target makes a loss NaN, as it is multiplied by 0.
+- NaN or infinity in a padded target makes a loss NaN, as it is multiplied by 0;
+- weights of rows are taken for weights of steps.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ METRICS_OF_ROWS = (keras.metrics.FBetaScore, keras.metrics.R2Score)
 """Metrics that take (rows, units) alone; an ``F1Score`` is an ``FBetaScore``."""
 LOSSES_OF_SEQUENCES = (keras.losses.CTC, keras.losses.Dice, keras.losses.Tversky)
 """Losses that are not one number per step."""
-NEVER = -1e9
+SURELY_NOT = -1e9
 """The logit of a class that is never chosen."""
 
 
@@ -44,13 +45,11 @@ def count_steps(compiled: object) -> None:
             count_steps(each)
     elif isinstance(compiled, keras.metrics.Metric):
         compiled.update_state = _update_by_steps(compiled, compiled.update_state)
-    elif isinstance(compiled, LOSSES_OF_SEQUENCES):
-        compiled.__class__ = _counting(type(compiled))
     elif isinstance(compiled, keras.losses.Loss):
-        compiled.call = _without_padded_targets(compiled.call)
+        compiled.__class__ = _counting(type(compiled))
 
 
-class _MaskReader(keras.Layer):
+class _MaskReader(keras.Layer):  # type: ignore[misc]
     """Returns the mask of a tensor, which Keras gives to layers alone."""
 
     def __init__(self) -> None:
@@ -89,16 +88,23 @@ def _update_by_steps(metric: keras.metrics.Metric, update: Callable[..., Any]) -
             weight = ops.reshape(weight, (-1,))
             if getattr(metric, "sparse_y_pred", False):  # IoU counts every number by itself
                 weight = ops.repeat(weight, math.prod(y_pred.shape[2:]))
-        return update(_rows(y_true, mask), _rows(y_pred, mask), sample_weight=weight)
+        y_true = ops.convert_to_tensor(y_true)
+        if mask is not None:  # a weight of 0 times NaN would be NaN
+            y_true = _filled(y_true, mask, _harmless(y_true))
+            y_pred = _filled(y_pred, mask, _harmless(y_pred))
+        return update(_rows(y_true), _rows(y_pred), sample_weight=weight)
 
     return update_state
 
 
-def _rows(values: Any, mask: Tensor | None) -> Tensor:
-    """Return the steps of `values` as rows, (batch * time, ...), uncounted ones as zeros."""
-    values = ops.convert_to_tensor(values)
-    if mask is not None:
-        values = _filled(values, mask, 0)
+def _harmless(values: Tensor) -> Tensor:
+    """Return what makes every metric of a step finite: chances that all differ; of ids, 0."""
+    units = values.shape[-1] if len(values.shape) > 2 else 0
+    return ops.arange(1, units + 1, dtype="float32") * 2 / (units * (units + 1)) if units else 0
+
+
+def _rows(values: Tensor) -> Tensor:
+    """Return the steps of `values`, (batch, time, ...), as rows, (batch * time, ...)."""
     return ops.reshape(values, (-1, *values.shape[2:]))
 
 
@@ -108,18 +114,6 @@ def _filled(values: Tensor, mask: Tensor, value: Any) -> Tensor:
     return ops.where(counted, values, ops.cast(value, values.dtype))
 
 
-def _without_padded_targets(call: Callable[..., Any]) -> Any:
-    """Return a loss's `call` for which the targets of uncounted steps are zeros."""
-
-    def without_padded_targets(y_true: Tensor, y_pred: Tensor) -> Tensor:
-        mask = mask_of(y_pred)
-        if mask is not None and len(y_true.shape) > 1:
-            y_true = _filled(y_true, mask, 0)
-        return call(y_true, y_pred)
-
-    return without_padded_targets
-
-
 def _counting(loss: type[keras.losses.Loss]) -> type[keras.losses.Loss]:
     """Return `loss` for masked sequences: a class that is saved, and loaded, as `loss`."""
 
@@ -127,13 +121,20 @@ def _counting(loss: type[keras.losses.Loss]) -> type[keras.losses.Loss]:
         self: Any, y_true: Any, y_pred: Tensor, sample_weight: Any = None
     ) -> Tensor:
         mask = mask_of(y_pred)
-        if mask is None:
-            return loss.__call__(self, y_true, y_pred, sample_weight)
         if issubclass(loss, keras.losses.CTC):
-            # Steps past a row's end that are surely blank add nothing to the loss.
-            blank = ops.where(ops.arange(y_pred.shape[-1]) == 0, 0.0, NEVER)
-            return loss.__call__(self, y_true, _filled(y_pred, mask, blank), sample_weight)
-        y_true = _filled(ops.convert_to_tensor(y_true), mask, 0)
-        return loss.__call__(self, y_true, _filled(y_pred, mask, 0), sample_weight)
+            if mask is not None:
+                # Steps that are surely blank add nothing to the loss of a row that ends before.
+                blank = ops.where(ops.arange(y_pred.shape[-1]) == 0, 0.0, SURELY_NOT)
+                y_pred = _filled(y_pred, mask, blank)
+            return loss.__call__(self, y_true, y_pred, sample_weight)
+        if mask is not None:
+            y_true = _filled(ops.convert_to_tensor(y_true), mask, 0)
+        if issubclass(loss, LOSSES_OF_SEQUENCES):
+            y_pred = y_pred if mask is None else _filled(y_pred, mask, 0)
+        elif sample_weight is not None and len(y_pred.shape) > 2:
+            sample_weight = ops.convert_to_tensor(sample_weight)
+            if len(sample_weight.shape) == 1:  # which Keras would take for weights of steps
+                sample_weight = sample_weight[:, None]
+        return loss.__call__(self, y_true, y_pred, sample_weight)
 
     return type(loss.__name__, (loss,), {"__call__": __call__, "__module__": "keras.losses"})
