@@ -33,5 +33,11 @@ def unpadded(x: keras.KerasTensor) -> keras.KerasTensor:
     return ops.any(ops.not_equal(x, 0.0), axis=-1)
 
 
+def average(x: keras.KerasTensor, mask: keras.KerasTensor) -> keras.KerasTensor:
+    """Of the steps that count, (batch, features); 0 where none does: Keras's layer gives 0/0."""
+    total = ops.sum(ops.where(mask[..., None], x, 0), axis=1)
+    return total / ops.maximum(ops.sum(ops.cast(mask, x.dtype), axis=1, keepdims=True), 1)
+
+
 def repeated(static: keras.KerasTensor, steps: int) -> keras.KerasTensor:
     return ops.repeat(static[:, None], steps, axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reference as ref
 from building import FIRST_STEPS, Arrays
-from handwritten import Case, Tensors, first_steps, unpadded
+from handwritten import Case, Tensors, average, first_steps, unpadded
 from keras import layers, ops
 
 MASKING_LAYER = """
@@ -193,7 +193,7 @@ def mask_inherited_through_other_layers(t: Tensors) -> Tensors:
     first = layers.LSTM(4, name="first", **options)(t["frames"], mask=mask)
     added = layers.LayerNormalization(name="scaled")(first) + first
     second = layers.GRU(3, name="second", **options)(added, mask=mask, initial_state=[t["h"]])
-    return {"y": second, "mean": layers.GlobalAveragePooling1D()(added, mask=mask)}
+    return {"y": second, "mean": average(added, mask)}
 
 
 MASKS = {

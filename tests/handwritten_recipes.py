@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-from handwritten import Tensors, first_steps
+from handwritten import Tensors, average, first_steps
 from keras import layers, ops
 
 
@@ -82,7 +82,7 @@ def residual_stack(t: Tensors) -> Tensors:
         reader = layers.LSTM(64, return_sequences=True, zero_output_for_mask=True, name=name)
         read = reader(y, mask=mask)
         y = layers.LayerNormalization(name=f"{name}_norm")(read if number == 1 else y + read)
-    pooled = layers.GlobalAveragePooling1D()(y, mask=mask)
+    pooled = average(y, mask)
     return {"topic": layers.Dense(20, activation="softmax", name="topic")(pooled)}
 
 

@@ -396,7 +396,10 @@ def test_frozen_layers_and_their_optimizer_stay(
     keras.utils.set_random_seed(1)
     again = found.train_on_batch(data, target, return_dict=True)
     assert losses.keys() == again.keys()
-    assert found.get_compile_config()["loss"] == model.get_compile_config()["loss"]
+    settings = [each.get_compile_config()["loss"] for each in (found, model)]
+    for each in settings:
+        del each["one"]["registered_name"]
+    assert settings[0] == settings[1]
 
 
 def test_recipes_that_freeze_layers_load_with_what_was_thawed(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.models.building.counted_steps import count_steps
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +39,10 @@ def compile_as(model: keras.Model, config: object) -> None:
     for mapping in _mappings(config):
         _check(mapping)
     try:
-        model.compile_from_config(config)
+        arguments = keras.saving.deserialize_keras_object(config)
+        count_steps([arguments.get(key) for key in ("loss", "metrics", "weighted_metrics")])
+        model.compile(**arguments)
+        model.optimizer.build(model.trainable_variables)
     except MemoryError:
         raise
     except Exception as error:  # of many classes, for what is damaged

@@ -33,7 +33,7 @@ class Masks:
 
         On JAX Keras's loop would take (batch, time) for (batch, last axis) at each step.
         """
-        return ops.expand_dims(self.tensor(mask), tuple(range(2, rank)))
+        return ops.expand_dims(self.tensor(mask), tuple(range(len(mask.shape), rank)))
 
     def zeroed(self, port: Port, mask: MaskSpec) -> Tensor:
         """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps.
@@ -44,6 +44,15 @@ class Masks:
             tensor = self._tensors[port]
             self._zeroed[port, mask] = ops.where(self.of_images(mask, len(tensor.shape)), tensor, 0)
         return self._zeroed[port, mask]
+
+    def of_average(self, mask: MaskSpec) -> Tensor:
+        """Return the mask with every step of a row counted where none of that row counts.
+
+        Keras's masked average of no steps is 0/0; of steps that `zeroed` made zeros it is 0.
+        """
+        counted = self.tensor(mask)
+        none = ops.logical_not(ops.any(counted, axis=-1, keepdims=True))
+        return ops.logical_or(counted, none)
 
     def _make(self, mask: MaskSpec) -> Tensor:
         source = self._tensors[mask.port]

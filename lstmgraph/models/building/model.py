@@ -16,13 +16,14 @@ from lstmgraph.compiler.graph import (
     SEQUENCE,
     Graph,
     GraphInput,
+    MaskSpec,
     Node,
     Port,
     Recurrence,
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
-from lstmgraph.compiler.passes.masks import CONV_LSTM
+from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.layers import Layers
@@ -223,7 +224,7 @@ class _Lowering:
         return inputs
 
     def _read(self, node: Node, port: Port) -> Tensor:
-        mask = self.padded.get((node.name, port))
+        mask = node.mask if _averages(node) else self.padded.get((node.name, port))
         return self.masks.zeroed(port, mask) if mask else self.tensors[port]
 
     def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
@@ -231,16 +232,17 @@ class _Lowering:
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
         if node.mask:
-            keywords["mask"] = (
-                self.masks.of_images(node.mask, len(inputs[0].shape))
-                if node.op in CONV_LSTM
-                else self.masks.tensor(node.mask)
-            )
+            keywords["mask"] = self._mask(node, node.mask, inputs[0])
         keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
             keywords["initial_state"] = _nested(node.recurrence, tensors)
         return keywords
+
+    def _mask(self, node: Node, mask: MaskSpec, sequence: Tensor) -> Tensor:
+        if node.op in CONV_LSTM:
+            return self.masks.of_images(mask, len(sequence.shape))
+        return self.masks.of_average(mask) if _averages(node) else self.masks.tensor(mask)
 
     def _attention_masks(self, node: Node) -> dict[str, Any]:
         """Return each input's mask to pass on: MultiHeadAttention reads only its tensors' own."""
@@ -277,6 +279,13 @@ class _Lowering:
             else zeros_like_state(given, recurrence.units_of(state.slot))
             for state in recurrence.states
         ]
+
+
+def _averages(node: Node) -> bool:
+    """Whether the call averages over the steps that its mask counts."""
+    inner = node.arguments.get("layer")
+    op = inner["type"] if node.op == "TimeDistributed" and isinstance(inner, dict) else node.op
+    return op in ENDS_MASK
 
 
 def _open_axes(tensor: Tensor) -> int:

@@ -16,6 +16,7 @@ from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.models.building.carrying import kept_states
+from lstmgraph.models.building.counted_steps import count_steps
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
     if training is None:
         return
     dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
-    losses = _losses(training, dtypes)
+    losses, metrics = _losses(training, dtypes), _metrics(training, dtypes)
+    count_steps([losses, metrics])
     model.compile(
         optimizer=_optimizer(training, scaled=scaled),
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
-        metrics=_metrics(training, dtypes) or None,
+        metrics=metrics or None,
         jit_compile=recipe.runtime.xla,
         auto_scale_loss=False,
     )
