@@ -104,8 +104,8 @@ def _global_average(_layer: Data, _weights: list[Array], inputs: list[Any]) -> R
     x, mask = inputs[0].array, inputs[0].mask
     if mask is None:
         return x.mean(axis=1), None
-    with np.errstate(invalid="ignore"):  # a row that is all padding has no average
-        return (x * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1)[:, None], None
+    count = np.maximum(mask.sum(axis=1), 1)  # the average of no steps is 0
+    return (x * mask[:, :, None]).sum(axis=1) / count[:, None], None
 
 
 def _global_max(_layer: Data, _weights: list[Array], inputs: list[Any]) -> Result:

@@ -72,6 +72,7 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
         mask = made_mask(graph, node, masks, specs)
     if node.recurrence or node.op in ENDS_MASK:
         _check_steps(node, mask, specs)
+        _check_axis(node, mask)
     if node.recurrence:
         return _recurrent(node, mask, used)
     return _layer(node, mask, incoming, specs)
@@ -230,6 +231,19 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
         "write `mask: none` on this layer, or give it a mask of its own steps",
         notes=of_mask(mask, source),
     )
+
+
+def _check_axis(node: Node, mask: MaskSpec | None) -> None:
+    """Report a masked average along the last axis: the mask is one of the second axis."""
+    if mask and node.arguments.get("data_format") == "channels_first":
+        raise GraphMistake(
+            "L509",
+            (*node.path, "data_format"),
+            f"{node.op} would average the last axis of '{node.inputs[0]}', but its mask is one of "
+            "the second axis",
+            "remove `data_format`, or write `mask: none` on this layer",
+            notes=of_mask(mask, node.inputs[0]),
+        )
 
 
 def _check_takes_mask(node: Node) -> None:

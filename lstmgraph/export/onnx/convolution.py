@@ -132,6 +132,7 @@ def global_pooling(call: Call) -> Name:
     counts = b.op("Unsqueeze", call.mask, b.ints(1 if is_first else 2))
     kept = call.do("Where", counts, x, call.constant(0))
     number = call.do("ReduceSum", b.cast(counts, "bool", call.dtype), axes, keepdims=keepdims)
+    number = call.do("Max", number, call.constant(1))  # of no steps the mean is 0
     return call.do("Div", call.do("ReduceSum", kept, axes, keepdims=keepdims), number)
 
 
