@@ -113,7 +113,9 @@ def public_callables() -> list[tuple[str, object]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "function"), public_callables(), ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("name", "function"), [pytest.param(*each, id=each[0]) for each in public_callables()]
+)
 def test_signatures_are_written_out(name: str, function: object) -> None:
     """``**options: Unpack[...]`` says nothing in ``help()``."""
     parameters = inspect.signature(function).parameters.values()
