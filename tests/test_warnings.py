@@ -68,18 +68,27 @@ def test_every_code_is_expected_somewhere() -> None:
 MENDS = {
     "accuracy-of-distances": ("[accuracy]", "[mae]"),
     "accuracy-of-logits": ("[accuracy, auc, ", "["),
+    "autoencoder-of-padding": ("input: code,", "input: code, mask: {from: encoder},"),
     "batch-of-one": ("type: batch_normalization", "type: layer_normalization"),
     "binary-metric-of-classes": ("[binary_accuracy]", "[accuracy]"),
     "classes-by-sigmoid": ("activation: sigmoid", "activation: softmax"),
     "comment-without-a-use": ("  # lstmgraph: ignore[W701] we train on CPUs", ""),
+    "correlation-of-one-number": ("pearson_correlation", "r2_score"),
     "dropout-of-an-output": ("outputs: {speaker: speaker}", "outputs: {speaker: score}"),
     "dropout-of-most": ("0.9", "0.1"),
     "dropout-of-most-in-a-cell": ("0.8", "0.2"),
+    "f1-of-ids": ("[f1_score]", "[accuracy]"),
     "gates-of-tanh": (", recurrent_activation: tanh", ""),
     "half-output": (", dtype_policy: mixed_bfloat16", ""),
     "half-softmax": (", dtype_policy: mixed_float16", ""),
     "ids-of-a-byte": ("dtype: uint8", "dtype: int32"),
     "logits-under-probabilities": ("units: 9}", "units: 9, activation: softmax}"),
+    "mask-by-a-changed-value": (
+        "scaled: {type: layer_normalization, input: frames}\n  voice: {type: lstm, input: scaled, "
+        "units: 8, mask: {value: 0.0}}",
+        "masked: {type: masking, input: frames}\n  scaled: {type: layer_normalization, input: "
+        "masked}\n  voice: {type: lstm, input: scaled, units: 8}",
+    ),
     "mask-dropped-before-the-loss": (
         "type: conv1d, input: voice.sequence, filters: 4, kernel_size: 1, mask: none",
         "type: dense, input: voice.sequence, units: 4",

@@ -8,7 +8,13 @@ from lstmgraph.compiler.lint.checked import Checked
 from lstmgraph.compiler.lint.codes import CODES
 from lstmgraph.compiler.lint.kernels import check_cudnn, check_left_padding, check_unrolled
 from lstmgraph.compiler.lint.losses import check_classes, check_logits, check_single_softmax
-from lstmgraph.compiler.lint.masks import check_dropped, check_forgotten, check_reversed
+from lstmgraph.compiler.lint.masks import (
+    check_dropped,
+    check_ended,
+    check_forgotten,
+    check_reversed,
+    check_values,
+)
 from lstmgraph.compiler.lint.metrics import check_metrics
 from lstmgraph.compiler.lint.numbers import (
     check_batch_of_one,
@@ -56,6 +62,8 @@ RULES: tuple[Rule, ...] = (
     check_activations,
     check_batch_of_one,
     check_dropped,
+    check_ended,
+    check_values,
     check_forgotten,
     check_left_padding,
     check_reversed,

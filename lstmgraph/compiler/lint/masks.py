@@ -8,12 +8,19 @@ from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, MaskSpec, Node, Por
 from lstmgraph.compiler.lint.heads import heads
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.masks import MERGES
+from lstmgraph.keras_facts.catalogue import layer_class
 from lstmgraph.language.declaration.recipe import Inherited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.lint.checked import Checked
+
+
+NORMALIZATIONS = frozenset(
+    {"BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization"}
+)
+WITH_BIAS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "EinsumDense", "SeparableConv1D"})
 
 
 def check_dropped(checked: Checked) -> None:
@@ -40,6 +47,70 @@ def check_dropped(checked: Checked) -> None:
                     hint="give them a weight of 0 (`sample_weight`), or leave `mask: none` out if "
                     "the layer passes masks on",
                 )
+
+
+def check_ended(checked: Checked) -> None:
+    """Warn (W501) of an autoencoder whose loss counts the padded steps of what it encodes."""
+    graph, masks = checked.graph, _masks(checked)
+    for head in heads(checked):
+        port = graph.outputs[head.output]
+        if port in masks or head.spec.rank < 3:
+            continue
+        needed = needed_names(graph, [port])
+        repeats = [
+            node for node in graph.nodes if node.op == "RepeatVector" and node.name in needed
+        ]
+        for repeat in repeats:
+            encoders = needed_names(graph, repeat.inputs)
+            encoder = next(
+                (
+                    node
+                    for node in graph.nodes
+                    if node.name in encoders and node.recurrence and node.mask
+                    if node.mask.shape[:2] == head.spec.shape[:2]
+                ),
+                None,
+            )
+            reader = next(iter(checked.readers.get(Port(repeat.name, OUTPUT), ())), None)
+            if encoder and reader and reader.recurrence and not reader.mask:
+                checked.document.warn(
+                    "W501",
+                    reader.path,
+                    f"the mask of '{encoder.layer}' ends in its state, so the loss of "
+                    f"'{head.output}' counts padded steps too",
+                    hint=f"write `mask: {{from: {encoder.layer}}}` on '{reader.layer}'",
+                    at_key=True,
+                )
+
+
+def check_values(checked: Checked) -> None:
+    """Warn (W505) of a mask by a value that the layer before has changed."""
+    for node in checked.graph.nodes:
+        made = [mask for mask in (node.mask, *node.output_masks.values()) if mask]
+        mask = next(
+            (m for m in made if m.kind == "value" and m.path[: len(node.path)] == node.path), None
+        )
+        source = checked.graph.by_name.get(mask.port.node) if mask else None
+        if mask and source and _moves_values(source):
+            checked.document.warn(
+                "W505",
+                mask.path,
+                f"'{source.layer}' changes the value {mask.value:g} of padded steps, so this mask "
+                "leaves out other steps, or none",
+                hint=f"put a `masking` layer before '{source.layer}', whose mask is inherited here",
+                at_key=True,
+            )
+
+
+def _moves_values(node: Node) -> bool:
+    """Return whether a call gives other numbers for a step that is padding."""
+    op, arguments = node.op, node.arguments
+    if op == "TimeDistributed":
+        arguments = arguments["layer"]
+        op = layer_class(arguments["type"])
+    if op == "Embedding":
+        return not arguments.get("mask_zero")
+    return op in NORMALIZATIONS or (op in WITH_BIAS and arguments.get("use_bias", True) is True)
 
 
 def check_forgotten(checked: Checked) -> None:

@@ -47,19 +47,24 @@ OF_IDS = frozenset(
 OF_ONE_HOT = frozenset(
     {"CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy"}
 )
+OF_EITHER = frozenset({"Accuracy", "BinaryAccuracy", "IoU", "MeanIoU"})
+"""Metrics that compare ids, or have a warning of their own."""
+CORRELATIONS = frozenset({"ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation"})
+"""Metrics over the numbers of one row or step, as their `axis` is the last."""
 ACCURACIES = frozenset(
     {"Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy"}
 )
 
 
 def check_metrics(checked: Checked) -> None:
-    """Warn of each metric with the first of W755, W756 and W757 that applies."""
+    """Warn of each metric with the first of W755, W756, W757 and W759 that applies."""
     for head in heads(checked):
         for metric in head.metrics:
             warning = (
                 _logits_warning(head, metric)
                 or _targets_warning(head, metric)
                 or _hits_warning(head, metric)
+                or _correlation_warning(head, metric)
             )
             if warning is not None:
                 code, message, hint = warning
@@ -97,6 +102,13 @@ def _targets_warning(head: Head, metric: Metric) -> tuple[str, str, str] | None:
     name = metric_name({"type": metric.keras_class})
     if head.loss in SPARSE_LOSSES and metric.keras_class in OF_ONE_HOT:
         reads, loss, fix = "one number for each class", "the id of one class", f"sparse_{name}"
+    elif head.loss in SPARSE_LOSSES and metric.keras_class not in OF_IDS | OF_EITHER:
+        message = (
+            f"`{metric.word}` reads one number for each class, but the loss of '{head.output}', "
+            f"{head.loss}, the id of one class"
+        )
+        hint = "write `accuracy`; or give one-hot targets, with `loss: categorical_crossentropy`"
+        return "W756", message, hint
     elif head.loss in ONE_HOT_LOSSES and metric.keras_class in OF_IDS:
         reads, loss = "the id of one class", "one number for each class"
         fix = name.removeprefix("sparse_")
@@ -120,3 +132,17 @@ def _hits_warning(head: Head, metric: Metric) -> tuple[str, str, str] | None:
         "only brings near its target"
     )
     return "W757", message, "write `mae`, or another metric of distance"
+
+
+def _correlation_warning(head: Head, metric: Metric) -> tuple[str, str, str] | None:
+    """Return W759 if the metric correlates the numbers of a row, and there is one.
+
+    Source: ``axis=-1`` of ``keras/src/metrics/correlation_metrics.py`` and of CosineSimilarity.
+    """
+    if metric.keras_class not in CORRELATIONS or head.spec.shape[-1] != 1:
+        return None
+    message = (
+        f"`{metric.word}` compares the numbers of one row with each other, but '{head.output}' has "
+        "one number"
+    )
+    return "W759", message, "write `r2_score`, which compares the rows"

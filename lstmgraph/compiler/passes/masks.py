@@ -13,7 +13,7 @@ from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, No
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask
-from lstmgraph.keras_facts.catalogue import layer_traits
+from lstmgraph.keras_facts.catalogue import layer_class, layer_traits
 from lstmgraph.language.declaration.recipe import Inherited, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     else:
         _check_takes_mask(node)
         mask = made_mask(graph, node, masks, specs)
-    if node.recurrence or node.op in ENDS_MASK:
+    _check_inner(node)
+    if node.recurrence or node.op in ENDS_MASK or node.op in CONV_LSTM:
         _check_steps(node, mask, specs)
         _check_axis(node, mask)
     if node.recurrence:
@@ -231,6 +232,22 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
         "write `mask: none` on this layer, or give it a mask of its own steps",
         notes=of_mask(mask, source),
     )
+
+
+def _check_inner(node: Node) -> None:
+    """Report a layer inside TimeDistributed that would make a mask: Keras hands none out."""
+    inner = node.arguments.get("layer")
+    if node.op != "TimeDistributed" or not isinstance(inner, dict):
+        return
+    is_masking = layer_class(inner["type"]) == "Masking"
+    if is_masking or inner.get("mask_zero"):
+        hint = "an `embedding` by itself takes ids of any shape, and its mask is kept"
+        raise GraphMistake(
+            "L510",
+            (*node.path, "layer", "type" if is_masking else "mask_zero"),
+            "a mask that is made inside `time_distributed` is lost, so every step would count",
+            "put the `masking` layer before this one" if is_masking else hint,
+        )
 
 
 def _check_axis(node: Node, mask: MaskSpec | None) -> None:

@@ -58,7 +58,8 @@ class Masks:
         source = self._tensors[mask.port]
         if mask.kind == "value":
             source = ops.cast(source, mask.dtype) if mask.dtype else source
-            return ops.any(ops.not_equal(source, mask.value), axis=-1)
+            axes = tuple(range(len(mask.shape), len(source.shape)))  # several in images
+            return ops.any(ops.not_equal(source, mask.value), axis=axes)
         if mask.kind == "ids":
             return ops.not_equal(source, 0)
         if mask.kind == "joined":
