@@ -145,7 +145,7 @@ def test_a_function_of_the_users_gives_data(user_code: Path, source: str) -> Non
             "measurements.py:nothing",
             "failed: AttributeError: module 'measurements' has no attribute",
         ),
-        ("measurements.py:number", "int is nothing that can be read"),
+        ("measurements.py:number", "int cannot be read as data"),
         ("nowhere:arrays", "failed: ModuleNotFoundError: No module named 'nowhere'"),
         ("nowhere.py:arrays", "failed: FileNotFoundError: there is no file nowhere.py"),
     ],

@@ -1,4 +1,4 @@
-"""A data source of any kind -> checked examples in parts: the one way in."""
+"""Data sources of any kind to checked examples, split into parts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Fold:
-    """One round of cross-validation."""
+    """The examples of one round of cross-validation."""
 
     train: Examples
     validation: Examples
@@ -38,9 +38,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Data:
-    """CheckedFile examples in parts; None for a part that there is not.
+    """The checked examples of a recipe, split into parts.
 
-    With folds, `train` is all that is not kept for the test, and `validation` is None.
+    `validation` and `test` are None if the data has no such part. With cross-validation, `folds`
+    holds the rounds, `train` all examples that are not kept for the test, and `validation` is
+    None. `warnings` are the problems that do not prevent training.
     """
 
     train: Examples
@@ -67,10 +69,10 @@ def load_data(
     test: Any = None,
     cache: Path | None = None,
 ) -> Data:
-    """Read, check and split data for a recipe; ``Recipe.load_data`` says what each argument is.
+    """Read, check and split data for a recipe; ``Recipe.load_data`` describes the arguments.
 
     Raises:
-        DataError: with every problem that was found.
+        DataError: The data does not fit the recipe; it holds every problem.
     """
     data = compiled.declaration.data or data_of_arrays(compiled)
     reader = Reader(data, data_needs(compiled.declaration, compiled.graph), cache)
@@ -78,8 +80,8 @@ def load_data(
     loaded = _read(reader, source, TRAIN, reports)
     for part, given in ((VALIDATION, validation), (TEST, test)):
         if given is not None:
-            found = _read(reader, given, part, reports)
-            loaded |= {part: found[part]} if part in found else {}
+            parts = _read(reader, given, part, reports)
+            loaded |= {part: parts[part]} if part in parts else {}
     if any(report.errors for report in reports):
         raise DataError(problem for report in reports for problem in report.found)
     result = _parts(loaded, data.split, reports[0])
@@ -93,20 +95,23 @@ def load_data(
 def data_of(
     compiled: CompiledRecipe, given: Any, *, validation: Any = None, test: Any = None
 ) -> Data:
-    """What a recipe is trained with: ``Data`` and parts of it as they are, anything else is read.
+    """Return the data to train a recipe with, reading what is not ``Data`` or a part of it yet.
 
     Raises:
-        DataError: what is read does not fit the recipe.
-        ValueError: parts are given beside ``Data``, which has its own; or it is another recipe's.
+        DataError: The data that is read does not fit the recipe.
+        ValueError: Validation or test data is given beside ``Data``, which has its own, or the
+            data was loaded for another recipe.
     """
     if isinstance(given, Data):
         if validation is not None or test is not None:
-            raise ValueError("give validation and test data to `load_data`, which made the data")
+            raise ValueError(
+                "the data has its own parts: give validation and test data to `load_data`"
+            )
         data = given
     elif isinstance(given, Examples):
         others = [part for part in (validation, test) if part is not None]
         if not all(isinstance(part, Examples) for part in others):
-            raise ValueError("beside a part that `load_data` made, the others are such parts too")
+            raise ValueError("if one part comes from `load_data`, the others must come from it too")
         data = Data(given, validation, test)
     else:
         return load_data(compiled, given, validation=validation, test=test)
@@ -114,32 +119,38 @@ def data_of(
     for part in data.parts.values():
         tensors = part.source.inputs.keys(), part.source.targets.keys()
         if tensors != (needs.inputs.keys(), needs.targets.keys()):
-            raise ValueError(f"the data was loaded for another recipe than {compiled.graph.name}")
+            raise ValueError(
+                f"the data was loaded for another recipe, not for {compiled.graph.name}"
+            )
     return data
 
 
 def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
-    """Of a recipe without ``data:``: named arrays, split as the defaults say."""
+    """Return the declaration for a recipe without ``data:``: named arrays and the default split."""
     return read_data(complete_data({}, carried=bool(compiled.graph.carrying)))
 
 
 def _read(reader: Reader, source: Any, part: str, reports: list[Problems]) -> dict[str, Loaded]:
-    """The parts of one source; what is all of a source is `part`."""
+    """Return the parts of one source; a source without named parts is all `part`."""
     given = source if isinstance(source, Given) else Given(source, _name(source))
     problems = Problems(given.name)
     reports.append(problems)
-    found = {
-        part if name == ALL else name: each
-        for name, each in reader.read(given.value, problems).items()
+    parts = {
+        part if name == ALL else name: loaded
+        for name, loaded in reader.read(given.value, problems).items()
     }
-    if part in found and not len(found[part].timeline):
-        problems.add("D403", "there is no example: every series is shorter than a window", _SHORTER)
-    if part not in found and not problems.errors:
-        problems.add("D201", f"there are no arrays to {_USE[part]}", f"add some named {part}_NAME")
-    return found
+    if part in parts and not len(parts[part].timeline):
+        problems.add(
+            "D403", "there are no examples: every series is shorter than a window", _SHORTER
+        )
+    if part not in parts and not problems.errors:
+        problems.add(
+            "D201", f"there are no arrays to {_USE[part]}", f"add arrays named {part}_NAME"
+        )
+    return parts
 
 
-_SHORTER = "write a shorter window, or allow a shorter history with `min_history:`"
+_SHORTER = "make the window shorter, or allow a shorter history with `min_history:`"
 _USE = {TRAIN: "train on", VALIDATION: "validate on", TEST: "test on"}
 
 
@@ -148,7 +159,7 @@ def _name(source: Any) -> str:
 
 
 def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -> Data:
-    """Split what trains, less what was given apart."""
+    """Split the training source into the parts that were not given separately."""
     own = loaded[TRAIN]
     given = {
         part: _examples(loaded[part], np.arange(len(loaded[part].timeline)))
@@ -156,8 +167,8 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
         if part in loaded
     }
     if VALIDATION in given and split.folds:
-        message = "the recipe asks for folds, which validate on parts of the training data"
-        problems.add("D403", message, "leave `folds:` out, or the validation data")
+        message = "the recipe has folds, which use parts of the training data for validation"
+        problems.add("D403", message, "remove `folds:`, or do not give validation data")
     if VALIDATION in given:
         split = replace(split, validation=0.0)
     if TEST in given:
@@ -174,13 +185,13 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
 
 
 def _check_batches(data: Data, size: int | None, problems: Problems) -> None:
-    """A model that is built for one size of batch is fed whole batches alone."""
+    """Check that every part fills a batch, if the model is built for a fixed batch size."""
     for name, part in data.parts.items() if size is not None else ():
         if 0 < len(part) < (size or 0):
             problems.add(
                 "D403",
                 f"{name}: {len(part)} examples do not fill one batch of {size}",
-                "give more, or write a smaller `batch_size:` under `runtime:`",
+                "give more examples, or set a smaller `batch_size:` under `runtime:`",
             )
 
 
@@ -201,10 +212,10 @@ def _check_sizes(parts: Parts, split: DataSplit, timeline: Timeline, problems: P
             use = _USE[VALIDATION] if len(train) else _USE[TRAIN]
             uses.append(f"{use} in fold {number}")
     steps = int((timeline.end - timeline.first).max())
-    span = "" if steps == 1 else f"; the targets of one span {steps} steps"
+    span = "" if steps == 1 else f"; the targets of one example span {steps} steps"
     for use in uses:
         problems.add(
             "D403",
-            f"no example is left to {use}, of {len(timeline):,} in all{span}",
-            "write shorter windows, other parts under `split:`, or a smaller gap",
+            f"none of the {len(timeline):,} examples is left to {use}{span}",
+            "make the windows shorter, or change the parts or the gap under `split:`",
         )

@@ -1,4 +1,4 @@
-"""What is wrong with data, where, and the mend. The codes are listed in docs/data.md."""
+"""Problems of data: what is wrong, where, and the fix. docs/data.md lists the codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WARNING = "warning"
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One problem. `where` names the file, or says what else was given."""
+    """One problem of the data; `where` names the file or whatever else was given."""
 
     code: str
     message: str
@@ -26,7 +26,7 @@ class DataProblem:
     severity: str = ERROR
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the stable form that ``--format json`` prints."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -42,20 +42,20 @@ class DataProblem:
 
 
 MOST_SHOWN = 100
-"""Problems of which a text is made: a table can have thousands of columns."""
+"""How many problems a text shows, as a table can have thousands of columns."""
 
 
 def as_lines(problems: Sequence[DataProblem]) -> list[str]:
-    """The first 100 problems, and how many more there are."""
+    """Return the texts of the first 100 problems, and a line that counts the others."""
     left = len(problems) - MOST_SHOWN
     more = [f"and {counted(left, 'more problem')}"] if left > 0 else []
     return [*map(str, problems[:MOST_SHOWN]), *more]
 
 
 class DataError(Exception):
-    """Data does not fit the recipe. Carries every problem found; its text is what is printed.
+    """The data does not fit the recipe; `problems` holds every problem that was found.
 
-    The text shows the first 100 problems and counts the rest; `problems` holds them all.
+    Its text shows the first 100 problems and counts the others.
     """
 
     def __init__(self, problems: Iterable[DataProblem]) -> None:
@@ -68,20 +68,20 @@ class DataError(Exception):
 
 @dataclass
 class Problems:
-    """Collects problems of one source, so that all of them are reported at once."""
+    """Collects the problems of one source, so that they are reported together."""
 
     where: str
     found: list[DataProblem] = field(default_factory=list)
     noted: set[DataProblem] = field(default_factory=set)
     guesses: Guesses = field(default_factory=Guesses)
-    """For the names that may be meant."""
+    """Finds the names that a misspelled one may stand for."""
 
     def add(self, code: str, message: str, hint: str | None = None) -> None:
-        """Note an error; an identical one is noted once."""
+        """Add an error, unless the same one is there."""
         self._note(DataProblem(code, message, self.where, hint))
 
     def warn(self, code: str, message: str, hint: str | None = None) -> None:
-        """Note something that is probably not meant, and can be trained on all the same."""
+        """Add a warning about data that can be used but is probably not as intended."""
         self._note(DataProblem(code, message, self.where, hint, WARNING))
 
     def _note(self, problem: DataProblem) -> None:
@@ -91,15 +91,19 @@ class Problems:
 
     @property
     def errors(self) -> tuple[DataProblem, ...]:
-        """All but warnings."""
+        """The problems that are not warnings."""
         return tuple(problem for problem in self.found if problem.severity == ERROR)
 
     @property
     def warnings(self) -> tuple[DataProblem, ...]:
-        """Those that do not stop anything."""
+        """The problems that do not prevent training."""
         return tuple(problem for problem in self.found if problem.severity == WARNING)
 
     def raise_errors(self) -> None:
-        """Raise what was found so far, warnings included, if an error is among it."""
+        """Raise all problems so far, including warnings, if there is an error.
+
+        Raises:
+            DataError: There is an error.
+        """
         if self.errors:
             raise DataError(self.found)

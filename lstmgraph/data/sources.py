@@ -1,4 +1,4 @@
-"""What was given as data, by what it is: a file or folder of some kind, arrays, a data frame."""
+"""Readers for each kind of data source: files, folders, arrays, data frames, datasets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KINDS = "a .npz file, a folder of .npy files, .csv, .parquet, or a saved tf.data
 
 @dataclass(frozen=True)
 class Given:
-    """A source that was made, and what reports call it: ``Given(arrays, "measurements:load")``."""
+    """A source and the name that messages use for it: ``Given(arrays, "measurements:load")``."""
 
     value: Any
     name: str
@@ -63,9 +63,9 @@ class Reader:
     cache: Path | None
 
     def read(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
-        """What a source holds: ``all``, or the parts that its arrays are named for.
+        """Return the examples of a source by part: ``all``, or the parts that its arrays name.
 
-        Empty where something is wrong, which is then reported.
+        The result is empty if a problem was reported.
         """
         if isinstance(value, str | Path):
             try:
@@ -80,7 +80,7 @@ class Reader:
         if isinstance(value, Mapping) or hasattr(value, "__arrow_c_stream__"):
             return self._named(value, problems)
         kind = type(value).__name__
-        problems.add("D103", f"{kind} is nothing that can be read", f"give {KINDS}, or arrays")
+        problems.add("D103", f"{kind} cannot be read as data", f"give {KINDS}, or arrays")
         return {}
 
     def _path(self, path: Path, problems: Problems) -> Mapping[str, Loaded]:
@@ -97,13 +97,13 @@ class Reader:
         elif table_ending(path):
             if path.stat().st_size:
                 return self._table(path, problems)
-            problems.add("D106", "the file is empty", "name a table with rows below its header")
+            problems.add("D106", "the file is empty", "give a table with rows below its header")
         elif path.suffix.lower() == ".npy":
-            hint = "name the folder that it is in, where each file has the name of its array"
-            problems.add("D103", "one .npy file is one array without a name", hint)
+            hint = "give its folder instead: each file there is one array, named like the file"
+            problems.add("D103", "a single .npy file holds an array without a name", hint)
         else:
             problems.add(
-                "D103", f"'{path.suffix}' is no kind of data that is read", f"name {KINDS}"
+                "D103", f"files that end in '{path.suffix}' cannot be read", f"give {KINDS}"
             )
         return {}
 
@@ -119,18 +119,18 @@ class Reader:
             return self._stored(stored_npy(path, problems), problems)
         if any(table_ending(Path(name)) for name in names):
             return self._table(path, problems)
-        problems.add("D103", "the folder holds nothing that is read", f"name {KINDS}")
+        problems.add("D103", "the folder holds no data that can be read", f"give {KINDS}")
         return {}
 
     def _named(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
-        """Arrays or columns by name: a table where the recipe has columns."""
+        """Return the examples of named arrays, or of named columns if the recipe reads columns."""
         if self.data.is_table or not isinstance(value, Mapping):
             return self._table(value, problems)
         arrays = {str(name): np.asarray(array) for name, array in value.items()}
         return self._stored(Stored(tuple(arrays), arrays.get), problems)
 
     def _stored(self, stored: Stored, problems: Problems) -> Mapping[str, Loaded]:
-        """Arrays of which only those are read that the recipe names."""
+        """Return the examples of stored arrays; only those that the recipe names are read."""
         if not self.data.is_table:
             return self._arrays(named_parts(stored, self.needs, problems), problems)
         wanted = [name for name in wanted_columns(self.data) if name in stored.names]
@@ -142,25 +142,26 @@ class Reader:
     ) -> Mapping[str, Loaded]:
         loaded = {}
         for part, arrays in parts.items():
-            found = examples_of_arrays(arrays, self.needs, problems) if arrays else None
-            if found:
-                loaded[part] = Loaded(found[0], timeline_of_rows(found[1]))
+            examples = examples_of_arrays(arrays, self.needs, problems) if arrays else None
+            if examples:
+                source, count = examples
+                loaded[part] = Loaded(source, timeline_of_rows(count))
         return loaded
 
     def _dataset(self, dataset: Any, problems: Problems) -> Mapping[str, Loaded]:
         workspace = Workspace()
         arrays = arrays_of_dataset(dataset, self.needs, workspace.path, problems)
         loaded = self._arrays({"all": arrays}, problems)
-        return {part: _keeping(found, workspace) for part, found in loaded.items()}
+        return {part: _keeping(examples, workspace) for part, examples in loaded.items()}
 
     def _table(
         self, value: Any, problems: Problems, names: tuple[str, ...] = ()
     ) -> Mapping[str, Loaded]:
-        """A table; `names` are those of all its columns where `value` does not have them all."""
+        """Return the examples of a table; `names` are all its columns if `value` has only some."""
         if not self.data.is_table:
             problems.add(
                 "D201",
-                "the recipe does not say what its inputs are made of",
+                "the recipe does not say which columns its inputs are made of",
                 "add `data:` with `inputs:`, such as {history: {columns: [sales, price]}}",
             )
             return {}

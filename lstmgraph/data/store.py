@@ -1,4 +1,4 @@
-"""Arrays on disk: `.npy` files that grow row by row, in a folder that goes away or is kept."""
+"""Arrays on disk: `.npy` files that grow row by row, and temporary folders for them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class NoWorkspaceError(OSError):
-    """There is no folder that temporary files can be written to."""
+    """No folder for temporary files can be written to."""
 
 
 class Workspace:
-    """A temporary folder, removed with this object, or when the process that made it ends.
+    """A temporary folder, removed with this object or at the end of the process that made it.
 
-    A forked process sees the files, and leaves them alone when it ends.
+    A forked process sees the files, and does not remove them when it ends.
     """
 
     def __init__(self) -> None:
@@ -39,8 +39,9 @@ class Workspace:
         self._removal = weakref.finalize(self, _remove, self.path, os.getpid())
 
     def remove(self) -> None:
-        """Remove the folder now. Arrays that are mapped from it stay readable where the system
-        keeps files that are open.
+        """Remove the folder now.
+
+        Arrays that are mapped from it stay readable on systems that keep open files.
         """
         self._removal()
 
@@ -51,7 +52,7 @@ def _remove(path: Path, owner: int) -> None:
 
 
 class GrowingArray:
-    """A `.npy` file of shape (rows, width) to which rows are added, without knowing how many."""
+    """A `.npy` file of shape (rows, width) to which any number of rows can be added."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any], width: int) -> None:
         self._dtype, self._width = dtype, width
@@ -66,7 +67,7 @@ class GrowingArray:
         self._rows += len(rows)
 
     def _write_header(self) -> None:
-        """NumPy leaves room in the header for the number of rows to grow."""
+        """Write the header, in which NumPy leaves space for the number of rows to grow."""
         header = {
             "descr": np.lib.format.dtype_to_descr(self._dtype),
             "fortran_order": False,
@@ -91,11 +92,11 @@ class GrowingArray:
 
 
 def mapped(path: Path) -> Array:
-    """The array of a `.npy` file, mapped: read from disk as it is used.
+    """Return the array of a `.npy` file, mapped: its values are read from disk as they are used.
 
     Raises:
-        ArchiveError: the file is no `.npy` file, is cut off, or holds Python objects.
-        OSError: it cannot be read, or is no regular file.
+        ArchiveError: The file is not a `.npy` file, is cut off, or holds Python objects.
+        OSError: It cannot be read, or is not a regular file.
     """
     with os.fdopen(open_file(path), "rb") as file:
         if header_bytes(file) > os.fstat(file.fileno()).st_size - file.tell():

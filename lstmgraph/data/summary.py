@@ -1,4 +1,4 @@
-"""What would be trained on: examples of each part, the time they span, and every tensor."""
+"""Summary of data: the examples of each part, the time they span, and every tensor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIDEST = 200
 
 @dataclass(frozen=True)
 class PartRow:
-    """One part. `series` is None without named series, `first` and `last` without times."""
+    """One part; `series` is None without named series, `first` and `last` without times."""
 
     name: str
     examples: int
@@ -33,7 +33,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class TensorRow:
-    """What the model is fed under one name; `shape` leaves out the batch."""
+    """One tensor that the model is fed; `shape` does not include the batch."""
 
     name: str
     role: str
@@ -43,14 +43,14 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """``str()`` gives the tables that the command prints."""
+    """The parts and tensors of the data; ``str()`` returns the tables that the command prints."""
 
     parts: list[PartRow]
     tensors: list[TensorRow]
     warnings: list[DataProblem]
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         warnings = [problem.as_dict() for problem in self.warnings]
         return {**asdict(self), "warnings": warnings}
 
@@ -65,7 +65,7 @@ class DataSummary:
 
 
 def summarized(data: Data) -> DataSummary:
-    """Counts, spans and shapes of `data`; no example is read."""
+    """Return the counts, time spans and shapes of `data`, without reading any example."""
     source = data.train.source
     tensors = [_tensor(name, "input", field) for name, field in source.inputs.items()]
     tensors += [_tensor(name, "target", field) for name, field in source.targets.items()]

@@ -1,6 +1,6 @@
-"""A ``tf.data.Dataset``, saved or given, read once into arrays that are mapped from disk.
+"""Arrays of a ``tf.data.Dataset``, saved or in memory, read once and mapped from disk.
 
-As arrays, its examples can be counted, checked, split and shuffled by epoch like any others.
+As arrays, its examples can be counted, checked, split and shuffled like any others.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ WEIGHT = ("weight", "sample_weight")
 
 
 def is_saved_dataset(path: Path) -> bool:
-    """Whether a folder is one that ``tf.data.Dataset.save`` wrote."""
+    """Return whether ``tf.data.Dataset.save`` wrote the folder."""
     return (path / "dataset_spec.pb").exists()
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether `value` is a ``tf.data.Dataset``; TensorFlow is not imported to find out."""
+    """Return whether `value` is a ``tf.data.Dataset``, without importing TensorFlow."""
     parents = type(value).__mro__
     return any(p.__name__ == "DatasetV2" and p.__module__.startswith("tensorflow") for p in parents)
 
 
 def load_saved(path: Path, problems: Problems) -> Any:
-    """The saved dataset; None where it cannot be read, which is reported."""
+    """Return the saved dataset; None if it cannot be read, which is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
@@ -52,12 +52,12 @@ def load_saved(path: Path, problems: Problems) -> Any:
 def arrays_of_dataset(
     dataset: Any, needs: Needs, folder: Path, problems: Problems
 ) -> NamedArrays | None:
-    """Every example of `dataset`, batched or not; None where something is wrong."""
+    """Return the arrays of all examples of `dataset`, batched or not; None if one is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        problems.add("D203", "the dataset repeats without an end", "take `.repeat()` away")
+        problems.add("D203", "the dataset repeats forever", "remove `.repeat()`")
         return None
     writers: dict[tuple[str, str], _Writer] = {}
     try:
@@ -75,16 +75,18 @@ def arrays_of_dataset(
     except (OSError, MemoryError) as error:
         report_unreadable(error, problems)
         return None
-    except Exception as error:  # TensorFlow's own, and those of what is no array
+    except Exception as error:  # TensorFlow's own errors, and those of values that are not arrays
         problems.add(
-            "D102", f"cannot be read: {_line(error)}", "the dataset, or a map of it, fails"
+            "D102",
+            f"cannot be read: {_line(error)}",
+            "the dataset, or a function mapped over it, fails",
         )
         return None
     return _named({key: writer.array() for key, writer in writers.items()})
 
 
 def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
-    """Every array with the examples along its first axis."""
+    """Yield every array with the examples along its first axis."""
     single = any(
         array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
     )
@@ -118,8 +120,8 @@ class _Writer:
         if rows.shape[1:] != self.shape:
             problems.add(
                 "D203",
-                f"'{name}' has elements of shapes {self.shape} and {rows.shape[1:]}",
-                "bring all to one size, for instance with `padded_batch` and `padded_shapes`",
+                f"'{name}' has elements of different shapes: {self.shape} and {rows.shape[1:]}",
+                "make all the same size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
         self.file.append(rows.reshape(len(rows), -1))

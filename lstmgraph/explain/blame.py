@@ -1,4 +1,4 @@
-"""For each value of a completed recipe, where it came from."""
+"""The origin of each value of a completed recipe."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _WIDEST = 40
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one value of the completed recipe came from."""
+    """The origin of one value of the completed recipe."""
 
     path: Path
     value: Any
     source: str
-    """``default``; ``recipe``, ``base`` or ``preset`` for what is in a file; ``set``; ``search``
-    for the default of a search."""
+    """``default``; ``recipe``, ``base`` or ``preset`` for a value in a file; ``set`` for ``--set``;
+    ``search`` for the default of a search."""
     place: Place | None = None
-    """Where it is written; None for a default."""
+    """The place where it is written; None for a default."""
     variables: tuple[Variable, ...] = ()
-    """What it was made with, and where that is defined."""
+    """The variables that it was made from, with the places of their definitions."""
     deleted: Place | None = None
-    """Of a default: where an inherited value was deleted."""
+    """For a default, the place where an inherited value was deleted."""
 
     @property
     def name(self) -> str:
-        """``layers.encoder.units``, as ``--set`` takes it."""
+        """The path as ``--set`` takes it, such as ``layers.encoder.units``."""
         return ".".join(str(part) for part in self.path)
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         made = [{"name": each.name, **_spot(each.place)} for each in self.variables]
         return {
             "path": list(self.path),
@@ -53,7 +53,7 @@ class Origin:
         }
 
     def __str__(self) -> str:
-        """``recipes/base.yaml:12, vars.size at --set vars.size``."""
+        """Return the origin as text: ``recipes/base.yaml:12, vars.size at --set vars.size``."""
         where = "default" if self.place is None else _shown(self.place)
         if self.source == "search":
             where += ", the default of a search"
@@ -65,17 +65,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class Blame:
-    """Where every value of a recipe came from, in the recipe's order."""
+    """The origin of every value of a recipe, in the recipe's order; ``str()`` returns the table."""
 
     recipe: str
     values: tuple[Origin, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the stable form that ``--format json`` prints."""
         return {"recipe": self.recipe, "values": [each.as_dict() for each in self.values]}
 
     def markdown(self) -> str:
-        """The table as GitHub renders it."""
+        """Return the table as Markdown for GitHub."""
         from lstmgraph.messages.tables import Section, as_markdown  # noqa: PLC0415 - rich, only when printed
 
         rows = [(each.name, _short(each.value), str(each)) for each in self.values]
@@ -92,7 +92,7 @@ class Blame:
 
 
 class Completed(Protocol):
-    """What is read of a compiled recipe, which lies above this room."""
+    """What `blame` needs of a compiled recipe."""
 
     @property
     def completed(self) -> dict[str, Any]: ...  # noqa: D102
@@ -103,7 +103,7 @@ class Completed(Protocol):
 
 
 def blame(recipe: Completed) -> Blame:
-    """Where the values of `recipe` came from; of what is searched, the defaults."""
+    """Return the origin of every value of `recipe`; for searched values, of their defaults."""
     searched = {dimension.target for dimension in recipe.collected.space.dimensions}
     tracing = _Tracing(recipe.document, searched)
     values = tuple(tracing.origin(path, value) for path, value in _leaves(recipe.completed, ()))
@@ -135,9 +135,10 @@ class _Tracing:
         return "recipe" if place.source == self.document.source else "base"
 
     def written(self, path: Path, value: Any) -> Path | None:
-        """Where the document says the value at `path` of the completed recipe; None: nowhere.
+        """Return the path in the document of a value of the completed recipe; None for a default.
 
-        Completing makes ``{type: adam}`` of ``adam``, and a list of what may be one or several.
+        The paths differ, as completing turns ``adam`` into ``{type: adam}``, and a single value
+        into a list if there may be several.
         """
         here: Any = self.document.data
         found: Path = ()
@@ -164,7 +165,7 @@ def _inside(data: Any, part: str | int) -> Any:
 
 
 def _leaves(data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Plain values, and lists of plain values, with their paths."""
+    """Yield plain values, and lists of plain values, with their paths."""
     if isinstance(data, dict) and data:
         for key, value in data.items():
             yield from _leaves(value, (*path, key))
@@ -182,7 +183,7 @@ def _short(value: Any) -> str:
 
 
 def _shown(place: Place) -> str:
-    """``file:line``; what a command line put in, and is one line, as it was given."""
+    """Return ``file:line``, or an option of the command line as it was given."""
     return place.source if place.is_option else f"{place.source}:{place.span.line}"
 
 

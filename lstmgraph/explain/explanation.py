@@ -1,4 +1,4 @@
-"""What is known of a recipe before TensorFlow is imported: what `explain` prints."""
+"""The description of a recipe's model that `explain` prints, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ CALLS = ("call", "type", "output", "dtype", "parameters", "mask", "initial state
 class LayerRow:
     """One call of the model.
 
-    `shape` has the batch first; sizes known only with the data are names. `mask`, `initial_state`
-    and `kernel` are None where a call has none.
+    `shape` has the batch first; names stand for sizes that only the data determines. `mask`,
+    `initial_state` and `kernel` are None if a call has none.
     """
 
     name: str
@@ -49,7 +49,7 @@ class LayerRow:
 
     @property
     def parameters(self) -> int:
-        """Trainable or not."""
+        """The number of all parameters, trainable or not."""
         return self.trainable_parameters + self.non_trainable_parameters
 
 
@@ -65,7 +65,10 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a recipe's model computes, call by call. ``str()`` gives the table."""
+    """The calls of a recipe's model, and how they run; ``str()`` returns the tables.
+
+    Shapes of sequences are ``(batch, time, units)``, of time-major inputs ``(time, batch, units)``.
+    """
 
     recipe: str
     inputs: list[TensorRow]
@@ -73,22 +76,22 @@ class Explanation:
     outputs: list[TensorRow]
     runtime: list[RuntimeRow]
     models: list[ModelRow] = field(default_factory=list)
-    """Further models."""
+    """The further models of the recipe."""
     memory: Memory | None = None
-    """For a batch of a given size."""
+    """The memory estimate for a batch, if a size was given."""
 
     @property
     def trainable_parameters(self) -> int:
-        """Of all layers."""
+        """The number of trainable parameters of all layers."""
         return sum(row.trainable_parameters for row in self.layers)
 
     @property
     def non_trainable_parameters(self) -> int:
-        """Of all layers."""
+        """The number of other parameters of all layers."""
         return sum(row.non_trainable_parameters for row in self.layers)
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         totals = {
             "layers": len(self.layers),
             "trainable_parameters": self.trainable_parameters,
@@ -102,7 +105,7 @@ class Explanation:
         return {**own, "models": models, "totals": totals, "memory": memory}
 
     def totals_text(self) -> str:
-        """How many calls and parameters there are."""
+        """Return the numbers of calls and parameters as text."""
         total = self.trainable_parameters + self.non_trainable_parameters
         return (
             f"{len(self.layers)} calls, {total:,} parameters, "
@@ -110,7 +113,7 @@ class Explanation:
         )
 
     def markdown(self) -> str:
-        """The same as Markdown that GitHub renders."""
+        """Return the tables as Markdown for GitHub."""
         return as_markdown(_sections(self))
 
     def __str__(self) -> str:
@@ -123,7 +126,7 @@ def explain(
     """Describe every input, call and output of a compiled recipe, and how it runs on `machine`.
 
     Raises:
-        SizeError: `size` is given, and does not say how large a batch is.
+        SizeError: `size` is given, but does not determine the size of a batch.
     """
     graph = compiled.graph
     used = graph.used_ports()
@@ -141,7 +144,7 @@ def explain(
 
 
 def _input(tensor: GraphInput) -> TensorRow:
-    """As the data is given: (time, batch, ...) where it is time-major."""
+    """Return the row of an input, of shape ``(time, batch, ...)`` if it is time-major."""
     row = _tensor(tensor.name, tensor.spec)
     if not tensor.time_major:
         return row
@@ -154,7 +157,7 @@ def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow
 
 
 def primary_output(node: Node, used: frozenset[Port]) -> str:
-    """The output of a call that is shown: the sequence where it is read."""
+    """Return the output of a call that tables show: the sequence if something reads it."""
     if node.recurrence is None:
         return OUTPUT
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -186,7 +189,7 @@ def _layer(node: Node, output: str, backend: str) -> LayerRow:
 
 
 def type_of(node: Node) -> str:
-    """Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
+    """Return the type of a call: Keras's class, ``Bidirectional LSTM`` and so on, or ``join``."""
     recurrence = node.recurrence
     if recurrence is None:
         return node.op
@@ -196,7 +199,7 @@ def type_of(node: Node) -> str:
 
 
 def mask_text(node: Node) -> str | None:
-    """The mask that a call is given, or that it makes."""
+    """Return the mask that a call takes or makes as text; None if there is none."""
     if node.drops_mask:
         return "dropped"
     if any(node.input_masks):
@@ -207,7 +210,7 @@ def mask_text(node: Node) -> str | None:
 
 
 def shape_text(row: LayerRow | TensorRow) -> str:
-    """``(batch, time, 8)``."""
+    """Return a shape as text, such as ``(batch, time, 8)``."""
     return f"({', '.join(str(dim) for dim in row.shape)})"
 
 
@@ -237,7 +240,7 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
 
 
 def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
-    """The inputs and the calls, a cell for each of `CALLS`."""
+    """Yield a table row for each input and call, with the columns of `CALLS`."""
     for row in explanation.inputs:
         yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
     for layer in explanation.layers:
@@ -247,7 +250,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
 
 
 def _states_text(layer: LayerRow) -> str:
-    """Where the states come from: once, where all come from one place."""
+    """Return the sources of the states as text; one for all if they are the same."""
     if not layer.initial_state:
         return ""
     distinct = set(layer.initial_state.values())

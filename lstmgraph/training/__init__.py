@@ -1,4 +1,4 @@
-"""Training a recipe's model: one folder holds it all, and a killed training goes on from there."""
+"""Training of a recipe's model in a folder, from which an interrupted training is resumed."""
 
 from lstmgraph.training.files import FolderError
 from lstmgraph.training.results import DivergedError, TrainingResult

@@ -18,7 +18,7 @@ TICKS = 4
 
 
 def history_svg(history: Mapping[str, Sequence[float]], title: str) -> str:
-    """The picture of `history`: metric -> one value for each epoch."""
+    """Return an SVG of `history`, which holds one value for each epoch by metric."""
     panels = [name for name in history if not name.startswith(VALIDATION)]
     width, height = WIDTH * min(2, max(1, len(panels))), HEIGHT * math.ceil(len(panels) / 2) + 24
     parts = [
@@ -92,7 +92,7 @@ def _y(value: float, low: float, high: float) -> float:
 
 
 def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    """Stretches of numbers: a curve has a gap where a value is NaN or infinite."""
+    """Return the parts of a curve between the values that are NaN or infinite."""
     runs: list[list[tuple[float, float]]] = [[]]
     for point in points:
         if math.isfinite(point[1]):

@@ -1,4 +1,4 @@
-"""Answers -> the text of a first recipe, with comments that say what everything is for."""
+"""Answers to the text of a first recipe, with comments that explain it."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     Answers = Mapping[str, Answer]
 
 _COMMENTS = 56
-"""The column of comments at the end of a line."""
+"""The column of the comments at the ends of lines."""
 
 _CLASSES = ("sparse_categorical_crossentropy", "[sparse_categorical_accuracy]")
 _NUMBERS = ("mse", "[mae]")
-"""Loss and metrics."""
+"""The loss and the metrics."""
 
 
 def first_recipe(task: str, name: str, given: Answers) -> str:
-    """A recipe for `task`, which validates, builds and trains as it is.
+    """Return the text of a recipe for `task` that can be trained unchanged.
 
     Args:
-        task: one of ``questions.TASKS``.
-        name: what the model is called.
-        given: answers by the names of ``questions.QUESTIONS``; what is missing gets its default.
+        task: One of ``questions.TASKS``.
+        name: The name of the model.
+        given: The answers by the names of ``questions.QUESTIONS``; defaults replace missing ones.
 
     Raises:
-        AnswersError: an answer is out of bounds or for another task.
-        KeyError: an answer without a default is missing.
+        AnswersError: An answer is out of range or belongs to another task.
+        KeyError: An answer without a default is missing.
     """
     check_answers(task, given)
     body = _RECIPES[task](with_defaults(task, given))
@@ -188,7 +188,7 @@ _RECIPES = {
 }
 
 
-# Parts that several of them have.
+# Parts that several recipes share.
 
 
 def _sequence_inputs(answers: Answers) -> list[str]:
