@@ -220,7 +220,7 @@ def test_the_command_says_what_python_says() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch", 4], "leave `time` open"),
+        (["--batch", 4], "the size of `time` is missing"),
         (["--batch", 4, "--dim", "time"], "time is not NAME=SIZE"),
         (["--batch", 4, "--dim", "tim=3"], "did you mean 'time'"),
         (["--batch", 0, "--time", 3], "0 is not in the range"),
