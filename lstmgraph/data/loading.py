@@ -175,7 +175,9 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
         split = replace(split, test=0.0)
     parts = split_examples(own.timeline, split)
     _check_sizes(parts, split, own.timeline, problems)
-    folds = (Fold(_examples(own, train), _examples(own, held)) for train, held in parts.folds)
+    folds = (
+        Fold(_examples(own, train), _examples(own, validation)) for train, validation in parts.folds
+    )
     return Data(
         train=_examples(own, parts.train),
         validation=given.get(VALIDATION) or _examples_or_none(own, parts.validation),
@@ -207,8 +209,8 @@ def _check_sizes(parts: Parts, split: DataSplit, timeline: Timeline, problems: P
     wanted = {TRAIN: True, VALIDATION: split.validation and not split.folds, TEST: split.test}
     empty = [part for part in wanted if wanted[part] and not len(getattr(parts, part))]
     uses = [_USE[part] for part in empty]
-    for number, (train, held) in enumerate(parts.folds, start=1):
-        if not len(train) or not len(held):
+    for number, (train, validation) in enumerate(parts.folds, start=1):
+        if not len(train) or not len(validation):
             use = _USE[VALIDATION] if len(train) else _USE[TRAIN]
             uses.append(f"{use} in fold {number}")
     steps = int((timeline.end - timeline.first).max())

@@ -56,13 +56,13 @@ def _random_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1)[0])
 
 
-def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity) -> None:
-    if there == wanted:
+def _refuse_differences(files: TrainingFiles, present: Identity, wanted: Identity) -> None:
+    if present == wanted:
         return
     lines = [
         line
         for line in difflib.unified_diff(
-            there.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
+            present.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
         )
         if not line.startswith(("---", "+++", "@@"))
     ]
@@ -70,7 +70,7 @@ def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity)
     if left_out > 0:
         lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} more lines"]
     for what in ("data", "validation", "seed"):
-        old, new = getattr(there, what), getattr(wanted, what)
+        old, new = getattr(present, what), getattr(wanted, what)
         if old != new:
             lines += [f"-{what}: {old}", f"+{what}: {new}"]
     raise FolderError(

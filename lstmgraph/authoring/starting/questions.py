@@ -53,16 +53,22 @@ class Question:
 
 QUESTIONS = (
     Question("features", "How many numbers does each step hold?", _OF_NUMBERS, least=1),
-    Question("vocabulary", "How many ids are there to read, 0 included?", (TRANSLATE,), least=2),
+    Question("vocabulary", "How many ids can the input have, including 0?", (TRANSLATE,), least=2),
     Question(
-        "target_vocabulary", "How many ids are there to write, 0 included?", (TRANSLATE,), least=2
+        "target_vocabulary", "How many ids can the output have, including 0?", (TRANSLATE,), least=2
     ),
     Question("classes", "How many classes are there?", (CLASSIFY, LABEL), least=2),
-    Question("horizon", "How many steps ahead?", (FORECAST,), least=1),
-    Question("targets", "How many numbers are to be predicted?", (REGRESS, FORECAST), 1, least=1),
-    Question("known", "How many numbers are known of each step ahead? 0: none", (FORECAST,), 0),
+    Question("horizon", "How many steps ahead does it forecast?", (FORECAST,), least=1),
+    Question(
+        "targets", "How many numbers does the model predict?", (REGRESS, FORECAST), 1, least=1
+    ),
+    Question(
+        "known", "How many numbers of each step ahead are known? (0 for none)", (FORECAST,), 0
+    ),
     Question("lengths", "Do sequences differ in length?", _OF_NUMBERS, default=False),
-    Question("static", "How many static features has each example? 0: none", tuple(TASKS), 0),
+    Question(
+        "static", "How many static features does each example have? (0 for none)", tuple(TASKS), 0
+    ),
 )
 
 

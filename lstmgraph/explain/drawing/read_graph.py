@@ -36,7 +36,7 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
     The kernels shown are those of the Keras backend of `machine`.
 
     Raises:
-        ValueError: the recipe has no such further model.
+        ValueError: The recipe has no such further model.
     """
     if model and model not in compiled.models:
         if not compiled.models:

@@ -164,7 +164,7 @@ def _sections(memory: Memory) -> Iterator[Section]:
     yield Section(
         f"memory, estimated: {sizes}",
         headings=COLUMNS,
-        rows=[(name, *_cells(each)) for name, each in needs.items() if each],
+        rows=[(name, *_cells(need)) for name, need in needs.items() if need],
         numbers=frozenset(COLUMNS[1:]),
     )
     if memory.training:

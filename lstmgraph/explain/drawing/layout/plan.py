@@ -62,7 +62,7 @@ class Route:
     Two points are joined by a straight line if they have the same x, and otherwise by a curve that
     begins and ends vertically.
 
-    Where a link shares its way with an earlier one, its route begins where they part.
+    If a link shares its route with an earlier one, its own begins where they branch.
     """
 
     link: Link

@@ -17,8 +17,9 @@ INSIDE = 3
 def rows_of(items: Sequence[Item], links: Sequence[Link]) -> list[int]:
     """Return the number of each item's row, from 0 at the top.
 
-    By longest path from above; then what feeds no less than it reads, such as an input or the
-    projection of a state, moves down to what it feeds, which makes its links no longer in all.
+    Rows follow from the longest path from above. Then items with no more links from above than to
+    below, such as an input or the projection of a state, move down to the items that they feed,
+    which does not make their links longer in sum.
     """
     above: list[dict[int, int]] = [{} for _ in items]
     below: list[dict[int, int]] = [{} for _ in items]
