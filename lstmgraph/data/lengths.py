@@ -76,5 +76,5 @@ def whole_number(name: str, value: Any, least: int, most: int = LONGEST) -> int:
     except TypeError:
         raise ValueError(f"{name} must be a whole number; given: {value!r}") from None
     if not least <= number <= most:
-        raise ValueError(f"{name} must be from {least} to {most:,}; given: {number}")
+        raise ValueError(f"{name} must be at least {least} and at most {most:,}; given: {number}")
     return number
