@@ -309,7 +309,7 @@ def test_an_edited_cache_is_refused(case: str, tmp_path: Path) -> None:
     folder = kept(tmp_path)
     EDITS[case](folder)
     (message,) = refused(ROWS, tmp_path / "data.csv", cache=tmp_path / "cache")
-    assert message.startswith("D102 what the cache keeps of it cannot be read")
+    assert message.startswith("D102 its cached copy cannot be read")
 
 
 def test_a_cache_is_not_written_through_links(tmp_path: Path) -> None:

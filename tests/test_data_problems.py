@@ -93,19 +93,19 @@ ARRAYS: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, Any]], str]]
     ),
     "lengths with a fraction": (
         lambda a: {**a, "lengths": put(a["lengths"], 2.5, 4)},
-        "D202 'lengths': 1 value is no int32, the first in lengths[4]: 2.5",
+        "D202 'lengths': 1 value is not int32, the first in lengths[4]: 2.5",
     ),
     "ids beyond the dtype": (
         lambda a: {**a, "kind": put(a["kind"], 2.0**31, 1)},
-        "D202 'kind': 1 value is no int32, the first in kind[1]: 2147483648.0",
+        "D202 'kind': 1 value is not int32, the first in kind[1]: 2147483648.0",
     ),
     "another number of features": (
         lambda a: {**a, "x": np.ones((6, 5, 3))},
-        "D203 'x' has shape (6, 5, 3), and the input takes (batch, time, 2)",
+        "D203 'x' has shape (6, 5, 3), but the input takes (batch, time, 2)",
     ),
     "an axis too few": (
         lambda a: {**a, "x": np.ones((6, 2))},
-        "D203 'x' has shape (6, 2), and the input takes (batch, time, 2)",
+        "D203 'x' has shape (6, 2), but the input takes (batch, time, 2)",
     ),
     "a single number": (
         lambda a: {**a, "lengths": np.array(3)},
@@ -113,11 +113,11 @@ ARRAYS: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, Any]], str]]
     ),
     "classes as one number each": (
         lambda a: {**a, "kind": np.eye(4)[a["kind"]]},
-        "D203 'kind' has shape (6, 4), and the target takes (batch)",
+        "D203 'kind' has shape (6, 4), but the target takes (batch)",
     ),
     "another count": (
         lambda a: {**a, "lengths": a["lengths"][:5]},
-        "D204 'lengths' has 5 examples and 'x' 6",
+        "D204 'lengths' has 5 examples, but 'x' has 6",
     ),
     "nothing": (lambda a: {n: v[:0] for n, v in a.items()}, "D106 there are no examples"),
     "NaN": (
@@ -146,7 +146,7 @@ ARRAYS: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, Any]], str]]
     ),
     "a weight of another shape": (
         lambda a: {**a, "sample_weight": np.ones((6, 5))},
-        "D203 'sample_weight' has shape (6, 5), and the loss of 'kind' takes (batch)",
+        "D203 'sample_weight' has shape (6, 5), but the loss of 'kind' takes (batch)",
     ),
 }
 
@@ -193,7 +193,7 @@ def test_ids_stay_within_the_embedding_and_probabilities_within_0_and_1() -> Non
     tags[0, 3, 0] = 1e5
     assert texts(recipe(EMBEDDED), {"words": words, "tags": tags, "right": right}) == [
         "D302 'words': 2 values are out of range, the first in words[1, 2]: 50",
-        "D202 'tags': 1 value is no float16, the first in tags[0, 3, 0]: 100000.0",
+        "D202 'tags': 1 value is not float16, the first in tags[0, 3, 0]: 100000.0",
         "D302 'right': 1 value is out of range, the first in right[2]: 2",
     ]
 
@@ -261,11 +261,11 @@ STORES = store_rows(20, 20)
 CELLS: dict[str, tuple[tuple[int, str, Any], str]] = {
     "a word": (
         (23, "price", "cheap"),
-        "D202 column 'price', row 23 holds 'cheap', which is no number",
+        "D202 column 'price', row 23 holds 'cheap', which is not a number",
     ),
     "a comma": (
         (9, "price", '"1,5"'),
-        "D202 column 'price', row 9 holds '1,5', which is no number",
+        "D202 column 'price', row 9 holds '1,5', which is not a number",
     ),
     "nothing": (
         (40, "sales", ""),
@@ -283,21 +283,23 @@ CELLS: dict[str, tuple[tuple[int, str, Any], str]] = {
     "no time": ((7, "day", ""), "D401 column 'day', row 7 has no time"),
     "no date": (
         (7, "day", "7. Jan."),
-        "D401 column 'day', row 7 holds '7. Jan.', which is no time",
+        "D401 column 'day', row 7 holds '7. Jan.', which is not a time",
     ),
     "an earlier day": (
         (18, "day", "2024-01-03"),
-        "D401 column 'day' does not increase: 2024-01-17, then 2024-01-03 in row 18 of series "
+        "D401 column 'day' does not increase: 2024-01-17 is followed by 2024-01-03 "
+        "in row 18 of series "
         "'store 0'",
     ),
     "a day twice": (
         (2, "day", "2024-01-01"),
-        "D401 column 'day' does not increase: 2024-01-01, then 2024-01-01 in row 2 of series "
+        "D401 column 'day' does not increase: 2024-01-01 is followed by 2024-01-01 "
+        "in row 2 of series "
         "'store 0'",
     ),
     "another size": (
         (26, "size", 11),
-        "D402 column 'size' is static and changes in row 26 of series 'store 1'",
+        "D402 column 'size' is static, but changes in row 26 of series 'store 1'",
     ),
 }
 
@@ -330,7 +332,7 @@ def test_a_value_far_down_is_found(tmp_path: Path) -> None:
     lines[39_998] = "1,ten,1"
     path.write_text("\n".join(["a,b,c", *lines]), "utf-8")
     assert texts(recipe(ROWS), path) == [
-        "D202 column 'b', row 39999 holds 'ten', which is no number"
+        "D202 column 'b', row 39999 holds 'ten', which is not a number"
     ]
     lines[39_998] = "1,2.5,1"
     path.write_text("\n".join(["a,b,c", *lines]), "utf-8")
@@ -408,7 +410,7 @@ def test_no_window_at_all() -> None:
 def test_a_part_without_an_example_says_how_far_targets_reach() -> None:
     found = texts(forecaster(data__split={"validation": 0.2, "test": 0.05}), table(STORES))
     assert found == [
-        "D403 no example is left to test on, of 30 in all; the targets of one span 2 steps"
+        "D403 none of the 30 examples is left to test on; the targets of one example span 2 steps"
     ]
     found = texts(forecaster(data__split={"folds": 8}), table(STORES))
     assert found
@@ -435,7 +437,7 @@ def test_a_series_longer_than_the_recipe_takes() -> None:
     )
     series = np.repeat(np.arange(8), [3, 4, 3, 6, 3, 3, 3, 3])
     columns = {"s": series, "a": series, "b": series, "k": series % 4}
-    assert texts(recipe(text), columns) == ["D203 series '3' has 6 rows, and 'x' takes 4"]
+    assert texts(recipe(text), columns) == ["D203 series '3' has 6 rows, but 'x' takes 4"]
 
 
 def test_a_table_needs_a_recipe_that_names_columns_and_arrays_one_that_does_not(
@@ -628,7 +630,7 @@ def test_datasets_that_cannot_be_read(tmp_path: Path) -> None:
     arrays = sequences()
     pair = {"x": arrays["x"], "lengths": arrays["lengths"]}, {"kind": arrays["kind"]}
     dataset = tf.data.Dataset.from_tensor_slices(pair)
-    assert texts(recipe(SEQUENCES), dataset.repeat()) == ["D203 the dataset repeats endlessly"]
+    assert texts(recipe(SEQUENCES), dataset.repeat()) == ["D203 the dataset repeats forever"]
     ragged = tf.data.Dataset.from_generator(
         lambda: (({"x": np.ones((n, 2)), "lengths": n}, {"kind": 0}) for n in (3, 5)),
         output_signature=(
@@ -636,7 +638,9 @@ def test_datasets_that_cannot_be_read(tmp_path: Path) -> None:
             {"kind": tf.TensorSpec((), tf.int32)},
         ),
     )
-    assert texts(recipe(SEQUENCES), ragged) == ["D203 'x' has elements of shapes (3, 2) and (5, 2)"]
+    assert texts(recipe(SEQUENCES), ragged) == [
+        "D203 'x' has elements of different shapes: (3, 2) and (5, 2)"
+    ]
     assert codes(recipe(SEQUENCES), dataset.map(lambda x, y: (x["x"], y))) == ["D201"]
     dataset.save(str(tmp_path / "saved"))
     for path in (tmp_path / "saved").rglob("*.snapshot"):

@@ -273,14 +273,14 @@ def test_nothing_is_written_where_the_result_would_say_something_else(
     path.write_text("a:  1\n")
     for wrong in ("a: 1.0\n", "a: [\n", "b: 1\n"):
         monkeypatch.setattr(formatting, "as_text", lambda _tree, wrong=wrong: wrong)
-        with pytest.raises(UnsafeEditError, match="other data"):
+        with pytest.raises(UnsafeEditError, match="its data would change"):
             format_text("a:  1\n")
     result = fmt(str(path))
     assert result.exit_code == 1
     assert "nothing is written" in result.stderr
     assert path.read_text() == "a:  1\n"
     monkeypatch.setattr(formatting, "as_text", lambda _tree: "a: 1\n")
-    with pytest.raises(UnsafeEditError, match="other comments"):
+    with pytest.raises(UnsafeEditError, match="its comments would change"):
         format_text("a:  1  # why\n")
 
 
@@ -366,7 +366,7 @@ def test_what_is_no_recipe_file_is_a_wrong_command_line(tmp_path: Path) -> None:
     model.write_bytes(b"PK")
     result = fmt(str(model))
     assert (result.exit_code, model.read_bytes()) == (2, b"PK")
-    assert "name the recipe" in result.stderr
+    assert "give the recipe" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")

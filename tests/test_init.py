@@ -85,7 +85,7 @@ def test_every_answer_gives_a_recipe_that_is_right(
 
 ASKED_FOR = re.compile(r"^#   (\w+) \((.*?)\): (.*)$", re.M)
 SIZES = {"examples": 6, "time": 4, "source_time": 3, "target_time": 4}
-COUNTED = ("class", "ids", "whole numbers", "after each id")
+COUNTED = ("class", "ids", "whole numbers", "for each id")
 
 
 def data_as_commented(text: str) -> dict[str, np.ndarray]:

@@ -191,7 +191,7 @@ def test_generation_takes_numbers_only(argument: str, writer) -> None:
 
 @pytest.mark.parametrize("rows", [value for value in ODD if value is not None])
 def test_a_stepper_takes_a_number_of_rows(rows) -> None:
-    with pytest.raises(ValueError, match="rows is"):
+    with pytest.raises(ValueError, match="rows must be"):
         whole_number("rows", rows, 1)
 
 

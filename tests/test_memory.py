@@ -127,11 +127,17 @@ def test_sizes_are_computed(dim: int | str, size: int) -> None:
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ({"time": 3}, "how many rows has the batch"),
-        ({"batch": 3}, "inputs leave `frames` open"),
+        ({"time": 3}, "the number of rows in a batch is missing"),
+        ({"batch": 3}, "the size of `frames` is missing, which the inputs leave open"),
         ({"batch": 3, "time": 0}, "`frames` must be at least 1"),
-        ({"batch": 3, "sizes": {"frame": 3}}, "no input has a size named `frame`; did you mean"),
-        ({"batch": 3, "sizes": {"x9": 3}}, "no input has a size named `x9`; open are `frames`"),
+        (
+            {"batch": 3, "sizes": {"frame": 3}},
+            "no input has an open size named `frame`; did you mean",
+        ),
+        (
+            {"batch": 3, "sizes": {"x9": 3}},
+            "no input has an open size named `x9`; the open sizes are `frames`",
+        ),
     ],
 )
 def test_a_size_that_is_missing_or_wrong(size: dict[str, Any], message: str) -> None:
@@ -214,7 +220,7 @@ def test_the_command_says_what_python_says() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch", 4], "leave `time` open"),
+        (["--batch", 4], "the size of `time` is missing"),
         (["--batch", 4, "--dim", "time"], "time is not NAME=SIZE"),
         (["--batch", 4, "--dim", "tim=3"], "did you mean 'time'"),
         (["--batch", 0, "--time", 3], "0 is not in the range"),

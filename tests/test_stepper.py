@@ -247,7 +247,7 @@ def test_what_does_not_fit_is_refused(call, message: str, small: Derived) -> Non
         ("model.h5", {}, "reads .keras files"),
         (load(SMALL), {}, "a recipe has no weights"),
         (load(SMALL).build(), {}, r"Stepper\(model, recipe\)"),
-        (None, {"rows": 0}, "rows is at least 1"),
+        (None, {"rows": 0}, "rows must be at least 1"),
     ],
 )
 def test_sources_that_are_none(source, options, message: str, small: Derived) -> None:

@@ -246,12 +246,12 @@ def test_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(lstmgraph.DataError, match="4 examples do not fill one batch of 6"):
         recipe("carried").train((inputs, targets), validation=arrays(4), folder=tmp_path / "new")
     data = recipe().load_data((inputs, targets))
-    with pytest.raises(ValueError, match="`load_data`, which made the data"):
+    with pytest.raises(ValueError, match="the data has its own parts"):
         recipe().train(data, validation=(inputs, targets), folder=tmp_path / "new")
-    with pytest.raises(ValueError, match="the others are such parts too"):
+    with pytest.raises(ValueError, match="the others must come from it"):
         recipe().train(data.train, validation=(inputs, targets), folder=tmp_path / "new")
     other = recipe(**{"outputs": {"forecast": "y"}})
-    with pytest.raises(ValueError, match="loaded for another recipe than small"):
+    with pytest.raises(ValueError, match="loaded for another recipe, not for small"):
         other.train(data, folder=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -315,5 +315,5 @@ def test_another_training_is_not_overwritten(copied: Path) -> None:
 def test_a_model_that_build_wrote_is_not_overwritten(tmp_path: Path) -> None:
     small = recipe()
     small.save(small.build(), tmp_path / "small.keras")
-    with pytest.raises(FolderError, match=r"small\.keras is there already"):
+    with pytest.raises(FolderError, match=r"small\.keras exists"):
         train_small("unshuffled", str(tmp_path))

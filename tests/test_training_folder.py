@@ -102,7 +102,7 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
         train_small("unshuffled", str(tmp_path), epochs=1)
     (tmp_path / "history.csv").rmdir()
     (tmp_path / "tensorboard").touch()
-    with pytest.raises(FolderError, match="tensorboard is no folder"):
+    with pytest.raises(FolderError, match="tensorboard is a file, not a folder"):
         train_small("unshuffled", str(tmp_path), epochs=1)
 
 

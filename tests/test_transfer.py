@@ -72,10 +72,10 @@ def test_what_fits_is_loaded_and_the_rest_is_said(trained, tmp_path: Path) -> No
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines == [
         "missing reader: the file has no such layer; (4, 16), (4, 16), (16), (4, 16), (4, 16), "
-        "(16) stay fresh (is it the file's 'lower'? rename one)",
+        "(16) keep their initial values (if it is the file's 'lower', rename one)",
         "loaded upper: (8, 16), (4, 16), (16)",
         "loaded other: (8, 16), (4, 16), (16)",
-        "shape label: the file has (8, 3), (3), the recipe (8, 5), (5); these stay fresh",
+        "shape label: the file has (8, 3), (3), the recipe (8, 5), (5); keeps its initial weights",
         "left over lower: the recipe has no such layer; (4, 16), (4, 16), (16), (4, 16), (4, 16), "
         "(16) are not used",
         f"2 of 5 layers fit; wrote {out}",

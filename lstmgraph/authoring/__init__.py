@@ -1,1 +1,1 @@
-"""What helps to write recipes: layout, first recipes, the schema that editors read."""
+"""Help with writing recipes: formatting, migration, first recipes, the schema for editors."""

@@ -1,1 +1,1 @@
-"""Data files and arrays as checked examples, by the recipe's names."""
+"""Data files and arrays to checked examples, named as in the recipe; pyarrow reads the tables."""

@@ -1,4 +1,4 @@
-"""Named arrays: `.npz` archives, folders of `.npy` files, dictionaries, and (x, y) pairs."""
+"""Named arrays from `.npz` archives, folders of `.npy` files, dictionaries and (x, y) pairs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "validation": ("validation_", "val_"),
     "test": ("test_",),
 }
-"""What names begin with where one archive holds the parts of a split."""
+"""The prefixes of array names where one archive holds several parts of a split."""
 
 
 @dataclass(frozen=True)
 class NamedArrays:
-    """Arrays of one part, by the recipe's names; one row is one example."""
+    """The arrays of one part, by the recipe's names: (examples, ...) each."""
 
     inputs: Mapping[str, Array]
     targets: Mapping[str, Array]
@@ -45,17 +45,17 @@ class NamedArrays:
 
 @dataclass(frozen=True)
 class Stored:
-    """Named arrays, each of which is read only when it is used."""
+    """Arrays by name, each read only when it is asked for."""
 
     names: tuple[str, ...]
     read: Callable[[str], Array | None]
-    """Returns None where an array cannot be read, which is then reported."""
+    """Returns None and reports the problem if the array cannot be read."""
 
 
 def stored_npz(path: Path, stack: ExitStack, problems: Problems) -> Stored | None:
-    """Open an archive; return None where it is none, which is reported.
+    """Open an `.npz` archive; return None and report it if the file is not one.
 
-    Its arrays are read into memory, and refused where they do not fit.
+    Arrays are read into memory; one that is larger than the free memory is reported instead.
     """
     try:
         archive = stack.enter_context(opened_archive(path))
@@ -70,14 +70,16 @@ def _read_member(archive: Archive, problems: Problems, name: str) -> Array | Non
         return read_array(archive, name, psutil.virtual_memory().available)
     except (TooLargeError, MemoryError):
         message = f"the array {name} does not fit into memory"
-        problems.add("D102", message, "save it as .npy, in a folder")
+        problems.add(
+            "D102", message, "save the arrays as .npy files in a folder: those are read bit by bit"
+        )
     except ArchiveError as error:
         _report_damaged(f"{name}: {error}", problems)
     return None
 
 
 def stored_npy(path: Path, problems: Problems) -> Stored:
-    """Return a folder's `.npy` files by their names without the ending, mapped when read."""
+    """Return the arrays of a folder by their file names without `.npy`; reading one maps it."""
     files = {file.stem: file for file in sorted(path.glob(f"*{SUFFIX}"))}
     return Stored(tuple(files), lambda name: _read_file(files[name], problems))
 
@@ -87,23 +89,25 @@ def _read_file(file: Path, problems: Problems) -> Array | None:
         return np.asarray(mapped(file))
     except OSError as error:
         message = f"{file.name} cannot be read: {error.strerror or error}"
-        problems.add("D101", message, "check the file")
+        problems.add("D101", message, "check the file and its permissions")
     except ValueError as error:
         _report_damaged(f"{file.name}: {error}", problems)
     return None
 
 
 def _report_damaged(message: str, problems: Problems) -> None:
-    hint = "the file is damaged, or of another kind"
+    hint = "the file is damaged, or is not what its ending says"
     if "Python objects" in message:
-        message, hint = "it holds Python objects", "save numbers: objects are never loaded"
+        message = "it holds Python objects"
+        hint = "save plain numbers; pickled objects are never loaded"
     problems.add("D102", f"cannot be read: {message.splitlines()[0][:300]}", hint)
 
 
 def named_parts(stored: Stored, needs: Needs, problems: Problems) -> dict[str, NamedArrays]:
-    """Return for each part the arrays that the recipe names; no others are read.
+    """Return the arrays that the recipe names, by the part that their prefix stands for.
 
-    Without a prefix such as ``train_`` all of them are one part, called ``all``.
+    Names without a prefix such as ``train_`` make one part called ``all``. Other arrays are not
+    read.
     """
     wanted = [*needs.inputs, *needs.targets]
     prefixed = {
@@ -136,14 +140,22 @@ def _named(stored: Stored, needs: Needs, prefix: str, problems: Problems) -> Nam
 
 
 def _read_all(keys: Mapping[str, str], stored: Stored) -> dict[str, Array]:
-    found = {name: stored.read(key) for name, key in keys.items() if key in stored.names}
-    return {name: array for name, array in found.items() if array is not None}
+    arrays = {name: stored.read(key) for name, key in keys.items() if key in stored.names}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def from_pair(pair: tuple[Any, ...], needs: Needs, problems: Problems) -> NamedArrays | None:
-    """Return named arrays of (x, y) or (x, y, sample_weight), as ``fit`` takes them."""
+    """Return the arrays of (x, y) or (x, y, sample_weight), as ``fit`` takes them.
+
+    Each of x and y is one array or a dictionary of arrays by name. Return None and report it if
+    there are more or fewer than one to three of them.
+    """
     if not 1 <= len(pair) <= 3:
-        problems.add("D203", f"{len(pair)} values are given", "give (x, y) or (x, y, weights)")
+        problems.add(
+            "D203",
+            f"expected (x, y) or (x, y, weights), not {len(pair)} values",
+            "give one of these",
+        )
         return None
     x, y, weights = (*pair, None, None)[:3]
     inputs = _by_name(x, list(needs.inputs), "x", "inputs", problems)
@@ -159,13 +171,13 @@ def _by_name(
         value = {}
     if not isinstance(value, Mapping):
         if len(names) != 1:
-            message = f"{what} is one array, and the recipe has {len(names)} {role}"
-            problems.add("D201", message, f"give a dictionary of: {few(names)}")
+            message = f"{what} is one array, but the recipe has {len(names)} {role}"
+            problems.add("D201", message, f"give a dictionary with the names {few(names)}")
             return {}
         value = {names[0]: value}
     for name in names:
         if name not in value:
-            given = [str(each) for each in value]
+            given = [str(key) for key in value]
             near = problems.guesses.did_you_mean(name, given)
             hint = f"its names are: {few(given) or 'none'}"
             problems.add("D201", f"{what} has no '{name}'{near}", hint)

@@ -1,4 +1,4 @@
-"""Examples of named arrays: dtypes, shapes, counts and values checked by the recipe."""
+"""Named arrays to examples, with dtypes, shapes, counts and values checked against the recipe."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 NUMERIC = "biuf"
 KINDS = {"O": "Python objects", "U": "text", "S": "bytes", "M": "dates", "m": "spans of time"}
 KINDS |= {"c": "complex numbers", "V": "records"}
-WEIGHT_LIMITS = (Limit(0, None, "a weight is not negative"),)
+WEIGHT_LIMITS = (Limit(0, None, "a weight cannot be negative"),)
 
 
 def examples_of_arrays(
     arrays: NamedArrays, needs: Needs, problems: Problems
 ) -> tuple[ExampleSource, int] | None:
-    """Return the examples and their number; None where something is wrong, which is reported."""
+    """Return the examples and their number, or None if a problem was reported."""
     checks = _Checks(needs, problems)
     inputs = {n: checks.field(a, needs.inputs[n], "input") for n, a in arrays.inputs.items()}
     targets = {n: checks.field(a, needs.targets[n], "target") for n, a in arrays.targets.items()}
@@ -35,13 +35,13 @@ def examples_of_arrays(
     count = checks.count()
     if problems.errors:
         return None
-    found = {n: field for n, field in inputs.items() if field}
-    aims = {n: field for n, field in targets.items() if field}
-    return example_source(needs, found, aims, weight), count
+    input_fields = {n: field for n, field in inputs.items() if field}
+    target_fields = {n: field for n, field in targets.items() if field}
+    return example_source(needs, input_fields, target_fields, weight), count
 
 
 class _Checks:
-    """Checks of one part: its arrays have equally many rows, and equal sizes of equal name."""
+    """Checks the arrays of one part: equal numbers of rows, and one size for each named axis."""
 
     def __init__(self, needs: Needs, problems: Problems) -> None:
         self.needs, self.problems = needs, problems
@@ -50,17 +50,17 @@ class _Checks:
         self.sound: list[tuple[Array, Need]] = []
 
     def field(self, array: Array, need: Need, role: str) -> Field | None:
-        """Return the array as a tensor of the model; None where it cannot be one."""
+        """Return the array as a tensor of the model; None if its dtype or shape does not fit."""
         if not self._is_numeric(array, need.name):
             return None
         self.counts[need.name] = len(array)
-        found = array.shape[1:]
-        shape = found if need.shape is None else fitted(found, need.shape)
+        given = array.shape[1:]
+        shape = given if need.shape is None else fitted(given, need.shape)
         if shape is None:
             wanted = ", ".join(str(dim) for dim in ("batch", *(need.shape or ())))
             self.problems.add(
                 "D203",
-                f"'{need.name}' has shape {array.shape}, and the {role} takes ({wanted})",
+                f"'{need.name}' has shape {array.shape}, but the {role} takes ({wanted})",
                 self._shape_hint(array, need, role),
             )
             return None
@@ -71,7 +71,7 @@ class _Checks:
         return Rows(array, sizes, storage_dtype(need.dtype))
 
     def weight(self, array: Array, targets: dict[str, Field | None]) -> Field | None:
-        """Return the sample weights: one a row, or one for each step of it."""
+        """Return the sample weights as a tensor: one for each example or for each of its steps."""
         need = Need(SAMPLE_WEIGHT, None, "float32", WEIGHT_LIMITS)
         if not self._is_numeric(array, need.name):
             return None
@@ -86,19 +86,23 @@ class _Checks:
                 wanted = ", ".join(str(size) for size in ("batch", *field.shape[: len(dims)]))
                 self.problems.add(
                     "D203",
-                    f"'{SAMPLE_WEIGHT}' has shape {array.shape}, and the loss of '{name}' takes "
+                    f"'{SAMPLE_WEIGHT}' has shape {array.shape}, but the loss of '{name}' takes "
                     f"({wanted})",
-                    "give one weight for each example, or one for each step",
+                    "give one weight for each example, or one for each time step",
                 )
         return Rows(array, array.shape[1:], storage_dtype(need.dtype))
 
     def _is_numeric(self, array: Array, name: str) -> bool:
         if array.dtype.kind not in NUMERIC:
             kind = KINDS.get(array.dtype.kind, str(array.dtype))
-            self.problems.add("D202", f"'{name}' holds {kind}, not numbers", "save it as numbers")
+            self.problems.add(
+                "D202", f"'{name}' holds {kind}, not numbers", "convert it to numbers"
+            )
         elif array.ndim == 0:
             self.problems.add(
-                "D203", f"'{name}' is a single number", "give one row for each example"
+                "D203",
+                f"'{name}' is a single number",
+                "give an array with one row for each example",
             )
         else:
             return True
@@ -113,21 +117,21 @@ class _Checks:
                 self.problems.add(
                     "D203",
                     f"'{dim}' is {size} in '{need.name}' and {known} in '{other}'",
-                    "equal names in the recipe's shapes mean equal sizes",
+                    "axes with the same name in the recipe's shapes must have the same size",
                 )
 
     def _shape_hint(self, array: Array, need: Need, role: str) -> str:
         rank = 1 + len(need.shape or ())
         if role == "target" and need.dtype != "int32" and array.dtype.kind in "iu":
-            return "ids of classes go with `loss: sparse_categorical_crossentropy`"
+            return "if these are class ids, use `loss: sparse_categorical_crossentropy`"
         if role == "target" and need.dtype == "int32" and array.ndim == rank + 1:
-            return "one number a class goes with `loss: categorical_crossentropy`"
+            return "if these are one-hot classes, use `loss: categorical_crossentropy`"
         if need.time_major:
-            return "examples come first in the data; batches are turned for a time-major input"
-        return "the first axis counts examples; axes of size 1 may be left out"
+            return "put examples on the first axis; each batch is transposed for a time-major input"
+        return "the first axis is the examples; axes of size 1 may be left out"
 
     def scan(self) -> None:
-        """Check every value of the arrays of the right shape."""
+        """Check every value of the arrays that have the right shape, and report the wrong ones."""
         sizes = {dim: size for dim, (size, _) in self.sizes.items()}
         for array, need in self.sound:
             limits = need.limits_with(sizes)
@@ -135,7 +139,7 @@ class _Checks:
             scan.report(self.problems, f"'{need.name}'", partial(_place, need.name))
 
     def count(self) -> int:
-        """Return the number of rows, the same in all arrays."""
+        """Return the number of examples; report arrays of different lengths, and no examples."""
         if not self.counts:
             return 0
         first, count = next(iter(self.counts.items()))
@@ -143,11 +147,13 @@ class _Checks:
             if other != count:
                 self.problems.add(
                     "D204",
-                    f"'{name}' has {other:,} examples and '{first}' {count:,}",
-                    "one row of every array is one example",
+                    f"'{name}' has {other:,} examples, but '{first}' has {count:,}",
+                    "all arrays must have the same number of rows, one for each example",
                 )
         if not count:
-            self.problems.add("D106", "there are no examples", "name data with at least one")
+            self.problems.add(
+                "D106", "there are no examples", "give data with at least one example"
+            )
         return count
 
 

@@ -1,7 +1,7 @@
-"""The cache of converted tables: temporary, or kept by fingerprint so as to be read once.
+"""Converted tables, in a temporary folder or in a cache that saves the next conversion.
 
-The fingerprint is of each file's path, size and time of change, and of the columns that are read
-and their dtypes. A table that was kept is mapped again without a look at the file.
+A cache folder is named by a fingerprint of each file's path, size and modification time and of the
+columns that are read and their dtypes. A cached table is mapped without opening the file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.data import DataDeclaration
 
 LAYOUT = 1
-"""Raised whenever kept tables of before cannot be read any more."""
+"""The version of the cached form; a new one makes old cached tables unused."""
 CONTENTS = "table.json"
 STARTS = "series-starts"
 
@@ -39,37 +39,39 @@ STARTS = "series-starts"
 def converted(
     file: TableFile, data: DataDeclaration, needs: Needs, problems: Problems, cache: Path | None
 ) -> tuple[Table | None, Workspace | None]:
-    """Return the table and its temporary folder, which is removed with that object."""
+    """Return the converted table, and the temporary folder that holds it if there is no cache.
+
+    The folder is removed with its ``Workspace``. The table is None if a problem was reported.
+    """
     if cache is None or not file.files:
         workspace = Workspace()
         return convert(file, data, needs, workspace.path, problems), workspace
     kept = cache / fingerprint(file, data, needs)
     try:
-        if not (kept / CONTENTS).exists():
-            made = _make(kept, file, data, needs, problems)
-            if not made:
-                return None, None
+        if not (kept / CONTENTS).exists() and not _make(kept, file, data, needs, problems):
+            return None, None
     except OSError as error:
         message = f"the cache {cache} cannot be written: {error.strerror or error}"
-        problems.add("D107", message, "name another folder, with more free space, as the cache")
+        problems.add("D107", message, "choose another folder, with enough free space, as the cache")
         return None, None
     try:
         table = read_table(kept, data)
         _refuse_other(table, data, needs)
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        message = f"what the cache keeps of it cannot be read: {reason}"
-        problems.add("D102", message, f"delete {kept}; it is then made again")
+        message = f"its cached copy cannot be read: {reason}"
+        problems.add("D102", message, f"delete {kept}; the next run makes it again")
         return None, None
-    problems.found += [found for found in table.warnings if found not in problems.found]
+    problems.found += [warning for warning in table.warnings if warning not in problems.found]
     return table, None
 
 
 def _make(
     kept: Path, file: TableFile, data: DataDeclaration, needs: Needs, problems: Problems
 ) -> bool:
-    """Convert the table into the folder `kept`, whole or not at all; return whether it is right."""
-    folder = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")  # no one can lay a link there
+    """Convert the table into the folder `kept`, whole or not at all; return whether it is there."""
+    # An unpredictable name, so that nobody can put a link there first.
+    folder = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")
     folder.mkdir(parents=True)
     try:
         table = convert(file, data, needs, folder, problems)
@@ -83,7 +85,7 @@ def _make(
 
 
 def fingerprint(file: TableFile, data: DataDeclaration, needs: Needs) -> str:
-    """Return a hash of all that a conversion depends on, the name of its folder."""
+    """Return a hash of all that a conversion depends on, which names its folder."""
     files = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in file.files]
     entries = [asdict(entry) for entry in data.all_columns]
     wanted = {**needs.inputs, **needs.targets}
@@ -93,7 +95,7 @@ def fingerprint(file: TableFile, data: DataDeclaration, needs: Needs) -> str:
 
 
 def _put(folder: Path, kept: Path) -> None:
-    """Rename the folder to `kept`; where another process was faster, its table stays."""
+    """Rename `folder` to `kept`; if another process was faster, keep its table."""
     try:
         folder.rename(kept)
     except OSError:
@@ -102,7 +104,7 @@ def _put(folder: Path, kept: Path) -> None:
 
 
 def write_table(table: Table, folder: Path) -> None:
-    """Write the rest of a table beside its matrices; the last file marks it as complete."""
+    """Write the parts of a table beside its matrices; the last file marks the folder complete."""
     np.save(folder / f"{STARTS}.npy", table.series_starts)
     contents = {
         "series_names": table.series_names,
@@ -117,8 +119,8 @@ def read_table(folder: Path, data: DataDeclaration) -> Table:
     """Return the table that ``write_table`` wrote, its matrices mapped.
 
     Raises:
-        OSError: a file cannot be read, is no regular file, or a link.
-        ValueError, TypeError, LookupError, RecursionError: it is damaged.
+        OSError: A file cannot be read, or is a link or not a regular file.
+        ValueError, TypeError, LookupError, RecursionError: The table is damaged.
     """
     refuse_link(folder)
     contents = json.loads(read_regular_file(folder / CONTENTS, follow_links=False))
@@ -139,17 +141,17 @@ def _mapped(folder: Path, name: str) -> Array:
 
 
 def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
-    """Refuse a table whose parts do not belong together, or that is of other columns.
+    """Check that the parts of a cached table belong together and hold the recipe's columns.
 
     Raises:
-        ValueError: it is one.
+        ValueError: They do not.
     """
     starts, rows = table.series_starts, table.matrices and len(next(iter(table.matrices.values())))
     wanted = {
         key_of(entry): ((rows, len(entry.columns)), storage_dtype(need_of(entry, needs).dtype))
         for entry in data.all_columns
     }
-    texts = [text for found in table.warnings for text in asdict(found).values()]
+    texts = [text for warning in table.warnings for text in asdict(warning).values()]
     fits = (
         {key: (array.shape, array.dtype) for key, array in table.matrices.items()} == wanted
         and starts.dtype == np.int64
@@ -164,4 +166,4 @@ def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
         and all(isinstance(text, str) for text in (*table.series_names, *texts) if text is not None)
     )
     if not fits:
-        raise ValueError("its parts do not belong together")
+        raise ValueError("its files do not belong together")

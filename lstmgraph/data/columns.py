@@ -1,4 +1,4 @@
-"""Arrow columns as NumPy arrays: numbers, times, and the keys of series."""
+"""Arrow columns to NumPy: numbers, times, and the keys that tell series apart."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
 
 MISSING = ("", "na", "nan", "n/a", "#n/a", "null", "none", "-")
-"""What stands for no number in text, whatever the case."""
+"""Texts, in lower case, that stand for a missing number."""
 
 
 class ColumnError(Exception):
-    """A column holds something else than it should; `row` is the batch's first wrong row."""
+    """A column holds something else than it should; `row` is the first such row of the batch."""
 
     def __init__(self, message: str, hint: str, row: int | None = None) -> None:
         super().__init__(message)
@@ -26,10 +26,10 @@ class ColumnError(Exception):
 
 
 def numbers(column: Any) -> Array:
-    """Return a column's numbers, (rows,), NaN where one is missing; text is read as numbers.
+    """Return the numbers of a column, (rows,), with NaN for missing ones; text is parsed.
 
     Raises:
-        ColumnError: the column holds dates, lists or the like, or text that is no number.
+        ColumnError: The column holds dates, lists or the like, or text that is not a number.
     """
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
@@ -42,7 +42,7 @@ def numbers(column: Any) -> Array:
     elif pa.types.is_null(kind) or pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise ColumnError(f"holds {kind}, and numbers are wanted", "turn it into numbers first")
+        raise ColumnError(f"holds {kind}, not numbers", "convert it to numbers first")
     if column.null_count:
         column = column.cast(pa.float64(), safe=False).fill_null(float("nan"))
     array: Array = column.to_numpy(zero_copy_only=False)
@@ -63,15 +63,15 @@ def _numbers_of_text(column: Any) -> Array:
     except pa.ArrowInvalid:
         row = _first_refused(text, pa.float64())
         value = column[row].as_py()
-        hint = "numbers are wanted; map words to numbers first"
+        hint = "convert words to numbers first"
         if "," in value:
-            hint = "numbers are written with a point, 1234.5, and nothing between thousands"
-        raise ColumnError(f"holds '{value[:40]}', which is no number", hint, row) from None
+            hint = "write numbers with a decimal point and no thousands separator: 1234.5"
+        raise ColumnError(f"holds '{value[:40]}', which is not a number", hint, row) from None
     return array
 
 
 def _first_refused(column: Any, kind: Any) -> int:
-    """Return the first row that cannot be cast; there must be one."""
+    """Return the first row that cannot be cast to `kind`; at least one cannot."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     first, end = 0, len(column)
@@ -100,20 +100,20 @@ def _is_text(kind: Any) -> bool:
 
 @dataclass
 class TimeColumn:
-    """A column of times as numbers: days, microseconds and so on, or plain numbers.
+    """Reads the column that orders the rows, batch by batch, as numbers.
 
-    `unit` is NumPy's, such as ``us``; empty where the column holds plain numbers.
+    `unit` is what they count, as NumPy writes it (``D``, ``us``); empty for plain numbers.
     """
 
     unit: str | None = None
     kind: Any = None
-    """Arrow's, of the column; the first batch decides what text is."""
+    """The column's Arrow type; for text, the type that the first batch can be parsed as."""
 
     def read(self, column: Any) -> Array:
-        """Return the times of one batch, (rows,), as int64 or float64.
+        """Return the times of one batch, (rows,) int64 or float64.
 
         Raises:
-            ColumnError: a time is missing, or the column holds something else.
+            ColumnError: A time is missing, or the column does not hold times.
         """
         import pyarrow as pa  # noqa: PLC0415 - an extra
 
@@ -122,11 +122,11 @@ class TimeColumn:
             column = self._parsed(column)
         missing = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
         if missing.any():
-            raise ColumnError("has no time", "every row has one", int(np.argmax(missing)))
+            raise ColumnError("has no time", "every row needs one", int(np.argmax(missing)))
         if self.unit is None:
             self.kind, self.unit = column.type, _time_unit(column.type)
         elif column.type != self.kind:  # in another file of a folder
-            raise ColumnError(f"holds {column.type} after {self.kind}", "write one kind of time")
+            raise ColumnError(f"holds {column.type} after {self.kind}", "use one kind of time")
         kept = pa.float64() if pa.types.is_floating(self.kind) else pa.int64()
         if pa.types.is_date32(self.kind):
             column = column.cast(pa.int32())
@@ -147,7 +147,7 @@ class TimeColumn:
                 continue
         row = _first_refused(text, self.kind or iso[0])
         value = str(text[row].as_py())[:40]
-        raise ColumnError(f"holds '{value}', which is no time", _TIME_HINT, row)
+        raise ColumnError(f"holds '{value}', which is not a time", _TIME_HINT, row)
 
 
 def _time_unit(kind: Any) -> str:
@@ -160,24 +160,24 @@ def _time_unit(kind: Any) -> str:
         return unit
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return ""
-    raise ColumnError(f"holds {kind}, and times are wanted", _TIME_HINT)
+    raise ColumnError(f"holds {kind}, not times", _TIME_HINT)
 
 
-_TIME_HINT = "write ISO 8601, such as 2024-01-31 or 2024-01-31 10:00, or numbers"
+_TIME_HINT = "write times as numbers or as ISO 8601: 2024-01-31 or 2024-01-31 10:00"
 
 
 @dataclass
 class SeriesKeys:
-    """The numbers of series, from 0 in the order in which the series first appear."""
+    """Numbers the series from 0 in the order of their first appearance."""
 
     names: list[str] = field(default_factory=list)
     _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def read(self, columns: Sequence[Any]) -> Array:
-        """Return the series of each row of a batch, (rows,), as int32.
+        """Return the series number of each row of a batch, (rows,) int32.
 
         Raises:
-            ColumnError: a row's series is missing.
+            ColumnError: A row does not name its series.
         """
         values: list[list[Any]] = []
         combined = np.zeros(len(columns[0]), np.int64)
@@ -187,7 +187,7 @@ class SeriesKeys:
             indices = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
             missing = (indices < 0) | (indices == (words.index("") if "" in words else -1))
             if missing.any():
-                hint = "every row says its series"
+                hint = "every row needs to name its series"
                 raise ColumnError("names no series", hint, int(np.argmax(missing)))
             combined = combined * max(1, len(words)) + indices
             values.append(words)

@@ -1,8 +1,8 @@
-"""Conversion of table files of any size to matrices on disk, in one pass, with checks.
+"""A table file to matrices on disk, in one pass that collects every problem.
 
-Rows are read in the order of the file and appended to one `.npy` file for each tensor, so memory
-holds a batch of rows and 4 bytes for each row. Where the rows of a series do not stand together,
-the files are written once more, in order, which takes another 8 bytes a row.
+Rows are read in the order of the file and appended to one `.npy` file for each tensor, so a table
+of any size takes the memory of one batch and 4 bytes a row. If the rows of a series are not
+together, the files are written once more, in order, which takes another 8 bytes a row.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import Columns, DataDeclaration
 
-WEIGHT = Need("sample_weight", None, "float32", (Limit(0, None, "a weight is not negative"),))
+WEIGHT = Need("sample_weight", None, "float32", (Limit(0, None, "a weight cannot be negative"),))
 TIMES = "times"
 REORDERED_ROWS = 1 << 18
-"""Rows that are put in order at once."""
+"""How many rows are put in order at a time."""
 
 
 def convert(
     file: TableFile, data: DataDeclaration, needs: Needs, folder: Path, problems: Problems
 ) -> Table | None:
-    """Write the table's columns that `data` names, checked, as matrices into `folder`.
+    """Check the columns that `data` names and write them as matrices in `folder`.
 
-    Return None, and report why, where something is wrong.
+    Return the table, or None if a problem was reported.
     """
     if not _has_columns(file, data, problems):
         return None
-    # Numbers parsed by the CSV reader are fastest; text, where that fails, says what is no number.
+    # The CSV reader parses numbers fastest; where it fails, reading text finds the value at fault.
     for as_text in (False, True) if file.is_csv else (False,):
         reading = _Reading(data, needs, folder, problems)
         try:
@@ -74,7 +74,7 @@ def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> 
 
 
 def wanted_columns(data: DataDeclaration) -> list[str]:
-    """Return the name of every column that is read, once."""
+    """Return the names of all columns that are read, without repeats."""
     order = [data.time] if data.time else []
     values = [column for entry in data.all_columns for column in entry.columns]
     return list(dict.fromkeys([*data.series, *order, *values]))
@@ -99,10 +99,10 @@ class _Reading:
         self.series = _SeriesOfRows()
         self.keys, self.time = SeriesKeys(), TimeColumn()
         self.broken: set[str] = set()
-        """Columns that are reported, and left out from there on."""
+        """Columns that are reported already, and not read any further."""
 
     def run(self, file: TableFile, *, as_text: bool) -> None:
-        """Read all rows and report wrong values."""
+        """Read all rows, and report wrong values."""
         wanted = wanted_columns(self.data)
         texts = (
             wanted if as_text else [n for n in wanted if n in (*self.data.series, self.data.time)]
@@ -116,7 +116,7 @@ class _Reading:
             scan.report(self.problems, f"column '{column}'", lambda place: f"row {place[0] + 1}")
         if not self.rows:
             self.problems.add(
-                "D106", "there are no rows", "name a table with rows below its header"
+                "D106", "there are no rows", "give a table with rows below its header"
             )
 
     def _add(self, batch: Any, stack: ExitStack) -> None:
@@ -126,20 +126,20 @@ class _Reading:
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
             for index, column in enumerate(entry.columns):
                 if column not in read:
-                    found = self._read(column, "D202", numbers, batch.column(column))
-                    read[column] = np.zeros(batch.num_rows) if found is None else found
+                    values = self._read(column, "D202", numbers, batch.column(column))
+                    read[column] = np.zeros(batch.num_rows) if values is None else values
                 self.scans[key, column].add(read[column], self.rows)
                 block[:, index] = as_dtype(read[column], dtype)
             self._append(key, block, stack)
         if self.data.series:
             columns = [batch.column(name) for name in self.data.series]
-            found = self._read(", ".join(self.data.series), "D202", self.keys.read, columns)
-            if found is not None:
-                self.series.add(found)
+            series = self._read(", ".join(self.data.series), "D202", self.keys.read, columns)
+            if series is not None:
+                self.series.add(series)
         if self.data.time is not None:
-            found = self._read(self.data.time, "D401", self.time.read, batch.column(self.data.time))
-            if found is not None:
-                self._append(TIMES, found[:, None], stack)
+            times = self._read(self.data.time, "D401", self.time.read, batch.column(self.data.time))
+            if times is not None:
+                self._append(TIMES, times[:, None], stack)
         self.rows += batch.num_rows
 
     def _read(
@@ -162,7 +162,7 @@ class _Reading:
         self.writers[key].append(block)
 
     def table(self) -> Table | None:
-        """Return the rows grouped by series; None where something was wrong with them."""
+        """Return the table, its rows grouped by series; None if a problem was reported."""
         if self.problems.errors:
             return None
         starts = np.concatenate([[0], np.cumsum(self.series.counts)])
@@ -184,7 +184,7 @@ class _Reading:
 
 
 class _SeriesOfRows:
-    """The series of every row, and whether the rows of each stand together."""
+    """Collects the series of every row, and whether the rows of each series are together."""
 
     def __init__(self) -> None:
         self.counts = np.zeros(0, np.int64)
@@ -193,7 +193,7 @@ class _SeriesOfRows:
         self._together = True
 
     def add(self, series: Array) -> None:
-        """Add a batch's series, numbered in the order of their first rows."""
+        """Add the series numbers of a batch, (rows,), numbered in the order of their first rows."""
         counts = np.bincount(series)
         longer, shorter = sorted((self.counts, counts), key=len, reverse=True)
         self.counts = longer.copy()
@@ -204,21 +204,21 @@ class _SeriesOfRows:
         self._batches.append(series)
 
     def order(self) -> Array | None:
-        """Return the rows' order, series by series; None where they are in that order already."""
+        """Return the row numbers, series by series; None if the rows are in this order already."""
         if self._together:
             return None
         return np.argsort(np.concatenate(self._batches), kind="stable")
 
 
 def need_of(entry: Columns, needs: Needs) -> Need:
-    """Return what the tensor takes that an entry of ``data:`` is read for."""
+    """Return what the model takes for an entry of the recipe's ``data:``."""
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
 
 
 def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:
-    """Return the sizes that are known from the window before any row is read."""
+    """Return the sizes of named axes that follow from the window, before any row is read."""
     sizes: dict[str, int] = {}
     for entry in data.all_columns:
         wanted = needs.inputs[entry.name].shape if entry.path[1] == "inputs" else None
@@ -235,5 +235,5 @@ def put_in_order(path: Path, order: Array) -> None:
     with GrowingArray(sorted_path, rows.dtype, rows.shape[1]) as writer:
         for start in range(0, len(order), REORDERED_ROWS):
             writer.append(rows[order[start : start + REORDERED_ROWS]])
-    del rows  # Windows does not replace a file that is mapped
+    del rows  # Windows cannot replace a file that is mapped
     sorted_path.replace(path)

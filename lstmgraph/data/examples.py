@@ -1,4 +1,4 @@
-"""Examples: named tensors, and the example numbers of each part of the data."""
+"""The examples of a data source, and which of them belong to each part of the data."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ Batch = tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]
 """Inputs, targets and sample weights by name, as ``fit`` takes them; None without weights."""
 
 IN_MEMORY = 256 << 20
-"""Bytes up to which the examples of a part are handed to TensorFlow as a whole."""
+"""Bytes up to which all examples of a part are given to TensorFlow at once."""
 
 
 @dataclass(frozen=True)
 class ExampleSource:
-    """All examples of one source: nothing is copied, and nothing is read before it is used."""
+    """All examples of one source; nothing is copied, and values are read only when asked for."""
 
     inputs: Mapping[str, Field]
     targets: Mapping[str, Field]
     sample_weight: Field | None = None
     weighed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Of each target with a loss, the shape that its weights must have."""
+    """For each target with a loss, the shape of one example's weights."""
     unused: tuple[str, ...] = ()
-    """Outputs for which Keras wants a target and none is used."""
+    """Outputs without a loss, for which Keras needs a target all the same."""
     time_major: frozenset[str] = frozenset()
-    """Inputs that the model takes as (time, batch, ...)."""
+    """Inputs that the model takes as ``(time, batch, ...)``."""
     keeps: object = None
-    """What must stay as long as the examples: the folder that their files are in."""
+    """What must live as long as the examples: the temporary folder of their files."""
 
     def batch(self, examples: Array) -> Batch:
-        """Return the examples with these numbers."""
+        """Return the examples with these numbers, as (inputs, targets, weights)."""
         x = {name: tensor.take(examples) for name, tensor in self.inputs.items()}
         for name in self.time_major:
             x[name] = np.swapaxes(x[name], 0, 1)
@@ -49,7 +49,7 @@ class ExampleSource:
         return x, y, self._weights(examples)
 
     def _weights(self, examples: Array) -> dict[str, Array] | None:
-        """Return a weight for every target, in the shape of its loss, as Keras takes them."""
+        """Return weights for every target, as Keras needs them, each in the shape of its loss."""
         if self.sample_weight is None:
             return None
         weight = self.sample_weight.take(examples)
@@ -63,10 +63,10 @@ class ExampleSource:
 
     @property
     def bytes_of_one(self) -> int:
-        """Return the bytes of one example in memory."""
+        """The bytes that one example takes in memory."""
         weights = [self.sample_weight] if self.sample_weight else []
         tensors = [*self.inputs.values(), *self.targets.values(), *weights]
-        return sum(int(np.prod(each.shape)) * each.dtype.itemsize for each in tensors)
+        return sum(int(np.prod(tensor.shape)) * tensor.dtype.itemsize for tensor in tensors)
 
 
 def example_source(
@@ -75,12 +75,12 @@ def example_source(
     targets: Mapping[str, Field],
     sample_weight: Field | None,
 ) -> ExampleSource:
-    """The tensors of all examples, and what of a model's needs shapes its batches."""
+    """Return a source of these tensors, with what the model needs to form batches."""
     return ExampleSource(
         inputs,
         targets,
         sample_weight,
-        # A loss takes the mean over the last axis, or over classes: what is left has a weight.
+        # A loss takes the mean over the last axis or over classes; weights have the axes before it.
         weighed={
             name: targets[name].shape[: len(dims or ())]
             for name, dims in needs.weighed.items()
@@ -95,14 +95,15 @@ def example_source(
 class Examples:
     """One part of the data: the training, validation or test examples, or those of a fold.
 
-    Cheap to make and to hand to a forked process: files stay mapped, arrays are shared.
+    ``len()`` is the number of examples. Making one, or passing it to a forked process, copies
+    nothing: files stay mapped and arrays are shared.
     """
 
     source: ExampleSource
     timeline: Timeline
-    """Of all examples of the source."""
+    """Where all examples of the source stand in time."""
     numbers: Array
-    """(count,) int64: which examples of the source."""
+    """The numbers of the part's examples in the source, (count,) int64."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -111,33 +112,38 @@ class Examples:
         return f"<Examples: {len(self):,} of {len(self.timeline):,}>"
 
     def batch(self, positions: Array | slice) -> Batch:
-        """Return the examples at these positions of this part: (inputs, targets, weights)."""
+        """Return the examples at these positions of the part, as (inputs, targets, weights).
+
+        Inputs and targets are dictionaries of arrays ``(batch, ...)`` by name, sequences
+        ``(batch, time, units)``; ``time_major`` inputs are ``(time, batch, units)``. Weights are
+        None if the data has none.
+        """
         return self.source.batch(self.numbers[positions])
 
     def arrays(self) -> Batch:
-        """Return all examples of the part, in memory."""
+        """Return all examples of the part in memory, as ``batch`` does."""
         return self.batch(slice(None))
 
     @property
     def time_major(self) -> frozenset[str]:
-        """Return the inputs whose arrays have the examples along their second axis."""
+        """The inputs whose arrays are ``(time, batch, ...)``."""
         return self.source.time_major
 
     @property
     def span(self) -> tuple[str, str] | None:
-        """Return the first and the last time of the targets; None without a column of times."""
+        """The first and the last time of the targets, as text; None without a time column."""
         return self.timeline.span(self.numbers)
 
     @property
     def series_count(self) -> int | None:
-        """Return the number of series; None where there are no named series."""
+        """The number of series that the examples come from; None without named series."""
         if not self.timeline.has_series:
             return None
         return len(np.unique(self.timeline.series[self.numbers]))
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes that ``arrays()`` takes in memory."""
+        """The bytes that ``arrays()`` takes in memory."""
         return len(self) * self.source.bytes_of_one
 
     def as_keras(
@@ -151,13 +157,13 @@ class Examples:
         """Return the part as ``model.fit`` takes it. Imports TensorFlow.
 
         Args:
-            batch_size: examples in a batch.
-            seed: shuffles, in each epoch in the order that ``epoch_order`` gives. None keeps the
-                order.
-            drop_last: leaves a last batch of fewer examples out, as models with a fixed batch size
-                need.
-            in_memory: bytes up to which all examples are gathered once and kept in memory; with
-                more, each batch is read when it is needed.
+            batch_size: The number of examples in a batch.
+            seed: Shuffles every epoch, in the order that ``epoch_order`` gives; None keeps the
+                order of the examples.
+            drop_last: Leaves out a last batch that is not full, as models with a fixed batch size
+                need it.
+            in_memory: The bytes up to which all examples are read once and kept in memory; of a
+                larger part, each batch is read when it is needed.
         """
         from lstmgraph.data.feeding import Feed  # noqa: PLC0415 - imports TensorFlow
 
@@ -171,9 +177,9 @@ class Examples:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Array:
-    """Return the order of `count` examples in an epoch: a permutation of 0 to count - 1.
+    """Return the order of `count` examples in an epoch (from 0), a permutation of their positions.
 
-    It follows from the arguments alone, so a resumed run sees the batches that it would have seen.
+    It depends on the arguments alone, so a resumed run sees the batches of an unbroken one.
     """
     sequence = np.random.SeedSequence([seed, epoch])
     return np.random.Generator(np.random.PCG64(sequence)).permutation(count)

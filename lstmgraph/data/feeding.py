@@ -1,4 +1,4 @@
-"""Feeding of examples to ``model.fit``: in batches, in the order of each epoch."""
+"""Examples as ``model.fit`` takes them: in batches, shuffled anew in each epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Examples(Protocol):
-    """The parts of `Examples` that a feed reads."""
+    """What a feed needs of the examples."""
 
     def __len__(self) -> int: ...
 
@@ -25,18 +25,18 @@ class Examples(Protocol):
 
     @property
     def time_major(self) -> frozenset[str]:
-        """Return the inputs that have the batch as their second axis."""
+        """The inputs that have the batch as their second axis."""
 
 
 class Feed:
     """Examples in batches: ``model.fit(feed.dataset, callbacks=feed.callbacks, shuffle=False)``.
 
-    The order of each epoch follows from its number, which Keras tells the callback: a run that is
-    resumed with ``initial_epoch`` sees the batches that it would have seen uninterrupted. Without
-    the callback every epoch has the order of the first.
+    The order of an epoch depends on its number, which Keras passes to the callback: a run that is
+    resumed with ``initial_epoch`` sees the same batches as an uninterrupted one. Without the
+    callback every epoch has the order of the first.
 
-    With TensorFlow `dataset` is a ``tf.data.Dataset``, which costs less for each batch than Keras's
-    own loop; with other backends a ``keras.utils.PyDataset``.
+    With TensorFlow, `dataset` is a ``tf.data.Dataset``, which spends less time on each batch than
+    Keras's own loop; with other backends it is a ``keras.utils.PyDataset``.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Feed:
         self.order = order
         self.epoch = 0
         self.error: Exception | None = None
-        """What reading a batch raised: TensorFlow raises it again as one of its own."""
+        """The error of reading a batch, which TensorFlow replaces by one of its own."""
         count = len(examples)
         self.steps = count // batch_size if drop_last else -(-count // batch_size)
-        """Batches in an epoch."""
-        self.callbacks: list[keras.callbacks.Callback] = [_TellsEpoch(self)] if order else []
+        """The number of batches in an epoch."""
+        self.callbacks: list[keras.callbacks.Callback] = [_EpochSetter(self)] if order else []
         if keras.backend.backend() == "tensorflow":
             self.dataset: Any = _tf_dataset(self, whole=whole)
         else:
@@ -80,7 +80,7 @@ class Feed:
         return self.steps
 
 
-class _TellsEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class _EpochSetter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     def __init__(self, feed: Feed) -> None:
         super().__init__()
         self.feed = feed
@@ -90,21 +90,22 @@ class _TellsEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """Batches of one worker, so that nothing is read before the epoch has begun."""
+    """Batches for backends other than TensorFlow, read by one worker, never before their epoch."""
 
     def __init__(self, feed: Feed) -> None:
         super().__init__(workers=1)
         self.feed = feed
-        self.drawn: tuple[int, Array] | None = None
+        self.epoch_positions: tuple[int, Array] | None = None
 
     def __len__(self) -> int:
         return self.feed.steps
 
     def __getitem__(self, index: int) -> Any:
         feed = self.feed
-        if self.drawn is None or self.drawn[0] != feed.epoch:
-            self.drawn = (feed.epoch, feed.positions())
-        return feed.read(self.drawn[1][index * feed.batch_size : (index + 1) * feed.batch_size])
+        if self.epoch_positions is None or self.epoch_positions[0] != feed.epoch:
+            self.epoch_positions = (feed.epoch, feed.positions())
+        start = index * feed.batch_size
+        return feed.read(self.epoch_positions[1][start : start + feed.batch_size])
 
 
 def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
@@ -124,10 +125,10 @@ def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
 
 
 def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Return batches of tensors that hold all examples: no Python runs between them."""
+    """Return batches taken from tensors that hold all examples; no Python runs between batches."""
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
-    with tf.device("CPU"):  # where batches are made
+    with tf.device("CPU"):  # where the batches are formed
         tensors = tf.nest.map_structure(tf.constant, feed.read(slice(None)))
     axes = _batch_axes(tensors, feed.examples.time_major)
 
@@ -140,7 +141,7 @@ def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _unconverted(function: Callable[[tf.Tensor], Any]) -> Any:
-    """Return `function` unconverted: TensorFlow's rewriting takes half the time of a feed."""
+    """Return `function` marked not to be rewritten by TensorFlow, which would be slow."""
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     return tf.autograph.experimental.do_not_convert(function)
@@ -150,7 +151,7 @@ def _read(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
     """Return batches that are read from memory or mapped files when they are needed."""
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
-    rows = feed.batch_size if feed.drop_last else None  # where all batches have the same size
+    rows = feed.batch_size if feed.drop_last else None  # None where the last batch may be smaller
     one = feed.read(slice(0, 1))
     axes = tf.nest.flatten(_batch_axes(one, feed.examples.time_major))
     flat = tf.nest.flatten(one)
@@ -173,14 +174,14 @@ def _read(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _structure(x: Any, y: Any, weights: Any) -> Any:
-    """Return a batch as ``fit`` takes it, without the parts that are None."""
+    """Return a batch as ``fit`` takes it, without targets and weights that are not there."""
     if not y:
         return x
     return (x, y) if weights is None else (x, y, weights)
 
 
 def _batch_axes(structure: Any, time_major: frozenset[str]) -> Any:
-    """Return each tensor's batch axis: 0, or 1 for time-major inputs."""
+    """Return the axis of the examples in each tensor: 0, or 1 for time-major inputs."""
     axes = keras.tree.map_structure(lambda _: 0, structure)
     inputs = axes[0] if isinstance(axes, tuple) else axes
     inputs.update(dict.fromkeys(time_major, 1))

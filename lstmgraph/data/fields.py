@@ -1,4 +1,4 @@
-"""Named tensors over all examples, from which batches are taken by example numbers."""
+"""One named tensor over all examples, from which batches are taken by example numbers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class Field(Protocol):
-    """A tensor of all examples; `shape` and `dtype` are those of one example."""
+    """A tensor over all examples; `take` returns values of `shape` and `dtype` for each."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Return the shape of one example."""
+        """The shape of one example."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Return the dtype of what `take` returns."""
+        """The dtype of the values that `take` returns."""
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """Return the arrays that determine the values; first axis rows, series or examples."""
+        """All arrays that the values depend on; their first axis is rows, series or examples."""
 
     def take(self, examples: Array) -> Array:
-        """Return the tensor of the examples with these numbers, (len(examples), *shape)."""
+        """Return the values of the examples with these numbers, (len(examples), *shape)."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """An array with one row an example, in memory or mapped from a file."""
+    """An array with one row for each example, in memory or mapped from a file."""
 
     array: Array
     shape: tuple[int, ...]
@@ -42,74 +42,74 @@ class Rows:
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """Return the one array."""
+        """The one array."""
         return (self.array,)
 
     def take(self, examples: Array) -> Array:
-        """Shape (len(examples), *shape)."""
+        """Return the values of these examples, (len(examples), *shape)."""
         rows = np.asarray(self.array[examples])
         return as_dtype(rows, self.dtype).reshape(len(examples), *self.shape)
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of `steps` rows of `table`, from `before` an origin; short ones end in zeros."""
+    """Windows of `steps` rows of `table`, from `before` an origin on; short ones end in zeros."""
 
     table: Array
     """(rows, columns)."""
     origins: Array
-    """(examples,): the row after the history of each example."""
+    """The row after the history of each example, (examples,)."""
     before: Array
-    """(examples,): how many rows before that each begins."""
+    """How many rows before its origin each window begins, (examples,)."""
     steps: int
     after: int | None
-    """How many rows after the origin each ends, where that can be before `steps`; else None."""
+    """How many rows after its origin each window ends; None if all of them have `steps` rows."""
     shape: tuple[int, ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The table's."""
+        """The table's dtype."""
         return self.table.dtype
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """Return the table and the windows' places in it."""
+        """The table, and the places of the windows in it."""
         return self.table, self.origins, self.before
 
     def take(self, examples: Array) -> Array:
-        """Shape (len(examples), *shape)."""
+        """Return the values of these examples, (len(examples), *shape)."""
         before = self.before[examples].astype(np.int64)[:, None]
         starts = self.origins[examples][:, None] - before
         steps = np.arange(self.steps)
         rows = starts + steps
         if self.after is None:
             return np.asarray(self.table[rows]).reshape(len(examples), *self.shape)
-        there = steps < before + self.after
-        values = np.asarray(self.table[np.where(there, rows, starts)])
-        values[~there] = 0
+        present = steps < before + self.after
+        values = np.asarray(self.table[np.where(present, rows, starts)])
+        values[~present] = 0
         return values.reshape(len(examples), *self.shape)
 
 
 @dataclass(frozen=True)
 class PerSeries:
-    """One row of `table` for each series, repeated for each of its examples."""
+    """One row of `table` for each series, repeated for every example of the series."""
 
     table: Array
     """(series, columns)."""
     series: Array
-    """(examples,): the series of each example."""
+    """The series of each example, (examples,)."""
     shape: tuple[int, ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The table's."""
+        """The table's dtype."""
         return self.table.dtype
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """Return the table and each example's row in it."""
+        """The table, and the row of it that each example has."""
         return self.table, self.series
 
     def take(self, examples: Array) -> Array:
-        """Shape (len(examples), *shape)."""
+        """Return the values of these examples, (len(examples), *shape)."""
         return self.table[self.series[examples]].reshape(len(examples), *self.shape)

@@ -1,10 +1,10 @@
-"""What tells one data set from another: trainings and searches go on only with the same data.
+"""Fingerprints of data, so that trainings and searches are resumed only with the same data.
 
-A fingerprint is of the values that the model is fed, whatever file they come from: a table has the
-same as CSV and as Parquet, and moving a file changes nothing. Arrays are read block by block: a
-search reads all of them, a training of one larger than 64 MiB only 1,024 blocks of 64 KiB, evenly
-spread from the first row to the last, so that it costs the same however large the data is. Another
-version of the data differs there, but a change of a few values between the blocks is not seen.
+A fingerprint depends on the values that the model is fed, not on the file that they come from: a
+table has the same one as CSV and as Parquet, wherever the file is. A search reads every array
+whole. A training reads only 1,024 blocks of 64 KiB, spread evenly over the rows, of an array larger
+than 64 MiB, so that the cost stays the same however large the data is: another version of the data
+is noticed, a change of a few values between the blocks is not.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
 
 WHOLE = 64 << 20
-"""Bytes of an array up to which all of it is read."""
+"""The size in bytes up to which an array is read whole."""
 BLOCK = 64 << 10
-"""Bytes that are read at once of a larger one."""
+"""The size in bytes of the blocks that are read at a time."""
 
 
 def fingerprint(
     examples: Examples, *, whole: bool = False, digests: dict[int, bytes] | None = None
 ) -> str:
-    """Return how many examples there are, and a hash of what they are made of.
+    """Return the number of examples and a hash of their values, as text.
 
     Args:
-        examples: a part of the data.
-        whole: read all of every array, however large.
-        digests: of arrays that are read already, by their ``id``: parts of one source share them.
+        examples: A part of the data.
+        whole: Reads every array whole, however large it is.
+        digests: The digests of arrays that have been read, by their ``id``, extended by this call;
+            parts of one source share their arrays.
     """
     source = examples.source
     named = [("input", name, field) for name, field in source.inputs.items()]

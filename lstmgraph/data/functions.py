@@ -1,4 +1,4 @@
-"""Data from the user's own code: ``--data module:function``, only on the command line."""
+"""Data from a Python function, ``--data module:function``; only the command line allows it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _FUNCTION = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w
 
 
 def source_of(text: str) -> Any:
-    """Return what ``--data`` names: a path, or the function's result.
+    """Return what ``--data`` names: a path, or the value that a function returns.
 
     Raises:
-        DataError: the function cannot be imported, or fails.
+        DataError: The function cannot be imported, or fails.
     """
     return Given(call_function(text), text) if names_function(text) else Path(text)
 
 
 def names_function(text: str) -> bool:
-    """Return whether `text` is ``module:function`` or ``file.py:function``, and not a file."""
+    """Return whether `text` is ``module:function`` or ``file.py:function`` and not a file."""
     return bool(_FUNCTION.fullmatch(text)) and not Path(text).exists()
 
 
 def call_function(text: str) -> Any:
-    """Call the function that `text` names, without arguments, and return its result.
+    """Call the function that `text` names without arguments, and return what it returns.
 
     Raises:
-        DataError: the function cannot be imported, or fails; the message is its own last line.
+        DataError: The function cannot be imported, or fails; the message is its last line.
     """
     match = _FUNCTION.fullmatch(text)
     if match is None:
@@ -55,9 +55,9 @@ def call_function(text: str) -> Any:
 
 @contextmanager
 def _current_folder_last() -> Iterator[None]:
-    """Let modules of the current folder be imported, but never in place of another.
+    """Make modules of the current folder importable, after all others.
 
-    A ``json.py`` there would else be run by whatever imports ``json`` next.
+    Otherwise a ``json.py`` there would be run by the next import of ``json``.
     """
     folder = str(Path.cwd())
     if folder in sys.path:
@@ -85,9 +85,13 @@ def _imported(name: str) -> ModuleType:
 def _problem(text: str, error: BaseException) -> DataProblem:
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
-    frames = [f for f in frames if "importlib" not in f.filename]  # `<frozen importlib>`, too
+    frames = [f for f in frames if "importlib" not in f.filename]  # including `<frozen importlib>`
     place = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
-    hint = f"at {place}" if place else "name a function of a module that can be imported from here"
+    hint = (
+        f"at {place}"
+        if place
+        else "give a function of a module that can be imported from this folder"
+    )
     own = Path(text.partition(":")[0].partition(".")[0]).with_suffix(".py")
     if isinstance(error, AttributeError) and own.exists():
         hint = f"another module has this name; write {own}:{text.partition(':')[2]}"

@@ -1,6 +1,6 @@
-"""Checks of sequence lengths that are given by hand.
+"""Checks of sequence lengths, the same wherever a user gives them.
 
-TensorFlow casts to an input's dtype in silence: 2^32 + 1 becomes 1, NaN 0, and 4.5 becomes 4.
+TensorFlow casts to an input's dtype silently: 2^32 + 1 becomes 1, NaN becomes 0, 4.5 becomes 4.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def check_lengths(name: str, values: Any, steps: int | None) -> None:
-    """Check that all values, of any dtype, are whole numbers from 0 to `steps`.
+    """Check that all values are whole numbers from 0 to `steps`, of any dtype.
 
     Args:
-        name: name of the input, for the message.
-        values: an array of any shape.
-        steps: steps of the sequence that the lengths count along; None where unknown.
+        name: The name of the input, for the message.
+        values: An array of any shape.
+        steps: The number of steps of the sequence; None if it is not known.
 
     Raises:
-        ValueError: a value cannot be a length; it names the first.
+        ValueError: A value cannot be a length; the message names the first.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} holds lengths, which are whole numbers; given: {array.dtype}")
+        raise ValueError(f"{name} takes lengths, which are whole numbers; given: {array.dtype}")
     most = LONGEST if steps is None else steps
     wrong = ~fits_dtype(array, np.dtype("int32")) | outside(array, 0, most)
     if wrong.any():
@@ -41,7 +41,7 @@ def check_lengths(name: str, values: Any, steps: int | None) -> None:
 
 
 def fits_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Return where values are finite and keep their value in `dtype`."""
+    """Return a mask of the values that are finite and that `dtype` can hold unchanged."""
     finite = np.isfinite(values)
     fits: Array
     if dtype.kind == "b":
@@ -58,7 +58,7 @@ def fits_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def outside(values: Array, low: float, high: float | None, exception: float | None = None) -> Array:
-    """Return where values are neither from `low` to `high`, inclusive, nor `exception`."""
+    """Return a mask of the values outside `low` to `high` (both allowed), without `exception`."""
     wrong: Array = values < low
     if high is not None:
         wrong = wrong | (values > high)
@@ -69,12 +69,12 @@ def whole_number(name: str, value: Any, least: int, most: int = LONGEST) -> int:
     """Return `value`, a number of steps, rows or the like, as an int.
 
     Raises:
-        ValueError: `value` is no whole number from `least` to `most`.
+        ValueError: It is not a whole number, or is not from `least` to `most`.
     """
     try:
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} is a whole number; given: {value!r}") from None
+        raise ValueError(f"{name} must be a whole number; given: {value!r}") from None
     if not least <= number <= most:
-        raise ValueError(f"{name} is at least {least} and at most {most:,}; given: {number}")
+        raise ValueError(f"{name} must be at least {least} and at most {most:,}; given: {number}")
     return number

@@ -1,4 +1,4 @@
-"""Loading: a data source of any kind as checked examples in parts."""
+"""Data sources of any kind to checked examples, split into parts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Fold:
-    """One round of cross-validation."""
+    """The examples of one round of cross-validation."""
 
     train: Examples
     validation: Examples
@@ -39,9 +39,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Data:
-    """Checked examples in parts; a part that there is not is None.
+    """The checked examples of a recipe, split into parts.
 
-    With folds, `train` is all that is not kept for the test, and `validation` is None.
+    `validation` and `test` are None if the data has no such part. With cross-validation, `folds`
+    holds the rounds, `train` all examples that are not kept for the test, and `validation` is
+    None. `warnings` are the problems that do not prevent training.
     """
 
     train: Examples
@@ -84,10 +86,10 @@ def load_data(
     test: Any = None,
     cache: Path | None = None,
 ) -> Data:
-    """Read, check and split data for a recipe; ``Recipe.load_data`` explains the arguments.
+    """Read, check and split data for a recipe; ``Recipe.load_data`` describes the arguments.
 
     Raises:
-        DataError: with every problem that was found.
+        DataError: The data does not fit the recipe; it holds every problem.
     """
     data = compiled.declaration.data or data_of_arrays(compiled)
     reader = Reader(data, data_needs(compiled.declaration, compiled.graph), cache)
@@ -95,8 +97,8 @@ def load_data(
     loaded = _read(reader, source, TRAIN, reports)
     for part, given in ((VALIDATION, validation), (TEST, test)):
         if given is not None:
-            found = _read(reader, given, part, reports)
-            loaded |= {part: found[part]} if part in found else {}
+            parts = _read(reader, given, part, reports)
+            loaded |= {part: parts[part]} if part in parts else {}
     if any(report.errors for report in reports):
         raise DataError(problem for report in reports for problem in report.found)
     result = _parts(loaded, data.split, reports[0])
@@ -110,20 +112,23 @@ def load_data(
 def data_of(
     compiled: CompiledRecipe, given: Any, *, validation: Any = None, test: Any = None
 ) -> Data:
-    """Return the data to train with: ``Data`` and its parts as they are, other sources read.
+    """Return the data to train a recipe with, reading what is not ``Data`` or a part of it yet.
 
     Raises:
-        DataError: what is read does not fit the recipe.
-        ValueError: parts are given beside ``Data``, which has its own; or it is another recipe's.
+        DataError: The data that is read does not fit the recipe.
+        ValueError: Validation or test data is given beside ``Data``, which has its own, or the
+            data was loaded for another recipe.
     """
     if isinstance(given, Data):
         if validation is not None or test is not None:
-            raise ValueError("give validation and test data to `load_data`, which made the data")
+            raise ValueError(
+                "the data has its own parts: give validation and test data to `load_data`"
+            )
         data = given
     elif isinstance(given, Examples):
         others = [part for part in (validation, test) if part is not None]
         if not all(isinstance(part, Examples) for part in others):
-            raise ValueError("beside a part that `load_data` made, the others are such parts too")
+            raise ValueError("if one part comes from `load_data`, the others must come from it too")
         data = Data(given, validation, test)
     else:
         return load_data(compiled, given, validation=validation, test=test)
@@ -131,32 +136,38 @@ def data_of(
     for part in data.parts.values():
         tensors = part.source.inputs.keys(), part.source.targets.keys()
         if tensors != (needs.inputs.keys(), needs.targets.keys()):
-            raise ValueError(f"the data was loaded for another recipe than {compiled.graph.name}")
+            raise ValueError(
+                f"the data was loaded for another recipe, not for {compiled.graph.name}"
+            )
     return data
 
 
 def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:
-    """Load named arrays for a recipe without ``data:``, split by the defaults."""
+    """Return the declaration for a recipe without ``data:``: named arrays and the default split."""
     return read_data(complete_data({}, carried=bool(compiled.graph.carrying)))
 
 
 def _read(reader: Reader, source: Any, part: str, reports: list[Problems]) -> dict[str, Loaded]:
-    """Return the parts of one source; a source without parts is `part`."""
+    """Return the parts of one source; a source without named parts is all `part`."""
     given = source if isinstance(source, Given) else Given(source, _name(source))
     problems = Problems(given.name)
     reports.append(problems)
-    found = {
-        part if name == ALL else name: each
-        for name, each in reader.read(given.value, problems).items()
+    parts = {
+        part if name == ALL else name: loaded
+        for name, loaded in reader.read(given.value, problems).items()
     }
-    if part in found and not len(found[part].timeline):
-        problems.add("D403", "there is no example: every series is shorter than a window", _SHORTER)
-    if part not in found and not problems.errors:
-        problems.add("D201", f"there are no arrays to {_USE[part]}", f"add some named {part}_NAME")
-    return found
+    if part in parts and not len(parts[part].timeline):
+        problems.add(
+            "D403", "there are no examples: every series is shorter than a window", _SHORTER
+        )
+    if part not in parts and not problems.errors:
+        problems.add(
+            "D201", f"there are no arrays to {_USE[part]}", f"add arrays named {part}_NAME"
+        )
+    return parts
 
 
-_SHORTER = "write a shorter window, or allow a shorter history with `min_history:`"
+_SHORTER = "make the window shorter, or allow a shorter history with `min_history:`"
 _USE = {TRAIN: "train on", VALIDATION: "validate on", TEST: "test on"}
 
 
@@ -165,7 +176,7 @@ def _name(source: Any) -> str:
 
 
 def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -> Data:
-    """Split the training data into the parts that were not given separately."""
+    """Split the training source into the parts that were not given separately."""
     own = loaded[TRAIN]
     given = {
         part: _examples(loaded[part], np.arange(len(loaded[part].timeline)))
@@ -173,15 +184,17 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
         if part in loaded
     }
     if VALIDATION in given and split.folds:
-        message = "the recipe asks for folds, which validate on parts of the training data"
-        problems.add("D403", message, "leave `folds:` out, or the validation data")
+        message = "the recipe has folds, which use parts of the training data for validation"
+        problems.add("D403", message, "remove `folds:`, or do not give validation data")
     if VALIDATION in given:
         split = replace(split, validation=0.0)
     if TEST in given:
         split = replace(split, test=0.0)
     parts = split_examples(own.timeline, split)
     _check_sizes(parts, split, own.timeline, problems)
-    folds = (Fold(_examples(own, train), _examples(own, held)) for train, held in parts.folds)
+    folds = (
+        Fold(_examples(own, train), _examples(own, validation)) for train, validation in parts.folds
+    )
     return Data(
         train=_examples(own, parts.train),
         validation=given.get(VALIDATION) or _examples_or_none(own, parts.validation),
@@ -191,13 +204,13 @@ def _parts(loaded: Mapping[str, Loaded], split: DataSplit, problems: Problems) -
 
 
 def _check_batches(data: Data, size: int | None, problems: Problems) -> None:
-    """Check that each part fills a batch where the model is built for one batch size."""
+    """Check that every part fills a batch, if the model is built for a fixed batch size."""
     for name, part in data.parts.items() if size is not None else ():
         if 0 < len(part) < (size or 0):
             problems.add(
                 "D403",
                 f"{name}: {len(part)} examples do not fill one batch of {size}",
-                "give more, or write a smaller `batch_size:` under `runtime:`",
+                "give more examples, or set a smaller `batch_size:` under `runtime:`",
             )
 
 
@@ -213,15 +226,15 @@ def _check_sizes(parts: Parts, split: DataSplit, timeline: Timeline, problems: P
     wanted = {TRAIN: True, VALIDATION: split.validation and not split.folds, TEST: split.test}
     empty = [part for part in wanted if wanted[part] and not len(getattr(parts, part))]
     uses = [_USE[part] for part in empty]
-    for number, (train, held) in enumerate(parts.folds, start=1):
-        if not len(train) or not len(held):
+    for number, (train, validation) in enumerate(parts.folds, start=1):
+        if not len(train) or not len(validation):
             use = _USE[VALIDATION] if len(train) else _USE[TRAIN]
             uses.append(f"{use} in fold {number}")
     steps = int((timeline.end - timeline.first).max())
-    span = "" if steps == 1 else f"; the targets of one span {steps} steps"
+    span = "" if steps == 1 else f"; the targets of one example span {steps} steps"
     for use in uses:
         problems.add(
             "D403",
-            f"no example is left to {use}, of {len(timeline):,} in all{span}",
-            "write shorter windows, other parts under `split:`, or a smaller gap",
+            f"none of the {len(timeline):,} examples is left to {use}{span}",
+            "make the windows shorter, or change the parts or the gap under `split:`",
         )

@@ -18,7 +18,7 @@ WARNING = "warning"
 
 @dataclass(frozen=True)
 class DataProblem:
-    """One problem; `where` names the file or other source."""
+    """One problem of the data; `where` names the file or whatever else was given."""
 
     code: str
     message: str
@@ -27,7 +27,7 @@ class DataProblem:
     severity: str = ERROR
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the problem as ``--format json`` prints it; the form is stable."""
+        """Return the stable form that ``--format json`` prints."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -43,20 +43,20 @@ class DataProblem:
 
 
 MOST_SHOWN = 100
-"""Problems of which a text is made: a table can have thousands of columns."""
+"""How many problems a text shows, as a table can have thousands of columns."""
 
 
 def as_lines(problems: Sequence[DataProblem]) -> list[str]:
-    """Return the first 100 problems as text, and the number of further ones."""
+    """Return the texts of the first 100 problems, and a line that counts the others."""
     left = len(problems) - MOST_SHOWN
     more = [f"and {counted(left, 'more problem')}"] if left > 0 else []
     return [*map(str, problems[:MOST_SHOWN]), *more]
 
 
 class DataError(LstmgraphError):
-    """Data does not fit the recipe. Carries every problem found; its text is what is printed.
+    """The data does not fit the recipe; `problems` holds every problem that was found.
 
-    The text shows the first 100 problems and counts the rest; `problems` holds them all.
+    Its text shows the first 100 problems and counts the others.
     """
 
     def __init__(self, problems: Iterable[DataProblem]) -> None:
@@ -69,20 +69,20 @@ class DataError(LstmgraphError):
 
 @dataclass
 class Problems:
-    """The problems of one source, collected so that all are reported at once."""
+    """Collects the problems of one source, so that they are reported together."""
 
     where: str
     found: list[DataProblem] = field(default_factory=list)
     noted: set[DataProblem] = field(default_factory=set)
     guesses: Guesses = field(default_factory=Guesses)
-    """For the names that may be meant."""
+    """Finds the names that a misspelled one may stand for."""
 
     def add(self, code: str, message: str, hint: str | None = None) -> None:
-        """Add an error, unless an identical one is there."""
+        """Add an error, unless the same one is there."""
         self._note(DataProblem(code, message, self.where, hint))
 
     def warn(self, code: str, message: str, hint: str | None = None) -> None:
-        """Add a warning: probably a mistake, but it does not prevent training."""
+        """Add a warning about data that can be used but is probably not as intended."""
         self._note(DataProblem(code, message, self.where, hint, WARNING))
 
     def _note(self, problem: DataProblem) -> None:
@@ -92,15 +92,19 @@ class Problems:
 
     @property
     def errors(self) -> tuple[DataProblem, ...]:
-        """Return all problems but warnings."""
+        """The problems that are not warnings."""
         return tuple(problem for problem in self.found if problem.severity == ERROR)
 
     @property
     def warnings(self) -> tuple[DataProblem, ...]:
-        """Return the warnings, which do not prevent training."""
+        """The problems that do not prevent training."""
         return tuple(problem for problem in self.found if problem.severity == WARNING)
 
     def raise_errors(self) -> None:
-        """Raise a DataError of all problems, warnings included, if one of them is an error."""
+        """Raise all problems so far, including warnings, if there is an error.
+
+        Raises:
+            DataError: There is an error.
+        """
         if self.errors:
             raise DataError(self.found)

@@ -1,4 +1,4 @@
-"""Sources of data, each read by its kind: file, folder, arrays, or data frame."""
+"""Readers for each kind of data source: files, folders, arrays, data frames, datasets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KINDS = "a .npz file, a folder of .npy files, .csv, .parquet, or a saved tf.data
 
 @dataclass(frozen=True)
 class Given:
-    """A source and its name in reports: ``Given(arrays, "measurements:load")``."""
+    """A source and the name that messages use for it: ``Given(arrays, "measurements:load")``."""
 
     value: Any
     name: str
@@ -48,7 +48,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The examples of a source, or of one part of it."""
+    """All examples of a source, or of one part of it."""
 
     source: ExampleSource
     timeline: Timeline
@@ -56,16 +56,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Reader:
-    """The reader of one recipe's sources."""
+    """Reads sources for one recipe."""
 
     data: DataDeclaration
     needs: Needs
     cache: Path | None
 
     def read(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
-        """Read a source; return its examples as ``all``, or by the parts that its arrays name.
+        """Return the examples of a source by part: ``all``, or the parts that its arrays name.
 
-        Return nothing, and report why, where something is wrong.
+        The result is empty if a problem was reported.
         """
         if isinstance(value, str | Path):
             try:
@@ -97,13 +97,13 @@ class Reader:
         elif table_ending(path):
             if path.stat().st_size:
                 return self._table(path, problems)
-            problems.add("D106", "the file is empty", "name a table with rows below its header")
+            problems.add("D106", "the file is empty", "give a table with rows below its header")
         elif path.suffix.lower() == ".npy":
-            hint = "name its folder, in which each file is named after its array"
-            problems.add("D103", "a single .npy file is an array without a name", hint)
+            hint = "give its folder instead: each file there is one array, named like the file"
+            problems.add("D103", "a single .npy file holds an array without a name", hint)
         else:
             problems.add(
-                "D103", f"'{path.suffix}' is not a supported kind of data", f"name {KINDS}"
+                "D103", f"files that end in '{path.suffix}' cannot be read", f"give {KINDS}"
             )
         return {}
 
@@ -119,18 +119,18 @@ class Reader:
             return self._stored(stored_npy(path, problems), problems)
         if any(table_ending(Path(name)) for name in names):
             return self._table(path, problems)
-        problems.add("D103", "the folder holds no data of a supported kind", f"name {KINDS}")
+        problems.add("D103", "the folder holds no data that can be read", f"give {KINDS}")
         return {}
 
     def _named(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
-        """Read a mapping by name: a table where the recipe has columns, and else arrays."""
+        """Return the examples of named arrays, or of named columns if the recipe reads columns."""
         if self.data.is_table or not isinstance(value, Mapping):
             return self._table(value, problems)
         arrays = {str(name): np.asarray(array) for name, array in value.items()}
         return self._stored(Stored(tuple(arrays), arrays.get), problems)
 
     def _stored(self, stored: Stored, problems: Problems) -> Mapping[str, Loaded]:
-        """Read those stored arrays that the recipe names."""
+        """Return the examples of stored arrays; only those that the recipe names are read."""
         if not self.data.is_table:
             return self._arrays(named_parts(stored, self.needs, problems), problems)
         wanted = [name for name in wanted_columns(self.data) if name in stored.names]
@@ -142,25 +142,26 @@ class Reader:
     ) -> Mapping[str, Loaded]:
         loaded = {}
         for part, arrays in parts.items():
-            found = examples_of_arrays(arrays, self.needs, problems) if arrays else None
-            if found:
-                loaded[part] = Loaded(found[0], timeline_of_rows(found[1]))
+            examples = examples_of_arrays(arrays, self.needs, problems) if arrays else None
+            if examples:
+                source, count = examples
+                loaded[part] = Loaded(source, timeline_of_rows(count))
         return loaded
 
     def _dataset(self, dataset: Any, problems: Problems) -> Mapping[str, Loaded]:
         workspace = Workspace()
         arrays = arrays_of_dataset(dataset, self.needs, workspace.path, problems)
         loaded = self._arrays({"all": arrays}, problems)
-        return {part: _keeping(found, workspace) for part, found in loaded.items()}
+        return {part: _keeping(examples, workspace) for part, examples in loaded.items()}
 
     def _table(
         self, value: Any, problems: Problems, names: tuple[str, ...] = ()
     ) -> Mapping[str, Loaded]:
-        """Read a table; `names` are those of all its columns where `value` lacks some."""
+        """Return the examples of a table; `names` are all its columns if `value` has only some."""
         if not self.data.is_table:
             problems.add(
                 "D201",
-                "the recipe does not say what its inputs are made of",
+                "the recipe does not say which columns its inputs are made of",
                 "add `data:` with `inputs:`, such as {history: {columns: [sales, price]}}",
             )
             return {}

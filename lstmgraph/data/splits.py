@@ -1,4 +1,4 @@
-"""Splits of examples into training, validation and test parts, by time or at random."""
+"""Splits of examples into training, validation and test parts, in order of time or at random."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """The example numbers of each part, ascending; with folds, `train` is all but the test."""
+    """The sorted example numbers of each part; with folds, `train` is all but the test part."""
 
     train: Array
     validation: Array
     test: Array
     folds: tuple[tuple[Array, Array], ...] = ()
-    """Training and validation examples of each fold."""
+    """The training and validation examples of each fold."""
 
 
 def split_examples(timeline: Timeline, split: DataSplit) -> Parts:
-    """Return the parts of all examples.
+    """Return the examples of each part.
 
-    In a chronological split every series is cut at the same moments, or without times after the
-    same part of its rows. An example belongs to a part if all its targets do; what it reads before
-    them may stand in an earlier part, as it will be known by then. Targets that a cut or the gap
-    divides belong to none.
+    A chronological split cuts every series at the same moments or, without times, after the same
+    share of its rows. An example belongs to a part if all its targets do; its history may reach
+    into an earlier part, as it is known by then. An example with targets on both sides of a cut, or
+    in the gap, belongs to no part.
     """
     if split.kind == CHRONOLOGICAL:
         return _chronological(timeline, split)
@@ -65,7 +65,7 @@ def _chronological(timeline: Timeline, split: DataSplit) -> Parts:
 
 
 def _cuts(timeline: Timeline, part: float) -> Array:
-    """Return each series' first row after the fraction `part` of the whole time."""
+    """Return the first row of each series that comes after this share of the time (or rows)."""
     starts, times = timeline.series_starts, timeline.times
     if part >= 1:
         return starts[1:]
@@ -86,11 +86,11 @@ def _cuts(timeline: Timeline, part: float) -> Array:
 
 
 _EPSILON = 1e-9
-"""0.7 of 10 steps are 7, though 1 - 0.2 - 0.1 is a little less than 0.7."""
+"""Makes 0.7 of 10 steps 7 steps, though 1 - 0.2 - 0.1 is a little less than 0.7."""
 
 
 def _random(timeline: Timeline, split: DataSplit) -> Parts:
-    """Split at random: whole series where there are series, and else examples."""
+    """Split at random: whole series if there are named series, single examples otherwise."""
     units = timeline.series if timeline.has_series else np.arange(len(timeline))
     distinct = np.unique(units)
     generator = np.random.Generator(np.random.PCG64(split.seed))

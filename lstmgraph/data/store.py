@@ -1,4 +1,4 @@
-"""Arrays on disk: `.npy` files that grow row by row, in temporary or kept folders."""
+"""Arrays on disk: `.npy` files that grow row by row, and temporary folders for them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class NoWorkspaceError(LstmgraphError, OSError):
 
 
 class Workspace:
-    """A temporary folder, removed with this object, or when the process that made it ends.
+    """A temporary folder, removed with this object or at the end of the process that made it.
 
-    A forked process sees the files, and leaves them alone when it ends.
+    A forked process sees the files, and does not remove them when it ends.
     """
 
     def __init__(self) -> None:
@@ -40,8 +40,9 @@ class Workspace:
         self._removal = weakref.finalize(self, _remove, self.path, os.getpid())
 
     def remove(self) -> None:
-        """Remove the folder now. Arrays that are mapped from it stay readable where the system
-        keeps files that are open.
+        """Remove the folder now.
+
+        Arrays that are mapped from it stay readable on systems that keep open files.
         """
         self._removal()
 
@@ -52,7 +53,7 @@ def _remove(path: Path, owner: int) -> None:
 
 
 class GrowingArray:
-    """A `.npy` file of shape (rows, width) to which rows are added, without knowing how many."""
+    """A `.npy` file of shape (rows, width) to which any number of rows can be added."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any], width: int) -> None:
         self._dtype, self._width = dtype, width
@@ -92,11 +93,11 @@ class GrowingArray:
 
 
 def mapped(path: Path) -> Array:
-    """Return the array of a `.npy` file, mapped: it is read from disk as it is used.
+    """Return the array of a `.npy` file, mapped: its values are read from disk as they are used.
 
     Raises:
-        ArchiveError: the file is no `.npy` file, is cut off, or holds Python objects.
-        OSError: it cannot be read, or is no regular file.
+        ArchiveError: The file is not a `.npy` file, is cut off, or holds Python objects.
+        OSError: It cannot be read, or is not a regular file.
     """
     with os.fdopen(open_file(path), "rb") as file:
         if header_bytes(file) > os.fstat(file.fileno()).st_size - file.tell():

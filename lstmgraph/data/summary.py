@@ -1,4 +1,4 @@
-"""Summary of data: examples of each part, the time they span, and every tensor."""
+"""Summary of data: the examples of each part, the time they span, and every tensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PartRow:
-    """One part. `series` is None without named series, `first` and `last` without times."""
+    """One part; `series` is None without named series, `first` and `last` without times."""
 
     name: str
     examples: int
@@ -29,7 +29,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class TensorRow:
-    """One tensor that the model is fed; `shape` leaves out the batch."""
+    """One tensor that the model is fed; `shape` does not include the batch."""
 
     name: str
     role: str
@@ -39,14 +39,14 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """``str()`` gives the tables that the command prints."""
+    """The parts and tensors of the data; ``str()`` returns the tables that the command prints."""
 
     parts: list[PartRow]
     tensors: list[TensorRow]
     warnings: list[DataProblem]
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         warnings = [problem.as_dict() for problem in self.warnings]
         return {**asdict(self), "warnings": warnings}
 

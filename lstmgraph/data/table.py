@@ -1,4 +1,4 @@
-"""Tables to train on: a matrix for each tensor, rows grouped by series and in order."""
+"""A converted table: one matrix for each tensor, its rows grouped by series and in order."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of all series, one series after the other."""
+    """The rows of all series, one series after the other."""
 
     matrices: Mapping[str, Array]
-    """By ``key_of`` an entry: (rows, columns)."""
+    """A matrix (rows, columns) for each entry of ``data:``, by ``key_of`` the entry."""
     series_starts: Array
-    """(series + 1,) int64: the first row of each series, and the number of rows."""
+    """The first row of each series, then the number of rows, (series + 1,) int64."""
     series_names: tuple[str, ...]
     times: Array | None
-    """(rows,) int64 or float64."""
+    """The time of each row, (rows,) int64 or float64; None without a time column."""
     time_unit: str
-    """NumPy's, such as ``us``; empty where times are plain numbers."""
+    """What times count, as NumPy writes it (``us``); empty if they are plain numbers."""
     warnings: tuple[DataProblem, ...] = ()
 
     @property
     def rows(self) -> int:
-        """Return the number of rows of all series."""
+        """The number of rows of all series."""
         return int(self.series_starts[-1])
 
 
 def key_of(entry: Columns) -> str:
-    """Return an entry's key, such as ``inputs-history``; it names files, too."""
+    """Return a key for an entry of ``data:``, such as ``inputs-history``, fit for a file name."""
     return "-".join(str(part) for part in entry.path[1:])
 
 

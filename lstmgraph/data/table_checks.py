@@ -1,4 +1,4 @@
-"""Checks between a table's rows: times increase, and static columns do not change."""
+"""Checks of a table's rows against each other: times increase, static columns stay the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 1 << 18
 LONG_STEP = 1.5
-"""Times the usual step; months, of 28 to 31 days, are even steps."""
+"""How many usual steps make a long one; months of 28 to 31 days still count as even steps."""
 
 
 def check_times(
@@ -42,7 +42,8 @@ def check_times(
     if backwards:
         places = f", and in {backwards - 1:,} more places" if backwards > 1 else ""
         row, before, after = _place(table, order, first_backwards)
-        what = f"{before}, then {after} in row {row}{_of_series(table, first_backwards)}{places}"
+        series = _of_series(table, first_backwards)
+        what = f"{before} is followed by {after} in row {row}{series}{places}"
         _report_backwards(data, what, problems)
     elif long:
         row, before, after = _place(table, order, first_long)
@@ -50,12 +51,12 @@ def check_times(
             "D404",
             f"column '{data.time}': {_steps_are(long)} longer than usual, the first from {before} "
             f"to {after}, row {row}{_of_series(table, first_long)}",
-            "windows run across such gaps as if they were one step; fill in the missing rows",
+            "windows treat such a gap as a single step; add the missing rows",
         )
 
 
 def _steps(table: Table, times: Array) -> Iterator[tuple[int, Array, Array]]:
-    """In parts: the first row, the step from each row to the next, and if it is within a series."""
+    """Yield, part by part, the first row, the steps between rows, and which are within a series."""
     for start in range(0, table.rows - 1, ROWS_AT_ONCE):
         part = times[start : start + ROWS_AT_ONCE + 1]
         inside = np.ones(len(part) - 1, bool)
@@ -66,16 +67,16 @@ def _steps(table: Table, times: Array) -> Iterator[tuple[int, Array, Array]]:
 
 def _report_backwards(data: DataDeclaration, what: str, problems: Problems) -> None:
     columns = ", ".join(f"'{name}'" for name in (*data.series, str(data.time)))
-    one = " in a series" if data.series else ", or name the column that tells series apart"
+    once = " in a series" if data.series else ", or name the column that tells series apart"
     problems.add(
         "D401",
         f"column '{data.time}' does not increase: {what}",
-        f"sort the rows by {columns}; each time may occur only once{one}",
+        f"sort the rows by {columns}; each time may occur only once{once}",
     )
 
 
 def _place(table: Table, order: Array | None, at: int) -> tuple[int, str, str]:
-    """Return the file's row, from 1, of the row after `at`, and the times of both."""
+    """Return the file row (from 1) of the row after `at`, and the times of both rows."""
     assert table.times is not None
     ends = table.times[at].item(), table.times[at + 1].item()
     before, after = time_texts(ends, table.time_unit, table.times)
@@ -98,7 +99,7 @@ def _steps_are(count: int) -> str:
 def check_static(
     table: Table, key: str, entry: Columns, order: Array | None, problems: Problems
 ) -> None:
-    """Report columns of a static input that change within a series."""
+    """Report columns of a static input whose values change within a series."""
     for index, column in enumerate(entry.columns):
         for start, steps, inside in _steps(table, table.matrices[key][:, index]):
             wrong = inside & (steps != 0)
@@ -106,7 +107,7 @@ def check_static(
                 at = start + int(np.argmax(wrong))
                 problems.add(
                     "D402",
-                    f"column '{column}' is static and changes in row {_row(order, at + 1)}"
+                    f"column '{column}' is static, but changes in row {_row(order, at + 1)}"
                     f"{_of_series(table, at)}",
                     f"read it with `steps:` in '{entry.name}', or correct the row",
                 )

@@ -1,4 +1,4 @@
-"""Tables with named columns, read a part at a time: CSV, Parquet, and data frames, by pyarrow."""
+"""Tables with named columns (CSV, Parquet, data frames), read batch by batch with pyarrow."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ CSV_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
 DELIMITERS = ",;\t|"
 CSV_BLOCK = 4 << 20
-"""Bytes of a CSV file that are parsed at once; no row can be longer."""
+"""The bytes of a CSV file that are parsed at a time, and so the longest row."""
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table: its columns, and its rows in batches, which can be read more than once."""
+    """A table: its column names, and its rows in batches that can be read repeatedly."""
 
     columns: tuple[str, ...]
     batches: Callable[[Sequence[str], Sequence[str]], Iterator[Any]]
-    """Record batches of columns of numbers, and of columns that a CSV file gives as text."""
+    """Takes the columns to read as numbers and those to read as text; returns record batches."""
     files: tuple[Path, ...] = ()
-    """What is read, to know a file again."""
+    """The files that are read, for the fingerprint of a cached table; none for data in memory."""
     is_csv: bool = False
 
 
 def has_pyarrow(problems: Problems) -> bool:
-    """Return whether pyarrow is installed, and report it if not."""
+    """Return whether pyarrow is installed; report it if not."""
     try:
         import pyarrow  # noqa: F401, PLC0415 - an extra
     except ImportError:
         problems.add(
             "D104",
-            "tables are read by pyarrow, which is not installed",
+            "reading tables needs pyarrow, which is not installed",
             "pip install 'lstmgraph[data]'",
         )
         return False
@@ -57,7 +57,7 @@ def has_pyarrow(problems: Problems) -> bool:
 def open_table(source: Any, problems: Problems) -> TableFile | None:
     """Open a CSV or Parquet file, a folder of them, a data frame, or a mapping of 1-D arrays.
 
-    Return None, and report why, where it cannot be read.
+    Return None if a problem was reported.
     """
     if not has_pyarrow(problems):
         return None
@@ -74,7 +74,7 @@ def open_table(source: Any, problems: Problems) -> TableFile | None:
         if odd:
             problems.add(
                 "D201",
-                f"{path.name} has other columns than {files[0].name}: {', '.join(odd[:5])}",
+                f"{path.name} and {files[0].name} differ in columns: {', '.join(odd[:5])}",
                 "all files of a folder must have the same columns",
             )
             return None
@@ -88,42 +88,49 @@ def open_table(source: Any, problems: Problems) -> TableFile | None:
 
 
 class DamagedTableError(ValueError):
-    """A file that pyarrow cannot read, for whatever reason."""
+    """pyarrow cannot read a file."""
 
 
 UNREADABLE = (
     *(OSError, ValueError, TypeError, LookupError, NotImplementedError, EOFError),
     *(ArithmeticError, MemoryError, zlib.error),
 )
-"""What the system, gzip and pyarrow raise for a file that cannot be read. Of those of pyarrow's
-errors that are of no other class ``_naming`` makes one.
+"""What the system, gzip and pyarrow raise for a file that cannot be read.
+
+``_naming`` turns pyarrow's errors of other classes into ``DamagedTableError``.
 """
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def report_unreadable(error: BaseException, problems: Problems) -> None:
-    """Report a file that the system, or pyarrow, cannot read."""
+    """Report a file that the system or pyarrow cannot read."""
     if isinstance(error, NoWorkspaceError) or (
-        isinstance(error, OSError) and error.errno in NO_ROOM
+        isinstance(error, OSError) and error.errno in NO_SPACE
     ):
-        hint = "name a folder with more free space by TMPDIR, or as the cache"
-        message = f"no space is left for the table's arrays ({error.strerror})"
+        hint = "set TMPDIR, or the cache, to a folder with more space"
+        message = f"there is no space for the arrays of the table ({error.strerror})"
         problems.add("D107", message, hint)
     elif isinstance(error, MemoryError):
-        problems.add("D102", "it does not fit into memory", "give it in parts, or as .npy files")
+        problems.add(
+            "D102",
+            "it does not fit into memory",
+            "split it into several files, or save it as .npy files",
+        )
     elif isinstance(error, OSError) and error.strerror and error.errno:
         name = Path(os.fsdecode(error.filename or "")).name
         inside = f"{name} " if name and name != Path(problems.where).name else ""
         problems.add("D101", f"{inside}cannot be read: {error.strerror}", "check the path")
     else:
         text = " ".join(str(error).split())[:300] or type(error).__name__
-        problems.add("D102", f"cannot be read: {text}", "the file is damaged, or of another kind")
+        problems.add(
+            "D102", f"cannot be read: {text}", "the file is damaged, or is not what its ending says"
+        )
 
 
 @contextmanager
 def _naming(path: Path, source: Path) -> Iterator[None]:
-    """Make the errors of a file in a folder name the file."""
+    """Put the name of a file in a folder into the errors that reading it raises."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     try:
@@ -138,13 +145,13 @@ def _naming(path: Path, source: Path) -> Iterator[None]:
 
 
 def table_ending(path: Path) -> str | None:
-    """Return a table's ending, such as ``.csv`` or ``.parquet``; None for another file."""
+    """Return the ending of a table file, such as ``.csv`` or ``.parquet``; None for other files."""
     name = path.name.lower()
     return next((end for end in (*CSV_ENDINGS, *PARQUET_ENDINGS) if name.endswith(end)), None)
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the file itself, or the tables of a folder in the order of their names."""
+    """Return the file itself, or the table files of a folder sorted by name."""
     return sorted(p for p in path.iterdir() if table_ending(p)) if path.is_dir() else [path]
 
 
@@ -158,7 +165,7 @@ def _open_parquet(path: Path) -> TableFile:
     from pyarrow import parquet  # noqa: PLC0415 - an extra
 
     def opened() -> Any:
-        # Read in parts, not whole column chunks: a row group can be as large as the file.
+        # Read in pieces, not in whole column chunks: a row group can be as large as the file.
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
 
     def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
@@ -178,7 +185,7 @@ def _open_csv(path: Path) -> TableFile:
     read = csv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
 
     def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
-        # Types are never guessed from the first rows: what stands further down may differ.
+        # Types are never guessed from the first rows, as later rows may differ.
         types = dict.fromkeys(numbers, pa.float64()) | dict.fromkeys(texts, pa.string())
         convert = csv.ConvertOptions(include_columns=list(types), column_types=types)
         with csv.open_csv(path, read, parse, convert) as reader:
@@ -189,7 +196,7 @@ def _open_csv(path: Path) -> TableFile:
 
 
 def _delimiter(path: Path) -> str:
-    """Return the usual delimiter most frequent in the first line; a comma where there is none."""
+    """Return the usual delimiter that the first line has most of; a comma if it has none."""
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         line = file.readline(CSV_BLOCK).decode("utf-8", "replace")
     return max(DELIMITERS, key=line.count)
@@ -203,9 +210,9 @@ def _from_memory(source: Any, problems: Problems) -> TableFile | None:
         if deep:
             problems.add(
                 "D203",
-                f"the recipe makes its inputs from columns, and '{deep[0]}' has "
+                f"the recipe makes its inputs from columns, but '{deep[0]}' has "
                 f"{source[deep[0]].ndim} axes",
-                "give arrays of one axis, or leave `inputs:` out of the recipe's `data:`",
+                "give arrays with one axis, or remove `inputs:` from the recipe's `data:`",
             )
             return None
     table = pa.table(dict(source) if isinstance(source, Mapping) else source)

@@ -1,6 +1,6 @@
-"""``tf.data.Dataset``, saved or in memory, read once into arrays mapped from disk.
+"""Arrays of a ``tf.data.Dataset``, saved or in memory, read once and mapped from disk.
 
-As arrays, its examples can be counted, checked, split and shuffled by epoch like any others.
+As arrays, its examples can be counted, checked, split and shuffled like any others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WEIGHT = ("weight", "sample_weight")
 
 
 def is_saved_dataset(path: Path) -> bool:
-    """Return whether a folder was written by ``tf.data.Dataset.save``."""
+    """Return whether ``tf.data.Dataset.save`` wrote the folder."""
     return (path / "dataset_spec.pb").exists()
 
 
@@ -38,7 +38,7 @@ def is_dataset(value: Any) -> bool:
 
 
 def load_saved(path: Path, problems: Problems) -> Any:
-    """Load a saved dataset; return None where it cannot be read, which is reported."""
+    """Return the saved dataset; None if it cannot be read, which is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
@@ -52,12 +52,12 @@ def load_saved(path: Path, problems: Problems) -> Any:
 def arrays_of_dataset(
     dataset: Any, needs: Needs, folder: Path, problems: Problems
 ) -> NamedArrays | None:
-    """Return every example of `dataset`, batched or not; None where something is wrong."""
+    """Return the arrays of all examples of `dataset`, batched or not; None if one is reported."""
     import tensorflow as tf  # noqa: PLC0415 - only for its own format
 
     refuse_after_fork()
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        problems.add("D203", "the dataset repeats endlessly", "remove `.repeat()`")
+        problems.add("D203", "the dataset repeats forever", "remove `.repeat()`")
         return None
     writers: dict[tuple[str, str], _Writer] = {}
     try:
@@ -75,18 +75,18 @@ def arrays_of_dataset(
     except (OSError, MemoryError) as error:
         report_unreadable(error, problems)
         return None
-    except Exception as error:  # TensorFlow's own, and those of what is no array
+    except Exception as error:  # TensorFlow's own errors, and those of values that are not arrays
         problems.add(
             "D102",
             f"cannot be read: {_line(error)}",
-            "check the dataset and the functions that it maps",
+            "the dataset, or a function mapped over it, fails",
         )
         return None
     return _named({key: writer.array() for key, writer in writers.items()})
 
 
 def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
-    """Return every array with the examples along its first axis."""
+    """Yield every array with the examples along its first axis."""
     single = any(
         array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
     )
@@ -120,8 +120,8 @@ class _Writer:
         if rows.shape[1:] != self.shape:
             problems.add(
                 "D203",
-                f"'{name}' has elements of shapes {self.shape} and {rows.shape[1:]}",
-                "pad all to one size, for instance with `padded_batch` and `padded_shapes`",
+                f"'{name}' has elements of different shapes: {self.shape} and {rows.shape[1:]}",
+                "make all the same size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
         self.file.append(rows.reshape(len(rows), -1))

@@ -1,4 +1,4 @@
-"""The place of each example's targets in time, by which examples are split."""
+"""The places of the examples' targets in time, which splits depend on."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Each example's series, and the rows from its first target to its last."""
+    """The series of every example, and the rows from its first target to its last."""
 
     series_starts: Array
-    """(series + 1,): the first row of each series, and the number of rows."""
+    """The first row of each series, then the number of rows, (series + 1,)."""
     series: Array
-    """(examples,)."""
+    """The series of each example, (examples,)."""
     origins: Array
-    """(examples,): the row after the history, from which targets are counted."""
+    """The row after the history of each example, (examples,)."""
     before: Array
-    """(examples,): how many rows before that the targets begin."""
+    """How many rows before its origin the targets of each example begin, (examples,)."""
     after: int
-    """How many rows after the origin they end."""
+    """How many rows after its origin the targets end."""
     has_series: bool
     """Whether examples belong to named series, which a random split keeps together."""
     times: Array | None = None
@@ -37,18 +37,18 @@ class Timeline:
 
     @property
     def first(self) -> Array:
-        """Return the first row of each example's targets, (examples,)."""
+        """The first row of the targets of each example, (examples,)."""
         first: Array = self.origins - self.before
         return first
 
     @property
     def end(self) -> Array:
-        """Return the row after the last of each example's targets, (examples,)."""
+        """The row after the last target of each example, (examples,)."""
         end: Array = self.origins + self.after
         return end
 
     def span(self, examples: Array) -> tuple[str, str] | None:
-        """Return the first and the last time of some examples' targets, as text."""
+        """Return the first and last time of these examples' targets as text; None without times."""
         if self.times is None or not len(examples):
             return None
         origins = self.origins[examples]
@@ -59,6 +59,6 @@ class Timeline:
 
 
 def timeline_of_rows(count: int) -> Timeline:
-    """Return the timeline of `count` rows of arrays, where each row is an example."""
+    """Return the timeline of arrays, in which each row is an example and one step."""
     none = np.broadcast_to(np.int32(0), count)
     return Timeline(np.array([0, count]), none, np.arange(count), none, after=1, has_series=False)

@@ -1,4 +1,4 @@
-"""Checks that values are what a model takes: finite numbers, whole ids, in range."""
+"""Checks of values: finite, in range, and whole numbers where the model takes ids."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK_BYTES = 16 << 20
-"""How much of a large array is looked at in one go."""
+"""The bytes of a large array that are checked at a time."""
 
 
 def storage_dtype(dtype: str) -> np.dtype[Any]:
-    """Return the NumPy dtype that holds an input; Keras casts to bfloat16, which NumPy lacks."""
+    """Return the NumPy dtype for an input: float32 for bfloat16, which NumPy does not have."""
     return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 
 @dataclass
 class _Tally:
-    """The count of values that are wrong in one way, and the first of them."""
+    """Counts the values that are wrong in one way, and keeps the first of them."""
 
     count: int = 0
     place: tuple[int, ...] = ()
     value: Any = None
 
     def add(self, wrong: Array, values: Array, offset: int) -> None:
-        found = int(np.count_nonzero(wrong))
-        if found and not self.count:
+        count = int(np.count_nonzero(wrong))
+        if count and not self.count:
             first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
             place = tuple(int(index) for index in first)
             self.value = values[place].item()
             self.place = (place[0] + offset, *place[1:]) if place else ()
-        self.count += found
+        self.count += count
 
 
 @dataclass
 class Scan:
-    """A check of numbers that are read chunk by chunk, and one report of all that is wrong."""
+    """Checks numbers chunk by chunk; `report` then adds the problems of all of them."""
 
     dtype: np.dtype[Any]
     limits: Sequence[tuple[Limit, float | None]] = ()
-    """Each limit with its upper end, where that is known."""
+    """Each limit with its upper end, None if that is not known."""
     nan: _Tally = field(default_factory=_Tally)
     infinite: _Tally = field(default_factory=_Tally)
     unfit: _Tally = field(default_factory=_Tally)
     outside: list[_Tally] = field(default_factory=list)
 
     def add(self, values: Array, offset: int) -> None:
-        """Check `values`; the first of them along axis 0 is number `offset` of all."""
+        """Check a chunk of values; `offset` is the number of its first row among all rows."""
         finite = np.isfinite(values)
         if not finite.all():
             missing = np.isnan(values)
@@ -73,18 +73,18 @@ class Scan:
     def report(
         self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]
     ) -> None:
-        """Add what is wrong; `place` names the place of a value, such as ``row 17``."""
+        """Add the problems that were found; `place` names a value's place, such as ``row 17``."""
         for tally, word in ((self.nan, "missing (NaN)"), (self.infinite, "infinite")):
             if tally.count:
                 problems.add(
                     "D301",
                     f"{what}: {counted(tally.count)} {word}, the first in {place(tally.place)}",
-                    "a single one makes the loss NaN: fill them in, or leave these rows out",
+                    "a single one makes the loss NaN: fill them in, or remove these rows",
                 )
         if self.unfit.count:
             problems.add(
                 "D202",
-                f"{what}: {counted(self.unfit.count)} no {self.dtype}, the first in "
+                f"{what}: {counted(self.unfit.count)} not {self.dtype}, the first in "
                 f"{place(self.unfit.place)}: {self.unfit.value}",
                 _UNFIT_HINTS.get(self.dtype.kind, "declare the input in a larger dtype"),
             )
@@ -99,19 +99,19 @@ class Scan:
 
 
 _UNFIT_HINTS = {
-    "i": "whole numbers are wanted: round them, or declare the input as float32",
-    "u": "whole numbers from 0 are wanted: round them, or declare the input as float32",
-    "b": "0 and 1, or false and true, are wanted",
+    "i": "the input takes whole numbers: round them, or declare the input as float32",
+    "u": "the input takes whole numbers from 0: round them, or declare the input as float32",
+    "b": "the input takes 0 and 1, or false and true",
 }
 
 
 def counted(count: int) -> str:
-    """Return a count as ``1 value is`` or ``2,000 values are``."""
+    """Return ``1 value is`` or ``2,000 values are``."""
     return "1 value is" if count == 1 else f"{count:,} values are"
 
 
 def scanned(array: Array, scan: Scan) -> Scan:
-    """Return `scan` after it has checked all of `array`, a part at a time."""
+    """Check all of `array`, a part at a time, and return `scan`."""
     row_bytes = max(1, array[:1].nbytes)
     rows = max(1, CHUNK_BYTES // row_bytes)
     for start in range(0, len(array), rows):
@@ -120,7 +120,7 @@ def scanned(array: Array, scan: Scan) -> Scan:
 
 
 def as_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Return `values` in `dtype`, with zeros for what does not fit, which a ``Scan`` reported."""
+    """Return `values` in `dtype`; values that do not fit change, as ``Scan`` has reported them."""
     if values.dtype == dtype:
         return values
     if values.dtype.kind == "f" and dtype.kind in "iub":

@@ -1,4 +1,4 @@
-"""Windows: a table's rows as examples, and the place of each tensor's rows."""
+"""Windows over the rows of a table: which there are, and which rows each tensor takes."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from lstmgraph.keras_facts.tensors import Dim
 
 ROWS = Window(history=1, horizon=0, stride=1, min_history=1)
-"""Without windows: each row is an example."""
+"""The window of a table without ``window:``, in which each row is an example."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """The windows' series, the row after each history, and the history's length."""
+    """The places of all windows: their series, and the rows of their histories."""
 
     series: Array
-    """(windows,) int32."""
+    """The series of each window, (windows,) int32."""
     origins: Array
-    """(windows,) int64."""
+    """The row after the history of each window, (windows,) int64."""
     lengths: Array
-    """(windows,) int32; of no size in memory where all are the same."""
+    """The length of each history, (windows,) int32; takes no memory if all are the same."""
     longest: int
-    """Steps of the longest history: what the others are padded to."""
+    """The steps of the longest history, to which the others are padded."""
 
     def before(self, entry: Columns) -> Array:
-        """Return how many rows before the origin an entry begins."""
+        """Return how many rows before the origin an entry begins in each window, (windows,)."""
         if entry.steps in (HISTORY, WINDOW):
             return self.lengths
         return np.broadcast_to(np.int32(entry.lag if entry.steps == HORIZON else 1), len(self))
@@ -57,7 +57,7 @@ class Places:
 
 
 def places_of(table: Table, window: Window) -> Places:
-    """Return every window of every series, in order; none reaches out of its series."""
+    """Return the places of all windows, series by series; each stays within its series."""
     starts, rows = table.series_starts[:-1], np.diff(table.series_starts)
     if window.history is None:
         kept = np.flatnonzero(rows >= window.min_history).astype(np.int32)
@@ -80,7 +80,7 @@ def places_of(table: Table, window: Window) -> Places:
 def windowed(
     table: Table, data: DataDeclaration, needs: Needs, problems: Problems
 ) -> tuple[ExampleSource, Timeline]:
-    """Return the examples of `table` and their places in time."""
+    """Return the examples of `table`, and their places in time."""
     window = data.window or ROWS
     places = places_of(table, window)
     _warn_of_short_series(table, places, window, problems)
@@ -99,7 +99,7 @@ def windowed(
 
 
 class _Fields:
-    """The tensors of every window."""
+    """Makes the tensors of all windows."""
 
     def __init__(
         self, table: Table, data: DataDeclaration, places: Places, problems: Problems
@@ -107,7 +107,7 @@ class _Fields:
         self.table, self.data, self.places, self.problems = table, data, places, problems
 
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
-        """Return the tensor of an entry, in the shape that the recipe wants."""
+        """Return the tensor of an entry, in the shape that the recipe declares."""
         matrix = self.table.matrices[key_of(entry)]
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)
@@ -120,16 +120,16 @@ class _Fields:
         return Windows(matrix, self.places.origins, self.places.before(entry), steps, after, shape)
 
     def weight(self, entry: Columns) -> Field:
-        """Return the sample weights: one an example, or one for each step of it."""
+        """Return the sample weights: one number for each example, or one for each of its steps."""
         found = self._shape(entry, None)
         return self.of(entry, () if fitted(found, ()) is not None else found[:-1])
 
     def lengths(self, need: Need) -> Field:
-        """Return how many steps each window's history has."""
+        """Return the lengths of the windows' histories as a tensor."""
         return Rows(self.places.lengths, (), storage_dtype(need.dtype))
 
     def _shape(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> tuple[int, ...]:
-        """Return (steps, columns), or (columns,); whole series are padded to the wanted size."""
+        """Return (steps, columns) or (columns,); whole series are padded to the declared size."""
         shape = self.data.shape_of(entry)
         if len(shape) < 2 or shape[0] is not None:
             return _sizes(shape)
@@ -140,13 +140,13 @@ class _Fields:
             name = self.table.series_names[int(self.places.series[at])]
             self.problems.add(
                 "D203",
-                f"series '{name}' has {longest} rows, and '{entry.name}' takes {padded}",
-                f"make the shape [time, {len(entry.columns)}], or leave long series out",
+                f"series '{name}' has {longest} rows, but '{entry.name}' takes {padded}",
+                f"declare the shape [time, {len(entry.columns)}], or remove long series",
             )
         return (max(padded, longest), len(entry.columns))
 
     def _after(self, entry: Columns, steps: int) -> int | None:
-        """Return how many rows after its origin an entry ends; None where no step is missing."""
+        """Return how many rows after its origin an entry ends; None if no window is padded."""
         if entry.steps not in (HISTORY, WINDOW):
             return None
         after = self.data.window.horizon if self.data.window and entry.steps == WINDOW else 0
@@ -154,12 +154,12 @@ class _Fields:
 
 
 def _sizes(shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """Return a shape whose sizes are all known by now."""
+    """Return a shape whose sizes are all known by now, without None in its type."""
     return tuple(size or 0 for size in shape)
 
 
 def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int) -> Timeline:
-    """Return each window's rows of targets; all its rows, where targets have no time."""
+    """Return the rows from first to last target, or of the whole window if targets have no time."""
     timed = [entry for entry in data.targets.values() if entry.steps != STATIC]
     whole = [entry for entry in timed if entry.steps in (HISTORY, WINDOW)]
     before = [places.before(entry) for entry in whole or timed] or [places.lengths]
@@ -187,6 +187,6 @@ def _warn_of_short_series(table: Table, places: Places, window: Window, problems
     message = f"{without:,} of {len(table.series_names):,} series are shorter than a window of "
     problems.warn(
         "D403",
-        f"{message}{needed} steps, and give no example; the first is '{name}', with {rows} rows",
-        "`min_history:` under `window:` allows shorter histories",
+        f"{message}{needed} steps and give no examples; the first is '{name}', with {rows} rows",
+        "set `min_history:` under `window:` to allow shorter histories",
     )

@@ -1,1 +1,1 @@
-"""What a recipe makes, as tables, pictures and comparisons."""
+"""Descriptions of a recipe's models: tables, pictures, comparisons and memory estimates."""

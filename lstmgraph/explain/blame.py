@@ -1,4 +1,4 @@
-"""For each value of a completed recipe, where it came from."""
+"""The origin of each value of a completed recipe."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _WIDEST = 40
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one value of the completed recipe came from."""
+    """The origin of one value of the completed recipe."""
 
     path: Path
     value: Any
     source: str
-    """``default``; ``recipe``, ``base`` or ``preset`` for what is in a file; ``set``; ``search``
-    for the default of a search."""
+    """``default``; ``recipe``, ``base`` or ``preset`` for a value in a file; ``set`` for ``--set``;
+    ``search`` for the default of a search."""
     place: Place | None = None
-    """Where it is written; None for a default."""
+    """The place where it is written; None for a default."""
     variables: tuple[Variable, ...] = ()
-    """What it was made with, and where that is defined."""
+    """The variables that it was made from, with the places of their definitions."""
     deleted: Place | None = None
-    """Of a default: where an inherited value was deleted."""
+    """For a default, the place where an inherited value was deleted."""
 
     @property
     def name(self) -> str:
-        """Return the value's name as ``--set`` takes it, such as ``layers.encoder.units``."""
+        """The path as ``--set`` takes it, such as ``layers.encoder.units``."""
         return ".".join(str(part) for part in self.path)
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         made = [{"name": each.name, **_spot(each.place)} for each in self.variables]
         return {
             "path": list(self.path),
@@ -55,7 +55,7 @@ class Origin:
         }
 
     def __str__(self) -> str:
-        """``recipes/base.yaml:12, vars.size at --set vars.size``."""
+        """Return the origin as text: ``recipes/base.yaml:12, vars.size at --set vars.size``."""
         where = "default" if self.place is None else _shown(self.place)
         if self.source == "search":
             where += ", the default of a search"
@@ -67,13 +67,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Blame:
-    """Where every value of a recipe came from, in the recipe's order."""
+    """The origin of every value of a recipe, in the recipe's order; ``str()`` returns the table."""
 
     recipe: str
     values: tuple[Origin, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the stable form that ``--format json`` prints."""
         return {"recipe": self.recipe, "values": [each.as_dict() for each in self.values]}
 
     def markdown(self) -> str:
@@ -107,7 +107,7 @@ class Blame:
 
 
 class Completed(Protocol):
-    """The parts of a compiled recipe that blame reads."""
+    """What `blame` needs of a compiled recipe."""
 
     @property
     def completed(self) -> dict[str, Any]: ...  # noqa: D102
@@ -118,7 +118,7 @@ class Completed(Protocol):
 
 
 def blame(recipe: Completed) -> Blame:
-    """Return the origins of the values of `recipe`; of searched values, those of the defaults."""
+    """Return the origin of every value of `recipe`; for searched values, of their defaults."""
     searched = {dimension.target for dimension in recipe.collected.space.dimensions}
     tracing = _Tracing(recipe.document, searched)
     values = tuple(tracing.origin(path, value) for path, value in _leaves(recipe.completed, ()))
@@ -150,9 +150,10 @@ class _Tracing:
         return "recipe" if place.source == self.document.source else "base"
 
     def written(self, path: Path, value: Any) -> Path | None:
-        """Return where the document writes the value at `path` of the completed recipe, or None.
+        """Return the path in the document of a value of the completed recipe; None for a default.
 
-        Completing makes ``{type: adam}`` of ``adam``, and a list of what may be one or several.
+        The paths differ, as completing turns ``adam`` into ``{type: adam}``, and a single value
+        into a list if there may be several.
         """
         here: Any = self.document.data
         found: Path = ()

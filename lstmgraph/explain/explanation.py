@@ -1,4 +1,4 @@
-"""Explanations: what `explain` prints of a recipe, without TensorFlow."""
+"""The description of a recipe's model that `explain` prints, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ CALLS = ("call", "type", "output", "dtype", "parameters", "mask", "initial state
 class LayerRow:
     """One call of the model.
 
-    `shape` has the batch first; sizes known only with the data are names. `mask`, `initial_state`
-    and `kernel` are None where a call has none.
+    `shape` has the batch first; names stand for sizes that only the data determines. `mask`,
+    `initial_state` and `kernel` are None if a call has none.
     """
 
     name: str
@@ -50,7 +50,7 @@ class LayerRow:
 
     @property
     def parameters(self) -> int:
-        """Return the number of parameters, trainable or not."""
+        """The number of all parameters, trainable or not."""
         return self.trainable_parameters + self.non_trainable_parameters
 
 
@@ -66,7 +66,10 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a recipe's model computes, call by call. ``str()`` gives the table."""
+    """The calls of a recipe's model, and how they run; ``str()`` returns the tables.
+
+    Shapes of sequences are ``(batch, time, units)``, of time-major inputs ``(time, batch, units)``.
+    """
 
     recipe: str
     inputs: list[TensorRow]
@@ -74,22 +77,22 @@ class Explanation:
     outputs: list[TensorRow]
     runtime: list[RuntimeRow]
     models: list[ModelRow] = field(default_factory=list)
-    """Further models."""
+    """The further models of the recipe."""
     memory: Memory | None = None
-    """For a batch of a given size."""
+    """The memory estimate for a batch, if a size was given."""
 
     @property
     def trainable_parameters(self) -> int:
-        """Of all layers."""
+        """The number of trainable parameters of all layers."""
         return sum(row.trainable_parameters for row in self.layers)
 
     @property
     def non_trainable_parameters(self) -> int:
-        """Of all layers."""
+        """The number of other parameters of all layers."""
         return sum(row.non_trainable_parameters for row in self.layers)
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         totals = {
             "layers": len(self.layers),
             "trainable_parameters": self.trainable_parameters,
@@ -111,7 +114,7 @@ class Explanation:
         )
 
     def markdown(self) -> str:
-        """Return the table as Markdown that GitHub renders."""
+        """Return the tables as Markdown for GitHub."""
         return as_markdown(_sections(self))
 
     def __repr__(self) -> str:
@@ -130,7 +133,7 @@ def explain(
     """Describe every input, call and output of a compiled recipe, and how it runs on `machine`.
 
     Raises:
-        SizeError: `size` is given, and does not say how large a batch is.
+        SizeError: `size` is given, but does not determine the size of a batch.
     """
     graph = compiled.graph
     used = graph.used_ports()
@@ -148,7 +151,7 @@ def explain(
 
 
 def _input(tensor: GraphInput) -> TensorRow:
-    """Return an input as its data is given: (time, batch, ...) where it is time-major."""
+    """Return the row of an input, of shape ``(time, batch, ...)`` if it is time-major."""
     row = _tensor(tensor.name, tensor.spec)
     if not tensor.time_major:
         return row
@@ -161,7 +164,7 @@ def _tensor(name: str, spec: TensorSpec, source: str | None = None) -> TensorRow
 
 
 def primary_output(node: Node, used: frozenset[Port]) -> str:
-    """Return the output of a call to show: the sequence where it is read."""
+    """Return the output of a call that tables show: the sequence if something reads it."""
     if node.recurrence is None:
         return OUTPUT
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -193,7 +196,7 @@ def _layer(node: Node, output: str, backend: str) -> LayerRow:
 
 
 def type_of(node: Node) -> str:
-    """Return a node's type: Keras's class, ``Bidirectional LSTM`` and the like, or ``join``."""
+    """Return the type of a call: Keras's class, ``Bidirectional LSTM`` and so on, or ``join``."""
     recurrence = node.recurrence
     if recurrence is None:
         return node.op
@@ -203,7 +206,7 @@ def type_of(node: Node) -> str:
 
 
 def mask_text(node: Node) -> str | None:
-    """Return the mask that a call is given, or that it makes."""
+    """Return the mask that a call takes or makes as text; None if there is none."""
     if node.drops_mask:
         return "dropped"
     if any(node.input_masks):
@@ -214,7 +217,7 @@ def mask_text(node: Node) -> str | None:
 
 
 def shape_text(row: LayerRow | TensorRow) -> str:
-    """Return the shape of a row as text, such as ``(batch, time, 8)``."""
+    """Return a shape as text, such as ``(batch, time, 8)``."""
     return f"({', '.join(str(dim) for dim in row.shape)})"
 
 
@@ -249,7 +252,7 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
 
 
 def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
-    """Return rows of the inputs and the calls, with a cell for each of `CALLS`."""
+    """Yield a table row for each input and call, with the columns of `CALLS`."""
     for row in explanation.inputs:
         yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
     for layer in explanation.layers:
@@ -259,7 +262,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
 
 
 def _states_text(layer: LayerRow) -> str:
-    """Return the sources of the states, named once where all have the same."""
+    """Return the sources of the states as text; one for all if they are the same."""
     if not layer.initial_state:
         return ""
     distinct = set(layer.initial_state.values())

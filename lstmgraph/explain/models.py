@@ -1,4 +1,4 @@
-"""The models of a recipe as data: what `explain` shows of them, and the manifest of a build."""
+"""The models of a recipe as data, for `explain` and for the manifest of a build."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ MAIN = "main"
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model: its inputs and outputs by name, and the outputs that feed state inputs."""
+    """A model: its inputs and outputs by name, and the outputs that feed its state inputs."""
 
     name: str
     kind: str
     """``main``, ``written``, ``encoder``, ``decoder``, ``step``, or ``start``."""
     inputs: Mapping[str, TensorSpec]
-    """As they are fed: (time, batch, ...) where the recipe says so."""
+    """The tensors as they are fed: ``(time, batch, ...)`` for time-major inputs."""
     outputs: Mapping[str, TensorSpec]
     states: Mapping[str, str | None]
-    """By name of a state input, the output that feeds it in the next call, where there is one."""
+    """For each state input, the output that feeds it in the next call; None if there is none."""
     plan: dict[str, Any] | None = None
-    """Of a step model."""
+    """The plan of a step model; None for other models."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` and the manifest hold; see docs/json.md."""
+        """Return the stable form that ``--format json`` and the manifest hold; see docs/json.md."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -45,12 +45,12 @@ class ModelRow:
 
 
 def model_rows(compiled: CompiledRecipe) -> list[ModelRow]:
-    """Return the further models of a recipe; none where it has only its own."""
+    """Return the further models of a recipe, without its main model."""
     return [_row(model.name, model.kind, model.graph, model) for model in compiled.models.values()]
 
 
 def manifest(compiled: CompiledRecipe, files: Mapping[str, str]) -> dict[str, Any]:
-    """Return the manifest of a build: every model with its file, from the names in `files`."""
+    """Return the manifest of a build: every model with its file, which `files` has by name."""
     main = _row(compiled.graph.name, MAIN, compiled.graph, None)
     rows = [main, *model_rows(compiled)]
     models = [{"name": row.name, "file": files[row.name], **row.as_dict()} for row in rows]

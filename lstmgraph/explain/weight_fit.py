@@ -1,4 +1,4 @@
-"""The fit of one model's weights into another: by the names of layers, each whole."""
+"""Which layers of one model can take the weights of another, matched by name and shapes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Shapes = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class LayerTransfer:
-    """The result of a transfer for one layer's weights."""
+    """What happens to the weights of one layer in a transfer."""
 
     name: str
     outcome: str
-    """``loaded``; ``shape``: the file's have other shapes; ``missing``: the file has no such layer,
-    and the recipe's keeps its fresh weights; ``left over``: the recipe has no such layer."""
+    """``loaded``; ``shape``: the file has other shapes; ``missing``: the file has no such layer,
+    so the recipe's keeps its initial weights; ``left over``: the recipe has no such layer."""
     given: Shapes = ()
-    """Shapes in the file."""
+    """The shapes of the weights in the file."""
     wanted: Shapes = ()
-    """Shapes in the recipe."""
+    """The shapes of the weights in the recipe."""
     meant: str | None = None
-    """Of a missing layer, one that is left over and fits."""
+    """For a missing layer, a layer of the file that fits and may have been renamed."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints."""
@@ -36,52 +36,56 @@ class LayerTransfer:
         }
 
     def __str__(self) -> str:
-        given, wanted = said(self.given), said(self.wanted)
-        meant = f" (is it the file's '{self.meant}'? rename one)" if self.meant else ""
+        given, wanted = shapes_text(self.given), shapes_text(self.wanted)
+        meant = f" (if it is the file's '{self.meant}', rename one)" if self.meant else ""
         reason = {
             "loaded": wanted,
-            "shape": f"the file has {given}, the recipe {wanted}; these stay fresh",
-            "missing": f"the file has no such layer; {wanted} stay fresh{meant}",
+            "shape": f"the file has {given}, the recipe {wanted}; keeps its initial weights",
+            "missing": f"the file has no such layer; {wanted} keep their initial values{meant}",
             "left over": f"the recipe has no such layer; {given} are not used",
         }[self.outcome]
         return f"{self.outcome:9}  {self.name}: {reason}"
 
 
 MOST_NAMES = 20
-"""Names that are looked through for the one that is meant."""
+"""How many names are searched for the one that may have been renamed."""
 Places = Mapping[str, tuple[int, ...]]
-"""Shapes of a layer's weights, by where they stand in it."""
+"""The shapes of a layer's weights, by their path in the layer."""
 
 
 def fit_weights(
     given: Mapping[str, Places], wanted: Mapping[str, Places]
 ) -> tuple[LayerTransfer, ...]:
-    """Return the fit of each layer of the recipe, then the file's layers that are left over.
+    """Return what happens to each layer of the recipe in order, then to those left in the file.
 
-    A layer is loaded where the file has one of its name with the same weights at the same places.
+    A layer is loaded if the file has one of its name with the same shapes at the same paths.
+
+    Args:
+        given: The shapes of the weights in the file, by layer.
+        wanted: The shapes of the weights in the recipe, by layer.
     """
     unused = [name for name in given if name not in wanted]
     alike: dict[Hashable, list[str]] = {}
     for name in unused:
         alike.setdefault(_key(given[name]), []).append(name)
-    found = []
+    transfers = []
     for name, places in wanted.items():
         shapes = tuple(places.values())
         if name not in given:
             same = alike.get(_key(places), [])
             meant = same[0] if len(same) == 1 else nearest(name, same[:MOST_NAMES])
-            found.append(LayerTransfer(name, "missing", (), shapes, meant))
+            transfers.append(LayerTransfer(name, "missing", (), shapes, meant))
         else:
             outcome = "loaded" if given[name] == places else "shape"
-            found.append(LayerTransfer(name, outcome, tuple(given[name].values()), shapes))
-    found += [LayerTransfer(name, "left over", tuple(given[name].values())) for name in unused]
-    return tuple(found)
+            transfers.append(LayerTransfer(name, outcome, tuple(given[name].values()), shapes))
+    transfers += [LayerTransfer(name, "left over", tuple(given[name].values())) for name in unused]
+    return tuple(transfers)
 
 
 def _key(places: Places) -> Hashable:
     return frozenset(places.items())
 
 
-def said(shapes: Shapes) -> str:
-    """Return shapes as text on one line."""
+def shapes_text(shapes: Shapes) -> str:
+    """Return shapes as text on one line, such as ``(8, 4), (4)``."""
     return ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes)

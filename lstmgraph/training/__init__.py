@@ -1,4 +1,4 @@
-"""Training of a recipe's model in one folder, from which a killed training resumes."""
+"""Training of a recipe's model in a folder, from which an interrupted training is resumed."""
 
 from lstmgraph.messages.errors import DivergedError, FolderError
 from lstmgraph.training.results import TrainingResult

@@ -1,4 +1,4 @@
-"""Keras callbacks for ``callbacks:``, and the states that a checkpoint keeps of them."""
+"""The callbacks of a recipe as Keras callbacks, and their state for checkpoints."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ STATES = {
     "reduce_lr_on_plateau": ("wait", "cooldown_counter", "best"),
     "checkpoint": ("best", "best_epoch"),
 }
-"""Attributes that change from epoch to epoch. Early stopping's best weights are arrays."""
+"""The attributes that change from epoch to epoch, apart from early stopping's best weights."""
 
 WEIGHT = "best_weight_"
 
 
 class EpochStart(keras.callbacks.Callback):  # type: ignore[misc]
-    """Begins each epoch, and each evaluation, with fresh states where states are carried."""
+    """Resets states that are carried between batches before each epoch and each evaluation."""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """The first rows of an epoch do not follow on from the last ones of the one before."""
+        """Reset the states, as an epoch does not continue the last rows of the one before."""
         self._begin_series()
 
     def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Validation rows do not follow on from those of training."""
+        """Reset the states, as validation rows do not continue those of training."""
         self._begin_series()
 
     def _begin_series(self) -> None:
@@ -48,31 +48,38 @@ class EpochStart(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keras's ``TerminateOnNaN`` goes on to validate, and to save the broken weights."""
+    """Raises ``DivergedError`` for a loss that is NaN or infinite.
+
+    Keras's ``TerminateOnNaN`` would still validate and save the broken weights.
+    """
 
     epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Remember which epoch it is."""
+        """Store the number of the epoch."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Look at the loss, which is that of the epoch so far."""
+        """Check the mean loss of the epoch so far.
+
+        Raises:
+            DivergedError: It is NaN or infinite.
+        """
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             raise DivergedError(
-                f"the loss is {loss} after batch {batch + 1} of epoch {self.epoch + 1}; a smaller "
-                "learning rate or `clipnorm` under `optimizer:` may help"
+                f"the loss is {loss} after batch {batch + 1} of epoch {self.epoch + 1}; try a "
+                "smaller learning rate, or `clipnorm` under `optimizer:`"
             )
 
 
 class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts the learning rate that the epoch ended with beside its metrics."""
+    """Adds the learning rate at the end of an epoch to its metrics."""
 
     names: tuple[str, ...] = ()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Changes `logs`, as Keras's ``ReduceLROnPlateau`` does."""
+        """Add ``learning_rate`` to `logs` in place, as Keras's ``ReduceLROnPlateau`` does."""
         if logs is not None:
             rate = self.model.optimizer.learning_rate
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
@@ -84,7 +91,7 @@ class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes the model of the best epoch so far, with its recipe, whole or not at all."""
+    """Writes the model of the best epoch so far with its recipe, as a whole file or not at all."""
 
     def __init__(self, path: Path, recipe_text: str, monitor: str, mode: str) -> None:
         super().__init__()
@@ -93,7 +100,7 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         self.best_epoch = 0
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """The first of equal epochs is kept."""
+        """Write the model if the epoch is better than all before it."""
         value = (logs or {})[self.monitor]
         if self.best is None or (value < self.best if self.mode == "min" else value > self.best):
             save_model(self.model, self.recipe_text, self.path)
@@ -119,34 +126,34 @@ def own_callbacks(given: Any) -> list[Any]:
 def recipe_callbacks(
     training: Training, outputs: list[str], files: TrainingFiles, recipe_text: str
 ) -> dict[str, Any]:
-    """Keras's callbacks by the recipe's names."""
+    """Return the Keras callbacks of a recipe, by the recipe's names."""
     names = logged_names(training, outputs)
-    made: dict[str, Any] = {}
+    callbacks: dict[str, Any] = {}
     if training.callbacks.get("terminate_on_nan", True):
-        made["terminate_on_nan"] = StopOnNaN()
-    made["learning_rate"] = LearningRate()
+        callbacks["terminate_on_nan"] = StopOnNaN()
+    callbacks["learning_rate"] = LearningRate()
     for name, written in training.callbacks.items():
         if name == "terminate_on_nan":
             continue
         arguments = dict(written)
         if arguments.get("mode") == "auto":
-            # By itself Keras knows it only where the model has one output.
+            # Keras can tell the mode by itself only if the model has one output.
             arguments["mode"] = names[arguments["monitor"].removeprefix(VALIDATION)]
         if name == "early_stopping":
-            made[name] = keras.callbacks.EarlyStopping(**arguments)
+            callbacks[name] = keras.callbacks.EarlyStopping(**arguments)
         elif name == "reduce_lr_on_plateau":
-            made[name] = keras.callbacks.ReduceLROnPlateau(**arguments)
+            callbacks[name] = keras.callbacks.ReduceLROnPlateau(**arguments)
         elif name == "checkpoint":
-            made[name] = BestModel(files.best, recipe_text, **arguments)
+            callbacks[name] = BestModel(files.best, recipe_text, **arguments)
         else:
-            made[name] = keras.callbacks.TensorBoard(str(files.tensorboard), **arguments)
-    return made
+            callbacks[name] = keras.callbacks.TensorBoard(str(files.tensorboard), **arguments)
+    return callbacks
 
 
 def callback_states(
     callbacks: Mapping[str, Any],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """Return the states of `callbacks` that resuming needs: plain values, and arrays."""
+    """Return the state that `callbacks` need to go on: plain values by callback, and arrays."""
     values = {
         name: {key: getattr(callbacks[name], key) for key in keys}
         for name, keys in STATES.items()
@@ -161,7 +168,7 @@ def restore_callbacks(
     values: Mapping[str, Mapping[str, Any]],
     arrays: Mapping[str, np.ndarray],
 ) -> None:
-    """Give `callbacks` what ``callback_states`` found."""
+    """Restore the state of `callbacks` that ``callback_states`` returned."""
     for name, attributes in values.items():
         for key, value in attributes.items():
             setattr(callbacks[name], key, value)

@@ -1,4 +1,4 @@
-"""Files of a training's folder, each written whole, by one process at a time."""
+"""The files in the folder of a training, written atomically, by one process at a time."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ NAMES = (
     *("model", "best", "checkpoint", "results", "history", "picture", "resolved"),
     *("environment", "tensorboard"),
 )
-"""What a training's files are, and its folder of logs: properties of ``TrainingFiles``."""
+"""The properties of ``TrainingFiles`` that are files, or the folder of TensorBoard logs."""
 
 Row = dict[str, float]
 
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files of the training of one recipe, by the recipe's name."""
+    """The paths of a training's files in its folder; `name` is that of the recipe."""
 
     folder: Path
     name: str
@@ -57,49 +57,50 @@ class TrainingFiles:
 
     @property
     def checkpoint(self) -> Path:
-        """All that is needed to go on."""
+        """The state to resume the training from."""
         return self.folder / CHECKPOINT
 
     @property
     def best(self) -> Path:
-        """The model of the best epoch, where the recipe asks for a checkpoint."""
+        """The model of the best epoch, if the recipe has a `checkpoint` callback."""
         return self.folder / "best.keras"
 
     @property
     def resolved(self) -> Path:
-        """The recipe with every default."""
+        """The recipe with all defaults written out."""
         return self.folder / f"{self.name}.resolved.yaml"
 
     @property
     def environment(self) -> Path:
-        """The versions and the machine."""
+        """The versions of the packages and facts about the machine, as JSON."""
         return self.folder / "environment.json"
 
     @property
     def history(self) -> Path:
-        """A line for each epoch."""
+        """The metrics, a line for each epoch, as CSV."""
         return self.folder / "history.csv"
 
     @property
     def picture(self) -> Path:
-        """The history as curves."""
+        """The metrics as curves, as SVG."""
         return self.folder / "history.svg"
 
     @property
     def results(self) -> Path:
-        """What the final model reaches on the validation and the test data."""
+        """The metrics of the final model on the validation and test data, as JSON."""
         return self.folder / "results.json"
 
     @property
     def tensorboard(self) -> Path:
-        """A folder of logs, where the recipe asks for it."""
+        """The folder of TensorBoard logs, if the recipe has a `tensorboard` callback."""
         return self.folder / "tensorboard"
 
     def refuse_others(self) -> None:
-        """Refuse what a folder from elsewhere may hold in place of these files.
+        """Check that none of these files is something else, as the folder may be from elsewhere.
 
         Raises:
-            FolderError: a link, which could lead out of the folder, a pipe, a device or a socket.
+            FolderError: One is a link, which could lead out of the folder, a pipe, a device or a
+                socket, or a file and a folder are swapped.
         """
         own = [self.folder / LOCK, *(getattr(self, name) for name in NAMES)]
         logs = sorted(self.tensorboard.rglob("*")) if not self.tensorboard.is_symlink() else []
@@ -115,38 +116,38 @@ class TrainingFiles:
             except (LinkError, NotAFileError) as error:
                 raise FolderError(f"{path}: {error.strerror}") from None
             if path in own and is_folder != (path == self.tensorboard):
-                kind = "a folder" if is_folder else "no folder"
-                raise FolderError(f"{path} is {kind}: that is nothing of a training's")
+                kind = "a folder, not a file" if is_folder else "a file, not a folder"
+                raise FolderError(f"{path} is {kind}; remove it, or choose another folder")
 
     def written(self) -> dict[str, Path]:
-        """Return the existing files by their roles."""
-        found = {name: getattr(self, name) for name in NAMES}
-        return {name: path for name, path in found.items() if path.exists()}
+        """Return the paths that exist, by their names in ``NAMES``."""
+        paths = {name: getattr(self, name) for name in NAMES}
+        return {name: path for name, path in paths.items() if path.exists()}
 
     def remove(self) -> None:
-        """Remove the files, the checkpoint first, as the others follow from it."""
+        """Remove the results of an earlier training; the checkpoint first, as it decides."""
         others = (self.best, self.history, self.picture, self.model, self.results)
         for path in (self.checkpoint, *others):
             path.unlink(missing_ok=True)
 
 
 def other_numbers(files: TrainingFiles) -> FolderError:
-    """Return what there is to say of a checkpoint whose rows are not of the recipe's metrics."""
+    """Return the error for a checkpoint whose rows do not have the recipe's metrics."""
     return FolderError(
-        f"{files.checkpoint} is no checkpoint of this training: its rows have other numbers than "
-        "the recipe's metrics; begin anew with --restart"
+        f"{files.checkpoint} is not a checkpoint of this training: its rows do not have the "
+        "recipe's metrics; begin anew with --restart"
     )
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into `folder`, and clear away what killed ones left.
+    """Keep other processes from training in `folder`, and remove files that killed ones left.
 
-    Where the system has no locks, nothing is cleared away.
+    On systems without locks, nothing is removed.
 
     Raises:
-        FolderError: another process trains there; the message names it.
-        OSError: the lock's file cannot be written, or is a link or no file.
+        FolderError: Another process is training there; the message names it.
+        OSError: The lock file cannot be written, or is a link or not a file.
     """
     with ExitStack() as stack:
         try:
@@ -160,14 +161,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
 def write_environment(path: Path) -> None:
-    """Write what the numbers may depend on, as JSON."""
-    found: dict[str, Any] = {
+    """Write the versions and the machine that the results may depend on, as JSON."""
+    environment: dict[str, Any] = {
         "python": platform.python_version(),
         "packages": versions(*TRAINING, *BACKENDS),
         "platform": platform.platform(),
@@ -176,28 +177,28 @@ def write_environment(path: Path) -> None:
         "backend": keras.backend.backend(),
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND"),
     }
-    write_text(path, json.dumps(found, indent=2) + "\n")
+    write_text(path, json.dumps(environment, indent=2) + "\n")
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
-    """Write `rows` as CSV: the epoch, counted from 1, the metrics, and seconds."""
+    """Write `rows` as CSV: the epoch, counted from 1, the metrics, and the seconds."""
     write_csv(path, [rows[0], *(row.values() for row in rows)], line_end="\n")
 
 
 def write_results(path: Path, result: TrainingResult) -> None:
-    """Write what the final model reaches, as JSON."""
-    found = {"epochs": result.epochs, "best_epoch": result.best_epoch}
-    found["stopped_early"] = result.stopped_early
+    """Write the metrics of the final model, as JSON."""
+    contents = {"epochs": result.epochs, "best_epoch": result.best_epoch}
+    contents["stopped_early"] = result.stopped_early
     metrics = plain_metrics(result.metrics)
-    write_text(path, json.dumps({**found, "metrics": metrics}, indent=2) + "\n")
+    write_text(path, json.dumps({**contents, "metrics": metrics}, indent=2) + "\n")
 
 
 def write_picture(path: Path, rows: Sequence[Row], title: str) -> None:
-    """Draw the metrics of `rows` over the epochs."""
+    """Write curves of the metrics over the epochs, as SVG."""
     write_text(path, history_svg(columns(rows), title))
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """By metric, a value for each epoch; without the epochs' numbers and seconds."""
+    """Return the values of each metric, one for each epoch; without `epoch` and `seconds`."""
     names: Mapping[str, float] = rows[0] if rows else {}
     return {name: [row[name] for row in rows] for name in names if name not in {"epoch", "seconds"}}

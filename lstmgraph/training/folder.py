@@ -27,47 +27,51 @@ def begin_or_go_on(
     data: Data,
     seed: int | None,
 ) -> tuple[TrainingState, dict[str, np.ndarray]]:
-    """Return the state in the folder, or that of a training that has not begun."""
+    """Return the state in the folder and its arrays, or the state of a new training.
+
+    Raises:
+        FolderError: The folder holds another training.
+    """
     wanted = Identity(
         recipe=resolved_yaml(_without_epochs(recipe)),
         data=fingerprint(data.train),
         validation="none" if data.validation is None else fingerprint(data.validation),
-        seed=_drawn() if seed is None else seed,
+        seed=_random_seed() if seed is None else seed,
     )
     if not files.checkpoint.exists():
         if files.model.exists():
             raise FolderError(
-                f"{files.model} is there already, and no checkpoint of its training; choose "
+                f"{files.model} exists, but without the checkpoint of its training; choose "
                 "another folder, or begin anew with --restart"
             )
         return TrainingState(wanted), {}
     state, arrays = read_checkpoint(files.checkpoint)
-    if seed is None:  # the one that was drawn then
+    if seed is None:  # keep the one that was drawn at the start
         wanted = replace(wanted, seed=state.identity.seed)
     _refuse_differences(files, state.identity, wanted)
     return state, arrays
 
 
-def _drawn() -> int:
-    """Return a fresh seed, kept in the checkpoint."""
+def _random_seed() -> int:
+    """Return a random seed, which the checkpoint will keep."""
     return int(np.random.SeedSequence().generate_state(1)[0])
 
 
-def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity) -> None:
-    if there == wanted:
+def _refuse_differences(files: TrainingFiles, present: Identity, wanted: Identity) -> None:
+    if present == wanted:
         return
     lines = [
         line
         for line in difflib.unified_diff(
-            there.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
+            present.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
         )
         if not line.startswith(("---", "+++", "@@"))
     ]
     left_out = len(lines) - LINES_OF_DIFFERENCE
     if left_out > 0:
-        lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} lines more"]
+        lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} more lines"]
     for what in ("data", "validation", "seed"):
-        old, new = getattr(there, what), getattr(wanted, what)
+        old, new = getattr(present, what), getattr(wanted, what)
         if old != new:
             lines += [f"-{what}: {old}", f"+{what}: {new}"]
     raise FolderError(
@@ -78,6 +82,6 @@ def _refuse_differences(files: TrainingFiles, there: Identity, wanted: Identity)
 
 
 def _without_epochs(recipe: CompiledRecipe) -> dict[str, Any]:
-    """Return the recipe's data without its epochs: a training may go on for longer than asked."""
+    """Return the recipe without its number of epochs, as a training may be resumed for more."""
     section = {k: v for k, v in recipe.completed["training"].items() if k != "epochs"}
     return {**recipe.completed, "training": section}

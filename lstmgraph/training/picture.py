@@ -36,10 +36,7 @@ STYLE = (
 
 
 def history_svg(history: Mapping[str, Sequence[float]], title: str) -> str:
-    """Return the picture of a history, which has one value for each epoch of every metric.
-
-    A metric and its ``val_`` form share a chart. Values that are no finite numbers leave gaps.
-    """
+    """Return an SVG of `history`, which holds one value for each epoch by metric."""
     panels = [name for name in history if not name.startswith(VALIDATION)]
     width = PANEL.width * min(COLUMNS, max(len(panels), 1))
     height = TITLE + PANEL.height * -(-len(panels) // COLUMNS)

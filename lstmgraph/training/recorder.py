@@ -1,4 +1,4 @@
-"""The last callback of an epoch: keeps the history, and the checkpoint to go on from."""
+"""The callback that writes the history and the checkpoint at the end of an epoch."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from lstmgraph.training.state import TrainingState
 
 LARGEST_SHARE = 0.05
-"""Of the time, for checkpoints: a small model's epoch may take less than writing one."""
+"""The share of time for checkpoints, as an epoch can be shorter than writing one."""
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Stands last in the list, so that it sees what the others made of the epoch.
+    """Writes history and checkpoint; last of all callbacks, so that it sees the others' changes.
 
     Args:
-        state: where the training stands; changed at the end of every epoch.
-        arrays: what a checkpoint kept of the callbacks.
-        callbacks: those of the recipe, by its names.
-        epochs: after that many a checkpoint is always written.
-        on_epoch: called with the epoch, counted from 1, and its numbers; true ends the training.
+        files: The files of the training.
+        recipe_text: The recipe that the checkpoint holds.
+        state: The state of the training, updated at the end of every epoch.
+        arrays: The arrays of the callbacks from a checkpoint.
+        callbacks: The callbacks of the recipe, by its names.
+        epochs: The number of the last epoch, after which a checkpoint is always written.
+        on_epoch: Called with the epoch, counted from 1, and its metrics; returning true ends the
+            training.
     """
 
     def __init__(  # noqa: PLR0913 - what an epoch's end touches
@@ -49,20 +52,27 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.files, self.recipe_text, self.state = files, recipe_text, state
         self.arrays, self.callbacks = arrays, callbacks
         self.epochs, self.on_epoch = epochs, on_epoch
-        self.began = self.last_written = time.perf_counter()
+        self.start = self.last_written = time.perf_counter()
         self.cost = 0.0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """The others have just forgotten what they knew."""
+        """Restore the other callbacks, which Keras has just reset."""
         restore_callbacks(self.callbacks, self.state.callbacks, self.arrays)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Note the time."""
-        self.began = time.perf_counter()
+        """Store the time at which the epoch begins."""
+        self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """History first: the checkpoint is what decides, and the history is written again."""
-        seconds = round(time.perf_counter() - self.began, 3)
+        """Write the history, then the checkpoint if it is due.
+
+        If the process is killed in between, the checkpoint decides: the resumed training writes
+        the history again.
+
+        Raises:
+            FolderError: The checkpoint that was resumed has other metrics.
+        """
+        seconds = round(time.perf_counter() - self.start, 3)
         metrics = self.callbacks["learning_rate"].row(logs)
         row = {"epoch": epoch + 1, **metrics, "seconds": seconds}
         if any(row.keys() != before.keys() for before in self.state.rows[:1]):
@@ -77,9 +87,9 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             self._write()
 
     def _write(self) -> None:
-        began = time.perf_counter()
+        start = time.perf_counter()
         self.state.callbacks, arrays = callback_states(self.callbacks)
         write_checkpoint(self.files.checkpoint, self.model, self.recipe_text, self.state, arrays)
         write_picture(self.files.picture, self.state.rows, self.files.name)
         self.last_written = time.perf_counter()
-        self.cost = self.last_written - began
+        self.cost = self.last_written - start

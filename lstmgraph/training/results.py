@@ -1,4 +1,4 @@
-"""Results and errors of a training."""
+"""The result of a training, and the error of one that diverged."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The result of a finished training. Epochs are counted from 1."""
+    """The result of a finished training; epochs are counted from 1."""
 
     history: dict[str, list[float]]
-    """By Keras's names, one value for each epoch."""
+    """One value for each epoch, by Keras's names of the metrics, such as ``val_loss``."""
     best_epoch: int | None
-    """Of the number that `early_stopping` or `checkpoint` watches, else of the loss."""
+    """The best epoch by the monitor of `early_stopping` or `checkpoint`, else by the loss."""
     epochs: int
-    """How many there were, those before a restart of the process included."""
+    """The number of epochs, including those before the training was resumed."""
     resumed_from: int
-    """The epoch after which this process went on; 0 where it began."""
+    """The epoch after which this process resumed the training; 0 if it started it."""
     stopped_early: bool
     seconds: float
-    """Of all epochs together."""
+    """The duration of all epochs."""
     metrics: dict[str, dict[str, float]]
-    """Of the final model on ``validation`` and ``test``, where there are such data."""
+    """The metrics of the final model on ``validation`` and ``test``, if there is such data."""
     model: keras.Model
     files: dict[str, Path]
     """What was written, by what it is."""
@@ -45,7 +45,7 @@ class TrainingResult:
     """How many epochs were asked for, in all; the folder may have had more before."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints: without the model; null for NaN."""
+        """Return the stable form that ``--format json`` prints, without the model; NaN is null."""
         return {
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
@@ -111,7 +111,7 @@ def curves_html(history: Mapping[str, Sequence[float]], title: str) -> list[str]
 def plain_metrics(
     metrics: Mapping[str, Mapping[str, float]],
 ) -> dict[str, dict[str, float | None]]:
-    """Metrics of each part as JSON has numbers: null for NaN and infinity."""
+    """Return the metrics of each part for JSON, with None for NaN and infinity."""
     return {
         part: {name: value if math.isfinite(value) else None for name, value in found.items()}
         for part, found in metrics.items()

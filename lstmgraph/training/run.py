@@ -1,4 +1,4 @@
-"""A whole training, begun or resumed in one folder, up to the final model."""
+"""A whole training, started or resumed in a folder, up to the final model."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
 
 @dataclass(frozen=True)
 class _Session:
-    """The part of a training that runs in one process."""
+    """The part of a training that one process does."""
 
     recipe: CompiledRecipe
     training: Training
@@ -133,7 +133,7 @@ class _Session:
         return replace(result, files=files.written())
 
     def _feeds(self, data: Data) -> dict[str, Feed]:
-        """Of each part; only the training examples are shuffled."""
+        """Return the feed of each part; only the training examples are shuffled."""
         seed = self.state.identity.seed if self.training.shuffle else None
         fixed = self.recipe.declaration.runtime.batch_size is not None
         size = self.training.batch_size
@@ -177,7 +177,7 @@ class _Session:
 
 @contextmanager
 def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
-    """What reading the examples raises is raised as it is, not as TensorFlow wraps it."""
+    """Raise errors of reading examples as they are, not as TensorFlow wraps them."""
     try:
         yield
     except Exception:
@@ -190,7 +190,7 @@ def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
 def _evaluated(
     model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
 ) -> dict[str, dict[str, float]]:
-    """Return the final model's metrics on data that it was not trained on."""
+    """Return the metrics of the final model on the validation and test data."""
     return {
         name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
         for name, feed in feeds.items()
@@ -210,7 +210,7 @@ def _best_epoch(
     state: TrainingState,
     callbacks: dict[str, Any],
 ) -> int | None:
-    """Counted from 1. Early stopping and checkpoints know it by their own rules."""
+    """Return the best epoch, counted from 1, by the rules of early stopping or checkpoints."""
     stopping = callbacks.get("early_stopping")
     if stopping is not None and _restores(stopping):
         return int(stopping.best_epoch) + 1

@@ -1,4 +1,4 @@
-"""The state of a training, in one file with the model: a kill leaves the old or the new."""
+"""The state of a training, in one file with the model, so that a kill never splits them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 VALUES = "lstmgraph.training.json"
 ARRAYS = "lstmgraph.training.npz"
-"""Further members of the ``.keras`` file, which Keras passes over."""
+"""Additional members of the ``.keras`` file, which Keras ignores."""
 VERSION = 1
 
 Arrays = dict[str, np.ndarray]
@@ -41,14 +41,14 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Identity:
-    """All that determines the numbers of a training."""
+    """All that determines the results of a training."""
 
     recipe: str
-    """The resolved recipe, less the number of epochs."""
+    """The resolved recipe without the number of epochs."""
     data: str
     validation: str
     seed: int
-    """Of the order of the rows."""
+    """The seed of the order of the examples."""
 
 
 @dataclass
@@ -57,9 +57,9 @@ class TrainingState:
 
     identity: Identity
     rows: list[dict[str, float]] = field(default_factory=list)
-    """Of each epoch so far, its number, metrics and seconds."""
+    """The number, metrics and seconds of each epoch so far."""
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By the recipe's name of each, the attributes that change while it runs."""
+    """The changing attributes of each callback, by its name in the recipe."""
     stopped: bool = False
     """Whether a callback has ended the training."""
     version: int = VERSION
@@ -68,10 +68,14 @@ class TrainingState:
 def write_checkpoint(
     path: Path, model: keras.Model, recipe_text: str, state: TrainingState, arrays: Arrays
 ) -> None:
-    """Write model, optimizer, recipe and state to `path`, whole or not at all.
+    """Write model, optimizer, recipe and state to `path` atomically.
 
     Args:
-        arrays: what callbacks keep, such as the best weights.
+        path: The checkpoint.
+        model: The model, with its optimizer.
+        recipe_text: The recipe that the file holds.
+        state: The state of the training.
+        arrays: The arrays of the callbacks, such as the best weights.
     """
     with atomic_path(path) as temporary:
         save_model(model, recipe_text, temporary)
@@ -87,8 +91,8 @@ def read_checkpoint(path: Path) -> tuple[TrainingState, Arrays]:
     """Return the state in a file of ``write_checkpoint``, and its arrays.
 
     Raises:
-        FolderError: the file holds no state, or one of another version.
-        OSError: it cannot be read.
+        FolderError: The file holds no state, or one of another version.
+        OSError: It cannot be read.
     """
     with _opened(path) as (archive, most):
         state = _read_state(archive, most)
@@ -97,31 +101,31 @@ def read_checkpoint(path: Path) -> tuple[TrainingState, Arrays]:
 
 
 def epochs_done(folder: Path) -> int:
-    """Return the epoch that the training in `folder` can go on after; 0 where there is none."""
+    """Return the epoch after which the training in `folder` can be resumed; 0 if there is none."""
     with suppress(FolderError, OSError), _opened(folder / CHECKPOINT) as (archive, most):
         return len(_read_state(archive, most).rows)
     return 0
 
 
 def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.Model:
-    """Return the model of `recipe` and its optimizer with the numbers of a checkpoint.
+    """Return the model of `recipe`, its values and its optimizer's read from a checkpoint.
 
-    Nothing but numbers is taken from the file: what the model is, the recipe says.
+    Only numbers are read from the file; the structure of the model comes from the recipe.
 
     Args:
-        recipe: of the training, as the state in the checkpoint says.
-        path: the checkpoint.
-        arrays: what ``read_checkpoint`` found in it.
+        recipe: The recipe of the training.
+        path: The checkpoint.
+        arrays: The arrays that ``read_checkpoint`` returned for it.
 
     Raises:
-        FolderError: the numbers are those of another model.
-        RecipeError: this machine or process cannot run the model.
+        FolderError: The numbers belong to another model.
+        RecipeError: This machine or process cannot run the model.
     """
     model = build_model(recipe)
     with scope_of(model):
         model.optimizer.build(model.trainable_variables)
     with _opened(path), warnings.catch_warnings():
-        # Of an optimizer with other variables Keras only warns, and would go on with a fresh one.
+        # Keras only warns if the optimizer's variables differ, and would use a fresh optimizer.
         warnings.filterwarnings("error", message="Skipping variable loading")
         load_numbers(model, path)
         refuse_other_arrays(arrays, _unsaved_values(model), model.get_weights())
@@ -133,16 +137,16 @@ def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.M
 def refuse_other_callbacks(
     path: Path, state: TrainingState, arrays: Arrays, callbacks: Mapping[str, Any]
 ) -> None:
-    """Check that the callbacks' states in a checkpoint are those of `callbacks`.
+    """Check that the callback states of a checkpoint are those of `callbacks`.
 
     Args:
-        path: the checkpoint.
-        state: what ``read_checkpoint`` found in it.
-        arrays: the same.
-        callbacks: Keras's, by the recipe's names.
+        path: The checkpoint.
+        state: The state that ``read_checkpoint`` returned for it.
+        arrays: The arrays that it returned.
+        callbacks: The Keras callbacks, by the recipe's names.
 
     Raises:
-        FolderError: a callback's state is missing, or there is one of another callback.
+        FolderError: The state of a callback is missing, or is one of another callback.
     """
     has_weights = any(name.startswith(WEIGHT) for name in arrays)
     odd = state.callbacks.keys() ^ (STATES.keys() & callbacks.keys())
@@ -154,7 +158,7 @@ def refuse_other_callbacks(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Archive, int]]:
-    """Open a checkpoint, with the bytes that no member exceeds: they are written uncompressed."""
+    """Open a checkpoint, and return it with its size, which no uncompressed member can exceed."""
     try:
         with opened_archive(path, follow_links=False) as archive:
             yield archive, path.stat().st_size
@@ -176,9 +180,9 @@ def _read_state(archive: Archive, most: int) -> TrainingState:
 
 
 def _unsaved(model: keras.Model) -> Sequence[tuple[str, Any]]:
-    """Return the random states of dropout, and states carried between batches.
+    """Return the random states of dropout, and the states carried between batches, by name.
 
-    Keras saves ``model.weights``; these are in ``model.variables`` alone.
+    Keras saves only ``model.weights``; these are only in ``model.variables``.
     """
     saved = {id(variable) for variable in model.weights}
     left = [variable for variable in model.variables if id(variable) not in saved]

@@ -1,4 +1,4 @@
-"""What the state in a checkpoint may hold: the file can come from anywhere, or be edited."""
+"""Checks of the state in a checkpoint, which may come from anywhere or be edited."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ LONGEST_MESSAGE = 200
 
 
 class OtherVersionError(ValueError):
-    """A state of another version."""
+    """The state has another version."""
 
 
 def checked_values(values: Any, version: int) -> dict[str, Any]:
-    """Return the values of a state, whole numbers as such.
+    """Return the checked values of a state, with whole numbers as ``int``.
 
     Raises:
-        OtherVersionError: they are of another version than `version`.
-        ValueError: something is missing, or of another kind.
+        OtherVersionError: The state has another version than `version`.
+        ValueError: A value is missing or has another type.
     """
     if isinstance(values, dict) and values.get("version", version) != version:
         raise OtherVersionError
@@ -73,18 +73,20 @@ def checked_values(values: Any, version: int) -> dict[str, Any]:
 
 
 def _row(row: Any, index: int, first: Any) -> dict[str, float]:
-    """A loop of its own: a schema takes seconds for the rows of a long training."""
+    """Return a checked row; without the schema, which takes seconds for a long training."""
     place = f"$.rows[{index}]"
     if not isinstance(row, dict) or not {"epoch", "loss", "seconds"} <= row.keys():
-        raise ValueError(f"{place} is no row of an epoch")
+        raise ValueError(f"{place} is not the row of an epoch")
     if row.keys() != first.keys():
-        raise ValueError(f"{place} has other numbers than the row before it")
+        raise ValueError(f"{place} has other metrics than the first row")
     for name, value in row.items():
         whole = isinstance(value, int) and abs(value) <= COUNT["maximum"]
         if isinstance(value, bool) or not (whole or isinstance(value, float)):
-            raise ValueError(f"{place} has no number as {name[:LONGEST_MESSAGE]!r}")
+            raise ValueError(
+                f"{place} has a value for {name[:LONGEST_MESSAGE]!r} that is not a number"
+            )
     if row["epoch"] != index + 1:
-        raise ValueError(f"{place} is of epoch {row['epoch']}")
+        raise ValueError(f"{place} is for epoch {row['epoch']}")
     return {**row, "epoch": index + 1}
 
 
@@ -93,21 +95,21 @@ def refuse_other_arrays(
     unsaved: Mapping[str, np.ndarray],
     weights: Sequence[np.ndarray],
 ) -> None:
-    """Refuse arrays of a checkpoint that are not those of the model.
+    """Check that the arrays of a checkpoint are those of the model.
 
     Args:
-        arrays: those of the checkpoint.
-        unsaved: the model's variables that it has to hold.
-        weights: the model's weights; of the best epoch's, a checkpoint holds all or none.
+        arrays: The arrays of the checkpoint.
+        unsaved: The model's variables that the checkpoint must hold as arrays.
+        weights: The model's weights; a checkpoint holds all or none of the best epoch's.
 
     Raises:
-        ValueError: one is missing, or has another shape or dtype, or there are others.
+        ValueError: An array is missing, unexpected, or has another shape or dtype.
     """
     wanted = dict(unsaved)
     if any(name.startswith(WEIGHT) for name in arrays):
         wanted |= {f"{WEIGHT}{number}": weight for number, weight in enumerate(weights)}
     if odd := sorted(wanted.keys() ^ arrays.keys()):
-        raise ValueError(f"the arrays are those of another model: {odd[0][:LONGEST_MESSAGE]}")
+        raise ValueError(f"the arrays belong to another model: {odd[0][:LONGEST_MESSAGE]}")
     for name, array in arrays.items():
         if (array.shape, array.dtype) != (wanted[name].shape, wanted[name].dtype):
             raise ValueError(f"{name} has shape {array.shape} and dtype {array.dtype}")

@@ -1,1 +1,1 @@
-"""Changes to the text of recipes: their layout, their version. Comments are kept."""
+"""Edits of recipe texts, which keep comments: formatting, and migration to a new version."""

@@ -1,4 +1,4 @@
-"""Recipe files that are edited: read, compared, and written whole or not at all."""
+"""Editing of recipe files: read, compared, and written atomically."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
 
     Change = Callable[[str, str], str]
-    """From a recipe's text, and what messages call it, to its new text."""
+    """Takes a recipe's text and its name for messages; returns the new text."""
 
 
 class NotEditableError(Exception):
-    """A file can be read, but commands do not rewrite it."""
+    """The file can be read, but cannot be rewritten."""
 
 
 @dataclass(frozen=True)
 class Edited:
-    """A recipe file as it is, and as it should be."""
+    """A recipe file before and after an edit."""
 
     name: str
     before: bytes
@@ -39,21 +39,21 @@ class Edited:
 
     @property
     def changed(self) -> bool:
-        """Return whether there is a difference."""
+        """Whether the edit changes the file."""
         return self.before != self.after
 
     def difference(self) -> str:
-        """Return the difference as a unified diff."""
+        """Return the changes as a unified diff."""
         name = printable(self.name)
         old, new = _lines(self.before), _lines(self.after)
         return "".join(difflib.unified_diff(old, new, name, name))
 
     def write(self, path: Path) -> None:
-        """Put the new text in place of the old; the file's mode, and a link to it, stay.
+        """Write the new text to the file, keeping its mode and links to it.
 
         Raises:
-            NotEditableError: the file may not be written to.
-            OSError: it cannot be.
+            NotEditableError: There is no permission to write the file.
+            OSError: Writing fails.
         """
         target = path.resolve()
         if not os.access(target, os.W_OK):
@@ -65,30 +65,34 @@ class Edited:
 
 def _lines(data: bytes) -> list[str]:
     *lines, last = data.decode("utf-8").split("\n")
-    unended = [f"{last}\n\\ No newline at end of file\n"] if last else []
-    return [*(f"{line}\n" for line in lines), *unended]
+    without_break = [f"{last}\n\\ No newline at end of file\n"] if last else []
+    return [*(f"{line}\n" for line in lines), *without_break]
 
 
 def edit_file(path: Path, change: Change, *, tidy: bool = True) -> Edited:
-    """Return what `change` makes of a recipe file; nothing is written.
+    """Return the edit that `change` makes to a recipe file, without writing it.
 
-    `tidy`: where nothing else changes, mixed ends of lines and a byte order mark still do.
+    Args:
+        path: The recipe file.
+        change: Returns the new text.
+        tidy: Whether to unify line ends and remove a byte order mark even if `change` changes
+            nothing.
 
     Raises:
-        NotEditableError: the file is a model with a recipe in it.
-        RecipeError: the file cannot be read, or `change` cannot read its text.
+        NotEditableError: The file is a model that holds a recipe.
+        RecipeError: The file cannot be read, or `change` cannot read its text.
     """
     if path.suffix == MODEL_SUFFIX:
-        raise NotEditableError(f"{path} is a model; name the recipe that it was built from")
+        raise NotEditableError(f"{path} is a model; give the recipe that it was built from")
     _must_be_readable(read_document(path))
     return edit_bytes(path.read_bytes(), str(path), change, tidy=tidy)
 
 
 def edit_bytes(before: bytes, name: str, change: Change, *, tidy: bool = True) -> Edited:
-    """Return what `change` makes of a recipe's bytes; lines end as the first one does.
+    """Return the edit that `change` makes to a recipe's bytes; all lines end like the first.
 
     Raises:
-        RecipeError: they are not UTF-8, or `change` cannot read the text.
+        RecipeError: The bytes are not UTF-8, or `change` cannot read the text.
     """
     document = decode_document(before, name)
     _must_be_readable(document)

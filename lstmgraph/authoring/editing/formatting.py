@@ -1,4 +1,4 @@
-"""`lstmgraph fmt`: the same recipe in one layout."""
+"""`lstmgraph fmt`: recipes in a uniform layout."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class UnsafeEditError(Exception):
-    """The text about to be written would mean something else than the recipe does."""
+    """The edited text would not have the same data or comments as the recipe."""
 
 
 def format_text(text: str, source: str = "<text>") -> str:
-    """Return a recipe's text in the layout of ``lstmgraph fmt``: same data, same comments.
+    """Return a recipe's text in the layout of ``lstmgraph fmt``, with the same data and comments.
 
-    Keys stand in the schema's order, names in their own. A recipe with mistakes is formatted too,
-    as long as its text can be read.
+    Keys are in the schema's order; names keep theirs. A recipe with mistakes is formatted too, as
+    long as its text can be parsed.
 
     Args:
-        text: a recipe; lines may end with ``\\r\\n``, those of the result end with ``\\n``.
-        source: what messages call it.
+        text: The recipe; lines may end with ``\\r\\n``, those of the result end with ``\\n``.
+        source: The name of the recipe for messages.
 
     Raises:
-        RecipeError: the text is not a recipe's YAML (L1xx).
-        UnsafeEditError: the result would say something else, which lstmgraph has not foreseen.
+        RecipeError: The text is not the YAML of a recipe (L1xx).
+        UnsafeEditError: The result would have other data or comments; a bug in lstmgraph.
     """
     text = with_plain_lines(text)
     before = readable(text, source)
@@ -40,14 +40,14 @@ def format_text(text: str, source: str = "<text>") -> str:
     formatted = as_text(tree)
     after = parse_document(formatted, source)
     if after.diagnostics or as_json(after) != as_json(before):
-        raise UnsafeEditError(f"{source}: not formatted: it would hold other data then")
+        raise UnsafeEditError(f"{source}: not formatted, as its data would change")
     if sorted(read_tree(formatted).comments) != sorted(tree.comments):
-        raise UnsafeEditError(f"{source}: not formatted: it would hold other comments then")
+        raise UnsafeEditError(f"{source}: not formatted, as its comments would change")
     return formatted
 
 
 def with_plain_lines(text: str) -> str:
-    """The text without a byte order mark, its lines ended as YAML's own data has them."""
+    """Return the text without a byte order mark, and with ``\\n`` as the end of every line."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -55,7 +55,7 @@ def readable(text: str, source: str) -> Document:
     """Return the document of a text.
 
     Raises:
-        RecipeError: it is not a recipe's YAML.
+        RecipeError: The text is not the YAML of a recipe.
     """
     document = parse_document(text, source)
     if document.diagnostics:
@@ -64,5 +64,5 @@ def readable(text: str, source: str) -> Document:
 
 
 def as_json(document: Document) -> str:
-    """Return data as text that tells 1 from 1.0 and true, and ignores the order of keys."""
+    """Return data as text that depends on types (1, 1.0, true) but not on the order of keys."""
     return json.dumps(document.data, sort_keys=True)

@@ -1,4 +1,4 @@
-"""A tree as text, in the one layout that `lstmgraph fmt` gives recipes."""
+"""Trees to text, in the layout of `lstmgraph fmt`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from lstmgraph.authoring.editing.tree import Entry, Node, Tree
 
 WIDTH = 120
-"""Longer flow collections are written as blocks; comments at the end of a line do not count."""
+"""The longest line of a flow collection, without a comment; longer ones become blocks."""
 
 
 def as_text(tree: Tree) -> str:
-    """Return the whole text."""
+    """Return the text of a whole tree."""
     lines: list[str] = list(tree.prolog)
     _extend(lines, tree.header)
     root = tree.root
     if isinstance(root, Collection) and _is_opened(root, ""):
         lines += [f"&{root.anchor}"] if root.anchor else []
         lines += _block(root, 0, sections=root.is_mapping)
-    elif isinstance(root, Scalar):  # no recipe
+    elif isinstance(root, Scalar):  # not a recipe
         lines.append(root.source.rstrip("\n"))
     else:
         lines.append(_inline(root))
@@ -42,19 +42,19 @@ def as_text(tree: Tree) -> str:
 
 
 def _extend(lines: list[str], more: Iterable[str]) -> None:
-    """Add comments and blank lines: none first, none twice, none where they would be data."""
+    """Add comments and blank lines, but no blank line at the top, twice, or where it is data."""
     for line in more:
         if line or (lines and lines[-1] and not isinstance(lines[-1], OpenEnd)):
             lines.append(line)
 
 
 def _block(node: Collection, indent: int, *, sections: bool = False) -> list[str]:
-    """The lines of a collection, an entry below the other.
+    """Return the lines of a collection, with each entry on its own lines.
 
     Args:
-        node: the collection; it has entries.
-        indent: spaces before each of them.
-        sections: whether they are those of the recipe, with blank lines behind long ones.
+        node: The collection, which is not empty.
+        indent: The number of spaces before each entry.
+        sections: Whether the entries are the recipe's sections, with a blank line after long ones.
     """
     for entry in node.entries:
         _hoist(entry, indent)
@@ -77,7 +77,7 @@ def _indented(lines: Iterable[str], space: str) -> list[str]:
 
 
 def _hoist(entry: Entry, indent: int) -> None:
-    """What stands above the first entry of an item has its place above the item's dash."""
+    """Move the comments above the first entry of a list item to above the item's dash."""
     value = entry.value
     if entry.key is None and isinstance(value, Collection) and not value.anchor:
         if not _is_opened(value, " " * indent + "-", whole=_is_silenced(entry)):
@@ -90,7 +90,7 @@ def _hoist(entry: Entry, indent: int) -> None:
 
 
 def _rendered(entries: list[Entry], indent: int) -> list[list[str]]:
-    """The lines of each entry; values that stood below each other do so again."""
+    """Return the lines of each entry; values that were aligned are aligned again."""
     rendered = [_entry(entry, indent) for entry in entries]
     run: list[int] = []
     for index, entry in enumerate(entries):
@@ -121,7 +121,7 @@ def _align(entries: list[Entry], rendered: list[list[str]], run: list[int], inde
 
 
 def _entry(entry: Entry, indent: int, width: int = 0) -> list[str]:
-    """The lines of one entry, without the comments above it; its key takes at least `width`."""
+    """Return the lines of one entry without the comments above; its key takes at least `width`."""
     value = entry.value
     prefix = " " * indent + (f"{_key(entry)}:".ljust(width) if entry.key is not None else "-")
     anchored = f"{prefix} &{value.anchor}" if value.anchor else prefix
@@ -146,7 +146,7 @@ def _entry(entry: Entry, indent: int, width: int = 0) -> list[str]:
 
 
 def _opened(entry: Entry, value: Collection, prefix: str, indent: int) -> list[str]:
-    """An entry whose value takes lines of its own."""
+    """Return the lines of an entry whose value is written on its own lines."""
     inner = indent + INDENT
     words = not any(isinstance(item.value, Collection) for item in value.entries)
     if value.flow and not value.is_mapping and words and not _has_comments(value):
@@ -155,13 +155,13 @@ def _opened(entry: Entry, value: Collection, prefix: str, indent: int) -> list[s
     if entry.key is None and not value.anchor:
         lines[0] = type(lines[0])(f"{prefix} {lines[0][inner:]}")
         return lines
-    if value.flow and entry.beside:  # its column was that of the closing bracket
+    if value.flow and entry.beside:  # its column belonged to the closing bracket
         return [f"{prefix}  {entry.beside.text}", *lines]
     return [_with_comment(prefix, entry.beside), *lines]
 
 
 def _filled(value: Collection, head: str, indent: int, comment: Comment | None) -> list[str]:
-    """A long list of words and numbers in brackets, as many on a line as it holds."""
+    """Return the lines of a long list of words and numbers in brackets, each filled."""
     lines = [head, " " * indent]
     for item in value.entries:
         text = _inline(item.value) + ("," if item is not value.entries[-1] else "]")
@@ -172,7 +172,7 @@ def _filled(value: Collection, head: str, indent: int, comment: Comment | None) 
 
 
 def _with_comment(code: str, comment: Comment | None) -> str:
-    """Add the comment to `code`, in its column where the code is short enough."""
+    """Return the line with its comment, in the comment's old column if the code ends before it."""
     if comment is None:
         return code
     space = comment.column - len(code)
@@ -180,16 +180,16 @@ def _with_comment(code: str, comment: Comment | None) -> str:
 
 
 def _is_opened(value: Collection, prefix: str, *, whole: bool = False) -> bool:
-    """Whether a collection takes lines of its own; `whole`: not for its length."""
+    """Return whether a collection is written on its own lines; `whole` ignores its length."""
     if not value.flow or _has_comments(value):
         return True
     return not whole and bool(value.entries) and len(prefix) + 1 + len(_inline(value)) > WIDTH
 
 
 def _is_silenced(entry: Entry) -> bool:
-    """Whether a comment silences warnings of the entry's line, and so of all that stands on it."""
+    """Return whether a comment silences warnings of the entry's line, and so of all on it."""
     about = [entry.beside.text] if entry.beside else []
-    about += takewhile(bool, reversed(entry.above))  # a blank line parts them
+    about += takewhile(bool, reversed(entry.above))  # up to a blank line
     return any(is_ours(text.removeprefix("#")) for text in about)
 
 
@@ -202,7 +202,7 @@ def _has_comments(value: Node) -> bool:
 
 
 def _inline(value: Node, null: str = "null") -> str:
-    """A node on one line; `null` stands for a value that is not written."""
+    """Return a node on one line; `null` is the text of an empty value."""
     anchor = f"&{value.anchor}" if value.anchor else ""
     if isinstance(value, Alias):
         return f"*{value.name}"
@@ -218,7 +218,7 @@ def _inline(value: Node, null: str = "null") -> str:
 
 def _key(entry: Entry) -> str:
     if isinstance(entry.key, Alias):
-        return f"*{entry.key.name} "  # the space keeps the colon out of the name
+        return f"*{entry.key.name} "  # without the space, the colon would be part of the name
     if entry.key is None:
         return ""
     return (f"&{entry.key.anchor} " if entry.key.anchor else "") + key_text(entry.key)

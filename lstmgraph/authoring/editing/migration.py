@@ -1,6 +1,6 @@
-"""`lstmgraph migrate`: recipes of an older version of the language, rewritten where it differs.
+"""`lstmgraph migrate`: updates recipes of an older version of the language.
 
-Nothing else of the text changes: comments, order and layout stay as they are.
+Only what differs between the versions is rewritten; comments, order and layout stay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANY = "*"
 
 @dataclass(frozen=True)
 class Rename:
-    """The key at `path` has another name now; ``*`` in the path stands for every name."""
+    """The key at `path` gets a new name; ``*`` in the path stands for any name."""
 
     path: tuple[str, ...]
     name: str
@@ -32,39 +32,39 @@ class Rename:
 
 @dataclass(frozen=True)
 class Wrap:
-    """The value at `path` stands in a mapping under `key` now."""
+    """The value at `path` moves into a mapping, under `key`."""
 
     path: tuple[str, ...]
     key: str
     lists: bool = False
-    """Whether only values that are lists do."""
+    """Whether only lists are moved."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """What is new in the version after `version`. Paths are those of the old recipe."""
+    """The changes from `version` to the next; paths are those of the old recipe."""
 
     version: int
     changes: tuple[Rename | Wrap, ...]
 
 
 MIGRATIONS: tuple[Migration, ...] = ()
-"""Every version before the current one, in order: so far there is none."""
+"""The migrations from each earlier version, in order; so far there is none."""
 
 
 def migrate_text(text: str, source: str = "<text>") -> str:
-    """Return a recipe's text in the current version of the language; a current one comes back.
+    """Return a recipe's text in the current version of the language, unchanged if it is current.
 
-    What else is wrong with the recipe stays so: it is for ``validate`` to say.
+    Other mistakes of the recipe are neither fixed nor reported; ``validate`` reports them.
 
     Args:
-        text: a recipe; lines may end with ``\\r\\n``, those of the result end with ``\\n``.
-        source: what messages call it.
+        text: The recipe; lines may end with ``\\r\\n``, those of the result end with ``\\n``.
+        source: The name of the recipe for messages.
 
     Raises:
-        RecipeError: the text is not a recipe's YAML (L1xx), before or after; or its version is
-            missing, no number, or newer than this lstmgraph.
-        UnsafeEditError: a comment would be lost, which lstmgraph has not foreseen.
+        RecipeError: The text is not the YAML of a recipe (L1xx), before or after the migration; or
+            its version is missing, not a number, or newer than this lstmgraph.
+        UnsafeEditError: A comment would be lost; a bug in lstmgraph.
     """
     text = with_plain_lines(text)
     document = readable(text, source)
@@ -75,16 +75,16 @@ def migrate_text(text: str, source: str = "<text>") -> str:
             document = readable(text, source)
             version += 1
     if version != SUPPORTED_VERSION or isinstance(version, bool):
-        raise _of_no_known_version(text, source)
+        raise _version_error(text, source)
     return text
 
 
-def _of_no_known_version(text: str, source: str) -> RecipeError:
+def _version_error(text: str, source: str) -> RecipeError:
     document = readable(text, source)
     check_structure(document)
-    found = document.diagnostics.ordered()
-    of_version = tuple(diagnostic for diagnostic in found if diagnostic.path[:1] == ("recipe",))
-    return RecipeError(of_version or found, document.sources)
+    mistakes = document.diagnostics.ordered()
+    about_version = tuple(mistake for mistake in mistakes if mistake.path[:1] == ("recipe",))
+    return RecipeError(about_version or mistakes, document.sources)
 
 
 def _migrated(text: str, migration: Migration) -> str:
@@ -93,37 +93,37 @@ def _migrated(text: str, migration: Migration) -> str:
     for (start, end), new in sorted(edits.items(), reverse=True):
         text = text[:start] + new + text[end:]
     if read_tree(text).comments != tree.comments:
-        raise UnsafeEditError("not migrated: the recipe would hold other comments then")
+        raise UnsafeEditError("not migrated, as comments of the recipe would change")
     return text
 
 
 _Edit = tuple[tuple[int, int], str]
-"""Where text is replaced, and by what."""
+"""The start and end of the text to replace, and the new text."""
 
 
 def _edits(tree: Tree, migration: Migration) -> Iterator[_Edit]:
-    for entry in _found(tree.root, ("recipe",)):
+    for entry in _entries_at(tree.root, ("recipe",)):
         yield (entry.value.start, entry.value.end), str(migration.version + 1)
     anchored: dict[str, Node] = {node.anchor: node for node in _nodes(tree.root) if node.anchor}
     wrapped: set[int] = set()
     for change in migration.changes:
-        for entry in _found(tree.root, change.path):
+        for entry in _entries_at(tree.root, change.path):
             if isinstance(change, Wrap):
                 yield from _wrapping(entry.value, change, anchored, wrapped)
             elif isinstance(entry.key, Scalar):
                 yield (entry.key.start, entry.key.end), change.name
 
 
-def _found(node: Node, path: tuple[str, ...]) -> Iterator[Entry]:
-    """Yield the entries at `path`; each item of a list stands for the list."""
+def _entries_at(node: Node, path: tuple[str, ...]) -> Iterator[Entry]:
+    """Yield the entries at `path`, also inside the items of lists."""
     for entry in node.entries if isinstance(node, Collection) else ():
         if not entry.key:
-            yield from _found(entry.value, path)
+            yield from _entries_at(entry.value, path)
         elif path[0] in {_ANY, entry.name}:
             if len(path) == 1:
                 yield entry
             else:
-                yield from _found(entry.value, path[1:])
+                yield from _entries_at(entry.value, path[1:])
 
 
 def _nodes(node: Node) -> Iterator[Node]:
@@ -135,14 +135,14 @@ def _nodes(node: Node) -> Iterator[Node]:
 def _wrapping(
     value: Node, change: Wrap, anchored: dict[str, Node], wrapped: set[int]
 ) -> Iterator[_Edit]:
-    """Yield the edits that wrap `value`. Its anchor comes to name the mapping, for its aliases."""
-    meant = anchored.get(value.name) if isinstance(value, Alias) else value
-    is_list = isinstance(meant, Collection) and not meant.is_mapping
-    if meant is None or id(meant) in wrapped or (change.lists and not is_list):
+    """Yield the edits that wrap `value`; its anchor and aliases then stand for the mapping."""
+    target = anchored.get(value.name) if isinstance(value, Alias) else value
+    is_list = isinstance(target, Collection) and not target.is_mapping
+    if target is None or id(target) in wrapped or (change.lists and not is_list):
         return
     wrapped.add(id(value))
     if isinstance(value, Collection) and not value.flow:
-        # `key:` on a line of its own, the value as it is below.
+        # `key:` on its own line, with the unchanged value below it.
         yield (value.start, value.start), f"{change.key}:\n{' ' * value.column}"
     else:
         yield (value.start, value.start), f"{{{change.key}: "

@@ -1,4 +1,4 @@
-"""The order of keys: that of the schema, so that a new key has its place as soon as it is there."""
+"""The order of keys, taken from the schema, so that every new key has its place."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 _FIRST = ("<<", "type", "input")
 _LAST_IN_LAYERS = ("mask", "padded_output", "initial_state", "dtype_policy")
-"""After what the layer computes: what it is wired to beside its input."""
+"""The keys of a layer that come after its arguments: what it takes beside its input."""
 
 
 def put_in_order(root: Node) -> None:
-    """Bring the keys of a recipe into the schema's order, in place; names stay as written."""
+    """Sort the keys of a recipe in place, in the schema's order; names keep their order."""
     _arrange(root, read_schema(RECIPE_SCHEMA))
 
 
 @dataclass
 class _Shape:
-    """What a schema says of the inside of one node."""
+    """The schemas of what is inside one node."""
 
     properties: dict[str, Any] = field(default_factory=dict)
     others: Any = None
@@ -57,7 +57,7 @@ def _sort(node: Collection, shape: _Shape) -> None:
     rank = {key: position for position, key in enumerate(keys)}
     unknown = len(keys) - len(last) - 0.5
     ordered = sorted(node.entries, key=lambda entry: rank.get(entry.name, unknown))
-    # An alias stands behind its anchor: where one would overtake the other, all stay.
+    # An alias must come after its anchor: keep the order if sorting would move one past another.
     if _tied(ordered) == _tied(node.entries):
         node.entries = ordered
 
@@ -76,7 +76,7 @@ def _has_anchor_or_alias(entry: Entry) -> bool:
 
 
 def _gather(schema: Any, node: Collection, shape: _Shape) -> None:
-    """Collect what `schema`, and all it refers to for such a node, say of the inside."""
+    """Collect into `shape` what `schema` and its references say of the inside of `node`."""
     if not isinstance(schema, dict):
         return
     for name, inner in schema.get("properties", {}).items():
@@ -100,7 +100,7 @@ def _target(reference: str) -> Any:
 
 
 def _holds(condition: Mapping[str, Any], node: Node) -> bool:
-    """Whether a condition of the schema holds for a node; of the few keywords that it uses."""
+    """Return whether a condition of the schema holds for a node, for the few keywords it uses."""
     known = {"type": _is_of_type, "required": _has_keys, "properties": _has_values, "anyOf": _any}
     return all(word in known and known[word](node, says) for word, says in condition.items())
 
@@ -133,12 +133,12 @@ def _fits(value: Node, wanted: Mapping[str, Any]) -> bool:
 
 
 def _text(value: Node) -> str | None:
-    """A scalar's text; of a type that is searched, its first choice."""
+    """Return the text of a scalar, or of the first choice if it is searched; None otherwise."""
     while isinstance(value, Collection) and value.entries:
-        found = [entry.value for entry in value.entries if entry.name in {"$search", "choice", ""}]
-        if not found:
+        choices = [e.value for e in value.entries if e.name in {"$search", "choice", ""}]
+        if not choices:
             return None
-        value = found[0]
+        value = choices[0]
     return value.value if isinstance(value, Scalar) else None
 
 

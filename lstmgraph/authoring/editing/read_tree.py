@@ -1,9 +1,8 @@
-"""Reading of YAML text into a tree.
+"""Text to trees.
 
-`document.py` reads what a recipe says; this reads how it is written. Both stand on the events of
-PyYAML's parser, so that what is an entry here is one there. Text comes here only after
-`document.py` found nothing wrong with it: within its bounds, one document, no tags, keys that are
-scalars.
+`document.py` reads the data of a recipe; this module reads how it is written. Both use the events
+of PyYAML's parser, so they agree on what is an entry. The text must have passed `document.py`: it
+is within its limits, and is one document without tags whose keys are scalars.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from lstmgraph.language.text.events import yaml_events
 
 
 def read_tree(text: str) -> Tree:
-    """The tree of a text whose lines end with ``\\n``, and in which nothing is wrong."""
+    """Return the tree of a valid text whose lines end with ``\\n``."""
     return _Reader(text).tree()
 
 
@@ -69,7 +68,7 @@ class _Reader:
         return node_start(self.text, event)
 
     def next_start(self) -> int:
-        """Where the next node begins, its anchor included; at the end, the length of the text."""
+        """Return where the next node or its anchor begins; at the end, the length of the text."""
         position = self.position
         while not isinstance(self.events[position], yaml.StreamEndEvent):
             if isinstance(self.events[position], yaml.NodeEvent):
@@ -83,7 +82,7 @@ class _Reader:
     # Comments.
 
     def find_comments(self) -> list[Comment]:
-        """Return all comments but those in the first line of a block scalar, which is its own."""
+        """Return all comments, except those in the first line of a block scalar."""
         return [
             Comment(
                 f"#{comment.text}".rstrip(" \t"),
@@ -97,7 +96,7 @@ class _Reader:
         ]
 
     def take(self, before: int) -> list[Comment]:
-        """The comments up to an index that no entry has yet."""
+        """Return the comments before an index that are not taken yet, and take them."""
         first = self.next_comment
         while (
             self.next_comment < len(self.comments)
@@ -107,7 +106,7 @@ class _Reader:
         return self.comments[first : self.next_comment]
 
     def above(self, start: int) -> list[str]:
-        """Comments and blank lines above what begins at `start`."""
+        """Take the comments and blank lines above the node that begins at `start`."""
         lines = self.as_lines(self.take(start))
         blank = start < len(self.text) and self.is_blank(max(self.line(start) - 1, 0))
         return [*lines, ""] if blank and lines[-1:] != [""] else lines
@@ -121,7 +120,7 @@ class _Reader:
         return lines
 
     def beside(self, end: int, limit: int) -> list[Comment]:
-        """The comment behind what ends at `end`, on the same line and before `limit`."""
+        """Take the comment after `end`, on the same line and before `limit`."""
         if self.next_comment < len(self.comments):
             comment = self.comments[self.next_comment]
             if comment.line == self.line(end) and end <= comment.index < limit:
@@ -153,7 +152,7 @@ class _Reader:
     def scalar(self, event: Any, start: int, parent_column: int) -> Scalar:
         end = max(start, event.end_mark.index)
         source, style = self.text[start:end], event.style or ""
-        if style in ("|", ">"):  # whose mark is at the line below
+        if style in ("|", ">"):  # the end mark is on the line below
             end = start + len(source.rstrip("\n"))
         return Scalar(start, end, source, event.value, style, event.anchor, parent_column)
 
@@ -177,7 +176,7 @@ class _Reader:
         return node
 
     def value(self, entry: Entry, column: int) -> None:
-        """Read an entry's value, and the comments between its key and the end of its line."""
+        """Read the value of an entry, and the comments between its key and the end of its line."""
         event = self.events[self.position]
         own_lines = isinstance(event, yaml.CollectionStartEvent) and not event.flow_style
         if own_lines and (entry.key is not None or event.anchor):
@@ -199,7 +198,7 @@ class _Reader:
             entry.put_beside(self.beside(entry.value.end, following.start_mark.index))
 
     def block_footer(self, node: Collection, column: int) -> None:
-        """Comments below the last entry that are indented as it is; others are the next one's."""
+        """Take the comments below the last entry that are indented like it."""
         end, taken = self.next_start(), []
         while self.next_comment < len(self.comments):
             comment = self.comments[self.next_comment]
@@ -217,7 +216,7 @@ class _Reader:
             self.behind_comma(entry)
         event: Any = self.events[self.position]
         self.position += 1
-        if node.entries:  # in `[]` there is no place for a comment
+        if node.entries:  # `[]` has no place for a comment
             node.footer = [comment.text for comment in self.take(event.start_mark.index)]
         node.end = event.end_mark.index
 
@@ -230,7 +229,7 @@ class _Reader:
                 entry.put_beside(self.take(comment.index + 1))
 
     def note_alignment(self, node: Collection) -> None:
-        """Find entries, one below the other, whose values were moved into one column."""
+        """Mark entries on neighbouring lines whose values are aligned with spaces."""
         run: list[Entry] = []
         for entry in [*node.entries, None]:
             if entry is not None and self.is_one_line(entry) and not (run and "" in entry.above):
@@ -252,7 +251,7 @@ class _Reader:
         return start < end and not block and self.line(entry.key.start) == self.line(end)
 
     def value_start(self, entry: Entry) -> int:
-        """Where a value of a one-line entry begins, its anchor included."""
+        """Return where the value of a one-line entry, or its anchor, begins."""
         start = entry.value.start
         if entry.value.anchor:
             start = self.text.rindex("&", 0, start)
@@ -263,9 +262,10 @@ _NOTHING = Scalar(0, 0, "", "", "")
 
 
 def _split(above: list[str], *, whole: bool) -> tuple[list[str], list[str]]:
-    """What of the lines above a first entry is of the collection, and what of the entry.
+    """Split the lines above a first entry into those of its collection and those of the entry.
 
-    A blank line parts them. Without one they are the entry's, or, `whole`, the collection's.
+    They are split at the last blank line. Without one, all belong to the entry or, with `whole`, to
+    the collection.
     """
     while above[:1] == [""]:
         above = above[1:]

@@ -1,4 +1,4 @@
-"""Scalars as they are written out."""
+"""The text of scalars."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 _SIMPLE_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_.-]*")
 _OTHER_READERS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-"""Words that are no text for some YAML readers, such as those of YAML 1.1."""
+"""Words that some YAML parsers, such as those of YAML 1.1, do not read as text."""
 
 INDENT = 2
 
 
 class OpenEnd(str):
-    """The last line of a ``|+`` scalar: blank lines behind it would be a part of it."""
+    """The last line of a ``|+`` scalar; blank lines after it would become part of it."""
 
     __slots__ = ()
 
 
 def key_text(key: Scalar) -> str:
-    """A key on one line, without quotes where none are needed."""
+    """Return a key on one line, without needless quotes."""
     if key.style in ("", "'", '"') and "\n" not in key.source:
         bare = _SIMPLE_KEY.fullmatch(key.value) and key.value.lower() not in _OTHER_READERS
         text = key.value if key.style and bare else on_one_line(key)
@@ -32,7 +32,7 @@ def key_text(key: Scalar) -> str:
 
 
 def on_one_line(scalar: Scalar) -> str:
-    """A plain or quoted scalar on one line, in double quotes where it has quotes."""
+    """Return a plain or quoted scalar on one line; quotes become double quotes."""
     if "\n" in scalar.source:
         return (
             scalar.value if not scalar.style and "\n" not in scalar.value else quoted(scalar.value)
@@ -43,12 +43,12 @@ def on_one_line(scalar: Scalar) -> str:
 
 
 def quoted(value: str) -> str:
-    """Any text in double quotes on one line."""
+    """Return any text in double quotes on one line."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def continued(scalar: Scalar, indent: int) -> list[str]:
-    """The lines of a plain or quoted scalar of several lines; the first without indentation."""
+    """Return the lines of a multi-line plain or quoted scalar; the first is not indented."""
     first, *others = scalar.source.split("\n")
     lines = [_trimmed(first)]
     for line in others:
@@ -58,13 +58,13 @@ def continued(scalar: Scalar, indent: int) -> list[str]:
 
 
 def _trimmed(line: str) -> str:
-    """Without spaces at the end, unless a backslash before them makes one of them a letter."""
+    """Return the line without spaces at its end, unless a backslash escapes the first of them."""
     trimmed = line.rstrip(" \t")
     return line if trimmed.endswith("\\") and trimmed != line else trimmed
 
 
 def block_lines(scalar: Scalar, indent: int) -> list[str]:
-    """A ``|`` or ``>`` scalar: its first line as written, its content at `indent`."""
+    """Return the lines of a ``|`` or ``>`` scalar, with its content indented by `indent`."""
     first, *body = scalar.source.split("\n")
     head = re.fullmatch(r"([|>])([0-9+-]*)[ \t]*(.*)", first)
     assert head is not None
@@ -72,9 +72,9 @@ def block_lines(scalar: Scalar, indent: int) -> list[str]:
     explicit = re.search(r"[1-9]", indicators)
     chomping = re.sub(r"[1-9]", "", indicators)
     if scalar.value and not scalar.value.endswith("\n"):
-        chomping = "-"  # the text ended here, without the end of a line
+        chomping = "-"  # the text ended here without a line break
     old = scalar.parent_column + int(explicit[0]) if explicit else _indentation(body)
-    # At the end of the text nothing stands behind the last line break but the next line's start.
+    # After the last line break of the text, `body` has one more, empty line.
     content = [_moved(line, max(old, 0), indent) for line in body]
     while content and not content[-1]:
         content.pop()
@@ -96,7 +96,7 @@ def _indentation(body: list[str]) -> int:
     for line in body:
         if line.strip(" "):
             return len(line) - len(line.lstrip(" "))
-    return max(map(len, body), default=0)  # of spaces alone
+    return max(map(len, body), default=0)  # only spaces
 
 
 def _moved(line: str, old: int, new: int) -> str:

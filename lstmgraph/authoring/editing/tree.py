@@ -1,4 +1,4 @@
-"""YAML text as a tree that keeps what data does not: comments, blank lines, quotes, anchors."""
+"""YAML text as a tree with comments, blank lines, quotes and anchors."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment, from its ``#`` to the end of the line."""
+    """A comment, from its ``#`` to the end of the line; lines and columns count from 0."""
 
     text: str
     index: int
     line: int
     column: int
     own_line: bool
-    """Whether nothing stands before it on its line."""
+    """Whether its line holds nothing else."""
 
 
 @dataclass
 class Scalar:
-    """A scalar as written, quotes and all; `value` is what it says."""
+    """A scalar; `source` is its text including quotes, `value` its parsed text."""
 
     start: int
     end: int
     source: str
     value: str
     style: str
-    """Empty where there are no quotes, else the quote, ``|`` or ``>``."""
+    """The quote, ``|`` or ``>``; empty for a plain scalar."""
     anchor: str | None = None
     parent_column: int = 0
-    """Where the collection around it begins: what an indentation indicator counts from."""
+    """The column of the collection around it, from which an indentation indicator counts."""
 
 
 @dataclass
@@ -44,21 +44,21 @@ class Alias:
 
 @dataclass
 class Entry:
-    """An entry of a mapping, or an item of a list, which has no key."""
+    """An entry of a mapping, or an item of a list; an item has no key."""
 
     key: Scalar | Alias | None
     value: Node
     above: list[str] = field(default_factory=list)
-    """Comments on lines of their own above it; empty strings are blank lines."""
+    """The comment lines above it; empty strings are blank lines."""
     beside: Comment | None = None
     """The comment at the end of its line."""
     below: bool = False
-    """Whether its value begins on the line below the key."""
+    """Whether its value begins on a line below the key."""
     aligned: bool = False
-    """Whether its value stands below those of its neighbours, moved there with spaces."""
+    """Whether its value is aligned with those of neighbouring entries."""
 
     def put_beside(self, comments: list[Comment]) -> None:
-        """Comments for the end of its line; as a line has one end, the last one gets it."""
+        """Put the last comment at the end of the entry's line, and the others above the entry."""
         for comment in comments:
             if self.beside is not None:
                 self.above.append(self.beside.text)
@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Return the key's text."""
+        """The text of the key; empty without a key."""
         return self.key.value if isinstance(self.key, Scalar) else ""
 
 
@@ -78,14 +78,14 @@ class Collection:
     end: int
     is_mapping: bool
     flow: bool
-    """Whether it is written in brackets."""
+    """Whether it is written in brackets or braces."""
     column: int
     anchor: str | None = None
     entries: list[Entry] = field(default_factory=list)
     header: list[str] = field(default_factory=list)
-    """Comments at its top that belong to no entry: a blank line stands below them."""
+    """The comments at its top that belong to no entry, as a blank line follows them."""
     footer: list[str] = field(default_factory=list)
-    """Comments below its last entry."""
+    """The comments below its last entry."""
 
 
 Node = Scalar | Alias | Collection
@@ -96,9 +96,9 @@ class Tree:
     """The tree of a whole text."""
 
     prolog: list[str]
-    """Directives and the marker ``---``, as written."""
+    """The directives and the marker ``---``, as written."""
     root: Node
     header: list[str]
     footer: list[str]
     comments: list[str]
-    """Every comment in it, but those in the first line of a block scalar."""
+    """All comments, except those in the first line of a block scalar."""

@@ -1,15 +1,15 @@
-"""The recipe schema as editors read it: one file, with `$search` and `$choose`, made to complete.
+"""The recipe schema for editors: one file, with `$search` and `$choose`, shaped for completion.
 
-lstmgraph itself checks a recipe by the files under schemas/, with values in place of what searches
-them. The published schema gives the same verdict, but is of another shape, for what editors do:
+lstmgraph itself checks recipes against the files under schemas/, after replacing searches by
+values. The published schema accepts the same recipes, but is structured for editors:
 
 * a value that may be searched is an ``anyOf`` of the value, ``$search`` and ``$choose``;
-* references lead to definitions and never into them, as editors rewrite schemas while they resolve;
-* a ``type`` is asked for by its whole text: completion takes the beginning of one for the whole,
-  and would offer `conv1d_transpose`'s arguments in a `conv1d`;
-* each type has its own closed mapping, so that no argument of another one is offered;
-* single words that a value may be stand in an ``enum`` where completion looks for them;
-* mappings among examples are snippets, as an editor cannot show them as examples.
+* references point to definitions, never into them, as editors rewrite schemas on resolving them;
+* a condition on ``type`` matches its whole text, as completion would otherwise match a prefix and
+  offer the arguments of `conv1d_transpose` in a `conv1d`;
+* each type has its own closed mapping, so that arguments of other types are not offered;
+* the words that a value may be are in an ``enum`` where completion looks for them;
+* mappings among the examples become snippets, as editors cannot show them as examples.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What completion and hover show beside what the schema asks for."""
+"""The texts and snippets that editors show on completion and hover."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.authoring.editor_schema.sources import Schema, found, is_impossible
+from lstmgraph.authoring.editor_schema.sources import Schema, is_impossible, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,25 +18,25 @@ _RANGES: tuple[tuple[str, str, Schema], ...] = (
 
 
 def words(schema: Any) -> Iterator[Any]:
-    """Single values that `schema` names, wherever in its branches."""
+    """Yield the single values that `schema` names in any of its branches."""
     if not isinstance(schema, dict) or is_impossible(schema):
         return
     excluded = [n for part in ("then", "else") for n in _excluded(schema.get(part))]
     named = schema.get("enum", [schema["const"]] if "const" in schema else [])
     inner = [schema.get("then"), schema.get("else"), *schema.get("allOf", ())]
     if "$ref" in schema:
-        inner.append(found(schema["$ref"]))
+        inner.append(resolved(schema["$ref"]))
     for word in [*named, *(word for part in inner for word in words(part))]:
         if word not in excluded:
             yield word
 
 
 def named_openly(schema: Schema) -> bool:
-    """Whether completion finds the words of `schema` by itself: not behind a condition."""
+    """Return whether completion finds the words of `schema` unaided, not behind a condition."""
     if schema.get("if") == {"type": "null"} and "then" not in schema:
         return named_openly(schema["else"])
     if set(schema) == {"$ref"}:
-        return named_openly(found(schema["$ref"]))
+        return named_openly(resolved(schema["$ref"]))
     return "enum" in schema or "const" in schema
 
 
@@ -46,7 +46,7 @@ def _excluded(schema: Any) -> list[Any]:
 
 
 def kinds(schema: Schema) -> set[str]:
-    """The JSON types that `schema` takes, as far as it says so."""
+    """Return the JSON types that `schema` takes, as far as it names them."""
     own = schema.get("type", [])
     if own:
         return {own} if isinstance(own, str) else {*own}
@@ -56,13 +56,13 @@ def kinds(schema: Schema) -> set[str]:
         found_here.add("string")
     inner = [schema.get("then"), schema.get("else"), *schema.get("allOf", ())]
     if "$ref" in schema:
-        inner.append(found(schema["$ref"]))
+        inner.append(resolved(schema["$ref"]))
     deeper = {kind for part in inner if isinstance(part, dict) for kind in kinds(part)}
     return found_here | deeper
 
 
 def for_people(texts: Schema) -> Schema:
-    """Annotations as an editor shows them: the default in words, and no mappings as examples."""
+    """Return annotations for an editor: the default in the description, no mappings as examples."""
     shown = dict(texts)
     if "default" in texts and "description" in texts:
         shown["description"] = f"{texts['description']} Default: {flow(texts['default'])}."
@@ -78,7 +78,7 @@ def for_people(texts: Schema) -> Schema:
 
 
 def snippets(texts: Schema, plain: Schema, *, is_open: bool) -> list[Schema]:
-    """What is offered for a value beside single words: example mappings, and searches."""
+    """Return the snippets for a value: its example mappings, and searches if it is `is_open`."""
     taken = kinds(plain)
     mappings = [e for e in texts.get("examples", ()) if isinstance(e, dict)]
     offered = [{"label": flow(example), "body": escaped(example)} for example in mappings]
@@ -102,7 +102,7 @@ def _search(what: str, form: Schema) -> Schema:
 
 
 def escaped(value: Any) -> Any:
-    """`value` as the body of a snippet, in which ``$`` begins a place to fill in."""
+    """Return `value` as the body of a snippet, with ``$`` escaped, which begins a placeholder."""
     if isinstance(value, dict):
         return {escaped(key): escaped(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -111,7 +111,7 @@ def escaped(value: Any) -> Any:
 
 
 def flow(value: Any) -> str:
-    """A value in YAML's short form, on one line."""
+    """Return a value in YAML's flow style, on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Where a value stands decides how else it may be written."""
+"""Modes: the other ways to write a value, which depend on its place in the recipe."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ VARIABLE: Schema = {
     "type": "string",
     "pattern": r"\$\{vars\.|^\$delete$",
 }
-"""A text that stands for a value of any type, or deletes what is inherited."""
+"""A text that refers to a variable of any type, or deletes an inherited value."""
 
 FIXED = ("recipe", "extends", "vars")
-"""Sections that are what they are: nothing in them is searched, and no variable is put in."""
+"""The sections without searches and variables."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What holds for a value and for all that is inside it."""
+    """The properties of a value and of all that is inside it."""
 
     is_open: bool = False
-    """Any value may be searched."""
+    """Whether values may be searched."""
     is_partial: bool = False
-    """Nothing is required: the recipe extends others."""
+    """Whether nothing is required, as the recipe extends others."""
     is_fixed: bool = False
-    """No text stands for a value."""
+    """Whether no variables are allowed."""
 
     @staticmethod
     def of(section: str, *, is_partial: bool) -> Mode:
-        """The mode of a section of a recipe."""
+        """Return the mode of a section of a recipe."""
         return Mode(section in SECTIONS, is_partial, section in FIXED)
 
     def named(self, name: str) -> str:
-        """The name of a definition in this mode."""
+        """Return the name of a definition in this mode."""
         words = [("partial", self.is_partial), ("open", self.is_open), ("fixed", self.is_fixed)]
         return "".join(f"{word}." for word, holds in words if holds) + name

@@ -1,4 +1,4 @@
-"""The published schema, made from the two source schemas."""
+"""The two source schemas to the published one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lstmgraph.authoring.editor_schema.shapes import Branch, asks_for, branches,
 from lstmgraph.authoring.editor_schema.sources import (
     Schema,
     definition_name,
-    found,
     holds_mappings,
     is_impossible,
+    resolved,
     texts_of,
     without_annotations,
 )
@@ -28,7 +28,7 @@ _ONE_OF_THESE = "One of these keys says which form it is."
 
 
 def published_schema() -> Schema:
-    """The recipe schema for editors; it takes what lstmgraph takes, in one self-contained file."""
+    """Return the self-contained recipe schema for editors; it accepts what lstmgraph accepts."""
     source = read_schema(RECIPE_SCHEMA)
     publisher = _Publisher(composes="extends" in source["properties"])
     publisher.same({"$ref": "#/$defs/searched"}, Mode())
@@ -38,16 +38,16 @@ def published_schema() -> Schema:
 
 
 class _Publisher:
-    """The publisher: goes through the source schemas from the top."""
+    """Rewrites the source schemas from the top, and collects the definitions."""
 
     def __init__(self, *, composes: bool) -> None:
         self.composes = composes
         self.definitions: dict[str, Schema] = {}
         self.names: dict[str, str] = {}
-        """Names of definitions of values, by what they say."""
+        """The names of the definitions of values, by their identity."""
 
     def recipe(self, source: Schema) -> Schema:
-        """The whole; one that extends others need not be whole itself, nor any part of it."""
+        """Return the schema of a recipe; one that extends others need not be complete."""
         shape = {key: source[key] for key in ("$schema", "title", "description", "type")}
         if not self.composes:
             return shape | self._sections(source, source["required"], is_partial=False)
@@ -66,22 +66,22 @@ class _Publisher:
         return {"required": required, "additionalProperties": False, "properties": sections}
 
     def section(self, schema: Schema, mode: Mode) -> Schema:
-        """A section of a recipe: never searched itself."""
+        """Return the schema of a section, which is never searched as a whole."""
         if not self.has_variables(mode):
             return self.described(schema, mode)
         texts, plain = texts_of(schema), self.same(without_annotations(schema), mode)
         return {**for_people(texts), "anyOf": [{"title": texts["title"], **plain}, VARIABLE]}
 
     def described(self, schema: Schema, mode: Mode) -> Schema:
-        """`schema` with its own words."""
+        """Return `schema` rewritten, with its annotations."""
         return for_people(texts_of(schema)) | self.same(without_annotations(schema), mode)
 
     def has_variables(self, mode: Mode) -> bool:
-        """Whether a text may stand for a value."""
+        """Return whether a variable may replace a value."""
         return self.composes and not mode.is_fixed
 
     def value(self, schema: Schema, key: str, mode: Mode) -> Schema:
-        """What stands at `key`, or in a list, and all ways to write it."""
+        """Return the schema of the value at `key`, or in a list, with all ways to write it."""
         if is_impossible(schema):
             return schema
         texts, plain = texts_of(schema), without_annotations(schema)
@@ -97,12 +97,12 @@ class _Publisher:
         return {**for_people(texts), "$ref": f"#/$defs/{self.defined(ways, key)}"}
 
     def defined(self, ways: _Ways, key: str) -> str:
-        """The definition of a value: one for all values that are the same."""
+        """Return the name of the definition of a value, made once for equal values."""
         identity = ways.identity()
         if identity in self.names:
             return self.names[identity]
         name = self.names[identity] = self._free(f"value.{key}")
-        self.definitions[name] = {}  # a value may stand inside itself
+        self.definitions[name] = {}  # a value may contain itself
         plain = {"title": ways.title, **self.same(ways.plain, ways.mode)}
         variable = [VARIABLE] if self.has_variables(ways.mode) else []
         self.definitions[name] = {"anyOf": [plain, *ways.others(name), *variable]}
@@ -115,17 +115,17 @@ class _Publisher:
         return free
 
     def same(self, schema: Schema, mode: Mode) -> Schema:
-        """What `schema` asks of the one value that it is about, with the values inside."""
+        """Return `schema` rewritten for its value and all values inside, without annotations."""
         if choice := list(branches(schema)):
             return self._by_type(schema, choice, mode)
         if "$ref" in schema:
             return self._referred(schema, mode)
         if schema.get("if") == {"type": "null"} and "then" not in schema:
             return {"anyOf": [self.same(schema["else"], mode), {"type": "null"}]}
-        told_apart = forms(schema)
-        result = self._forms(told_apart, mode) if told_apart else {}
+        keyed_forms = forms(schema)
+        result = self._forms(keyed_forms, mode) if keyed_forms else {}
         for key, inner in schema.items():
-            if key.startswith("x-") or (told_apart and key in ("if", "then", "else")):
+            if key.startswith("x-") or (keyed_forms and key in ("if", "then", "else")):
                 continue
             if not (mode.is_partial and key in _WHAT_MUST_BE_THERE):
                 result[key] = self._part(key, inner, mode)
@@ -148,47 +148,47 @@ class _Publisher:
         return inner
 
     def _referred(self, schema: Schema, mode: Mode) -> Schema:
-        """Annotations of a definition stay where it is one of several forms, as its own words."""
+        """Return the rewritten reference; mappings keep annotations, as they may be forms."""
         reference = schema["$ref"]
         rest = {k: v for k, v in without_annotations(schema).items() if k != "$ref"}
         if rest:
             parts = [{"$ref": reference}, rest]
             return {"allOf": [self.same(part, mode) for part in parts]}
-        name, target = definition_name(reference), found(reference)
-        if name is None:  # it leads into a definition: that part is written out
+        name, target = definition_name(reference), resolved(reference)
+        if name is None:  # a reference into a definition is written out
             return self.same(without_annotations(target), mode)
         texts = texts_of(target) if "properties" in target else {}
         return self._definition(name, texts | without_annotations(target), mode)
 
     def _definition(self, name: str, schema: Schema, mode: Mode) -> Schema:
-        """A reference to the definition `name`, which is written where it is not yet."""
+        """Return a reference to the definition `name`, adding it if it is new."""
         name = mode.named(name)
         if name not in self.definitions:
-            self.definitions[name] = {}  # it may stand inside itself
+            self.definitions[name] = {}  # it may contain itself
             self.definitions[name] = self.described(schema, mode)
         return {"$ref": f"#/$defs/{name}"}
 
     def _by_type(self, schema: Schema, choice: list[Branch], mode: Mode) -> Schema:
-        """The mapping of each type by itself; what is said of `type` in general comes last."""
+        """Return a condition with the mapping of each type; what is common to all comes last."""
         asking = list(deciders(schema))
-        required = sorted({key for each in asking for key in each.get("required", ())})
-        shared = {k: v for each in asking for k, v in each.get("properties", {}).items()}
-        if any("additionalProperties" in each for each in asking):
+        required = sorted({key for part in asking for key in part.get("required", ())})
+        shared = {k: v for part in asking for k, v in part.get("properties", {}).items()}
+        if any("additionalProperties" in part for part in asking):
             shared = {"type": shared["type"]}  # the others are in each branch
         names = [name for spellings, _ in choice for name in spellings]
         shared["type"] = {**texts_of(shared.get("type", _TYPE)), "enum": names}
         first = _whole(choice[0][1])["properties"]
         shared |= {key: texts_of(first[key]) for key in required if key not in shared}
         branched = [
-            {"if": asks_for(spellings), "then": self._branch(each, mode)}
-            for spellings, each in choice
+            {"if": asks_for(spellings), "then": self._branch(schema, mode)}
+            for spellings, schema in choice
         ]
         common = {"properties": self._part("properties", shared, mode)}
         needed = {} if mode.is_partial else {"required": required}
         return {"type": "object", **needed, "allOf": [*branched, common]}
 
     def _branch(self, schema: Schema, mode: Mode) -> Schema:
-        """One type: at `type` itself stands what that class is for."""
+        """Return the mapping of one type, with the description of its class at `type`."""
         whole = _whole(schema)
         own = {key: whole[key] for key in ("title", "description") if key in whole}
         closed = {**whole, "properties": {**whole["properties"], "type": own}}
@@ -197,23 +197,23 @@ class _Publisher:
             return self._definition(name, closed, mode)
         return self.described(closed, mode)
 
-    def _forms(self, told_apart: list[tuple[str, Schema]], mode: Mode) -> Schema:
-        """Form by form, by the key that tells it; without any such key, all keys are offered."""
-        *keyed, (_, last) = told_apart
-        keys = {key: texts_of(found(form["$ref"])["properties"][key]) for key, form in keyed}
-        last_keys = found(last["$ref"])["properties"]
+    def _forms(self, keyed_forms: list[tuple[str, Schema]], mode: Mode) -> Schema:
+        """Return conditions on the key that marks each form; without any, all keys are offered."""
+        *keyed, (_, last) = keyed_forms
+        keys = {key: texts_of(resolved(form["$ref"])["properties"][key]) for key, form in keyed}
+        last_keys = resolved(last["$ref"])["properties"]
         keys |= {key: texts_of(inner) for key, inner in last_keys.items()}
-        none_told: Schema = {
+        no_key: Schema = {
             "description": _ONE_OF_THESE,
             "type": "object",
             "properties": {key: for_people(texts) for key, texts in keys.items()},
         }
         if not mode.is_partial:
-            none_told |= {"minProperties": 1, "additionalProperties": False}
+            no_key |= {"minProperties": 1, "additionalProperties": False}
         chain: Schema = {
             "if": {"anyOf": [{"required": [key]} for key in last_keys]},
             "then": self.same(last, mode),
-            "else": none_told,
+            "else": no_key,
         }
         for key, form in reversed(keyed):
             then = self.same(form, mode)
@@ -222,11 +222,11 @@ class _Publisher:
 
 
 def _whole(schema: Schema) -> Schema:
-    return found(schema["$ref"]) if "$ref" in schema else schema
+    return resolved(schema["$ref"]) if "$ref" in schema else schema
 
 
 class _Ways:
-    """A value, and the other ways to write it."""
+    """A value and the other ways to write it."""
 
     def __init__(
         self,
@@ -240,11 +240,11 @@ class _Ways:
         self.offered, self.choices = offered, choices
 
     def identity(self) -> str:
-        """The same for values that are the same."""
+        """Return a text that is the same for equal values."""
         return json.dumps([self.plain, self.title, self.offered, self.mode.named("")])
 
     def others(self, name: str) -> list[Schema]:
-        """What completion is to offer, and the searches; `name` is the definition of the value."""
+        """Return schemas for completion and for searches; `name` is the definition of the value."""
         ways: list[Schema] = []
         if self.offered or self.choices:
             offer: Schema = {"enum": self.choices} if self.choices else {"not": {}}

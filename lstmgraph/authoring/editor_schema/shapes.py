@@ -1,28 +1,28 @@
-"""Shapes of the source schemas: choices by `type`, and forms told apart by a key."""
+"""Patterns in the source schemas: choices by `type`, and forms that a key distinguishes."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.authoring.editor_schema.sources import Schema, found, is_impossible
+from lstmgraph.authoring.editor_schema.sources import Schema, is_impossible, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Branch = tuple[list[str], Schema]
-"""Spellings of a type, and what a mapping of that type is."""
+"""The spellings of a type, and the schema of a mapping of that type."""
 
 
 def asks_for(names: list[str]) -> Schema:
-    """The condition that `type` is one of `names`, word for word."""
+    """Return the condition that `type` is exactly one of `names`."""
     pattern = f"^({'|'.join(map(re.escape, names))})$"
     word = {"title": "Type", "type": "string", "pattern": pattern}
     return {"properties": {"type": word}, "required": ["type"]}
 
 
 def branches(schema: Schema) -> Iterator[Branch]:
-    """Every choice by `type` that `schema` makes, wherever: a key refused for a type is one too."""
+    """Yield the branches by `type` anywhere in `schema`, including keys refused for a type."""
     if _refuses_by_type(schema):
         yield from _by_type(schema)
         return
@@ -33,20 +33,20 @@ def branches(schema: Schema) -> Iterator[Branch]:
     for part in schema.get("allOf", ()):
         yield from branches(part)
     if "$ref" in schema:
-        yield from branches(found(schema["$ref"]))
+        yield from branches(resolved(schema["$ref"]))
 
 
 def deciders(schema: Schema) -> Iterator[Schema]:
-    """`schema` and what it refers to on the way to its branches: they ask the same of all types."""
+    """Yield `schema` and those on the way to its branches, which apply to all types."""
     yield schema
     if "$ref" in schema:
-        yield from deciders(found(schema["$ref"]))
+        yield from deciders(resolved(schema["$ref"]))
     if _spellings(schema.get("if")) is not None:
         yield from deciders(schema.get("else", {}))
 
 
 def _spellings(condition: Any) -> list[str] | None:
-    """The types that a condition asks for, or None where it asks for something else."""
+    """Return the types that a condition requires; None if it is about something else."""
     if not isinstance(condition, dict) or condition.get("required") != ["type"]:
         return None
     names: list[str] | None = condition.get("properties", {}).get("type", {}).get("enum")
@@ -59,21 +59,21 @@ def _refuses_by_type(schema: Schema) -> bool:
 
 
 def _by_type(schema: Schema) -> Iterator[Branch]:
-    """A closed mapping of which some keys are refused for some types -> one mapping each."""
+    """Yield one mapping for each type from a closed mapping that refuses keys for some types."""
     for part in schema["allOf"]:
         names = _spellings(part["if"])
         if names is not None:
             inner = part["then"]["properties"]
-            refused = {key for key, each in inner.items() if is_impossible(each)}
+            refused = {key for key, value in inner.items() if is_impossible(value)}
             kept = {k: v for k, v in schema["properties"].items() if k not in refused}
             rest = {k: v for k, v in schema.items() if k != "allOf"}
             yield names, {**rest, "properties": kept}
 
 
 def forms(schema: Schema) -> list[tuple[str, Schema]]:
-    """``if: required: [KEY]`` one after the other -> each key and its form; [] if it is no such.
+    """Return each key and its form from a chain of ``if: required: [KEY]``; [] for other schemas.
 
-    The last form stands without a key: it is tried where none of the keys is there.
+    The key of the last form is empty: the form applies if none of the keys is there.
     """
     keys = schema.get("if", {}).get("required", [])
     if len(keys) != 1 or set(schema["if"]) != {"required"} or "else" not in schema:

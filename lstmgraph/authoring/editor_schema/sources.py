@@ -1,4 +1,4 @@
-"""Definitions of the two schema files, under one name each."""
+"""The definitions of the two schema files, by unique names."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ ANNOTATIONS = ("title", "description", "default", "examples")
 
 
 def definition_name(reference: str) -> str | None:
-    """``keras.activation`` for a reference to that definition; None for one that leads into it."""
+    """Return the name of a definition, as ``keras.activation``; None for a reference into one."""
     file, _, name = reference.partition("#/$defs/")
     if "/" in name:
         return None
     return f"keras.{name}" if file == KERAS_SCHEMA else name
 
 
-def found(reference: str) -> Schema:
-    """The part of a file that `reference` leads to."""
+def resolved(reference: str) -> Schema:
+    """Return the part of a schema file that `reference` points to."""
     file, _, pointer = reference.partition("#/")
     part: Any = read_schema(file or RECIPE_SCHEMA)
     for key in pointer.split("/"):
@@ -30,23 +30,23 @@ def found(reference: str) -> Schema:
 
 
 def texts_of(schema: Schema) -> Schema:
-    """Title, description, default and examples: its own, then those of what it refers to."""
-    inherited = texts_of(found(schema["$ref"])) if "$ref" in schema else {}
+    """Return the annotations of `schema`, completed by those of the definition it refers to."""
+    inherited = texts_of(resolved(schema["$ref"])) if "$ref" in schema else {}
     return inherited | {key: schema[key] for key in ANNOTATIONS if key in schema}
 
 
 def without_annotations(schema: Schema) -> Schema:
-    """What `schema` asks of a value."""
+    """Return `schema` without its annotations."""
     return {key: value for key, value in schema.items() if key not in ANNOTATIONS}
 
 
 def is_impossible(schema: Any) -> bool:
-    """Whether a key is described only to be refused."""
+    """Return whether no value fits, as for keys that are only described to be refused."""
     return isinstance(schema, dict) and schema.get("not") == {}
 
 
 def holds_mappings(schema: Any, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a value may be a mapping, or hold one: only of such is anything required."""
+    """Return whether a value may be or hold a mapping, the only values with required parts."""
     if isinstance(schema, list):
         return any(holds_mappings(part, seen) for part in schema)
     if not isinstance(schema, dict):
@@ -55,6 +55,6 @@ def holds_mappings(schema: Any, seen: frozenset[str] = frozenset()) -> bool:
         return True
     reference = schema.get("$ref")
     if reference is not None and reference not in seen:
-        return holds_mappings(found(reference), seen | {reference})
+        return holds_mappings(resolved(reference), seen | {reference})
     keys = ("then", "else", "allOf", "items")
     return any(holds_mappings(schema.get(key), seen) for key in keys)

@@ -1,1 +1,1 @@
-"""First recipes: one that comes with the package, or one made from a few answers."""
+"""First recipes for `lstmgraph init`: from the package, or generated from a few answers."""

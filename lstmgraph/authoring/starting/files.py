@@ -1,4 +1,4 @@
-"""The files of a first recipe: itself, and the schema that editors check it with."""
+"""The files of a first recipe: the recipe, and the schema for editors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SCHEMA_NAME = "lstmgraph.schema.json"
 
 @dataclass(frozen=True)
 class StartFiles:
-    """What ``lstmgraph init`` writes.
+    """The files that ``lstmgraph init`` writes.
 
-    The schema lies beside the recipe, so that the path in the recipe's first line is right on
-    every machine that both are copied to; one inside an installed package would not be.
+    The schema is beside the recipe, so that the path in the recipe's first line stays right when
+    both are copied to another machine; a path into an installed package would not.
     """
 
     recipe: Path
@@ -30,24 +30,21 @@ class StartFiles:
 
     @property
     def schema(self) -> Path:
-        """Where the schema is."""
+        """The path of the schema."""
         return self.recipe.with_name(SCHEMA_NAME)
 
     def obstacle(self, *, overwrite: bool) -> str | None:
-        """Return what keeps the files from being written, before any question is asked."""
+        """Return why the files cannot be written, or None; checked before any question is asked."""
         if self.recipe.suffix not in {".yaml", ".yml"}:
             return f"{self.recipe} does not end in .yaml"
         if self.recipe.is_dir():
             return f"{self.recipe} is a folder"
         if self.recipe.exists() and not overwrite:
-            return f"{self.recipe} is there already; add --force, or choose another -o FILE"
+            return f"{self.recipe} exists already; add --force, or choose another -o FILE"
         return obstacle(self.recipe.parent, [], overwrite=True)
 
     def write(self, text: str, *, overwrite: bool) -> list[Path]:
-        """Write them; a schema that is there already stays, unless `overwrite` is said.
-
-        Returns the paths that were written.
-        """
+        """Write the files and return their paths; keep an existing schema, unless `overwrite`."""
         self.recipe.parent.mkdir(parents=True, exist_ok=True)
         written = []
         if self.with_schema:
@@ -65,6 +62,6 @@ def _write(path: Path, text: str) -> None:
 
 
 def recipe_name(path: Path) -> str:
-    """A recipe's name after its file's: what a name cannot hold is left out."""
+    """Return a recipe name made from the file name, without characters that names cannot have."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:90]
     return name if re.match(r"[A-Za-z]", name) else f"recipe-{name}".rstrip("-")

@@ -1,4 +1,4 @@
-"""First recipes made from answers, with comments that explain every part."""
+"""Answers to the text of a first recipe, with comments that explain it."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     Answers = Mapping[str, Answer]
 
 _COMMENTS = 56
-"""The column of comments at the end of a line."""
+"""The column of the comments at the ends of lines."""
 
 _CLASSES = ("sparse_categorical_crossentropy", "[sparse_categorical_accuracy]")
 _NUMBERS = ("mse", "[mae]")
-"""Loss and metrics."""
+"""The loss and the metrics."""
 
 
 def first_recipe(task: str, name: str, given: Answers) -> str:
-    """Return a recipe for `task`, which validates, builds and trains as it is.
+    """Return the text of a recipe for `task` that can be trained unchanged.
 
     Args:
-        task: one of ``questions.TASKS``.
-        name: what the model is called.
-        given: answers by the names of ``questions.QUESTIONS``; what is missing gets its default.
+        task: One of ``questions.TASKS``.
+        name: The name of the model.
+        given: The answers by the names of ``questions.QUESTIONS``; defaults replace missing ones.
 
     Raises:
-        AnswersError: an answer is out of bounds or for another task.
-        KeyError: an answer without a default is missing.
+        AnswersError: An answer is out of range or belongs to another task.
+        KeyError: An answer without a default is missing.
     """
     check_answers(task, given)
     body = _RECIPES[task](with_defaults(task, given))
@@ -75,7 +75,7 @@ def _label(answers: Answers) -> list[str]:
         *_reader("reader", "sequence", answers),
         "  labels:",
         "    type: dense",
-        _noted("    input: reader.sequence", "the output of every step, not the last alone"),
+        _noted("    input: reader.sequence", "the output of every step, not only the last"),
         f"    units: {classes}",
         _noted("    activation: softmax", "a probability for each class"),
         *_rest(
@@ -98,7 +98,7 @@ def _regress(answers: Answers) -> list[str]:
         *_rest(
             "value",
             _NUMBERS,
-            [*_sequence_arrays(answers), f"value (examples, {targets}): what is to be predicted"],
+            [*_sequence_arrays(answers), f"value (examples, {targets}): the numbers to predict"],
         ),
     ]
 
@@ -110,7 +110,7 @@ def _forecast(answers: Answers) -> list[str]:
     inputs, before, steps = [], [], "repeated"
     if known:
         steps = "known"
-        text = f"what is known of the {horizon} steps ahead"
+        text = f"known values of the {horizon} steps ahead"
         inputs = [_noted(f"  known: {{shape: [{horizon}, {known}]}}", text)]
         arrays.insert(-1, f"known (examples, {horizon}, {known}): {text}")
     else:
@@ -127,7 +127,7 @@ def _forecast(answers: Answers) -> list[str]:
         "    type: lstm",
         f"    input: {steps}",
         "    units: 64",
-        _noted("    initial_state: encoder", "goes on from the encoder's last [h, c]"),
+        _noted("    initial_state: encoder", "continues from the encoder's last [h, c]"),
         f"  forecast: {{type: dense, input: decoder.sequence, units: {targets}}}",
         *_rest("forecast", _NUMBERS, arrays),
     ]
@@ -152,14 +152,14 @@ def _translate(answers: Answers) -> list[str]:
         "    type: lstm",
         "    input: source_vectors",
         "    units: 64",
-        _noted("    mask: {from: source_vectors, padding: right}", "padding stands on the right"),
+        _noted("    mask: {from: source_vectors, padding: right}", "padding is on the right"),
         *_static_state(answers),
         "  decoder:",
         "    type: lstm",
         "    input: target_vectors",
         "    units: 64",
         "    mask: {from: target_vectors, padding: right}",
-        _noted("    initial_state: encoder", "goes on from the encoder's last [h, c]"),
+        _noted("    initial_state: encoder", "continues from the encoder's last [h, c]"),
         "  next:",
         "    type: dense",
         "    input: decoder.sequence",
@@ -172,9 +172,9 @@ def _translate(answers: Answers) -> list[str]:
                 f"source (examples, source_time): ids, 0 to {ids - 1}; 0 is padding, on the right",
                 f"target (examples, target_time): ids, 0 to {written - 1}, from a start id on",
                 *_static_arrays(answers),
-                "next (examples, target_time): after each id of target the one that follows",
+                "next (examples, target_time): for each id of target the id that follows it",
             ],
-            models=[_noted("  step: {derive: step}", "`lstmgraph.generate` writes with it")],
+            models=[_noted("  step: {derive: step}", "`lstmgraph.generate` uses it")],
         ),
     ]
 
@@ -188,13 +188,13 @@ _RECIPES = {
 }
 
 
-# Parts that several of them have.
+# Parts that several recipes share.
 
 
 def _sequence_inputs(answers: Answers) -> list[str]:
     features = answers["features"]
     sequence = f"  sequence: {{shape: [time, {features}]}}"
-    lengths = _noted("  lengths: {shape: [], dtype: int32}", "how many steps of each count")
+    lengths = _noted("  lengths: {shape: [], dtype: int32}", "the number of steps of each sequence")
     return [
         "",
         "inputs:",
@@ -206,12 +206,12 @@ def _sequence_inputs(answers: Answers) -> list[str]:
 
 def _static_input(answers: Answers) -> list[str]:
     static = answers["static"]
-    line = _noted(f"  static: {{shape: [{static}]}}", "features that hold for the whole sequence")
+    line = _noted(f"  static: {{shape: [{static}]}}", "features of the whole sequence")
     return [line] if static else []
 
 
 def _reader(name: str, source: str, answers: Answers) -> list[str]:
-    mask = _noted("    mask: {lengths: lengths}", "padded steps do not count")
+    mask = _noted("    mask: {lengths: lengths}", "ignores padded steps")
     return [
         "",
         "layers:",
@@ -227,7 +227,7 @@ def _reader(name: str, source: str, answers: Answers) -> list[str]:
 
 def _static_state(answers: Answers) -> list[str]:
     line = "    initial_state: {static: [static], activation: tanh}"
-    return [_noted(line, "they set its first state")] if answers["static"] else []
+    return [_noted(line, "the features set its first state")] if answers["static"] else []
 
 
 def _sequence_arrays(answers: Answers) -> list[str]:
@@ -250,7 +250,7 @@ def _rest(
     loss, metrics = graded
     return [
         "",
-        _noted(f"outputs: {{{output}: {output}}}", "a name, and the layer that it is read from"),
+        _noted(f"outputs: {{{output}: {output}}}", "a name, and the layer that it reads"),
         *(["", "models:", *models] if models else []),
         "",
         _noted("runtime: {seed: 7}", "the same weights in every build"),
@@ -264,6 +264,6 @@ def _rest(
         "# The data, given to `lstmgraph train --data`: an .npz file, or a folder of .npy files,",
         "# that holds these arrays.",
         *(f"#   {array}" for array in arrays),
-        "# Or a table: `data:` can say which of its columns become them.",
-        _noted("data: {split: {validation: 0.2}}", "a fifth of the examples validates"),
+        "# Or a table: `data:` can name the columns that become these arrays.",
+        _noted("data: {split: {validation: 0.2}}", "a fifth of the examples is for validation"),
     ]

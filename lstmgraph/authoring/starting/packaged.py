@@ -1,4 +1,4 @@
-"""The recipes that come with the package, as first recipes."""
+"""The recipes of the package, as first recipes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_LINE = "# yaml-language-server: $schema="
-"""What editors with yaml-language-server look for; a relative path is one from the recipe."""
+"""The comment that yaml-language-server reads; its path is relative to the recipe."""
 
 
 def descriptions() -> dict[str, str]:
-    """What each packaged recipe is for, by its name."""
-    found = {}
+    """Return the description of each packaged recipe, by its name."""
+    by_name = {}
     for path in sorted(folder("recipes").glob("*.yaml"), key=lambda path: path.stem):
         data = parse_document(path.read_text("utf-8")).data
-        found[path.stem] = str(data.get("description", "")).strip()
-    return found
+        by_name[path.stem] = str(data.get("description", "")).strip()
+    return by_name
 
 
 def packaged_text(name: str) -> str:
-    """The text of a packaged recipe, without the line that names its schema.
+    """Return the text of a packaged recipe, without the line that names its schema.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: There is no recipe of that name.
     """
     path: Path = packaged_recipe(name)
     first, _, rest = path.read_text("utf-8").partition("\n")

@@ -1,4 +1,4 @@
-"""The questions of `lstmgraph init`, for each task."""
+"""The tasks of `lstmgraph init`, and the questions that it asks for each."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ TASKS = {
 }
 
 _OF_NUMBERS = (CLASSIFY, LABEL, REGRESS, FORECAST)
-"""Tasks whose sequences hold numbers, not ids."""
+"""The tasks whose sequences hold numbers, not ids."""
 
 LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question; on the command line it is the option of its name."""
+    """A question, which is also an option of the command line, of the same name."""
 
     name: str
     text: str
     tasks: tuple[str, ...]
     default: Answer | None = None
-    """None where only the user can know."""
+    """The default answer; None if only the user can know it."""
     least: int = 0
 
     @property
     def option(self) -> str:
-        """Return the option as it is written on the command line."""
+        """The option as it is written on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def example(self) -> str:
-        """Return the option with a valid value."""
+        """The option with an example of a valid value."""
         if isinstance(self.default, bool):
             return f"{self.option} or --no-{self.name}"
         return f"{self.option} N"
@@ -53,33 +53,39 @@ class Question:
 
 QUESTIONS = (
     Question("features", "How many numbers does each step hold?", _OF_NUMBERS, least=1),
-    Question("vocabulary", "How many ids are there to read, 0 included?", (TRANSLATE,), least=2),
+    Question("vocabulary", "How many ids can the input have, including 0?", (TRANSLATE,), least=2),
     Question(
-        "target_vocabulary", "How many ids are there to write, 0 included?", (TRANSLATE,), least=2
+        "target_vocabulary", "How many ids can the output have, including 0?", (TRANSLATE,), least=2
     ),
     Question("classes", "How many classes are there?", (CLASSIFY, LABEL), least=2),
-    Question("horizon", "How many steps ahead?", (FORECAST,), least=1),
-    Question("targets", "How many numbers are to be predicted?", (REGRESS, FORECAST), 1, least=1),
-    Question("known", "How many numbers are known of each step ahead? 0: none", (FORECAST,), 0),
+    Question("horizon", "How many steps ahead does it forecast?", (FORECAST,), least=1),
+    Question(
+        "targets", "How many numbers does the model predict?", (REGRESS, FORECAST), 1, least=1
+    ),
+    Question(
+        "known", "How many numbers of each step ahead are known? (0 for none)", (FORECAST,), 0
+    ),
     Question("lengths", "Do sequences differ in length?", _OF_NUMBERS, default=False),
-    Question("static", "How many static features has each example? 0: none", tuple(TASKS), 0),
+    Question(
+        "static", "How many static features does each example have? (0 for none)", tuple(TASKS), 0
+    ),
 )
 
 
 class AnswersError(ValueError):
-    """Answers that are missing, out of bounds, or for another task."""
+    """Answers are missing, out of range, or for another task."""
 
 
 def questions_of(task: str) -> tuple[Question, ...]:
-    """The questions of a task, in the order in which they are asked."""
+    """Return the questions of a task, in the order in which they are asked."""
     return tuple(question for question in QUESTIONS if task in question.tasks)
 
 
 def check_answers(task: str, given: Mapping[str, Answer]) -> None:
-    """Check answers against the questions of their task.
+    """Check that the answers belong to the task and are in range.
 
     Raises:
-        AnswersError: one is for another task, or out of bounds.
+        AnswersError: An answer is for another task, or out of range.
     """
     known = {question.name: question for question in questions_of(task)}
     for name, answer in given.items():
@@ -88,16 +94,14 @@ def check_answers(task: str, given: Mapping[str, Answer]) -> None:
             raise AnswersError(f"{option} is not for the task {task}")
         least = known[name].least
         if not isinstance(answer, bool) and not least <= answer <= LARGEST:
-            message = (
-                f"{known[name].option} is a number from {least} to {LARGEST:,}, not {answer:,}"
-            )
+            message = f"{known[name].option} must be from {least} to {LARGEST:,}, not {answer:,}"
             raise AnswersError(message)
 
 
 def missing_answers(
     task: str, given: Mapping[str, Answer], *, defaults: bool
 ) -> tuple[Question, ...]:
-    """The questions without an answer; with `defaults`, only those that have none of their own."""
+    """Return the questions without an answer; with `defaults`, only those without a default."""
     return tuple(
         question
         for question in questions_of(task)
@@ -106,7 +110,7 @@ def missing_answers(
 
 
 def with_defaults(task: str, given: Mapping[str, Answer]) -> dict[str, Answer]:
-    """The answers, the defaults filled in."""
+    """Return the answers, with defaults for missing ones."""
     defaults = {
         question.name: question.default
         for question in questions_of(task)

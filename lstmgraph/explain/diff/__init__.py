@@ -1,4 +1,4 @@
-"""What two recipes' models have in common and where they differ; without TensorFlow."""
+"""Comparison of the models of two recipes, without TensorFlow."""
 
 from lstmgraph.explain.diff.compare import compare
 from lstmgraph.explain.diff.result import Comparison

@@ -1,4 +1,4 @@
-"""Compare two compiled recipes."""
+"""Comparison of two compiled recipes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
-    """Compare the models of two recipes, and check whether the first's weights fit.
+    """Return the differences between two recipes' models, and which of the first's weights fit.
 
-    Calls are compared by their names; one that only has another name is found by its type, output,
-    weights and inputs. Where values are searched, the defaults are compared, and the spaces.
+    Calls are matched by name; a renamed call is recognized by its type, output, weights and inputs.
+    For searched values, the defaults and the search spaces are compared.
     """
     one, two = first.graph, second.graph
     inputs = renamed_inputs(one, two)
@@ -63,7 +63,7 @@ def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
 def _calls_of(
     layers: Mapping[str, str], one: Graph, two: Graph, nodes: Mapping[str, str]
 ) -> dict[str, str]:
-    """Calls that are whole layers, of layers whose other calls have a new name."""
+    """Return the new names of calls that are whole layers, for layers with other renamed calls."""
     taken = {*one.by_name, *nodes.values()}
     return {
         own: other
@@ -73,18 +73,18 @@ def _calls_of(
 
 
 def weights_by_layer(graph: Graph) -> dict[str, Mapping[str, tuple[int, ...]]]:
-    """Shapes of the weights of each layer that has some, as a weights file has them."""
+    """Return the shapes of each layer's weights by their paths, as in a weights file."""
     return {node.name: node.weights for node in graph.nodes if node.weights}
 
 
 def _compared(before: facts.Items, after: facts.Items, renamed: Mapping[str, str]) -> Difference:
-    """Compare things that are under their new names already."""
-    found = compare_items(before, after, {})
-    return replace(found, renamed=tuple(renamed.items()))
+    """Compare items whose names on the first side are replaced by the new ones already."""
+    difference = compare_items(before, after, {})
+    return replace(difference, renamed=tuple(renamed.items()))
 
 
 def _with_reasons(difference: Difference, first: Graph, second: Graph) -> Difference:
-    """Return `difference` with the reasons of either side for a kernel that changed."""
+    """Add to each changed kernel the reasons for the kernels on both sides."""
 
     def explained(changed: Changed) -> Changed:
         return Changed(changed.name, tuple(_kernel(changed.name, c) for c in changed.changes))

@@ -1,4 +1,4 @@
-"""``diff``: what two recipes' models differ in, before TensorFlow is imported."""
+"""``diff``: the differences between the models of two recipes, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ Side = str | Path | HasCompiled
 
 
 def diff(first: Side, second: Side) -> Comparison:
-    """Compare the models of two recipes, and say whether the first's weights load into the second.
+    """Compare the models of two recipes, and check whether the first's weights fit the second.
 
-    Names of things are compared, not text: comments, the order of keys and the ways to write one
-    thing make no difference. TensorFlow is not imported, and no weights are read.
+    The meaning of the recipes is compared, not their text: comments, the order of keys and
+    different spellings of the same value make no difference. TensorFlow is not imported, and no
+    weights are read.
 
     Args:
-        first: a recipe, a path to one, its text, or a ``.keras`` file with a recipe in it. Of a
-            file that holds a further model, that model.
-        second: the same.
+        first: A recipe, a path to one, its text, or a ``.keras`` file that holds a recipe. If the
+            file holds a further model of the recipe, that model is compared.
+        second: The other side, given in the same way.
 
     Returns:
-        Its ``same`` says whether nothing differs, ``str()`` and ``markdown()`` what does.
+        The comparison: ``same`` is true if nothing differs; ``str()`` and ``markdown()`` return
+        the differences.
 
     Raises:
-        RecipeError: with every mistake of either recipe.
+        RecipeError: One or both recipes have mistakes; it holds all of them.
     """
     sides: list[tuple[CompiledRecipe, str]] = []
     errors = []
@@ -42,15 +44,15 @@ def diff(first: Side, second: Side) -> Comparison:
         except RecipeError as error:
             errors.append(error)
     if errors:
-        found = dict.fromkeys(mistake for error in errors for mistake in error.diagnostics)
-        raise RecipeError(found, {name: t for e in errors for name, t in e.sources.items()})
-    if any(further for _, further in sides):  # one model on either side, and no others
+        mistakes = dict.fromkeys(mistake for error in errors for mistake in error.diagnostics)
+        raise RecipeError(mistakes, {name: t for e in errors for name, t in e.sources.items()})
+    if any(further for _, further in sides):  # compare one model of each side, and no others
         sides = [(replace(compiled, models={}), further) for compiled, further in sides]
     return compare(sides[0][0], sides[1][0])
 
 
 def _compiled(side: Side) -> tuple[CompiledRecipe, str]:
-    """A side, and of a file that holds a further model, that model and its name."""
+    """Return a compiled side, and the name of the further model if its file holds one."""
     if not isinstance(side, str | Path):
         return side.compiled, ""
     compiled = load_compiled(side)

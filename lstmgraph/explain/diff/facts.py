@@ -1,4 +1,4 @@
-"""What is compared of each input, call, output, further model and dimension."""
+"""The facts that are compared of inputs, calls, outputs, further models and dimensions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECTIONS = ("runtime", "training", "search", "data")
 
 
 def input_items(graph: Graph) -> Items:
-    """Declared inputs, and those made for states."""
+    """Return the declared inputs, and those made for states."""
     return {
         name: Item(
             name,
@@ -31,7 +31,7 @@ def input_items(graph: Graph) -> Items:
 
 
 def output_items(graph: Graph) -> Items:
-    """Outputs, and the ports that they are read from."""
+    """Return the outputs, with the ports that they are read from."""
     specs = graph.specs
     return {
         name: Item(
@@ -44,7 +44,7 @@ def output_items(graph: Graph) -> Items:
 
 
 def call_items(graph: Graph) -> Items:
-    """Every call, with the arguments that Keras is given."""
+    """Return every call, with its Keras arguments."""
     used = graph.used_ports()
     return {node.name: _call(graph, node, used) for node in graph.nodes}
 
@@ -82,7 +82,7 @@ def _recurrence(graph: Graph, node: Node) -> dict[str, Any]:
 
 
 def _source(graph: Graph, node: Node, state: StateSpec) -> str:
-    """The port that a state comes from; in the recipe's words, where it was made for the node."""
+    """Return the port that a state comes from, or its label if a helper of the layer makes it."""
     if state.source is None:
         return "zeros"
     maker = graph.by_name.get(state.source.node)
@@ -95,7 +95,7 @@ def _spec(spec: TensorSpec) -> dict[str, Any]:
 
 
 def model_items(rows: list[ModelRow]) -> Items:
-    """Further models."""
+    """Return the further models."""
     return {
         row.name: Item(
             row.name,
@@ -112,7 +112,7 @@ def model_items(rows: list[ModelRow]) -> Items:
 
 
 def dimension_items(space: Space) -> Items:
-    """What is searched."""
+    """Return the dimensions of the search space."""
     return {
         dimension.name: Item(
             dimension.name,
@@ -124,6 +124,6 @@ def dimension_items(space: Space) -> Items:
 
 
 def settings(compiled: CompiledRecipe) -> dict[str, Any]:
-    """The name, and every value of the sections that are about running, training and searching."""
+    """Return the name, and every value of the sections in ``SECTIONS`` by dotted path."""
     sections = {key: compiled.completed.get(key) for key in SECTIONS}
     return {"name": compiled.declaration.name, **dict(flattened(sections))}

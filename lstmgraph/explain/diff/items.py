@@ -1,4 +1,4 @@
-"""Named things of one kind on two sides: which were added, removed, renamed and changed."""
+"""Comparison of named items: which were added, removed, renamed and changed."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Facts = dict[str, Any]
-"""What is known of a thing: plain values by key."""
+"""The facts of an item: plain values by key."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A thing with a name, such as a call of a layer."""
+    """An item with a name, such as a call of a layer."""
 
     name: str
     summary: str
-    """What it is, in a few words."""
+    """A short description."""
     facts: Facts
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data for JSON."""
         return {"name": self.name, **self.facts}
 
 
 @dataclass(frozen=True)
 class Change:
-    """A value that differs; None where a side has none."""
+    """A value that differs; None on a side that does not have it."""
 
     key: str
     before: Any
     after: Any
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data for JSON."""
         return {"key": self.key, "before": self.before, "after": self.after}
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A thing that both sides have, by the name of the second, and what differs in it."""
+    """An item of both sides, by its name on the second, and its changes."""
 
     name: str
     changes: tuple[Change, ...]
@@ -49,27 +49,27 @@ class Changed:
 
 @dataclass(frozen=True)
 class Difference:
-    """All differences between things of one kind."""
+    """All differences between items of one kind; false if there are none."""
 
     added: tuple[Item, ...] = ()
     removed: tuple[Item, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
-    """Names of the first side, and those of the second."""
+    """Pairs of the names on the first and on the second side."""
     changed: tuple[Changed, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether anything differs."""
+        """Return whether anything differs."""
         return bool(self.added or self.removed or self.renamed or self.changed)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as docs/json.md describes it."""
+        """Return plain data for JSON, described in docs/json.md."""
         return {
             "added": [item.as_dict() for item in self.added],
             "removed": [item.as_dict() for item in self.removed],
             "renamed": [{"before": before, "after": after} for before, after in self.renamed],
             "changed": [
-                {"name": each.name, "changes": [change.as_dict() for change in each.changes]}
-                for each in self.changed
+                {"name": item.name, "changes": [change.as_dict() for change in item.changes]}
+                for item in self.changed
             ],
         }
 
@@ -77,12 +77,12 @@ class Difference:
 def compare_items(
     before: Mapping[str, Item], after: Mapping[str, Item], renamed: Mapping[str, str]
 ) -> Difference:
-    """Compare things by their names.
+    """Compare items by their names.
 
     Args:
-        before: the first side's, by name.
-        after: the second side's.
-        renamed: of a thing of the first side, its name on the second, where it has another.
+        before: The items of the first side, by name.
+        after: The items of the second side, by name.
+        renamed: The new names on the second side, by the name on the first.
     """
     pairs = {renamed.get(name, name): name for name in before}
     changed = [
@@ -94,12 +94,12 @@ def compare_items(
         added=tuple(item for name, item in after.items() if name not in pairs),
         removed=tuple(before[own] for name, own in pairs.items() if name not in after),
         renamed=tuple((own, name) for own, name in renamed.items() if own in before),
-        changed=tuple(each for each in changed if each.changes),
+        changed=tuple(item for item in changed if item.changes),
     )
 
 
 def changes(before: Facts, after: Facts) -> Iterator[Change]:
-    """Values that differ. Of things of two types, only what both types have is compared."""
+    """Yield the values that differ; if the types differ, only of facts that both types have."""
     other_type = before.get("type") != after.get("type")
     for key in {**before, **after}:
         if other_type and (key not in before or key not in after):
@@ -118,11 +118,11 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def flattened(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings, by dotted path; mappings in a list count from 1."""
-    if isinstance(value, list | tuple) and any(isinstance(each, dict) for each in value):
-        value = {str(number): each for number, each in enumerate(value, start=1)}
+    """Yield the leaves of nested mappings by dotted path; mappings in a list count from 1."""
+    if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+        value = {str(number): item for number, item in enumerate(value, start=1)}
     if not isinstance(value, dict):
         yield path, list(value) if isinstance(value, tuple) else value
         return
-    for key, each in value.items():
-        yield from flattened(each, f"{path}.{key}" if path else str(key))
+    for key, inner in value.items():
+        yield from flattened(inner, f"{path}.{key}" if path else str(key))

@@ -1,4 +1,4 @@
-"""Names that have changed: the same call under another name, and a graph in the new names."""
+"""Detection of renamed inputs, calls and outputs, and graphs with the new names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph, MaskSpec, Node, Port
 
 Names = dict[str, str]
-"""By a name of the first graph, that of the second."""
+"""Names in the second graph, by the name in the first."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def renamed_inputs(first: Graph, second: Graph) -> Names:
-    """Inputs of one shape and dtype of which either side has only one that the other lacks."""
+    """Return renamed inputs: the only one of their shape and dtype on each side without a match."""
     return _only_pairs(
         {n: (str(t.spec), t.spec.dtype) for n, t in first.inputs.items() if n not in second.inputs},
         {n: (str(t.spec), t.spec.dtype) for n, t in second.inputs.items() if n not in first.inputs},
@@ -28,7 +28,7 @@ def renamed_inputs(first: Graph, second: Graph) -> Names:
 
 
 def renamed_outputs(first: Graph, second: Graph, names: Mapping[str, str]) -> Names:
-    """Outputs that are read from the same port under another name."""
+    """Return renamed outputs: those that are read from the same port."""
     own = {name: str(in_names(port, names)) for name, port in first.outputs.items()}
     others = {name: str(port) for name, port in second.outputs.items()}
     return _only_pairs(
@@ -38,31 +38,31 @@ def renamed_outputs(first: Graph, second: Graph, names: Mapping[str, str]) -> Na
 
 
 def renamed_nodes(first: Graph, second: Graph, names: Mapping[str, str]) -> Names:
-    """Calls that have another name: of one type, and in the same place.
+    """Return `names` with those of renamed calls, which have the same type and place in the graph.
 
-    A call of the second side is taken for one that the first side alone has, where both have one
-    output and the same weights, and read the same tensors; or where they are the only two of that
-    kind; or where they are of one type and the only ones that read these tensors.
+    A call without a match of its name is matched to one of the second graph if both have the same
+    type, output and weights and read the same tensors; or if they are the only ones of this kind;
+    or if they have the same type and are the only ones that read these tensors.
     """
-    found: Names = dict(names)
+    matches: Names = dict(names)
     left = _Calls(second, [node for node in second.nodes if node.name not in first.by_name])
     gone = _Calls(first, [node for node in first.nodes if node.name not in second.by_name])
     for node in gone.nodes:
         kind = gone.kinds[node.name]
-        there = left.free(left.by_inputs[tuple(in_names(port, found) for port in node.inputs)])
+        readers = left.free(left.by_inputs[tuple(in_names(port, matches) for port in node.inputs)])
         alike = left.free(left.by_kind[kind]) if len(gone.by_kind[kind]) == 1 else []
-        of_type = [each for each in there if type_of(each) == type_of(node)]
-        twins = [each for each in there if left.kinds[each.name] == kind]
+        of_type = [other for other in readers if type_of(other) == type_of(node)]
+        twins = [other for other in readers if left.kinds[other.name] == kind]
         twins = twins or (alike if len(alike) == 1 else [])
         twins = twins or (of_type if len(of_type) == 1 else [])
         if twins:
             left.taken.add(twins[0].name)
-            found[node.name] = twins[0].name
-    return {name: other for name, other in found.items() if name in first.by_name}
+            matches[node.name] = twins[0].name
+    return {name: other for name, other in matches.items() if name in first.by_name}
 
 
 class _Calls:
-    """Calls by what they read, and by their kind: type, output and weights."""
+    """Calls by the tensors that they read, and by their kind: type, output and weights."""
 
     def __init__(self, graph: Graph, nodes: list[Node]) -> None:
         self.nodes = nodes
@@ -79,12 +79,12 @@ class _Calls:
             self.by_kind[kind].append(node)
 
     def free(self, nodes: list[Node]) -> list[Node]:
-        """Return those of `nodes` that are not matched with another."""
+        """Return those of `nodes` that are not matched yet."""
         return [node for node in nodes if node.name not in self.taken]
 
 
 def _only_pairs(gone: Mapping[str, Any], new: Mapping[str, Any]) -> Names:
-    """Return pairs of things that are alike, where each side has only one such thing."""
+    """Match items of equal kind if each side has only one of that kind."""
     sides = [list(gone.values()), list(new.values())]
     return {
         name: next(other for other, theirs in new.items() if theirs == kind)
@@ -94,7 +94,7 @@ def _only_pairs(gone: Mapping[str, Any], new: Mapping[str, Any]) -> Names:
 
 
 def layer_names(first: Graph, second: Graph, nodes: Mapping[str, str]) -> Names:
-    """Names of the recipe's layers that follow from those of their calls."""
+    """Return the names of the recipe's layers that follow from the names of their calls."""
     return {
         first.by_name[own].layer: second.by_name[other].layer
         for own, other in nodes.items()
@@ -103,12 +103,12 @@ def layer_names(first: Graph, second: Graph, nodes: Mapping[str, str]) -> Names:
 
 
 def in_names(port: Port, names: Mapping[str, str]) -> Port:
-    """The port in the new names."""
+    """Return the port with the new name of its node."""
     return replace(port, node=names.get(port.node, port.node))
 
 
 def mask_in_names(mask: MaskSpec | None, names: Mapping[str, str]) -> MaskSpec | None:
-    """The mask in the new names."""
+    """Return the mask with new names."""
     if mask is None:
         return None
     parts = ((in_names(port, names), mask_in_names(own, names)) for port, own in mask.parts)
@@ -116,14 +116,14 @@ def mask_in_names(mask: MaskSpec | None, names: Mapping[str, str]) -> MaskSpec |
 
 
 def text_in_names(label: str, names: Mapping[str, str]) -> str:
-    """``dense(store)`` in the new names."""
+    """Return a label, such as ``dense(store)``, with new names."""
     if label in {"learned", "constant", "zeros"}:
         return label
     return _WORD.sub(lambda word: names.get(word[0], word[0]), label)
 
 
 def node_in_names(node: Node, names: Mapping[str, str]) -> Node:
-    """The node with all that it refers to in the new names."""
+    """Return the node with new names for itself and all that it refers to."""
     recurrence = node.recurrence
     if recurrence:
         states = (
@@ -153,7 +153,7 @@ def _masks(masks: Iterable[tuple[str, MaskSpec]], names: Mapping[str, str]) -> d
 
 
 def graph_in_names(graph: Graph, names: Mapping[str, str]) -> Graph:
-    """The graph with its inputs, nodes and ports in the new names; outputs keep theirs."""
+    """Return the graph with new names of inputs, nodes and ports; outputs keep their names."""
     return replace(
         graph,
         inputs={

@@ -1,11 +1,11 @@
-"""A comparison: as data, as text and as Markdown."""
+"""The result of a comparison, as data, text and Markdown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.explain.weight_fit import said
+from lstmgraph.explain.weight_fit import shapes_text
 from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_markdown, as_text
 from lstmgraph.messages.wording import flow
@@ -29,11 +29,11 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """Both kinds together."""
+        """The number of all parameters."""
         return self.trainable + self.non_trainable
 
     def as_dict(self) -> dict[str, int]:
-        """Plain data."""
+        """Return plain data for JSON."""
         return {
             "parameters": self.total,
             "trainable_parameters": self.trainable,
@@ -43,39 +43,39 @@ class Counts:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences between two recipes; ``str()`` returns what ``diff`` prints."""
+    """The differences between two recipes; ``str()`` returns the text that ``diff`` prints."""
 
     names: tuple[str, str]
     inputs: Difference
     layers: Difference
-    """Of calls: a stack has several."""
+    """The differences between calls, of which a stack has several."""
     outputs: Difference
     models: Difference
-    """Of further models."""
+    """The differences between further models."""
     space: Difference
-    """Of the dimensions that are searched."""
+    """The differences between searched dimensions."""
     settings: tuple[Change, ...]
-    """By dotted path: the name, and what stands in `runtime`, `training`, `search` and `data`."""
+    """Changes of the name, `runtime`, `training`, `search` and `data`, by dotted path."""
     parameters: tuple[Counts, Counts]
     weights: tuple[LayerTransfer, ...]
-    """What ``transfer`` would do with a file of the first model's weights, layer by layer."""
+    """What ``transfer`` would do with each layer of a file of the first model's weights."""
 
     @property
     def same(self) -> bool:
-        """Return whether nothing differs."""
+        """Whether the models are the same."""
         parts = (self.inputs, self.layers, self.outputs, self.models, self.space, self.settings)
         return not any(parts)
 
     @property
     def weights_fit(self) -> str:
-        """Return how many layers' weights fit: ``all`` of both sides, ``some``, or ``none``."""
+        """``all`` if every layer of both sides fits, else ``some`` or ``none``."""
         loaded = sum(layer.outcome == "loaded" for layer in self.weights)
         if loaded == len(self.weights):
             return "all"
         return "some" if loaded else "none"
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         return {
             "same": self.same,
             "recipes": list(self.names),
@@ -93,7 +93,7 @@ class Comparison:
         }
 
     def markdown(self) -> str:
-        """Return the comparison as Markdown that GitHub renders."""
+        """Return the comparison as Markdown for GitHub."""
         return as_markdown(self._sections())
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Comparison:
         return notebook_html(self._sections())
 
     def _sections(self) -> Iterator[Section]:
-        """What differs; then the totals and the weights."""
+        """Yield the differences, then the totals and the weights."""
         yield Section(lines=["the models are the same" if self.same else "the models differ"])
         kinds = {
             "inputs": self.inputs,
@@ -133,7 +133,7 @@ class Comparison:
         if self.weights_fit == "all":
             text = f"all load: each of {count} layers by its name" if count else "there are none"
             return Section("the first's weights in the second", lines=[text])
-        rows = [(each.name, _OUTCOMES[each.outcome], *_shapes(each)) for each in self.weights]
+        rows = [(layer.name, _OUTCOMES[layer.outcome], *_shapes(layer)) for layer in self.weights]
         return Section(
             "the first's weights in the second",
             lines=[f"{loaded} of {count} layers load, by name, with lstmgraph transfer"],
@@ -144,15 +144,15 @@ class Comparison:
 
 _OUTCOMES = {
     "loaded": "loads",
-    "shape": "stays fresh: other shapes",
-    "missing": "stays fresh: the first has no such layer",
+    "shape": "keeps initial values: other shapes",
+    "missing": "keeps initial values: the first has no such layer",
     "left over": "not used: the second has no such layer",
 }
 
 
 def _shapes(layer: LayerTransfer) -> tuple[str, str]:
     meant = f"named {layer.meant} there" if layer.meant else ""
-    return said(layer.given) or meant, said(layer.wanted)
+    return shapes_text(layer.given) or meant, shapes_text(layer.wanted)
 
 
 def _rows(difference: Difference) -> Iterator[Row]:
@@ -162,9 +162,9 @@ def _rows(difference: Difference) -> Iterator[Row]:
         yield "removed", item.name, "", item.summary, ""
     for item in difference.added:
         yield "added", item.name, "", "", item.summary
-    for each in difference.changed:
-        for change in each.changes:
-            yield "changed", each.name, change.key, *_values(change)
+    for pair in difference.changed:
+        for change in pair.changes:
+            yield "changed", pair.name, change.key, *_values(change)
 
 
 def _values(change: Change) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""Pictures of models, as `graph` writes them: Mermaid, DOT, and SVG; without TensorFlow.
+"""Pictures of models as Mermaid, DOT and SVG, without TensorFlow.
 
-`read_graph` finds out what a picture shows, once for all formats; each format writes it.
+`read_graph` determines what a picture shows; each format then writes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ENDINGS", "FORMATS", "THEMES", "draw", "in_file"]
 
 FORMATS = ("svg", "mermaid", "dot")
 ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".md": "mermaid", ".dot": "dot", ".gv": "dot"}
-"""The format of a file, by how its name ends."""
+"""The format of a file, by the ending of its name."""
 
 
 def draw(
@@ -33,17 +33,17 @@ def draw(
     model: str = "",
     theme: str = "auto",
 ) -> str:
-    """Return the text of a picture, with a line break at its end.
+    """Return the text of a picture, which ends with a line break.
 
     Args:
-        compiled: the recipe.
-        machine: its Keras backend decides which kernels are shown.
+        compiled: The recipe.
+        machine: The machine whose Keras backend decides which kernels are shown.
         format: ``svg``, ``mermaid`` or ``dot``.
-        model: a further model of the recipe, in place of its own.
-        theme: the colours of an SVG: ``light``, ``dark``, or ``auto`` for the reader's choice.
+        model: The name of a further model of the recipe to draw; empty for the recipe's own.
+        theme: The colours of an SVG: ``light``, ``dark``, or ``auto`` for the reader's choice.
 
     Raises:
-        ValueError: there is no such format, theme or model.
+        ValueError: There is no such format, theme or model.
     """
     if format not in FORMATS:
         raise ValueError(f"there is no format {format}; there are: {', '.join(FORMATS)}")
@@ -56,5 +56,5 @@ def draw(
 
 
 def in_file(path: Path, text: str) -> str:
-    """Return the text as the file at `path` holds it: in Markdown, Mermaid is fenced."""
+    """Return the text for the file at `path`, in Markdown with Mermaid as a fenced block."""
     return f"```mermaid\n{text}```\n" if path.suffix == ".md" else text

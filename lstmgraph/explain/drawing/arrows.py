@@ -1,4 +1,4 @@
-"""Which box gives what to which: data, states and masks."""
+"""The arrows between boxes: data, states and masks."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from lstmgraph.explain.drawing.badges import Masks
 
     Found = tuple[str, str, str, str]
-    """Source, target, kind, and one word of the label."""
+    """The source, the target, the kind, and one word of the label."""
 
 
 def call_id(name: str) -> str:
-    """The id of a call's box."""
+    """Return the id of a call's box."""
     return f"call_{name}"
 
 
 def input_id(name: str) -> str:
-    """The id of an input's box."""
+    """Return the id of an input's box."""
     return f"in_{name}"
 
 
 def output_id(name: str) -> str:
-    """The id of an output's box."""
+    """Return the id of an output's box."""
     return f"out_{name}"
 
 
 def arrows_of(
     graph: Graph, folded: Mapping[str, Node], carried: Masks, next_states: Collection[str]
 ) -> tuple[Arrow, ...]:
-    """All arrows, those of one kind between two boxes as one, with the words of all.
+    """Return all arrows; those of one kind between two boxes are one, with the words of all.
 
-    What becomes an initial state is an arrow of that kind, also on its way through the layers that
-    fit it, and to an output of `next_states`, which is a state of the next call.
+    Arrows of states include those through the helper layers that prepare an initial state, and
+    those to an output of `next_states`, which is a state of the next call.
     """
     ambiguous = _ambiguous(graph)
     words: dict[tuple[str, str, str], list[str]] = {}
@@ -84,7 +84,7 @@ def _states(graph: Graph, node: Node, folded: Mapping[str, Node]) -> Iterator[Fo
 
 
 def _mask_sources(node: Node, mask: MaskSpec, carried: Masks) -> Iterator[Port]:
-    """What a mask is made from, where it does not come with the input and is no input itself."""
+    """Yield the sources of a mask that neither comes with the input nor is an input itself."""
     if mask in [carried.get(port) for port in node.inputs]:
         return
     aside = {mask.like, *node.inputs}
@@ -98,7 +98,7 @@ def _source(graph: Graph, port: Port) -> str:
 
 
 def _slot(port: Port) -> str:
-    """Which state a port is; empty for one that is none."""
+    """Return the state that a port is; empty for other ports."""
     return "" if port.output in {OUTPUT, SEQUENCE, LAST} else port.output
 
 
@@ -107,7 +107,7 @@ def _words(label: Sequence[str]) -> str:
 
 
 def _state_makers(graph: Graph) -> set[str]:
-    """Calls that are read for nothing but initial states."""
+    """Return the calls that are only read for initial states."""
     read = {port.node for port in graph.outputs.values()}
     found: set[str] = set()
     for node in reversed(graph.nodes):
@@ -120,7 +120,7 @@ def _state_makers(graph: Graph) -> set[str]:
 
 
 def _ambiguous(graph: Graph) -> dict[str, str]:
-    """By ``source target``: sequence or last, of calls whose both are read."""
+    """Return ``sequence`` or ``last`` by ``source target``, for calls of which both are read."""
     reads: dict[str, dict[str, list[str]]] = {}
     for node in graph.nodes:
         for port in node.inputs:

@@ -1,4 +1,4 @@
-"""Badges, and the initial states that are badges: what a box says of its masks and states."""
+"""Badges: the texts on a box about its masks and initial states."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def carried_masks(graph: Graph) -> Masks:
-    """The mask that each port carries, where it carries one."""
+    """Return the mask of each port that carries one."""
     return {
         Port(node.name, output): mask
         for node in graph.nodes
@@ -25,13 +25,13 @@ def carried_masks(graph: Graph) -> Masks:
 
 
 def used_masks(node: Node) -> tuple[MaskSpec, ...]:
-    """The different masks that a call is given."""
+    """Return the different masks that a call takes."""
     given = (node.mask, *node.input_masks)
     return tuple(dict.fromkeys(mask for mask in given if mask))
 
 
 def mask_badges(node: Node, carried: Masks) -> Iterator[Badge]:
-    """Of the masks that a call uses, makes or drops; one that it only hands on is no badge."""
+    """Yield badges of the masks that a call uses, makes or drops, not of those it passes on."""
     if node.drops_mask:
         yield Badge(MASK, "mask: dropped")
     used = used_masks(node)
@@ -49,7 +49,7 @@ def mask_badges(node: Node, carried: Masks) -> Iterator[Badge]:
 
 
 def mask_words(mask: MaskSpec) -> str:
-    """What a mask is made from, in a few words."""
+    """Return the source of a mask as a short text."""
     if mask.kind == "value":
         return f"value {mask.value:g}"
     if mask.kind == "lengths":
@@ -58,7 +58,7 @@ def mask_words(mask: MaskSpec) -> str:
 
 
 def folded_states(graph: Graph) -> dict[str, Node]:
-    """Nodes by name that only make a learned or a constant state: a badge says it shorter."""
+    """Return the nodes that only make a learned or constant state, which a badge replaces."""
     nodes = graph.by_name
     read_otherwise = {port.node for port in graph.outputs.values()}
     read_otherwise |= {
@@ -87,7 +87,7 @@ def _makes_state(node: Node, nodes: Mapping[str, Node]) -> bool:
 
 
 def state_badges(node: Node, folded: Mapping[str, Node]) -> Iterator[Badge]:
-    """Of the initial states that no arrow shows; zeros are not said."""
+    """Yield badges of the initial states without an arrow, except for zeros."""
     recurrence = node.recurrence
     if recurrence is None:
         return
@@ -102,7 +102,7 @@ def state_badges(node: Node, folded: Mapping[str, Node]) -> Iterator[Badge]:
 
 
 def slot_words(slots: Iterable[str]) -> str:
-    """``h, c``; ``forward h, c; backward h, c``; ``1 h, c; 2 h`` of several cells."""
+    """Return ``h, c``, ``forward h, c; backward h, c`` or, for several cells, ``1 h, c; 2 h``."""
     by_way: dict[str, list[str]] = {}
     for slot in slots:
         way, _, letter = slot.rpartition("_")

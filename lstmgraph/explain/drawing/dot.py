@@ -1,4 +1,4 @@
-"""Pictures as graphs of Graphviz's, https://graphviz.org/doc/info/lang.html."""
+"""Pictures as Graphviz graphs, https://graphviz.org/doc/info/lang.html."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ARROWS = {STATE: 'style="dashed"', MASK: 'style="dotted", arrowhead="odot"'}
 
 
 def dot_text(picture: Picture) -> str:
-    """The graph in the DOT language, from top to bottom; layers of the recipe are clusters."""
+    """Return the graph in the DOT language, from top to bottom, with recipe layers as clusters."""
     lines = [
         f"digraph {_quoted(picture.name)} {{",
         f"  graph [rankdir=TB, tooltip={_quoted(picture.description or picture.name)}]",
@@ -52,9 +52,9 @@ def _arrow(arrow: Arrow) -> str:
 
 
 def _quoted(*lines: str) -> str:
-    """A string of DOT's, of one line or several.
+    """Return a DOT string of one or more lines.
 
-    In labels and tooltips a backslash begins an escape, and an ampersand a name of HTML's.
+    In labels and tooltips, a backslash begins an escape, and an ampersand an HTML entity.
     """
     return '"' + "\\n".join(_escaped(line) for line in lines) + '"'
 

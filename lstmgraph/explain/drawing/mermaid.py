@@ -15,9 +15,9 @@ _LABELLED = {DATA: "-- {} -->", STATE: "-. {} .->", MASK: "-. {} .-o"}
 
 
 def mermaid_text(picture: Picture) -> str:
-    """The flowchart, from top to bottom; arrows of states are dashed, those of masks end in a dot.
+    """Return the flowchart, from top to bottom; arrows of states are dashed, of masks end in dots.
 
-    It sets no colours: the theme of the page that shows it does, light or dark.
+    It sets no colours, as the page that shows it has its own light or dark theme.
     """
     lines = ["flowchart TB", f"  accTitle: {_words(picture.name)}"]
     if picture.description:
@@ -48,7 +48,7 @@ def _arrow(arrow: Arrow) -> str:
 
 
 def _quoted(*lines: str) -> str:
-    """A string of Mermaid's: all but letters, digits and harmless signs as entity codes."""
+    """Return a Mermaid string, with entity codes except for letters, digits and harmless signs."""
     return '"' + "<br/>".join(_escaped(line) for line in lines) + '"'
 
 
@@ -60,8 +60,10 @@ _HARMLESS = " _.,:+-*/()="
 
 
 def _words(text: str) -> str:
-    """What a screen reader reads, on one line. Entity codes do not work there: signs that may
-    begin a comment, a directive or HTML are left out.
+    """Return the text for screen readers, on one line.
+
+    Entity codes do not work there, so characters that may begin a comment, a directive or HTML are
+    left out.
     """
     kept = "".join(c if c.isalnum() or c in " _.,:+-*/()='!?" else " " for c in text)
     return " ".join(kept.split())

@@ -1,18 +1,18 @@
-"""What a picture of a model shows, whatever it is written in: boxes, arrows, groups."""
+"""The contents of a picture in any format: boxes, arrows and groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 INPUT, LAYER, OPERATION, OUTPUT = "input", "layer", "operation", "output"
-"""Kinds of boxes. An operation is the graph's own, such as `join`; it is no Keras layer."""
+"""Kinds of boxes; an operation, such as `join`, is not a Keras layer."""
 DATA, STATE, MASK = "data", "state", "mask"
-"""Kinds of arrows; badges are of the last two."""
+"""Kinds of arrows; badges are of the last two kinds."""
 
 
 @dataclass(frozen=True)
 class Badge:
-    """A few words on a box: a mask, or an initial state that is no arrow."""
+    """A short text on a box, about a mask or an initial state without an arrow."""
 
     kind: str
     text: str
@@ -20,27 +20,27 @@ class Badge:
 
 @dataclass(frozen=True)
 class Box:
-    """An input, a call or an output. Texts that a box lacks are empty."""
+    """The box of an input, a call or an output; texts that it lacks are empty."""
 
     id: str
-    """Letters, digits and underscores; no other box has it."""
+    """A unique id of letters, digits and underscores."""
     kind: str
     name: str
     type: str
-    """Of a layer; of an input or output its dtype."""
+    """The type of a layer, or the dtype of an input or output."""
     shape: str
     parameters: str = ""
     kernel: str = ""
     badges: tuple[Badge, ...] = ()
     recurrent: bool = False
     group: str | None = None
-    """The layer of the recipe whose group the box stands in."""
+    """The layer of the recipe in whose group the box is."""
     details: str = ""
-    """Lines that say all of it: a tooltip."""
+    """The lines of its tooltip."""
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What stands in the box where it is a mere label."""
+        """The lines of the box in formats where a box is only a label."""
         third = ", ".join(text for text in (self.parameters, self.kernel) if text)
         texts = (self.name, f"{self.type} {self.shape}", third)
         return (*filter(None, texts), *(badge.text for badge in self.badges))
@@ -48,7 +48,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From box to box, by their ids. Of one kind there is at most one between two boxes."""
+    """An arrow between two boxes, by their ids; there is at most one of each kind."""
 
     source: str
     target: str
@@ -58,18 +58,18 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: boxes, arrows and groups, in the order of the calls."""
+    """A whole picture; boxes are in the order of the calls."""
 
     name: str
     description: str
     summary: str
-    """``9 calls, 147,649 parameters``."""
+    """The totals, such as ``9 calls, 147,649 parameters``."""
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
 
     @property
     def parts(self) -> list[tuple[str | None, list[Box]]]:
-        """Each box alone, or the boxes of a group together, where its first one stands."""
+        """The boxes one by one, or those of a group together at the place of its first."""
         found: dict[tuple[str | None, str], list[Box]] = {}
         for box in self.boxes:
             found.setdefault((box.group, "" if box.group else box.id), []).append(box)

@@ -1,4 +1,4 @@
-"""Reading of a compiled recipe into a picture."""
+"""Compiled recipes to the contents of their pictures."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> Picture:
     """Return the picture of a recipe's own model, or of its further model `model`.
 
-    Kernels are those that the calls run on with the Keras backend of `machine`.
+    The kernels shown are those of the Keras backend of `machine`.
 
     Raises:
-        ValueError: the recipe has no such further model.
+        ValueError: The recipe has no such further model.
     """
     if model and model not in compiled.models:
         if not compiled.models:
-            raise ValueError(f"the recipe has no further models, and so no {model}")
+            raise ValueError(f"there is no model {model}: the recipe has no further models")
         known = ", ".join(compiled.models)
         raise ValueError(f"the recipe has no further model {model}; it has: {known}")
     part = compiled.part(model) if model else compiled

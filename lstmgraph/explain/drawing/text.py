@@ -1,4 +1,4 @@
-"""Text on pictures: how wide it is, and what of it can be shown.
+"""Text on pictures: its width, and the characters that can be shown.
 
 The tables hold the greater width of DejaVu Sans and of Liberation Sans (which is as wide as Arial
 and Helvetica), in hundredths of the font size, read from the fonts' own ``hmtx`` tables. What fits
@@ -26,7 +26,7 @@ _BOLD = {
     101: "%", 105: "m", 111: "W",
 }  # fmt: skip
 _UNKNOWN = 111
-"""Of any other character: as wide as the widest, and as an ideograph."""
+"""The width of any other character: that of the widest, and of an ideograph."""
 
 
 def _by_character(table: Mapping[int, str]) -> dict[str, float]:
@@ -37,15 +37,15 @@ _WIDTHS = {False: _by_character(_REGULAR), True: _by_character(_BOLD)}
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """The width of one line in pixels, at a font size of `size` pixels."""
+    """Return the width of one line in pixels, at a font size of `size` pixels."""
     widths = _WIDTHS[bold]
     return size * sum(widths.get(letter, _UNKNOWN / 100) for letter in text)
 
 
 def printable(text: str) -> str:
-    """`text` with a replacement character for each that no file format may hold, or that is unseen.
+    """Return `text` with replacements for characters that are invisible or not allowed in files.
 
-    Line breaks are spaces.
+    Line breaks become spaces.
     """
     spaced = " ".join(text.splitlines())
     return "".join(c if c.isprintable() or c == " " else "\ufffd" for c in spaced)

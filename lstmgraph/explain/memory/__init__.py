@@ -1,4 +1,4 @@
-"""What memory a model needs for a batch of a given size; an estimate, without TensorFlow."""
+"""Estimates of the memory that a model needs for a batch, without TensorFlow."""
 
 from lstmgraph.explain.memory.estimate import Memory, Needs, estimate
 from lstmgraph.explain.memory.sizes import BatchSize, SizeError

@@ -1,8 +1,8 @@
-"""Memory of one call: what training keeps of it for the gradients, and what inference works with.
+"""The memory of one call: what training keeps for the gradients, and what inference works with.
 
-Counted from the operations of Keras 3.15 on TensorFlow 2.21. A gradient needs what it was computed
-from: of a product both factors, of tanh its result. docs/explain.md has the table, and
-tests/test_memory.py compares with measured steps.
+It is counted from the operations of Keras 3.15 on TensorFlow 2.21. A gradient needs the values that
+it is computed from: both factors of a product, the result of tanh. docs/explain.md has the table,
+and tests/test_memory.py compares the estimates with measured steps.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 GATES: Mapping[str, int] = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 KEPT_BY_STEP: Mapping[str, int] = {"LSTM": 7, "GRU": 6, "SimpleRNN": 1}
-"""Of each step of a loop, in units: LSTM i, f, o, tanh of the new part, c, tanh(c) and h; GRU z, r,
-the new part, the recurrent half of it, 1 - z and h; SimpleRNN h."""
+"""Values kept in each step of a loop, in units: for an LSTM i, f, o, the candidate, c, tanh(c) and
+h; for a GRU z, r, the candidate, its recurrent half, 1 - z and h; for a SimpleRNN h."""
 STEPS_AHEAD = 32
-"""``parallel_iterations`` of Keras's loop: so many steps may have read their input already."""
+"""``parallel_iterations`` of Keras's loop: how many steps may read their input ahead."""
 
 SHARES = frozenset({"Flatten", "Identity", "Reshape"})
-"""Layers that give the memory of their input another shape."""
+"""Layers that share the memory of their input."""
 NORMALIZES = "Normalization"
 CENTERS = frozenset({"LayerNormalization", "GroupNormalization"})
-"""Layers that need the centered input beside it, in inference too."""
+"""Layers that need a centered copy of their input, in inference too."""
 CURVED = frozenset({"gelu", "silu", "swish", "mish", "softplus", "selu", "elu", "hard_swish"})
-"""Activations whose gradient needs what they were computed from, and steps between."""
+"""Activations whose gradient needs their input and intermediate values."""
 CURVED_KEEPS = 3
 DROPS = "Dropout"
 ATTENDS = frozenset({"MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"})
 
 
 class Calls:
-    """Bytes of the calls of a graph, for a batch of given sizes."""
+    """Counts the bytes of a graph's calls for a batch of given sizes."""
 
     def __init__(self, graph: Graph, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
@@ -48,17 +48,17 @@ class Calls:
         self.specs = graph.specs
 
     def outputs(self, node: Node) -> dict[Port, int]:
-        """Each output that something reads."""
+        """Return the bytes of each output that something reads."""
         ports = [Port(node.name, output) for output in node.outputs]
         return {port: bytes_of(self.specs[port], self.sizes) for port in ports if port in self.used}
 
     def gradient(self, node: Node) -> int:
-        """The largest gradient that is handed back through the call."""
+        """Return the bytes of the largest gradient that passes back through the call."""
         scores = self._scores(node) * width(node) if node.op in ATTENDS else 0
         return max(scores, *self.outputs(node).values(), 0)
 
     def kept(self, node: Node) -> int:
-        """What is kept from the forward pass until the gradients are computed."""
+        """Return the bytes that are kept from the forward pass until the gradients are computed."""
         own = sum(self.outputs(node).values())
         if node.recurrence:
             return own + self._kept_by_loop(node, node.recurrence) * width(node)
@@ -69,7 +69,7 @@ class Calls:
         return own * _kept_of(node)
 
     def work(self, node: Node) -> int:
-        """What inference needs beside inputs and outputs while the call runs."""
+        """Return the bytes that inference needs beside inputs and outputs while the call runs."""
         if node.recurrence:
             return self._work_of_loop(node, node.recurrence) * width(node)
         if node.op in ATTENDS:
@@ -77,7 +77,7 @@ class Calls:
         return sum(self.outputs(node).values()) if node.op in CENTERS else 0
 
     def _steps(self, node: Node) -> tuple[int, int, int]:
-        """Rows, steps and features of the sequence that a recurrent call reads."""
+        """Return the rows, steps and features of the sequence that a recurrent call reads."""
         batch, steps, features = self.specs[node.inputs[0]].shape
         numbers = [number_of(dim, self.sizes) for dim in (batch, steps, features)]
         return numbers[0], numbers[1], numbers[2]
@@ -91,21 +91,21 @@ class Calls:
         ways = 2 if recurrence.bidirectional else 1
         by_step += recurrence.units if node.mask else 0  # three masks of a byte for each unit
         sequence = ways * recurrence.units if Port(node.name, SEQUENCE) in self.used else 0
-        return rows * steps * (ways * by_step + sequence)  # and the steps before they are joined
+        return rows * steps * (ways * by_step + sequence)  # with the steps before they are stacked
 
     def _work_of_loop(self, node: Node, recurrence: Recurrence) -> int:
         rows, steps, features = self._steps(node)
         ahead = sum(GATES[kind] * units for kind, units, _ in _cells(node, recurrence))
-        ways = 2 if recurrence.bidirectional else 1  # which run at the same time
+        ways = 2 if recurrence.bidirectional else 1  # both directions run at the same time
         looping = ways * (features * steps + ahead * min(steps, STEPS_AHEAD))
         if Port(node.name, SEQUENCE) not in self.used:
             return rows * looping
-        # The steps of one direction, and the same put together; the output is their transposition.
+        # The steps of one direction, and the stacked sequences; the output is their transposition.
         joining = (ways + 1) * recurrence.units * steps
         return rows * max(looping, joining)
 
     def _kept_by_images(self, node: Node) -> int:
-        """A convolutional LSTM's, whose states are images."""
+        """Return the numbers that a convolutional LSTM keeps, whose states are images."""
         spec = self.specs[node.inputs[0]]
         steps = number_of(spec.shape[1], self.sizes)
         image = numbers_in(node.outputs[OUTPUT], self.sizes)
@@ -114,7 +114,7 @@ class Calls:
         return steps * KEPT_BY_STEP["LSTM"] * image + numbers_in(spec, self.sizes)
 
     def _attended(self, node: Node) -> tuple[int, int, int]:
-        """Numbers of the query without features, steps of the value, and how many heads."""
+        """Return the number of queries, the steps of the value, and the number of heads."""
         query, value = (self.specs[port] for port in node.inputs[:2])
         places = [number_of(dim, self.sizes) for dim in query.shape[:-1]]
         rows = 1
@@ -128,7 +128,7 @@ class Calls:
         return rows * steps * heads
 
     def _projected(self, node: Node) -> int:
-        """Query, key, value and what the heads give, of attention that projects them."""
+        """Return the size of projected query, key and value and of the heads' results."""
         own = node.arguments
         size = own.get("key_dim") or own.get("head_dim")
         if size is None:
@@ -140,12 +140,12 @@ class Calls:
 
 
 def width(node: Node) -> int:
-    """Bytes of a number that the call computes."""
+    """Return the bytes of one number that the call computes."""
     return BYTES[compute_dtype(node.dtype_policy)]
 
 
 def _kept_of(node: Node) -> int:
-    """How many tensors as large as its output a call keeps."""
+    """Return how many tensors of the size of its output a call keeps."""
     if node.op in SHARES:
         return 0
     if node.op.endswith(NORMALIZES):
@@ -157,6 +157,6 @@ def _kept_of(node: Node) -> int:
 
 
 def _cells(node: Node, recurrence: Recurrence) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
-    """Kind, units and arguments of every cell of one direction."""
+    """Yield the kind, units and arguments of every cell of one direction."""
     for cell in recurrence.cells or (node.arguments,):
         yield CELLS.get(cell.get("type", ""), node.op), cell["units"], cell

@@ -1,4 +1,4 @@
-"""Memory of one training step and of one prediction, as bytes."""
+"""The estimate of the memory of one training step and of one prediction, in bytes."""
 
 from __future__ import annotations
 
@@ -22,48 +22,48 @@ if TYPE_CHECKING:
 
 COLUMNS = ("", "weights", "inputs", "activations", "gradients", "optimizer", "total")
 COPIES_OF_INPUTS = 2
-"""The arrays that a program has, and the tensors that TensorFlow makes of them."""
+"""The arrays of the program, and the tensors that TensorFlow makes from them."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """The bytes that a model needs, by purpose."""
+    """The bytes of a step, by their purpose."""
 
     weights: int
-    """Variables; and under a mixed policy their copies of 16 bits."""
+    """The variables, and under a mixed policy their 16-bit copies."""
     inputs: int
     """The batch, as arrays and as tensors."""
     activations: int
-    """In training what the gradients need; in inference the most that is alive at once."""
+    """In training, what the gradients need; in inference, the most that is alive at a time."""
     gradients: int = 0
-    """Of the weights, and the largest one of an activation."""
+    """The gradients of the weights, and the largest gradient of an activation."""
     optimizer: int = 0
-    """What the optimizer keeps of every trained weight."""
+    """The variables of the optimizer."""
 
     @property
     def total(self) -> int:
-        """Return the sum of all bytes."""
+        """The sum of all parts."""
         return sum(asdict(self).values())
 
     def as_dict(self) -> dict[str, int]:
-        """Plain data."""
+        """Return plain data for JSON."""
         return {**asdict(self), "total": self.total}
 
 
 @dataclass(frozen=True)
 class Memory:
-    """An estimate of the memory that a model takes beside the program itself."""
+    """The estimated memory of a model, without that of the program itself."""
 
     sizes: dict[str, int]
-    """Rows of the batch, and every size that inputs leave open."""
+    """The rows of the batch (``batch``), and every size that the inputs leave open."""
     inference: Needs
     training: Needs | None
-    """None where the recipe has no ``training:``."""
+    """The bytes of a training step; None if the recipe has no ``training:``."""
     kept: dict[str, int]
-    """Of the training's activations, bytes by call."""
+    """The bytes of the training's activations, by call."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         return {
             "sizes": self.sizes,
             "inference": self.inference.as_dict(),
@@ -72,18 +72,18 @@ class Memory:
         }
 
     def sections(self) -> Iterator[Section]:
-        """Return tables of what a training step and a prediction take, and of each call's part."""
+        """Return the tables of the memory of a training step, of a prediction, and of each call."""
         return _sections(self)
 
 
 def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
     """Estimate the memory of the recipe's own model for a batch of `size`.
 
-    What the program takes without a model, TensorFlow with it, is not counted. docs/explain.md says
-    how it is estimated, and how near measured steps are.
+    The program itself, including TensorFlow, is not counted. docs/explain.md describes the method,
+    and compares it with measured steps.
 
     Raises:
-        SizeError: `size` does not say how large the batch is.
+        SizeError: `size` does not determine the size of the batch.
     """
     graph = compiled.graph
     sizes = batch_sizes(graph, size)
@@ -111,7 +111,7 @@ def _trained(node: Node) -> int:
 
 
 def _variable(node: Node) -> int:
-    """Bytes of a number of a variable."""
+    """Return the bytes of one number of a variable."""
     return BYTES[full_dtype(node.dtype_policy)]
 
 
@@ -121,19 +121,19 @@ def _weights(node: Node) -> int:
 
 
 def _slots(optimizer: Mapping[str, Any], graph: Graph) -> int:
-    """Bytes; weights that no file holds, such as LoRA's, count as one vector."""
-    found = 0
+    """Return the optimizer's bytes; weights that no file holds, such as LoRA's, are one vector."""
+    count = 0
     for node in graph.nodes:
         trained = _trained(node)
         shapes = list(node.weights.values())
         if sum(map(prod, shapes)) != trained:
             shapes = [(trained,)] if trained else []
-        found += optimizer_numbers(optimizer, shapes) * _variable(node)
-    return found
+        count += optimizer_numbers(optimizer, shapes) * _variable(node)
+    return count
 
 
 def _live(graph: Graph, calls: Calls) -> int:
-    """The most bytes of outputs that are alive at once, with what the running call works with."""
+    """Return the most bytes that are alive at a time: outputs, and what the running call needs."""
     last: dict[Port, int] = {}
     for number, node in enumerate(graph.nodes):
         last |= dict.fromkeys(_read(node), number)
@@ -158,13 +158,13 @@ def _read(node: Node) -> list[Port]:
 
 
 def _sections(memory: Memory) -> Iterator[Section]:
-    """What a training step and a prediction take, and what is kept of each call."""
+    """Yield the tables of training and inference, and of what is kept of each call."""
     sizes = ", ".join(f"{name} {size:,}" for name, size in memory.sizes.items())
     needs = {"training": memory.training, "inference": memory.inference}
     yield Section(
         f"memory, estimated: {sizes}",
         headings=COLUMNS,
-        rows=[(name, *_cells(each)) for name, each in needs.items() if each],
+        rows=[(name, *_cells(need)) for name, need in needs.items() if need],
         numbers=frozenset(COLUMNS[1:]),
     )
     if memory.training:
@@ -183,7 +183,7 @@ def _cells(needs: Needs) -> tuple[str, ...]:
 
 
 def _bytes_text(count: int) -> str:
-    """Return a number of bytes as text, such as ``1.5 MiB``."""
+    """Return a size as text, such as ``1.5 MiB``."""
     size = float(count)
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:

@@ -1,4 +1,4 @@
-"""Sizes of a batch: numbers for the names in shapes, and bytes of tensors."""
+"""The sizes of a batch: numbers for the names in shapes, and the bytes of tensors."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ BYTES: Mapping[str, int] = {
     **{f"{kind}32": 4 for kind in ("int", "uint", "float")},
     **{f"{kind}64": 8 for kind in ("int", "uint", "float")},
 }
-"""Bytes of one number, by dtype."""
+"""The bytes of one number, by dtype."""
 
 
 class BatchSize(TypedDict, total=False):
     """The size of a batch."""
 
     batch: int
-    """Rows."""
+    """The number of rows."""
     time: int
-    """Of every size that inputs leave open and `sizes` does not name."""
+    """The size of every open dimension that `sizes` does not name."""
     sizes: Mapping[str, int]
-    """By the names in the shapes of inputs."""
+    """Sizes of open dimensions, by their names in the shapes of inputs."""
 
 
 class SizeError(LstmgraphError, ValueError):
@@ -43,10 +43,10 @@ class SizeError(LstmgraphError, ValueError):
 
 
 def batch_sizes(graph: Graph, given: BatchSize) -> dict[str, int]:
-    """A number for ``batch`` and for every size that the inputs leave open.
+    """Return the numbers of ``batch`` and of every size that the inputs leave open.
 
     Raises:
-        SizeError: one is missing, is not one of the recipe's, or is less than 1.
+        SizeError: A size is missing, is not in the recipe, or is less than 1.
     """
     names = [
         dim
@@ -58,16 +58,16 @@ def batch_sizes(graph: Graph, given: BatchSize) -> dict[str, int]:
     for name in own:
         if name not in names:
             hint = did_you_mean(name, names) or f"; {_open(names)}"
-            raise SizeError(f"no input has a size named `{name}`{hint}")
+            raise SizeError(f"no input has an open size named `{name}`{hint}")
     batch = given.get("batch", graph.batch_size)
     if batch is None:
-        raise SizeError("how many rows has the batch?")
+        raise SizeError("the number of rows in a batch is missing")
     if graph.batch_size not in (None, batch):
         raise SizeError(f"the recipe is built for batches of {graph.batch_size} rows, not {batch}")
     sizes = {BATCH: batch, **{name: own.get(name, given.get("time", 0)) for name in names}}
     missing = [f"`{name}`" for name in sizes if name not in own and name != BATCH]
     if missing and "time" not in given:
-        raise SizeError(f"inputs leave {listed(missing)} open, and no size is given")
+        raise SizeError(f"the size of {listed(missing)} is missing, which the inputs leave open")
     for name, size in sizes.items():
         if size < 1:
             raise SizeError(f"`{name}` must be at least 1, got {size}")
@@ -76,8 +76,8 @@ def batch_sizes(graph: Graph, given: BatchSize) -> dict[str, int]:
 
 def _open(names: list[str]) -> str:
     if not names:
-        return "no size is open"
-    return f"open are {listed([f'`{name}`' for name in dict.fromkeys(names)])}"
+        return "the inputs leave no size open"
+    return f"the open sizes are {listed([f'`{name}`' for name in dict.fromkeys(names)])}"
 
 
 _OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
@@ -89,14 +89,14 @@ _OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
 
 
 def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
-    """Return a size as a number: ``ceil((time-1)/2)`` is 5 where `time` is 10."""
+    """Return a size as a number: ``ceil((time-1)/2)`` is 5 if `time` is 10."""
     if isinstance(dim, int):
         return dim
     return max(0, math.floor(_value(ast.parse(dim, mode="eval").body, sizes)))
 
 
 def _value(node: ast.expr, sizes: Mapping[str, int]) -> float:
-    """What lstmgraph.keras_facts.tensors writes: names, numbers, + - * / and ceil."""
+    """Evaluate what ``keras_facts.tensors`` writes: names, numbers, + - * / and ceil."""
     if isinstance(node, ast.BinOp):
         return _OPERATORS[type(node.op)](_value(node.left, sizes), _value(node.right, sizes))
     if isinstance(node, ast.Call):
@@ -112,5 +112,5 @@ def numbers_in(spec: TensorSpec, sizes: Mapping[str, int]) -> int:
 
 
 def bytes_of(spec: TensorSpec, sizes: Mapping[str, int]) -> int:
-    """Return the bytes of a tensor."""
+    """Return how many bytes a tensor takes."""
     return numbers_in(spec, sizes) * BYTES[spec.dtype]

@@ -1,11 +1,10 @@
-"""Where boxes and arrows of a picture stand: a layered drawing, in plain Python.
+"""The layout of a picture: a layered drawing, in plain Python.
 
 The steps are those of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
 system structures", IEEE Transactions on Systems, Man, and Cybernetics 11(2), 1981: rows by longest
 path (`rows`), bends where arrows pass rows (`grid`), fewer crossings by barycentres (`order`),
-places along the rows (`columns`), lines (`routes`). It is written here because what plain Python
-has for it, grandalf 0.8, is under the GPL or EPL, and knows neither groups nor boxes to keep clear
-of.
+places along the rows (`columns`), lines (`routes`). The only library for it in plain Python,
+grandalf 0.8, is under the GPL or EPL, and supports neither groups nor lines that avoid boxes.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ __all__ = ["Frame", "Item", "Link", "Plan", "Route", "lay_out"]
 
 
 def lay_out(items: Sequence[Item], links: Sequence[Link]) -> Plan:
-    """Place `items` in rows from top to bottom, so that all `links` lead downwards.
+    """Return a plan that places `items` in rows from top to bottom, with all `links` downwards.
 
     No two items overlap, and no link passes through an item. The same call gives the same plan.
 
     Args:
-        items: in an order in which every link leads from an earlier to a later one.
-        links: between items, by their indices.
+        items: The items, in an order in which every link leads from an earlier to a later one.
+        links: The links between items, by their indices.
     """
     grid = make_grid(items, links, rows_of(items, links))
     order_rows(grid)

@@ -23,18 +23,18 @@ BETWEEN_BENDS = 12.0
 INSIDE_GROUP = 14.0
 BESIDE_GROUP = 16.0
 ROUNDS = 24
-"""Of moving columns; each costs as much as there are spots."""
+"""The number of rounds that move columns; each takes time in proportion to the spots."""
 
 
 def columns(grid: Grid) -> list[float]:
-    """The x of the centre of every spot. Sides of groups are added to `grid`."""
+    """Return the x of the centre of every spot, and add the sides of groups to `grid`."""
     grid.add_sides()
     column = _aligned(grid)
     return _Columns(grid, column).placed()
 
 
 def _aligned(grid: Grid) -> list[int]:
-    """The number of the column of each spot."""
+    """Return the number of the column of each spot."""
     place = {spot: index for spots in grid.rows for index, spot in enumerate(spots)}
     accepted: list[list[tuple[int, int]]] = [[] for _ in grid.rows]
     above: dict[int, int] = {}
@@ -62,7 +62,7 @@ def _aligned(grid: Grid) -> list[int]:
 
 
 def _candidates(grid: Grid, place: dict[int, int]) -> list[tuple[int, int]]:
-    """Joined spots, the first to be aligned first: groups, long links, chains, then the rest."""
+    """Return joined spots in the order of alignment: groups, long links, chains, then the rest."""
     sides = [pair for both in grid.sides.values() for side in both for pair in pairwise(side)]
     ranked = []
     for spots in grid.rows:
@@ -85,7 +85,7 @@ def _off_middle(spots: list[int], spot: int, place: dict[int, int]) -> float:
 
 
 class _Columns:
-    """Columns with an order, and where they are."""
+    """The columns, their order, and their places."""
 
     def __init__(self, grid: Grid, column: list[int]) -> None:
         self.grid = grid
@@ -112,7 +112,7 @@ class _Columns:
         self.after[left][right] = self.before[right][left] = distance
 
     def _from_left(self) -> list[int]:
-        """The columns so that each comes after all that are left of it."""
+        """Return the columns in an order in which each comes after all that are left of it."""
         missing = [len(each) for each in self.before]
         free = [number for number, count in enumerate(missing) if not count]
         found = []
@@ -139,7 +139,7 @@ class _Columns:
         return [self.x[number] for number in self.column]
 
     def _wanted(self, number: int) -> float:
-        """Above or below what the column is joined to; a side of a group as near as may be."""
+        """Return where a column should be: at its joined spots; a group's side, near the group."""
         if number in self.left_sides:
             return self._room(number)[1]
         if number in self.right_sides:
@@ -171,7 +171,7 @@ class _Columns:
 
 
 def _distance(grid: Grid, left: int, right: int) -> float:
-    """Between the centres of neighbours in a row."""
+    """Return the distance between the centres of neighbours in a row."""
     return (grid.width[left] + grid.width[right]) / 2 + _gap(grid, left, right)
 
 

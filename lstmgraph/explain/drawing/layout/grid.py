@@ -16,7 +16,7 @@ BEND_WIDTH = 6.0
 
 @dataclass
 class Grid:
-    """Spots are numbers. The first are the items; then come bends and sides of groups."""
+    """Rows of spots, which are numbers: first the items, then bends and sides of groups."""
 
     items: Sequence[Item]
     links: Sequence[Link]
@@ -24,19 +24,19 @@ class Grid:
     width: list[float] = field(default_factory=list)
     group: list[str | None] = field(default_factory=list)
     above: list[list[int]] = field(default_factory=list)
-    """Of each spot, the spots of the row above that it is joined to."""
+    """For each spot, the spots of the row above that it is joined to."""
     below: list[list[int]] = field(default_factory=list)
     leading: set[tuple[int, int]] = field(default_factory=set)
-    """Joined spots that had better stand above each other."""
+    """Joined spots that should be above each other."""
     rows: list[list[int]] = field(default_factory=list)
     """The spots of each row, from left to right."""
     ways: list[list[int]] = field(default_factory=list)
-    """Of each link, the spots from its source to its target, one a row."""
+    """For each link, the spots from its source to its target, one in each row."""
     sides: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
-    """Of each group, the spots of its left and of its right side, one a row; see `add_sides`."""
+    """For each group, the spots of its left and right side, one in each row; see `add_sides`."""
 
     def add(self, row: int, width: float, group: str | None) -> int:
-        """A new spot, not yet in its row's order."""
+        """Add a spot, which is not in its row's order yet, and return it."""
         self.row.append(row)
         self.width.append(width)
         self.group.append(group)
@@ -51,11 +51,11 @@ class Grid:
             self.above[lower].append(upper)
 
     def is_item(self, spot: int) -> bool:
-        """Whether a spot is an item."""
+        """Return whether a spot is an item."""
         return spot < len(self.items)
 
     def add_sides(self) -> None:
-        """Put the two sides of each group around its spots of each row, which stand together."""
+        """Put the two sides of each group around its spots in each row, which are together."""
         for number, spots in enumerate(self.rows):
             found: list[int] = []
             for index, spot in enumerate(spots):
@@ -75,10 +75,10 @@ class Grid:
 
 
 def make_grid(items: Sequence[Item], links: Sequence[Link], rows: Sequence[int]) -> Grid:
-    """A grid whose rows have an order, though not yet a good one.
+    """Return a grid whose rows have a first order, which is not a good one yet.
 
-    Links of one kind from one item share their bends: arrows are then as many as what is read, not
-    as many as readers, and the bends of a drawing grow with its length.
+    Links of one kind from one item share their bends. So there are as many arrows as sources, not
+    as many as readers, and the number of bends grows with the length of a drawing.
     """
     grid = Grid(items, links)
     for item, row in zip(items, rows, strict=True):
@@ -110,7 +110,7 @@ def make_grid(items: Sequence[Item], links: Sequence[Link], rows: Sequence[int])
 def _reach_inside(
     items: Sequence[Item], links: Sequence[Link], rows: Sequence[int]
 ) -> dict[tuple[int, str], int]:
-    """Of what leaves an item of a group, the lowest row that it reaches in that group."""
+    """Return the lowest row of its group that each kind of link from an item reaches."""
     found: dict[tuple[int, str], int] = {}
     for link in links:
         group = items[link.source].group
@@ -121,7 +121,7 @@ def _reach_inside(
 
 
 def _fill_groups(grid: Grid) -> None:
-    """A bend that nothing is joined to in each row that a group only spans."""
+    """Add an unjoined bend in each row that a group spans without a spot."""
     rows: dict[str, set[int]] = {}
     for group, row in zip(grid.group, grid.row, strict=True):
         if group is not None:

@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from lstmgraph.explain.drawing.layout.grid import Grid
 
 LABEL = 13.0
-"""Room for a line of text at the end of a link."""
+"""The space for a line of text at the end of a link."""
 TITLE = 20.0
-"""Room for the name of a group, above its first row."""
+"""The space for the name of a group above its first row."""
 GROUP_PADDING = 12.0
 BETWEEN_ROWS = 26.0
 SLANT = 0.07
-"""More space between rows, in parts of the widest stretch that a link crosses there."""
+"""More space between rows, as a share of the widest distance that a link crosses there."""
 WIDEST = 60.0
 
 
 @dataclass(frozen=True)
 class Band:
-    """One row: nothing but it stands between `top` and `bottom`."""
+    """The space of one row, from `top` to `bottom`."""
 
     top: float
     bottom: float
 
 
 def heights(grid: Grid, centres: Sequence[float]) -> list[Band]:
-    """The bands of all rows, from the top."""
+    """Return the bands of all rows, from the top."""
     begins = {grid.row[side[0]] for side, _ in grid.sides.values()}
     ends = {grid.row[side[-1]] for side, _ in grid.sides.values()}
     labelled = {grid.row[link.target] for link in grid.links if link.label_width}

@@ -1,4 +1,4 @@
-"""The order of the spots in each row: links cross as rarely as sweeps of barycentres find."""
+"""The order of the spots in each row, improved by barycentre sweeps until few links cross."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from lstmgraph.explain.drawing.layout.grid import Grid
 
 TURN = 1e-6
-"""Less than what two different means of places differ by."""
+"""A number below the difference of any two mean places."""
 SWEEPS = 16
-"""Down and up in turn; the best order that was met is kept."""
+"""The number of sweeps, alternately down and up; the best order is kept."""
 FEWEST, SPOTS = 4, 400_000
-"""So many sweeps at least, and beyond them so many spots in all: large pictures take no minutes."""
+"""The least number of sweeps, and the most spots in all, so that large pictures are quick."""
 
 
 def order_rows(grid: Grid) -> None:
-    """Order every row of `grid`; the spots of a group stand together.
+    """Order every row of `grid`, with the spots of a group together.
 
     Groups that share rows are in the same order in all of them, so that their frames can be
     rectangles beside each other.
@@ -39,7 +39,7 @@ def order_rows(grid: Grid) -> None:
 
 
 def _first_places(grid: Grid) -> list[int]:
-    """Numbers in the order of a walk along links: what hangs together stands together."""
+    """Return places in the order of a walk along links, which keeps connected spots together."""
     place, seen = [0] * len(grid.row), [False] * len(grid.row)
     count = 0
     for start in range(len(grid.row)):
@@ -72,7 +72,7 @@ def _sweep(grid: Grid, *, downwards: bool, turned: bool) -> None:
 
 
 def _group_places(grid: Grid) -> dict[str, float]:
-    """Of each group, how far to the right it stands in the mean, from 0 to 1."""
+    """Return the mean place of each group in its rows, from 0 (left) to 1 (right)."""
     sums: dict[str, tuple[float, int]] = {}
     for spots in grid.rows:
         for index, spot in enumerate(spots):
@@ -106,7 +106,7 @@ def _arrange(
 
 
 def crossings(grid: Grid) -> int:
-    """How often the joints of all rows cross."""
+    """Return how often the joints of all rows cross."""
     total = 0
     for spots, lower in zip(grid.rows, grid.rows[1:], strict=False):
         place = {spot: index for index, spot in enumerate(lower)}

@@ -1,4 +1,4 @@
-"""What a layout is given, and what it gives. Sizes and places are in pixels."""
+"""The arguments and results of a layout, in pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Item:
-    """A box to be placed. Items of one `group` stand together."""
+    """A box to place; items of one `group` are placed together."""
 
     width: float
     height: float
@@ -16,18 +16,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Link:
-    """An arrow to be drawn, between items by their indices.
+    """An arrow to draw between two items, by their indices.
 
-    Links of one `kind` that leave one item share their way until they part.
+    Links of one `kind` from one item share their route until they branch.
     """
 
     source: int
     target: int
     kind: str
     label_width: float = 0.0
-    """Room for a label at the end."""
+    """The space for a label at the end."""
     leads: bool = True
-    """Whether its ends had better stand above each other than those of one that does not."""
+    """Whether its ends are aligned with priority over those of links that do not lead."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,18 @@ class Frame:
 
     @property
     def centre(self) -> float:
-        """The middle between left and right."""
+        """The x of the middle."""
         return self.left + self.width / 2
 
 
 @dataclass(frozen=True)
 class Route:
-    """The way of a link from top to bottom: points, and between each two of them a straight line
-    where they have the same x, or else a curve that begins and ends upright.
+    """The route of a link from top to bottom, as points.
 
-    Where a link shares its way with an earlier one, its route begins where they part.
+    Two points are joined by a straight line if they have the same x, and otherwise by a curve that
+    begins and ends vertically.
+
+    If a link shares its route with an earlier one, its own begins where they branch.
     """
 
     link: Link
@@ -69,7 +71,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Plan:
-    """A layout; the leftmost and the topmost place are 0."""
+    """A finished layout, whose left and top edges are at 0."""
 
     items: tuple[Frame, ...]
     groups: dict[str, Frame]

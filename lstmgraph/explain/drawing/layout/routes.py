@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from lstmgraph.explain.drawing.layout.plan import Link
 
 STUB = 9.0
-"""The upright end of a link, behind its arrow's head."""
+"""The length of the vertical end of a link, before its arrow's head."""
 CORNER = 16.0
-"""From an item's corner to the first place where a link may end."""
+"""The distance from an item's corner to the first place where a link may end."""
 BETWEEN_ENDS = 14.0
 
 
 def routes(grid: Grid, centres: Sequence[float], bands: Sequence[Band]) -> Plan:
-    """The finished plan, moved so that it begins at 0."""
+    """Return the finished plan, moved so that it begins at 0."""
     frames = [_item(grid, item, centres, bands) for item in range(len(grid.items))]
     groups = {group: _group(grid, group, centres, bands) for group in grid.sides}
     lines = _Lines(grid, centres, bands, frames).all()
@@ -67,16 +67,16 @@ def _moved(frame: Frame, left: float, top: float) -> Frame:
 
 @dataclass(frozen=True)
 class _End:
-    """Where a link would best meet an item's edge."""
+    """The wanted place of a link's end on the edge of an item."""
 
     key: Hashable
     wanted: float
     label: float = 0.0
-    """The width of what stands to the right of it."""
+    """The width of the label to the right of it."""
 
     @property
     def distance(self) -> float:
-        """To the next end."""
+        """The distance to the next end."""
         return max(BETWEEN_ENDS, self.label)
 
 
@@ -93,7 +93,7 @@ class _Lines:
         self.entries = self._entries()
 
     def all(self) -> list[Route]:
-        """The routes of all links; each spot that several share is on the way of one alone."""
+        """Return the routes of all links; a spot that several share is on one of them only."""
         drawn: set[tuple[int, str]] = set()
         found = {}
         far_first = sorted(
@@ -128,7 +128,7 @@ class _Lines:
         return tuple(_straightened(points))
 
     def _exits(self) -> dict[Hashable, float]:
-        """Where the links of one kind leave an item."""
+        """Return the x where the links of one kind leave an item."""
         nexts: dict[int, dict[str, set[int]]] = {}
         for link, way in zip(self.grid.links, self.grid.ways, strict=True):
             nexts.setdefault(link.source, {}).setdefault(link.kind, set()).add(way[1])
@@ -143,7 +143,7 @@ class _Lines:
         return found
 
     def _entries(self) -> dict[Hashable, float]:
-        """Where each link, by its number, reaches its target."""
+        """Return the x where each link, by its number, reaches its target."""
         ends: dict[int, list[_End]] = {}
         for number, (link, way) in enumerate(zip(self.grid.links, self.grid.ways, strict=True)):
             before = way[-2]
@@ -156,9 +156,9 @@ class _Lines:
 
 
 def _spread(frame: Frame, ends: list[_End]) -> dict[Hashable, float]:
-    """Places along an edge of `frame`, each near to where it is wanted, with room for its label.
+    """Return places on an edge of `frame`, near the wanted ones, with space for the labels.
 
-    The end that is wanted nearest to the middle gets its place; the others give way.
+    The end nearest to the middle gets its wanted place; the others move aside.
     """
     ends = sorted(ends, key=lambda end: end.wanted)
     low = frame.left + CORNER
@@ -183,7 +183,7 @@ def _spread(frame: Frame, ends: list[_End]) -> dict[Hashable, float]:
 
 
 def _straightened(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Without points between others on one upright line, and without repetitions."""
+    """Return the points without repetitions and without those within a vertical line."""
     found: list[tuple[float, float]] = []
     for point in points:
         if len(found) > 1 and found[-1][0] == found[-2][0] == point[0]:

@@ -1,4 +1,4 @@
-"""The row of every item: below all that lead to it, and near to what it leads to."""
+"""The row of every item: below all items that lead to it, and near those it leads to."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
 
 INSIDE = 3
-"""How much more a link inside a group counts: groups are to be short."""
+"""The weight of a link inside a group, which keeps groups short."""
 
 
 def rows_of(items: Sequence[Item], links: Sequence[Link]) -> list[int]:
-    """The number of each item's row, from 0 at the top.
+    """Return the number of each item's row, from 0 at the top.
 
-    By longest path from above; then what feeds no less than it reads, such as an input or the
-    projection of a state, moves down to what it feeds, which makes its links no longer in all.
+    Rows follow from the longest path from above. Then items with no more links from above than to
+    below, such as an input or the projection of a state, move down to the items that they feed,
+    which does not make their links longer in sum.
     """
     above: list[dict[int, int]] = [{} for _ in items]
     below: list[dict[int, int]] = [{} for _ in items]

@@ -19,7 +19,7 @@ BESIDE_LABEL = 10.0
 
 
 def svg_text(picture: Picture, theme: str = "auto") -> str:
-    """A whole SVG file; `theme` is ``light``, ``dark``, or ``auto`` for the reader's choice."""
+    """Return an SVG file; `theme` is ``light``, ``dark``, or ``auto`` for the reader's choice."""
     number = {box.id: index for index, box in enumerate(picture.boxes)}
     into: dict[str, float] = {}
     for arrow in picture.arrows:
@@ -50,5 +50,5 @@ def svg_text(picture: Picture, theme: str = "auto") -> str:
 
 
 def _room(arrow: Arrow) -> float:
-    """What an arrow takes of the upper edge of the box that it leads to."""
+    """Return the width that an arrow needs on the upper edge of its target box."""
     return text_width(arrow.label, LABEL_SIZE) + BESIDE_LABEL if arrow.label else 14.0

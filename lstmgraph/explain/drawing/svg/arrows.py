@@ -16,7 +16,7 @@ HEAD = 7.0
 
 
 def arrow_svg(arrow: Arrow, route: Route) -> str:
-    """The line, its head (a ring for a mask), and its label beside the head."""
+    """Return the line, its head (a ring for a mask), and the label beside the head."""
     x, y = route.points[-1]
     line = element("path", {"class": "line", "d": _line(route)})
     if arrow.kind == MASK:

@@ -1,4 +1,4 @@
-"""Boxes of the SVG: what stands in each, how large that is, and how it is drawn."""
+"""Boxes of the SVG: their contents, their sizes, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ LINE = 16.0
 BADGE_HEIGHT = 15.0
 BADGE_SPACE = 5.0
 BETWEEN = 16.0
-"""Between what stands at the left and at the right of a line."""
+"""The space between the left and the right text of a line."""
 NARROWEST = 120.0
 LONGEST_NAME, LONGEST_TEXT = 32, 40
-"""In characters; the tooltip has all of it."""
+"""In characters; the tooltip has the whole text."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a box shows, and its size."""
+    """The contents and the size of a box."""
 
     box: Box
     rows: tuple[tuple[str, str], ...]
-    """The left and the right text of each line; the left one of the first is the name."""
+    """The left and the right text of each line; the first left text is the name."""
     badges: tuple[tuple[Badge, ...], ...]
     width: float
     height: float
@@ -75,7 +75,7 @@ def _badge_width(badge: Badge) -> float:
 
 
 def _wrapped(badges: Iterable[Badge], width: float) -> list[tuple[Badge, ...]]:
-    """Lines of badges, no wider than the box."""
+    """Return lines of badges that are no wider than the box."""
     lines: list[list[Badge]] = []
     used = 0.0
     for badge in badges:
@@ -89,7 +89,7 @@ def _wrapped(badges: Iterable[Badge], width: float) -> list[tuple[Badge, ...]]:
 
 
 def box_svg(card: Card, frame: Frame) -> str:
-    """The box, with all that is known of it as its tooltip."""
+    """Return the box, with its details as a tooltip."""
     box = card.box
     kind = f"{box.kind} recurrent" if box.recurrent else box.kind
     parts = [element("title", {}, escaped(box.details)), _outline(box, frame)]
@@ -133,14 +133,14 @@ def _badge_svg(badge: Badge, x: float, y: float) -> str:
 
 
 def group_svg(group: str, frame: Frame) -> str:
-    """A light frame around the boxes of one layer of the recipe."""
+    """Return a light frame around the boxes of one layer of the recipe."""
     shape = _rectangle(frame.left, frame.top, frame.width, frame.height, 9.0, "")
     title = element("title", {}, escaped(f"layer {group}"))
     return element("g", {"class": "group", "data-group": group}, title, shape)
 
 
 def group_name_svg(group: str, frame: Frame) -> str:
-    """The name of the layer, over the arrows that lead into the frame."""
+    """Return the name of the layer, drawn over the arrows into the frame."""
     longest = max(8, int(frame.width / (TEXT_SIZE * 0.75)) - 2)
     name = text(frame.left + 9, frame.top + 14, shortened(group, longest), "")
     return element("g", {"class": "group"}, name)

@@ -1,4 +1,4 @@
-"""Elements of SVG, all text escaped."""
+"""SVG elements with escaped text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def element(name: str, attributes: Mapping[str, str], *children: str) -> str:
-    """An element with `children`, which are elements or escaped already; empty ones left out."""
+    """Return an element with `children`, which are elements or escaped text; empty ones vanish."""
     written = "".join(f" {key}={quoteattr(printable(value))}" for key, value in attributes.items())
     inner = "".join(children)
     return f"<{name}{written}>{inner}</{name}>" if inner else f"<{name}{written}/>"
 
 
 def text(x: float, y: float, content: str, style: str, anchor: str = "") -> str:
-    """One line of text, whose baseline begins at (x, y); `style` is a class."""
+    """Return a line of text whose baseline begins at (x, y); `style` is a class."""
     attributes = {"class": style, "x": number(x), "y": number(y)}
     if anchor:
         attributes["text-anchor"] = anchor
@@ -27,10 +27,10 @@ def text(x: float, y: float, content: str, style: str, anchor: str = "") -> str:
 
 
 def escaped(content: str) -> str:
-    """Text as XML holds it; of several lines, each by itself."""
+    """Return text escaped for XML, line by line."""
     return "\n".join(escape(printable(line)) for line in content.split("\n"))
 
 
 def number(value: float) -> str:
-    """A place or a size to a tenth of a pixel, without a needless ``.0``."""
+    """Return a coordinate or size to a tenth of a pixel, without a needless ``.0``."""
     return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")

@@ -24,7 +24,7 @@ _LEGEND = {STATE: "initial state", MASK: "mask"}
 
 
 def page_svg(picture: Picture, body: Sequence[str], width: float, height: float, theme: str) -> str:
-    """The file: `body` takes `width` times `height` pixels."""
+    """Return the file; `body` takes `width` times `height` pixels."""
     kinds = {arrow.kind for arrow in picture.arrows}
     legend = _legend([kind for kind in _LEGEND if kind in kinds])
     title = shortened(picture.name, 60)
@@ -63,7 +63,7 @@ def _moved(x: float, y: float, parts: Sequence[str]) -> str:
 
 
 def _legend(kinds: Sequence[str]) -> list[str]:
-    """What the lines mean that are not plain, from left to right."""
+    """Return the legend of the lines that are not plain, from left to right."""
     found, x = [], 0.0
     for kind in kinds:
         line = element("path", {"class": "line", "d": f"M{number(x)} 0h{number(SAMPLE)}"})

@@ -1,6 +1,6 @@
-"""The style sheet of the SVG: shapes once, colours for each theme.
+"""The style sheet of the SVG: common shapes, and colours for each theme.
 
-Colours stand in rules of their own, not in variables, which some readers of SVG do not know.
+Colours are in separate rules, not in variables, which some SVG viewers do not support.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _DARK = {
 
 
 def style(theme: str) -> str:
-    """The style sheet of ``light`` or ``dark``, or of the one that the reader prefers."""
+    """Return the style sheet of ``light``, ``dark``, or of the theme that the reader prefers."""
     first = _DARK if theme == "dark" else _LIGHT
     rules = _SHAPES + _COLOURS.format(**first).lstrip()
     if theme == "auto":
