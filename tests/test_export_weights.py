@@ -175,7 +175,7 @@ def without_names(path: Path) -> None:
             lambda path: path.write_text("text"),
             "cannot read .*m.weights.h5: it is not a weights file",
         ),
-        ("m.weights.h5", empty_h5, "holds no weights of layers"),
+        ("m.weights.h5", empty_h5, "holds no layer weights"),
         ("m.weights.h5", without_names, "does not say which layers"),
         ("m.keras", lambda path: path.write_text("text"), "is not a .keras file with weights"),
         (

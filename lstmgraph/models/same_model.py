@@ -1,8 +1,8 @@
-"""The configuration of a Keras model in a file against that of the recipe's own model.
+"""Comparison of a model's configuration in a file with that of the recipe's own model.
 
-What is compared is what a model computes and how it trains: every layer and operation with its
-arguments, what each call reads, inputs and outputs. Initial values, seeds and which layers are
-frozen are no part of that: weights come from the file, and a user may freeze layers by hand.
+The comparison covers what a model computes and how it trains: every layer and operation with its
+arguments, what each call reads, inputs and outputs. It leaves out initial values, seeds and frozen
+layers: weights come from the file, and a user may freeze layers by hand.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ Path = tuple[str | int, ...]
 IGNORED = frozenset({"build_config", "seed", "shared_object_id", "trainable"})
 INITIALIZER = "_initializer"
 TENSOR = "__keras_tensor__"
-"""Says which call a tensor comes from, and its shape and dtype, which follow."""
+"""The class name under which a configuration says which call a tensor comes from."""
 LONGEST = 80
-"""Characters of a value in a message."""
+"""The most characters of a value in a message."""
 
 
 class OtherModelError(ValueError):
-    """The model of a file is not that of the recipe."""
+    """Says that the model in a file is not the recipe's."""
 
 
 def require_same_model(own: Mapping[str, Any], found: object) -> None:
-    """Compare the configurations of two functional models, as JSON.
+    """Check that two configurations of functional models are the same model.
 
     Args:
-        own: that of the recipe's model.
-        found: whatever a file holds.
+        own: the configuration of the recipe's model, parsed from JSON.
+        found: the configuration in a file, parsed from JSON: any value.
 
     Raises:
-        OtherModelError: with the first layer that differs, and the key.
+        OtherModelError: they differ; the message names the first layer and key that do.
     """
     layers = _layers(found)
     own_layers = {layer["name"]: layer for layer in own["config"]["layers"]}
@@ -46,8 +46,8 @@ def require_same_model(own: Mapping[str, Any], found: object) -> None:
         _require_same(layer, layers[name], f" of '{name}'")
     further = next((name for name in layers if name not in own_layers), None)
     if further is not None:
-        raise OtherModelError(f"it has a layer '{further}', which the recipe's has not")
-    # Names and order of all, the inputs, the outputs, and the class of the model.
+        raise OtherModelError(f"it has a layer '{further}', which the recipe does not have")
+    # The names and order of all layers, the inputs, the outputs, and the class of the model.
     _require_same(_outline(own), _outline(found), "")
 
 
@@ -72,14 +72,14 @@ def _require_same(own: Any, found: Any, where: str) -> None:
     if difference is not None:
         path, wanted, given = difference
         key = ".".join(str(part) for part in path if part != "config") or "configuration"
-        raise OtherModelError(f"`{key}`{where} is {_said(given)}, not {_said(wanted)}")
+        raise OtherModelError(f"`{key}`{where} is {_shown(given)}, not {_shown(wanted)}")
 
 
 _ABSENT = object()
 
 
 def _differences(own: Any, found: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    """Go as deep as `own` does: what is nested in `found` alone is one difference."""
+    """Yield path, own value and found value of each difference, no deeper than `own` is nested."""
     if isinstance(own, dict) and isinstance(found, dict):
         if own.get("class_name") == TENSOR == found.get("class_name"):
             own, found = _source(own), _source(found)
@@ -105,6 +105,6 @@ def _equal(own: Any, found: Any) -> bool:
     return type(own) is type(found) and bool(own == found)
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "missing" if value is _ABSENT else json.dumps(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

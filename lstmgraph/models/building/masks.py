@@ -15,7 +15,7 @@ Tensor = Any
 
 
 class Masks:
-    """Makes each mask once, and gives the same tensor to every call that uses it."""
+    """Make each mask once, so that all calls that use it share one tensor."""
 
     def __init__(self, tensors: Mapping[Port, Tensor]) -> None:
         self._tensors = tensors
@@ -23,15 +23,15 @@ class Masks:
         self._zeroed: dict[tuple[Port, MaskSpec], Tensor] = {}
 
     def tensor(self, mask: MaskSpec) -> Tensor:
-        """The mask as a boolean tensor, true where a step counts."""
+        """Return the mask as a boolean tensor (batch, time), true where a step counts."""
         if mask not in self._made:
             self._made[mask] = self._make(mask)
         return self._made[mask]
 
     def of_images(self, mask: MaskSpec, rank: int) -> Tensor:
-        """The same as (batch, time, 1, ...) of `rank` axes, for a loop over images.
+        """Return the mask as (batch, time, 1, ...) with `rank` axes, for a loop over images.
 
-        On JAX Keras's loop would take (batch, time) for (batch, last axis) at each step.
+        On JAX, Keras's loop would read (batch, time) as (batch, last axis) at each step.
         """
         return ops.expand_dims(self.tensor(mask), tuple(range(2, rank)))
 
@@ -66,11 +66,11 @@ class Masks:
 
 
 def _one_feature(sequence: Tensor) -> Tensor:
-    """(batch, time, ...) -> (batch, time)."""
+    """Return one feature of `sequence`: (batch, time, ...) -> (batch, time)."""
     return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
 
 
 def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """True for the first ``lengths`` steps; counts along `sequence`, whose time may be unknown."""
+    """Return a mask of the first `lengths` steps of `sequence`, whose time may be unknown."""
     step = ops.cumsum(ops.ones_like(_one_feature(sequence), dtype="int32"), axis=1)
     return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))

@@ -1,4 +1,4 @@
-"""A chunk as single steps, for recipes that unroll theirs and so have no model of any number."""
+"""A chunk run as single steps, for recipes whose unrolled model has a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def each_step(plan: StepPlan, given: Mapping[str, Any], steps: int) -> Iterator[Arrays]:
-    """What `Stepper.step` takes, for each step of a chunk."""
+    """Yield what `Stepper.step` takes for each step of a chunk."""
     inputs = plan.step.inputs
     for step in range(steps):
         x = {name: np.take(given[name], step, time_axis(inputs[name])) for name in plan.steps}
@@ -28,9 +28,9 @@ def each_step(plan: StepPlan, given: Mapping[str, Any], steps: int) -> Iterator[
 
 
 def joined(plan: StepPlan, outputs: Sequence[Arrays]) -> Arrays:
-    """The outputs of a chunk from those of its steps."""
+    """Return the outputs of a chunk, put together from those of its steps."""
     return {
-        name: np.stack([each[name] for each in outputs], 1)
+        name: np.stack([step[name] for step in outputs], 1)
         if plan.outputs[name] == "steps"
         else newest
         for name, newest in outputs[-1].items()
