@@ -372,7 +372,7 @@ def test_what_is_there_is_replaced(tmp_path) -> None:
     [
         (
             {"format": "onyx"},
-            "there is no format onyx; there are: keras, saved_model, onnx, litert",
+            "there is no format onyx; choose one of: keras, saved_model, onnx, litert",
         ),
         ({"kernel": "cudnn"}, "standard or auto, not cudnn"),
         ({"batch_size": 0}, "at least one row, not 0"),

@@ -213,5 +213,5 @@ inputs: {x: {shape: [time, 2]}}
 layers: {reader: {type: gru, input: x, units: 2, return_sequences: true}}
 outputs: {y: reader}
 """)
-    with pytest.raises(ValueError, match="one input of ids"):
+    with pytest.raises(ValueError, match="one sequence input of ids"):
         lstmgraph.generate(recipe.derive("step"), start_token=0, max_steps=3)

@@ -1,4 +1,4 @@
-"""What every format is given to write from."""
+"""The export job, from which every format writes its file."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportJob:
-    """A model of a recipe, to be exported."""
+    """A model of a recipe to export."""
 
     compiled: CompiledRecipe
     model: keras.Model
-    """The model as it was given: compiled and with dropout, where the recipe says so."""
+    """The caller's model, compiled and with dropout if the recipe says so."""
     inference: keras.Model
-    """The same weights in a model for inference alone."""
+    """A model for inference only, with the same weights."""
     options: ExportOptions
 
     @property
     def graph(self) -> Graph:
-        """The recipe's."""
+        """Return the recipe's graph."""
         return self.compiled.graph
 
     def fixed_batch(self, default: int | None = None) -> int | None:
-        """Rows of every batch: the recipe's, the option's or `default`, in this order."""
+        """Return the rows of every batch: the recipe's, else the option's, else `default`."""
         return self.graph.batch_size or self.options.batch_size or default
 
     def input_shape(self, tensor: GraphInput, batch: int | None) -> list[Any]:
-        """As the data comes; None for a size known only with the data."""
+        """Return the shape of an input, in the layout of the data; None for an open size."""
         shape: list[Any] = [batch, *tensor.spec.shape_without_batch]
         return [shape[1], shape[0], *shape[2:]] if tensor.time_major else shape

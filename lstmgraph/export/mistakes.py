@@ -1,4 +1,4 @@
-"""Mistakes that an export meets, as diagnostics at the recipe's lines."""
+"""Export mistakes, reported as diagnostics at the recipe's lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportMistake:
-    """What is wrong, and at which part of the recipe."""
+    """A mistake found by an export, and the part of the recipe that it is about."""
 
     code: str
     path: Path
@@ -26,7 +26,7 @@ class ExportMistake:
 
 
 def export_error(compiled: CompiledRecipe, mistakes: Iterable[ExportMistake]) -> RecipeError:
-    """All of `mistakes` as one error; the recipe's own document is left as it is."""
+    """Return one error with all `mistakes`; the recipe's own document does not change."""
     document = replace(compiled.document, diagnostics=Diagnostics())
     for mistake in mistakes:
         document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)

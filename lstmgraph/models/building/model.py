@@ -243,7 +243,7 @@ class _Lowering:
         return keywords
 
     def _attention_masks(self, node: Node) -> dict[str, Any]:
-        """Return the input masks as keywords; MultiHeadAttention reads those of its tensors itself."""
+        """Return the input masks as keywords; MultiHeadAttention reads its tensors' own."""
         if not any(node.input_masks):
             return {}
         if node.op in TAKES_MASKS_OFF:

@@ -30,7 +30,7 @@ def join(inputs: list[Tensor]) -> Tensor:
 
 
 def _repeated(static: Tensor, sequence: Tensor) -> Tensor:
-    """Repeat (batch, features) to (batch, time, features); unlike RepeatVector, time may be unknown."""
+    """Repeat (batch, features) to (batch, time, features), whose time may be unknown."""
     # Adding zeros would not repeat: Keras takes (1, 3, 1) plus (1, 1, 3) for a bias.
     steps = ops.ones_like(sequence[:, :, :1], dtype=static.dtype)
     return ops.multiply(ops.expand_dims(static, 1), steps)
