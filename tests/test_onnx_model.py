@@ -295,7 +295,7 @@ OBSTACLES = {
         outputs: {found: d}
         """,
         ("inputs", "x"),
-        "declare 'x' float32",
+        "declare 'x' as float32",
     ),
 }
 
