@@ -89,8 +89,8 @@ def _differences(
     compiled: CompiledRecipe, copy: keras.Model, model: keras.Model
 ) -> Iterator[ExportMistake]:
     wanted = {name: _shapes(arrays) for name, arrays in weights_by_layer(copy).items()}
-    found = {name: _shapes(arrays) for name, arrays in weights_by_layer(model).items()}
-    yield from weight_mistakes(compiled, wanted, found, "the model")
+    actual = {name: _shapes(arrays) for name, arrays in weights_by_layer(model).items()}
+    yield from weight_mistakes(compiled, wanted, actual, "the model")
 
 
 def _shapes(arrays: list[Any]) -> list[tuple[int, ...]]:

@@ -70,12 +70,12 @@ def start(compiled: CompiledRecipe) -> Machine:
     """
     refuse_after_fork()
     runtime, machine = compiled.declaration.runtime, seen_machine()
-    found = [
+    diagnostics = [
         _diagnostic(compiled, obstacle.code, obstacle.path, obstacle.message, obstacle.hint)
         for obstacle in obstacles(runtime, compiled.graph, machine)
     ]
-    if machine.backend == "tensorflow" and not found:
-        found = [
+    if machine.backend == "tensorflow" and not diagnostics:
+        diagnostics = [
             _diagnostic(
                 compiled,
                 "L761",
@@ -86,8 +86,8 @@ def start(compiled: CompiledRecipe) -> Machine:
             for key, setting in _settings(runtime).items()
             if not _is_accepted(setting)
         ]
-    if found:
-        raise RecipeError(found, compiled.document.sources)
+    if diagnostics:
+        raise RecipeError(diagnostics, compiled.document.sources)
     if runtime.deterministic and runtime.seed is not None:
         keras.utils.set_random_seed(runtime.seed)
         if machine.backend == "tensorflow":

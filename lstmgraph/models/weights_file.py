@@ -217,7 +217,7 @@ def _by_layer(
         # The state of a random generator is not a weight; only layers with dropout have one.
         if first == "layers" and len(rest) > 1 and not rest[1].startswith("seed_generator"):
             groups.setdefault(rest[0], {})["/".join(rest[1:])] = data
-    found: dict[str, Datasets] = {}
+    layers: dict[str, Datasets] = {}
     for group in sorted(groups):
         own = file["layers"][group].get("vars")
         name = own.attrs.get("name") if isinstance(own, h5py.Group) else None
@@ -225,7 +225,7 @@ def _by_layer(
             raise WeightsFileError(
                 "it does not say which layers its weights belong to; save it with Keras 3.15"
             )
-        if name in found:
+        if name in layers:
             raise WeightsFileError(f"two of its layers are named '{name}'")
-        found[name] = dict(sorted(groups[group].items()))
-    return found
+        layers[name] = dict(sorted(groups[group].items()))
+    return layers

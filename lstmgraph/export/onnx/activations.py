@@ -182,8 +182,8 @@ def softmax(call: Call) -> Name:
     if call.mask:
         # Keras's large number first: it leaves equal weights where all is masked; then the zeros.
         x = f("Where", call.mask, x, -1e9)
-    found = softmax_over(f, x, call.axes(call.arguments["axis"]))
-    return f("Where", call.mask, found, 0) if call.mask else found
+    shares = softmax_over(f, x, call.axes(call.arguments["axis"]))
+    return f("Where", call.mask, shares, 0) if call.mask else shares
 
 
 def softmax_over(f: Formula, x: Name, axes: list[int]) -> Name:

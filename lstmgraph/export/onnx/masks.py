@@ -112,8 +112,8 @@ class Masks:
         features = b.cast(self._values.get(port), dtype, wide)
         equal = b.op("Equal", features, b.constant(rounded, wide))
         unequal = b.cast(b.op("Not", equal), "bool", "int32")
-        found = b.op("ReduceMax", unequal, b.ints(-1), keepdims=0)
-        return b.cast(found, "int32", "bool")
+        any_unequal = b.op("ReduceMax", unequal, b.ints(-1), keepdims=0)
+        return b.cast(any_unequal, "int32", "bool")
 
     def _part(self, port: Port, mask: MaskSpec | None) -> Name:
         if mask is not None:

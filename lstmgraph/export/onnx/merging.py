@@ -38,12 +38,12 @@ def average(call: Call) -> Name:
 def aligned(call: Call) -> list[Name]:
     """Return the inputs with equal ranks: axes of size 1 are added after the batch."""
     ranks = [value.spec.rank for value in call.inputs]
-    found = []
+    tensors = []
     for index, rank in enumerate(ranks):
         missing = list(range(1, 1 + max(ranks) - rank))
         x = call.x(index)
-        found.append(call.do("Unsqueeze", x, call.builder.ints(*missing)) if missing else x)
-    return found
+        tensors.append(call.do("Unsqueeze", x, call.builder.ints(*missing)) if missing else x)
+    return tensors
 
 
 def concatenate(call: Call) -> Name:
@@ -62,8 +62,8 @@ def dot(call: Call) -> Name:
     if call.arguments["normalize"]:
         inputs = [unit_length(call, x, [axis]) for x, axis in zip(inputs, axes, strict=True)]
     equation, is_vector = _dot_equation(ranks, axes)
-    found = call.do("Einsum", *inputs, equation=equation)
-    return call.do("Unsqueeze", found, call.builder.ints(1)) if is_vector else found
+    products = call.do("Einsum", *inputs, equation=equation)
+    return call.do("Unsqueeze", products, call.builder.ints(1)) if is_vector else products
 
 
 def _dot_equation(ranks: Sequence[int], axes: Sequence[int]) -> tuple[str, bool]:

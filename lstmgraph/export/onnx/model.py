@@ -132,13 +132,13 @@ class _Lowering:
 
 
 def _inputs(graph: Graph) -> list[ValueInfoProto]:
-    found = []
+    infos = []
     for name, tensor in graph.inputs.items():
         shape = _shape(tensor.spec, graph)
         if tensor.time_major:
             shape[:2] = shape[1::-1]
-        found.append(helper.make_tensor_value_info(name, ELEMENT_TYPES[tensor.spec.dtype], shape))
-    return found
+        infos.append(helper.make_tensor_value_info(name, ELEMENT_TYPES[tensor.spec.dtype], shape))
+    return infos
 
 
 def _outputs(graph: Graph) -> list[ValueInfoProto]:

@@ -205,8 +205,8 @@ class _Recurrent:
         if self.recurrence.padded_output == "hold":
             first = b.constant(0, "int64")
             counts = b.op("GreaterOrEqual", self.masks.last_counting(mask), first)
-        found = b.op("GatherND", x, self.masks.from_front(mask))
-        return b.op("Where", b.op("Unsqueeze", counts, b.ints(2)), found, b.constant(0, DTYPE))
+        outputs = b.op("GatherND", x, self.masks.from_front(mask))
+        return b.op("Where", b.op("Unsqueeze", counts, b.ints(2)), outputs, b.constant(0, DTYPE))
 
     def kept_where_empty(self, state: Name, initial: Name) -> Name:
         """Return the final state, which is the initial one in rows without steps.

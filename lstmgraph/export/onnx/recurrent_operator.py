@@ -75,7 +75,7 @@ def run(builder: Builder, cell: Cell, x: Name, lengths: Name, states: Sequence[N
     if cell.arguments["use_bias"]:
         both = np.stack([_biases(cell, weights[2]) for weights in cell.weights])
         bias = builder.constant(both, "float32")
-    sequence, *found = builder.ops(
+    sequence, *states_out = builder.ops(
         OPERATORS[cell.kind],
         [
             x,
@@ -90,7 +90,7 @@ def run(builder: Builder, cell: Cell, x: Name, lengths: Name, states: Sequence[N
         direction=cell.direction,
         **_attributes(cell),
     )
-    return Outputs(sequence, tuple(found))
+    return Outputs(sequence, tuple(states_out))
 
 
 def cell_activations(kind: str, arguments: Mapping[str, Any]) -> list[str]:
@@ -103,20 +103,20 @@ def cell_activations(kind: str, arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _attributes(cell: Cell) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     if cell.kind == "GRU":
-        found["linear_before_reset"] = int(cell.arguments["reset_after"])
+        attributes["linear_before_reset"] = int(cell.arguments["reset_after"])
     used = cell_activations(cell.kind, cell.arguments)
     if used in USUAL:
-        return found
+        return attributes
     entries = [ACTIVATIONS[name] for name in used] * len(cell.weights)
-    found["activations"] = [name for name, _, _ in entries]
+    attributes["activations"] = [name for name, _, _ in entries]
     # The lists have one entry for each activation that takes a parameter, in order.
     for attribute, place in (("activation_alpha", 1), ("activation_beta", 2)):
         values = [entry[place] for entry in entries if entry[place] is not None]
         if values:
-            found[attribute] = values
-    return found
+            attributes[attribute] = values
+    return attributes
 
 
 def _rows(kind: str, kernel: np.ndarray) -> np.ndarray:

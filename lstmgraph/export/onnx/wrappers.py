@@ -23,7 +23,7 @@ def time_distributed(call: Call) -> Name:
     step = TensorSpec((BATCH, *call.spec.shape[2:]), call.spec.dtype)
     steps = _reshaped(call, call.raw(), [-1], step, 2)
     facts = layer_facts(arguments["type"], arguments, [step], call.output.dtype)
-    found = call.lower(
+    result = call.lower(
         replace(
             call,
             op=arguments["type"],
@@ -34,8 +34,8 @@ def time_distributed(call: Call) -> Name:
         )
     )
     whole = call.do("Shape", call.raw(), end=2)
-    rest = call.sizes(facts.output.shape[1:], found, range(1, facts.output.rank))
-    return call.do("Reshape", found, call.do("Concat", whole, rest, axis=0))
+    rest = call.sizes(facts.output.shape[1:], result, range(1, facts.output.rank))
+    return call.do("Reshape", result, call.do("Concat", whole, rest, axis=0))
 
 
 def spectral_normalization(call: Call) -> Name:

@@ -47,7 +47,7 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
         for port, spec in specs.items()
         if is_float(spec.dtype) and spec.rank > 1
     }
-    found: dict[tuple[str, Port], MaskSpec] = {}
+    zeroed: dict[tuple[str, Port], MaskSpec] = {}
     for node in graph.nodes:
         left = []
         for port, masks in _read_by(node, needs).items():
@@ -61,7 +61,7 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
                 and (node.mask or port not in carried)  # an operation passes no mask on
                 and (own := _of_steps(mask, port, specs))
             ):
-                found[node.name, port] = own
+                zeroed[node.name, port] = own
             elif node.op != JOIN or specs[port].rank > 2:
                 left.append(open_[port])
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -72,7 +72,7 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
             for output, spec in node.outputs.items():
                 if spec.rank > 2 and is_float(spec.dtype):
                     open_[Port(node.name, output)] = known
-    return found
+    return zeroed
 
 
 def _is_zero(mask: MaskSpec | None, port: Port) -> TypeGuard[MaskSpec]:
@@ -113,16 +113,16 @@ def _read_whole(node: Node) -> Iterator[Port]:
 
 def _read_by(node: Node, needs: Needs) -> Needs:
     """Return, for each input of `node`, the masks of the steps that it reads."""
-    found: Needs = defaultdict(set)
+    needed: Needs = defaultdict(set)
     if node.op in ROWS_ONLY:
-        return found
+        return needed
     own = _own_mask(node, needs)
     for place, port in enumerate(node.inputs):
         if place and node.op in READ_BY_FIRST_INPUT:
-            found[port].add(node.input_masks[place] if node.input_masks else None)
+            needed[port].add(node.input_masks[place] if node.input_masks else None)
         else:
-            found[port].add(own)
-    return found
+            needed[port].add(own)
+    return needed
 
 
 def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
