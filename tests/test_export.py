@@ -375,7 +375,7 @@ def test_what_is_there_is_replaced(tmp_path) -> None:
             "there is no format onyx; choose one of: keras, saved_model, onnx, litert",
         ),
         ({"kernel": "cudnn"}, "standard or auto, not cudnn"),
-        ({"batch_size": 0}, "at least one row, not 0"),
+        ({"batch_size": 0}, "batch size must be at least 1, not 0"),
         ({"tolerance": 1.0}, "less than 1, not 1.0"),
         ({"tolerance": float("nan")}, "less than 1, not nan"),
     ],
