@@ -387,5 +387,5 @@ def test_wrong_arguments_are_errors(options, message: str, tmp_path) -> None:
 
 
 def test_another_batch_size_than_the_recipe_s_is_an_error(tmp_path) -> None:
-    with pytest.raises(ValueError, match="have 5 rows, not 3"):
+    with pytest.raises(ValueError, match="batch_size is 5, not 3"):
         load(CARRIED).export(build(CARRIED), tmp_path, format="litert", batch_size=3)
