@@ -122,17 +122,17 @@ def words(path: Path, states: Arrays) -> None:
 
 
 WRONG_FILES = {
-    no_archive: "does not hold states",
-    no_bytes: "does not hold states",
-    truncated: "does not hold states",
-    flipped: "does not hold states",
-    one_array: "does not hold states",
-    pickled: "states.npz does not hold states",
-    pickled_inside: "does not hold states.*Python objects",
+    no_archive: "is not a file of states",
+    no_bytes: "is not a file of states",
+    truncated: "is not a file of states",
+    flipped: "is not a file of states",
+    one_array: "is not a file of states",
+    pickled: "states.npz is not a file of states",
+    pickled_inside: "is not a file of states.*Python objects",
     one_missing: "carries the states reader_1.h, .*, reader_2.c; given: reader_1.h",
     one_too_many: "given: .*other",
-    other_shape: r"reader_2.c has shape \(5, 2\), given: \(1, 2\)",
-    words: "reader_2.c holds numbers, given: <U3",
+    other_shape: r"reader_2.c must have shape \(5, 2\), not \(1, 2\)",
+    words: "reader_2.c must hold numbers, not <U3",
 }
 
 

@@ -385,10 +385,10 @@ def test_what_is_there_is_replaced(tmp_path) -> None:
     [
         (
             {"format": "onyx"},
-            "there is no format onyx; there are: keras, saved_model, onnx, litert",
+            "there is no format onyx; choose one of: keras, saved_model, onnx, litert",
         ),
         ({"kernel": "cudnn"}, "standard or auto, not cudnn"),
-        ({"batch_size": 0}, "at least one row, not 0"),
+        ({"batch_size": 0}, "batch size must be at least 1, not 0"),
         ({"tolerance": 1.0}, "less than 1, not 1.0"),
         ({"tolerance": float("nan")}, "less than 1, not nan"),
     ],
@@ -400,5 +400,5 @@ def test_wrong_arguments_are_errors(options, message: str, tmp_path) -> None:
 
 
 def test_another_batch_size_than_the_recipe_s_is_an_error(tmp_path) -> None:
-    with pytest.raises(ValueError, match="have 5 rows, not 3"):
+    with pytest.raises(ValueError, match="batch_size is 5, not 3"):
         load(CARRIED).export(build(CARRIED), tmp_path, format="litert", batch_size=3)

@@ -55,7 +55,7 @@ def test_nothing_but_the_result_is_printed(recipe: str, tmp_path) -> None:
         f"wrote {out / 'small.tflite'}",
         "weights: fresh ones; --weights FILE gives trained ones",
     ]
-    assert sum("output y: off by at most" in line for line in lines) == 2
+    assert sum("output y: differs by at most" in line for line in lines) == 2
     assert names(out) == ["small.saved_model", "small.tflite"]
 
 
@@ -123,8 +123,8 @@ def test_files_stay_without_force(recipe: str, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--format", "keras", "--batch-size", "2"), "a batch size is for format litert"),
-        (("--format", "onnx", "--kernel", "auto"), "a kernel is for format saved_model"),
+        (("--format", "keras", "--batch-size", "2"), "the batch size option is for format litert"),
+        (("--format", "onnx", "--kernel", "auto"), "the kernel option is for format saved_model"),
         (("--format", "litert", "--batch-size", "0"), "--batch-size"),
         (("--format", "keras", "--tolerance", "2"), "at least 0 and less than 1, not 2.0"),
         (("--format", "tf"), "--format"),
@@ -144,7 +144,7 @@ def test_a_batch_size_that_is_not_the_recipe_s(recipe: str) -> None:
     options = ("--set", "runtime.batch_size=4", "--batch-size", "2")
     result = invoke("export", recipe, "--format", "litert", *options)
     assert result.exit_code == 2
-    assert "batches of this recipe have 4 rows, not 2" in result.stderr
+    assert "the recipe's batch_size is 4, not 2" in result.stderr
 
 
 def test_a_missing_package(recipe: str, monkeypatch) -> None:

@@ -126,8 +126,8 @@ def test_all_that_does_not_fit_is_listed_by_line(tmp_path) -> None:
         (4, f"{path} has weights for 'y', which is not a layer of the recipe"),
         (
             5,
-            "the weights of 'reader' have the shapes (3, 12), (3, 12), (12,); "
-            f"those of {path}, (3, 8), (2, 8), (8,)",
+            "the weights of 'reader' have the shapes (3, 12), (3, 12), (12,) in the recipe, "
+            f"but (3, 8), (2, 8), (8,) in {path}",
         ),
         (6, f"{path} has no weights for 'z'"),
     ]
@@ -175,7 +175,7 @@ def without_names(path: Path) -> None:
             lambda path: path.write_text("text"),
             "cannot read .*m.weights.h5: it is not a weights file",
         ),
-        ("m.weights.h5", empty_h5, "holds no weights of layers"),
+        ("m.weights.h5", empty_h5, "holds no layer weights"),
         ("m.weights.h5", without_names, "does not say which layers"),
         ("m.keras", lambda path: path.write_text("text"), "is not a .keras file with weights"),
         (

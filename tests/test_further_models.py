@@ -154,7 +154,7 @@ def test_weights_of_another_recipe_are_refused() -> None:
         layers: {reader: {type: lstm, input: x, units: 3}}
         outputs: {y: reader}
     """)
-    with pytest.raises(ValueError, match="the model has no layers decoder, forecast"):
+    with pytest.raises(ValueError, match="the model lacks the layers decoder, forecast"):
         recipe.derive("step", small.build())
     with pytest.raises(ValueError, match="one of: encoder, decoder, step; given: stream"):
         recipe.derive("stream")
@@ -262,7 +262,7 @@ def test_one_model_is_written_alone_with_given_weights(built: Path) -> None:
             2,
             "no model encoder; there are: forecaster, encode, decode",
         ),
-        (("--derive", "stream"), 2, "a model is derived as one of: encoder, decoder, step"),
+        (("--derive", "stream"), 2, "a model can be derived as one of: encoder, decoder, step"),
         (("--weights", "no.keras"), 2, "there is no file no.keras"),
         (("--set", "layers.decoder.bidirectional=true", "--derive", "step"), 1, "error[L6"),
         (("--set", "layers.decoder.go_backwards=true", "--derive", "step"), 1, "error[L834]"),

@@ -187,13 +187,13 @@ def test_streams_go_on_and_stay_where_they_are(writers: list[Writer]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"end_token": TOKENS}, "end_token is one of 0 to 3"),
+        ({"end_token": TOKENS}, "end_token must be 0 to 3"),
         ({"beams": 0}, "at least 1"),
         ({"max_steps": 0}, "at least 1"),
-        ({"temperature": 0.0}, "more than 0"),
+        ({"temperature": 0.0}, "greater than 0"),
         ({"temperature": 1.0, "beams": 2}, "beams or temperature"),
-        ({"start_token": 1.5}, "start_token is int32"),
-        ({"start_token": np.zeros(2, "int32")}, "start_token has shape"),
+        ({"start_token": 1.5}, "start_token must be int32"),
+        ({"start_token": np.zeros(2, "int32")}, "start_token must have shape"),
         ({"start_inputs": {"h": STATES["h"]}}, "missing: c"),
         ({"start_inputs": None}, "missing: h and c"),
         ({"output": "token"}, "one of next"),
@@ -213,5 +213,5 @@ inputs: {x: {shape: [time, 2]}}
 layers: {reader: {type: gru, input: x, units: 2, return_sequences: true}}
 outputs: {y: reader}
 """)
-    with pytest.raises(ValueError, match="one input of ids"):
+    with pytest.raises(ValueError, match="one sequence input of ids"):
         lstmgraph.generate(recipe.derive("step"), start_token=0, max_steps=3)

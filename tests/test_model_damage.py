@@ -326,13 +326,13 @@ def test_states_are_read_within_bounds(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("reader.h", "reader.c"):
             archive.writestr(f"{name}.npy", header.getvalue() + bytes(1 << 20))
-    with pytest.raises(ValueError, match=r"states\.npz does not hold states"):
+    with pytest.raises(ValueError, match=r"states\.npz is not a file of states"):
         restore_states(model, path)
     for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         with zipfile.ZipFile(path, "w", method) as archive:
             archive.writestr("reader.h.npy", b"x")
             archive.writestr("reader.c.npy", b"x")
-        with pytest.raises(ValueError, match=r"states\.npz does not hold states"):
+        with pytest.raises(ValueError, match=r"states\.npz is not a file of states"):
             restore_states(model, path)
 
 

@@ -165,8 +165,8 @@ OBSTACLES = {
         runtime: {batch_size: 2}
         """,
         ("layers", "reader", "initial_state"),
-        "keeps nothing from one batch to the next: write `initial_state: input`, and give the "
-        "states out, `state: reader.state`",
+        "keeps no state between batches: write `initial_state: input`, and make the "
+        "states an output, `state: reader.state`",
     ),
     "activation": (
         """
@@ -175,7 +175,7 @@ OBSTACLES = {
         outputs: {last: reader}
         """,
         ("layers", "reader", "recurrent_activation"),
-        "do not have the activation gelu: use one of elu, hard_sigmoid, leaky_relu, linear, relu, "
+        "lack the activation gelu: use one of elu, hard_sigmoid, leaky_relu, linear, relu, "
         "sigmoid, softplus, softsign, tanh",
     ),
     "cell": (
@@ -189,7 +189,7 @@ OBSTACLES = {
         outputs: {last: reader}
         """,
         ("layers", "reader", "cells", 1, "activation"),
-        "do not have the activation mish",
+        "lack the activation mish",
     ),
     "float64": (
         """
@@ -198,7 +198,7 @@ OBSTACLES = {
         outputs: {last: reader}
         """,
         ("layers", "reader", "dtype_policy"),
-        "onnxruntime computes LSTM in float32 only, and 'reader' is float64: write "
+        "onnxruntime computes LSTM in float32 only, but 'reader' is float64: write "
         "`dtype_policy: float32`",
     ),
     "float64 inside": (
@@ -250,7 +250,7 @@ OBSTACLES = {
         outputs: {found: grown}
         """,
         ("layers", "grown", "interpolation"),
-        "only nearest values",
+        "only nearest interpolation",
     ),
     "mask inside": (
         """
@@ -286,7 +286,7 @@ OBSTACLES = {
         outputs: {h: reader.state.h, next_c: reader.state.c}
         """,
         ("outputs", "h"),
-        "no output may have the name of an input, as 'h' has",
+        "cannot have an input and an output of one name, 'h'",
     ),
     "bfloat16 input": (
         """
@@ -295,7 +295,7 @@ OBSTACLES = {
         outputs: {found: d}
         """,
         ("inputs", "x"),
-        "declare 'x' float32",
+        "declare 'x' as float32",
     ),
 }
 

@@ -156,7 +156,7 @@ def test_what_rows_begin_with_has_one_length() -> None:
     derived = derived_from(lstmgraph.load(RECIPES / "number-words.yaml"))
     stepper = lstmgraph.Stepper(derived, rows=2, xla=False)
     stepper.start({"words": np.ones((2, 4), "int32")})
-    with pytest.raises(ValueError, match="pad what they begin with alike"):
+    with pytest.raises(ValueError, match="pad the inputs of start\\(\\) to one length"):
         stepper.start({"words": np.ones((1, 6), "int32")}, rows=1)
     stepper.start({"words": np.ones((2, 6), "int32")})
     assert stepper.step(np.full(2, 11, "int32"))["next"].shape == (2, 13)
@@ -203,7 +203,7 @@ def test_states_are_read_and_put_back(small: Derived) -> None:
     np.testing.assert_array_equal(stepper.step(X[:, 3])["y"], wanted)
     with pytest.raises(ValueError, match="missing: reader_c"):
         stepper.state = {"reader_h": states["reader_h"]}
-    with pytest.raises(ValueError, match=r"reader_h has shape \(5, 4\), given: \(4, 5\)"):
+    with pytest.raises(ValueError, match=r"reader_h must have shape \(5, 4\), not \(4, 5\)"):
         stepper.state = {**states, "reader_h": states["reader_h"].T}
 
 
@@ -221,16 +221,16 @@ def test_arrays_may_change_after_a_step(small: Derived) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s: s.step(X), r"x has shape \(5, 3\), given: \(5, 7, 3\)"),
-        (lambda s: s.step(X[:2, 0]), r"x has shape \(5, 3\), given: \(2, 3\)"),
+        (lambda s: s.step(X), r"x must have shape \(5, 3\), not \(5, 7, 3\)"),
+        (lambda s: s.step(X[:2, 0]), r"x must have shape \(5, 3\), not \(2, 3\)"),
         (lambda s: s.step({"y": X[:, 0]}), "a step takes x; missing: x; unknown: y"),
         (lambda s: s.step({"x": X[:, 0], "y": 0}), "a step takes x; unknown: y"),
-        (lambda s: s.step(X[:, 0].astype(complex)), "x is float32, given: complex128"),
-        (lambda s: s.step(X[:, 0], active=[1, 0, 1, 1, 1]), "active is bool, given: int64"),
+        (lambda s: s.step(X[:, 0].astype(complex)), "x must be float32, not complex128"),
+        (lambda s: s.step(X[:, 0], active=[1, 0, 1, 1, 1]), "active must be bool, not int64"),
         (lambda s: s.run(X[:, :0]), r"x has shape \(5, 0, 3\): there are no steps in it"),
-        (lambda s: s.run(X[..., :2]), r"x has shape \(5, 7, 3\), given: \(5, 7, 2\)"),
-        (lambda s: s.reset(5), "there are 5 rows, 0 to 4; given: 5"),
-        (lambda s: s.reset([1, 1]), "named twice"),
+        (lambda s: s.run(X[..., :2]), r"x must have shape \(5, 7, 3\), not \(5, 7, 2\)"),
+        (lambda s: s.reset(5), "rows are numbered 0 to 4; given: 5"),
+        (lambda s: s.reset([1, 1]), "names a row twice"),
         (lambda s: s.start({"h": 0}), "start takes nothing; unknown: h"),
     ],
 )
@@ -332,7 +332,7 @@ def test_files_of_others_are_refused(small: Derived, tmp_path: Path) -> None:
             np.testing.assert_array_equal(state, before[name])
 
     lstmgraph.Stepper(small, rows=2).save_state(path)
-    refused("holds 2 rows, the Stepper 5")
+    refused("holds 2 rows, but the Stepper has 5")
     derived = load(SMALL).derive("step")
     lstmgraph.Stepper(derived, rows=ROWS).save_state(path)
     refused("other weights")
@@ -345,10 +345,10 @@ def test_files_of_others_are_refused(small: Derived, tmp_path: Path) -> None:
     content = path.read_bytes()
     for size in (0, 10, len(content) // 2, len(content) - 30):
         path.write_bytes(content[:size])
-        refused("not a whole file of streams")
+        refused("not a state file, or is damaged")
     np.save(tmp_path / "array.npy", X)
     (tmp_path / "array.npy").rename(path)
-    refused("not a whole file of streams")
+    refused("not a state file, or is damaged")
     path.unlink()
     with pytest.raises(FileNotFoundError):
         stepper.restore_state(path)

@@ -140,7 +140,7 @@ def test_other_layouts_are_no_weights_of_the_layer(
     try:
         found = lstmgraph.transfer(path, load(TEXT))
     except ValueError as error:
-        assert "m.keras holds no weights" in str(error)  # noqa: PT017 - one of two ends
+        assert "m.keras holds no layer weights" in str(error)  # noqa: PT017 - one of two ends
     else:
         assert found.loaded == ("y",)
     assert "m.keras: the model is not the recipe's" in refused(partial(lstmgraph.load_model, path))

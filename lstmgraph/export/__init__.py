@@ -1,7 +1,7 @@
-"""Models for other runtimes: written, run again, and compared before they get their name.
+"""Export of models to other runtimes; each file is run and compared before it gets its name.
 
-Importing this package, or its check of what a format cannot hold, imports no TensorFlow; `files`
-does.
+Importing this package, or asking what prevents the export of a recipe, does not import TensorFlow;
+the module `files` does.
 """
 
 from lstmgraph.export.formats import FORMATS, ExportFormat, ExportOptions, target_path

@@ -1,4 +1,4 @@
-"""Comparison of an exported file with its model, on the same random inputs."""
+"""The check that a written file computes the same numbers as the model for random inputs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ TOLERANCES: Mapping[str, float] = {
     "float16": 2e-2,
     "bfloat16": 1e-1,
 }
-"""In parts of an output's greatest value, by the coarsest dtype that a layer computes in.
+"""Relative to the largest value of an output, by the coarsest dtype that a layer computes in.
 
-Other runtimes add in another order, and a recurrent layer feeds its rounding back: these are some
-ten to a thousand times the rounding of one operation (2^-53, 2^-24, 2^-11, 2^-8). Wrong weights,
-masks or states change an output by far more.
+Other runtimes sum in another order, and a recurrent layer feeds its rounding errors back: these are
+some ten to a thousand times the rounding error of one operation (2^-53, 2^-24, 2^-11, 2^-8). Wrong
+weights, masks or states change an output by far more.
 """
-NOTHING_WRITTEN = "nothing was written; where the difference is rounding, allow it with --tolerance"
+NOTHING_WRITTEN = (
+    "nothing was written; if the difference is only rounding, allow it with --tolerance"
+)
 
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """An exported file, loaded and ready to run."""
+    """A written file, ready to run."""
 
     inputs: frozenset[str]
     run: Callable[[Arrays], Mapping[str, Any]]
@@ -46,7 +48,7 @@ class LoadedFile:
 
 
 def tolerance_for(graph: Graph) -> float:
-    """Return the tolerance of outputs, relative to their greatest values."""
+    """Return the difference allowed in an output, relative to its largest value."""
     dtypes = {spec.dtype for node in graph.nodes for spec in node.outputs.values()}
     return max((TOLERANCES[dtype] for dtype in dtypes & set(TOLERANCES)), default=0.0)
 
@@ -66,7 +68,7 @@ def from_zero_states(model: keras.Model) -> Iterator[None]:
 
 
 def model_outputs(model: keras.Model, batches: Sequence[Arrays]) -> list[Arrays]:
-    """Return the model's outputs for each batch in turn, starting from zero states."""
+    """Return the model's outputs for each batch, run in order from zero states."""
     with from_zero_states(model):
         return [
             {
@@ -84,7 +86,18 @@ def compare(
     title: str,
     tolerance: float,
 ) -> tuple[list[OutputCheck], list[ExportMistake]]:
-    """Return a check of each output over all batches, with what is wrong with it, if anything."""
+    """Compare the outputs of a file with those of the model.
+
+    Args:
+        graph: the recipe's graph.
+        wanted: the model's outputs for each batch.
+        found: the file's outputs for each batch.
+        title: the name of the format in messages.
+        tolerance: the difference allowed, relative to an output's largest value.
+
+    Returns:
+        The measurement of each output over all batches, and the mistakes.
+    """
     checks, mistakes = [], []
     for name in graph.outputs:
         path = graph.output_paths[name]
@@ -92,7 +105,7 @@ def compare(
             (ours[name], None if name not in theirs else np.asarray(theirs[name]))
             for ours, theirs in zip(wanted, found, strict=True)
         ]
-        problem = next((text for text in map(_not_alike, *zip(*pairs, strict=True)) if text), None)
+        problem = next((text for text in map(_mismatch, *zip(*pairs, strict=True)) if text), None)
         if problem:
             message = f"output '{name}' of the {title} file {problem}"
             mistakes.append(ExportMistake("L803", path, message, NOTHING_WRITTEN))
@@ -100,36 +113,38 @@ def compare(
         check = _measured(name, [(ours, theirs) for ours, theirs in pairs if theirs is not None])
         checks.append(check)
         allowed = tolerance if is_float(check.dtype) else 0.0  # integers and bools are exact
-        if not check.greatest_difference <= allowed * check.greatest_value:  # nan is no pass
+        if not check.greatest_difference <= allowed * check.greatest_value:  # false for nan
             message = _too_far(check, title, allowed)
             mistakes.append(ExportMistake("L803", path, message, NOTHING_WRITTEN))
     return checks, mistakes
 
 
-def _not_alike(ours: np.ndarray, theirs: np.ndarray | None) -> str | None:
+def _mismatch(ours: np.ndarray, theirs: np.ndarray | None) -> str | None:
+    """Return what differs in name, shape or dtype, as the end of a message; None if nothing."""
     if theirs is None:
         return "is not in the file"
     if theirs.shape != ours.shape:
-        return f"has the shape {theirs.shape}, the model's has {ours.shape}"
+        return f"has shape {theirs.shape}, but the model's has {ours.shape}"
     if theirs.dtype != ours.dtype:
-        return f"is {theirs.dtype}, the model's is {ours.dtype}"
+        return f"is {theirs.dtype}, but the model's is {ours.dtype}"
     return None
 
 
 def _measured(name: str, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> OutputCheck:
     differences, values = [0.0], [0.0]
     for ours, theirs in pairs:
-        mine, other = ours.astype("float64"), theirs.astype("float64")
-        alike = (mine == other) | (np.isnan(mine) & np.isnan(other))  # infinities too
+        own, other = ours.astype("float64"), theirs.astype("float64")
+        same = (own == other) | (np.isnan(own) & np.isnan(other))  # infinities too
         with np.errstate(invalid="ignore"):
-            off = np.where(alike, 0.0, np.abs(mine - other))
+            off = np.where(same, 0.0, np.abs(own - other))
         differences.append(float(off.max(initial=0.0)))
-        values.append(float(np.abs(mine[np.isfinite(mine)]).max(initial=0.0)))
+        values.append(float(np.abs(own[np.isfinite(own)]).max(initial=0.0)))
     return OutputCheck(name, str(pairs[0][0].dtype), float(np.max(differences)), max(values))
 
 
 def _too_far(check: OutputCheck, title: str, tolerance: float) -> str:
     return (
-        f"output '{check.name}' of the {title} file is off by {check.greatest_difference:.1e}, and "
-        f"its greatest value is {check.greatest_value:.1e}: allowed are {tolerance:.0e} parts of it"
+        f"output '{check.name}' of the {title} file differs from the model's by up to "
+        f"{check.greatest_difference:.1e}; allowed is {tolerance:.0e} of its largest value, "
+        f"{check.greatest_value:.1e}"
     )

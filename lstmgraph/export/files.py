@@ -1,4 +1,4 @@
-"""Export of files: each is written to a temporary name, run, compared, then renamed."""
+"""Export to files: each is written under another name, run and compared before it gets its own."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ MODULES: Mapping[str, Any] = {
     ONNX: onnx_file,
     LITERT: litert,
 }
-"""Where each format is written and opened."""
+"""The module that writes and opens the files of each format."""
 FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS}
-"""Formats whose files are for one number of rows only."""
+"""The rows of formats whose files take a fixed number of rows."""
 SMALLEST_SIZES = (5, 40, 300)
-"""Of dimensions that the data decides, tried until the model runs: some layers want many steps."""
+"""Smallest sizes for named dimensions, tried in turn: some layers need many steps."""
 
 
 def export_files(
@@ -51,15 +51,22 @@ def export_files(
     targets: Mapping[str, Path],
     options: ExportOptions,
 ) -> list[ExportReport]:
-    """Write `model`, which is one of the recipe, to a path for each format: all of them or none.
+    """Write `model` to a file for each format, all of them or none, replacing existing files.
 
-    What is there already is replaced.
+    Args:
+        compiled: the recipe.
+        model: a model of the recipe, with trained weights or new ones.
+        targets: the path to write, by format.
+        options: what the caller chose.
+
+    Returns:
+        A report of each file.
 
     Raises:
-        RecipeError: a format cannot hold the recipe (L801, L802) or is another backend's (L805), a
-            written file computes something else than `model` (L803), or `model` is not one of the
-            recipe (L804).
-        ValueError: the recipe's batches have another size than the option's.
+        RecipeError: a format cannot hold the recipe (L801, L802) or needs another backend (L805), a
+            written file does not compute what `model` does (L803), or `model` is not a model of
+            the recipe (L804).
+        ValueError: an option does not fit the formats, or the recipe's batch size.
         ImportError: a package that a format needs is not installed.
         OSError: a file cannot be written.
     """
@@ -81,19 +88,19 @@ def export_files(
 
 
 class _References:
-    """Random batches and the model's outputs for them, made once for each number of rows."""
+    """Random batches and the model's outputs for them, computed once for each number of rows."""
 
     def __init__(self, compiled: CompiledRecipe, model: keras.Model) -> None:
         self.compiled = compiled
         self.model = model
-        self.made: dict[int | None, tuple[list[Arrays], list[Arrays]]] = {}
+        self.results: dict[int | None, tuple[list[Arrays], list[Arrays]]] = {}
 
     def batches_and_outputs(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
-        if rows not in self.made:
-            self.made[rows] = self._make(rows)
-        return self.made[rows]
+        if rows not in self.results:
+            self.results[rows] = self._compute(rows)
+        return self.results[rows]
 
-    def _make(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
+    def _compute(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
         graph = self.compiled.graph
         errors: list[Exception] = []
         for smallest in SMALLEST_SIZES:
@@ -119,8 +126,8 @@ def _export(
         file = MODULES[name].open_file(job, path)
         _check_inputs(job, FORMATS[name].title, file)
         found = [file.run(batch) for batch in batches]
-    given = job.options.tolerance
-    tolerance = tolerance_for(job.graph) if given is None else given
+    chosen = job.options.tolerance
+    tolerance = tolerance_for(job.graph) if chosen is None else chosen
     outputs, mistakes = compare(job.graph, wanted, found, FORMATS[name].title, tolerance)
     if mistakes:
         raise export_error(job.compiled, mistakes)
@@ -138,13 +145,15 @@ def _export(
 
 @contextmanager
 def _refusals(job: ExportJob, name: str) -> Iterator[None]:
-    """Turn what the exporter of a format cannot do into a message at the recipe's line."""
+    """Turn an exporter's exception in the block into a diagnostic at the recipe's line."""
     try:
         yield
     except (RecipeError, OSError, ImportError):
         raise
     except Exception as error:
-        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a full disk too
+        if (
+            type(error).__name__ == "ResourceExhaustedError"
+        ):  # what TensorFlow raises, also if the disk is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         mistake = as_refusal(job.graph, FORMATS[name].title, error)
         raise export_error(job.compiled, [mistake]) from error
@@ -152,15 +161,17 @@ def _refusals(job: ExportJob, name: str) -> Iterator[None]:
 
 def _check_inputs(job: ExportJob, title: str, file: LoadedFile) -> None:
     if file.inputs != frozenset(job.graph.inputs):
-        message = f"the inputs of the {title} file are {', '.join(sorted(file.inputs))}"
+        message = (
+            f"the {title} file has other inputs than the model: {', '.join(sorted(file.inputs))}"
+        )
         raise export_error(job.compiled, [ExportMistake("L803", ("inputs",), message)])
 
 
 def _signatures(job: ExportJob, rows: int | None) -> list[TensorSignature]:
-    found = []
+    signatures = []
     for name, tensor in job.graph.inputs.items():
         shape: list[Any] = [rows or job.graph.batch_size or BATCH, *tensor.spec.shape[1:]]
         if tensor.time_major:
             shape[:2] = shape[1::-1]
-        found.append(TensorSignature(name, shape, tensor.spec.dtype))
-    return found
+        signatures.append(TensorSignature(name, shape, tensor.spec.dtype))
+    return signatures

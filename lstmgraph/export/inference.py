@@ -1,4 +1,4 @@
-"""Models as they are exported: rebuilt from the recipe for inference, on any machine."""
+"""The model that is exported, rebuilt from the recipe for inference only, on any machine."""
 
 from __future__ import annotations
 
@@ -22,20 +22,25 @@ DROPOUTS = ("dropout", "recurrent_dropout")
 
 
 def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -> keras.Model:
-    """Return an inference model of the recipe with the weights of `model`, of the same recipe.
+    """Return a new model of the recipe with the weights of `model`.
 
-    Dropout is left out: Keras draws a seed in every call of a recurrent layer that has some, so
-    that the exported model would hold a variable which changes with every request. With `kernel`
-    ``standard`` no layer looks for a GPU when it is traced. The model is not compiled, and its
-    carried states are zeros.
+    Dropout is left out: Keras draws a seed in every call of a recurrent layer with dropout, so the
+    exported model would hold a variable that changes with every request. The new model is not
+    compiled, and its carried states are zeros.
+
+    Args:
+        compiled: the recipe.
+        model: a model of the recipe.
+        kernel: ``standard`` for layers that do not look for a GPU when they are traced; ``auto`` to
+            keep their kernels.
 
     Raises:
-        RecipeError: `model` has other layers with weights, or weights of other shapes (L804).
+        RecipeError: the weights of `model` belong to other layers, or have other shapes (L804).
     """
     declaration = compiled.declaration
     graph = compiled.graph.with_nodes([_inference(node, kernel) for node in compiled.graph.nodes])
     if kernel == "standard":
-        graph = replace(graph, kernel_choice="auto")  # each node has its kernel by now
+        graph = replace(graph, kernel_choice="auto")  # each node already has its kernel
     runtime = Runtime(
         dtype_policy=declaration.runtime.dtype_policy,
         seed=declaration.runtime.seed,
@@ -46,10 +51,10 @@ def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -
     wrong = list(_differences(compiled, copy, model))
     if wrong:
         raise export_error(compiled, wrong)
-    given = weights_by_layer(model)
+    weights = weights_by_layer(model)
     for layer in copy.layers:
-        if layer.name in given:
-            layer.set_weights(given[layer.name])
+        if layer.name in weights:
+            layer.set_weights(weights[layer.name])
     return copy
 
 
@@ -72,7 +77,7 @@ def _inference(node: Node, kernel: str) -> Node:
 
 
 def _without_dropout(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the arguments with dropout rates of 0, those of a wrapped layer too."""
+    """Return the arguments with dropout rates of 0, including those of a wrapped layer."""
     rates: dict[str, Any] = {key: 0.0 for key in DROPOUTS if arguments.get(key)}
     inner = arguments.get("layer")
     if isinstance(inner, dict):
@@ -84,8 +89,8 @@ def _differences(
     compiled: CompiledRecipe, copy: keras.Model, model: keras.Model
 ) -> Iterator[ExportMistake]:
     wanted = {name: _shapes(arrays) for name, arrays in weights_by_layer(copy).items()}
-    found = {name: _shapes(arrays) for name, arrays in weights_by_layer(model).items()}
-    yield from weight_mistakes(compiled, wanted, found, "the model")
+    actual = {name: _shapes(arrays) for name, arrays in weights_by_layer(model).items()}
+    yield from weight_mistakes(compiled, wanted, actual, "the model")
 
 
 def _shapes(arrays: list[Any]) -> list[tuple[int, ...]]:
@@ -98,8 +103,8 @@ def weight_mistakes(
     found: Mapping[str, list[tuple[int, ...]]],
     holder: str,
 ) -> Iterator[ExportMistake]:
-    """Return the differences between the weights of `holder` and of the recipe's layers."""
-    hint = "give the recipe that it was trained with, `--set` values included"
+    """Yield a mistake for each layer whose weights in `holder` are not those of the recipe."""
+    hint = "use the recipe that the model was trained with, including its `--set` values"
     paths = {node.name: node.path for node in compiled.graph.nodes}
     for name, shapes in wanted.items():
         path = paths.get(name, ("layers",))
@@ -107,8 +112,8 @@ def weight_mistakes(
             yield ExportMistake("L804", path, f"{holder} has no weights for '{name}'", hint)
         elif found[name] != shapes:
             message = (
-                f"the weights of '{name}' have the shapes {_listed(shapes)}; those of {holder}, "
-                f"{_listed(found[name])}"
+                f"the weights of '{name}' have the shapes {_listed(shapes)} in the recipe, but "
+                f"{_listed(found[name])} in {holder}"
             )
             yield ExportMistake("L804", path, message, hint)
     for name in found:

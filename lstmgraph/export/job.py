@@ -1,4 +1,4 @@
-"""The export job, from which every format writes."""
+"""The export job, from which every format writes its file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportJob:
-    """A model of a recipe, to be exported."""
+    """A model of a recipe to export."""
 
     compiled: CompiledRecipe
     model: keras.Model
-    """The model as it was given: compiled and with dropout, where the recipe says so."""
+    """The caller's model, compiled and with dropout if the recipe says so."""
     inference: keras.Model
-    """The same weights in a model for inference alone."""
+    """A model for inference only, with the same weights."""
     options: ExportOptions
 
     @property
@@ -30,10 +30,10 @@ class ExportJob:
         return self.compiled.graph
 
     def fixed_batch(self, default: int | None = None) -> int | None:
-        """Return the rows of every batch: the recipe's, the option's or `default`."""
+        """Return the rows of every batch: the recipe's, else the option's, else `default`."""
         return self.graph.batch_size or self.options.batch_size or default
 
     def input_shape(self, tensor: GraphInput, batch: int | None) -> list[Any]:
-        """Return the shape of the input's data; None for a size known only with the data."""
+        """Return the shape of an input, in the layout of the data; None for an open size."""
         shape: list[Any] = [batch, *tensor.spec.shape_without_batch]
         return [shape[1], shape[0], *shape[2:]] if tensor.time_major else shape

@@ -1,4 +1,4 @@
-"""Format ``keras``: Keras's own file, with the optimizer, to go on training from."""
+"""Format ``keras``: Keras's own file, with the optimizer, so that training can continue."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def write(job: ExportJob, path: Path) -> None:
-    """Save the model as it was given, and its recipe with it."""
+    """Save the caller's model together with its recipe."""
     save_model(job.model, resolved_recipe(job.compiled), path)
 
 
 def open_file(job: ExportJob, path: Path) -> LoadedFile:
-    """Load the file as Keras does."""
+    """Load the file with Keras."""
     model = keras.models.load_model(path)
     return LoadedFile(
         frozenset(job.graph.inputs) & frozenset(model.input),

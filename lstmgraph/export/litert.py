@@ -1,4 +1,4 @@
-"""Format ``litert``: a ``.tflite`` file of LiteRT's own operators alone."""
+"""Format ``litert``: a ``.tflite`` file with LiteRT's own operators only."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from lstmgraph.export.job import ExportJob
 
 ROWS = 1
-"""Of every batch, where neither recipe nor options say: the usual on a phone."""
+"""The rows of every batch unless recipe or options say otherwise, as usual on a phone."""
 
 
 def write(job: ExportJob, path: Path) -> None:
-    """Convert the model; the number of rows is fixed, other sizes stay open.
+    """Write the model with a fixed number of rows; other sizes stay open.
 
-    Keras's loop becomes LiteRT's WHILE only where the shape of its states is known. TensorFlow's
-    operators are not allowed: Keras's own export falls back on them, and a plain LiteRT runtime
-    then cannot run the file.
+    The rows are fixed because Keras's loop becomes LiteRT's WHILE only if the shape of its states
+    is known. TensorFlow's operators are not allowed: Keras's own export falls back on them, but a
+    plain LiteRT runtime cannot run them.
     """
     job.inference.export(
         str(path),
@@ -36,7 +36,7 @@ def write(job: ExportJob, path: Path) -> None:
 
 
 def open_file(_job: ExportJob, path: Path) -> LoadedFile:
-    """Load the file in the interpreter that applications have; TensorFlow's own is deprecated."""
+    """Load the file in the interpreter that applications use; TensorFlow's own is deprecated."""
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
 
     runner = Interpreter(model_path=str(path)).get_signature_runner(SIGNATURE)
@@ -48,7 +48,7 @@ def open_file(_job: ExportJob, path: Path) -> LoadedFile:
 
 
 def _operators(content: bytes) -> Iterator[str]:
-    """Return the kinds of operators in the file, by their names in LiteRT's schema."""
+    """Yield the kinds of operators in the file, by their names in LiteRT's schema."""
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
 
     names = {
@@ -59,5 +59,5 @@ def _operators(content: bytes) -> Iterator[str]:
     model = schema.Model.GetRootAs(content)
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
-        # The older of the two fields is a byte, and stays at 127 for the operators after that.
+        # The older field is a byte, which stays at 127 for all newer operators.
         yield names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]

@@ -1,4 +1,4 @@
-"""Mistakes that an export meets, as diagnostics at the recipe's lines."""
+"""Export mistakes, reported as diagnostics at the recipe's lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportMistake:
-    """A mistake, and the part of the recipe that it is in."""
+    """A mistake found by an export, and the part of the recipe that it is about."""
 
     code: str
     path: Path
@@ -26,7 +26,7 @@ class ExportMistake:
 
 
 def export_error(compiled: CompiledRecipe, mistakes: Iterable[ExportMistake]) -> RecipeError:
-    """Return `mistakes` as one error, leaving the recipe's own document unchanged."""
+    """Return one error with all `mistakes`; the recipe's own document does not change."""
     document = replace(compiled.document, diagnostics=Diagnostics())
     for mistake in mistakes:
         document.report(mistake.code, mistake.path, mistake.message, hint=mistake.hint)

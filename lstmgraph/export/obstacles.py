@@ -1,4 +1,4 @@
-"""Obstacles: what in a recipe's graph a format cannot hold, found without TensorFlow."""
+"""Reasons why a recipe cannot be exported, found in its graph without TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph, Node
 
 FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
-"""Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others are not there in these."""
+"""Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others do not exist in these."""
 POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"})
 
 
 def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
-    """Check that every one of `formats` can hold the recipe; raise RecipeError if not."""
-    found = [mistake for name in formats for mistake in _obstacles(compiled, name)]
-    if found:
-        raise export_error(compiled, found)
+    """Check that the recipe can be exported to `formats`.
+
+    Raises:
+        RecipeError: it cannot; the error lists every reason (L801, L805).
+        ImportError: a package for ONNX is not installed.
+    """
+    mistakes = [mistake for name in formats for mistake in _obstacles(compiled, name)]
+    if mistakes:
+        raise export_error(compiled, mistakes)
 
 
 def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
@@ -35,7 +40,7 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
     if name == LITERT:
         yield from _litert_dtypes(compiled)
     if name == ONNX:
-        FORMATS[ONNX].check_packages()  # they are imported to know
+        FORMATS[ONNX].check_packages()  # the check below imports them
         from lstmgraph.export.onnx import onnx_obstacles  # noqa: PLC0415 - in an extra
 
         for path, message in onnx_obstacles(compiled):
@@ -43,7 +48,9 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
 
 
 def _tensorflows_own(title: str, backend: str) -> ExportMistake:
-    message = f"{title} is traced by TensorFlow, and Keras runs on {backend} here"
+    message = (
+        f"{title} needs Keras on TensorFlow to trace the model, but Keras runs on {backend} here"
+    )
     hint = "save the model as .keras, and export that file with KERAS_BACKEND=tensorflow"
     return ExportMistake("L805", (), message, hint)
 
@@ -51,10 +58,10 @@ def _tensorflows_own(title: str, backend: str) -> ExportMistake:
 def _litert_dtypes(compiled: CompiledRecipe) -> Iterator[ExportMistake]:
     common = compiled.declaration.runtime.dtype_policy
     for tensor in compiled.graph.inputs.values():
-        follows_policy = common == "float64" == tensor.spec.dtype  # which is reported below
+        follows_policy = common == "float64" == tensor.spec.dtype  # reported below
         if tensor.spec.dtype in FLOATS_LITERT_LACKS and not follows_policy:
-            message = f"LiteRT computes in float32, and '{tensor.name}' is {tensor.spec.dtype}"
-            yield ExportMistake("L801", (*tensor.path, "dtype"), message, "declare it float32")
+            message = f"LiteRT computes in float32, but '{tensor.name}' is {tensor.spec.dtype}"
+            yield ExportMistake("L801", (*tensor.path, "dtype"), message, "declare it as float32")
     if common in POLICIES_LITERT_LACKS:
         yield _dtype_policy(("runtime", "dtype_policy"), "the recipe", common, "runtime")
     for node in compiled.graph.nodes:
@@ -69,21 +76,21 @@ def _dtype_policy(
 ) -> ExportMistake:
     hint = f"add `--set {section}.dtype_policy=float32`"
     if policy.startswith("mixed"):
-        hint += "; the weights are float32 as they are"
-    message = f"LiteRT computes in float32, and {what} asks for {policy}"
+        hint += "; the weights are float32 already"
+    message = f"LiteRT computes in float32, but {what} asks for {policy}"
     return ExportMistake("L801", path, message, hint)
 
 
 def _traced_layers(graph: Graph, title: str) -> Iterator[ExportMistake]:
     for node in graph.nodes:
         if node.op == "TimeDistributed" and isinstance(_steps(graph, node), str):
-            # Traced by Keras 3.15 it takes as many steps as there are rows, without a word.
+            # Traced by Keras 3.15, it silently takes as many steps as there are rows.
             yield ExportMistake(
                 "L801",
                 node.path,
-                f"{title} holds TimeDistributed for a fixed number of steps only; '{node.name}' "
-                f"has `{_steps(graph, node)}`",
-                "give the input a number of steps; Dense needs no TimeDistributed",
+                f"{title} can hold TimeDistributed only for a fixed number of steps, but "
+                f"'{node.name}' has `{_steps(graph, node)}`",
+                "give the input a fixed number of steps; Dense needs no TimeDistributed",
             )
 
 

@@ -1,4 +1,4 @@
-"""Format ``onnx``: a file made from the graph itself, not from what TensorFlow traces."""
+"""Format ``onnx``: a file made from the recipe's graph, without tracing by TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write(job: ExportJob, path: Path) -> None:
-    """Lower the graph to ONNX's operators, and save it."""
+    """Write the graph as ONNX operators."""
     import onnx  # noqa: PLC0415 - in an extra
 
     from lstmgraph.export.onnx import onnx_model  # noqa: PLC0415 - imports the above
@@ -43,7 +43,7 @@ def open_file(_job: ExportJob, path: Path) -> LoadedFile:
 
 
 def kinds_of_operators(part: onnx.ModelProto | onnx.GraphProto) -> Iterator[str]:
-    """Return the kinds of operators in a model, its loops and functions included."""
+    """Yield the kinds of operators in a model, including its loop bodies and functions."""
     if hasattr(part, "graph"):
         yield from kinds_of_operators(part.graph)
         nodes = [node for function in part.functions for node in function.node]

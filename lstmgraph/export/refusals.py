@@ -1,4 +1,4 @@
-"""Errors of TensorFlow and the exporters, turned into messages at the recipe's line."""
+"""Errors of TensorFlow and the exporters, turned into mistakes at the recipe's lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 300
 
 
 def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
-    """Return an exporter's error, shortened, at the layer that its text names."""
+    """Return an exporter's error as a short mistake at the layer that its text names."""
     text = _COLOURS.sub("", str(error))
     node = _named_node(graph, text)
     path = node.path if node else ()
@@ -29,21 +29,19 @@ def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
 
 
 def _essence(text: str) -> str:
+    """Return the reason in an exporter's text, shortened."""
     lacking = sorted(set(_LACKING.findall(text)))
     if lacking:
-        what = (
-            f"it has no operators for TensorFlow's {', '.join(lacking)} on numbers of this dtype "
-        )
-        return what + "and rank"
-    said = _CONVERTER_SAYS.search(text)
-    if said:
-        return said[1][:_LONGEST]
+        return f"it has no operators for TensorFlow's {', '.join(lacking)} with this dtype and rank"
+    reason = _CONVERTER_SAYS.search(text)
+    if reason:
+        return reason[1][:_LONGEST]
     text = _CALLING.sub("", text).partition("Arguments received by")[0]
     return " ".join(text.split())[:_LONGEST]
 
 
 def _named_node(graph: Graph, text: str) -> Node | None:
-    """Return the node named in a path such as ``model_1/pooled_1/MaxPool``, or its class."""
+    """Return the node named in a path such as ``model_1/pooled_1/MaxPool``, or by its class."""
     places = {
         match.start(): node
         for node in graph.nodes

@@ -1,4 +1,4 @@
-"""Reports of exports: the file, and how close its outputs come to the model's."""
+"""The report of an export: the written file, and how close its outputs are to the model's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TensorSignature:
-    """An input of the file; sizes known only with the data are names."""
+    """An input of the file; the sizes that only the data decides are names."""
 
     name: str
     shape: list[int | str]
@@ -20,47 +20,47 @@ class TensorSignature:
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """One output of the file compared with the model's, over all batches of the check."""
+    """The comparison of an output of the file with the model's, over all batches."""
 
     name: str
     dtype: str
     greatest_difference: float
-    """Of any number in it."""
+    """The largest difference of any number in the output."""
     greatest_value: float
-    """Of any number in the model's, without its sign."""
+    """The largest absolute value in the model's output."""
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """An exported file, which was run and computes what the model does."""
+    """The report of one file, which was written, run, and found to compute what the model does."""
 
     format: str
     path: Path
     inputs: list[TensorSignature]
     outputs: list[OutputCheck]
     tolerance: float
-    """How far an output may be off, in parts of its greatest value."""
+    """The difference that was allowed, relative to an output's largest value."""
     batches: int
-    """How many random batches were compared."""
+    """The number of random batches compared."""
     operators: list[str]
-    """Kinds of operators in the file, by the names of its format; none for ``keras``."""
+    """The kinds of operators in the file, by the format's names; empty for ``keras``."""
     opset: int | None = None
-    """Of ONNX: the version of its operators."""
+    """For ONNX: the version of its operators."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints; docs/json.md describes it."""
+        """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
         return {**asdict(self), "path": str(self.path)}
 
     def __str__(self) -> str:
         lines = [f"wrote {self.path}"]
         lines += [
-            f"  output {output.name}: off by at most {output.greatest_difference:.1e}, "
-            f"its greatest value is {output.greatest_value:.1e}"
+            f"  output {output.name}: differs by at most {output.greatest_difference:.1e}; "
+            f"its largest value is {output.greatest_value:.1e}"
             for output in self.outputs
         ]
         lines.append(
-            f"  checked on {self.batches} random batches; allowed are {self.tolerance:.0e} parts "
-            "of the greatest value"
+            f"  checked on {self.batches} random batches; allowed is {self.tolerance:.0e} of the "
+            "largest value"
         )
         if self.operators:
             opset = f" of opset {self.opset}" if self.opset is not None else ""

@@ -1,4 +1,4 @@
-"""Random inputs of a graph: with its dtypes, ids, lengths, masks and states."""
+"""Random inputs for a model, made from its graph: dtypes, ids, lengths, masks and states."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 Arrays = dict[str, np.ndarray]
 
 ROWS = (5, 1, 3)
-"""Rows of the batches, where the graph leaves them open: one row broadcasts where others do not."""
+"""Rows of the batches if the graph leaves them open; one row broadcasts unlike others."""
 IDS = 10
-"""Integers of which nothing is known are less than this."""
+"""Integers of unknown meaning are less than this."""
 ID_LIMITS: Mapping[str, str] = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
-"""Layers that take ids, and the argument that says how many there are."""
+"""Layers that take ids, with the argument that gives the number of ids."""
 
 
 def sample_batches(
     graph: Graph, *, batch_size: int | None = None, smallest: int = SMALLEST, seed: int = 0
 ) -> Iterator[Arrays]:
-    """Return three batches of arrays by input name, differing in rows, lengths and steps.
+    """Yield three batches with different rows, lengths and numbers of steps: arrays by input name.
 
-    Sequences are padded as the recipe says that they are, and no row is all padding. Equal names of
-    dimensions have equal sizes. Time-major inputs are (time, batch, ...).
+    Sequences are padded as the recipe declares, and no row is all padding. Dimensions of one name
+    have one size. Time-major inputs are (time, batch, ...).
 
     Args:
-        graph: after the last pass.
-        batch_size: rows of every batch; where it is None, the graph's, or various ones.
-        smallest: least size of a dimension that the data decides.
-        seed: of the random numbers.
+        graph: the graph after its last pass.
+        batch_size: the rows of every batch; None for the graph's, or for different numbers.
+        smallest: the smallest size of a named dimension.
+        seed: the seed of the random numbers.
 
     Raises:
         ValueError: no sizes suit every layer.
@@ -58,7 +58,7 @@ def sample_batches(
 
 
 class _Uses:
-    """The uses of the graph's inputs: which are ids, lengths, masks, or padded."""
+    """How the graph uses its inputs: as ids, lengths, masks or padded sequences."""
 
     def __init__(self, graph: Graph) -> None:
         self.id_limits = _id_limits(graph)
@@ -68,24 +68,26 @@ class _Uses:
                 self.masks[mask.port.node].append(mask)
 
     def padding(self, name: str) -> str:
-        """Return the strictest padding that any mask requires of the input."""
+        """Return the strictest padding that any mask declares for the input."""
         words = {mask.padding for mask in self.masks[name]}
         return next((word for word in ("right", "left") if word in words), "any")
 
     def lengths_of(self, name: str) -> list[MaskSpec]:
+        """Return the masks that read the input as lengths."""
         return [mask for mask in self.masks[name] if mask.kind == "lengths"]
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """The arrays of one batch."""
+    """Make the arrays of one batch."""
 
     sizes: Mapping[str, int]
     random: np.random.Generator
     number: int
-    """Of the batch. In every second one, padding of which nothing is known stands anywhere."""
+    """The number of the batch; in every second one, undeclared padding is anywhere in a row."""
 
     def values(self, tensor: GraphInput, uses: _Uses) -> np.ndarray:
+        """Return random values for an input, (batch, time, ...)."""
         shape = tuple(int(dim_size(dim, self.sizes)) for dim in tensor.spec.shape)
         dtype = numpy_dtype(tensor.spec.dtype)
         masks = uses.masks[tensor.name]
@@ -109,9 +111,9 @@ class _Sample:
         return values
 
     def _lengths(self, rows: int, steps: int) -> np.ndarray:
-        """Return lengths from 1 to `steps`, different for each row as far as possible.
+        """Return lengths from 1 to `steps`, (rows,), which differ between rows if possible.
 
-        A single row has all steps in the first batch, one in the second, half in the third.
+        A single row has all steps in the first batch, one in the second, and half in the third.
         """
         if rows == 1:
             return np.array([(steps, 1, (steps + 1) // 2)[self.number]])
@@ -119,7 +121,7 @@ class _Sample:
         return order[:rows] + 1
 
     def _valid(self, shape: tuple[int, ...], padding: str) -> np.ndarray:
-        """Return a mask (batch, time), true at steps that count, at least one in each row."""
+        """Return which steps count, (batch, time) of bool, at least one in each row."""
         rows, steps = shape
         count = self._lengths(rows, steps)
         valid = np.arange(steps) < count[:, None]
@@ -130,13 +132,13 @@ class _Sample:
 
 
 def numpy_dtype(name: Any) -> np.dtype[Any]:
-    """Return the dtype of Keras's name; NumPy itself has no bfloat16."""
+    """Return the NumPy dtype with Keras's name; bfloat16 comes from ml_dtypes."""
     if name == "bfloat16":
         import ml_dtypes  # noqa: PLC0415 - comes with TensorFlow
 
         name = ml_dtypes.bfloat16
-    found: np.dtype[Any] = np.dtype(name)
-    return found
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
 
 
 def _all_masks(graph: Graph) -> Iterator[MaskSpec]:
@@ -152,7 +154,7 @@ def _with_parts(masks: Iterable[MaskSpec]) -> Iterator[MaskSpec]:
 
 
 def _id_limits(graph: Graph) -> dict[str, int]:
-    """Return the number of ids of each input that reaches a layer that takes ids."""
+    """Return the number of ids of each input whose integers reach a layer that takes ids."""
     limits: dict[str, int] = {}
     origins: dict[Port, frozenset[str]] = {Port(name): frozenset({name}) for name in graph.inputs}
     for node in graph.nodes:

@@ -1,4 +1,4 @@
-"""Format ``saved_model``: a folder for TensorFlow, TensorFlow Serving and what is built on them."""
+"""Format ``saved_model``: a folder for TensorFlow, TensorFlow Serving and their users."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lstmgraph.export.samples import Arrays
 
 SIGNATURE = "serving_default"
-"""What TensorFlow Serving looks for; Keras gives the same under ``serve``."""
+"""The signature that TensorFlow Serving looks for; Keras names the same one ``serve``."""
 RESET = "reset_states"
-"""Takes nothing, and sets carried states to zeros."""
+"""The signature that takes nothing and sets carried states to zeros."""
 
 
 def signature(job: ExportJob, batch: int | None) -> dict[str, tf.TensorSpec]:
-    """Return the inputs by name: Keras would always leave the first axis open."""
+    """Return the inputs by name; Keras itself would always leave the first axis open."""
     return {
         name: tf.TensorSpec(job.input_shape(tensor, batch), tensor.spec.dtype, name=name)
         for name, tensor in job.graph.inputs.items()
@@ -33,10 +33,10 @@ def signature(job: ExportJob, batch: int | None) -> dict[str, tf.TensorSpec]:
 
 
 def write(job: ExportJob, path: Path) -> None:
-    """Trace the model and save the folder; sizes known only with the data stay open.
+    """Trace the model and save the folder; sizes that only the data decides stay open.
 
     Raises:
-        RecipeError: the traced model would need a GPU, though it was to run anywhere (L802).
+        RecipeError: the traced model needs a GPU, although it should run anywhere (L802).
     """
     archive = keras.export.ExportArchive()
     archive.track(job.inference)
@@ -61,15 +61,15 @@ def _reset(model: keras.Model) -> Callable[[], dict[str, tf.Tensor]]:
 
 
 def open_file(_job: ExportJob, path: Path) -> LoadedFile:
-    """Load the folder as a serving process does, without Keras."""
+    """Load the folder like a serving process, without Keras."""
     loaded = tf.saved_model.load(str(path))
     function = loaded.signatures[SIGNATURE]
 
     def run(batch: Arrays) -> dict[str, Any]:
-        given = {name: tf.constant(array) for name, array in batch.items()}
-        return {name: value.numpy() for name, value in function(**given).items()}
+        tensors = {name: tf.constant(array) for name, array in batch.items()}
+        return {name: value.numpy() for name, value in function(**tensors).items()}
 
-    run.keeps = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
+    run.keeps = loaded  # type: ignore[attr-defined]  # keeps its variables alive
     names = frozenset(function.structured_input_signature[1])
     return LoadedFile(names, run, tuple(sorted(operators(function))))
 
@@ -87,8 +87,8 @@ def _operations(definition: Any) -> Iterator[str]:
 def _check_runs_anywhere(job: ExportJob, served: Any) -> None:
     if job.options.kernel == "auto":
         return
-    found = {op for op in operators(served.get_concrete_function()) if "Cudnn" in op}
-    if found:
-        message = f"the traced model needs a GPU: {', '.join(sorted(found))}"
-        hint = "this is a mistake of lstmgraph's; please report it with the recipe"
+    cudnn = {op for op in operators(served.get_concrete_function()) if "Cudnn" in op}
+    if cudnn:
+        message = f"the traced model needs a GPU: {', '.join(sorted(cudnn))}"
+        hint = "this is a bug in lstmgraph; please report it with the recipe"
         raise export_error(job.compiled, [ExportMistake("L802", (), message, hint)])

@@ -1,4 +1,4 @@
-"""Sizes for named dimensions, large enough for every call of the graph."""
+"""Sizes for named dimensions, chosen so that no tensor of the graph is empty."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]
     ast.Div: operator.truediv,
 }
 SMALLEST, LARGEST = 5, 1000
-"""Small sizes take little time; a kernel of a convolution may want larger ones."""
+"""Small sizes take little time; a convolution's kernel may need larger ones."""
 
 
 def named_dims(graph: Graph) -> list[str]:
-    """Return the names of all sizes that the data decides, without the batch."""
+    """Return the names of all sizes that only the data decides, without the batch."""
     dims = [dim for tensor in graph.inputs.values() for dim in tensor.spec.shape]
     return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str) and dim != BATCH))
 
 
 def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str, int]:
-    """Return a size for each name, different ones where there are several.
+    """Return a different size for each named dimension.
 
-    The smallest with which every tensor of the graph has at least one number on every axis.
+    They are the smallest sizes with which every axis of every tensor has at least one number.
 
     Raises:
-        ValueError: no size up to 1000 will do.
+        ValueError: no sizes up to 1000 suit every layer.
     """
     names = named_dims(graph)
     dims = {dim for node in graph.nodes for spec in node.outputs.values() for dim in spec.shape}
@@ -53,7 +53,7 @@ def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str
 
 
 def dim_size(dim: Dim, sizes: Mapping[str, int]) -> Fraction:
-    """Return the value of `dim`, such as ``ceil((time-1)/2)``."""
+    """Return the number that `dim`, such as ``ceil((time-1)/2)``, stands for."""
     if isinstance(dim, int):
         return Fraction(dim)
     numbers = _NAME.sub(lambda m: m[0] if m[0] == "ceil" else str(sizes[m[0]]), dim)

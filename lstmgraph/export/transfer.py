@@ -1,4 +1,4 @@
-"""Transfer of weights between models by the names of layers, with a full account."""
+"""Transfer of weights from one model to another by the names of layers, with a full account."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transferred:
-    """A model, and the result of the transfer for every layer."""
+    """A model with transferred weights, and the outcome for every layer."""
 
     model: keras.Model
     layers: tuple[LayerTransfer, ...]
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Return the layers whose weights are those of the file."""
+        """Return the names of the layers whose weights come from the file."""
         return tuple(layer.name for layer in self.layers if layer.outcome == "loaded")
 
     @property
     def complete(self) -> bool:
-        """Return whether every layer of both sides fits."""
+        """Return whether every layer of the recipe and of the file fits the other side."""
         return len(self.loaded) == len(self.layers)
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,19 +45,19 @@ class Transferred:
 
 
 def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
-    """Build the recipe's model with those weights of a file that fit, by the names of layers.
+    """Build the recipe's model with the weights of a file that fit, matched by layer name.
 
-    A layer is loaded whole or not at all: all of its weights have the shapes of the file's.
+    A layer is loaded whole or not at all: all of its weights must have the same shapes in the file.
 
     Args:
-        source: a ``.keras`` file, of this package or not, or a ``.weights.h5`` file.
+        source: any ``.keras`` file, from this package or not, or a ``.weights.h5`` file.
         recipe: the recipe whose model is built.
 
     Returns:
-        The model, and for each layer with weights, of the recipe or the file, what became of it.
+        The model, and the outcome for each layer with weights in the recipe or the file.
 
     Raises:
-        ValueError: the file holds no weights, or does not say which layers they are of.
+        ValueError: the file holds no weights, or does not say which layers they belong to.
         RecipeError: the model cannot be built.
     """
     from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
@@ -68,17 +68,17 @@ def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
     )
 
     path = Path(source)
-    with opened_weights(path) as given:
-        require_layers(given, path)
+    with opened_weights(path) as weights:
+        require_layers(weights, path)
         model = build_model(recipe.compiled)
         with own_weights(model) as own:
             ours = {each.name: own[each.name] for each in model.layers if each.name in own}
-            found = fit_weights(_shapes(given.layers), _shapes(ours))
-            for layer in found:
+            outcomes = fit_weights(_shapes(weights.layers), _shapes(ours))
+            for layer in outcomes:
                 if layer.outcome == "loaded":
                     for place, data in ours[layer.name].items():
-                        data[...] = given.layers[layer.name][place][...]
-    return Transferred(model, found)
+                        data[...] = weights.layers[layer.name][place][...]
+    return Transferred(model, outcomes)
 
 
 def _shapes(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, tuple[int, ...]]]:

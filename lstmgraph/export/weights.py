@@ -1,7 +1,7 @@
-"""Weights loaded from Keras's files, matched by the names of layers.
+"""Loading of weights from a Keras file, matched by the names of layers.
 
-Keras's own ``load_weights`` matches a ``.weights.h5`` file by class and order, so that two layers
-of one shape which have changed places are given each other's weights. The file does hold the names.
+Keras's own ``load_weights`` matches the layers of a ``.weights.h5`` file by class and order: two
+layers of one shape that have changed places get each other's weights. The file holds their names.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> None:
-    """Give `model`, built from the recipe, the weights in a ``.keras`` or ``.weights.h5`` file.
+    """Load the weights of a ``.keras`` or ``.weights.h5`` file into `model`, built from the recipe.
 
     Raises:
-        RecipeError: the file's layers with weights are not the recipe's, or of other shapes (L804).
-        WeightsFileError: the file cannot be read, or is not one of these.
+        RecipeError: the weights belong to other layers than the recipe's, or have other shapes
+            (L804).
+        WeightsFileError: the file cannot be read, or is not a weights file.
     """
     with opened_weights(path) as given, own_weights(model) as own:
         require_layers(given, path)

@@ -1,1 +1,1 @@
-"""Keras models of a graph: built, stepped, generated from, saved and loaded."""
+"""Keras models of a recipe's graph: building, stepping, generation, saving and loading."""

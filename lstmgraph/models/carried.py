@@ -1,10 +1,10 @@
-"""States that a model carries from batch to batch: reading, resetting, saving, restoring.
+"""Reading, resetting, saving and restoring the states that a model carries between batches.
 
-For models built with ``initial_state: carried``, and for any Keras model with stateful layers,
-loaded from a file too: a ``.keras`` file holds the weights, but not the carried states.
+They work on models built with ``initial_state: carried``, and on any Keras model with stateful
+layers. A ``.keras`` file holds the weights, but not the carried states.
 
-On JAX Keras by itself keeps no states in ``fit``, ``evaluate`` and ``predict``; it does in models
-that lstmgraph built or loaded, and in those that one of these functions has seen.
+On JAX, Keras alone keeps no states in ``fit``, ``evaluate`` and ``predict``. It does so in models
+that lstmgraph built or loaded, and in those that were once passed to one of these functions.
 """
 
 from __future__ import annotations
@@ -28,35 +28,39 @@ if TYPE_CHECKING:
 States = dict[str, np.ndarray]
 
 LARGEST_NUMBER = 16
-"""Bytes."""
+"""The most bytes that one number takes."""
 MOST_NAMES = 20
-"""Names that a message lists."""
+"""The most names that a message lists."""
 
 
 def read_states(model: keras.Model) -> States:
-    """Return the carried states by name, such as ``reader.h``; each of shape (batch, units)."""
+    """Return the carried states by name, such as ``reader.h``, each (batch, units)."""
     states = state_variables(model).items()
     return {name: np.array(variable.numpy()) for name, variable in states}
 
 
 def write_states(model: keras.Model, states: Mapping[str, np.ndarray]) -> None:
-    """Replace the states that `model` carries with `states`.
+    """Replace the states that `model` carries.
+
+    Args:
+        model: a Keras model with stateful layers.
+        states: all of its states by name, each (batch, units).
 
     Raises:
-        ValueError: a state is missing, unknown, of another shape, or holds no numbers; nothing is
-            changed then.
+        ValueError: a state is missing, unknown, of another shape, or does not hold numbers; no
+            state is changed.
     """
     variables = state_variables(model)
     _refuse_other_names(states, variables)
     arrays = {name: np.asarray(state) for name, state in states.items()}
     for name, variable in variables.items():
-        found = arrays[name]
-        if found.shape != tuple(variable.shape):
+        array = arrays[name]
+        if array.shape != tuple(variable.shape):
             raise ValueError(
-                f"the state {name} has shape {tuple(variable.shape)}, given: {found.shape}"
+                f"the state {name} must have shape {tuple(variable.shape)}, not {array.shape}"
             )
-        if found.dtype.kind not in "fiu":
-            raise ValueError(f"the state {name} holds numbers, given: {found.dtype}")
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"the state {name} must hold numbers, not {array.dtype}")
     for name, variable in variables.items():
         variable.assign(arrays[name])
 
@@ -68,7 +72,7 @@ def _refuse_other_names(names: Collection[str], variables: Mapping[str, Any]) ->
 
 
 def reset_states(model: keras.Model, rows: Any = None) -> None:
-    """Set the carried states to zero in all rows of the batch, or in `rows`, as ``[0, 3]``."""
+    """Set the carried states to zeros, in all rows or only in `rows`, such as ``[0, 3]``."""
     states = read_states(model)
     for state in states.values():
         state[slice(None) if rows is None else rows] = 0
@@ -86,9 +90,9 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
     """Restore the carried states from a file that ``save_states`` wrote.
 
     Raises:
-        ValueError: the file is not one, or its states are not those of `model`; nothing is changed
-            then.
-        OSError: it cannot be read.
+        ValueError: the file is not such a file, or its states are not those of `model`; no state is
+            changed.
+        OSError: the file cannot be read.
     """
     variables = state_variables(model)
     try:
@@ -99,13 +103,13 @@ def restore_states(model: keras.Model, path: str | Path) -> None:
             states = {name: read_array(archive, name, most[name]) for name in names}
         write_states(model, states)
     except ArchiveError as error:
-        raise ValueError(f"{path} does not hold states: {error}") from None
+        raise ValueError(f"{path} is not a file of states: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def state_variables(model: keras.Model) -> dict[str, Any]:
-    """Return the variables of the carried states by name, those of nested models included."""
+    """Return the variables of the carried states by name, including those of inner models."""
     from lstmgraph.models.building.carrying import kept_states  # noqa: PLC0415 - imports Keras
 
     return kept_states(model)

@@ -1,4 +1,4 @@
-"""Keras models derived from a recipe's graph, with the weights of a trained model."""
+"""Models derived from a recipe (encoder, decoder, step), with the weights of a trained model."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ KINDS = ("encoder", "decoder", "step")
 
 @dataclass(frozen=True)
 class Derived:
-    """Derived models, which share their layers: training one trains all."""
+    """A derived model and its companions; they share layers, so training one trains all."""
 
     kind: str
     """``encoder``, ``decoder`` or ``step``."""
     model: keras.Model
     """The derived model itself; its inputs and outputs are dictionaries."""
     states: Mapping[str, str | None]
-    """By name of a state input, the output that feeds it in the next call."""
+    """The output that feeds each state input in the next call, by the input's name."""
     main: keras.Model | None
-    """The recipe's own model; None where the given weights are not those of all its layers."""
+    """The recipe's main model; None if the given weights do not cover all of its layers."""
     start: keras.Model | None = None
-    """Of a step: from the initial sources to states and contexts; None where nothing is computed
-    before the first step, or where the given weights are not those of its layers."""
+    """For a step: computes states and contexts from the initial sources; None if there are none to
+    compute, or if the given weights do not cover its layers."""
     chunk: keras.Model | None = None
-    """Of a step: the same for any number of steps at once; None where the recipe unrolls them."""
+    """For a step: computes any number of steps at once; None if the recipe unrolls its steps."""
     plan: StepPlan | None = None
-    """Of a step: which input is what, and what each state begins with."""
+    """For a step: what each input is for, and what each state begins with."""
 
 
 def derive(compiled: CompiledRecipe, kind: str, model: keras.Model | None) -> Derived:
-    """Build what `kind` derives, see ``Recipe.derive``."""
+    """Return the models that `kind` derives, with the weights of `model`; see ``Recipe.derive``."""
     compiled = with_derived(compiled, kind)
-    found = next(each for each in compiled.models.values() if each.kind == kind)
-    graphs = {"model": found.graph}
-    if found.plan and found.plan.start:
-        graphs["start"] = found.plan.start
-    if found.plan and found.plan.chunk:
-        graphs["chunk"] = found.plan.chunk
+    further = next(each for each in compiled.models.values() if each.kind == kind)
+    graphs = {"model": further.graph}
+    if further.plan and further.plan.start:
+        graphs["start"] = further.plan.start
+    if further.plan and further.plan.chunk:
+        graphs["chunk"] = further.plan.chunk
     from lstmgraph.models.building import build_models  # noqa: PLC0415 - imports TensorFlow
 
     main, built = build_models(compiled, graphs)
@@ -62,23 +62,23 @@ def derive(compiled: CompiledRecipe, kind: str, model: keras.Model | None) -> De
     return Derived(
         kind,
         built["model"],
-        found.states,
+        further.states,
         models["main"],
         models.get("start"),
         models.get("chunk"),
-        found.plan,
+        further.plan,
     )
 
 
 def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
-    """Return `compiled` with the further model of `kind`: the recipe's own, or a derived one.
+    """Return `compiled` with a further model derived as `kind`, added if it has none.
 
     Raises:
-        RecipeError: the graph does not allow it, with the node and the reason (L834).
-        ValueError: there is no such kind.
+        RecipeError: the graph does not allow it (L834: the node and the reason).
+        ValueError: the kind is unknown, or another model of the recipe has its name.
     """
     if kind not in KINDS:
-        raise ValueError(f"a model is derived as one of: {', '.join(KINDS)}; given: {kind}")
+        raise ValueError(f"a model can be derived as one of: {', '.join(KINDS)}; given: {kind}")
     if any(model.kind == kind for model in compiled.models.values()):
         return compiled
     if kind in compiled.declaration.models:
@@ -93,16 +93,16 @@ def missing_layers(source: keras.Model, target: keras.Model) -> list[str]:
 
 
 def copy_weights(source: keras.Model, *targets: keras.Model) -> None:
-    """Give every layer of `targets` the weights of the layer of that name in `source`.
+    """Copy weights from the layers of `source` to the layers of `targets` with the same names.
 
     Raises:
-        ValueError: a layer is missing, or has weights of other shapes; nothing is changed then.
+        ValueError: a layer is missing, or its weights have other shapes; no weight is changed.
     """
     from lstmgraph.models.building.carrying import saved_weights  # noqa: PLC0415 - imports Keras
 
     missing = [name for target in targets for name in missing_layers(source, target)]
     if missing:
-        raise ValueError(f"the model has no layers {', '.join(missing)}: it is not the recipe's")
+        raise ValueError(f"the model lacks the layers {', '.join(missing)}: it is not the recipe's")
     layers = {layer.name: layer for layer in source.layers}
     own_layers = [layer for target in targets for layer in target.layers if layer.weights]
     pairs = [(saved_weights(layers[each.name]), saved_weights(each)) for each in own_layers]

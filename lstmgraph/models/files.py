@@ -1,8 +1,8 @@
-"""Models with their recipe in one ``.keras`` file: saved, and loaded from files of anywhere.
+"""Saving and loading a model with its recipe in one ``.keras`` file, trusted or not.
 
-Keras loads such a file as any other, without this package. Here the model is built from the recipe,
-on the recipe's kernels, which a file does not hold; what the file says that the model is, must be
-the same. Taken from it are numbers, how the model was compiled, and which layers are frozen.
+Keras loads such a file like any other, without this package. Here the model is built from the
+recipe, with the recipe's kernels, which a file does not hold; the configuration in the file must
+match it. The file gives the weights, how the model was compiled, and which layers are frozen.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 LARGEST_NUMBER = 8
-"""Bytes."""
+"""The most bytes that one number takes."""
 SPARE = 1_000_000
-"""Bytes by which a member may be larger than what the recipe's model makes of it."""
+"""How many bytes larger a member may be than the recipe's model needs."""
 SPARE_OF_EACH = 10_000
-"""The same for each layer and variable: HDF5 says where it lies."""
+"""Further spare bytes for each layer and variable, whose place HDF5 records."""
 INNER = {
     "layer": ("forward_layer", "layer"),
     "backward_layer": ("backward_layer",),
     "cell": ("cell",),
     "cells": ("cells",),
 }
-"""Layers in layers: the keys of their configurations, and the attributes that hold them."""
+"""Layers inside layers: the key of their configuration, and the attributes that may hold them."""
 LONGEST = 300
-"""Characters of what Keras says."""
+"""The most characters of Keras's own message to show."""
 
 
 def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = "") -> None:
     """Write `model` and its recipe to `path`, whole or not at all.
 
-    `further` is the name of the recipe's further model that it is; of the main one, it is empty.
+    `further` is the model's name under the recipe's ``models:``; it is empty for the main model.
     """
     with atomic_path(path) as temporary:
         if model.compiled:
@@ -62,11 +62,11 @@ def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = 
 
 
 def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
-    """Load the model at `path` as `compiled` says that it runs on this machine.
+    """Return the model in the file at `path`, built as `compiled` says, on this machine.
 
     Raises:
-        ValueError: the file holds no model, or another one than the recipe's.
-        RecipeError: this machine or process cannot run it as the recipe says.
+        ValueError: the file holds no model, or a model that is not the recipe's.
+        RecipeError: this machine or process cannot run the model as the recipe says.
         OSError: the temporary folder cannot be written to.
     """
     machine = start(compiled)
@@ -80,18 +80,18 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
             load_numbers(model, path)
         except OtherModelError as error:
             raise OtherModelError(
-                f"{path}: the model is not the recipe's: {error}; `lstmgraph transfer` takes over "
-                "the weights that fit"
+                f"{path}: the model is not the recipe's: {error}; `lstmgraph transfer` copies the "
+                "weights that fit"
             ) from None
-        except WeightsFileError:  # which names the file
+        except WeightsFileError:  # its message names the file
             raise
         except ValueError as error:
-            raise ValueError(f"{path} is not a whole .keras file ({error})") from None
+            raise ValueError(f"{path} is not a whole .keras file: {error}") from None
     return with_predict(model, compiled, graph, machine)
 
 
 def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
-    """Return the graph of the main model, or of the further model that the file names."""
+    """Return the graph of the model in the file: the recipe's main one, or a further one."""
     try:
         further = embedded_model(path)
     except NoRecipeError as error:
@@ -101,7 +101,9 @@ def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
     if not further:
         return compiled.graph
     if further not in compiled.models:
-        raise OtherModelError(f"the recipe has no further model '{further}', which {path} holds")
+        raise OtherModelError(
+            f"{path} holds the further model '{further}', which the recipe does not have"
+        )
     return compiled.models[further].graph
 
 
@@ -114,30 +116,30 @@ def _same_config(model: keras.Model, path: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(text)
         require_same_model(json.loads(own), config)
     except RecursionError:
-        raise ArchiveError(f"{CONFIG} nests too deep") from None
+        raise ArchiveError(f"{CONFIG} is nested too deeply") from None
     return config
 
 
 def _freeze_as(model: keras.Model, config: dict[str, Any]) -> None:
-    """Freeze and unfreeze the layers of `model` as `config` says."""
+    """Freeze the layers of `model` that are frozen in the file, by the recipe or by hand."""
     _set_trainable(model, config["config"])
     layers = {layer.name: layer for layer in model.layers}
-    for found in config["config"]["layers"]:
-        if found["name"] in layers:  # not an operation
-            _set_trainable(layers[found["name"]], found["config"])
+    for item in config["config"]["layers"]:
+        if item["name"] in layers:  # not an operation
+            _set_trainable(layers[item["name"]], item["config"])
 
 
 def _set_trainable(layer: Any, config: dict[str, Any]) -> None:
     chosen = config.get("trainable")
     if isinstance(chosen, bool) and layer.trainable is not chosen:
-        layer.trainable = chosen  # and that of every layer in it
+        layer.trainable = chosen  # sets that of every layer inside it too
     for key, attributes in INNER.items():
         inner = next((getattr(layer, each) for each in attributes if hasattr(layer, each)), None)
-        for one, found in zip(_listed(inner), _listed(config.get(key)), strict=False):
-            _set_trainable(one, found["config"])
+        for part, item in zip(_as_list(inner), _as_list(config.get(key)), strict=False):
+            _set_trainable(part, item["config"])
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
@@ -153,7 +155,7 @@ def load_numbers(model: keras.Model, path: Path) -> None:
     most = sum(LARGEST_NUMBER * math.prod(each.shape) for each in variables) + SPARE
     most += SPARE_OF_EACH * (len(variables) + len(model.layers))
     with opened_weights(path, most) as weights:
-        found = {
+        in_file = {
             name: sorted(tuple(data.shape) for data in layer.values())
             for name, layer in weights.layers.items()
         }
@@ -161,15 +163,15 @@ def load_numbers(model: keras.Model, path: Path) -> None:
             each.name: sorted(tuple(w.shape) for w in saved_weights(each)) for each in model.layers
         }
         own = {name: shapes for name, shapes in own.items() if shapes}
-        for name in (*own, *(name for name in found if name not in own)):
-            if own.get(name, []) != found.get(name, []):
-                shapes = f"{found.get(name, [])}, not {own.get(name, [])}"
+        for name in (*own, *(name for name in in_file if name not in own)):
+            if own.get(name, []) != in_file.get(name, []):
+                shapes = f"{in_file.get(name, [])}, not {own.get(name, [])}"
                 raise OtherModelError(f"the weights of '{name}' have the shapes {shapes}")
         try:
             model.load_weights(weights.path)
         except MemoryError:
             raise
         except Exception as error:
-            # Keras and h5py raise errors of many classes for numbers that lie at other places.
+            # Keras and h5py raise many classes of errors for weights in unexpected places.
             reason = " ".join(str(error).split())[:LONGEST]
             raise OtherModelError(f"its weights do not fit: {reason}") from None

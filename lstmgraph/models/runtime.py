@@ -1,7 +1,7 @@
-"""What is a backend's own: its devices, and of TensorFlow the settings of the process, strategies,
-and `predict` compiled by itself. No other part of the lowering speaks of one backend.
+"""The parts that depend on the backend: devices, process settings, strategies, compiled `predict`.
 
-On others a recipe that asks for what is TensorFlow's is refused (``obstacles.py``).
+Apart from the devices, all of these are TensorFlow's. On another backend a recipe that asks for
+them is refused (``obstacles.py``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def seen_machine() -> Machine:
-    """Return this machine's visible GPUs, as TensorFlow or JAX sees them."""
+    """Return the machine as the backend sees it: its visible GPUs, on TensorFlow and JAX only."""
     backend = keras.backend.backend()
     if backend == "jax":
         return _seen_by_jax()
@@ -41,27 +41,27 @@ def seen_machine() -> Machine:
 
 
 def _seen_by_jax() -> Machine:
-    import jax  # noqa: PLC0415 - of this backend alone
+    import jax  # noqa: PLC0415 - other backends run without it
 
     gpus = sum(device.platform == "gpu" for device in jax.devices())
     return Machine(gpus, "" if gpus else "JAX sees none", "jax")
 
 
 def visible_gpus() -> list[str]:
-    """Return the names of the GPUs that TensorFlow or JAX sees; on other backends, none."""
+    """Return the names of the GPUs that TensorFlow or JAX sees; empty on other backends."""
     if keras.backend.backend() == "jax":
-        import jax  # noqa: PLC0415 - of this backend alone
+        import jax  # noqa: PLC0415 - other backends run without it
 
         return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
     if keras.backend.backend() != "tensorflow":
         return []
     config = _tf().config
     details = [config.experimental.get_device_details(g) for g in config.get_visible_devices("GPU")]
-    return [str(found.get("device_name", "GPU")) for found in details]
+    return [str(detail.get("device_name", "GPU")) for detail in details]
 
 
 def start(compiled: CompiledRecipe) -> Machine:
-    """Apply the settings of `compiled` that hold for the whole process; return the machine then.
+    """Apply the settings of `compiled` that hold for the whole process, and return the machine.
 
     Raises:
         RecipeError: this machine or backend lacks what the recipe asks for, or TensorFlow has
@@ -70,24 +70,24 @@ def start(compiled: CompiledRecipe) -> Machine:
     """
     refuse_after_fork()
     runtime, machine = compiled.declaration.runtime, seen_machine()
-    found = [
+    diagnostics = [
         _diagnostic(compiled, obstacle.code, obstacle.path, obstacle.message, obstacle.hint)
         for obstacle in obstacles(runtime, compiled.graph, machine)
     ]
-    if machine.backend == "tensorflow" and not found:
-        found = [
+    if machine.backend == "tensorflow" and not diagnostics:
+        diagnostics = [
             _diagnostic(
                 compiled,
                 "L761",
                 ("runtime", key),
                 f"`{key}` cannot be set any more: TensorFlow has started in this process",
-                "build this recipe first, or in a process of its own",
+                "build this recipe first, or in a separate process",
             )
             for key, setting in _settings(runtime).items()
-            if not _is_taken(setting)
+            if not _is_accepted(setting)
         ]
-    if found:
-        raise RecipeError(found, compiled.document.sources)
+    if diagnostics:
+        raise RecipeError(diagnostics, compiled.document.sources)
     if runtime.deterministic and runtime.seed is not None:
         keras.utils.set_random_seed(runtime.seed)
         if machine.backend == "tensorflow":
@@ -96,22 +96,22 @@ def start(compiled: CompiledRecipe) -> Machine:
 
 
 def scope(runtime: Runtime) -> AbstractContextManager[Any]:
-    """Return the scope to make variables in: with ``strategy: mirrored``, one copy a device."""
+    """Return the scope to make variables in: with ``strategy: mirrored``, one copy per device."""
     if runtime.strategy != "mirrored":
         return nullcontext()
     tf = _tf()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
         return nullcontext()
-    found: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(
+    mirrored: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(
         [device.name for device in devices]
     ).scope()
-    return found
+    return mirrored
 
 
 def scope_of(model: keras.Model) -> AbstractContextManager[Any]:
     """Return the scope that further variables of `model` are made in."""
-    strategy = getattr(model, "distribute_strategy", None)  # TensorFlow's models alone have one
+    strategy = getattr(model, "distribute_strategy", None)  # only TensorFlow's models have one
     return nullcontext() if strategy is None else strategy.scope()
 
 
@@ -120,14 +120,14 @@ def compile_predict(
 ) -> None:
     """Compile `predict` with XLA, and leave `fit` and `evaluate` as they are.
 
-    Keras makes a function of its own for each of the three, and takes the model's ``jit_compile``
-    as it stands when it makes one.
+    Keras makes a separate function for each of the three, and reads the model's ``jit_compile``
+    when it makes one.
 
     Args:
-        model: its ``predict_function`` is made.
-        most_rows: batches of more rows are predicted without XLA.
-        lengths: by name, inputs that are lengths, and the steps that they count: `predict` raises
-            a ValueError for what cannot be one.
+        model: the model whose ``predict_function`` is replaced.
+        most_rows: the largest batch to compile for; larger ones run without XLA. None for no limit.
+        lengths: the lengths inputs by name, with the most steps that each may count: `predict`
+            raises a ValueError for lengths that are out of range.
     """
     chosen = model.jit_compile
     model.jit_compile = True
@@ -155,7 +155,7 @@ def compile_predict(
 
 
 def steps_of_lengths(graph: Graph) -> dict[str, int | None]:
-    """Return the inputs of `graph` that are lengths, each with the most steps it may count."""
+    """Return the lengths inputs of `graph`, and the most steps that each may count."""
     return {
         name: min((size for size in sizes if isinstance(size, int)), default=None)
         for name, sizes in lengths_of(graph).items()
@@ -199,10 +199,10 @@ def _set_threads(count: int | None) -> None:
     threading.set_inter_op_parallelism_threads(count)
 
 
-def _is_taken(setting: Callable[[], object]) -> bool:
+def _is_accepted(setting: Callable[[], object]) -> bool:
     try:
         setting()
-    except RuntimeError:  # what TensorFlow raises once it has started; equal settings it takes
+    except RuntimeError:  # TensorFlow has started, with another value of this setting
         return False
     return True
 

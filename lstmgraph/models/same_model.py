@@ -1,8 +1,8 @@
-"""Comparison of the Keras model in a file with the recipe's own, by their configurations.
+"""Comparison of a model's configuration in a file with that of the recipe's own model.
 
-What is compared is what a model computes and how it trains: every layer and operation with its
-arguments, what each call reads, inputs and outputs. Initial values, seeds and which layers are
-frozen are no part of that: weights come from the file, and a user may freeze layers by hand.
+The comparison covers what a model computes and how it trains: every layer and operation with its
+arguments, what each call reads, inputs and outputs. It leaves out initial values, seeds and frozen
+layers: weights come from the file, and a user may freeze layers by hand.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Path = tuple[str | int, ...]
 IGNORED = frozenset({"build_config", "seed", "shared_object_id", "trainable"})
 INITIALIZER = "_initializer"
 TENSOR = "__keras_tensor__"
-"""Says which call a tensor comes from, and its shape and dtype, which follow."""
+"""The class name under which a configuration says which call a tensor comes from."""
 LONGEST = 80
-"""Characters of a value in a message."""
+"""The most characters of a value in a message."""
 
 
 def require_same_model(own: Mapping[str, Any], found: object) -> None:
-    """Check that two configurations of functional models, as JSON, are the same.
+    """Check that two configurations of functional models are the same model.
 
     Args:
-        own: the configuration of the recipe's model.
-        found: the configuration in the file, which may be anything.
+        own: the configuration of the recipe's model, parsed from JSON.
+        found: the configuration in a file, parsed from JSON: any value.
 
     Raises:
-        OtherModelError: they differ; it names the first layer that differs, and the key.
+        OtherModelError: they differ; the message names the first layer and key that do.
     """
     layers = _layers(found)
     own_layers = {layer["name"]: layer for layer in own["config"]["layers"]}
@@ -44,8 +44,8 @@ def require_same_model(own: Mapping[str, Any], found: object) -> None:
         _require_same(layer, layers[name], f" of '{name}'")
     further = next((name for name in layers if name not in own_layers), None)
     if further is not None:
-        raise OtherModelError(f"it has a layer '{further}', which the recipe's has not")
-    # Names and order of all, the inputs, the outputs, and the class of the model.
+        raise OtherModelError(f"it has a layer '{further}', which the recipe does not have")
+    # The names and order of all layers, the inputs, the outputs, and the class of the model.
     _require_same(_outline(own), _outline(found), "")
 
 
@@ -70,14 +70,14 @@ def _require_same(own: Any, found: Any, where: str) -> None:
     if difference is not None:
         path, wanted, given = difference
         key = ".".join(str(part) for part in path if part != "config") or "configuration"
-        raise OtherModelError(f"`{key}`{where} is {_said(given)}, not {_said(wanted)}")
+        raise OtherModelError(f"`{key}`{where} is {_shown(given)}, not {_shown(wanted)}")
 
 
 _ABSENT = object()
 
 
 def _differences(own: Any, found: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    """Yield the differences, only as deep as `own` goes: what nests deeper in `found` is one."""
+    """Yield path, own value and found value of each difference, no deeper than `own` is nested."""
     if isinstance(own, dict) and isinstance(found, dict):
         if own.get("class_name") == TENSOR == found.get("class_name"):
             own, found = _source(own), _source(found)
@@ -103,6 +103,6 @@ def _equal(own: Any, found: Any) -> bool:
     return type(own) is type(found) and bool(own == found)
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "missing" if value is _ABSENT else json.dumps(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

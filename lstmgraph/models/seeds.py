@@ -1,4 +1,4 @@
-"""Seeds for each layer, trial, execution and fold, derived from one, with no global state."""
+"""Derivation of a seed for each layer, trial, execution and fold, without global random state."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 
 
 def derived_seed(seed: int, *names: int | str) -> int:
-    """Return a seed of 31 bits for `names`, different wherever a name differs.
+    """Return a seed of 31 bits, derived from `seed`, for what `names` identifies.
 
-    One seeded initializer used twice gives equal kernels, so every kernel gets its own seed.
+    An initializer used twice with one seed gives equal kernels, so every kernel gets its own seed.
     """
     text = "/".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -1,8 +1,8 @@
-"""Weights in untrusted files: HDF5 as Keras writes it, alone or in a ``.keras`` file.
+"""Reading of untrusted weights files: Keras's HDF5, by itself or in a ``.keras`` file.
 
-HDF5 can take its numbers out of other files, by links, external storage and virtual datasets, and
-can declare gigabytes in a few bytes. Keras writes none of that, so none of it is read: every link
-leads to an object of the file itself, every dataset lies in it whole, as plain numbers.
+An HDF5 file can refer to numbers in other files (links, external storage, virtual datasets), and
+can declare gigabytes in a few bytes. Keras writes none of that, so none of it is accepted: every
+link must lead to an object of the same file, which holds every dataset whole, as plain numbers.
 """
 
 from __future__ import annotations
@@ -30,36 +30,37 @@ if TYPE_CHECKING:
     import keras
 
 MEMBER = "model.weights.h5"
-"""Of a ``.keras`` file."""
+"""The member of a ``.keras`` file that holds the weights."""
 MOST_EXPANSION = 16
-"""How many times the size of its file a member may have. Keras does not compress it."""
+"""How many times larger than its file a member may be. Keras does not compress it."""
 DEEPEST = 64
-"""Groups in groups; Keras nests a few."""
+"""The deepest nesting of groups that is read; Keras nests a few."""
 
 Datasets = dict[str, h5py.Dataset]
-"""Of one layer, by where they stand in its part of the file: ``cell/vars/0``."""
+"""One layer's datasets, by their path below the layer's group, such as ``cell/vars/0``."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """An open file of weights, from which nothing but numbers is read."""
+    """An open weights file, checked to hold plain numbers only."""
 
     layers: Mapping[str, Datasets]
-    """By the name of each layer that has some, in the order of the file."""
+    """The datasets of each layer that has weights, by the layer's name."""
     path: Path
-    """Where the HDF5 file lies while it is open."""
+    """The path of the HDF5 file while it is open."""
 
 
 @contextmanager
 def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
-    """Open a ``.keras`` or ``.weights.h5`` file.
+    """Open a ``.keras`` or ``.weights.h5`` file for a block, and yield its weights.
 
     Args:
         path: the file.
-        most: bytes that the weights of a ``.keras`` file may unpack to; None: by the file's size.
+        most: the most bytes that the weights of a ``.keras`` file may unpack to; None for a limit
+            from the file's size.
 
     Raises:
-        WeightsFileError: it is another kind of file, is damaged, or holds what Keras never writes.
+        WeightsFileError: the file is of another kind, is damaged, or holds what Keras never writes.
         OSError: the temporary folder cannot be written to.
     """
     if path.suffix != ".keras":
@@ -75,10 +76,10 @@ def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
 
 @contextmanager
 def own_weights(model: keras.Model) -> Iterator[Mapping[str, Datasets]]:
-    """Yield the weights of `model` by layer; `model` takes what the block writes there.
+    """Yield the weights of `model` by layer; what the block writes to them, `model` has afterwards.
 
-    HDF5 itself writes no file: on a full disk its library ends the process. What goes through
-    Python's files raises ``OSError``.
+    The HDF5 library never writes to the disk itself: it ends the process if the disk is full.
+    Python's own files raise ``OSError`` instead.
 
     Raises:
         OSError: the temporary folder cannot be written to.
@@ -96,21 +97,21 @@ def own_weights(model: keras.Model) -> Iterator[Mapping[str, Datasets]]:
 
 
 def require_layers(weights: Weights, path: Path) -> None:
-    """Check that a file has layers with weights.
+    """Check that the file at `path` holds weights.
 
     Raises:
-        WeightsFileError: `path` has no weights of layers.
+        WeightsFileError: it holds no weights of any layer.
     """
     if not weights.layers:
-        raise WeightsFileError(f"{path} holds no weights of layers")
+        raise WeightsFileError(f"{path} holds no layer weights")
 
 
 def _unpack(path: Path, target: Path, most: int | None) -> None:
-    os.close(_descriptor(path))  # what cannot be read is no fault of the temporary folder
+    os.close(_descriptor(path))  # an unreadable file must not be blamed on the temporary folder
     try:
         with opened_archive(path) as archive:
             bound = path.stat().st_size * MOST_EXPANSION if most is None else most
-            # No more comes out of a member than the archive says: Python's zipfile sees to it.
+            # Python's zipfile never unpacks more of a member than the archive declares.
             with archive.opened(MEMBER, bound) as member, target.open("wb") as file:
                 shutil.copyfileobj(member, file)
     except ArchiveError as error:
@@ -129,95 +130,99 @@ def _descriptor(path: Path) -> int:
 
 
 @contextmanager
-def _checked(path: Path, named: Path) -> Iterator[Weights]:
-    """Open the HDF5 file at `path`, which messages call `named`."""
+def _checked(path: Path, shown: Path) -> Iterator[Weights]:
+    """Open the HDF5 file at `path` for a block; messages call it `shown`."""
     with os.fdopen(_descriptor(path), "rb") as content:
-        with _told(named):
+        with _translated_errors(shown):
             file = h5py.File(content, "r")
         with file:
-            with _told(named):
+            with _translated_errors(shown):
                 layers = _by_layer(file, dict(_datasets(file)))
             yield Weights(layers, path)
 
 
 @contextmanager
-def _told(named: Path) -> Iterator[None]:
-    """Raise WeightsFileError for whatever h5py raises for what is none of its files, or damaged."""
+def _translated_errors(shown: Path) -> Iterator[None]:
+    """Turn whatever h5py raises for a damaged or foreign file into WeightsFileError."""
     try:
         yield
     except WeightsFileError as error:
-        raise WeightsFileError(f"cannot read {named}: {error}") from None
+        raise WeightsFileError(f"cannot read {shown}: {error}") from None
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError):
         raise WeightsFileError(
-            f"cannot read {named}: it is not a weights file, or damaged"
+            f"cannot read {shown}: it is not a weights file, or is damaged"
         ) from None
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[tuple[str, ...], h5py.Dataset]]:
-    """Return every dataset of the file by its path, each checked before it is read."""
-    met: set[tuple[int, int]] = set()
+    """Yield every dataset of the file with its path, after checking it and before reading it."""
+    visited: set[tuple[int, int]] = set()
     waiting: list[tuple[tuple[str, ...], h5py.Group]] = [((), file)]
     while waiting:
         path, group = waiting.pop()
         if len(path) > DEEPEST:
-            raise WeightsFileError(f"its groups lie more than {DEEPEST} deep")
+            raise WeightsFileError(f"its groups are nested more than {DEEPEST} deep")
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise WeightsFileError(f"{_said(path, name)} is a link; Keras writes none")
+                raise WeightsFileError(f"{_joined(path, name)} is a link, which Keras never writes")
             item = group[name]
             info = h5py.h5o.get_info(item.id)
-            if (info.fileno, info.addr) in met:
-                raise WeightsFileError(f"{_said(path, name)} is there by another name too")
-            met.add((info.fileno, info.addr))
+            if (info.fileno, info.addr) in visited:
+                raise WeightsFileError(
+                    f"{_joined(path, name)} is in the file under another name too"
+                )
+            visited.add((info.fileno, info.addr))
             if isinstance(item, h5py.Group):
                 waiting.append(((*path, name), item))
                 continue
             problem = _problem(item)
             if problem:
-                raise WeightsFileError(f"{_said(path, name)} {problem}; Keras writes plain numbers")
+                raise WeightsFileError(
+                    f"{_joined(path, name)} {problem}; Keras writes plain numbers"
+                )
             yield (*path, name), item
 
 
 def _problem(item: h5py.Dataset | h5py.Datatype) -> str | None:
     if not isinstance(item, h5py.Dataset):
-        return "is a type of data"
-    made = item.id.get_create_plist()
+        return "is a data type, not a dataset"
+    properties = item.id.get_create_plist()
     # In this order: asking a virtual dataset for its shape can open the files that it names.
-    if made.get_layout() == h5py.h5d.VIRTUAL:
-        return "is virtual: its numbers lie elsewhere"
-    if made.get_external_count():
+    if properties.get_layout() == h5py.h5d.VIRTUAL:
+        return "is virtual: its numbers are elsewhere"
+    if properties.get_external_count():
         return "has its numbers in another file"
-    if made.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
+    if properties.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
         return "is stored in chunks"
     if item.dtype.kind not in "fiub" or item.shape is None:
-        return "holds other things than numbers"
+        return "does not hold numbers"
     if item.id.get_storage_size() != math.prod(item.shape) * item.dtype.itemsize:
         return "does not hold the numbers that it declares"
     return None
 
 
-def _said(path: tuple[str, ...], name: str) -> str:
+def _joined(path: tuple[str, ...], name: str) -> str:
     return "/".join((*path, name))
 
 
 def _by_layer(
     file: h5py.File, datasets: Mapping[tuple[str, ...], h5py.Dataset]
 ) -> dict[str, Datasets]:
-    """Return the datasets of each layer with weights, in the layer's order."""
+    """Return the datasets of each layer that has weights, by the layer's name, in order of path."""
     groups: dict[str, Datasets] = {}
     for (first, *rest), data in datasets.items():
-        # The state of a layer's random numbers is no weight, and is there only with dropout.
+        # The state of a random generator is not a weight; only layers with dropout have one.
         if first == "layers" and len(rest) > 1 and not rest[1].startswith("seed_generator"):
             groups.setdefault(rest[0], {})["/".join(rest[1:])] = data
-    found: dict[str, Datasets] = {}
+    layers: dict[str, Datasets] = {}
     for group in sorted(groups):
         own = file["layers"][group].get("vars")
         name = own.attrs.get("name") if isinstance(own, h5py.Group) else None
         if not isinstance(name, str):
             raise WeightsFileError(
-                "it does not say which layers its weights are of; save it with Keras 3.15"
+                "it does not say which layers its weights belong to; save it with Keras 3.15"
             )
-        if name in found:
-            raise WeightsFileError(f"two of its layers are called '{name}'")
-        found[name] = dict(sorted(groups[group].items()))
-    return found
+        if name in layers:
+            raise WeightsFileError(f"two of its layers are named '{name}'")
+        layers[name] = dict(sorted(groups[group].items()))
+    return layers

@@ -1,4 +1,4 @@
-"""ONNX without Keras or TensorFlow: recurrent layers become ONNX's own recurrent operators."""
+"""Lowering of a graph to ONNX without Keras or TensorFlow, with ONNX's recurrent operators."""
 
 from lstmgraph.export.onnx.model import onnx_model
 from lstmgraph.export.onnx.obstacles import onnx_obstacles

@@ -1,4 +1,4 @@
-"""Keras's activations, made of operators that onnxruntime has in float32 and in float64.
+"""Lowering of activations to operators that onnxruntime has in float32 and in float64.
 
 The formulas are those of ``keras.activations`` of Keras 3.15.
 """
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Formula:
-    """Arithmetic on tensors of one dtype; numbers become constants."""
+    """Adds arithmetic on tensors of one dtype; plain numbers become constants."""
 
     def __init__(self, builder: Builder, dtype: str) -> None:
         self.builder = builder
         self.dtype = dtype
 
     def __call__(self, kind: str, *inputs: Name | float, **attributes: object) -> Name:
-        """An operator."""
+        """Add an operator."""
         names = [
             each if isinstance(each, str) else self.builder.constant(each, self.dtype)
             for each in inputs
@@ -37,7 +37,7 @@ def _relu(f: Formula, x: Name) -> Name:
 
 
 def _exponential_below(f: Formula, x: Name, alpha: float) -> Name:
-    """max(x, 0) + alpha * (exp(min(x, 0)) - 1)."""
+    """Return max(x, 0) + alpha * (exp(min(x, 0)) - 1)."""
     below = f("Sub", f("Exp", f("Min", x, 0)), 1)
     return f("Add", f("Max", x, 0), f("Mul", below, alpha))
 
@@ -64,7 +64,7 @@ def _mish(f: Formula, x: Name) -> Name:
 
 
 def _silu(f: Formula, x: Name) -> Name:
-    """Not x * sigmoid(x): of float64, onnxruntime 1.20 makes an operator that it does not have."""
+    """Avoid x * sigmoid(x): in float64, onnxruntime 1.20 fuses it to an operator that it lacks."""
     return f("Div", x, f("Add", f("Exp", f("Neg", x)), 1))
 
 
@@ -125,26 +125,26 @@ ACTIVATIONS: Mapping[str, Callable[[Formula, Name], Name]] = {
     "tanh": lambda f, x: f("Tanh", x),
     "tanh_shrink": lambda f, x: f("Sub", x, f("Tanh", x)),
 }
-"""Keras's activations by name; not sparsemax, which no recipe has."""
+"""Keras's activations by name, except sparsemax, which no recipe may use."""
 
 
 def activated(builder: Builder, x: Name, activation: str | None, dtype: str) -> Name:
-    """The activation of a tensor of `dtype`; itself for None."""
+    """Return the activation of a tensor of `dtype`, or the tensor itself for None."""
     return ACTIVATIONS[activation or "linear"](Formula(builder, dtype), x)
 
 
 def formula(call: Call) -> Formula:
-    """Arithmetic in the working dtype of a call."""
+    """Return arithmetic in the working dtype of a call."""
     return Formula(call.builder, call.dtype)
 
 
 def activation(call: Call) -> Name:
-    """Activation; and a layer named after one, such as ELU with its default."""
+    """Lower Activation, or a layer named after an activation."""
     return activated(call.builder, call.x(), call.arguments["activation"], call.dtype)
 
 
 def relu(call: Call) -> Name:
-    """ReLU with a threshold, a largest value and a slope below."""
+    """Lower ReLU with its threshold, largest value and negative slope."""
     f, x = formula(call), call.x()
     threshold = call.arguments["threshold"]
     slope, largest = call.arguments["negative_slope"], call.arguments["max_value"]
@@ -158,36 +158,36 @@ def relu(call: Call) -> Name:
 
 
 def leaky_relu(call: Call) -> Name:
-    """LeakyReLU."""
+    """Lower LeakyReLU."""
     f, x = formula(call), call.x()
     below = f("Mul", f("Min", x, 0), call.arguments["negative_slope"])
     return f("Add", f("Max", x, 0), below)
 
 
 def elu(call: Call) -> Name:
-    """ELU."""
+    """Lower ELU."""
     return _exponential_below(formula(call), call.x(), call.arguments["alpha"])
 
 
 def prelu(call: Call) -> Name:
-    """PReLU: a slope below 0 for every element of a row."""
+    """Lower PReLU, with a negative slope for every element of a row."""
     f, x = formula(call), call.x()
     slopes = call.constant(call.weight(0))
     return f("Add", f("Max", x, 0), f("Mul", f("Min", x, 0), slopes))
 
 
 def softmax(call: Call) -> Name:
-    """Softmax over one axis or several; with a mask, what does not count is 0."""
+    """Lower Softmax over one axis or several; masked elements become 0."""
     f, x = formula(call), call.x()
     if call.mask:
-        # Keras's large number, which leaves equal shares where nothing counts, before the zeros.
+        # Keras's large number first: it leaves equal weights where all is masked; then the zeros.
         x = f("Where", call.mask, x, -1e9)
-    found = softmax_over(f, x, call.axes(call.arguments["axis"]))
-    return f("Where", call.mask, found, 0) if call.mask else found
+    shares = softmax_over(f, x, call.axes(call.arguments["axis"]))
+    return f("Where", call.mask, shares, 0) if call.mask else shares
 
 
 def softmax_over(f: Formula, x: Name, axes: list[int]) -> Name:
-    """Shares that sum to one over `axes`."""
+    """Return the softmax over `axes`."""
     if len(axes) == 1:
         return f("Softmax", x, axis=axes[0])
     places = f.builder.constant(np.array(axes), "int64")

@@ -1,4 +1,4 @@
-"""Attention of one head, with the masks of its inputs."""
+"""Lowering of attention with one head, with the masks of its inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def attention(call: Call) -> Name:
-    """Attention: shares of the values, by the scores of query and key."""
+    """Lower Attention: a sum of the values, weighted by the scores of query and key."""
     f, (query, value, key) = formula(call), query_value_key(call)
     scale = call.constant(call.weight(0)) if call.arguments["use_scale"] else None
     if call.arguments["score_mode"] == "concat":
@@ -27,7 +27,7 @@ def attention(call: Call) -> Name:
 
 
 def additive_attention(call: Call) -> Name:
-    """AdditiveAttention: scores of tanh(query + key), weighted by a scale for each feature."""
+    """Lower AdditiveAttention: its scores sum tanh(query + key), scaled for each feature."""
     f, (query, value, key) = formula(call), query_value_key(call)
     both = f("Tanh", _every_pair(call, query, key))
     if call.arguments["use_scale"]:
@@ -36,19 +36,19 @@ def additive_attention(call: Call) -> Name:
 
 
 def query_value_key(call: Call) -> tuple[Name, Name, Name]:
-    """The three inputs; the values are the keys where no others are given."""
+    """Return query, value and key; without a third input the values are the keys."""
     query, value = call.x(0), call.x(1)
     return query, value, call.x(2) if len(call.inputs) > 2 else value
 
 
 def _every_pair(call: Call, query: Name, key: Name) -> Name:
-    """query + key for every pair of steps: (batch, query steps, key steps, features)."""
+    """Return query + key for every pair of steps, (batch, query steps, key steps, features)."""
     b = call.builder
     return b.op("Add", b.op("Unsqueeze", query, b.ints(-2)), b.op("Unsqueeze", key, b.ints(-3)))
 
 
 def _shares(call: Call, scores: Name, value: Name) -> Name:
-    """Keras's way: what does not count is 1e9 lower, and masked queries give 0."""
+    """Return the weighted values as Keras does: masked scores minus 1e9, masked queries 0."""
     f, b = formula(call), call.builder
     query_mask, value_mask = (*call.input_masks, None, None)[:2]
     if value_mask:

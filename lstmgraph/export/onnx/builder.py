@@ -1,4 +1,4 @@
-"""ONNX nodes in the order of their calls; what is computed twice becomes one node."""
+"""A builder of ONNX nodes; equal calls become one node."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ ELEMENT_TYPES = {
     "float32": TensorProto.FLOAT,
     "float64": TensorProto.DOUBLE,
 }
-"""ONNX's element type of each dtype."""
+"""The ONNX element type of each dtype."""
 
 OPTIONAL_OUTPUTS = frozenset({"LSTM", "GRU", "RNN"})
-"""Operators that need not compute what is not read."""
+"""Operators whose unread outputs are left out."""
 
 Name = str
-"""Of a tensor. Names made here hold a slash, which no name of a recipe does."""
+"""The name of a tensor. Names made here contain a slash; no name in a recipe does."""
 
 
 class Builder:
-    """Collects nodes and constants. `scope` begins the names of what is made next."""
+    """Collects nodes and constants; `scope` is the prefix of new names."""
 
     def __init__(self) -> None:
         self.scope = "graph"
@@ -47,13 +47,13 @@ class Builder:
         self._taken: set[str] = set()
 
     def op(self, kind: str, *inputs: Name, **attributes: Any) -> Name:
-        """The one output of an operator; an input that is left out is ``""``."""
+        """Add an operator and return its only output; pass ``""`` to leave out an input."""
         return self.ops(kind, inputs, 1, **attributes)[0]
 
     def ops(
         self, kind: str, inputs: Sequence[Name], outputs: int, **attributes: Any
     ) -> tuple[Name, ...]:
-        """All outputs of an operator. Operators are pure: the same call is made once."""
+        """Add an operator and return all its outputs; an equal call is added only once."""
         key = (kind, tuple(inputs), outputs, _frozen(attributes))
         if key not in self._made:
             name = self._new_name(kind.lower())
@@ -65,7 +65,7 @@ class Builder:
         return self._made[key]
 
     def constant(self, value: ArrayLike, dtype: str) -> Name:
-        """A tensor of the model itself."""
+        """Return a constant tensor, stored in the model."""
         array = np.asarray(value).astype(dtype, order="C")
         key = (dtype, array.shape, array.tobytes())
         if key not in self._made:
@@ -75,27 +75,27 @@ class Builder:
         return self._made[key][0]
 
     def ints(self, *values: int) -> Name:
-        """A list of int64: axes, sizes or places."""
+        """Return a constant list of int64, such as axes, sizes or positions."""
         return self.constant(values, "int64")
 
     def cast(self, tensor: Name, from_dtype: str, to_dtype: str) -> Name:
-        """The tensor in another dtype; itself where that is its own."""
+        """Return the tensor as `to_dtype`, or the tensor itself if it is that already."""
         if from_dtype == to_dtype:
             return tensor
         return self.op("Cast", tensor, to=ELEMENT_TYPES[to_dtype])
 
     def body(self, scope: str) -> Builder:
-        """For the inside of a Scan, which sees the constants and tensors outside."""
+        """Return a builder for the body of a Scan, which can read all outer tensors."""
         inner = Builder()
         inner.scope = f"{self.scope}/{scope}"
         return inner
 
     def adopt_constants(self, inner: Builder) -> None:
-        """Take over the constants of a body."""
+        """Add the constants of a body to this builder."""
         self.constants |= inner.constants
 
     def finish(self, graph: GraphProto, outputs: Mapping[str, Name]) -> None:
-        """Put into `graph` what `outputs` are computed from; they get their own names."""
+        """Fill `graph` with the nodes that `outputs` need, and name its outputs by their keys."""
         self.scope = "outputs"
         made = {name for node in self.nodes for name in node.output}
         renamed: dict[Name, str] = {}
@@ -112,7 +112,7 @@ class Builder:
         graph.initializer.extend(t for name, t in self.constants.items() if name in needed)
 
     def _copied(self, tensor: Name, key: str) -> Name:
-        """A tensor of its own, one for each `key`."""
+        """Return a copy of the tensor, one for each `key`."""
         name = self._new_name(key)
         self.nodes.append(helper.make_node("Identity", [tensor], [name], name=name))
         return name
@@ -128,7 +128,7 @@ class Builder:
 
 
 def _with_names(node: NodeProto, names: Mapping[Name, str], needed: set[Name]) -> NodeProto:
-    """A copy that reads and writes tensors by other names, without optional ones at the end."""
+    """Return a copy of the node with renamed tensors, without unread outputs at the end."""
     inputs = [names.get(name, name) for name in node.input]
     outputs = [names.get(name, name) for name in node.output]
     if node.op_type in OPTIONAL_OUTPUTS:
@@ -143,7 +143,7 @@ def _with_names(node: NodeProto, names: Mapping[Name, str], needed: set[Name]) -
 
 
 def _read_inside(node: NodeProto) -> set[str]:
-    """Names that the bodies of a node read; those of the body itself among them."""
+    """Return the names that the bodies of a node read, including their own tensors."""
     return {
         name
         for attribute in node.attribute

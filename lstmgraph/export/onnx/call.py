@@ -1,4 +1,4 @@
-"""What an operation is lowered from: its arguments, tensors, weights and masks."""
+"""The call that a lowering reads: arguments, inputs, weights and masks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def working_dtype(dtype: str) -> str:
-    """What ONNX computes in where the graph says `dtype`.
+    """Return the dtype in which ONNX computes where the graph has `dtype`.
 
-    onnxruntime's CPU has few kernels for half precision: those are computed in float32, and the
-    result is rounded. Integers and bools are computed in int64.
+    onnxruntime's CPU has few kernels for half precision, so that is computed in float32 and the
+    result rounded. Integers and bools are computed in int64.
     """
     if is_float(dtype):
         return "float64" if dtype == "float64" else "float32"
@@ -32,9 +32,9 @@ def working_dtype(dtype: str) -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a Keras layer, or of an operation of the graph.
+    """A call of a Keras layer, or of one of the graph's own operations.
 
-    A function that lowers one reads its inputs in the working dtype, and gives its result in it.
+    A lowering reads the inputs in the working dtype, and returns its result in that dtype.
     """
 
     builder: Builder
@@ -44,58 +44,58 @@ class Call:
     output: TensorSpec
     weights: Sequence[np.ndarray]
     batch: Name
-    """[rows of the batch]."""
+    """The number of rows in the batch, (1,)."""
     lower: Callable[[Call], Name]
-    """How a layer inside this one is lowered."""
+    """The lowering for a layer inside this one."""
     mask: Name | None = None
-    """Bool of (batch, time), where the call is given one."""
+    """The mask of the call, (batch, time) of bool, if it has one."""
     input_masks: tuple[Name | None, ...] = ()
-    """Of attention: of each input."""
+    """For attention: the mask of each input."""
     input_names: tuple[str, ...] | None = None
 
     @property
     def dtype(self) -> str:
-        """The working dtype."""
+        """Return the working dtype."""
         return working_dtype(self.output.dtype)
 
     @property
     def spec(self) -> TensorSpec:
-        """Shape and dtype of the first input."""
+        """Return the shape and dtype of the first input."""
         return self.inputs[0].spec
 
     @property
     def rank(self) -> int:
-        """Of the first input."""
+        """Return the rank of the first input."""
         return self.inputs[0].spec.rank
 
     def x(self, index: int = 0) -> Name:
-        """An input in the working dtype."""
+        """Return an input in the working dtype."""
         value = self.inputs[index]
         return self.builder.cast(value.name, value.spec.dtype, self.dtype)
 
     def raw(self, index: int = 0) -> Name:
-        """An input in its own dtype."""
+        """Return an input in its own dtype."""
         return self.inputs[index].name
 
     def do(self, kind: str, *inputs: Name, **attributes: Any) -> Name:
-        """An operator."""
+        """Add an operator and return its output."""
         return self.builder.op(kind, *inputs, **attributes)
 
     def constant(self, value: ArrayLike) -> Name:
-        """A constant of the working dtype."""
+        """Return a constant of the working dtype."""
         return self.builder.constant(value, self.dtype)
 
     def weight(self, index: int) -> np.ndarray:
-        """A weight of the layer, in Keras's order, as float64: what is folded keeps precision."""
+        """Return a weight by its index in Keras's order, as float64 for precise folding."""
         return np.asarray(self.weights[index], "float64")
 
     def axes(self, axis: int | Sequence[int]) -> list[int]:
-        """Axes counted from 0, in order."""
-        given = [axis] if isinstance(axis, int) else axis
-        return sorted(one % self.rank for one in given)
+        """Return the axes counted from 0, in order."""
+        axes = [axis] if isinstance(axis, int) else axis
+        return sorted(number % self.rank for number in axes)
 
     def sizes(self, dims: Sequence[Dim], source: Name, places: Sequence[int]) -> Name:
-        """Sizes as int64: those that are known, and the others from `places` of `source`."""
+        """Return sizes as int64; unknown ones are read from the axes `places` of `source`."""
         if all(isinstance(dim, int) for dim in dims):
             return self.builder.constant(dims, "int64")
         parts = [

@@ -1,4 +1,4 @@
-"""ConvLSTM1D..3D. ONNX has no operator for them, so a Scan goes through the steps."""
+"""Lowering of ConvLSTM1D..3D to a Scan over the steps, as ONNX has no operator for them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def conv_lstm(call: Call) -> Name:
-    """ConvLSTM: the last output, or those of all steps; a masked step copies the states."""
+    """Lower ConvLSTM: the last output or all of them; a masked step keeps the states."""
     b = call.builder
     inputs = _convolved_inputs(call)
     zeros = b.op("Expand", call.constant(0), _state_shape(call))
@@ -53,19 +53,19 @@ def conv_lstm(call: Call) -> Name:
 
 
 def _zeroes_padded(call: Call) -> bool:
-    """Whether padded steps give zeros, the last step too, and not the last output again."""
+    """Return whether padded steps give zeros, rather than repeat the last output."""
     return call.mask is not None and bool(call.arguments["zero_output_for_mask"])
 
 
 def _one_step(call: Call, x: Name) -> Call:
-    """The call with the steps as rows."""
+    """Return the call with steps as rows."""
     shape = call.spec.shape
     spec = TensorSpec((BATCH, *shape[2:]), call.dtype)
     return replace(call, inputs=(Value(x, spec),))
 
 
 def _convolved_inputs(call: Call) -> Name:
-    """The convolution of the inputs, all steps at once: (time, batch, 4 * filters, ...)."""
+    """Return the inputs convolved, all steps at once: (time, batch, 4 * filters, ...)."""
     b = call.builder
     by_time = b.op("Transpose", call.x(), perm=[1, 0, *range(2, call.rank)])
     rows = b.op("Reshape", by_time, b.ints(-1, *(int(size) for size in call.spec.shape[2:])))
@@ -80,7 +80,7 @@ def _convolved_inputs(call: Call) -> Name:
 
 
 def _places(call: Call) -> list[int]:
-    """The sizes of an output, without its channels."""
+    """Return the sizes of an output, without its channels."""
     sizes = call.output.shape[2 if call.arguments["return_sequences"] else 1 :]
     kept = sizes[1:] if call.arguments["data_format"] == "channels_first" else sizes[:-1]
     return [int(size) for size in kept]
@@ -92,7 +92,7 @@ def _state_shape(call: Call) -> Name:
 
 
 def _step(call: Call) -> GraphProto:
-    """h, c and the inputs of a step -> h, c, and h again as the output of the step."""
+    """Return the body of the Scan: h, c and a step's inputs -> h, c, and h as the output."""
     b = call.builder.body("step")
     h, c, x, counts = (f"{b.scope}/{name}" for name in ("h", "c", "x", "counts"))
     new_h, new_c = _gates(call, b, h, c, x)
@@ -111,14 +111,14 @@ def _step(call: Call) -> GraphProto:
 
 
 def _infos(tensors: list[tuple[Name, str]]) -> list[ValueInfoProto]:
-    """Names and dtypes; the sizes follow from the nodes."""
+    """Return names and dtypes as ONNX wants them; the sizes follow from the nodes."""
     return [
         helper.make_tensor_value_info(name, ELEMENT_TYPES[dtype], None) for name, dtype in tensors
     ]
 
 
 def _gates(call: Call, b: Builder, h: Name, c: Name, x: Name) -> tuple[Name, Name]:
-    """The next h and c, of the gates i, f, c, o."""
+    """Return the next h and c, from the gates i, f, c, o."""
     kernel = kernel_first(call.weight(1))
     sizes = kernel.shape[2:]
     same = padding("same", sizes, [1] * len(sizes))

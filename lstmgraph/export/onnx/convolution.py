@@ -1,4 +1,4 @@
-"""Convolution and pooling. ONNX's have the channels before height and width, Keras's behind."""
+"""Lowering of convolution and pooling; ONNX has channels first, Keras mostly last."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def conv(call: Call) -> Name:
-    """Conv1D..3D."""
+    """Lower Conv1D..3D."""
     x = channels_first(call, call.x())
     kernel, groups = kernel_first(call.weight(0)), call.arguments["groups"]
     return _finished(call, convolved(call, x, kernel, groups, _bias(call, 1)))
 
 
 def depthwise_conv(call: Call) -> Name:
-    """DepthwiseConv1D and 2D: every channel by itself."""
+    """Lower DepthwiseConv1D and 2D, which convolve each channel separately."""
     x = channels_first(call, call.x())
     kernel = _one_group_a_channel(call.weight(0))
     return _finished(call, convolved(call, x, kernel, _channels(call), _bias(call, 1)))
 
 
 def separable_conv(call: Call) -> Name:
-    """SeparableConv1D and 2D: every channel by itself, then all in each point."""
+    """Lower SeparableConv1D and 2D: each channel separately, then all channels per point."""
     kernel = _one_group_a_channel(call.weight(0))
     x = convolved(call, channels_first(call, call.x()), kernel, _channels(call))
     pointwise = call.constant(kernel_first(call.weight(1)))
@@ -38,7 +38,7 @@ def separable_conv(call: Call) -> Name:
 
 
 def conv_transpose(call: Call) -> Name:
-    """Conv1DTranspose..3DTranspose, as TensorFlow's: the gradient of a convolution."""
+    """Lower Conv1DTranspose..3DTranspose like TensorFlow, as the gradient of a convolution."""
     kernel = np.moveaxis(call.weight(0), (-1, -2), (0, 1))
     strides, dilations = _each(call, "strides"), _each(call, "dilation_rate")
     before, after, more = [], [], []
@@ -61,7 +61,7 @@ def conv_transpose(call: Call) -> Name:
 
 
 def _transpose_pads(call: Call, axis: int, size: int, stride: int) -> tuple[int, int, int]:
-    """What is cut off before and after, and what is added at the end."""
+    """Return what to cut off before and after, and what to add at the end."""
     given = call.arguments["output_padding"]
     more = given if given is None or isinstance(given, int) else given[axis]
     if call.arguments["padding"].lower() == "valid":
@@ -73,7 +73,7 @@ def _transpose_pads(call: Call, axis: int, size: int, stride: int) -> tuple[int,
 def convolved(
     call: Call, x: Name, kernel: np.ndarray, groups: int = 1, bias: Sequence[Name] = ()
 ) -> Name:
-    """A convolution with the strides, dilation and padding of the call, channels first."""
+    """Return a convolution with the call's strides, dilation and padding, channels first."""
     strides, dilations = _each(call, "strides"), _each(call, "dilation_rate")
     sizes = [
         (size - 1) * dilation + 1
@@ -92,7 +92,7 @@ def convolved(
 
 
 def padding(kind: str, sizes: Sequence[int], strides: Sequence[int]) -> dict[str, Any]:
-    """The attributes for ``valid``, ``same`` or ``causal``."""
+    """Return the attributes for ``valid``, ``same`` or ``causal``."""
     if kind == "valid":
         return {}
     if kind == "causal":
@@ -105,7 +105,7 @@ def padding(kind: str, sizes: Sequence[int], strides: Sequence[int]) -> dict[str
 
 
 def pooling(call: Call) -> Name:
-    """MaxPooling and AveragePooling; padding does not count."""
+    """Lower MaxPooling and AveragePooling; padding does not count."""
     windows = _each(call, "pool_size")
     strides = windows if call.arguments["strides"] is None else _each(call, "strides")
     kind = "MaxPool" if "Max" in call.op else "AveragePool"
@@ -120,7 +120,7 @@ def pooling(call: Call) -> Name:
 
 
 def global_pooling(call: Call) -> Name:
-    """GlobalMaxPooling and GlobalAveragePooling; with a mask, the mean of the steps that count."""
+    """Lower GlobalMaxPooling and GlobalAveragePooling, whose mean leaves out masked steps."""
     b, x = call.builder, call.x()
     is_first = call.arguments["data_format"] == "channels_first"
     axes = b.ints(*(range(2, call.rank) if is_first else range(1, call.rank - 1)))
@@ -137,26 +137,26 @@ def global_pooling(call: Call) -> Name:
 
 
 def channels_first(call: Call, x: Name) -> Name:
-    """(batch, channels, height, width)."""
+    """Return the tensor as (batch, channels, height, width)."""
     if call.arguments["data_format"] == "channels_first":
         return x
     return call.do("Transpose", x, perm=[0, call.rank - 1, *range(1, call.rank - 1)])
 
 
 def channels_as_given(call: Call, x: Name) -> Name:
-    """Back from ``channels_first``."""
+    """Return a channels-first tensor in the layout of the call."""
     if call.arguments["data_format"] == "channels_first":
         return x
     return call.do("Transpose", x, perm=[0, *range(2, call.rank), 1])
 
 
 def kernel_first(kernel: np.ndarray) -> np.ndarray:
-    """(height, width, in, out) -> (out, in, height, width)."""
+    """Transpose a kernel: (height, width, in, out) -> (out, in, height, width)."""
     return np.moveaxis(kernel, (-1, -2), (0, 1))
 
 
 def _one_group_a_channel(kernel: np.ndarray) -> np.ndarray:
-    """(height, width, in, each) -> (in * each, 1, height, width)."""
+    """Transpose a kernel: (height, width, in, each) -> (in * each, 1, height, width)."""
     sizes = kernel.shape[:-2]
     return np.moveaxis(kernel.reshape(*sizes, 1, -1), (-1, -2), (0, 1))
 
@@ -167,17 +167,17 @@ def _channels(call: Call) -> int:
 
 
 def _bias(call: Call, index: int) -> list[Name]:
-    """The bias, where there is one: the weight of that number."""
+    """Return the bias, which is the weight `index`; empty if the layer has none."""
     return [call.constant(call.weight(index))] if call.arguments["use_bias"] else []
 
 
 def _finished(call: Call, x: Name) -> Name:
-    """The activation, and the channels where Keras has them."""
+    """Return the activated result in the layout of the call."""
     x = channels_as_given(call, x)
     return activated(call.builder, x, call.arguments["activation"], call.dtype)
 
 
 def _each(call: Call, argument: str) -> list[int]:
-    """An argument for each of height and width."""
+    """Return an argument as one value per spatial axis."""
     value = call.arguments[argument]
     return [value] * (call.rank - 2) if isinstance(value, int) else list(value)

@@ -1,4 +1,4 @@
-"""Dense layers and embeddings."""
+"""Lowering of dense layers and embeddings."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def dense(call: Call) -> Name:
-    """Dense: (batch, ..., features) -> (batch, ..., units)."""
+    """Lower Dense: (batch, ..., features) -> (batch, ..., units)."""
     found = call.do("MatMul", call.x(), call.constant(_kernel(call)))
     return _with_bias(call, found, biased=call.arguments["use_bias"])
 
 
 def einsum_dense(call: Call) -> Name:
-    """EinsumDense, by ONNX's Einsum, which reads the same equations."""
+    """Lower EinsumDense to ONNX's Einsum, which reads the same equations."""
     equation = call.arguments["equation"]
     found = call.do("Einsum", call.x(), call.constant(_kernel(call)), equation=equation)
     return _with_bias(call, found, biased=call.arguments["bias_axes"] is not None)
 
 
 def embedding(call: Call) -> Name:
-    """Embedding: rows of the table."""
+    """Lower Embedding to a lookup of rows in its table."""
     ids = call.builder.cast(call.raw(), call.spec.dtype, "int64")
     return call.do("Gather", call.constant(_kernel(call)), ids, axis=0)
 
@@ -39,7 +39,7 @@ def _with_bias(call: Call, product: Name, *, biased: bool) -> Name:
 
 
 def _kernel(call: Call) -> np.ndarray:
-    """The kernel, or table; with ``lora_rank`` the product of the last two weights is in it."""
+    """Return the kernel or table; with ``lora_rank``, with the last two weights' product added."""
     kernel, rank = call.weight(0), call.arguments.get("lora_rank")
     if not rank:
         return kernel

@@ -1,4 +1,4 @@
-"""Attention of several heads: MultiHeadAttention and GroupQueryAttention."""
+"""Lowering of MultiHeadAttention and GroupQueryAttention."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from lstmgraph.export.onnx.call import Call
 
 HEADS = "yz"
-"""Letters in equations of the heads, and of the features of each."""
+"""The letters of the heads and of their features in equations."""
 LEAST = -0.7 * 3.38953e38
-"""What Keras's ``ops.dot_product_attention`` puts where nothing counts."""
+"""The value that Keras's ``ops.dot_product_attention`` puts at masked places."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """From features to the features of each head; the output's, from these to features."""
+    """A projection from features to the features of each head; the output's goes back."""
 
     kernel: np.ndarray
     bias: np.ndarray | None
 
     def repeated(self, times: int) -> Projection:
-        """Every head that many times, one after the other."""
+        """Return the projection with every head repeated `times` times in a row."""
         bias = None if self.bias is None else self.bias.repeat(times, axis=0)
         return Projection(self.kernel.repeat(times, axis=1), bias)
 
 
 class Equations:
-    """The axes of query and key: those that are attended over have letters of their own."""
+    """The equations for the axes of query and key; attended axes get separate letters."""
 
     def __init__(self, rank: int, attended: list[int]) -> None:
         query = ascii_lowercase[: rank - 1]
@@ -52,14 +52,14 @@ class Equations:
 
 
 def multi_head_attention(call: Call) -> Name:
-    """MultiHeadAttention, over one axis or several."""
+    """Lower MultiHeadAttention over one axis or several."""
     axes = call.arguments["attention_axes"]
     attended = list(range(1, call.rank - 1)) if axes is None else call.axes(axes)
     return _attention(call, _projections(call), attended, call.arguments["key_dim"])
 
 
 def group_query_attention(call: Call) -> Name:
-    """GroupQueryAttention: several heads of the query share one of key and value."""
+    """Lower GroupQueryAttention, where several query heads share a head of key and value."""
     projections = _projections(call)
     times = call.arguments["num_query_heads"] // call.arguments["num_key_value_heads"]
     for name in ("key", "value"):
@@ -68,7 +68,7 @@ def group_query_attention(call: Call) -> Name:
 
 
 def _projections(call: Call) -> dict[str, Projection]:
-    """By name, in the order in which Keras makes them."""
+    """Return the projections by name, in Keras's order."""
     gate = ["gate"] if call.arguments["use_gate"] else []
     weights = iter([call.weight(index) for index in range(len(call.weights))])
     return {
@@ -95,12 +95,12 @@ def _attention(
 
 
 def _projected(call: Call, x: Name, projection: Projection) -> Name:
-    """(batch, ..., features) -> (batch, ..., heads, features of each)."""
+    """Project (batch, ..., features) -> (batch, ..., heads, features of each)."""
     return _contracted(call, x, projection, f"...a,a{HEADS}->...{HEADS}")
 
 
 def _output(call: Call, heads: Name, projection: Projection) -> Name:
-    """(batch, ..., heads, features of each) -> (batch, ..., *output_shape)."""
+    """Project (batch, ..., heads, features of each) -> (batch, ..., *output_shape)."""
     letters = ascii_lowercase[: projection.kernel.ndim - 2]
     return _contracted(call, heads, projection, f"...{HEADS},{HEADS}{letters}->...{letters}")
 
@@ -113,10 +113,10 @@ def _contracted(call: Call, x: Name, projection: Projection, equation: str) -> N
 
 
 def _shares(call: Call, scores: Name, attended: int) -> Name:
-    """Softmax over the key's axes.
+    """Return the softmax of `scores` over the key's axes.
 
-    Keras takes one of two ways, which differ where a query may look at nothing: with dropout, or
-    over several axes, nothing is given; otherwise the mean of all.
+    Keras has two implementations, which differ where all keys of a query are masked: with dropout,
+    or over several axes, the weights are 0; otherwise they are equal.
     """
     f, mask = formula(call), _pairs_that_count(call, scores)
     rank = call.rank + attended  # batch, heads, and the axes of query and key
@@ -129,7 +129,7 @@ def _shares(call: Call, scores: Name, attended: int) -> Name:
 
 
 def _pairs_that_count(call: Call, scores: Name) -> Name | None:
-    """Bool that broadcasts to (batch, heads, query steps, key steps)."""
+    """Return the mask of pairs: bool, broadcasts to (batch, heads, query steps, key steps)."""
     b = call.builder
     masks = [*call.input_masks, None, None][: max(2, len(call.inputs))]
     found = [
@@ -148,7 +148,7 @@ def _pairs_that_count(call: Call, scores: Name) -> Name | None:
 
 
 def _window(call: Call, scores: Name) -> Name:
-    """Whether query and key are less than ``sliding_window`` steps apart."""
+    """Return which pairs of query and key are less than ``sliding_window`` steps apart."""
     b = call.builder
     zero, one = b.constant(0, "int64"), b.constant(1, "int64")
     query, key = (

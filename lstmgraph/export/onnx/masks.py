@@ -1,7 +1,7 @@
-"""Masks as tensors: true where a step counts, lengths, and where the steps that count stand.
+"""Lowering of masks to tensors: booleans, lengths, and indices of the steps that count.
 
-A recurrent operator of ONNX knows lengths, not holes. Where padding may stand anywhere, the steps
-that count are moved to the front of each row, which changes no state: a padded step copies it.
+A recurrent operator of ONNX takes lengths and no masks. If padding may be anywhere, the steps that
+count are moved to the front of each row. That changes no state, as a padded step only copies it.
 The outputs are moved back afterwards.
 """
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 class Masks:
-    """Makes the tensors of masks."""
+    """Make the tensors of masks."""
 
     def __init__(self, values: Values) -> None:
         self._values = values
         self._builder = values.builder
 
     def tensor(self, mask: MaskSpec, *, time_major: bool = False) -> Name:
-        """Bool of (batch, time), or of (time, batch)."""
+        """Return the mask, (batch, time) or (time, batch) of bool."""
         made = self._make(mask)
         return self._builder.op("Transpose", made, perm=[1, 0]) if time_major else made
 
     def lengths(self, mask: MaskSpec) -> Name:
-        """How many steps of each row count: int32 of (batch,)."""
+        """Return the number of steps that count in each row, (batch,) of int32."""
         if mask.kind == "lengths":
             return self._lengths_within(mask)
         return self._builder.op(
@@ -42,10 +42,10 @@ class Masks:
         )
 
     def to_front(self, mask: MaskSpec) -> Name:
-        """Where each step comes from that counts, the others after them: (time, batch, 2).
+        """Return indices that move the steps that count to the front, (time, batch, 2).
 
-        Of equal values TopK takes the one with the lower index first, as ONNX says; so the steps
-        stay in order.
+        By ONNX's definition, TopK takes the lower index first among equal values; so the steps stay
+        in order.
         """
         counts = self.tensor(mask)
         steps = self._builder.op("Shape", counts, start=1, end=2)
@@ -55,26 +55,26 @@ class Masks:
         return self._with_rows(self._builder.op("Transpose", order, perm=[1, 0]))
 
     def from_front(self, mask: MaskSpec) -> Name:
-        """Where the output of each step stands, or at a padded step the one before it."""
+        """Return indices that move outputs back; a padded step gets the output before it."""
         front = self._builder.op(
             "Max", self.last_counting(mask), self._builder.constant(0, "int64")
         )
         return self._with_rows(front)
 
     def last_counting(self, mask: MaskSpec) -> Name:
-        """How many steps count up to each one, less 1: int64 of (time, batch)."""
+        """Return how many steps count up to each step, minus 1, (time, batch) of int64."""
         counts = self._builder.cast(self.tensor(mask, time_major=True), "bool", "int64")
         total = self._builder.op("CumSum", counts, self._builder.constant(0, "int64"))
         return self._builder.op("Sub", total, self._builder.constant(1, "int64"))
 
     def has_steps(self, mask: MaskSpec) -> Name:
-        """Whether any step of a row counts: bool of (batch, 1)."""
+        """Return whether any step of a row counts, (batch, 1) of bool."""
         none = self._builder.constant(0, "int32")
         some = self._builder.op("Greater", self.lengths(mask), none)
         return self._builder.op("Unsqueeze", some, self._builder.ints(1))
 
     def _with_rows(self, places: Name) -> Name:
-        """(time, batch) of steps -> (time, batch, 2) of steps and rows, for GatherND."""
+        """Add rows to step indices for GatherND: (time, batch) -> (time, batch, 2)."""
         b = self._builder
         rows = b.op("Expand", self._range(self._values.batch(), "int64"), b.op("Shape", places))
         last = b.ints(2)
@@ -82,7 +82,7 @@ class Masks:
         return b.op("Concat", *pair, axis=2)
 
     def _range(self, size: Name, dtype: str) -> Name:
-        """0, 1, ... less than the one number of `size`."""
+        """Return 0, 1, ... up to `size`, exclusive."""
         b = self._builder
         if size in b.constants:
             return b.constant(np.arange(numpy_helper.to_array(b.constants[size])[0]), dtype)
@@ -105,15 +105,15 @@ class Masks:
         return self._values.get(mask.port)
 
     def unequal(self, port: Port, value: float) -> Name:
-        """Where some feature of a step is not `value`, which is rounded to the features' dtype."""
+        """Return where a feature of a step differs from `value`, rounded to the features' dtype."""
         b, dtype = self._builder, self._values.spec(port).dtype
         wide = "float32" if is_float(dtype) and dtype != "float64" else "float64"
         rounded = np.asarray(value, helper.tensor_dtype_to_np_dtype(ELEMENT_TYPES[dtype]))
         features = b.cast(self._values.get(port), dtype, wide)
         equal = b.op("Equal", features, b.constant(rounded, wide))
         unequal = b.cast(b.op("Not", equal), "bool", "int32")
-        found = b.op("ReduceMax", unequal, b.ints(-1), keepdims=0)
-        return b.cast(found, "int32", "bool")
+        any_unequal = b.op("ReduceMax", unequal, b.ints(-1), keepdims=0)
+        return b.cast(any_unequal, "int32", "bool")
 
     def _part(self, port: Port, mask: MaskSpec | None) -> Name:
         if mask is not None:
@@ -123,7 +123,7 @@ class Masks:
         return b.op("Expand", b.constant(True, "bool"), shape)
 
     def _lengths_within(self, mask: MaskSpec) -> Name:
-        """The lengths, none below 0 and none above the steps: onnxruntime refuses those."""
+        """Return the lengths clipped to 0 and the steps, as onnxruntime refuses others."""
         b, like = self._builder, mask.like or mask.port
         lengths = b.cast(self._values.get(mask.port), self._values.spec(mask.port).dtype, "int32")
         steps = b.cast(self._values.steps(like), "int64", "int32")

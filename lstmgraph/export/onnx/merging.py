@@ -1,4 +1,4 @@
-"""Layers that merge several inputs, and the graph's own operations."""
+"""Lowering of layers that merge inputs, and of the graph's own operations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from lstmgraph.export.onnx.call import Call
 
 FOLDED = {"Add": "Add", "Subtract": "Sub", "Multiply": "Mul", "Maximum": "Max", "Minimum": "Min"}
-"""The operator that merges two inputs at a time."""
+"""The operator of each layer, which merges two inputs at a time."""
 
 
 def elementwise(call: Call) -> Name:
-    """Add, Subtract, Multiply, Maximum, Minimum."""
+    """Lower Add, Subtract, Multiply, Maximum or Minimum."""
     first, *others = aligned(call)
     for other in others:
         first = call.do(FOLDED[call.op], first, other)
@@ -28,7 +28,7 @@ def elementwise(call: Call) -> Name:
 
 
 def average(call: Call) -> Name:
-    """Average."""
+    """Lower Average."""
     first, *others = aligned(call)
     for other in others:
         first = call.do("Add", first, other)
@@ -36,24 +36,24 @@ def average(call: Call) -> Name:
 
 
 def aligned(call: Call) -> list[Name]:
-    """The inputs; where one has fewer axes, ones after its batch make up for them."""
+    """Return the inputs with equal ranks: axes of size 1 are added after the batch."""
     ranks = [value.spec.rank for value in call.inputs]
-    found = []
+    tensors = []
     for index, rank in enumerate(ranks):
         missing = list(range(1, 1 + max(ranks) - rank))
         x = call.x(index)
-        found.append(call.do("Unsqueeze", x, call.builder.ints(*missing)) if missing else x)
-    return found
+        tensors.append(call.do("Unsqueeze", x, call.builder.ints(*missing)) if missing else x)
+    return tensors
 
 
 def concatenate(call: Call) -> Name:
-    """Concatenate along an axis."""
+    """Lower Concatenate along an axis."""
     inputs = [call.x(index) for index in range(len(call.inputs))]
     return call.do("Concat", *inputs, axis=call.arguments["axis"] % call.rank)
 
 
 def dot(call: Call) -> Name:
-    """Dot: the sum of products over one axis of each, row by row; normalized where asked for."""
+    """Lower Dot: a sum of products over one axis of each input, optionally normalized."""
     given = call.arguments["axes"]
     ranks = [value.spec.rank for value in call.inputs]
     pair = [given, given] if isinstance(given, int) else given
@@ -62,12 +62,12 @@ def dot(call: Call) -> Name:
     if call.arguments["normalize"]:
         inputs = [unit_length(call, x, [axis]) for x, axis in zip(inputs, axes, strict=True)]
     equation, is_vector = _dot_equation(ranks, axes)
-    found = call.do("Einsum", *inputs, equation=equation)
-    return call.do("Unsqueeze", found, call.builder.ints(1)) if is_vector else found
+    products = call.do("Einsum", *inputs, equation=equation)
+    return call.do("Unsqueeze", products, call.builder.ints(1)) if is_vector else products
 
 
 def _dot_equation(ranks: Sequence[int], axes: Sequence[int]) -> tuple[str, bool]:
-    """``abc,adc->abd``, and whether only the batch is left."""
+    """Return an equation such as ``abc,adc->abd``, and whether only the batch is left."""
     first = list(ascii_letters[: ranks[0]])
     second = ["a", *ascii_letters[ranks[0] : ranks[0] + ranks[1] - 1]]
     summed = first[axes[0]]
@@ -79,16 +79,16 @@ def _dot_equation(ranks: Sequence[int], axes: Sequence[int]) -> tuple[str, bool]
 
 
 def unit_length(call: Call, x: Name, axes: Sequence[int]) -> Name:
-    """Divided by the root of the sum of squares over `axes`, which is at least 1e-12."""
+    """Return `x` divided by its length over `axes`, whose square is at least 1e-12."""
     f = formula(call)
     length = f("Sqrt", f("ReduceSum", f("Mul", x, x), call.builder.ints(*axes)))
     return f("Div", x, f("Max", length, 1e-12))
 
 
 def join(call: Call) -> Name:
-    """Sequences and static features side by side: (time, batch, features).
+    """Lower a join of sequences and static features: (time, batch, features).
 
-    Time comes first, as the recurrent layer reads it.
+    Time comes first, as a recurrent layer reads it.
     """
     sequence = next(i for i, value in enumerate(call.inputs) if value.spec.rank == 3)
     steps = call.inputs[sequence].spec.shape[1]
@@ -103,7 +103,7 @@ def join(call: Call) -> Name:
 
 
 def constant_state(call: Call) -> Name:
-    """(batch, units) of the same numbers in every row."""
+    """Lower a constant state: (batch, units) with the same numbers in every row."""
     value, units = call.arguments["value"], call.arguments["units"]
     row = np.broadcast_to(np.asarray(value, "float64"), (1, units))
     shape = call.do("Concat", call.batch, call.builder.ints(1), axis=0)
@@ -111,5 +111,5 @@ def constant_state(call: Call) -> Name:
 
 
 def row_ids(call: Call) -> Name:
-    """The id 0 for every row."""
+    """Lower row ids: the id 0 for every row."""
     return call.do("Expand", call.constant(0), call.batch)

@@ -1,4 +1,4 @@
-"""Graphs and weights lowered to ``onnx.ModelProto``."""
+"""Making of an ONNX model from a graph and its weights."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ if TYPE_CHECKING:
     from lstmgraph.keras_facts.tensors import Dim, TensorSpec
 
 OPSET = 20
-"""Version of the operators: onnxruntime 1.20 and later run it."""
+"""The version of the operators; onnxruntime 1.20 and later run it."""
 IR_VERSION = 9
-"""Version of the file format that came with it."""
+"""The version of the file format that came with that opset."""
 
 
 def onnx_model(compiled: CompiledRecipe, weights: Mapping[str, Sequence[np.ndarray]]) -> ModelProto:
-    """Return the model in ONNX, with the inputs and outputs of the recipe by name.
+    """Return the recipe's model in ONNX, with the recipe's names of inputs and outputs.
 
-    The batch, and every dimension that the recipe names, is a ``dim_param``; with
-    ``runtime.batch_size`` the batch is fixed. Everything is as at inference. The same recipe and
-    weights give the same bytes.
+    The batch and every named dimension are a ``dim_param``; ``runtime.batch_size`` fixes the batch.
+    All layers are as at inference. The same recipe and weights give the same bytes.
 
     Args:
         compiled: a recipe without obstacles.
-        weights: of each Keras layer that has some, by its name: what ``get_weights()`` returns.
+        weights: what ``get_weights()`` returns, by the name of each Keras layer with weights.
 
     Raises:
-        ValueError: the recipe has an obstacle, which ``onnx_obstacles`` tells beforehand; or the
-            weights of a layer are missing.
+        ValueError: the recipe has an obstacle (see ``onnx_obstacles``), or the weights of a layer
+            are missing.
     """
     for path, reason in onnx_obstacles(compiled):
         raise ValueError(f"{'.'.join(map(str, path))}: {reason}")
@@ -64,7 +63,7 @@ def onnx_model(compiled: CompiledRecipe, weights: Mapping[str, Sequence[np.ndarr
 
 
 class _Lowering:
-    """The lowering of a graph: adds the nodes of each call, in the graph's order."""
+    """Add the nodes of each call, in the graph's order."""
 
     def __init__(self, graph: Graph, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
         self.graph = graph
@@ -92,7 +91,7 @@ class _Lowering:
         self.values.put(Port(node.name), Value(name, spec, time_major))
 
     def runs_time_major(self, node: Node) -> bool:
-        """Return whether the call works on (time, batch, ...): it can, and an input comes so."""
+        """Return whether to run the call time-major: it can, and one of its inputs is."""
         if node.op == JOIN:
             return True
         return (
@@ -127,19 +126,19 @@ class _Lowering:
         return Value(self.values.get(port, time_major=time_major and spec.rank == 3), spec)
 
     def finish(self, model: ModelProto) -> None:
-        """Fill the graph of `model`."""
+        """Fill in the graph of `model`."""
         outputs = {name: self.values.get(port) for name, port in self.graph.outputs.items()}
         self.builder.finish(model.graph, outputs)
 
 
 def _inputs(graph: Graph) -> list[ValueInfoProto]:
-    found = []
+    infos = []
     for name, tensor in graph.inputs.items():
         shape = _shape(tensor.spec, graph)
         if tensor.time_major:
             shape[:2] = shape[1::-1]
-        found.append(helper.make_tensor_value_info(name, ELEMENT_TYPES[tensor.spec.dtype], shape))
-    return found
+        infos.append(helper.make_tensor_value_info(name, ELEMENT_TYPES[tensor.spec.dtype], shape))
+    return infos
 
 
 def _outputs(graph: Graph) -> list[ValueInfoProto]:
@@ -153,5 +152,5 @@ def _outputs(graph: Graph) -> list[ValueInfoProto]:
 
 
 def _shape(spec: TensorSpec, graph: Graph) -> list[Dim]:
-    """Return sizes and names of sizes; the batch is fixed where the recipe says so."""
+    """Return sizes, or names for open ones; the batch is fixed if the recipe fixes it."""
     return [graph.batch_size or spec.shape[0], *spec.shape[1:]]

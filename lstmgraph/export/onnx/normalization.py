@@ -1,4 +1,4 @@
-"""Layers that normalize; the statistics that training left are folded into scale and shift."""
+"""Lowering of normalization layers; trained statistics become a scale and a shift."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from lstmgraph.export.onnx.call import Call
 
 EPSILON = 1e-7
-"""``keras.config.epsilon()``: the least deviation that Normalization divides by."""
+"""``keras.config.epsilon()``, the smallest deviation that Normalization divides by."""
 
 
 def batch_normalization(call: Call) -> Name:
-    """BatchNormalization with its moving mean and variance."""
+    """Lower BatchNormalization with its moving mean and variance."""
     weights = [call.weight(index) for index in range(len(call.weights))]
     scale = weights.pop(0) if call.arguments["scale"] else np.ones(())
     shift = weights.pop(0) if call.arguments["center"] else np.zeros(())
@@ -31,7 +31,7 @@ def batch_normalization(call: Call) -> Name:
 
 
 def layer_normalization(call: Call) -> Name:
-    """LayerNormalization over its axes."""
+    """Lower LayerNormalization over its axes."""
     weights = [call.weight(index) for index in range(len(call.weights))]
     axes = call.axes(call.arguments["axis"])
     shape = [call.spec.shape[axis] for axis in axes]
@@ -55,7 +55,7 @@ def layer_normalization(call: Call) -> Name:
 
 
 def group_normalization(call: Call) -> Name:
-    """GroupNormalization: over all of a row but the groups of channels."""
+    """Lower GroupNormalization, over each group of channels in a row."""
     (axis,) = call.axes(call.arguments["axis"])
     last = [*(place for place in range(call.rank) if place != axis), axis]
     x = call.x() if axis == call.rank - 1 else call.do("Transpose", call.x(), perm=last)
@@ -77,7 +77,7 @@ def group_normalization(call: Call) -> Name:
 
 
 def rms_normalization(call: Call) -> Name:
-    """RMSNormalization: divided by the root of the mean of the squares."""
+    """Lower RMSNormalization: a division by the root mean square."""
     f, x = formula(call), call.x()
     axes = call.axes(call.arguments["axis"])
     mean = f("ReduceMean", f("Mul", x, x), call.builder.ints(*axes))
@@ -86,12 +86,12 @@ def rms_normalization(call: Call) -> Name:
 
 
 def unit_normalization(call: Call) -> Name:
-    """UnitNormalization: of length 1."""
+    """Lower UnitNormalization, which scales to length 1."""
     return unit_length(call, call.x(), call.axes(call.arguments["axis"]))
 
 
 def normalization(call: Call) -> Name:
-    """Normalization by the mean and variance that the recipe gives."""
+    """Lower Normalization with the recipe's mean and variance."""
     axis = call.arguments["axis"]
     axes = [] if axis is None else call.axes(axis)
     mean, variance = (
@@ -106,7 +106,7 @@ def normalization(call: Call) -> Name:
 
 
 def _standard(call: Call, x: Name, axes: list[int]) -> Name:
-    """Less the mean over `axes`, divided by the deviation."""
+    """Return `x` minus its mean over `axes`, divided by its deviation."""
     f, places = formula(call), call.builder.ints(*axes)
     centred = f("Sub", x, f("ReduceMean", x, places))
     variance = f("ReduceMean", f("Mul", centred, centred), places)
@@ -114,7 +114,7 @@ def _standard(call: Call, x: Name, axes: list[int]) -> Name:
 
 
 def _along(call: Call, values: np.ndarray, axes: list[int]) -> np.ndarray:
-    """`values` of the sizes of `axes`, or of the last of them, with ones for the other axes."""
+    """Return `values`, sized like `axes` or the last of them, with 1 for all other axes."""
     shape = [1] * call.rank
     if values.ndim:
         for axis, size in zip(axes[-values.ndim :], values.shape, strict=True):

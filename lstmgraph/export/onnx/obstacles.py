@@ -1,4 +1,4 @@
-"""Obstacles of ONNX: what it, onnxruntime's CPU or this lowering cannot hold."""
+"""Checks of what ONNX, onnxruntime's CPU or this lowering cannot hold."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ FLOAT32_ONLY = frozenset(
         "SeparableConv2D", "SimpleRNN",
     }
 )  # fmt: skip
-"""Layers that onnxruntime's CPU does not compute in float64: measured with 1.31."""
+"""Layers that onnxruntime's CPU cannot compute in float64, measured with version 1.31."""
 
 READS_MASK = frozenset({"GlobalAveragePooling1D", "Softmax"})
-"""Layers whose result depends on a mask, which TimeDistributed hands to them step by step."""
+"""Layers whose result depends on a mask, which TimeDistributed passes step by step."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A layer, or one inside another."""
+    """A layer, or a layer inside another."""
 
     node: Node
     kind: str
@@ -42,17 +42,17 @@ class _Part:
     path: Path
 
     @property
-    def gives(self) -> str:
+    def dtype(self) -> str:
         """Return the dtype of the outputs."""
         return next(spec.dtype for spec in self.node.outputs.values())
 
     @property
     def is_inside(self) -> bool:
-        """Return whether another layer is around this one."""
+        """Return whether another layer wraps this one."""
         return self.path != self.node.path
 
     def inner(self) -> Iterator[_Part]:
-        """Return this layer, and all that are inside it."""
+        """Yield this layer and all layers inside it."""
         yield self
         layer = self.arguments.get("layer")
         if isinstance(layer, dict):
@@ -61,27 +61,29 @@ class _Part:
 
 
 def onnx_obstacles(compiled: CompiledRecipe) -> list[Obstacle]:
-    """Return what keeps a recipe from ONNX, each with its path in the recipe and the reason.
+    """Return what prevents an export to ONNX, each with its path in the recipe and the reason.
 
-    Empty where ``onnx_model`` can make the model.
+    The list is empty if ``onnx_model`` can make the model.
     """
     graph = compiled.graph
     dtypes = {Port(name): tensor.spec.dtype for name, tensor in graph.inputs.items()}
-    found = list(_of_inputs(graph))
+    obstacles = list(_of_inputs(graph))
     for node in graph.nodes:
         part = _Part(node, node.op, node.arguments, node.path)
-        found += [obstacle for each in part.inner() for obstacle in _of_part(each)]
+        obstacles += [obstacle for inner in part.inner() for obstacle in _of_part(inner)]
         if node.recurrence:
-            found += _of_recurrent(node, node.recurrence)
+            obstacles += _of_recurrent(node, node.recurrence)
         dtypes |= {Port(node.name, output): spec.dtype for output, spec in node.outputs.items()}
-    found += _of_outputs(graph, dtypes)
-    return list(dict.fromkeys(found))  # layers of a stack say it once
+    obstacles += _of_outputs(graph, dtypes)
+    return list(dict.fromkeys(obstacles))  # the layers of a stack repeat one message
 
 
 def _of_inputs(graph: Graph) -> Iterator[Obstacle]:
     for tensor in graph.inputs.values():
         if tensor.spec.dtype == "bfloat16":
-            reason = f"onnxruntime takes no bfloat16 from NumPy: declare '{tensor.name}' float32"
+            reason = (
+                f"onnxruntime cannot read bfloat16 from NumPy: declare '{tensor.name}' as float32"
+            )
             yield tensor.path, reason
 
 
@@ -89,14 +91,14 @@ def _of_outputs(graph: Graph, dtypes: Mapping[Port, str]) -> Iterator[Obstacle]:
     for name, port in graph.outputs.items():
         if dtypes[port] == "bfloat16":
             reason = (
-                f"onnxruntime gives no bfloat16 to NumPy: compute the output '{name}' with "
+                f"onnxruntime cannot return bfloat16 to NumPy: compute the output '{name}' with "
                 "`dtype_policy: float32`"
             )
             yield graph.output_paths[name], reason
         if name in graph.inputs:
             reason = (
-                f"in an ONNX model no output may have the name of an input, as '{name}' has: rename"
-                " one of them"
+                f"an ONNX model cannot have an input and an output of one name, '{name}': rename "
+                "one of them"
             )
             yield graph.output_paths[name], reason
 
@@ -105,9 +107,9 @@ def _of_part(part: _Part) -> Iterator[Obstacle]:
     where = f" inside {part.node.op}" if part.is_inside else ""
     if part.kind not in LOWERINGS and part.kind != MASK and not part.node.recurrence:
         yield part.path, f"{part.kind}{where} cannot be written as ONNX"
-    if part.kind in FLOAT32_ONLY and part.gives == "float64":
+    if part.kind in FLOAT32_ONLY and part.dtype == "float64":
         reason = (
-            f"onnxruntime computes {part.kind} in float32 only, and '{part.node.name}' is float64: "
+            f"onnxruntime computes {part.kind} in float32 only, but '{part.node.name}' is float64: "
             "write `dtype_policy: float32`"
         )
         yield (*part.node.path, "dtype_policy"), reason
@@ -123,15 +125,15 @@ def _of_part(part: _Part) -> Iterator[Obstacle]:
 def _of_activations(part: _Part) -> Iterator[Obstacle]:
     for argument in ("activation", "recurrent_activation"):
         name = part.arguments.get(argument) or "linear"
-        if name == "gelu" and part.gives == "float64":
-            reason = "onnxruntime computes gelu in float32 only, and this layer is float64"
+        if name == "gelu" and part.dtype == "float64":
+            reason = "onnxruntime computes gelu in float32 only, but this layer is float64"
             yield (*part.path, argument), reason
 
 
 def _of_arguments(part: _Part) -> Iterator[Obstacle]:
     interpolation = part.arguments.get("interpolation", "nearest")
     if interpolation != "nearest" and part.kind in LOWERINGS:
-        reason = f"only nearest values can be written as ONNX, not {interpolation}"
+        reason = f"only nearest interpolation can be written as ONNX, not {interpolation}"
         yield (*part.path, "interpolation"), reason
     rank = len(next(iter(part.node.outputs.values())).shape)
     if part.kind == "MultiHeadAttention" and any(part.node.input_masks) and rank > 3:
@@ -142,8 +144,8 @@ def _of_arguments(part: _Part) -> Iterator[Obstacle]:
 def _of_recurrent(node: Node, recurrence: Recurrence) -> Iterator[Obstacle]:
     if recurrence.carried:
         reason = (
-            "an ONNX model keeps nothing from one batch to the next: write `initial_state: input`, "
-            f"and give the states out, `state: {node.layer}.state`"
+            "an ONNX model keeps no state between batches: write `initial_state: input`, and make "
+            f"the states an output, `state: {node.layer}.state`"
         )
         yield recurrence.state_form.path, reason
     described: tuple[Mapping[str, Any], ...] = recurrence.cells
@@ -154,7 +156,7 @@ def _of_recurrent(node: Node, recurrence: Recurrence) -> Iterator[Obstacle]:
             if name in used and name not in ACTIVATIONS:
                 path = (*node.path, "cells", number) if described else node.path
                 reason = (
-                    f"ONNX's recurrent operators do not have the activation {name}: use one of "
+                    f"ONNX's recurrent operators lack the activation {name}: use one of "
                     f"{', '.join(sorted(ACTIVATIONS))}"
                 )
                 yield (*path, argument), reason

@@ -1,4 +1,4 @@
-"""How each Keras layer, and each operation of the graph's own, is lowered."""
+"""The lowering of each Keras layer and of each of the graph's own operations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lstmgraph.export.onnx.builder import Name
 from lstmgraph.export.onnx.call import Call
 
 Lowering = Callable[[Call], Name]
-"""Adds the nodes of a call, and gives the name of its output."""
+"""Adds the nodes of a call, and returns the name of its output."""
 
 LOWERINGS: Mapping[str, Lowering] = {
     "Activation": activations.activation,
@@ -107,4 +107,4 @@ LOWERINGS: Mapping[str, Lowering] = {
     CONSTANT_STATE: merging.constant_state,
     ROW_IDS: merging.row_ids,
 }
-"""By Keras class name; recurrent layers have a module of their own."""
+"""The lowerings by Keras class name; recurrent layers have their own module."""

@@ -1,4 +1,4 @@
-"""Recurrent layers: one operator for each layer or cell, with lengths, directions and states.
+"""Lowering of recurrent layers: one operator per layer or cell, with lengths and states.
 
 A mask that is padded on the right becomes ``sequence_lens``. For any other, the steps that count
 are moved to the front first: see ``masks``.
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from lstmgraph.keras_facts.tensors import TensorSpec
 
 DTYPE = "float32"
-"""What onnxruntime's CPU has recurrent kernels for."""
+"""The dtype for which onnxruntime's CPU has recurrent kernels."""
 
 REDUCTIONS = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
-"""Keras's merge modes of two directions, but ``concat``: the operator over their axis."""
+"""The operator of each Keras merge mode except ``concat``, over the axis of directions."""
 
 SEQUENCE_AXIS, STATE_AXIS = 1, 0
-"""Where the directions stand in what the operators give."""
+"""The axis of the directions in the results of the operators."""
 
 
 def lower_recurrent(
     node: Node, recurrence: Recurrence, values: Values, masks: Masks, weights: Sequence[np.ndarray]
 ) -> None:
-    """Add the operators of one recurrent node, and put its outputs under their ports."""
+    """Add the operators of a recurrent node, and set the tensors of its output ports."""
     _Recurrent(node, recurrence, values, masks).add(weights)
 
 
@@ -59,7 +59,7 @@ class _Recurrent:
 
     @property
     def is_compact(self) -> bool:
-        """Whether the steps that count are moved to the front, and the outputs back."""
+        """Return whether the steps that count are moved to the front, and the outputs back."""
         return self.node.mask is not None and self.node.mask.padding != "right"
 
     def add(self, weights: Sequence[np.ndarray]) -> None:
@@ -84,10 +84,10 @@ class _Recurrent:
         for slot, state in final.items():
             self.put(slot, state)
 
-    # --- what goes in ---
+    # --- inputs ---
 
     def sequence(self) -> Name:
-        """(time, batch, features) in float32, the steps that count in front."""
+        """Return the input, (time, batch, features) of float32, its counting steps in front."""
         port = self.node.inputs[0]
         dtype = self.values.spec(port).dtype
         mask = self.node.mask
@@ -103,7 +103,7 @@ class _Recurrent:
         return self.masks.lengths(self.node.mask) if self.node.mask else ""
 
     def initial_states(self) -> dict[str, Name]:
-        """Those that are given, by slot: (batch, units) in float32."""
+        """Return the given initial states by slot, (batch, units) of float32."""
         return {
             state.slot: self.builder.cast(
                 self.values.get(state.source), self.values.spec(state.source).dtype, DTYPE
@@ -113,7 +113,7 @@ class _Recurrent:
         }
 
     def stacked(self, initial: Mapping[str, Name], slot: str) -> Name:
-        """A state of all directions, (direction, batch, units); zeros where only one is given."""
+        """Return a state of all directions, (direction, batch, units); missing ones are zeros."""
         names = [initial.get(each, "") for each in self.slots_by_direction(slot)]
         if not any(names):
             return ""
@@ -125,7 +125,7 @@ class _Recurrent:
         return parts[0] if len(parts) == 1 else b.op("Concat", *parts, axis=0)
 
     def cells(self, weights: Sequence[np.ndarray]) -> list[Cell]:
-        """What is run, one after the other: the layer itself, or the cells of an RNN."""
+        """Return what runs in turn: the layer itself, or the cells of an RNN."""
         arguments = self.node.arguments
         described = self.recurrence.cells or ({**arguments, "type": self.node.op},)
         rest, cells = list(weights), []
@@ -146,7 +146,7 @@ class _Recurrent:
         return "reverse" if self.node.arguments["go_backwards"] else "forward"
 
     def in_onnx_order(self, parts: list[Any]) -> list[Any]:
-        """Keras's forward and backward layer as ONNX has them: from the start, from the end."""
+        """Return Keras's forward and backward parts in ONNX's order: forward, then reverse."""
         return parts[::-1] if self.node.arguments["go_backwards"] else parts
 
     def slots_by_direction(self, slot: str) -> list[str]:
@@ -155,7 +155,7 @@ class _Recurrent:
         return self.in_onnx_order([f"forward_{slot}", f"backward_{slot}"])
 
     def by_direction(self, slot: str, state: Name) -> dict[str, Name]:
-        """A final state of (direction, batch, units) by the slots of the node."""
+        """Return a final state, (direction, batch, units), split by the slots of the node."""
         names = self.slots_by_direction(slot)
         if len(names) == 1:
             return {slot: self.builder.op("Squeeze", state, self.builder.ints(STATE_AXIS))}
@@ -165,7 +165,7 @@ class _Recurrent:
         }
 
     def merged(self, tensor: Name, axis: int) -> Name:
-        """Without the axis of directions."""
+        """Return the tensor with its directions merged."""
         b, mode = self.builder, self.recurrence.merge_mode
         if self.ways == 1:
             return b.op("Squeeze", tensor, b.ints(axis))
@@ -177,7 +177,7 @@ class _Recurrent:
         turned = b.op("Transpose", tensor, perm=[*aside[:-1], axis, aside[-1]])
         return b.op("Reshape", turned, b.ints(*[0] * (axis + 1), -1))
 
-    # --- what comes out ---
+    # --- outputs ---
 
     def put(self, output: str, tensor: Name, *, time_major: bool = False) -> None:
         spec: TensorSpec = self.node.outputs[output]
@@ -199,19 +199,19 @@ class _Recurrent:
         self.put(SEQUENCE, x, time_major=True)
 
     def spread(self, x: Name, mask: MaskSpec) -> Name:
-        """Outputs of the steps in front, where the steps were; at padded ones zero, or held."""
+        """Return the outputs at their own steps; padded steps get zero or the last output."""
         b = self.builder
         counts = self.masks.tensor(mask, time_major=True)
         if self.recurrence.padded_output == "hold":
             first = b.constant(0, "int64")
             counts = b.op("GreaterOrEqual", self.masks.last_counting(mask), first)
-        found = b.op("GatherND", x, self.masks.from_front(mask))
-        return b.op("Where", b.op("Unsqueeze", counts, b.ints(2)), found, b.constant(0, DTYPE))
+        outputs = b.op("GatherND", x, self.masks.from_front(mask))
+        return b.op("Where", b.op("Unsqueeze", counts, b.ints(2)), outputs, b.constant(0, DTYPE))
 
     def kept_where_empty(self, state: Name, initial: Name) -> Name:
-        """In a row without steps the initial state.
+        """Return the final state, which is the initial one in rows without steps.
 
-        onnxruntime gives zeros there, or for a SimpleRNN what happens to be in memory (1.20).
+        There, onnxruntime returns zeros, or for a SimpleRNN uninitialized memory (1.20).
         """
         if self.node.mask is None:
             return state

@@ -1,4 +1,4 @@
-"""One recurrent operator of ONNX: LSTM, GRU or RNN, with Keras's weights laid out as it wants."""
+"""Adding of an ONNX LSTM, GRU or RNN operator, with Keras's weights in its layout."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from lstmgraph.export.onnx.builder import Builder, Name
 
 OPERATORS: Mapping[str, str] = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
-"""The operator of each Keras layer."""
+"""The ONNX operator of each Keras layer."""
 
 GATES: Mapping[str, tuple[int, ...]] = {
     "LSTM": (0, 3, 1, 2),  # Keras: input, forget, cell, output; ONNX: input, output, forget, cell
     "GRU": (0, 1, 2),  # both: update, reset, hidden
     "SimpleRNN": (0,),
 }
-"""Keras's gates in ONNX's order."""
+"""The indices of Keras's gates, in ONNX's order."""
 
 ACTIVATIONS: Mapping[str, tuple[str, float | None, float | None]] = {
     "tanh": ("Tanh", None, None),
@@ -33,40 +33,40 @@ ACTIVATIONS: Mapping[str, tuple[str, float | None, float | None]] = {
     "softplus": ("Softplus", None, None),
     "softsign": ("Softsign", None, None),
 }
-"""The activations that the operators have: their name there, alpha and beta."""
+"""The activations of the operators: ONNX's name, alpha and beta."""
 
 USUAL = (["sigmoid", "tanh", "tanh"], ["sigmoid", "tanh"], ["tanh"])
-"""The activations that LSTM, GRU and RNN have where nothing is said."""
+"""The default activations of LSTM, GRU and RNN."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is run: a kind of layer, its arguments, and the weights of each direction."""
+    """A cell to run: its kind of layer, arguments, and weights of each direction."""
 
     kind: str
     arguments: Mapping[str, Any]
     weights: Sequence[Sequence[np.ndarray]]
-    """Of each direction, in ONNX's order: forward, then reverse."""
+    """The weights of each direction in ONNX's order: forward, then reverse."""
     direction: str = "forward"
 
     @property
     def units(self) -> int:
-        """Of one direction."""
+        """Return the units of one direction."""
         return int(self.arguments["units"])
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Y of (time, direction, batch, units); the states of (direction, batch, units)."""
+    """The output, (time, direction, batch, units), and the states, (direction, batch, units)."""
 
     sequence: Name
     states: tuple[Name, ...]
 
 
 def run(builder: Builder, cell: Cell, x: Name, lengths: Name, states: Sequence[Name]) -> Outputs:
-    """Run over `x` of (time, batch, features).
+    """Add the operator that runs over `x`, (time, batch, features).
 
-    `lengths` is int32 of (batch,), or ``""`` where all steps count; `states` are (direction, batch,
+    `lengths` is (batch,) of int32, or ``""`` if all steps count; `states` are (direction, batch,
     units), or ``""`` for zeros.
     """
     kernels = np.stack([_rows(cell.kind, weights[0]) for weights in cell.weights])
@@ -75,7 +75,7 @@ def run(builder: Builder, cell: Cell, x: Name, lengths: Name, states: Sequence[N
     if cell.arguments["use_bias"]:
         both = np.stack([_biases(cell, weights[2]) for weights in cell.weights])
         bias = builder.constant(both, "float32")
-    sequence, *found = builder.ops(
+    sequence, *states_out = builder.ops(
         OPERATORS[cell.kind],
         [
             x,
@@ -90,11 +90,11 @@ def run(builder: Builder, cell: Cell, x: Name, lengths: Name, states: Sequence[N
         direction=cell.direction,
         **_attributes(cell),
     )
-    return Outputs(sequence, tuple(found))
+    return Outputs(sequence, tuple(states_out))
 
 
 def cell_activations(kind: str, arguments: Mapping[str, Any]) -> list[str]:
-    """In ONNX's order: of the gates, of the candidate, and of an LSTM's output."""
+    """Return activations in ONNX's order: the gates', the candidate's, and an LSTM output's."""
     own = arguments["activation"] or "linear"
     if kind == "SimpleRNN":
         return [own]
@@ -103,29 +103,29 @@ def cell_activations(kind: str, arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _attributes(cell: Cell) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     if cell.kind == "GRU":
-        found["linear_before_reset"] = int(cell.arguments["reset_after"])
+        attributes["linear_before_reset"] = int(cell.arguments["reset_after"])
     used = cell_activations(cell.kind, cell.arguments)
     if used in USUAL:
-        return found
+        return attributes
     entries = [ACTIVATIONS[name] for name in used] * len(cell.weights)
-    found["activations"] = [name for name, _, _ in entries]
-    # Each list has entries for the activations that take one, in their order.
+    attributes["activations"] = [name for name, _, _ in entries]
+    # The lists have one entry for each activation that takes a parameter, in order.
     for attribute, place in (("activation_alpha", 1), ("activation_beta", 2)):
         values = [entry[place] for entry in entries if entry[place] is not None]
         if values:
-            found[attribute] = values
-    return found
+            attributes[attribute] = values
+    return attributes
 
 
 def _rows(kind: str, kernel: np.ndarray) -> np.ndarray:
-    """(in, gates * units) -> (gates * units, in)."""
+    """Transpose a kernel: (in, gates * units) -> (gates * units, in)."""
     return _in_order(kind, kernel).T
 
 
 def _biases(cell: Cell, bias: np.ndarray) -> np.ndarray:
-    """Of the input and of the recurrence, one after the other; Keras mostly has their sum."""
+    """Return the input's and the recurrence's bias in a row; Keras mostly has only their sum."""
     rows = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
     return np.concatenate([_in_order(cell.kind, row) for row in rows])
 

@@ -1,4 +1,4 @@
-"""Layers that move, repeat, cut or pad values, and those that change none at inference."""
+"""Lowering of layers that move, repeat, crop or pad values, or change nothing at inference."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TO_THE_END = np.iinfo("int64").max
 
 
 def identity(call: Call) -> Name:
-    """Dropout, noise and regularization at inference."""
+    """Lower dropout, noise or regularization, which do nothing at inference."""
     return call.x()
 
 
 def flatten(call: Call) -> Name:
-    """Flatten: (batch, a, b) -> (batch, a * b)."""
+    """Lower Flatten: (batch, a, b) -> (batch, a * b)."""
     x = call.x()
     if call.arguments["data_format"] == "channels_first" and call.rank > 2:
         x = call.do("Transpose", x, perm=[0, *range(2, call.rank), 1])
@@ -29,23 +29,23 @@ def flatten(call: Call) -> Name:
 
 
 def reshape(call: Call) -> Name:
-    """Reshape: (batch, ...) -> (batch, *target_shape)."""
+    """Lower Reshape: (batch, ...) -> (batch, *target_shape)."""
     return call.do("Reshape", call.x(), call.builder.ints(0, *call.arguments["target_shape"]))
 
 
 def permute(call: Call) -> Name:
-    """Permute."""
+    """Lower Permute."""
     return call.do("Transpose", call.x(), perm=[0, *call.arguments["dims"]])
 
 
 def repeat_vector(call: Call) -> Name:
-    """RepeatVector: (batch, features) -> (batch, n, features)."""
+    """Lower RepeatVector: (batch, features) -> (batch, n, features)."""
     row = call.do("Unsqueeze", call.x(), call.builder.ints(1))
     return call.do("Expand", row, call.builder.ints(1, call.arguments["n"], 1))
 
 
 def cropping(call: Call) -> Name:
-    """Cropping1D..3D."""
+    """Lower Cropping1D..3D."""
     axes, pairs = spatial_axes(call), _pairs(call, "cropping")
     starts = [before for before, _ in pairs]
     ends = [-after if after else TO_THE_END for _, after in pairs]
@@ -54,7 +54,7 @@ def cropping(call: Call) -> Name:
 
 
 def zero_padding(call: Call) -> Name:
-    """ZeroPadding1D..3D."""
+    """Lower ZeroPadding1D..3D."""
     axes, pairs = spatial_axes(call), _pairs(call, "padding")
     sizes = [size for place in (0, 1) for size in (pair[place] for pair in pairs)]
     b = call.builder
@@ -62,7 +62,7 @@ def zero_padding(call: Call) -> Name:
 
 
 def up_sampling(call: Call) -> Name:
-    """UpSampling1D..3D of nearest values: every index again and again."""
+    """Lower UpSampling1D..3D of nearest values, which repeats every index."""
     size = call.arguments["size"]
     axes = spatial_axes(call)
     x, b = call.x(), call.builder
@@ -82,19 +82,19 @@ def up_sampling(call: Call) -> Name:
 
 
 def rescaling(call: Call) -> Name:
-    """Rescaling: x * scale + offset."""
+    """Lower Rescaling: x * scale + offset."""
     scaled = formula(call)("Mul", call.x(), call.constant(call.arguments["scale"]))
     return call.do("Add", scaled, call.constant(call.arguments["offset"]))
 
 
 def masking(call: Call) -> Name:
-    """Masking: zeros where every feature is ``mask_value``; `call.mask` says where not."""
+    """Lower Masking: zeros where every feature is ``mask_value``, the inverse of `call.mask`."""
     counts = call.do("Unsqueeze", call.mask or "", call.builder.ints(-1))
     return formula(call)("Where", counts, call.x(), 0)
 
 
 def category_encoding(call: Call) -> Name:
-    """CategoryEncoding: which ids there are, how often, or each by itself."""
+    """Lower CategoryEncoding: multi-hot, counts, or one-hot."""
     b, mode = call.builder, call.arguments["output_mode"]
     ids = b.cast(call.raw(), call.spec.dtype, "int64")
     if mode != "one_hot" or call.rank == 1 or call.spec.shape[-1] != 1:
@@ -108,14 +108,14 @@ def category_encoding(call: Call) -> Name:
 
 
 def spatial_axes(call: Call) -> list[int]:
-    """The axes of time, or of height and width."""
+    """Return the axes of time, or of height and width."""
     if call.arguments.get("data_format") == "channels_first":
         return list(range(2, call.rank))
     return list(range(1, call.rank - 1))
 
 
 def _pairs(call: Call, argument: str) -> list[tuple[int, int]]:
-    """(before, after) for each spatial axis."""
+    """Return an argument as (before, after) for each spatial axis."""
     value, dimensions = call.arguments[argument], call.rank - 2
     if dimensions == 1 and not isinstance(value, int):
         value = [value]

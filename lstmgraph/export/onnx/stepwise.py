@@ -1,4 +1,4 @@
-"""Layers that treat every step by itself: they can work where time comes first."""
+"""Layers that compute each step separately, and so can run time-major."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANY_ARGUMENTS = frozenset(
         "Minimum", "Multiply", "ReLU", "Rescaling", "SpatialDropout1D", "Subtract",
     }
 )  # fmt: skip
-"""Layers that always do."""
+"""Layers that always do so."""
 
 OVER_FEATURES = frozenset(
     {
@@ -22,11 +22,11 @@ OVER_FEATURES = frozenset(
         "UnitNormalization",
     }
 )  # fmt: skip
-"""Layers that do where their axis is that of the features."""
+"""Layers that do so if their axis is the features'."""
 
 
 def is_stepwise(op: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether a layer gives (batch, time, ...) step by step, from the same step of its inputs."""
+    """Return whether a layer computes each step from the same step of its inputs."""
     if op == "TimeDistributed":
         inner = arguments["layer"]
         return is_stepwise(inner["type"], inner)

@@ -1,7 +1,7 @@
-"""The tensors of the ports: with the batch first, as the graph has them, or with time first.
+"""The tensors of ports, batch-major as in the graph, or time-major.
 
-ONNX's recurrent operators read and write (time, batch, features). What lies between two of them
-and works on each step by itself can stay in that layout, and nothing is turned around.
+ONNX's recurrent operators read and write (time, batch, features). Layers between two of them that
+compute each step separately keep that layout, so that nothing is transposed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Value:
-    """One tensor. `spec` is its shape with the batch first, and its dtype."""
+    """A tensor; `spec` is its dtype and its batch-major shape."""
 
     name: Name
     spec: TensorSpec
@@ -27,7 +27,7 @@ class Value:
 
 
 class Values:
-    """Finds tensors by port, in either layout."""
+    """The tensors by port, in either layout."""
 
     def __init__(self, builder: Builder, graph: Graph) -> None:
         self.builder = builder
@@ -38,27 +38,27 @@ class Values:
             self.put(Port(name), Value(name, tensor.spec, tensor.time_major))
 
     def put(self, port: Port, value: Value) -> None:
-        """The tensor of a port."""
+        """Set the tensor of a port."""
         self._values[port] = value
 
     def put_compact(self, port: Port, mask: MaskSpec, name: Name) -> None:
-        """A sequence as the layers of a stack hand it on: time first, only the steps that count."""
+        """Keep a sequence for the next layer of a stack: time-major, counting steps in front."""
         self._compact[port, mask] = name
 
     def compact(self, port: Port, mask: MaskSpec) -> Name | None:
-        """What ``put_compact`` kept, or None."""
+        """Return what ``put_compact`` kept, or None."""
         return self._compact.get((port, mask))
 
     def spec(self, port: Port) -> TensorSpec:
-        """Shape, batch first, and dtype."""
+        """Return the batch-major shape, and the dtype."""
         return self._values[port].spec
 
     def is_time_major(self, port: Port) -> bool:
-        """Whether the tensor was made with time first."""
+        """Return whether the tensor was made time-major."""
         return self._values[port].time_major
 
     def get(self, port: Port, *, time_major: bool = False) -> Name:
-        """The tensor in one layout; where it was made in the other, turned around."""
+        """Return the tensor in the asked layout, transposed if necessary."""
         value = self._values[port]
         if value.time_major == time_major:
             return value.name
@@ -66,13 +66,13 @@ class Values:
         return self.builder.op("Transpose", value.name, perm=perm)
 
     def batch(self) -> Name:
-        """[rows of the batch], as int64."""
+        """Return the number of rows in the batch, (1,) of int64."""
         if self._graph.batch_size is not None:
             return self.builder.ints(self._graph.batch_size)
         return self._size(Port(next(iter(self._graph.inputs))), 0)
 
     def steps(self, port: Port) -> Name:
-        """[time steps of a sequence], as int64."""
+        """Return the number of steps in a sequence, (1,) of int64."""
         size = self.spec(port).shape[1]
         return self.builder.ints(size) if isinstance(size, int) else self._size(port, 1)
 

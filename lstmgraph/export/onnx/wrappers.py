@@ -1,4 +1,4 @@
-"""Layers around another layer."""
+"""Lowering of layers that wrap another layer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def time_distributed(call: Call) -> Name:
-    """TimeDistributed: every step is a row of its own for the layer inside."""
+    """Lower TimeDistributed: the inner layer gets every step as a row."""
     arguments = call.arguments["layer"]
     if is_stepwise(call.op, call.arguments) and call.rank == 3:
         return call.lower(replace(call, op=arguments["type"], arguments=arguments))
     step = TensorSpec((BATCH, *call.spec.shape[2:]), call.spec.dtype)
     steps = _reshaped(call, call.raw(), [-1], step, 2)
     facts = layer_facts(arguments["type"], arguments, [step], call.output.dtype)
-    found = call.lower(
+    result = call.lower(
         replace(
             call,
             op=arguments["type"],
@@ -34,12 +34,12 @@ def time_distributed(call: Call) -> Name:
         )
     )
     whole = call.do("Shape", call.raw(), end=2)
-    rest = call.sizes(facts.output.shape[1:], found, range(1, facts.output.rank))
-    return call.do("Reshape", found, call.do("Concat", whole, rest, axis=0))
+    rest = call.sizes(facts.output.shape[1:], result, range(1, facts.output.rank))
+    return call.do("Reshape", result, call.do("Concat", whole, rest, axis=0))
 
 
 def spectral_normalization(call: Call) -> Name:
-    """SpectralNormalization: training left the kernel normalized; its vector is not needed."""
+    """Lower SpectralNormalization: after training the kernel is normalized already."""
     arguments = call.arguments["layer"]
     kernel, _vector, *rest = call.weights
     own = replace(call, op=arguments["type"], arguments=arguments, weights=[kernel, *rest])
@@ -47,6 +47,6 @@ def spectral_normalization(call: Call) -> Name:
 
 
 def _reshaped(call: Call, x: Name, before: list[int], spec: TensorSpec, place: int) -> Name:
-    """`before`, then the sizes of `spec` without its batch, which begin at `place` of `x`."""
+    """Reshape `x` to `before`, then to the sizes of `spec` from axis `place` of `x` on."""
     rest = call.sizes(spec.shape[1:], x, range(place, place + spec.rank - 1))
     return call.do("Reshape", x, call.do("Concat", call.builder.ints(*before), rest, axis=0))

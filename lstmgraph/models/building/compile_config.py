@@ -1,7 +1,7 @@
-"""How a model in a file was compiled: Keras's own optimizers, losses and metrics alone.
+"""Compiling of a model as its file says, with Keras's own optimizers, losses and metrics only.
 
-A configuration of Keras's can name any of its classes and functions. Those that load files, or run
-code, are no part of how a model is compiled.
+A Keras configuration can name any of Keras's classes and functions. Those that load files or run
+code are refused here.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ MODULES = frozenset(
     {"builtins", "keras", "keras.losses", "keras.metrics", "keras.optimizers"}
     | {"keras.optimizers.legacy", "keras.optimizers.schedules"}
 )
-"""``builtins`` are functions of Keras's by name, ``keras`` the policies of dtypes."""
+"""``builtins`` is for Keras's functions by name, ``keras`` for dtype policies."""
 SIZES = ("num_classes", "num_thresholds")
-"""Arguments of metrics that make memory: of so many numbers, or of their square."""
+"""Arguments of metrics that allocate so many numbers, or their square."""
 MOST = 10_000
 
 
 def compile_as(model: keras.Model, config: object) -> None:
-    """Compile `model` as a file says that it was, with the optimizer's variables; or not at all.
+    """Compile `model` with the ``compile_config`` of a file, if it has one.
 
     Raises:
-        ValueError: the configuration is damaged, names what does not compile a model, or a custom
-            object that is not registered with Keras in this process.
+        ValueError: the configuration is damaged, or names a class that does not belong there or a
+            custom object that is not registered with Keras in this process.
     """
     if not config:
         return

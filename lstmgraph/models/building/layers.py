@@ -1,4 +1,4 @@
-"""Keras layers from nodes: every argument explicit, dtype policies on layers, never globally."""
+"""Making of Keras layers from nodes: arguments are explicit, dtype policies never global."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ FAMILIES: Mapping[str, str] = {
     "_regularizer": "regularizer",
     "_constraint": "constraint",
 }
-"""Arguments whose values are Keras objects, by how the argument's name ends."""
+"""The family of Keras objects that an argument takes, by the ending of its name."""
 
 
 class Layers:
-    """The layers by name, each made once: models that share a name share its weights."""
+    """Make the layer of each name once, so that models with the same names share weights."""
 
     def __init__(self, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool) -> None:
         self.used = used
-        """Ports that any of the models reads."""
+        """The ports that any of the models reads."""
         self.seed = seed
         self.forced_cudnn = forced_cudnn
         self._made: dict[str, keras.Layer] = {}
         self._stateless: dict[str, keras.Layer] = {}
 
     def of(self, node: Node) -> keras.Layer:
-        """Return the layer that `node` calls."""
+        """Return the layer that `node` calls, made at its first use."""
         if node.name not in self._made:
             self._made[node.name] = self._make(node)
         layer = self._made[node.name]
@@ -42,7 +42,7 @@ class Layers:
         return layer
 
     def _with_given_states(self, node: Node, carrying: keras.Layer) -> keras.Layer:
-        """Return the same cell in a layer that carries no states, as a call would change them."""
+        """Return a stateless layer with the same cell: the call must not change carried states."""
         if node.name not in self._stateless:
             layer = self._make(node)
             layer.cell = carrying.cell
@@ -65,7 +65,7 @@ def make_layer(
     }
     if not node.recurrence.bidirectional:
         return _recurrent_layer(node, node.name, arguments, seed)
-    # Each direction is made by itself: one layer copied would copy its seeds and so its kernels.
+    # Each direction is made separately: a copied layer has the same seeds, and so the same kernels.
     backwards = {**arguments, "go_backwards": not arguments["go_backwards"]}
     return keras.layers.Bidirectional(
         _recurrent_layer(node, f"forward_{node.name}", arguments, seed),
@@ -98,7 +98,7 @@ def _recurrent_arguments(
 
 
 def use_cudnn(node: Node, *, forced: bool) -> bool | str | None:
-    """Return the ``use_cudnn`` of a layer; None for layers that do not take it."""
+    """Return the value of ``use_cudnn`` for the node's kernel; None for layers without it."""
     if node.recurrence is None or node.op not in ("LSTM", "GRU"):
         return None
     kernel = node.recurrence.kernel
@@ -123,15 +123,17 @@ def _recurrent_layer(
 
 def _cell(node: Node, name: str, cell: Mapping[str, Any], seed: int | None) -> keras.Layer:
     arguments = {key: value for key, value in cell.items() if key != "type"}
-    arguments["trainable"] = node.arguments["trainable"]  # Keras's RNN does not hand it on
+    arguments["trainable"] = node.arguments[
+        "trainable"
+    ]  # Keras's RNN does not pass it to its cells
     own = _own_seeds(node, name, arguments)
     return _plain_layer(cell["type"], name, own, node.dtype_policy, seed)
 
 
 def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give each layer a seed of its own where several would share the recipe's.
+    """Return `arguments` with separate seeds where several layers come from one node.
 
-    The seed is an initializer's, or the layer's own, which its dropout draws from.
+    The seeds are those of initializers, and the layer's own, which its dropout uses.
     """
     if name == node.name == node.layer:
         return arguments
@@ -148,7 +150,7 @@ def _plain_layer(
     op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
 ) -> keras.Layer:
     if arguments.get("trainable") is False and isinstance(arguments.get("layer"), dict):
-        # Keras's wrappers do not hand it on.
+        # Keras's wrappers do not pass it to the layer inside.
         arguments = {**arguments, "layer": {**arguments["layer"], "trainable": False}}
     values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
     if seed is not None and "seed" in values and values["seed"] is None:
@@ -169,7 +171,7 @@ def _value(key: str, value: Any, name: str, policy: str, seed: int | None) -> An
 
 
 def _keras_object(family: str, value: str | Mapping[str, Any], seed: int | None) -> Any:
-    """Return the initializer, regularizer or constraint of a name or mapping."""
+    """Return an initializer, regularizer or constraint, made from its name or mapping."""
     own = {} if isinstance(value, str) else {k: v for k, v in value.items() if k != "type"}
     spelling = value if isinstance(value, str) else value["type"]
     if family == "initializer" and seed is not None and takes_seed(family, spelling):

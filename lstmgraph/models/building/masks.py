@@ -15,7 +15,7 @@ Tensor = Any
 
 
 class Masks:
-    """The masks, each made once: every call that uses one gets the same tensor."""
+    """Make each mask once, so that all calls that use it share one tensor."""
 
     def __init__(self, tensors: Mapping[Port, Tensor]) -> None:
         self._tensors = tensors
@@ -29,9 +29,9 @@ class Masks:
         return self._made[mask]
 
     def of_images(self, mask: MaskSpec, rank: int) -> Tensor:
-        """Return the mask as (batch, time, 1, ...) of `rank` axes, for a loop over images.
+        """Return the mask as (batch, time, 1, ...) with `rank` axes, for a loop over images.
 
-        On JAX Keras's loop would take (batch, time) for (batch, last axis) at each step.
+        On JAX, Keras's loop would read (batch, time) as (batch, last axis) at each step.
         """
         return ops.expand_dims(self.tensor(mask), tuple(range(len(mask.shape), rank)))
 
@@ -76,7 +76,7 @@ class Masks:
 
 
 def _one_feature(sequence: Tensor) -> Tensor:
-    """Return one feature of each step: (batch, time, ...) -> (batch, time)."""
+    """Return one feature of `sequence`: (batch, time, ...) -> (batch, time)."""
     return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
 
 

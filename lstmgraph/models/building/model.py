@@ -1,4 +1,4 @@
-"""A compiled recipe as a plain functional ``keras.Model``."""
+"""Building of a compiled recipe as a plain functional ``keras.Model``."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ TAKES_MASKS_OFF = frozenset({"MultiHeadAttention"})
 def build_model(compiled: CompiledRecipe) -> keras.Model:
     """Build the model of `compiled`, and compile it where the recipe has ``training:``.
 
-    The model is made of standard layers and ``keras.ops`` alone, so it loads anywhere. Its inputs
-    and outputs are dictionaries with the names of the recipe.
+    The model consists of standard layers and ``keras.ops`` only, so it loads anywhere. Its inputs
+    and outputs are dictionaries with the recipe's names.
 
     Raises:
         RecipeError: Keras refused something that the checks let through, or this machine or process
-            cannot run what the recipe says.
+            cannot run the recipe.
     """
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
@@ -67,9 +67,9 @@ def build_model(compiled: CompiledRecipe) -> keras.Model:
 
 
 def uncompiled_model(compiled: CompiledRecipe, graph: Graph) -> keras.Model:
-    """Build the model of `graph`, the recipe's main one or one of its further ones, with no loss.
+    """Build the model of `graph`, which is the main model's or a further one's, without a loss.
 
-    The caller has made the settings of the process and opened the scope.
+    The caller must have called ``start`` and entered ``scope`` before.
 
     Raises:
         RecipeError: Keras refused something that the checks let through.
@@ -80,18 +80,18 @@ def uncompiled_model(compiled: CompiledRecipe, graph: Graph) -> keras.Model:
 def build_models(
     compiled: CompiledRecipe, graphs: Mapping[str, Graph]
 ) -> tuple[keras.Model, dict[str, keras.Model]]:
-    """Build the model of `compiled`, and one of each of `graphs` with the layers of the first.
+    """Build the model of `compiled`, and one of each of `graphs` that shares its layers.
 
     Args:
-        compiled: a recipe whose further models the graphs are of.
-        graphs: cuts of the recipe's graph, by any name.
+        compiled: the recipe.
+        graphs: the graphs of its further models, by any name.
 
     Returns:
-        The main model, and the others by their names. A layer that stands in several of them is
-        one object, so that training one trains all.
+        The main model, and the others by name. A layer in several of them is one object, so that
+        training one trains all.
 
     Raises:
-        RecipeError: as ``build_model`` does.
+        RecipeError: as for ``build_model``.
     """
     machine = start(compiled)
     with scope(compiled.declaration.runtime):
@@ -105,7 +105,7 @@ def build_models(
 
 
 class _Builder:
-    """Builder of models that share their layers."""
+    """Build models that share their layers."""
 
     def __init__(self, compiled: CompiledRecipe) -> None:
         self.compiled = compiled
@@ -117,7 +117,7 @@ class _Builder:
         )
 
     def main(self) -> keras.Model:
-        """Return the recipe's model, compiled as the recipe says."""
+        """Return the main model, compiled as the recipe says."""
         compiled = self.compiled
         model = functional(compiled, compiled.graph, self.layers)
         try:
@@ -127,14 +127,14 @@ class _Builder:
         return model
 
     def functional(self, graph: Graph) -> keras.Model:
-        """Return a further model, which has no loss and is not compiled."""
+        """Return the model of `graph`, not compiled."""
         model = functional(self.compiled, graph, self.layers)
         set_runtime(model, self.compiled)
         return model
 
 
 def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.Model:
-    """Return `graph` as a Keras model of `layers`."""
+    """Return `graph` as a Keras model that calls `layers`."""
     inputs = {name: _keras_input(tensor, graph) for name, tensor in graph.inputs.items()}
     tensors: dict[Port, Tensor] = {
         Port(name): batch_major(inputs[name]) if tensor.time_major else inputs[name]
@@ -164,7 +164,7 @@ def _keras_input(tensor: GraphInput, graph: Graph) -> Tensor:
 
 
 def _name_operations(model: keras.Model) -> None:
-    """Name operations by their order in the model.
+    """Name the operations by their order in the model.
 
     Keras counts them over the whole process, so two builds of a recipe would differ in names.
     """
@@ -179,7 +179,7 @@ def _name_operations(model: keras.Model) -> None:
 
 
 class _Lowering:
-    """Calls one layer a node, in the graph's order."""
+    """Call the layer of each node, in the graph's order."""
 
     def __init__(self, graph: Graph, tensors: dict[Port, Tensor], layers: Layers) -> None:
         self.layers = layers
@@ -245,7 +245,7 @@ class _Lowering:
         return self.masks.of_average(mask) if _averages(node) else self.masks.tensor(mask)
 
     def _attention_masks(self, node: Node) -> dict[str, Any]:
-        """Return each input's mask to pass on: MultiHeadAttention reads only its tensors' own."""
+        """Return the input masks as keywords; MultiHeadAttention reads its tensors' own."""
         if not any(node.input_masks):
             return {}
         if node.op in TAKES_MASKS_OFF:
@@ -261,7 +261,7 @@ class _Lowering:
         }
 
     def _masks_of_inputs(self, node: Node) -> dict[str, Any]:
-        """Masks of the model's own inputs, whose tensors carry none: the query's stays behind."""
+        """Return the masks, but the query's, of model inputs, whose tensors carry none."""
         names = node.input_names or ("query", "value", "key")
         named = zip(names, node.inputs, node.input_masks, strict=False)
         return {
@@ -271,7 +271,7 @@ class _Lowering:
         }
 
     def _states(self, recurrence: Recurrence) -> list[Tensor]:
-        """Return the given states, and zeros of the right size for each of the others."""
+        """Return the initial states: the given ones, and zeros for the others."""
         given = next(self.tensors[state.source] for state in recurrence.states if state.source)
         return [
             self.tensors[state.source]
@@ -289,7 +289,7 @@ def _averages(node: Node) -> bool:
 
 
 def _open_axes(tensor: Tensor) -> int:
-    """Return how many axes after the batch do not broadcast."""
+    """Return the number of axes after the batch that do not broadcast."""
     return sum(size != 1 for size in tensor.shape[1:])
 
 
@@ -300,7 +300,7 @@ def _positional(node: Node, inputs: list[Tensor]) -> list[Any]:
 
 
 def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Tensor]:
-    """Return a call's results by port: [output, state, state, ...] where states are read."""
+    """Return the results of a call by port: [output, state, ...] if states are read."""
     if node.recurrence is None:
         return {Port(node.name, OUTPUT): result}
     primary = SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -314,7 +314,7 @@ def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Te
 
 
 def _nested(recurrence: Recurrence, states: list[Tensor]) -> list[Any]:
-    """Return states as Keras takes them: for a layer of several cells, a list for each cell."""
+    """Return the states as Keras takes them: for several cells in one layer, a list per cell."""
     if len(recurrence.cells) < 2:
         return states
     rest = iter(states)

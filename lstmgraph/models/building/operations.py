@@ -1,4 +1,4 @@
-"""The graph's own operations, in ``keras.ops``: the saved model loads without this package."""
+"""The graph's own operations in ``keras.ops``, so that a saved model loads without this package."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Tensor = Any
 
 
 def join(inputs: list[Tensor]) -> Tensor:
-    """Concatenate on features; tensors of shape (batch, features) are repeated along time.
+    """Return the inputs concatenated along features, (batch, time, sum of features), unmasked.
 
-    Returns a tensor of shape (batch, time, sum of features), without a mask.
+    Inputs of shape (batch, features) are repeated along time.
     """
     sequence = next(tensor for tensor in inputs if len(tensor.shape) == 3)
     return ops.concatenate(
@@ -30,24 +30,27 @@ def join(inputs: list[Tensor]) -> Tensor:
 
 
 def _repeated(static: Tensor, sequence: Tensor) -> Tensor:
-    """Repeat (batch, features) along a time that may be unknown: (batch, time, features)."""
-    # Not `add` of zeros: Keras takes (1, 3, 1) added to (1, 1, 3) for a bias, and repeats nothing.
+    """Repeat (batch, features) to (batch, time, features), whose time may be unknown."""
+    # Adding zeros would not repeat: Keras takes (1, 3, 1) plus (1, 1, 3) for a bias.
     steps = ops.ones_like(sequence[:, :, :1], dtype=static.dtype)
     return ops.multiply(ops.expand_dims(static, 1), steps)
 
 
 def batch_major(sequence: Tensor) -> Tensor:
-    """Transpose (time, batch, ...) to (batch, time, ...)."""
+    """Return a time-major sequence as batch-major: (time, batch, ...) -> (batch, time, ...)."""
     return ops.swapaxes(sequence, 0, 1)
 
 
 def constant_state(
     sequence: Tensor, units: int, value: float | tuple[float, ...], dtype: str
 ) -> Tensor:
-    """(batch, units) of the same numbers in every row: zeros like the batch, and the numbers.
+    """Return a state (batch, units) with `value` in every row.
 
-    In `dtype`, whatever the sequence's is: the numbers are the recipe's. In place of a sequence, a
-    number a row does.
+    Args:
+        sequence: any tensor with the rows of the batch, (batch, time, features) or (batch,).
+        units: the size of the state.
+        value: one number for all units, or one for each.
+        dtype: the dtype of the state, whatever that of `sequence`.
     """
     if len(sequence.shape) == 1:
         sequence = sequence[:, None, None]
@@ -56,20 +59,20 @@ def constant_state(
 
 
 def row_ids(sequence: Tensor) -> Tensor:
-    """Return zeros (batch,): for each row, the id of an embedding's only row."""
+    """Return zeros (batch,): for each row, the id of the only row of an embedding."""
     first = sequence if len(sequence.shape) == 1 else sequence[:, 0, 0]
     return ops.zeros_like(first, dtype="int32")
 
 
 def zeros_like_state(state: Tensor, units: int) -> Tensor:
-    """Return zeros (batch, units) for a state with no source, beside the given `state`."""
-    if state.shape[-1] != units:  # of cells of different sizes in one layer
+    """Return zeros (batch, units), for a state that has no source beside the given `state`."""
+    if state.shape[-1] != units:  # the cells of a layer may have different sizes
         state = ops.repeat(state[:, :1], units, axis=-1)
     return ops.zeros_like(state)
 
 
 def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
-    """Return a copy of `tensor` that carries its mask, as ``ops.copy`` does not."""
+    """Return a copy of `tensor` with its mask, which ``ops.copy`` would drop."""
     return layers.Rescaling(1.0, name=name, dtype=dtype_policy)(tensor)
 
 

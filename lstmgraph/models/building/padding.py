@@ -1,7 +1,7 @@
-"""Padded steps of the data, made zero where they enter the layers that a mask keeps them out of.
+"""Zeroing of padded steps before the layers that mask them, so that gradients stay finite.
 
-Keras computes padded steps as it does all others, and the mask drops what came out. The gradients
-do not forget them: 0 times NaN, infinity or what overflowed is NaN.
+Keras computes padded steps like all others, and the mask drops the results. The gradients still
+pass through them: 0 times NaN, infinity or an overflow is NaN.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 NORMALIZES_ROWS = "BatchNormalization"
 CONVOLUTIONS = frozenset({"Conv1D", "SeparableConv1D"})
 COUNTS_ALL = frozenset({"ActivityRegularization", "Embedding", "Masking"})
-"""They give each step from itself, and read every step for a loss or to make a mask."""
+"""Layers that compute each step from itself, but read every step for a loss or a mask."""
 FRESH = frozenset({"Embedding", "RepeatVector"})
-"""Layers whose output has none of the numbers that stood in padded steps."""
+"""Layers whose output contains no numbers from padded steps."""
 
 Needs = dict["Port", set["MaskSpec | None"]]
 
 
 def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
-    """Return the nodes' inputs that are read with zeros in padded steps, with their masks.
+    """Return the mask for each node and port whose padded steps must be zeroed.
 
-    That is as early as the mask allows: behind an input of the model, where each layer up to the
-    masked one computes a step from that step alone (or, where lengths mask it, from those before
-    it), and nothing else reads what it gives. So no output changes.
+    Steps are zeroed as early as the mask allows. That is right after an input of the model if each
+    layer up to the masked one computes a step from that step alone (or from earlier ones, if
+    lengths mask it), and nothing else reads its result. So no output changes.
     """
     carried = {Port(node.name, output) for node in graph.nodes for output in node.output_masks}
     needs = _needs(graph)
     specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
-    # Where padding may hold anything, and the masks under which it is known to hold zeros.
+    # The ports whose padding may hold anything, with the masks under which it holds zeros.
     open_: dict[Port, frozenset[MaskSpec]] = {
         port: frozenset(node.mask for node in graph.nodes if _is_zero(node.mask, port))
         for port, spec in specs.items()
         if is_float(spec.dtype) and spec.rank > 1
     }
-    found: dict[tuple[str, Port], MaskSpec] = {}
+    zeroed: dict[tuple[str, Port], MaskSpec] = {}
     for node in graph.nodes:
         left = []
         for port, masks in _read_by(node, needs).items():
@@ -58,10 +58,10 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
                 left.append(open_[port])
             elif (
                 mask is not None
-                and (node.mask or port not in carried)  # an operation hands no mask on
+                and (node.mask or port not in carried)  # an operation passes no mask on
                 and (own := _of_steps(mask, port, specs))
             ):
-                found[node.name, port] = own
+                zeroed[node.name, port] = own
             elif node.op != JOIN or specs[port].rank > 2:
                 left.append(open_[port])
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -72,38 +72,39 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
             for output, spec in node.outputs.items():
                 if spec.rank > 2 and is_float(spec.dtype):
                     open_[Port(node.name, output)] = known
-    return found
+    return zeroed
 
 
 def _is_zero(mask: MaskSpec | None, port: Port) -> TypeGuard[MaskSpec]:
-    """Return whether `port` is zero where the mask is false: others may overflow in float16."""
+    """Return whether `port` is zero where the mask is false; others may overflow in float16."""
     return mask is not None and mask.kind == "value" and mask.port == port and not mask.value
 
 
 def _of_steps(mask: MaskSpec, port: Port, known: Mapping[Port, TensorSpec]) -> MaskSpec | None:
-    """Return `mask` for the steps of `port`; None where its steps differ or it is not known yet."""
+    """Return `mask` for the steps of `port`; None if the steps differ or it is not known yet."""
     spec = known[port]
     if spec.rank < 3 or spec.shape[:2] != mask.shape:
         return None
     if mask.kind == "lengths":
         mask = replace(mask, like=port)
-    return mask if all(each in known for each in mask.ports) else None
+    return mask if all(source in known for source in mask.ports) else None
 
 
 def _needs(graph: Graph) -> Needs:
-    """Return by port the masks of the steps that are read; None stands for a reader of all."""
+    """Return, for each port, the masks of its readers; None stands for a reader of all steps."""
     needs: Needs = defaultdict(set)
     for port in graph.outputs.values():
         needs[port].add(None)
     for node in reversed(graph.nodes):
-        for port, found in _read_by(node, needs).items():
-            needs[port] |= found
+        for port, masks in _read_by(node, needs).items():
+            needs[port] |= masks
         for port in _read_whole(node):
             needs[port].add(None)
     return needs
 
 
 def _read_whole(node: Node) -> Iterator[Port]:
+    """Yield the ports of which `node` reads all steps, for masks and initial states."""
     for mask in (node.mask, *node.input_masks):
         yield from made_from(mask)
     if node.recurrence:
@@ -111,21 +112,21 @@ def _read_whole(node: Node) -> Iterator[Port]:
 
 
 def _read_by(node: Node, needs: Needs) -> Needs:
-    """Return by port the masks of the steps that one node reads."""
-    found: Needs = defaultdict(set)
+    """Return, for each input of `node`, the masks of the steps that it reads."""
+    needed: Needs = defaultdict(set)
     if node.op in ROWS_ONLY:
-        return found
+        return needed
     own = _own_mask(node, needs)
     for place, port in enumerate(node.inputs):
         if place and node.op in READ_BY_FIRST_INPUT:
-            found[port].add(node.input_masks[place] if node.input_masks else None)
+            needed[port].add(node.input_masks[place] if node.input_masks else None)
         else:
-            found[port].add(own)
-    return found
+            needed[port].add(own)
+    return needed
 
 
 def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
-    """Return the mask of the steps that `node` reads; None where it reads all."""
+    """Return the mask of the steps that `node` has to read; None if it has to read all."""
     if node.mask and _drops_padding(node):
         return node.mask
     outputs = {output: needs[Port(node.name, output)] for output in node.outputs}
@@ -144,13 +145,13 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
 
 
 def _drops_padding(node: Node) -> bool:
-    """Return whether a masked node's output is free of the padded steps that it reads."""
-    takes = node.recurrence is not None or node.op in CONV_LSTM or node.op in ENDS_MASK
-    return takes and node.mask is not None
+    """Return whether the output of a masked node is free of the padded steps that it reads."""
+    drops = node.recurrence is not None or node.op in CONV_LSTM or node.op in ENDS_MASK
+    return drops and node.mask is not None
 
 
 def _looks_back(node: Node, mask: MaskSpec) -> bool:
-    """Return whether a convolution reads no padded step for one that is not padded."""
+    """Return whether a convolution computes steps that count without padded ones."""
     sizes, strides = (node.arguments[key] for key in ("kernel_size", "strides"))
     if _number(strides) != 1 or node.arguments["data_format"] == "channels_first":
         return False
@@ -163,14 +164,14 @@ def _number(size: int | list[int] | tuple[int, ...]) -> int:
 
 
 def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
-    """Return whether each step's output depends on that step of that row alone."""
+    """Return whether `node` computes each step of its output from the same step of its input."""
     if node.op in READ_BY_FIRST_INPUT:
-        return True  # asked of the query only
+        return True  # only the query matters here
     if node.op in OVER_FEATURES:
         rank = len(node.outputs[OUTPUT].shape)
         axis = node.arguments.get("axis", -1)
         axes = axis if isinstance(axis, list | tuple) else [axis]
-        if any(each % rank != rank - 1 for each in axes):
+        if any(axis % rank != rank - 1 for axis in axes):
             return False
         return node.op != NORMALIZES_ROWS or node.mask == mask
     inner = node.arguments.get("layer")

@@ -1,4 +1,4 @@
-"""Compilation of Keras models as ``training:`` and ``runtime:`` say."""
+"""Compiling of a Keras model as the recipe's ``training:`` and ``runtime:`` say."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
-    """Compile `model` as the recipe says; losses and metrics are given for each output by name."""
+    """Compile `model` as the recipe says, with losses and metrics by the output's name."""
     set_runtime(model, compiled)
     recipe, scaled = compiled.declaration, scales_loss(compiled.graph)
     training = recipe.training
@@ -50,7 +50,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
 
 
 def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
-    """Apply the settings of ``runtime:`` that an uncompiled model has: `predict` needs no loss."""
+    """Apply the part of ``runtime:`` that `predict` needs even in a model without a loss."""
     runtime = compiled.declaration.runtime
     _set_own_policy(model, runtime.dtype_policy, scaled=scales_loss(compiled.graph))
     if runtime.xla != "auto":
@@ -60,7 +60,7 @@ def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
 def with_predict(
     model: keras.Model, compiled: CompiledRecipe, graph: Graph, machine: Machine
 ) -> keras.Model:
-    """Make `model` keep its carried states, and compile its `predict` where that pays."""
+    """Return `model`, which now keeps its carried states and compiles `predict` where it pays."""
     kept_states(model)
     xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
@@ -69,9 +69,9 @@ def with_predict(
 
 
 def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:
-    """Give the model itself a policy, which would else be the user's global one.
+    """Set the dtype policy of the model itself, which would otherwise be the user's global one.
 
-    By it Keras decides whether a `compile` by hand scales the loss.
+    Keras reads it to decide whether a later `compile` by the user scales the loss.
     """
     fallback = "float32" if policy == "mixed_float16" else policy
     model.dtype_policy = keras.DTypePolicy("mixed_float16" if scaled else fallback)
@@ -83,7 +83,7 @@ def _optimizer(training: Training, *, scaled: bool) -> keras.Optimizer:
 
 
 def _loss_dtype(output: keras.KerasTensor) -> str:
-    """Return the dtype of the loss of `output`: Keras would take the user's global `floatx`."""
+    """Return the dtype of a loss of `output`; by default Keras takes the user's global `floatx`."""
     return "float64" if output.dtype == "float64" else "float32"
 
 
@@ -96,7 +96,7 @@ def _losses(training: Training, dtypes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return a weight for each loss, as Keras takes them: 1 where the recipe names none."""
+    """Return a weight for each loss, as Keras requires; 1 where the recipe gives none."""
     weights = training.loss_weights
     return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 

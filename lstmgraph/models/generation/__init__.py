@@ -1,4 +1,4 @@
-"""Generation: sequences written token by token with a recipe's step model."""
+"""Generation of token sequences with a recipe's step model."""
 
 from __future__ import annotations
 

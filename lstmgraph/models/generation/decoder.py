@@ -1,4 +1,4 @@
-"""The decoder: a step model that reads one token and gives the probabilities of the next."""
+"""The decoder, a step model that reads a token and gives probabilities of the next one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 Tensor = Any
 LEAST = 1e-30
-"""In place of a probability of 0, whose logarithm would be infinite."""
+"""Stands in for a probability of 0, whose logarithm would be infinite."""
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Names the tensors of a step that hold the token and the next token's probabilities."""
+    """Advance a step model by one token; `token` and `output` name its input and output."""
 
     derived: Derived
     token: str
@@ -42,7 +42,7 @@ class Decoder:
     def advance(
         self, states: Sequence[Tensor], contexts: Sequence[Tensor], tokens: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """Return the next tokens' log-probabilities, (rows, tokens), and the new states."""
+        """Return log-probabilities of the next tokens, (rows, tokens), and the new states."""
         plan = plan_of(self.derived)
         names, inputs = names_of(plan), plan.step.inputs
         token = keras.ops.cast(tokens, inputs[self.token].spec.dtype)
@@ -50,28 +50,33 @@ class Decoder:
             keras.ops.cast(keras.ops.ones_like(tokens), inputs[name].spec.dtype)
             for name in plan.lengths
         ]
-        found = one_step(self.derived)(*states, *contexts, token, *ones)
-        values = keras.ops.cast(found[names.outputs.index(self.output)], "float32")
+        results = one_step(self.derived)(*states, *contexts, token, *ones)
+        values = keras.ops.cast(results[names.outputs.index(self.output)], "float32")
         if self.from_logits:
             logs = keras.ops.log_softmax(values)
         else:
             logs = keras.ops.log(keras.ops.maximum(values, LEAST))
-        return logs, found[len(names.outputs) :]
+        return logs, results[len(names.outputs) :]
 
 
 def decoder_of(derived: Derived, output: str | None, from_logits: bool | None) -> Decoder:
-    """Return the decoder of a step model.
+    """Return the decoder in a step model.
+
+    Args:
+        derived: the step model.
+        output: the recipe's output of token probabilities; None where there is only one.
+        from_logits: whether that output is logits; None to tell from its last layer.
 
     Raises:
-        ValueError: the model does not read exactly one token a step, or does not have exactly one
-            output with probabilities of tokens.
+        ValueError: a step does not read exactly one token, `output` does not name one output of
+            token probabilities, or its last layer does not show whether it gives logits.
     """
     plan = plan_of(derived)
     tensors = [plan.step.inputs[name] for name in plan.steps]
     if len(tensors) != 1 or tensors[0].spec.rank != 2 or "int" not in tensors[0].spec.dtype:
         raise ValueError(
-            "tokens are written by a recipe whose steps are one input of ids, (batch, time); here "
-            f"they are {listed([f'{t.name} {t.spec} {t.spec.dtype}' for t in tensors])}"
+            "generate needs a recipe with one sequence input of ids, (batch, time); this one "
+            f"has {listed([f'{t.name} {t.spec} {t.spec.dtype}' for t in tensors])}"
         )
     chosen = _output(derived, plan, output)
     if from_logits is None:
@@ -80,28 +85,28 @@ def decoder_of(derived: Derived, output: str | None, from_logits: bool | None) -
 
 
 def _output(derived: Derived, plan: StepPlan, output: str | None) -> str:
-    found = [
+    candidates = [
         name
         for name, kind in plan.outputs.items()
         if kind == "steps" and len(derived.model.output[name].shape) == 3
     ]
-    if output is None and len(found) == 1:
-        return found[0]
-    if output in found:
+    if output is None and len(candidates) == 1:
+        return candidates[0]
+    if output in candidates:
         return str(output)
-    raise ValueError(f"output= names the probabilities of the tokens, one of {listed(found)}")
+    raise ValueError(f"output= must name the token probabilities, one of {listed(candidates)}")
 
 
 def _gives_logits(graph: Graph, output: str) -> bool:
-    """Return whether the output's last layer is linear: with a softmax it gives probabilities."""
+    """Return whether `output` is logits: its last layer is linear, rather than a softmax."""
     node: Node | None = graph.by_name.get(graph.outputs[output].node)
     while node is not None and node.op in {"Identity", "Dropout", JOIN} and len(node.inputs) == 1:
         node = graph.by_name.get(node.inputs[0].node)
     activation = "softmax" if node and node.op == "Softmax" else _activation(node)
     if activation not in {"softmax", "linear", "log_softmax"}:
         raise ValueError(
-            f"'{output}' may be logits or probabilities, its last layer does not say: give "
-            "from_logits="
+            f"the last layer of '{output}' does not show whether it gives logits or probabilities: "
+            "set from_logits="
         )
     return activation != "softmax"
 
@@ -109,5 +114,5 @@ def _gives_logits(graph: Graph, output: str) -> bool:
 def _activation(node: Node | None) -> str | None:
     if node is None or node.op not in {"Dense", "Activation"}:
         return None
-    found = node.arguments.get("activation") or "linear"
-    return found if isinstance(found, str) else None
+    activation = node.arguments.get("activation") or "linear"
+    return activation if isinstance(activation, str) else None

@@ -1,4 +1,4 @@
-"""``generate``: greedy search, beam search, and drawing with a temperature."""
+"""Generation by greedy search, beam search, or sampling with a temperature."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 class Generated(NamedTuple):
-    """The generated sequences; with ``return_beams`` each array has an axis of beams after rows."""
+    """The generated sequences; with ``return_beams`` an axis of beams follows the rows."""
 
     tokens: np.ndarray
-    """(rows, max_steps), int32; after the end, the end token."""
+    """(rows, max_steps), int32; a sequence that ended is filled with the end token."""
     lengths: np.ndarray
-    """(rows,), int32: tokens before the end, so that ``tokens[row, :lengths[row]]`` is the text."""
+    """(rows,), int32: the tokens before the end; ``tokens[row, :lengths[row]]`` is the sequence."""
     scores: np.ndarray
-    """(rows,), float32: the sum of the log-probabilities of its tokens, the end token's too."""
+    """(rows,), float32: the sum of the log-probabilities of the tokens, the end token included."""
 
 
-def generate(  # noqa: PLR0913 - each says one thing
+def generate(  # noqa: PLR0913 - each argument is one choice
     source: Stepper | Source,
     start_inputs: Any = None,
     *,
@@ -49,40 +49,42 @@ def generate(  # noqa: PLR0913 - each says one thing
     from_logits: bool | None = None,
     recipe: HasCompiled | None = None,
 ) -> Generated:
-    """Write sequences, each token read as the next step's input.
+    """Generate sequences of tokens, feeding each token back as the next step's input.
 
-    With one beam and no temperature the likeliest token follows (greedy search). With more beams,
-    those sequences are kept whose tokens are likeliest together. With a temperature tokens are
-    drawn.
+    With one beam and no temperature, each step takes the most probable token (greedy search). With
+    several beams, the sequences with the highest joint probability are kept (beam search). With a
+    temperature, tokens are sampled.
 
     Args:
-        source: a Stepper, which keeps its compiled functions for the next call, or anything that
-            a Stepper can be made from.
-        start_inputs: what `Stepper.start` takes, of any number of rows; where it is None, the
-            streams of the Stepper go on from where they are. They stay there.
-        start_token: the first token that is read: one, or one for each row.
-        max_steps: most tokens to write.
-        end_token: where it is written, a sequence ends.
-        beams: how many sequences are kept for each row.
-        temperature: divides the log-probabilities before a token is drawn: 1 draws by the model's
-            own probabilities, less makes the likely ones likelier.
-        seed: seed of the drawing: the same seed gives the same tokens; None, others each time.
-        return_beams: return all beams, the best first; a beam for which there was no sequence has a
-            score of minus infinity.
-        output: name of the recipe's output with the probabilities of the next token; needed
-            where the recipe has several outputs.
-        from_logits: whether that output is logits; where it is None, the activation of its last
-            layer says so.
-        recipe: the recipe of `source`, as for a Stepper.
+        source: a Stepper, which keeps its compiled functions for the next call; or anything that a
+            Stepper can be made from.
+        start_inputs: what `Stepper.start` takes, with any number of rows; None continues from the
+            current states of the Stepper. The Stepper's own states never change.
+        start_token: the first token to read: one for all rows, or one for each row.
+        max_steps: the largest number of tokens to generate.
+        end_token: the token that ends a sequence; None lets all run to `max_steps`.
+        beams: the number of sequences to keep for each row.
+        temperature: the divisor of the log-probabilities before sampling: 1 samples from the
+            model's own probabilities, less favours the probable tokens more.
+        seed: the seed for sampling; None for other tokens in every call.
+        return_beams: return all beams, the best first; a beam without a sequence has a score of
+            minus infinity.
+        output: the recipe's output of token probabilities; needed only if it has several.
+        from_logits: whether that output is logits; None to tell from its last activation.
+        recipe: the recipe of a model, as for a Stepper.
+
+    Returns:
+        The tokens, lengths and scores of the best sequence of each row, or of all beams.
 
     Raises:
-        ValueError: the recipe does not read one token a step, or an argument does not fit.
+        ValueError: the recipe does not read one token per step, or an argument is out of range.
+        RecipeError: the recipe cannot run step by step (L834).
     """
     search = _search(max_steps, beams, end_token, temperature, all_beams=return_beams)
     random = _random(seed)
     stepper = source if isinstance(source, Stepper) else Stepper(source, recipe)
-    with stepper.lock:  # another thread would change the streams and weights under way
-        tokens, lengths, scores = _written(
+    with stepper.lock:  # no other thread changes the streams and weights meanwhile
+        tokens, lengths, scores = _generated(
             stepper, search, random, start_inputs, start_token, output, from_logits
         )
     if return_beams:
@@ -90,7 +92,7 @@ def generate(  # noqa: PLR0913 - each says one thing
     return Generated(tokens[:, 0], lengths[:, 0], scores[:, 0])
 
 
-def _written(  # noqa: PLR0913, PLR0917 - what `generate` takes
+def _generated(  # noqa: PLR0913, PLR0917 - the arguments of `generate`
     stepper: Stepper,
     search: Search,
     random: np.random.Generator,
@@ -99,11 +101,11 @@ def _written(  # noqa: PLR0913, PLR0917 - what `generate` takes
     output: str | None,
     from_logits: bool | None,
 ) -> tuple[np.ndarray, ...]:
-    """Return tokens, lengths and scores of all beams."""
+    """Return the tokens, lengths and scores of all beams."""
     end_token, max_steps = search.end_token, search.max_steps
     decoder = decoder_of(stepper.derived, output, from_logits)
     if end_token is not None and end_token >= decoder.tokens:
-        raise ValueError(f"end_token is one of 0 to {decoder.tokens - 1}; given: {end_token}")
+        raise ValueError(f"end_token must be 0 to {decoder.tokens - 1}, not {end_token}")
     start = stepper.beginning(start_inputs, rows=_count(start_inputs, start_token))
     rows = len(next(iter(start.values())))
     _check_rows(stepper, rows, search.beams)
@@ -112,8 +114,9 @@ def _written(  # noqa: PLR0913, PLR0917 - what `generate` takes
     size = (max_steps, rows) if search.temperature is not None else (0, 0)
     drawn = random.random(size, "float32")
     function = _function(stepper, decoder, search)
-    found = function(*(to_tensor(each) for each in (*start.values(), token.copy(), drawn)))
-    return tuple(np.asarray(to_array(tensor)) for tensor in found)
+    arrays = (*start.values(), token.copy(), drawn)
+    results = function(*(to_tensor(array) for array in arrays))
+    return tuple(np.asarray(to_array(tensor)) for tensor in results)
 
 
 def _search(
@@ -124,9 +127,9 @@ def _search(
     if end_token is not None:
         end_token = whole_number("end_token", end_token, 0)
     if temperature is not None and not (_is_real(temperature) and temperature > 0):
-        raise ValueError(f"temperature is a number of more than 0; given: {temperature!r}")
+        raise ValueError(f"temperature must be a number greater than 0, not {temperature!r}")
     if temperature is not None and beams > 1:
-        raise ValueError("beams are searched and not drawn: give beams or temperature")
+        raise ValueError("beam search does not sample: give either beams or temperature")
     return Search(max_steps, beams, end_token, temperature, all_beams)
 
 
@@ -138,15 +141,15 @@ def _random(seed: Any) -> np.random.Generator:
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
-        raise ValueError(f"seed is a whole number from 0; given: {seed!r}") from None
+        raise ValueError(f"seed must be a whole number of at least 0, not {seed!r}") from None
 
 
 def _count(start_inputs: Any, start_token: Any) -> int | None:
-    """Return the number of rows in the arguments; None where they leave it open."""
+    """Return the number of rows that the arguments have; None if they do not show it."""
     given = list(start_inputs.values()) if isinstance(start_inputs, dict) else [start_inputs]
-    for each in (*given, start_token):
-        if each is not None and np.ndim(each):
-            return len(each)
+    for value in (*given, start_token):
+        if value is not None and np.ndim(value):
+            return len(value)
     return None
 
 
@@ -154,8 +157,8 @@ def _check_rows(stepper: Stepper, rows: int, beams: int) -> None:
     fixed = stepper.plan.step.batch_size
     if fixed is not None and rows * beams != fixed:
         raise ValueError(
-            f"the recipe's batch_size is {fixed}, given: {rows} rows of {beams} beams; leave "
-            "batch_size out to write any number"
+            f"the recipe's batch_size is {fixed}, which {rows} rows of {beams} beams do not fill: "
+            "remove batch_size from the recipe to generate any number of rows"
         )
 
 
@@ -167,7 +170,7 @@ def _function(stepper: Stepper, decoder: Decoder, search: Search) -> Callable[..
 
         def loop(*tensors: Any) -> list[Any]:
             states, contexts = tensors[:count], tensors[count:kept]
-            wide = [ops.repeat(each, search.beams, axis=0) for each in contexts]
+            wide = [ops.repeat(context, search.beams, axis=0) for context in contexts]
             return write(
                 search,
                 lambda states, token: decoder.advance(states, wide, token),

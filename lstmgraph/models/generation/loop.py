@@ -1,8 +1,8 @@
-"""The loop of generation, written with ``keras.ops``: beams are rows of the step model's batch.
+"""The loop of generation in ``keras.ops``; each beam is a row of the step model's batch.
 
 One beam is greedy search. Beam search keeps, for each row, the sequences with the highest sums of
-log-probabilities; one that has ended stays in the competition with the sum that it ended with, as
-in Sutskever, Vinyals and Le, "Sequence to Sequence Learning with Neural Networks" (2014), 3.2.
+log-probabilities. A sequence that has ended keeps its sum and competes with the others, as in
+Sutskever, Vinyals and Le, "Sequence to Sequence Learning with Neural Networks" (2014), 3.2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Advance = Callable[[Sequence[Any], Any], tuple[Any, list[Any]]]
-    """From states and tokens, (rows times beams,), log-probabilities and new states."""
+    """Takes states and tokens, (rows times beams,); returns log-probabilities and new states."""
 
 Tensor = Any
 NEVER = -float("inf")
@@ -24,15 +24,15 @@ NEVER = -float("inf")
 
 @dataclass(frozen=True)
 class Search:
-    """Settings for how tokens are chosen."""
+    """How to choose tokens."""
 
     max_steps: int
     beams: int
     end_token: int | None
     temperature: float | None
-    """Where it is given, tokens are drawn, and there is one beam."""
+    """If given, tokens are sampled, and there is one beam."""
     all_beams: bool
-    """Go on until every beam has ended; else until the best one has."""
+    """Whether to continue until every beam has ended, rather than the best one only."""
 
 
 def write(
@@ -41,18 +41,18 @@ def write(
     """Return tokens (rows, beams, max_steps), lengths and scores (rows, beams), best beam first.
 
     Args:
-        search: how tokens are chosen.
+        search: how to choose tokens.
         advance: the step model.
-        states: (rows, units) each.
-        token: the first one that is read, (rows,).
-        drawn: (max_steps, rows) numbers between 0 and 1; read only with a temperature.
+        states: the initial states, each (rows, units).
+        token: the first token to read, (rows,).
+        drawn: random numbers between 0 and 1, (max_steps, rows); read only with a temperature.
     """
     beams = search.beams
     width = ops.expand_dims(ops.zeros(beams, "int32"), 0)
     current = ops.expand_dims(ops.cast(token, "int32"), 1) + width
     blank = ops.zeros_like(current)
     filling = search.end_token or 0
-    # One beam of each row is alive at first, so that they do not all find the same.
+    # Only one beam of each row starts alive, or all would follow the same sequence.
     alone = ops.where(ops.arange(beams) > 0, NEVER, 0.0)
     carried = (
         ops.zeros((), "int32"),
@@ -70,9 +70,9 @@ def write(
         return ops.logical_not(ops.all(ended[:, :needed]))
 
     def body(step: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        found = _one(search, advance, step, rest, drawn)
-        # The shapes stay those that the loop began with.
-        pairs = zip((step + 1, *found), carried, strict=True)
+        results = _next(search, advance, step, rest, drawn)
+        # Every pass keeps the shapes that the loop began with.
+        pairs = zip((step + 1, *results), carried, strict=True)
         return tuple(ops.reshape(new, _shape(old)) for new, old in pairs)
 
     final = ops.while_loop(goes_on, body, carried, maximum_iterations=search.max_steps)
@@ -83,10 +83,10 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(-1 if size is None else size for size in tensor.shape)
 
 
-def _one(
+def _next(
     search: Search, advance: Advance, step: Tensor, carried: Sequence[Tensor], drawn: Tensor
 ) -> tuple[Tensor, ...]:
-    """Write one more token in every beam."""
+    """Return the loop's variables with one more token in every beam."""
     current, scores, lengths, ended, written, *states = carried
     logs, states = advance(states, ops.reshape(current, (-1,)))
     logs = ops.reshape(logs, (-1, search.beams, logs.shape[-1]))
@@ -111,7 +111,7 @@ def _one(
 
 
 def _of_ended(search: Search, logs: Tensor, ended: Tensor) -> Tensor:
-    """Return `logs` with only the end token, at no cost, for beams that have ended."""
+    """Return `logs` such that an ended beam continues with the end token only, at no cost."""
     if search.end_token is None:
         return logs
     only = ops.where(ops.arange(logs.shape[-1]) == search.end_token, 0.0, NEVER)
@@ -135,9 +135,9 @@ def _taken(tensor: Tensor, parents: Tensor) -> Tensor:
 
 
 def _drawn(logs: Tensor, temperature: float, numbers: Tensor) -> Tensor:
-    """Draw a token for each row, (rows, 1), by where its number falls in the cumulative sums."""
+    """Return the token that each number between 0 and 1 falls on, (rows, 1), by its probability."""
     sums = ops.cumsum(ops.softmax(logs / temperature), axis=1)
-    # The last sum is 1 but for rounding: nothing lies beyond the last token.
+    # Rounding may leave the last sum off 1: no number may fall beyond the last token.
     below = ops.cast(sums <= ops.expand_dims(numbers, 1) * sums[:, -1:], "int32")
-    found = ops.minimum(ops.sum(below, axis=1, keepdims=True), logs.shape[-1] - 1)
-    return ops.cast(found, "int32")
+    token = ops.minimum(ops.sum(below, axis=1, keepdims=True), logs.shape[-1] - 1)
+    return ops.cast(token, "int32")

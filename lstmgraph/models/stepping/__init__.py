@@ -1,4 +1,4 @@
-"""A recipe's step model run on many streams in one batch, one step or many at a time."""
+"""The Stepper, which runs a recipe's step model on a batch of streams, and its state files."""
 
 from __future__ import annotations
 

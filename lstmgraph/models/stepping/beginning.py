@@ -1,4 +1,4 @@
-"""What streams begin with: states and contexts, from zeros or from the recipe's initial sources."""
+"""The states and contexts that streams begin with: zeros, or what the initial sources give."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class Beginning:
-    """Computes the states and contexts that rows begin with."""
+    """Compute the states and contexts that rows begin with."""
 
     def __init__(self, derived: Derived) -> None:
         self.plan = plan_of(derived)
         self.model = derived.start
         self.inputs = _inputs(derived)
-        """What must be given, by name; empty where streams begin by themselves."""
+        """The arrays that a caller must give, by name; empty if streams can begin without."""
         self._compiled: Callable[..., Sequence[Any]] | None = None
         graphs = [graph for graph in (self.plan.start, self.plan.step) if graph]
         self._lengths = [
@@ -41,52 +41,59 @@ class Beginning:
         ]
         names = names_of(self.plan)
         self.kept = (*names.states, *names.contexts)
-        """What is computed: states, and contexts that hold for all steps."""
+        """The names of the states, then of the contexts, which stay the same for all steps."""
 
     def __call__(self, given: Any, rows: int) -> tuple[Arrays, Arrays]:
-        """Return states and contexts of `rows` rows, and the outputs known before the first step.
+        """Return the initial states and contexts, and the outputs known before the first step.
+
+        Args:
+            given: the arrays of `inputs` by name, each with `rows` rows.
+            rows: the number of streams that begin.
 
         Raises:
             ValueError: an input is missing, unknown, or of another shape or dtype.
         """
-        found = named({} if given is None else given, tuple(self.inputs), "start")
+        values = named({} if given is None else given, tuple(self.inputs), "start")
         arrays = {
-            name: as_array(found[name], _shape(tensor, rows), tensor.spec.dtype, name)
+            name: as_array(values[name], _shape(tensor, rows), tensor.spec.dtype, name)
             for name, tensor in self.inputs.items()
         }
         self._check_sizes(arrays)
-        made = self._started(arrays, rows)
+        computed = self._computed(arrays, rows)
         kept: Arrays = {}
         for state in self.plan.states:
             units = state.spec.shape_without_batch[0] or 0
             zeros = np.zeros((rows, units), state.spec.dtype)
-            kept[state.name] = made.get(state.name, arrays.get(state.given or state.name, zeros))
-        known = {**arrays, **made}
+            kept[state.name] = computed.get(
+                state.name, arrays.get(state.given or state.name, zeros)
+            )
+        known = {**arrays, **computed}
         kept |= {name: known[name] for name in self.kept if name not in kept}
         outputs = {
-            name: made[name]
+            name: computed[name]
             for name, kind in self.plan.outputs.items()
-            if kind == "start" and name in made
+            if kind == "start" and name in computed
         }
         return kept, outputs
 
     def _check_sizes(self, arrays: Arrays) -> None:
-        """Refuse lengths beyond their sequences, and two sizes of one name."""
+        """Check that lengths are within their sequences, and that each named size has one value."""
         sizes: dict[str, int] = {}
         for name, tensor in self.inputs.items():
             shape = arrays[name].swapaxes(0, 1).shape if tensor.time_major else arrays[name].shape
             for dim, size in zip(tensor.spec.shape[1:], shape[1:], strict=True):
                 if isinstance(dim, str) and sizes.setdefault(dim, size) != size:
                     raise ValueError(
-                        f"'{dim}' is {size} in {name} and {sizes[dim]} in another input: equal "
-                        "names in the recipe's shapes mean equal sizes"
+                        f"'{dim}' is {size} in {name}, but {sizes[dim]} in another input: a name "
+                        "in the recipe's shapes stands for one size"
                     )
         for name, steps in self._lengths:
             if name in arrays:
                 known = sizes.get(steps) if isinstance(steps, str) else steps
                 check_lengths(name, arrays[name], known)
 
-    def _started(self, arrays: Arrays, rows: int) -> Arrays:
+    def _computed(self, arrays: Arrays, rows: int) -> Arrays:
+        """Return what the start model computes from `arrays`."""
         if self.model is None:
             return {}
         feed = {name: arrays[name] for name in self.model.input if name != self.plan.rows}
@@ -100,7 +107,7 @@ class Beginning:
 
 
 def _function(model: keras.Model) -> Callable[..., Sequence[Any]]:
-    """Return `model` of tensors by position; its outputs come in the order of their names."""
+    """Return `model` as a function of tensors by position; it returns outputs in order of name."""
     names = list(model.input)
 
     def start(*tensors: Any) -> list[Any]:
@@ -112,21 +119,21 @@ def _function(model: keras.Model) -> Callable[..., Sequence[Any]]:
 
 
 def _inputs(derived: Derived) -> dict[str, GraphInput]:
-    """Return the inputs of the start model, and what the step model is given from outside.
+    """Return the inputs of the start model, and the states and contexts that a caller gives.
 
-    Where the weights of the start model are not there, its outputs themselves.
+    Without weights for the start model, a caller gives its outputs in place of its inputs.
     """
     plan = plan_of(derived)
-    found: dict[str, GraphInput] = {}
+    inputs: dict[str, GraphInput] = {}
     if plan.start and derived.start:
-        found |= {name: t for name, t in plan.start.inputs.items() if name != plan.rows}
+        inputs |= {name: t for name, t in plan.start.inputs.items() if name != plan.rows}
     for context in plan.contexts:
         if (not context.started or not derived.start) and context.name in plan.step.inputs:
-            found[context.name] = plan.step.inputs[context.name]
+            inputs[context.name] = plan.step.inputs[context.name]
     for state in plan.states:
         if state.given or (state.started and not derived.start):
-            found[state.given or state.name] = plan.step.inputs[state.name]
-    return found
+            inputs[state.given or state.name] = plan.step.inputs[state.name]
+    return inputs
 
 
 def _shape(tensor: GraphInput, rows: int) -> tuple[int | str | None, ...]:

@@ -1,6 +1,6 @@
-"""Functions of tensors, compiled once and called often: the only place that knows the backend.
+"""Functions of tensors, compiled once and called often; only this module knows the backend.
 
-That is TensorFlow or JAX; on Keras's other backends a function is called as it is.
+TensorFlow and JAX compile; on Keras's other backends a function runs as it is.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Shape = tuple[int | None, ...]
 
 
 def chosen_xla(xla: bool | None) -> bool:
-    """Return whether to compile with XLA, where the caller leaves it open.
+    """Return whether to compile with XLA: as the caller says, or, for None, on a CPU only.
 
-    A step on a CPU takes half the time with it (benchmarks, part `step`). On a GPU it is left off:
-    XLA cannot compile cuDNN's layers.
+    On a CPU, XLA halves the time of a step (benchmarks, part `step`). On a GPU it stays off: XLA
+    cannot compile cuDNN's layers.
     """
     if keras.backend.backend() != "tensorflow":
         return False
@@ -37,13 +37,14 @@ def compiled(
     """Return `function`, traced once.
 
     Args:
-        function: takes tensors by position, and gives a list of tensors.
-        signature: shape and dtype of each; None is a size that differs from call to call.
-        model: whose weights it reads, as they are at each call.
-        xla: compile with XLA; for every new size of what is None, anew.
+        function: takes tensors by position, and returns a list of tensors.
+        signature: the shape and dtype of each argument; a size of None may differ between calls.
+        model: the model whose weights `function` reads; a call uses their current values.
+        xla: compile with XLA, which compiles again for every new size of an axis of None.
 
     Returns:
-        A function of tensors (not arrays) of exactly these shapes and dtypes: nothing is checked.
+        A function that takes tensors (not arrays) of exactly these shapes and dtypes. It does not
+        check them.
     """
     backend = keras.backend.backend()
     if backend == "jax":
@@ -63,10 +64,10 @@ def compiled(
     weights = concrete.captured_inputs
 
     def call(*tensors: Tensor) -> Sequence[Tensor]:
-        found: Sequence[Tensor] = direct([*tensors, *weights])
-        return found
+        outputs: Sequence[Tensor] = direct([*tensors, *weights])
+        return outputs
 
-    # TensorFlow drops functions that nobody holds.
+    # TensorFlow deletes functions that nothing refers to.
     call.held = (traced, concrete)  # type: ignore[attr-defined]
     return call
 
@@ -74,7 +75,7 @@ def compiled(
 def _jitted(
     function: Callable[..., Sequence[Tensor]], model: keras.Model
 ) -> Callable[..., Sequence[Tensor]]:
-    """Return the same on JAX, which takes weights that it meets in tracing for constants."""
+    """Return `function` compiled by JAX, with weights as arguments: traced, they are constants."""
     import jax  # noqa: PLC0415 - TensorFlow runs without it
 
     variables = model.variables
@@ -88,14 +89,14 @@ def _jitted(
 
 
 def to_tensor(array: Any) -> Tensor:
-    """Return an array of the right dtype as a tensor on the device."""
+    """Return the array as a tensor on the device; its dtype is already the right one."""
     if keras.backend.backend() == "tensorflow":
-        return _tf().constant(array)  # Keras's own takes a few microseconds more
+        return _tf().constant(array)  # a few microseconds faster than Keras's own
     return keras.ops.convert_to_tensor(array)
 
 
 def to_array(tensor: Tensor) -> Any:
-    """Return the same on the host."""
+    """Return the tensor as an array on the host."""
     return keras.ops.convert_to_numpy(tensor)
 
 

@@ -1,4 +1,4 @@
-"""The step model as functions of tensors by position: of one step, and of many."""
+"""The step model as functions of tensors by position, for one step and for many."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Names:
-    """Names of a step's tensors, in the order in which its functions take and return them."""
+    """The names of what a step reads and returns, in the order of its functions."""
 
     states: tuple[str, ...]
     contexts: tuple[str, ...]
     inputs: tuple[str, ...]
-    """Inputs that bring steps, then lengths."""
+    """The inputs with a time axis, then the lengths."""
     outputs: tuple[str, ...]
-    """Those of the recipe that a step gives."""
+    """The recipe's outputs that a step computes."""
     new_states: tuple[str, ...]
 
 
@@ -46,14 +46,15 @@ def names_of(plan: StepPlan) -> Names:
 
 
 def time_axis(tensor: GraphInput) -> int:
-    """Return where the steps stand in an input that brings them."""
+    """Return the axis of an input that counts its steps."""
     return 0 if tensor.time_major else 1
 
 
 def one_step(derived: Derived) -> Callable[..., list[Tensor]]:
-    """Return a function of states, contexts and inputs of one step, each without its time axis.
+    """Return a function that computes one step.
 
-    The function returns the outputs, without time axes, and the new states.
+    It takes states, contexts and inputs, and returns outputs and new states, all without a time
+    axis.
     """
     plan = plan_of(derived)
     names, inputs = names_of(plan), plan.step.inputs
@@ -62,27 +63,31 @@ def one_step(derived: Derived) -> Callable[..., list[Tensor]]:
         feed = dict(zip((*names.states, *names.contexts, *names.inputs), tensors, strict=True))
         for name in plan.steps:
             feed[name] = keras.ops.expand_dims(feed[name], time_axis(inputs[name]))
-        given = derived.model(feed)
+        results = derived.model(feed)
         outputs = [
-            keras.ops.squeeze(given[name], 1) if plan.outputs[name] == "steps" else given[name]
+            keras.ops.squeeze(results[name], 1) if plan.outputs[name] == "steps" else results[name]
             for name in names.outputs
         ]
-        return [*outputs, *(given[name] for name in names.new_states)]
+        return [*outputs, *(results[name] for name in names.new_states)]
 
     return step
 
 
 def many_steps(derived: Derived) -> Callable[..., list[Tensor]]:
-    """Return the same of any number of steps, each tensor with its time axis."""
+    """Return a function that computes any number of steps, on tensors with a time axis.
+
+    Raises:
+        ValueError: the recipe unrolls its steps.
+    """
     chunk = derived.chunk
     if chunk is None:
-        raise ValueError("the recipe unrolls its steps: there is no model of any number of them")
+        raise ValueError("the recipe unrolls its steps: its model has a fixed number of steps")
     names = names_of(plan_of(derived))
 
     def run(*tensors: Tensor) -> list[Tensor]:
         feed = dict(zip((*names.states, *names.contexts, *names.inputs), tensors, strict=True))
-        given = chunk(feed)
-        return [given[name] for name in (*names.outputs, *names.new_states)]
+        results = chunk(feed)
+        return [results[name] for name in (*names.outputs, *names.new_states)]
 
     return run
 
@@ -90,15 +95,15 @@ def many_steps(derived: Derived) -> Callable[..., list[Tensor]]:
 def of_active_rows(
     function: Callable[..., list[Tensor]], names: Names
 ) -> Callable[..., list[Tensor]]:
-    """Return `function` with a last tensor, (rows,), more: other rows keep their states."""
+    """Return `function` with a last argument, (rows,) of bool: rows of False keep their states."""
 
     def active_only(*tensors: Tensor) -> list[Tensor]:
         *given, active = tensors
-        found = function(*given)
+        results = function(*given)
         count = len(names.outputs)
         chosen = keras.ops.expand_dims(active, 1)
-        states = zip(found[count:], given, strict=False)
-        return [*found[:count], *(keras.ops.where(chosen, new, old) for new, old in states)]
+        states = zip(results[count:], given, strict=False)
+        return [*results[:count], *(keras.ops.where(chosen, new, old) for new, old in states)]
 
     return active_only
 
@@ -109,7 +114,14 @@ Shape = tuple[int | None, ...]
 def signature(
     plan: StepPlan, rows: int | None, *, chunk: bool, active: bool
 ) -> list[tuple[Shape, str]]:
-    """Return the shape and dtype of every tensor of a function."""
+    """Return the shape and dtype of every argument of a function.
+
+    Args:
+        plan: the plan of the step model.
+        rows: the size of the batch; None for any.
+        chunk: whether the function computes many steps.
+        active: whether the function also takes which rows are active.
+    """
     names, inputs = names_of(plan), plan.step.inputs
     steps = "any" if chunk else None
 
@@ -119,12 +131,12 @@ def signature(
             return step_shape(inputs[name], rows, steps), spec.dtype
         return (rows, *spec.shape_without_batch), spec.dtype
 
-    found = [of(name) for name in (*names.states, *names.contexts, *names.inputs)]
-    return [*found, ((rows,), "bool")] if active else found
+    arguments = [of(name) for name in (*names.states, *names.contexts, *names.inputs)]
+    return [*arguments, ((rows,), "bool")] if active else arguments
 
 
 def step_shape(tensor: GraphInput, rows: int | None, steps: int | str | None) -> Shape:
-    """Return the shape of an input that brings so many steps; of one step, where it is None."""
+    """Return the shape of an input with a time axis of `steps`; without that axis, for None."""
     rest = tensor.spec.shape_without_batch[1:]
     if steps is None:
         return (rows, *rest)
@@ -135,7 +147,7 @@ def step_shape(tensor: GraphInput, rows: int | None, steps: int | str | None) ->
 def compiled_function(
     derived: Derived, rows: int, *, chunk: bool, active: bool, xla: bool
 ) -> Callable[..., Sequence[Tensor]]:
-    """Return the function of one step, or of many, for batches of `rows`."""
+    """Return the compiled function of one step, or of many, for batches of `rows`."""
     plan = plan_of(derived)
     function = many_steps(derived) if chunk else one_step(derived)
     if active:

@@ -1,4 +1,4 @@
-"""``Stepper``: many independent streams in one batch, run as their steps come."""
+"""The Stepper, which runs a batch of independent streams as their steps arrive."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ R = TypeVar("R")
 def _locked(
     method: Callable[Concatenate[Stepper, P], R],
 ) -> Callable[Concatenate[Stepper, P], R]:
-    """Return `method` so that no other thread reads or changes the streams meanwhile."""
+    """Return `method`, run while no other thread reads or changes the streams."""
 
     @wraps(method)
     def call(self: Stepper, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,23 +47,23 @@ def _locked(
 
 
 class Stepper:
-    """Runs a model on streams: one row of the batch is one stream, and no row knows of another.
+    """Run a model on a batch of streams: each row is one stream, independent of the others.
 
-    The states stay on the device between steps. Threads may share it: each call runs by itself, one
-    after the other, `generate` too. It is neither copied nor pickled.
+    The states stay on the device between steps. Threads may share a Stepper: its calls, and those
+    of `generate`, run one after the other. A Stepper cannot be copied or pickled.
 
     Args:
         source: a ``.keras`` file that holds its recipe; a model, with its `recipe`; or what
-            ``recipe.derive("step")`` gives, whose weights are then the very same objects. Those of
-            a model or a file are copied: `update` copies them anew.
-        recipe: of a model, or of a file without one in it.
-        rows: streams in the batch; the recipe's ``batch_size``, or 1, where it is None.
-        xla: whether a step is compiled with XLA; where it is None, on a CPU it is.
+            ``recipe.derive("step")`` returns. The weights of a file or a model are copied
+            (`update` copies them again); those of a derived model are shared.
+        recipe: the recipe of a model, or of a file that does not hold one.
+        rows: the number of streams; None for the recipe's ``batch_size``, or 1 without one.
+        xla: whether to compile a step with XLA; None for yes on a CPU, no on a GPU.
 
     Raises:
         RecipeError: the recipe cannot run step by step (L834: the node and the reason), or the file
-            holds none.
-        ValueError: the model is not one of the recipe, or `rows` is not its ``batch_size``.
+            holds no recipe.
+        ValueError: the model is not the recipe's, or `rows` differs from its ``batch_size``.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class Stepper:
         xla: bool | None = None,
     ) -> None:
         self.derived = step_models(source, recipe)
-        """The models that it runs."""
+        """The models that the Stepper runs."""
         self.plan = plan_of(self.derived)
-        """Which inputs bring steps, and what each state begins with."""
+        """Which inputs have a time axis, and what each state begins with."""
         self.rows = _rows(self.plan.step.batch_size, rows)
-        """Streams in the batch."""
+        """The number of streams."""
         self._names = names_of(self.plan)
         self._xla = chosen_xla(xla)
         self.functions: dict[Any, Callable[..., Sequence[Any]]] = {}
-        """What is compiled so far, by what it does."""
+        """The functions compiled so far; the key says what each one does."""
         self._beginning = Beginning(self.derived)
         self._streams = Streams(self.plan, self._beginning.kept, self.rows)
         self.lock = RLock()
@@ -101,12 +101,12 @@ class Stepper:
     @property
     @_locked
     def position(self) -> np.ndarray:
-        """Return the steps that each row has taken, padded ones too, shape (rows,): a copy."""
+        """Return the steps that each row has taken since it began, (rows,), padding included."""
         return self._streams.position.copy()
 
     @property
     def start_inputs(self) -> tuple[str, ...]:
-        """Return what `start` must be given; empty where streams begin by themselves."""
+        """Return the names of what `start` needs; empty where streams can begin without any."""
         return tuple(self._beginning.inputs)
 
     @_locked
@@ -114,11 +114,12 @@ class Stepper:
         """Begin streams: compute their states from the recipe's initial sources.
 
         Args:
-            given: arrays by name, those of `start_inputs`, of as many rows as begin.
-            rows: which rows begin: a number, several, a slice, or true and false; all, where None.
+            given: the arrays of `start_inputs` by name, with one row for each stream that begins.
+            rows: the rows that begin: an index, several, a slice, or a boolean for each row; None
+                for all.
 
         Returns:
-            The recipe's outputs that are known before the first step.
+            The recipe's outputs that are known before the first step, by name.
 
         Raises:
             ValueError: an input is missing, unknown, or has another shape or dtype.
@@ -130,15 +131,15 @@ class Stepper:
 
     @_locked
     def beginning(self, given: Any = None, *, rows: int | None = None) -> Arrays:
-        """Return states and contexts by name, as `start` would make them; no stream changes.
+        """Return the states and contexts that `start` would compute, by name; no stream changes.
 
         Args:
-            given: what `start` takes; where it is None, the streams as they are now, or as they
-                begin by themselves, where `rows` is another number than theirs.
-            rows: how many there are.
+            given: what `start` takes. None returns the current streams if `rows` is their number or
+                None, and otherwise the states that begin without inputs.
+            rows: the number of streams.
 
         Raises:
-            ValueError: as `start` does.
+            ValueError: as for `start`.
         """
         if given is None and self._streams.begun and rows in {None, self.rows}:
             return self._streams.arrays()
@@ -146,10 +147,10 @@ class Stepper:
 
     @_locked
     def reset(self, rows: Any = None) -> None:
-        """Begin all streams again, as `start` left them, or only `rows`, such as ``[0, 3]``.
+        """Set streams back to where `start` left them: all, or only `rows`, such as ``[0, 3]``.
 
         Raises:
-            ValueError: there are no such rows, or nothing has been started.
+            ValueError: a row does not exist, or the streams have not begun.
         """
         self._tensors()
         self._streams.reset(chosen_rows(rows, self.rows))
@@ -159,13 +160,14 @@ class Stepper:
         """Run one step of every stream.
 
         Args:
-            x: by name, an array (rows, ...) for each input that brings steps, without the time
-                axis; a single one needs no name. Where the recipe reads lengths, 1 for the rows
-                whose step counts and 0 for padding; 1 for all where they are left out.
-            active: (rows,) of bool: the others keep their states, and what they give is of no use.
+            x: by name, an array (rows, ...) for each input with a time axis, without that axis; a
+                single one needs no name. A lengths input is (rows,): 1 where the row's step counts,
+                0 where it is padding, and 1 for all rows if left out.
+            active: (rows,) of bool; rows of False keep their states, and their outputs are
+                meaningless.
 
         Returns:
-            The recipe's outputs by name, without a time axis.
+            The recipe's outputs by name, (rows, ...), without a time axis.
 
         Raises:
             ValueError: an input is missing, unknown, or has another shape or dtype; or the streams
@@ -178,19 +180,19 @@ class Stepper:
 
     @_locked
     def run(self, chunk: Any, *, active: Any = None) -> Arrays:
-        """Any number of steps of every stream; the outputs are those of one step after the other.
+        """Run several steps of every stream, with the same result as one `step` after the other.
 
         Args:
-            chunk: by name, arrays (rows, steps, ...), as the whole sequences in training; lengths
-                say how many steps of this chunk count.
-            active: as in `step`.
+            chunk: arrays by name, (rows, steps, ...), laid out like the sequences in training; a
+                lengths input, (rows,), says how many steps of this chunk count.
+            active: as for `step`.
 
         Returns:
-            The recipe's outputs by name: (rows, steps, ...), or (rows, ...) where only the newest
-            counts.
+            The recipe's outputs by name: (rows, steps, ...), or (rows, ...) for an output that has
+            only its newest value.
 
         Raises:
-            ValueError: as `step` does.
+            ValueError: as for `step`, or the chunk holds no steps.
         """
         given = self._named(chunk)
         first = self.plan.steps[0]
@@ -210,7 +212,7 @@ class Stepper:
     @property
     @_locked
     def state(self) -> Arrays:
-        """Return copies of the states by name, each (rows, units); they may be put back."""
+        """Return copies of the states by name, each (rows, units); assign to change the states."""
         self._tensors()
         now = self._streams.arrays()
         return {name: now[name] for name in self._names.states}
@@ -227,10 +229,10 @@ class Stepper:
 
     @_locked
     def save_state(self, path: str | Path) -> None:
-        """Write all streams, and `position`, to an ``.npz`` file, whole or not at all.
+        """Write all streams and their `position` to an ``.npz`` file, whole or not at all.
 
         Raises:
-            ValueError: no stream has begun.
+            ValueError: the streams have not begun.
             OSError: the file cannot be written.
         """
         self._tensors()
@@ -238,38 +240,38 @@ class Stepper:
 
     @_locked
     def restore_state(self, path: str | Path) -> None:
-        """Go on with the streams of a file of `save_state`.
+        """Continue with the streams of a file that `save_state` wrote.
 
         Raises:
-            StateFileError: a ValueError; the file is none, or not whole, or of another model, of
-                other weights, sizes or dtypes, or another number of rows. Nothing is changed then.
-            OSError: it cannot be read, or is a pipe or a device.
+            StateFileError: a ValueError: the file is not a state file, is damaged, or differs in
+                its model, weights, sizes, dtypes or number of rows. The streams stay as they were.
+            OSError: the file cannot be read, or is a pipe or a device.
         """
         specs = self._streams.specs_in_file()
         self._streams.take(read_streams(Path(path), specs, describe(self.derived)))
 
     @_locked
     def update(self, model: keras.Model) -> None:
-        """Copy the weights of `model`, of the same recipe, by the names of its layers.
+        """Copy the weights of `model`, a model of the same recipe, layer by layer.
 
         States stay as they are. Every Stepper made of the same derived models has the new weights;
         a step that another one of them runs meanwhile may compute with some of the old ones.
 
         Raises:
-            ValueError: a layer is missing, or has weights of other shapes; nothing is changed then.
+            ValueError: a layer is missing, or its weights have other shapes; no weight is changed.
         """
         start = [] if self.derived.start is None else [self.derived.start]
         copy_weights(model, self.derived.model, *start)
 
     def _named(self, given: Any) -> Mapping[str, Any]:
-        """Return inputs by name, each of them known; lengths may be left out."""
+        """Return the inputs of a step by name; lengths may be left out."""
         left_out = [
             n for n in self.plan.lengths if not isinstance(given, Mapping) or n not in given
         ]
         return named(given, [n for n in self._names.inputs if n not in left_out], "a step")
 
     def _inputs(self, given: Mapping[str, Any], steps: int | None) -> list[Any]:
-        """Return tensors in the order of the functions; of one step, where `steps` is None."""
+        """Return tensors in the order that the functions take; `steps` is None for one step."""
         inputs, found = self.plan.step.inputs, []
         for name in self.plan.steps:
             shape = step_shape(inputs[name], self.rows, steps)
@@ -309,7 +311,11 @@ class Stepper:
             self._streams.position += np.asarray(active, "int64") * steps
 
     def _tensors(self) -> list[Any]:
-        """Return states, then contexts."""
+        """Return the states, then the contexts.
+
+        Raises:
+            ValueError: the streams have not begun.
+        """
         if not self._streams.begun:
             names = ", ".join(self.start_inputs)
             raise ValueError(f"the streams have not begun: call start() first, with {names}")

@@ -1,4 +1,4 @@
-"""The streams of a Stepper: states, contexts, what they began with, and their positions."""
+"""The streams of a Stepper: their states and contexts, now and at first, and their positions."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ POSITION = "position"
 
 
 class Streams:
-    """The streams of a Stepper. Nothing is changed by a call that raises.
+    """The streams of a Stepper. A call that raises changes nothing.
 
     Args:
-        plan: of the step model.
+        plan: the plan of the step model.
         kept: the names of its states, then of its contexts.
-        rows: how many streams there are.
+        rows: the number of streams.
     """
 
     def __init__(self, plan: StepPlan, kept: Sequence[str], rows: int) -> None:
         self.rows = rows
         self.position: np.ndarray = np.zeros(rows, "int64")
-        """Steps that each row has taken, (rows,)."""
+        """The number of steps that each row has taken, (rows,)."""
         self._specs = {name: plan.step.inputs[name].spec for name in kept}
         self._now: list[Any] | None = None
-        """As tensors, in the order of `kept`; None before the first `begin`."""
+        """The current tensors, in the order of `kept`; None before the first `begin`."""
         self._first: Arrays = {}
-        """The same, as each row began."""
+        """The arrays that each row began with, by name."""
 
     @property
     def begun(self) -> bool:
-        """Return whether there are any streams."""
+        """Return whether the streams have begun."""
         return self._now is not None
 
     @property
     def tensors(self) -> list[Any]:
-        """Return states, then contexts, on the device: a step replaces them in place.
+        """Return the list of states, then contexts, on the device; a step changes this list.
 
         Raises:
             ValueError: the streams have not begun.
@@ -54,20 +54,20 @@ class Streams:
         return self._now
 
     def arrays(self) -> Arrays:
-        """Return states and contexts by name, as arrays that may be written to."""
+        """Return the states and contexts by name, as copies that may be changed."""
         pairs = zip(self._specs, self.tensors, strict=True)
         return {name: np.array(to_array(tensor)) for name, tensor in pairs}
 
     def put(self, now: Arrays) -> None:
-        """Take `now` as the states and contexts."""
-        # A copy: on a CPU a tensor may lie in the very memory of its array.
+        """Set the states and contexts to `now`."""
+        # A copy: on a CPU a tensor may share the memory of its array.
         self._now = [to_tensor(now[name].copy()) for name in self._specs]
 
     def begin(self, kept: Arrays, which: np.ndarray) -> None:
-        """Begin the rows `which` with `kept`.
+        """Begin the rows `which` with the states and contexts `kept`.
 
         Raises:
-            ValueError: a context has another size than in the other rows.
+            ValueError: one has another shape than in the other rows.
         """
         anew = self._now is None or len(which) == self.rows
         if anew:
@@ -78,8 +78,8 @@ class Streams:
         for name, array in kept.items():
             if not fits(array.shape[1:], now[name].shape[1:]):
                 raise ValueError(
-                    f"'{name}' has the shape {array.shape[1:]} in the new rows and "
-                    f"{now[name].shape[1:]} in the others: pad what they begin with alike"
+                    f"'{name}' has shape {array.shape[1:]} in the new rows, but "
+                    f"{now[name].shape[1:]} in the others: pad the inputs of start() to one length"
                 )
             now[name][which] = first[name][which] = array
         self.put(now)
@@ -87,7 +87,7 @@ class Streams:
         self.position[which] = 0
 
     def reset(self, which: np.ndarray) -> None:
-        """Begin the rows `which` again."""
+        """Set the rows `which` back to what they began with."""
         now = self.arrays()
         for name, array in now.items():
             array[which] = self._first[name][which]
@@ -95,26 +95,26 @@ class Streams:
         self.position[which] = 0
 
     def in_file(self) -> Arrays:
-        """Return all that a state file holds."""
-        found = {f"now.{name}": array for name, array in self.arrays().items()}
-        found |= {f"first.{name}": array for name, array in self._first.items()}
-        return {**found, POSITION: self.position}
+        """Return the arrays that a state file holds."""
+        arrays = {f"now.{name}": array for name, array in self.arrays().items()}
+        arrays |= {f"first.{name}": array for name, array in self._first.items()}
+        return {**arrays, POSITION: self.position}
 
     def specs_in_file(self) -> dict[str, TensorSpec]:
-        """Return what each array of `in_file` must be; sizes of contexts may differ by file.
+        """Return the shape and dtype of each array of `in_file`.
 
-        Contexts have as many steps as what they were made from, the same in all that name the
-        size alike; the other axes are those of the model.
+        The number of steps in a context may differ from file to file: it is that of the sequence
+        from which the context was computed, and the same wherever the recipe names the size alike.
         """
-        found = {
+        specs = {
             f"{part}.{name}": TensorSpec((self.rows, *spec.shape[1:]), spec.dtype)
             for part in ("now", "first")
             for name, spec in self._specs.items()
         }
-        return {**found, POSITION: TensorSpec((self.rows,), "int64")}
+        return {**specs, POSITION: TensorSpec((self.rows,), "int64")}
 
-    def take(self, found: Arrays) -> None:
-        """Continue with the arrays of a file, which are known to fit."""
-        self.put({name: found[f"now.{name}"] for name in self._specs})
-        self._first = {name: found[f"first.{name}"] for name in self._specs}
-        self.position = found[POSITION]
+    def take(self, arrays: Arrays) -> None:
+        """Continue from the arrays of a file, which have been checked against `specs_in_file`."""
+        self.put({name: arrays[f"now.{name}"] for name in self._specs})
+        self._first = {name: arrays[f"first.{name}"] for name in self._specs}
+        self.position = arrays[POSITION]
