@@ -496,7 +496,7 @@ class Recipe:
 
 
 def _summary(compiled: CompiledRecipe) -> str:
-    """``7 calls, 12,345 parameters, 3 dimensions searched``."""
+    """Return the summary, such as ``7 calls, 12,345 parameters, 3 dimensions searched``."""
     parts = [counted(len(compiled.graph.nodes), "call")]
     parameters = sum(
         node.parameters.trainable + node.parameters.non_trainable for node in compiled.graph.nodes

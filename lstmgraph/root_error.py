@@ -26,7 +26,7 @@ class LstmgraphError(Exception):
 
 
 def _calls(error: BaseException) -> list[str]:
-    """The last lines of the user's code on the way to `error`, outside of IPython and of Keras."""
+    """Return the last lines of the user's own code that led to `error`."""
     found: list[str] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename.startswith(_PACKAGE):

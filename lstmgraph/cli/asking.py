@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def answered(task: str | None, given: dict[str, Answer], name: str, *, yes: bool) -> str:
-    """A recipe from the answers; on a terminal, those that are missing are asked.
+    """Return a recipe from the answers; on a terminal, ask for the missing ones.
 
     Raises:
         AnswersError: one is wrong; or some are missing, and nobody can be asked.

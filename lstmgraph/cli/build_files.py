@@ -50,13 +50,13 @@ class BuildFiles:
         }
 
     def paths(self) -> Iterator[Path]:
-        """All of them."""
+        """Return the paths of all files."""
         for path in (self.model, self.config, self.resolved, *self.further.values(), self.manifest):
             if path is not None:
                 yield path
 
     def obstacle(self, *, overwrite: bool) -> str | None:
-        """What keeps the files from being written, found before the work begins."""
+        """Return why the files cannot be written, or None; checked before the work begins."""
         paths = list(self.paths())
         return obstacle(paths[0].parent, paths, overwrite=overwrite)
 
@@ -64,7 +64,7 @@ class BuildFiles:
 def build_files(
     folder: Path, name: str, models: Iterable[str] = (), only: str | None = None
 ) -> BuildFiles:
-    """The files that a recipe of that name is built to in `folder`.
+    """Return the files that a recipe of this name is built to in `folder`.
 
     Args:
         folder: made where it is missing.

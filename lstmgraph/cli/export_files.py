@@ -35,7 +35,7 @@ class ExportRequest:
     tolerance: float | None = None
 
     def targets(self, recipe: Recipe) -> dict[str, Path]:
-        """The path of each format's file."""
+        """Return the path of the file of each format."""
         return {name: FORMATS[name].path(self.folder, recipe.name) for name in self.formats}
 
     def check(self, recipe: Recipe, *, overwrite: bool) -> None:

@@ -40,7 +40,7 @@ def held_back(*, show: bool = False) -> Iterator[None]:
 
 
 def _log() -> IO[bytes]:
-    """Open a file without a name; where there is no room for one, what is written is lost."""
+    """Open a file without a name; if the disk is full, what is written to it is lost."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def print_diagnostics(found: CheckedFile) -> None:
-    """The diagnostics of one file, on standard error."""
+    """Print the diagnostics of one file to standard error."""
     colour = wants_colour(sys.stderr, os.environ)
     say_rendered(render_text(found.diagnostics, found.sources, colour=colour), colour=colour)
 
 
 def print_where_more_is_said(wrong: Sequence[CheckedFile]) -> None:
-    """How to read more of the first code: for a person, so on a terminal only."""
+    """Print how to read more about the first code; only on a terminal, for a person."""
     if wrong and sys.stderr.isatty():
         code = wrong[0].diagnostics[0].code
         say(f"`lstmgraph explain-code {code}` says more.", err=True)
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour what is written to `stream`: on a terminal, unless told otherwise.
+    """Return whether to colour the output to `stream`: on a terminal, unless turned off.
 
     As Python's own tracebacks: https://no-color.org, then https://force-color.org, then a terminal
     that says it can do nothing.

@@ -77,7 +77,7 @@ class Blame:
         return {"recipe": self.recipe, "values": [each.as_dict() for each in self.values]}
 
     def markdown(self) -> str:
-        """The table as GitHub renders it."""
+        """Return the table in GitHub's Markdown."""
         from lstmgraph.messages.tables import as_markdown  # noqa: PLC0415 - only when printed
 
         return as_markdown([self._section()])
@@ -198,7 +198,7 @@ def _short(value: Any) -> str:
 
 
 def _shown(place: Place) -> str:
-    """``file:line``; what a program or a command line put in has no line that its author knows."""
+    """Return ``file:line``, or only the source of a value that a program or an option put in."""
     return (
         place.source
         if place.is_option or place.source == MAPPING

@@ -199,7 +199,7 @@ def _evaluated(
 
 
 def _restores(stopping: Any) -> bool:
-    """Whether early stopping has put the best epoch's weights into the model."""
+    """Return whether early stopping has put the best epoch's weights into the model."""
     return bool(stopping and stopping.restore_best_weights and stopping.best_weights)
 
 

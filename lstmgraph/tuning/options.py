@@ -1,4 +1,4 @@
-"""What a search is told beside its recipe and its data."""
+"""The options of a search, beside its recipe and its data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TuneOptions(TypedDict, total=False):
 def tune_request(
     recipe: CompiledRecipe, data: Any, options: TuneOptions, console: Console | None = None
 ) -> TuneRequest:
-    """All that ``tune`` needs.
+    """Return all that ``tune`` needs.
 
     Raises:
         ValueError: a number makes no sense; the message names it. Callbacks cannot be pickled.

@@ -97,7 +97,7 @@ class TuneResult:
         return notebook_html(sections, *curves_html(self.best.history, f"trial {self.best.number}"))
 
     def as_dict(self) -> dict[str, Any]:
-        """The stable form that ``--format json`` prints."""
+        """Return the stable form that ``--format json`` prints."""
         best = self.best
         return {
             "recipe": self.results.recipe,
@@ -118,7 +118,7 @@ class TuneResult:
         }
 
     def __str__(self) -> str:
-        """What a terminal shows at the end."""
+        """Return what a terminal shows at the end."""
         counts = Counter(trial.status for trial in self.results.trials)
         said = ", ".join(f"{number} {status}" for status, number in counts.items())
         seconds = self.results.settings.get("search_seconds", 0.0)

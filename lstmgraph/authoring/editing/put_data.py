@@ -270,11 +270,11 @@ def _is_form(node: Collection) -> bool:
 
 
 def _is_block(text: str) -> bool:
-    """Whether a line is a mapping or a list without brackets."""
+    """Return whether a line is a mapping or a list without brackets."""
     root = read_tree(text).root
     return isinstance(root, Collection) and not root.flow
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether both are the same data: 1 is another than 1.0 and true."""
+    """Return whether both are the same data; 1 differs from 1.0 and from true."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

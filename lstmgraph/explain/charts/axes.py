@@ -25,7 +25,7 @@ class Axis(Protocol):
         """What a reader must know of the scale; empty where it is linear."""
 
     def at(self, value: object) -> float | None:
-        """The pixel of `value`; None where it has no place on the axis."""
+        """Return the pixel of `value`; None if it has no place on the axis."""
 
     def ticks(self) -> list[tuple[float, str]]:
         """Pixels and labels."""
@@ -49,7 +49,7 @@ class NumberAxis:
         return "log" if self.log else ""
 
     def at(self, value: object) -> float | None:
-        """The pixel; None for what is no finite number, or not positive on a log scale."""
+        """Return the pixel; None if `value` is not finite, or not positive on a log scale."""
         found = number(value)
         if found is None or (self.log and found <= 0):
             return None
@@ -85,7 +85,7 @@ class CategoryAxis:
         return ""
 
     def at(self, value: object) -> float | None:
-        """The pixel of a named value."""
+        """Return the pixel of a named value."""
         wanted = key(value)
         if wanted not in self.names:
             return None
@@ -96,7 +96,7 @@ class CategoryAxis:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """All names, or some of them where there are many."""
+        """Return all names, or some of them if there are many."""
         every = math.ceil(len(self.names) / MOST_CATEGORIES) or 1
         return [
             (self._place(index), name)
@@ -108,7 +108,7 @@ class CategoryAxis:
 def number_axis(
     values: Iterable[float], start: float, end: float, *, log: bool = False, whole: bool = False
 ) -> Axis:
-    """An axis as wide as `values`, log where that is asked for and possible; bare without any."""
+    """Return an axis that spans `values`, logarithmic if wanted and possible."""
     found = list(values)
     if not found:
         return CategoryAxis({}, start, end)
@@ -116,7 +116,7 @@ def number_axis(
 
 
 def objective_axis(values: Iterable[float], start: float, end: float) -> Axis:
-    """An axis for a metric: log where it is positive and spans a factor of `WIDE_RANGE`."""
+    """Return an axis for a metric, logarithmic if it is positive and spans `WIDE_RANGE` times."""
     found = list(values)
     wide = bool(found) and min(found) > 0 and max(found) / WIDE_RANGE >= min(found)
     return number_axis(found, start, end, log=wide)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture's size, and the room around the drawing in pixels."""
+    """The size of a picture and the margins around the drawing, in pixels."""
 
     width: float
     height: float
@@ -68,11 +68,11 @@ def _named(label: str, axis: Axis) -> str:
 def _across(frame: Frame, x: Axis) -> Iterable[Markup]:
     floor = frame.height - frame.bottom
     ticks = x.ticks()
-    room = int((frame.width - frame.left) / max(len(ticks), 1) / 6.5)
+    space = int((frame.width - frame.left) / max(len(ticks), 1) / 6.5)
     yield tag("line", x1=frame.left, x2=frame.width - frame.right, y1=floor, y2=floor)
     for place, label in ticks:
         yield tag("line", x1=place, x2=place, y1=floor, y2=floor + 4)
-        yield _text(label, place, floor + 17, "middle", max(room, 4))
+        yield _text(label, place, floor + 17, "middle", max(space, 4))
 
 
 def _upwards(frame: Frame, y: Axis) -> Iterable[Markup]:
@@ -88,18 +88,18 @@ def _text(text: str, x: float, y: float, anchor: str, longest: int = 40) -> Mark
 
 
 def _cut(text: str, longest: int) -> tuple[object, ...]:
-    """The text; where it is too long a shorter one that shows the whole when pointed at."""
+    """Return the text; if it is too long, a shorter one that shows the whole on hover."""
     short = shortened(text, longest)
     return (short,) if short == text else (short, tag("title", shortened(text, 500)))
 
 
 def label(text: str, x: float, y: float, *, longest: int, anchor: str = "middle") -> Markup:
-    """A text in a picture."""
+    """Return a text in a picture."""
     return _text(text, x, y, anchor, longest)
 
 
 def path(points: Iterable[tuple[float, float] | None]) -> str:
-    """The commands of a line through `points`, with a gap at each None.
+    """Return the path of a line through `points`, with a gap at each None.
 
     A point alone between gaps becomes a dash.
     """
@@ -115,15 +115,15 @@ def path(points: Iterable[tuple[float, float] | None]) -> str:
 
 
 def dot(x: float, y: float, trial: int, class_: str, radius: int = 3) -> Markup:
-    """One trial's point."""
+    """Return the point of one trial."""
     return tag("circle", cx=x, cy=y, r=radius, class_=class_, data_t=trial)
 
 
 def note(text: object) -> Markup:
-    """What stands where a chart has nothing to show, or what a reader must know of it."""
+    """Return a remark on a chart, or one in place of an empty chart."""
     return tag("p", text, class_="note")
 
 
 def figure(title: str, *content: object, class_: str = "") -> Markup:
-    """A heading and what belongs to it."""
+    """Return a figure: a heading and its content."""
     return tag("section", tag("h2", title), joined(*content), class_=f"card {class_}".strip())

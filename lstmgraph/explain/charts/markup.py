@@ -26,7 +26,7 @@ class Markup(str):
 
 
 def tag(name: str, /, *content: object, **attributes: object) -> Markup:
-    """An element. Of attribute names ``_`` becomes ``-`` and a last one is dropped (``class_``).
+    """Return an element; in attribute names ``_`` becomes ``-``, and a final one goes (``class_``).
 
     An attribute that is None is left out.
     """
@@ -46,7 +46,7 @@ def joined(*content: object) -> Markup:
 
 
 def escaped(value: object) -> str:
-    """`value` as it may stand between tags and in attributes; coordinates get one decimal."""
+    """Return `value` escaped for text and attributes; coordinates get one decimal."""
     if isinstance(value, Markup):
         return value
     if isinstance(value, float):
@@ -55,12 +55,12 @@ def escaped(value: object) -> str:
 
 
 def pixels(value: float) -> str:
-    """A coordinate: a tenth of a pixel is enough."""
+    """Return a coordinate, rounded to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def svg(width: float, height: float, label: str, *content: object, class_: str = "") -> Markup:
-    """A picture of that size, which `label` describes for those who do not see it."""
+    """Return a picture of this size; `label` describes it to screen readers."""
     return tag(
         "svg",
         *content,
@@ -75,7 +75,7 @@ def svg(width: float, height: float, label: str, *content: object, class_: str =
 
 
 def number(value: object) -> float | None:
-    """`value` where it is a finite number, else None."""
+    """Return `value` if it is a finite number, else None."""
     if not isinstance(value, Real):
         return None
     try:
@@ -86,7 +86,7 @@ def number(value: object) -> float | None:
 
 
 def plain(value: object) -> str:
-    """A value for people: six digits of a float, the bare text of a string, JSON of the rest."""
+    """Return a value for people: six digits of a float, the bare string, JSON of the rest."""
     if isinstance(value, str):
         return value
     if isinstance(value, Real) and not isinstance(value, Integral):
@@ -95,7 +95,7 @@ def plain(value: object) -> str:
 
 
 def key(value: object) -> str:
-    """A text that tells values apart: ``1``, ``true`` and ``"1"`` are three."""
+    """Return a text that distinguishes values: ``1``, ``true`` and ``"1"`` differ."""
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError, RecursionError):  # such as an integer of 5,000 digits
@@ -103,7 +103,7 @@ def key(value: object) -> str:
 
 
 def table(headings: list[str], rows: list[list[Any]], class_: str = "") -> Markup:
-    """A plain table, which scrolls sideways where it is too wide."""
+    """Return a plain table, which scrolls sideways if it is too wide."""
     head = tag("tr", *(tag("th", heading, scope="col") for heading in headings))
     body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows]
     whole = tag("table", tag("thead", head), tag("tbody", *body), class_=class_ or None)

@@ -81,7 +81,7 @@ def _before_variables(document: Document) -> Document:
 
 
 def _copied(document: Document) -> Document:
-    """A copy whose parts can be changed; its diagnostics are its own, and none."""
+    """Return a copy whose parts can be changed, with empty diagnostics of its own."""
     origins = document.origins
     return replace(
         document,

@@ -66,7 +66,7 @@ class _Rendering:
         return lines
 
     def at(self, diagnostic: Diagnostic) -> str:
-        """Of a mapping the path: its lines are of a text that nobody wrote."""
+        """Return the place of a diagnostic: of a mapping the path, as nobody wrote its lines."""
         if diagnostic.place.source != MAPPING:
             return self.where(diagnostic.place)
         dotted = printable(".".join(map(str, diagnostic.path)))

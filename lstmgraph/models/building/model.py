@@ -282,7 +282,7 @@ class _Lowering:
 
 
 def _averages(node: Node) -> bool:
-    """Whether the call averages over the steps that its mask counts."""
+    """Return whether the call averages over the steps that its mask counts."""
     inner = node.arguments.get("layer")
     op = inner["type"] if node.op == "TimeDistributed" and isinstance(inner, dict) else node.op
     return op in ENDS_MASK

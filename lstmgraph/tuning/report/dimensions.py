@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def dimension_axis(
     dimension: DimensionRow, values: Iterable[object], start: float, end: float
 ) -> Axis:
-    """An axis over what the dimension may be, and over `values` beyond that."""
+    """Return an axis over the range of the dimension, and over `values` beyond it."""
     if is_number(dimension):
         ends = [number(end) for end in (dimension.low, dimension.high)]
         numbers = [number(value) for value in values]
@@ -28,5 +28,5 @@ def dimension_axis(
 
 
 def is_number(dimension: DimensionRow) -> bool:
-    """Whether a dimension is a range of numbers, not a choice."""
+    """Return whether a dimension is a range of numbers, not a choice."""
     return dimension.kind in {"int", "float"}

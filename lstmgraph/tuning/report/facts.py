@@ -21,29 +21,29 @@ FEWEST = 3
 
 
 def score(trial: TrialRow, objective: Objective) -> float | None:
-    """The trial's value of the objective, where it has a finite one."""
+    """Return the trial's value of the objective; None if it is not finite."""
     return number(trial.metrics.get(objective.metric))
 
 
 def is_better(value: float, other: float, objective: Objective) -> bool:
-    """Whether `value` beats `other`."""
+    """Return whether `value` is better than `other`."""
     return value > other if objective.direction == "max" else value < other
 
 
 def status_class(trial: TrialRow) -> str:
-    """A word that style sheets know; a status of another name is shown as a failure."""
+    """Return the CSS class of a status; an unknown status is shown as a failure."""
     return trial.status if trial.status in STATUSES else FAILED
 
 
 def counts(results: SearchResults) -> dict[str, int]:
-    """How many trials have each status, in a fixed order, without zeros."""
+    """Return the number of trials for each status, in a fixed order, without zeros."""
     found = Counter(trial.status for trial in results.trials)
     ordered = [*STATUSES, *(status for status in found if status not in STATUSES)]
     return {status: found[status] for status in ordered if found[status]}
 
 
 def best_trial(results: SearchResults) -> TrialRow | None:
-    """The trial that `results` calls the best."""
+    """Return the best trial of `results`."""
     return next((trial for trial in results.trials if trial.number == results.best), None)
 
 
@@ -58,7 +58,7 @@ def best_so_far(results: SearchResults, objective: Objective) -> list[tuple[int,
 
 
 def importance(dimension: DimensionRow, results: SearchResults) -> float | None:
-    """How much of the first objective goes with a dimension, from 0 to 1, over completed trials.
+    """Return how strongly a dimension and the first objective are related, from 0 to 1.
 
     Of numbers the absolute rank correlation after Spearman; of choices the share of the
     objective's variance that lies between them (eta squared). None with fewer than `FEWEST`
@@ -118,7 +118,7 @@ def _squares(values: Iterable[float]) -> float:
 
 
 def shades(results: SearchResults, count: int) -> dict[int, int]:
-    """For each trial with a finite first objective its shade: 0 for the worst, by rank.
+    """Return a shade for each trial with a finite first objective: 0 for the worst, by rank.
 
     Ranks, because one trial that diverged would leave all others the same shade.
     """

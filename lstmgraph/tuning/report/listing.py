@@ -61,7 +61,7 @@ def _times(results: SearchResults) -> Iterator[Markup]:
 
 
 def unread_note(results: SearchResults) -> Markup:
-    """What of the folder is not shown, because it could not be read."""
+    """Return a remark on the files of the folder that could not be read."""
     said = [tag("li", shortened(line, LONGEST_REASON)) for line in results.unread_lines()]
     what = "Not all of the folder could be read:"
     return joined(note(what), tag("ul", *said)) if said else Markup()
@@ -76,7 +76,7 @@ def _tile(value: str, text: str) -> Markup:
 
 
 def duration(seconds: float) -> str:
-    """``2 h 05 min``, ``3 min 20 s`` or ``4.2 s``."""
+    """Return a duration as ``2 h 05 min``, ``3 min 20 s`` or ``4.2 s``."""
     if not 0 <= seconds < 1e12:
         return plain(seconds)
     if seconds < 60:
@@ -120,13 +120,13 @@ def _which_epoch(results: SearchResults) -> str:
 
 
 def _repeats(results: SearchResults) -> bool:
-    """Whether each trial trains more than once."""
+    """Return whether each trial trains more than once."""
     settings = results.settings
     return settings.get("executions_per_trial") not in (None, 1) or bool(settings.get("folds"))
 
 
 def trials_figure(results: SearchResults) -> Markup:
-    """Every trial; a click on a heading sorts."""
+    """Return the table of all trials; a click on a heading sorts it."""
     if not results.trials:
         return figure("Trials", note("No trial has started yet."))
     metrics = list(
@@ -173,7 +173,7 @@ def _row(
 
 
 def settings_figure(results: SearchResults) -> Markup:
-    """What the search was started with."""
+    """Return the settings of the search."""
     rows: list[list[object]] = [
         [str(name), shortened(plain(value), 1000)] for name, value in results.settings.items()
     ]

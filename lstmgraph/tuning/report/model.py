@@ -48,7 +48,7 @@ def _known_gpus(results: SearchResults) -> bool:
 
 
 def _had_gpus(results: SearchResults) -> bool:
-    """Whether trials ran on GPUs, or may have."""
+    """Return whether trials ran, or may have run, on GPUs."""
     settings = results.settings
     named = settings.get("gpus_per_trial") if settings.get("cluster") else settings.get("gpus")
     return bool(named) or not _known_gpus(results)

@@ -19,7 +19,7 @@ MOST_POINTS = 60
 
 
 def best_so_far_figure(results: SearchResults) -> Markup:
-    """For each objective: every trial's value by its number, and the best of the completed."""
+    """Return a chart for each objective: every trial's value, and the best so far."""
     if not results.trials:
         return figure("Best so far", note("No trial has started yet."))
     charts = [_best_so_far(results, objective) for objective in results.objectives]
@@ -66,12 +66,12 @@ def _stairs(steps: list[tuple[int, float]], last: float, x: Axis, y: Axis) -> Ma
 
 
 def learning_figure(results: SearchResults) -> Markup:
-    """The first objective by epoch, one line for each trial, the best one on top."""
+    """Return the first objective by epoch, one line for each trial, the best one on top."""
     objective = results.objectives[0]
     title = "Learning curves"
     drawn = [trial for trial in results.trials if _finite(trial, objective)]
     if not drawn:
-        return figure(title, note(f"No trial has told {objective.metric} by epoch yet."))
+        return figure(title, note(f"No trial has reported {objective.metric} by epoch yet."))
     best = best_trial(results)
     kept = sorted(drawn, key=lambda trial: _order(trial, objective))[:MOST_CURVES]
     values = [value for trial in kept for value in _finite(trial, objective)]
@@ -112,7 +112,7 @@ def _curve(
 
 
 def front_figure(results: SearchResults) -> Markup:
-    """With several objectives: the first against each other one, the front marked."""
+    """Return the first objective against each other one, with the Pareto front marked."""
     if len(results.objectives) < 2:
         return Markup()
     first, *others = results.objectives

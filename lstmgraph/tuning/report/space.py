@@ -99,11 +99,11 @@ def _line(
 
 def _rule(name: str, axis: Axis, y: float) -> Markup:
     places = axis.ticks()
-    room = int((ACROSS.width - ACROSS.left) / max(len(places), 1) / 9)
+    space = int((ACROSS.width - ACROSS.left) / max(len(places), 1) / 9)
     ticks = [
         joined(
             tag("line", x1=place, x2=place, y1=y, y2=y + 4),
-            label(text, place, y + 19, longest=max(room, 4)),
+            label(text, place, y + 19, longest=max(space, 4)),
         )
         for place, text in places
     ]
@@ -119,7 +119,7 @@ def _rule(name: str, axis: Axis, y: float) -> Markup:
 
 
 def effects_figure(results: SearchResults) -> Markup:
-    """The importance of each dimension, and the first objective against it."""
+    """Return the importance of each dimension, and the first objective against it."""
     title = "Effect of each dimension"
     if not results.dimensions:
         return figure(title, note("No dimension is searched."))

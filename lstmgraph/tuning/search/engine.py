@@ -137,7 +137,7 @@ class Search:
         self._note({"event": "closed", "because": self._why_no_more() or "exhausted"})
 
     def _replay(self, event: Event) -> None:
-        """Repeat to the oracle what an earlier run asked and told it."""
+        """Replay the trials of an earlier run to the oracle."""
         from lstmgraph.tuning.search.oracles import Exhausted, Idle  # noqa: PLC0415 - imports TensorFlow
 
         kind = event["event"]

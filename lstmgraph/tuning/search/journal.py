@@ -1,7 +1,7 @@
 """The memory of a search: one line for each thing that happened, on the disk before it counts.
 
 The oracle itself is never saved: keras-tuner's cannot be resumed exactly. A fresh one with the same
-seed is told the same things in the same order, and then proposes what it would have proposed.
+seed gets the same results in the same order, and then proposes what it would have proposed.
 """
 
 from __future__ import annotations
