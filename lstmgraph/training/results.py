@@ -75,7 +75,7 @@ class TrainingResult:
         return notebook_html(sections, *curves_html(self.history, title))
 
     def __str__(self) -> str:
-        """Return what happened, the best epoch, and the saved model's metrics on each kind of data."""
+        """Return what happened, the best epoch, and the saved model's metrics on each part."""
         epoch = self.best_epoch or self.epochs
         best = {name: values[epoch - 1] for name, values in self.history.items()}
         best.pop("learning_rate", None)
