@@ -138,12 +138,10 @@ def _archive_errors() -> Iterator[None]:
         raise
     except DAMAGED as error:
         raise ArchiveError(
-            f"it is not a zip archive, or is damaged ({error or type(error).__name__})"
+            f"it is not a whole zip archive ({error or type(error).__name__})"
         ) from None
     except OSError as error:
         # EINVAL: an offset before the file's start. Errors of bz2 have no errno.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise ArchiveError(
-            f"it is not a zip archive, or is damaged ({error.strerror or error})"
-        ) from None
+        raise ArchiveError(f"it is not a whole zip archive ({error.strerror or error})") from None

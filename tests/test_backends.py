@@ -255,7 +255,7 @@ def test_formats_of_tensorflow_are_refused(format_name: str, monkeypatch) -> Non
     [
         ({}, "cudnn", "on a GPU; without one Keras's loop runs"),
         ({"arguments": ", mask: {value: 0.0, padding: right}"}, "standard", "masked calls"),
-        ({"layer": "gru"}, "standard", "on jax Keras's loop runs GRUs"),
+        ({"layer": "gru"}, "standard", "on jax, Keras's loop runs GRUs"),
         ({"runtime": "kernel: standard"}, "standard", "`kernel: standard`"),
     ],
 )
@@ -268,7 +268,7 @@ def test_explain_says_the_kernel_on_jax(given, kernel: str, reason: str) -> None
 def test_explain_says_what_cannot_be_built() -> None:
     rows = recipe("threads: 2, dtype_policy: float64").explain(ON_JAX).runtime
     said = {row.key: row.effect for row in rows}
-    assert said["threads"].startswith("cannot be built here: `threads` is a setting of TensorFlow")
+    assert said["threads"].startswith("cannot be built here: `threads` works only with TensorFlow")
     assert said["dtype_policy"].startswith("cannot be built here: the recipe is float64")
     assert said["xla"] == "jax compiles as it always does"
 

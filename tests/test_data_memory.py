@@ -26,6 +26,10 @@ pyarrow.set_cpu_count(1)
 pyarrow.set_io_thread_count(1)
 import lstmgraph
 import lstmgraph.data.loading
+try:
+    import pandas  # which pyarrow imports where it is installed
+except ImportError:
+    pass
 from lstmgraph.data.examples import epoch_order
 from pyarrow import parquet
 

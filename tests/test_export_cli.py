@@ -128,7 +128,7 @@ def test_files_stay_without_force(recipe: str, tmp_path) -> None:
         (("--format", "litert", "--batch-size", "0"), "--batch-size"),
         (("--format", "keras", "--tolerance", "2"), "at least 0 and less than 1, not 2.0"),
         (("--format", "tf"), "--format"),
-        ((), "--format"),
+        ((), "--to"),
         (("--format", "keras", "--weights", "no.weights.h5"), "there is no file no.weights.h5"),
         (("--format", "keras", "-o", "README.md/x"), "README.md is not a folder"),
     ],

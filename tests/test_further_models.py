@@ -327,7 +327,7 @@ def test_further_models_load_without_lstmgraph(built: Path) -> None:
         ),
         (
             "{inputs: [history, lengths], initial_state: {decoder: input}, outputs: {y: encoder}}",
-            "L832", (13, 55), "'decoder' is not in the model",
+            "L832", (13, 55), "needs 'decoder'",
         ),
         ("{inputs: [known], outputs: {y: known}}", "L832", (13, 41), "the input 'known' itself"),
         ("{inputs: [], outputs: {h: history}}", "L831", (13, 11), "needs the input 'history'"),
@@ -367,5 +367,5 @@ def test_a_name_that_a_state_needs_is_refused(inputs: str, layers: str) -> None:
         outputs: {{y: reader}}
         models: {{live: {{derive: step}}}}
     """
-    with pytest.raises(RecipeError, match=r"L835.*'reader_h' would be the name of a state"):
+    with pytest.raises(RecipeError, match=r"L835.*'reader_h' would be the name of both a state"):
         load(text)

@@ -275,7 +275,7 @@ def test_a_value_that_is_not_searched_ends_the_search() -> None:
     """It comes from hyperparameters of the caller's own, or from another search's folder."""
     hp = keras_tuner.HyperParameters()
     hp.Fixed(UNITS, 3)
-    with pytest.raises(keras_tuner.errors.FatalValueError, match="cannot be 3: it is int from 2"):
+    with pytest.raises(keras_tuner.errors.FatalValueError, match="must be int from 2 to 6"):
         hypermodel(SMALL).build(hp)
 
 

@@ -217,7 +217,7 @@ def test_nothing_is_overwritten_unless_it_is_said(place: Path) -> None:
         ("--task classify --features 3 --horizon 4 --yes", "--horizon is not for the task"),
         ("--task classify --features 0 --classes 4 --yes", "from 1 to 1,000,000, not 0"),
         ("--task classify --features 3 --classes 2000000 --yes", "not 2,000,000"),
-        ("--from speaker", "there are: carried-state"),
+        ("--from speaker", "choose from carried-state"),
         ("--from unrolled --features 3", "leave out the answers"),
         ("--from unrolled -o recipe.txt", "does not end in .yaml"),
     ],

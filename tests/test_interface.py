@@ -26,6 +26,7 @@ INTERNAL = {
     "LockedError", "OtherVersionError", "EndedBeforeError", "Exhausted", "Idle",
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
+    "OutputError",
 }  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def shown(output: Any, kind: str) -> str:
 
 
 def test_results_are_tables_and_pictures(outputs: list[Any]) -> None:
-    tables = {1: "voice", 2: "layers.voice.units", 7: "45,200", 8: "counts where", 9: "216"}
+    tables = {1: "voice", 2: "layers.voice.units", 7: "45,200", 8: "applies where", 9: "216"}
     for number, text in tables.items():
         page = Checked(shown(outputs[number], "text/html"))
         assert "table" in page.tags

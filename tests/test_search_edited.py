@@ -256,7 +256,7 @@ def test_nothing_leads_out_of_a_folder_or_waits(
 @pytest.mark.parametrize("name", ["trials", "data", "trials/0003"])
 def test_a_folder_that_is_a_link_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
     replaced(folder / name, "link to a folder", tmp_path)
-    with pytest.raises(SearchError, match="it is a link"):
+    with pytest.raises(SearchError, match="it is a symbolic link"):
         go_on(folder, "random")
 
 

@@ -111,7 +111,7 @@ def test_beside_files_and_bases_of_the_current_folder(
     result = invoke("validate small.yaml - -", "recipe: 1\nname: above\nextends: small.yaml\n")
     assert result.exit_code == 0, result.output
     assert "<stdin>: ok" in result.stdout
-    assert "nothing wrong in 2 files" in result.stdout
+    assert "no problems in 2 files" in result.stdout
     twice = invoke("diff - -", "")
     assert twice.exit_code == 2
     assert "standard input can be read only once" in twice.stderr

@@ -55,7 +55,7 @@ def test_a_search_without_an_end(tmp_path: Path) -> None:
 
 def test_a_recipe_that_leaves_nothing_open(tmp_path: Path) -> None:
     closed = ["--max-trials", 2, "--set", "layers.thinned.rate=0.1"]
-    refused(tune(tmp_path, *closed), 1, "'quick' leaves nothing open: write {$search: ...}")
+    refused(tune(tmp_path, *closed), 1, "leaves nothing open", "{$search: {int: [16, 64]}}`")
     untrained = TEXT[: TEXT.index("training:")]
     refused(tune(tmp_path, text=untrained), 1, "'small' has no `training:` section")
 

@@ -15,7 +15,7 @@ from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.old_spellings import CommandWithOldSpellings
-from lstmgraph.cli.printing import Commands, say
+from lstmgraph.cli.printing import Commands, OutputError, say
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
 from lstmgraph.cli.streams import discard_output, open_closed_streams
@@ -84,17 +84,24 @@ def main() -> None:
     try:
         app(prog_name="lstmgraph")  # also for `python -m lstmgraph`: completion goes by the name
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        discard_output()
+    except OutputError as error:
+        _fail_of(error.reason)
     except OSError as error:  # such as a full disk
-        name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{error.strerror or error}")
+        _fail_of(error)
     except MemoryError:
         _fail("there is not enough memory")
 
 
+def _fail_of(error: OSError) -> None:
+    if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has closed the pipe
+        discard_output()
+        return
+    name = f"{error.filename}: " if error.filename else ""
+    _fail(f"{name}{error.strerror or error}")
+
+
 def _fail(message: str) -> NoReturn:
     discard_output()
-    with suppress(OSError):  # the disk may be too full for this too
+    with suppress(OutputError):  # the disk may be too full for this too
         say(f"Error: {message}", err=True)
     sys.exit(RECIPE_IS_WRONG)

@@ -23,9 +23,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class OutputError(Exception):
+    """Raised where nothing can be printed: a full disk, or a reader that has closed the pipe.
+
+    It is no OSError, as the work of a command may raise one for another reason.
+    """
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+        """The system's error; Keras drops the cause of what a callback raises."""
+
+
+def _print(
+    text: str | bytes, *, err: bool = False, nl: bool = True, color: bool | None = None
+) -> None:
+    try:
+        typer.echo(text, err=err, nl=nl, color=color)
+    except OSError as error:
+        raise OutputError(error) from error
+
+
 def say(text: str, *, err: bool = False) -> None:
     """Print lines for a person, with invisible characters written out, such as ``\\x1b``."""
-    typer.echo(printable_lines(text), err=err)
+    _print(printable_lines(text), err=err)
 
 
 def say_table(shown: object) -> None:
@@ -37,19 +58,19 @@ def say_table(shown: object) -> None:
 
 def say_rendered(text: str, *, colour: bool) -> None:
     """Print on standard error a text that ``rendering`` made printable; its colours are escapes."""
-    typer.echo(text, err=True, color=colour)
+    _print(text, err=True, color=colour)
 
 
 def hand_over(text: str | bytes) -> None:
     """Print the content of a file: unchanged into a file or pipe, as `say` does on a terminal."""
     if sys.stdout.isatty():
         text = printable_lines(text.decode("utf-8") if isinstance(text, bytes) else text)
-    typer.echo(text, nl=False)
+    _print(text, nl=False)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value in ASCII; other characters are escaped, as JSON allows."""
-    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
+    _print(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 class Commands(TyperGroup):

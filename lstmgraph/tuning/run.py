@@ -119,7 +119,7 @@ def _check_searchable(recipe: CompiledRecipe) -> None:
     if not recipe.collected.space.dimensions:
         raise ValueError(
             f"the recipe '{name}' leaves nothing open: write, for example, `units: {{$search: "
-            "{{int: [16, 64]}}}}` in place of `units: 64`, or train it with `lstmgraph train`"
+            "{int: [16, 64]}}` in place of `units: 64`, or train it with `lstmgraph train`"
         )
 
 

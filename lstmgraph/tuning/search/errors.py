@@ -60,7 +60,7 @@ def cannot_use(path: Path, error: OSError) -> SearchError:
 
 
 def _fix(number: int | None) -> str:
-    return f"{_OF_THE_SEARCH.get(number or 0, 'see to that')}, {RUN_AGAIN}"
+    return f"{_OF_THE_SEARCH.get(number or 0, 'fix that')}, {RUN_AGAIN}"
 
 
 def lacked(error: OSError | MemoryError) -> str | None:
@@ -116,4 +116,4 @@ def fault_of(code: int) -> str | None:
         return None
     number = _CODES[code - _FIRST_CODE]
     reason = "its files cannot be read or written" if number is None else os.strerror(number)
-    return f"{reason}; {_OF_THE_SEARCH.get(number or 0, 'see to that')}"
+    return f"{reason}; {_OF_THE_SEARCH.get(number or 0, 'fix that')}"
