@@ -74,7 +74,7 @@ def test_a_member_that_is_larger_than_it_says_is_cut_off(tmp_path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path, content) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with (
-        pytest.raises(ArchiveError, match="not a zip archive, or is damaged"),
+        pytest.raises(ArchiveError, match="not a whole zip archive"),
         opened_archive(tmp_path / "a.zip"),
     ):
         pass

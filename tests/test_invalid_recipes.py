@@ -210,7 +210,7 @@ AT_RUN_TIME: dict[str, tuple[str, str, str, Callable[[Path], tuple[Diagnostic, .
     "a large file": ("L103", "1:1", "4,194,304 bytes", _too_large_file),
     "a large text": ("L103", "1:1", "4,194,304 characters", _too_large_text),
     "a model without a recipe": ("L115", "1:1", "without a recipe", _model_without_recipe),
-    "half a model": ("L115", "1:1", "not a zip archive, or is damaged", _truncated_model),
+    "half a model": ("L115", "1:1", "not a whole zip archive", _truncated_model),
     "no such model": ("L101", "1:1", "No such file", _missing_model),
     "a bomb for a recipe": ("L115", "1:1", "more than 10,000,000 bytes", _bomb),
     "override of nothing": ("L121", "1:1", "did you mean 'encoder'", _override_of_nothing),

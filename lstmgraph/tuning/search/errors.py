@@ -35,7 +35,7 @@ MACHINE_FAULTS = {
 """What is no trial's fault, whichever meets it, and the fix."""
 _OF_THE_SEARCH = {**MACHINE_FAULTS, errno.ENOMEM: _MEMORY, errno.EAGAIN: _MEMORY}
 """The same where the search itself meets it: a trial may ask for more memory than there is."""
-RUN_AGAIN = "and run the same command again, which goes on"
+RUN_AGAIN = "and run the same command again to resume"
 _CODES = (*MACHINE_FAULTS, None)
 _FIRST_CODE = 200
 """The exit code of a trial that meets the first of `_CODES`, and so on; None is any other error of
