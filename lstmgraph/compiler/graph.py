@@ -232,7 +232,7 @@ class Graph:
     given_states: frozenset[str] = frozenset()
     """The nodes whose initial states further models replace."""
     unread: frozenset[str] = frozenset()
-    """Layers that no output or further model needs: checked, and dropped after the last pass."""
+    """Layers that no output or further model needs: checked, and dropped by the last pass."""
 
     def with_nodes(self, nodes: Iterator[Node] | list[Node] | tuple[Node, ...]) -> Graph:
         """Return the graph with other nodes."""

@@ -104,7 +104,7 @@ FORMS: Mapping[str, Forms] = {
         f"{_STATE_WAYS}, {{h: NAME, c: NAME}}",
     ),
 }
-"""The forms by the title of the one that the schema tries last."""
+"""The alternative forms of a value, by the title of the form that the schema tries last."""
 
 
 KINDS = {

@@ -45,15 +45,15 @@ class TuneRequest:
 
     recipe: CompiledRecipe
     data: Mapping[str, Any]
-    """``train``, and where they are given apart ``validation`` and ``test``: any source that
+    """The data by ``train`` and, if given, ``validation`` and ``test``: any source that
     ``Recipe.load_data`` takes, or a `Given`."""
     folder: Path
     options: RunOptions
     restart: bool = False
     console: Console | None = None
-    """Where a live table, or lines, are shown."""
+    """The console for a live table, or for lines."""
     callbacks: str = ""
-    """The user's, as ``pickled`` writes them."""
+    """The user's callbacks, as ``pickled`` writes them."""
     section: dict[str, Any] = field(init=False)
     """``search:`` with defaults filled in."""
 

@@ -152,7 +152,7 @@ def _columns(fitted: Fitted) -> dict[str, tuple[float, ...]]:
 
 
 def _as_before(trial: Trial) -> TrialOutcome:
-    """Return the outcome of the trial before, which a callback had ended: it stays as it was."""
+    """Return the outcome of the earlier trial unchanged, as a callback had ended its training."""
     assert trial.spec.continues is not None
     source, folder = Path(trial.spec.continues), Path(trial.spec.folder)
     for name in (BEST_WEIGHTS, LAST_WEIGHTS, CONCRETE_RECIPE):

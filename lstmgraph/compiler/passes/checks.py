@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 SUMS = frozenset({"Add", "Average"})
-"""Layers that use ``ops.add``, which takes tensors of some shapes for a bias."""
+"""Layers that use ``ops.add``, which mistakes tensors of some shapes for a bias."""
 
 
 def check_graph(graph: Graph, document: Document) -> Graph:
@@ -76,7 +76,7 @@ def _check_states(
 def _check_sum(graph: Graph, node: Node, document: Document) -> None:
     """Report two inputs that would both have to be broadcast.
 
-    ``ops.add`` takes (1, 1, 3), added to (1, 3, 1), for a bias, and does not broadcast.
+    ``ops.add`` mistakes (1, 1, 3), added to (1, 3, 1), for a bias, and does not broadcast it.
     """
     known = [graph.specs[port] for port in node.inputs if port in graph.specs]
     rank = max(spec.rank for spec in known) if known else 0

@@ -65,7 +65,7 @@ class Document:
     unfilled: Document | None = field(default=None, repr=False)
     """The document before variables were filled in, if it may have any."""
     extending: dict[str, Any] | None = field(default=None, repr=False)
-    """The data of a recipe that extends others, without theirs, where it is as written."""
+    """The data of a recipe that extends others, as written and without its bases; else None."""
 
     def unread(self) -> set[Path]:
         """Return the paths with a substitute for a value that could not be read."""

@@ -41,10 +41,10 @@ class QuickRegressor(GaussianProcessRegressor):  # type: ignore[misc]
 
 
 class BayesianOracle(BayesianOptimizationOracle):  # type: ignore[misc]
-    """Also takes a recorded proposal for its own, without the time that making one takes.
+    """Can also replay a recorded proposal without computing it again.
 
-    What a proposal draws from the random state is drawn all the same, so that the next one is what
-    it would have been.
+    A replayed proposal draws the same random numbers, so that the next proposal is the one of an
+    uninterrupted search.
     """
 
     recorded: Mapping[str, Any] | None = None

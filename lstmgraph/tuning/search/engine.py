@@ -162,7 +162,7 @@ class Search:
                 raise SearchError("the oracle goes on where it stopped before")
 
     def _resume(self) -> None:
-        """Take in trials that ended with nobody there, and run again those that did not end."""
+        """Record trials that ended while no search ran, and run those again that did not end."""
         for number in self.records.unfinished:
             place = trial_folder(self.folder, number)
             event = adopted_event(number, place, self.job.objectives)

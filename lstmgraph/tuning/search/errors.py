@@ -32,18 +32,19 @@ MACHINE_FAULTS = {
     errno.ENODEV: _DISK,
     errno.ESTALE: _DISK,
 }
-"""What is no trial's fault, whichever meets it, and the fix."""
+"""Errors of the machine, which are no trial's fault, by number; each with its fix."""
 _OF_THE_SEARCH = {**MACHINE_FAULTS, errno.ENOMEM: _MEMORY, errno.EAGAIN: _MEMORY}
-"""The same where the search itself meets it: a trial may ask for more memory than there is."""
+"""The same for errors in the search itself, where a lack of memory counts too: a trial that runs
+out of it may have asked for too much."""
 RUN_AGAIN = "and run the same command again to resume"
 _CODES = (*MACHINE_FAULTS, None)
 _FIRST_CODE = 200
-"""The exit code of a trial that meets the first of `_CODES`, and so on; None is any other error of
-the system."""
+"""The exit code of a trial that met the first error of `_CODES`; the next codes are for the next
+errors. The last one, None, is any other error of the system."""
 
 
 class SearchError(LstmgraphError):
-    """A search cannot start or go on. What was found so far stays in its folder."""
+    """A search cannot start or resume. The trials so far stay in its folder."""
 
 
 class JobChangedError(SearchError):
@@ -64,7 +65,7 @@ def _fix(number: int | None) -> str:
 
 
 def lacked(error: OSError | MemoryError) -> str | None:
-    """Return what a process of the search, not of a trial, lacks to go on, and the fix."""
+    """Return the resource that a process of the search, not of a trial, lacks, and the fix."""
     number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno
     if number not in _OF_THE_SEARCH:
         return None
@@ -87,8 +88,8 @@ def fault_code(error: BaseException, *, of_trial: bool = True) -> int | None:
     """Return the exit code for the fault of the machine that `error` is, or comes from.
 
     Args:
-        error: what ended a trial. Libraries raise errors of their own over the system's; some, such
-            as HDF5 and TensorFlow, give its words instead of its number.
+        error: what ended a trial. Libraries wrap errors of the system in their own; some, such as
+            HDF5 and TensorFlow, keep its text but not its number.
         of_trial: false for what is raised outside of the trial function, where each of the
             system's errors counts.
 
@@ -111,7 +112,10 @@ def fault_code(error: BaseException, *, of_trial: bool = True) -> int | None:
 
 
 def fault_of(code: int) -> str | None:
-    """Return what a trial lacked that ended with `code`, and the fix; None: it is to blame."""
+    """Return the resource that a trial with exit code `code` lacked, and the fix.
+
+    None means that the trial itself is to blame.
+    """
     if not 0 <= code - _FIRST_CODE < len(_CODES):
         return None
     number = _CODES[code - _FIRST_CODE]

@@ -81,7 +81,7 @@ def _wrong(event: Any) -> str:
 
 
 def _out_of_order(event: Event, started: set[int], ended: set[int], *, gaps: bool) -> str:
-    """Return what is wrong with its place; with `gaps`, lines before could not be read."""
+    """Return why `event` cannot come here; with `gaps`, earlier lines could not be read."""
     if event["event"] not in ("started", "ended"):
         return ""
     trial = event["trial"]

@@ -106,7 +106,7 @@ class OracleDriver:
             self.oracle.end_trial(trial)
 
     def promotable(self) -> set[int]:
-        """Return the trials that Hyperband may still let go on: their last weights are needed."""
+        """Return the trials that Hyperband may still continue, whose last weights are needed."""
         if not self.is_hyperband:
             return set()
         rounds = [
@@ -124,7 +124,10 @@ class OracleDriver:
 
 
 def _check_point(space: Iterable[Any], recorded: Mapping[str, Any]) -> None:
-    """Refuse a recorded proposal that no oracle makes: the Bayesian one takes it for its own."""
+    """Refuse a recorded proposal that no oracle can have made.
+
+    The Bayesian oracle would replay it unchecked.
+    """
     point = keras_tuner.HyperParameters()
     for each in space:
         point.merge([each])

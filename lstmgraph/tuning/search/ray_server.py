@@ -179,7 +179,8 @@ def connect(cpus: float, gpus: float) -> None:
     """Join the cluster that runs here or that RAY_ADDRESS names.
 
     Raises:
-        SearchError: Ray is not installed, no cluster is found, or no node of it has so much.
+        SearchError: Ray is not installed, no cluster is found, or no node of it
+            has as many CPUs and GPUs.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)

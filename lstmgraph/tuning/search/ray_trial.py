@@ -42,9 +42,9 @@ class TrialOrder:
     cpus: float = 1.0
     gpus: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Of the machine that the search runs on; a node with others gives other numbers."""
+    """Versions on the machine of the search; a node with other versions gives other numbers."""
     earlier: Files = field(default_factory=dict)
-    """Of `earlier_files`."""
+    """The files of trials that this one continues, from `earlier_files`."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,10 @@ def _differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def earlier_files(spec: TrialSpec) -> Files:
-    """Return what a trial needs of those that it goes on from, relative to the trials' folder.
+    """Return the files, relative to the trials' folder, of the trials that a trial continues.
 
-    That is all of the last one, and spec.json of the ones before, which tell the first one's seed.
+    These are all files of the last trial, and spec.json of every trial before it: the seed stands
+    in that of the first.
     """
     if spec.continues is None:
         return {}

@@ -23,7 +23,7 @@ _EPOCH = mapping_of(number)
 
 @dataclass
 class Records:
-    """All trials that the journal tells of. `add` takes its events in order."""
+    """All trials of a journal, from its events in order."""
 
     started: dict[int, Event] = field(default_factory=dict)
     ended: dict[int, Event] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Records:
     """How the search was run last."""
     closed: Event | None = None
     seconds: float = 0.0
-    """Of search, over all its runs."""
+    """The seconds of search, over all its runs."""
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Records:

@@ -35,7 +35,7 @@ class TrialSpec:
     values: Mapping[str, Any]
     """A value for each active dimension, by the dimension's name."""
     seed: int
-    """Of this trial of this search."""
+    """The seed of this trial in this search."""
     job: Mapping[str, Any] = field(default_factory=dict)
     """What the search was given for its trial function: the recipe's text, where the data is."""
     objective: str = "val_loss"
@@ -46,11 +46,11 @@ class TrialSpec:
     epochs: int | None = None
     """The epoch to stop before, counted from the first of `continues`; None: as the recipe says."""
     continues: str | None = None
-    """Folder of the earlier trial whose last.keras this one goes on from; None: from scratch."""
+    """The folder of the trial whose last.keras this one continues; None: it starts from scratch."""
     keep_last: bool = False
-    """Whether a later trial may go on from this one: then last.keras is wanted too."""
+    """Whether a later trial may continue this one, which then needs to leave last.keras."""
     thresholds: tuple[float, ...] = ()
-    """By epoch: a trial whose best is worse than this is stopped; empty where none is."""
+    """By epoch: a trial whose best score is worse is stopped; empty if none is to be stopped."""
     warmup_epochs: int = 0
 
     def seed_of(self, execution: int = 0, fold: int = 0) -> int:

@@ -126,7 +126,7 @@ def _kill_group(child: int) -> None:
 def _run_child(
     function: Callable[[Trial], Any], spec: Path, environment: dict[str, str], server: int
 ) -> NoReturn:
-    """Never returns: what the server had to do at its own exit is not done twice."""
+    """Run a trial in a forked child, and end the child without the exit handlers of the server."""
     code = RAISED
     try:
         _become_child(spec.parent, environment, server)

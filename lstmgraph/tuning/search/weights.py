@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class WeightKeeper:
-    """Deletes weights that are wanted no more.
+    """Deletes weights that are no longer needed.
 
-    A trial that is not among the best never comes among them again, so what is deleted is the same
-    whenever a search is killed and goes on.
+    A trial that is no longer among the best never is again, so the same weights are deleted however
+    often a search is killed and resumed.
     """
 
     folder: Path

@@ -57,8 +57,8 @@ class Ending:
 class Workers:
     """As many children at a time as there are workers; on leaving, none is left behind.
 
-    The children are this machine's, or tasks of a Ray cluster, where `options` name one; then the
-    nodes keep the limits.
+    The children are processes of this machine or, if `options` name a Ray cluster, tasks of that
+    cluster, whose nodes enforce the limits.
     """
 
     def __init__(
