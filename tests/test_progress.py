@@ -85,7 +85,10 @@ def test_json_is_alone_on_standard_output() -> None:
 
 def test_a_line_is_written_when_its_epoch_ends_not_when_a_buffer_is_full() -> None:
     """As under nohup: a pipe, and a training of so many epochs that it is interrupted."""
-    command = [sys.executable, "-m", "lstmgraph", *TRAIN, "--epochs", "100000"]
+    # A test run in the background ignores SIGINT, and what it starts inherits that.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program += "; from lstmgraph.cli import main; main()"
+    command = [sys.executable, "-c", program, *TRAIN, "--epochs", "100000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         first = os.read(process.stdout.fileno(), 65536)
