@@ -145,7 +145,7 @@ def test_update_with_a_model_that_lacks_a_layer_of_the_beginning_changes_nothing
     stepper, other = stepper_of(STATIC), stepper_of(STATIC)
     randomise(other.derived.model, 3)
     before = [weight.numpy() for weight in stepper.derived.model.weights]
-    with pytest.raises(ValueError, match="has no layers reader_h"):
+    with pytest.raises(ValueError, match="lacks the layers reader_h"):
         stepper.update(other.derived.model)
     for weight, value in zip(stepper.derived.model.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), value)
