@@ -189,22 +189,34 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
         if value.lower() in WORDS_OF_YAML_1_1:
             return boolean_hint(value)
         return "write true or false, without quotes"
-    if "array" in kinds and "integer" not in kinds and isinstance(value, str | int | float):
+    takes_lists = "array" in kinds and not {"integer", "object"} & set(kinds)
+    if takes_lists and isinstance(value, str | int | float):
         return f"write a list: [{plain_text(value)}]"
-    names = schema.get("properties", {}).get("type", {}).get("enum")
-    if kinds == ["object"] and names:
-        if "l2" in names:
-            return "write a name, such as l2, or {type: l2, l2: 0.01}"
-        return f"write a name, such as {names[-1]}, or {{type: {names[-1]}, ...}}"
-    if kinds == ["object"] and isinstance(value, list):
-        return "write `key: value` pairs, without dashes or brackets"
-    if kinds == ["object"] and schema.get("required"):
-        return f"write keys below it, such as `{schema['required'][0]}:`"
+    hint = _mapping_hint(value, schema) if kinds == ["object"] else None
+    if hint:
+        return hint
     if schema.get("examples"):
         return (
             f"write a value such as {' or '.join(flow(example) for example in schema['examples'])}"
         )
     return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
+
+
+def _mapping_hint(value: Any, schema: Any) -> str | None:
+    """Return how to write `value` as the mapping of `schema`."""
+    names = schema.get("properties", {}).get("type", {}).get("enum")
+    required = schema.get("required")
+    if names and isinstance(value, str):
+        return f"write {{type: {value if value in names else names[-1]}}}"
+    if names and "l2" in names:
+        return "write a name, such as l2, or {type: l2, l2: 0.01}"
+    if names:
+        return f"write a name, such as {names[-1]}, or {{type: {names[-1]}, ...}}"
+    if isinstance(value, list):
+        return "write `key: value` pairs, without dashes or brackets"
+    if required and isinstance(value, str):
+        return f"write {{{required[0]}: {value}}}"
+    return f"write keys below it, such as `{required[0]}:`" if required else None
 
 
 def boolean_hint(word: str) -> str:

@@ -65,7 +65,7 @@ def _check_states(
             form.path,
             f"the state {state.slot} of '{node.name}' is {wanted}, but '{source}' is "
             f"{spec} {spec.dtype}",
-            hint=_state_hint(source, spec),
+            hint=_state_hint(graph, source, spec),
             notes=(
                 document.note(*of_tensor(graph, source, spec)),
                 document.note(*of_units(graph, node)),
@@ -100,7 +100,10 @@ def _check_sum(graph: Graph, node: Node, document: Document) -> None:
             return
 
 
-def _state_hint(source: Port, spec: TensorSpec) -> str:
+def _state_hint(graph: Graph, source: Port, spec: TensorSpec) -> str:
+    node = graph.by_name.get(source.node)
+    if is_static(spec) and (node is None or not node.recurrence):
+        return f"use a tensor of that shape, or write `{{static: [{source}]}}`"
     if is_static(spec):
         return f"use a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
     if spec.rank == 3 and is_float(spec.dtype):
@@ -124,7 +127,7 @@ def _check_static(graph: Graph, form: FromStatic, document: Document) -> None:
         if not is_float(spec.dtype):
             hint = "embed the ids, or declare the input with `dtype: float32`"
         elif spec.rank == 3:
-            hint = "a sequence is not static: use its last step, such as a layer's `.last`"
+            hint = "a sequence is not static: read it with a recurrent layer, and use its `.last`"
         message = (
             f"static features must be (batch, features), but '{reference}' is {spec} {spec.dtype}"
         )

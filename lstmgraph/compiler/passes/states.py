@@ -194,7 +194,8 @@ class _Wiring:
                 "L610",
                 (*form.path, "constant"),
                 f"{len(form.value)} numbers are listed, but there are {units} units",
-                "list one number for each unit, or write one number for all",
+                "list one number for each unit, or write one number for all; for a stack, you can "
+                "list one form for each layer",
                 notes=(of_units(self.graph, node),),
             )
         name = f"{node.name}_{slot}"

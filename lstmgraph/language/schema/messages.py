@@ -114,7 +114,8 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             notes = (((*path, beside), f"'{beside}' is here"),)
             yield SchemaMistake("L203", (*path, key), message, "keep one", True, notes=notes)
             continue
-        hint = KERAS_KEY_HINTS.get(key) if key not in allowed else None
+        is_layer = path[:1] == ("layers",)
+        hint = KERAS_KEY_HINTS.get(key) if is_layer and key not in allowed else None
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
         near = guesses.nearest(key, allowed) if hint is None else None
