@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
+from lstmgraph.models.building.masks import one_feature, over_features
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,16 +80,13 @@ def _update_by_steps(metric: keras.metrics.Metric, update: Callable[..., Any]) -
         mask = mask_of(y_pred)
         if mask is None and not (isinstance(metric, METRICS_OF_ROWS) and len(y_pred.shape) > 2):
             return update(y_true, y_pred, sample_weight=sample_weight)
-        weight = None if mask is None else ops.cast(mask, metric.dtype)
+        counted = ops.ones_like(one_feature(y_pred)) if mask is None else mask
+        weight = ops.cast(counted, metric.dtype)
         if sample_weight is not None:
-            given = ops.cast(sample_weight, metric.dtype)
-            given = given[:, None] if len(given.shape) == 1 else given
-            ones = ops.ones_like(y_pred[:, :, 0], metric.dtype) if weight is None else weight
-            weight = given * ones
-        if weight is not None:
-            weight = ops.reshape(weight, (-1,))
-            if getattr(metric, "sparse_y_pred", False):  # IoU counts every number by itself
-                weight = ops.repeat(weight, math.prod(y_pred.shape[2:]))
+            weight *= _of_steps(ops.cast(sample_weight, metric.dtype))
+        weight = ops.reshape(weight, (-1,))
+        if getattr(metric, "sparse_y_pred", False):  # IoU counts every number by itself
+            weight = ops.repeat(weight, math.prod(y_pred.shape[2:]))
         y_true = ops.convert_to_tensor(y_true)
         if mask is not None:  # a weight of 0 times NaN would be NaN
             y_true = _filled(y_true, mask, _harmless(y_true))
@@ -95,6 +94,11 @@ def _update_by_steps(metric: keras.metrics.Metric, update: Callable[..., Any]) -
         return update(_rows(y_true), _rows(y_pred), sample_weight=weight)
 
     return update_state
+
+
+def _of_steps(weight: Tensor) -> Tensor:
+    """Return weights of rows, (batch,), as those of all their steps, (batch, 1)."""
+    return weight[:, None] if len(weight.shape) == 1 else weight
 
 
 def _harmless(values: Tensor) -> Tensor:
@@ -110,7 +114,7 @@ def _rows(values: Tensor) -> Tensor:
 
 def _filled(values: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Return `values`, (batch, time, ...), with `value` in the steps where `mask` is False."""
-    counted = ops.reshape(mask, (*ops.shape(mask), *(1 for _ in values.shape[2:])))
+    counted = over_features(mask, len(values.shape))
     return ops.where(counted, values, ops.cast(value, values.dtype))
 
 
@@ -132,9 +136,7 @@ def _counting(loss: type[keras.losses.Loss]) -> type[keras.losses.Loss]:
         if issubclass(loss, LOSSES_OF_SEQUENCES):
             y_pred = y_pred if mask is None else _filled(y_pred, mask, 0)
         elif sample_weight is not None and len(y_pred.shape) > 2:
-            sample_weight = ops.convert_to_tensor(sample_weight)
-            if len(sample_weight.shape) == 1:  # which Keras would take for weights of steps
-                sample_weight = sample_weight[:, None]
+            sample_weight = _of_steps(ops.convert_to_tensor(sample_weight))
         return loss.__call__(self, y_true, y_pred, sample_weight)
 
     return type(loss.__name__, (loss,), {"__call__": __call__, "__module__": "keras.losses"})

@@ -33,7 +33,7 @@ class Masks:
 
         On JAX, Keras's loop would read (batch, time) as (batch, last axis) at each step.
         """
-        return ops.expand_dims(self.tensor(mask), tuple(range(len(mask.shape), rank)))
+        return over_features(self.tensor(mask), rank)
 
     def zeroed(self, port: Port, mask: MaskSpec) -> Tensor:
         """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps.
@@ -72,15 +72,20 @@ class Masks:
     def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
         if mask is not None:
             return self.tensor(mask)
-        return ops.ones_like(_one_feature(self._tensors[port]), dtype="bool")
+        return ops.ones_like(one_feature(self._tensors[port]), dtype="bool")
 
 
-def _one_feature(sequence: Tensor) -> Tensor:
+def over_features(mask: Tensor, rank: int) -> Tensor:
+    """Return a mask, (batch, time), as (batch, time, 1, ...) of `rank` axes."""
+    return ops.expand_dims(mask, tuple(range(len(mask.shape), rank)))
+
+
+def one_feature(sequence: Tensor) -> Tensor:
     """Return one feature of `sequence`: (batch, time, ...) -> (batch, time)."""
     return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
 
 
 def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
     """Return a mask of the first `lengths` steps of `sequence`, whose time may be unknown."""
-    step = ops.cumsum(ops.ones_like(_one_feature(sequence), dtype="int32"), axis=1)
+    step = ops.cumsum(ops.ones_like(one_feature(sequence), dtype="int32"), axis=1)
     return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))
