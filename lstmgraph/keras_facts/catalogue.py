@@ -42,6 +42,19 @@ def layer_class(spelling: str) -> str:
     return name
 
 
+def layer_of_steps(op: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the class and arguments of the layer that TimeDistributed applies; of others, theirs.
+
+    Args:
+        op: Keras's class name.
+        arguments: those of the layer, as a recipe or a node of the graph has them.
+    """
+    if op != "TimeDistributed":
+        return op, arguments
+    inner = arguments["layer"]
+    return layer_of_steps(layer_class(inner["type"]), inner)
+
+
 def is_recurrent(layer: str) -> bool:
     """Return whether a Keras class is one of the recurrent layers of the language."""
     return layer in RECURRENT_STATES or layer == "RNN"

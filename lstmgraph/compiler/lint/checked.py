@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lstmgraph.keras_facts.catalogue import layer_class
+from lstmgraph.keras_facts.catalogue import layer_of_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +56,7 @@ class Checked:
 
 def activation_of(node: Node) -> str | None:
     """Return the activation that a node ends with: ``linear`` for none, None if unknown."""
-    return _activation(node.op, node.arguments)
-
-
-def _activation(op: str, arguments: Mapping[str, Any]) -> str | None:
-    if op == "TimeDistributed":
-        inner = arguments["layer"]
-        return _activation(layer_class(inner["type"]), inner)
+    op, arguments = layer_of_steps(node.op, node.arguments)
     if op in ("Softmax", "ReLU"):
         return op.lower()
     if op in ("LSTM", "GRU", "SimpleRNN", "RNN") or "activation" not in arguments:

@@ -8,7 +8,7 @@ from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, MaskSpec, Node, Por
 from lstmgraph.compiler.lint.heads import heads
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.masks import MERGES
-from lstmgraph.keras_facts.catalogue import layer_class
+from lstmgraph.keras_facts.catalogue import layer_of_steps
 from lstmgraph.language.declaration.recipe import Inherited
 
 if TYPE_CHECKING:
@@ -104,10 +104,7 @@ def check_values(checked: Checked) -> None:
 
 def _moves_values(node: Node) -> bool:
     """Return whether a call gives other numbers for a step that is padding."""
-    op, arguments = node.op, node.arguments
-    if op == "TimeDistributed":
-        arguments = arguments["layer"]
-        op = layer_class(arguments["type"])
+    op, arguments = layer_of_steps(node.op, node.arguments)
     if op == "Embedding":
         return not arguments.get("mask_zero")
     return op in NORMALIZATIONS or (op in WITH_BIAS and arguments.get("use_bias", True) is True)

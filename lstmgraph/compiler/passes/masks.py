@@ -13,7 +13,7 @@ from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, No
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask
-from lstmgraph.keras_facts.catalogue import layer_class, layer_traits
+from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.language.declaration.recipe import Inherited, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
@@ -236,11 +236,9 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
 
 def _check_inner(node: Node) -> None:
     """Report a layer inside TimeDistributed that would make a mask: Keras hands none out."""
-    inner = node.arguments.get("layer")
-    if node.op != "TimeDistributed" or not isinstance(inner, dict):
-        return
-    is_masking = layer_class(inner["type"]) == "Masking"
-    if is_masking or inner.get("mask_zero"):
+    op, arguments = layer_of_steps(node.op, node.arguments)
+    is_masking = op == "Masking"
+    if op != node.op and (is_masking or arguments.get("mask_zero")):
         hint = "an `embedding` by itself takes ids of any shape, and its mask is kept"
         raise GraphMistake(
             "L510",

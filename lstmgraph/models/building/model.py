@@ -24,6 +24,7 @@ from lstmgraph.compiler.graph import (
 )
 from lstmgraph.compiler.passes.checks import SUMS
 from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK
+from lstmgraph.keras_facts.catalogue import layer_of_steps
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.layers import Layers
@@ -283,9 +284,7 @@ class _Lowering:
 
 def _averages(node: Node) -> bool:
     """Return whether the call averages over the steps that its mask counts."""
-    inner = node.arguments.get("layer")
-    op = inner["type"] if node.op == "TimeDistributed" and isinstance(inner, dict) else node.op
-    return op in ENDS_MASK
+    return layer_of_steps(node.op, node.arguments)[0] in ENDS_MASK
 
 
 def _open_axes(tensor: Tensor) -> int:
