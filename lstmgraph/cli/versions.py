@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from lstmgraph import __version__
 from lstmgraph.compiler.machine.machine import keras_backend
+from lstmgraph.compiler.machine.versions import versions
 
 PACKAGES = {"Keras": "keras", "TensorFlow": "tensorflow"}
 
@@ -15,13 +14,9 @@ def versions_text() -> str:
 
     None of them is imported: that would take seconds.
     """
+    found = versions(*PACKAGES.values())
     lines = [f"lstmgraph {__version__}"]
-    lines += [f"{name} {_installed(package)}" for name, package in PACKAGES.items()]
+    lines += [
+        f"{name} {found.get(package, 'is not installed')}" for name, package in PACKAGES.items()
+    ]
     return "\n".join([*lines, f"backend {keras_backend()}"])
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "is not installed"
