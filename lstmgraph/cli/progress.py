@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.cli.printing import say
 from lstmgraph.messages.rendering.printable import printable
+from lstmgraph.messages.wording import metrics_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 def epoch_line(epoch: int, epochs: int, metrics: Mapping[str, float], seconds: float) -> str:
     """Return an epoch as one line: ``epoch 3/20: loss 0.512, val_loss 0.48, 1.2 s``."""
-    numbers = [f"{name} {value:.4g}" for name, value in metrics.items()]
-    return f"epoch {epoch}/{max(epoch, epochs)}: {', '.join([*numbers, f'{seconds:.1f} s'])}"
+    numbers = f"{metrics_text(metrics)}, " if metrics else ""
+    return f"epoch {epoch}/{max(epoch, epochs)}: {numbers}{seconds:.1f} s"
 
 
 @contextmanager

@@ -177,6 +177,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return words[near[0]] if near else None
 
 
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """Return metrics on one line: ``loss 0.5123, mae 0.2``."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
 def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     """Return how to write `value` in one of the expected types."""
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:

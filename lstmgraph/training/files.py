@@ -16,9 +16,9 @@ from lstmgraph.csv_files import write_csv
 from lstmgraph.files import (
     LinkError,
     NotAFileError,
-    atomic_path,
     refuse_link,
     require_regular_file,
+    write_text,
 )
 from lstmgraph.locks import LockedError, file_lock
 from lstmgraph.messages.errors import FolderError
@@ -158,12 +158,6 @@ def locked(folder: Path) -> Iterator[None]:
             with suppress(OSError):  # a folder of that name is not ours
                 leftover.unlink()
         yield
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, "utf-8")
 
 
 def write_environment(path: Path) -> None:

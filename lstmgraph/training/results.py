@@ -1,4 +1,4 @@
-"""The result of a training, and the error of one that diverged."""
+"""The result of a training, as text and for notebooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.messages.notebook import notebook_html, picture_html
 from lstmgraph.messages.rendering.printable import printable
 from lstmgraph.messages.tables import Section
-from lstmgraph.messages.wording import counted
+from lstmgraph.messages.wording import counted, metrics_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,8 +85,7 @@ class TrainingResult:
         saved = {f"saved model, {weights}, on {part} data": m for part, m in self.metrics.items()}
         lines = [self._epochs_text()]
         for what, numbers in {f"best epoch {epoch} of {self.epochs}": best, **saved}.items():
-            listed = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-            lines.append(f"{what}: {listed}")
+            lines.append(f"{what}: {metrics_text(numbers)}")
         return "\n".join(lines)
 
     def _epochs_text(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
 from lstmgraph.compiler.resolved import resolved_recipe
+from lstmgraph.files import write_text
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import save_model
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
@@ -23,7 +24,6 @@ from lstmgraph.training.files import (
     write_history,
     write_picture,
     write_results,
-    write_text,
 )
 from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.recorder import Recorder

@@ -13,7 +13,7 @@ from lstmgraph.authoring.editing.put_data import is_same, put_data
 from lstmgraph.compiler.compile import compile_document
 from lstmgraph.compiler.load import load_compiled
 from lstmgraph.compiler.resolved import HEADER
-from lstmgraph.files import atomic_path, refuse_link
+from lstmgraph.files import refuse_link, write_text
 from lstmgraph.language.compose import composed
 from lstmgraph.language.compose.extends import with_bases
 from lstmgraph.language.compose.merge import merges
@@ -95,8 +95,7 @@ class _Best:
             for part in target.relative_to(self.folder).parents:
                 refuse_link(self.folder / part)
             target.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(target) as temporary:
-                temporary.write_text(text, "utf-8")
+            write_text(target, text)
         return bool(files)
 
     def text(self) -> str:
@@ -116,8 +115,8 @@ class _Best:
         point = space.point(self.values)
         data = self.at(raw, whole, space, point)
         head = {"extends": own.data["extends"]} if "extends" in own.data else {}
-        inherited = with_bases(Document(dict(head), source=self.name), self.folder).data
-        inherited = inherited if head else {}
+        bases = Document(dict(head), source=self.name)
+        inherited = with_bases(bases, self.folder).data if head else {}
         chosen = {
             d.path: point[d.name]
             for d in space.dimensions

@@ -23,7 +23,7 @@ class TuneOptions(TypedDict, total=False):
     test: Any
     """Data of its own that only the best is scored on, at the end."""
     folder: str | Path | None
-    """Holds all that comes of it, ``searches/NAME`` without it; made where it is missing."""
+    """The folder of the search, ``searches/NAME`` without it; made where it is missing."""
     callbacks: TrialCallbacks | None
     """Of every training: a list that is copied, or a function of a ``TrialInfo`` that makes it."""
     restart: bool
@@ -31,13 +31,13 @@ class TuneOptions(TypedDict, total=False):
     workers: int
     """Trials at a time; GPUs are shared out among them. 1 without it."""
     max_trials: int | None
-    """In place of the recipe's."""
+    """How many trials there are, in place of the recipe's number."""
     seconds: float | None
     """No trial starts after so long, earlier runs included."""
     trial_seconds: float | None
     """A trial that runs for longer is killed, alone."""
     trial_memory_mb: float | None
-    """And one that holds more main memory (MiB)."""
+    """A trial that holds more main memory (MiB) is killed, alone."""
     max_failures: int | None
     """The search stops after so many failed trials; it goes on without it."""
     keep: int
@@ -45,9 +45,9 @@ class TuneOptions(TypedDict, total=False):
     cluster: str | None
     """``ray``: trials are tasks of the Ray cluster that runs here or that RAY_ADDRESS names."""
     cpus_per_trial: float | None
-    """Of the cluster. 1 without it."""
+    """How many CPUs each trial asks of the cluster. 1 without it."""
     gpus_per_trial: float | None
-    """Of the cluster, also a part of one. 0 without it."""
+    """How many GPUs, or which part of one, each trial asks of the cluster. 0 without it."""
     verbose: int
     """1 shows a live table, or lines where there is no terminal."""
 

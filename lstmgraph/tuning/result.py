@@ -10,10 +10,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.files import atomic_path
+from lstmgraph.files import atomic_path, write_text
 from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section
-from lstmgraph.messages.wording import counted
+from lstmgraph.messages.wording import counted, metrics_text
 from lstmgraph.tuning.best_recipe import BEST_RECIPE, best_recipe
 from lstmgraph.tuning.report import write_report
 from lstmgraph.tuning.search.checked import mapping_of, number, parsed
@@ -131,8 +131,7 @@ class TuneResult:
             front = ", ".join(map(str, self.results.front))
             lines.append(f"none beats these in all objectives: trials {front}")
         if self.test:
-            scores = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
-            lines.append(f"on the test data, which no trial saw: {scores}")
+            lines.append(f"on the test data, which no trial saw: {metrics_text(self.test)}")
         return "\n".join(lines)
 
 
@@ -180,7 +179,8 @@ def written_results(folder: Path) -> tuple[dict[str, Path], SearchResults]:
                 files |= _copy_best(place, folder, unread)
                 if results.best_recipe:
                     recipe = best_recipe(folder, place, results.best_recipe)
-                    files["recipe"] = _write(folder / BEST_RECIPE, recipe)
+                    files["recipe"] = folder / BEST_RECIPE
+                    write_text(files["recipe"], recipe)
             test = _read_test_score(folder, results.best, unread)
             results = replace(results, unread=tuple(unread))
             write_report(results, folder / REPORT, recipe=recipe, test=test)
@@ -213,12 +213,6 @@ def _read_test_score(
         unread[f"{path}: score: {wrong}"] = None
         return {}
     return dict(score)
-
-
-def _write(path: Path, text: str) -> Path:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, "utf-8")
-    return path
 
 
 def _copy_best(place: Path, folder: Path, unread: dict[str, None]) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
-from lstmgraph.files import atomic_path
+from lstmgraph.files import atomic_path, write_text
 from lstmgraph.models.files import save_model
 from lstmgraph.tuning.callbacks import TrialInfo, unpickled
 from lstmgraph.tuning.data import read_parts, with_folds
@@ -117,8 +117,7 @@ class _Run:
         recipe = with_seed(self.recipe, self.seeds.seed_of())
         text = concrete_text(recipe, self._remarks(metrics))
         save_model(self.fitted[0].model, text, self.folder / BEST_WEIGHTS)
-        with atomic_path(self.folder / CONCRETE_RECIPE) as temporary:
-            temporary.write_text(text, "utf-8")
+        write_text(self.folder / CONCRETE_RECIPE, text)
 
     def _remarks(self, metrics: list[dict[str, float]]) -> tuple[str, ...]:
         name, number = self.spec.objective, self.spec.number

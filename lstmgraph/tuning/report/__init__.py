@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgraph.files import atomic_path
+from lstmgraph.files import write_text
 from lstmgraph.tuning.report.page import page
 from lstmgraph.tuning.search.results import Objective
 
@@ -48,5 +48,4 @@ def write_report(
     Raises:
         OSError: the file cannot be written.
     """
-    with atomic_path(Path(path)) as temporary:
-        temporary.write_text(report_html(results, recipe=recipe, test=test), "utf-8")
+    write_text(Path(path), report_html(results, recipe=recipe, test=test))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lstmgraph.files import atomic_path
+from lstmgraph.files import write_text
 from lstmgraph.models.seeds import derived_seed
 from lstmgraph.tuning.search.own_files import open_own, read_of_trial
 from lstmgraph.tuning.search.results import COMPLETED, PRUNED
@@ -154,5 +154,4 @@ class Trial:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(data), "utf-8")
+    write_text(path, json.dumps(data))
