@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -179,6 +180,15 @@ def test_a_search_can_be_given_more_trials(tmp_path: Path) -> None:
     search(tmp_path / "more", job(), max_trials=2)
     more = search(tmp_path / "more", job(), max_trials=6)
     assert [dict(t.metrics) for t in more.trials] == [dict(t.metrics) for t in whole.trials]
+
+
+def test_a_search_that_has_nothing_to_run_starts_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a process imports TensorFlow for seconds, and the search waited for it to end."""
+    found = search(tmp_path, job(), max_trials=1)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert search(tmp_path, job(), max_trials=1).trials == found.trials
 
 
 def test_no_trial_starts_after_the_time(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def test_another_training_is_not_overwritten(copied: Path) -> None:
     before = {path.name: path.read_bytes() for path in copied.iterdir()}
     data, held_out = arrays(), arrays(13, seed=1)
     other = arrays(seed=3)
-    wider = recipe(**{"layers.reader.units": 7})
+    wider = recipe(**{"layers.hidden.units": 7})
     for small, given, validation, seed, message in (
         (wider, data, held_out, None, r"-    units: 6\n  \+    units: 7"),
         (recipe(), data, held_out, 6, r"-seed: 5\n  \+seed: 6"),
