@@ -449,7 +449,6 @@ search: {oracle: {type: hyperband, max_epochs: 9}, seed: 7}
 """
     ).compiled.completed["search"]
     settings = job_settings(section)
-    assert settings["objectives"] == (Objective("val_loss", "min"),)
     oracle = {"type": "hyperband", "max_epochs": 9, "factor": 3, "hyperband_iterations": 1}
     assert settings["oracle"] == oracle
     assert settings["pruning"] is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import watchable
 from lstmgraph.messages.errors import DivergedError
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import save_model
@@ -127,7 +127,7 @@ def recipe_callbacks(
     training: Training, outputs: list[str], files: TrainingFiles, recipe_text: str
 ) -> dict[str, Any]:
     """Return the Keras callbacks of a recipe, by the recipe's names."""
-    names = logged_names(training, outputs)
+    names = watchable(training, outputs)
     callbacks: dict[str, Any] = {}
     if training.callbacks.get("terminate_on_nan", True):
         callbacks["terminate_on_nan"] = StopOnNaN()
@@ -138,7 +138,7 @@ def recipe_callbacks(
         arguments = dict(written)
         if arguments.get("mode") == "auto":
             # Keras can tell the mode by itself only if the model has one output.
-            arguments["mode"] = names[arguments["monitor"].removeprefix(VALIDATION)]
+            arguments["mode"] = names[arguments["monitor"]]
         if name == "early_stopping":
             callbacks[name] = keras.callbacks.EarlyStopping(**arguments)
         elif name == "reduce_lr_on_plateau":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import VALIDATION, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.files import write_text
 from lstmgraph.models.building import build_model
@@ -218,9 +218,8 @@ def _best_epoch(
     chosen = watched.get("early_stopping") or watched.get("checkpoint") or {}
     loss = f"{VALIDATION}loss"
     monitor = chosen.get("monitor", loss if loss in state.rows[0] else "loss")
-    names = logged_names(training, outputs)
     mode = chosen.get("mode", "auto")
-    direction = names[monitor.removeprefix(VALIDATION)] if mode == "auto" else mode
+    direction = watchable(training, outputs)[monitor] if mode == "auto" else mode
     if monitor not in state.rows[0]:
         raise other_numbers(files)
     values = np.array([row[monitor] for row in state.rows])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 
 from lstmgraph.compiler.checks.callbacks import require_validation
+from lstmgraph.compiler.checks.search import directed_objectives
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
@@ -23,6 +24,7 @@ from lstmgraph.tuning.search.job_file import move_aside
 from lstmgraph.tuning.search.jobs import SearchJob, job_settings, search_versions
 from lstmgraph.tuning.search.lock import folder_lock
 from lstmgraph.tuning.search.own_files import KEPT, check_folders
+from lstmgraph.tuning.search.results import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,7 +184,12 @@ def _job(
     request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
 ) -> SearchJob:
     recipe = request.recipe
-    settings = {**job_settings(request.section), "folds": _folds(request)}
+    objectives = directed_objectives(recipe.declaration, recipe.graph)
+    settings = {
+        **job_settings(request.section),
+        "objectives": tuple(Objective(**each) for each in objectives),
+        "folds": _folds(request),
+    }
     trained_on = {name: path for name, path in sources.items() if name != TEST}
     payload = trial_payload(recipe.written, trained_on, settings["objectives"])
     return SearchJob(

@@ -72,6 +72,12 @@ def logged_names(training: Training, outputs: Sequence[str]) -> dict[str, str | 
     return names
 
 
+def watchable(training: Training, outputs: Sequence[str]) -> dict[str, str | None]:
+    """Return what ``logged_names`` does, with the metrics of the validation data behind it."""
+    names = logged_names(training, outputs)
+    return {**names, **{f"{VALIDATION}{name}": better for name, better in names.items()}}
+
+
 def losses_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
     """Return the loss of each output that has one."""
     one_for_all = not is_by_output(training.loss)
