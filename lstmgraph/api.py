@@ -262,8 +262,8 @@ class Recipe:
             epochs: in place of the recipe's.
             restart: forget what the folder holds of another training, and begin anew.
             seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
-            on_epoch: called after every epoch with its number, from 1, and its metrics; where it
-                returns true, the training ends there, and can go on later.
+            on_epoch: called after every epoch with its number, from 1, and its metrics and
+                ``seconds``; where it returns true, the training ends there, and can go on later.
             callbacks: Keras callbacks of your own, beside those of the recipe. They run after the
                 recipe's and before the checkpoint of an epoch. One that sets
                 ``model.stop_training`` ends the training for good, as early stopping does. What

@@ -102,7 +102,12 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the model if the epoch is better than all before it."""
         value = (logs or {})[self.monitor]
-        if self.best is None or (value < self.best if self.mode == "min" else value > self.best):
+        best = self.best
+        if (
+            best is None
+            or math.isnan(best)
+            or (value < best if self.mode == "min" else value > best)
+        ):
             save_model(self.model, self.recipe_text, self.path)
             self.best, self.best_epoch = value, epoch
 

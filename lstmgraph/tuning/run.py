@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 
 from lstmgraph.compiler.checks.callbacks import require_validation
+from lstmgraph.compiler.checks.metric_names import VALIDATION
 from lstmgraph.compiler.checks.search import directed_objectives
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
@@ -23,8 +25,10 @@ from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_s
 from lstmgraph.tuning.search.job_file import move_aside
 from lstmgraph.tuning.search.jobs import SearchJob, job_settings, search_versions
 from lstmgraph.tuning.search.lock import folder_lock
-from lstmgraph.tuning.search.own_files import KEPT, check_folders
+from lstmgraph.tuning.search.own_files import KEPT, check_folders, open_of_trial, trial_folder
+from lstmgraph.tuning.search.reading import read_results
 from lstmgraph.tuning.search.results import Objective
+from lstmgraph.tuning.search.trial import BEST_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,21 +96,41 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
         with suppress(SearchError):  # nothing had begun
             write_results(request.folder)
         raise
-    files, results = written_results(request.folder)
+    results, score = read_results(request.folder), {}
+    try:
+        if not results.unread:
+            score = _test_score(request.folder, results, sources)
+    finally:
+        files, results = written_results(request.folder)
     if results.unread:
         raise SearchError("\n".join(results.unread_lines()))
-    result = TuneResult(results, request.folder, files)
-    if "model" not in files:
-        return result
+    return TuneResult(results, request.folder, files, score)
+
+
+def _test_score(
+    folder: Path, results: SearchResults, sources: Mapping[str, str]
+) -> dict[str, float]:
+    """Write and return the score of the best model on the test data, the objectives first.
+
+    Empty where there is no such model or no such data.
+    """
+    if results.best is None:
+        return {}
+    place = trial_folder(folder, results.best)
+    try:
+        os.close(open_of_trial(place, BEST_WEIGHTS))
+    except (FileNotFoundError, SearchError):  # it kept no weights, or `written_results` says why
+        return {}
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
 
     with faults_end_search(Path(gettempdir())):  # where a model is loaded from
-        score = test_score(files["model"], sources, request.folder / KEPT)
-    if score and results.best is not None:
-        with faults_end_search(request.folder):
-            write_test_score(request.folder, results.best, score)
-        write_results(request.folder)  # the report shows it
-    return replace(result, test=score)
+        found = test_score(place / BEST_WEIGHTS, sources, folder / KEPT)
+    searched = [objective.metric.removeprefix(VALIDATION) for objective in results.objectives]
+    score = {name: found[name] for name in searched if name in found} | found
+    if score:
+        with faults_end_search(folder):
+            write_test_score(folder, results.best, score)
+    return score
 
 
 def _check_searchable(recipe: CompiledRecipe) -> None:
