@@ -170,12 +170,13 @@ READERS: Mapping[str, tuple[str, ...]] = {
 
 def _check_answers(data: DataDeclaration, document: Document) -> None:
     """Report inputs that read a target's column at the target's own steps."""
-    targets = [each for each in data.targets.values() if not any(entry_mistakes(each, data))]
+    if any(any(entry_mistakes(entry, data)) for entry in data.all_columns):
+        return  # which steps are meant is unclear, and is reported
     for entry in data.inputs.values():
-        if not isinstance(entry, Columns) or any(entry_mistakes(entry, data)):
+        if not isinstance(entry, Columns):
             continue
         for index, column in enumerate(entry.columns):
-            target = next((t for t in targets if _gives_away(entry, t, column)), None)
+            target = next((t for t in data.targets.values() if _gives_away(entry, t, column)), None)
             if target is None:
                 continue
             message, hint = _answer(entry, target, column)
