@@ -70,7 +70,12 @@ class Document:
     def unread(self) -> set[Path]:
         """Return the paths with a substitute for a value that could not be read."""
         replaced = {error.path for error in self.diagnostics.found if error.code in REPLACED}
-        return replaced | self.origins.unknown
+        return replaced | self.origins.unknown | self.doubled_layers()
+
+    def doubled_layers(self) -> set[Path]:
+        """Return the paths of layers that are written twice, so that either may be meant."""
+        found = (error.path for error in self.diagnostics.found if error.code == "L105")
+        return {path for path in found if len(path) == 2 and path[0] == "layers"}
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Return the place of `path`, or of the nearest parent that is in the text.
