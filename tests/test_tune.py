@@ -124,7 +124,7 @@ def test_another_recipe_or_other_data_is_refused(searched: Searched, tmp_path: P
     other = run(*searched.command, "--max-trials", 9, "--set", "training.batch_size=4")
     assert other.exit_code == 1
     assert "recipe, as it was" in other.stderr
-    assert "+  batch_size: 4" in other.stderr
+    assert "+training.batch_size: 4" in other.stderr
     inputs, targets = arrays(seed=5)
     np.savez(tmp_path / "data.npz", **inputs, **targets)
     command = ["tune", searched.recipe, "--data", tmp_path / "data.npz", "--out", searched.folder]

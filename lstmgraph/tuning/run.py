@@ -72,10 +72,10 @@ def tune(request: TuneRequest) -> TuneResult:
     """Search, or go on searching, until the budget is spent; then score the best on test data.
 
     Raises:
-        ValueError: the recipe has nothing to search, or the search would never end.
         RecipeError: what is watched needs validation data and there is none (L764).
         DataError: the data does not fit the recipe.
-        SearchError: the folder holds another search, is in use, or cannot be written.
+        SearchError: the recipe has nothing to search, the search would never end, or the folder
+            holds another search, is in use, or cannot be written.
         KeyboardInterrupt: Ctrl-C; what was found so far is in the folder.
     """
     _check_searchable(request.recipe)
@@ -137,13 +137,15 @@ def _check_searchable(recipe: CompiledRecipe) -> None:
     """Refuse recipes without training, and those that leave nothing open.
 
     Raises:
-        ValueError: the recipe is one of these.
+        SearchError: the recipe is one of these.
     """
     name = recipe.declaration.name
     if recipe.declaration.training is None:
-        raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
+        raise SearchError(
+            f"the recipe '{name}' has no `training:` section, so nothing can be tried"
+        )
     if not recipe.collected.space.dimensions:
-        raise ValueError(
+        raise SearchError(
             f"the recipe '{name}' leaves nothing open: write, for example, `units: {{$search: "
             "{int: [16, 64]}}` in place of `units: 64`, or train it with `lstmgraph train`"
         )
@@ -168,7 +170,7 @@ def _options(request: TuneRequest) -> RunOptions:
     most = options.max_trials or request.section["max_trials"]
     endless = request.section["oracle"]["type"] in ("random", "bayesian")
     if endless and most is None and options.seconds is None:
-        raise ValueError(
+        raise SearchError(
             "this search would go on for ever: say how many trials (--max-trials 50, or "
             "`max_trials:` under `search:`) or how long (--max-time 2h)"
         )
