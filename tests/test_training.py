@@ -231,7 +231,10 @@ def test_two_outputs_are_watched_without_a_mode(tmp_path: Path) -> None:
     targets["z"] = (targets["y"][:, :1] > 0).astype("float32")
     both = (inputs, targets)
     result = lstmgraph.load(text).train(both, validation=both, folder=tmp_path)
-    assert {"z_auc", "val_y_mae"} <= set(result.history)
+    names = ["loss", "y_loss", "z_loss", "y_mae", "z_auc"]
+    validation = [f"val_{name}" for name in names]
+    assert list(result.history) == [*names, *validation, "learning_rate"]
+    assert list(result.metrics["validation"]) == names
     assert list(tmp_path.glob("tensorboard/train/events*"))
 
 

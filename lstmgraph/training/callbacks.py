@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.compiler.checks.metric_names import watchable
+from lstmgraph.compiler.checks.metric_names import in_order, watchable
 from lstmgraph.messages.errors import DivergedError
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import save_model
@@ -78,12 +78,16 @@ class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
 
     names: tuple[str, ...] = ()
 
+    def __init__(self, training: Training, outputs: list[str]) -> None:
+        super().__init__()
+        self.training, self.outputs = training, outputs
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Add ``learning_rate`` to `logs` in place, as Keras's ``ReduceLROnPlateau`` does."""
         if logs is not None:
             rate = self.model.optimizer.learning_rate
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
-            self.names = tuple(logs)
+            self.names = tuple(in_order(logs, self.training, self.outputs))
 
     def row(self, logs: Mapping[str, float] | None) -> dict[str, float]:
         """Return the numbers of the epoch, without what callbacks of the user's put beside them."""
@@ -136,7 +140,7 @@ def recipe_callbacks(
     callbacks: dict[str, Any] = {}
     if training.callbacks.get("terminate_on_nan", True):
         callbacks["terminate_on_nan"] = StopOnNaN()
-    callbacks["learning_rate"] = LearningRate()
+    callbacks["learning_rate"] = LearningRate(training, outputs)
     for name, written in training.callbacks.items():
         if name == "terminate_on_nan":
             continue

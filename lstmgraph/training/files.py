@@ -175,7 +175,8 @@ def write_environment(path: Path) -> None:
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
     """Write `rows` as CSV: the epoch, counted from 1, the metrics, and the seconds."""
-    write_csv(path, [rows[0], *(row.values() for row in rows)], line_end="\n")
+    names = list(rows[0])
+    write_csv(path, [names, *([row[name] for name in names] for row in rows)], line_end="\n")
 
 
 def write_results(path: Path, result: TrainingResult) -> None:

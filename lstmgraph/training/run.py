@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
-from lstmgraph.compiler.checks.metric_names import VALIDATION, watchable
+from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.files import write_text
 from lstmgraph.models.building import build_model
@@ -123,7 +123,7 @@ class _Session:
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
-            metrics = _evaluated(model, feeds, start)
+            metrics = self._evaluated(model, feeds, start)
             result = self._result(model, callbacks, begin, metrics)
             best = self._best_model(result, callbacks, feeds, start)
         write_history(files.history, state.rows)
@@ -178,6 +178,18 @@ class _Session:
             files={},
         )
 
+    def _evaluated(
+        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
+    ) -> dict[str, dict[str, float]]:
+        """Return the metrics of `model` on the validation and test data."""
+        found = {
+            name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
+            for name, feed in feeds.items()
+            if name != TRAIN
+        }
+        outputs = list(model.output)
+        return {part: in_order(each, self.training, outputs) for part, each in found.items()}
+
     def _best_model(
         self,
         result: TrainingResult,
@@ -197,7 +209,7 @@ class _Session:
             variables = [*result.model.variables, *result.model.optimizer.variables]
             final = [keras.ops.convert_to_numpy(variable) for variable in variables]
             load_numbers(result.model, path)
-            metrics = _evaluated(result.model, feeds, start)
+            metrics = self._evaluated(result.model, feeds, start)
             for variable, value in zip(variables, final, strict=True):
                 variable.assign(value)
         return BestModelResult(epoch, checkpoint.monitor, metrics)
@@ -213,17 +225,6 @@ def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
             if feed.error is not None:
                 raise feed.error from None
         raise
-
-
-def _evaluated(
-    model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
-) -> dict[str, dict[str, float]]:
-    """Return the metrics of the final model on the validation and test data."""
-    return {
-        name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
-        for name, feed in feeds.items()
-        if name != TRAIN
-    }
 
 
 def _restores(stopping: Any) -> bool:
