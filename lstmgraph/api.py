@@ -262,8 +262,8 @@ class Recipe:
             epochs: in place of the recipe's.
             restart: forget what the folder holds of another training, and begin anew.
             seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
-            on_epoch: called after every epoch with its number, from 1, and its metrics; where it
-                returns true, the training ends there, and can go on later.
+            on_epoch: called after every epoch with its number, from 1, and its metrics and
+                ``seconds``; where it returns true, the training ends there, and can go on later.
             callbacks: Keras callbacks of your own, beside those of the recipe. They run after the
                 recipe's and before the checkpoint of an epoch. One that sets
                 ``model.stop_training`` ends the training for good, as early stopping does. What
@@ -367,13 +367,14 @@ class Recipe:
             verbose: 1 shows a live table, or lines where there is no terminal.
 
         Raises:
-            ValueError: there is nothing to search, the search would never end, a number makes no
-                sense, or `callbacks` cannot be pickled; nothing has been written then.
+            ValueError: a number makes no sense, or `callbacks` cannot be pickled; nothing has been
+                written then.
             TypeError: `callbacks` are neither callbacks of Keras nor a function.
             RecipeError: the search watches a number of validation data that is not given (L764).
             DataError: the data does not fit the recipe.
-            SearchError: the folder holds another search (JobChangedError), is in use
-                (FolderInUseError), or cannot be written.
+            SearchError: there is nothing to search, the search would never end, or the folder
+                holds another search (JobChangedError), is in use (FolderInUseError), or cannot be
+                written.
         """
         from lstmgraph.tuning.options import TuneOptions, tune_request  # noqa: PLC0415 - to search
         from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above

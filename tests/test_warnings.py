@@ -116,6 +116,8 @@ MENDS = {
     "unused-chain": ("outputs: {voice: voice}", "outputs: {voice: voice, gender: gender}"),
     "unused-input": ("  age: {shape: [1]}\n", ""),
     "unused-layer": ("outputs: {speaker", "outputs: {gender: gender, speaker"),
+    "worst-checkpoint": (", mode: max", ""),
+    "worst-objective": (", direction: min", ""),
 }
 UNREAD_AFTERWARDS = {"dropout-of-an-output", "only-the-mask-is-read"}
 """Mends that leave a layer without a reader, which is another matter."""

@@ -145,9 +145,9 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
         models = further_models(graph, declaration.models, document)
         graph = main_graph(graph)
     check_runtime(declaration.runtime, document)
-    check_training(declaration, graph, document)
-    check_data(declaration, graph, document)
-    check_search(declaration, graph, document)
+    meant = check_training(declaration, graph, document)
+    check_data(meant, graph, document)
+    check_search(meant, graph, document)
     return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
 
 

@@ -68,6 +68,11 @@ def arrays_of_dataset(
                 if arrays is None or problems.errors:
                     return None
                 for key, array in _rows(arrays, needs):
+                    if not array.ndim:
+                        message = f"'{key[1]}' is a single number in a batch"
+                        hint = "give one for each example, or do not batch the dataset"
+                        problems.add("D203", message, hint)
+                        return None
                     if key not in writers:
                         writers[key] = _Writer(folder / "-".join(key), array, stack)
                     if not writers[key].add(array, key[1], problems):

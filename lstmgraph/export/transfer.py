@@ -41,7 +41,9 @@ class Transferred:
         }
 
     def __str__(self) -> str:
-        return "\n".join(str(layer) for layer in self.layers)
+        from lstmgraph.messages.tables import Section, as_text  # noqa: PLC0415 - only when printed
+
+        return as_text([Section(lines=[str(layer) for layer in self.layers])])
 
 
 def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:

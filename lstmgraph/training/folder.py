@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ import numpy as np
 
 from lstmgraph.compiler.resolved import resolved_yaml
 from lstmgraph.data.fingerprint import fingerprint
+from lstmgraph.explain.diff.items import changed_lines
+from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.training.state import Identity, TrainingState, read_checkpoint
 
@@ -60,13 +61,10 @@ def _random_seed() -> int:
 def _refuse_differences(files: TrainingFiles, present: Identity, wanted: Identity) -> None:
     if present == wanted:
         return
-    lines = [
-        line
-        for line in difflib.unified_diff(
-            present.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
-        )
-        if not line.startswith(("---", "+++", "@@"))
-    ]
+    recipes = (parse_document(each.recipe).data for each in (present, wanted))
+    lines = list(changed_lines(*recipes))
+    if not lines and present.recipe != wanted.recipe:
+        lines = ["the recipe has its entries in another order"]
     left_out = len(lines) - LINES_OF_DIFFERENCE
     if left_out > 0:
         lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} more lines"]

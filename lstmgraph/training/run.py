@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.files import write_text
 from lstmgraph.models.building import build_model
-from lstmgraph.models.files import save_model
+from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -27,14 +28,12 @@ from lstmgraph.training.files import (
 )
 from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.recorder import Recorder
-from lstmgraph.training.results import TrainingResult
+from lstmgraph.training.results import BestModelResult, TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-    import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.feeding import Feed
@@ -124,11 +123,13 @@ class _Session:
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
-            metrics = _evaluated(model, feeds, start)
+            metrics = self._evaluated(model, feeds, start)
+            result = self._result(model, callbacks, begin, metrics)
+            best = self._best_model(result, callbacks, feeds, start)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        result = self._result(model, callbacks, begin, metrics)
+        result = replace(result, best_model=best)
         write_results(files.results, result)
         return replace(result, files=files.written())
 
@@ -157,12 +158,15 @@ class _Session:
         metrics: dict[str, dict[str, float]],
     ) -> TrainingResult:
         rows = self.state.rows
-        best = _best_epoch(self.training, list(model.output), self.files, self.state, callbacks)
+        monitor, best = _best_epoch(
+            self.training, list(model.output), self.files, self.state, callbacks
+        )
         restored = _restores(callbacks.get("early_stopping"))
         averaged = bool(model.optimizer.use_ema) and not restored
         return TrainingResult(
             history=columns(rows),
             best_epoch=best,
+            monitor=monitor,
             model_epoch=None if averaged else best if restored else len(rows),
             asked=self.asked,
             epochs=len(rows),
@@ -173,6 +177,42 @@ class _Session:
             model=model,
             files={},
         )
+
+    def _evaluated(
+        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
+    ) -> dict[str, dict[str, float]]:
+        """Return the metrics of `model` on the validation and test data."""
+        found = {
+            name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
+            for name, feed in feeds.items()
+            if name != TRAIN
+        }
+        outputs = list(model.output)
+        return {part: in_order(each, self.training, outputs) for part, each in found.items()}
+
+    def _best_model(
+        self,
+        result: TrainingResult,
+        callbacks: dict[str, Any],
+        feeds: Mapping[str, Feed],
+        start: EpochStart,
+    ) -> BestModelResult | None:
+        """Return what `checkpoint` kept, evaluated like the final model; None without it.
+
+        The model has its own numbers again afterwards.
+        """
+        checkpoint, path = callbacks.get("checkpoint"), self.files.best
+        if checkpoint is None or not path.exists():
+            return None
+        epoch, metrics = checkpoint.best_epoch + 1, result.metrics
+        if epoch != result.model_epoch and metrics:
+            variables = [*result.model.variables, *result.model.optimizer.variables]
+            final = [keras.ops.convert_to_numpy(variable) for variable in variables]
+            load_numbers(result.model, path)
+            metrics = self._evaluated(result.model, feeds, start)
+            for variable, value in zip(variables, final, strict=True):
+                variable.assign(value)
+        return BestModelResult(epoch, checkpoint.monitor, metrics)
 
 
 @contextmanager
@@ -187,17 +227,6 @@ def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
         raise
 
 
-def _evaluated(
-    model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
-) -> dict[str, dict[str, float]]:
-    """Return the metrics of the final model on the validation and test data."""
-    return {
-        name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
-        for name, feed in feeds.items()
-        if name != TRAIN
-    }
-
-
 def _restores(stopping: Any) -> bool:
     """Return whether early stopping has put the best epoch's weights into the model."""
     return bool(stopping and stopping.restore_best_weights and stopping.best_weights)
@@ -209,21 +238,21 @@ def _best_epoch(
     files: TrainingFiles,
     state: TrainingState,
     callbacks: dict[str, Any],
-) -> int | None:
-    """Return the best epoch, counted from 1, by the rules of early stopping or checkpoints."""
+) -> tuple[str, int | None]:
+    """Return the number that early stopping or checkpoints watch, and its best epoch, from 1."""
     stopping = callbacks.get("early_stopping")
     if stopping is not None and _restores(stopping):
-        return int(stopping.best_epoch) + 1
+        return stopping.monitor, int(stopping.best_epoch) + 1
     watched = watching(training)
     chosen = watched.get("early_stopping") or watched.get("checkpoint") or {}
     loss = f"{VALIDATION}loss"
     monitor = chosen.get("monitor", loss if loss in state.rows[0] else "loss")
-    names = logged_names(training, outputs)
     mode = chosen.get("mode", "auto")
-    direction = names[monitor.removeprefix(VALIDATION)] if mode == "auto" else mode
+    direction = watchable(training, outputs)[monitor] if mode == "auto" else mode
     if monitor not in state.rows[0]:
         raise other_numbers(files)
     values = np.array([row[monitor] for row in state.rows])
     if np.isnan(values).all():
-        return None
-    return int(np.nanargmin(values) if direction == "min" else np.nanargmax(values)) + 1
+        return monitor, None
+    best = np.nanargmin(values) if direction == "min" else np.nanargmax(values)
+    return monitor, int(best) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 
 from lstmgraph.compiler.checks.callbacks import require_validation
+from lstmgraph.compiler.checks.metric_names import VALIDATION
+from lstmgraph.compiler.checks.search import directed_objectives
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
@@ -22,7 +25,10 @@ from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_s
 from lstmgraph.tuning.search.job_file import move_aside
 from lstmgraph.tuning.search.jobs import SearchJob, job_settings, search_versions
 from lstmgraph.tuning.search.lock import folder_lock
-from lstmgraph.tuning.search.own_files import KEPT, check_folders
+from lstmgraph.tuning.search.own_files import KEPT, check_folders, open_of_trial, trial_folder
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.results import Objective
+from lstmgraph.tuning.search.trial import BEST_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,10 +72,10 @@ def tune(request: TuneRequest) -> TuneResult:
     """Search, or go on searching, until the budget is spent; then score the best on test data.
 
     Raises:
-        ValueError: the recipe has nothing to search, or the search would never end.
         RecipeError: what is watched needs validation data and there is none (L764).
         DataError: the data does not fit the recipe.
-        SearchError: the folder holds another search, is in use, or cannot be written.
+        SearchError: the recipe has nothing to search, the search would never end, or the folder
+            holds another search, is in use, or cannot be written.
         KeyboardInterrupt: Ctrl-C; what was found so far is in the folder.
     """
     _check_searchable(request.recipe)
@@ -90,34 +96,56 @@ def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
         with suppress(SearchError):  # nothing had begun
             write_results(request.folder)
         raise
-    files, results = written_results(request.folder)
+    results, score = read_results(request.folder), {}
+    try:
+        if not results.unread:
+            score = _test_score(request.folder, results, sources)
+    finally:
+        files, results = written_results(request.folder)
     if results.unread:
         raise SearchError("\n".join(results.unread_lines()))
-    result = TuneResult(results, request.folder, files)
-    if "model" not in files:
-        return result
+    return TuneResult(results, request.folder, files, score)
+
+
+def _test_score(
+    folder: Path, results: SearchResults, sources: Mapping[str, str]
+) -> dict[str, float]:
+    """Write and return the score of the best model on the test data, the objectives first.
+
+    Empty where there is no such model or no such data.
+    """
+    if results.best is None:
+        return {}
+    place = trial_folder(folder, results.best)
+    try:
+        os.close(open_of_trial(place, BEST_WEIGHTS))
+    except (FileNotFoundError, SearchError):  # it kept no weights, or `written_results` says why
+        return {}
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
 
     with faults_end_search(Path(gettempdir())):  # where a model is loaded from
-        score = test_score(files["model"], sources, request.folder / KEPT)
-    if score and results.best is not None:
-        with faults_end_search(request.folder):
-            write_test_score(request.folder, results.best, score)
-        write_results(request.folder)  # the report shows it
-    return replace(result, test=score)
+        found = test_score(place / BEST_WEIGHTS, sources, folder / KEPT)
+    searched = [objective.metric.removeprefix(VALIDATION) for objective in results.objectives]
+    score = {name: found[name] for name in searched if name in found} | found
+    if score:
+        with faults_end_search(folder):
+            write_test_score(folder, results.best, score)
+    return score
 
 
 def _check_searchable(recipe: CompiledRecipe) -> None:
     """Refuse recipes without training, and those that leave nothing open.
 
     Raises:
-        ValueError: the recipe is one of these.
+        SearchError: the recipe is one of these.
     """
     name = recipe.declaration.name
     if recipe.declaration.training is None:
-        raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
+        raise SearchError(
+            f"the recipe '{name}' has no `training:` section, so nothing can be tried"
+        )
     if not recipe.collected.space.dimensions:
-        raise ValueError(
+        raise SearchError(
             f"the recipe '{name}' leaves nothing open: write, for example, `units: {{$search: "
             "{int: [16, 64]}}` in place of `units: 64`, or train it with `lstmgraph train`"
         )
@@ -142,7 +170,7 @@ def _options(request: TuneRequest) -> RunOptions:
     most = options.max_trials or request.section["max_trials"]
     endless = request.section["oracle"]["type"] in ("random", "bayesian")
     if endless and most is None and options.seconds is None:
-        raise ValueError(
+        raise SearchError(
             "this search would go on for ever: say how many trials (--max-trials 50, or "
             "`max_trials:` under `search:`) or how long (--max-time 2h)"
         )
@@ -182,7 +210,12 @@ def _job(
     request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
 ) -> SearchJob:
     recipe = request.recipe
-    settings = {**job_settings(request.section), "folds": _folds(request)}
+    objectives = directed_objectives(recipe.declaration, recipe.graph)
+    settings = {
+        **job_settings(request.section),
+        "objectives": tuple(Objective(**each) for each in objectives),
+        "folds": _folds(request),
+    }
     trained_on = {name: path for name, path in sources.items() if name != TEST}
     payload = trial_payload(recipe.written, trained_on, settings["objectives"])
     return SearchJob(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names, watchable
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.wording import did_you_mean
@@ -37,9 +37,9 @@ def check_callbacks(
         document: where mistakes are reported.
     """
     if outputs is not None:
-        names = logged_names(training, outputs)
+        logged, names = logged_names(training, outputs), watchable(training, outputs)
         for callback, arguments in watching(training).items():
-            _check_monitor(callback, arguments, names, document)
+            _check_monitor(callback, arguments, logged, names, document)
     _check_plateau(training, document)
     _check_rows(recipe, training, graph, document)
 
@@ -89,20 +89,20 @@ def require_validation(
 def _check_monitor(
     callback: str,
     arguments: Mapping[str, str],
+    logged: Iterable[str],
     names: Mapping[str, str | None],
     document: Document,
 ) -> None:
     monitor = arguments["monitor"]
     path = ("training", "callbacks", callback, "monitor")
-    known = [*names, *(f"{VALIDATION}{name}" for name in names)]
-    if monitor not in known:
+    if monitor not in names:
         document.report(
             "L755",
             path,
-            f"training logs no metric '{monitor}'{did_you_mean(monitor, known)}",
-            hint=f"write one of: {', '.join(names)}; each of them also exists as {VALIDATION}...",
+            f"training logs no metric '{monitor}'{did_you_mean(monitor, names)}",
+            hint=f"write one of: {', '.join(logged)}; each of them also exists as {VALIDATION}...",
         )
-    elif arguments["mode"] == "auto" and names[monitor.removeprefix(VALIDATION)] is None:
+    elif arguments["mode"] == "auto" and names[monitor] is None:
         document.report(
             "L756",
             path,

@@ -8,7 +8,11 @@ from lstmgraph.compiler.checks.data_needs import Needs, data_needs
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
 from lstmgraph.language.declaration.data import (
+    HISTORY,
     HORIZON,
+    LAST,
+    ROW,
+    STATIC,
     WINDOW,
     Columns,
     DataDeclaration,
@@ -16,6 +20,8 @@ from lstmgraph.language.declaration.data import (
 from lstmgraph.messages.wording import few, suggested
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
@@ -151,23 +157,60 @@ def _report_window(document: Document, path: Path, message: str, hint: str, *not
     document.report("L853", ("data", *path), message, hint=hint, notes=notes)
 
 
+READERS: Mapping[str, tuple[str, ...]] = {
+    HORIZON: (HORIZON, WINDOW, STATIC),
+    WINDOW: (HORIZON, WINDOW, STATIC),
+    HISTORY: (HISTORY, LAST, WINDOW, STATIC),
+    LAST: (HISTORY, LAST, WINDOW, STATIC),
+    STATIC: (HISTORY, HORIZON, LAST, WINDOW, STATIC),
+    ROW: (ROW,),
+}
+"""By the steps of a target: the steps at which an input reads values of that target."""
+
+
 def _check_answers(data: DataDeclaration, document: Document) -> None:
     """Report inputs that read a target's column at the target's own steps."""
-    answers: dict[str, Path] = {
-        column: (*target.path, "columns", index)
-        for target in data.targets.values()
-        if target.steps in (HORIZON, WINDOW)
-        for index, column in enumerate(target.columns)
-    }
+    if any(any(entry_mistakes(entry, data)) for entry in data.all_columns):
+        return  # which steps are meant is unclear, and is reported
     for entry in data.inputs.values():
-        if not isinstance(entry, Columns) or entry.steps not in (HORIZON, WINDOW) or entry.lag:
+        if not isinstance(entry, Columns):
             continue
         for index, column in enumerate(entry.columns):
-            if column in answers:
-                document.report(
-                    "L855",
-                    (*entry.path, "columns", index),
-                    f"'{entry.name}' reads '{column}' at the steps that are to be forecast",
-                    hint="read it with `steps: history`, or with `lag: 1`, one step late",
-                    notes=(document.note(answers[column], "it is a target here"),),
-                )
+            target = next((t for t in data.targets.values() if _gives_away(entry, t, column)), None)
+            if target is None:
+                continue
+            message, hint = _answer(entry, target, column)
+            answer = (*target.path, "columns", target.columns.index(column))
+            document.report(
+                "L855",
+                (*entry.path, "columns", index),
+                message,
+                hint=hint,
+                notes=(document.note(answer, "it is a target here"),),
+            )
+
+
+def _gives_away(entry: Columns, target: Columns, column: str) -> bool:
+    """Return whether an input reads `column` at steps of the target.
+
+    An autoencoder does so by intent: its target has every column of the input.
+    """
+    if target.steps in (HISTORY, ROW) and set(entry.columns) <= set(target.columns):
+        return False
+    read_at = HISTORY if entry.lag else entry.steps  # steps ahead read late are those before
+    return column in target.columns and read_at in READERS[target.steps]
+
+
+def _answer(entry: Columns, target: Columns, column: str) -> tuple[str, str]:
+    """Return the message and the hint for an input that gives a target away."""
+    if target.steps in (HORIZON, WINDOW) and entry.steps != STATIC:
+        return (
+            f"'{entry.name}' reads '{column}' at the steps that are to be forecast",
+            "read it with `steps: history`, or with `lag: 1`, one step late",
+        )
+    remedy = f"leave '{column}' out of '{entry.name}'"
+    if target.steps == LAST:
+        remedy += ", or forecast it: the target with `steps: horizon`"
+    elif target.steps in (HISTORY, ROW):
+        remedy += "; the input of an autoencoder has only columns of its target"
+    return f"'{entry.name}' reads '{column}', the answer of '{target.name}' itself", remedy

@@ -72,6 +72,20 @@ def logged_names(training: Training, outputs: Sequence[str]) -> dict[str, str | 
     return names
 
 
+def watchable(training: Training, outputs: Sequence[str]) -> dict[str, str | None]:
+    """Return what ``logged_names`` does, with the metrics of the validation data behind it."""
+    names = logged_names(training, outputs)
+    return {**names, **{f"{VALIDATION}{name}": better for name, better in names.items()}}
+
+
+def in_order(
+    numbers: Mapping[str, float], training: Training, outputs: Sequence[str]
+) -> dict[str, float]:
+    """Return the numbers of an epoch in the recipe's order, others last; Keras sorts them."""
+    names = watchable(training, outputs)
+    return {**{name: numbers[name] for name in names if name in numbers}, **numbers}
+
+
 def losses_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
     """Return the loss of each output that has one."""
     one_for_all = not is_by_output(training.loss)

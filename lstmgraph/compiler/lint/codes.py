@@ -29,5 +29,6 @@ CODES: tuple[str, ...] = (
     "W757",
     "W758",
     "W759",
+    "W770",
 )
 """All codes, sorted."""

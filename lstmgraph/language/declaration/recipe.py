@@ -226,7 +226,7 @@ class Search:
     """The settings of ``tune``, as plain data with keras-tuner's names."""
 
     objective: tuple[Mapping[str, str], ...]
-    """Mappings with ``metric`` and ``direction``."""
+    """Mappings with ``metric`` and ``direction``, which may be ``auto``."""
     oracle: Mapping[str, Any]
     max_trials: int | None
     executions_per_trial: int
