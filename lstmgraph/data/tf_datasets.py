@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.data.archives import NamedArrays, from_pair
+from lstmgraph.data.archives import from_pair
+from lstmgraph.data.named import NamedArrays
+from lstmgraph.data.ragged import Ragged
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table_files import report_unreadable
 from lstmgraph.forks import refuse_after_fork
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
-
-WEIGHT = ("weight", "sample_weight")
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -85,50 +85,67 @@ def arrays_of_dataset(
     return _named({key: writer.array() for key, writer in writers.items()})
 
 
-def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
+def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Any]]:
     """Yield every array with the examples along its first axis."""
     single = any(
         array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
     )
     named = [(("input", name), array) for name, array in arrays.inputs.items()]
     named += [(("target", name), array) for name, array in arrays.targets.items()]
-    if arrays.sample_weight is not None:
-        named.append((WEIGHT, arrays.sample_weight))
+    named += [(("weight", name), array) for name, array in arrays.sample_weights.items()]
     for key, array in named:
         yield key, array[None] if single else array
 
 
-def _named(arrays: dict[tuple[str, str], Array]) -> NamedArrays:
+def _named(arrays: dict[tuple[str, str], Any]) -> NamedArrays:
     return NamedArrays(
         {name: array for (role, name), array in arrays.items() if role == "input"},
         {name: array for (role, name), array in arrays.items() if role == "target"},
-        arrays.get(WEIGHT),
+        {name: array for (role, name), array in arrays.items() if role == "weight"},
     )
 
 
 class _Writer:
-    """One tensor of all examples, appended batch by batch."""
+    """One tensor of all examples, appended batch by batch, whose steps may differ in number."""
 
-    def __init__(self, path: Path, first: Array, stack: ExitStack) -> None:
+    def __init__(self, path: Path, first: Array | Ragged, stack: ExitStack) -> None:
         self.path = path.with_name(f"{path.name}.npy")
-        self.shape = first.shape[1:]
-        self.dtype = first.dtype
+        self.ndim, self.is_ragged = first.ndim, False
+        self.shape, dtype = _steps_of(first).shape[1:], _steps_of(first).dtype
+        self.lengths: list[Array] = []
         width = int(np.prod(self.shape))
-        self.file = stack.enter_context(GrowingArray(self.path, first.dtype, width))
+        self.file = stack.enter_context(GrowingArray(self.path, dtype, width))
 
-    def add(self, rows: Array, name: str, problems: Problems) -> bool:
-        if rows.shape[1:] != self.shape:
+    def add(self, rows: Array | Ragged, name: str, problems: Problems) -> bool:
+        steps = _steps_of(rows)
+        if rows.ndim != self.ndim or steps.shape[1:] != self.shape:
             problems.add(
                 "D203",
-                f"'{name}' has elements of different shapes: {self.shape} and {rows.shape[1:]}",
+                f"'{name}' has steps of different shapes: {self.shape} and {steps.shape[1:]}",
                 "make all the same size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
-        self.file.append(rows.reshape(len(rows), -1))
+        self.file.append(steps.reshape(len(steps), -1))
+        if isinstance(rows, Ragged):
+            self.is_ragged = True
+            self.lengths.append(rows.lengths)
+        elif rows.ndim > 1:
+            self.lengths.append(np.full(len(rows), rows.shape[1]))
         return True
 
-    def array(self) -> Array:
-        return mapped(self.path).reshape(-1, *self.shape)
+    def array(self) -> Array | Ragged:
+        values = mapped(self.path).reshape(-1, *self.shape)
+        if not self.lengths:
+            return values
+        rows = Ragged(values, np.concatenate(self.lengths))
+        return rows if self.is_ragged or not rows.is_even else rows.padded()
+
+
+def _steps_of(rows: Array | Ragged) -> Array:
+    """Return the steps of all rows one after another; of rows without steps, the rows."""
+    if isinstance(rows, Ragged):
+        return rows.values
+    return rows.reshape(-1, *rows.shape[2:]) if rows.ndim > 1 else rows
 
 
 def _line(error: Exception) -> str:

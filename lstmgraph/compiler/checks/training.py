@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks
+from lstmgraph.compiler.checks.class_weights import check_class_weight, entries_of_outputs
 from lstmgraph.compiler.checks.metric_names import is_by_output
 from lstmgraph.messages.wording import few, listed
 
@@ -27,6 +28,10 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
     by_output = {
         "loss": training.loss if is_by_output(training.loss) else {},
         "metrics": training.metrics if isinstance(training.metrics, dict) else {},
+        "weighted_metrics": (
+            training.weighted_metrics if isinstance(training.weighted_metrics, dict) else {}
+        ),
+        "class_weight": list(entries_of_outputs(training)),
         "loss_weights": training.loss_weights or {},
     }
     for section, entries in by_output.items():
@@ -40,6 +45,7 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
                     at_key=True,
                 )
     _check_weights(training, outputs, document)
+    check_class_weight(training, graph, document)
     _check_clipping(training.optimizer, document)
     _check_schedule(training.optimizer, document)
     sound = outputs == list(graph.outputs)

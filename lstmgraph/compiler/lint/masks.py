@@ -25,7 +25,7 @@ WITH_BIAS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "EinsumDense", "Se
 
 def check_dropped(checked: Checked) -> None:
     """Warn (W501) of ``mask: none`` before an output whose loss then counts padded steps."""
-    if checked.recipe.data and checked.recipe.data.sample_weight:
+    if checked.recipe.data and checked.recipe.data.sample_weights:
         return  # steps can have a weight of 0 instead of a mask
     dropping = [node for node in checked.graph.nodes if node.drops_mask]
     if not dropping:
