@@ -170,18 +170,21 @@ def _named(stored: Stored, names: _Names, needs: Needs, problems: Problems) -> N
                 message = f"there is no array '{key}' for the {role} '{name}'{near}"
                 problems.add("D201", message, f"the arrays are: {few(stored.names)}")
     _check_weights(weights, names.weights, problems)
-    return NamedArrays(inputs, targets, weights)
+    return NamedArrays(_sound(inputs), _sound(targets), _sound(weights))
 
 
 def _read_all(
     keys: Mapping[str, str], stored: Stored, problems: Problems
-) -> dict[str, Array | Ragged]:
+) -> dict[str, Array | Ragged | None]:
+    """Return the arrays that are there; None for those that cannot be read."""
     arrays = {name: stored.read(key) for name, key in keys.items() if key in stored.names}
-    rows = {
-        name: as_rows(array, keys[name], problems)
+    return {
+        name: None if array is None else as_rows(array, keys[name], problems)
         for name, array in arrays.items()
-        if array is not None
     }
+
+
+def _sound(rows: Mapping[str, Array | Ragged | None]) -> dict[str, Array | Ragged]:
     return {name: array for name, array in rows.items() if array is not None}
 
 
@@ -282,8 +285,7 @@ def _by_name(
             return {}
         value = {names[0]: value}
     rows = {name: as_rows(value[name], name, problems) for name in names if name in value}
-    found = {name: array for name, array in rows.items() if array is not None}
-    filled = filled_lengths(found, needs) if role == "inputs" else frozenset()
+    filled = filled_lengths(rows, needs) if role == "inputs" else frozenset()
     given = [str(key) for key in value]
     for name in names:
         if name not in value and name not in filled:
@@ -293,7 +295,7 @@ def _by_name(
     others = set(needs.outputs) if role == "targets" else set()
     unread = [name for name in given if name not in {*names, *others}]
     _warn_unread(f"in {what} the array", unread, names, problems)
-    return found
+    return _sound(rows)
 
 
 def _weights_by_name(value: Any, needs: Needs, problems: Problems) -> dict[str, Array | Ragged]:
@@ -314,4 +316,4 @@ def _weights_by_name(value: Any, needs: Needs, problems: Problems) -> dict[str, 
         for name, each in value.items()
         if not name or name in needs.weighed
     }
-    return {name: array for name, array in rows.items() if array is not None}
+    return _sound(rows)

@@ -112,11 +112,16 @@ def _of_list(rows: Sequence[Any], name: str, problems: Problems) -> Array | Ragg
     return Ragged(np.concatenate(arrays), np.array([len(array) for array in arrays]))
 
 
-def _of_tensor(value: Any, name: str, problems: Problems) -> Array | Ragged | None:
-    if type(value.values).__name__ in RAGGED_TENSORS:
-        _report_inner("a row", name, problems)
-        return None
-    return Ragged(np.asarray(value.values), np.diff(np.asarray(value.row_splits)))
+def _of_tensor(value: Any, name: str, problems: Problems) -> Ragged | None:
+    values = value.values
+    if type(values).__name__ in RAGGED_TENSORS:  # which may well be rows of the same length
+        inner = _of_tensor(values, name, problems)
+        if inner is not None and not inner.is_even:
+            _report_inner("a row", name, problems)
+        if inner is None or not inner.is_even:
+            return None
+        values = inner.padded()
+    return Ragged(np.asarray(values), np.diff(np.asarray(value.row_splits)))
 
 
 def _report_inner(row: str, name: str, problems: Problems) -> None:
@@ -127,12 +132,15 @@ def _report_inner(row: str, name: str, problems: Problems) -> None:
     )
 
 
-def filled_lengths(inputs: Mapping[str, Array | Ragged], needs: Needs) -> frozenset[str]:
-    """Return the inputs of lengths that ``evened`` fills in where they are not given."""
+def filled_lengths(inputs: Mapping[str, Array | Ragged | None], needs: Needs) -> frozenset[str]:
+    """Return the inputs of lengths that ``evened`` fills in where they are not given.
+
+    None stands for an input that was reported.
+    """
     return frozenset(
         needs.lengths[name]
         for name, each in inputs.items()
-        if isinstance(each, Ragged) and name in needs.lengths
+        if (each is None or isinstance(each, Ragged)) and name in needs.lengths
     )
 
 
@@ -187,7 +195,8 @@ class _Padding:
             self._report(shown, given)
             return None
         lengths = self.inputs.get(key)
-        if isinstance(lengths, np.ndarray) and lengths.size == len(given.lengths):
+        fits = need is None or given.ndim == 1 + len(shape or ())
+        if fits and isinstance(lengths, np.ndarray) and lengths.size == len(given.lengths):
             wrong = np.flatnonzero(lengths.reshape(-1) > given.lengths)
             if len(wrong):
                 row = int(wrong[0])

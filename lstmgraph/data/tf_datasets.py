@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
 
 
+ROWS = 64
+"""How many examples that are not in batches are read at a time."""
+
+
 def is_saved_dataset(path: Path) -> bool:
     """Return whether ``tf.data.Dataset.save`` wrote the folder."""
     return (path / "dataset_spec.pb").exists()
@@ -59,10 +63,13 @@ def arrays_of_dataset(
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         problems.add("D203", "the dataset repeats forever", "remove `.repeat()`")
         return None
-    writers: dict[tuple[str, str], _Writer] = {}
+    if _is_unbatched(dataset.element_spec, needs):
+        dataset = dataset.ragged_batch(ROWS)
+    spec, writers = dataset.element_spec, dict[tuple[str, str], _Writer]()
     try:
         with ExitStack() as stack:
-            for element in dataset.as_numpy_iterator():
+            for values in dataset.as_numpy_iterator():
+                element = tf.nest.map_structure(_of_spec, spec, values)
                 pair = element if isinstance(element, tuple) else (element,)
                 arrays = from_pair(pair, needs, problems)
                 if arrays is None or problems.errors:
@@ -83,6 +90,19 @@ def arrays_of_dataset(
         )
         return None
     return _named({key: writer.array() for key, writer in writers.items()})
+
+
+def _is_unbatched(spec: Any, needs: Needs) -> bool:
+    """Return whether the elements are single examples, by the rank of the inputs."""
+    x = spec[0] if isinstance(spec, tuple) else spec
+    x = x if isinstance(x, dict) else dict.fromkeys(needs.inputs, x)
+    ranks = {name: getattr(getattr(x.get(name), "shape", None), "rank", None) for name in x}
+    return any(ranks.get(n) == len(need.shape or ()) for n, need in needs.inputs.items())
+
+
+def _of_spec(spec: Any, value: Any) -> Any:
+    """Return the rows of a ragged tensor as a list, also where they happen to be of one length."""
+    return list(value) if type(spec).__name__ == "RaggedTensorSpec" else value
 
 
 def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Any]]:
