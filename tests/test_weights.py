@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 import pytest
-
-from tests.data_building import recipe
+from data_building import recipe
 
 if TYPE_CHECKING:
     import lstmgraph

@@ -227,7 +227,7 @@ def _fault(name: str, names: Mapping[str, _Names], needs: Needs) -> tuple[str, s
         own = name.removeprefix(prefix) if name.startswith(prefix) else ""
         for output in needs.outputs:
             if output not in needs.weighed and own == weights_of(output):
-                return _without_weights(name, output, needs)
+                return _without_weights(f"'{name}'", output, needs)
         if prefix and "all" in names and own in names["all"].all:
             return (
                 f"nothing reads the array '{name}', as there are arrays without the prefix of a "
@@ -240,10 +240,10 @@ def _fault(name: str, names: Mapping[str, _Names], needs: Needs) -> tuple[str, s
 def _without_weights(shown: str, output: str, needs: Needs) -> tuple[str, str]:
     """Return why an output has no weights, and the fix."""
     if output in needs.of_batches:
-        message = f"'{shown}' weighs rows, but the loss of '{output}' is one number for a batch"
+        message = f"{shown} weighs rows, but the loss of '{output}' is one number for a batch"
         return message, "use a loss of rows or steps, such as categorical_crossentropy"
-    message = f"'{shown}' is for '{output}', which has no loss and no weighted metric"
-    return message, "remove it, or give the output a loss under `training:`"
+    message = f"{shown} is for an output without a loss or a weighted metric"
+    return message, f"remove it, or give '{output}' a loss under `training:`"
 
 
 def _warn_unread(what: str, names: list[str], known: Iterable[str], problems: Problems) -> None:
@@ -306,7 +306,7 @@ def _weights_by_name(value: Any, needs: Needs, problems: Problems) -> dict[str, 
     for name in map(str, value):
         if name and name not in needs.weighed:
             if name in needs.outputs:
-                problems.add("D205", *_without_weights(f"weights['{name}']", name, needs))
+                problems.add("D205", *_without_weights(f"the weight of '{name}'", name, needs))
                 continue
             near = problems.guesses.did_you_mean(name, needs.weighed)
             hint = f"the outputs with a loss are: {few(list(needs.weighed))}"
