@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from data_building import recipe
 
+from lstmgraph.compiler.checks.metric_names import logged_names
+
 if TYPE_CHECKING:
     import lstmgraph
 
@@ -62,6 +64,21 @@ def found(mask: str, *, by_class: bool) -> lstmgraph.Recipe:
     weights = {n: {str(k): w for k, w in each.items()} for n, each in CLASSES.items()}
     training = {"training__class_weight": weights} if by_class else {}
     return recipe(RECIPE, layers__reader__mask=MASKS[mask], **training)
+
+
+def of_one_output(kind: str) -> lstmgraph.Recipe:
+    """The recipe with `words` alone, whose class weights need no name."""
+    weights = {str(key): weight for key, weight in CLASSES["words"].items()}
+    training = {"training__class_weight": weights} if "class" in kind else {}
+    return recipe(
+        RECIPE,
+        layers__reader__mask=MASKS["lengths"],
+        outputs={"words": "words"},
+        training__loss="sparse_categorical_crossentropy",
+        training__metrics=["accuracy"],
+        training__weighted_metrics=["accuracy"],
+        **training,
+    )
 
 
 @cache
@@ -177,27 +194,63 @@ def slopes(mask: str, kind: str, given: Numbers, y: Numbers, read: Numbers) -> N
 
 @pytest.mark.parametrize("mask", COUNTED)
 def test_losses_metrics_and_gradients(mask: str) -> None:
+    """Those of one training step of one batch, and those of ``evaluate``."""
     model, begin = built(mask)
     given = arrays()
     readers = {name: model.get_layer(name).input for name in OUTPUTS}
     probe = keras.Model(model.input, {"y": model.output, "read": readers})
     fed = {name: given[name] for name in ("x", "lengths", "valid")}
+    model.set_weights(begin)
+    probed = keras.tree.map_structure(lambda each: each.astype("float64"), probe.predict(fed))
+    heads = {name: model.get_layer(name) for name in OUTPUTS}
+    before = {name: layer.get_weights()[0] for name, layer in heads.items()}
     for kind in KINDS:
         own = {f"{name}_sample_weight": each for name, each in weights(kind).items()}
         data = found(mask, by_class="class" in kind).load_data({**given, **own})
-        model.set_weights(begin)
-        found_by_probe = probe.predict(fed, verbose=0)
-        y = {n: each.astype("float64") for n, each in found_by_probe["y"].items()}
-        read = {n: each.astype("float64") for n, each in found_by_probe["read"].items()}
         feed = data.train.as_keras(ROWS)
-        numbers = model.evaluate(feed.dataset, verbose=0, return_dict=True)
-        wanted = expected(mask, kind, given, y)
-        assert numbers.keys() == wanted.keys()
-        for name, number in wanted.items():
-            assert numbers[name] == pytest.approx(number, rel=2e-5, abs=2e-6), (kind, name)
-        heads = {name: model.get_layer(name) for name in OUTPUTS}
-        before = {name: layer.get_weights()[0] for name, layer in heads.items()}
-        model.fit(feed.dataset, verbose=0, shuffle=False)
-        for name, slope in slopes(mask, kind, given, y, read).items():
+        model.set_weights(begin)
+        wanted = expected(mask, kind, given, probed["y"])
+        numbers = [model.evaluate(feed.dataset, verbose=0, return_dict=True)] * (mask == "holes")
+        history = model.fit(feed.dataset, verbose=0, shuffle=False).history
+        for measured in (*numbers, {name: values[0] for name, values in history.items()}):
+            assert measured == {
+                name: pytest.approx(number, rel=2e-5, abs=2e-6) for name, number in wanted.items()
+            }, kind
+        for name, slope in slopes(mask, kind, given, probed["y"], probed["read"]).items():
             step = before[name] - heads[name].get_weights()[0]
             np.testing.assert_allclose(step, slope, rtol=1e-4, atol=2e-6, err_msg=f"{kind} {name}")
+    training = found(mask, by_class=False).compiled.declaration.training
+    assert training is not None
+    assert set(logged_names(training, OUTPUTS)) == set(wanted)
+
+
+def test_one_output() -> None:
+    given, mask = arrays(), "lengths"
+    words = {name: given[name] for name in ("x", "lengths", "valid", "words")}
+    model = of_one_output("none").build()
+    for kind in KINDS:
+        own = {"sample_weight": weights(kind)["words"]} if weights(kind) else {}
+        feed = of_one_output(kind).load_data({**words, **own}).train.as_keras(ROWS)
+        numbers = model.evaluate(feed.dataset, verbose=0, return_dict=True)
+        fed = {name: given[name] for name in ("x", "lengths", "valid")}
+        y = model.predict(fed, verbose=0)["words"].astype("float64")
+        counted = COUNTED[mask]
+        weight = expected_weights(kind, given, "words") * counted
+        loss = -np.log(np.take_along_axis(y, given["words"][..., None], -1)[..., 0])
+        hits = y.argmax(axis=-1) == given["words"]
+        assert numbers == {
+            "loss": pytest.approx((loss * weight).sum() / counted.sum(), rel=2e-5),
+            "accuracy": pytest.approx(mean(hits, counted), rel=2e-5),
+            "weighted_accuracy": pytest.approx(mean(hits, weight), rel=2e-5),
+        }
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+def test_keras_alone_takes_another_class_for_that_of_each_step() -> None:
+    """docs/why.md: the class of a row is the place of its largest id, where rows equal steps."""
+    x = np.full((3, 3, 4), 0.25, "float32")
+    ids = np.array([[0, 3, 0], [2, 0, 0], [0, 0, 2]])  # the largest are in places 1, 0 and 2
+    model = keras.Sequential([keras.Input((3, 4)), keras.layers.Activation("linear")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    by_keras = model.fit(x, ids, class_weight={1: 7.0}, verbose=0).history["loss"][0]
+    assert by_keras == pytest.approx(np.log(4) * (7 + 1 + 1) / 3, rel=1e-5), "no id is 1"

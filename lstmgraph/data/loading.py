@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.examples import Examples
-from lstmgraph.data.problems import DataError, DataProblem, Problems
+from lstmgraph.data.problems import DataError, DataProblem, Problems, as_lines
 from lstmgraph.data.sources import Given, Loaded, Reader
 from lstmgraph.data.splits import Parts, split_examples
 from lstmgraph.language.declaration.defaults import complete_data
@@ -73,7 +73,7 @@ class Data:
         return f"<Data: {parts}>"
 
     def __str__(self) -> str:
-        return str(self.summary())
+        return "\n".join([str(self.summary()), *as_lines(self.warnings)])
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

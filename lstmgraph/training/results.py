@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import keras
 
+    from lstmgraph.data.problems import DataProblem
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -41,6 +43,8 @@ class TrainingResult:
     model_epoch: int | None = None
     """The epoch whose weights `model` has: the best one where `early_stopping` restores these,
     else the last; None where they are averages over several."""
+    warnings: tuple[DataProblem, ...] = ()
+    """What is probably not as intended in the data."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
 
