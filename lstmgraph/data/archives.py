@@ -247,7 +247,7 @@ def _without_weights(shown: str, output: str, needs: Needs) -> tuple[str, str]:
 
 
 def _warn_unread(what: str, names: list[str], known: Iterable[str], problems: Problems) -> None:
-    if names:
+    if names and not problems.errors:  # which list the names that there are
         several = "s" if len(names) > 1 else ""
         message = f"nothing reads {what}{several} {few(names)}"
         problems.warn("D206", message, f"the recipe reads: {few(list(known))}")
