@@ -461,8 +461,9 @@ class Recipe:
 
         Args:
             source: a path (`.npz`, `.csv`, `.parquet`, a folder of `.npy` or of tables, a saved
-                ``tf.data.Dataset``), a dictionary of arrays, (x, y) as ``fit`` takes them, a data
-                frame of pandas, polars or pyarrow, or a ``tf.data.Dataset``.
+                ``tf.data.Dataset``), a dictionary of arrays, (x, y) or (x, y, sample_weight) as
+                ``fit`` takes them, a data frame of pandas, polars or pyarrow, or a
+                ``tf.data.Dataset``. Arrays may be lists of rows of different lengths.
             validation: the same, of what validates; the split then takes none from `source`.
             test: the same, of what is kept for a last test.
             cache: a folder where tables that were read are kept for the next time.

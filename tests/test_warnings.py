@@ -93,6 +93,7 @@ MENDS = {
         "type: conv1d, input: voice.sequence, filters: 4, kernel_size: 1, mask: none",
         "type: dense, input: voice.sequence, units: 4",
     ),
+    "weights-that-a-metric-ignores": ("metrics: [mae]", "weighted_metrics: [mae]"),
     "mask-forgotten": ("type: gru, input: frames", "type: gru, input: frames, mask: {from: voice}"),
     "metric-of-ids": ("sparse_top_k_", "top_k_"),
     "metric-of-one-hot": ("[categorical_accuracy]", "[sparse_categorical_accuracy]"),

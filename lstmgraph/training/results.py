@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import keras
 
+    from lstmgraph.data.problems import DataProblem
+
 
 @dataclass(frozen=True)
 class BestModelResult:
@@ -57,6 +59,8 @@ class TrainingResult:
     """The number by which `best_epoch` is the best."""
     best_model: BestModelResult | None = None
     """The model in ``best.keras``; None without ``checkpoint``."""
+    warnings: tuple[DataProblem, ...] = ()
+    """What is probably not as intended in the data."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
 

@@ -131,7 +131,7 @@ class _Session:
         save_model(model, text, files.model)
         result = replace(result, best_model=best)
         write_results(files.results, result)
-        return replace(result, files=files.written())
+        return replace(result, files=files.written(), warnings=data.warnings)
 
     def _feeds(self, data: Data) -> dict[str, Feed]:
         """Return the feed of each part; only the training examples are shuffled."""

@@ -62,11 +62,20 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
         """Fit as Keras does, with the recipe's ``batch_size`` and ``epochs`` where none are given.
 
         A Hyperband tuner gives the epochs; data that come in batches have their own size.
+
+        Raises:
+            keras_tuner.errors.FatalValueError: the recipe has class weights, which Keras's ``fit``
+                would not give to arrays; the batches of ``Recipe.load_data`` have them.
         """
         training = self.concrete(hp).completed.get("training")
         if training:
             kwargs.setdefault("epochs", training["epochs"])
             if _has_rows(args[0] if args else kwargs.get("x")):
+                if "class_weight" in training and kwargs.get("sample_weight") is None:
+                    raise keras_tuner.errors.FatalValueError(
+                        "arrays have no class weights: load them with `recipe.load_data((x, y))`, "
+                        "and search with the dataset of `data.train.as_keras(batch_size)`"
+                    )
                 kwargs.setdefault("batch_size", training["batch_size"])
         return model.fit(*args, **kwargs)
 

@@ -42,6 +42,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         needs = data_needs(recipe, graph)
         _check_inputs(data, needs, recipe, document)
         _check_targets(data, needs, graph, document)
+        _check_weights(data, needs, graph, document)
         _check_windows(data, document)
         check_shapes(data, needs, document)
         _check_answers(data, document)
@@ -66,7 +67,7 @@ def _check_inputs(
 ) -> None:
     known = {**needs.inputs, **dict.fromkeys(recipe.broken)}
     near_names = _unknown_names(
-        "input", list(data.inputs), list(known), list(needs.inputs), document
+        "inputs", list(data.inputs), list(known), list(needs.inputs), document
     )
     for name in needs.inputs:
         if name not in data.inputs and name not in near_names:
@@ -84,7 +85,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
     outputs = document.data.get("outputs")
     written = [name for name in outputs or () if name not in graph.outputs]
     known = [*graph.outputs, *written]
-    near_names = _unknown_names("output", list(data.targets), known, known, document)
+    near_names = _unknown_names("targets", list(data.targets), known, known, document)
     for name in data.targets:
         if name in graph.outputs and name not in needs.targets and name not in written:
             document.report(
@@ -108,6 +109,36 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
             )
 
 
+def _check_weights(data: DataDeclaration, needs: Needs, graph: Graph, document: Document) -> None:
+    """Report weights of outputs that there are not, or that take none."""
+    written = [name for name in document.data.get("outputs") or () if name not in graph.outputs]
+    names = [name for name in data.sample_weights if name]
+    known = [*graph.outputs, *written]
+    _unknown_names("sample_weight", names, known, known, document)
+    for name, entry in data.sample_weights.items():
+        batches = [output for output in needs.of_batches if name in ("", output)]
+        if batches:
+            document.report(
+                "L769",
+                entry.path,
+                f"the loss of '{batches[0]}' is one number for all rows of a batch, so rows have "
+                "no weights",
+                hint="use a loss of rows or steps, such as categorical_crossentropy"
+                + ("" if name else ", or give the other outputs weights by their names"),
+                at_key=True,
+                notes=_loss_notes(batches[0], document),
+            )
+        elif name in graph.outputs and name not in needs.weighed and name not in written:
+            document.report(
+                "L851",
+                entry.path,
+                f"the output '{name}' has weights but no loss",
+                hint="remove them, or give the output a loss under `training:`",
+                at_key=True,
+                notes=_loss_notes(name, document),
+            )
+
+
 def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
     """Return a note on the loss of an output, or on the losses of others."""
     path: Path = ("training", "loss")
@@ -118,15 +149,16 @@ def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
 
 
 def _unknown_names(
-    what: str, names: list[str], known: list[str], listed: list[str], document: Document
+    section: str, names: list[str], known: list[str], listed: list[str], document: Document
 ) -> set[str | None]:
     """Report names that the recipe does not have, and return the suggested names."""
+    what = "input" if section == "inputs" else "output"
     unknown = set(names).difference(known)
     near_names = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
     for name, near in near_names.items():
         document.report(
             "L851",
-            ("data", "inputs" if what == "input" else "targets", name),
+            ("data", section, name),
             f"the recipe has no {what} '{name}'{suggested(near)}",
             hint=f"the {what}s are: {few(listed)}",
             at_key=True,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.checks.class_weights import ClassWeights, class_weights
 from lstmgraph.compiler.checks.metric_names import (
     CHOSEN_BY_SHAPE,
+    all_metrics_by_output,
     losses_by_output,
     metrics_by_output,
 )
+from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.tensors import LONGEST
 
@@ -24,6 +27,8 @@ SPARSE_LOSSES = frozenset({"SparseCategoricalCrossentropy"})
 """Losses whose targets are class ids."""
 OPEN_LOSSES = frozenset({"CTC", "Circle"})
 """Losses whose targets have a shape that is known only with the data."""
+LOSSES_OF_BATCHES = frozenset({"Dice", "Tversky"})
+"""Losses that are one number for all rows of a batch, so that rows have no weights."""
 UNIT_LOSSES = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})
 """Losses whose targets are probabilities, from 0 to 1."""
 
@@ -74,6 +79,14 @@ class Needs:
     """The shape of each loss before the mean, for which sample weights can be given."""
     unused: tuple[str, ...] = ()
     """Outputs without a loss or metric, for which Keras requires a target nevertheless."""
+    outputs: tuple[str, ...] = ()
+    """All outputs, those without a target included."""
+    of_batches: frozenset[str] = frozenset()
+    """Outputs whose loss is one number for all rows of a batch, and takes no weights."""
+    class_weights: Mapping[str, ClassWeights] = field(default_factory=dict)
+    """The weights of classes in training, by output."""
+    lengths: Mapping[str, str] = field(default_factory=dict)
+    """For inputs and targets whose padded steps are masked, the input with their lengths."""
 
 
 def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
@@ -92,14 +105,31 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
     specs = {name: spec for name in losses if (spec := output_spec(graph, name)) is not None}
     targets = {name: _target(name, spec, losses[name]) for name, spec in specs.items()}
     targets |= dict(_targets_of_metrics(recipe.training, graph, losses))
+    of_batches = frozenset(name for name in specs if _is_of_batches(losses[name]))
     weighed = {
         name: None if _loss_class(losses[name]) in OPEN_LOSSES else spec.shape[1:-1]
         for name, spec in specs.items()
+        if name not in of_batches
     }
-    metrics = recipe.training.metrics if recipe.training else None
+    training, names = recipe.training, list(graph.outputs)
+    metrics = training is not None and any(all_metrics_by_output(training, names).values())
+    if training is not None:
+        for name, written in metrics_by_output(training, names, weighted=True).items():
+            spec = output_spec(graph, name)
+            if written and spec is not None and name not in of_batches:
+                weighed.setdefault(name, spec.shape[1:-1])
     # With metrics, Keras requires a target for every output.
     unused = [name for name in graph.outputs if metrics and name not in {**losses, **targets}]
-    return Needs(inputs, targets, weighed, tuple(unused))
+    return Needs(
+        inputs,
+        targets,
+        weighed,
+        tuple(unused),
+        outputs=tuple(names),
+        of_batches=of_batches,
+        class_weights=class_weights(training, specs) if training else {},
+        lengths=dict(_counted(graph)),
+    )
 
 
 def output_spec(graph: Graph, name: str) -> TensorSpec | None:
@@ -120,7 +150,7 @@ def _targets_of_metrics(
     training: Training | None, graph: Graph, losses: Mapping[str, Any]
 ) -> Iterator[tuple[str, Need]]:
     """Yield the targets of outputs with metrics but no loss: class ids, or like the output."""
-    metrics = metrics_by_output(training, list(graph.outputs)) if training else {}
+    metrics = all_metrics_by_output(training, list(graph.outputs)) if training else {}
     for name, written in metrics.items():
         spec = output_spec(graph, name)
         if not written or name in losses or spec is None:
@@ -172,6 +202,29 @@ def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
         if mask.kind == "lengths" and steps not in sizes.get(name, ()):
             sizes[name] = (*sizes.get(name, ()), steps)
     return {name: steps for name, steps in sizes.items() if name in graph.inputs}
+
+
+def _is_of_batches(loss: Any) -> bool:
+    return _loss_class(loss) in LOSSES_OF_BATCHES and (
+        isinstance(loss, str) or loss.get("axis") is None
+    )
+
+
+def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield inputs and targets whose steps are masked by lengths, and the input of the lengths."""
+    lengths: dict[str, set[str]] = {}
+    for mask in _masks(graph):
+        if mask.kind != "lengths" or mask.like is None or mask.port.node not in graph.inputs:
+            continue
+        for name in needed_names(graph, [mask.like]) & graph.inputs.keys():
+            if graph.inputs[name].spec.shape[1:2] == mask.shape[1:2]:
+                lengths.setdefault(name, set()).add(mask.port.node)
+    yield from ((name, next(iter(found))) for name, found in lengths.items() if len(found) == 1)
+    for name, port in graph.outputs.items():
+        node = graph.by_name.get(port.node)
+        own = node.output_masks.get(port.output) if node else None
+        if own and own.kind == "lengths" and own.port.node in graph.inputs:
+            yield name, own.port.node
 
 
 def _masks(graph: Graph) -> Iterator[MaskSpec]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks
+from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
 from lstmgraph.compiler.checks.metric_names import is_by_output
 from lstmgraph.messages.wording import few, listed, suggested
 
@@ -33,6 +34,7 @@ def check_training(
     training, all_known = _with_known_outputs(recipe.training, outputs, document)
     if all_known:
         _check_weights(training, outputs, document)
+        check_class_weight(training, graph, document)
     _check_clipping(training.optimizer, document)
     _check_schedule(training.optimizer, document)
     sound = all_known and outputs == list(graph.outputs)
@@ -51,6 +53,10 @@ def _with_known_outputs(
     by_output = {
         "loss": training.loss if is_by_output(training.loss) else None,
         "metrics": training.metrics if isinstance(training.metrics, dict) else None,
+        "weighted_metrics": (
+            training.weighted_metrics if isinstance(training.weighted_metrics, dict) else None
+        ),
+        "class_weight": weights_of_outputs(training),
         "loss_weights": training.loss_weights,
     }
     meant: dict[str, Any] = {}

@@ -94,10 +94,12 @@ def heads(checked: Checked) -> Iterator[Head]:
 
 
 def _metrics(training: Training, outputs: list[str], output: str) -> Iterator[Metric]:
-    path: Path = ("training", "metrics")
-    if isinstance(training.metrics, dict):
-        path = (*path, output)
-    for index, written in enumerate(metrics_by_output(training, outputs).get(output) or ()):
-        whole = {"type": written} if isinstance(written, str) else written
-        word = whole["type"]
-        yield Metric((*path, index), word, named_class("metric", word), whole)
+    for weighted, key in enumerate(("metrics", "weighted_metrics")):
+        path: Path = ("training", key)
+        if isinstance(getattr(training, key), dict):
+            path = (*path, output)
+        metrics = metrics_by_output(training, outputs, weighted=bool(weighted))
+        for index, written in enumerate(metrics.get(output) or ()):
+            whole = {"type": written} if isinstance(written, str) else written
+            word = whole["type"]
+            yield Metric((*path, index), word, named_class("metric", word), whole)

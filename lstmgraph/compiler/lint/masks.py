@@ -25,8 +25,7 @@ WITH_BIAS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "EinsumDense", "Se
 
 def check_dropped(checked: Checked) -> None:
     """Warn (W501) of ``mask: none`` before an output whose loss then counts padded steps."""
-    if checked.recipe.data and checked.recipe.data.sample_weight:
-        return  # steps can have a weight of 0 instead of a mask
+    weighed = checked.recipe.data.sample_weights if checked.recipe.data else {}
     dropping = [node for node in checked.graph.nodes if node.drops_mask]
     if not dropping:
         return
@@ -39,13 +38,26 @@ def check_dropped(checked: Checked) -> None:
         for node in dropping:
             carried = [masks[p] for p in node.inputs if p in masks]
             same_steps = [mask for mask in carried if mask.shape[:2] == head.spec.shape[:2]]
-            if node.name in needed and same_steps:
+            unweighed = [metric for metric in head.metrics if metric.path[1] == "metrics"]
+            if node.name not in needed or not same_steps:
+                continue
+            if "" not in weighed and head.output not in weighed:
+                hint = "give them a weight of 0 (`sample_weight`)"
+                if unweighed:
+                    hint += " and list metrics under `weighted_metrics`"
                 checked.document.warn(
                     "W501",
                     (*node.path, "mask"),
                     f"the mask ends here, so the loss of '{head.output}' counts padded steps too",
-                    hint="give them a weight of 0 (`sample_weight`), or leave `mask: none` out if "
-                    "the layer passes masks on",
+                    hint=f"{hint}, or leave `mask: none` out if the layer passes masks on",
+                )
+            elif unweighed:  # steps can have a weight of 0 instead of a mask
+                checked.document.warn(
+                    "W501",
+                    unweighed[0].path,
+                    f"`{unweighed[0].word}` takes no weights, so it counts the padded steps of "
+                    f"'{head.output}' too",
+                    hint="list it under `weighted_metrics`",
                 )
 
 

@@ -264,7 +264,12 @@ def complete_data(data: Data, *, carried: bool = False) -> Data:
             entries = data[section].items()
             filled[section] = {name: _columns(entry, defaults) for name, entry in entries}
     if "sample_weight" in data:
-        filled["sample_weight"] = _columns(data["sample_weight"], ahead)
+        weights = data["sample_weight"]
+        filled["sample_weight"] = (
+            _columns(weights, ahead)
+            if "columns" in weights
+            else {name: _columns(entry, ahead) for name, entry in weights.items()}
+        )
     filled["split"] = _split(data.get("split", {}), window, carried=carried)
     return filled
 

@@ -217,6 +217,10 @@ class Training:
     batch_size: int
     epochs: int
     shuffle: bool = True
+    weighted_metrics: Any = None
+    """Metrics that take weights, in the forms of `metrics`."""
+    class_weight: Mapping[str, Any] | None = None
+    """Weights of class ids, or such mappings by output."""
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     """The arguments of each callback, by the recipe's name for it."""
 

@@ -78,7 +78,10 @@ def _update_by_steps(metric: keras.metrics.Metric, update: Callable[..., Any]) -
 
     def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         mask = mask_of(y_pred)
-        if mask is None and not (isinstance(metric, METRICS_OF_ROWS) and len(y_pred.shape) > 2):
+        is_weighed = sample_weight is not None or isinstance(metric, METRICS_OF_ROWS)
+        if mask is None and not (is_weighed and len(y_pred.shape) > 2):
+            if sample_weight is not None and getattr(metric, "sparse_y_pred", False):
+                sample_weight = ops.repeat(sample_weight, math.prod(y_pred.shape[1:]))
             return update(y_true, y_pred, sample_weight=sample_weight)
         counted = ops.ones_like(one_feature(y_pred)) if mask is None else mask
         weight = ops.cast(counted, metric.dtype)

@@ -36,14 +36,16 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
     if training is None:
         return
     dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
-    losses, metrics = _losses(training, dtypes), _metrics(training, dtypes)
-    count_steps([losses, metrics])
+    losses = _losses(training, dtypes)
+    metrics, weighted = (_metrics(training, dtypes, weighted=each) for each in (False, True))
+    count_steps([losses, metrics, weighted])
     model.compile(
         optimizer=_optimizer(training, scaled=scaled),
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
         metrics=metrics or None,
+        weighted_metrics=weighted or None,
         jit_compile=recipe.runtime.xla,
         auto_scale_loss=False,
     )
@@ -101,10 +103,13 @@ def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, fl
     return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 
 
-def _metrics(training: Training, dtypes: Mapping[str, str]) -> dict[str, list[Any]]:
+def _metrics(
+    training: Training, dtypes: Mapping[str, str], *, weighted: bool
+) -> dict[str, list[Any]]:
+    by_output = metrics_by_output(training, list(dtypes), weighted=weighted)
     return {
         name: [_metric(metric, dtypes[name]) for metric in metrics]
-        for name, metrics in metrics_by_output(training, list(dtypes)).items()
+        for name, metrics in by_output.items()
         if metrics
     }
 
