@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks
+from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output
 from lstmgraph.messages.wording import few, listed
 
@@ -39,6 +40,7 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
                     hint=f"the outputs are: {few(outputs)}",
                     at_key=True,
                 )
+    check_fitting(recipe, graph, document)
     _check_weights(training, outputs, document)
     _check_clipping(training.optimizer, document)
     _check_schedule(training.optimizer, document)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.heads import (
+    BEYOND_ONE,
+    BINARY,
+    CATEGORICAL,
+    CROSSENTROPIES,
+    activation_of,
+    heads,
+)
 from lstmgraph.compiler.graph import OUTPUT
-from lstmgraph.compiler.lint.checked import activation_of, activation_path
-from lstmgraph.compiler.lint.heads import BEYOND_ONE, BINARY, CATEGORICAL, CROSSENTROPIES, heads
+from lstmgraph.compiler.lint.checked import activation_path
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.lint.checked import Checked
-    from lstmgraph.compiler.lint.heads import Head
 
 
 def check_logits(checked: Checked) -> None:
@@ -19,8 +25,8 @@ def check_logits(checked: Checked) -> None:
     Source: ``from_logits`` of ``keras/src/losses/losses.py``; on TensorFlow ``_get_logits`` of
     ``keras/src/backend/tensorflow/nn.py`` corrects the first if no layer is in between.
     """
-    for head in heads(checked):
-        if head.loss not in CROSSENTROPIES or _has_one_class(head):
+    for head in heads(checked.recipe, checked.graph):
+        if head.loss not in CROSSENTROPIES:
             continue
         if head.from_logits and head.gives_probabilities:
             checked.document.warn(
@@ -43,20 +49,9 @@ def check_logits(checked: Checked) -> None:
 
 
 def check_classes(checked: Checked) -> None:
-    """Warn of one class to choose from (W753), and of classes that do not add up to 1 (W754)."""
-    for head in heads(checked):
-        if head.loss not in CATEGORICAL:
-            continue
-        if _has_one_class(head) and head.activation != "softmax":  # W404 warns of it
-            checked.document.warn(
-                "W753",
-                head.path,
-                f"{head.loss} needs several classes, but '{head.output}' has a single number: "
-                "the loss would always be 0",
-                hint="write `binary_crossentropy` with `activation: sigmoid`, or give "
-                f"'{head.node.layer}' one number for each class",
-            )
-        elif head.activation == "sigmoid" and not head.from_logits and not _has_one_class(head):
+    """Warn (W754) of classes that do not add up to 1."""
+    for head in heads(checked.recipe, checked.graph):
+        if head.loss in CATEGORICAL and head.activation == "sigmoid" and not head.from_logits:
             checked.document.warn(
                 "W754",
                 head.path,
@@ -65,10 +60,6 @@ def check_classes(checked: Checked) -> None:
                 hint=f"write `activation: softmax` for '{head.node.layer}', or "
                 "`binary_crossentropy` if several classes can be true at once",
             )
-
-
-def _has_one_class(head: Head) -> bool:
-    return head.loss in CATEGORICAL and head.spec.shape[-1] == 1
 
 
 def check_single_softmax(checked: Checked) -> None:
