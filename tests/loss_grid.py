@@ -15,7 +15,7 @@ import yaml
 from building import LENGTHS, MASK
 
 import lstmgraph
-from lstmgraph.models.building.counted_steps import count_steps
+from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 
 CATALOGUE = json.loads(
     (Path(lstmgraph.__file__).parents[1] / "schemas" / "keras-3.schema.json").read_text("utf-8")
@@ -438,3 +438,4 @@ def weigh_metrics(model: keras.Model, heads: list[Head]) -> None:
     }
     count_steps(metrics)
     model.compile(loss=model.loss, weighted_metrics=metrics)
+    weigh_batches(model)

@@ -49,7 +49,6 @@ _SIGNS = Reading(of=SIGN)
 _CHANCES = Reading(values=CHANCES, of=CHANCE)
 _BITS = Reading(values=CHANCES, of=BIT)
 _SHARES = Reading(fewest=2, values=CHANCES, of=SHARES)
-_ONE_HOT = Reading(fewest=2, of=SHARES)
 _IDS = Reading(IDS, fewest=2)
 _CHOSEN_IDS = Reading(IDS, fewest=2, values=CHANCES)
 _OWN_IDS = Reading(values=OWN_IDS)
@@ -83,7 +82,7 @@ METRICS: Mapping[str, Reading] = {
     "BinaryAccuracy": _BITS,
     "BinaryCrossentropy": _CHANCES,
     "BinaryIoU": _BITS,
-    "CategoricalAccuracy": _ONE_HOT,
+    "CategoricalAccuracy": _SEVERAL,
     "CategoricalCrossentropy": _SHARES,
     "CategoricalHinge": _SEVERAL,
     "ConcordanceCorrelation": _SEVERAL,
@@ -101,8 +100,8 @@ METRICS: Mapping[str, Reading] = {
     "MeanIoU": _OWN_IDS,
     "MeanSquaredError": _NUMBERS,
     "MeanSquaredLogarithmicError": Reading(of=COUNT),
-    "OneHotIoU": _ONE_HOT,
-    "OneHotMeanIoU": _ONE_HOT,
+    "OneHotIoU": _SEVERAL,
+    "OneHotMeanIoU": _SEVERAL,
     "PearsonCorrelation": _SEVERAL,
     "Poisson": _COUNTS,
     "Precision": _BITS,
@@ -117,7 +116,7 @@ METRICS: Mapping[str, Reading] = {
     "SparseTopKCategoricalAccuracy": _IDS,
     "SpecificityAtSensitivity": _BITS,
     "SquaredHinge": _SIGNS,
-    "TopKCategoricalAccuracy": _ONE_HOT,
+    "TopKCategoricalAccuracy": _SEVERAL,
     "TrueNegatives": _BITS,
     "TruePositives": _BITS,
 }

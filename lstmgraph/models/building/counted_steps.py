@@ -52,6 +52,33 @@ def count_steps(compiled: object) -> None:
         compiled.__class__ = _counting(type(compiled))
 
 
+def weigh_batches(model: keras.Model) -> None:
+    """Have compiled `model` average the loss of each output over rows, as it does their sum.
+
+    Keras weighs the batches by ``shape[0]`` of the output, which in a graph is None: a last batch
+    of one row counts as much as any (``CompileLoss`` of ``keras/src/trainers/compile_utils.py``).
+    """
+    losses = model._compile_loss
+    if losses is None:
+        return
+    call, build = losses.call, losses.build
+    rows: list[Tensor] = []
+
+    def called(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        rows[:] = [ops.shape(keras.tree.flatten(y_pred)[0])[0]]
+        return call(y_true, y_pred, sample_weight)
+
+    def built(y_true: Any, y_pred: Any) -> None:
+        build(y_true, y_pred)
+        for metric in losses.metrics:
+            metric.update_state = weighed(metric.update_state)
+
+    def weighed(update: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda value, sample_weight=None: update(value, sample_weight=rows[0])  # noqa: ARG005
+
+    losses.call, losses.build = called, built
+
+
 class _MaskReader(keras.Layer):  # type: ignore[misc]
     """Returns the mask of a tensor, which Keras gives to layers alone."""
 
