@@ -11,9 +11,7 @@ SHARES = np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.2, 0.3,
 """What adds up to 1, and what all losses take for padding."""
 
 
-def load(
-    values: np.ndarray, loss: str, metrics: str, units: int, activation: str
-) -> lstmgraph.Data:
+def load(values: np.ndarray, loss: str, metrics: str, head: str) -> lstmgraph.Data:
     units, activation = head.split()
     sequence = ".sequence" if loss == "ctc" else ""
     recipe = lstmgraph.load(f"""
