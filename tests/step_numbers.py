@@ -464,7 +464,7 @@ def iou_of(
 ) -> float:
     each = found[0].size if sparse_y_pred else 1
     ids = targets if sparse_y_true else targets.argmax(-1)
-    guessed = np.trunc(found) if sparse_y_pred else found.argmax(-1)
+    guessed = np.floor(found) if sparse_y_pred else found.argmax(-1)
     classes = list(range(num_classes)) if target_class_ids is None else target_class_ids
     ids, guessed = ids.reshape(-1), guessed.reshape(-1)
     weights = np.repeat(weights, each)

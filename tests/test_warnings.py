@@ -68,6 +68,9 @@ def test_every_code_is_expected_somewhere() -> None:
 MENDS = {
     "accuracy-of-distances": ("[accuracy]", "[mae]"),
     "accuracy-of-logits": ("[accuracy, auc, ", "["),
+    "auc-of-any-number": ("units: 9}", "units: 9, activation: sigmoid}"),
+    "divergence-of-any-number": ("units: 9}", "units: 9, activation: softmax}"),
+    "metric-of-logits-under-probabilities": (", from_logits: true", ""),
     "autoencoder-of-padding": ("input: code,", "input: code, mask: {from: encoder},"),
     "batch-of-one": ("type: batch_normalization", "type: layer_normalization"),
     "binary-metric-of-classes": ("[binary_accuracy]", "[accuracy]"),

@@ -11,7 +11,7 @@ from lstmgraph.compiler.checks.metric_names import (
     metrics_by_output,
 )
 from lstmgraph.keras_facts.catalogue import named_class
-from lstmgraph.keras_facts.targets import BIT, CHANCE, COUNT, SHARES, SIGN, reading
+from lstmgraph.keras_facts.targets import BIT, CHANCE, COUNT, SHARES, SIGN, arguments_of, reading
 from lstmgraph.keras_facts.tensors import LONGEST
 
 if TYPE_CHECKING:
@@ -178,8 +178,12 @@ def _target_limits(loss: Any, metrics: Iterable[Any]) -> Iterator[Limit]:
             continue
         word = written if isinstance(written, str) else written["type"]
         kind = named_class(family, word)
+        own = arguments_of(family, written)
         of = reading(family, written).of
-        if of == BIT:
+        if own.get("sparse_y_true") and own["num_classes"]:
+            classes = own["num_classes"]
+            yield Limit(0, classes - 1, f"{kind} takes ids from 0 to {classes - 1}", rule=WHOLE)
+        elif of == BIT:
             yield Limit(0, 1, f"{kind} takes 0 and 1", rule=WHOLE)
         elif of == SIGN:
             yield Limit(-1, 1, f"{kind} takes -1 and 1, or 0 and 1", rule=WHOLE)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.heads import (
     BEYOND_ONE,
-    BINARY,
     CATEGORICAL,
     CROSSENTROPIES,
     activation_of,
@@ -14,8 +13,10 @@ from lstmgraph.compiler.checks.heads import (
 )
 from lstmgraph.compiler.graph import OUTPUT
 from lstmgraph.compiler.lint.checked import activation_path
+from lstmgraph.keras_facts.targets import CHANCES
 
 if TYPE_CHECKING:
+    from lstmgraph.compiler.checks.heads import Head
     from lstmgraph.compiler.lint.checked import Checked
 
 
@@ -26,9 +27,8 @@ def check_logits(checked: Checked) -> None:
     ``keras/src/backend/tensorflow/nn.py`` corrects the first if no layer is in between.
     """
     for head in heads(checked.recipe, checked.graph):
-        if head.loss not in CROSSENTROPIES:
-            continue
-        if head.from_logits and head.gives_probabilities:
+        crossentropy = head.loss in CROSSENTROPIES
+        if crossentropy and head.from_logits and head.gives_probabilities:
             checked.document.warn(
                 "W751",
                 (*head.path, "from_logits"),
@@ -36,16 +36,20 @@ def check_logits(checked: Checked) -> None:
                 f"({head.activation})",
                 hint=f"remove `from_logits: true`, or the activation of '{head.node.layer}'",
             )
-        elif not head.from_logits and head.activation in BEYOND_ONE:
-            wanted = "sigmoid" if head.loss in BINARY else "softmax"
+        elif _takes_chances(head) and head.activation in BEYOND_ONE:
+            wanted = "softmax" if head.loss in (*CATEGORICAL, "KLDivergence") else "sigmoid"
+            more = f", or `{{type: {head.loss_word}, from_logits: true}}`" if crossentropy else ""
             checked.document.warn(
                 "W752",
                 head.path,
                 f"{head.loss} takes probabilities, but '{head.output}' gives other numbers "
                 f"({head.activation})",
-                hint=f"write `activation: {wanted}` for '{head.node.layer}', or "
-                f"`{{type: {head.loss_word}, from_logits: true}}`",
+                hint=f"write `activation: {wanted}` for '{head.node.layer}'{more}",
             )
+
+
+def _takes_chances(head: Head) -> bool:
+    return head.loss_entry is not None and head.loss_entry.reading.values == CHANCES
 
 
 def check_classes(checked: Checked) -> None:

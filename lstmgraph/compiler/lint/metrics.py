@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.heads import BEYOND_ONE, BINARY, CATEGORICAL, heads
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE
-from lstmgraph.keras_facts.catalogue import family_defaults
+from lstmgraph.keras_facts.targets import CHANCES
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.checks.heads import Entry, Head
@@ -22,20 +22,6 @@ REGRESSIONS = frozenset(
         "MeanSquaredLogarithmicError",
     }
 )
-READ_PROBABILITIES = frozenset(
-    {
-        "AUC",
-        "BinaryAccuracy",
-        "BinaryIoU",
-        "FalseNegatives",
-        "FalsePositives",
-        "Precision",
-        "Recall",
-        "TrueNegatives",
-        "TruePositives",
-    }
-)
-"""Metrics whose default thresholds are between 0 and 1."""
 BY_ITSELF = frozenset({"BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU"})
 """Metrics of yes or no for each number."""
 ACCURACIES = frozenset(
@@ -48,9 +34,9 @@ def check_metrics(checked: Checked) -> None:
     for head in heads(checked.recipe, checked.graph):
         for metric in head.metrics:
             warning = (
-                _logits_warning(head, metric)
+                _hits_warning(head, metric)
+                or _logits_warning(head, metric)
                 or _choice_warning(head, metric)
-                or _hits_warning(head, metric)
             )
             if warning is not None:
                 code, message, hint = warning
@@ -58,29 +44,30 @@ def check_metrics(checked: Checked) -> None:
 
 
 def _logits_warning(head: Head, metric: Entry) -> tuple[str, str, str] | None:
-    """Return W755 if the metric takes logits for probabilities.
+    """Return W755 if the metric takes other numbers for probabilities, W751 for the opposite.
 
     Source: ``threshold=0.5`` of ``keras/src/metrics/accuracy_metrics.py`` and others.
     """
-    if head.loss not in BINARY or not head.from_logits or head.gives_probabilities:
-        return None
+    if metric.arguments.get("from_logits") and head.gives_probabilities:
+        message = (
+            f"`{metric.word}` takes logits, but '{head.output}' gives probabilities "
+            f"({head.activation})"
+        )
+        return "W751", message, "remove `from_logits: true`"
+    what = "gives logits" if head.from_logits else f"gives other numbers ({head.activation})"
     if metric.word == CHOSEN_BY_SHAPE:  # Keras chooses BinaryAccuracy for a single number
-        if head.spec.shape[-1] != 1:
+        if head.loss not in BINARY or not head.from_logits or head.spec.shape[-1] != 1:
             return None
-    elif metric.keras_class not in READ_PROBABILITIES or _has_own_threshold(metric):
+    elif metric.reading.values != CHANCES:
+        return None
+    if head.activation not in BEYOND_ONE:
         return None
     return (
         "W755",
-        f"`{metric.word}` takes probabilities, but '{head.output}' gives logits",
+        f"`{metric.word}` takes probabilities, but '{head.output}' {what}",
         f"write `activation: sigmoid` for '{head.node.layer}' and leave `from_logits` out, or set "
         "a threshold for logits, such as `{type: binary_accuracy, threshold: 0.0}`",
     )
-
-
-def _has_own_threshold(metric: Entry) -> bool:
-    defaults = family_defaults("metric", metric.word)
-    keys = ("threshold", "thresholds", "from_logits")
-    return any(metric.arguments.get(key, defaults.get(key)) != defaults.get(key) for key in keys)
 
 
 def _choice_warning(head: Head, metric: Entry) -> tuple[str, str, str] | None:
