@@ -62,7 +62,7 @@ def log_cosh(targets: Array, found: Array) -> Array:
 
 def cosine(targets: Array, found: Array) -> Array:
     norms = np.linalg.norm(targets, axis=-1) * np.linalg.norm(found, axis=-1)
-    return (targets * found).sum(-1) / norms
+    return ratio((targets * found).sum(-1), norms)
 
 
 def signs(targets: Array) -> Array:

@@ -40,16 +40,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAMPLE = [
-    (Cell("holes", "steps", 3), 2),
-    (Cell("lengths", "rows", 3), ROWS),
-    (Cell("lengths", "classes", 1), ROWS),
-    (Cell("none", "none", 3), ROWS),
-    (Cell("none", "classes", 3, "row"), 2),
+    (Cell("holes", "steps", 1), 2),
+    (Cell("lengths", "rows", 3), 2),
+    (Cell("holes", "classes", 3), ROWS),
+    (Cell("none", "none", 3, "row"), 2),
     (Cell("none", "rows", 1, "row"), ROWS),
 ]
-"""Cells, each with the rows of a batch."""
+"""Cells, each with the rows of a batch; the first runs as a graph, which is slow to trace."""
 if "LSTMGRAPH_EXAMPLES" in os.environ:
     SAMPLE = list(product(CELLS, (2, ROWS)))
+FILLINGS = (0.0, np.nan, np.inf, -1e30) if "LSTMGRAPH_EXAMPLES" in os.environ else (0.0, np.nan)
+"""What stands in padded steps of inputs and targets."""
 
 
 def test_every_loss_and_metric_of_the_catalogue_is_in_the_grid() -> None:
@@ -176,7 +177,7 @@ def test_padding_reaches_no_weight(mask: str) -> None:
     ]
     steps = {head.name: targets(head.kind, 3, MASK.shape) for head in heads}
     changed = []
-    for filling in (0.0, np.nan, np.inf):
+    for filling in FILLINGS:
         model = recipe_of(cell, heads).build()
         model.run_eagerly = True
         before = model.get_weights()

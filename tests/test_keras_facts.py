@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 import step_numbers
+import tensorflow as tf
 from keras import losses, metrics, ops
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ def best_of_float64() -> tuple[float, float]:
     return float(own.result()), 1.0
 
 
+def binary_of_a_softmax() -> tuple[float, float]:
+    """Keras keeps the logits of an activation on the tensor, of whichever it is."""
+    logits, target = np.array([[2.0, 0.0, -1.0]]), np.array([[1.0, 0.0, 0.0]])
+    chances = keras.layers.Softmax()(logits.astype("float32"))
+    right = step_numbers.binary_crossentropy(target, np.array(chances, "float64"))
+    return float(losses.BinaryCrossentropy()(target, chances)), float(right.mean())
+
+
 def adjusted_r2() -> tuple[float, float]:
     random = np.random.default_rng(1)
     target, found = random.normal(size=(2, 6, 3))
@@ -157,6 +166,7 @@ FACTS: dict[str, Callable[[], tuple[float, float]]] = {
     "the loss of one of several outputs over batches of two rows and one": smaller_batches,
     "`GlobalAveragePooling1D` of a row without a step": empty_row,
     "`TopKCategoricalAccuracy` of float64": best_of_float64,
+    "`BinaryCrossentropy` of a softmax": binary_of_a_softmax,
     "adjusted `R2Score` of three units": adjusted_r2,
     "the sum of a row of `sparsemax`": sums_to_one,
 }
@@ -184,3 +194,12 @@ def test_keras_is_wrong_as_the_table_says(fact: str) -> None:
     found, right = FACTS[fact]()
     assert text(found) != text(right)
     assert documented()[fact] == (text(found), text(right))
+
+
+def test_keras_rounds_arrays_for_models_of_float64() -> None:
+    """As docs/language.md says under "Precision"; a dataset keeps every digit."""
+    given = keras.Input((3,), dtype="float64")
+    model = keras.Model(given, keras.layers.Identity(dtype="float64")(given))
+    x = np.full((2, 3), 1 / 3)
+    assert np.array_equal(model.predict(x, verbose=0), x.astype("float32"))
+    assert np.array_equal(model.predict(tf.data.Dataset.from_tensors(x), verbose=0), x)

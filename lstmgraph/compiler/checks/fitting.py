@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.checks.heads import BELOW_ZERO, PROBABILITIES, Entry, Head, read_outputs
+from lstmgraph.compiler.checks.heads import (
+    BELOW_ZERO,
+    BINARY,
+    PROBABILITIES,
+    Entry,
+    Head,
+    read_outputs,
+)
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE, metric_name
 from lstmgraph.keras_facts.targets import (
     DIRECTIONS,
@@ -167,6 +174,14 @@ def _value_mistake(head: Head, entry: Entry) -> Mistake | None:
             f"({activation}), of which it is NaN"
         )
         return "L788", message, f"write `activation: softplus` for '{head.node.layer}'", None
+    if entry.keras_class in BINARY and activation == "softmax" and head.spec.shape[-1] != 1:
+        message = (
+            f"`{entry.word}` takes the chances of a sigmoid, but {what} those of a softmax, whose "
+            "logits Keras takes for a sigmoid's"
+        )
+        choice = "`accuracy`" if entry.family == "metric" else "`categorical_crossentropy`"
+        hint = f"write {choice}, or `activation: sigmoid` for '{head.node.layer}'"
+        return "L788", message, hint, None
     if values == OWN_IDS and activation in PROBABILITIES:
         message = (
             f"`{entry.word}` takes the number of a class, but {what} probabilities ({activation}), "

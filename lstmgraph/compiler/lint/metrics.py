@@ -22,7 +22,7 @@ REGRESSIONS = frozenset(
         "MeanSquaredLogarithmicError",
     }
 )
-BY_ITSELF = frozenset({"BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU"})
+BY_ITSELF = frozenset({"BinaryAccuracy", "BinaryIoU"})
 """Metrics of yes or no for each number."""
 ACCURACIES = frozenset(
     {"Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy"}
