@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
+from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output
 from lstmgraph.messages.wording import few, listed, suggested
 
@@ -35,6 +36,7 @@ def check_training(
     if all_known:
         _check_weights(training, outputs, document)
         check_class_weight(training, graph, document)
+        check_fitting(replace(recipe, training=training), graph, document)
     _check_clipping(training.optimizer, document)
     _check_schedule(training.optimizer, document)
     sound = all_known and outputs == list(graph.outputs)

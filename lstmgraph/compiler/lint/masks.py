@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.heads import heads
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, MaskSpec, Node, Port
-from lstmgraph.compiler.lint.heads import heads
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.masks import MERGES
 from lstmgraph.keras_facts.catalogue import layer_of_steps
@@ -30,7 +30,7 @@ def check_dropped(checked: Checked) -> None:
     if not dropping:
         return
     masks = _masks(checked)
-    for head in heads(checked):
+    for head in heads(checked.recipe, checked.graph):
         port = checked.graph.outputs[head.output]
         if port in masks or head.spec.rank < 3:
             continue
@@ -64,7 +64,7 @@ def check_dropped(checked: Checked) -> None:
 def check_ended(checked: Checked) -> None:
     """Warn (W501) of an autoencoder whose loss counts the padded steps of what it encodes."""
     graph, masks = checked.graph, _masks(checked)
-    for head in heads(checked):
+    for head in heads(checked.recipe, checked.graph):
         port = graph.outputs[head.output]
         if port in masks or head.spec.rank < 3:
             continue
@@ -162,7 +162,7 @@ def check_reversed(checked: Checked) -> None:
                 reversed_by[Port(node.name, OUTPUT)] = sources[0]
         elif sources and _keeps_steps(checked, node):
             reversed_by[Port(node.name, OUTPUT)] = sources[0]
-    for head in heads(checked):
+    for head in heads(checked.recipe, checked.graph):
         port = checked.graph.outputs[head.output]
         if port in reversed_by:
             _warn_reversed(checked, reversed_by[port], f"returned as '{head.output}'")

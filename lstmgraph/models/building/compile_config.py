@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.models.building.counted_steps import count_steps
+from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ def compile_as(model: keras.Model, config: object) -> None:
         arguments = keras.saving.deserialize_keras_object(config)
         count_steps([arguments.get(key) for key in ("loss", "metrics", "weighted_metrics")])
         model.compile(**arguments)
+        weigh_batches(model)
         model.optimizer.build(model.trainable_variables)
     except MemoryError:
         raise

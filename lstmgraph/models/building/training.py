@@ -16,7 +16,7 @@ from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.models.building.carrying import kept_states
-from lstmgraph.models.building.counted_steps import count_steps
+from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         jit_compile=recipe.runtime.xla,
         auto_scale_loss=False,
     )
+    weigh_batches(model)
 
 
 def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
