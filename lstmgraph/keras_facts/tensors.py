@@ -38,6 +38,25 @@ class TensorSpec:
         return f"({', '.join(str(dim) for dim in self.shape)})"
 
 
+@dataclass(frozen=True)
+class Resize:
+    """The number of steps that a layer makes of some: ``ceil((scale * steps + shift) / divisor)``.
+
+    It is never less than 0.
+    """
+
+    scale: int = 1
+    shift: int = 0
+    divisor: int = 1
+
+    def of(self, dim: Dim) -> Dim:
+        """Return the number of steps for `dim` steps: ``ceil((time-2)/2)`` for ``time``."""
+        return ceil_divide_dim(shift_dim(scale_dim(dim, self.scale), self.shift), self.divisor)
+
+
+SAME_STEPS = Resize()
+
+
 def shift_dim(dim: Dim, amount: int) -> Dim:
     """Return ``dim + amount``: ``shift_dim(8, -2) == 6``, ``shift_dim("time+1", -1) == "time"``."""
     if isinstance(dim, int):

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake
-from lstmgraph.compiler.passes.remarks import of_directions, of_mask
+from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
-from lstmgraph.language.declaration.recipe import Inherited, MaskByLengths, NoMask
+from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
+from lstmgraph.keras_facts.tensors import SAME_STEPS
+from lstmgraph.language.declaration.recipe import Inherited, MaskByInput, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.passes.mistakes import Remark
@@ -26,8 +28,10 @@ READ_BY_FIRST_INPUT = frozenset(
     {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
 )
 """Layers that use the masks of all inputs and pass on that of the first."""
-ENDS_MASK = frozenset({"GlobalAveragePooling1D"})
+ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 """Layers that use the mask, and whose output has no time steps."""
+FILLED = frozenset({"GlobalMaxPooling1D", *RESIZES})
+"""Layers that Keras gives no mask: they read other numbers in the place of padded steps."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 
 MOST_JOINED = 100
@@ -70,8 +74,9 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     else:
         _check_takes_mask(node)
         mask = made_mask(graph, node, masks, specs)
+        _check_way(graph, node, masks, specs)
     _check_inner(node)
-    if node.recurrence or node.op in ENDS_MASK or node.op in CONV_LSTM:
+    if node.recurrence or node.op in ENDS_MASK or node.op in CONV_LSTM or node.op in RESIZES:
         _check_steps(node, mask, specs)
         _check_axis(node, mask)
     if node.recurrence:
@@ -129,13 +134,15 @@ def _layer(
     traits = layer_traits(node.op)
     _check_softmax(node, mask, specs)
     takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
-    if node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
-        output_mask: MaskSpec | None = _joined_in_time(node, incoming)
+    if node.op in RESIZES and mask:
+        output_mask: MaskSpec | None = _resized(node, mask, specs)
+    elif node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
+        output_mask = _joined_in_time(node, incoming)
     else:
         output_mask = _output_mask(node, mask, incoming)
     return replace(
         node,
-        mask=mask if takes_one else None,
+        mask=mask if takes_one or node.op in FILLED else None,
         input_masks=tuple(incoming) if node.op in READ_BY_FIRST_INPUT else (),
         output_masks={OUTPUT: output_mask} if output_mask else {},
     )
@@ -175,6 +182,41 @@ def _output_mask(
             notes=of_mask(incoming[masked] or mask, node.inputs[masked]),
         )
     return mask
+
+
+def _resized(node: Node, mask: MaskSpec, specs: Specs) -> MaskSpec:
+    """Return the mask of the steps that a convolution, pooling or the like makes of counted ones.
+
+    Raises:
+        GraphMistake: if a row would get other steps than it has without padding.
+    """
+    source = node.inputs[0]
+    try:
+        resize = resized_steps(node.op, node.arguments, specs[source])
+    except LayerMistake as mistake:
+        raise GraphMistake(
+            "L512",
+            (*node.path, mistake.argument) if mistake.argument else node.path,
+            f"the mask of '{source}' cannot pass through: {mistake.message}",
+            f"{mistake.hint}; or write `mask: none` if padded steps may count from here on",
+            notes=of_mask(mask, source),
+        ) from None
+    if mask.padding == "right":
+        if resize == SAME_STEPS:
+            return mask
+        shape, like = node.outputs[OUTPUT].shape[:2], Port(node.name)
+        return MaskSpec(
+            "resized", mask.port, shape, "right", like=like, parts=((source, mask),), resize=resize
+        )
+    raise GraphMistake(
+        "L501",
+        node.path,
+        f"{node.op} passes a mask on only if its padding is at the end of each row, and that of "
+        f"'{source}' may be anywhere",
+        f"if it is at the end, write `mask: {{from: {source}, padding: right}}` on this layer; if "
+        "padded steps may count from here on, write `mask: none`",
+        notes=of_mask(mask, source),
+    )
 
 
 def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
@@ -234,6 +276,64 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
     )
 
 
+def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
+    """Report a mask of a model's steps behind a layer that makes others of them, or reads padding.
+
+    A layer that reads padded steps is left alone if it has a mask, or ``mask: none``.
+    """
+    if not isinstance(node.mask_form, MaskByLengths | MaskByInput):
+        return
+    found: tuple[Port, Node, str] | None = None
+    way, seen = [node.inputs[0]], set[Port]()
+    while way:
+        port = way.pop()
+        maker = graph.by_name.get(port.node)
+        if port in seen or maker is None:
+            continue
+        seen.add(port)
+        if maker.op not in RESIZES:
+            steps = specs[port].shape[:2]
+            way += [each for each in maker.inputs if specs[each].shape[:2] == steps]
+            continue
+        if reason := _moves_steps(maker, specs, masks):
+            found = port, maker, reason
+        way += maker.inputs if port not in masks else ()
+    if found is None:
+        return
+    port, maker, reason = found
+    form = (
+        f"{{lengths: {node.mask_form.lengths}}}"
+        if isinstance(node.mask_form, MaskByLengths)
+        else f"{{input: {node.mask_form.source}, padding: right}}"
+    )
+    hint = f"write `mask: {form}` on '{maker.layer}' instead, which passes it on"
+    if port in masks:
+        hint = f"leave `mask:` out here: that of '{maker.layer}' is inherited"
+    raise GraphMistake(
+        "L511",
+        (*node.path, "mask"),
+        f"this mask is one of the steps before '{maker.layer}', which {reason}",
+        hint,
+        notes=(of_tensor(graph, port, specs[port]),),
+    )
+
+
+def _moves_steps(node: Node, specs: Specs, masks: Masks) -> str | None:
+    """Return why a mask of the steps before a layer of ``RESIZES`` is wrong behind it, or None."""
+    try:
+        resize = resized_steps(node.op, node.arguments, specs[node.inputs[0]])
+    except LayerMistake:
+        resize = None
+    if resize != SAME_STEPS:
+        return "makes other steps of them"
+    if Port(node.name) in masks or isinstance(node.mask_form, NoMask):
+        return None
+    size = node.arguments.get("kernel_size", 1)
+    first = size if isinstance(size, int) else size[0]
+    looks_ahead = first > 1 and node.arguments["padding"] == "same" and "Conv" in node.op
+    return "reads padded steps" if looks_ahead else None
+
+
 def _check_inner(node: Node) -> None:
     """Report a layer inside TimeDistributed that would make a mask: Keras hands none out."""
     op, arguments = layer_of_steps(node.op, node.arguments)
@@ -249,12 +349,12 @@ def _check_inner(node: Node) -> None:
 
 
 def _check_axis(node: Node, mask: MaskSpec | None) -> None:
-    """Report a masked average along the last axis: the mask is one of the second axis."""
-    if mask and node.arguments.get("data_format") == "channels_first":
+    """Report masked pooling along the last axis: the mask is one of the second axis."""
+    if mask and node.op not in RESIZES and node.arguments.get("data_format") == "channels_first":
         raise GraphMistake(
             "L509",
             (*node.path, "data_format"),
-            f"{node.op} would average the last axis of '{node.inputs[0]}', but its mask is one of "
+            f"{node.op} would pool the last axis of '{node.inputs[0]}', but its mask is one of "
             "the second axis",
             "remove `data_format`, or write `mask: none` on this layer",
             notes=of_mask(mask, node.inputs[0]),
@@ -262,8 +362,13 @@ def _check_axis(node: Node, mask: MaskSpec | None) -> None:
 
 
 def _check_takes_mask(node: Node) -> None:
-    if node.recurrence or (
-        layer_traits(node.op)["masks"] == ["mask"] and not layer_traits(node.op)["multiple_inputs"]
+    if (
+        node.recurrence
+        or node.op in FILLED
+        or (
+            layer_traits(node.op)["masks"] == ["mask"]
+            and not layer_traits(node.op)["multiple_inputs"]
+        )
     ):
         return
     by_lengths = isinstance(node.mask_form, MaskByLengths)

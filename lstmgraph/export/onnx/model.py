@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, ValueInfoProto, helper
 
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
+from lstmgraph.compiler.passes.masks import FILLED
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -15,6 +16,7 @@ from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent import lower_recurrent
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value, Values
+from lstmgraph.keras_facts.layers import RESIZES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +91,9 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
+        if node.op in FILLED and OUTPUT in node.output_masks:
+            counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
+            self.values.put(Port(node.name), Value(counted, spec))
 
     def runs_time_major(self, node: Node) -> bool:
         """Return whether to run the call time-major: it can, and one of its inputs is."""
@@ -102,6 +107,7 @@ class _Lowering:
 
     def call(self, node: Node, weights: Sequence[np.ndarray], *, time_major: bool) -> Call:
         mask = self.mask(node.mask)
+        hidden = node.mask if node.op in RESIZES else None
         if node.op == "Masking":
             value = float(node.arguments["mask_value"])
             mask = self.masks.unequal(node.inputs[0], value)
@@ -109,7 +115,7 @@ class _Lowering:
             builder=self.builder,
             op=node.op,
             arguments=node.arguments,
-            inputs=tuple(self.input(port, time_major=time_major) for port in node.inputs),
+            inputs=tuple(self.input(port, hidden, time_major=time_major) for port in node.inputs),
             output=node.outputs[OUTPUT],
             weights=weights,
             batch=self.values.batch(),
@@ -121,8 +127,10 @@ class _Lowering:
     def mask(self, mask: MaskSpec | None) -> Name | None:
         return self.masks.tensor(mask) if mask else None
 
-    def input(self, port: Port, *, time_major: bool) -> Value:
+    def input(self, port: Port, mask: MaskSpec | None, *, time_major: bool) -> Value:
         spec = self.values.spec(port)
+        if mask:  # Keras's layer takes none, and reads zeros instead
+            return Value(self.masks.zeroed(port, mask), spec)
         return Value(self.values.get(port, time_major=time_major and spec.rank == 3), spec)
 
     def finish(self, model: ModelProto) -> None:

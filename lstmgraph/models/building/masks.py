@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keras import ops
+import numpy as np
+from keras import layers, ops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.graph import MaskSpec, Port
+    from lstmgraph.keras_facts.tensors import Resize
 
 Tensor = Any
 
@@ -45,6 +47,17 @@ class Masks:
             self._zeroed[port, mask] = ops.where(self.of_images(mask, len(tensor.shape)), tensor, 0)
         return self._zeroed[port, mask]
 
+    def lowest(self, port: Port, mask: MaskSpec) -> Tensor:
+        """Return the tensor of `port` with numbers in its padded steps that no maximum chooses.
+
+        A row without a counted step is all zeros.
+        """
+        tensor = self._tensors[port]
+        rank = len(tensor.shape)
+        some = ops.any(self.tensor(mask), axis=-1, keepdims=True)
+        filling = ops.where(over_features(some, rank), _least(tensor.dtype), 0)
+        return ops.where(self.of_images(mask, rank), tensor, ops.cast(filling, tensor.dtype))
+
     def of_average(self, mask: MaskSpec) -> Tensor:
         """Return the mask with every step of a row counted where none of that row counts.
 
@@ -65,14 +78,41 @@ class Masks:
         if mask.kind == "joined":
             parts = [self._part(port, part) for port, part in mask.parts]
             return ops.concatenate(parts, axis=1)
+        if mask.kind == "resized" and mask.resize and mask.like:
+            return _first_steps(self._tensors[mask.like], self._resized(mask, mask.resize))
         if mask.kind == "lengths" and mask.like is not None:
             return _first_steps(self._tensors[mask.like], source)
         return source
+
+    def _resized(self, mask: MaskSpec, resize: Resize) -> Tensor:
+        """Return how many steps of each row count, (batch,) of int32; none if negative."""
+        counted = next(self.tensor(part) for _, part in mask.parts if part)
+        steps = ops.sum(ops.cast(counted, "int32"), axis=1)
+        return ops.floor_divide(
+            steps * resize.scale + (resize.shift + resize.divisor - 1), resize.divisor
+        )
 
     def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
         if mask is not None:
             return self.tensor(mask)
         return ops.ones_like(one_feature(self._tensors[port]), dtype="bool")
+
+
+def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Tensor:
+    """Return `tensor`, (batch, time, ...), as a layer gives it that passes `mask` on.
+
+    Keras keeps masks only between layers, and a convolution drops them. Padded steps become zeros.
+    """
+    value = _least(tensor.dtype)
+    marked = ops.where(over_features(mask, len(tensor.shape)), tensor, value)
+    return layers.Masking(value, name=name, dtype=dtype_policy)(marked)
+
+
+def _least(dtype: str) -> float:
+    """Return about the least number of a dtype, which no layer computes in earnest."""
+    if "int" in dtype:
+        return int(np.iinfo(dtype).min)
+    return -65504.0 if dtype == "float16" else -3e38
 
 
 def over_features(mask: Tensor, rank: int) -> Tensor:

@@ -23,12 +23,12 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
-from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK
-from lstmgraph.keras_facts.catalogue import layer_of_steps
+from lstmgraph.compiler.passes.masks import CONV_LSTM, FILLED
+from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.layers import Layers
-from lstmgraph.models.building.masks import Masks
+from lstmgraph.models.building.masks import Masks, with_mask
 from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
@@ -204,6 +204,10 @@ class _Lowering:
         layer = self.layers.of(node)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
         self.tensors |= _by_port(node, result, self.layers.used)
+        if node.op in FILLED and OUTPUT in node.output_masks:
+            port, name = Port(node.name), f"{node.name}.mask"  # no name of a recipe has a dot
+            mask = self.masks.tensor(node.output_masks[OUTPUT])
+            self.tensors[port] = with_mask(result, mask, name, node.dtype_policy)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
@@ -225,14 +229,17 @@ class _Lowering:
         return inputs
 
     def _read(self, node: Node, port: Port) -> Tensor:
-        mask = node.mask if _averages(node) else self.padded.get((node.name, port))
+        if node.mask and _inner(node) == "GlobalMaxPooling1D":
+            return self.masks.lowest(port, node.mask)
+        own = node.mask if node.op in FILLED or _averages(node) else None
+        mask = own or self.padded.get((node.name, port))
         return self.masks.zeroed(port, mask) if mask else self.tensors[port]
 
     def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
         keywords: dict[str, Tensor] = {}
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
-        if node.mask:
+        if node.mask and (node.recurrence or layer_traits(node.op)["masks"]):
             keywords["mask"] = self._mask(node, node.mask, inputs[0])
         keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
@@ -284,7 +291,12 @@ class _Lowering:
 
 def _averages(node: Node) -> bool:
     """Return whether the call averages over the steps that its mask counts."""
-    return layer_of_steps(node.op, node.arguments)[0] in ENDS_MASK
+    return _inner(node) == "GlobalAveragePooling1D"
+
+
+def _inner(node: Node) -> str:
+    """Return the class of the layer, or of the one that TimeDistributed applies to each step."""
+    return layer_of_steps(node.op, node.arguments)[0]
 
 
 def _open_axes(tensor: Tensor) -> int:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, TypeGuard
 from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
 from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
-from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK, READ_BY_FIRST_INPUT
+from lstmgraph.compiler.passes.masks import (
+    CONV_LSTM,
+    ENDS_MASK,
+    FILLED,
+    READ_BY_FIRST_INPUT,
+)
 from lstmgraph.keras_facts.dtypes import is_float
 
 if TYPE_CHECKING:
@@ -146,7 +151,7 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
 
 def _drops_padding(node: Node) -> bool:
     """Return whether the output of a masked node is free of the padded steps that it reads."""
-    drops = node.recurrence is not None or node.op in CONV_LSTM or node.op in ENDS_MASK
+    drops = node.recurrence is not None or node.op in CONV_LSTM | ENDS_MASK | FILLED
     return drops and node.mask is not None
 
 
