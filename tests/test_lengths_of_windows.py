@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 import pytest
-from building import load, outputs_of, randomise, with_header
+from building import outputs_of, randomise
 
 import lstmgraph
 from lstmgraph.keras_facts.catalogue import layer_class
@@ -90,8 +90,6 @@ CASES: list[Case] = [
     ("zero_padding3d", {"padding": [[1, 0], [0, 1], [1, 1]]}),
     ("cropping3d", {"cropping": [[1, 1], [0, 1], [1, 0]]}),
 ]
-
-
 
 
 def dimensions(case: Case) -> int:

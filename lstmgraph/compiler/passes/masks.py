@@ -7,7 +7,7 @@ of every port, and refuses a layer that would lose one unless it has ``mask: non
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
@@ -19,6 +19,8 @@ from lstmgraph.keras_facts.tensors import SAME_STEPS
 from lstmgraph.language.declaration.recipe import Inherited, MaskByInput, MaskByLengths, NoMask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.compiler.passes.mistakes import Remark
     from lstmgraph.keras_facts.tensors import TensorSpec
     from lstmgraph.language.text.document import Document
@@ -30,8 +32,8 @@ READ_BY_FIRST_INPUT = frozenset(
 """Layers that use the masks of all inputs and pass on that of the first."""
 ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 """Layers that use the mask, and whose output has no time steps."""
-FILLED = frozenset({"GlobalMaxPooling1D", *RESIZES})
-"""Layers that Keras gives no mask: they read other numbers in the place of padded steps."""
+FILLED = frozenset({"GlobalMaxPooling1D", "Softmax", *RESIZES})
+"""Layers that read other numbers in the place of padded steps; Keras gives most of them no mask."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 
 MOST_JOINED = 100
@@ -75,10 +77,13 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
         _check_takes_mask(node)
         mask = made_mask(graph, node, masks, specs)
         _check_way(graph, node, masks, specs)
-    _check_inner(node)
+    op, arguments = layer_of_steps(node.op, node.arguments)
+    if op != node.op:
+        _check_inner(node, op, arguments)
     if node.recurrence or node.op in ENDS_MASK or node.op in CONV_LSTM or node.op in RESIZES:
         _check_steps(node, mask, specs)
-        _check_axis(node, mask)
+    if op in ENDS_MASK and works_on_steps(node, mask):
+        _check_axis(node, mask, op, arguments)
     if node.recurrence:
         return _recurrent(node, mask, used)
     return _layer(node, mask, incoming, specs)
@@ -132,9 +137,8 @@ def _layer(
     if mask is None and not any(incoming):
         return node
     traits = layer_traits(node.op)
-    _check_softmax(node, mask, specs)
     takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
-    if node.op in RESIZES and mask:
+    if mask and inner_op(node) in RESIZES and works_on_steps(node, mask):
         output_mask: MaskSpec | None = _resized(node, mask, specs)
     elif node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
         output_mask = _joined_in_time(node, incoming)
@@ -162,6 +166,32 @@ def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
     return None
 
 
+def works_on_steps(node: Node, mask: MaskSpec | None) -> bool:
+    """Return whether the steps of `mask` are those of the layer, or of the one inside a wrapper.
+
+    TimeDistributed gives each step to the layer inside, so that a mask of its own steps says
+    nothing about those that are inside a step.
+    """
+    return mask is not None and (node.op != "TimeDistributed" or len(mask.shape) > 2)
+
+
+def inner_op(node: Node) -> str:
+    """Return the class of the layer, or of the one that TimeDistributed applies to each step."""
+    return layer_of_steps(node.op, node.arguments)[0]
+
+
+def fills(node: Node) -> bool:
+    """Return whether the call reads other numbers in the place of the steps that its mask hides."""
+    return works_on_steps(node, node.mask) and inner_op(node) in FILLED | ENDS_MASK
+
+
+def hides_mask(node: Node) -> bool:
+    """Return whether the layer inside TimeDistributed must not get the mask of the outer steps."""
+    if node.mask is None or works_on_steps(node, node.mask):
+        return False
+    return bool(layer_traits(inner_op(node))["masks"])
+
+
 def _output_mask(
     node: Node, mask: MaskSpec | None, incoming: list[MaskSpec | None]
 ) -> MaskSpec | None:
@@ -172,12 +202,13 @@ def _output_mask(
         return incoming[0]
     if node.op in MERGES:
         return _merged(node, incoming)
-    if not layer_traits(node.op)["supports_masking"] or node.op == "Dot":
+    op = inner_op(node) if works_on_steps(node, mask) else node.op
+    if op not in ENDS_MASK and (not layer_traits(op)["supports_masking"] or op == "Dot"):
         masked = next(i for i, own in enumerate(incoming) if own or mask)
         raise GraphMistake(
             "L501",
             node.path,
-            f"{node.op} does not pass masks on: that of '{node.inputs[masked]}' ends here",
+            f"{op} does not pass masks on: that of '{node.inputs[masked]}' ends here",
             "write `mask: none` on this layer if padded steps may count from here on",
             notes=of_mask(incoming[masked] or mask, node.inputs[masked]),
         )
@@ -190,13 +221,17 @@ def _resized(node: Node, mask: MaskSpec, specs: Specs) -> MaskSpec:
     Raises:
         GraphMistake: if a row would get other steps than it has without padding.
     """
-    source = node.inputs[0]
+    source, rank = node.inputs[0], len(mask.shape)
+    op, arguments = layer_of_steps(node.op, node.arguments)
+    batch, *sizes = specs[source].shape
+    step = replace(specs[source], shape=(batch, *sizes[rank - 2 :]))
     try:
-        resize = resized_steps(node.op, node.arguments, specs[source])
+        resize = resized_steps(op, arguments, step)
     except LayerMistake as mistake:
+        inside = ("layer",) if op != node.op else ()
         raise GraphMistake(
             "L512",
-            (*node.path, mistake.argument) if mistake.argument else node.path,
+            (*node.path, *inside, mistake.argument) if mistake.argument else node.path,
             f"the mask of '{source}' cannot pass through: {mistake.message}",
             f"{mistake.hint}; or write `mask: none` if padded steps may count from here on",
             notes=of_mask(mask, source),
@@ -204,7 +239,7 @@ def _resized(node: Node, mask: MaskSpec, specs: Specs) -> MaskSpec:
     if mask.padding == "right":
         if resize == SAME_STEPS:
             return mask
-        shape, like = node.outputs[OUTPUT].shape[:2], Port(node.name)
+        shape, like = node.outputs[OUTPUT].shape[:rank], Port(node.name)
         return MaskSpec(
             "resized", mask.port, shape, "right", like=like, parts=((source, mask),), resize=resize
         )
@@ -334,29 +369,50 @@ def _moves_steps(node: Node, specs: Specs, masks: Masks) -> str | None:
     return "reads padded steps" if looks_ahead else None
 
 
-def _check_inner(node: Node) -> None:
-    """Report a layer inside TimeDistributed that would make a mask: Keras hands none out."""
-    op, arguments = layer_of_steps(node.op, node.arguments)
+def _check_inner(node: Node, op: str, arguments: Mapping[str, Any]) -> None:
+    """Report a layer inside TimeDistributed that would make a mask or a loss, or mix the steps.
+
+    Keras calls it without what goes with a call: no mask and no activity loss leaves it, and a
+    normalization of the batch sees one step at a time.
+    """
+    path = (*node.path, "layer")
     is_masking = op == "Masking"
-    if op != node.op and (is_masking or arguments.get("mask_zero")):
+    if is_masking or arguments.get("mask_zero"):
         hint = "an `embedding` by itself takes ids of any shape, and its mask is kept"
         raise GraphMistake(
             "L510",
-            (*node.path, "layer", "type" if is_masking else "mask_zero"),
+            (*path, "type" if is_masking else "mask_zero"),
             "a mask that is made inside `time_distributed` is lost, so every step would count",
             "put the `masking` layer before this one" if is_masking else hint,
         )
+    if op == "ActivityRegularization" or arguments.get("activity_regularizer"):
+        raise GraphMistake(
+            "L513",
+            (*path, "type" if op == "ActivityRegularization" else "activity_regularizer"),
+            "an activity regularizer inside `time_distributed` adds nothing to the loss",
+            f"put an `activity_regularization` layer behind '{node.layer}'",
+        )
+    if op == "BatchNormalization":
+        raise GraphMistake(
+            "L513",
+            (*path, "type"),
+            "BatchNormalization inside `time_distributed` normalizes each step by itself in "
+            "training, but all with the same numbers later",
+            "write `type: batch_normalization` without the wrapper, for all steps together",
+        )
 
 
-def _check_axis(node: Node, mask: MaskSpec | None) -> None:
-    """Report masked pooling along the last axis: the mask is one of the second axis."""
-    if mask and node.op not in RESIZES and node.arguments.get("data_format") == "channels_first":
+def _check_axis(node: Node, mask: MaskSpec | None, op: str, arguments: Mapping[str, Any]) -> None:
+    """Report masked pooling along the last axis: the mask is one of the axis before."""
+    if mask and arguments.get("data_format") == "channels_first":
+        inside = ("layer",) if op != node.op else ()
         raise GraphMistake(
             "L509",
-            (*node.path, "data_format"),
-            f"{node.op} would pool the last axis of '{node.inputs[0]}', but its mask is one of "
-            "the second axis",
-            "remove `data_format`, or write `mask: none` on this layer",
+            (*node.path, *inside, "data_format"),
+            f"{op} would pool the last axis of '{node.inputs[0]}', but its mask is one of "
+            "the axis before",
+            "put a `permute` layer with `dims: [2, 1]` before the mask is made, and leave "
+            "`data_format` out",
             notes=of_mask(mask, node.inputs[0]),
         )
 
@@ -379,16 +435,3 @@ def _check_takes_mask(node: Node) -> None:
         f"write the {'lengths' if by_lengths else 'mask'} on the layers that use masks, or write "
         "`mask: none` to drop the mask of the input",
     )
-
-
-def _check_softmax(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
-    """Report a mask of Softmax, which Keras applies to the last axes rather than to time."""
-    if node.op == "Softmax" and mask and specs[node.inputs[0]].rank != len(mask.shape):
-        raise GraphMistake(
-            "L509",
-            node.path,
-            f"Keras's Softmax would apply the (batch, time) mask of '{node.inputs[0]}' to the "
-            "last axes of its input",
-            "write `type: activation` with `activation: softmax`",
-            notes=of_mask(mask, node.inputs[0]),
-        )

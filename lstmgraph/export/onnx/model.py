@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, ValueInfoProto, helper
 
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
-from lstmgraph.compiler.passes.masks import FILLED
+from lstmgraph.compiler.passes.masks import hides_mask
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -91,7 +91,7 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
-        if node.op in FILLED and OUTPUT in node.output_masks:
+        if OUTPUT in node.output_masks and (node.op in RESIZES or hides_mask(node)):
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
 
@@ -99,6 +99,8 @@ class _Lowering:
         """Return whether to run the call time-major: it can, and one of its inputs is."""
         if node.op == JOIN:
             return True
+        if node.op == "Softmax" and node.mask:
+            return False
         return (
             all(self.values.spec(port).rank == 3 for port in node.inputs)
             and any(self.values.is_time_major(port) for port in node.inputs)

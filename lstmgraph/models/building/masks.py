@@ -78,16 +78,15 @@ class Masks:
         if mask.kind == "joined":
             parts = [self._part(port, part) for port, part in mask.parts]
             return ops.concatenate(parts, axis=1)
-        if mask.kind == "resized" and mask.resize and mask.like:
-            return _first_steps(self._tensors[mask.like], self._resized(mask, mask.resize))
-        if mask.kind == "lengths" and mask.like is not None:
-            return _first_steps(self._tensors[mask.like], source)
+        if mask.like is not None:
+            lengths = self._resized(mask, mask.resize) if mask.resize else source
+            return _first_steps(self._tensors[mask.like], lengths)
         return source
 
     def _resized(self, mask: MaskSpec, resize: Resize) -> Tensor:
-        """Return how many steps of each row count, (batch,) of int32; none if negative."""
+        """Return how many steps of each row count, (batch, ...) of int32; none if negative."""
         counted = next(self.tensor(part) for _, part in mask.parts if part)
-        steps = ops.sum(ops.cast(counted, "int32"), axis=1)
+        steps = ops.sum(ops.cast(counted, "int32"), axis=-1)
         return ops.floor_divide(
             steps * resize.scale + (resize.shift + resize.divisor - 1), resize.divisor
         )
@@ -103,8 +102,15 @@ def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Ten
 
     Keras keeps masks only between layers, and a convolution drops them. Padded steps become zeros.
     """
+    rank = len(tensor.shape)
+    if rank > len(mask.shape) + 1:  # Masking would make a mask of all axes but the last
+        zeroed = ops.where(over_features(mask, rank), tensor, 0)
+        steps = layers.TimeDistributed(
+            layers.Identity(dtype=dtype_policy), name=name, dtype=dtype_policy
+        )
+        return steps(zeroed, mask=mask)
     value = _least(tensor.dtype)
-    marked = ops.where(over_features(mask, len(tensor.shape)), tensor, value)
+    marked = ops.where(over_features(mask, rank), tensor, value)
     return layers.Masking(value, name=name, dtype=dtype_policy)(marked)
 
 
@@ -120,12 +126,16 @@ def over_features(mask: Tensor, rank: int) -> Tensor:
     return ops.expand_dims(mask, tuple(range(len(mask.shape), rank)))
 
 
-def one_feature(sequence: Tensor) -> Tensor:
-    """Return one feature of `sequence`: (batch, time, ...) -> (batch, time)."""
-    return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
+def one_feature(sequence: Tensor, rank: int = 2) -> Tensor:
+    """Return one feature of `sequence`: (batch, time, ...) -> (batch, time), of `rank` axes."""
+    return sequence[(slice(None),) * rank + (0,) * (len(sequence.shape) - rank)]
 
 
 def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Return a mask of the first `lengths` steps of `sequence`, whose time may be unknown."""
-    step = ops.cumsum(ops.ones_like(one_feature(sequence), dtype="int32"), axis=1)
-    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))
+    """Return a mask of the first `lengths` steps of `sequence`, whose time may be unknown.
+
+    The steps are those of the axis behind the axes of `lengths`, (batch, ...).
+    """
+    first = one_feature(sequence, len(lengths.shape) + 1)
+    step = ops.cumsum(ops.ones_like(first, dtype="int32"), axis=-1)
+    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), -1))

@@ -18,6 +18,8 @@ from lstmgraph.compiler.passes.masks import (
     ENDS_MASK,
     FILLED,
     READ_BY_FIRST_INPUT,
+    inner_op,
+    works_on_steps,
 )
 from lstmgraph.keras_facts.dtypes import is_float
 
@@ -151,8 +153,9 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
 
 def _drops_padding(node: Node) -> bool:
     """Return whether the output of a masked node is free of the padded steps that it reads."""
-    drops = node.recurrence is not None or node.op in CONV_LSTM | ENDS_MASK | FILLED
-    return drops and node.mask is not None
+    if node.mask is None or not works_on_steps(node, node.mask):
+        return False
+    return node.recurrence is not None or inner_op(node) in CONV_LSTM | ENDS_MASK | FILLED
 
 
 def _looks_back(node: Node, mask: MaskSpec) -> bool:
