@@ -16,7 +16,13 @@ from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
 from lstmgraph.keras_facts.tensors import SAME_STEPS
-from lstmgraph.language.declaration.recipe import Inherited, MaskByInput, MaskByLengths, NoMask
+from lstmgraph.language.declaration.recipe import (
+    Inherited,
+    MaskByInput,
+    MaskByLengths,
+    MaskFrom,
+    NoMask,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +41,21 @@ ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 FILLED = frozenset({"GlobalMaxPooling1D", "Softmax", *RESIZES})
 """Layers that read other numbers in the place of padded steps; Keras gives most of them no mask."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+
+_POOL_STEPS = "use `global_average_pooling1d` or `global_max_pooling1d`, which take the mask, or "
+_POOL_EACH = "pool inside `time_distributed`, then the steps by `global_average_pooling1d`, or "
+INSTEAD = {
+    "AdaptiveAveragePooling1D": _POOL_STEPS,
+    "AdaptiveMaxPooling1D": _POOL_STEPS,
+    "EinsumDense": "use `dense`, which passes it on, or ",
+    "Flatten": _POOL_STEPS,
+    "GlobalAveragePooling2D": _POOL_EACH,
+    "GlobalAveragePooling3D": _POOL_EACH,
+    "GlobalMaxPooling2D": _POOL_EACH,
+    "GlobalMaxPooling3D": _POOL_EACH,
+    "RMSNormalization": "use `layer_normalization`, which passes it on, or ",
+}
+"""What to use in the place of a layer that does not pass masks on, by its class."""
 
 MOST_JOINED = 100
 """The most masks joined in time: a layer that joins another with itself doubles their number."""
@@ -75,8 +96,14 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
         mask = incoming[0]
     else:
         _check_takes_mask(node)
-        mask = made_mask(graph, node, masks, specs)
-        _check_way(graph, node, masks, specs)
+        try:
+            mask = made_mask(graph, node, masks, specs)
+        except GraphMistake as mistake:
+            if mistake.code == "L503":  # or the better known reason
+                _check_way(graph, node, masks, specs)
+            raise
+        if not isinstance(node.mask_form, MaskFrom):
+            _check_way(graph, node, masks, specs)
     op, arguments = layer_of_steps(node.op, node.arguments)
     if op != node.op:
         _check_inner(node, op, arguments)
@@ -181,7 +208,14 @@ def inner_op(node: Node) -> str:
 
 
 def fills(node: Node) -> bool:
-    """Return whether the call reads other numbers in the place of the steps that its mask hides."""
+    """Return whether the call reads other numbers in the place of the steps that its mask hides.
+
+    So does a layer that makes its mask, as those that inherit it may read each step.
+    """
+    if node.mask is None or node.recurrence or node.op in CONV_LSTM:
+        return False
+    if not isinstance(node.mask_form, Inherited):
+        return True
     return works_on_steps(node, node.mask) and inner_op(node) in FILLED | ENDS_MASK
 
 
@@ -209,7 +243,8 @@ def _output_mask(
             "L501",
             node.path,
             f"{op} does not pass masks on: that of '{node.inputs[masked]}' ends here",
-            "write `mask: none` on this layer if padded steps may count from here on",
+            INSTEAD.get(op, "")
+            + "write `mask: none` on this layer if padded steps may count from here on",
             notes=of_mask(incoming[masked] or mask, node.inputs[masked]),
         )
     return mask
@@ -316,7 +351,7 @@ def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
 
     A layer that reads padded steps is left alone if it has a mask, or ``mask: none``.
     """
-    if not isinstance(node.mask_form, MaskByLengths | MaskByInput):
+    if not isinstance(node.mask_form, MaskByLengths | MaskByInput | MaskFrom):
         return
     found: tuple[Port, Node, str] | None = None
     way, seen = [node.inputs[0]], set[Port]()
@@ -336,11 +371,11 @@ def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
     if found is None:
         return
     port, maker, reason = found
-    form = (
-        f"{{lengths: {node.mask_form.lengths}}}"
-        if isinstance(node.mask_form, MaskByLengths)
-        else f"{{input: {node.mask_form.source}, padding: right}}"
-    )
+    if isinstance(node.mask_form, MaskByLengths):
+        form = f"{{lengths: {node.mask_form.lengths}}}"
+    else:
+        key = "from" if isinstance(node.mask_form, MaskFrom) else "input"
+        form = f"{{{key}: {node.mask_form.source}, padding: right}}"
     hint = f"write `mask: {form}` on '{maker.layer}' instead, which passes it on"
     if port in masks:
         hint = f"leave `mask:` out here: that of '{maker.layer}' is inherited"

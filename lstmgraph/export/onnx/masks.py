@@ -68,11 +68,14 @@ class Masks:
         total = self._builder.op("CumSum", counts, self._builder.constant(0, "int64"))
         return self._builder.op("Sub", total, self._builder.constant(1, "int64"))
 
-    def zeroed(self, port: Port, mask: MaskSpec) -> Name:
+    def zeroed(self, port: Port, mask: MaskSpec, *, time_major: bool = False) -> Name:
         """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps."""
         b, spec = self._builder, self._values.spec(port)
-        counted = b.op("Unsqueeze", self.tensor(mask), b.ints(*range(2, spec.rank)))
-        return b.op("Where", counted, self._values.get(port), b.constant(0, spec.dtype))
+        counted = self.tensor(mask, time_major=time_major)
+        if spec.rank > 2:
+            counted = b.op("Unsqueeze", counted, b.ints(*range(2, spec.rank)))
+        values = self._values.get(port, time_major=time_major)
+        return b.op("Where", counted, values, b.constant(0, spec.dtype))
 
     def has_steps(self, mask: MaskSpec) -> Name:
         """Return whether any step of a row counts, (batch, 1) of bool."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, ValueInfoProto, helper
 
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
-from lstmgraph.compiler.passes.masks import hides_mask
+from lstmgraph.compiler.passes.masks import fills, hides_mask
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -109,7 +109,7 @@ class _Lowering:
 
     def call(self, node: Node, weights: Sequence[np.ndarray], *, time_major: bool) -> Call:
         mask = self.mask(node.mask)
-        hidden = node.mask if node.op in RESIZES else None
+        hidden = node.mask if fills(node) else None
         if node.op == "Masking":
             value = float(node.arguments["mask_value"])
             mask = self.masks.unequal(node.inputs[0], value)
@@ -131,8 +131,8 @@ class _Lowering:
 
     def input(self, port: Port, mask: MaskSpec | None, *, time_major: bool) -> Value:
         spec = self.values.spec(port)
-        if mask:  # Keras's layer takes none, and reads zeros instead
-            return Value(self.masks.zeroed(port, mask), spec)
+        if mask:
+            return Value(self.masks.zeroed(port, mask, time_major=time_major), spec)
         return Value(self.values.get(port, time_major=time_major and spec.rank == 3), spec)
 
     def finish(self, model: ModelProto) -> None:

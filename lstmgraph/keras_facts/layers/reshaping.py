@@ -112,7 +112,8 @@ def repeat_vector(call: Call) -> LayerFacts:
         raise LayerMistake(
             f"RepeatVector's `n` must be a positive integer, not {n}",
             argument="n",
-            hint="write the number of steps; along a dynamic time axis, merge by broadcasting",
+            hint="write the number of steps; to repeat it along a sequence whose steps are named, "
+            "list it beside that in the `input:` of a recurrent layer",
         )
     batch, features = call.input.shape
     return _moved(call, (batch, n, features))

@@ -23,7 +23,14 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
-from lstmgraph.compiler.passes.masks import CONV_LSTM, fills, hides_mask, inner_op, works_on_steps
+from lstmgraph.compiler.passes.masks import (
+    CONV_LSTM,
+    FILLED,
+    fills,
+    hides_mask,
+    inner_op,
+    works_on_steps,
+)
 from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
@@ -205,7 +212,8 @@ class _Lowering:
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)
-        if output_mask and (fills(node) or hides_mask(node)):
+        loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED
+        if output_mask and (loses_mask or hides_mask(node)):
             self._set_mask(node, result, output_mask)
 
     def _set_mask(self, node: Node, result: Tensor, mask: MaskSpec) -> None:
@@ -239,7 +247,7 @@ class _Lowering:
 
     def _read(self, node: Node, port: Port) -> Tensor:
         own = node.mask if fills(node) else None
-        if own and inner_op(node) == "GlobalMaxPooling1D":
+        if own and works_on_steps(node, own) and inner_op(node) == "GlobalMaxPooling1D":
             return self.masks.lowest(port, own)
         mask = own or self.padded.get((node.name, port))
         return self.masks.zeroed(port, mask) if mask else self.tensors[port]

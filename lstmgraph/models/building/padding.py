@@ -15,11 +15,8 @@ from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
-    ENDS_MASK,
-    FILLED,
     READ_BY_FIRST_INPUT,
-    inner_op,
-    works_on_steps,
+    fills,
 )
 from lstmgraph.keras_facts.dtypes import is_float
 
@@ -153,9 +150,9 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
 
 def _drops_padding(node: Node) -> bool:
     """Return whether the output of a masked node is free of the padded steps that it reads."""
-    if node.mask is None or not works_on_steps(node, node.mask):
+    if node.mask is None:
         return False
-    return node.recurrence is not None or inner_op(node) in CONV_LSTM | ENDS_MASK | FILLED
+    return node.recurrence is not None or node.op in CONV_LSTM or fills(node)
 
 
 def _looks_back(node: Node, mask: MaskSpec) -> bool:
