@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pytest
 from building import outputs_of, randomise
@@ -17,6 +16,8 @@ import lstmgraph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import keras
 
 EDGES = Path(__file__).parent / "recipes" / "edges"
 LENGTHS = np.array([8, 5, 3, 0], "int32")
@@ -92,9 +93,7 @@ def test_mask_made_inside_time_distributed() -> None:
     wrapped = "{type: time_distributed, input: ids, layer: {type: embedding, input_dim: 20"
     itself = source.replace(wrapped, "{type: embedding, input: ids, input_dim: 20")
     itself = itself.replace("mask_zero: true}}", "mask_zero: true}")
-    with pytest.raises(
-        lstmgraph.RecipeError, match="L503"
-    ):  # the words' mask is not the documents'
+    with pytest.raises(lstmgraph.RecipeError, match="L503"):  # a mask of words
         lstmgraph.load(itself)
     built = model(itself.replace("units: 3}", "units: 3, mask: none}"))
     ids = np.random.default_rng(0).integers(1, 20, (2, 3, 8)).astype("int32")

@@ -172,7 +172,7 @@ def computed(layer: keras.Layer, word: np.ndarray) -> np.ndarray:
     """One word alone, (steps, features); no steps if it is too short for a window."""
     none = np.zeros((0, layer.compute_output_shape((1, 9, word.shape[-1]))[-1]))
     try:
-        some = word.shape[1] and layer.compute_output_shape(word.shape)[1] > 0
+        some = layer.compute_output_shape(word.shape)[1] > 0
     except ValueError:
         return none
     return np.asarray(layer(word))[0] if some else none
