@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from building import build, outputs_of, randomise
 
-LENGTHS = np.array([6, 2, 4, 1], "int32")
+LENGTHS = np.array([6, 2, 4, 3], "int32")
 COUNTED = np.arange(6) < LENGTHS[:, None]
 POOLING = """
 inputs:
