@@ -15,7 +15,7 @@ from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+    from lstmgraph.keras_facts.tensors import Dim, Resize, TensorSpec
     from lstmgraph.messages.diagnostics import Path
 
 OUTPUT = "output"
@@ -48,8 +48,9 @@ class MaskSpec:
     """A mask of shape (batch, time), and how it is computed.
 
     `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
-    `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself) or
-    ``joined`` (the masks of `parts`, concatenated along time).
+    `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself),
+    ``joined`` (the masks of `parts`, concatenated along time) or ``resized`` (true for as many
+    steps as `resize` makes of those that the mask of the only part counts).
     """
 
     kind: str
@@ -62,9 +63,10 @@ class MaskSpec:
     dtype: str | None = None
     """For ``value``: the dtype that `port` is cast to before the comparison, as in Masking."""
     like: Port | None = field(default=None, compare=False)
-    """For ``lengths``: a sequence with as many steps as the mask."""
+    """For ``lengths`` and ``resized``: a sequence with as many steps as the mask."""
     parts: tuple[tuple[Port, MaskSpec | None], ...] = ()
-    """For ``joined``: the sequences in order, each with its mask or None."""
+    """For ``joined``: the sequences in order, each with its mask or None; for ``resized`` one."""
+    resize: Resize | None = None
     path: Path = field(default=(), compare=False)
     """Where the recipe defines it."""
 
@@ -85,7 +87,17 @@ class MaskSpec:
             "lengths": f"step < {self.port}",
             "joined": " | ".join(str(mask or f"all of {port}") for port, mask in self.parts),
         }
+        if self.kind == "resized":
+            return f"step < {self._count()}"
         return text.get(self.kind, str(self.port))
+
+    def _count(self) -> str:
+        """Return the number of steps that count: ``lengths``, ``ceil((lengths-2)/2)``."""
+        if self.kind == "lengths":
+            return str(self.port)
+        if self.kind == "resized" and self.resize:
+            return str(self.resize.of(next(mask._count() for _, mask in self.parts if mask)))
+        return f"count({self})"
 
 
 @dataclass(frozen=True)

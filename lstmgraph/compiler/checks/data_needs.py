@@ -272,8 +272,14 @@ def _masks(graph: Graph) -> Iterator[MaskSpec]:
     for node in graph.nodes:
         for mask in (node.mask, *node.input_masks):
             if mask is not None:
-                yield mask
-                yield from (part for _, part in mask.parts if part is not None)
+                yield from _with_parts(mask)
+
+
+def _with_parts(mask: MaskSpec) -> Iterator[MaskSpec]:
+    yield mask
+    for _, part in mask.parts:
+        if part is not None:
+            yield from _with_parts(part)
 
 
 def fitted(
