@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,11 +12,14 @@ from lstmgraph.cli.progress import epochs_shown
 from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
+    BeginWith,
     Format,
+    Fresh,
     OutputFormat,
     RecipePath,
     SetValues,
     Strict,
+    begun_with,
     fail,
     listed,
     load_recipe,
@@ -34,6 +37,8 @@ from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.api import Recipe
     from lstmgraph.data.loading import Data
     from lstmgraph.training import TrainingResult
@@ -66,6 +71,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         bool,
         typer.Option("--restart", help="Start over: delete what DIR holds of an earlier training."),
     ] = False,
+    weights: BeginWith = None,
+    fresh: Fresh = False,
     set_values: SetValues = None,
     strict: Strict = False,
     quiet: Quiet = False,
@@ -85,13 +92,18 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     try:
         if loaded.training is None:
             raise ValueError(f"{shown_name(recipe)}: the recipe has no `training:` section")
+        given = begun_with(loaded, weights, fresh=fresh)
         found = read_sources(loaded, data, validation, test, output_format, verbosity)
         if is_text and not quiet:
             print_warnings(found)
         with verbosity.library_step("import TensorFlow"):
-            import lstmgraph.training  # noqa: F401, PLC0415 - TensorFlow's log comes with it
+            import lstmgraph.training  # noqa: PLC0415 - TensorFlow's log comes with it
+            from lstmgraph.models.given_weights import given_weights  # noqa: PLC0415 - as above
         with verbosity.shown_step("train"):
-            result = _train(loaded, found, output, epochs, restart, is_text, verbosity)
+            if given is not None and (restart or not lstmgraph.training.epochs_done(output)):
+                say(str(given_weights(loaded.compiled, given)), err=not is_text)
+            options = {"epochs": epochs, "restart": restart, "weights": given or False}
+            result = _train(loaded, found, output, options, is_text, verbosity)
     except RecipeError as error:
         fail(error, output_format)
     except (ValueError, ArithmeticError) as error:
@@ -117,25 +129,17 @@ def _train(  # noqa: PLR0913, PLR0917 - what the command was given
     recipe: Recipe,
     data: Data,
     folder: Path,
-    epochs: int | None,
-    restart: bool,
+    options: Mapping[str, Any],
     is_text: bool,
     verbosity: Verbosity,
 ) -> TrainingResult:
     """Train, and show the progress: Keras's own bar too with ``--verbose``, nothing if quiet."""
     if verbosity.quiet:
-        return recipe.train(data, folder=folder, epochs=epochs, restart=restart)
+        return recipe.train(data, folder=folder, **options)
     from rich.console import Console  # noqa: PLC0415 - what one command needs
 
     console = Console(stderr=verbosity.verbose or not is_text)
     keras_bar = int(verbosity.verbose and console.is_terminal)
-    total = epochs or (recipe.training or {})["epochs"]
+    total = options["epochs"] or (recipe.training or {})["epochs"]
     with epochs_shown(total, console, bar=not keras_bar) as on_epoch:
-        return recipe.train(
-            data,
-            folder=folder,
-            epochs=epochs,
-            restart=restart,
-            on_epoch=on_epoch,
-            verbose=keras_bar,
-        )
+        return recipe.train(data, folder=folder, on_epoch=on_epoch, verbose=keras_bar, **options)

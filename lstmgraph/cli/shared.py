@@ -80,7 +80,36 @@ OutputFolder = Annotated[
         show_default=False,
     ),
 ]
+BeginWith = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Begin with the weights of this .keras or .weights.h5 file that fit, matched by the "
+        "names of layers.  [default: those of a .keras RECIPE, else fresh weights]",
+    ),
+]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Begin with fresh weights, also where RECIPE is a .keras file with others."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+
+
+def begun_with(recipe: Recipe, weights: Path | None, *, fresh: bool) -> Path | None:
+    """Return the file whose weights a command begins with: `weights`, else that of the recipe.
+
+    Where the options contradict each other, or there is no such file, say so and exit.
+    """
+    if weights is None:
+        return None if fresh else recipe.weights
+    if fresh:
+        raise typer.BadParameter("leave one of the two out", param_hint="--weights, --fresh")
+    if not weights.is_file():
+        refuse(f"there is no file {weights}")
+    return weights
 
 
 def load_recipe(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import keras
 
+    from lstmgraph.models.given_weights import GivenWeights
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -41,6 +43,8 @@ class TrainingResult:
     model_epoch: int | None = None
     """The epoch whose weights `model` has: the best one where `early_stopping` restores these,
     else the last; None where they are averages over several."""
+    weights: GivenWeights | None = None
+    """The file whose weights the training began with; None for fresh ones."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
 
@@ -57,6 +61,7 @@ class TrainingResult:
                 name: [value if math.isfinite(value) else None for value in values]
                 for name, values in self.history.items()
             },
+            "weights": self.weights and self.weights.as_dict(),
             "files": {name: str(path) for name, path in self.files.items()},
         }
 

@@ -35,6 +35,8 @@ VALUES = "lstmgraph.training.json"
 ARRAYS = "lstmgraph.training.npz"
 """Additional members of the ``.keras`` file, which Keras ignores."""
 VERSION = 1
+FRESH = "fresh"
+"""The fingerprint of weights that come from no file."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,6 +51,8 @@ class Identity:
     validation: str
     seed: int
     """The seed of the order of the examples."""
+    weights: str = FRESH
+    """The fingerprint of the file whose weights the training begins with."""
 
 
 @dataclass

@@ -23,6 +23,7 @@ from lstmgraph.tuning.search.job_file import move_aside
 from lstmgraph.tuning.search.jobs import SearchJob, job_settings, search_versions
 from lstmgraph.tuning.search.lock import folder_lock
 from lstmgraph.tuning.search.own_files import KEPT, check_folders
+from lstmgraph.tuning.weights import begun_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.tuning.search.jobs import RunOptions
     from lstmgraph.tuning.search.results import SearchResults
+    from lstmgraph.tuning.weights import TrialWeights
 
 PRELOAD = ("keras", "h5py", "lstmgraph.data.feeding", "lstmgraph.tuning.trial")
 TEST = "test"
@@ -54,6 +56,8 @@ class TuneRequest:
     """The console for a live table, or for lines."""
     callbacks: str = ""
     """The user's callbacks, as ``pickled`` writes them."""
+    weights: Path | None = None
+    """The file whose weights every trial begins with."""
     section: dict[str, Any] = field(init=False)
     """``search:`` with defaults filled in."""
 
@@ -67,24 +71,29 @@ def tune(request: TuneRequest) -> TuneResult:
 
     Raises:
         ValueError: the recipe has nothing to search, or the search would never end.
-        RecipeError: what is watched needs validation data and there is none (L764).
+        RecipeError: what is watched needs validation data and there is none (L764), or the given
+            weights fit a layer in some trials only (L775).
+        WeightsFileError: the file of weights cannot be read, or none of its layers fits.
         DataError: the data does not fit the recipe.
         SearchError: the folder holds another search, is in use, or cannot be written.
         KeyboardInterrupt: Ctrl-C; what was found so far is in the folder.
     """
     _check_searchable(request.recipe)
     options = _options(request)
+    weights = begun_with(request.recipe, request.weights) if request.weights else None
+    if weights is not None and request.console is not None:
+        request.console.out(str(weights.given), highlight=False)
     with faults_end_search(request.folder):
-        return _tuned(request, options)
+        return _tuned(request, options, weights)
 
 
-def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
+def _tuned(request: TuneRequest, options: RunOptions, weights: TrialWeights | None) -> TuneResult:
     if request.restart:
         begin_anew(request.folder)
     check_folders(request.folder)
     sources, identity = _checked_data(request)
     try:
-        job = _job(request, sources, identity)
+        job = _job(request, sources, identity, weights)
         shown_search(job, options, request.folder, request.console)
     except KeyboardInterrupt:
         with suppress(SearchError):  # nothing had begun
@@ -179,7 +188,10 @@ def _checked_data(request: TuneRequest) -> tuple[dict[str, str], dict[str, list[
 
 
 def _job(
-    request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
+    request: TuneRequest,
+    sources: dict[str, str],
+    identity: dict[str, list[str]],
+    weights: TrialWeights | None,
 ) -> SearchJob:
     recipe = request.recipe
     settings = {**job_settings(request.section), "folds": _folds(request)}
@@ -189,11 +201,16 @@ def _job(
         recipe=recipe.declaration.name,
         space=recipe.collected.space,
         function=FUNCTION,
-        payload={**payload, "callbacks": request.callbacks},
+        payload={
+            **payload,
+            "callbacks": request.callbacks,
+            "weights": weights and weights.as_dict(),
+        },
         identity={
             "recipe": recipe_identity(recipe.written),
             "data": identity,
             "versions": search_versions(),
+            **({"weights": weights.given.fingerprint} if weights else {}),
         },
         **settings,
     )
