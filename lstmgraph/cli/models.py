@@ -14,6 +14,7 @@ from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
     MODEL_HELP,
     RECIPE_IS_WRONG,
+    WEIGHTS_HELP,
     Force,
     Format,
     Fresh,
@@ -22,6 +23,7 @@ from lstmgraph.cli.shared import (
     RecipePath,
     SetValues,
     Strict,
+    Weights,
     begun_with,
     fail,
     listed,
@@ -31,10 +33,6 @@ from lstmgraph.cli.shared import (
 )
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.messages.errors import RecipeError
-
-WEIGHTS_HELP = (
-    "Take the weights of this .keras or .weights.h5 file, matched by the names of layers."
-)
 
 
 class ExportTo(StrEnum):
@@ -70,13 +68,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
         str | None,
         typer.Option(metavar="NAME", help=MODEL_HELP),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help=f"{WEIGHTS_HELP}  [default: those of a .keras RECIPE, else fresh weights]",
-        ),
-    ] = None,
+    weights: Weights = None,
     fresh: Fresh = False,
     force: Force = False,
     quiet: Quiet = False,

@@ -80,13 +80,15 @@ OutputFolder = Annotated[
         show_default=False,
     ),
 ]
-BeginWith = Annotated[
+WEIGHTS_HELP = (
+    "Take the weights of this .keras or .weights.h5 file, matched by the names of layers."
+)
+Weights = Annotated[
     Path | None,
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="Begin with the weights of this .keras or .weights.h5 file that fit, matched by the "
-        "names of layers.  [default: those of a .keras RECIPE, else fresh weights]",
+        help=f"{WEIGHTS_HELP}  [default: those of a .keras RECIPE, else fresh weights]",
     ),
 ]
 Fresh = Annotated[
