@@ -54,8 +54,9 @@ def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = 
     `further` is the model's name under the recipe's ``models:``; it is empty for the main model.
     """
     with atomic_path(path) as temporary:
-        if model.compiled:
-            # Saved without its variables, an optimizer would be loaded with a warning.
+        if model.compiled and not model.optimizer.built:
+            # Saved without its variables, an optimizer would be loaded with a warning. Built again,
+            # a LossScaleOptimizer has two of them twice.
             model.optimizer.build(model.trainable_variables)
         model.save(temporary)
         embed_recipe(temporary, recipe_text, further)
