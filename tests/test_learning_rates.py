@@ -51,7 +51,8 @@ def sgd(w: Any, g: Any, kept: dict[str, Any], rate: float, _step: int) -> Any:
 def adam(w: Any, g: Any, kept: dict[str, Any], rate: float, step: int) -> Any:
     kept["m"] = 0.9 * kept.get("m", 0) + 0.1 * g
     kept["v"] = 0.999 * kept.get("v", 0) + (1 - 0.999) * g**2
-    alpha = rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    first, second = np.float32([0.9, 0.999]).astype("float64") ** step  # as Keras has them
+    alpha = rate * np.sqrt(1 - second) / (1 - first)
     return w - alpha * kept["m"] / (np.sqrt(kept["v"]) + 1e-7)
 
 

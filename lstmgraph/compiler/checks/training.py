@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks
-from lstmgraph.compiler.checks.learning_rates import check_learning_rates
 from lstmgraph.compiler.checks.metric_names import is_by_output
+from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
 from lstmgraph.messages.wording import few, listed
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) 
     for path, rate in rates.items():
         _check_schedule(rate, ("training", *path), document)
     check_learning_rates(recipe, training, graph, document)
+    check_frozen(graph, document)
     sound = outputs == list(graph.outputs)
     check_callbacks(recipe, training, graph, outputs if sound and outputs else None, document)
 

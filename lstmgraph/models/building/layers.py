@@ -146,6 +146,17 @@ def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[s
     return own
 
 
+def freeze(layer: keras.Layer) -> None:
+    """Freeze a built layer, with all layers in it.
+
+    Made with ``trainable=False``, attention layers, ConvLSTM and some wrappers of Keras 3.15.1 are
+    trained all the same, as they do not hand it to the layers that they make; and a value that is
+    set already is not handed on either.
+    """
+    layer.trainable = True
+    layer.trainable = False
+
+
 def _plain_layer(
     op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
 ) -> keras.Layer:

@@ -27,7 +27,7 @@ from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK
 from lstmgraph.keras_facts.catalogue import layer_of_steps
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
-from lstmgraph.models.building.layers import Layers
+from lstmgraph.models.building.layers import Layers, freeze
 from lstmgraph.models.building.masks import Masks
 from lstmgraph.models.building.operations import (
     OPERATIONS,
@@ -203,6 +203,8 @@ class _Lowering:
             inputs = sorted(inputs, key=_open_axes)
         layer = self.layers.of(node)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
+        if node.arguments.get("trainable") is False:
+            freeze(layer)
         self.tensors |= _by_port(node, result, self.layers.used)
 
     def _inputs(self, node: Node) -> list[Tensor]:

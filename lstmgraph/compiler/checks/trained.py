@@ -1,4 +1,4 @@
-"""Check the learning rates of single layers."""
+"""Check what of a model is trained: frozen layers, and learning rates of single layers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
     from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
 
 SECTION = ("training", "learning_rates")
 
@@ -48,6 +49,32 @@ def check_learning_rates(
             at_key=True,
             notes=(document.note(SECTION, "the learning rates are here", at_key=True),),
         )
+
+
+def check_frozen(graph: Graph, document: Document) -> None:
+    """Report that every layer with weights is frozen."""
+    frozen = [n for n in graph.nodes if n.parameters.total and n.path[0] == "layers"]
+    if graph.broken or not frozen or any(node.parameters.trainable for node in graph.nodes):
+        return
+    path = next((p for node in frozen if (p := _trainable(node, document)) is not None), None)
+    if path is not None:
+        document.report(
+            "L779",
+            path,
+            "nothing is left to train: every layer with weights is frozen",
+            hint="remove a `trainable: false`, or the section `training`",
+            notes=(document.note(("training",), "the training is here", at_key=True),),
+        )
+
+
+def _trainable(node: Node, document: Document) -> Path | None:
+    """Return the path where a recipe freezes a layer, or the layer inside it."""
+    path: Path = ("layers", node.layer)
+    while path in document.values:
+        if (*path, "trainable") in document.values:
+            return (*path, "trainable")
+        path = (*path, "layer")
+    return None
 
 
 def trains(graph: Graph, layer: str) -> bool:

@@ -1,0 +1,45 @@
+"""The two thin matrices of layers with ``lora_rank``, which Keras adds to the kernel when saving."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PREFIX, FIRST = "lora_", "_a"
+
+
+def without_lora(weights: Iterable[Any]) -> list[Any]:
+    """Return the weights that a file holds by themselves."""
+    return [weight for weight in weights if not weight.name.startswith(PREFIX)]
+
+
+def adapted_weights(model: keras.Model) -> list[Any]:
+    """Return all weights of the layers that have such matrices; a file holds only their sum."""
+    return [
+        weight
+        for layer in model.layers
+        if len(without_lora(layer.weights)) < len(layer.weights)
+        for weight in layer.weights
+    ]
+
+
+@contextmanager
+def lora_kept(model: keras.Model) -> Iterator[None]:
+    """Keep the first matrices through a block that loads a file.
+
+    Keras 3.15.1 (``load_own_variables`` of its layers) sets both to zero. The gradient of either is
+    a product with the other, so training would never change them again.
+    """
+    first = [
+        (weight, keras.ops.convert_to_numpy(weight))
+        for weight in model.weights
+        if weight.name.startswith(PREFIX) and weight.name.endswith(FIRST)
+    ]
+    yield
+    for weight, value in first:
+        weight.assign(value)
