@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from lstmgraph.compiler.checks.embeddings import refuse_fresh_tables
 from lstmgraph.compiler.compile import CompiledRecipe, compile_at
 from lstmgraph.compiler.load import is_model_file, load_compiled, with_overrides
 from lstmgraph.compiler.machine.machine import Machine, this_machine
@@ -214,6 +215,8 @@ class Recipe:
         """Return the file that `weights` means: by default, the one of the recipe."""
         if weights is None:
             return self.weights
+        if weights is False:
+            refuse_fresh_tables(self.compiled.graph, self.compiled.document)
         return None if weights is False else Path(weights)
 
     def with_derived(self, *kinds: str) -> Recipe:

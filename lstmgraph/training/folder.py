@@ -11,6 +11,7 @@ import numpy as np
 from lstmgraph.compiler.resolved import resolved_yaml
 from lstmgraph.data.fingerprint import fingerprint
 from lstmgraph.messages.errors import FolderError
+from lstmgraph.models.building.embeddings import table_digests
 from lstmgraph.training.state import FRESH, Identity, TrainingState, read_checkpoint
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def begin_or_go_on(
         data=fingerprint(data.train),
         validation="none" if data.validation is None else fingerprint(data.validation),
         seed=_random_seed() if seed is None else seed,
-        weights=FRESH if weights is None else weights.fingerprint,
+        weights=_initial(recipe, weights),
     )
     if not files.checkpoint.exists():
         if files.model.exists():
@@ -58,6 +59,12 @@ def begin_or_go_on(
         wanted = replace(wanted, weights=state.identity.weights)
     _refuse_differences(files, state.identity, wanted)
     return state, arrays
+
+
+def _initial(recipe: CompiledRecipe, weights: GivenWeights | None) -> str:
+    """Return what identifies the weights that a training begins with."""
+    tables = [f"{name} {digest}" for name, digest in table_digests(recipe).items()]
+    return ", ".join([FRESH if weights is None else weights.fingerprint, *tables])
 
 
 def _random_seed() -> int:

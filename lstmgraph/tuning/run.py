@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 
 from lstmgraph.compiler.checks.callbacks import require_validation
+from lstmgraph.compiler.checks.embeddings import tables
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
@@ -211,9 +212,18 @@ def _job(
             "data": identity,
             "versions": search_versions(),
             **({"weights": weights.given.fingerprint} if weights else {}),
+            **({"embeddings": digests} if (digests := _table_digests(recipe)) else {}),
         },
         **settings,
     )
+
+
+def _table_digests(recipe: CompiledRecipe) -> dict[str, str]:
+    if not any(tables(recipe.graph)):
+        return {}
+    from lstmgraph.models.building.embeddings import table_digests  # noqa: PLC0415 - imports Keras
+
+    return table_digests(recipe)
 
 
 def shown_search(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.compiler.checks.embeddings import KEY as EMBEDDINGS
 from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
 from lstmgraph.keras_facts.catalogue import named_class, takes_seed
 from lstmgraph.models.seeds import derived_seed
@@ -163,7 +164,11 @@ def _plain_layer(
     if arguments.get("trainable") is False and isinstance(arguments.get("layer"), dict):
         # Keras's wrappers do not pass it to the layer inside.
         arguments = {**arguments, "layer": {**arguments["layer"], "trainable": False}}
-    values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
+    values = {
+        key: _value(key, value, name, policy, seed)
+        for key, value in arguments.items()
+        if key != EMBEDDINGS  # filled in when the layer is built
+    }
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")
     layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)

@@ -1,4 +1,4 @@
-"""The two thin matrices of layers with ``lora_rank``, which Keras adds to the kernel when saving."""
+"""The two thin matrices of layers with ``lora_rank``, which Keras saves as part of the kernel."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
+
+from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +30,21 @@ def adapted_weights(model: keras.Model) -> list[Any]:
     ]
 
 
+def seed_lora(model: keras.Model, seed: int | None) -> None:
+    """Draw the first matrices from `seed`, which Keras's layers do not take for them."""
+    if seed is None:
+        return
+    for layer in model.layers:
+        for weight in layer.weights:
+            if _is_first(weight):
+                own = keras.initializers.HeUniform(derived_seed(seed, layer.name, weight.name))
+                weight.assign(own(weight.shape, weight.dtype))
+
+
+def _is_first(weight: Any) -> bool:
+    return bool(weight.name.startswith(PREFIX) and weight.name.endswith(FIRST))
+
+
 @contextmanager
 def lora_kept(model: keras.Model) -> Iterator[None]:
     """Keep the first matrices through a block that loads a file.
@@ -38,7 +55,7 @@ def lora_kept(model: keras.Model) -> Iterator[None]:
     first = [
         (weight, keras.ops.convert_to_numpy(weight))
         for weight in model.weights
-        if weight.name.startswith(PREFIX) and weight.name.endswith(FIRST)
+        if _is_first(weight)
     ]
     yield
     for weight, value in first:

@@ -27,7 +27,9 @@ from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK
 from lstmgraph.keras_facts.catalogue import layer_of_steps
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.building.embeddings import fill_tables
 from lstmgraph.models.building.layers import Layers, freeze
+from lstmgraph.models.building.lora import seed_lora
 from lstmgraph.models.building.masks import Masks
 from lstmgraph.models.building.operations import (
     OPERATIONS,
@@ -121,6 +123,7 @@ class _Builder:
         """Return the main model, compiled as the recipe says."""
         compiled = self.compiled
         model = functional(compiled, compiled.graph, self.layers)
+        fill_tables(model, compiled)
         try:
             compile_model(model, compiled)
         except Exception as error:
@@ -154,6 +157,7 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
         name=graph.name,
     )
     _name_operations(model)
+    seed_lora(model, compiled.declaration.runtime.seed)
     return model
 
 
