@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import pytest
-from building import load, randomise
+from building import load, randomise, with_header
+from typer.testing import CliRunner
 
 import lstmgraph
+from lstmgraph.cli import app
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +157,7 @@ def test_lora_adapts_the_weights_of_a_file(tmp_path: Path) -> None:
     recipe = load(LORA.replace("RANK", "activation: tanh, lora_rank: 1"))
     given = {"weights": tmp_path / "base.keras"}
     whole = recipe.train(data, folder=tmp_path / "whole", **given)
+    assert whole.warnings == ()
     layer = whole.model.get_layer("a")
     np.testing.assert_array_equal(layer._kernel, model.get_layer("a").kernel)
     assert (np.abs(np.array(layer.kernel) - np.array(layer._kernel)) > 1e-3).all()
@@ -165,3 +169,22 @@ def test_lora_adapts_the_weights_of_a_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(before, layer.kernel, rtol=1e-6)
     loaded.fit({"x": data["x"]}, {"y": data["y"]}, epochs=3, verbose=0)
     assert (np.array(loaded.get_layer("a").kernel) != before).any()
+
+
+def test_what_is_frozen_at_random_is_warned_of(tmp_path: Path) -> None:
+    """Only a training can tell: with a file of weights the same recipe is right."""
+    recipe = tmp_path / "frozen.yaml"
+    text = LORA.replace("RANK", "trainable: false").replace("epochs: 2", "epochs: 1")
+    recipe.write_text(with_header(text, "frozen"))
+    data = tmp_path / "data.npz"
+    np.savez(data, x=X[:, 0], y=DATA["y"])
+    out, arguments = tmp_path / "out", ["train", str(recipe), "--data", str(data), "-o"]
+    first = CliRunner().invoke(app, [*arguments, str(out)])
+    assert first.exit_code == 0
+    assert "frozen.yaml:5:46: warning[W764]: 'a' is frozen, and its weights are random" in (
+        first.stderr
+    )
+    again = CliRunner().invoke(app, [*arguments, str(out), "--format", "json"])
+    assert [each["code"] for each in json.loads(again.stdout)["warnings"]] == ["W764"]
+    begun = [*arguments, str(tmp_path / "later"), "--weights", str(out / "frozen.keras")]
+    assert "W764" not in CliRunner().invoke(app, begun).stderr

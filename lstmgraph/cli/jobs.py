@@ -23,6 +23,7 @@ from lstmgraph.cli.shared import (
     fail,
     listed,
     load_recipe,
+    print_warnings_of,
     reason,
 )
 from lstmgraph.cli.sources import (
@@ -98,10 +99,17 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
             print_warnings(found)
         with verbosity.library_step("import TensorFlow"):
             import lstmgraph.training  # noqa: PLC0415 - TensorFlow's log comes with it
-            from lstmgraph.models.given_weights import given_weights  # noqa: PLC0415 - as above
+            from lstmgraph.models.given_weights import (  # noqa: PLC0415 - as above
+                given_weights,
+                warned_of,
+            )
         with verbosity.shown_step("train"):
-            if given is not None and (restart or not lstmgraph.training.epochs_done(output)):
-                say(str(given_weights(loaded.compiled, given)), err=not is_text)
+            if restart or not lstmgraph.training.epochs_done(output):
+                begun = given_weights(loaded.compiled, given) if given else None
+                if begun is not None:
+                    say(str(begun), err=not is_text)
+                if is_text and not quiet:
+                    print_warnings_of(recipe, loaded, warned_of(loaded.compiled, begun))
             options = {"epochs": epochs, "restart": restart, "weights": given or False}
             result = _train(loaded, found, output, options, is_text, verbosity)
     except RecipeError as error:
@@ -122,7 +130,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         wrote = [f"wrote {path}" for path in result.files.values()]
         say("\n".join([str(result), *wrote]))
     else:
-        print_json({**result.as_dict(), **listed(loaded.warnings, "warnings")})
+        warnings = (*loaded.warnings, *result.warnings)
+        print_json({**result.as_dict(), **listed(warnings, "warnings")})
 
 
 def _train(  # noqa: PLR0913, PLR0917 - what the command was given

@@ -23,6 +23,7 @@ from lstmgraph.cli.shared import (
     fail,
     listed,
     load_recipe,
+    print_warnings_of,
 )
 from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
@@ -164,6 +165,7 @@ def _searched(
     from rich.console import Console  # noqa: PLC0415 - what one command needs
 
     from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+    from lstmgraph.models.given_weights import given_weights, warned_of  # noqa: PLC0415
     from lstmgraph.tuning import options as tuning_options  # noqa: PLC0415
     from lstmgraph.tuning.run import tune as run_tune  # noqa: PLC0415
 
@@ -176,6 +178,10 @@ def _searched(
         train = data.pop("train")
         every: TuneOptions = {**options, **data}  # type: ignore[typeddict-item]  # two of its keys
         request = tuning_options.tune_request(recipe.compiled, train, every, console)
+        if console is not None and output_format is Format.text:
+            file = options.get("weights")
+            weights = given_weights(recipe.compiled, file) if file else None
+            print_warnings_of(Path(recipe.name), recipe, warned_of(recipe.compiled, weights))
         with verbosity.shown_step("search"):
             return run_tune(request)
     except RecipeError as error:

@@ -132,6 +132,13 @@ def load_recipe(
     return recipe
 
 
+def print_warnings_of(path: Path, recipe: Recipe, warnings: tuple[Diagnostic, ...]) -> None:
+    """Print warnings about what a command does with a recipe, at the recipe's lines."""
+    if warnings:
+        sources = recipe.compiled.document.sources
+        print_diagnostics(CheckedFile(shown_name(path), warnings, sources))
+
+
 def checked_file(path: Path, set_values: list[str], *, strict: bool) -> CheckedFile:
     """Load a recipe file and return its mistakes, or its warnings."""
     try:

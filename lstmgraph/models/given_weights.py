@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.compiler.checks.trained import frozen_at_random
 from lstmgraph.explain.weight_fit import LayerTransfer, fit_weights
 from lstmgraph.messages.errors import WeightsFileError
 from lstmgraph.messages.wording import counted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.messages.diagnostics import Diagnostic
     from lstmgraph.models.weights_file import Weights
 
 
@@ -38,12 +40,16 @@ class GivenWeights:
     shapes: Mapping[str, Mapping[str, tuple[int, ...]]]
     """The shapes in the file, by layer and by their path in it."""
 
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The names of the layers whose weights come from the file."""
+        return frozenset(layer.name for layer in self.layers if layer.outcome == "loaded")
+
     def __str__(self) -> str:
         """Return one line, and one more for each layer that is not loaded."""
         left = [layer for layer in self.layers if layer.outcome != "loaded"]
-        loaded = len(self.layers) - len(left)
-        lines = [f"weights: {self.path}, {counted(loaded, 'layer')} loaded", *map(str, left)]
-        return "\n".join(lines)
+        first = f"weights: {self.path}, {counted(len(self.loaded), 'layer')} loaded"
+        return "\n".join([first, *map(str, left)])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints."""
@@ -64,10 +70,17 @@ def given_weights(compiled: CompiledRecipe, path: Path) -> GivenWeights:
         require_layers(weights, path)
         shapes, digest = _shapes(weights.layers), _digest(weights)
     layers = fit_recipe(shapes, compiled)
-    if not any(layer.outcome == "loaded" for layer in layers):
+    given = GivenWeights(path, digest, layers, shapes)
+    if not given.loaded:
         lines = "\n".join(map(str, layers))
         raise WeightsFileError(f"no weights of {path} fit a layer of the recipe:\n{lines}")
-    return GivenWeights(path, digest, layers, shapes)
+    return given
+
+
+def warned_of(compiled: CompiledRecipe, given: GivenWeights | None) -> tuple[Diagnostic, ...]:
+    """Return warnings of layers that stay random in a training that begins with `given`."""
+    begun = given.loaded if given else ()
+    return frozen_at_random(compiled.graph, compiled.document, begun)
 
 
 def fit_recipe(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import keras
 
+    from lstmgraph.messages.diagnostics import Diagnostic
     from lstmgraph.models.given_weights import GivenWeights
 
 
@@ -45,6 +46,8 @@ class TrainingResult:
     else the last; None where they are averages over several."""
     weights: GivenWeights | None = None
     """The file whose weights the training began with; None for fresh ones."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """Layers that are frozen with random weights (W764)."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
 

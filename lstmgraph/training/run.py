@@ -15,7 +15,7 @@ from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import save_model
-from lstmgraph.models.given_weights import given_weights, load_fitting
+from lstmgraph.models.given_weights import given_weights, load_fitting, warned_of
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -191,6 +191,7 @@ class _Session:
             model=model,
             files={},
             weights=self.weights,
+            warnings=warned_of(self.recipe, self.weights),
         )
 
 

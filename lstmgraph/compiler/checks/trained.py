@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.embeddings import tables
+from lstmgraph.messages.diagnostics import Diagnostics
 from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
     from lstmgraph.language.text.document import Document
-    from lstmgraph.messages.diagnostics import Path
+    from lstmgraph.messages.diagnostics import Diagnostic, Path
 
 SECTION = ("training", "learning_rates")
 
@@ -65,6 +70,34 @@ def check_frozen(graph: Graph, document: Document) -> None:
             hint="remove a `trainable: false`, or the section `training`",
             notes=(document.note(("training",), "the training is here", at_key=True),),
         )
+
+
+def frozen_at_random(
+    graph: Graph, document: Document, begun: Container[str]
+) -> tuple[Diagnostic, ...]:
+    """Return a warning for each frozen layer whose weights are random and come from no file (W764).
+
+    Args:
+        graph: the graph of the model that is trained.
+        document: the recipe, which does not change.
+        begun: the names of the nodes that begin with weights of a file.
+    """
+    own = replace(document, diagnostics=Diagnostics())
+    begun_with_tables = {table.node for table in tables(graph)}
+    warned: set[str] = set()
+    for node in graph.nodes:
+        path = _trainable(node, document) if node.layer not in warned else None
+        trained = node.parameters.trainable or not node.parameters.total
+        if path is None or trained or node.name in begun or node.name in begun_with_tables:
+            continue
+        warned.add(node.layer)
+        own.warn(
+            "W764",
+            path,
+            f"'{node.layer}' is frozen, and its weights are random: they come from no file",
+            hint="give a file (`--weights FILE`), or remove `trainable: false`",
+        )
+    return own.diagnostics.ordered_warnings()
 
 
 def _trainable(node: Node, document: Document) -> Path | None:
