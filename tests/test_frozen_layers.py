@@ -181,7 +181,7 @@ def test_what_is_frozen_at_random_is_warned_of(tmp_path: Path) -> None:
     out, arguments = tmp_path / "out", ["train", str(recipe), "--data", str(data), "-o"]
     first = CliRunner().invoke(app, [*arguments, str(out)])
     assert first.exit_code == 0
-    assert "frozen.yaml:5:46: warning[W764]: 'a' is frozen, and its weights are random" in (
+    assert "frozen.yaml:5:51: warning[W764]: 'a' is frozen, and its weights are random" in (
         first.stderr
     )
     again = CliRunner().invoke(app, [*arguments, str(out), "--format", "json"])
