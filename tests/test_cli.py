@@ -383,7 +383,7 @@ def test_build_writes_three_files_into_a_new_folder(built: tuple[Path, Result]) 
     folder, result = built
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    assert list(report) == ["files", "explanation", "warnings"]
+    assert list(report) == ["files", "weights", "explanation", "warnings"]
     assert list(report["files"]) == ["model", "config", "resolved"]
     names = [f"speaker-classifier.{end}" for end in ("config.json", "keras", "resolved.yaml")]
     assert sorted(path.name for path in folder.iterdir()) == names

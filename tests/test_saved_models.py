@@ -124,7 +124,7 @@ def built(tmp_path_factory) -> tuple[Path, dict[str, Arrays], dict[str, list[np.
         keras.backend.clear_session()  # Keras numbers the optimizers of a process: count anew
         model = recipe.build()
         with pytest.MonkeyPatch.context() as patched:  # the same model in the files: built once
-            patched.setattr(lstmgraph.Recipe, "build", lambda _self, model=model: model)
+            patched.setattr(lstmgraph.Recipe, "build", lambda _self, model=model, **_: model)
             write_build(recipe, build_files(folder, name))
         data = batch_for(model)
         outputs[name] = {key: np.asarray(y) for key, y in model(data).items()}

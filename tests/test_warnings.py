@@ -52,6 +52,10 @@ def test_tells_exactly_what_is_doubtful(path: Path) -> None:
         assert diagnostic.place.source == str(path)
 
 
+FOUND_WHEN_TRAINING = {"W764"}
+"""Warnings that depend on more than the recipe, which no comment can silence."""
+
+
 def test_every_code_is_expected_somewhere() -> None:
     written = {
         code
@@ -59,6 +63,7 @@ def test_every_code_is_expected_somewhere() -> None:
         if path.name != "codes.py"
         for code in re.findall(r'"(W\d{3})"', path.read_text("utf-8"))
     }
+    written -= FOUND_WHEN_TRAINING
     assert written == set(CODES)
     assert {match["code"] for path in EXAMPLES for match in expectations(path)} == written
     assert sorted(CODES) == list(CODES)

@@ -123,11 +123,19 @@ class TrainingFiles:
         paths = {name: getattr(self, name) for name in NAMES}
         return {name: path for name, path in paths.items() if path.exists()}
 
+    def own_weights(self) -> frozenset[Path]:
+        """Return the paths that hold what the training has come to, with links followed."""
+        return frozenset(path.resolve() for path in (self.model, self.checkpoint))
+
     def remove(self) -> None:
         """Remove the results of an earlier training; the checkpoint first, as it decides."""
-        others = (self.best, self.history, self.picture, self.model, self.results)
-        for path in (self.checkpoint, *others):
+        for path in self.removed():
             path.unlink(missing_ok=True)
+
+    def removed(self) -> tuple[Path, ...]:
+        """Return the paths that ``remove`` removes, in its order."""
+        others = (self.best, self.history, self.picture, self.model, self.results)
+        return self.checkpoint, *others
 
 
 def other_numbers(files: TrainingFiles) -> FolderError:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.data.problems import DataProblem
+    from lstmgraph.messages.diagnostics import Diagnostic
+    from lstmgraph.models.given_weights import GivenWeights
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,10 @@ class TrainingResult:
     """The number by which `best_epoch` is the best."""
     best_model: BestModelResult | None = None
     """The model in ``best.keras``; None without ``checkpoint``."""
-    warnings: tuple[DataProblem, ...] = ()
-    """What is probably not as intended in the data."""
+    weights: GivenWeights | None = None
+    """The file whose weights the training began with; None for fresh ones."""
+    warnings: tuple[DataProblem | Diagnostic, ...] = ()
+    """What is probably not as intended in the data; layers frozen with random weights (W764)."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
 
@@ -80,6 +84,7 @@ class TrainingResult:
                 name: [value if math.isfinite(value) else None for value in values]
                 for name, values in self.history.items()
             },
+            "weights": self.weights and self.weights.as_dict(),
             "files": {name: str(path) for name, path in self.files.items()},
         }
 

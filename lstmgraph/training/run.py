@@ -13,8 +13,10 @@ from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.files import write_text
+from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.files import load_numbers, save_model
+from lstmgraph.models.given_weights import given_weights, load_fitting, warned_of
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.loading import Data
     from lstmgraph.language.declaration.recipe import Training
+    from lstmgraph.models.given_weights import GivenWeights
     from lstmgraph.training.state import TrainingState
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
@@ -54,28 +57,39 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     epochs: int | None = None,
     restart: bool = False,
     seed: int | None = None,
+    weights: Path | None = None,
     on_epoch: OnEpoch | None = None,
     callbacks: Any = None,
     verbose: int = 0,
 ) -> TrainingResult:
-    """See ``Recipe.train``."""
+    """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
     training = recipe.declaration.training
     assert training is not None, "`Recipe.train` has looked"
     if data.validation is None:
         require_validation(training, recipe.document)
+    given = None if weights is None else given_weights(recipe, weights)
     files = TrainingFiles(folder, recipe.declaration.name)
     folder.mkdir(parents=True, exist_ok=True)
     files.refuse_others()
     with locked(folder):
         if restart:
+            _refuse_removal(files, weights)
             files.remove()
         seed = recipe.declaration.runtime.seed if seed is None else seed
-        state, arrays = begin_or_go_on(files, recipe, data, seed)
+        state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
         epochs = max(asked, len(state.rows))
-        session = _Session(recipe, training, files, state, epochs, asked)
+        session = _Session(recipe, training, files, state, epochs, asked, given)
         return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
+
+
+def _refuse_removal(files: TrainingFiles, weights: Path | None) -> None:
+    if weights is not None and weights.resolve() in {each.resolve() for each in files.removed()}:
+        raise FolderError(
+            f"to begin anew would remove {weights}, whose weights the training begins with; choose "
+            "another folder, or copy the file"
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,7 @@ class _Session:
     state: TrainingState
     epochs: int
     asked: int
+    weights: GivenWeights | None = None
 
     def run(
         self,
@@ -131,7 +146,7 @@ class _Session:
         save_model(model, text, files.model)
         result = replace(result, best_model=best)
         write_results(files.results, result)
-        return replace(result, files=files.written(), warnings=data.warnings)
+        return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
 
     def _feeds(self, data: Data) -> dict[str, Feed]:
         """Return the feed of each part; only the training examples are shuffled."""
@@ -147,7 +162,10 @@ class _Session:
 
     def _model(self, arrays: dict[str, np.ndarray]) -> keras.Model:
         if not self.state.rows:
-            return build_model(self.recipe)
+            model = build_model(self.recipe)
+            if self.weights is not None:
+                load_fitting(model, self.weights.path, self.weights.fingerprint)
+            return model
         return resumed_model(self.recipe, self.files.checkpoint, arrays)
 
     def _result(
@@ -162,7 +180,7 @@ class _Session:
             self.training, list(model.output), self.files, self.state, callbacks
         )
         restored = _restores(callbacks.get("early_stopping"))
-        averaged = bool(model.optimizer.use_ema) and not restored
+        averaged = bool(self.training.optimizer.get("use_ema")) and not restored
         return TrainingResult(
             history=columns(rows),
             best_epoch=best,
@@ -176,6 +194,8 @@ class _Session:
             metrics=metrics,
             model=model,
             files={},
+            weights=self.weights,
+            warnings=warned_of(self.recipe, self.weights),
         )
 
     def _evaluated(

@@ -10,9 +10,12 @@ from lstmgraph.compiler.compile import compile_at
 from lstmgraph.language.space import SpaceError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
+from lstmgraph.models.given_weights import load_fitting
 from lstmgraph.tuning.search.spaces import declare, plain_values
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -26,9 +29,11 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
     numbers of one type only: any other choices are declared as their JSON texts.
     """
 
-    def __init__(self, compiled: CompiledRecipe) -> None:
+    def __init__(self, compiled: CompiledRecipe, weights: Path | None = None) -> None:
         super().__init__(name=compiled.declaration.name)
         self.compiled = compiled
+        self.weights = weights
+        """The file whose weights the models begin with, where they fit."""
 
     @property
     def space(self) -> Space:
@@ -52,9 +57,12 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
             keras_tuner.errors.FatalValueError: a value is not in the recipe's space.
         """
         try:
-            return build_model(self.concrete(hp))
+            model = build_model(self.concrete(hp))
         except RecipeError as error:
             raise keras_tuner.errors.FailedTrialError(str(error)) from error
+        if self.weights is not None:
+            load_fitting(model, self.weights)
+        return model
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 
 from lstmgraph.compiler.checks.callbacks import require_validation
+from lstmgraph.compiler.checks.embeddings import tables
 from lstmgraph.compiler.checks.metric_names import VALIDATION
 from lstmgraph.compiler.checks.search import directed_objectives
 from lstmgraph.data.problems import as_lines
@@ -29,6 +30,7 @@ from lstmgraph.tuning.search.own_files import KEPT, check_folders, open_of_trial
 from lstmgraph.tuning.search.reading import read_results
 from lstmgraph.tuning.search.results import Objective
 from lstmgraph.tuning.search.trial import BEST_WEIGHTS
+from lstmgraph.tuning.weights import begun_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.tuning.search.jobs import RunOptions
     from lstmgraph.tuning.search.results import SearchResults
+    from lstmgraph.tuning.weights import TrialWeights
 
 PRELOAD = ("keras", "h5py", "lstmgraph.data.feeding", "lstmgraph.tuning.trial")
 TEST = "test"
@@ -60,6 +63,8 @@ class TuneRequest:
     """The console for a live table, or for lines."""
     callbacks: str = ""
     """The user's callbacks, as ``pickled`` writes them."""
+    weights: Path | None = None
+    """The file whose weights every trial begins with."""
     section: dict[str, Any] = field(init=False)
     """``search:`` with defaults filled in."""
 
@@ -72,7 +77,9 @@ def tune(request: TuneRequest) -> TuneResult:
     """Search, or go on searching, until the budget is spent; then score the best on test data.
 
     Raises:
-        RecipeError: what is watched needs validation data and there is none (L764).
+        RecipeError: what is watched needs validation data and there is none (L764), or the given
+            weights fit a layer in some trials only (L775).
+        WeightsFileError: the file of weights cannot be read, or none of its layers fits.
         DataError: the data does not fit the recipe.
         SearchError: the recipe has nothing to search, the search would never end, or the folder
             holds another search, is in use, or cannot be written.
@@ -80,17 +87,20 @@ def tune(request: TuneRequest) -> TuneResult:
     """
     _check_searchable(request.recipe)
     options = _options(request)
+    weights = begun_with(request.recipe, request.weights) if request.weights else None
+    if weights is not None and request.console is not None:
+        request.console.out(str(weights.given), highlight=False)
     with faults_end_search(request.folder):
-        return _tuned(request, options)
+        return _tuned(request, options, weights)
 
 
-def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
+def _tuned(request: TuneRequest, options: RunOptions, weights: TrialWeights | None) -> TuneResult:
     if request.restart:
         begin_anew(request.folder)
     check_folders(request.folder)
     sources, identity = _checked_data(request)
     try:
-        job = _job(request, sources, identity)
+        job = _job(request, sources, identity, weights)
         shown_search(job, options, request.folder, request.console)
     except KeyboardInterrupt:
         with suppress(SearchError):  # nothing had begun
@@ -207,7 +217,10 @@ def _checked_data(request: TuneRequest) -> tuple[dict[str, str], dict[str, list[
 
 
 def _job(
-    request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
+    request: TuneRequest,
+    sources: dict[str, str],
+    identity: dict[str, list[str]],
+    weights: TrialWeights | None,
 ) -> SearchJob:
     recipe = request.recipe
     objectives = directed_objectives(recipe.declaration, recipe.graph)
@@ -222,14 +235,28 @@ def _job(
         recipe=recipe.declaration.name,
         space=recipe.collected.space,
         function=FUNCTION,
-        payload={**payload, "callbacks": request.callbacks},
+        payload={
+            **payload,
+            "callbacks": request.callbacks,
+            "weights": weights and weights.as_dict(),
+        },
         identity={
             "recipe": recipe_identity(recipe.written),
             "data": identity,
             "versions": search_versions(),
+            **({"weights": weights.given.fingerprint} if weights else {}),
+            **({"embeddings": digests} if (digests := _table_digests(recipe)) else {}),
         },
         **settings,
     )
+
+
+def _table_digests(recipe: CompiledRecipe) -> dict[str, str]:
+    if not any(tables(recipe.graph)):
+        return {}
+    from lstmgraph.models.building.embeddings import table_digests  # noqa: PLC0415 - imports Keras
+
+    return table_digests(recipe)
 
 
 def shown_search(

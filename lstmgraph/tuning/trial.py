@@ -106,6 +106,7 @@ class _Run:
             counted_from=spec.initial_epoch,
             continues=source and source / LAST_WEIGHTS,
             last=self.folder / LAST_WEIGHTS if is_first and spec.keep_last else None,
+            weights=spec.job.get("weights"),
             own_callbacks=unpickled(
                 spec.job.get("callbacks", ""),
                 TrialInfo(spec.number, spec.values, self.folder, execution, fold),

@@ -114,16 +114,17 @@ def _check_monitor(
 def _check_plateau(training: Training, document: Document) -> None:
     if "reduce_lr_on_plateau" not in training.callbacks:
         return
-    if isinstance(training.optimizer.get("learning_rate"), dict):
+    rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
+    rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}
+    scheduled = next((path for path, rate in rates.items() if isinstance(rate, dict)), None)
+    if scheduled is not None:
         document.report(
             "L757",
             ("training", "callbacks", "reduce_lr_on_plateau"),
             "the learning rate follows a schedule, which `reduce_lr_on_plateau` cannot change",
             hint="keep the schedule, or write the learning rate as a number",
             at_key=True,
-            notes=(
-                document.note(("training", "optimizer", "learning_rate"), "the schedule is here"),
-            ),
+            notes=(document.note(("training", *scheduled), "the schedule is here"),),
         )
 
 

@@ -27,7 +27,6 @@ OF_CLASSES = {
     "SparseCategoricalCrossentropy": IDS,
     "CategoricalCrossentropy": ONE_HOT,
     "CategoricalFocalCrossentropy": ONE_HOT,
-    "CategoricalGeneralizedCrossEntropy": IDS,
     "CategoricalHinge": ONE_HOT,
     "BinaryCrossentropy": YES_OR_NO,
     "BinaryFocalCrossentropy": YES_OR_NO,

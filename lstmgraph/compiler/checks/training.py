@@ -9,6 +9,7 @@ from lstmgraph.compiler.checks.callbacks import check_callbacks
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
 from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output
+from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
 from lstmgraph.messages.wording import few, listed, suggested
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
     from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
 
 CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -38,7 +40,12 @@ def check_training(
         check_class_weight(training, graph, document)
         check_fitting(replace(recipe, training=training), graph, document)
     _check_clipping(training.optimizer, document)
-    _check_schedule(training.optimizer, document)
+    rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
+    rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}
+    for path, rate in rates.items():
+        _check_schedule(rate, ("training", *path), document)
+    check_learning_rates(recipe, training, graph, document)
+    check_frozen(graph, document)
     sound = all_known and outputs == list(graph.outputs)
     check_callbacks(recipe, training, graph, outputs if sound and outputs else None, document)
     return replace(recipe, training=training)
@@ -95,24 +102,18 @@ def _check_weights(training: Training, outputs: list[str], document: Document) -
             )
 
 
-def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
+def _check_schedule(schedule: Any, path: Path, document: Document) -> None:
     """Report a piecewise constant rate that does not have one value more than boundaries."""
-    schedule = optimizer.get("learning_rate")
     if not isinstance(schedule, dict) or "boundaries" not in schedule:
         return
     values, boundaries = len(schedule["values"]), len(schedule["boundaries"])
     if values != boundaries + 1:
         document.report(
             "L754",
-            ("training", "optimizer", "learning_rate", "values"),
+            (*path, "values"),
             f"{boundaries} boundaries need {boundaries + 1} values, but {values} are listed",
             hint="list one value more than boundaries",
-            notes=(
-                document.note(
-                    ("training", "optimizer", "learning_rate", "boundaries"),
-                    "the boundaries are here",
-                ),
-            ),
+            notes=(document.note((*path, "boundaries"), "the boundaries are here"),),
         )
 
 

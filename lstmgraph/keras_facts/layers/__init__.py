@@ -8,6 +8,7 @@ RepeatVector passes on stay integers, whatever its symbolic output says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lstmgraph.keras_facts.layers import (
@@ -197,6 +198,9 @@ def layer_facts(
         raise LayerMistake(f"{layer} needs an input, but got none", hint="write `input:`")
     facts = RULES[layer](Call(layer, arguments, tuple(inputs), compute_dtype, layer_facts))
     _refuse_sizes_beyond_bounds(layer, facts)
+    if arguments.get("trainable") is False:
+        frozen = tuple(replace(weight, trainable=False) for weight in facts.weights)
+        facts = replace(facts, weights=frozen)
     return facts
 
 

@@ -223,6 +223,8 @@ class Training:
     """Weights of class ids, or such mappings by output."""
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     """The arguments of each callback, by the recipe's name for it."""
+    learning_rates: Mapping[str, Any] = field(default_factory=dict)
+    """The learning rates of layers that do not have the optimizer's, by layer."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class Document:
     origins: Origins = field(default_factory=Origins)
     guesses: Guesses = field(default_factory=Guesses)
     """Suggestions for misspelt names."""
+    folder: FilePath | None = None
+    """Where files that the recipe names are; None for a recipe in a model file, or for text."""
     overridden: dict[Path, Place] = field(default_factory=dict)
     """The places of the values that a ``--set`` replaced."""
     unfilled: Document | None = field(default=None, repr=False)

@@ -34,7 +34,9 @@ from lstmgraph.compiler.passes.masks import (
 from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
-from lstmgraph.models.building.layers import Layers
+from lstmgraph.models.building.embeddings import fill_tables
+from lstmgraph.models.building.layers import Layers, freeze
+from lstmgraph.models.building.lora import seed_lora
 from lstmgraph.models.building.masks import Masks, with_mask
 from lstmgraph.models.building.operations import (
     OPERATIONS,
@@ -128,6 +130,7 @@ class _Builder:
         """Return the main model, compiled as the recipe says."""
         compiled = self.compiled
         model = functional(compiled, compiled.graph, self.layers)
+        fill_tables(model, compiled)
         try:
             compile_model(model, compiled)
         except Exception as error:
@@ -161,6 +164,7 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
         name=graph.name,
     )
     _name_operations(model)
+    seed_lora(model, compiled.declaration.runtime.seed)
     return model
 
 
@@ -210,6 +214,8 @@ class _Lowering:
             inputs = sorted(inputs, key=_open_axes)
         layer = self.layers.of(node)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
+        if node.arguments.get("trainable") is False:
+            freeze(layer)
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)
         loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED

@@ -17,6 +17,7 @@ from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.models.building.carrying import kept_states
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
+from lstmgraph.models.building.learning_rates import by_layer
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
     metrics, weighted = (_metrics(training, dtypes, weighted=each) for each in (False, True))
     count_steps([losses, metrics, weighted])
     model.compile(
-        optimizer=_optimizer(training, scaled=scaled),
+        optimizer=_optimizer(training, compiled.graph, scaled=scaled),
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
@@ -80,8 +81,18 @@ def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:
     model.dtype_policy = keras.DTypePolicy("mixed_float16" if scaled else fallback)
 
 
-def _optimizer(training: Training, *, scaled: bool) -> keras.Optimizer:
-    optimizer: keras.Optimizer = _named("optimizers", "optimizer", training.optimizer)
+def _optimizer(training: Training, graph: Graph, *, scaled: bool) -> keras.Optimizer:
+    def optimizer_of(rate: Any) -> keras.Optimizer:
+        return _named("optimizers", "optimizer", {**training.optimizer, "learning_rate": rate})
+
+    usual = training.optimizer["learning_rate"]
+    groups: list[tuple[Any, list[str]]] = []
+    for layer, rate in training.learning_rates.items():
+        names = next((names for own, names in groups if own == rate), None)
+        if names is None:
+            groups.append((rate, names := []))
+        names += [node.name for node in graph.nodes if node.layer == layer and node.weights]
+    optimizer = by_layer(optimizer_of, usual, groups) if groups else optimizer_of(usual)
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
 
