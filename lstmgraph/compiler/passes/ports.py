@@ -27,9 +27,9 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
 
     It must be if the sequence is read too, of this call or of another one of the same layer, as a
     layer returns either the sequence or the last output. The last output is the state h; for a
-    bidirectional layer, it is the merged states h rather than the last step of the sequence. It must
-    also be if the initial state is not zero: in a row of only padding, Keras's last output is 0, but
-    the state keeps its initial value.
+    bidirectional layer, it is the merged states h rather than the last step of the sequence. It
+    must also be if the initial state is not zero: in a row of only padding, Keras's last output is
+    0, but the state keeps its initial value.
     """
     used, returned = graph.used_ports(), graph.returned_ports()
     replaced: dict[Port, Port] = {}
