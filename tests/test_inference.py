@@ -191,8 +191,9 @@ def check_explanation(source: CompiledRecipe, tensors: Mapping[Port, Any]) -> No
         if port in tensors:
             shape = [dim if isinstance(dim, int) else None for dim in row["shape"]]
             assert tuple(shape[1:]) == tensors[port].shape[1:]
-        assert row["trainable_parameters"] == node.parameters.trainable
-        assert row["non_trainable_parameters"] == node.parameters.non_trainable
+        parameters = source.graph.parameters_of(node)
+        assert row["trainable_parameters"] == parameters.trainable
+        assert row["non_trainable_parameters"] == parameters.non_trainable
     totals = shown["totals"]
     for kind in ("trainable_parameters", "non_trainable_parameters"):
         assert totals[kind] == sum(row[kind] for row in shown["layers"])

@@ -51,6 +51,11 @@ class LayerRow:
     kernel_reason: str | None
 
     @property
+    def called_type(self) -> str:
+        """The type, and for a call of another one's layer whose: ``LSTM of encoder``."""
+        return f"{self.type} of {self.calls}" if self.calls else self.type
+
+    @property
     def parameters(self) -> int:
         """The number of all parameters, trainable or not."""
         return self.trainable_parameters + self.non_trainable_parameters
@@ -261,8 +266,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
         yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
     for layer in explanation.layers:
         shape, parameters = shape_text(layer), f"{layer.parameters:,}"
-        kind = f"{layer.type} of {layer.calls}" if layer.calls else layer.type
-        own = (layer.name, kind, shape, layer.dtype, parameters)
+        own = (layer.name, layer.called_type, shape, layer.dtype, parameters)
         yield *own, layer.mask or "", _states_text(layer), layer.kernel or ""
 
 
