@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from lstmgraph.compiler.checks.embeddings import refuse_fresh_tables
 from lstmgraph.compiler.compile import CompiledRecipe, compile_at
-from lstmgraph.compiler.load import load_compiled, with_overrides
+from lstmgraph.compiler.load import is_model_file, load_compiled, with_overrides
 from lstmgraph.compiler.machine.machine import Machine, this_machine
 from lstmgraph.language.compose import written_data
 from lstmgraph.messages.wording import counted
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.result import TuneResult
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
+    WeightsOf: TypeAlias = str | Path | Literal[False] | None
     Callbacks: TypeAlias = keras.callbacks.Callback | Sequence[keras.callbacks.Callback]
 
 
@@ -41,9 +43,12 @@ class Recipe:
     A notebook shows it as a picture of its graph, ``print`` the same as text.
     """
 
-    def __init__(self, compiled: CompiledRecipe) -> None:
+    def __init__(self, compiled: CompiledRecipe, weights: Path | None = None) -> None:
         self.compiled = compiled
         """The checked recipe and its graph; its attributes may change from version to version."""
+        self.weights = weights
+        """The ``.keras`` file that the recipe was loaded from: its models begin with the weights
+        there. None for a recipe from elsewhere."""
 
     @property
     def name(self) -> str:
@@ -93,7 +98,7 @@ class Recipe:
             RecipeError: with every mistake that the values make.
             OverrideFormatError: an override is not ``path=value``, or no plain data.
         """
-        return Recipe(with_overrides(self.compiled, overrides, strict=strict))
+        return Recipe(with_overrides(self.compiled, overrides, strict=strict), self.weights)
 
     def explain(
         self,
@@ -162,34 +167,57 @@ class Recipe:
 
         return resolved_recipe(self.compiled)
 
-    def build(self) -> keras.Model:
+    def build(self, *, weights: WeightsOf = None) -> keras.Model:
         """Build the model: a plain functional ``keras.Model`` of standard layers.
 
         Its inputs and outputs are dictionaries by name, such as (batch, time, features); with
         ``training:`` it is compiled.
 
+        Args:
+            weights: a ``.keras`` or ``.weights.h5`` file with weights for every layer. By default
+                those of the ``.keras`` file that the recipe was loaded from, if any; False for
+                fresh ones all the same.
+
         Raises:
-            RecipeError: this machine or process cannot run it, or Keras refused what was checked.
+            RecipeError: this machine or process cannot run it, Keras refused what was checked, or
+                the weights are those of other layers (L804).
+            WeightsFileError: the file cannot be read, or holds no weights.
         """
         from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
 
-        return build_model(self.compiled)
+        return self._with_weights(build_model(self.compiled), weights)
 
-    def models(self) -> dict[str, keras.Model]:
+    def models(self, *, weights: WeightsOf = None) -> dict[str, keras.Model]:
         """Build the model, and every further one of ``models:``, with the same layers.
 
         The main model is there by the recipe's name, the others by their own; the start model of a
         step model ``step`` is ``step.start``. A layer of several models is one object: training one
-        model trains all. Only the main model is compiled.
+        model trains all. Only the main model is compiled. `weights` are as in ``build``.
 
         Raises:
-            RecipeError: as ``build`` does.
+            RecipeError, WeightsFileError: as ``build`` does.
         """
         from lstmgraph.models.building import build_models  # noqa: PLC0415 - imports TensorFlow
 
         graphs = {name: further.graph for name, further in self.compiled.models.items()}
         main, others = build_models(self.compiled, graphs)
-        return {self.name: main, **others}
+        return {self.name: self._with_weights(main, weights), **others}
+
+    def _with_weights(self, model: keras.Model, weights: WeightsOf) -> keras.Model:
+        path = self._weights_path(weights)
+        if path is not None:
+            from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports h5py
+
+            load_weights(self.compiled, model, path)
+        return model
+
+    def _weights_path(self, weights: WeightsOf) -> Path | None:
+        """Return the file that `weights` means: by default, the one of the recipe."""
+        if weights is None:
+            return self.weights
+        if weights is False:
+            refuse_fresh_tables(self.compiled.graph, self.compiled.document)
+        return None if weights is False else Path(weights)
 
     def with_derived(self, *kinds: str) -> Recipe:
         """Return the recipe with ``models: {step: {derive: step}}`` for each kind that it lacks.
@@ -203,17 +231,20 @@ class Recipe:
         compiled = self.compiled
         for kind in kinds:
             compiled = with_derived(compiled, kind)
-        return Recipe(compiled)
+        return Recipe(compiled, self.weights)
 
     def derive(self, kind: str, model: keras.Model | None = None) -> Derived:
         """Build an ``encoder``, ``decoder`` or ``step``, which the recipe need not name.
 
-        The weights are copied from `model`, one of this recipe, by layer; or fresh without one.
+        The weights are copied from `model`, one of this recipe, by layer. Without one they are
+        those of the ``.keras`` file that the recipe was loaded from, or fresh.
 
         Raises:
             RecipeError: the graph does not allow it, with the node and the reason (L834).
             ValueError: `kind` is none of the three, or `model` is not one of this recipe.
         """
+        if model is None and self.weights is not None:
+            model = self.build()
         return derive(self.compiled, kind, model)
 
     def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
@@ -244,6 +275,7 @@ class Recipe:
         epochs: int | None = None,
         restart: bool = False,
         seed: int | None = None,
+        weights: WeightsOf = None,
         on_epoch: OnEpoch | None = None,
         callbacks: Callbacks | None = None,
         verbose: int = 0,
@@ -262,8 +294,12 @@ class Recipe:
             epochs: in place of the recipe's.
             restart: forget what the folder holds of another training, and begin anew.
             seed: of the order of the examples; the recipe's, where it has one, or a fresh one.
-            on_epoch: called after every epoch with its number, from 1, and its metrics; where it
-                returns true, the training ends there, and can go on later.
+            weights: a ``.keras`` or ``.weights.h5`` file to begin with, matched by the names of
+                layers as ``lstmgraph transfer`` does: layers that do not fit begin fresh, and
+                ``TrainingResult.weights`` names them. By default the ``.keras`` file that the
+                recipe was loaded from, if any; False for fresh weights all the same.
+            on_epoch: called after every epoch with its number, from 1, and its metrics and
+                ``seconds``; where it returns true, the training ends there, and can go on later.
             callbacks: Keras callbacks of your own, beside those of the recipe. They run after the
                 recipe's and before the checkpoint of an epoch. One that sets
                 ``model.stop_training`` ends the training for good, as early stopping does. What
@@ -277,6 +313,7 @@ class Recipe:
             DataError: the data does not fit the recipe.
             ValueError: the recipe has no ``training:``, or `data` was loaded for another one.
             TypeError: `callbacks` are not callbacks of Keras; nothing has been written then.
+            WeightsFileError: the file of weights cannot be read, or none of its layers fits.
             FolderError: the folder holds another training, or another process is at it.
             DivergedError: the loss is NaN or infinite.
             OSError: a file cannot be written; those in the folder are whole.
@@ -295,6 +332,7 @@ class Recipe:
             epochs=epochs,
             restart=restart,
             seed=seed,
+            weights=self._weights_path(weights),
             on_epoch=on_epoch,
             callbacks=callbacks,
             verbose=verbose,
@@ -314,7 +352,7 @@ class Recipe:
             SpaceError: a name or a value is not in the space.
             RecipeError: the recipe is wrong at this point.
         """
-        return Recipe(compile_at(self.compiled, values))
+        return Recipe(compile_at(self.compiled, values), self.weights)
 
     def tune(  # noqa: PLR0913 - each says one thing
         self,
@@ -323,6 +361,7 @@ class Recipe:
         folder: str | Path | None = None,
         validation: Any = None,
         test: Any = None,
+        weights: WeightsOf = None,
         callbacks: TrialCallbacks | None = None,
         workers: int = 1,
         max_trials: int | None = None,
@@ -347,6 +386,7 @@ class Recipe:
                 missing.
             validation: data to compare the trials by, in place of a part of `data`.
             test: data that only the best model is evaluated on, at the end.
+            weights: as in ``train``; every trial begins with them.
             callbacks: Keras callbacks of your own, beside those of the recipe: a list, of which
                 every training gets a copy as it is now; or a function of a ``TrialInfo`` that
                 returns such a list, in the trial's process. Both are pickled, classes and
@@ -367,13 +407,16 @@ class Recipe:
             verbose: 1 shows a live table, or lines where there is no terminal.
 
         Raises:
-            ValueError: there is nothing to search, the search would never end, a number makes no
-                sense, or `callbacks` cannot be pickled; nothing has been written then.
+            ValueError: a number makes no sense, or `callbacks` cannot be pickled; nothing has been
+                written then.
             TypeError: `callbacks` are neither callbacks of Keras nor a function.
-            RecipeError: the search watches a number of validation data that is not given (L764).
+            RecipeError: the search watches a number of validation data that is not given (L764),
+                or some trials could not begin with weights that others begin with (L775).
+            WeightsFileError: the file of weights cannot be read, or none of its layers fits.
             DataError: the data does not fit the recipe.
-            SearchError: the folder holds another search (JobChangedError), is in use
-                (FolderInUseError), or cannot be written.
+            SearchError: there is nothing to search, the search would never end, or the folder
+                holds another search (JobChangedError), is in use (FolderInUseError), or cannot be
+                written.
         """
         from lstmgraph.tuning.options import TuneOptions, tune_request  # noqa: PLC0415 - to search
         from lstmgraph.tuning.run import tune  # noqa: PLC0415 - as above
@@ -382,6 +425,7 @@ class Recipe:
             "folder": folder,
             "validation": validation,
             "test": test,
+            "weights": self._weights_path(weights),
             "callbacks": callbacks,
             "workers": workers,
             "max_trials": max_trials,
@@ -401,11 +445,12 @@ class Recipe:
     def hypermodel(self) -> keras_tuner.HyperModel:
         """Return the recipe for any tuner of keras-tuner; dimensions name its hyperparameters.
 
-        The whole space is declared before anything is built.
+        The whole space is declared before anything is built. Models begin with the weights of the
+        ``.keras`` file that the recipe was loaded from, if any, where they fit.
         """
         from lstmgraph.tuning.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
-        return RecipeHyperModel(self.compiled)
+        return RecipeHyperModel(self.compiled, self.weights)
 
     def export(  # noqa: PLR0913 - what an export is asked for, by keyword
         self,
@@ -460,8 +505,9 @@ class Recipe:
 
         Args:
             source: a path (`.npz`, `.csv`, `.parquet`, a folder of `.npy` or of tables, a saved
-                ``tf.data.Dataset``), a dictionary of arrays, (x, y) as ``fit`` takes them, a data
-                frame of pandas, polars or pyarrow, or a ``tf.data.Dataset``.
+                ``tf.data.Dataset``), a dictionary of arrays, (x, y) or (x, y, sample_weight) as
+                ``fit`` takes them, a data frame of pandas, polars or pyarrow, or a
+                ``tf.data.Dataset``. Arrays may be lists of rows of different lengths.
             validation: the same, of what validates; the split then takes none from `source`.
             test: the same, of what is kept for a last test.
             cache: a folder where tables that were read are kept for the next time.
@@ -537,7 +583,8 @@ def load(
         TypeError: `source` is neither a path, nor a text, nor a mapping.
         ValueError: `folder` is given of a path, which has its own.
     """
-    return Recipe(load_compiled(source, overrides=overrides, strict=strict, folder=folder))
+    compiled = load_compiled(source, overrides=overrides, strict=strict, folder=folder)
+    return Recipe(compiled, Path(str(source)) if is_model_file(source) else None)
 
 
 def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:
@@ -569,6 +616,7 @@ def tune(  # noqa: PLR0913 - each says one thing
     folder: str | Path | None = None,
     validation: Any = None,
     test: Any = None,
+    weights: WeightsOf = None,
     callbacks: TrialCallbacks | None = None,
     workers: int = 1,
     max_trials: int | None = None,
@@ -603,6 +651,7 @@ def tune(  # noqa: PLR0913 - each says one thing
         folder=folder,
         validation=validation,
         test=test,
+        weights=weights,
         callbacks=callbacks,
         workers=workers,
         max_trials=max_trials,

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
 import tokenize
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.archives import ArchiveError, TooLargeError
+from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
+from lstmgraph.files import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from lstmgraph.archives import Archive
 
 SUFFIX = ".npy"
+MOST_EXPANSION = 1024
+"""How many times larger than its archive an array may be."""
 MOST_VALUES = 2**62
 """The most values of a dtype without bytes, which no limit of bytes stops."""
 _LONGEST_HEADER = 10_000
@@ -42,10 +48,7 @@ def read_array(archive: Archive, name: str, most: int) -> np.ndarray:
         declared = header_bytes(stream)
         if declared > most:
             raise TooLargeError(f"the array {name} takes more than {most:,} bytes")
-        if declared + stream.tell() != archive.size(member):
-            raise ArchiveError(
-                f"the array {name} does not have the length that its header declares"
-            )
+        _require_length(name, declared + stream.tell(), archive.size(member))
     with archive.opened(member, most + _LONGEST_HEADER) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -63,12 +66,73 @@ def read_arrays(archive: Archive, names: Iterable[str], most: int) -> dict[str, 
     return arrays
 
 
+def file_header(path: Path, name: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and dtype of an array in a file, without reading its values.
+
+    Args:
+        path: a ``.npy`` file, or a ``.npz`` archive.
+        name: of the array in an archive; None for its only one.
+
+    Raises:
+        ArchiveError: it is no array of numbers, is damaged, or not named in an archive of several.
+        OSError, ValueError: the file cannot be opened.
+    """
+    with _opened_array(path, name) as stream:
+        shape, dtype = _header(stream)
+        return shape, dtype
+
+
+def file_array(path: Path, name: str | None = None) -> np.ndarray:
+    """Return an array in a file; see ``file_header``.
+
+    Raises:
+        ArchiveError, OSError, ValueError: as ``file_header`` does.
+    """
+    file_header(path, name)
+    with _opened_array(path, name) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+@contextmanager
+def _opened_array(path: Path, name: str | None) -> Iterator[IO[bytes]]:
+    """Open an array in a file, whose header declares as much data as there is."""
+    if path.suffix != ".npz":
+        with os.fdopen(open_file(path), "rb") as stream:
+            declared = header_bytes(stream)
+            _require_length(path.name, declared + stream.tell(), os.fstat(stream.fileno()).st_size)
+            stream.seek(0)
+            yield stream
+        return
+    with opened_archive(path) as archive:
+        names = array_names(archive)
+        chosen = names[0] if name is None and len(names) == 1 else name
+        if chosen not in names:
+            what = "which of its arrays is meant" if name is None else f"an array {name}"
+            raise ArchiveError(f"{path.name} does not say {what}; it has: {', '.join(names)}")
+        most = path.stat().st_size * MOST_EXPANSION
+        with archive.opened(chosen + SUFFIX, most) as stream:
+            declared = header_bytes(stream)
+            _require_length(chosen, declared + stream.tell(), archive.size(chosen + SUFFIX))
+        with archive.opened(chosen + SUFFIX, most) as stream:
+            yield stream
+
+
+def _require_length(name: str, declared: int, found: int) -> None:
+    if declared != found:
+        raise ArchiveError(f"the array {name} does not have the length that its header declares")
+
+
 def header_bytes(stream: IO[bytes]) -> int:
     """Read an array's header from `stream` and return how many bytes of data follow it.
 
     Raises:
         ArchiveError: if it is not a valid header, or the array holds Python objects.
     """
+    shape, dtype = _header(stream)
+    return math.prod(shape) * dtype.itemsize
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
@@ -85,4 +149,4 @@ def header_bytes(stream: IO[bytes]) -> int:
         values > MOST_VALUES and not dtype.itemsize
     ):
         raise ArchiveError(f"its array header is damaged (a shape of {shape})")
-    return values * dtype.itemsize
+    return shape, dtype

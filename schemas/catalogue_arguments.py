@@ -185,8 +185,8 @@ CLASSES_LEFT_OUT: dict[str, dict[str, str]] = {
     "optimizer": {
         "Optimizer": "a base class",
         "LossScaleOptimizer": "added where the dtype policy asks for it",
-        "MultiOptimizer": "assigns variables by Python functions",
-        "OptimizerMap": "assigns variables by Python functions",
+        "MultiOptimizer": "made by `learning_rates` of `training`",
+        "OptimizerMap": "made by `learning_rates` of `training`",
         "Lamb": "keras.optimizers.get does not know it",
     },
     "loss": {

@@ -106,7 +106,9 @@ def definition(kind: str, name: str, cls: type, spellings: list[str]) -> Schema:
     arguments = defaults(cls, kind, name)
     properties: dict[str, Schema] = {"type": chosen_type(spellings)}
     if kind == "layer":
-        properties |= {key: {"$ref": RECIPE + key} for key in ("input", "mask", "dtype_policy")}
+        own = ("embeddings",) if name in ("Embedding", "ReversibleEmbedding") else ()
+        keys = ("input", "mask", "dtype_policy", *own)
+        properties |= {key: {"$ref": RECIPE + key} for key in keys}
     for argument, default in arguments.items():
         properties[argument] = argument_schema(kind, name, argument, default)
     module = KINDS[kind].__name__ if kind in KINDS else "keras.layers"

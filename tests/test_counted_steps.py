@@ -1,362 +1,223 @@
-"""Losses and metrics of a masked sequence are the numbers over its counted steps alone."""
+"""Losses and metrics of a sequence are the numbers over its counted steps alone.
+
+``LSTMGRAPH_EXAMPLES=1000`` tries the whole grid of ``loss_grid.py``, with one batch and several.
+"""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+import os
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
-import yaml
-from building import LENGTHS, MASK
-from scipy.special import log_softmax
+import step_numbers
+from building import MASK
+from loss_grid import (
+    CATALOGUE,
+    CELLS,
+    KINDS,
+    LABELS,
+    MASKS,
+    OF_ROWS,
+    OVERLAPS,
+    ROWS,
+    STEPS,
+    Cell,
+    Head,
+    heads_of,
+    inputs,
+    numbers,
+    recipe_of,
+    targets,
+    wider,
+)
 
 import lstmgraph
 
-CATALOGUE = json.loads(
-    (Path(lstmgraph.__file__).parents[1] / "schemas" / "keras-3.schema.json").read_text("utf-8")
-)["$defs"]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-ACTIVATIONS = {
-    "number": "linear",
-    "positive": "softplus",
-    "chance": "sigmoid",
-    "choice": "softmax",
-    "id": "softmax",
-    "class": "relu",
-}
-"""Outputs of each kind, and the activation of their dense layer."""
-OF_SEVERAL_UNITS = ("choice", "id")
-
-LOSSES = {
-    "number": [
-        *("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "CosineSimilarity", "Hinge"),
-        *("SquaredHinge", "CategoricalHinge", "MeanAbsolutePercentageError"),
-    ],
-    "positive": ["MeanSquaredLogarithmicError", "Poisson"],
-    "chance": ["BinaryCrossentropy", "BinaryFocalCrossentropy"],
-    "choice": ["CategoricalCrossentropy", "CategoricalFocalCrossentropy", "KLDivergence"],
-    "id": ["SparseCategoricalCrossentropy"],
-}
-LOSSES_OF_SEQUENCES = ("Dice", "Tversky")
-NO_LOSSES_OF_STEPS = {"CTC", "Circle"}
-"""CTC has a test of its own; Circle compares the rows of a batch."""
-
-METRICS: dict[str, list[tuple[str, dict[str, Any]]]] = {
-    "number": [
-        *(("RootMeanSquaredError", {}), ("MeanAbsoluteError", {}), ("MeanSquaredError", {})),
-        *(("MeanAbsolutePercentageError", {}), ("LogCoshError", {}), ("CosineSimilarity", {})),
-        *(("R2Score", {}), ("Hinge", {}), ("SquaredHinge", {}), ("CategoricalHinge", {})),
-    ],
-    "positive": [("MeanSquaredLogarithmicError", {}), ("Poisson", {})],
-    "chance": [
-        *(("AUC", {}), ("Precision", {}), ("Recall", {}), ("TruePositives", {})),
-        *(("TrueNegatives", {}), ("FalsePositives", {}), ("FalseNegatives", {})),
-        *(("BinaryAccuracy", {}), ("BinaryCrossentropy", {}), ("F1Score", {"average": "macro"})),
-        ("AUC", {"curve": "PR", "num_thresholds": 50}),
-        ("Precision", {"top_k": 1}),
-        ("Recall", {"thresholds": 0.4}),
-        ("FBetaScore", {"beta": 2.0, "threshold": 0.4, "average": "micro"}),
-        ("BinaryIoU", {"target_class_ids": [0, 1]}),
-        ("PrecisionAtRecall", {"recall": 0.5}),
-        ("RecallAtPrecision", {"precision": 0.5}),
-        ("SensitivityAtSpecificity", {"specificity": 0.5}),
-        ("SpecificityAtSensitivity", {"sensitivity": 0.5}),
-    ],
-    "choice": [
-        *(("CategoricalAccuracy", {}), ("CategoricalCrossentropy", {}), ("KLDivergence", {})),
-        *(("PearsonCorrelation", {}), ("ConcordanceCorrelation", {})),
-        ("TopKCategoricalAccuracy", {"k": 2}),
-        ("OneHotIoU", {"num_classes": 3, "target_class_ids": [0, 2]}),
-        ("OneHotMeanIoU", {"num_classes": 3}),
-    ],
-    "id": [
-        *(("SparseCategoricalAccuracy", {}), ("SparseCategoricalCrossentropy", {})),
-        ("SparseTopKCategoricalAccuracy", {"k": 2}),
-    ],
-    "class": [
-        ("Accuracy", {}),
-        ("IoU", {"num_classes": 3, "target_class_ids": [0, 1]}),
-        ("MeanIoU", {"num_classes": 3}),
-    ],
-}
-
-ROWS, STEPS = MASK.shape
-MASKS = {
-    "none": ("none", np.ones_like(MASK)),
-    "lengths": ({"lengths": "lengths"}, np.arange(STEPS) < LENGTHS[:, None]),
-    "holes": ({"input": "valid"}, MASK),
-}
+SAMPLE = [
+    (Cell("holes", "steps", 1), 2),
+    (Cell("lengths", "rows", 3), 2),
+    (Cell("holes", "classes", 3), ROWS),
+    (Cell("none", "none", 3, "row"), 2),
+    (Cell("none", "rows", 1, "row"), ROWS),
+]
+"""Cells, each with the rows of a batch; the first runs as a graph, which is slow to trace."""
+if "LSTMGRAPH_EXAMPLES" in os.environ:
+    SAMPLE = list(product(CELLS, (2, ROWS)))
+FILLINGS = (0.0, np.nan, np.inf, -1e30) if "LSTMGRAPH_EXAMPLES" in os.environ else (0.0, np.nan)
+"""What stands in padded steps of inputs and targets."""
 
 
-def recipe_of(mask: str, heads: dict[str, dict[str, Any]]) -> lstmgraph.Recipe:
-    """One recurrent layer with the mask, and for each head an output, as its entry says."""
-    reader = {"type": "gru", "input": "x", "units": 4, "mask": MASKS[mask][0]}
-    dense = {
-        name: {
-            "type": "dense",
-            "input": "reader.sequence",
-            "units": head["units"],
-            "activation": ACTIVATIONS[head["kind"]],
-        }
-        for name, head in heads.items()
-    }
-    recipe = {
-        "recipe": 1,
-        "name": "heads",
-        "inputs": {
-            "x": {"shape": ["time", 3]},
-            "lengths": {"shape": [], "dtype": "int32"},
-            "valid": {"shape": ["time"], "dtype": "bool"},
-        },
-        "layers": {"reader": reader, **dense},
-        "outputs": {name: name for name in heads},
-        "training": {
-            "loss": {name: head["loss"] for name, head in heads.items()},
-            "metrics": {name: head["metrics"] for name, head in heads.items() if head["metrics"]},
-        },
-        "runtime": {"seed": 1},
-    }
-    return lstmgraph.load(yaml.safe_dump(recipe, sort_keys=False))
-
-
-def model_of(mask: str, heads: dict[str, dict[str, Any]]) -> keras.Model:
-    return recipe_of(mask, heads).build()
-
-
-def fed(seed: int = 0) -> dict[str, np.ndarray]:
-    x = np.random.default_rng(seed).normal(size=(ROWS, STEPS, 3)).astype("float32")
-    return {"x": x, "lengths": LENGTHS, "valid": MASK}
-
-
-def targets(kind: str, units: int) -> np.ndarray:
-    rng = np.random.default_rng(len(kind) + units)
-    shape = (ROWS, STEPS, units)
-    if kind == "id":
-        return rng.integers(0, units, shape[:2]).astype("float32")
-    if kind == "choice":
-        return np.eye(units, dtype="float32")[rng.integers(0, units, shape[:2])]
-    if kind in ("chance", "class"):
-        return rng.integers(0, 2 if kind == "chance" else 3, shape).astype("float32")
-    numbers = rng.normal(size=shape).astype("float32")
-    return np.abs(numbers) + 0.1 if kind == "positive" else numbers
-
-
-def spoiled(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """The same with NaN in the steps that do not count."""
-    values = values.copy()
-    values[~counted] = np.nan
-    return values
-
-
-def as_metric(name: str, arguments: dict[str, Any], index: int) -> dict[str, Any]:
-    return {"type": name, "name": f"m{index}", **arguments}
-
-
-def metric_heads(units: int) -> dict[str, dict[str, Any]]:
-    return {
-        kind: {
-            "kind": kind,
-            "units": units,
-            "loss": "sparse_categorical_crossentropy" if kind == "id" else "mse",
-            "metrics": [as_metric(*each, index) for index, each in enumerate(metrics)],
-        }
-        for kind, metrics in METRICS.items()
-        if units > 1 or kind not in OF_SEVERAL_UNITS
-    }
-
-
-def loss_heads(units: int) -> dict[str, dict[str, Any]]:
-    return {
-        f"{kind}_{loss.lower()}": {"kind": kind, "units": units, "loss": loss, "metrics": []}
-        for kind, losses in LOSSES.items()
-        for loss in losses
-        if units > 1 or kind not in OF_SEVERAL_UNITS
-    }
-
-
-def test_every_metric_and_loss_of_the_catalogue_is_here() -> None:
-    metrics = {name for kind in METRICS.values() for name, _ in kind}
-    losses = {name for kind in LOSSES.values() for name in kind}
+def test_every_loss_and_metric_of_the_catalogue_is_in_the_grid() -> None:
+    kinds = KINDS.values()
+    metrics = {name for kind in kinds for name, _ in (*kind.metrics, *kind.of_several)}
+    losses = {name for kind in kinds for name, _ in kind.losses} | {name for name, _ in OVERLAPS}
     named = lambda family: {  # noqa: E731
         key.removeprefix(f"{family}.") for key in CATALOGUE if key.startswith(f"{family}.")
     }
-    assert metrics == named("metric")
-    assert losses | set(LOSSES_OF_SEQUENCES) | NO_LOSSES_OF_STEPS == named("loss")
+    assert metrics == named("metric") == set(step_numbers.METRICS)
+    assert losses | OF_ROWS == named("loss")
 
 
 @pytest.mark.parametrize(
-    ("mask", "units"), [("none", 3), ("lengths", 3), ("holes", 3), ("holes", 1)]
+    ("cell", "batch"), SAMPLE, ids=lambda value: value.name if isinstance(value, Cell) else value
 )
-@pytest.mark.filterwarnings("ignore:You are passing weight as `float`")
-def test_a_metric_is_that_of_the_counted_steps(mask: str, units: int) -> None:
-    """As Keras computes it of those steps alone, each a row, in float64."""
-    heads, counted = metric_heads(units), MASKS[mask][1]
-    model = model_of(mask, heads)
-    given = {name: targets(name, units) for name in heads}
-    padded = {name: spoiled(target, counted) for name, target in given.items()}
-    found = model.evaluate(fed(), padded, batch_size=ROWS, verbose=0, return_dict=True)
-    predicted = model.predict(fed(), verbose=0)
-    for kind in heads:
-        for index, (name, arguments) in enumerate(METRICS[kind]):
-            metric = getattr(keras.metrics, name)(**arguments, dtype="float64")
-            precise = "float32" if "TopK" in name else "float64"  # TensorFlow's takes float32 only
-            metric.update_state(given[kind][counted], predicted[kind][counted].astype(precise))
-            np.testing.assert_allclose(
-                found[f"{kind}_m{index}"],
-                np.array(metric.result()),
-                rtol=2e-5,
-                atol=1e-6,
-                err_msg=f"{name} {arguments}",
-            )
+def test_losses_and_metrics_are_those_of_the_formulas(cell: Cell, batch: int) -> None:
+    """Padding is wider than the mask needs, and NaN in inputs, targets and weights."""
+    found = numbers(cell, batch, eager=(cell, batch) != SAMPLE[0])
+    assert len(found) > 50
+    assert [number for number in found if not number.is_right] == []
 
 
-WEIGHTS = {
-    "none": None,
-    "rows": np.array([1.0, 0.5, 2.0, 0.0, 3.0], "float32"),
-    "steps": np.random.default_rng(5).uniform(0, 2, MASK.shape).astype("float32"),
-}
+def spoiled(target: np.ndarray, mask: str) -> np.ndarray:
+    return target if mask == "none" else wider(target, MASKS[mask][1])
 
 
-@pytest.mark.parametrize(
-    ("mask", "units", "weights"),
-    [
-        *(("none", 3, "none"), ("lengths", 3, "none"), ("holes", 3, "none"), ("holes", 1, "none")),
-        *(("none", 3, "rows"), ("lengths", 3, "rows"), ("holes", 3, "steps"), ("holes", 1, "rows")),
-    ],
-)
-def test_a_loss_is_that_of_the_counted_steps(mask: str, units: int, weights: str) -> None:
-    """The weighed sum over the counted steps, by their number; each step's loss in float64."""
-    heads, counted = loss_heads(units), MASKS[mask][1]
-    model = model_of(mask, heads)
-    given = {name: targets(head["kind"], units) for name, head in heads.items()}
-    padded = {name: spoiled(target, counted) for name, target in given.items()}
-    weight = WEIGHTS[weights]
-    by_head = None if weight is None else dict.fromkeys(heads, weight)
-    model.run_eagerly = weights != "none"  # the graph takes longer to trace than to run
-    found = model.evaluate(
-        fed(), padded, sample_weight=by_head, batch_size=ROWS, verbose=0, return_dict=True
-    )
-    predicted = model.predict(fed(), verbose=0)
-    of_steps = np.ones_like(counted, "float64")
-    if weight is not None:
-        of_steps *= weight if weight.ndim == 2 else weight[:, None]
-    for name, head in heads.items():
-        loss = getattr(keras.losses, head["loss"])(reduction="none", dtype="float64")
-        steps = np.array(loss(given[name][counted], predicted[name][counted].astype("float64")))
-        wanted = (steps * of_steps[counted]).sum() / counted.sum()
-        np.testing.assert_allclose(found[f"{name}_loss"], wanted, rtol=2e-5, err_msg=name)
-
-
-def overlap(kind: str, target: np.ndarray, predicted: np.ndarray) -> float:
-    """Dice; and Tversky of alpha 0.3 and beta 0.7, which Keras 3.15.1 has the other way round."""
-    both = (target * predicted).sum()
-    if kind == "Dice":
-        return 1 - 2 * both / (target.sum() + predicted.sum())
-    missed, invented = (target * (1 - predicted)).sum(), ((1 - target) * predicted).sum()
-    return 1 - both / (both + 0.3 * missed + 0.7 * invented)
-
-
-@pytest.mark.parametrize("rowwise", [False, True], ids=["whole", "by row"])
 @pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("loss", LOSSES_OF_SEQUENCES)
-def test_an_overlap_is_that_of_the_counted_steps(loss: str, mask: str, rowwise: bool) -> None:
-    counted = MASKS[mask][1]
-    arguments: dict[str, Any] = {"type": loss} | ({"axis": [1, 2]} if rowwise else {})
-    if loss == "Tversky":
-        arguments |= {"alpha": 0.3, "beta": 0.7}
-    heads = {"y": {"kind": "chance", "units": 2, "loss": arguments, "metrics": []}}
-    model, target = model_of(mask, heads), targets("chance", 2)
-    found = model.evaluate(fed(), {"y": spoiled(target, counted)}, batch_size=ROWS, verbose=0)
-    predicted = model.predict(fed(), verbose=0)["y"].astype("float64")
-    if rowwise:
-        parts = [
-            overlap(loss, target[row][counted[row]], predicted[row][counted[row]])
-            for row in range(ROWS)
-            if counted[row].any()
-        ]
-        empty = ROWS - len(parts)  # nothing to find, and nothing found: 0/0 is 0
-        wanted = (sum(parts) + empty) / ROWS
-    else:
-        wanted = overlap(loss, target[counted], predicted[counted])
+def test_an_overlap_is_that_of_the_counted_steps(mask: str) -> None:
+    """Keras 3.15.1 has `alpha` and `beta` of Tversky in exchange; rows without a step are none."""
+    cell, counted = Cell(mask), MASKS[mask][1]
+    heads = [Head(f"y{index}", "chance", case) for index, case in enumerate(OVERLAPS)]
+    model = recipe_of(cell, heads).build()
+    model.run_eagerly = True
+    target = targets("chance", 3, counted.shape)
+    given = {head.name: spoiled(target, mask) for head in heads}
+    found = model.evaluate(inputs(cell), given, batch_size=ROWS, verbose=0, return_dict=True)
+    predicted = model.predict(inputs(cell), verbose=0)
+    for head in heads:
+        name, arguments = head.loss
+        weights = {key: value for key, value in arguments.items() if key != "axis"}
+        out = predicted[head.name][:, :STEPS].astype("float64")
+        parts = {
+            "None": [(target[counted], out[counted])],
+            "[1, 2]": [
+                (target[row][counted[row]], out[row][counted[row]])
+                for row in range(ROWS)
+                if counted[row].any()
+            ],
+            "-1": list(zip(target[counted], out[counted], strict=True)),
+        }[str(arguments.get("axis"))]
+        wanted = np.mean([step_numbers.overlap(name, *part, **weights) for part in parts])
+        np.testing.assert_allclose(found[f"{head.name}_loss"], wanted, rtol=2e-5, err_msg=str(head))
+
+
+@pytest.mark.parametrize("mask", ["lengths", "holes"])
+def test_ctc_reads_the_counted_steps_of_each_row(mask: str) -> None:
+    """A row without a counted step is none, whatever its labels."""
+    cell, counted = Cell(mask), MASKS[mask][1]
+    model = recipe_of(cell, [Head("y", "labels", ("CTC", {}))]).build()
+    out = model.predict(inputs(cell), verbose=0)["y"][:, :STEPS].astype("float64")
+    of_rows = [
+        step_numbers.ctc(out[row][counted[row]], [label for label in LABELS[row] if label])
+        for row in range(ROWS - 1)
+    ]
+    found = model.evaluate(inputs(cell), {"y": LABELS}, batch_size=ROWS, verbose=0)
+    np.testing.assert_allclose(found, np.mean(of_rows), rtol=1e-5)
+    weights = np.array([1.0, 0.0, 2.0, 0.5, 3.0])
+    weighed = model.evaluate(
+        inputs(cell), {"y": LABELS}, batch_size=ROWS, verbose=0, sample_weight=weights
+    )
+    np.testing.assert_allclose(weighed, np.dot(of_rows, weights[:-1]) / len(of_rows), rtol=1e-5)
+
+
+def test_circle_compares_the_rows_of_a_batch() -> None:
+    recipe = lstmgraph.load("""
+recipe: 1
+name: circle
+inputs: {x: {shape: [time, 3]}}
+layers:
+  r: {type: gru, input: x, units: 4}
+  y: {type: unit_normalization, input: r}
+outputs: {y: y}
+training: {loss: {type: circle, gamma: 8.0, margin: 0.3}}
+""")
+    model = recipe.build()
+    x = np.random.default_rng(3).normal(size=(8, STEPS, 3)).astype("float32")
+    ids, weights = np.array([0, 1, 1, 0, 2, 1, 0, 2]), np.linspace(0, 2, 8)
+    out = model.predict({"x": x}, verbose=0)["y"].astype("float64")
+    found = model.evaluate({"x": x}, {"y": ids}, sample_weight=weights, batch_size=8, verbose=0)
+    wanted = step_numbers.circle(ids, out, weights, gamma=8.0, margin=0.3)
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
-def ctc(log_chances: np.ndarray, labels: list[int]) -> float:
-    """Minus the log of the chance of `labels`: Graves et al. 2006, equations 5 to 8, by logs.
+@pytest.mark.parametrize(
+    ("case", "weights", "words"),
+    [
+        (("Dice", {}), np.ones(ROWS), "one number for the whole batch"),
+        (("Dice", {"axis": [1, 2]}), np.ones((ROWS, STEPS)), "give one weight for each row"),
+        (("CTC", {}), np.ones((ROWS, STEPS)), "give one weight for each row"),
+    ],
+)
+def test_weights_that_a_loss_cannot_use_are_refused(
+    case: tuple[str, dict[str, Any]], weights: np.ndarray, words: str
+) -> None:
+    """Keras multiplies the loss of a batch by the mean weight, or fails in TensorFlow's words."""
+    kind = "labels" if case[0] == "CTC" else "chance"
+    model = recipe_of(Cell(), [Head("y", kind, case)]).build()
+    target = targets(kind, 3, MASK.shape)
+    with pytest.raises(ValueError, match=words):
+        model.evaluate(inputs(Cell()), {"y": target}, sample_weight={"y": weights}, verbose=0)
 
-    `log_chances` is of shape (steps, classes); class 0 is the blank.
-    """
-    path = [0, *(each for label in labels for each in (label, 0))]
-    forward = np.full(len(path), -np.inf)
-    forward[:2] = log_chances[0, path[:2]]
-    for step in log_chances[1:]:
-        before = forward
-        forward = np.full(len(path), -np.inf)
-        for at, label in enumerate(path):
-            into = [before[at], *before[max(at - 1, 0) : at]]
-            if at > 1 and label not in (0, path[at - 2]):
-                into.append(before[at - 2])
-            forward[at] = np.logaddexp.reduce(into) + step[label]
-    return -np.logaddexp(forward[-1], forward[-2])
 
-
-def test_ctc_reads_the_counted_steps_of_each_row() -> None:
-    heads = {"y": {"kind": "number", "units": 6, "loss": "ctc", "metrics": []}}
-    model = model_of("lengths", heads)
-    rows = [0, 2, 3]  # the others are shorter than their labels
-    labels = np.array([[1, 2, 5], [3, 3, 0], [4, 0, 0]], "int32")
-    data = {name: values[rows] for name, values in fed().items()}
-    wanted = [
-        ctc(log_softmax(out[:length].astype("float64"), -1), [each for each in row if each])
-        for out, length, row in zip(
-            model.predict(data, verbose=0)["y"], data["lengths"], labels.tolist(), strict=True
-        )
+@pytest.mark.parametrize(
+    "mask", ["holes"] if "LSTMGRAPH_EXAMPLES" not in os.environ else ["lengths", "holes"]
+)
+def test_padding_reaches_no_weight(mask: str) -> None:
+    """One step of training is that with zeros there, for all losses together."""
+    cell, counted = Cell(mask), MASKS[mask][1]
+    heads = [
+        *heads_of(3),
+        *(Head(f"overlap_{index}", "chance", case) for index, case in enumerate(OVERLAPS)),
+        Head("labels", "labels", ("CTC", {})),
     ]
-    found = model.evaluate(data, {"y": labels}, batch_size=3, verbose=0)
-    np.testing.assert_allclose(found, np.mean(wanted), rtol=1e-5)
-    weighed = model.evaluate(
-        data, {"y": labels}, batch_size=3, verbose=0, sample_weight=np.array([1.0, 0.0, 2.0])
-    )
-    np.testing.assert_allclose(weighed, np.dot(wanted, [1, 0, 2]) / 3, rtol=1e-5)
-
-
-@pytest.mark.parametrize("loss", ["mse", "dice", "binary_crossentropy"])
-def test_nan_in_padded_targets_reaches_no_weight(loss: str) -> None:
-    """One step of training is the one with zeros there."""
-    heads = {"y": {"kind": "chance", "units": 2, "loss": loss, "metrics": []}}
-    counted, target = MASKS["holes"][1], targets("chance", 2)
-    weights = []
-    for filled in (spoiled(target, counted), np.where(counted[..., None], target, 0)):
-        model = model_of("holes", heads)
-        model.fit(fed(), {"y": filled}, batch_size=ROWS, verbose=0)
-        weights.append(model.get_weights())
-    for one, other in zip(*weights, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    steps = {head.name: targets(head.kind, 3, MASK.shape) for head in heads}
+    changed = []
+    for filling in FILLINGS:
+        model = recipe_of(cell, heads).build()
+        model.run_eagerly = True
+        before = model.get_weights()
+        given = {
+            name: each if name == "labels" else wider(each, counted, filling)
+            for name, each in steps.items()
+        }
+        model.fit(inputs(cell, filling=filling), given, batch_size=ROWS, verbose=0)
+        after = model.get_weights()
+        assert all(np.any(one != other) for one, other in zip(before, after, strict=True))
+        changed.append(after)
+    for others in changed[1:]:
+        for one, other in zip(changed[0], others, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_saved_model_counts_as_before_and_is_plain(tmp_path: Path) -> None:
     """`lstmgraph.load_model` counts the same steps; for Keras the file holds its own classes."""
-    losses = {"a": "dice", "b": "binary_crossentropy", "c": "ctc"}
-    heads = {
-        name: {"kind": "chance", "units": 2, "loss": loss, "metrics": []}
-        for name, loss in losses.items()
-    }
-    heads["b"]["metrics"] = ["auc", {"type": "f1_score", "average": "macro"}]
-    recipe = recipe_of("lengths", heads)
+    cell = Cell("lengths")
+    metrics: list[Any] = [("AUC", {}), ("F1Score", {"average": "macro"})]
+    heads = [
+        Head("a", "chance", ("Dice", {})),
+        Head("b", "chance", ("BinaryCrossentropy", {}), metrics),
+        Head("c", "labels", ("CTC", {})),
+    ]
+    recipe = recipe_of(cell, heads)
     model = recipe.build()
-    data = {name: values[[0, 2]] for name, values in fed().items()}
-    given = {name: targets("chance", 2)[[0, 2]] for name in heads} | {
-        "c": np.array([[1], [1]], "int32")
+    given = {
+        head.name: LABELS
+        if head.kind == "labels"
+        else wider(targets("chance", 3, MASK.shape), MASKS["lengths"][1])
+        for head in heads
     }
-    wanted = model.evaluate(data, given, verbose=0, return_dict=True)
+    wanted = model.evaluate(inputs(cell), given, verbose=0, return_dict=True)
     file = tmp_path / "heads.keras"
     recipe.save(model, file)
     loaded = lstmgraph.load_model(file)
-    assert loaded.evaluate(data, given, verbose=0, return_dict=True) == pytest.approx(wanted)
+    found = loaded.evaluate(inputs(cell), given, verbose=0, return_dict=True)
+    assert found == pytest.approx(wanted)
     plain = keras.models.load_model(file)
     assert type(plain.loss["a"]) is keras.losses.Dice
     assert type(plain.loss["c"]) is keras.losses.CTC

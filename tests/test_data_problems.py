@@ -84,8 +84,12 @@ ARRAYS: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, Any]], str]]
         "D202 'kind' holds text, not numbers",
     ),
     "objects": (
-        lambda a: {**a, "x": np.array([[1], [2, 3]] * 3, object)},
+        lambda a: {**a, "x": np.array([{}, None] * 3, object)},
         "D202 'x' holds Python objects, not numbers",
+    ),
+    "rows of different lengths without features": (
+        lambda a: {**a, "x": np.array([[1], [2, 3]] * 3, object)},
+        "D203 'x' has shape (6, 2), but the input takes (batch, time, 2)",
     ),
     "complex numbers": (
         lambda a: {**a, "x": a["x"] * 1j},
@@ -638,8 +642,23 @@ def test_datasets_that_cannot_be_read(tmp_path: Path) -> None:
             {"kind": tf.TensorSpec((), tf.int32)},
         ),
     )
-    assert texts(recipe(SEQUENCES), ragged) == [
-        "D203 'x' has elements of different shapes: (3, 2) and (5, 2)"
+    padded = recipe(SEQUENCES, data__split__validation=0).load_data(ragged).train.arrays()[0]
+    assert padded["x"].shape == (2, 5, 2)
+    assert texts(recipe(SEQUENCES, layers__reader__mask="inherited"), ragged) == [
+        "D207 the rows of 'x' have different numbers of steps, 3 to 5, and no lengths mask them"
+    ]
+    other = tf.data.Dataset.from_generator(
+        lambda: (({"x": np.ones((1, 3, n)), "lengths": [3]}, {"kind": [0]}) for n in (2, 3)),
+        output_signature=(
+            {
+                "x": tf.TensorSpec((None, None, None)),
+                "lengths": tf.TensorSpec((None,), tf.int32),
+            },
+            {"kind": tf.TensorSpec((None,), tf.int32)},
+        ),
+    )
+    assert texts(recipe(SEQUENCES), other) == [
+        "D203 'x' has steps of different shapes: (2,) and (3,)"
     ]
     assert codes(recipe(SEQUENCES), dataset.map(lambda x, y: (x["x"], y))) == ["D201"]
     dataset.save(str(tmp_path / "saved"))

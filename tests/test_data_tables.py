@@ -322,10 +322,12 @@ def test_the_whole_window_and_its_last_step_can_be_read() -> None:
     text = FORECAST.replace("forecast: {type: dense, input: decoder.sequence, units: 1}",
                             "forecast: {type: dense, input: decoder, units: 1}")  # fmt: skip
     whole = {"columns": ["promo"], "steps": "window"}
-    last = {"columns": ["sales"], "steps": "last"}
-    found = trained_on(
-        recipe(text, data__inputs__known=whole, data__targets__forecast=last, **ALL), table(STORES)
-    )
+    changed = {
+        "data__inputs__known": whole,
+        "data__inputs__history": {"columns": ["price", "size"]},
+        "data__targets__forecast": {"columns": ["sales"], "steps": "last"},
+    }
+    found = trained_on(recipe(text, **changed, **ALL), table(STORES))
     cuts = windows(STORES, 4, 2)
     np.testing.assert_array_equal(
         found["known"], float32([values([*c.history, *c.ahead], "promo") for c in cuts])

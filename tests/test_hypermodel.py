@@ -326,6 +326,16 @@ class Batches(keras.utils.PyDataset):
         return X, Y
 
 
+def test_arrays_do_not_lose_class_weights() -> None:
+    found = load(SMALL.replace("loss: mse", "loss: hinge\n  class_weight: {1: 3.0}"))
+    of_classes = found.hypermodel()
+    hp = keras_tuner.HyperParameters()
+    with pytest.raises(keras_tuner.errors.FatalValueError, match="as_keras"):
+        of_classes.fit(hp, Recorder(), X, Y)
+    batches = found.load_data((X, Y)).train.as_keras(4).dataset
+    assert of_classes.fit(hp, Recorder(), batches) == {"epochs": 2}
+
+
 def test_data_in_batches_keep_their_size() -> None:
     assert fitted(Batches()) == {"epochs": 2}
     assert fitted(iter([(X, Y)])) == {"epochs": 2}

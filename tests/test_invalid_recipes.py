@@ -30,6 +30,7 @@ EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fr
 NOTE = re.compile(r"^# note: (?P<place>\d+:\d+) (?P<message>.+)$", re.M)
 FOUND_WHEN_BUILDING = {
     *("L761", "L762", "L763", "L764", "L765", "L766"),
+    *("L775", "L781"),
     *("L801", "L802", "L803", "L804", "L805", "L901"),
 }
 
@@ -256,9 +257,18 @@ MENDS = {
     "lstm-after-last-output": ("input: voice", "input: voice.sequence"),
     "kernel-longer-than-input": ("kernel_size: 25", "kernel_size: 25\n    padding: same"),
     "too-many-inputs": ("input: [voice, lengths]", "input: voice"),
-    "mask-lost-at-conv": ("kernel_size: 3}", "kernel_size: 3, mask: none}"),
+    "mask-lost-at-conv": ("size: 3", "size: 3, mask: {from: words, padding: right}"),
     "mask-lost-at-flatten": ("input: words}", "input: words, mask: none}"),
-    "mask-lost-at-reshape": ("128]}", "128], mask: none}"),
+    "mask-lost-at-reshape": ("1920]", "1920], mask: none"),
+    "lengths-behind-a-convolution": (
+        "strides: 2}\n  voice: {type: gru, input: half, units: 8, mask: {lengths: lengths}}",
+        "strides: 2, mask: {lengths: lengths}}\n  voice: {type: gru, input: half, units: 8}",
+    ),
+    "lengths-behind-a-masked-convolution": ("units: 8, mask: {lengths: lengths}", "units: 8"),
+    "mask-behind-a-convolution-that-looks-ahead": (
+        "same}\n  voice: {type: gru, input: near, units: 8, mask: {input: valid}}",
+        "same, mask: {input: valid, padding: right}}\n  voice: {type: gru, input: near, units: 8}",
+    ),
     "mask-lost-at-add": ("frames]}", "frames], mask: none}"),
     "mask-lost-at-concatenate": ("tags]}", "tags], mask: none}"),
     "lengths-not-integers": ("shape: []", "shape: [], dtype: int32"),
@@ -267,7 +277,6 @@ MENDS = {
     "backwards-with-mask": ("input: voice.sequence", "input: voice"),
     "hold-on-bidirectional": ("padded_output: hold", "padded_output: zero"),
     "mask-from-unmasked": ("mask: {from: history}", "mask: none"),
-    "softmax-layer-on-masked": ("type: softmax", "type: activation\n    activation: softmax"),
     "states-listed-wrong-count": ("[encoder, zeros, zeros]", "[encoder, zeros]"),
     "one-input-for-h-and-c": ("[h]", "[h, c]"),
     "inputs-once-for-a-stack": ("{inputs: [h, c]}", "input"),

@@ -13,6 +13,7 @@ inputs:
   x: {shape: [time, 4]}
   words: {shape: [time], dtype: int32}
   mask: {shape: [time], dtype: bool}
+  lengths: {shape: [], dtype: int32}
 """
 
 LAYERS = {
@@ -52,7 +53,30 @@ LAYERS = {
     "each step": """
   tested: {type: time_distributed, input: known, layer: {type: dense, units: 2}}""",
     "each step normal": """
-  tested: {type: time_distributed, input: known, layer: {type: batch_normalization}}""",
+  tested: {type: time_distributed, input: known, layer: {type: layer_normalization}}""",
+    "shares of features": """
+  tested: {type: softmax, input: known}""",
+    "shares of time": """
+  tested: {type: softmax, input: known, axis: 1}""",
+    "shares inside": """
+  tested: {type: time_distributed, input: known, layer: {type: softmax}}""",
+    "largest": """
+  tested: {type: global_max_pooling1d, input: known}""",
+    "convolved": """
+  first: {type: conv1d, input: plain, filters: 3, kernel_size: 2, strides: 2,
+          mask: {lengths: lengths}}
+  second: {type: conv1d, input: first, filters: 3, kernel_size: 2, padding: same}
+  third: {type: max_pooling1d, input: second, pool_size: 2, strides: 1}
+  largest: {type: global_max_pooling1d, input: third}
+  read: {type: lstm, input: third, units: 2, bidirectional: true}
+  tested: {type: concatenate, input: [largest, read]}""",
+    "pooled and spread": """
+  wide: {type: zero_padding1d, input: plain, padding: [1, 2], mask: {lengths: lengths}}
+  half: {type: average_pooling1d, input: wide, pool_size: 2}
+  more: {type: conv1d_transpose, input: half, filters: 3, kernel_size: 3, strides: 2}
+  less: {type: cropping1d, input: more}
+  two: {type: reshape, input: less, target_shape: [-1, 1]}
+  tested: {type: gru, input: two, units: 2, return_sequences: true}""",
 }
 
 

@@ -279,7 +279,7 @@ PLACES = {
         {("reader", "n")},
     ),
     "a convolution reads its neighbours": (
-        "c: {type: conv1d, input: x, filters: 4, kernel_size: 3, padding: same}\n"
+        "c: {type: conv1d, input: x, filters: 4, kernel_size: 3, padding: same, mask: none}\n"
         f"  {READ.replace('FROM', 'c')}",
         {("reader", "c")},
     ),

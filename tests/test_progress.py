@@ -66,7 +66,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def test_an_epoch_is_a_line_with_its_metrics_and_its_time() -> None:
-    line = epoch_line(3, 20, {"loss": 0.51234567, "val_loss": 12345.678}, 1.23)
+    line = epoch_line(3, 20, {"loss": 0.51234567, "val_loss": 12345.678, "seconds": 1.23})
     assert line == "epoch 3/20: loss 0.5123, val_loss 1.235e+04, 1.2 s"
 
 

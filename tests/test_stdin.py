@@ -141,7 +141,7 @@ def test_an_input_that_cannot_be_read(tmp_path: Path) -> None:
         result = run("explain", "-", stdin=file)
     assert result.returncode == 2
     head, *_ = result.stderr.splitlines()
-    assert head == "<stdin>:1:1: error[L101]: cannot read standard input: Bad file descriptor"
+    assert head == "<stdin>: error[L101]: cannot read standard input: Bad file descriptor"
 
 
 def test_a_terminal_is_asked_and_ended_by_ctrl_d(place: Path) -> None:

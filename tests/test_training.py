@@ -231,7 +231,10 @@ def test_two_outputs_are_watched_without_a_mode(tmp_path: Path) -> None:
     targets["z"] = (targets["y"][:, :1] > 0).astype("float32")
     both = (inputs, targets)
     result = lstmgraph.load(text).train(both, validation=both, folder=tmp_path)
-    assert {"z_auc", "val_y_mae"} <= set(result.history)
+    names = ["loss", "y_loss", "z_loss", "y_mae", "z_auc"]
+    validation = [f"val_{name}" for name in names]
+    assert list(result.history) == [*names, *validation, "learning_rate"]
+    assert list(result.metrics["validation"]) == names
     assert list(tmp_path.glob("tensorboard/train/events*"))
 
 
@@ -297,9 +300,9 @@ def test_another_training_is_not_overwritten(copied: Path) -> None:
     before = {path.name: path.read_bytes() for path in copied.iterdir()}
     data, held_out = arrays(), arrays(13, seed=1)
     other = arrays(seed=3)
-    wider = recipe(**{"layers.reader.units": 7})
+    wider = recipe(**{"layers.hidden.units": 7})
     for small, given, validation, seed, message in (
-        (wider, data, held_out, None, r"-    units: 6\n  \+    units: 7"),
+        (wider, data, held_out, None, r"-layers\.reader\.units: 6\n  \+layers\.reader\.units: 7"),
         (recipe(), data, held_out, 6, r"-seed: 5\n  \+seed: 6"),
         (recipe(), other, held_out, None, r"-data: 37 examples, \w+\n  \+data: 37 examples"),
         (recipe(), data, None, None, r"-data: 37 examples, \w+\n  \+data: 30 examples"),

@@ -83,6 +83,14 @@ def test_the_best_recipe_gives_its_number_again(searched: Searched, tmp_path: Pa
     best = results.trials[results.best or 0]
     recipe = lstmgraph.load(searched.folder / "best.recipe.yaml")
     assert "search" not in recipe.resolved()
+    kept = 1 + int(np.argmin(best.history["val_loss"]))
+    remark = f"`lstmgraph train` goes on after it, without `--epochs {kept}`."
+    text = (searched.folder / "best.recipe.yaml").read_text("utf-8")
+    assert (remark in text) == (kept < best.epochs)
+    first = recipe.train(searched.data, folder=tmp_path / "run", epochs=kept)
+    x, model = arrays(12, seed=1)[0], lstmgraph.load_model(searched.folder / "best.keras")
+    wanted = model.predict(x, verbose=0)["y"]
+    np.testing.assert_allclose(first.model.predict(x, verbose=0)["y"], wanted, rtol=1e-5, atol=1e-6)
     found = recipe.train(searched.data, folder=tmp_path / "run")
     assert min(found.history["val_loss"]) == pytest.approx(best.metrics["val_loss"], rel=1e-6)
     assert found.history["loss"] == pytest.approx(list(best.history["loss"]), rel=1e-6)
@@ -116,7 +124,7 @@ def test_another_recipe_or_other_data_is_refused(searched: Searched, tmp_path: P
     other = run(*searched.command, "--max-trials", 9, "--set", "training.batch_size=4")
     assert other.exit_code == 1
     assert "recipe, as it was" in other.stderr
-    assert "+  batch_size: 4" in other.stderr
+    assert "+training.batch_size: 4" in other.stderr
     inputs, targets = arrays(seed=5)
     np.savez(tmp_path / "data.npz", **inputs, **targets)
     command = ["tune", searched.recipe, "--data", tmp_path / "data.npz", "--out", searched.folder]

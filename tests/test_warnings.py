@@ -52,6 +52,10 @@ def test_tells_exactly_what_is_doubtful(path: Path) -> None:
         assert diagnostic.place.source == str(path)
 
 
+FOUND_WHEN_TRAINING = {"W764"}
+"""Warnings that depend on more than the recipe, which no comment can silence."""
+
+
 def test_every_code_is_expected_somewhere() -> None:
     written = {
         code
@@ -59,6 +63,7 @@ def test_every_code_is_expected_somewhere() -> None:
         if path.name != "codes.py"
         for code in re.findall(r'"(W\d{3})"', path.read_text("utf-8"))
     }
+    written -= FOUND_WHEN_TRAINING
     assert written == set(CODES)
     assert {match["code"] for path in EXAMPLES for match in expectations(path)} == written
     assert sorted(CODES) == list(CODES)
@@ -68,16 +73,17 @@ def test_every_code_is_expected_somewhere() -> None:
 MENDS = {
     "accuracy-of-distances": ("[accuracy]", "[mae]"),
     "accuracy-of-logits": ("[accuracy, auc, ", "["),
+    "auc-of-any-number": ("units: 9}", "units: 9, activation: sigmoid}"),
+    "divergence-of-any-number": ("units: 9}", "units: 9, activation: softmax}"),
+    "metric-of-logits-under-probabilities": (", from_logits: true", ""),
     "autoencoder-of-padding": ("input: code,", "input: code, mask: {from: encoder},"),
     "batch-of-one": ("type: batch_normalization", "type: layer_normalization"),
     "binary-metric-of-classes": ("[binary_accuracy]", "[accuracy]"),
     "classes-by-sigmoid": ("activation: sigmoid", "activation: softmax"),
     "comment-without-a-use": ("  # lstmgraph: ignore[W701] we train on CPUs", ""),
-    "correlation-of-one-number": ("pearson_correlation", "r2_score"),
     "dropout-of-an-output": ("outputs: {speaker: speaker}", "outputs: {speaker: score}"),
     "dropout-of-most": ("0.9", "0.1"),
     "dropout-of-most-in-a-cell": ("0.8", "0.2"),
-    "f1-of-ids": ("[f1_score]", "[accuracy]"),
     "gates-of-tanh": (", recurrent_activation: tanh", ""),
     "half-output": (", dtype_policy: mixed_bfloat16", ""),
     "half-softmax": (", dtype_policy: mixed_float16", ""),
@@ -93,11 +99,9 @@ MENDS = {
         "type: conv1d, input: voice.sequence, filters: 4, kernel_size: 1, mask: none",
         "type: dense, input: voice.sequence, units: 4",
     ),
+    "weights-that-a-metric-ignores": ("metrics: [mae]", "weighted_metrics: [mae]"),
     "mask-forgotten": ("type: gru, input: frames", "type: gru, input: frames, mask: {from: voice}"),
-    "metric-of-ids": ("sparse_top_k_", "top_k_"),
-    "metric-of-one-hot": ("[categorical_accuracy]", "[sparse_categorical_accuracy]"),
     "no-bias": (", use_bias: false", ""),
-    "one-class": ("sparse_categorical_crossentropy", "binary_crossentropy"),
     "only-the-mask-is-read": ("{from: masked}", "{value: 0.0}"),
     "padded-on-the-left": ("padding: left", "padding: right"),
     "patience-longer-than-training": ("patience: 20", "patience: 3"),
@@ -116,6 +120,8 @@ MENDS = {
     "unused-chain": ("outputs: {voice: voice}", "outputs: {voice: voice, gender: gender}"),
     "unused-input": ("  age: {shape: [1]}\n", ""),
     "unused-layer": ("outputs: {speaker", "outputs: {gender: gender, speaker"),
+    "worst-checkpoint": (", mode: max", ""),
+    "worst-objective": (", direction: min", ""),
 }
 UNREAD_AFTERWARDS = {"dropout-of-an-output", "only-the-mask-is-read"}
 """Mends that leave a layer without a reader, which is another matter."""

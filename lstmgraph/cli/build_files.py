@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from lstmgraph.api import Recipe
+    from lstmgraph.api import Recipe, WeightsOf
 
 
 class NoSuchModelError(ValueError):
@@ -93,25 +93,24 @@ def build_files(
     )
 
 
-def write_build(recipe: Recipe, files: BuildFiles, weights: Path | None = None) -> None:
+def write_build(recipe: Recipe, files: BuildFiles, weights: WeightsOf = None) -> None:
     """Build the models of `recipe` and write their files: all of them, or none.
 
     Args:
         recipe: what is built.
         files: what is written.
-        weights: a ``.keras`` or ``.weights.h5`` file of the main model; fresh ones without it.
+        weights: those of the main model, as ``Recipe.build`` takes them.
 
     Raises:
         RecipeError: Keras refused what the checks let through, or the weights do not fit (L804).
         ValueError: the file of weights holds none.
         OSError: a file cannot be written.
     """
-    models = recipe.models() if files.further else {recipe.name: recipe.build()}
+    if files.further:
+        models = recipe.models(weights=weights)
+    else:
+        models = {recipe.name: recipe.build(weights=weights)}
     main = models[recipe.name]
-    if weights is not None:
-        from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports TensorFlow
-
-        load_weights(recipe.compiled, main, weights)
     with made_folder(next(files.paths()).parent), ExitStack() as stack:
         written = {path: stack.enter_context(atomic_path(path)) for path in files.paths()}
         if files.model:

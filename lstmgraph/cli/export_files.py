@@ -69,7 +69,7 @@ class ExportRequest:
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
         from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports TensorFlow
 
-        model = recipe.build()
+        model = recipe.build(weights=False)
         if self.weights:
             try:
                 if self.own:  # `recipe` may differ from the file's own by values that were set

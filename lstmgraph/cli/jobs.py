@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,13 +13,17 @@ from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
     Format,
+    Fresh,
     OutputFormat,
     RecipePath,
     SetValues,
     Strict,
+    Weights,
+    begun_with,
     fail,
     listed,
     load_recipe,
+    print_warnings_of,
     reason,
 )
 from lstmgraph.cli.sources import (
@@ -34,6 +38,8 @@ from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.api import Recipe
     from lstmgraph.data.loading import Data
     from lstmgraph.training import TrainingResult
@@ -66,6 +72,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         bool,
         typer.Option("--restart", help="Start over: delete what DIR holds of an earlier training."),
     ] = False,
+    weights: Weights = None,
+    fresh: Fresh = False,
     set_values: SetValues = None,
     strict: Strict = False,
     quiet: Quiet = False,
@@ -85,13 +93,25 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     try:
         if loaded.training is None:
             raise ValueError(f"{shown_name(recipe)}: the recipe has no `training:` section")
+        given = begun_with(loaded, weights, fresh=fresh)
         found = read_sources(loaded, data, validation, test, output_format, verbosity)
         if is_text and not quiet:
             print_warnings(found)
         with verbosity.library_step("import TensorFlow"):
-            import lstmgraph.training  # noqa: F401, PLC0415 - TensorFlow's log comes with it
+            import lstmgraph.training  # noqa: PLC0415 - TensorFlow's log comes with it
+            from lstmgraph.models.given_weights import (  # noqa: PLC0415 - as above
+                given_weights,
+                warned_of,
+            )
         with verbosity.shown_step("train"):
-            result = _train(loaded, found, output, epochs, restart, is_text, verbosity)
+            if restart or not lstmgraph.training.epochs_done(output):
+                begun = given_weights(loaded.compiled, given) if given else None
+                if begun is not None:
+                    say(str(begun), err=not is_text)
+                if is_text and not quiet:
+                    print_warnings_of(recipe, loaded, warned_of(loaded.compiled, begun))
+            options = {"epochs": epochs, "restart": restart, "weights": given or False}
+            result = _train(loaded, found, output, options, is_text, verbosity)
     except RecipeError as error:
         fail(error, output_format)
     except (ValueError, ArithmeticError) as error:
@@ -110,32 +130,25 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         wrote = [f"wrote {path}" for path in result.files.values()]
         say("\n".join([str(result), *wrote]))
     else:
-        print_json({**result.as_dict(), **listed(loaded.warnings, "warnings")})
+        warnings = (*loaded.warnings, *result.warnings)
+        print_json({**result.as_dict(), **listed(warnings, "warnings")})
 
 
 def _train(  # noqa: PLR0913, PLR0917 - what the command was given
     recipe: Recipe,
     data: Data,
     folder: Path,
-    epochs: int | None,
-    restart: bool,
+    options: Mapping[str, Any],
     is_text: bool,
     verbosity: Verbosity,
 ) -> TrainingResult:
     """Train, and show the progress: Keras's own bar too with ``--verbose``, nothing if quiet."""
     if verbosity.quiet:
-        return recipe.train(data, folder=folder, epochs=epochs, restart=restart)
+        return recipe.train(data, folder=folder, **options)
     from rich.console import Console  # noqa: PLC0415 - what one command needs
 
     console = Console(stderr=verbosity.verbose or not is_text)
     keras_bar = int(verbosity.verbose and console.is_terminal)
-    total = epochs or (recipe.training or {})["epochs"]
+    total = options["epochs"] or (recipe.training or {})["epochs"]
     with epochs_shown(total, console, bar=not keras_bar) as on_epoch:
-        return recipe.train(
-            data,
-            folder=folder,
-            epochs=epochs,
-            restart=restart,
-            on_epoch=on_epoch,
-            verbose=keras_bar,
-        )
+        return recipe.train(data, folder=folder, on_epoch=on_epoch, verbose=keras_bar, **options)

@@ -14,13 +14,17 @@ from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
     MODEL_HELP,
     RECIPE_IS_WRONG,
+    WEIGHTS_HELP,
     Force,
     Format,
+    Fresh,
     OutputFolder,
     OutputFormat,
     RecipePath,
     SetValues,
     Strict,
+    Weights,
+    begun_with,
     fail,
     listed,
     load_recipe,
@@ -29,10 +33,6 @@ from lstmgraph.cli.shared import (
 )
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.messages.errors import RecipeError
-
-WEIGHTS_HELP = (
-    "Take the weights of this .keras or .weights.h5 file, matched by the names of layers."
-)
 
 
 class ExportTo(StrEnum):
@@ -68,13 +68,8 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
         str | None,
         typer.Option(metavar="NAME", help=MODEL_HELP),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help=f"{WEIGHTS_HELP}  [default: fresh weights]",
-        ),
-    ] = None,
+    weights: Weights = None,
+    fresh: Fresh = False,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -99,8 +94,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     except ValueError as error:
         refuse(str(error))
     _check_writable(files, force=force)
-    if weights is not None and not weights.is_file():
-        refuse(f"there is no file {weights}")
+    given = begun_with(loaded, weights, fresh=fresh)
     explanation = loaded.explain()
     if output_format is Format.text and not quiet:
         say_table(explanation)
@@ -108,7 +102,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
         with verbosity.shown_step("build and write the models"):
-            write_build(loaded, files, weights)
+            write_build(loaded, files, given or False)
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
@@ -117,10 +111,12 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
         say(f"cannot write {error.filename or output}: {reason(error)}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     if output_format is Format.json:
-        own = {"files": files.as_dict(), "explanation": explanation.as_dict()}
+        own = {"files": files.as_dict(), "weights": str(given) if given else None}
+        own["explanation"] = explanation.as_dict()
         print_json({**own, **listed(loaded.warnings, "warnings")})
     else:
-        say("\n".join(f"wrote {path}" for path in files.paths()))
+        said = [f"weights: {given}"] if given else []
+        say("\n".join([*said, *(f"wrote {path}" for path in files.paths())]))
 
 
 def export(  # noqa: PLR0913, PLR0917 - the options of a command

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LONGEST_HELP = 200
+"""The most characters that a command has in the list of commands."""
+
+
 class OutputError(Exception):
     """Raised where nothing can be printed: a full disk, or a reader that has closed the pipe.
 
@@ -75,6 +79,13 @@ def print_json(value: Any) -> None:
 
 class Commands(TyperGroup):
     """The commands. Typer's messages on a wrong command line repeat it, so are made printable."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands with their whole first sentences, folded to the terminal."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, each.get_short_help_str(LONGEST_HELP)) for name, each in commands if each]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> Any:
         """Read the group's own options; see Typer."""

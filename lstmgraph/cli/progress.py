@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,14 @@ if TYPE_CHECKING:
     OnEpoch = Callable[[int, dict[str, float]], None]
 
 
-def epoch_line(epoch: int, epochs: int, metrics: Mapping[str, float], seconds: float) -> str:
-    """Return an epoch as one line: ``epoch 3/20: loss 0.512, val_loss 0.48, 1.2 s``."""
-    numbers = f"{metrics_text(metrics)}, " if metrics else ""
-    return f"epoch {epoch}/{max(epoch, epochs)}: {numbers}{seconds:.1f} s"
+def epoch_line(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
+    """Return an epoch as one line: ``epoch 3/20: loss 0.512, val_loss 0.48, 1.2 s``.
+
+    `metrics` holds the ``seconds`` that the epoch took, as the history does.
+    """
+    numbers = metrics_text({name: v for name, v in metrics.items() if name != "seconds"})
+    parts = [numbers, f"{metrics['seconds']:.1f} s"]
+    return f"epoch {epoch}/{max(epoch, epochs)}: {', '.join(filter(None, parts))}"
 
 
 @contextmanager
@@ -33,15 +36,8 @@ def epochs_shown(epochs: int, console: Console, *, bar: bool) -> Iterator[OnEpoc
         console: where the lines go.
         bar: whether a terminal shows a bar with the time that is left, too.
     """
-    last = time.monotonic()
-
-    def line(epoch: int, metrics: Mapping[str, float]) -> str:
-        nonlocal last
-        began, last = last, time.monotonic()
-        return epoch_line(epoch, epochs, metrics, last - began)
-
     if not (bar and console.is_terminal):
-        yield lambda epoch, metrics: say(line(epoch, metrics), err=console.stderr)
+        yield lambda epoch, metrics: say(epoch_line(epoch, epochs, metrics), err=console.stderr)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
 
@@ -50,7 +46,7 @@ def epochs_shown(epochs: int, console: Console, *, bar: bool) -> Iterator[OnEpoc
         task = progress.add_task("", total=epochs)
 
         def show(epoch: int, metrics: dict[str, float]) -> None:
-            console.out(printable(line(epoch, metrics)), highlight=False)
+            console.out(printable(epoch_line(epoch, epochs, metrics)), highlight=False)
             progress.update(task, completed=epoch)
 
         yield show

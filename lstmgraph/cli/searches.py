@@ -13,13 +13,17 @@ from lstmgraph.cli.shared import (
     INTERRUPTED,
     RECIPE_IS_WRONG,
     Format,
+    Fresh,
     OutputFormat,
     RecipePath,
     SetValues,
     Strict,
+    Weights,
+    begun_with,
     fail,
     listed,
     load_recipe,
+    print_warnings_of,
 )
 from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
@@ -108,6 +112,8 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         bool,
         typer.Option("--restart", help="Start over: keep an earlier search under another name."),
     ] = False,
+    weights: Weights = None,
+    fresh: Fresh = False,
     set_values: SetValues = None,
     strict: Strict = False,
     quiet: Quiet = False,
@@ -127,6 +133,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     options: TuneOptions = {
         "folder": output or Path("searches") / loaded.name,
         "restart": restart,
+        "weights": begun_with(loaded, weights, fresh=fresh),
         "workers": workers,
         "max_trials": max_trials,
         "seconds": _seconds(max_time, "--max-time"),
@@ -158,6 +165,7 @@ def _searched(
     from rich.console import Console  # noqa: PLC0415 - what one command needs
 
     from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+    from lstmgraph.models.given_weights import given_weights, warned_of  # noqa: PLC0415
     from lstmgraph.tuning import options as tuning_options  # noqa: PLC0415
     from lstmgraph.tuning.run import tune as run_tune  # noqa: PLC0415
 
@@ -170,6 +178,10 @@ def _searched(
         train = data.pop("train")
         every: TuneOptions = {**options, **data}  # type: ignore[typeddict-item]  # two of its keys
         request = tuning_options.tune_request(recipe.compiled, train, every, console)
+        if console is not None and output_format is Format.text:
+            file = options.get("weights")
+            weights = given_weights(recipe.compiled, file) if file else None
+            print_warnings_of(Path(recipe.name), recipe, warned_of(recipe.compiled, weights))
         with verbosity.shown_step("search"):
             return run_tune(request)
     except RecipeError as error:

@@ -80,7 +80,38 @@ OutputFolder = Annotated[
         show_default=False,
     ),
 ]
+WEIGHTS_HELP = (
+    "Take the weights of this .keras or .weights.h5 file, matched by the names of layers."
+)
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help=f"{WEIGHTS_HELP}  [default: those of a .keras RECIPE, else fresh weights]",
+    ),
+]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Begin with fresh weights, also where RECIPE is a .keras file with others."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+
+
+def begun_with(recipe: Recipe, weights: Path | None, *, fresh: bool) -> Path | None:
+    """Return the file whose weights a command begins with: `weights`, else that of the recipe.
+
+    Where the options contradict each other, or there is no such file, say so and exit.
+    """
+    if weights is None:
+        return None if fresh else recipe.weights
+    if fresh:
+        raise typer.BadParameter("leave one of the two out", param_hint="--weights, --fresh")
+    if not weights.is_file():
+        refuse(f"there is no file {weights}")
+    return weights
 
 
 def load_recipe(
@@ -99,6 +130,13 @@ def load_recipe(
     if recipe.warnings and output_format is Format.text and not quiet:
         print_diagnostics(_with_warnings(path, recipe))
     return recipe
+
+
+def print_warnings_of(path: Path, recipe: Recipe, warnings: tuple[Diagnostic, ...]) -> None:
+    """Print warnings about what a command does with a recipe, at the recipe's lines."""
+    if warnings:
+        sources = recipe.compiled.document.sources
+        print_diagnostics(CheckedFile(shown_name(path), warnings, sources))
 
 
 def checked_file(path: Path, set_values: list[str], *, strict: bool) -> CheckedFile:
@@ -172,9 +210,7 @@ def exit_code(files: Iterable[CheckedFile]) -> int:
     return RECIPE_IS_WRONG if codes else 0
 
 
-def listed(
-    found: Sequence[Diagnostic] | Sequence[DataProblem], key: str = "diagnostics"
-) -> dict[str, Any]:
+def listed(found: Sequence[Diagnostic | DataProblem], key: str = "diagnostics") -> dict[str, Any]:
     """Return the first 100 diagnostics as plain data, and how many are left out."""
     shown = [each.as_dict() for each in found[:MOST_SHOWN]]
     left = len(found) - len(shown)

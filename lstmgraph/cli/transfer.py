@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
     Force,
@@ -104,7 +104,7 @@ def _print(
         own = {"ok": written, "file": str(output) if written else None, **found.as_dict()}
         print_json({**own, **listed(recipe.warnings, "warnings")})
         return
-    say(str(found))
+    say_table(found)
     count = f"{len(found.loaded)} of {len(found.layers)} layers fit"
     if written:
         say(f"{count}; wrote {output}")

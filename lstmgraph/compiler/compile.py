@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.data import check_data
+from lstmgraph.compiler.checks.embeddings import check_embeddings
 from lstmgraph.compiler.checks.runtime import check_runtime
 from lstmgraph.compiler.checks.search import check_search
 from lstmgraph.compiler.checks.training import check_training
@@ -146,9 +147,10 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
         models = further_models(graph, declaration.models, document)
         graph = main_graph(graph)
     check_runtime(declaration.runtime, document)
-    check_training(declaration, graph, document)
-    check_data(declaration, graph, document)
-    check_search(declaration, graph, document)
+    meant = check_training(declaration, graph, document)
+    check_embeddings(graph, document)
+    check_data(meant, graph, document)
+    check_search(meant, graph, document)
     return CompiledRecipe(declaration, graph, completed, document, written, collected, models)
 
 

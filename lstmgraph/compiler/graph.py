@@ -16,7 +16,7 @@ from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+    from lstmgraph.keras_facts.tensors import Dim, Resize, TensorSpec
     from lstmgraph.messages.diagnostics import Path
 
 OUTPUT = "output"
@@ -49,8 +49,9 @@ class MaskSpec:
     """A mask of shape (batch, time), and how it is computed.
 
     `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
-    `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself) or
-    ``joined`` (the masks of `parts`, concatenated along time).
+    `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself),
+    ``joined`` (the masks of `parts`, concatenated along time) or ``resized`` (true for as many
+    steps as `resize` makes of those that the mask of the only part counts).
     """
 
     kind: str
@@ -63,9 +64,10 @@ class MaskSpec:
     dtype: str | None = None
     """For ``value``: the dtype that `port` is cast to before the comparison, as in Masking."""
     like: Port | None = field(default=None, compare=False)
-    """For ``lengths``: a sequence with as many steps as the mask."""
+    """For ``lengths`` and ``resized``: a sequence with as many steps as the mask."""
     parts: tuple[tuple[Port, MaskSpec | None], ...] = ()
-    """For ``joined``: the sequences in order, each with its mask or None."""
+    """For ``joined``: the sequences in order, each with its mask or None; for ``resized`` one."""
+    resize: Resize | None = None
     path: Path = field(default=(), compare=False)
     """Where the recipe defines it."""
 
@@ -86,7 +88,17 @@ class MaskSpec:
             "lengths": f"step < {self.port}",
             "joined": " | ".join(str(mask or f"all of {port}") for port, mask in self.parts),
         }
+        if self.kind == "resized":
+            return f"step < {self._count()}"
         return text.get(self.kind, str(self.port))
+
+    def _count(self) -> str:
+        """Return the number of steps that count: ``lengths``, ``ceil((lengths-2)/2)``."""
+        if self.kind == "lengths":
+            return str(self.port)
+        if self.kind == "resized" and self.resize:
+            return str(self.resize.of(next(mask._count() for _, mask in self.parts if mask)))
+        return f"count({self})"
 
 
 @dataclass(frozen=True)
@@ -197,6 +209,11 @@ class Node:
     def keras_name(self) -> str:
         """The name of the Keras layer that is called, which holds the weights."""
         return self.calls.node if self.calls else self.name
+
+    @property
+    def weights_layer(self) -> str:
+        """The layer of the recipe that holds the weights."""
+        return self.calls.layer if self.calls else self.layer
 
     @property
     def reads(self) -> list[Port]:

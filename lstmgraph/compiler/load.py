@@ -58,7 +58,7 @@ def load_compiled(
         raise TypeError(f"a recipe is a path, a text or a mapping, not of type {kind}")
     else:
         path = Path(source)
-        below = None if path.suffix == MODEL_SUFFIX else path.parent
+        below = None if is_model_file(path) else path.parent
         document = read_document(path)
     return compile_read(document, below, overrides=overrides, strict=strict)
 
@@ -91,6 +91,13 @@ def _checked(whole: Document, *, strict: bool) -> CompiledRecipe:
     if strict and compiled.warnings:
         raise RecipeError(as_errors(compiled.warnings), whole.sources)
     return compiled
+
+
+def is_model_file(source: object) -> bool:
+    """Return whether `source` is the path of a ``.keras`` file."""
+    if not isinstance(source, str | PathLike) or is_text(source):
+        return False
+    return Path(source).suffix == MODEL_SUFFIX
 
 
 def is_text(source: object) -> bool:

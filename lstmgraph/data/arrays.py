@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
-from lstmgraph.data.archives import SAMPLE_WEIGHT, NamedArrays
 from lstmgraph.data.examples import ExampleSource, example_source
 from lstmgraph.data.fields import Field, Rows
+from lstmgraph.data.named import NamedArrays, weights_of
 from lstmgraph.data.values import Scan, scanned, storage_dtype
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NUMERIC = "biuf"
 KINDS = {"O": "Python objects", "U": "text", "S": "bytes", "M": "dates", "m": "spans of time"}
 KINDS |= {"c": "complex numbers", "V": "records"}
+BY_TARGET = "or weights by target, as `NAME_sample_weight` or a dictionary"
 WEIGHT_LIMITS = (Limit(0, None, "a weight cannot be negative"),)
 
 
@@ -28,16 +29,15 @@ def examples_of_arrays(
     checks = _Checks(needs, problems)
     inputs = {n: checks.field(a, needs.inputs[n], "input") for n, a in arrays.inputs.items()}
     targets = {n: checks.field(a, needs.targets[n], "target") for n, a in arrays.targets.items()}
-    weight = None
-    if arrays.sample_weight is not None:
-        weight = checks.weight(arrays.sample_weight, targets)
+    weights = {n: checks.weights(a, n, targets) for n, a in arrays.sample_weights.items()}
     checks.scan()
     count = checks.count()
     if problems.errors:
         return None
     input_fields = {n: field for n, field in inputs.items() if field}
     target_fields = {n: field for n, field in targets.items() if field}
-    return example_source(needs, input_fields, target_fields, weight), count
+    weight_fields = {n: field for n, field in weights.items() if field}
+    return example_source(needs, input_fields, target_fields, weight_fields), count
 
 
 class _Checks:
@@ -70,9 +70,22 @@ class _Checks:
         self.sound.append((array, need))
         return Rows(array, sizes, storage_dtype(need.dtype))
 
-    def weight(self, array: Array, targets: dict[str, Field | None]) -> Field | None:
-        """Return the sample weights as a tensor: one for each example or for each of its steps."""
-        need = Need(SAMPLE_WEIGHT, None, "float32", WEIGHT_LIMITS)
+    def weights(self, array: Array, of: str, targets: dict[str, Field | None]) -> Field | None:
+        """Return sample weights as a tensor: one for each example or for each of its steps.
+
+        Args:
+            array: the weights as given.
+            of: the target that they are for, or "" for all.
+            targets: the tensors of all targets.
+        """
+        need = Need(weights_of(of), None, "float32", WEIGHT_LIMITS)
+        if not of and self.needs.of_batches:
+            output = next(iter(self.needs.of_batches))
+            self.problems.add(
+                "D205",
+                f"'{need.name}' weighs rows, but the loss of '{output}' is one number for a batch",
+                "use a loss of rows or steps, or give weights to the other outputs by their names",
+            )
         if not self._is_numeric(array, need.name):
             return None
         self.counts[need.name] = len(array)
@@ -81,14 +94,17 @@ class _Checks:
         if shape is not None:
             return Rows(array, (), storage_dtype(need.dtype))
         for name, weighed in self.needs.weighed.items():
+            if of not in ("", name):
+                continue
             dims, field = weighed or (), targets.get(name)
             if field and array.shape[1:] != field.shape[: len(dims)]:
                 wanted = ", ".join(str(size) for size in ("batch", *field.shape[: len(dims)]))
                 self.problems.add(
                     "D203",
-                    f"'{SAMPLE_WEIGHT}' has shape {array.shape}, but the loss of '{name}' takes "
+                    f"'{need.name}' has shape {array.shape}, but the loss of '{name}' takes "
                     f"({wanted})",
-                    "give one weight for each example, or one for each time step",
+                    "give one weight for each example, or one for each time step"
+                    + ("" if of or len(self.needs.weighed) < 2 else f", {BY_TARGET}"),
                 )
         return Rows(array, array.shape[1:], storage_dtype(need.dtype))
 

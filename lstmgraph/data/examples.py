@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.compiler.checks.class_weights import YES_OR_NO
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.compiler.checks.class_weights import ClassWeights
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
@@ -29,7 +32,8 @@ class ExampleSource:
 
     inputs: Mapping[str, Field]
     targets: Mapping[str, Field]
-    sample_weight: Field | None = None
+    sample_weights: Mapping[str, Field] = field(default_factory=dict)
+    """By target; those of all targets have the name ``""``."""
     weighed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """For each target with a loss, the shape of one example's weights."""
     unused: tuple[str, ...] = ()
@@ -39,24 +43,33 @@ class ExampleSource:
     keeps: object = None
     """What must live as long as the examples: the temporary folder of their files."""
 
-    def batch(self, examples: Array) -> Batch:
+    def batch(self, examples: Array, of_classes: Mapping[str, ClassWeights]) -> Batch:
         """Return the examples with these numbers, as (inputs, targets, weights)."""
         x = {name: tensor.take(examples) for name, tensor in self.inputs.items()}
         for name in self.time_major:
             x[name] = np.swapaxes(x[name], 0, 1)
         y = {name: tensor.take(examples) for name, tensor in self.targets.items()}
         y |= {name: np.zeros((len(examples), 1), "float32") for name in self.unused}
-        return x, y, self._weights(examples)
+        return x, y, self._weights(examples, y, of_classes)
 
-    def _weights(self, examples: Array) -> dict[str, Array] | None:
+    def _weights(
+        self,
+        examples: Array,
+        targets: Mapping[str, Array],
+        of_classes: Mapping[str, ClassWeights],
+    ) -> dict[str, Array] | None:
         """Return weights for every target, as Keras needs them, each in the shape of its loss."""
-        if self.sample_weight is None:
+        if not self.sample_weights and not of_classes:
             return None
-        weight = self.sample_weight.take(examples)
+        taken = {name: own.take(examples) for name, own in self.sample_weights.items()}
+        of_all = taken.get("", np.ones(len(examples), "float32"))
         weights = {}
         for name, shape in self.weighed.items():
+            weight = taken.get(name, of_all)
             axes = (1,) * (len(shape) + 1 - weight.ndim)
             spread = weight.reshape(*weight.shape, *axes)
+            if name in of_classes:
+                spread = spread * _of_targets(of_classes[name], targets[name], len(shape) + 1)
             weights[name] = np.ascontiguousarray(np.broadcast_to(spread, (len(examples), *shape)))
         others = [name for name in (*self.targets, *self.unused) if name not in weights]
         return weights | {name: np.ones(len(examples), "float32") for name in others}
@@ -64,7 +77,7 @@ class ExampleSource:
     @property
     def bytes_of_one(self) -> int:
         """The bytes that one example takes in memory."""
-        weights = [self.sample_weight] if self.sample_weight else []
+        weights = self.sample_weights.values()
         tensors = [*self.inputs.values(), *self.targets.values(), *weights]
         return sum(int(np.prod(tensor.shape)) * tensor.dtype.itemsize for tensor in tensors)
 
@@ -73,13 +86,13 @@ def example_source(
     needs: Needs,
     inputs: Mapping[str, Field],
     targets: Mapping[str, Field],
-    sample_weight: Field | None,
+    sample_weights: Mapping[str, Field],
 ) -> ExampleSource:
     """Return a source of these tensors, with what the model needs to form batches."""
     return ExampleSource(
         inputs,
         targets,
-        sample_weight,
+        sample_weights,
         # A loss takes the mean over the last axis or over classes; weights have the axes before it.
         weighed={
             name: targets[name].shape[: len(dims or ())]
@@ -104,6 +117,8 @@ class Examples:
     """Where all examples of the source stand in time."""
     numbers: Array
     """The numbers of the part's examples in the source, (count,) int64."""
+    class_weights: Mapping[str, ClassWeights] = field(default_factory=dict)
+    """The weights of the targets' classes; the parts for training alone have them."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -116,9 +131,10 @@ class Examples:
 
         Inputs and targets are dictionaries of arrays ``(batch, ...)`` by name, sequences
         ``(batch, time, units)``; ``time_major`` inputs are ``(time, batch, units)``. Weights are
-        None if the data has none.
+        None if the data has none; where the recipe has a ``class_weight``, the parts for training
+        have weights.
         """
-        return self.source.batch(self.numbers[positions])
+        return self.source.batch(self.numbers[positions], self.class_weights)
 
     def arrays(self) -> Batch:
         """Return all examples of the part in memory, as ``batch`` does."""
@@ -174,6 +190,20 @@ class Examples:
             drop_last=drop_last,
             whole=self.nbytes <= in_memory,
         )
+
+
+def _of_targets(classes: ClassWeights, targets: Array, rank: int) -> Array:
+    """Return the weight of each target's class, float32 of as many axes as `rank` says."""
+    if targets.ndim > rank:
+        targets = targets[..., 0] if targets.shape[-1] == 1 else targets.argmax(axis=-1)
+    ids = np.round(targets).astype(np.int64)
+    if classes.targets == YES_OR_NO:  # hinge losses take -1 for 0
+        ids = np.maximum(ids, 0)
+    others = max(classes.weights) + 1
+    table = np.ones(others + 1, "float32")
+    for number, weight in classes.weights.items():
+        table[number] = weight
+    return table[np.where((ids < 0) | (ids > others), others, ids)]
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Array:

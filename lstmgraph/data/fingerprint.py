@@ -40,8 +40,7 @@ def fingerprint(
     source = examples.source
     named = [("input", name, field) for name, field in source.inputs.items()]
     named += [("target", name, field) for name, field in source.targets.items()]
-    if source.sample_weight is not None:
-        named.append(("weight", "", source.sample_weight))
+    named += [("weight", name, field) for name, field in source.sample_weights.items()]
     found = hashlib.blake2b(digest_size=16)
     digests = {} if digests is None else digests  # windows share their tables and their places
     for role, name, field in named:

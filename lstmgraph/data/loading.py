@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.examples import Examples
-from lstmgraph.data.problems import DataError, DataProblem, Problems
+from lstmgraph.data.problems import DataError, DataProblem, Problems, as_lines
 from lstmgraph.data.sources import Given, Loaded, Reader
 from lstmgraph.data.splits import Parts, split_examples
 from lstmgraph.language.declaration.defaults import complete_data
@@ -19,6 +19,7 @@ from lstmgraph.language.declaration.read_data import read_data
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.summary import DataSummary
     from lstmgraph.data.timeline import Timeline
@@ -72,7 +73,7 @@ class Data:
         return f"<Data: {parts}>"
 
     def __str__(self) -> str:
-        return str(self.summary())
+        return "\n".join([str(self.summary()), *as_lines(self.warnings)])
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
@@ -92,7 +93,8 @@ def load_data(
         DataError: The data does not fit the recipe; it holds every problem.
     """
     data = compiled.declaration.data or data_of_arrays(compiled)
-    reader = Reader(data, data_needs(compiled.declaration, compiled.graph), cache)
+    needs = data_needs(compiled.declaration, compiled.graph)
+    reader = Reader(data, needs, cache)
     reports: list[Problems] = []
     loaded = _read(reader, source, TRAIN, reports)
     for part, given in ((VALIDATION, validation), (TEST, test)):
@@ -106,7 +108,7 @@ def load_data(
     if reports[0].errors:
         raise DataError(reports[0].found)
     warnings = tuple(problem for report in reports for problem in report.warnings)
-    return replace(result, warnings=warnings)
+    return _with_classes(replace(result, warnings=warnings), needs)
 
 
 def data_of(
@@ -139,7 +141,19 @@ def data_of(
             raise ValueError(
                 f"the data was loaded for another recipe, not for {compiled.graph.name}"
             )
-    return data
+    return _with_classes(data, needs)
+
+
+def _with_classes(data: Data, needs: Needs) -> Data:
+    """Return the data with the recipe's class weights, as in ``fit`` for training alone."""
+    weights = needs.class_weights
+    return replace(
+        data,
+        train=replace(data.train, class_weights=weights),
+        folds=tuple(
+            replace(fold, train=replace(fold.train, class_weights=weights)) for fold in data.folds
+        ),
+    )
 
 
 def data_of_arrays(compiled: CompiledRecipe) -> DataDeclaration:

@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lstmgraph.data.archives import (
-    NamedArrays,
     Stored,
     from_pair,
     named_parts,
     stored_npy,
     stored_npz,
+    stored_values,
 )
 from lstmgraph.data.arrays import examples_of_arrays
 from lstmgraph.data.cache import converted
 from lstmgraph.data.convert import wanted_columns
+from lstmgraph.data.ragged import evened
 from lstmgraph.data.store import Workspace
 from lstmgraph.data.table_files import open_table, report_unreadable, table_ending
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
@@ -31,6 +30,7 @@ from lstmgraph.files import require_regular_file
 if TYPE_CHECKING:
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.examples import ExampleSource
+    from lstmgraph.data.named import NamedArrays
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.language.declaration.data import DataDeclaration
@@ -126,8 +126,7 @@ class Reader:
         """Return the examples of named arrays, or of named columns if the recipe reads columns."""
         if self.data.is_table or not isinstance(value, Mapping):
             return self._table(value, problems)
-        arrays = {str(name): np.asarray(array) for name, array in value.items()}
-        return self._stored(Stored(tuple(arrays), arrays.get), problems)
+        return self._stored(stored_values(value), problems)
 
     def _stored(self, stored: Stored, problems: Problems) -> Mapping[str, Loaded]:
         """Return the examples of stored arrays; only those that the recipe names are read."""
@@ -142,7 +141,8 @@ class Reader:
     ) -> Mapping[str, Loaded]:
         loaded = {}
         for part, arrays in parts.items():
-            examples = examples_of_arrays(arrays, self.needs, problems) if arrays else None
+            even = evened(arrays, self.needs, problems) if arrays else None
+            examples = examples_of_arrays(even, self.needs, problems) if even else None
             if examples:
                 source, count = examples
                 loaded[part] = Loaded(source, timeline_of_rows(count))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lstmgraph.data.named import weights_of
 from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_text
 
@@ -81,8 +82,9 @@ def summarized(data: HasParts) -> DataSummary:
     source = data.train.source
     tensors = [_tensor(name, "input", field) for name, field in source.inputs.items()]
     tensors += [_tensor(name, "target", field) for name, field in source.targets.items()]
-    if source.sample_weight is not None:
-        tensors.append(_tensor("sample_weight", "weight", source.sample_weight))
+    tensors += [
+        _tensor(weights_of(name), "weight", field) for name, field in source.sample_weights.items()
+    ]
     parts = []
     for name, part in data.parts.items():
         first, last = part.span or (None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -123,6 +124,7 @@ def report_unreadable(error: BaseException, problems: Problems) -> None:
         problems.add("D101", f"{inside}cannot be read: {error.strerror}", "check the path")
     else:
         text = " ".join(str(error).split())[:300] or type(error).__name__
+        text = re.sub(r"Row #([0-9]+)", lambda found: f"row {int(found[1]) - 1}", text)
         problems.add(
             "D102", f"cannot be read: {text}", "the file is damaged, or is not what its ending says"
         )

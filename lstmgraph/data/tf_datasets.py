@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.data.archives import NamedArrays, from_pair
+from lstmgraph.data.archives import from_pair
+from lstmgraph.data.named import NamedArrays
+from lstmgraph.data.ragged import Ragged
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table_files import report_unreadable
 from lstmgraph.forks import refuse_after_fork
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.values import Array
 
-WEIGHT = ("weight", "sample_weight")
+
+ROWS = 64
+"""How many examples that are not in batches are read at a time."""
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -59,15 +63,23 @@ def arrays_of_dataset(
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         problems.add("D203", "the dataset repeats forever", "remove `.repeat()`")
         return None
-    writers: dict[tuple[str, str], _Writer] = {}
+    if _is_unbatched(dataset.element_spec, needs):
+        dataset = dataset.ragged_batch(ROWS)
+    spec, writers = dataset.element_spec, dict[tuple[str, str], _Writer]()
     try:
         with ExitStack() as stack:
-            for element in dataset.as_numpy_iterator():
+            for values in dataset.as_numpy_iterator():
+                element = tf.nest.map_structure(_of_spec, spec, values)
                 pair = element if isinstance(element, tuple) else (element,)
                 arrays = from_pair(pair, needs, problems)
                 if arrays is None or problems.errors:
                     return None
                 for key, array in _rows(arrays, needs):
+                    if not array.ndim:
+                        message = f"'{key[1]}' is a single number in a batch"
+                        hint = "give one for each example, or do not batch the dataset"
+                        problems.add("D203", message, hint)
+                        return None
                     if key not in writers:
                         writers[key] = _Writer(folder / "-".join(key), array, stack)
                     if not writers[key].add(array, key[1], problems):
@@ -85,50 +97,80 @@ def arrays_of_dataset(
     return _named({key: writer.array() for key, writer in writers.items()})
 
 
-def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Array]]:
+def _is_unbatched(spec: Any, needs: Needs) -> bool:
+    """Return whether the elements are single examples, by the rank of the inputs."""
+    x = spec[0] if isinstance(spec, tuple) else spec
+    x = x if isinstance(x, dict) else dict.fromkeys(needs.inputs, x)
+    ranks = {name: getattr(getattr(x.get(name), "shape", None), "rank", None) for name in x}
+    return any(ranks.get(n) == len(need.shape or ()) for n, need in needs.inputs.items())
+
+
+def _of_spec(spec: Any, value: Any) -> Any:
+    """Return the rows of a ragged tensor as a list, also where they happen to be of one length."""
+    return list(value) if type(spec).__name__ == "RaggedTensorSpec" else value
+
+
+def _rows(arrays: NamedArrays, needs: Needs) -> Iterator[tuple[tuple[str, str], Any]]:
     """Yield every array with the examples along its first axis."""
     single = any(
         array.ndim == len(needs.inputs[n].shape or ()) for n, array in arrays.inputs.items()
     )
     named = [(("input", name), array) for name, array in arrays.inputs.items()]
     named += [(("target", name), array) for name, array in arrays.targets.items()]
-    if arrays.sample_weight is not None:
-        named.append((WEIGHT, arrays.sample_weight))
+    named += [(("weight", name), array) for name, array in arrays.sample_weights.items()]
     for key, array in named:
         yield key, array[None] if single else array
 
 
-def _named(arrays: dict[tuple[str, str], Array]) -> NamedArrays:
+def _named(arrays: dict[tuple[str, str], Any]) -> NamedArrays:
     return NamedArrays(
         {name: array for (role, name), array in arrays.items() if role == "input"},
         {name: array for (role, name), array in arrays.items() if role == "target"},
-        arrays.get(WEIGHT),
+        {name: array for (role, name), array in arrays.items() if role == "weight"},
     )
 
 
 class _Writer:
-    """One tensor of all examples, appended batch by batch."""
+    """One tensor of all examples, appended batch by batch, whose steps may differ in number."""
 
-    def __init__(self, path: Path, first: Array, stack: ExitStack) -> None:
+    def __init__(self, path: Path, first: Array | Ragged, stack: ExitStack) -> None:
         self.path = path.with_name(f"{path.name}.npy")
-        self.shape = first.shape[1:]
-        self.dtype = first.dtype
+        self.ndim, self.is_ragged = first.ndim, False
+        self.shape, dtype = _steps_of(first).shape[1:], _steps_of(first).dtype
+        self.lengths: list[Array] = []
         width = int(np.prod(self.shape))
-        self.file = stack.enter_context(GrowingArray(self.path, first.dtype, width))
+        self.file = stack.enter_context(GrowingArray(self.path, dtype, width))
 
-    def add(self, rows: Array, name: str, problems: Problems) -> bool:
-        if rows.shape[1:] != self.shape:
+    def add(self, rows: Array | Ragged, name: str, problems: Problems) -> bool:
+        steps = _steps_of(rows)
+        if rows.ndim != self.ndim or steps.shape[1:] != self.shape:
             problems.add(
                 "D203",
-                f"'{name}' has elements of different shapes: {self.shape} and {rows.shape[1:]}",
+                f"'{name}' has steps of different shapes: {self.shape} and {steps.shape[1:]}",
                 "make all the same size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
-        self.file.append(rows.reshape(len(rows), -1))
+        self.file.append(steps.reshape(len(steps), -1))
+        if isinstance(rows, Ragged):
+            self.is_ragged = True
+            self.lengths.append(rows.lengths)
+        elif rows.ndim > 1:
+            self.lengths.append(np.full(len(rows), rows.shape[1]))
         return True
 
-    def array(self) -> Array:
-        return mapped(self.path).reshape(-1, *self.shape)
+    def array(self) -> Array | Ragged:
+        values = mapped(self.path).reshape(-1, *self.shape)
+        if not self.lengths:
+            return values
+        rows = Ragged(values, np.concatenate(self.lengths))
+        return rows if self.is_ragged or not rows.is_even else rows.padded()
+
+
+def _steps_of(rows: Array | Ragged) -> Array:
+    """Return the steps of all rows one after another; of rows without steps, the rows."""
+    if isinstance(rows, Ragged):
+        return rows.values
+    return rows.reshape(-1, *rows.shape[2:]) if rows.ndim > 1 else rows
 
 
 def _line(error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.compiler.checks.data_needs import ADD_UP, WHOLE
 from lstmgraph.data.lengths import fits_dtype, outside
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK_BYTES = 16 << 20
 """The bytes of a large array that are checked at a time."""
+
+
+ADDED = 1e-3
+"""How far numbers that add up to 1 may be from it, after rounding."""
 
 
 def storage_dtype(dtype: str) -> np.dtype[Any]:
@@ -67,8 +72,9 @@ class Scan:
         self.unfit.add(finite & ~fits, values, offset)
         self.outside = self.outside or [_Tally() for _ in self.limits]
         for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
-            wrong = outside(values, limit.low, high, limit.exception)
-            tally.add(fits & wrong, values, offset)
+            tally.add(fits & outside(values, limit.low, high, limit.exception), values, offset)
+            if not tally.count and limit.rule is not None:
+                tally.add(*_broken(limit.rule, values), offset)
 
     def report(
         self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]
@@ -88,14 +94,28 @@ class Scan:
                 f"{place(self.unfit.place)}: {self.unfit.value}",
                 _UNFIT_HINTS.get(self.dtype.kind, "declare the input in a larger dtype"),
             )
+        told: set[tuple[int, tuple[int, ...]]] = set()
         for tally, (limit, _) in zip(self.outside, self.limits, strict=False):
-            if tally.count:
+            if tally.count and (tally.count, tally.place) not in told:
+                told.add((tally.count, tally.place))
                 problems.add(
                     "D302",
                     f"{what}: {counted(tally.count)} out of range, the first in "
                     f"{place(tally.place)}: {tally.value:g}",
                     limit.reason,
                 )
+
+
+def _broken(rule: str, values: Array) -> tuple[Array, Array]:
+    """Return where `rule` is broken, and by which values; a column alone adds up to anything."""
+    if rule == WHOLE:
+        return values != np.round(values), values
+    if values.ndim < 2:
+        return np.zeros(values.shape, bool), values
+    if rule == ADD_UP:
+        total = values.sum(-1, dtype="float64")
+        return (np.abs(total - 1) > ADDED) & (total != 0), total
+    return (values[..., :-1] == 0) & (values[..., 1:] != 0), values[..., :-1]
 
 
 _UNFIT_HINTS = {

@@ -92,8 +92,8 @@ def windowed(
         for name, entry in data.inputs.items()
     }
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
-    weight = fields.weight(data.sample_weight) if data.sample_weight else None
-    return example_source(needs, inputs, targets, weight), _timeline(
+    weights = {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
+    return example_source(needs, inputs, targets, weights), _timeline(
         table, data, places, window.horizon
     )
 

@@ -103,7 +103,10 @@ class Blame:
             for each in self.values
         ]
         name, value = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
-        return "\n".join(f"{row[0]:<{name}}  {row[1]:<{value}}  {row[2]}" for row in rows)
+        lines = [f"{row[0]:<{name}}  {row[1]:<{value}}  {row[2]}" for row in rows]
+        from lstmgraph.messages.tables import as_text, fits  # noqa: PLC0415 - only when printed
+
+        return "\n".join(lines) if fits(lines) else as_text([self._section()])
 
 
 class Completed(Protocol):

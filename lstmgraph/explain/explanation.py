@@ -87,6 +87,8 @@ class Explanation:
     """The further models of the recipe."""
     memory: Memory | None = None
     """The memory estimate for a batch, if a size was given."""
+    searched: int = 0
+    """How many values the recipe leaves open for a search, described with their defaults."""
 
     @property
     def trainable_parameters(self) -> int:
@@ -154,6 +156,7 @@ def explain(
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         models=model_rows(compiled),
         memory=estimate(compiled, size) if size else None,
+        searched=len(compiled.collected.space.dimensions),
     )
 
 
@@ -232,9 +235,14 @@ def shape_text(row: LayerRow | TensorRow) -> str:
 
 def calls_section(explanation: Explanation) -> Section:
     """Return the table of inputs and calls."""
+    lines = [explanation.totals_text()]
+    if explanation.searched:
+        values = counted(explanation.searched, "searched value has", "searched values have")
+        their = "its default" if explanation.searched == 1 else "their defaults"
+        lines.append(f"{values} {their} here; `lstmgraph space` lists what is searched")
     return Section(
         explanation.recipe,
-        lines=[explanation.totals_text()],
+        lines=lines,
         headings=CALLS,
         rows=list(_call_rows(explanation)),
         numbers=frozenset({"parameters"}),

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.explain.weight_fit import LayerTransfer, fit_weights
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import keras
 
     from lstmgraph.compiler.load import HasCompiled
+    from lstmgraph.explain.weight_fit import LayerTransfer
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,9 @@ class Transferred:
         }
 
     def __str__(self) -> str:
-        return "\n".join(str(layer) for layer in self.layers)
+        from lstmgraph.messages.tables import Section, as_text  # noqa: PLC0415 - only when printed
+
+        return as_text([Section(lines=[str(layer) for layer in self.layers])])
 
 
 def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
@@ -61,9 +60,9 @@ def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
         RecipeError: the model cannot be built.
     """
     from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
-    from lstmgraph.models.weights_file import (  # noqa: PLC0415 - imports h5py, which comes with Keras
+    from lstmgraph.models.given_weights import load_layers  # noqa: PLC0415 - imports h5py
+    from lstmgraph.models.weights_file import (  # noqa: PLC0415 - as above
         opened_weights,
-        own_weights,
         require_layers,
     )
 
@@ -71,18 +70,4 @@ def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
     with opened_weights(path) as weights:
         require_layers(weights, path)
         model = build_model(recipe.compiled)
-        with own_weights(model) as own:
-            ours = {each.name: own[each.name] for each in model.layers if each.name in own}
-            outcomes = fit_weights(_shapes(weights.layers), _shapes(ours))
-            for layer in outcomes:
-                if layer.outcome == "loaded":
-                    for place, data in ours[layer.name].items():
-                        data[...] = weights.layers[layer.name][place][...]
-    return Transferred(model, outcomes)
-
-
-def _shapes(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, tuple[int, ...]]]:
-    return {
-        name: {place: tuple(data.shape) for place, data in layer.items()}
-        for name, layer in layers.items()
-    }
+        return Transferred(model, load_layers(weights, model))

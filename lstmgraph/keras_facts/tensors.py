@@ -13,8 +13,8 @@ LONGEST = 2**31 - 1
 """The most steps of a sequence, which are counted in int32."""
 
 _SHIFTED = re.compile(r"(?P<base>.+?)(?P<shift>[+-]\d+)")
-_SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>[^/]+)")
-_INNERMOST = re.compile(r"\(([^()]*)\)")
+_SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>.+)")
+_INNERMOST = re.compile(r"\([^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,25 @@ class TensorSpec:
 
     def __str__(self) -> str:
         return f"({', '.join(str(dim) for dim in self.shape)})"
+
+
+@dataclass(frozen=True)
+class Resize:
+    """The number of steps that a layer makes of some: ``ceil((scale * steps + shift) / divisor)``.
+
+    It is never less than 0.
+    """
+
+    scale: int = 1
+    shift: int = 0
+    divisor: int = 1
+
+    def of(self, dim: Dim) -> Dim:
+        """Return the number of steps for `dim` steps: ``ceil((time-2)/2)`` for ``time``."""
+        return ceil_divide_dim(shift_dim(scale_dim(dim, self.scale), self.shift), self.divisor)
+
+
+SAME_STEPS = Resize()
 
 
 def shift_dim(dim: Dim, amount: int) -> Dim:
@@ -89,13 +108,21 @@ def divide_dim(dim: Dim, divisor: int) -> Dim:
     if isinstance(dim, int):
         return dim // divisor
     match = _SCALED.fullmatch(dim)
-    factor, base = (int(match["factor"]), match["base"]) if match else (1, dim)
+    is_product = match is not None and not set("+-/") & set(_outside_groups(match["base"]))
+    factor, base = (int(match["factor"]), match["base"]) if match and is_product else (1, dim)
     common = gcd(factor, divisor)
     factor, divisor = factor // common, divisor // common
     if factor == divisor == 1:
-        return _INNERMOST.sub(r"\1", base)
+        is_group = base.startswith("(") and not _outside_groups(base)
+        return base[1:-1] if is_group else base
     scaled = base if factor == 1 else f"{factor}*{base}"
     return scaled if divisor == 1 else f"{_grouped(scaled)}/{divisor}"
+
+
+def _outside_groups(dim: str) -> str:
+    """Return `dim` without what stands in parentheses: ``2*`` of ``2*(time+1)``."""
+    rest = _INNERMOST.sub("", dim)
+    return rest if rest == dim else _outside_groups(rest)
 
 
 def _base_and_shift(dim: str) -> tuple[str, int]:

@@ -32,6 +32,10 @@ class Span:
     end_column: int
 
 
+START = Span(1, 1, 1, 1)
+"""The start of a source, for messages about all of it."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A range of text in a source: a file, ``<text>``, ``--set PATH`` or ``preset:NAME``."""

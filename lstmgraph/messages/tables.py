@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from lstmgraph.messages.rendering.printable import printable
@@ -48,6 +49,16 @@ def fitted(width: int | None) -> Iterator[None]:
         yield
     finally:
         _width.reset(token)
+
+
+def fits(lines: Iterable[str]) -> bool:
+    """Return whether `lines` are no wider than ``fitted`` allows."""
+    width = _width.get()
+    if width is None:
+        return True
+    from rich.cells import cell_len  # noqa: PLC0415 - slow to import, and only to print
+
+    return all(cell_len(line) <= width for line in lines)
 
 
 def table_console(buffer: io.StringIO) -> Console:
@@ -169,9 +180,15 @@ def _markdown_row(cells: Sequence[str]) -> str:
 _SPECIAL = re.compile(r"[\\`*<>|~#&]|\](?=[\[(:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
+_CODE = re.compile(r"(`[A-Za-z0-9_.:{}\[\], -]+`)")
+"""What messages write between backticks: keys and values, without anything to escape."""
+
+
 def escaped(text: str) -> str:
-    """Return `text` escaped for Markdown; line breaks become spaces."""
-    return _SPECIAL.sub(lambda match: f"\\{match[0]}", printable(" ".join(text.split())))
+    """Return `text` escaped for Markdown, but for code; line breaks become spaces."""
+    parts = _CODE.split(printable(" ".join(text.split())))
+    plain = (_SPECIAL.sub(lambda match: f"\\{match[0]}", part) for part in parts[::2])
+    return "".join(each for pair in zip_longest(plain, parts[1::2], fillvalue="") for each in pair)
 
 
 def _line(text: str) -> str:

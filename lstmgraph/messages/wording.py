@@ -53,19 +53,79 @@ EXCLUDED_BY: Mapping[str, str] = {
 
 
 _USUAL_WORDS: Mapping[str, str] = {
-    "int": "int32",
-    "integer": "int32",
-    "float": "float32",
-    "double": "float64",
-    "half": "float16",
-    "boolean": "bool",
-    "lr": "learning_rate",
-    "hidden_size": "units",
-    "linear": "dense",
-    "cross_entropy": "sparse_categorical_crossentropy",
-    "num_layers": "depth",
+    "int32": "int integer",
+    "float32": "float",
+    "float64": "double",
+    "float16": "half",
+    "bool": "boolean",
+    "learning_rate": "lr",
+    "units": "hiddensize",
+    "depth": "numlayers",
+    "sparse_categorical_crossentropy": "ce scce nll crossentropy softmaxcrossentropy",
+    "categorical_crossentropy": "cce",
+    "binary_crossentropy": "binaryce logloss sigmoidcrossentropy bcewithlogits",
+    "binary_focal_crossentropy": "focal",
+    "root_mean_squared_error": "rmse",
+    "mae": "l1",
+    "mse": "l2 rmse",
+    "huber": "smoothl1",
+    "kl_divergence": "kl kld kldiv",
+    "poisson": "poissonnll",
+    "cosine_similarity": "cosine",
+    "accuracy": "acc",
+    "auc": "auroc aucroc rocauc",
+    "f1_score": "f1 dice",
+    "f_beta_score": "fbeta",
+    "io_u": "jaccard",
+    "mean_io_u": "miou",
+    "recall": "sensitivity tpr",
+    "specificity_at_sensitivity": "specificity tnr",
+    "true_positives": "tp",
+    "true_negatives": "tn",
+    "false_positives": "fp",
+    "false_negatives": "fn",
+    "r2_score": "r2",
+    "pearson_correlation": "pearson pearsonr",
+    "concordance_correlation": "ccc",
+    "top_k_categorical_accuracy": "topk top5 top5accuracy",
+    "dense": "linear fc fullyconnected mlp",
+    "conv1d": "conv conv1",
+    "conv2d": "conv2",
+    "conv3d": "conv3",
+    "max_pooling1d": "maxpool maxpool1d",
+    "max_pooling2d": "maxpool2d",
+    "average_pooling1d": "avgpool avgpool1d",
+    "average_pooling2d": "avgpool2d",
+    "global_average_pooling1d": "gap globalavgpool globalaveragepooling",
+    "global_max_pooling1d": "gmp globalmaxpool globalmaxpooling",
+    "up_sampling1d": "upsample upsampling",
+    "concatenate": "concat cat",
+    "add": "sum",
+    "multi_head_attention": "mha selfattention",
+    "additive_attention": "bahdanau bahdanauattention",
+    "attention": "luong luongattention",
+    "embedding": "embed",
+    "batch_normalization": "bn batchnorm",
+    "layer_normalization": "ln layernorm",
+    "lstm": "bilstm blstm",
+    "gru": "bigru",
+    "simple_rnn": "birnn elman",
+    "leaky_relu": "lrelu",
+    "sigmoid": "logistic",
+    "linear": "none identity",
+    "glorot_uniform": "xavier xavieruniform glorot",
+    "glorot_normal": "xaviernormal",
+    "he_uniform": "he kaiming kaiminguniform",
+    "he_normal": "kaimingnormal",
+    "random_normal": "gaussian",
+    "l1": "lasso",
+    "l2": "ridge weightdecay",
+    "l1l2": "elasticnet",
+    "sgd": "sgdm momentum nesterov",
+    "cosine_decay": "cosine cosineannealing",
+    "piecewise_constant_decay": "step steplr",
 }
-"""Words of other tools, and the recipe's word for each."""
+"""Words of other tools, without underscores, by the recipe's word."""
 
 
 WORDS_OF_YAML_1_1 = {"yes", "no", "on", "off", "y", "n"}
@@ -168,13 +228,51 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         start, size = word[:1].lower(), len(word)
         similar = ((k, v) for k, v in words.items() if k[:1] == start and abs(len(k) - size) < 3)
         words = dict(islice(similar, MOST_COMPARED))
-    usual = _USUAL_WORDS.get(word.lower())
-    if usual in words:
-        return words[usual]
-    # `float16` means `mixed_float16`, the only word that ends in it.
-    longer = [name for name in words if name.endswith(f"_{word.lower()}")]
-    near = longer if len(longer) == 1 else get_close_matches(word.lower(), words, n=1)
-    return words[near[0]] if near else None
+    near = _same_word(word, words) or _longer(word, words)
+    if near is None:
+        near = next(iter(get_close_matches(word.lower(), words, n=1)), None)
+    return words[near] if near else None
+
+
+def _same_word(word: str, words: Iterable[str]) -> str | None:
+    """Return the known word that is `word` but for underscores and case, or of another tool."""
+    squashed = {_squashed(name): name for name in words}
+    whole = _squashed(word)
+    keys = (whole, *(whole.removesuffix(end) for end in ("loss", "score", "layer")))
+    same = next((squashed[key] for key in keys if key in squashed), None)
+    return same or next((n for key in keys for n in _usual(key) if n in squashed.values()), None)
+
+
+def _usual(word: str) -> list[str]:
+    """Return the recipe's words for a word of another tool."""
+    return [name for name, others in _USUAL_WORDS.items() if word in others.split()]
+
+
+def _longer(word: str, words: Iterable[str]) -> str | None:
+    """Return the shortest known word that has all parts of `word`, in its order.
+
+    That is ``sparse_categorical_accuracy`` for ``sparse_accuracy`` or ``sparse_acc``. A word of one
+    part, such as ``float16``, must be the end of only one known word, such as ``mixed_float16``.
+    """
+    *parts, last = word.lower().split("_")
+    if not parts:
+        ending = [name for name in words if name.endswith(f"_{last}")]
+        return ending[0] if len(ending) == 1 else None
+    for end in (last, *_usual(last)):
+        wanted = [*parts, *end.split("_")]
+        longer = [name for name in words if _has_in_order(name.split("_"), wanted)]
+        if longer:
+            return min(longer, key=len)
+    return None
+
+
+def _has_in_order(several: Iterable[str], parts: Iterable[str]) -> bool:
+    rest = iter(several)
+    return all(part in rest for part in parts)
+
+
+def _squashed(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:

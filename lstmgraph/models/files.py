@@ -18,6 +18,8 @@ from lstmgraph.messages.errors import OtherModelError, WeightsFileError
 from lstmgraph.models.building import uncompiled_model, with_predict
 from lstmgraph.models.building.carrying import saved_weights
 from lstmgraph.models.building.compile_config import compile_as
+from lstmgraph.models.building.layers import freeze
+from lstmgraph.models.building.lora import lora_kept, without_lora
 from lstmgraph.models.runtime import scope, start
 from lstmgraph.models.same_model import require_same_model
 from lstmgraph.models.weights_file import opened_weights
@@ -54,8 +56,9 @@ def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = 
     `further` is the model's name under the recipe's ``models:``; it is empty for the main model.
     """
     with atomic_path(path) as temporary:
-        if model.compiled:
-            # Saved without its variables, an optimizer would be loaded with a warning.
+        if model.compiled and not model.optimizer.built:
+            # Saved without its variables, an optimizer would be loaded with a warning. Built again,
+            # a LossScaleOptimizer has two of them twice.
             model.optimizer.build(model.trainable_variables)
         model.save(temporary)
         embed_recipe(temporary, recipe_text, further)
@@ -131,8 +134,10 @@ def _freeze_as(model: keras.Model, config: dict[str, Any]) -> None:
 
 def _set_trainable(layer: Any, config: dict[str, Any]) -> None:
     chosen = config.get("trainable")
-    if isinstance(chosen, bool) and layer.trainable is not chosen:
-        layer.trainable = chosen  # sets that of every layer inside it too
+    if chosen is False:
+        freeze(layer)
+    elif chosen is True and not layer.trainable:
+        layer.trainable = True  # sets that of every layer inside it too
     for key, attributes in INNER.items():
         inner = next((getattr(layer, each) for each in attributes if hasattr(layer, each)), None)
         for part, item in zip(_as_list(inner), _as_list(config.get(key)), strict=False):
@@ -160,7 +165,8 @@ def load_numbers(model: keras.Model, path: Path) -> None:
             for name, layer in weights.layers.items()
         }
         own = {
-            each.name: sorted(tuple(w.shape) for w in saved_weights(each)) for each in model.layers
+            each.name: sorted(tuple(w.shape) for w in without_lora(saved_weights(each)))
+            for each in model.layers
         }
         own = {name: shapes for name, shapes in own.items() if shapes}
         for name in (*own, *(name for name in in_file if name not in own)):
@@ -168,7 +174,8 @@ def load_numbers(model: keras.Model, path: Path) -> None:
                 shapes = f"{in_file.get(name, [])}, not {own.get(name, [])}"
                 raise OtherModelError(f"the weights of '{name}' have the shapes {shapes}")
         try:
-            model.load_weights(weights.path)
+            with lora_kept(model):
+                model.load_weights(weights.path)
         except MemoryError:
             raise
         except Exception as error:

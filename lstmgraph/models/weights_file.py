@@ -93,7 +93,10 @@ def own_weights(model: keras.Model) -> Iterator[Mapping[str, Datasets]]:
             yield _by_layer(file, dict(_datasets(file)))
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(MEMBER, content.getbuffer())
-        model.load_weights(path)
+        from lstmgraph.models.building.lora import lora_kept  # noqa: PLC0415 - imports Keras
+
+        with lora_kept(model):
+            model.load_weights(path)
 
 
 def require_layers(weights: Weights, path: Path) -> None:

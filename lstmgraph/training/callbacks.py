@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import in_order, watchable
 from lstmgraph.messages.errors import DivergedError
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import save_model
@@ -78,12 +78,16 @@ class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
 
     names: tuple[str, ...] = ()
 
+    def __init__(self, training: Training, outputs: list[str]) -> None:
+        super().__init__()
+        self.training, self.outputs = training, outputs
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Add ``learning_rate`` to `logs` in place, as Keras's ``ReduceLROnPlateau`` does."""
         if logs is not None:
             rate = self.model.optimizer.learning_rate
             logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
-            self.names = tuple(logs)
+            self.names = tuple(in_order(logs, self.training, self.outputs))
 
     def row(self, logs: Mapping[str, float] | None) -> dict[str, float]:
         """Return the numbers of the epoch, without what callbacks of the user's put beside them."""
@@ -102,7 +106,12 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the model if the epoch is better than all before it."""
         value = (logs or {})[self.monitor]
-        if self.best is None or (value < self.best if self.mode == "min" else value > self.best):
+        best = self.best
+        if (
+            best is None
+            or math.isnan(best)
+            or (value < best if self.mode == "min" else value > best)
+        ):
             save_model(self.model, self.recipe_text, self.path)
             self.best, self.best_epoch = value, epoch
 
@@ -127,18 +136,18 @@ def recipe_callbacks(
     training: Training, outputs: list[str], files: TrainingFiles, recipe_text: str
 ) -> dict[str, Any]:
     """Return the Keras callbacks of a recipe, by the recipe's names."""
-    names = logged_names(training, outputs)
+    names = watchable(training, outputs)
     callbacks: dict[str, Any] = {}
     if training.callbacks.get("terminate_on_nan", True):
         callbacks["terminate_on_nan"] = StopOnNaN()
-    callbacks["learning_rate"] = LearningRate()
+    callbacks["learning_rate"] = LearningRate(training, outputs)
     for name, written in training.callbacks.items():
         if name == "terminate_on_nan":
             continue
         arguments = dict(written)
         if arguments.get("mode") == "auto":
             # Keras can tell the mode by itself only if the model has one output.
-            arguments["mode"] = names[arguments["monitor"].removeprefix(VALIDATION)]
+            arguments["mode"] = names[arguments["monitor"]]
         if name == "early_stopping":
             callbacks[name] = keras.callbacks.EarlyStopping(**arguments)
         elif name == "reduce_lr_on_plateau":

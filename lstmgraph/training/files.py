@@ -24,7 +24,6 @@ from lstmgraph.locks import LockedError, file_lock
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
-from lstmgraph.training.results import plain_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,11 +123,19 @@ class TrainingFiles:
         paths = {name: getattr(self, name) for name in NAMES}
         return {name: path for name, path in paths.items() if path.exists()}
 
+    def own_weights(self) -> frozenset[Path]:
+        """Return the paths that hold what the training has come to, with links followed."""
+        return frozenset(path.resolve() for path in (self.model, self.checkpoint))
+
     def remove(self) -> None:
         """Remove the results of an earlier training; the checkpoint first, as it decides."""
-        others = (self.best, self.history, self.picture, self.model, self.results)
-        for path in (self.checkpoint, *others):
+        for path in self.removed():
             path.unlink(missing_ok=True)
+
+    def removed(self) -> tuple[Path, ...]:
+        """Return the paths that ``remove`` removes, in its order."""
+        others = (self.best, self.history, self.picture, self.model, self.results)
+        return self.checkpoint, *others
 
 
 def other_numbers(files: TrainingFiles) -> FolderError:
@@ -176,15 +183,16 @@ def write_environment(path: Path) -> None:
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
     """Write `rows` as CSV: the epoch, counted from 1, the metrics, and the seconds."""
-    write_csv(path, [rows[0], *(row.values() for row in rows)], line_end="\n")
+    names = list(rows[0])
+    write_csv(path, [names, *([row[name] for name in names] for row in rows)], line_end="\n")
 
 
 def write_results(path: Path, result: TrainingResult) -> None:
     """Write the metrics of the final model, as JSON."""
-    contents = {"epochs": result.epochs, "best_epoch": result.best_epoch}
-    contents["stopped_early"] = result.stopped_early
-    metrics = plain_metrics(result.metrics)
-    write_text(path, json.dumps({**contents, "metrics": metrics}, indent=2) + "\n")
+    shown = result.as_dict()
+    names = ("epochs", "best_epoch", "monitor", "model_epoch", "stopped_early")
+    contents = {name: shown[name] for name in (*names, "metrics", "best_model")}
+    write_text(path, json.dumps(contents, indent=2) + "\n")
 
 
 def write_picture(path: Path, rows: Sequence[Row], title: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,16 @@ import numpy as np
 
 from lstmgraph.compiler.resolved import resolved_yaml
 from lstmgraph.data.fingerprint import fingerprint
+from lstmgraph.explain.diff.items import changed_lines
+from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import FolderError
-from lstmgraph.training.state import Identity, TrainingState, read_checkpoint
+from lstmgraph.models.building.embeddings import table_digests
+from lstmgraph.training.state import FRESH, Identity, TrainingState, read_checkpoint
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.loading import Data
+    from lstmgraph.models.given_weights import GivenWeights
     from lstmgraph.training.files import TrainingFiles
 
 LINES_OF_DIFFERENCE = 20
@@ -26,8 +29,12 @@ def begin_or_go_on(
     recipe: CompiledRecipe,
     data: Data,
     seed: int | None,
+    weights: GivenWeights | None,
 ) -> tuple[TrainingState, dict[str, np.ndarray]]:
     """Return the state in the folder and its arrays, or the state of a new training.
+
+    A checkpoint wins over `weights`: these are only compared with those that the training began
+    with, unless they are the training's own result.
 
     Raises:
         FolderError: The folder holds another training.
@@ -37,6 +44,7 @@ def begin_or_go_on(
         data=fingerprint(data.train),
         validation="none" if data.validation is None else fingerprint(data.validation),
         seed=_random_seed() if seed is None else seed,
+        weights=_initial(recipe, weights),
     )
     if not files.checkpoint.exists():
         if files.model.exists():
@@ -48,8 +56,16 @@ def begin_or_go_on(
     state, arrays = read_checkpoint(files.checkpoint)
     if seed is None:  # keep the one that was drawn at the start
         wanted = replace(wanted, seed=state.identity.seed)
+    if weights is not None and weights.path.resolve() in files.own_weights():
+        wanted = replace(wanted, weights=state.identity.weights)
     _refuse_differences(files, state.identity, wanted)
     return state, arrays
+
+
+def _initial(recipe: CompiledRecipe, weights: GivenWeights | None) -> str:
+    """Return what identifies the weights that a training begins with."""
+    tables = [f"{name} {digest}" for name, digest in table_digests(recipe).items()]
+    return ", ".join([FRESH if weights is None else weights.fingerprint, *tables])
 
 
 def _random_seed() -> int:
@@ -60,17 +76,14 @@ def _random_seed() -> int:
 def _refuse_differences(files: TrainingFiles, present: Identity, wanted: Identity) -> None:
     if present == wanted:
         return
-    lines = [
-        line
-        for line in difflib.unified_diff(
-            present.recipe.splitlines(), wanted.recipe.splitlines(), lineterm="", n=0
-        )
-        if not line.startswith(("---", "+++", "@@"))
-    ]
+    recipes = (parse_document(each.recipe).data for each in (present, wanted))
+    lines = list(changed_lines(*recipes))
+    if not lines and present.recipe != wanted.recipe:
+        lines = ["the recipe has its entries in another order"]
     left_out = len(lines) - LINES_OF_DIFFERENCE
     if left_out > 0:
         lines = [*lines[:LINES_OF_DIFFERENCE], f"... and {left_out} more lines"]
-    for what in ("data", "validation", "seed"):
+    for what in ("data", "validation", "seed", "weights"):
         old, new = getattr(present, what), getattr(wanted, what)
         if old != new:
             lines += [f"-{what}: {old}", f"+{what}: {new}"]

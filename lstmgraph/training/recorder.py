@@ -33,8 +33,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         arrays: The arrays of the callbacks from a checkpoint.
         callbacks: The callbacks of the recipe, by its names.
         epochs: The number of the last epoch, after which a checkpoint is always written.
-        on_epoch: Called with the epoch, counted from 1, and its metrics; returning true ends the
-            training.
+        on_epoch: Called with the epoch, counted from 1, its metrics and its ``seconds``; returning
+            true ends the training.
     """
 
     def __init__(  # noqa: PLR0913 - what an epoch's end touches
@@ -79,7 +79,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             raise other_numbers(self.files)
         self.state.rows.append(row)
         self.state.stopped = bool(self.model.stop_training)
-        if self.on_epoch is not None and self.on_epoch(epoch + 1, dict(metrics)):
+        if self.on_epoch is not None and self.on_epoch(epoch + 1, {**metrics, "seconds": seconds}):
             self.model.stop_training = True
         write_history(self.files.history, self.state.rows)
         is_last = self.model.stop_training or epoch + 1 == self.epochs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.messages.notebook import notebook_html, picture_html
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
+
+    from lstmgraph.data.problems import DataProblem
+    from lstmgraph.messages.diagnostics import Diagnostic
+    from lstmgraph.models.given_weights import GivenWeights
+
+
+@dataclass(frozen=True)
+class BestModelResult:
+    """What ``checkpoint`` kept as ``best.keras``."""
+
+    epoch: int
+    """Whose weights it has, counted from 1."""
+    monitor: str
+    """The number by which this epoch is the best."""
+    metrics: dict[str, dict[str, float]]
+    """Its metrics on ``validation`` and ``test``, if there is such data."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,14 @@ class TrainingResult:
     model_epoch: int | None = None
     """The epoch whose weights `model` has: the best one where `early_stopping` restores these,
     else the last; None where they are averages over several."""
+    monitor: str = "loss"
+    """The number by which `best_epoch` is the best."""
+    best_model: BestModelResult | None = None
+    """The model in ``best.keras``; None without ``checkpoint``."""
+    weights: GivenWeights | None = None
+    """The file whose weights the training began with; None for fresh ones."""
+    warnings: tuple[DataProblem | Diagnostic, ...] = ()
+    """What is probably not as intended in the data; layers frozen with random weights (W764)."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
 
@@ -49,14 +73,18 @@ class TrainingResult:
         return {
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
+            "monitor": self.monitor,
+            "model_epoch": self.model_epoch,
             "resumed_from": self.resumed_from,
             "stopped_early": self.stopped_early,
             "seconds": self.seconds,
             "metrics": plain_metrics(self.metrics),
+            "best_model": plain_best_model(self.best_model),
             "history": {
                 name: [value if math.isfinite(value) else None for value in values]
                 for name, values in self.history.items()
             },
+            "weights": self.weights and self.weights.as_dict(),
             "files": {name: str(path) for name, path in self.files.items()},
         }
 
@@ -82,11 +110,13 @@ class TrainingResult:
         weights = "with averaged weights"
         if self.model_epoch is not None:
             weights = f"with the weights of epoch {self.model_epoch}"
-        saved = {f"saved model, {weights}, on {part} data": m for part, m in self.metrics.items()}
-        lines = [self._epochs_text()]
-        for what, numbers in {f"best epoch {epoch} of {self.epochs}": best, **saved}.items():
-            lines.append(f"{what}: {metrics_text(numbers)}")
-        return "\n".join(lines)
+        shown = {f"best epoch {epoch} of {self.epochs}, by {self.monitor}": best}
+        shown |= {f"saved model, {weights}, on {part} data": m for part, m in self.metrics.items()}
+        if kept := self.best_model:
+            what = f"best.keras, with the weights of epoch {kept.epoch}, the best by {kept.monitor}"
+            shown |= {f"{what}, on {part} data": m for part, m in kept.metrics.items()}
+        lines = [f"{what}: {metrics_text(numbers)}" for what, numbers in shown.items()]
+        return "\n".join([self._epochs_text(), *lines])
 
     def _epochs_text(self) -> str:
         epochs = counted(self.epochs, "epoch")
@@ -115,3 +145,8 @@ def plain_metrics(
         part: {name: value if math.isfinite(value) else None for name, value in found.items()}
         for part, found in metrics.items()
     }
+
+
+def plain_best_model(best: BestModelResult | None) -> dict[str, Any] | None:
+    """Return what ``checkpoint`` kept for JSON, with None for NaN and infinity."""
+    return None if best is None else {**asdict(best), "metrics": plain_metrics(best.metrics)}

@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.files import write_text
+from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
-from lstmgraph.models.files import save_model
+from lstmgraph.models.files import load_numbers, save_model
+from lstmgraph.models.given_weights import given_weights, load_fitting, warned_of
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -27,19 +30,18 @@ from lstmgraph.training.files import (
 )
 from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.recorder import Recorder
-from lstmgraph.training.results import TrainingResult
+from lstmgraph.training.results import BestModelResult, TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    import keras
-
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.loading import Data
     from lstmgraph.language.declaration.recipe import Training
+    from lstmgraph.models.given_weights import GivenWeights
     from lstmgraph.training.state import TrainingState
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
@@ -55,28 +57,39 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     epochs: int | None = None,
     restart: bool = False,
     seed: int | None = None,
+    weights: Path | None = None,
     on_epoch: OnEpoch | None = None,
     callbacks: Any = None,
     verbose: int = 0,
 ) -> TrainingResult:
-    """See ``Recipe.train``."""
+    """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
     training = recipe.declaration.training
     assert training is not None, "`Recipe.train` has looked"
     if data.validation is None:
         require_validation(training, recipe.document)
+    given = None if weights is None else given_weights(recipe, weights)
     files = TrainingFiles(folder, recipe.declaration.name)
     folder.mkdir(parents=True, exist_ok=True)
     files.refuse_others()
     with locked(folder):
         if restart:
+            _refuse_removal(files, weights)
             files.remove()
         seed = recipe.declaration.runtime.seed if seed is None else seed
-        state, arrays = begin_or_go_on(files, recipe, data, seed)
+        state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
         epochs = max(asked, len(state.rows))
-        session = _Session(recipe, training, files, state, epochs, asked)
+        session = _Session(recipe, training, files, state, epochs, asked, given)
         return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
+
+
+def _refuse_removal(files: TrainingFiles, weights: Path | None) -> None:
+    if weights is not None and weights.resolve() in {each.resolve() for each in files.removed()}:
+        raise FolderError(
+            f"to begin anew would remove {weights}, whose weights the training begins with; choose "
+            "another folder, or copy the file"
+        )
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,7 @@ class _Session:
     state: TrainingState
     epochs: int
     asked: int
+    weights: GivenWeights | None = None
 
     def run(
         self,
@@ -124,13 +138,15 @@ class _Session:
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
-            metrics = _evaluated(model, feeds, start)
+            metrics = self._evaluated(model, feeds, start)
+            result = self._result(model, callbacks, begin, metrics)
+            best = self._best_model(result, callbacks, feeds, start)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        result = self._result(model, callbacks, begin, metrics)
+        result = replace(result, best_model=best)
         write_results(files.results, result)
-        return replace(result, files=files.written())
+        return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
 
     def _feeds(self, data: Data) -> dict[str, Feed]:
         """Return the feed of each part; only the training examples are shuffled."""
@@ -146,7 +162,10 @@ class _Session:
 
     def _model(self, arrays: dict[str, np.ndarray]) -> keras.Model:
         if not self.state.rows:
-            return build_model(self.recipe)
+            model = build_model(self.recipe)
+            if self.weights is not None:
+                load_fitting(model, self.weights.path, self.weights.fingerprint)
+            return model
         return resumed_model(self.recipe, self.files.checkpoint, arrays)
 
     def _result(
@@ -157,12 +176,15 @@ class _Session:
         metrics: dict[str, dict[str, float]],
     ) -> TrainingResult:
         rows = self.state.rows
-        best = _best_epoch(self.training, list(model.output), self.files, self.state, callbacks)
+        monitor, best = _best_epoch(
+            self.training, list(model.output), self.files, self.state, callbacks
+        )
         restored = _restores(callbacks.get("early_stopping"))
-        averaged = bool(model.optimizer.use_ema) and not restored
+        averaged = bool(self.training.optimizer.get("use_ema")) and not restored
         return TrainingResult(
             history=columns(rows),
             best_epoch=best,
+            monitor=monitor,
             model_epoch=None if averaged else best if restored else len(rows),
             asked=self.asked,
             epochs=len(rows),
@@ -172,7 +194,45 @@ class _Session:
             metrics=metrics,
             model=model,
             files={},
+            weights=self.weights,
+            warnings=warned_of(self.recipe, self.weights),
         )
+
+    def _evaluated(
+        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
+    ) -> dict[str, dict[str, float]]:
+        """Return the metrics of `model` on the validation and test data."""
+        found = {
+            name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
+            for name, feed in feeds.items()
+            if name != TRAIN
+        }
+        outputs = list(model.output)
+        return {part: in_order(each, self.training, outputs) for part, each in found.items()}
+
+    def _best_model(
+        self,
+        result: TrainingResult,
+        callbacks: dict[str, Any],
+        feeds: Mapping[str, Feed],
+        start: EpochStart,
+    ) -> BestModelResult | None:
+        """Return what `checkpoint` kept, evaluated like the final model; None without it.
+
+        The model has its own numbers again afterwards.
+        """
+        checkpoint, path = callbacks.get("checkpoint"), self.files.best
+        if checkpoint is None or not path.exists():
+            return None
+        epoch, metrics = checkpoint.best_epoch + 1, result.metrics
+        if epoch != result.model_epoch and metrics:
+            variables = [*result.model.variables, *result.model.optimizer.variables]
+            final = [keras.ops.convert_to_numpy(variable) for variable in variables]
+            load_numbers(result.model, path)
+            metrics = self._evaluated(result.model, feeds, start)
+            for variable, value in zip(variables, final, strict=True):
+                variable.assign(value)
+        return BestModelResult(epoch, checkpoint.monitor, metrics)
 
 
 @contextmanager
@@ -187,17 +247,6 @@ def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
         raise
 
 
-def _evaluated(
-    model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
-) -> dict[str, dict[str, float]]:
-    """Return the metrics of the final model on the validation and test data."""
-    return {
-        name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
-        for name, feed in feeds.items()
-        if name != TRAIN
-    }
-
-
 def _restores(stopping: Any) -> bool:
     """Return whether early stopping has put the best epoch's weights into the model."""
     return bool(stopping and stopping.restore_best_weights and stopping.best_weights)
@@ -209,21 +258,21 @@ def _best_epoch(
     files: TrainingFiles,
     state: TrainingState,
     callbacks: dict[str, Any],
-) -> int | None:
-    """Return the best epoch, counted from 1, by the rules of early stopping or checkpoints."""
+) -> tuple[str, int | None]:
+    """Return the number that early stopping or checkpoints watch, and its best epoch, from 1."""
     stopping = callbacks.get("early_stopping")
     if stopping is not None and _restores(stopping):
-        return int(stopping.best_epoch) + 1
+        return stopping.monitor, int(stopping.best_epoch) + 1
     watched = watching(training)
     chosen = watched.get("early_stopping") or watched.get("checkpoint") or {}
     loss = f"{VALIDATION}loss"
     monitor = chosen.get("monitor", loss if loss in state.rows[0] else "loss")
-    names = logged_names(training, outputs)
     mode = chosen.get("mode", "auto")
-    direction = names[monitor.removeprefix(VALIDATION)] if mode == "auto" else mode
+    direction = watchable(training, outputs)[monitor] if mode == "auto" else mode
     if monitor not in state.rows[0]:
         raise other_numbers(files)
     values = np.array([row[monitor] for row in state.rows])
     if np.isnan(values).all():
-        return None
-    return int(np.nanargmin(values) if direction == "min" else np.nanargmax(values)) + 1
+        return monitor, None
+    best = np.nanargmin(values) if direction == "min" else np.nanargmax(values)
+    return monitor, int(best) + 1

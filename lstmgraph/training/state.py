@@ -17,6 +17,7 @@ from lstmgraph.archives import archive_in, opened_archive
 from lstmgraph.files import LinkError, NotAFileError, atomic_path
 from lstmgraph.messages.errors import FolderError, RecipeError
 from lstmgraph.models.building import build_model
+from lstmgraph.models.building.lora import adapted_weights
 from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.models.runtime import scope_of
 from lstmgraph.npz import array_names, read_arrays
@@ -35,6 +36,8 @@ VALUES = "lstmgraph.training.json"
 ARRAYS = "lstmgraph.training.npz"
 """Additional members of the ``.keras`` file, which Keras ignores."""
 VERSION = 1
+FRESH = "fresh"
+"""The fingerprint of weights that come from no file."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,6 +52,8 @@ class Identity:
     validation: str
     seed: int
     """The seed of the order of the examples."""
+    weights: str = FRESH
+    """The fingerprint of the file whose weights the training begins with."""
 
 
 @dataclass
@@ -182,10 +187,12 @@ def _read_state(archive: Archive, most: int) -> TrainingState:
 def _unsaved(model: keras.Model) -> Sequence[tuple[str, Any]]:
     """Return the random states of dropout, and the states carried between batches, by name.
 
-    Keras saves only ``model.weights``; these are only in ``model.variables``.
+    Keras saves only ``model.weights``; these are only in ``model.variables``. Of layers with LoRA
+    it saves the sum.
     """
     saved = {id(variable) for variable in model.weights}
     left = [variable for variable in model.variables if id(variable) not in saved]
+    left += adapted_weights(model)
     return [(f"variable_{number}", variable) for number, variable in enumerate(left)]
 
 

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 2**53}
 BEST: dict[str, Any] = {"type": ["number", "null"]}
+TEXTS = ("recipe", "data", "validation", "weights")
+"""The texts of an identity; one without ``weights`` was written before there were any."""
 
 
-def _record(properties: Mapping[str, Any], *, all_required: bool = True) -> dict[str, Any]:
-    required = list(properties) if all_required else []
+def _record(properties: Mapping[str, Any], *optional: str) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
     own = {"type": "object", "additionalProperties": False, "required": required}
     return {**own, "properties": dict(properties)}
 
@@ -30,9 +32,10 @@ STATE = Draft202012Validator(
             "version": COUNT,
             "identity": _record(
                 {
-                    **{name: {"type": "string"} for name in ("recipe", "data", "validation")},
+                    **{name: {"type": "string"} for name in TEXTS},
                     "seed": {"type": "integer", "minimum": 0, "maximum": 2**128},
-                }
+                },
+                "weights",
             ),
             "rows": {"type": "array", "minItems": 1},
             "callbacks": _record(
@@ -40,7 +43,7 @@ STATE = Draft202012Validator(
                     name: _record({key: BEST if key == "best" else COUNT for key in keys})
                     for name, keys in STATES.items()
                 },
-                all_required=False,
+                *STATES,
             ),
             "stopped": {"type": "boolean"},
         }

@@ -19,10 +19,12 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.compiler.compile import compile_point
-from lstmgraph.data.archives import SAMPLE_WEIGHT, from_pair
+from lstmgraph.data.archives import from_pair, named_parts, stored_values
 from lstmgraph.data.fingerprint import fingerprint
 from lstmgraph.data.loading import TRAIN, VALIDATION, load_data
+from lstmgraph.data.named import weights_of
 from lstmgraph.data.problems import DataError, Problems
+from lstmgraph.data.ragged import evened
 from lstmgraph.data.sources import Given
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.files import open_file
@@ -32,8 +34,8 @@ from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.data.archives import NamedArrays
     from lstmgraph.data.loading import Data
+    from lstmgraph.data.named import NamedArrays
 
 
 def with_folds(recipe: CompiledRecipe, folds: int | None) -> CompiledRecipe:
@@ -136,10 +138,7 @@ def _write(recipe: CompiledRecipe, value: Any, folder: Path) -> None:
     if hasattr(value, "__arrow_c_stream__") or (is_table and isinstance(value, Mapping)):
         _write_table(value, folder / "table.parquet")
         return
-    if isinstance(value, Mapping):
-        arrays = {str(name): np.asarray(array) for name, array in value.items()}
-    else:
-        arrays = _named_arrays(recipe, value, folder, problems)
+    arrays = _named_arrays(recipe, value, folder, problems)
     problems.raise_errors()
     for name, array in arrays.items():
         if name.replace("_", "a").isalnum():  # no name of a recipe has anything else in it
@@ -150,21 +149,30 @@ def _named_arrays(
     recipe: CompiledRecipe, value: Any, folder: Path, problems: Problems
 ) -> dict[str, Any]:
     needs = data_needs(recipe.declaration, recipe.graph)
-    found: NamedArrays | None = None
+    parts: Mapping[str, NamedArrays | None] = {}
     if is_dataset(value):
         with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-            found = arrays_of_dataset(value, needs, Path(place), problems)
+            parts = {"all": arrays_of_dataset(value, needs, Path(place), problems)}
     elif isinstance(value, tuple | list):
-        found = from_pair(tuple(value), needs, problems)
+        parts = {"all": from_pair(tuple(value), needs, problems)}
+    elif isinstance(value, Mapping):
+        parts = named_parts(stored_values(value), needs, problems)
     else:
         kind = type(value).__name__
         problems.add("D103", f"{kind} is nothing that can be read", "give a path, or arrays")
-    if found is None:
-        return {}
     taken = needs.inputs.keys()
-    targets = {f"{n}_target" if n in taken else n: array for n, array in found.targets.items()}
-    weight = {} if found.sample_weight is None else {SAMPLE_WEIGHT: found.sample_weight}
-    return {**found.inputs, **targets, **weight}
+    arrays: dict[str, Any] = {}
+    for part, given in parts.items():
+        if given is None or problems.errors:
+            continue
+        found = evened(given, needs, problems)
+        prefix = "" if part == "all" else f"{part}_"
+        arrays |= {f"{prefix}{name}": array for name, array in found.inputs.items()}
+        for name, array in found.targets.items():
+            arrays[f"{prefix}{name}_target" if name in taken else f"{prefix}{name}"] = array
+        for name, array in found.sample_weights.items():
+            arrays[f"{prefix}{weights_of(name)}"] = array
+    return arrays
 
 
 def _write_table(value: Any, path: Path) -> None:

@@ -25,6 +25,7 @@ from lstmgraph.training.state import (
     write_checkpoint,
 )
 from lstmgraph.tuning.search.ranking import missing_objective, score
+from lstmgraph.tuning.weights import begin_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,8 @@ class FitRequest:
     """The last.keras of the training that is gone on with."""
     last: Path | None = None
     """Where all that is needed to go on is written after the last epoch."""
+    weights: Mapping[str, Any] | None = None
+    """What it begins with, as ``TrialWeights.as_dict`` gives it; None for fresh weights."""
     own_callbacks: tuple[keras.callbacks.Callback, ...] = ()
     """The user's, beside those of the recipe."""
     on_epoch: OnEpoch | None = None
@@ -133,7 +136,10 @@ def _begin(request: FitRequest) -> tuple[keras.Model, TrainingState, dict[str, n
     assert seed is not None
     if request.continues is None:
         identity = Identity(request.text, data="", validation="", seed=seed)
-        return build_model(request.recipe), TrainingState(identity), {}
+        model = build_model(request.recipe)
+        if request.weights:
+            begin_trial(model, request.weights)
+        return model, TrainingState(identity), {}
     state, arrays = read_checkpoint(request.continues)
     if state.stopped:
         raise EndedBeforeError

@@ -10,9 +10,12 @@ from lstmgraph.compiler.compile import compile_at
 from lstmgraph.language.space import SpaceError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
+from lstmgraph.models.given_weights import load_fitting
 from lstmgraph.tuning.search.spaces import declare, plain_values
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -26,9 +29,11 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
     numbers of one type only: any other choices are declared as their JSON texts.
     """
 
-    def __init__(self, compiled: CompiledRecipe) -> None:
+    def __init__(self, compiled: CompiledRecipe, weights: Path | None = None) -> None:
         super().__init__(name=compiled.declaration.name)
         self.compiled = compiled
+        self.weights = weights
+        """The file whose weights the models begin with, where they fit."""
 
     @property
     def space(self) -> Space:
@@ -52,9 +57,12 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
             keras_tuner.errors.FatalValueError: a value is not in the recipe's space.
         """
         try:
-            return build_model(self.concrete(hp))
+            model = build_model(self.concrete(hp))
         except RecipeError as error:
             raise keras_tuner.errors.FailedTrialError(str(error)) from error
+        if self.weights is not None:
+            load_fitting(model, self.weights)
+        return model
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
@@ -62,11 +70,20 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
         """Fit as Keras does, with the recipe's ``batch_size`` and ``epochs`` where none are given.
 
         A Hyperband tuner gives the epochs; data that come in batches have their own size.
+
+        Raises:
+            keras_tuner.errors.FatalValueError: the recipe has class weights, which Keras's ``fit``
+                would not give to arrays; the batches of ``Recipe.load_data`` have them.
         """
         training = self.concrete(hp).completed.get("training")
         if training:
             kwargs.setdefault("epochs", training["epochs"])
             if _has_rows(args[0] if args else kwargs.get("x")):
+                if "class_weight" in training and kwargs.get("sample_weight") is None:
+                    raise keras_tuner.errors.FatalValueError(
+                        "arrays have no class weights: load them with `recipe.load_data((x, y))`, "
+                        "and search with the dataset of `data.train.as_keras(batch_size)`"
+                    )
                 kwargs.setdefault("batch_size", training["batch_size"])
         return model.fit(*args, **kwargs)
 

@@ -22,6 +22,8 @@ class TuneOptions(TypedDict, total=False):
     """Data of its own to compare the trials by."""
     test: Any
     """Data of its own that only the best is scored on, at the end."""
+    weights: Path | None
+    """A file whose weights every trial begins with; fresh ones without it."""
     folder: str | Path | None
     """The folder of the search, ``searches/NAME`` without it; made where it is missing."""
     callbacks: TrialCallbacks | None
@@ -64,6 +66,7 @@ def tune_request(
     given: dict[str, Any] = {**options}
     own = {name: given.pop(name, None) for name in ("validation", "test")}
     folder = given.pop("folder", None) or Path("searches") / recipe.declaration.name
+    weights = given.pop("weights", None)
     callbacks = _pickled(given.pop("callbacks", None))
     restart, verbose = bool(given.pop("restart", False)), given.pop("verbose", 0)
     limits = Limits(given.pop("trial_seconds", None), given.pop("trial_memory_mb", None))
@@ -75,6 +78,7 @@ def tune_request(
         restart=restart,
         console=Console() if verbose and console is None else console,
         callbacks=callbacks,
+        weights=weights,
     )
 
 

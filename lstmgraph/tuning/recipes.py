@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_point
@@ -53,7 +54,9 @@ def recipe_payload(document: Document) -> dict[str, Any]:
     without these files; ``written`` keeps its own text and those of its bases, by their names.
     """
     sources = document.sources
+    folder = {} if document.folder is None else {"folder": str(document.folder.absolute())}
     written = {
+        **folder,
         "source": document.source,
         "text": sources[document.source],
         "overrides": [text for name, text in sources.items() if name.startswith(OPTION)],
@@ -63,7 +66,8 @@ def recipe_payload(document: Document) -> dict[str, Any]:
     source = f"{document.source} (with what it extends)"
     text = with_silences(recipe_yaml(document.data), _silences(document))
     bases = {name: sources[name] for name in document.origins.extended}
-    return {"source": source, "text": text, "overrides": [], "written": {**written, "bases": bases}}
+    written_out = {**folder, "source": source, "text": text, "overrides": []}
+    return {**written_out, "written": {**written, "bases": bases}}
 
 
 def _silences(document: Document) -> Iterator[tuple[Path, str, str]]:
@@ -83,7 +87,8 @@ def _silences(document: Document) -> Iterator[tuple[Path, str, str]]:
 def read_payload(payload: Mapping[str, Any]) -> Document:
     """Return the document that ``recipe_payload`` was given."""
     document = parse_document(payload["text"], payload["source"])
-    return composed(document, None, payload["overrides"])
+    folder = FilePath(payload["folder"]) if "folder" in payload else None
+    return composed(document, folder, payload["overrides"])
 
 
 def recipe_identity(document: Document) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 
 from lstmgraph.compiler.checks.callbacks import require_validation
+from lstmgraph.compiler.checks.embeddings import tables
+from lstmgraph.compiler.checks.metric_names import VALIDATION
+from lstmgraph.compiler.checks.search import directed_objectives
 from lstmgraph.data.problems import as_lines
 from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.tuning.data import fingerprints, kept_path, read_parts, with_folds
@@ -22,7 +26,11 @@ from lstmgraph.tuning.search.errors import SearchError, cannot_use, faults_end_s
 from lstmgraph.tuning.search.job_file import move_aside
 from lstmgraph.tuning.search.jobs import SearchJob, job_settings, search_versions
 from lstmgraph.tuning.search.lock import folder_lock
-from lstmgraph.tuning.search.own_files import KEPT, check_folders
+from lstmgraph.tuning.search.own_files import KEPT, check_folders, open_of_trial, trial_folder
+from lstmgraph.tuning.search.reading import read_results
+from lstmgraph.tuning.search.results import Objective
+from lstmgraph.tuning.search.trial import BEST_WEIGHTS
+from lstmgraph.tuning.weights import begun_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.tuning.search.jobs import RunOptions
     from lstmgraph.tuning.search.results import SearchResults
+    from lstmgraph.tuning.weights import TrialWeights
 
 PRELOAD = ("keras", "h5py", "lstmgraph.data.feeding", "lstmgraph.tuning.trial")
 TEST = "test"
@@ -54,6 +63,8 @@ class TuneRequest:
     """The console for a live table, or for lines."""
     callbacks: str = ""
     """The user's callbacks, as ``pickled`` writes them."""
+    weights: Path | None = None
+    """The file whose weights every trial begins with."""
     section: dict[str, Any] = field(init=False)
     """``search:`` with defaults filled in."""
 
@@ -66,58 +77,85 @@ def tune(request: TuneRequest) -> TuneResult:
     """Search, or go on searching, until the budget is spent; then score the best on test data.
 
     Raises:
-        ValueError: the recipe has nothing to search, or the search would never end.
-        RecipeError: what is watched needs validation data and there is none (L764).
+        RecipeError: what is watched needs validation data and there is none (L764), or the given
+            weights fit a layer in some trials only (L775).
+        WeightsFileError: the file of weights cannot be read, or none of its layers fits.
         DataError: the data does not fit the recipe.
-        SearchError: the folder holds another search, is in use, or cannot be written.
+        SearchError: the recipe has nothing to search, the search would never end, or the folder
+            holds another search, is in use, or cannot be written.
         KeyboardInterrupt: Ctrl-C; what was found so far is in the folder.
     """
     _check_searchable(request.recipe)
     options = _options(request)
+    weights = begun_with(request.recipe, request.weights) if request.weights else None
+    if weights is not None and request.console is not None:
+        request.console.out(str(weights.given), highlight=False)
     with faults_end_search(request.folder):
-        return _tuned(request, options)
+        return _tuned(request, options, weights)
 
 
-def _tuned(request: TuneRequest, options: RunOptions) -> TuneResult:
+def _tuned(request: TuneRequest, options: RunOptions, weights: TrialWeights | None) -> TuneResult:
     if request.restart:
         begin_anew(request.folder)
     check_folders(request.folder)
     sources, identity = _checked_data(request)
     try:
-        job = _job(request, sources, identity)
+        job = _job(request, sources, identity, weights)
         shown_search(job, options, request.folder, request.console)
     except KeyboardInterrupt:
         with suppress(SearchError):  # nothing had begun
             write_results(request.folder)
         raise
-    files, results = written_results(request.folder)
+    results, score = read_results(request.folder), {}
+    try:
+        if not results.unread:
+            score = _test_score(request.folder, results, sources)
+    finally:
+        files, results = written_results(request.folder)
     if results.unread:
         raise SearchError("\n".join(results.unread_lines()))
-    result = TuneResult(results, request.folder, files)
-    if "model" not in files:
-        return result
+    return TuneResult(results, request.folder, files, score)
+
+
+def _test_score(
+    folder: Path, results: SearchResults, sources: Mapping[str, str]
+) -> dict[str, float]:
+    """Write and return the score of the best model on the test data, the objectives first.
+
+    Empty where there is no such model or no such data.
+    """
+    if results.best is None:
+        return {}
+    place = trial_folder(folder, results.best)
+    try:
+        os.close(open_of_trial(place, BEST_WEIGHTS))
+    except (FileNotFoundError, SearchError):  # it kept no weights, or `written_results` says why
+        return {}
     from lstmgraph.tuning.scoring import test_score  # noqa: PLC0415 - starts TensorFlow
 
     with faults_end_search(Path(gettempdir())):  # where a model is loaded from
-        score = test_score(files["model"], sources, request.folder / KEPT)
-    if score and results.best is not None:
-        with faults_end_search(request.folder):
-            write_test_score(request.folder, results.best, score)
-        write_results(request.folder)  # the report shows it
-    return replace(result, test=score)
+        found = test_score(place / BEST_WEIGHTS, sources, folder / KEPT)
+    searched = [objective.metric.removeprefix(VALIDATION) for objective in results.objectives]
+    score = {name: found[name] for name in searched if name in found} | found
+    if score:
+        with faults_end_search(folder):
+            write_test_score(folder, results.best, score)
+    return score
 
 
 def _check_searchable(recipe: CompiledRecipe) -> None:
     """Refuse recipes without training, and those that leave nothing open.
 
     Raises:
-        ValueError: the recipe is one of these.
+        SearchError: the recipe is one of these.
     """
     name = recipe.declaration.name
     if recipe.declaration.training is None:
-        raise ValueError(f"the recipe '{name}' has no `training:` section, so nothing can be tried")
+        raise SearchError(
+            f"the recipe '{name}' has no `training:` section, so nothing can be tried"
+        )
     if not recipe.collected.space.dimensions:
-        raise ValueError(
+        raise SearchError(
             f"the recipe '{name}' leaves nothing open: write, for example, `units: {{$search: "
             "{int: [16, 64]}}` in place of `units: 64`, or train it with `lstmgraph train`"
         )
@@ -142,7 +180,7 @@ def _options(request: TuneRequest) -> RunOptions:
     most = options.max_trials or request.section["max_trials"]
     endless = request.section["oracle"]["type"] in ("random", "bayesian")
     if endless and most is None and options.seconds is None:
-        raise ValueError(
+        raise SearchError(
             "this search would go on for ever: say how many trials (--max-trials 50, or "
             "`max_trials:` under `search:`) or how long (--max-time 2h)"
         )
@@ -179,24 +217,46 @@ def _checked_data(request: TuneRequest) -> tuple[dict[str, str], dict[str, list[
 
 
 def _job(
-    request: TuneRequest, sources: dict[str, str], identity: dict[str, list[str]]
+    request: TuneRequest,
+    sources: dict[str, str],
+    identity: dict[str, list[str]],
+    weights: TrialWeights | None,
 ) -> SearchJob:
     recipe = request.recipe
-    settings = {**job_settings(request.section), "folds": _folds(request)}
+    objectives = directed_objectives(recipe.declaration, recipe.graph)
+    settings = {
+        **job_settings(request.section),
+        "objectives": tuple(Objective(**each) for each in objectives),
+        "folds": _folds(request),
+    }
     trained_on = {name: path for name, path in sources.items() if name != TEST}
     payload = trial_payload(recipe.written, trained_on, settings["objectives"])
     return SearchJob(
         recipe=recipe.declaration.name,
         space=recipe.collected.space,
         function=FUNCTION,
-        payload={**payload, "callbacks": request.callbacks},
+        payload={
+            **payload,
+            "callbacks": request.callbacks,
+            "weights": weights and weights.as_dict(),
+        },
         identity={
             "recipe": recipe_identity(recipe.written),
             "data": identity,
             "versions": search_versions(),
+            **({"weights": weights.given.fingerprint} if weights else {}),
+            **({"embeddings": digests} if (digests := _table_digests(recipe)) else {}),
         },
         **settings,
     )
+
+
+def _table_digests(recipe: CompiledRecipe) -> dict[str, str]:
+    if not any(tables(recipe.graph)):
+        return {}
+    from lstmgraph.models.building.embeddings import table_digests  # noqa: PLC0415 - imports Keras
+
+    return table_digests(recipe)
 
 
 def shown_search(

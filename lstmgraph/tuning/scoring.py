@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.metric_names import in_order
 from lstmgraph.compiler.load import load_compiled
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import load_as
@@ -31,4 +32,5 @@ def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str,
     if read_states(model):
         reset_states(model)
     found: dict[str, float] = model.evaluate(feed.dataset, return_dict=True, verbose=0)
-    return {name: float(value) for name, value in found.items()}
+    ordered = in_order(found, training, list(model.output))
+    return {name: float(value) for name, value in ordered.items()}

@@ -106,6 +106,7 @@ class _Run:
             counted_from=spec.initial_epoch,
             continues=source and source / LAST_WEIGHTS,
             last=self.folder / LAST_WEIGHTS if is_first and spec.keep_last else None,
+            weights=spec.job.get("weights"),
             own_callbacks=unpickled(
                 spec.job.get("callbacks", ""),
                 TrialInfo(spec.number, spec.values, self.folder, execution, fold),
@@ -124,11 +125,18 @@ class _Run:
         if name not in metrics[0]:
             return ()
         epoch = self.fitted[0].best_epoch
-        found = f"Trial {number}: {name} {metrics[0][name]!r} after epoch {epoch}."
-        if len(metrics) == 1:
-            return (found,)
-        mean = _means(metrics)[name]
-        return found, f"That is the first of its {len(metrics)} trainings; their mean is {mean!r}."
+        remarks = [f"Trial {number}: {name} {metrics[0][name]!r} after epoch {epoch}."]
+        if epoch < self.spec.initial_epoch + len(self.fitted[0].rows):
+            remarks.append(
+                "best.keras has the weights of that epoch; `lstmgraph train` goes on after it, "
+                f"without `--epochs {epoch}`."
+            )
+        if len(metrics) > 1:
+            remarks.append(
+                f"That is the first of its {len(metrics)} trainings; their mean is "
+                f"{_means(metrics)[name]!r}."
+            )
+        return tuple(remarks)
 
 
 def _parts(data: Data, fold: int) -> tuple[Examples, Examples | None]:

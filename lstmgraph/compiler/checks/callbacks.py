@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names
+from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names, watchable
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.wording import did_you_mean
@@ -37,9 +37,9 @@ def check_callbacks(
         document: where mistakes are reported.
     """
     if outputs is not None:
-        names = logged_names(training, outputs)
+        logged, names = logged_names(training, outputs), watchable(training, outputs)
         for callback, arguments in watching(training).items():
-            _check_monitor(callback, arguments, names, document)
+            _check_monitor(callback, arguments, logged, names, document)
     _check_plateau(training, document)
     _check_rows(recipe, training, graph, document)
 
@@ -89,20 +89,20 @@ def require_validation(
 def _check_monitor(
     callback: str,
     arguments: Mapping[str, str],
+    logged: Iterable[str],
     names: Mapping[str, str | None],
     document: Document,
 ) -> None:
     monitor = arguments["monitor"]
     path = ("training", "callbacks", callback, "monitor")
-    known = [*names, *(f"{VALIDATION}{name}" for name in names)]
-    if monitor not in known:
+    if monitor not in names:
         document.report(
             "L755",
             path,
-            f"training logs no metric '{monitor}'{did_you_mean(monitor, known)}",
-            hint=f"write one of: {', '.join(names)}; each of them also exists as {VALIDATION}...",
+            f"training logs no metric '{monitor}'{did_you_mean(monitor, names)}",
+            hint=f"write one of: {', '.join(logged)}; each of them also exists as {VALIDATION}...",
         )
-    elif arguments["mode"] == "auto" and names[monitor.removeprefix(VALIDATION)] is None:
+    elif arguments["mode"] == "auto" and names[monitor] is None:
         document.report(
             "L756",
             path,
@@ -114,16 +114,17 @@ def _check_monitor(
 def _check_plateau(training: Training, document: Document) -> None:
     if "reduce_lr_on_plateau" not in training.callbacks:
         return
-    if isinstance(training.optimizer.get("learning_rate"), dict):
+    rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
+    rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}
+    scheduled = next((path for path, rate in rates.items() if isinstance(rate, dict)), None)
+    if scheduled is not None:
         document.report(
             "L757",
             ("training", "callbacks", "reduce_lr_on_plateau"),
             "the learning rate follows a schedule, which `reduce_lr_on_plateau` cannot change",
             hint="keep the schedule, or write the learning rate as a number",
             at_key=True,
-            notes=(
-                document.note(("training", "optimizer", "learning_rate"), "the schedule is here"),
-            ),
+            notes=(document.note(("training", *scheduled), "the schedule is here"),),
         )
 
 

@@ -8,7 +8,11 @@ from lstmgraph.compiler.checks.data_needs import Needs, data_needs
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
 from lstmgraph.language.declaration.data import (
+    HISTORY,
     HORIZON,
+    LAST,
+    ROW,
+    STATIC,
     WINDOW,
     Columns,
     DataDeclaration,
@@ -16,6 +20,8 @@ from lstmgraph.language.declaration.data import (
 from lstmgraph.messages.wording import few, suggested
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
@@ -36,6 +42,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         needs = data_needs(recipe, graph)
         _check_inputs(data, needs, recipe, document)
         _check_targets(data, needs, graph, document)
+        _check_weights(data, needs, graph, document)
         _check_windows(data, document)
         check_shapes(data, needs, document)
         _check_answers(data, document)
@@ -60,7 +67,7 @@ def _check_inputs(
 ) -> None:
     known = {**needs.inputs, **dict.fromkeys(recipe.broken)}
     near_names = _unknown_names(
-        "input", list(data.inputs), list(known), list(needs.inputs), document
+        "inputs", list(data.inputs), list(known), list(needs.inputs), document
     )
     for name in needs.inputs:
         if name not in data.inputs and name not in near_names:
@@ -78,7 +85,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
     outputs = document.data.get("outputs")
     written = [name for name in outputs or () if name not in graph.outputs]
     known = [*graph.outputs, *written]
-    near_names = _unknown_names("output", list(data.targets), known, known, document)
+    near_names = _unknown_names("targets", list(data.targets), known, known, document)
     for name in data.targets:
         if name in graph.outputs and name not in needs.targets and name not in written:
             document.report(
@@ -102,6 +109,36 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
             )
 
 
+def _check_weights(data: DataDeclaration, needs: Needs, graph: Graph, document: Document) -> None:
+    """Report weights of outputs that there are not, or that take none."""
+    written = [name for name in document.data.get("outputs") or () if name not in graph.outputs]
+    names = [name for name in data.sample_weights if name]
+    known = [*graph.outputs, *written]
+    _unknown_names("sample_weight", names, known, known, document)
+    for name, entry in data.sample_weights.items():
+        batches = [output for output in needs.of_batches if name in ("", output)]
+        if batches:
+            document.report(
+                "L769",
+                entry.path,
+                f"the loss of '{batches[0]}' is one number for all rows of a batch, so rows have "
+                "no weights",
+                hint="use a loss of rows or steps, such as categorical_crossentropy"
+                + ("" if name else ", or give the other outputs weights by their names"),
+                at_key=True,
+                notes=_loss_notes(batches[0], document),
+            )
+        elif name in graph.outputs and name not in needs.weighed and name not in written:
+            document.report(
+                "L851",
+                entry.path,
+                f"the output '{name}' has weights but no loss",
+                hint="remove them, or give the output a loss under `training:`",
+                at_key=True,
+                notes=_loss_notes(name, document),
+            )
+
+
 def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
     """Return a note on the loss of an output, or on the losses of others."""
     path: Path = ("training", "loss")
@@ -112,15 +149,16 @@ def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
 
 
 def _unknown_names(
-    what: str, names: list[str], known: list[str], listed: list[str], document: Document
+    section: str, names: list[str], known: list[str], listed: list[str], document: Document
 ) -> set[str | None]:
     """Report names that the recipe does not have, and return the suggested names."""
+    what = "input" if section == "inputs" else "output"
     unknown = set(names).difference(known)
     near_names = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
     for name, near in near_names.items():
         document.report(
             "L851",
-            ("data", "inputs" if what == "input" else "targets", name),
+            ("data", section, name),
             f"the recipe has no {what} '{name}'{suggested(near)}",
             hint=f"the {what}s are: {few(listed)}",
             at_key=True,
@@ -151,23 +189,60 @@ def _report_window(document: Document, path: Path, message: str, hint: str, *not
     document.report("L853", ("data", *path), message, hint=hint, notes=notes)
 
 
+READERS: Mapping[str, tuple[str, ...]] = {
+    HORIZON: (HORIZON, WINDOW, STATIC),
+    WINDOW: (HORIZON, WINDOW, STATIC),
+    HISTORY: (HISTORY, LAST, WINDOW, STATIC),
+    LAST: (HISTORY, LAST, WINDOW, STATIC),
+    STATIC: (HISTORY, HORIZON, LAST, WINDOW, STATIC),
+    ROW: (ROW,),
+}
+"""By the steps of a target: the steps at which an input reads values of that target."""
+
+
 def _check_answers(data: DataDeclaration, document: Document) -> None:
     """Report inputs that read a target's column at the target's own steps."""
-    answers: dict[str, Path] = {
-        column: (*target.path, "columns", index)
-        for target in data.targets.values()
-        if target.steps in (HORIZON, WINDOW)
-        for index, column in enumerate(target.columns)
-    }
+    if any(any(entry_mistakes(entry, data)) for entry in data.all_columns):
+        return  # which steps are meant is unclear, and is reported
     for entry in data.inputs.values():
-        if not isinstance(entry, Columns) or entry.steps not in (HORIZON, WINDOW) or entry.lag:
+        if not isinstance(entry, Columns):
             continue
         for index, column in enumerate(entry.columns):
-            if column in answers:
-                document.report(
-                    "L855",
-                    (*entry.path, "columns", index),
-                    f"'{entry.name}' reads '{column}' at the steps that are to be forecast",
-                    hint="read it with `steps: history`, or with `lag: 1`, one step late",
-                    notes=(document.note(answers[column], "it is a target here"),),
-                )
+            target = next((t for t in data.targets.values() if _gives_away(entry, t, column)), None)
+            if target is None:
+                continue
+            message, hint = _answer(entry, target, column)
+            answer = (*target.path, "columns", target.columns.index(column))
+            document.report(
+                "L855",
+                (*entry.path, "columns", index),
+                message,
+                hint=hint,
+                notes=(document.note(answer, "it is a target here"),),
+            )
+
+
+def _gives_away(entry: Columns, target: Columns, column: str) -> bool:
+    """Return whether an input reads `column` at steps of the target.
+
+    An autoencoder does so by intent: its target has every column of the input.
+    """
+    if target.steps in (HISTORY, ROW) and set(entry.columns) <= set(target.columns):
+        return False
+    read_at = HISTORY if entry.lag else entry.steps  # steps ahead read late are those before
+    return column in target.columns and read_at in READERS[target.steps]
+
+
+def _answer(entry: Columns, target: Columns, column: str) -> tuple[str, str]:
+    """Return the message and the hint for an input that gives a target away."""
+    if target.steps in (HORIZON, WINDOW) and entry.steps != STATIC:
+        return (
+            f"'{entry.name}' reads '{column}' at the steps that are to be forecast",
+            "read it with `steps: history`, or with `lag: 1`, one step late",
+        )
+    remedy = f"leave '{column}' out of '{entry.name}'"
+    if target.steps == LAST:
+        remedy += ", or forecast it: the target with `steps: horizon`"
+    elif target.steps in (HISTORY, ROW):
+        remedy += "; the input of an autoencoder has only columns of its target"
+    return f"'{entry.name}' reads '{column}', the answer of '{target.name}' itself", remedy

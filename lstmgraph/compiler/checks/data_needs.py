@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.checks.class_weights import ClassWeights, class_weights
 from lstmgraph.compiler.checks.metric_names import (
     CHOSEN_BY_SHAPE,
+    all_metrics_by_output,
     losses_by_output,
     metrics_by_output,
 )
+from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.keras_facts.catalogue import named_class
+from lstmgraph.keras_facts.targets import BIT, CHANCE, COUNT, SHARES, SIGN, arguments_of, reading
 from lstmgraph.keras_facts.tensors import LONGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, MaskSpec
     from lstmgraph.keras_facts.tensors import Dim, TensorSpec
-    from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
+    from lstmgraph.language.declaration.recipe import RecipeDeclaration
 
 SPARSE_LOSSES = frozenset({"SparseCategoricalCrossentropy"})
 """Losses whose targets are class ids."""
 OPEN_LOSSES = frozenset({"CTC", "Circle"})
 """Losses whose targets have a shape that is known only with the data."""
-UNIT_LOSSES = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})
-"""Losses whose targets are probabilities, from 0 to 1."""
+LOSSES_OF_BATCHES = frozenset({"Dice", "Tversky"})
+"""Losses that are one number for all rows of a batch, so that rows have no weights."""
+
+
+WHOLE, ADD_UP, ZEROS_LAST = "whole", "add up", "zeros last"
+"""Whole numbers; numbers that add up to 1, or are all 0; no 0 before another number."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Limit:
     """A value outside the range that is allowed too."""
     otherwise: int | None = None
     """The upper end if the size that `high` names is unknown."""
+    rule: str | None = None
+    """What must hold beside the range: one of the constants below."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,14 @@ class Needs:
     """The shape of each loss before the mean, for which sample weights can be given."""
     unused: tuple[str, ...] = ()
     """Outputs without a loss or metric, for which Keras requires a target nevertheless."""
+    outputs: tuple[str, ...] = ()
+    """All outputs, those without a target included."""
+    of_batches: frozenset[str] = frozenset()
+    """Outputs whose loss is one number for all rows of a batch, and takes no weights."""
+    class_weights: Mapping[str, ClassWeights] = field(default_factory=dict)
+    """The weights of classes in training, by output."""
+    lengths: Mapping[str, str] = field(default_factory=dict)
+    """For inputs and targets whose padded steps are masked, the input with their lengths."""
 
 
 def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
@@ -90,16 +108,37 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
     }
     losses = _losses(recipe, graph)
     specs = {name: spec for name in losses if (spec := output_spec(graph, name)) is not None}
-    targets = {name: _target(name, spec, losses[name]) for name, spec in specs.items()}
-    targets |= dict(_targets_of_metrics(recipe.training, graph, losses))
+    training, names = recipe.training, list(graph.outputs)
+    metrics = all_metrics_by_output(training, names) if training else {}
+    targets = {
+        name: _target(name, spec, losses[name], metrics.get(name, ()))
+        for name, spec in specs.items()
+    }
+    targets |= dict(_targets_of_metrics(metrics, graph, losses))
+    of_batches = frozenset(name for name in specs if _is_of_batches(losses[name]))
     weighed = {
         name: None if _loss_class(losses[name]) in OPEN_LOSSES else spec.shape[1:-1]
         for name, spec in specs.items()
+        if name not in of_batches
     }
-    metrics = recipe.training.metrics if recipe.training else None
+    if training is not None:
+        for name, written in metrics_by_output(training, names, weighted=True).items():
+            spec = output_spec(graph, name)
+            if written and spec is not None and name not in of_batches:
+                weighed.setdefault(name, spec.shape[1:-1])
     # With metrics, Keras requires a target for every output.
-    unused = [name for name in graph.outputs if metrics and name not in {**losses, **targets}]
-    return Needs(inputs, targets, weighed, tuple(unused))
+    has_metrics = any(metrics.values())
+    unused = [name for name in names if has_metrics and name not in {**losses, **targets}]
+    return Needs(
+        inputs,
+        targets,
+        weighed,
+        tuple(unused),
+        outputs=tuple(names),
+        of_batches=of_batches,
+        class_weights=class_weights(training, specs) if training else {},
+        lengths=dict(_counted(graph)),
+    )
 
 
 def output_spec(graph: Graph, name: str) -> TensorSpec | None:
@@ -117,10 +156,9 @@ def _losses(recipe: RecipeDeclaration, graph: Graph) -> Mapping[str, Any]:
 
 
 def _targets_of_metrics(
-    training: Training | None, graph: Graph, losses: Mapping[str, Any]
+    metrics: Mapping[str, list[Any]], graph: Graph, losses: Mapping[str, Any]
 ) -> Iterator[tuple[str, Need]]:
     """Yield the targets of outputs with metrics but no loss: class ids, or like the output."""
-    metrics = metrics_by_output(training, list(graph.outputs)) if training else {}
     for name, written in metrics.items():
         spec = output_spec(graph, name)
         if not written or name in losses or spec is None:
@@ -133,25 +171,58 @@ def _targets_of_metrics(
         ):  # class ids or one number per class: Keras looks at the data
             yield name, Need(name, None, "float32")
         else:
-            yield name, _target(name, spec, "mse")
+            yield name, _target(name, spec, "mse", written)
 
 
 def _loss_class(loss: Any) -> str:
     return named_class("loss", loss if isinstance(loss, str) else loss["type"])
 
 
-def _target(name: str, spec: TensorSpec, loss: Any) -> Need:
+def _target(name: str, spec: TensorSpec, loss: Any, metrics: Iterable[Any] = ()) -> Need:
     kind = _loss_class(loss)
     classes = spec.shape[-1]
+    high = classes - 1 if isinstance(classes, int) else None
     if kind in SPARSE_LOSSES:
         exception = loss.get("ignore_class") if isinstance(loss, dict) else None
-        high = classes - 1 if isinstance(classes, int) else None
         reason = f"'{name}' has {classes} classes, 0 to {high}"
         return Need(name, spec.shape[1:-1], "int32", (Limit(0, high, reason, exception),))
+    if kind == "CTC":
+        reason = f"labels are 1 to {high}, with 0 behind the last"
+        return Need(name, None, "int32", (Limit(0, high, reason, rule=ZEROS_LAST),))
     if kind in OPEN_LOSSES:
         return Need(name, None, "int32")
-    limits = (Limit(0, 1, f"{kind} takes 0 to 1"),) if kind in UNIT_LOSSES else ()
-    return Need(name, spec.shape[1:], "float64" if spec.dtype == "float64" else "float32", limits)
+    limits = {(each.low, each.high, each.rule): each for each in _target_limits(loss, metrics)}
+    return Need(
+        name,
+        spec.shape[1:],
+        "float64" if spec.dtype == "float64" else "float32",
+        tuple(limits.values()),
+    )
+
+
+def _target_limits(loss: Any, metrics: Iterable[Any]) -> Iterator[Limit]:
+    """Yield what a loss and metrics demand of the values of their targets."""
+    for family, written in (("loss", loss), *(("metric", metric) for metric in metrics)):
+        if written == CHOSEN_BY_SHAPE:
+            continue
+        word = written if isinstance(written, str) else written["type"]
+        kind = named_class(family, word)
+        own = arguments_of(family, written)
+        of = reading(family, written).of
+        if own.get("sparse_y_true") and own["num_classes"]:
+            classes = own["num_classes"]
+            yield Limit(0, classes - 1, f"{kind} takes ids from 0 to {classes - 1}", rule=WHOLE)
+        elif of == BIT:
+            yield Limit(0, 1, f"{kind} takes 0 and 1", rule=WHOLE)
+        elif of == SIGN:
+            yield Limit(-1, 1, f"{kind} takes -1 and 1, or 0 and 1", rule=WHOLE)
+        elif of == COUNT:
+            yield Limit(0, None, f"{kind} takes numbers from 0")
+        elif of == CHANCE:
+            yield Limit(0, 1, f"{kind} takes 0 to 1")
+        elif of == SHARES:
+            reason = f"{kind} takes numbers from 0 to 1 that add up to 1 in each row or step"
+            yield Limit(0, 1, reason, rule=ADD_UP)
 
 
 def _input_limits(graph: Graph, name: str) -> Iterator[Limit]:
@@ -174,12 +245,41 @@ def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
     return {name: steps for name, steps in sizes.items() if name in graph.inputs}
 
 
+def _is_of_batches(loss: Any) -> bool:
+    return _loss_class(loss) in LOSSES_OF_BATCHES and (
+        isinstance(loss, str) or loss.get("axis") is None
+    )
+
+
+def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield inputs and targets whose steps are masked by lengths, and the input of the lengths."""
+    lengths: dict[str, set[str]] = {}
+    for mask in _masks(graph):
+        if mask.kind != "lengths" or mask.like is None or mask.port.node not in graph.inputs:
+            continue
+        for name in needed_names(graph, [mask.like]) & graph.inputs.keys():
+            if graph.inputs[name].spec.shape[1:2] == mask.shape[1:2]:
+                lengths.setdefault(name, set()).add(mask.port.node)
+    yield from ((name, next(iter(found))) for name, found in lengths.items() if len(found) == 1)
+    for name, port in graph.outputs.items():
+        node = graph.by_name.get(port.node)
+        own = node.output_masks.get(port.output) if node else None
+        if own and own.kind == "lengths" and own.port.node in graph.inputs:
+            yield name, own.port.node
+
+
 def _masks(graph: Graph) -> Iterator[MaskSpec]:
     for node in graph.nodes:
         for mask in (node.mask, *node.input_masks):
             if mask is not None:
-                yield mask
-                yield from (part for _, part in mask.parts if part is not None)
+                yield from _with_parts(mask)
+
+
+def _with_parts(mask: MaskSpec) -> Iterator[MaskSpec]:
+    yield mask
+    for _, part in mask.parts:
+        if part is not None:
+            yield from _with_parts(part)
 
 
 def fitted(

@@ -40,8 +40,9 @@ def check_shapes(data: DataDeclaration, needs: Needs, document: Document) -> Non
             _report_shape(entry, data, need, document)
         elif entry.path[1] == "inputs":
             _bind(entry, need.shape, shape, sizes, document)
-    if data.sample_weight and not list(entry_mistakes(data.sample_weight, data)):
-        _check_weight(data.sample_weight, data, needs, document)
+    for name, entry in data.sample_weights.items():
+        if not list(entry_mistakes(entry, data)):
+            _check_weight(name, entry, data, needs, document)
 
 
 def entry_mistakes(entry: Columns, data: DataDeclaration) -> Iterator[tuple[str, str, str]]:
@@ -117,12 +118,16 @@ def _bind(
             )
 
 
-def _check_weight(entry: Columns, data: DataDeclaration, needs: Needs, document: Document) -> None:
+def _check_weight(
+    of: str, entry: Columns, data: DataDeclaration, needs: Needs, document: Document
+) -> None:
     """Report weights that fit no loss: one per example, or one per step of the loss."""
     actual = data.shape_of(entry)
     if fitted(actual, ()) is not None:
         return
     for name, dims in needs.weighed.items():
+        if of not in ("", name):
+            continue
         if len(entry.columns) != 1 or fitted(actual[:-1], dims or ()) is None:
             document.report(
                 "L854",

@@ -65,11 +65,29 @@ def logged_names(training: Training, outputs: Sequence[str]) -> dict[str, str | 
     if len(losses) > 1:
         names |= {f"{name}_loss": "min" for name in losses}
     counts: dict[str, int] = {}
-    for name, direction in _metrics(training, outputs):
-        count = counts.get(name, 0)
-        counts[name] = count + 1
-        names[f"{name}_{count}" if count else name] = direction
+    for metrics, again in (training.metrics, ""), (training.weighted_metrics, "weighted_"):
+        for prefix, own, direction in _metrics(training, outputs, metrics):
+            name = f"{prefix}{own}"
+            if again and name in counts:
+                name = f"{prefix}{again}{own}"
+            count = counts.get(name, 0)
+            counts[name] = count + 1
+            names[f"{name}_{count}" if count else name] = direction
     return names
+
+
+def watchable(training: Training, outputs: Sequence[str]) -> dict[str, str | None]:
+    """Return what ``logged_names`` does, with the metrics of the validation data behind it."""
+    names = logged_names(training, outputs)
+    return {**names, **{f"{VALIDATION}{name}": better for name, better in names.items()}}
+
+
+def in_order(
+    numbers: Mapping[str, float], training: Training, outputs: Sequence[str]
+) -> dict[str, float]:
+    """Return the numbers of an epoch in the recipe's order, others last; Keras sorts them."""
+    names = watchable(training, outputs)
+    return {**{name: numbers[name] for name in names if name in numbers}, **numbers}
 
 
 def losses_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
@@ -78,12 +96,32 @@ def losses_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str,
     return dict.fromkeys(outputs, training.loss) if one_for_all else training.loss
 
 
-def metrics_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
+def metrics_by_output(
+    training: Training, outputs: Sequence[str], *, weighted: bool = False
+) -> Mapping[str, Any]:
     """Return the metrics of each output; a list applies to every output with a loss.
 
     Outputs without a loss have no targets.
+
+    Args:
+        training: the section.
+        outputs: the names of all outputs.
+        weighted: whether to return ``weighted_metrics`` in place of ``metrics``.
     """
-    written = training.metrics
+    written = (training.weighted_metrics or []) if weighted else training.metrics
+    return _by_output(training, outputs, written)
+
+
+def all_metrics_by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, list[Any]]:
+    """Return the metrics of each output, then those that take weights."""
+    both = [metrics_by_output(training, outputs, weighted=each) for each in (False, True)]
+    return {
+        name: [metric for metrics in both for metric in metrics.get(name) or ()]
+        for name in dict.fromkeys([*both[0], *both[1]])
+    }
+
+
+def _by_output(training: Training, outputs: Sequence[str], written: Any) -> Mapping[str, Any]:
     if isinstance(written, dict):
         return written
     return dict.fromkeys(losses_by_output(training, outputs), written)
@@ -112,13 +150,16 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _metrics(training: Training, outputs: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    by_output = metrics_by_output(training, outputs)
+def _metrics(
+    training: Training, outputs: Sequence[str], written: Any
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the output's prefix, the name and the direction of each metric."""
+    by_output = _by_output(training, outputs, written or [])
     for output in outputs:
         prefix = f"{output}_" if len(outputs) > 1 else ""
         for metric in by_output.get(output) or []:
             kind = metric if isinstance(metric, str) else metric["type"]
-            yield f"{prefix}{metric_name(metric)}", _direction(named_class("metric", kind))
+            yield prefix, metric_name(metric), _direction(named_class("metric", kind))
 
 
 def _direction(metric: str) -> str | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks
+from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
+from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output
-from lstmgraph.messages.wording import few, listed
+from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
+from lstmgraph.messages.wording import few, listed, suggested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,36 +18,73 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import RecipeDeclaration, Training
     from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
 
 CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
-def check_training(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
-    """Report losses and metrics of unknown outputs, and settings that Keras refuses."""
-    training = recipe.training
-    if training is None:
-        return
+def check_training(
+    recipe: RecipeDeclaration, graph: Graph, document: Document
+) -> RecipeDeclaration:
+    """Report losses and metrics of unknown outputs, and settings that Keras refuses.
+
+    Returns:
+        The recipe with the outputs that misspelt names mean, for the checks that follow.
+    """
+    if recipe.training is None:
+        return recipe
     outputs = _output_names(graph, document)
-    by_output = {
-        "loss": training.loss if is_by_output(training.loss) else {},
-        "metrics": training.metrics if isinstance(training.metrics, dict) else {},
-        "loss_weights": training.loss_weights or {},
-    }
-    for section, entries in by_output.items():
-        for name in entries:
-            if outputs and name not in outputs:
-                document.report(
-                    "L751",
-                    ("training", section, name),
-                    f"there is no output '{name}'{document.guesses.did_you_mean(name, outputs)}",
-                    hint=f"the outputs are: {few(outputs)}",
-                    at_key=True,
-                )
-    _check_weights(training, outputs, document)
+    training, all_known = _with_known_outputs(recipe.training, outputs, document)
+    if all_known:
+        _check_weights(training, outputs, document)
+        check_class_weight(training, graph, document)
+        check_fitting(replace(recipe, training=training), graph, document)
     _check_clipping(training.optimizer, document)
-    _check_schedule(training.optimizer, document)
-    sound = outputs == list(graph.outputs)
+    rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
+    rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}
+    for path, rate in rates.items():
+        _check_schedule(rate, ("training", *path), document)
+    check_learning_rates(recipe, training, graph, document)
+    check_frozen(graph, document)
+    sound = all_known and outputs == list(graph.outputs)
     check_callbacks(recipe, training, graph, outputs if sound and outputs else None, document)
+    return replace(recipe, training=training)
+
+
+def _with_known_outputs(
+    training: Training, outputs: list[str], document: Document
+) -> tuple[Training, bool]:
+    """Report names of no output, and return `training` with the names that they may mean.
+
+    Returns:
+        `training`, and whether all names are outputs now.
+    """
+    by_output = {
+        "loss": training.loss if is_by_output(training.loss) else None,
+        "metrics": training.metrics if isinstance(training.metrics, dict) else None,
+        "weighted_metrics": (
+            training.weighted_metrics if isinstance(training.weighted_metrics, dict) else None
+        ),
+        "class_weight": weights_of_outputs(training),
+        "loss_weights": training.loss_weights,
+    }
+    meant: dict[str, Any] = {}
+    all_known = True
+    for section, entries in by_output.items():
+        unknown = [name for name in entries or () if outputs and name not in outputs]
+        for name in unknown:
+            near = document.guesses.nearest(name, outputs)
+            all_known &= near is not None
+            document.report(
+                "L751",
+                ("training", section, name),
+                f"there is no output '{name}'{suggested(near)}",
+                hint=f"the outputs are: {few(outputs)}",
+                at_key=True,
+            )
+            named = meant.get(section, entries or {})
+            meant[section] = {(near or name) if key == name else key: v for key, v in named.items()}
+    return replace(training, **meant), all_known
 
 
 def _check_weights(training: Training, outputs: list[str], document: Document) -> None:
@@ -61,24 +102,18 @@ def _check_weights(training: Training, outputs: list[str], document: Document) -
             )
 
 
-def _check_schedule(optimizer: Mapping[str, Any], document: Document) -> None:
+def _check_schedule(schedule: Any, path: Path, document: Document) -> None:
     """Report a piecewise constant rate that does not have one value more than boundaries."""
-    schedule = optimizer.get("learning_rate")
     if not isinstance(schedule, dict) or "boundaries" not in schedule:
         return
     values, boundaries = len(schedule["values"]), len(schedule["boundaries"])
     if values != boundaries + 1:
         document.report(
             "L754",
-            ("training", "optimizer", "learning_rate", "values"),
+            (*path, "values"),
             f"{boundaries} boundaries need {boundaries + 1} values, but {values} are listed",
             hint="list one value more than boundaries",
-            notes=(
-                document.note(
-                    ("training", "optimizer", "learning_rate", "boundaries"),
-                    "the boundaries are here",
-                ),
-            ),
+            notes=(document.note((*path, "boundaries"), "the boundaries are here"),),
         )
 
 

@@ -118,7 +118,8 @@ def made_from(mask: MaskSpec | None) -> Iterator[Port]:
     if mask.kind != "joined":
         yield mask.port
     for port, part in mask.parts:
-        yield port
+        if mask.kind == "joined":
+            yield port
         yield from made_from(part)
 
 

@@ -30,7 +30,7 @@ from lstmgraph.compiler.lint.silencing import (
     split_silenced,
     unused_silences,
 )
-from lstmgraph.compiler.lint.training import check_patience
+from lstmgraph.compiler.lint.training import check_directions, check_patience
 from lstmgraph.compiler.lint.unused import check_unused
 from lstmgraph.messages.diagnostics import position
 
@@ -73,6 +73,7 @@ RULES: tuple[Rule, ...] = (
     check_classes,
     check_metrics,
     check_patience,
+    check_directions,
 )
 """The rules; each adds its warnings to the document."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lstmgraph.keras_facts.catalogue import layer_of_steps
+from lstmgraph.compiler.checks.heads import value_node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
-
-KEEPS_VALUES = frozenset(
-    {"Identity", "Reshape", "Flatten", "Permute", "ActivityRegularization", "Cropping1D"}
-)
-"""Layers whose output has only the values of their input."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +43,7 @@ class Checked:
 
     def head(self, port: Port) -> Node | None:
         """Return the node that computes the values of an output; None if it is an input."""
-        node = self.graph.by_name.get(port.node)
-        while node is not None and node.op in KEEPS_VALUES:
-            node = self.graph.by_name.get(node.inputs[0].node)
-        return node
-
-
-def activation_of(node: Node) -> str | None:
-    """Return the activation that a node ends with: ``linear`` for none, None if unknown."""
-    op, arguments = layer_of_steps(node.op, node.arguments)
-    if op in ("Softmax", "ReLU"):
-        return op.lower()
-    if op in ("LSTM", "GRU", "SimpleRNN", "RNN") or "activation" not in arguments:
-        return None
-    written = arguments["activation"]
-    if written is None:
-        return "linear"
-    return written if isinstance(written, str) else None
+        return value_node(self.graph, port)
 
 
 def activation_path(node: Node) -> Path:

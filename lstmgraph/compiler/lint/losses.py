@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.heads import (
+    BEYOND_ONE,
+    CATEGORICAL,
+    CROSSENTROPIES,
+    activation_of,
+    heads,
+)
 from lstmgraph.compiler.graph import OUTPUT
-from lstmgraph.compiler.lint.checked import activation_of, activation_path
-from lstmgraph.compiler.lint.heads import BEYOND_ONE, BINARY, CATEGORICAL, CROSSENTROPIES, heads
+from lstmgraph.compiler.lint.checked import activation_path
+from lstmgraph.keras_facts.targets import CHANCES
 
 if TYPE_CHECKING:
+    from lstmgraph.compiler.checks.heads import Head
     from lstmgraph.compiler.lint.checked import Checked
-    from lstmgraph.compiler.lint.heads import Head
 
 
 def check_logits(checked: Checked) -> None:
@@ -19,10 +26,9 @@ def check_logits(checked: Checked) -> None:
     Source: ``from_logits`` of ``keras/src/losses/losses.py``; on TensorFlow ``_get_logits`` of
     ``keras/src/backend/tensorflow/nn.py`` corrects the first if no layer is in between.
     """
-    for head in heads(checked):
-        if head.loss not in CROSSENTROPIES or _has_one_class(head):
-            continue
-        if head.from_logits and head.gives_probabilities:
+    for head in heads(checked.recipe, checked.graph):
+        crossentropy = head.loss in CROSSENTROPIES
+        if crossentropy and head.from_logits and head.gives_probabilities:
             checked.document.warn(
                 "W751",
                 (*head.path, "from_logits"),
@@ -30,33 +36,26 @@ def check_logits(checked: Checked) -> None:
                 f"({head.activation})",
                 hint=f"remove `from_logits: true`, or the activation of '{head.node.layer}'",
             )
-        elif not head.from_logits and head.activation in BEYOND_ONE:
-            wanted = "sigmoid" if head.loss in BINARY else "softmax"
+        elif _takes_chances(head) and head.activation in BEYOND_ONE:
+            wanted = "softmax" if head.loss in (*CATEGORICAL, "KLDivergence") else "sigmoid"
+            more = f", or `{{type: {head.loss_word}, from_logits: true}}`" if crossentropy else ""
             checked.document.warn(
                 "W752",
                 head.path,
                 f"{head.loss} takes probabilities, but '{head.output}' gives other numbers "
                 f"({head.activation})",
-                hint=f"write `activation: {wanted}` for '{head.node.layer}', or "
-                f"`{{type: {head.loss_word}, from_logits: true}}`",
+                hint=f"write `activation: {wanted}` for '{head.node.layer}'{more}",
             )
+
+
+def _takes_chances(head: Head) -> bool:
+    return head.loss_entry is not None and head.loss_entry.reading.values == CHANCES
 
 
 def check_classes(checked: Checked) -> None:
-    """Warn of one class to choose from (W753), and of classes that do not add up to 1 (W754)."""
-    for head in heads(checked):
-        if head.loss not in CATEGORICAL:
-            continue
-        if _has_one_class(head) and head.activation != "softmax":  # W404 warns of it
-            checked.document.warn(
-                "W753",
-                head.path,
-                f"{head.loss} needs several classes, but '{head.output}' has a single number: "
-                "the loss would always be 0",
-                hint="write `binary_crossentropy` with `activation: sigmoid`, or give "
-                f"'{head.node.layer}' one number for each class",
-            )
-        elif head.activation == "sigmoid" and not head.from_logits and not _has_one_class(head):
+    """Warn (W754) of classes that do not add up to 1."""
+    for head in heads(checked.recipe, checked.graph):
+        if head.loss in CATEGORICAL and head.activation == "sigmoid" and not head.from_logits:
             checked.document.warn(
                 "W754",
                 head.path,
@@ -65,10 +64,6 @@ def check_classes(checked: Checked) -> None:
                 hint=f"write `activation: softmax` for '{head.node.layer}', or "
                 "`binary_crossentropy` if several classes can be true at once",
             )
-
-
-def _has_one_class(head: Head) -> bool:
-    return head.loss in CATEGORICAL and head.spec.shape[-1] == 1
 
 
 def check_single_softmax(checked: Checked) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.heads import heads
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, MaskSpec, Node, Port
-from lstmgraph.compiler.lint.heads import heads
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.masks import MERGES
 from lstmgraph.keras_facts.catalogue import layer_of_steps
@@ -25,13 +25,12 @@ WITH_BIAS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "EinsumDense", "Se
 
 def check_dropped(checked: Checked) -> None:
     """Warn (W501) of ``mask: none`` before an output whose loss then counts padded steps."""
-    if checked.recipe.data and checked.recipe.data.sample_weight:
-        return  # steps can have a weight of 0 instead of a mask
+    weighed = checked.recipe.data.sample_weights if checked.recipe.data else {}
     dropping = [node for node in checked.graph.nodes if node.drops_mask]
     if not dropping:
         return
     masks = _masks(checked)
-    for head in heads(checked):
+    for head in heads(checked.recipe, checked.graph):
         port = checked.graph.outputs[head.output]
         if port in masks or head.spec.rank < 3:
             continue
@@ -39,20 +38,33 @@ def check_dropped(checked: Checked) -> None:
         for node in dropping:
             carried = [masks[p] for p in node.inputs if p in masks]
             same_steps = [mask for mask in carried if mask.shape[:2] == head.spec.shape[:2]]
-            if node.name in needed and same_steps:
+            unweighed = [metric for metric in head.metrics if metric.path[1] == "metrics"]
+            if node.name not in needed or not same_steps:
+                continue
+            if "" not in weighed and head.output not in weighed:
+                hint = "give them a weight of 0 (`sample_weight`)"
+                if unweighed:
+                    hint += " and list metrics under `weighted_metrics`"
                 checked.document.warn(
                     "W501",
                     (*node.path, "mask"),
                     f"the mask ends here, so the loss of '{head.output}' counts padded steps too",
-                    hint="give them a weight of 0 (`sample_weight`), or leave `mask: none` out if "
-                    "the layer passes masks on",
+                    hint=f"{hint}, or leave `mask: none` out if the layer passes masks on",
+                )
+            elif unweighed:  # steps can have a weight of 0 instead of a mask
+                checked.document.warn(
+                    "W501",
+                    unweighed[0].path,
+                    f"`{unweighed[0].word}` takes no weights, so it counts the padded steps of "
+                    f"'{head.output}' too",
+                    hint="list it under `weighted_metrics`",
                 )
 
 
 def check_ended(checked: Checked) -> None:
     """Warn (W501) of an autoencoder whose loss counts the padded steps of what it encodes."""
     graph, masks = checked.graph, _masks(checked)
-    for head in heads(checked):
+    for head in heads(checked.recipe, checked.graph):
         port = graph.outputs[head.output]
         if port in masks or head.spec.rank < 3:
             continue
@@ -150,7 +162,7 @@ def check_reversed(checked: Checked) -> None:
                 reversed_by[Port(node.name, OUTPUT)] = sources[0]
         elif sources and _keeps_steps(checked, node):
             reversed_by[Port(node.name, OUTPUT)] = sources[0]
-    for head in heads(checked):
+    for head in heads(checked.recipe, checked.graph):
         port = checked.graph.outputs[head.output]
         if port in reversed_by:
             _warn_reversed(checked, reversed_by[port], f"returned as '{head.output}'")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.heads import activation_of
 from lstmgraph.compiler.graph import OUTPUT
-from lstmgraph.compiler.lint.checked import activation_of
 from lstmgraph.keras_facts.dtypes import compute_dtype, is_half
 from lstmgraph.language.declaration.recipe import RecurrentDeclaration
 

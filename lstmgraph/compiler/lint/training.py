@@ -1,11 +1,17 @@
-"""Warn of settings of ``training:`` that have no effect."""
+"""Warn of settings of ``training:`` and ``search:`` that do nothing, or the opposite."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.callbacks import watching
+from lstmgraph.compiler.checks.search import directions
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lstmgraph.compiler.lint.checked import Checked
+    from lstmgraph.messages.diagnostics import Path
 
 WAITING = ("early_stopping", "reduce_lr_on_plateau")
 
@@ -31,3 +37,38 @@ def check_patience(checked: Checked) -> None:
                 f"are only {training.epochs}: it never has an effect",
                 hint="write a smaller `patience`, or more `epochs`",
             )
+
+
+def check_directions(checked: Checked) -> None:
+    """Warn (W770) of an objective or a callback that wants the worst value of its metric."""
+    if checked.recipe.training is None:
+        return
+    better = directions(checked.recipe.training, checked.graph)
+    for watcher, metric, wanted, path in _wanted(checked):
+        if wanted != "auto" and better[metric] not in (None, wanted):
+            small = better[metric] == "min"
+            checked.document.warn(
+                "W770",
+                path,
+                f"{watcher} looks for the {'largest' if small else 'smallest'} '{metric}', of "
+                f"which a {'small' if small else 'large'} one is better",
+                hint=f"leave `{path[-1]}` out: it follows the metric",
+            )
+
+
+def _wanted(checked: Checked) -> Iterator[tuple[str, str, str, Path]]:
+    """Yield who watches a metric, the metric, the direction, and its path."""
+    search, training = checked.recipe.search, checked.recipe.training
+    assert training is not None
+    for name, arguments in watching(training).items():
+        path = ("training", "callbacks", name, "mode")
+        yield f"`{name}`", arguments["monitor"], arguments["mode"], path
+    several = isinstance((checked.document.data.get("search") or {}).get("objective"), list)
+    for index, each in enumerate(search.objective if search else ()):
+        entry = (index,) if several else ()
+        yield (
+            "the search",
+            each["metric"],
+            each["direction"],
+            ("search", "objective", *entry, "direction"),
+        )

@@ -42,9 +42,20 @@ def check_unused(checked: Checked) -> None:
                 "W302",
                 ("inputs", name),
                 f"no output needs the input '{name}', but the model requires data for it",
-                hint="read it, or remove the input",
+                hint=f"{_use(checked, name)}, or remove the input",
                 at_key=True,
             )
+
+
+def _use(checked: Checked, name: str) -> str:
+    """Return what to do with an input: integers of rows are mostly lengths, bools a mask."""
+    spec = checked.graph.inputs[name].spec
+    where = "on the first layer that reads the padded sequence"
+    if spec.rank == 1 and spec.dtype.startswith(("int", "uint")):
+        return f"write `mask: {{lengths: {name}}}` {where}"
+    if spec.rank == 2 and spec.dtype == "bool":
+        return f"write `mask: {{input: {name}}}` {where}"
+    return "read it"
 
 
 def _unused_layers(checked: Checked) -> list[str]:

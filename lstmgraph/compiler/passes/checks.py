@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.language.declaration.recipe import StateForm
     from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
 
 
 SUMS = frozenset({"Add", "Average"})
@@ -29,9 +30,10 @@ def check_graph(graph: Graph, document: Document) -> Graph:
     Layers that nothing reads, and nodes that no output needs, such as the residual sum of a stack
     whose states alone are read, are not part of the Keras model, so the returned graph lacks them.
     """
+    reported: set[Path] = set()
     for node in graph.nodes:
         if node.recurrence:
-            _check_states(graph, node, node.recurrence, document)
+            _check_states(graph, node, node.recurrence, reported, document)
         if node.op in SUMS and node.outputs:
             _check_sum(graph, node, document)
     if document.diagnostics:  # a node can look unused because its reader has a mistake
@@ -46,8 +48,10 @@ def _check_states(
     graph: Graph,
     node: Node,
     recurrence: Recurrence,
+    reported: set[Path],
     document: Document,
 ) -> None:
+    """Report states that do not fit, once for a form that gives several states."""
     for state in recurrence.states:
         wanted = TensorSpec((BATCH, recurrence.units_of(state.slot)), "")
         form = _form(recurrence, state)
@@ -58,8 +62,9 @@ def _check_states(
         spec = graph.specs.get(source) if source else None
         if source is None or spec is None:
             continue
-        if spec.shape == wanted.shape and is_float(spec.dtype):
+        if (spec.shape == wanted.shape and is_float(spec.dtype)) or form.path in reported:
             continue
+        reported.add(form.path)
         document.report(
             "L604",
             form.path,

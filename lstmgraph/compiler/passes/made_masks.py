@@ -53,7 +53,8 @@ def made_mask(
         _check_steps(str(port), specs[port].shape, steps, form.source.path, notes)
         return MaskSpec("input", port, steps, form.padding, path=path)
     if isinstance(form, MaskFrom):
-        return _mask_from(graph, form, masks, steps, of_tensor(graph, sequence, specs[sequence]))
+        shape = specs[node.inputs[0]].shape
+        return _mask_from(graph, form, masks, shape, of_tensor(graph, sequence, specs[sequence]))
     return None
 
 
@@ -100,7 +101,7 @@ def _mask_from(
     graph: Graph,
     form: MaskFrom,
     masks: Mapping[Port, MaskSpec],
-    steps: tuple[Dim, ...],
+    shape: tuple[Dim, ...],
     sequence: Remark,
 ) -> MaskSpec | None:
     port = graph.primary_or_port(form.source)
@@ -118,6 +119,7 @@ def _mask_from(
             notes=(_declared(graph, form),),
         )
     notes = (*of_mask(mask, port), sequence)
+    steps = shape[: len(mask.shape)]
     _check_steps(str(form.source), mask.shape, steps, form.source.path, notes)
     return replace(mask, padding=form.padding) if form.padding != "any" else mask
 

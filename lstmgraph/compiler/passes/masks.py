@@ -7,16 +7,26 @@ of every port, and refuses a layer that would lose one unless it has ``mask: non
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake
-from lstmgraph.compiler.passes.remarks import of_directions, of_mask
+from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
-from lstmgraph.language.declaration.recipe import Inherited, MaskByLengths, NoMask
+from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
+from lstmgraph.keras_facts.tensors import SAME_STEPS
+from lstmgraph.language.declaration.recipe import (
+    Inherited,
+    MaskByInput,
+    MaskByLengths,
+    MaskFrom,
+    NoMask,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.compiler.passes.mistakes import Remark
     from lstmgraph.keras_facts.tensors import TensorSpec
     from lstmgraph.language.text.document import Document
@@ -26,9 +36,26 @@ READ_BY_FIRST_INPUT = frozenset(
     {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
 )
 """Layers that use the masks of all inputs and pass on that of the first."""
-ENDS_MASK = frozenset({"GlobalAveragePooling1D"})
+ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 """Layers that use the mask, and whose output has no time steps."""
+FILLED = frozenset({"GlobalMaxPooling1D", "Softmax", *RESIZES})
+"""Layers that read other numbers in the place of padded steps; Keras gives most of them no mask."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+
+_POOL_STEPS = "use `global_average_pooling1d` or `global_max_pooling1d`, which take the mask, or "
+_POOL_EACH = "pool inside `time_distributed`, then the steps by `global_average_pooling1d`, or "
+INSTEAD = {
+    "AdaptiveAveragePooling1D": _POOL_STEPS,
+    "AdaptiveMaxPooling1D": _POOL_STEPS,
+    "EinsumDense": "use `dense`, which passes it on, or ",
+    "Flatten": _POOL_STEPS,
+    "GlobalAveragePooling2D": _POOL_EACH,
+    "GlobalAveragePooling3D": _POOL_EACH,
+    "GlobalMaxPooling2D": _POOL_EACH,
+    "GlobalMaxPooling3D": _POOL_EACH,
+    "RMSNormalization": "use `layer_normalization`, which passes it on, or ",
+}
+"""What to use in the place of a layer that does not pass masks on, by its class."""
 
 MOST_JOINED = 100
 """The most masks joined in time: a layer that joins another with itself doubles their number."""
@@ -69,11 +96,21 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
         mask = incoming[0]
     else:
         _check_takes_mask(node)
-        mask = made_mask(graph, node, masks, specs)
-    _check_inner(node)
-    if node.recurrence or node.op in ENDS_MASK or node.op in CONV_LSTM:
+        try:
+            mask = made_mask(graph, node, masks, specs)
+        except GraphMistake as mistake:
+            if mistake.code == "L503":  # or the better known reason
+                _check_way(graph, node, masks, specs)
+            raise
+        if not isinstance(node.mask_form, MaskFrom):
+            _check_way(graph, node, masks, specs)
+    op, arguments = layer_of_steps(node.op, node.arguments)
+    if op != node.op:
+        _check_inner(node, op, arguments)
+    if node.recurrence or node.op in ENDS_MASK or node.op in CONV_LSTM or node.op in RESIZES:
         _check_steps(node, mask, specs)
-        _check_axis(node, mask)
+    if op in ENDS_MASK and works_on_steps(node, mask):
+        _check_axis(node, mask, op, arguments)
     if node.recurrence:
         return _recurrent(node, mask, used)
     return _layer(node, mask, incoming, specs)
@@ -127,15 +164,16 @@ def _layer(
     if mask is None and not any(incoming):
         return node
     traits = layer_traits(node.op)
-    _check_softmax(node, mask, specs)
     takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
-    if node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
-        output_mask: MaskSpec | None = _joined_in_time(node, incoming)
+    if mask and inner_op(node) in RESIZES and works_on_steps(node, mask):
+        output_mask: MaskSpec | None = _resized(node, mask, specs)
+    elif node.op == "Concatenate" and node.arguments["axis"] % specs[node.inputs[0]].rank == 1:
+        output_mask = _joined_in_time(node, incoming)
     else:
         output_mask = _output_mask(node, mask, incoming)
     return replace(
         node,
-        mask=mask if takes_one else None,
+        mask=mask if takes_one or node.op in FILLED else None,
         input_masks=tuple(incoming) if node.op in READ_BY_FIRST_INPUT else (),
         output_masks={OUTPUT: output_mask} if output_mask else {},
     )
@@ -155,6 +193,39 @@ def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
     return None
 
 
+def works_on_steps(node: Node, mask: MaskSpec | None) -> bool:
+    """Return whether the steps of `mask` are those of the layer, or of the one inside a wrapper.
+
+    TimeDistributed gives each step to the layer inside, so that a mask of its own steps says
+    nothing about those that are inside a step.
+    """
+    return mask is not None and (node.op != "TimeDistributed" or len(mask.shape) > 2)
+
+
+def inner_op(node: Node) -> str:
+    """Return the class of the layer, or of the one that TimeDistributed applies to each step."""
+    return layer_of_steps(node.op, node.arguments)[0]
+
+
+def fills(node: Node) -> bool:
+    """Return whether the call reads other numbers in the place of the steps that its mask hides.
+
+    So does a layer that makes its mask, as those that inherit it may read each step.
+    """
+    if node.mask is None or node.recurrence or node.op in CONV_LSTM:
+        return False
+    if not isinstance(node.mask_form, Inherited):
+        return True
+    return works_on_steps(node, node.mask) and inner_op(node) in FILLED | ENDS_MASK
+
+
+def hides_mask(node: Node) -> bool:
+    """Return whether the layer inside TimeDistributed must not get the mask of the outer steps."""
+    if node.mask is None or works_on_steps(node, node.mask):
+        return False
+    return bool(layer_traits(inner_op(node))["masks"])
+
+
 def _output_mask(
     node: Node, mask: MaskSpec | None, incoming: list[MaskSpec | None]
 ) -> MaskSpec | None:
@@ -165,16 +236,57 @@ def _output_mask(
         return incoming[0]
     if node.op in MERGES:
         return _merged(node, incoming)
-    if not layer_traits(node.op)["supports_masking"] or node.op == "Dot":
+    op = inner_op(node) if works_on_steps(node, mask) else node.op
+    if op not in ENDS_MASK and (not layer_traits(op)["supports_masking"] or op == "Dot"):
         masked = next(i for i, own in enumerate(incoming) if own or mask)
         raise GraphMistake(
             "L501",
             node.path,
-            f"{node.op} does not pass masks on: that of '{node.inputs[masked]}' ends here",
-            "write `mask: none` on this layer if padded steps may count from here on",
+            f"{op} does not pass masks on: that of '{node.inputs[masked]}' ends here",
+            INSTEAD.get(op, "")
+            + "write `mask: none` on this layer if padded steps may count from here on",
             notes=of_mask(incoming[masked] or mask, node.inputs[masked]),
         )
     return mask
+
+
+def _resized(node: Node, mask: MaskSpec, specs: Specs) -> MaskSpec:
+    """Return the mask of the steps that a convolution, pooling or the like makes of counted ones.
+
+    Raises:
+        GraphMistake: if a row would get other steps than it has without padding.
+    """
+    source, rank = node.inputs[0], len(mask.shape)
+    op, arguments = layer_of_steps(node.op, node.arguments)
+    batch, *sizes = specs[source].shape
+    step = replace(specs[source], shape=(batch, *sizes[rank - 2 :]))
+    try:
+        resize = resized_steps(op, arguments, step)
+    except LayerMistake as mistake:
+        inside = ("layer",) if op != node.op else ()
+        raise GraphMistake(
+            "L512",
+            (*node.path, *inside, mistake.argument) if mistake.argument else node.path,
+            f"the mask of '{source}' cannot pass through: {mistake.message}",
+            f"{mistake.hint}; or write `mask: none` if padded steps may count from here on",
+            notes=of_mask(mask, source),
+        ) from None
+    if mask.padding == "right":
+        if resize == SAME_STEPS:
+            return mask
+        shape, like = node.outputs[OUTPUT].shape[:rank], Port(node.name)
+        return MaskSpec(
+            "resized", mask.port, shape, "right", like=like, parts=((source, mask),), resize=resize
+        )
+    raise GraphMistake(
+        "L501",
+        node.path,
+        f"{node.op} passes a mask on only if its padding is at the end of each row, and that of "
+        f"'{source}' may be anywhere",
+        f"if it is at the end, write `mask: {{from: {source}, padding: right}}` on this layer; if "
+        "padded steps may count from here on, write `mask: none`",
+        notes=of_mask(mask, source),
+    )
 
 
 def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
@@ -234,36 +346,120 @@ def _check_steps(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
     )
 
 
-def _check_inner(node: Node) -> None:
-    """Report a layer inside TimeDistributed that would make a mask: Keras hands none out."""
-    op, arguments = layer_of_steps(node.op, node.arguments)
+def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
+    """Report a mask of a model's steps behind a layer that makes others of them, or reads padding.
+
+    A layer that reads padded steps is left alone if it has a mask, or ``mask: none``.
+    """
+    if not isinstance(node.mask_form, MaskByLengths | MaskByInput | MaskFrom):
+        return
+    found: tuple[Port, Node, str] | None = None
+    way, seen = [node.inputs[0]], set[Port]()
+    while way:
+        port = way.pop()
+        maker = graph.by_name.get(port.node)
+        if port in seen or maker is None:
+            continue
+        seen.add(port)
+        if maker.op not in RESIZES:
+            steps = specs[port].shape[:2]
+            way += [each for each in maker.inputs if specs[each].shape[:2] == steps]
+            continue
+        if reason := _moves_steps(maker, specs, masks):
+            found = port, maker, reason
+        way += maker.inputs if port not in masks else ()
+    if found is None:
+        return
+    port, maker, reason = found
+    if isinstance(node.mask_form, MaskByLengths):
+        form = f"{{lengths: {node.mask_form.lengths}}}"
+    else:
+        key = "from" if isinstance(node.mask_form, MaskFrom) else "input"
+        form = f"{{{key}: {node.mask_form.source}, padding: right}}"
+    hint = f"write `mask: {form}` on '{maker.layer}' instead, which passes it on"
+    if port in masks:
+        hint = f"leave `mask:` out here: that of '{maker.layer}' is inherited"
+    raise GraphMistake(
+        "L511",
+        (*node.path, "mask"),
+        f"this mask is one of the steps before '{maker.layer}', which {reason}",
+        hint,
+        notes=(of_tensor(graph, port, specs[port]),),
+    )
+
+
+def _moves_steps(node: Node, specs: Specs, masks: Masks) -> str | None:
+    """Return why a mask of the steps before a layer of ``RESIZES`` is wrong behind it, or None."""
+    try:
+        resize = resized_steps(node.op, node.arguments, specs[node.inputs[0]])
+    except LayerMistake:
+        resize = None
+    if resize != SAME_STEPS:
+        return "makes other steps of them"
+    if Port(node.name) in masks or isinstance(node.mask_form, NoMask):
+        return None
+    size = node.arguments.get("kernel_size", 1)
+    first = size if isinstance(size, int) else size[0]
+    looks_ahead = first > 1 and node.arguments["padding"] == "same" and "Conv" in node.op
+    return "reads padded steps" if looks_ahead else None
+
+
+def _check_inner(node: Node, op: str, arguments: Mapping[str, Any]) -> None:
+    """Report a layer inside TimeDistributed that would make a mask or a loss, or mix the steps.
+
+    Keras calls it without what goes with a call: no mask and no activity loss leaves it, and a
+    normalization of the batch sees one step at a time.
+    """
+    path = (*node.path, "layer")
     is_masking = op == "Masking"
-    if op != node.op and (is_masking or arguments.get("mask_zero")):
+    if is_masking or arguments.get("mask_zero"):
         hint = "an `embedding` by itself takes ids of any shape, and its mask is kept"
         raise GraphMistake(
             "L510",
-            (*node.path, "layer", "type" if is_masking else "mask_zero"),
+            (*path, "type" if is_masking else "mask_zero"),
             "a mask that is made inside `time_distributed` is lost, so every step would count",
             "put the `masking` layer before this one" if is_masking else hint,
         )
+    if op == "ActivityRegularization" or arguments.get("activity_regularizer"):
+        raise GraphMistake(
+            "L513",
+            (*path, "type" if op == "ActivityRegularization" else "activity_regularizer"),
+            "an activity regularizer inside `time_distributed` adds nothing to the loss",
+            f"put an `activity_regularization` layer behind '{node.layer}'",
+        )
+    if op == "BatchNormalization":
+        raise GraphMistake(
+            "L513",
+            (*path, "type"),
+            "BatchNormalization inside `time_distributed` normalizes each step by itself in "
+            "training, but all with the same numbers later",
+            "write `type: batch_normalization` without the wrapper, for all steps together",
+        )
 
 
-def _check_axis(node: Node, mask: MaskSpec | None) -> None:
-    """Report a masked average along the last axis: the mask is one of the second axis."""
-    if mask and node.arguments.get("data_format") == "channels_first":
+def _check_axis(node: Node, mask: MaskSpec | None, op: str, arguments: Mapping[str, Any]) -> None:
+    """Report masked pooling along the last axis: the mask is one of the axis before."""
+    if mask and arguments.get("data_format") == "channels_first":
+        inside = ("layer",) if op != node.op else ()
         raise GraphMistake(
             "L509",
-            (*node.path, "data_format"),
-            f"{node.op} would average the last axis of '{node.inputs[0]}', but its mask is one of "
-            "the second axis",
-            "remove `data_format`, or write `mask: none` on this layer",
+            (*node.path, *inside, "data_format"),
+            f"{op} would pool the last axis of '{node.inputs[0]}', but its mask is one of "
+            "the axis before",
+            "put a `permute` layer with `dims: [2, 1]` before the mask is made, and leave "
+            "`data_format` out",
             notes=of_mask(mask, node.inputs[0]),
         )
 
 
 def _check_takes_mask(node: Node) -> None:
-    if node.recurrence or (
-        layer_traits(node.op)["masks"] == ["mask"] and not layer_traits(node.op)["multiple_inputs"]
+    if (
+        node.recurrence
+        or node.op in FILLED
+        or (
+            layer_traits(node.op)["masks"] == ["mask"]
+            and not layer_traits(node.op)["multiple_inputs"]
+        )
     ):
         return
     by_lengths = isinstance(node.mask_form, MaskByLengths)
@@ -274,16 +470,3 @@ def _check_takes_mask(node: Node) -> None:
         f"write the {'lengths' if by_lengths else 'mask'} on the layers that use masks, or write "
         "`mask: none` to drop the mask of the input",
     )
-
-
-def _check_softmax(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
-    """Report a mask of Softmax, which Keras applies to the last axes rather than to time."""
-    if node.op == "Softmax" and mask and specs[node.inputs[0]].rank != len(mask.shape):
-        raise GraphMistake(
-            "L509",
-            node.path,
-            f"Keras's Softmax would apply the (batch, time) mask of '{node.inputs[0]}' to the "
-            "last axes of its input",
-            "write `type: activation` with `activation: softmax`",
-            notes=of_mask(mask, node.inputs[0]),
-        )

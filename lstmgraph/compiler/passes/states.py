@@ -288,6 +288,8 @@ class _Wiring:
         if (node.layer, name) in self.made:
             return
         self.made.add((node.layer, name))
+        if "trainable" in arguments:  # what makes the states of a frozen layer is frozen with it
+            arguments = {**arguments, "trainable": node.arguments["trainable"]}
         self.nodes.append(
             Node(
                 name=name,

@@ -194,7 +194,7 @@ class _Expansion:
                 inputs=inputs,
                 layer=layer.name,
                 path=(*layer.path, key),
-                arguments=keras_arguments(op),
+                arguments=keras_arguments(op, trainable=layer.arguments["trainable"]),
                 reads_list=op == "Add",
                 dtype_policy=layer.dtype_policy,
             )

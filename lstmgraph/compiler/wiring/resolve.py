@@ -88,9 +88,12 @@ class _Resolver:
         self.broken = set(recipe.broken)
         self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
         self.near_names: dict[str, str | None] = {}
-        # If a section is missing, do not report every name in it as unknown.
+        # If a section is missing, do not report every name in it as unknown, nor the new name that
+        # one of two layers of one name may be meant to have.
         sections = [(document.data or {}).get(section) for section in ("inputs", "layers")]
-        self.all_known = all(isinstance(section, dict) and section for section in sections)
+        self.all_known = not document.doubled_layers() and all(
+            isinstance(section, dict) and section for section in sections
+        )
 
     def check_names(self) -> None:
         for section, names in (("inputs", self.recipe.inputs), ("layers", self.recipe.layers)):

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.load import HasCompiled, is_text, load_compiled
+from lstmgraph.compiler.load import HasCompiled, is_model_file, load_compiled
 from lstmgraph.explain.diff import Comparison, compare
-from lstmgraph.language.text.embedded import MODEL_SUFFIX, embedded_model
+from lstmgraph.language.text.embedded import embedded_model
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _compiled(side: Side) -> tuple[CompiledRecipe, str]:
     if not isinstance(side, str | Path):
         return side.compiled, ""
     compiled = load_compiled(side)
-    if is_text(side) or Path(side).suffix != MODEL_SUFFIX:
+    if not is_model_file(side):
         return compiled, ""
     further = embedded_model(Path(side))
     return (compiled.part(further) if further in compiled.models else compiled), further

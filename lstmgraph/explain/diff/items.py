@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.messages.wording import flow, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -74,6 +76,10 @@ class Difference:
         }
 
 
+LONGEST_VALUE = 200
+"""The most characters of a value in a line."""
+
+
 def compare_items(
     before: Mapping[str, Item], after: Mapping[str, Item], renamed: Mapping[str, str]
 ) -> Difference:
@@ -126,3 +132,14 @@ def flattened(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, inner in value.items():
         yield from flattened(inner, f"{path}.{key}" if path else str(key))
+
+
+def changed_lines(before: Any, after: Any) -> Iterator[str]:
+    """Yield ``-path: value`` and ``+path: value`` for each value of nested data that differs."""
+    old, new = dict(flattened(before)), dict(flattened(after))
+    for path in {**old, **new}:
+        if path in old and path in new and alike(old[path], new[path]):
+            continue
+        for sign, values in (("-", old), ("+", new)):
+            if path in values:
+                yield f"{sign}{path}: {shortened(flow(values[path]), LONGEST_VALUE)}"

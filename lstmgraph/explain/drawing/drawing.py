@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from typing import Self
 
@@ -11,7 +10,6 @@ _IDS = re.compile(
     r'(aria-labelledby=")(?P<name>[^"\s]*)-title (?P=name)-description(">\s*<title id=")'
     r'(?P=name)-title(">[^<]*</title>\s*<desc id=")(?P=name)-description'
 )
-_shown = itertools.count(1)
 
 
 class Drawing(str):
@@ -32,11 +30,10 @@ class Drawing(str):
         return f"<Drawing of {self.name} as {self.kind}, {len(self):,} characters>"
 
     def _repr_svg_(self) -> str | None:
-        """Return the SVG, with ids that no other picture of the page has."""
+        """Return the SVG, with ids that only the same picture has on a page."""
         if self.kind != "svg":
             return None
-        digest = hashlib.sha256(self.encode("utf-8", "replace")).hexdigest()[:8]
-        own = f"lstmgraph-{digest}-{next(_shown)}"
+        own = f"lstmgraph-{hashlib.sha256(self.encode('utf-8', 'replace')).hexdigest()[:12]}"
         title, description = f"{own}-title", f"{own}-description"
         return _IDS.sub(rf"\1{title} {description}\3{title}\4{description}", self, count=1)
 

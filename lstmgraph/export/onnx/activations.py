@@ -178,12 +178,14 @@ def prelu(call: Call) -> Name:
 
 def softmax(call: Call) -> Name:
     """Lower Softmax over one axis or several; masked elements become 0."""
-    f, x = formula(call), call.x()
-    if call.mask:
+    f, x, mask = formula(call), call.x(), call.mask
+    if mask:
+        if call.rank > 2:  # the mask is one of steps
+            mask = call.do("Unsqueeze", mask, call.builder.ints(*range(2, call.rank)))
         # Keras's large number first: it leaves equal weights where all is masked; then the zeros.
-        x = f("Where", call.mask, x, -1e9)
+        x = f("Where", mask, x, -1e9)
     shares = softmax_over(f, x, call.axes(call.arguments["axis"]))
-    return f("Where", call.mask, shares, 0) if call.mask else shares
+    return f("Where", mask, shares, 0) if mask else shares
 
 
 def softmax_over(f: Formula, x: Name, axes: list[int]) -> Name:

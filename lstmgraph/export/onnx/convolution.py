@@ -120,16 +120,20 @@ def pooling(call: Call) -> Name:
 
 
 def global_pooling(call: Call) -> Name:
-    """Lower GlobalMaxPooling and GlobalAveragePooling, whose mean leaves out masked steps."""
+    """Lower GlobalMaxPooling and GlobalAveragePooling, which leave out masked steps."""
     b, x = call.builder, call.x()
     is_first = call.arguments["data_format"] == "channels_first"
     axes = b.ints(*(range(2, call.rank) if is_first else range(1, call.rank - 1)))
     keepdims = int(call.arguments["keepdims"])
-    if "Max" in call.op:
-        return call.do("ReduceMax", x, axes, keepdims=keepdims)
+    kind = "Max" if "Max" in call.op else "Mean"
     if call.mask is None:
-        return call.do("ReduceMean", x, axes, keepdims=keepdims)
+        return call.do(f"Reduce{kind}", x, axes, keepdims=keepdims)
     counts = b.op("Unsqueeze", call.mask, b.ints(1 if is_first else 2))
+    if kind == "Max":
+        least = call.constant(np.iinfo("int32").min if "int" in call.dtype else -3e38)
+        found = call.do("ReduceMax", call.do("Where", counts, x, least), axes, keepdims=keepdims)
+        some = call.do("ReduceMax", b.cast(counts, "bool", call.dtype), axes, keepdims=keepdims)
+        return call.do("Mul", found, some)  # 0 for a row without a counted step
     kept = call.do("Where", counts, x, call.constant(0))
     number = call.do("ReduceSum", b.cast(counts, "bool", call.dtype), axes, keepdims=keepdims)
     number = call.do("Max", number, call.constant(1))  # of no steps the mean is 0

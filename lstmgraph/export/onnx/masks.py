@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import MaskSpec, Port
     from lstmgraph.export.onnx.builder import Name
     from lstmgraph.export.onnx.values import Values
+    from lstmgraph.keras_facts.tensors import Resize
 
 
 class Masks:
@@ -35,7 +36,7 @@ class Masks:
 
     def lengths(self, mask: MaskSpec) -> Name:
         """Return the number of steps that count in each row, (batch,) of int32."""
-        if mask.kind == "lengths":
+        if mask.kind in ("lengths", "resized"):
             return self._lengths_within(mask)
         return self._builder.op(
             "ReduceSum", self._as_int(self.tensor(mask)), self._builder.ints(1), keepdims=0
@@ -66,6 +67,15 @@ class Masks:
         counts = self._builder.cast(self.tensor(mask, time_major=True), "bool", "int64")
         total = self._builder.op("CumSum", counts, self._builder.constant(0, "int64"))
         return self._builder.op("Sub", total, self._builder.constant(1, "int64"))
+
+    def zeroed(self, port: Port, mask: MaskSpec, *, time_major: bool = False) -> Name:
+        """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps."""
+        b, spec = self._builder, self._values.spec(port)
+        counted = self.tensor(mask, time_major=time_major)
+        if spec.rank > 2:
+            counted = b.op("Unsqueeze", counted, b.ints(*range(2, spec.rank)))
+        values = self._values.get(port, time_major=time_major)
+        return b.op("Where", counted, values, b.constant(0, spec.dtype))
 
     def has_steps(self, mask: MaskSpec) -> Name:
         """Return whether any step of a row counts, (batch, 1) of bool."""
@@ -100,7 +110,7 @@ class Masks:
         if mask.kind == "joined":
             parts = [self._part(port, part) for port, part in mask.parts]
             return self._builder.op("Concat", *parts, axis=1)
-        if mask.kind == "lengths":
+        if mask.kind in ("lengths", "resized"):
             return self._first_steps(mask)
         return self._values.get(mask.port)
 
@@ -125,9 +135,21 @@ class Masks:
     def _lengths_within(self, mask: MaskSpec) -> Name:
         """Return the lengths clipped to 0 and the steps, as onnxruntime refuses others."""
         b, like = self._builder, mask.like or mask.port
-        lengths = b.cast(self._values.get(mask.port), self._values.spec(mask.port).dtype, "int32")
+        if mask.resize:
+            lengths = self._resized(mask, mask.resize)
+        else:
+            given = self._values.get(mask.port)
+            lengths = b.cast(given, self._values.spec(mask.port).dtype, "int32")
         steps = b.cast(self._values.steps(like), "int64", "int32")
         return b.op("Max", b.op("Min", lengths, steps), b.constant(0, "int32"))
+
+    def _resized(self, mask: MaskSpec, resize: Resize) -> Name:
+        """Return how many steps a layer makes of the counted ones, (batch,) of int32."""
+        b = self._builder
+        counted = next(self.lengths(part) for _, part in mask.parts if part)
+        steps = b.op("Mul", counted, b.constant(resize.scale, "int32"))
+        steps = b.op("Add", steps, b.constant(resize.shift + resize.divisor - 1, "int32"))
+        return b.op("Div", steps, b.constant(resize.divisor, "int32"))
 
     def _first_steps(self, mask: MaskSpec) -> Name:
         b, like = self._builder, mask.like or mask.port

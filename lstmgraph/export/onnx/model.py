@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, ValueInfoProto, helper
 
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
+from lstmgraph.compiler.passes.masks import fills, hides_mask
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -15,6 +16,7 @@ from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent import lower_recurrent
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value, Values
+from lstmgraph.keras_facts.layers import RESIZES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,11 +91,16 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
+        if OUTPUT in node.output_masks and (node.op in RESIZES or hides_mask(node)):
+            counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
+            self.values.put(Port(node.name), Value(counted, spec))
 
     def runs_time_major(self, node: Node) -> bool:
         """Return whether to run the call time-major: it can, and one of its inputs is."""
         if node.op == JOIN:
             return True
+        if node.op == "Softmax" and node.mask:
+            return False
         return (
             all(self.values.spec(port).rank == 3 for port in node.inputs)
             and any(self.values.is_time_major(port) for port in node.inputs)
@@ -102,6 +109,7 @@ class _Lowering:
 
     def call(self, node: Node, weights: Sequence[np.ndarray], *, time_major: bool) -> Call:
         mask = self.mask(node.mask)
+        hidden = node.mask if fills(node) else None
         if node.op == "Masking":
             value = float(node.arguments["mask_value"])
             mask = self.masks.unequal(node.inputs[0], value)
@@ -109,7 +117,7 @@ class _Lowering:
             builder=self.builder,
             op=node.op,
             arguments=node.arguments,
-            inputs=tuple(self.input(port, time_major=time_major) for port in node.inputs),
+            inputs=tuple(self.input(port, hidden, time_major=time_major) for port in node.inputs),
             output=node.outputs[OUTPUT],
             weights=weights,
             batch=self.values.batch(),
@@ -121,8 +129,10 @@ class _Lowering:
     def mask(self, mask: MaskSpec | None) -> Name | None:
         return self.masks.tensor(mask) if mask else None
 
-    def input(self, port: Port, *, time_major: bool) -> Value:
+    def input(self, port: Port, mask: MaskSpec | None, *, time_major: bool) -> Value:
         spec = self.values.spec(port)
+        if mask:
+            return Value(self.masks.zeroed(port, mask, time_major=time_major), spec)
         return Value(self.values.get(port, time_major=time_major and spec.rank == 3), spec)
 
     def finish(self, model: ModelProto) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import MASK, Graph, Node, Port, Recurrence
+from lstmgraph.compiler.passes.masks import FILLED, works_on_steps
 from lstmgraph.export.onnx.operations import LOWERINGS
 from lstmgraph.export.onnx.recurrent_operator import ACTIVATIONS, cell_activations
 from lstmgraph.keras_facts.catalogue import CELLS
@@ -28,8 +29,8 @@ FLOAT32_ONLY = frozenset(
 )  # fmt: skip
 """Layers that onnxruntime's CPU cannot compute in float64, measured with version 1.31."""
 
-READS_MASK = frozenset({"GlobalAveragePooling1D", "Softmax"})
-"""Layers whose result depends on a mask, which TimeDistributed passes step by step."""
+READS_MASK = frozenset({"GlobalAveragePooling1D", *FILLED})
+"""Layers whose result depends on a mask of steps inside of each step of TimeDistributed."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _of_part(part: _Part) -> Iterator[Obstacle]:
             "write `dtype_policy: float32`"
         )
         yield (*part.node.path, "dtype_policy"), reason
-    if part.kind in READS_MASK and part.is_inside and part.node.mask:
+    if part.is_inside and part.kind in READS_MASK and works_on_steps(part.node, part.node.mask):
         yield part.path, f"{part.kind}{where} would read the mask step by step"
     if part.kind.startswith("ConvLSTM") and part.is_inside:
         yield part.path, f"{part.kind}{where} cannot be written as ONNX"

@@ -19,7 +19,8 @@ def time_distributed(call: Call) -> Name:
     """Lower TimeDistributed: the inner layer gets every step as a row."""
     arguments = call.arguments["layer"]
     if is_stepwise(call.op, call.arguments) and call.rank == 3:
-        return call.lower(replace(call, op=arguments["type"], arguments=arguments))
+        inner = replace(call, op=arguments["type"], arguments=arguments, mask=None)
+        return call.lower(inner)
     step = TensorSpec((BATCH, *call.spec.shape[2:]), call.spec.dtype)
     steps = _reshaped(call, call.raw(), [-1], step, 2)
     facts = layer_facts(arguments["type"], arguments, [step], call.output.dtype)

@@ -7,7 +7,8 @@ one: Keras casts only floats to a layer's compute dtype, so the ids that a Conca
 RepeatVector passes on stay integers, whatever its symbolic output says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lstmgraph.keras_facts.layers import (
@@ -32,9 +33,11 @@ from lstmgraph.keras_facts.layers.core import (
     Weight,
     places,
 )
-from lstmgraph.keras_facts.tensors import TensorSpec
+from lstmgraph.keras_facts.layers.spatial import is_channels_first
+from lstmgraph.keras_facts.tensors import Resize, TensorSpec
 
 __all__ = [
+    "RESIZES",
     "RULES",
     "LayerFacts",
     "LayerMistake",
@@ -42,6 +45,7 @@ __all__ = [
     "Weight",
     "layer_facts",
     "places",
+    "resized_steps",
 ]
 
 RULES: Mapping[str, Rule] = {
@@ -142,6 +146,30 @@ RULES: Mapping[str, Rule] = {
 }
 """The rule of every layer, by its Keras class name."""
 
+RESIZES: Mapping[str, Callable[[Call], Resize]] = {
+    **{
+        layer: convolution.conv_steps
+        for layer, rule in RULES.items()
+        if rule in (convolution.conv, convolution.depthwise_conv, convolution.separable_conv)
+    },
+    **dict.fromkeys(
+        ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), convolution.transposed_steps
+    ),
+    "Reshape": reshaping.reshaped_steps,
+    **{
+        f"{layer}{dimensions}D": rule
+        for dimensions in (1, 2, 3)
+        for layer, rule in (
+            ("AveragePooling", pooling.pooled_steps),
+            ("Cropping", reshaping.cropped_steps),
+            ("MaxPooling", pooling.pooled_steps),
+            ("UpSampling", reshaping.repeated_steps),
+            ("ZeroPadding", reshaping.padded_steps),
+        )
+    },
+}
+"""How each layer that works along the steps changes their number, by its Keras class name."""
+
 
 def layer_facts(
     layer: str,
@@ -170,7 +198,29 @@ def layer_facts(
         raise LayerMistake(f"{layer} needs an input, but got none", hint="write `input:`")
     facts = RULES[layer](Call(layer, arguments, tuple(inputs), compute_dtype, layer_facts))
     _refuse_sizes_beyond_bounds(layer, facts)
+    if arguments.get("trainable") is False:
+        frozen = tuple(replace(weight, trainable=False) for weight in facts.weights)
+        facts = replace(facts, weights=frozen)
     return facts
+
+
+def resized_steps(layer: str, arguments: Mapping[str, Any], spec: TensorSpec) -> Resize:
+    """Return how a layer of ``RESIZES`` changes the number of steps, axis 1, of each row.
+
+    The steps so counted are those that the layer computes of the row alone, without padding, if
+    zeros follow it.
+
+    Raises:
+        LayerMistake: if they differ, or the layer does not keep the steps in order.
+    """
+    call = Call(layer, arguments, (spec,), spec.dtype, layer_facts)
+    if is_channels_first(call):
+        raise LayerMistake(
+            f"the second axis of {layer} with channels first is not that of the steps",
+            argument="data_format",
+            hint="leave `data_format` out, with a `permute` layer before it",
+        )
+    return RESIZES[layer](call)
 
 
 LARGEST_AXIS = 2**31 - 1

@@ -21,8 +21,9 @@ from lstmgraph.keras_facts.layers.spatial import (
     is_channels_first,
     slide,
     spatial_input,
+    windowed_steps,
 )
-from lstmgraph.keras_facts.tensors import Dim, TensorSpec, scale_dim, shift_dim
+from lstmgraph.keras_facts.tensors import Dim, Resize, TensorSpec
 
 
 def conv(call: Call) -> LayerFacts:
@@ -52,7 +53,7 @@ def conv_transpose(call: Call) -> LayerFacts:
     _refuse_strided_dilation(call)
     filters = call.arguments["filters"]
     kernel = _kernel_size(call)
-    sizes = [_transposed(call, axis, dim) for axis, dim in enumerate(image.sizes)]
+    sizes = [_transposed_size(call, axis, dim) for axis, dim in enumerate(image.sizes)]
     weights = [Weight((*kernel, filters, channels)), *bias(call, filters)]
     _refuse_bias_on_another_axis(call, image, sizes, filters)
     return call.facts(image.shape(sizes, filters), weights=weights)
@@ -193,6 +194,24 @@ def _spans(call: Call) -> list[int]:
     return [(k - 1) * d + 1 for k, d in zip(_kernel_size(call), dilation, strict=True)]
 
 
+def conv_steps(call: Call) -> Resize:
+    """Conv, DepthwiseConv, SeparableConv: the positions of the kernel along the steps."""
+    return windowed_steps(call, _windows(call)[0])
+
+
+def transposed_steps(call: Call) -> Resize:
+    """ConvTranspose: the steps of its output."""
+    return _transposed(call, 0)
+
+
+def _windows(call: Call) -> list[Window]:
+    strides = per_dimension(call, "strides", _dimensions(call))
+    return [
+        Window(span, stride, _padding(call), "kernel_size")
+        for span, stride in zip(_spans(call), strides, strict=True)
+    ]
+
+
 def _window_places(call: Call, image: Spatial) -> list[Dim]:
     padding = _padding(call)
     if padding == "causal" and call.layer != "Conv1D":
@@ -201,31 +220,32 @@ def _window_places(call: Call, image: Spatial) -> list[Dim]:
             argument="padding",
             hint="use `same` or `valid`, or Conv1D",
         )
-    strides = per_dimension(call, "strides", _dimensions(call))
-    return [
-        slide(call, dim, Window(span, stride, padding, "kernel_size"))
-        for dim, span, stride in zip(image.sizes, _spans(call), strides, strict=True)
-    ]
+    return [slide(call, *each) for each in zip(image.sizes, _windows(call), strict=True)]
 
 
-def _transposed(call: Call, axis: int, dim: Dim) -> Dim:
+def _transposed_size(call: Call, axis: int, dim: Dim) -> Dim:
     """Return the size of a transposed convolution's output along one dimension."""
+    span = _spans(call)[axis]
+    if call.arguments["output_padding"] is not None and _padding(call) != "valid":
+        stride = per_dimension(call, "strides", _dimensions(call))[axis]
+        if _output_padding(call, axis, stride) == 0 and span % 2 == 0 and dim != 1:
+            raise LayerMistake(
+                f"{call.layer} with an output padding of 0 and an even kernel of {span} fails when "
+                "it runs: its output has the size for an input that is shorter by one",
+                argument="output_padding",
+                hint="leave `output_padding` out, or choose an odd kernel",
+            )
+    return _transposed(call, axis).of(dim)
+
+
+def _transposed(call: Call, axis: int) -> Resize:
     stride = per_dimension(call, "strides", _dimensions(call))[axis]
     span = _spans(call)[axis]
     extra = _output_padding(call, axis, stride)
     if _padding(call) == "valid":
         extra = max(stride - span, 0) if extra is None else extra
-        return shift_dim(scale_dim(dim, stride), span - stride + extra)
-    if extra is None:
-        return scale_dim(dim, stride)
-    if extra == 0 and span % 2 == 0 and dim != 1:
-        raise LayerMistake(
-            f"{call.layer} with an output padding of 0 and an even kernel of {span} fails when "
-            "it runs: its output has the size for an input that is shorter by one",
-            argument="output_padding",
-            hint="leave `output_padding` out, or choose an odd kernel",
-        )
-    return shift_dim(scale_dim(dim, stride), span % 2 - stride + extra)
+        return Resize(stride, span - stride + extra)
+    return Resize(stride, 0 if extra is None else span % 2 - stride + extra)
 
 
 def _output_padding(call: Call, axis: int, stride: int) -> int | None:

@@ -38,8 +38,8 @@ class Weight:
 class LayerFacts:
     """A layer's output, and its variables in the order in which Keras saves them.
 
-    ``trainable`` and ``non_trainable`` count numbers rather than variables, ignore the layer's
-    ``trainable`` argument, and do not include the states of random generators.
+    ``trainable`` and ``non_trainable`` count numbers rather than variables, and do not include the
+    states of random generators.
     """
 
     output: TensorSpec

@@ -12,7 +12,8 @@ from lstmgraph.keras_facts.layers.core import (
     require_number,
     require_positive,
 )
-from lstmgraph.keras_facts.layers.spatial import Window, slide, spatial_input
+from lstmgraph.keras_facts.layers.spatial import Window, slide, spatial_input, windowed_steps
+from lstmgraph.keras_facts.tensors import Resize
 
 
 def pooling(call: Call) -> LayerFacts:
@@ -21,16 +22,33 @@ def pooling(call: Call) -> LayerFacts:
     image = spatial_input(call, dimensions)
     _refuse_dtypes(call)
     require_positive(call, "pool_size", "strides")
-    windows = per_dimension(call, "pool_size", dimensions)
-    steps = windows
-    if call.arguments["strides"] is not None:
-        steps = per_dimension(call, "strides", dimensions)
-    padding = call.arguments["padding"]
-    sizes = [
-        slide(call, dim, Window(window, step, padding, "pool_size"))
-        for dim, window, step in zip(image.sizes, windows, steps, strict=True)
-    ]
+    sizes = [slide(call, *each) for each in zip(image.sizes, _windows(call), strict=True)]
     return call.facts(image.shape(sizes, image.channels), dtype=kept_dtype(call, call.input))
+
+
+def pooled_steps(call: Call) -> Resize:
+    """MaxPooling, AveragePooling: the positions of the window along the steps."""
+    window = _windows(call)[0]
+    if window.padding == "same" and window.size > 1:
+        raise LayerMistake(
+            f"the last window of {call.layer} with `padding: same` would count padded steps",
+            argument="padding",
+            hint="write `padding: valid`",
+        )
+    return windowed_steps(call, window)
+
+
+def _windows(call: Call) -> list[Window]:
+    dimensions = _dimensions(call)
+    sizes = per_dimension(call, "pool_size", dimensions)
+    strides = sizes
+    if call.arguments["strides"] is not None:
+        strides = per_dimension(call, "strides", dimensions)
+    padding = str(call.arguments["padding"])
+    return [
+        Window(size, stride, padding, "pool_size")
+        for size, stride in zip(sizes, strides, strict=True)
+    ]
 
 
 def adaptive_pooling(call: Call) -> LayerFacts:

@@ -1,7 +1,7 @@
 """Rules of layers that move, repeat, crop or pad values."""
 
 from collections.abc import Sequence
-from math import prod
+from math import gcd, prod
 
 from lstmgraph.keras_facts.layers.core import (
     Call,
@@ -15,7 +15,14 @@ from lstmgraph.keras_facts.layers.core import (
     require_rank,
 )
 from lstmgraph.keras_facts.layers.spatial import spatial_input
-from lstmgraph.keras_facts.tensors import Dim, divide_dim, multiply_dims, scale_dim, shift_dim
+from lstmgraph.keras_facts.tensors import (
+    Dim,
+    Resize,
+    divide_dim,
+    multiply_dims,
+    scale_dim,
+    shift_dim,
+)
 
 
 def flatten(call: Call) -> LayerFacts:
@@ -47,6 +54,19 @@ def reshape(call: Call) -> LayerFacts:
     if whole != known:
         raise _reshape_mistake(call, f"has {known} values, but {call.input} has {whole} per row")
     return _moved(call, (batch, *target))
+
+
+def reshaped_steps(call: Call) -> Resize:
+    """Reshape: the steps are joined or divided; zeros fill up the last of a row."""
+    output = reshape(call).output
+    before, after = (multiply_dims(spec.shape[2:]) for spec in (call.input, output))
+    if output.rank < 3 or not isinstance(before, int) or not isinstance(after, int) or not after:
+        raise LayerMistake(
+            f"Reshape of {call.input} does not keep the steps in order",
+            hint="keep whole steps together: `target_shape: [-1, FEATURES]`",
+        )
+    common = gcd(before, after)
+    return Resize(before // common, divisor=after // common)
 
 
 def _reshape_mistake(call: Call, why: str, *, hint: str = "") -> LayerMistake:
@@ -92,7 +112,8 @@ def repeat_vector(call: Call) -> LayerFacts:
         raise LayerMistake(
             f"RepeatVector's `n` must be a positive integer, not {n}",
             argument="n",
-            hint="write the number of steps; along a dynamic time axis, merge by broadcasting",
+            hint="write the number of steps; to repeat it along a sequence whose steps are named, "
+            "list it beside that in the `input:` of a recurrent layer",
         )
     batch, features = call.input.shape
     return _moved(call, (batch, n, features))
@@ -106,6 +127,21 @@ def cropping(call: Call) -> LayerFacts:
 def zero_padding(call: Call) -> LayerFacts:
     """ZeroPadding1D..3D: each spatial size plus the two amounts that are added."""
     return _shifted(call, "padding", 1)
+
+
+def cropped_steps(call: Call) -> Resize:
+    """Cropping: the steps are fewer by the two amounts."""
+    return Resize(shift=-sum(_pairs(call, "cropping", int(call.layer[-2]))[0]))
+
+
+def padded_steps(call: Call) -> Resize:
+    """ZeroPadding: the steps are more by the two amounts."""
+    return Resize(shift=sum(_pairs(call, "padding", int(call.layer[-2]))[0]))
+
+
+def repeated_steps(call: Call) -> Resize:
+    """UpSampling: each step is repeated."""
+    return Resize(per_dimension(call, "size", int(call.layer[-2]))[0])
 
 
 def _shifted(call: Call, argument: str, sign: int) -> LayerFacts:

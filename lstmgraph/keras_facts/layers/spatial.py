@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lstmgraph.keras_facts.layers.core import Call, LayerMistake, require_rank
-from lstmgraph.keras_facts.tensors import Dim, ceil_divide_dim, shift_dim
+from lstmgraph.keras_facts.tensors import Dim, Resize
 
 _SIZES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -74,16 +74,38 @@ class Window:
     argument: str
     """The argument that sets the size, for messages."""
 
+    @property
+    def resize(self) -> Resize:
+        """The number of positions of the window along a dimension."""
+        return Resize(shift=1 - self.size if self.padding == "valid" else 0, divisor=self.stride)
+
 
 def slide(call: Call, dim: Dim, window: Window) -> Dim:
     """Return the number of positions of a window along ``dim``, as Keras computes it."""
-    if window.padding != "valid":
-        return ceil_divide_dim(dim, window.stride)
-    if isinstance(dim, int) and dim < window.size:
+    if window.padding == "valid" and isinstance(dim, int) and dim < window.size:
         raise LayerMistake(
             f"{call.layer}'s window of {window.size} is larger than the {dim} of the input's "
             f"{call.inputs[0]}",
             argument=window.argument,
             hint=f"use a smaller `{window.argument}`, or `padding: same`",
         )
-    return ceil_divide_dim(shift_dim(dim, 1 - window.size), window.stride)
+    return window.resize.of(dim)
+
+
+def windowed_steps(call: Call, window: Window) -> Resize:
+    """Return how a window along the steps, the first dimension, changes their number in each row.
+
+    Raises:
+        LayerMistake: the same row would be cut into other windows in a longer batch.
+    """
+    # TensorFlow's `same` puts half of the padding that the whole batch needs before the first step.
+    rests = range(window.stride) if window.padding == "same" else ()
+    starts = {max(window.size - 1 - rest, 0) // 2 for rest in rests}
+    if len(starts) > 1:
+        raise LayerMistake(
+            f"{call.layer} with strides and `padding: same` begins its windows at a place that "
+            "depends on the longest row of the batch",
+            argument="padding",
+            hint="write `padding: valid`" + (", or `causal`" if call.layer == "Conv1D" else ""),
+        )
+    return window.resize

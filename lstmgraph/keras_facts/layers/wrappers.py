@@ -49,6 +49,13 @@ def spectral_normalization(call: Call) -> LayerFacts:
     """
     require_positive(call, "power_iterations")
     inner = _inner(call, call.input)
+    for argument, arguments in (("", call.arguments), ("layer.", call.arguments["layer"])):
+        if arguments.get("trainable") is False:
+            raise LayerMistake(
+                "SpectralNormalization changes its kernel in training, also where it is frozen",
+                argument=f"{argument}trainable",
+                hint="leave the wrapper out: a frozen kernel does not need it",
+            )
     if not is_float(call.input.dtype):
         raise LayerMistake(
             f"SpectralNormalization would round its output to the input's {call.input.dtype}",

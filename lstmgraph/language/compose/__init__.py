@@ -33,6 +33,7 @@ def composed(document: Document, folder: Path | None = None, overrides: Override
         OverrideFormatError: if an override is not ``path=value``.
     """
     whole = with_bases(document, folder)
+    whole.folder = folder and folder.absolute()
     own = document.data if whole is not document and not overrides else None
     _put_in(whole, overrides)
     whole.extending = own

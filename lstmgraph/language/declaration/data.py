@@ -83,7 +83,8 @@ class DataDeclaration:
     window: Window | None = None
     inputs: Mapping[str, Columns | LengthOf] = field(default_factory=dict)
     targets: Mapping[str, Columns] = field(default_factory=dict)
-    sample_weight: Columns | None = None
+    sample_weights: Mapping[str, Columns] = field(default_factory=dict)
+    """By output; the one for every output has the name ``""``."""
 
     @property
     def is_table(self) -> bool:
@@ -92,10 +93,9 @@ class DataDeclaration:
 
     @property
     def all_columns(self) -> tuple[Columns, ...]:
-        """The entries made of columns: inputs, targets, then the sample weight."""
+        """The entries made of columns: inputs, targets, then sample weights."""
         inputs = [entry for entry in self.inputs.values() if isinstance(entry, Columns)]
-        weight = [self.sample_weight] if self.sample_weight else []
-        return (*inputs, *self.targets.values(), *weight)
+        return (*inputs, *self.targets.values(), *self.sample_weights.values())
 
     def shape_of(self, entry: Columns) -> tuple[int | None, ...]:
         """Return (steps, columns), or (columns,) without steps; steps are None for whole series."""

@@ -198,6 +198,9 @@ def _training(training: Data, completed: Data) -> Data:
         own["batch_size"] = completed["runtime"]["batch_size"]
     filled = {**_schema_defaults("training"), **own, **training}
     filled["optimizer"] = _named_object("optimizer", filled["optimizer"])
+    if "learning_rates" in filled:
+        rates = filled["learning_rates"].items()
+        filled["learning_rates"] = {layer: _learning_rate(rate) for layer, rate in rates}
     filled["callbacks"] = _callbacks(filled.get("callbacks", {}))
     return filled
 
@@ -243,10 +246,16 @@ def _named_object(family: str, value: str | Mapping[str, Any]) -> Data:
     written = {"type": value} if isinstance(value, str) else dict(value)
     defaults = {"type": written["type"], **family_defaults(family, written["type"])}
     filled = _overlaid(defaults, written)
-    rate = filled.get("learning_rate")
-    if isinstance(rate, dict):
-        filled["learning_rate"] = _named_object("learning_rate_schedule", rate)
+    if isinstance(filled.get("learning_rate"), dict):
+        filled["learning_rate"] = _learning_rate(filled["learning_rate"])
     return filled
+
+
+def _learning_rate(rate: float | Data) -> float | Data:
+    """Return a schedule in full, or a number as the float that Keras takes."""
+    if isinstance(rate, dict):
+        return _named_object("learning_rate_schedule", rate)
+    return float(rate)
 
 
 def complete_data(data: Data, *, carried: bool = False) -> Data:
@@ -269,7 +278,12 @@ def complete_data(data: Data, *, carried: bool = False) -> Data:
             entries = data[section].items()
             filled[section] = {name: _columns(entry, defaults) for name, entry in entries}
     if "sample_weight" in data:
-        filled["sample_weight"] = _columns(data["sample_weight"], ahead)
+        weights = data["sample_weight"]
+        filled["sample_weight"] = (
+            _columns(weights, ahead)
+            if "columns" in weights
+            else {name: _columns(entry, ahead) for name, entry in weights.items()}
+        )
     filled["split"] = _split(data.get("split", {}), window, carried=carried)
     return filled
 

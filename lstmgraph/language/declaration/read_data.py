@@ -22,7 +22,7 @@ Data = dict[str, Any]
 
 def read_data(completed: Data) -> DataDeclaration:
     """Return the typed form of a `data:` section that ``complete_data`` has filled in."""
-    weight = completed.get("sample_weight")
+    weights = completed.get("sample_weight", {})
     window = completed.get("window")
     return DataDeclaration(
         split=_split(completed["split"]),
@@ -37,10 +37,15 @@ def read_data(completed: Data) -> DataDeclaration:
             name: _columns(name, entry, ("data", "targets", name))
             for name, entry in completed.get("targets", {}).items()
         },
-        sample_weight=_columns("sample_weight", weight, ("data", "sample_weight"))
-        if weight
-        else None,
+        sample_weights=_sample_weights(weights),
     )
+
+
+def _sample_weights(weights: Data) -> dict[str, Columns]:
+    path: Path = ("data", "sample_weight")
+    if "columns" in weights:
+        return {"": _columns("sample_weight", weights, path)}
+    return {name: _columns(name, entry, (*path, name)) for name, entry in weights.items()}
 
 
 def _split(data: Data) -> DataSplit:

@@ -219,8 +219,14 @@ class Training:
     batch_size: int
     epochs: int
     shuffle: bool = True
+    weighted_metrics: Any = None
+    """Metrics that take weights, in the forms of `metrics`."""
+    class_weight: Mapping[str, Any] | None = None
+    """Weights of class ids, or such mappings by output."""
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     """The arguments of each callback, by the recipe's name for it."""
+    learning_rates: Mapping[str, Any] = field(default_factory=dict)
+    """The learning rates of layers that do not have the optimizer's, by layer."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +234,7 @@ class Search:
     """The settings of ``tune``, as plain data with keras-tuner's names."""
 
     objective: tuple[Mapping[str, str], ...]
-    """Mappings with ``metric`` and ``direction``."""
+    """Mappings with ``metric`` and ``direction``, which may be ``auto``."""
     oracle: Mapping[str, Any]
     max_trials: int | None
     executions_per_trial: int

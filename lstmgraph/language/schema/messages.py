@@ -17,7 +17,9 @@ from lstmgraph.messages.wording import (
     Guesses,
     boolean_hint,
     did_you_mean,
+    flow,
     named,
+    nearest,
     plain_text,
     section_with,
     shown,
@@ -27,7 +29,7 @@ from lstmgraph.messages.wording import (
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from lstmgraph.messages.diagnostics import Path
 
@@ -179,7 +181,14 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         return
     choices = _choices(error)
     words = [choice for choice in choices if isinstance(choice, str)]
-    near = did_you_mean(value, words) if isinstance(value, str) else ""
+    mappings = _mappings(words)
+    meant = nearest(value, [*words, *mappings]) if isinstance(value, str) else None
+    if meant in mappings:
+        near = suggested(None if meant == value else meant)
+        message = f"{named(path)} cannot be {shown(value)}{near}"
+        yield SchemaMistake("L205", path, message, f"write {mappings[meant]}")
+        return
+    near = suggested(meant)
     hint: str | None = f"write one of: {', '.join(plain_text(choice) for choice in choices)}"
     if near and len(choices) > MANY_CHOICES:
         hint = None
@@ -193,6 +202,27 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         hint = f"write {value} without quotes"
     message = f"{named(path)} cannot be {shown(value)}{near}"
     yield SchemaMistake("L205", path, message, hint)
+
+
+def _mappings(words: Collection[str]) -> dict[str, str]:
+    """Return Keras's names that need arguments beside names that need none, each with an example.
+
+    They are those of the family, such as metrics, of which `words` are some.
+    """
+    catalogue = read_schema(KERAS_SCHEMA)
+    families = catalogue["x-names"].items()
+    found = next(((f, names) for f, names in families if words and set(words) < set(names)), None)
+    if found is None:
+        return {}
+    family, classes = found
+    examples = {}
+    for name in (name for name in classes if name.islower() and name not in words):
+        definition = catalogue["$defs"][f"{family}.{classes[name]}"]
+        known = {key: value for key, value in definition["properties"].items() if key != "type"}
+        keys = definition.get("required") or list(known)[:1]
+        values = {key: known[key].get("examples", [known[key].get("default")])[0] for key in keys}
+        examples[name] = flow({"type": name, **values})
+    return examples
 
 
 def _choices(error: StructureError) -> list[Any]:
@@ -212,7 +242,8 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
     if "layer" in path and value in catalogue["x-layer-names"]:
         message = f"{value} cannot be used inside another layer"
         return SchemaMistake("L210", path, message, "make it a layer of its own")
-    near = did_you_mean(value, catalogue["x-layer-names"]) if isinstance(value, str) else ""
+    names = [*catalogue["x-layer-names"], "rnn"]
+    near = did_you_mean(value, names) if isinstance(value, str) else ""
     hint = "write lstm, gru, simple_rnn, or the name of a Keras layer"
     return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
 

@@ -11,6 +11,7 @@ from lstmgraph.language.space.dimensions import Condition, Dimension
 from lstmgraph.language.space.leaves import (
     FormError,
     Leaf,
+    bare_mark,
     read_alternatives,
     read_chosen,
     read_leaf,
@@ -18,6 +19,7 @@ from lstmgraph.language.space.leaves import (
 )
 from lstmgraph.language.space.space import Space
 from lstmgraph.messages.diagnostics import Diagnostic, Note
+from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 SECTIONS = ("layers", "runtime", "training", "data")
 """The sections whose values may be searched; the others describe the recipe and its inputs."""
+
+NAMING = ("inputs", "layers", "outputs", "models")
+"""The sections whose keys are names that the author chooses."""
 
 MAX_DIMENSIONS = 1000
 MAX_LAYERS = 100
@@ -120,10 +125,18 @@ class _Collector:
                 self.value(item, here.below(index))
         elif not isinstance(data, dict):
             return
-        elif any(key.startswith("$") for key in data):
+        elif any(key.startswith("$") for key in data) or self.lacks_mark(data, here):
             self.reporting(lambda: self.form(data, here), here)
         else:
             self.mapping(data, here)
+
+    def lacks_mark(self, data: dict[str, Any], here: Here) -> bool:
+        """Return whether `data` is a search without its ``$``, and not a name of the recipe's."""
+        mark = bare_mark(data)
+        if mark is None or not is_searchable(here):
+            return False
+        named = (self.document.data.get(section) for section in NAMING)
+        return not any(isinstance(names, dict) and mark in names for names in named)
 
     def mapping(self, data: dict[str, Any], here: Here) -> None:
         stacked = [key for key in data if _is_per_layer(data[key])]
@@ -136,6 +149,8 @@ class _Collector:
                 self.value(data[key], here.below(key))
 
     def form(self, data: dict[str, Any], here: Here) -> None:
+        if here.target and here.target[0] not in read_schema(RECIPE_SCHEMA)["properties"]:
+            return  # below a misspelt section, which the schema reports
         if read_mark(data) == "$choose":
             _check_place("$choose", here)
             self.choose(data, here)
@@ -265,13 +280,18 @@ def _misplaced_per_layer() -> FormError:
     return FormError("L825", ("$search", "per_layer"), message, hint, at_key=True)
 
 
+def is_searchable(here: Here) -> bool:
+    """Return whether a value at this place may be searched."""
+    return len(here.target) > 1 and here.target[0] in SECTIONS
+
+
 def _check_place(mark: str, here: Here) -> None:
     """Check that a value at this place may be searched.
 
     Raises:
         FormError: if the place is not below one of ``SECTIONS``.
     """
-    if len(here.target) > 1 and here.target[0] in SECTIONS:
+    if is_searchable(here):
         return
     hint = "only values below layers:, runtime:, training: and data: can be searched"
     if here.target[:1] == ("inputs",):

@@ -48,6 +48,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
     filler = _Filler(document, collected.space, point)
     data = filler.value(document.data, Here())
     return Document(
+        folder=document.folder,
         data=data,
         values=filler.values,
         keys=filler.keys,

@@ -133,7 +133,7 @@ def read_mark(data: Mapping[str, Any]) -> str:
     Raises:
         FormError: if it has neither, or another key next to it.
     """
-    mark = next(key for key in data if key.startswith("$"))
+    mark = bare_mark(data) or next(key for key in data if key.startswith("$"))
     if mark not in MARKS:
         message = f"'{mark}' is not a search key{did_you_mean(mark, MARKS)}"
         hint = f"write `$search`, such as {{$search: {EXAMPLES['int']}}}, or `$choose`"
@@ -147,6 +147,15 @@ def read_mark(data: Mapping[str, Any]) -> str:
         hint = f"write it inside: {{$search: {{..., {beside[0]}: ...}}}}"
     message = f"'{beside[0]}' cannot be next to '{mark}'"
     raise FormError("L822", (beside[0],), message, hint, at_key=True)
+
+
+def bare_mark(data: Mapping[str, Any]) -> str | None:
+    """Return ``search`` or ``choose`` where a mapping is a form that lacks its ``$``."""
+    inner = data.get("search")
+    if len(data) == 1 and isinstance(inner, dict) and inner.keys() & EXAMPLES.keys():
+        return "search"
+    is_choice = isinstance(data.get("choose"), dict) and data.keys() <= {"choose", "default"}
+    return "choose" if is_choice else None
 
 
 def _kind(data: Any) -> str:

@@ -30,7 +30,16 @@ from lstmgraph.language.text.nodes import (
 )
 from lstmgraph.language.text.origins import Origins
 from lstmgraph.language.text.scalars import BadNumberError, resolve_scalar
-from lstmgraph.messages.diagnostics import WARNING, Diagnostic, Diagnostics, Note, Path, Place, Span
+from lstmgraph.messages.diagnostics import (
+    START,
+    WARNING,
+    Diagnostic,
+    Diagnostics,
+    Note,
+    Path,
+    Place,
+    Span,
+)
 from lstmgraph.messages.wording import Guesses
 
 if TYPE_CHECKING:
@@ -43,7 +52,6 @@ MAX_NODES = 100_000
 REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text that are replaced by a substitute value."""
 
-_START = Span(1, 1, 1, 1)
 _TOO_LARGE = "a recipe holds layers and settings; keep data in separate files"
 
 
@@ -60,6 +68,8 @@ class Document:
     origins: Origins = field(default_factory=Origins)
     guesses: Guesses = field(default_factory=Guesses)
     """Suggestions for misspelt names."""
+    folder: FilePath | None = None
+    """Where files that the recipe names are; None for a recipe in a model file, or for text."""
     overridden: dict[Path, Place] = field(default_factory=dict)
     """The places of the values that a ``--set`` replaced."""
     unfilled: Document | None = field(default=None, repr=False)
@@ -70,7 +80,12 @@ class Document:
     def unread(self) -> set[Path]:
         """Return the paths with a substitute for a value that could not be read."""
         replaced = {error.path for error in self.diagnostics.found if error.code in REPLACED}
-        return replaced | self.origins.unknown
+        return replaced | self.origins.unknown | self.doubled_layers()
+
+    def doubled_layers(self) -> set[Path]:
+        """Return the paths of layers that are written twice, so that either may be meant."""
+        found = (error.path for error in self.diagnostics.found if error.code == "L105")
+        return {path for path in found if len(path) == 2 and path[0] == "layers"}
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Return the place of `path`, or of the nearest parent that is in the text.
@@ -85,7 +100,7 @@ class Document:
             for table in tables:
                 if part in table:
                     return table[part]
-        return Place(self.source, _START)
+        return Place(self.source, START)
 
     def written(self, path: Path) -> Path:
         """Return `path`, or for an argument of a call its path in the layer that is called."""

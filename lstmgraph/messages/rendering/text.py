@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.messages.diagnostics import MAPPING
+from lstmgraph.messages.diagnostics import MAPPING, START
 from lstmgraph.messages.rendering.excerpts import excerpt, source_lines
 from lstmgraph.messages.rendering.places import MOST_SHOWN, left_out
 from lstmgraph.messages.rendering.printable import printable
@@ -73,8 +73,10 @@ class _Rendering:
         return self.styled(f"{MAPPING} {dotted}".rstrip(), "strong")
 
     def where(self, place: Place) -> str:
-        span = place.span
-        return self.styled(f"{printable(place.source)}:{span.line}:{span.column}", "strong")
+        """Return ``file:line:column``; the name alone of what could not be read."""
+        name, span = printable(place.source), place.span
+        unread = place.source not in self.lines and span == START
+        return self.styled(name if unread else f"{name}:{span.line}:{span.column}", "strong")
 
     def excerpt(self, place: Place, gutter: int, style: str) -> list[str]:
         lines = self.lines.get(place.source, [])

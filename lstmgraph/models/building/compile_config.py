@@ -6,11 +6,13 @@ code are refused here.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.models.building.counted_steps import count_steps
+from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
+from lstmgraph.models.building.learning_rates import have_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,9 @@ MODULES = frozenset(
 SIZES = ("num_classes", "num_thresholds")
 """Arguments of metrics that allocate so many numbers, or their square."""
 MOST = 10_000
+NAMES = re.compile(r"[\w/^$|()-]{0,10000}")
+"""What may be in the pattern of an optimizer's layers, beside two ``.*``; others can take for ever
+to match."""
 
 
 def compile_as(model: keras.Model, config: object) -> None:
@@ -40,8 +45,10 @@ def compile_as(model: keras.Model, config: object) -> None:
         _check(mapping)
     try:
         arguments = keras.saving.deserialize_keras_object(config)
+        have_rate(arguments)
         count_steps([arguments.get(key) for key in ("loss", "metrics", "weighted_metrics")])
         model.compile(**arguments)
+        weigh_batches(model)
         model.optimizer.build(model.trainable_variables)
     except MemoryError:
         raise
@@ -60,6 +67,13 @@ def _mappings(value: object) -> Iterator[dict[str, Any]]:
             waiting += value
 
 
+def _check_layers(config: object) -> None:
+    patterns = config.get("optimizer_map") if isinstance(config, dict) else None
+    for pattern in patterns if isinstance(patterns, dict) else ():
+        if not NAMES.fullmatch(pattern.replace(".*", "", 2)):
+            raise ValueError(f"its compile_config has an optimizer for layers {pattern[:80]}")
+
+
 def _check(mapping: dict[str, Any]) -> None:
     for key in SIZES:
         size = mapping.get(key)
@@ -67,6 +81,8 @@ def _check(mapping: dict[str, Any]) -> None:
             raise ValueError(f"its compile_config has a {key} of {size}; at most {MOST:,}")
     if "class_name" not in mapping:
         return
+    if mapping["class_name"] == "OptimizerMap":
+        _check_layers(mapping.get("config"))
     name, module = mapping["class_name"], mapping.get("module")
     registered = mapping.get("registered_name")
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:

@@ -5,10 +5,12 @@ a weight for each step. That holds where a loss or a metric is a mean of one num
 it leaves out is done here, on Keras's own objects, which are saved as such:
 
 - AUC, precision, recall, true and false positives and negatives, ``*_at_*``, IoU and RMSE count
-  padded steps; F1, F-beta and R2 refuse sequences;
+  padded steps; F1, F-beta, R2 and AUC of several labels refuse sequences;
 - Dice and Tversky count padded steps; CTC takes the mask for one of rows;
-- NaN or infinity in a padded target makes a loss NaN, as it is multiplied by 0;
+- NaN or infinity in a padded target or weight makes a loss NaN, as it is multiplied by 0;
 - weights of rows are taken for weights of steps.
+
+TensorFlow's ``in_top_k`` refuses float64, without a mask too.
 """
 
 from __future__ import annotations
@@ -19,17 +21,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from lstmgraph.models.building.masks import one_feature, over_features
+from lstmgraph.keras_facts.targets import BATCH, ROW, STEP, span
+from lstmgraph.models.building.masks import over_features
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Tensor = Any
 
-METRICS_OF_ROWS = (keras.metrics.FBetaScore, keras.metrics.R2Score)
-"""Metrics that take (rows, units) alone; an ``F1Score`` is an ``FBetaScore``."""
-LOSSES_OF_SEQUENCES = (keras.losses.CTC, keras.losses.Dice, keras.losses.Tversky)
-"""Losses that are not one number per step."""
+TOP_K = (keras.metrics.TopKCategoricalAccuracy, keras.metrics.SparseTopKCategoricalAccuracy)
+HINGES = (keras.metrics.Hinge, keras.metrics.SquaredHinge)
 SURELY_NOT = -1e9
 """The logit of a class that is never chosen."""
 
@@ -51,6 +52,33 @@ def count_steps(compiled: object) -> None:
         compiled.__class__ = _counting(type(compiled))
 
 
+def weigh_batches(model: keras.Model) -> None:
+    """Have compiled `model` average the loss of each output over rows, as it does their sum.
+
+    Keras weighs the batches by ``shape[0]`` of the output, which in a graph is None: a last batch
+    of one row counts as much as any (``CompileLoss`` of ``keras/src/trainers/compile_utils.py``).
+    """
+    losses = model._compile_loss
+    if losses is None:
+        return
+    call, build = losses.call, losses.build
+    rows: list[Tensor] = []
+
+    def called(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        rows[:] = [ops.shape(keras.tree.flatten(y_pred)[0])[0]]
+        return call(y_true, y_pred, sample_weight)
+
+    def built(y_true: Any, y_pred: Any) -> None:
+        build(y_true, y_pred)
+        for metric in losses.metrics:
+            metric.update_state = weighed(metric.update_state)
+
+    def weighed(update: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda value, sample_weight=None: update(value, sample_weight=rows[0])  # noqa: ARG005
+
+    losses.call, losses.build = called, built
+
+
 class _MaskReader(keras.Layer):  # type: ignore[misc]
     """Returns the mask of a tensor, which Keras gives to layers alone."""
 
@@ -70,46 +98,44 @@ def mask_of(tensor: Tensor) -> Tensor | None:
 
 
 def _update_by_steps(metric: keras.metrics.Metric, update: Callable[..., Any]) -> Any:
-    """Return an `update_state` that takes every step as a row, weighted 0 where it is not counted.
+    """Return an `update_state` that takes every step as a row, weighed 0 where it is not counted.
 
     Predictions are of shape (batch, time, ...), targets of the same or of (batch, time), weights of
     (batch,) or (batch, time).
     """
 
     def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if isinstance(metric, TOP_K):
+            y_pred = ops.cast(y_pred, "float32")
         mask = mask_of(y_pred)
-        if mask is None and not (isinstance(metric, METRICS_OF_ROWS) and len(y_pred.shape) > 2):
-            return update(y_true, y_pred, sample_weight=sample_weight)
-        counted = ops.ones_like(one_feature(y_pred)) if mask is None else mask
-        weight = ops.cast(counted, metric.dtype)
+        if len(y_pred.shape) > 2:
+            y_true, y_pred, sample_weight = by_steps(y_true, y_pred, sample_weight, mask)
+        if sample_weight is not None and getattr(metric, "sparse_y_pred", False):
+            # IoU counts every number by itself.
+            sample_weight = ops.repeat(sample_weight, math.prod(y_pred.shape[1:]))
+        return update(y_true, y_pred, sample_weight=sample_weight)
+
+    def by_steps(y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> tuple[Any, Any, Any]:
+        weight = ops.ones_like(y_pred[..., 0], dtype=metric.dtype)
         if sample_weight is not None:
-            weight *= _of_steps(ops.cast(sample_weight, metric.dtype))
-        weight = ops.reshape(weight, (-1,))
-        if getattr(metric, "sparse_y_pred", False):  # IoU counts every number by itself
-            weight = ops.repeat(weight, math.prod(y_pred.shape[2:]))
+            sample_weight = ops.cast(sample_weight, metric.dtype)
+            weight *= over_features(sample_weight, len(y_pred.shape) - 1)
         y_true = ops.convert_to_tensor(y_true)
         if mask is not None:  # a weight of 0 times NaN would be NaN
-            y_true = _filled(y_true, mask, _harmless(y_true))
+            weight = _filled(weight, mask, 0)
+            # Keras takes labels for 0 and 1 only if all of them are.
+            y_true = _filled(y_true, mask, 1 if isinstance(metric, HINGES) else _harmless(y_true))
             y_pred = _filled(y_pred, mask, _harmless(y_pred))
-        return update(_rows(y_true), _rows(y_pred), sample_weight=weight)
+        y_true = ops.reshape(y_true, (-1, *y_true.shape[len(y_pred.shape) - 1 :]))
+        return y_true, ops.reshape(y_pred, (-1, y_pred.shape[-1])), ops.reshape(weight, (-1,))
 
     return update_state
-
-
-def _of_steps(weight: Tensor) -> Tensor:
-    """Return weights of rows, (batch,), as those of all their steps, (batch, 1)."""
-    return weight[:, None] if len(weight.shape) == 1 else weight
 
 
 def _harmless(values: Tensor) -> Tensor:
     """Return what makes every metric of a step finite: chances that all differ; of ids, 0."""
     units = values.shape[-1] if len(values.shape) > 2 else 0
     return ops.arange(1, units + 1, dtype="float32") * 2 / (units * (units + 1)) if units else 0
-
-
-def _rows(values: Tensor) -> Tensor:
-    """Return the steps of `values`, (batch, time, ...), as rows, (batch * time, ...)."""
-    return ops.reshape(values, (-1, *values.shape[2:]))
 
 
 def _filled(values: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -124,19 +150,61 @@ def _counting(loss: type[keras.losses.Loss]) -> type[keras.losses.Loss]:
     def __call__(  # noqa: N807 - of a class
         self: Any, y_true: Any, y_pred: Tensor, sample_weight: Any = None
     ) -> Tensor:
-        mask = mask_of(y_pred)
-        if issubclass(loss, keras.losses.CTC):
-            if mask is not None:
-                # Steps that are surely blank add nothing to the loss of a row that ends before.
-                blank = ops.where(ops.arange(y_pred.shape[-1]) == 0, 0.0, SURELY_NOT)
-                y_pred = _filled(y_pred, mask, blank)
-            return loss.__call__(self, y_true, y_pred, sample_weight)
+        mask, rank = mask_of(y_pred), len(y_pred.shape)
+        part = span(loss.__name__, getattr(self, "axis", None), rank)
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
+            if part == BATCH or (part == ROW and len(sample_weight.shape) > 1):
+                raise ValueError(_no_weights(loss.__name__, part))
+            if part == STEP and rank > 2:
+                steps = ops.ones_like(y_pred[..., 0], dtype=self.dtype)
+                sample_weight = steps * over_features(sample_weight, rank - 1)
         if mask is not None:
-            y_true = _filled(ops.convert_to_tensor(y_true), mask, 0)
-        if issubclass(loss, LOSSES_OF_SEQUENCES):
-            y_pred = y_pred if mask is None else _filled(y_pred, mask, 0)
-        elif sample_weight is not None and len(y_pred.shape) > 2:
-            sample_weight = _of_steps(ops.convert_to_tensor(sample_weight))
+            y_true = ops.convert_to_tensor(y_true)
+            if part in (ROW, BATCH):
+                weight = sample_weight
+                y_true, y_pred, sample_weight = _counted(self, mask, y_true, y_pred, weight)
+            else:  # Keras applies the mask; a weight of 0 times NaN would be NaN
+                y_true = _filled(y_true, mask, 0)
+                if sample_weight is not None:
+                    sample_weight = _filled(sample_weight, mask, 0)
         return loss.__call__(self, y_true, y_pred, sample_weight)
 
     return type(loss.__name__, (loss,), {"__call__": __call__, "__module__": "keras.losses"})
+
+
+def _counted(
+    loss: keras.losses.Loss, mask: Tensor, y_true: Tensor, y_pred: Tensor, weight: Any
+) -> tuple[Tensor, Tensor, Any]:
+    """Return targets, predictions and weights of rows of which `loss` reads counted steps alone."""
+    rows = ops.any(mask, axis=1)
+    if isinstance(loss, keras.losses.CTC):
+        # Steps that are surely blank add nothing to the loss of a row that ends before them.
+        blank = ops.where(ops.arange(y_pred.shape[-1]) == 0, 0.0, SURELY_NOT)
+        y_true = ops.where(rows[:, None], y_true, ops.zeros_like(y_true))
+        y_pred = _counted_first(_filled(y_pred, mask, blank), mask)
+    else:
+        y_true, y_pred = _filled(y_true, mask, 0), _filled(y_pred, mask, 0)
+    if span(type(loss).__name__, getattr(loss, "axis", None), len(y_pred.shape)) == ROW:
+        # A row without a counted step is none.
+        counted = ops.cast(rows, loss.dtype)
+        if loss.reduction in ("mean", "sum_over_batch_size"):
+            counted /= ops.maximum(ops.mean(counted), ops.divide(1.0, ops.size(counted)))
+        weight = counted if weight is None else counted * weight
+    return y_true, y_pred, weight
+
+
+def _counted_first(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the steps of `values`, (batch, time, units), those where `mask` is True first."""
+    step = ops.cumsum(ops.ones_like(mask, dtype="int32"), axis=1)
+    order = ops.argsort(ops.where(mask, step, step + ops.shape(mask)[1]), axis=1)
+    return ops.take_along_axis(values, order[:, :, None], axis=1)
+
+
+def _no_weights(loss: str, part: str) -> str:
+    if part == BATCH:
+        return (
+            f"{loss} is one number for the whole batch, so that rows and steps have no weights: "
+            "leave the weights out, or list the axes after the batch in `axis`"
+        )
+    return f"{loss} is one number a row: give one weight for each row"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.compiler.checks.embeddings import KEY as EMBEDDINGS
 from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
 from lstmgraph.keras_facts.catalogue import named_class, takes_seed
 from lstmgraph.models.seeds import derived_seed
@@ -164,13 +165,28 @@ def _own_seeds(node: Node, name: str, arguments: Mapping[str, Any]) -> Mapping[s
     return own
 
 
+def freeze(layer: keras.Layer) -> None:
+    """Freeze a built layer, with all layers in it.
+
+    Made with ``trainable=False``, attention layers, ConvLSTM and some wrappers of Keras 3.15.1 are
+    trained all the same, as they do not hand it to the layers that they make; and a value that is
+    set already is not handed on either.
+    """
+    layer.trainable = True
+    layer.trainable = False
+
+
 def _plain_layer(
     op: str, name: str, arguments: Mapping[str, Any], policy: str, seed: int | None
 ) -> keras.Layer:
     if arguments.get("trainable") is False and isinstance(arguments.get("layer"), dict):
         # Keras's wrappers do not pass it to the layer inside.
         arguments = {**arguments, "layer": {**arguments["layer"], "trainable": False}}
-    values = {key: _value(key, value, name, policy, seed) for key, value in arguments.items()}
+    values = {
+        key: _value(key, value, name, policy, seed)
+        for key, value in arguments.items()
+        if key != EMBEDDINGS  # filled in when the layer is built
+    }
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")
     layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)

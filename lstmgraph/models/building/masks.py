@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keras import ops
+import numpy as np
+from keras import layers, ops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.graph import MaskSpec, Port
+    from lstmgraph.keras_facts.tensors import Resize
 
 Tensor = Any
 
@@ -45,6 +47,17 @@ class Masks:
             self._zeroed[port, mask] = ops.where(self.of_images(mask, len(tensor.shape)), tensor, 0)
         return self._zeroed[port, mask]
 
+    def lowest(self, port: Port, mask: MaskSpec) -> Tensor:
+        """Return the tensor of `port` with numbers in its padded steps that no maximum chooses.
+
+        A row without a counted step is all zeros.
+        """
+        tensor = self._tensors[port]
+        rank = len(tensor.shape)
+        some = ops.any(self.tensor(mask), axis=-1, keepdims=True)
+        filling = ops.where(over_features(some, rank), _least(tensor.dtype), 0)
+        return ops.where(self.of_images(mask, rank), tensor, ops.cast(filling, tensor.dtype))
+
     def of_average(self, mask: MaskSpec) -> Tensor:
         """Return the mask with every step of a row counted where none of that row counts.
 
@@ -65,9 +78,18 @@ class Masks:
         if mask.kind == "joined":
             parts = [self._part(port, part) for port, part in mask.parts]
             return ops.concatenate(parts, axis=1)
-        if mask.kind == "lengths" and mask.like is not None:
-            return _first_steps(self._tensors[mask.like], source)
+        if mask.like is not None:
+            lengths = self._resized(mask, mask.resize) if mask.resize else source
+            return _first_steps(self._tensors[mask.like], lengths)
         return source
+
+    def _resized(self, mask: MaskSpec, resize: Resize) -> Tensor:
+        """Return how many steps of each row count, (batch, ...) of int32; none if negative."""
+        counted = next(self.tensor(part) for _, part in mask.parts if part)
+        steps = ops.sum(ops.cast(counted, "int32"), axis=-1)
+        return ops.floor_divide(
+            steps * resize.scale + (resize.shift + resize.divisor - 1), resize.divisor
+        )
 
     def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
         if mask is not None:
@@ -75,17 +97,45 @@ class Masks:
         return ops.ones_like(one_feature(self._tensors[port]), dtype="bool")
 
 
+def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Tensor:
+    """Return `tensor`, (batch, time, ...), as a layer gives it that passes `mask` on.
+
+    Keras keeps masks only between layers, and a convolution drops them. Padded steps become zeros.
+    """
+    rank = len(tensor.shape)
+    if rank > len(mask.shape) + 1:  # Masking would make a mask of all axes but the last
+        zeroed = ops.where(over_features(mask, rank), tensor, 0)
+        steps = layers.TimeDistributed(
+            layers.Identity(dtype=dtype_policy), name=name, dtype=dtype_policy
+        )
+        return steps(zeroed, mask=mask)
+    value = _least(tensor.dtype)
+    marked = ops.where(over_features(mask, rank), tensor, value)
+    return layers.Masking(value, name=name, dtype=dtype_policy)(marked)
+
+
+def _least(dtype: str) -> float:
+    """Return about the least number of a dtype, which no layer computes in earnest."""
+    if "int" in dtype:
+        return int(np.iinfo(dtype).min)
+    return -65504.0 if dtype == "float16" else -3e38
+
+
 def over_features(mask: Tensor, rank: int) -> Tensor:
     """Return a mask, (batch, time), as (batch, time, 1, ...) of `rank` axes."""
     return ops.expand_dims(mask, tuple(range(len(mask.shape), rank)))
 
 
-def one_feature(sequence: Tensor) -> Tensor:
-    """Return one feature of `sequence`: (batch, time, ...) -> (batch, time)."""
-    return sequence[(slice(None), slice(None)) + (0,) * (len(sequence.shape) - 2)]
+def one_feature(sequence: Tensor, rank: int = 2) -> Tensor:
+    """Return one feature of `sequence`: (batch, time, ...) -> (batch, time), of `rank` axes."""
+    return sequence[(slice(None),) * rank + (0,) * (len(sequence.shape) - rank)]
 
 
 def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Return a mask of the first `lengths` steps of `sequence`, whose time may be unknown."""
-    step = ops.cumsum(ops.ones_like(one_feature(sequence), dtype="int32"), axis=1)
-    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), 1))
+    """Return a mask of the first `lengths` steps of `sequence`, whose time may be unknown.
+
+    The steps are those of the axis behind the axes of `lengths`, (batch, ...).
+    """
+    first = one_feature(sequence, len(lengths.shape) + 1)
+    step = ops.cumsum(ops.ones_like(first, dtype="int32"), axis=-1)
+    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), -1))

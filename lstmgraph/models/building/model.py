@@ -23,12 +23,21 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
-from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK
-from lstmgraph.keras_facts.catalogue import layer_of_steps
+from lstmgraph.compiler.passes.masks import (
+    CONV_LSTM,
+    FILLED,
+    fills,
+    hides_mask,
+    inner_op,
+    works_on_steps,
+)
+from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
-from lstmgraph.models.building.layers import Layers
-from lstmgraph.models.building.masks import Masks
+from lstmgraph.models.building.embeddings import fill_tables
+from lstmgraph.models.building.layers import Layers, freeze
+from lstmgraph.models.building.lora import seed_lora
+from lstmgraph.models.building.masks import Masks, with_mask
 from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
@@ -120,6 +129,7 @@ class _Builder:
         """Return the main model, compiled as the recipe says."""
         compiled = self.compiled
         model = functional(compiled, compiled.graph, self.layers)
+        fill_tables(model, compiled)
         try:
             compile_model(model, compiled)
         except Exception as error:
@@ -153,6 +163,7 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
         name=graph.name,
     )
     _name_operations(model)
+    seed_lora(model, compiled.declaration.runtime.seed)
     return model
 
 
@@ -202,11 +213,27 @@ class _Lowering:
             inputs = sorted(inputs, key=_open_axes)
         layer = self.layers.of(node)
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
+        if node.arguments.get("trainable") is False:
+            freeze(layer)
         self.tensors |= _by_port(node, result, self.layers.used)
+        output_mask = node.output_masks.get(OUTPUT)
+        loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED
+        if output_mask and (loses_mask or hides_mask(node)):
+            self._set_mask(node, result, output_mask)
+
+    def _set_mask(self, node: Node, result: Tensor, mask: MaskSpec) -> None:
+        """Put the result on its port with the mask that Keras does not pass on, or passes wrong."""
+        port, rank = Port(node.name), len(result.shape)
+        if rank > len(mask.shape):
+            name = f"{node.name}.mask"  # no name of a recipe has a dot
+            given = self.masks.tensor(mask)
+            self.tensors[port] = with_mask(result, given, name, node.dtype_policy)
+        elif node.op == "TimeDistributed":  # the masked axis is gone
+            self.tensors[port] = keras.ops.copy(result)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
-        if node.drops_mask:
+        if node.drops_mask or hides_mask(node):
             # An operation hands no mask on; a copy computes nothing else.
             tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
         elif node.op in TAKES_MASKS_OFF:
@@ -224,14 +251,18 @@ class _Lowering:
         return inputs
 
     def _read(self, node: Node, port: Port) -> Tensor:
-        mask = node.mask if _averages(node) else self.padded.get((node.name, port))
+        own = node.mask if fills(node) else None
+        if own and works_on_steps(node, own) and inner_op(node) == "GlobalMaxPooling1D":
+            return self.masks.lowest(port, own)
+        mask = own or self.padded.get((node.name, port))
         return self.masks.zeroed(port, mask) if mask else self.tensors[port]
 
     def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
         keywords: dict[str, Tensor] = {}
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
-        if node.mask:
+        takes_mask = node.recurrence or layer_traits(node.op)["masks"]
+        if node.mask and takes_mask and not hides_mask(node):
             keywords["mask"] = self._mask(node, node.mask, inputs[0])
         keywords |= self._attention_masks(node)
         if node.recurrence and node.recurrence.states:
@@ -240,9 +271,12 @@ class _Lowering:
         return keywords
 
     def _mask(self, node: Node, mask: MaskSpec, sequence: Tensor) -> Tensor:
-        if node.op in CONV_LSTM:
+        op = inner_op(node)
+        if works_on_steps(node, mask) and (op in CONV_LSTM or op == "Softmax"):
             return self.masks.of_images(mask, len(sequence.shape))
-        return self.masks.of_average(mask) if _averages(node) else self.masks.tensor(mask)
+        if op == "GlobalAveragePooling1D":
+            return self.masks.of_average(mask)
+        return self.masks.tensor(mask)
 
     def _attention_masks(self, node: Node) -> dict[str, Any]:
         """Return the input masks as keywords; MultiHeadAttention reads its tensors' own."""
@@ -279,11 +313,6 @@ class _Lowering:
             else zeros_like_state(given, recurrence.units_of(state.slot))
             for state in recurrence.states
         ]
-
-
-def _averages(node: Node) -> bool:
-    """Return whether the call averages over the steps that its mask counts."""
-    return layer_of_steps(node.op, node.arguments)[0] in ENDS_MASK
 
 
 def _open_axes(tensor: Tensor) -> int:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, TypeGuard
 from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
 from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
-from lstmgraph.compiler.passes.masks import CONV_LSTM, ENDS_MASK, READ_BY_FIRST_INPUT
+from lstmgraph.compiler.passes.masks import (
+    CONV_LSTM,
+    READ_BY_FIRST_INPUT,
+    fills,
+)
 from lstmgraph.keras_facts.dtypes import is_float
 
 if TYPE_CHECKING:
@@ -146,8 +150,9 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
 
 def _drops_padding(node: Node) -> bool:
     """Return whether the output of a masked node is free of the padded steps that it reads."""
-    drops = node.recurrence is not None or node.op in CONV_LSTM or node.op in ENDS_MASK
-    return drops and node.mask is not None
+    if node.mask is None:
+        return False
+    return node.recurrence is not None or node.op in CONV_LSTM or fills(node)
 
 
 def _looks_back(node: Node, mask: MaskSpec) -> bool:

@@ -16,7 +16,8 @@ from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.models.building.carrying import kept_states
-from lstmgraph.models.building.counted_steps import count_steps
+from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
+from lstmgraph.models.building.learning_rates import by_layer
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -36,17 +37,20 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
     if training is None:
         return
     dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
-    losses, metrics = _losses(training, dtypes), _metrics(training, dtypes)
-    count_steps([losses, metrics])
+    losses = _losses(training, dtypes)
+    metrics, weighted = (_metrics(training, dtypes, weighted=each) for each in (False, True))
+    count_steps([losses, metrics, weighted])
     model.compile(
-        optimizer=_optimizer(training, scaled=scaled),
+        optimizer=_optimizer(training, compiled.graph, scaled=scaled),
         loss=losses,
         loss_weights=_loss_weights(training, losses),
         # With metrics, even none, Keras wants targets for the outputs without a loss too.
         metrics=metrics or None,
+        weighted_metrics=weighted or None,
         jit_compile=recipe.runtime.xla,
         auto_scale_loss=False,
     )
+    weigh_batches(model)
 
 
 def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
@@ -77,8 +81,19 @@ def _set_own_policy(model: keras.Model, policy: str, *, scaled: bool) -> None:
     model.dtype_policy = keras.DTypePolicy("mixed_float16" if scaled else fallback)
 
 
-def _optimizer(training: Training, *, scaled: bool) -> keras.Optimizer:
-    optimizer: keras.Optimizer = _named("optimizers", "optimizer", training.optimizer)
+def _optimizer(training: Training, graph: Graph, *, scaled: bool) -> keras.Optimizer:
+    def optimizer_of(rate: Any) -> keras.Optimizer:
+        return _named("optimizers", "optimizer", {**training.optimizer, "learning_rate": rate})
+
+    usual = training.optimizer["learning_rate"]
+    groups: list[tuple[Any, list[str]]] = []
+    for layer, rate in training.learning_rates.items():
+        names = next((names for own, names in groups if own == rate), None)
+        if names is None:
+            groups.append((rate, names := []))
+        own = (node for node in graph.nodes if node.weights_layer == layer and node.weights)
+        names += dict.fromkeys(node.keras_name for node in own)
+    optimizer = by_layer(optimizer_of, usual, groups) if groups else optimizer_of(usual)
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
 
@@ -101,10 +116,13 @@ def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, fl
     return None if weights is None else {name: weights.get(name, 1.0) for name in losses}
 
 
-def _metrics(training: Training, dtypes: Mapping[str, str]) -> dict[str, list[Any]]:
+def _metrics(
+    training: Training, dtypes: Mapping[str, str], *, weighted: bool
+) -> dict[str, list[Any]]:
+    by_output = metrics_by_output(training, list(dtypes), weighted=weighted)
     return {
         name: [_metric(metric, dtypes[name]) for metric in metrics]
-        for name, metrics in metrics_by_output(training, list(dtypes)).items()
+        for name, metrics in by_output.items()
         if metrics
     }
 

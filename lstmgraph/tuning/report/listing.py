@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.metric_names import VALIDATION
 from lstmgraph.explain.charts.frame import figure, note
 from lstmgraph.explain.charts.markup import Markup, joined, number, plain, table, tag
 from lstmgraph.messages.wording import shortened
@@ -29,7 +30,8 @@ def summary(results: SearchResults, test: Mapping[str, float]) -> Markup:
         tiles.append(
             _tile(shown, f"{shortened(objective.metric, 60)} of the best trial ({goal} wanted)")
         )
-    for name in list(test)[:1]:
+    searched = [o.metric.removeprefix(VALIDATION) for o in results.objectives]
+    for name in [name for name in dict.fromkeys(searched) if name in test] or list(test)[:1]:
         text = f"{shortened(name, 60)} of the best model on the test data, which no trial saw"
         tiles.append(_tile(f"{test[name]:.6g}", text))
     tiles.append(_tile(f"{len(results.trials):,}", "trials"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.explain.diff.items import changed_lines
+from lstmgraph.language.text.document import parse_document
 from lstmgraph.tuning.search.checked import JOB_SHAPES, NO_SEARCH, parsed
 from lstmgraph.tuning.search.errors import JobChangedError, SearchError, cannot_use
 from lstmgraph.tuning.search.own_files import read_own
@@ -80,13 +81,14 @@ def _changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[st
     for key in sorted({*found, *wanted}):
         old, new = found.get(key), wanted.get(key)
         if old != new:
-            names = (f"{key}, as it was", f"{key}, as it is now")
-            yield from difflib.unified_diff(_lines(old), _lines(new), *names, n=2, lineterm="")
+            yield from (f"--- {key}, as it was", f"+++ {key}, as it is now")
+            yield from changed_lines(_plain(key, old), _plain(key, new))
 
 
-def _lines(value: Any) -> list[str]:
-    text = value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True)
-    return text.splitlines()
+def _plain(key: str, value: Any) -> dict[str, Any]:
+    """Return the data of a recipe's text, a mapping as it is, and anything else by its key."""
+    data = parse_document(value).data if isinstance(value, str) else value
+    return data if isinstance(data, dict) else {key: value}
 
 
 def move_aside(folder: Path) -> Path:

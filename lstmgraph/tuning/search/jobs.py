@@ -58,13 +58,12 @@ class SearchJob:
 def job_settings(section: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `SearchJob` that a complete ``search:`` section gives.
 
-    ``max_trials`` is not among them: it is an option of a run, and may change when a search goes
-    on.
+    ``objectives`` are not among them, because their directions may follow from the metrics, nor is
+    ``max_trials``: it is an option of a run, and may change when a search goes on.
     """
     pruning = {key: value for key, value in section["pruning"].items() if key != "type"}
     return {
         "oracle": section["oracle"],
-        "objectives": tuple(Objective(**objective) for objective in section["objective"]),
         "seed": section["seed"],
         "executions_per_trial": section["executions_per_trial"],
         "folds": section["folds"],

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -70,8 +71,15 @@ class Workers:
         self._answers = b""
         self._closing = 5.0 if options.cluster is None else 45.0
         self._selector = selectors.DefaultSelector()
-        self._server = _start_server(folder, function, options, lock)
-        self._selector.register(self._pipe(), selectors.EVENT_READ)
+        self._begin = partial(_start_server, folder, function, options, lock)
+
+    @cached_property
+    def _server(self) -> subprocess.Popen[bytes]:
+        """Start the server with the first trial: a search without a new one needs none."""
+        server = self._begin()
+        assert server.stdout is not None
+        self._selector.register(server.stdout.fileno(), selectors.EVENT_READ)
+        return server
 
     @property
     def free(self) -> int:
@@ -186,6 +194,9 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         """Close the server's input, which makes it kill what still runs."""
+        if "_server" not in vars(self):
+            self._selector.close()
+            return
         assert self._server.stdin is not None
         with suppress(OSError):
             self._server.stdin.close()

@@ -1,0 +1,145 @@
+"""Weights of classes: which targets have classes, and the weight of each; checked before any data.
+
+Keras's ``fit`` takes ``class_weight`` for a model of one output without steps and without sample
+weights only. Here the targets say the class, and with it the weight, of every example or step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.checks.metric_names import losses_by_output
+from lstmgraph.keras_facts.catalogue import named_class
+from lstmgraph.messages.wording import few
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.keras_facts.tensors import TensorSpec
+    from lstmgraph.language.declaration.recipe import Training
+    from lstmgraph.language.text.document import Document
+    from lstmgraph.messages.diagnostics import Path
+
+IDS, ONE_HOT, YES_OR_NO = "ids", "one-hot", "yes or no"
+OF_CLASSES = {
+    "SparseCategoricalCrossentropy": IDS,
+    "CategoricalCrossentropy": ONE_HOT,
+    "CategoricalFocalCrossentropy": ONE_HOT,
+    "CategoricalHinge": ONE_HOT,
+    "BinaryCrossentropy": YES_OR_NO,
+    "BinaryFocalCrossentropy": YES_OR_NO,
+    "Hinge": YES_OR_NO,
+    "SquaredHinge": YES_OR_NO,
+}
+"""How the targets of a loss say the class: its id, one number for each class, or 0 and 1."""
+
+
+@dataclass(frozen=True)
+class ClassWeights:
+    """The weights of the classes of one output, and how its targets say the class."""
+
+    targets: str
+    weights: Mapping[int, float]
+    """The weight of each class; 1 where there is none."""
+
+
+def class_weights(training: Training, outputs: Mapping[str, TensorSpec]) -> dict[str, ClassWeights]:
+    """Return the class weights of each output that has sound ones."""
+    losses = losses_by_output(training, list(outputs))
+    found = {}
+    for name, weights in _by_output(training, list(losses)).items():
+        if name not in losses or name not in outputs:
+            continue
+        targets = _targets(losses[name], outputs[name])
+        if targets:
+            numbers = {int(key): float(weight) for key, weight in weights.items() if _is_id(key)}
+            found[name] = ClassWeights(targets, numbers)
+    return found
+
+
+def check_class_weight(training: Training, graph: Graph, document: Document) -> None:
+    """Report class weights of outputs without classes (L767) and of unknown classes (L768)."""
+    losses = losses_by_output(training, list(graph.outputs))
+    path: Path = ("training", "class_weight")
+    written = training.class_weight or {}
+    if written and not _is_for_outputs(written) and len(losses) > 1:
+        example = next(iter(losses))
+        document.report(
+            "L767",
+            path,
+            f"these are the weights of one output's classes, but {few(losses)} have a loss",
+            hint=f"name the output, such as `{example}: {{...}}`",
+            at_key=True,
+        )
+        return
+    for name, weights in _by_output(training, list(losses)).items():
+        own = (*path, name) if _is_for_outputs(written) else path
+        spec = graph.specs.get(graph.outputs[name]) if name in graph.outputs else None
+        if spec is None:
+            continue  # it is reported already
+        if name not in losses or not _targets(losses[name], spec):
+            message, hint = _without_classes(name, losses)
+            document.report("L767", own, message, hint=hint, at_key=True)
+            continue
+        units = spec.shape[-1]
+        classes = 2 if _targets(losses[name], spec) == YES_OR_NO else units
+        for key in weights:
+            if not _is_id(key) or (isinstance(classes, int) and int(key) >= classes):
+                last = classes - 1 if isinstance(classes, int) else "..."
+                document.report(
+                    "L768",
+                    (*own, key),
+                    f"'{key}' is no class of '{name}'",
+                    hint=f"the classes are 0 to {last}",
+                    at_key=True,
+                )
+
+
+def _without_classes(name: str, losses: Mapping[str, Any]) -> tuple[str, str]:
+    """Return why the targets of an output say no class, and the way round."""
+    if name not in losses:
+        message = f"the output '{name}' has class weights but no loss"
+        return message, f"add a loss, or remove them; outputs with a loss: {few(losses)}"
+    kind = _class(losses[name])
+    hint = "give weights with the data: an array `sample_weight`, or a column under `data:`"
+    if OF_CLASSES.get(kind) == YES_OR_NO:
+        return f"each number of '{name}' is a yes or no of its own, so no row has a class", hint
+    return f"the targets of '{name}' have no classes, as its loss is {kind}", hint
+
+
+def _targets(loss: Any, spec: TensorSpec) -> str | None:
+    """Return how the targets say the class; None if they do not."""
+    targets = OF_CLASSES.get(_class(loss))
+    if targets == YES_OR_NO:
+        return targets if spec.shape[-1] == 1 else None
+    if isinstance(loss, dict) and loss.get("axis", -1) not in (-1, spec.rank - 1):
+        return None
+    return targets
+
+
+def _by_output(training: Training, outputs: Sequence[str]) -> Mapping[str, Any]:
+    """Return the weights by output; those without an output's name are for the only one."""
+    written = training.class_weight or {}
+    if not written or _is_for_outputs(written):
+        return written
+    return {outputs[0]: written} if len(outputs) == 1 else {}
+
+
+def _is_for_outputs(written: Mapping[str, Any]) -> bool:
+    return any(isinstance(weights, dict) for weights in written.values())
+
+
+def weights_of_outputs(training: Training) -> Mapping[str, Any]:
+    """Return ``class_weight`` if its keys name outputs, else nothing."""
+    written = training.class_weight or {}
+    return written if _is_for_outputs(written) else {}
+
+
+def _class(loss: Any) -> str:
+    return named_class("loss", loss if isinstance(loss, str) else loss["type"])
+
+
+def _is_id(key: str) -> bool:
+    return key.isascii() and key.isdecimal()
