@@ -161,3 +161,65 @@ def test_every_layer_can_be_called_again() -> None:
                 output = call(layer, case, tensors)  # the first call only built it
             wanted = keras.ops.convert_to_numpy(output)
             np.testing.assert_array_equal(found[f"of_{way}{number}"], wanted, err_msg=str(case))
+
+
+# --- derived models, kernels and differences ---
+
+SHARED_DECODER = """
+inputs:
+  source: {shape: [time, 3]}
+  target: {shape: [steps, 3]}
+  lengths: {shape: [], dtype: int32}
+layers:
+  reader: {type: gru, input: source, units: 4, mask: {lengths: lengths}}
+  writer: {call: reader, input: target, mask: none, initial_state: reader}
+  head: {type: dense, input: writer.sequence, units: 3}
+outputs: {y: head}
+models:
+  write: {inputs: [target], initial_state: {writer: input}, outputs: {y: head, state: writer.state}}
+training: {loss: mse, learning_rates: {reader: 0.1}}
+"""
+
+
+def test_a_shared_decoder_runs_step_by_step() -> None:
+    recipe = load(SHARED_DECODER)
+    derived = recipe.derive("step")
+    model = derived.main
+    assert model is not None
+    randomise(model)
+    data = batch_for(model)
+    wanted = outputs_of(model, data)["y"]
+    stepper = lstmgraph.Stepper(derived, rows=len(wanted), xla=False)
+    stepper.start({"source": data["source"], "lengths": data["lengths"]})
+    found = [stepper.step({"target": data["target"][:, step]})["y"] for step in range(2)]
+    np.testing.assert_allclose(np.stack(found, 1), wanted[:, :2], atol=1e-6)
+
+
+def test_a_further_model_has_the_weights_of_the_called_layer() -> None:
+    models = load(SHARED_DECODER).models()
+    main, write = models["inline"], models["write"]
+    assert write.get_layer("reader") is main.get_layer("reader")
+    names = {rate_of.name for rate_of in main.layers if rate_of.weights}
+    assert names == {"reader", "head"}
+
+
+def test_all_calls_of_a_layer_run_on_one_kernel() -> None:
+    """The mask of one call is not known to be padded on the right: Keras's loop runs all."""
+    left = SHARED_DECODER.replace("mask: none", "mask: {value: 0.0, padding: left}")
+    kernels = {row.name: row.kernel_reason for row in load(left).explain().layers if row.kernel}
+    assert {row.kernel for row in load(left).explain().layers if row.kernel} == {"standard"}
+    assert kernels["reader"] == "as 'writer', a call of the same layer"
+    assert {row.kernel for row in load(SHARED_DECODER).explain().layers if row.kernel} == {"cudnn"}
+
+
+def test_a_layer_of_its_own_and_a_call_differ() -> None:
+    own = SHARED_DECODER.replace("{call: reader,", "{type: gru, units: 4,")
+    found = lstmgraph.diff(load(own), load(SHARED_DECODER))
+    (changed,) = [each for each in found.layers.changed if each.name == "writer"]
+    changes = {change.key: (change.before, change.after) for change in changed.changes}
+    assert changes["calls"] == (None, "reader")
+    assert changes["trainable_parameters"] == (108, 0)
+    assert [(each.name, each.outcome) for each in found.weights][:2] == [
+        ("reader", "loaded"),
+        ("head", "loaded"),
+    ]
