@@ -79,15 +79,10 @@ class Draft(DraftStates):
     def conv(self) -> None:
         sequence = self.sequence()
         data = {"type": "conv1d", "input": self.use(sequence), "filters": self.pick(2, 3)}
-        data |= {"kernel_size": 2, "padding": self.pick("same", "causal", "valid")}
+        # Of fewer steps, only some masks can be given to those that read them: L511.
+        data |= {"kernel_size": 2, "padding": self.pick("same", "causal")}
         data |= self.mask_ended(sequence)
-        steps = sequence.shape[0]
-        if data["padding"] == "valid":
-            if not isinstance(steps, int) or steps < 2:
-                data["padding"] = "same"
-            else:
-                steps -= 1
-        self.add_layer(data, (steps, data["filters"]), None)
+        self.add_layer(data, (sequence.shape[0], data["filters"]), None)
 
     def handing_on(self) -> None:
         """Layers that change no shape and hand masks on."""
