@@ -65,7 +65,7 @@ def _shares(call: Call, scores: Name, value: Name) -> Name:
     f, b = formula(call), call.builder
     query_mask, value_mask = (*call.input_masks, None, None)[:2]
     counts = [b.op("Unsqueeze", value_mask, b.ints(-2))] if value_mask else []
-    if call.arguments[CAUSAL]:
+    if call.arguments.get(CAUSAL):
         counts.append(b.op("GreaterOrEqual", *steps_of_pairs(call, scores)))
     if counts:
         both = b.op("And", *counts) if len(counts) > 1 else counts[0]

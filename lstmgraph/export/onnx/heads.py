@@ -138,12 +138,12 @@ def _pairs_that_count(call: Call, scores: Name) -> Name | None:
         for index, mask in enumerate(masks)
         if mask is not None
     ]
-    if call.arguments["sliding_window"] is not None or call.arguments[CAUSAL]:
+    if call.arguments["sliding_window"] is not None or call.arguments.get(CAUSAL):
         query, key = steps_of_pairs(call, scores)
         if call.arguments["sliding_window"] is not None:
             apart = b.op("Abs", b.op("Sub", query, key))
             found.append(b.op("Less", apart, b.constant(call.arguments["sliding_window"], "int64")))
-        if call.arguments[CAUSAL]:
+        if call.arguments.get(CAUSAL):
             found.append(b.op("GreaterOrEqual", query, key))
     if not found:
         return None

@@ -111,7 +111,7 @@ def grouped_query_attention(call: Call) -> LayerFacts:
 
 
 def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
-    if call.arguments[CAUSAL] and call.inputs[0].rank != 3:
+    if call.arguments.get(CAUSAL) and call.inputs[0].rank != 3:
         raise LayerMistake(
             f"{call.layer}'s causal mask is for {_SEQUENCE}, but got {call.inputs[0]}",
             argument=CAUSAL,
