@@ -18,6 +18,7 @@ KERAS_PAGE = DOCS / "keras-reference.md"
 SECTIONS = [
     "input_tensor",
     "recurrent",
+    "call",
     "mask_by_value",
     "mask_by_lengths",
     "mask_by_input",

@@ -544,10 +544,7 @@ class Recipe:
 def _summary(compiled: CompiledRecipe) -> str:
     """Return the summary, such as ``7 calls, 12,345 parameters, 3 dimensions searched``."""
     parts = [counted(len(compiled.graph.nodes), "call")]
-    parameters = sum(
-        node.parameters.trainable + node.parameters.non_trainable for node in compiled.graph.nodes
-    )
-    parts.append(counted(parameters, "parameter"))
+    parts.append(counted(compiled.graph.parameters.total, "parameter"))
     dimensions = compiled.collected.space.dimensions
     if dimensions:
         parts.append(f"{counted(len(dimensions), 'dimension')} searched")

@@ -7,11 +7,12 @@ computes (``test_inference.py``), and its numbers against NumPy (``test_random_o
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from generated_base import (
     BATCH_SIZE,
+    Callee,
     Data,
     Dim,
     Generated,
@@ -61,6 +62,8 @@ class Draft(DraftStates):
         if self.rarely():
             data["mask"], mask = "none", None
         self.add_layer(data, (*tensor.shape[:-1], units), mask)
+        name = f"layer{len(self.layers) - 1}"
+        self.callees.append(Callee(name, data, len(tensor.shape), tensor.shape[-1]))
 
     def embedding(self) -> None:
         shape = () if self.rarely() else (self.steps(),)
@@ -76,15 +79,10 @@ class Draft(DraftStates):
     def conv(self) -> None:
         sequence = self.sequence()
         data = {"type": "conv1d", "input": self.use(sequence), "filters": self.pick(2, 3)}
-        data |= {"kernel_size": 2, "padding": self.pick("same", "causal", "valid")}
+        # Of fewer steps, only some masks can be given to those that read them: L511.
+        data |= {"kernel_size": 2, "padding": self.pick("same", "causal")}
         data |= self.mask_ended(sequence)
-        steps = sequence.shape[0]
-        if data["padding"] == "valid":
-            if not isinstance(steps, int) or steps < 2:
-                data["padding"] = "same"
-            else:
-                steps -= 1
-        self.add_layer(data, (steps, data["filters"]), None)
+        self.add_layer(data, (sequence.shape[0], data["filters"]), None)
 
     def handing_on(self) -> None:
         """Layers that change no shape and hand masks on."""
@@ -244,6 +242,11 @@ class Draft(DraftStates):
         data |= self.options(layer)
         data |= self.initial_state(layer)
         self.finish_recurrent(layer, data, sequence.shape[0])
+        if "carried" not in _texts(data):
+            refs = [data["input"]] if isinstance(data["input"], str) else data["input"]
+            by_ref = {tensor.ref: tensor.shape[-1] for tensor in self.tensors}
+            features = sum(int(by_ref[ref]) for ref in refs)
+            self.callees.append(Callee(name, data, 2, features, layer))
 
     def drawn_kind(self) -> tuple[str, Data, bool]:
         """Type, units and directions: often those of an earlier layer, whose states then fit."""
@@ -324,8 +327,10 @@ class Draft(DraftStates):
             options["normalization"] = "layer"
         return options
 
-    def finish_recurrent(self, layer: Recurrent, data: Data, steps: Dim) -> None:
-        name = self.new_layer(data)
+    def finish_recurrent(
+        self, layer: Recurrent, data: Data, steps: Dim, call: Data | None = None
+    ) -> None:
+        name = self.new_layer(call or data)
         depth = len(layer.units)
         nodes = [name] if depth == 1 else [f"{name}_{i + 1}" for i in range(depth)]
         for node in nodes:
@@ -368,6 +373,47 @@ class Draft(DraftStates):
                 self.masks[port] = mask
         return port, not port.endswith(".sequence")
 
+    # --- calls of earlier layers ---
+
+    def calling(self) -> None:
+        if not self.callees:
+            self.draw(st.sampled_from((Draft.dense, Draft.recurrent)))(self)
+            return
+        callee = self.draw(st.sampled_from(self.callees))
+        tensor = self.tensor(callee.rank, lambda t: t.shape[-1] == callee.features)
+        if tensor is None or self.rarely():
+            steps = [self.steps()] * (callee.rank - 1)
+            tensor = self.float_input((*steps, callee.features))
+        data: Data = {"call": callee.name, "input": self.use(tensor)}
+        if callee.recurrent:
+            self.call_recurrent(callee, callee.recurrent, data, tensor)
+            return
+        data |= self.pick({}, {}, {"mask": "none"}, {"mask": "inherited"})
+        form = data.get("mask") or callee.data.get("mask")
+        shape = (*tensor.shape[:-1], callee.data["units"])
+        self.add_layer(data, shape, None if form == "none" else tensor.mask)
+
+    def call_recurrent(
+        self, callee: Callee, called: Recurrent, data: Data, sequence: Tensor
+    ) -> None:
+        form, state = (callee.data.get(key) for key in ("mask", "initial_state"))
+        written, mask = self.mask_for(sequence, must_choose=not _is_own(form))
+        held = callee.data.get("padded_output") == "hold" and called.bidirectional
+        if held or callee.data.get("go_backwards"):
+            written, mask = {"mask": "none"}, None
+        elif not written and form == "none":
+            mask = None
+        elif not written and isinstance(form, dict):
+            padding, value = form.get("padding", "any"), form["value"]
+            mask = Mask("value", sequence.port, sequence.shape[0], padding, value)
+        layer = replace(called, name=f"layer{len(self.layers)}", mask=mask)
+        start = self.initial_state(layer)
+        if "carried" in _texts(start) or not (start or _is_own(state)):
+            start = {"initial_state": self.pick("zeros", called.name)}
+            self.read.add(called.name)
+        data |= written | start
+        self.finish_recurrent(layer, {**callee.data, **data}, sequence.shape[0], data)
+
     # --- the whole ---
 
     def outputs(self) -> Data:
@@ -386,7 +432,7 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
     *(Draft.recurrent,) * 6, *(Draft.cells,) * 2, Draft.joining_in_time,
     Draft.embedding, Draft.embedding, Draft.dense, Draft.conv, Draft.handing_on,
     Draft.taking_mask, Draft.taking_mask, Draft.masking, Draft.merging, Draft.attention,
-    Draft.reshaping, Draft.pooled,
+    Draft.reshaping, Draft.pooled, *(Draft.calling,) * 4,
 )  # fmt: skip
 
 
@@ -407,6 +453,24 @@ def recipes(draw: Any, min_layers: int = 1, max_layers: int = 5) -> Generated:
     if runtime:
         data["runtime"] = runtime
     return Generated(data, draft.masks)
+
+
+def _is_own(form: Any) -> bool:
+    """Whether a mask or an initial state, None where none is written, names no tensor."""
+    if isinstance(form, list):
+        return all(map(_is_own, form))
+    if isinstance(form, dict):
+        parts = [form[key] for key in "hc" if key in form]
+        return all(map(_is_own, parts)) if parts else bool({"value", "constant"} & set(form))
+    return form in (None, "inherited", "none", "zeros", "learned")
+
+
+def _texts(data: Any) -> set[str]:
+    """Every text in plain data."""
+    if isinstance(data, dict | list):
+        inner = data.values() if isinstance(data, dict) else data
+        return {text for each in inner for text in _texts(each)}
+    return {data} if isinstance(data, str) else set()
 
 
 def _runtime(draft: Draft) -> Data:

@@ -86,6 +86,17 @@ class Recurrent:
         }
 
 
+@dataclass(frozen=True)
+class Callee:
+    """A layer that can be called again, on tensors with as many axes and features."""
+
+    name: str
+    data: Data
+    rank: int
+    features: Dim
+    recurrent: Recurrent | None = None
+
+
 @dataclass
 class Generated:
     """A recipe's data, and the mask expected at every port; None for a port without."""
@@ -106,6 +117,7 @@ class DraftBase:
     layers: Data = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
     recurrents: list[Recurrent] = field(default_factory=list)
+    callees: list[Callee] = field(default_factory=list)
     output_refs: dict[str, list[str]] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     masks: dict[str, Mask | None] = field(default_factory=dict)
@@ -137,7 +149,7 @@ class DraftBase:
 
     def new_layer(self, data: Data) -> str:
         name = f"layer{len(self.layers)}"
-        if self.rarely():
+        if "call" not in data and self.rarely():
             data["dtype_policy"] = self.pick(
                 "float32", "mixed_float16", "mixed_bfloat16", "float64"
             )

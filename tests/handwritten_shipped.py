@@ -66,6 +66,14 @@ def speaker_classifier(t: Tensors) -> Tensors:
     return {"speaker": layers.Dense(9, activation="softmax", name="speaker")(last)}
 
 
+def sentence_matcher(t: Tensors) -> Tensors:
+    word, meaning = layers.Embedding(64, 16, name="word"), layers.GRU(48, name="meaning")
+    one, other = (meaning(word(t[name]), mask=t[name] != 0) for name in ("first", "second"))
+    difference = layers.Subtract()([one, other])
+    distance = layers.Multiply()([difference, difference])
+    return {"same": layers.Dense(1, activation="sigmoid", name="same")(distance)}
+
+
 def speaker_classifier_search(t: Tensors) -> Tensors:
     """With the defaults of its space."""
     voice = layers.LSTM(64, name="voice")
@@ -101,6 +109,7 @@ SHIPPED_BY_HAND = {
     "next-frame": next_frame,
     "number-words": number_words,
     "placeholder-states": placeholder_states,
+    "sentence-matcher": sentence_matcher,
     "speaker-classifier": speaker_classifier,
     "speaker-classifier-search": speaker_classifier_search,
     "store-forecaster": store_forecaster,

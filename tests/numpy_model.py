@@ -79,15 +79,18 @@ class NumpyModel:
                 found |= {f"{name}{place}_{slot}": Value(state) for slot, state in states}
         return found
 
+    def layer(self, name: str) -> Data:
+        """A layer as written; a call has all that it does not say from the layer that it calls."""
+        own = self.data["layers"][name]
+        return {**self.data["layers"][own["call"]], **own} if "call" in own else own
+
     def left(self) -> dict[str, dict[str, Array]]:
         """The final states of all recurrent layers that were computed, by Keras's names."""
         return {
             node: call.states
             for name, found in self._known.items()
             if isinstance(found, Stack)
-            for node, call in zip(
-                node_names(name, self.data["layers"][name]), found.calls, strict=True
-            )
+            for node, call in zip(node_names(name, self.layer(name)), found.calls, strict=True)
         }
 
     # --- tensors ---
@@ -97,7 +100,7 @@ class NumpyModel:
         name, _, port = reference.partition(".")
         if name in self.data["inputs"]:
             return Value(self.input(name))
-        layer = self.data["layers"][name]
+        layer = self.layer(name)
         if layer["type"] not in RECURRENT:
             if name not in self._known:
                 self._known[name] = self.plain(name, layer)
@@ -128,7 +131,8 @@ class NumpyModel:
             values = [Value(value.array) for value in values]
         elif isinstance(layer.get("mask"), dict):
             values = [Value(values[0].array, mask)]
-        return Value(*LAYERS[layer["type"]](layer, self.weights.get(name, []), values))
+        weights = self.weights.get(layer.get("call", name), [])
+        return Value(*LAYERS[layer["type"]](layer, weights, values))
 
     def mask(self, layer: Data, values: list[Value]) -> Array | None:
         """The mask that `layer` runs with, where the sequence that it reads is among `values`."""
@@ -146,7 +150,7 @@ class NumpyModel:
         if "input" in form:
             return self.inputs[form["input"]]
         name = form["from"]
-        if name in self.data["layers"] and self.data["layers"][name]["type"] in RECURRENT:
+        if name in self.data["layers"] and self.layer(name)["type"] in RECURRENT:
             return self.stack(name).mask
         return self.value(name).mask
 
@@ -154,7 +158,7 @@ class NumpyModel:
 
     def stack(self, name: str) -> Stack:
         if name not in self._known:
-            self._known[name] = self.run(name, self.data["layers"][name])
+            self._known[name] = self.run(name, self.layer(name))
         return self._known[name]
 
     def run(self, name: str, layer: Data) -> Stack:
@@ -164,7 +168,7 @@ class NumpyModel:
         x = joined([value.array for value in values])
         calls: list[Call] = []
         nodes = node_names(name, layer)
-        for index, node in enumerate(nodes):
+        for index, node in enumerate(node_names(layer.get("call", name), layer)):
             before = x
             state = self.initial_states(layer, nodes, index, len(x))
             calls.append(run_node(layer, self.weights[node], x, mask, state))
@@ -188,7 +192,7 @@ class NumpyModel:
             return list(self.carried.get(node, zeros).values())
         states = []
         for slot in slots:
-            target = Target(node, slot, index, len(nodes))
+            target = Target(node, slot, index, len(nodes), layer)
             single, alike = form, slots
             if isinstance(form, dict) and ("h" in form or "c" in form):
                 single = form.get(slot[-1], "zeros")
@@ -198,11 +202,15 @@ class NumpyModel:
 
     def state(self, form: Any, target: Target, position: int) -> Array | float:
         """One state. `position` is that of its name, where inputs are named."""
-        own = f"{target.node}_{target.slot}"
+        own = weights = f"{target.node}_{target.slot}"
+        if "call" in target.layer:  # shared where the called layer writes the same form
+            called = node_names(target.layer["call"], target.layer)[target.index]
+            if f"{called}_{target.slot}" in self.weights and own not in self.weights:
+                weights = f"{called}_{target.slot}"
         if form == "zeros":
             return 0.0
         if form == "learned":
-            return self.weights[own][0][0]
+            return self.weights[weights][0][0]
         if form == "input":
             return self.inputs[own].astype("float64")
         if isinstance(form, dict) and "constant" in form:
@@ -212,10 +220,10 @@ class NumpyModel:
         if isinstance(form, dict) and "static" in form:
             features = [self.value(each).array for each in form["static"]]
             bend = activation(form.get("activation"))
-            return bend(dense(np.concatenate(features, axis=-1), self.weights[own]))
+            return bend(dense(np.concatenate(features, axis=-1), self.weights[weights]))
         written = form if isinstance(form, dict) else {"from": form}
         found = self.state_of_layer(written["from"], written.get("bridge"), target)
-        return dense(found, self.weights[own]) if written.get("bridge") == "dense" else found
+        return dense(found, self.weights[weights]) if written.get("bridge") == "dense" else found
 
     def input_or_made(self, name: str) -> Array:
         declared = name in self.data["inputs"]
@@ -223,7 +231,7 @@ class NumpyModel:
 
     def state_of_layer(self, reference: str, bridge: str | None, target: Target) -> Array:
         name, _, port = reference.partition(".")
-        source = self.data["layers"].get(name, {})
+        source = self.layer(name) if name in self.data["layers"] else {}
         if source.get("type") not in RECURRENT or port not in ("", "state"):
             return self.value(reference).array
         calls = self.stack(name).calls
@@ -242,6 +250,7 @@ class Target(NamedTuple):
     slot: str
     index: int
     depth: int
+    layer: Data
 
 
 WAYS = ("forward", "backward")

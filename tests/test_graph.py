@@ -88,14 +88,15 @@ def assert_all_is_there(recipe: CompiledRecipe) -> None:
         for node in graph.nodes:
             if f"call_{node.name}" in drawing.boxes:
                 shown = drawing.texts[f"call_{node.name}"]
-                assert_is_described(node, shown, dot_labels[f"call_{node.name}"])
+                label = dot_labels[f"call_{node.name}"]
+                assert_is_described(node, graph.parameters_of(node).total, shown, label)
 
 
-def assert_is_described(node: Node, shown: list[str], label: str) -> None:
+def assert_is_described(node: Node, parameters: int, shown: list[str], label: str) -> None:
     (first, *_) = shown
     assert first == node.name or "…" in first
-    if node.parameters.total:
-        own = f"{node.parameters.total:,}"
+    if parameters:
+        own = f"{parameters:,}"
         assert any(re.match(rf"{own} (\+ [\d,]+ )?parameters?", text) for text in shown)
         assert own in label
     kernel = node.recurrence.kernel if node.recurrence else None

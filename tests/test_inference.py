@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,12 @@ def compiled(text: str) -> CompiledRecipe:
 # --- Keras's side ---
 
 
-def keras_outputs(node: Node, model: keras.Model, used: frozenset[Port]) -> dict[Port, Any]:
-    """The symbolic tensors that the call of `node` returned, by port."""
-    result = model.get_layer(node.name).output
+def keras_outputs(
+    node: Node, layer: keras.Layer, number: int, used: frozenset[Port]
+) -> dict[Port, Any]:
+    """The symbolic tensors that `node`, call `number` of `layer`, returned, by port."""
+    outputs = layer._inbound_nodes[number].output_tensors  # `output` is that of the only call
+    result = outputs if len(outputs) > 1 else outputs[0]
     if node.recurrence is None:
         return {Port(node.name): result}
     primary = SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
@@ -59,11 +63,14 @@ def keras_outputs(node: Node, model: keras.Model, used: frozenset[Port]) -> dict
 
 
 def all_outputs(graph: Graph, model: keras.Model) -> dict[Port, Any]:
-    used = graph.used_ports()
+    used = graph.returned_ports()
     found: dict[Port, Any] = {}
+    numbers: Counter[str] = Counter()
     for node in graph.nodes:
         if node.is_layer:
-            found |= keras_outputs(node, model, used)
+            layer, number = model.get_layer(node.keras_name), numbers[node.keras_name]
+            found |= keras_outputs(node, layer, number, used)
+            numbers[node.keras_name] += 1
     return found
 
 
@@ -138,11 +145,11 @@ def check_parameters(graph: Graph, model: keras.Model) -> None:
     for node in graph.nodes:
         if not node.is_layer:
             continue
-        layer = model.get_layer(node.name)
+        layer = model.get_layer(node.keras_name)
         assert count(layer.trainable_weights) == node.parameters.trainable, node.name
         assert count(layer.non_trainable_weights) == node.parameters.non_trainable, node.name
-    assert model.count_params() == sum(node.parameters.total for node in graph.nodes)
-    assert count(model.trainable_weights) == sum(n.parameters.trainable for n in graph.nodes)
+    assert model.count_params() == graph.parameters.total
+    assert count(model.trainable_weights) == graph.parameters.trainable
 
 
 def count(weights: list[Any]) -> int:
@@ -160,7 +167,7 @@ def check_mask_presence(graph: Graph, tensors: Mapping[Port, Any]) -> None:
 
 def check_layers(graph: Graph, model: keras.Model) -> None:
     """No layer with weights but those of the graph."""
-    nodes = {node.name for node in graph.nodes if node.is_layer}
+    nodes = {node.keras_name for node in graph.nodes if node.is_layer}
     assert nodes <= {layer.name for layer in model.layers}
     assert {layer.name for layer in model.layers if layer.weights} <= nodes
 
@@ -184,8 +191,9 @@ def check_explanation(source: CompiledRecipe, tensors: Mapping[Port, Any]) -> No
         if port in tensors:
             shape = [dim if isinstance(dim, int) else None for dim in row["shape"]]
             assert tuple(shape[1:]) == tensors[port].shape[1:]
-        assert row["trainable_parameters"] == node.parameters.trainable
-        assert row["non_trainable_parameters"] == node.parameters.non_trainable
+        parameters = source.graph.parameters_of(node)
+        assert row["trainable_parameters"] == parameters.trainable
+        assert row["non_trainable_parameters"] == parameters.non_trainable
     totals = shown["totals"]
     for kind in ("trainable_parameters", "non_trainable_parameters"):
         assert totals[kind] == sum(row[kind] for row in shown["layers"])

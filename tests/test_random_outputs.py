@@ -84,6 +84,7 @@ def largest_error(found: np.ndarray, wanted: np.ndarray) -> float:
 def check_zeros(data: dict[str, Any], name: str, found: np.ndarray, wanted: Value) -> None:
     """The padded steps of a recurrent layer's own sequence are zeros, to the bit."""
     layer = data["layers"].get(data["outputs"].get(name, "").partition(".")[0], {})
+    layer = {**data["layers"].get(layer.get("call"), {}), **layer}
     changed = {"residual", "normalization"} & set(layer) or layer.get("padded_output") == "hold"
     if layer.get("type") in RECURRENT and wanted.mask is not None and not changed:
         assert not found[~wanted.mask].any(), name
@@ -119,7 +120,7 @@ def check_outputs(generated: Generated, policy: str) -> None:
             assume(False)
         found = outputs_of(model, inputs)
         assert found.keys() == wanted.keys()
-        rounded = ROUNDED_BY_KERAS & {layer["type"] for layer in data["layers"].values()}
+        rounded = ROUNDED_BY_KERAS & {layer.get("type") for layer in data["layers"].values()}
         for name, value in wanted.items():
             error = largest_error(found[name], value.array)
             assert error < MOST_ERROR["float32" if rounded else policy], name

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NOT_STEPPABLE = {
     "conv-lstm": "ConvLSTM2D convolves over several steps",
     "prepended-step": "'first_step' does not have the time steps of the other input",
+    "sentence-matcher": "several time axes, those of first, second",
     "residual-stack": "GlobalAveragePooling1D pools over several steps",
 }
 """Shipped recipes that need other steps than the newest, and why."""

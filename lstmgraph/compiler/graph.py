@@ -6,6 +6,7 @@ mistake that Keras would report is known, and those that Keras would not report.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,14 @@ class Recurrence:
 
 
 @dataclass(frozen=True)
+class Called:
+    """A node whose Keras layer other nodes call again, and the recipe's layer it is part of."""
+
+    node: str
+    layer: str
+
+
+@dataclass(frozen=True)
 class Node:
     """One call. `op` is a Keras class name or, in lower case, one of the graph's own operations."""
 
@@ -170,6 +179,8 @@ class Node:
     layer: str
     """The layer of the recipe that this node belongs to."""
     path: Path
+    calls: Called | None = None
+    """The node whose Keras layer this one calls again; None for a Keras layer of its own."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     input_names: tuple[str, ...] | None = None
     reads_list: bool = False
@@ -193,6 +204,16 @@ class Node:
     def is_layer(self) -> bool:
         """Whether this is a call of a Keras layer rather than an operation of the graph."""
         return self.op[0].isupper()
+
+    @property
+    def keras_name(self) -> str:
+        """The name of the Keras layer that is called, which holds the weights."""
+        return self.calls.node if self.calls else self.name
+
+    @property
+    def weights_layer(self) -> str:
+        """The layer of the recipe that holds the weights."""
+        return self.calls.layer if self.calls else self.layer
 
     @property
     def reads(self) -> list[Port]:
@@ -263,6 +284,24 @@ class Graph:
             specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         return specs
 
+    @cached_property
+    def by_keras_name(self) -> Mapping[str, list[Node]]:
+        """The nodes that call each Keras layer: its own first, then the others in call order."""
+        calls: defaultdict[str, list[Node]] = defaultdict(list)
+        for node in sorted(self.nodes, key=lambda node: node.calls is not None):
+            calls[node.keras_name].append(node)
+        return calls
+
+    def parameters_of(self, node: Node) -> Parameters:
+        """Return the numbers of weights of a node; of the nodes of one layer the first has them."""
+        return node.parameters if self.by_keras_name[node.keras_name][0] is node else Parameters()
+
+    @property
+    def parameters(self) -> Parameters:
+        """The numbers of weights of the graph, each weight counted once."""
+        counts = [self.parameters_of(node) for node in self.nodes]
+        return Parameters(sum(c.trainable for c in counts), sum(c.non_trainable for c in counts))
+
     @property
     def carrying(self) -> tuple[str, ...]:
         """The nodes whose state is carried from batch to batch."""
@@ -302,6 +341,19 @@ class Graph:
                 used.update(port for port in node.reads if self._is_unread(port))
         return frozenset(used)
 
+    def returned_ports(self) -> frozenset[Port]:
+        """Return every port that a call returns: those used of it or of a call of the same layer.
+
+        In Keras the layer decides whether its calls return the sequence, and the states.
+        """
+        used = self.used_ports()
+        returned = set(used)
+        for nodes in self.by_keras_name.values():
+            if len(nodes) > 1:
+                outputs = {port.output for node in nodes for port in _ports_of(node, used)}
+                returned |= {Port(node.name, output) for node in nodes for output in outputs}
+        return frozenset(returned)
+
     def _is_unread(self, port: Port) -> bool:
         return port.node in self.by_name and self.by_name[port.node].layer in self.unread
 
@@ -326,3 +378,11 @@ def state_outputs(recurrence: Recurrence) -> tuple[str, ...]:
     if not recurrence.bidirectional:
         return recurrence.slots
     return tuple(f"{way}_{slot}" for way in ("forward", "backward") for slot in recurrence.slots)
+
+
+def _ports_of(node: Node, ports: frozenset[Port]) -> Iterator[Port]:
+    """Yield those of `ports` that are outputs of `node`; its outputs need not be known yet."""
+    outputs = [OUTPUT]
+    if node.recurrence:
+        outputs = [SEQUENCE, LAST, *state_outputs(node.recurrence)]
+    yield from (port for output in outputs if (port := Port(node.name, output)) in ports)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import GraphInput
+    from lstmgraph.compiler.graph import Graph, GraphInput
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.keras_facts.tensors import TensorSpec
 
@@ -37,6 +37,8 @@ class LayerRow:
     layer: str
     """The recipe's layer that the call is part of."""
     type: str
+    calls: str | None
+    """The call whose layer, with its weights, this one calls again."""
     inputs: list[str]
     shape: list[int | str]
     dtype: str
@@ -47,6 +49,11 @@ class LayerRow:
     initial_state: dict[str, str] | None
     kernel: str | None
     kernel_reason: str | None
+
+    @property
+    def called_type(self) -> str:
+        """The type, and for a call of another one's layer whose: ``LSTM of encoder``."""
+        return f"{self.type} of {self.calls}" if self.calls else self.type
 
     @property
     def parameters(self) -> int:
@@ -142,7 +149,7 @@ def explain(
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
-        layers=[_layer(node, primary_output(node, used), machine.backend) for node in graph.nodes],
+        layers=[_layer(graph, node, primary_output(node, used), machine) for node in graph.nodes],
         outputs=[
             _tensor(name, graph.specs[port], str(port)) for name, port in graph.outputs.items()
         ],
@@ -173,10 +180,11 @@ def primary_output(node: Node, used: frozenset[Port]) -> str:
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
 
 
-def _layer(node: Node, output: str, backend: str) -> LayerRow:
+def _layer(graph: Graph, node: Node, output: str, machine: Machine) -> LayerRow:
     spec = node.outputs[output]
     recurrence = node.recurrence
-    kernel = kernel_on(node, backend)
+    kernel = kernel_on(node, machine.backend)
+    parameters = graph.parameters_of(node)
     states = None
     if recurrence:
         alike = dict.fromkeys(recurrence.slots, "carried" if recurrence.carried else "zeros")
@@ -189,8 +197,9 @@ def _layer(node: Node, output: str, backend: str) -> LayerRow:
         shape=list(spec.shape),
         dtype=spec.dtype,
         dtype_policy=node.dtype_policy,
-        trainable_parameters=node.parameters.trainable,
-        non_trainable_parameters=node.parameters.non_trainable,
+        calls=node.calls.node if node.calls else None,
+        trainable_parameters=parameters.trainable,
+        non_trainable_parameters=parameters.non_trainable,
         mask=mask_text(node),
         initial_state=states,
         kernel=kernel.name if kernel else None,
@@ -265,7 +274,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
         yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
     for layer in explanation.layers:
         shape, parameters = shape_text(layer), f"{layer.parameters:,}"
-        own = (layer.name, layer.type, shape, layer.dtype, parameters)
+        own = (layer.name, layer.called_type, shape, layer.dtype, parameters)
         yield *own, layer.mask or "", _states_text(layer), layer.kernel or ""
 
 

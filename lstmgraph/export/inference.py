@@ -105,7 +105,7 @@ def weight_mistakes(
 ) -> Iterator[ExportMistake]:
     """Yield a mistake for each layer whose weights in `holder` are not those of the recipe."""
     hint = "use the recipe that the model was trained with, including its `--set` values"
-    paths = {node.name: node.path for node in compiled.graph.nodes}
+    paths = {node.keras_name: node.path for node in compiled.graph.nodes}
     for name, shapes in wanted.items():
         path = paths.get(name, ("layers",))
         if name not in found:

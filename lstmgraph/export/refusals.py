@@ -45,7 +45,7 @@ def _named_node(graph: Graph, text: str) -> Node | None:
     places = {
         match.start(): node
         for node in graph.nodes
-        for match in re.finditer(rf"/{re.escape(node.name)}(_\d+)?/", text)
+        for match in re.finditer(rf"/{re.escape(node.keras_name)}(_\d+)?/", text)
     }
     if places:
         return places[min(places)]

@@ -30,7 +30,7 @@ _SPELLINGS: Mapping[str, str] = {
 }
 """Types that are only in the recipe schema, not in the catalogue."""
 
-NODE_KEYS = ("type", "input", "mask", "dtype_policy")
+NODE_KEYS = ("type", "call", "input", "mask", "dtype_policy")
 """Keys of a layer in a recipe that are not arguments of the Keras layer."""
 
 

@@ -200,6 +200,8 @@ class _Publisher:
     def _forms(self, keyed_forms: list[tuple[str, Schema]], mode: Mode) -> Schema:
         """Return conditions on the key that marks each form; without any, all keys are offered."""
         *keyed, (_, last) = keyed_forms
+        if "properties" not in resolved(last["$ref"]):  # its own keys are behind further conditions
+            return self._forms_beside(keyed, last, mode)
         keys = {key: texts_of(resolved(form["$ref"])["properties"][key]) for key, form in keyed}
         last_keys = resolved(last["$ref"])["properties"]
         keys |= {key: texts_of(inner) for key, inner in last_keys.items()}
@@ -215,6 +217,15 @@ class _Publisher:
             "then": self.same(last, mode),
             "else": no_key,
         }
+        return self._chain(keyed, chain, mode)
+
+    def _forms_beside(self, keyed: list[tuple[str, Schema]], last: Schema, mode: Mode) -> Schema:
+        """Return conditions on the keys of the forms beside `last`, which offers these keys too."""
+        keys = {key: texts_of(resolved(form["$ref"])["properties"][key]) for key, form in keyed}
+        offered = {"properties": {key: for_people(texts) for key, texts in keys.items()}}
+        return self._chain(keyed, {"allOf": [self.same(last, mode), offered]}, mode)
+
+    def _chain(self, keyed: list[tuple[str, Schema]], chain: Schema, mode: Mode) -> Schema:
         for key, form in reversed(keyed):
             then = self.same(form, mode)
             chain = {"if": {"required": [key]}, "then": then, "else": chain}

@@ -14,7 +14,20 @@ from lstmgraph.compiler.checks.metric_names import (
 )
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.keras_facts.catalogue import named_class
-from lstmgraph.keras_facts.targets import BIT, CHANCE, COUNT, SHARES, SIGN, arguments_of, reading
+from lstmgraph.keras_facts.targets import (
+    BATCH,
+    BIT,
+    CHANCE,
+    COUNT,
+    GROUPS,
+    IDS,
+    LABELS,
+    SHARES,
+    SIGN,
+    arguments_of,
+    reading,
+    span,
+)
 from lstmgraph.keras_facts.tensors import LONGEST
 
 if TYPE_CHECKING:
@@ -24,14 +37,8 @@ if TYPE_CHECKING:
     from lstmgraph.keras_facts.tensors import Dim, TensorSpec
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
 
-SPARSE_LOSSES = frozenset({"SparseCategoricalCrossentropy"})
-"""Losses whose targets are class ids."""
-OPEN_LOSSES = frozenset({"CTC", "Circle"})
-"""Losses whose targets have a shape that is known only with the data."""
-LOSSES_OF_BATCHES = frozenset({"Dice", "Tversky"})
-"""Losses that are one number for all rows of a batch, so that rows have no weights."""
-
-
+OPEN = (LABELS, GROUPS)
+"""Targets whose shape is known only with the data."""
 WHOLE, ADD_UP, ZEROS_LAST = "whole", "add up", "zeros last"
 """Whole numbers; numbers that add up to 1, or are all 0; no 0 before another number."""
 
@@ -115,9 +122,11 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
         for name, spec in specs.items()
     }
     targets |= dict(_targets_of_metrics(metrics, graph, losses))
-    of_batches = frozenset(name for name in specs if _is_of_batches(losses[name]))
+    of_batches = frozenset(
+        name for name, spec in specs.items() if _is_of_batches(losses[name], spec)
+    )
     weighed = {
-        name: None if _loss_class(losses[name]) in OPEN_LOSSES else spec.shape[1:-1]
+        name: None if reading("loss", losses[name]).targets in OPEN else spec.shape[1:-1]
         for name, spec in specs.items()
         if name not in of_batches
     }
@@ -174,22 +183,18 @@ def _targets_of_metrics(
             yield name, _target(name, spec, "mse", written)
 
 
-def _loss_class(loss: Any) -> str:
-    return named_class("loss", loss if isinstance(loss, str) else loss["type"])
-
-
 def _target(name: str, spec: TensorSpec, loss: Any, metrics: Iterable[Any] = ()) -> Need:
-    kind = _loss_class(loss)
+    targets = reading("loss", loss).targets
     classes = spec.shape[-1]
     high = classes - 1 if isinstance(classes, int) else None
-    if kind in SPARSE_LOSSES:
+    if targets == IDS:
         exception = loss.get("ignore_class") if isinstance(loss, dict) else None
         reason = f"'{name}' has {classes} classes, 0 to {high}"
         return Need(name, spec.shape[1:-1], "int32", (Limit(0, high, reason, exception),))
-    if kind == "CTC":
+    if targets == LABELS:
         reason = f"labels are 1 to {high}, with 0 behind the last"
         return Need(name, None, "int32", (Limit(0, high, reason, rule=ZEROS_LAST),))
-    if kind in OPEN_LOSSES:
+    if targets == GROUPS:
         return Need(name, None, "int32")
     limits = {(each.low, each.high, each.rule): each for each in _target_limits(loss, metrics)}
     return Need(
@@ -245,10 +250,10 @@ def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
     return {name: steps for name, steps in sizes.items() if name in graph.inputs}
 
 
-def _is_of_batches(loss: Any) -> bool:
-    return _loss_class(loss) in LOSSES_OF_BATCHES and (
-        isinstance(loss, str) or loss.get("axis") is None
-    )
+def _is_of_batches(loss: Any, spec: TensorSpec) -> bool:
+    """Return whether a loss is one number for all rows of a batch, so that rows have no weights."""
+    own = arguments_of("loss", loss)
+    return span(named_class("loss", own["type"]), own.get("axis"), spec.rank) == BATCH
 
 
 def _counted(graph: Graph) -> Iterator[tuple[str, str]]:

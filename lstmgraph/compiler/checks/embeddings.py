@@ -50,10 +50,10 @@ def tables(graph: Graph) -> Iterator[Table]:
         while isinstance(arguments.get("layer"), dict):
             arguments, path, depth = arguments["layer"], (*path, "layer"), depth + 1
         given = arguments.get(KEY)
-        if given is not None:
+        if given is not None and graph.by_keras_name[node.keras_name][0] is node:
             shape = (arguments["input_dim"], arguments["output_dim"])
             path = (*path, KEY, "from")
-            yield Table(node.name, path, depth, shape, given["from"], given.get("array"))
+            yield Table(node.keras_name, path, depth, shape, given["from"], given.get("array"))
 
 
 def is_in_model_file(document: Document) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.checks.data_needs import SPARSE_LOSSES, output_spec
+from lstmgraph.compiler.checks.data_needs import output_spec
 from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output, metrics_by_output
 from lstmgraph.keras_facts.catalogue import layer_of_steps, named_class
 from lstmgraph.keras_facts.targets import reading
@@ -25,7 +25,7 @@ KEEPS_VALUES = frozenset(
 )
 """Layers whose output has only the values of their input."""
 ONE_HOT_LOSSES = frozenset({"CategoricalCrossentropy", "CategoricalFocalCrossentropy"})
-CATEGORICAL = ONE_HOT_LOSSES | SPARSE_LOSSES
+CATEGORICAL = ONE_HOT_LOSSES | {"SparseCategoricalCrossentropy"}
 BINARY = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})
 CROSSENTROPIES = CATEGORICAL | BINARY
 PROBABILITIES = frozenset({"softmax", "sigmoid", "hard_sigmoid"})

@@ -112,4 +112,4 @@ def _trainable(node: Node, document: Document) -> Path | None:
 
 def trains(graph: Graph, layer: str) -> bool:
     """Return whether training changes a weight of a layer of the recipe."""
-    return any(node.layer == layer and node.parameters.trainable for node in graph.nodes)
+    return any(node.weights_layer == layer and node.parameters.trainable for node in graph.nodes)

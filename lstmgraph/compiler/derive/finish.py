@@ -32,6 +32,7 @@ def finished(graph: Graph, name: str, path: Path, document: Document) -> Graph:
 
 
 def _clashes(graph: Graph) -> list[tuple[str, str]]:
-    layers = [(name, "a layer") for name in graph.inputs if name in graph.by_name]
+    taken = {*graph.by_name, *graph.by_keras_name}
+    layers = [(name, "a layer") for name in graph.inputs if name in taken]
     fed = [name for name, port in graph.outputs.items() if port.node in graph.inputs]
     return layers + [(graph.outputs[name].node, f"its output '{name}'") for name in fed]

@@ -78,9 +78,9 @@ def _path_of(graph: Graph, axis: str, path: Path) -> Path:
 
 
 def _axis(graph: Graph, axes: Axes, path: Path) -> str:
-    output_axes: dict[str, None] = {}
-    for port in graph.outputs.values():
-        output_axes |= dict.fromkeys(_axes_of(graph, axes, port))
+    output_axes: dict[str, str] = {}
+    for name, port in graph.outputs.items():
+        output_axes |= dict.fromkeys(_axes_of(graph, axes, port), name)
     last = [
         axis for axis in output_axes if not _is_read_by_others(graph, axes, axis, list(output_axes))
     ]
@@ -90,7 +90,7 @@ def _axis(graph: Graph, axes: Axes, path: Path) -> str:
     if len(last) > 1:
         raise GraphMistake(
             CODE,
-            path,
+            graph.output_paths[output_axes[last[-1]]],
             f"the outputs have several time axes, those of {', '.join(last)}",
             "declare a model under `models:` with the outputs of one axis",
         )

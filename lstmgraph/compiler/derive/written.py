@@ -237,9 +237,10 @@ class _Writing:
 
     def _check_weights(self, part: Graph) -> None:
         """Report weights that only this model has, which would never be trained."""
-        main = needed_names(self.graph, self.graph.outputs.values())
+        needed = needed_names(self.graph, self.graph.outputs.values())
+        main = {node.keras_name for node in self.graph.nodes if node.name in needed}
         for node in part.nodes:
-            if node.parameters.total and node.name not in main:
+            if node.parameters.total and node.keras_name not in main:
                 self.document.report(
                     "L836",
                     (*self.model.path, "outputs"),

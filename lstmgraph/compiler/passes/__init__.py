@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.passes.calls import check_calls
 from lstmgraph.compiler.passes.checks import check_graph
 from lstmgraph.compiler.passes.kernels import choose_kernels
 from lstmgraph.compiler.passes.masks import place_masks
@@ -26,6 +27,7 @@ PASSES: tuple[Pass, ...] = (
     choose_ports,
     check_names,
     infer_shapes,
+    check_calls,
     widen_outputs,
     place_masks,
     choose_kernels,

@@ -33,10 +33,28 @@ def choose_kernels(graph: Graph, document: Document) -> Graph:
             kernel = _kernel(graph, node, used, document)
             if kernel.name == "unrolled":
                 _check_unrolled(node, read, document)
-            recurrence = replace(node.recurrence, kernel=kernel)
-            node = replace(node, recurrence=recurrence)  # noqa: PLW2901
+            node = _on(node, kernel)  # noqa: PLW2901
+        nodes.append(node)
+    return _of_layers(graph.with_nodes(nodes))
+
+
+def _of_layers(graph: Graph) -> Graph:
+    """Return the graph with one kernel for all calls of a layer, as it is the layer that has it."""
+    nodes = []
+    for node in graph.nodes:
+        if node.recurrence and node.recurrence.kernel and node.recurrence.kernel.name == "cudnn":
+            for other in graph.by_keras_name[node.keras_name]:
+                kernel = other.recurrence and other.recurrence.kernel
+                if kernel and kernel.name != "cudnn":
+                    kernel = Kernel(kernel.name, f"as '{other.name}', a call of the same layer")
+                    node = _on(node, kernel)  # noqa: PLW2901
+                    break
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _on(node: Node, kernel: Kernel) -> Node:
+    return replace(node, recurrence=node.recurrence and replace(node.recurrence, kernel=kernel))
 
 
 def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Kernel:

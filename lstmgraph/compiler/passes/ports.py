@@ -25,12 +25,13 @@ MERGE_LAYERS: Mapping[str, str] = {
 def choose_ports(graph: Graph, _document: Document) -> Graph:
     """Return the graph with `last` replaced by a state, where it must be.
 
-    It must be if the sequence is read too, as one call returns either the sequence or the last
-    output. The last output is the state h; for a bidirectional layer, it is the merged states h
-    rather than the last step of the sequence. It must also be if the initial state is not zero: in
-    a row of only padding, Keras's last output is 0, but the state keeps its initial value.
+    It must be if the sequence is read too, of this call or of another one of the same layer, as a
+    layer returns either the sequence or the last output. The last output is the state h; for a
+    bidirectional layer, it is the merged states h rather than the last step of the sequence. It
+    must also be if the initial state is not zero: in a row of only padding, Keras's last output is
+    0, but the state keeps its initial value.
     """
-    used = graph.used_ports()
+    used, returned = graph.used_ports(), graph.returned_ports()
     replaced: dict[Port, Port] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -40,7 +41,7 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
             continue
         recurrence = node.recurrence
         starts_at_zeros = not recurrence.states and not recurrence.carried
-        if sequence not in used and starts_at_zeros and node.name not in graph.given_states:
+        if sequence not in returned and starts_at_zeros and node.name not in graph.given_states:
             continue
         if recurrence.bidirectional:
             nodes.append(_merged_last(node))

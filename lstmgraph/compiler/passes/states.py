@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     ROW_IDS,
+    Called,
     Graph,
     GraphInput,
     Node,
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 
+WITH_WEIGHTS = frozenset({"Dense", "Embedding"})
+"""The helpers that have weights: projected and learned states."""
+
+
 def wire_states(graph: Graph, document: Document) -> Graph:
     """Return the graph with the sources of all initial states.
 
@@ -60,7 +65,25 @@ def wire_states(graph: Graph, document: Document) -> Graph:
     wiring = _Wiring(graph, document)
     for node in graph.nodes:
         wiring.add(node)
-    return replace(graph, nodes=tuple(wiring.nodes), inputs=wiring.inputs)
+    nodes = {node.name: node for node in wiring.nodes}
+    shared = tuple(_with_called(graph, node, nodes) for node in wiring.nodes)
+    return replace(graph, nodes=shared, inputs=wiring.inputs)
+
+
+def _with_called(graph: Graph, node: Node, nodes: Mapping[str, Node]) -> Node:
+    """Return a helper of a call with the helper of the called layer that has its weights, if any.
+
+    It must come from the same form, such as ``learned``: a state of another form is of its own.
+    """
+    recurrent = next((graph.by_name[name] for name in graph.stacks.get(node.layer, ())), None)
+    called = recurrent.calls if recurrent else None
+    if called is None or node.calls or node.op not in WITH_WEIGHTS:
+        return node
+    name = node.name.replace(node.layer, called.layer, 1)
+    other = nodes.get(name)
+    kinds = [(n.op, n.arguments, n.path[-1] == "static") for n in (node, other) if n]
+    same = len(kinds) == 2 and kinds[0] == kinds[1]
+    return replace(node, calls=Called(name, called.layer)) if same else node
 
 
 @dataclass

@@ -9,6 +9,7 @@ from lstmgraph.compiler.graph import (
     JOIN,
     LAST,
     SEQUENCE,
+    Called,
     Graph,
     GraphInput,
     Node,
@@ -48,7 +49,8 @@ def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document
     expansion = _Expansion(recipe, document, set(resolution.broken))
     read = read_layers(resolution.order, resolution.outputs.values(), resolution.models.values())
     for layer in sorted(resolution.order, key=lambda layer: layer.name not in read):
-        if any(reference.layer in expansion.broken for reference in references(layer)):
+        reads = [reference.layer for reference in references(layer)]
+        if not expansion.broken.isdisjoint([*reads, layer.call]):
             expansion.broken.add(layer.name)
         else:
             expansion.add(layer)
@@ -96,6 +98,7 @@ class _Expansion:
             arguments=layer.arguments,
             dtype_policy=layer.dtype_policy,
             mask_form=layer.mask,
+            calls=Called(layer.call, layer.call) if layer.call else None,
         )
         self.nodes.append(node)
         self.stacks[layer.name] = (layer.name,)
@@ -170,6 +173,10 @@ class _Expansion:
         if layer.normalization:
             op = "LayerNormalization"
             sequence = self.helper(layer, f"{name}_norm", op, (sequence,), "normalization")
+            called = _called(layer, index)
+            if called:
+                called = replace(called, node=f"{called.node}_norm")
+                self.nodes[-1] = replace(self.nodes[-1], calls=called)
         return sequence
 
     def helper(
@@ -299,6 +306,7 @@ def _recurrent_node(
         arguments={**layer.arguments, **own_units},
         dtype_policy=layer.dtype_policy,
         mask_form=Inherited() if inherits else layer.mask,
+        calls=_called(layer, index),
         recurrence=Recurrence(
             units=units,
             slot_units=slot_units(layer, units),
@@ -309,6 +317,13 @@ def _recurrent_node(
             state_form=form,
         ),
     )
+
+
+def _called(layer: RecurrentDeclaration, index: int) -> Called | None:
+    """Return the called layer at `index` of a stack; None for a stack of its own layers."""
+    if not layer.call:
+        return None
+    return Called(stack_names(layer.call, len(layer.units))[index], layer.call)
 
 
 def in_call_order(

@@ -278,7 +278,8 @@ class _Resolver:
         order = _sortable(reads)
         self.broken.update(set(reads) - set(order))
         for name in order:
-            if any(r.layer in self.broken for r in references(self.recipe.layers[name])):
+            layer = self.recipe.layers[name]
+            if layer.call in self.broken or any(r.layer in self.broken for r in references(layer)):
                 self.broken.add(name)
         return [name for name in order if name not in self.broken]
 

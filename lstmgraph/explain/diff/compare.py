@@ -74,7 +74,7 @@ def _calls_of(
 
 def weights_by_layer(graph: Graph) -> dict[str, Mapping[str, tuple[int, ...]]]:
     """Return the shapes of each layer's weights by their paths, as in a weights file."""
-    return {node.name: node.weights for node in graph.nodes if node.weights}
+    return {node.keras_name: node.weights for node in graph.nodes if node.weights}
 
 
 def _compared(before: facts.Items, after: facts.Items, renamed: Mapping[str, str]) -> Difference:
@@ -103,7 +103,4 @@ def _with_reasons(difference: Difference, first: Graph, second: Graph) -> Differ
 
 
 def _counts(graph: Graph) -> Counts:
-    return Counts(
-        sum(node.parameters.trainable for node in graph.nodes),
-        sum(node.parameters.non_trainable for node in graph.nodes),
-    )
+    return Counts(graph.parameters.trainable, graph.parameters.non_trainable)

@@ -51,18 +51,20 @@ def call_items(graph: Graph) -> Items:
 
 def _call(graph: Graph, node: Node, used: frozenset[Port]) -> Item:
     spec = node.outputs[primary_output(node, used)]
+    parameters = graph.parameters_of(node)
     facts = {
         "type": type_of(node),
+        "calls": node.calls.node if node.calls else None,
         "inputs": [str(port) for port in node.inputs],
         **_spec(spec),
         "dtype_policy": node.dtype_policy,
-        "trainable_parameters": node.parameters.trainable,
-        "non_trainable_parameters": node.parameters.non_trainable,
+        "trainable_parameters": parameters.trainable,
+        "non_trainable_parameters": parameters.non_trainable,
         "mask": mask_text(node),
         **_recurrence(graph, node),
         **{f"arguments.{key}": value for key, value in flattened(dict(node.arguments))},
     }
-    summary = f"{facts['type']} {spec}, {node.parameters.total:,} parameters"
+    summary = f"{facts['type']} {spec}, {parameters.total:,} parameters"
     return Item(node.name, summary, facts)
 
 

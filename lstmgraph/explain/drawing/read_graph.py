@@ -106,7 +106,7 @@ def _call(
         id=call_id(node.name),
         kind=LAYER if node.is_layer else OPERATION,
         name=node.name,
-        type=row.type,
+        type=row.called_type,
         shape=shape_text(row),
         parameters=_parameters(row.parameters, extra),
         kernel=row.kernel or "",
@@ -124,7 +124,7 @@ def _parameters(own: int, states: int) -> str:
 
 
 def _details(row: LayerRow, states: int) -> Iterator[str]:
-    yield f"{row.name}: {row.type}"
+    yield f"{row.name}: {row.called_type}"
     yield f"reads {', '.join(row.inputs)}"
     yield f"gives {shape_text(row)} {row.dtype}"
     if row.dtype_policy not in {row.dtype, "float32"}:

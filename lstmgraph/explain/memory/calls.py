@@ -44,7 +44,7 @@ class Calls:
 
     def __init__(self, graph: Graph, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
-        self.used = graph.used_ports()
+        self.used = graph.returned_ports()
         self.specs = graph.specs
 
     def outputs(self, node: Node) -> dict[Port, int]:

@@ -89,11 +89,12 @@ def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
     sizes = batch_sizes(graph, size)
     calls = Calls(graph, sizes)
     inputs = COPIES_OF_INPUTS * sum(bytes_of(t.spec, sizes) for t in graph.inputs.values())
-    weights = sum(map(_weights, graph.nodes))
+    weights = sum(_weights(node, graph.parameters_of(node).total) for node in graph.nodes)
     kept = {node.name: calls.kept(node) for node in graph.nodes}
     training = None
     if compiled.declaration.training is not None:
-        gradients = sum(_trained(node) * _variable(node) for node in graph.nodes)
+        trained = ((node, graph.parameters_of(node).trainable) for node in graph.nodes)
+        gradients = sum(count * _variable(node) for node, count in trained)
         largest = max(map(calls.gradient, graph.nodes), default=0)
         training = Needs(
             weights=weights,
@@ -106,26 +107,23 @@ def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
     return Memory({BATCH: sizes.pop(BATCH), **sizes}, inference, training, kept)
 
 
-def _trained(node: Node) -> int:
-    return node.parameters.trainable
-
-
 def _variable(node: Node) -> int:
     """Return the bytes of one number of a variable."""
     return BYTES[full_dtype(node.dtype_policy)]
 
 
-def _weights(node: Node) -> int:
+def _weights(node: Node, count: int) -> int:
+    """Return the bytes of `count` weights of a node."""
     copy = width(node) if is_half(compute_dtype(node.dtype_policy)) else 0
-    return node.parameters.total * (_variable(node) + copy)
+    return count * (_variable(node) + copy)
 
 
 def _slots(optimizer: Mapping[str, Any], graph: Graph) -> int:
     """Return the optimizer's bytes; weights that no file holds, such as LoRA's, are one vector."""
     count = 0
     for node in graph.nodes:
-        trained = _trained(node)
-        shapes = list(node.weights.values())
+        trained = graph.parameters_of(node).trainable
+        shapes = list(node.weights.values()) if trained else []
         if sum(map(prod, shapes)) != trained:
             shapes = [(trained,)] if trained else []
         count += optimizer_numbers(optimizer, shapes) * _variable(node)

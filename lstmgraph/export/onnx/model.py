@@ -76,7 +76,7 @@ class _Lowering:
 
     def add(self, node: Node) -> None:
         self.builder.scope = node.name
-        weights = self.weights.get(node.name, ())
+        weights = self.weights.get(node.keras_name, ())
         if node.parameters.total and not weights:
             raise ValueError(f"the weights of '{node.name}' are missing")
         if node.recurrence:

@@ -16,6 +16,7 @@ from lstmgraph.keras_facts.catalogue import (
     layer_class,
 )
 from lstmgraph.keras_facts.dtypes import full_dtype
+from lstmgraph.language.declaration.calls import completed_call
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -46,9 +47,13 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     runtime = _filled_section(data, "runtime", at_fault)
     dtype = full_dtype(runtime["dtype_policy"])
     heads = _layers_behind_outputs(data, at_fault)
+    sound = _sound_entries(data, "layers", at_fault)
+    heads |= {sound[name].get("call") for name in heads & sound.keys()}
     layers = {
-        name: _layer(layer, runtime["dtype_policy"], is_head=name in heads)
-        for name, layer in _sound_entries(data, "layers", at_fault).items()
+        name: completed_call(layer, sound[layer["call"]])
+        if "call" in layer
+        else _layer(layer, runtime["dtype_policy"], is_head=name in heads)
+        for name, layer in sound.items()
     }
     completed = {
         "recipe": 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import NODE_KEYS, is_recurrent, layer_class
+from lstmgraph.language.declaration.calls import with_called
 from lstmgraph.language.declaration.read_data import read_data
 from lstmgraph.language.declaration.recipe import (
     Carried,
@@ -82,7 +83,10 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
             )
             for name, tensor in completed["inputs"].items()
         },
-        layers={name: _layer(name, data) for name, data in completed["layers"].items()},
+        layers={
+            name: _layer(name, with_called(data, completed["layers"]))
+            for name, data in completed["layers"].items()
+        },
         outputs={
             name: _reference(port, ("outputs", name)) for name, port in completed["outputs"].items()
         },
@@ -146,6 +150,7 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
         "mask": _mask(data["mask"], (*path, "mask")),
         "dtype_policy": data["dtype_policy"],
         "path": path,
+        "call": data.get("call", ""),
     }
     if not is_recurrent(kind):
         return LayerDeclaration(**common)

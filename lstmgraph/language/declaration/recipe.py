@@ -153,7 +153,7 @@ class InputDeclaration:
 
 @dataclass(frozen=True)
 class LayerDeclaration:
-    """A Keras layer that is called once. `layer` is Keras's class name."""
+    """A call of a Keras layer: of its own, or of another one's. `layer` is Keras's class name."""
 
     name: str
     layer: str
@@ -163,6 +163,8 @@ class LayerDeclaration:
     mask: MaskForm
     dtype_policy: str
     path: Path
+    call: str = ""
+    """The layer of the recipe that is called again; empty for a layer of its own."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,9 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         hint = KERAS_KEY_HINTS.get(key) if is_layer and key not in allowed else None
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
+        if "call" in allowed:
+            owner, called = "a key of a call", error.instance.get("call")
+            hint = f"remove it, or change it at '{called}', which is called"
         near = guesses.nearest(key, allowed) if hint is None else None
         message = f"'{key}' is not {owner}{suggested(near)}"
         if hint is None and not near:

@@ -51,7 +51,7 @@ def check_structure(
                 mistake.code,
                 mistake.path,
                 mistake.message,
-                hint=mistake.hint,
+                hint=_call_instead(document, mistake) or mistake.hint,
                 at_key=mistake.at_key,
                 notes=(
                     *(
@@ -63,6 +63,17 @@ def check_structure(
                 ),
             )
     return frozenset(at_fault) if isinstance(document.data, dict) else None
+
+
+def _call_instead(document: Document, mistake: SchemaMistake) -> str | None:
+    """Return the hint to call a layer, where a name of one is written as the type of another."""
+    path = mistake.path
+    if mistake.code != "L205" or len(path) != 3 or (path[0], path[2]) != ("layers", "type"):
+        return None
+    layers = document.data["layers"]
+    kind = layers[path[1]]["type"]
+    called = isinstance(kind, str) and kind != path[1] and kind in layers
+    return f"to call that layer again, write `call: {kind}`" if called else None
 
 
 def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:

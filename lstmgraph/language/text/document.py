@@ -92,6 +92,7 @@ class Document:
 
         The place of a mapping or a list is that of its key, where a reader looks for it.
         """
+        path = self.written(path)
         for end in range(len(path), -1, -1):
             part = path[:end]
             whole = end == len(path)
@@ -100,6 +101,15 @@ class Document:
                 if part in table:
                     return table[part]
         return Place(self.source, START)
+
+    def written(self, path: Path) -> Path:
+        """Return `path`, or for an argument of a call its path in the layer that is called."""
+        if len(path) < 3 or path[0] != "layers" or path[:3] in self.keys:
+            return path
+        found = self.data
+        for key in (*path[:2], "call"):
+            found = found.get(key) if isinstance(found, dict) else None
+        return ("layers", found, *path[2:]) if isinstance(found, str) else path
 
     def report(  # noqa: PLR0913 - the parts of a message
         self,
@@ -112,6 +122,7 @@ class Document:
         notes: tuple[Note, ...] = (),
     ) -> None:
         """Add an error at `path`; errors from bases and variables get notes on them."""
+        path = self.written(path)
         place = self.place(path, at_key=at_key)
         notes = (*(note for note in notes if note.place != place), *self.replaced_by(place, path))
         notes += self.origins.notes(path, place)
@@ -131,6 +142,7 @@ class Document:
 
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
         """Add a warning at `path` about something that is legal but probably unintended."""
+        path = self.written(path)
         place = self.place(path, at_key=at_key)
         notes = self.origins.notes(path, place)
         warning = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)

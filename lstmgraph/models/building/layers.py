@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,7 +13,9 @@ from lstmgraph.keras_facts.catalogue import named_class, takes_seed
 from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from lstmgraph.compiler.graph import Graph
 
 FAMILIES: Mapping[str, str] = {
     "_initializer": "initializer",
@@ -25,9 +28,16 @@ FAMILIES: Mapping[str, str] = {
 class Layers:
     """Make the layer of each name once, so that models with the same names share weights."""
 
-    def __init__(self, used: frozenset[Port], seed: int | None, *, forced_cudnn: bool) -> None:
-        self.used = used
-        """The ports that any of the models reads."""
+    def __init__(self, graphs: Iterable[Graph], seed: int | None, *, forced_cudnn: bool) -> None:
+        """Take the graphs of all models that share the layers."""
+        graphs = list(graphs)
+        nodes = [node for graph in graphs for node in graph.nodes]
+        names = {node.name: node.keras_name for node in nodes}
+        ports = {port for graph in graphs for port in graph.used_ports()}
+        self.used = frozenset(Port(names.get(port.node, port.node), port.output) for port in ports)
+        """The ports that any of the models reads, of any call of a layer named as the layer."""
+        self.masks = {node.keras_name: node.mask for node in nodes if node.mask}
+        """A mask of each layer with a call that has one."""
         self.seed = seed
         self.forced_cudnn = forced_cudnn
         self._made: dict[str, keras.Layer] = {}
@@ -35,6 +45,7 @@ class Layers:
 
     def of(self, node: Node) -> keras.Layer:
         """Return the layer that `node` calls, made at its first use."""
+        node = of_layer(node)
         if node.name not in self._made:
             self._made[node.name] = self._make(node)
         layer = self._made[node.name]
@@ -51,7 +62,14 @@ class Layers:
         return self._stateless[node.name]
 
     def _make(self, node: Node) -> keras.Layer:
+        node = replace(node, mask=node.mask or self.masks.get(node.name))
         return make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+
+
+def of_layer(node: Node) -> Node:
+    """Return a node with the name of the Keras layer that it calls."""
+    called = node.calls
+    return node if called is None else replace(node, name=called.node, layer=called.layer)
 
 
 def make_layer(

@@ -119,9 +119,8 @@ class _Builder:
 
     def __init__(self, compiled: CompiledRecipe) -> None:
         self.compiled = compiled
-        used = compiled.graph.used_ports()
         self.layers = Layers(
-            used,
+            (compiled.graph, *(model.graph for model in compiled.models.values())),
             compiled.declaration.runtime.seed,
             forced_cudnn=compiled.graph.kernel_choice == "cudnn",
         )
@@ -328,10 +327,10 @@ def _positional(node: Node, inputs: list[Tensor]) -> list[Any]:
 
 
 def _by_port(node: Node, result: Any, used: frozenset[Port]) -> Mapping[Port, Tensor]:
-    """Return the results of a call by port: [output, state, ...] if states are read."""
+    """Return the results of a call by port: [output, state, ...] if its layer returns states."""
     if node.recurrence is None:
         return {Port(node.name, OUTPUT): result}
-    primary = SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
+    primary = SEQUENCE if Port(node.keras_name, SEQUENCE) in used else LAST
     slots = state_outputs(node.recurrence)
     if not isinstance(result, list | tuple):
         return {Port(node.name, primary): result}

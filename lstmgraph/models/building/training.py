@@ -91,7 +91,8 @@ def _optimizer(training: Training, graph: Graph, *, scaled: bool) -> keras.Optim
         names = next((names for own, names in groups if own == rate), None)
         if names is None:
             groups.append((rate, names := []))
-        names += [node.name for node in graph.nodes if node.layer == layer and node.weights]
+        own = (node for node in graph.nodes if node.weights_layer == layer and node.weights)
+        names += dict.fromkeys(node.keras_name for node in own)
     optimizer = by_layer(optimizer_of, usual, groups) if groups else optimizer_of(usual)
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
