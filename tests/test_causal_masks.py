@@ -97,7 +97,7 @@ def test_onnx_has_the_causal_mask() -> None:
     [
         ("""
   m: {type: masking, input: x}
-  y: {type: attention, input: [other, m], use_causal_mask: true}""", "L514"),
+  y: {type: attention, input: [other, m], use_causal_mask: true}""", "L515"),
         ("""
   m: {type: masking, input: x}
   y: {type: attention, input: [m, m], use_causal_mask: true}""", None),

@@ -153,3 +153,33 @@ def test_outputs_in_float32_keep_their_mask(policy: str) -> None:
     loss = model.test_on_batch(data, {"y": target})
     assert loss == pytest.approx(wanted, rel=1e-5)
     assert keras.backend.standardize_dtype(model.output["y"].dtype) == "float32"
+
+
+@pytest.mark.parametrize("policy", [*MIXED, "float64"])
+def test_loss_counts_the_steps_behind_a_convolution(policy: str) -> None:
+    """Padded steps carry a number that the dtype has, so that Keras finds them again."""
+    model = build(
+        f"""
+        inputs: {{x: {{shape: [time, 2]}}, lengths: {{shape: [], dtype: int32}}}}
+        layers:
+          c:
+            {{type: conv1d, input: x, filters: 3, kernel_size: 2, mask: {{lengths: lengths}}}}
+          y: {{type: dense, input: c, units: 1}}
+        outputs: {{y: y}}
+        runtime: {{dtype_policy: {policy}}}
+        training: {{loss: mse, metrics: [mae]}}
+        """
+    )
+    model.run_eagerly = True
+    x = np.random.default_rng(0).normal(size=(3, 5, 2))
+    y = np.random.default_rng(1).normal(size=(3, 4, 1))
+    data = {"x": x.astype(model.input["x"].dtype), "lengths": np.array([5, 3, 0], "int32")}
+    counted = np.arange(4) < np.maximum(data["lengths"] - 1, 0)[:, None]
+    away = (outputs_of(model, data)["y"].astype("float64") - y)[counted]
+    wanted = {"loss": np.mean(away**2), "mae": np.mean(np.abs(away))}
+    for found in (
+        model.evaluate(data, {"y": y}, verbose=0, return_dict=True),
+        model.train_on_batch(data, {"y": y}, return_dict=True),
+    ):
+        assert found == {name: pytest.approx(value, rel=1e-5) for name, value in wanted.items()}
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -39,9 +39,11 @@ READ_BY_FIRST_INPUT = frozenset(
 """Layers that use the masks of all inputs and pass on that of the first."""
 ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 """Layers that use the mask, and whose output has no time steps."""
-FILLED = frozenset({"GlobalMaxPooling1D", "Softmax", *RESIZES})
+FILLED = frozenset({"ActivityRegularization", "GlobalMaxPooling1D", "Softmax", *RESIZES})
 """Layers that read other numbers in the place of padded steps; Keras gives most of them no mask."""
 CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+NORMS = frozenset({"GroupNormalization", "LayerNormalization", "UnitNormalization"})
+"""Layers that take a mean or a norm along axes, all steps of one of them included."""
 
 _POOL_STEPS = "use `global_average_pooling1d` or `global_max_pooling1d`, which take the mask, or "
 _POOL_EACH = "pool inside `time_distributed`, then the steps by `global_average_pooling1d`, or "
@@ -112,9 +114,58 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
         _check_steps(node, mask, specs)
     if op in ENDS_MASK and works_on_steps(node, mask):
         _check_axis(node, mask, op, arguments)
+    _check_norm(node, mask, specs)
     if node.recurrence:
+        _check_regularizer(node, mask if Port(node.name, SEQUENCE) in used else None)
         return _recurrent(node, mask, used)
-    return _layer(node, mask, incoming, specs)
+    found = _layer(node, mask, incoming, specs)
+    _check_regularizer(node, found.output_masks.get(OUTPUT))
+    return found
+
+
+_OTHER_NORM = (
+    "use `layer_normalization` along the features, put this one inside `time_distributed`, or use "
+    "`batch_normalization`, which takes the mask"
+)
+
+
+def _norms_steps(node: Node, specs: Specs, axes: int = 2) -> bool:
+    """Return whether the layer takes one mean or norm over several steps, of a mask of `axes`."""
+    op, arguments = layer_of_steps(node.op, node.arguments)
+    rank = specs[node.inputs[0]].rank
+    if op != node.op:
+        axes, rank = axes - 1, rank - 1
+    if op not in NORMS or rank <= axes:
+        return False
+    axis = arguments["axis"]
+    along = axis if isinstance(axis, list | tuple) else [axis]
+    return op == "GroupNormalization" or any(each % rank < axes for each in along)
+
+
+def _check_norm(node: Node, mask: MaskSpec | None, specs: Specs) -> None:
+    """Report a mean or a norm of masked steps, in which padded ones would count."""
+    if mask and works_on_steps(node, mask) and _norms_steps(node, specs, len(mask.shape)):
+        raise GraphMistake(
+            "L512",
+            node.path,
+            f"the mask of '{node.inputs[0]}' cannot pass through: {inner_op(node)} takes its mean "
+            "over all steps, padded ones too",
+            f"{_OTHER_NORM}; or write `mask: none` if padded steps may count from here on",
+            notes=of_mask(mask, node.inputs[0]),
+        )
+
+
+def _check_regularizer(node: Node, mask: MaskSpec | None) -> None:
+    """Report an activity regularizer of a layer whose padded steps are not zeros."""
+    zeros = node.recurrence and node.recurrence.padded_output == "zero"
+    if mask and not zeros and node.arguments.get("activity_regularizer"):
+        raise GraphMistake(
+            "L514",
+            (*node.path, "activity_regularizer"),
+            "Keras's activity regularizer counts padded steps too",
+            f"put an `activity_regularization` layer behind '{node.layer}', which leaves them out",
+            notes=of_mask(mask, node.inputs[0]),
+        )
 
 
 def _joined(node: Node, incoming: list[MaskSpec | None]) -> Node:
@@ -197,7 +248,7 @@ def _check_causal(node: Node, incoming: list[MaskSpec | None]) -> None:
         return
     port, mask = source
     raise GraphMistake(
-        "L514",
+        "L515",
         (*node.path, CAUSAL),
         f"padding of '{port}' may stand before its first step, so that early steps of "
         f"'{node.inputs[0]}' would read padding alone",
@@ -390,6 +441,16 @@ def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
             continue
         seen.add(port)
         if maker.op not in RESIZES:
+            none = isinstance(maker.mask_form, NoMask)
+            if port not in masks and not none and _norms_steps(maker, specs):
+                raise GraphMistake(
+                    "L512",
+                    (*node.path, "mask"),
+                    f"this mask stands behind '{maker.layer}', which takes its mean over all "
+                    "steps, padded ones too",
+                    f"{_OTHER_NORM}; or write `mask: none` on '{maker.layer}' if padded steps may "
+                    "count there",
+                )
             steps = specs[port].shape[:2]
             way += [each for each in maker.inputs if specs[each].shape[:2] == steps]
             continue

@@ -115,10 +115,13 @@ def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Ten
 
 
 def _least(dtype: str) -> float:
-    """Return about the least number of a dtype, which no layer computes in earnest."""
+    """Return about the least number of a dtype, which no layer computes in earnest.
+
+    It is one that the dtype holds exactly: Keras's Masking compares it with a float32.
+    """
     if "int" in dtype:
         return int(np.iinfo(dtype).min)
-    return -65504.0 if dtype == "float16" else -3e38
+    return -65504.0 if dtype == "float16" else -(2.0**127)
 
 
 def over_features(mask: Tensor, rank: int) -> Tensor:
