@@ -133,7 +133,7 @@ def hostile(place: Path) -> dict[str, str]:
         "objects.npy": "L781 'objects.npy' cannot be read: it holds Python objects",
         "damaged.npy": "L781 'damaged.npy' cannot be read: its array header is damaged",
         "cut.npy": "L781 'cut.npy' cannot be read: the array cut.npy does not have the length",
-        "all.npz": "L781 'all.npz' cannot be read: all.npz does not say which of its arrays",
+        "all.npz": "L781 'all.npz' holds several arrays; its arrays: ",
         "deep/vectors.npy": "",
     }
 
