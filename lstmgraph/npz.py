@@ -12,7 +12,6 @@ import numpy as np
 
 from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 from lstmgraph.files import open_file
-from lstmgraph.messages.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,8 +44,8 @@ class NoSuchArrayError(ArchiveError):
         found = ", ".join(names) or "none"
         problem = "holds several arrays" if names else "holds no arrays"
         if name is not None:
-            problem = f"has no array {shown(name)}"
-        super().__init__(f"{shown(file)} {problem}; its arrays: {found}")
+            problem = f"has no array {name!r}"
+        super().__init__(f"{file!r} {problem}; its arrays: {found}")
         self.names = tuple(names)
 
 

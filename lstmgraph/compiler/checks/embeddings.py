@@ -123,7 +123,7 @@ def refuse_fresh_tables(graph: Graph, document: Document) -> None:
     document = replace(document, diagnostics=Diagnostics())
     for table in tables(graph) if is_in_model_file(document) else ():
         message = f"{shown(table.file)} is not in the model file, so its table cannot begin anew"
-        hint = "take the weights of the model file, or the recipe beside the file of vectors"
+        hint = "leave `--fresh` out (`weights=False`), or use the recipe beside the file of vectors"
         document.report("L780", table.path, message, hint=hint)
     if document.diagnostics:
         raise RecipeError(document.diagnostics.ordered(), document.sources)
