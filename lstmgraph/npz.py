@@ -14,7 +14,7 @@ from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 from lstmgraph.files import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lstmgraph.archives import Archive
@@ -29,6 +29,24 @@ _LONGEST_HEADER = 10_000
 
 _NO_HEADER = (ValueError, TypeError, SyntaxError, AttributeError, RecursionError, MemoryError)
 """The exceptions that parsing a header raises; the last two for deep nesting."""
+
+
+class NoSuchArrayError(ArchiveError):
+    """An archive of several arrays has none of the name, or no name was given.
+
+    Args:
+        file: the name of the archive.
+        name: the name that was given.
+        names: the names of its arrays.
+    """
+
+    def __init__(self, file: str, name: str | None, names: Sequence[str]) -> None:
+        found = ", ".join(names) or "none"
+        problem = "holds several arrays" if names else "holds no arrays"
+        if name is not None:
+            problem = f"has no array {name!r}"
+        super().__init__(f"{file!r} {problem}; its arrays: {found}")
+        self.names = tuple(names)
 
 
 def array_names(archive: Archive) -> tuple[str, ...]:
@@ -107,8 +125,7 @@ def _opened_array(path: Path, name: str | None) -> Iterator[IO[bytes]]:
         names = array_names(archive)
         chosen = names[0] if name is None and len(names) == 1 else name
         if chosen not in names:
-            what = "which of its arrays is meant" if name is None else f"an array {name}"
-            raise ArchiveError(f"{path.name} does not say {what}; it has: {', '.join(names)}")
+            raise NoSuchArrayError(path.name, name, names)
         most = path.stat().st_size * MOST_EXPANSION
         with archive.opened(chosen + SUFFIX, most) as stream:
             declared = header_bytes(stream)

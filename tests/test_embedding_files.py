@@ -133,7 +133,7 @@ def hostile(place: Path) -> dict[str, str]:
         "objects.npy": "L781 'objects.npy' cannot be read: it holds Python objects",
         "damaged.npy": "L781 'damaged.npy' cannot be read: its array header is damaged",
         "cut.npy": "L781 'cut.npy' cannot be read: the array cut.npy does not have the length",
-        "all.npz": "L781 'all.npz' cannot be read: all.npz does not say which of its arrays",
+        "all.npz": "L781 'all.npz' holds several arrays; its arrays: ",
         "deep/vectors.npy": "",
     }
 
@@ -169,3 +169,15 @@ def test_a_file_is_checked_without_tensorflow(place: Path) -> None:
     assert "error[L781]: with layers.word.input_dim = 7: 'vectors.npy' has shape (6, 3)" in (
         result.stderr
     )
+
+
+def test_the_array_of_an_archive_is_named(place: Path) -> None:
+    for table in ("from: all.npz", "from: all.npz, array: wrods"):
+        (place / "words.yaml").write_text(TEXT.replace("from: vectors.npy", table))
+        with pytest.raises(lstmgraph.RecipeError) as caught:
+            lstmgraph.load(place / "words.yaml")
+        (found,) = caught.value.diagnostics
+        assert found.code == "L781"
+        assert found.hint == "write `array: words` beside `from:`, or another of these"
+    right = TEXT.replace("from: vectors.npy", "from: all.npz, array: words")
+    lstmgraph.load(right, folder=place)

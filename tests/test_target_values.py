@@ -42,7 +42,7 @@ training: {{loss: {loss}, metrics: [{metrics}]}}
         ("poisson", "", "1 softplus", [[0], [1], [-2], [1]], "numbers from 0"),
         ("dice", "", "1 sigmoid", [[0], [1], [-2], [1]], "takes 0 to 1"),
         ("ctc", "", "4 linear", [[1, 2], [3, 0], [4, 0], [1, 1]], "labels are 1 to 3"),
-        ("ctc", "", "4 linear", [[1, 2], [0, 3], [1, 0], [1, 1]], "0 behind the last"),
+        ("ctc", "", "4 linear", [[1, 2], [0, 3], [1, 0], [1, 1]], "behind its last label"),
     ],
 )
 def test_targets_that_cannot_be_read(

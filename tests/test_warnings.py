@@ -72,6 +72,7 @@ def test_every_code_is_expected_somewhere() -> None:
 # The hint of each file, applied.
 MENDS = {
     "accuracy-of-distances": ("[accuracy]", "[mae]"),
+    "accuracy-with-arguments": ("type: accuracy", "type: binary_accuracy"),
     "accuracy-of-logits": ("[accuracy, auc, ", "["),
     "auc-of-any-number": ("units: 9}", "units: 9, activation: sigmoid}"),
     "divergence-of-any-number": ("units: 9}", "units: 9, activation: softmax}"),

@@ -218,7 +218,7 @@ def _report_unread(
                 problems.add("D205", message, hint)
         else:
             unread.append(name)
-    _warn_unread("the array", unread, known, problems)
+    _warn_unread("", unread, known, problems)
 
 
 def _fault(name: str, names: Mapping[str, _Names], needs: Needs) -> tuple[str, str] | None:
@@ -246,10 +246,11 @@ def _without_weights(shown: str, output: str, needs: Needs) -> tuple[str, str]:
     return message, f"remove it, or give '{output}' a loss under `training:`"
 
 
-def _warn_unread(what: str, names: list[str], known: Iterable[str], problems: Problems) -> None:
+def _warn_unread(of: str, names: list[str], known: Iterable[str], problems: Problems) -> None:
     if names and not problems.errors:  # which list the names that there are
         several = "s" if len(names) > 1 else ""
-        message = f"nothing reads {what}{several} {few(names)}"
+        quoted = [f"'{name}'" for name in names]
+        message = f"nothing reads the array{several} {few(quoted)}{of}"
         problems.warn("D206", message, f"the recipe reads: {few(list(known))}")
 
 
@@ -294,7 +295,7 @@ def _by_name(
             problems.add("D201", f"{what} has no '{name}'{near}", hint)
     others = set(needs.outputs) if role == "targets" else set()
     unread = [name for name in given if name not in {*names, *others}]
-    _warn_unread(f"in {what} the array", unread, names, problems)
+    _warn_unread(f" of {what}", unread, names, problems)
     return _sound(rows)
 
 
@@ -302,7 +303,17 @@ def _weights_by_name(value: Any, needs: Needs, problems: Problems) -> dict[str, 
     if value is None:
         return {}
     if not isinstance(value, Mapping):
+        several = isinstance(value, list | tuple) and len(value) == len(needs.weighed) > 1
+        if several and all(np.ndim(each) for each in value):  # as Keras's `fit` takes them
+            names = ", ".join(f"'{name}': ..." for name in needs.weighed)
+            message = "the weights of several outputs stand in a list, without names"
+            problems.add("D201", message, f"give a dictionary: {{{names}}}")
+            return {}
         value = {"": value}
+    elif value and all(isinstance(key, int) for key in value):
+        message = "the weights are by class, where those of examples stand"
+        problems.add("D205", message, "write them in the recipe: `class_weight:` under `training:`")
+        return {}
     for name in map(str, value):
         if name and name not in needs.weighed:
             if name in needs.outputs:

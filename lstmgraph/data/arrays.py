@@ -103,7 +103,7 @@ class _Checks:
                     "D203",
                     f"'{need.name}' has shape {array.shape}, but the loss of '{name}' takes "
                     f"({wanted})",
-                    "give one weight for each example, or one for each time step"
+                    f"give one weight for each example{', or one for each time step' * bool(dims)}"
                     + ("" if of or len(self.needs.weighed) < 2 else f", {BY_TARGET}"),
                 )
         return Rows(array, array.shape[1:], storage_dtype(need.dtype))

@@ -200,11 +200,14 @@ class _Padding:
             wrong = np.flatnonzero(lengths.reshape(-1) > given.lengths)
             if len(wrong):
                 row = int(wrong[0])
+                hint = f"give the number of its steps, or leave '{key}' out"
+                if name not in self.needs.inputs:  # the lengths may be filled in from the input
+                    hint = f"give as many steps as the input has, or a smaller '{key}'"
                 self.problems.add(
                     "D208",
                     f"'{key}' is {lengths.reshape(-1)[row]} for row {row}, but that row of "
                     f"'{shown}' has {counted(int(given.lengths[row]), 'step')}",
-                    f"give the number of its steps, or leave '{key}' out",
+                    hint,
                 )
         return given.padded(least)
 
@@ -214,8 +217,8 @@ class _Padding:
         hint = "pad them"
         if name in self.needs.inputs and not keys:
             hint = (
-                "pad them, and give lengths: declare `lengths: {shape: [], dtype: int32}` as an "
-                "input and write `mask: {lengths: lengths}` on the layer that reads them"
+                "declare the input `lengths: {shape: [], dtype: int32}` and write `mask: {lengths: "
+                "lengths}` on the layer that reads them, which pads them; or pad them yourself"
             )
         elif name not in self.needs.inputs:
             hint = "pad them, and give the padded steps a `sample_weight` of 0"

@@ -104,7 +104,10 @@ def weight_mistakes(
     holder: str,
 ) -> Iterator[ExportMistake]:
     """Yield a mistake for each layer whose weights in `holder` are not those of the recipe."""
-    hint = "use the recipe that the model was trained with, including its `--set` values"
+    hint = (
+        "use the recipe that the model was trained with, including its `--set` values; "
+        "`lstmgraph transfer` takes over the layers that fit"
+    )
     paths = {node.keras_name: node.path for node in compiled.graph.nodes}
     for name, shapes in wanted.items():
         path = paths.get(name, ("layers",))

@@ -31,11 +31,38 @@ KERAS_KEY_HINTS: Mapping[str, str] = {
     "load",
     "proj_size": "Keras has no projections inside an LSTM; put a dense layer after it",
     "inputs": "write `input:`",
+    "learning_rate": "write `learning_rates: {NAME: 1e-4}` under `training:`",
+    "class_weight": "write it under `training:`",
+    "weights": "`embeddings: {from: vectors.npy}` begins an `embedding` with a file, "
+    "`lstmgraph train --weights FILE` a model",
     "cells": "write `type: rnn`, which has cells",
     "batch_first": "the batch comes first; if time comes first in an input, write "
     "`time_major: true` there",
 }
 """Keras arguments that a recipe writes in another way, and how."""
+
+
+_WITH_DATA = (
+    "sample weights come with the data: an array `sample_weight`, or that key under `data:`"
+)
+_CALLBACK = "write it under `callbacks:`"
+TRAINING_KEY_HINTS: Mapping[str, str] = {
+    "sample_weight": _WITH_DATA,
+    "sample_weights": _WITH_DATA,
+    "weights": "name a file of weights with `lstmgraph train --weights FILE`",
+    "freeze": "write `trainable: false` in each layer",
+    "frozen": "write `trainable: false` in each layer",
+    "trainable": "write it in each layer",
+    "validation_split": "write `split: {validation: 0.2}` under `data:`",
+    "validation_data": "name the data with `lstmgraph train --validation DATA`",
+    "learning_rate": "write it in `optimizer:`, such as `{type: adam, learning_rate: 1e-3}`; "
+    "`learning_rates:` is for single layers",
+    "early_stopping": _CALLBACK,
+    "reduce_lr_on_plateau": _CALLBACK,
+    "checkpoint": _CALLBACK,
+    "tensorboard": _CALLBACK,
+}
+"""What people write under `training:`, and how a recipe says it."""
 
 
 KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells"}

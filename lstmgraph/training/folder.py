@@ -87,9 +87,11 @@ def _refuse_differences(files: TrainingFiles, present: Identity, wanted: Identit
         old, new = getattr(present, what), getattr(wanted, what)
         if old != new:
             lines += [f"-{what}: {old}", f"+{what}: {new}"]
+    began = "\nto resume it, give the weights and vectors that it began with"
     raise FolderError(
         f"{files.folder} holds another training (-), not this one (+):\n"
         + "\n".join(f"  {line}" for line in lines)
+        + (began if present.weights != wanted.weights else "")
         + "\nchoose another folder, or begin anew with --restart"
     )
 

@@ -14,7 +14,7 @@ from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.keras_facts.tensors import TensorSpec
@@ -59,18 +59,32 @@ def class_weights(training: Training, outputs: Mapping[str, TensorSpec]) -> dict
     return found
 
 
-def check_class_weight(training: Training, graph: Graph, document: Document) -> None:
-    """Report class weights of outputs without classes (L767) and of unknown classes (L768)."""
+def check_class_weight(
+    training: Training, graph: Graph, document: Document, refused: Container[str]
+) -> None:
+    """Report class weights of outputs without classes (L767) and of unknown classes (L768).
+
+    Args:
+        training: the section of the recipe.
+        graph: the graph of the model.
+        document: the recipe.
+        refused: the outputs that need another loss, whose classes are not known.
+    """
     losses = losses_by_output(training, list(graph.outputs))
     path: Path = ("training", "class_weight")
     written = training.class_weight or {}
     if written and not _is_for_outputs(written) and len(losses) > 1:
-        example = next(iter(losses))
+        specs = {name: graph.specs.get(graph.outputs[name]) for name in losses}
+        fitting = [n for n, spec in specs.items() if spec is not None and _targets(losses[n], spec)]
+        example = next(iter([*(name for name in losses if name in written), *fitting, *losses]))
+        message = f"these class weights name no output, but several have a loss: {few(losses)}"
+        if example in written:
+            message = f"'{example}' needs a weight for each class, in a mapping"
         document.report(
             "L767",
             path,
-            f"these are the weights of one output's classes, but {few(losses)} have a loss",
-            hint=f"name the output, such as `{example}: {{...}}`",
+            message,
+            hint=f"write `{path[-1]}: {{{example}: {{0: 1.0, 1: 5.0}}}}`",
             at_key=True,
         )
         return
@@ -79,6 +93,8 @@ def check_class_weight(training: Training, graph: Graph, document: Document) -> 
         spec = graph.specs.get(graph.outputs[name]) if name in graph.outputs else None
         if spec is None:
             continue  # it is reported already
+        if name in refused and name in losses and _class(losses[name]) in OF_CLASSES:
+            continue  # with the loss that is meant, its targets may say the class
         if name not in losses or not _targets(losses[name], spec):
             message, hint = _without_classes(name, losses)
             document.report("L767", own, message, hint=hint, at_key=True)
@@ -87,14 +103,19 @@ def check_class_weight(training: Training, graph: Graph, document: Document) -> 
         classes = 2 if _targets(losses[name], spec) == YES_OR_NO else units
         for key in weights:
             if not _is_id(key) or (isinstance(classes, int) and int(key) >= classes):
-                last = classes - 1 if isinstance(classes, int) else "..."
                 document.report(
                     "L768",
                     (*own, key),
                     f"'{key}' is no class of '{name}'",
-                    hint=f"the classes are 0 to {last}",
+                    hint=_known_classes(classes),
                     at_key=True,
                 )
+
+
+def _known_classes(classes: Any) -> str:
+    if not isinstance(classes, int):
+        return "classes are whole numbers from 0"
+    return f"the classes are {'0 and 1' if classes == 2 else f'0 to {classes - 1}'}"
 
 
 def _without_classes(name: str, losses: Mapping[str, Any]) -> tuple[str, str]:

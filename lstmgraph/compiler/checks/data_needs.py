@@ -192,7 +192,7 @@ def _target(name: str, spec: TensorSpec, loss: Any, metrics: Iterable[Any] = ())
         reason = f"'{name}' has {classes} classes, 0 to {high}"
         return Need(name, spec.shape[1:-1], "int32", (Limit(0, high, reason, exception),))
     if targets == LABELS:
-        reason = f"labels are 1 to {high}, with 0 behind the last"
+        reason = f"labels are 1 to {high}; 0 only fills a row up behind its last label"
         return Need(name, None, "int32", (Limit(0, high, reason, rule=ZEROS_LAST),))
     if targets == GROUPS:
         return Need(name, None, "int32")
@@ -237,7 +237,9 @@ def _input_limits(graph: Graph, name: str) -> Iterator[Limit]:
             last = node.arguments["input_dim"] - 1
             yield Limit(0, last, f"the embedding '{node.name}' has rows 0 to {last}")
     for steps in lengths_of(graph).get(name, ()):
-        yield Limit(0, steps, "a length is a number of time steps", otherwise=LONGEST)
+        most = f", {steps}" if isinstance(steps, int) else ""
+        reason = f"a length is at least 0 and at most the number of time steps{most}"
+        yield Limit(0, steps, reason, otherwise=LONGEST)
 
 
 def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".npy", ".npz")
 KEY = "embeddings"
+SAVING = "save the vectors with `numpy.save`, as floats, a row for each id"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def check_embeddings(graph: Graph, document: Document) -> None:
         problem = _location_problem(table.file, document.folder)
         if problem is not None:
             hint = "paths are relative to the folder of the recipe, which must hold the file"
-            if document.folder is None:
+            if FilePath(table.file).suffix not in SUFFIXES:
+                hint = SAVING
+            elif document.folder is None:
                 hint = "save the recipe to a file beside it, or give `lstmgraph.load` its `folder`"
             document.report("L780", table.path, problem, hint=hint)
             continue
@@ -94,16 +97,17 @@ def _location_problem(file: str, folder: FilePath | None) -> str | None:
 
 def _array_problem(table: Table, path: FilePath) -> tuple[str, str] | None:
     """Return what is wrong with an array, and a hint."""
-    from lstmgraph.npz import file_header  # noqa: PLC0415 - imports NumPy
+    from lstmgraph.npz import NoSuchArrayError, file_header  # noqa: PLC0415 - imports NumPy
 
     name, wanted = shown(table.file), f"({table.shape[0]}, {table.shape[1]})"
-    hint = "write it with `numpy.save`, a row for each id: (`input_dim`, `output_dim`)"
     try:
         shape, dtype = file_header(path, table.array)
+    except NoSuchArrayError as error:
+        return str(error), f"write `array: {error.names[0]}` beside `from:`, or another of these"
     except (OSError, ValueError) as error:
-        return f"{name} cannot be read: {getattr(error, 'strerror', None) or error}", hint
+        return f"{name} cannot be read: {getattr(error, 'strerror', None) or error}", SAVING
     if dtype.kind != "f":
-        return f"{name} holds {dtype}, not floats", hint
+        return f"{name} holds {dtype}, not floats", SAVING
     if shape != table.shape:
         hint = "make `input_dim` and `output_dim` those of the file, or choose another file"
         return f"{name} has shape {shape}, but the layer's table is {wanted}", hint
@@ -119,7 +123,7 @@ def refuse_fresh_tables(graph: Graph, document: Document) -> None:
     document = replace(document, diagnostics=Diagnostics())
     for table in tables(graph) if is_in_model_file(document) else ():
         message = f"{shown(table.file)} is not in the model file, so its table cannot begin anew"
-        hint = "take the weights of the model file, or the recipe beside the file of vectors"
+        hint = "leave `--fresh` out (`weights=False`), or use the recipe beside the file of vectors"
         document.report("L780", table.path, message, hint=hint)
     if document.diagnostics:
         raise RecipeError(document.diagnostics.ordered(), document.sources)

@@ -42,22 +42,42 @@ TARGETS = {
     LABELS: "a sequence of ids",
     GROUPS: "one id for each row",
 }
+BINARY_METRICS = {
+    **dict.fromkeys(("IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"), "binary_io_u"),
+    **dict.fromkeys(
+        ("CategoricalCrossentropy", "SparseCategoricalCrossentropy"), "binary_crossentropy"
+    ),
+}
+"""The metric of a yes or no for each metric of several classes; `accuracy` for the others."""
 CORRELATIONS = frozenset({"ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation"})
 """Metrics over the numbers of one row or step, as their `axis` is the last."""
 
 
-def check_fitting(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
-    """Report (L785 to L792) losses and metrics that cannot read their outputs or targets."""
+def check_fitting(recipe: RecipeDeclaration, graph: Graph, document: Document) -> frozenset[str]:
+    """Report (L785 to L792) losses and metrics that cannot read their outputs or targets.
+
+    Returns:
+        The outputs that need another loss, with which their metrics may be right.
+    """
+    refused = set()
     for head in read_outputs(recipe, graph):
         entries = [*([head.loss_entry] if head.loss_entry else []), *head.metrics]
         leading = head.loss_entry or next((e for e in entries if not _follows(e)), None)
+        led = _own_mistake(head, leading) if leading else None
+        if leading and led and leading is head.loss_entry and _wants_another_loss(leading, led):
+            refused.add(head.output)
         for entry in entries:
             mistake = None
-            if leading is not None and entry is not leading:
+            if leading is not None and entry is not leading and head.output not in refused:
                 mistake = _target_mistake(head, entry, leading)
             mistake = mistake or _own_mistake(head, entry)
             if mistake is not None:
                 _report(document, entry, leading, mistake)
+    return frozenset(refused)
+
+
+def _wants_another_loss(loss: Entry, mistake: Mistake) -> bool:
+    return mistake[0] in ("L786", "L787") or (mistake[0] == "L788" and loss.keras_class in BINARY)
 
 
 def _report(document: Document, entry: Entry, leading: Entry | None, mistake: Mistake) -> None:
@@ -83,14 +103,16 @@ def _target_mistake(head: Head, entry: Entry, leading: Entry) -> Mistake | None:
     what = "loss" if leading.family == "loss" else "first metric"
     message = (
         f"`{entry.word}` reads {TARGETS[read]}, but the {what} of '{head.output}', "
-        f"{leading.keras_class}, reads {TARGETS[given]}"
+        f"`{leading.word}`, reads {TARGETS[given]}"
     )
-    return "L785", message, _target_hint(entry, given), None
+    return "L785", message, _target_hint(head, entry, given), None
 
 
-def _target_hint(entry: Entry, given: str) -> str:
+def _target_hint(head: Head, entry: Entry, given: str) -> str:
     name = metric_name({"type": entry.keras_class})
     if given == IDS:
+        if entry.keras_class == "Accuracy":  # a mapping: the word alone follows the targets
+            return "write `type: sparse_categorical_accuracy`"
         if entry.keras_class in ("IoU", "MeanIoU"):
             return "write `sparse_y_pred: false`, and leave `sparse_y_true` out"
         sparse = f"sparse_{name}"
@@ -102,6 +124,8 @@ def _target_hint(entry: Entry, given: str) -> str:
             return f"write `{sparse}`"
         return "write `accuracy`; or give one-hot targets, with `loss: categorical_crossentropy`"
     if given == NUMBERS:
+        if head.spec.shape[-1] == 1:
+            return f"write `{BINARY_METRICS.get(entry.keras_class, 'accuracy')}`"
         if name.startswith("sparse_"):
             return f"write `{name.removeprefix('sparse_')}`"
         return "write `sparse_y_true: false`"
@@ -128,20 +152,33 @@ def _rank_mistake(head: Head, entry: Entry) -> Mistake | None:
     if rank is None or rank == len(head.spec.shape):
         return None
     wanted, hint = (
-        ("sequences", "write `.sequence` behind the name of a recurrent layer")
+        ("sequences", f"let '{head.node.layer}' read a sequence, such as `reader.sequence`")
         if rank == 3
-        else ("one row of numbers", "read the last step, such as `reader.last`, or a pooling")
+        else (
+            "one vector for each row",
+            f"let '{head.node.layer}' read the last step, such as `reader.last`, or a pooling",
+        )
     )
     message = (
-        f"{entry.keras_class} takes {wanted}, but '{head.output}' has shape "
-        f"{_text(head.spec.shape)}"
+        f"`{entry.word}` takes {wanted}, but '{head.output}' has shape {_text(head.spec.shape)}"
     )
     return "L787", message, hint, None
 
 
 def _unit_mistake(head: Head, entry: Entry) -> Mistake | None:
     """Return L786 if a loss or metric compares the numbers of a row, and there is one."""
-    if head.spec.shape[-1] != 1 or entry.reading.fewest < 2:
+    if head.spec.shape[-1] != 1:
+        return None
+    if entry.keras_class in ("F1Score", "FBetaScore") and not entry.arguments.get("threshold"):
+        average = entry.arguments.get("average") or "macro"
+        message = (
+            f"without a threshold, `{entry.word}` takes the largest number of each row for a yes; "
+            f"'{head.output}' has one number, so every row is a yes"
+        )
+        word = metric_name({"type": entry.keras_class})
+        hint = f"write `{{type: {word}, average: {average}, threshold: 0.5}}`"
+        return "L786", message, hint, None
+    if entry.reading.fewest < 2:
         return None
     message = f"`{entry.word}` needs several numbers, but '{head.output}' has one"
     if entry.keras_class in CORRELATIONS and entry.family == "metric":
@@ -152,7 +189,8 @@ def _unit_mistake(head: Head, entry: Entry) -> Mistake | None:
         return "L786", message, "write `r2_score`, which compares the rows", None
     more = f"give '{head.node.layer}' one number for each class"
     if entry.family == "metric":
-        return "L786", message, f"write `accuracy`, or {more}", None
+        word = BINARY_METRICS.get(entry.keras_class, "accuracy")
+        return "L786", message, f"write `{word}`, or {more}", None
     if entry.keras_class == "CosineSimilarity":
         return "L786", message, "write `mse`", None
     if entry.keras_class in ("CTC", "Circle"):
@@ -176,8 +214,8 @@ def _value_mistake(head: Head, entry: Entry) -> Mistake | None:
         return "L788", message, f"write `activation: softplus` for '{head.node.layer}'", None
     if entry.keras_class in BINARY and activation == "softmax" and head.spec.shape[-1] != 1:
         message = (
-            f"`{entry.word}` takes the chances of a sigmoid, but {what} those of a softmax, whose "
-            "logits Keras takes for a sigmoid's"
+            f"`{entry.word}` takes the probabilities of a sigmoid, but {what} those of a softmax, "
+            "whose logits Keras would read as a sigmoid's"
         )
         choice = "`accuracy`" if entry.family == "metric" else "`categorical_crossentropy`"
         hint = f"write {choice}, or `activation: sigmoid` for '{head.node.layer}'"
@@ -187,14 +225,16 @@ def _value_mistake(head: Head, entry: Entry) -> Mistake | None:
             f"`{entry.word}` takes the number of a class, but {what} probabilities ({activation}), "
             "which are all class 0"
         )
-        return "L788", message, _id_fix(entry), None
+        return "L788", message, _id_fix(head, entry), None
     if values == DIRECTIONS and head.node.op != "UnitNormalization":
         message = f"`{entry.word}` takes vectors of length 1, but '{head.output}' has any length"
         return "L788", message, "add a layer of `type: unit_normalization` behind it", None
     return None
 
 
-def _id_fix(entry: Entry) -> str:
+def _id_fix(head: Head, entry: Entry) -> str:
+    if head.spec.shape[-1] == 1 and entry.keras_class in BINARY_METRICS:
+        return "write `binary_io_u`, which compares a probability with a threshold"
     if entry.keras_class in ("IoU", "MeanIoU"):
         return "write `sparse_y_pred: false`; with one-hot targets `sparse_y_true: false` too"
     return "leave out `sparse_y_pred` and `from_sorted_ids`"
@@ -234,27 +274,32 @@ def _class_mistake(head: Head, entry: Entry) -> Mistake | None:
     for key, most in (("class_id", units - 1), ("top_k", units), ("k", units - 1)):
         value = arguments.get(key)
         if value is not None and value > most:
-            return _beyond(
-                key, f"is {value}, but can be {most} at most: '{head.output}' has {units} numbers"
-            )
+            has = f"'{head.output}' has {units} number{'s' if units > 1 else ''}"
+            fix = f"write `{key}: {most}` or less" if most else f"leave `{key}` out"
+            if most and key not in entry.arguments:
+                word = metric_name({"type": entry.keras_class})
+                fix = f"write `{{type: {word}, {key}: {most}}}`"
+            return _beyond(key, f"can be at most {most}, not {value}: {has}", fix)
     labels = arguments.get("label_weights")
     if labels is not None and len(labels) != units:
         return _beyond("label_weights", f"must be {units}: '{head.output}' has {units} numbers")
     number = arguments.get("num_labels")
     if number is not None and (number != units or not arguments["multi_label"]):
-        return _beyond("num_labels", f"must be {units}, with `multi_label: true`")
+        fix = f"write `multi_label: true, num_labels: {units}`"
+        return _beyond("num_labels", f"must be {units}, with `multi_label: true`", fix)
     return None
 
 
-def _beyond(key: str, text: str) -> Mistake:
-    return "L790", f"`{key}` {text}", f"change `{key}:`", key
+def _beyond(key: str, text: str, fix: str | None = None) -> Mistake:
+    return "L790", f"`{key}` {text}", fix or f"change `{key}:`", key
 
 
 def _several_mistake(entry: Entry) -> Mistake | None:
     """Return L791 if a metric is several numbers, of which a training logs one."""
     arguments = arguments_of(entry.family, entry.arguments)
     if arguments.get("average", "") is None:
-        message, hint = "is one number for each class", "write `average: macro`"
+        word = metric_name({"type": entry.keras_class})
+        message, hint = "is one number for each class", f"write `{{type: {word}, average: macro}}`"
         key = None
     elif arguments.get("class_aggregation", "") is None:
         message, hint = "is one number for each unit", "leave `class_aggregation` out"

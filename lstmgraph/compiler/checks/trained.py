@@ -39,8 +39,10 @@ def check_learning_rates(
             document.report(
                 "L777",
                 (*SECTION, name),
-                f"'{name}' has no weights that training changes, so it has no learning rate",
-                hint="remove this rate, or a `trainable: false` of the layer",
+                f"training changes no weight of '{name}', so it has no learning rate",
+                hint="remove this rate, or the `trainable: false` of the layer"
+                if any(node.layer == name and node.parameters.total for node in graph.nodes)
+                else "remove this rate: the layer has no weights",
                 at_key=True,
                 notes=(document.note(("layers", name), "the layer is here", at_key=True),),
             )

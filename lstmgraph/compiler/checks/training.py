@@ -37,8 +37,8 @@ def check_training(
     training, all_known = _with_known_outputs(recipe.training, outputs, document)
     if all_known:
         _check_weights(training, outputs, document)
-        check_class_weight(training, graph, document)
-        check_fitting(replace(recipe, training=training), graph, document)
+        refused = check_fitting(replace(recipe, training=training), graph, document)
+        check_class_weight(training, graph, document, refused)
     _check_clipping(training.optimizer, document)
     rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
     rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}

@@ -83,6 +83,14 @@ def _choice_warning(head: Head, metric: Entry) -> tuple[str, str, str] | None:
 
 def _hits_warning(head: Head, metric: Entry) -> tuple[str, str, str] | None:
     """Return W757 if the metric counts exact matches of a continuous number."""
+    exact = metric.keras_class == "Accuracy" and metric.arguments != {"type": CHOSEN_BY_SHAPE}
+    if exact and head.gives_probabilities:
+        message = (
+            f"`{metric.word}` with arguments counts exact matches, but '{head.output}' gives "
+            f"probabilities ({head.activation})"
+        )
+        several = head.spec.shape[-1] != 1 and head.loss not in BINARY
+        return "W757", message, f"write `type: {'categorical' if several else 'binary'}_accuracy`"
     if metric.keras_class not in ACCURACIES or head.loss not in REGRESSIONS:
         return None
     if head.activation not in BEYOND_ONE:  # a squared error of probabilities is the Brier score

@@ -471,7 +471,7 @@ def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
     raise GraphMistake(
         "L511",
         (*node.path, "mask"),
-        f"this mask is one of the steps before '{maker.layer}', which {reason}",
+        f"this mask is for the steps before '{maker.layer}', which {reason}",
         hint,
         notes=(of_tensor(graph, port, specs[port]),),
     )
@@ -484,7 +484,7 @@ def _moves_steps(node: Node, specs: Specs, masks: Masks) -> str | None:
     except LayerMistake:
         resize = None
     if resize != SAME_STEPS:
-        return "makes other steps of them"
+        return "changes the number of steps"
     if Port(node.name) in masks or isinstance(node.mask_form, NoMask):
         return None
     size = node.arguments.get("kernel_size", 1)

@@ -12,6 +12,7 @@ from lstmgraph.messages.wording import (
     KERAS_KEY_HINTS,
     KEY_MEANT,
     KINDS,
+    TRAINING_KEY_HINTS,
     WORDS_OF_YAML_1_1,
     Forms,
     Guesses,
@@ -26,7 +27,7 @@ from lstmgraph.messages.wording import (
     suggested,
     type_hint,
 )
-from lstmgraph.resources import KERAS_SCHEMA, read_schema
+from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 
 DYNAMIC_DIMENSION = "name a dynamic dimension in lower case, such as `time`"
+
+_SECTIONS = ("training", "runtime", "search", "data")
 
 MANY_CHOICES = 16
 """The most choices that a hint lists next to a suggested one."""
@@ -118,6 +121,10 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             continue
         is_layer = path[:1] == ("layers",)
         hint = KERAS_KEY_HINTS.get(key) if is_layer and key not in allowed else None
+        if path == ("training",):
+            hint = TRAINING_KEY_HINTS.get(key)
+        elif path[-2:] == ("training", "optimizer") and key == "learning_rates":
+            hint = "write it under `training:`, beside `optimizer:`"
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
         if "call" in allowed:
@@ -125,10 +132,19 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             hint = f"remove it, or change it at '{called}', which is called"
         near = guesses.nearest(key, allowed) if hint is None else None
         message = f"'{key}' is not {owner}{suggested(near)}"
+        if hint is None and not near and len(path) <= 1 and (sections := _sections_of(key)):
+            hint = f"write it under {sections}"
         if hint is None and not near:
             hint = f"write one of: {forms}" if form else f"allowed here: {', '.join(allowed)}"
         meant = "from" if form else near or KEY_MEANT.get(key)
         yield SchemaMistake("L203", (*path, key), message, hint, at_key=True, missing=meant)
+
+
+def _sections_of(key: str) -> str:
+    """Return the sections of a recipe that have the key, as text."""
+    definitions = read_schema(RECIPE_SCHEMA)["$defs"]
+    found = [f"`{each}:`" for each in _SECTIONS if key in definitions[each]["properties"]]
+    return " or ".join(found)
 
 
 def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
