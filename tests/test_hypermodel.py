@@ -332,7 +332,9 @@ def test_arrays_do_not_lose_class_weights() -> None:
     hp = keras_tuner.HyperParameters()
     with pytest.raises(keras_tuner.errors.FatalValueError, match="as_keras"):
         of_classes.fit(hp, Recorder(), X, Y)
-    batches = found.load_data((X, Y)).train.as_keras(4).dataset
+    batches = (
+        found.load_data((X, {name: np.sign(y) for name, y in Y.items()})).train.as_keras(4).dataset
+    )
     assert of_classes.fit(hp, Recorder(), batches) == {"epochs": 2}
 
 

@@ -532,7 +532,6 @@ def test_what_is_known_of_padding_does_not_make_another_mask() -> None:
         "type: rnn, cells: [{type: lstm_cell, units: 2}]",
         "type: rnn, cells: [{type: lstm_cell, units: 2}, {type: gru_cell, units: 3}]",
         "type: time_distributed, layer: {type: dense, units: 2}",
-        "type: spectral_normalization, layer: {type: dense, units: 2}",
     ],
 )
 def test_what_is_not_trainable_is_not_trained(body: str) -> None:

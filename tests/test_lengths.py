@@ -80,7 +80,7 @@ data:
     x: {columns: [a, b, c]}
     lengths: {columns: [steps], static: true}
   targets:
-    y: {columns: [a, b], steps: history}
+    y: {columns: [d, e], steps: history}
   split: {validation: 0}
 """
 )
@@ -88,8 +88,8 @@ data:
 
 def in_table(given: np.ndarray, folder: Path) -> object:
     path = folder / "table.csv"
-    rows = [f"{who},{length},{t},1,2" for who, length in enumerate(given) for t in range(8)]
-    path.write_text("who,steps,a,b,c\n" + "\n".join(rows))
+    rows = [f"{who},{length},{t},1,2,3,4" for who, length in enumerate(given) for t in range(8)]
+    path.write_text("who,steps,a,b,c,d,e\n" + "\n".join(rows))
     return load(TABLE).load_data(path)
 
 

@@ -252,20 +252,6 @@ OBSTACLES = {
         ("layers", "grown", "interpolation"),
         "only nearest interpolation",
     ),
-    "mask inside": (
-        """
-        inputs: {x: {shape: [time, 5, 3]}, mask: {shape: [time], dtype: bool}}
-        layers:
-          each:
-            type: time_distributed
-            input: x
-            layer: {type: global_average_pooling1d}
-            mask: {input: mask}
-        outputs: {found: each}
-        """,
-        ("layers", "each", "layer"),
-        "would read the mask step by step",
-    ),
     "mask of several axes": (
         """
         inputs: {x: {shape: [time, 5, 4]}, mask: {shape: [time], dtype: bool}}

@@ -317,10 +317,10 @@ PLACES = {
         f"  {READ.replace('FROM', '[w, static]')}",
         set(),
     ),
-    "an output is given as it is": (
+    "a layer of single steps that makes its mask": (
         "reader: {type: time_distributed, input: x, mask: {lengths: lengths}, layer: {type: dense, "
         "units: 2}}",
-        set(),
+        {("reader", "x")},
     ),
     "a stack is masked once": (
         READ.replace("FROM", "x").replace("4", "[4, 4]"),

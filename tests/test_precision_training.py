@@ -50,9 +50,6 @@ SCALED = {
         "low: {type: lstm, input: x, units: 2}\n"
         f"          y: {{type: lstm, input: x, units: 2, {FROZEN}, initial_state: low, {HALF}}}"
     ),
-    "a learned state": (
-        f"y: {{type: lstm, input: x, units: 2, {FROZEN}, initial_state: learned, {HALF}}}"
-    ),
 }
 NOT_SCALED = {
     "float32": "y: {type: lstm, input: x, units: 2}",

@@ -302,7 +302,7 @@ def test_another_training_is_not_overwritten(copied: Path) -> None:
     other = arrays(seed=3)
     wider = recipe(**{"layers.hidden.units": 7})
     for small, given, validation, seed, message in (
-        (wider, data, held_out, None, r"-layers\.reader\.units: 6\n  \+layers\.reader\.units: 7"),
+        (wider, data, held_out, None, r"-layers\.hidden\.units: 6\n  \+layers\.hidden\.units: 7"),
         (recipe(), data, held_out, 6, r"-seed: 5\n  \+seed: 6"),
         (recipe(), other, held_out, None, r"-data: 37 examples, \w+\n  \+data: 37 examples"),
         (recipe(), data, None, None, r"-data: 37 examples, \w+\n  \+data: 30 examples"),

@@ -451,6 +451,8 @@ def _check_way(graph: Graph, node: Node, masks: Masks, specs: Specs) -> None:
                     f"{_OTHER_NORM}; or write `mask: none` on '{maker.layer}' if padded steps may "
                     "count there",
                 )
+            if isinstance(maker.mask_form, MaskByLengths | MaskByInput):
+                continue  # what stands before it was checked for its own mask
             steps = specs[port].shape[:2]
             way += [each for each in maker.inputs if specs[each].shape[:2] == steps]
             continue
@@ -516,7 +518,8 @@ def _check_inner(node: Node, op: str, arguments: Mapping[str, Any]) -> None:
             "an activity regularizer inside `time_distributed` adds nothing to the loss",
             f"put an `activity_regularization` layer behind '{node.layer}'",
         )
-    if op == "BatchNormalization":
+    frozen = False in (node.arguments.get("trainable"), arguments.get("trainable"))
+    if op == "BatchNormalization" and not frozen:
         raise GraphMistake(
             "L513",
             (*path, "type"),
