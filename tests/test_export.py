@@ -41,7 +41,7 @@ CHECKED = ("keras", "saved_model", "litert")
 ENDINGS = {"keras": ".keras", "saved_model": ".saved_model", "litert": ".tflite"}
 ALIKE = {
     *("character-writer", "dynamic-rnn", "next-frame", "number-words"),
-    *("speaker-classifier-search", "stream-anomalies"),
+    *("placeholder-states", "speaker-classifier-search", "stream-anomalies", "unrolled"),
 }
 """Recipes of the same kinds of calls as others: three conversions of each take their time."""
 EXPORTED = [path for path in SHIPPED if path.stem not in ALIKE]
