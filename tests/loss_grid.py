@@ -86,7 +86,6 @@ KINDS = {
             *(("AUC", {}), ("Precision", {}), ("Recall", {}), ("TruePositives", {})),
             *(("TrueNegatives", {}), ("FalsePositives", {}), ("FalseNegatives", {})),
             *(("BinaryAccuracy", {}), ("BinaryCrossentropy", {}), ("BinaryIoU", {})),
-            *((name, {"average": "macro"}) for name in ("F1Score", "FBetaScore")),
             *(("AUC", {"curve": curve, "num_thresholds": 50}) for curve in ("PR", "PRGAIN")),
             ("AUC", {"thresholds": [0.4, 0.5, 0.6]}),
             ("AUC", {"summation_method": "minoring"}),
@@ -105,6 +104,7 @@ KINDS = {
             ("BinaryCrossentropy", {"label_smoothing": 0.1}),
         ),
         of_several=(
+            *((name, {"average": "macro"}) for name in ("F1Score", "FBetaScore")),
             *(("Precision", {"top_k": 1}), ("Recall", {"top_k": 2, "class_id": 1})),
             ("AUC", {"multi_label": True, "num_labels": 3, "label_weights": [1.0, 0.5, 2.0]}),
             ("AUC", {"label_weights": [1.0, 0.5, 2.0]}),
