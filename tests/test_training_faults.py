@@ -27,7 +27,7 @@ pytestmark = [
 
 TRIED = int(os.environ.get("LSTMGRAPH_EXAMPLES", len(FAULTS)))
 KILLS = TRIED if "LSTMGRAPH_EXAMPLES" in os.environ else 2
-CALLS = 40
+CALLS = 25
 """About as many calls make files real in the whole training."""
 TRAIN = "train small.yaml --data data.npz -o run"
 
