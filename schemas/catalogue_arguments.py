@@ -134,6 +134,9 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
 
 # Arguments of any class that a recipe writes elsewhere or not at all: `name` is the layer's key,
 # `dtype` is `dtype_policy`, weights and quantization come from a file and not from a recipe.
+IN_CALL = ("use_causal_mask",)
+"""Arguments that Keras takes when a layer is called, and not when it is made."""
+
 LEFT_OUT = {"name", "dtype", "weights", "quantization_config", "gptq_unpacked_column_size"}
 LEFT_OUT_OF = {
     # A sparse tensor fits no other layer of a recipe.

@@ -122,6 +122,7 @@ LAYER_ARGUMENTS = {
     "use_bias": "Add a learned bias.",
     "use_cudnn": "Whether cuDNN's kernel may run.",
     "use_gate": "Multiply the output of attention with a learned gate.",
+    "use_causal_mask": "Whether a step of the query reads only keys of the same and earlier steps.",
     "use_scale": "Multiply the scores with a learned factor.",
     "value_dim": "The size of each head of the value; null is key_dim.",
     "variance": "The variance that is divided by: one number, or one for each feature.",

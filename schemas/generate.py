@@ -64,6 +64,8 @@ def defaults(cls: type, kind: str, name: str) -> dict[str, Any]:
         found |= table.THROUGH_KWARGS.get(name, {})
         if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
             found["trainable"] = True
+        in_call = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+        found |= {name: in_call[name].default for name in table.IN_CALL if name in in_call}
         found |= dict.fromkeys(table.REQUIRED_OF.get(name, ()), REQUIRED)
     left_out = table.LEFT_OUT | table.LEFT_OUT_OF.get(name, set())
     if kind == "metric":

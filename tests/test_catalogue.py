@@ -106,7 +106,11 @@ def test_every_public_layer_is_described_or_refused():
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_defaults_are_those_of_the_signature(name):
-    parameters = inspect.signature(getattr(keras.layers, name).__init__).parameters
+    cls = getattr(keras.layers, name)
+    parameters = {
+        **inspect.signature(cls.call).parameters,
+        **inspect.signature(cls.__init__).parameters,
+    }
     through_kwargs = {"trainable": True, "zero_output_for_mask": False, "implementation": 2}
     for argument, schema in DEFS[name]["properties"].items():
         if "default" in schema:

@@ -11,6 +11,7 @@ from lstmgraph.compiler.derive.axes import ATTENTION
 from lstmgraph.compiler.derive.split import CODE
 from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.keras_facts.layers.attention import CAUSAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def _attention(split: Split, node: Node) -> Iterator[Reason]:
         )
     elif not split.is_stepped(node.inputs[0]):
         yield "its query has no time steps", "use a sequence as the query"
-    if node.arguments.get("use_causal_mask"):
+    if node.arguments.get(CAUSAL):
         yield "`use_causal_mask` counts steps from the first one", "leave it out"
 
 

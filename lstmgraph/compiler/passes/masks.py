@@ -15,6 +15,7 @@ from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
+from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.keras_facts.tensors import SAME_STEPS
 from lstmgraph.language.declaration.recipe import (
     Inherited,
@@ -214,6 +215,8 @@ def _layer(
         return replace(node, output_masks={OUTPUT: made})
     if mask is None and not any(incoming):
         return node
+    if node.arguments.get(CAUSAL):
+        _check_causal(node, incoming)
     traits = layer_traits(node.op)
     takes_one = traits["masks"] == ["mask"] and len(node.inputs) == 1
     if mask and inner_op(node) in RESIZES and works_on_steps(node, mask):
@@ -227,6 +230,31 @@ def _layer(
         mask=mask if takes_one or node.op in FILLED else None,
         input_masks=tuple(incoming) if node.op in READ_BY_FIRST_INPUT else (),
         output_masks={OUTPUT: output_mask} if output_mask else {},
+    )
+
+
+def _check_causal(node: Node, incoming: list[MaskSpec | None]) -> None:
+    """Check that each step of the query that counts may read a key that counts, such as its own."""
+    query, *keys = incoming
+    source = next(
+        (
+            (port, mask)
+            for port, mask in zip(node.inputs[1:], keys, strict=True)
+            if mask and mask.padding != "right" and (mask != query or port != node.inputs[0])
+        ),
+        None,
+    )
+    if source is None:
+        return
+    port, mask = source
+    raise GraphMistake(
+        "L515",
+        (*node.path, CAUSAL),
+        f"padding of '{port}' may stand before its first step, so that early steps of "
+        f"'{node.inputs[0]}' would read padding alone",
+        f"if the padding is at the end, mask '{port}' by `{{lengths: ...}}`, or write "
+        "`padding: right` where its mask is made; else leave the causal mask out",
+        notes=of_mask(mask, port),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.export.onnx.activations import formula
+from lstmgraph.keras_facts.layers.attention import CAUSAL
 
 if TYPE_CHECKING:
     from lstmgraph.export.onnx.builder import Name
@@ -41,6 +42,18 @@ def query_value_key(call: Call) -> tuple[Name, Name, Name]:
     return query, value, call.x(2) if len(call.inputs) > 2 else value
 
 
+def steps_of_pairs(call: Call, scores: Name) -> tuple[Name, Name]:
+    """Return the numbers of the query's steps, (query steps, 1), and of the key's, (key steps,)."""
+    b = call.builder
+    zero, one = b.constant(0, "int64"), b.constant(1, "int64")
+    size = b.op("Shape", scores, start=-2)
+    query, key = (
+        b.op("Range", zero, b.op("Gather", size, b.constant(place, "int64")), one)
+        for place in (0, 1)
+    )
+    return b.op("Unsqueeze", query, b.ints(1)), key
+
+
 def _every_pair(call: Call, query: Name, key: Name) -> Name:
     """Return query + key for every pair of steps, (batch, query steps, key steps, features)."""
     b = call.builder
@@ -51,9 +64,12 @@ def _shares(call: Call, scores: Name, value: Name) -> Name:
     """Return the weighted values as Keras does: masked scores minus 1e9, masked queries 0."""
     f, b = formula(call), call.builder
     query_mask, value_mask = (*call.input_masks, None, None)[:2]
-    if value_mask:
-        counts = b.op("Unsqueeze", value_mask, b.ints(-2))
-        scores = f("Where", counts, scores, f("Sub", scores, 1e9))
+    counts = [b.op("Unsqueeze", value_mask, b.ints(-2))] if value_mask else []
+    if call.arguments.get(CAUSAL):
+        counts.append(b.op("GreaterOrEqual", *steps_of_pairs(call, scores)))
+    if counts:
+        both = b.op("And", *counts) if len(counts) > 1 else counts[0]
+        scores = f("Where", both, scores, f("Sub", scores, 1e9))
     found = f("MatMul", f("Softmax", scores, axis=-1), value)
     if query_mask:
         found = f("Where", b.op("Unsqueeze", query_mask, b.ints(-1)), found, 0)

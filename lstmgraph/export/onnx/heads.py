@@ -8,7 +8,8 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from lstmgraph.export.onnx.activations import formula, softmax_over
-from lstmgraph.export.onnx.attention import query_value_key
+from lstmgraph.export.onnx.attention import query_value_key, steps_of_pairs
+from lstmgraph.keras_facts.layers.attention import CAUSAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,23 +138,16 @@ def _pairs_that_count(call: Call, scores: Name) -> Name | None:
         for index, mask in enumerate(masks)
         if mask is not None
     ]
-    if call.arguments["sliding_window"] is not None:
-        found.append(_window(call, scores))
+    if call.arguments["sliding_window"] is not None or call.arguments.get(CAUSAL):
+        query, key = steps_of_pairs(call, scores)
+        if call.arguments["sliding_window"] is not None:
+            apart = b.op("Abs", b.op("Sub", query, key))
+            found.append(b.op("Less", apart, b.constant(call.arguments["sliding_window"], "int64")))
+        if call.arguments.get(CAUSAL):
+            found.append(b.op("GreaterOrEqual", query, key))
     if not found:
         return None
     mask, *others = found
     for other in others:
         mask = b.op("And", mask, other)
     return mask
-
-
-def _window(call: Call, scores: Name) -> Name:
-    """Return which pairs of query and key are less than ``sliding_window`` steps apart."""
-    b = call.builder
-    zero, one = b.constant(0, "int64"), b.constant(1, "int64")
-    query, key = (
-        b.op("Range", zero, b.op("Squeeze", b.op("Shape", scores, start=axis, end=axis + 1)), one)
-        for axis in (2, 3)
-    )
-    apart = b.op("Abs", b.op("Sub", b.op("Unsqueeze", query, b.ints(1)), key))
-    return b.op("Less", apart, b.constant(call.arguments["sliding_window"], "int64"))

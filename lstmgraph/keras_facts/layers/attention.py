@@ -22,6 +22,8 @@ from lstmgraph.keras_facts.layers.core import (
 from lstmgraph.keras_facts.tensors import TensorSpec
 from lstmgraph.messages.wording import counted
 
+CAUSAL = "use_causal_mask"
+"""An argument that Keras takes when it calls the layer, and not when it makes it."""
 _SEQUENCE = "(batch, time, features)"
 
 
@@ -109,6 +111,12 @@ def grouped_query_attention(call: Call) -> LayerFacts:
 
 
 def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
+    if call.arguments.get(CAUSAL) and call.inputs[0].rank != 3:
+        raise LayerMistake(
+            f"{call.layer}'s causal mask is for {_SEQUENCE}, but got {call.inputs[0]}",
+            argument=CAUSAL,
+            hint="leave it out, or give inputs of that rank",
+        )
     if len(call.inputs) not in (2, 3):
         raise LayerMistake(
             f"{call.layer} takes query, value and optionally key, but got "

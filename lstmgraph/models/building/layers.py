@@ -10,6 +10,7 @@ import keras
 from lstmgraph.compiler.checks.embeddings import KEY as EMBEDDINGS
 from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
 from lstmgraph.keras_facts.catalogue import named_class, takes_seed
+from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _plain_layer(
     values = {
         key: _value(key, value, name, policy, seed)
         for key, value in arguments.items()
-        if key != EMBEDDINGS  # filled in when the layer is built
+        if key not in (EMBEDDINGS, CAUSAL)  # the first is filled in, the second given in calls
     }
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")

@@ -32,6 +32,7 @@ from lstmgraph.compiler.passes.masks import (
     works_on_steps,
 )
 from lstmgraph.keras_facts.catalogue import layer_traits
+from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
@@ -257,14 +258,16 @@ class _Lowering:
         mask = own or self.padded.get((node.name, port))
         return self.masks.zeroed(port, mask) if mask else self.tensors[port]
 
-    def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Tensor]:
-        keywords: dict[str, Tensor] = {}
+    def _keywords(self, node: Node, inputs: list[Tensor]) -> dict[str, Any]:
+        keywords: dict[str, Any] = {}
         if node.input_names:
             keywords |= dict(zip(node.input_names[1:], inputs[1:], strict=True))
         takes_mask = node.recurrence or layer_traits(node.op)["masks"]
         if node.mask and takes_mask and not hides_mask(node):
             keywords["mask"] = self._mask(node, node.mask, inputs[0])
         keywords |= self._attention_masks(node)
+        if node.arguments.get(CAUSAL):
+            keywords[CAUSAL] = True
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
             keywords["initial_state"] = _nested(node.recurrence, tensors)
