@@ -43,13 +43,13 @@ def check(data: dict[str, Any], tolerance: float) -> None:
     assert not LOOPS & set(operators(proto))
 
 
-@examples(8)
+@examples(6)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_are_kerass(generated: Generated) -> None:
     check(without_promises(in_one_precision(generated.data, "float32")), 1e-5)
 
 
-@examples(4)
+@examples(3)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_of_other_precisions_are_about_kerass(generated: Generated) -> None:
     """Their shapes and dtypes are the same; Keras computes some in half precision."""

@@ -73,7 +73,7 @@ def with_heads(data: dict[str, Any], drawn: list[Any]) -> dict[str, Any]:
     return data
 
 
-@examples(3)
+@examples(2)
 @given(recipes(min_layers=1, max_layers=4), heads(), st.booleans())
 def test_losses_and_metrics_of_random_recipes(
     generated: Generated, drawn: list[Any], weighs: bool

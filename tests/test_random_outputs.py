@@ -90,13 +90,13 @@ def check_zeros(data: dict[str, Any], name: str, found: np.ndarray, wanted: Valu
         assert not found[~wanted.mask].any(), name
 
 
-@examples(11)
+@examples(7)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_are_those_of_numpy(generated: Generated) -> None:
     check_outputs(generated, "float32")
 
 
-@examples(7)
+@examples(5)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_in_float64_are_those_of_numpy(generated: Generated) -> None:
     check_outputs(generated, "float64")

@@ -94,10 +94,10 @@ class Scan:
                 f"{place(self.unfit.place)}: {self.unfit.value}",
                 _UNFIT_HINTS.get(self.dtype.kind, "declare the input in a larger dtype"),
             )
-        told: set[tuple[int, tuple[int, ...]]] = set()
+        reported: set[tuple[int, tuple[int, ...]]] = set()
         for tally, (limit, _) in zip(self.outside, self.limits, strict=False):
-            if tally.count and (tally.count, tally.place) not in told:
-                told.add((tally.count, tally.place))
+            if tally.count and (tally.count, tally.place) not in reported:
+                reported.add((tally.count, tally.place))
                 problems.add(
                     "D302",
                     f"{what}: {counted(tally.count)} out of range, the first in "
