@@ -99,7 +99,8 @@ def test_parts_of_recipes_and_variables_are_no_mistakes(server: LanguageServer) 
 def test_a_layer_is_offered_its_own_arguments(
     server: LanguageServer, kind: str, expected: set[str]
 ) -> None:
-    assert offered(server, f"layers:\n  y:\n    type: {kind}\n    |\n") == expected
+    found = offered(server, f"layers:\n  y:\n    type: {kind}\n    |\n")
+    assert found == expected | {"call"}  # which may replace `type`
 
 
 @pytest.mark.parametrize(
