@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names, watchable
 from lstmgraph.messages.diagnostics import Diagnostic
@@ -111,11 +111,20 @@ def _check_monitor(
         )
 
 
+def written_rates(training: Training) -> dict[Path, Any]:
+    """Return the learning rates of the optimizer and of single layers, by path in `training:`."""
+    rates: dict[Path, Any] = {
+        ("optimizer", "learning_rate"): training.optimizer.get("learning_rate")
+    }
+    return rates | {
+        ("learning_rates", name): rate for name, rate in training.learning_rates.items()
+    }
+
+
 def _check_plateau(training: Training, document: Document) -> None:
     if "reduce_lr_on_plateau" not in training.callbacks:
         return
-    rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
-    rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}
+    rates = written_rates(training)
     scheduled = next((path for path, rate in rates.items() if isinstance(rate, dict)), None)
     if scheduled is not None:
         document.report(

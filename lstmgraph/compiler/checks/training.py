@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.checks.callbacks import check_callbacks
+from lstmgraph.compiler.checks.callbacks import check_callbacks, written_rates
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
 from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output
@@ -40,9 +40,7 @@ def check_training(
         refused = check_fitting(replace(recipe, training=training), graph, document)
         check_class_weight(training, graph, document, refused)
     _check_clipping(training.optimizer, document)
-    rates = {("optimizer", "learning_rate"): training.optimizer.get("learning_rate")}
-    rates |= {("learning_rates", name): rate for name, rate in training.learning_rates.items()}
-    for path, rate in rates.items():
+    for path, rate in written_rates(training).items():
         _check_schedule(rate, ("training", *path), document)
     check_learning_rates(recipe, training, graph, document)
     check_frozen(graph, document)
