@@ -31,6 +31,15 @@ ROW_IDS = "row_ids"
 """Graph operation: return the id 0 for every row of a sequence."""
 MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
+STEP = "step"
+"""Graph operation: return one step of a sequence, (batch, time, ...) -> (batch, 1, ...)."""
+STACK = "stack"
+"""Graph operation: put the results of the steps of a loop after each other along time.
+
+Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch, ...), are stacked.
+"""
+FULL = "full"
+"""Graph operation: return a tensor (batch, *shape) with the same value everywhere."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,16 @@ class Called:
 
 
 @dataclass(frozen=True)
+class LoopStep:
+    """The step of a loop that a node belongs to: step 1, 2, ... of `steps`."""
+
+    layer: str
+    """The layer of the recipe that is the loop."""
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Node:
     """One call. `op` is a Keras class name or, in lower case, one of the graph's own operations."""
 
@@ -181,6 +200,8 @@ class Node:
     path: Path
     calls: Called | None = None
     """The node whose Keras layer this one calls again; None for a Keras layer of its own."""
+    loop: LoopStep | None = None
+    """The step of a loop that it computes."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     input_names: tuple[str, ...] | None = None
     reads_list: bool = False
@@ -264,6 +285,8 @@ class Graph:
     """The ports that further models read or are fed, by path in the recipe."""
     given_states: frozenset[str] = frozenset()
     """The nodes whose initial states further models replace."""
+    feedback: Mapping[Path, tuple[Port, Port]] = field(default_factory=dict)
+    """What each input of a loop's block is at first, and what later, by path in the recipe."""
     unread: frozenset[str] = frozenset()
     """Layers that no output or further model needs: checked, and dropped by the last pass."""
 
