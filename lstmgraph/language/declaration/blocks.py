@@ -128,7 +128,7 @@ class PlainRecipe:
         if port.partition(".")[0] == LAST:
             return self._inside(f"{name}_{steps}", block, port.partition(".")[2])
         port = port or next(iter(self._blocks[block]["outputs"]))
-        stack = f"{name}_{port}"
+        stack = f"{name}_{port.replace('.', '_')}"
         if stack not in self.layers:
             ports = [self._inside(f"{name}_{step}", block, port) for step in range(1, steps + 1)]
             caller = scope.caller or ("layers", name)
@@ -136,9 +136,13 @@ class PlainRecipe:
         return stack
 
     def _inside(self, name: str, block: str, output: str) -> str:
-        """Return the port of an output of the call `name` of a block; of the only one if empty."""
+        """Return the port of an output, such as ``state.h``, of the call `name` of a block.
+
+        The only output has no name where it is read.
+        """
         outputs, layers = self._blocks[block]["outputs"], self._blocks[block]["layers"]
-        text = outputs[output or next(iter(outputs))]
+        first, dot, rest = output.partition(".")
+        text = f"{outputs[first or next(iter(outputs))]}{dot}{rest}"
         return str(self._bound(text, _Scope(layers, f"{name}_", block=block)))
 
     def _write(self, scope: _Scope) -> None:
