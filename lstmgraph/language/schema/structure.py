@@ -73,8 +73,10 @@ def _call_instead(document: Document, mistake: SchemaMistake) -> str | None:
     layers = document.at(path[:-2])
     kind, blocks = layers[path[-2]]["type"], document.data.get("blocks")
     names = {*layers, *(blocks if isinstance(blocks, dict) else ())}
-    called = isinstance(kind, str) and kind != path[-2] and kind in names
-    return f"to call that layer again, write `call: {kind}`" if called else None
+    if not isinstance(kind, str) or kind == path[-2] or kind not in names:
+        return None
+    what = "that layer again" if kind in layers else "that block"
+    return f"to call {what}, write `call: {kind}`"
 
 
 def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:

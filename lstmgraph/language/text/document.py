@@ -7,7 +7,9 @@ to events, and this module resolves them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import read_regular_file, require_regular_file
@@ -135,6 +137,14 @@ class Document:
         _, caller = self.blocks[str(path[1])]
         return (self.note(caller, f"in '{caller[-1]}', a call of the block", at_key=True),)
 
+    def _local_names(self, path: Path) -> Callable[[str], str]:
+        """Return the function that names layers in a text as the block does that `path` is in."""
+        written, _ = self.blocks.get(str(path[1]) if len(path) > 1 else "", ((), ()))
+        if len(written) != len(("blocks", "name", "layers", "name")):
+            return str
+        prefix = str(path[1]).removesuffix(str(written[-1]))
+        return partial(re.sub, rf"\b{prefix}", "")
+
     def report(  # noqa: PLR0913 - the parts of a message
         self,
         code: str,
@@ -146,9 +156,10 @@ class Document:
         notes: tuple[Note, ...] = (),
     ) -> None:
         """Add an error at `path`; errors from bases and variables get notes on them."""
-        callers, path = self._callers(path), self.written(path)
+        callers, local, path = self._callers(path), self._local_names(path), self.written(path)
         if callers and any((code, path) == (e.code, e.path) for e in self.diagnostics.found):
             return  # reported for another call of the block
+        message, hint = local(message), hint and local(hint)
         place = self.place(path, at_key=at_key)
         notes = (*notes, *callers)
         notes = (*(note for note in notes if note.place != place), *self.replaced_by(place, path))
@@ -169,9 +180,10 @@ class Document:
 
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
         """Add a warning at `path` about something that is legal but probably unintended."""
-        callers, path = self._callers(path), self.written(path)
+        callers, local, path = self._callers(path), self._local_names(path), self.written(path)
         if callers and any((code, path) == (w.code, w.path) for w in self.diagnostics.warnings):
             return  # there is one for another call of the block
+        message, hint = local(message), local(hint)
         place = self.place(path, at_key=at_key)
         notes = callers + self.origins.notes(path, place)
         warning = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)
