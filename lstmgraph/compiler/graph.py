@@ -54,8 +54,9 @@ class MaskSpec:
 
     `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
     `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself),
-    ``joined`` (the masks of `parts`, concatenated along time) or ``resized`` (true for as many
-    steps as `resize` makes of those that the mask of the only part counts).
+    ``joined`` (the masks of `parts`, concatenated along time), ``resized`` (true for as many steps
+    as `resize` makes of those that the mask of the only part counts) or ``step`` (the step `index`
+    of the mask of the only part, counted from 0).
     """
 
     kind: str
@@ -70,8 +71,9 @@ class MaskSpec:
     like: Port | None = field(default=None, compare=False)
     """For ``lengths`` and ``resized``: a sequence with as many steps as the mask."""
     parts: tuple[tuple[Port, MaskSpec | None], ...] = ()
-    """For ``joined``: the sequences in order, each with its mask or None; for ``resized`` one."""
+    """For ``joined``: the sequences in order, each with its mask or None; for others one."""
     resize: Resize | None = None
+    index: int | None = None
     path: Path = field(default=(), compare=False)
     """Where the recipe defines it."""
 
@@ -94,7 +96,16 @@ class MaskSpec:
         }
         if self.kind == "resized":
             return f"step < {self._count()}"
+        if self.kind == "step":
+            return f"step {(self.index or 0) + 1} of {self.parts[0][1]}"
         return text.get(self.kind, str(self.port))
+
+    def step(self, index: int) -> MaskSpec:
+        """Return the mask (batch, 1) of the step `index` of this mask."""
+        shape = (self.shape[0], 1, *self.shape[2:])
+        part = ((self.port, self),)
+        # One step is padded on the right, or it counts.
+        return MaskSpec("step", self.port, shape, "right", parts=part, index=index, path=self.path)
 
     def _count(self) -> str:
         """Return the number of steps that count: ``lengths``, ``ceil((lengths-2)/2)``."""
@@ -295,6 +306,17 @@ class Graph:
         for node in self.nodes:
             specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         return specs
+
+    @cached_property
+    def first_ports(self) -> frozenset[Port]:
+        """The ports that inputs of loops read in the first step alone."""
+        return frozenset(first for first, _ in self.feedback.values())
+
+    @cached_property
+    def loop_sequences(self) -> Mapping[tuple[str, int], Port]:
+        """A sequence that each step of each loop reads a step of, by layer and number."""
+        reading = [node for node in reversed(self.nodes) if node.op == STEP and node.loop]
+        return {(n.loop.layer, n.loop.step): n.inputs[0] for n in reading if n.loop}
 
     @cached_property
     def by_keras_name(self) -> Mapping[str, list[Node]]:

@@ -33,7 +33,7 @@ from lstmgraph.keras_facts.tensors import LONGEST
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lstmgraph.compiler.graph import Graph, MaskSpec
+    from lstmgraph.compiler.graph import Graph, MaskSpec, Port
     from lstmgraph.keras_facts.tensors import Dim, TensorSpec
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
 
@@ -276,10 +276,14 @@ def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
 
 
 def _masks(graph: Graph) -> Iterator[MaskSpec]:
+    """Yield the masks that calls take, each once for each sequence whose steps it has."""
+    seen: set[tuple[MaskSpec, Port | None]] = set()
     for node in graph.nodes:
         for mask in (node.mask, *node.input_masks):
-            if mask is not None:
-                yield from _with_parts(mask)
+            for part in _with_parts(mask) if mask else ():
+                if (part, part.like) not in seen:
+                    seen.add((part, part.like))
+                    yield part
 
 
 def _with_parts(mask: MaskSpec) -> Iterator[MaskSpec]:

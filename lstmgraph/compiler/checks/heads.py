@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.data_needs import output_spec
 from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output, metrics_by_output
+from lstmgraph.compiler.graph import STACK, STEP
 from lstmgraph.keras_facts.catalogue import layer_of_steps, named_class
 from lstmgraph.keras_facts.targets import reading
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 KEEPS_VALUES = frozenset(
     {"Identity", "Reshape", "Flatten", "Permute", "ActivityRegularization", "Cropping1D"}
+    | {STACK, STEP}
 )
-"""Layers whose output has only the values of their input."""
+"""Layers whose output has only the values of their input; a loop's steps are all of one layer."""
 ONE_HOT_LOSSES = frozenset({"CategoricalCrossentropy", "CategoricalFocalCrossentropy"})
 CATEGORICAL = ONE_HOT_LOSSES | {"SparseCategoricalCrossentropy"}
 BINARY = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})

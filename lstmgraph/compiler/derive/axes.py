@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
+    FULL,
     OUTPUT,
     ROW_IDS,
     SEQUENCE,
+    STACK,
+    STEP,
     Graph,
     MaskSpec,
     Node,
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
 
     from lstmgraph.keras_facts.tensors import TensorSpec
 
-ROWS_ONLY = frozenset({CONSTANT_STATE, ROW_IDS})
+ROWS_ONLY = frozenset({CONSTANT_STATE, FULL, ROW_IDS})
 """Operations that use only the number of rows of their input."""
 ATTENTION = frozenset(
     {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
 )
 """Layers whose output has the time steps of their first input."""
-NEW_STEPS = frozenset({"RepeatVector"})
+NEW_STEPS = frozenset({"RepeatVector", FULL, STACK, STEP})
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class _Finder:
         read = [port for port in stepped if self.has_axis(port)]
         if node.op in NEW_STEPS:
             own = Port(node.name)
-            self.parents[own] = own
+            if _may_have_steps(self.specs[own]):
+                self.parents[own] = own
         elif node.recurrence:
             self.join([*read, *self.mask_ports(node.mask)])
             if read:

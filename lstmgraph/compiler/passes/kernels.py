@@ -40,15 +40,17 @@ def choose_kernels(graph: Graph, document: Document) -> Graph:
 
 def _of_layers(graph: Graph) -> Graph:
     """Return the graph with one kernel for all calls of a layer, as it is the layer that has it."""
+    others: dict[str, tuple[str, str]] = {}  # by layer, the first call that is not on cuDNN
+    for node in graph.nodes:
+        kernel = node.recurrence and node.recurrence.kernel
+        if kernel and kernel.name != "cudnn":
+            others.setdefault(node.keras_name, (kernel.name, node.name))
     nodes = []
     for node in graph.nodes:
-        if node.recurrence and node.recurrence.kernel and node.recurrence.kernel.name == "cudnn":
-            for other in graph.by_keras_name[node.keras_name]:
-                kernel = other.recurrence and other.recurrence.kernel
-                if kernel and kernel.name != "cudnn":
-                    kernel = Kernel(kernel.name, f"as '{other.name}', a call of the same layer")
-                    node = _on(node, kernel)  # noqa: PLW2901
-                    break
+        kernel = node.recurrence and node.recurrence.kernel
+        if kernel and kernel.name == "cudnn" and node.keras_name in others:
+            name, other = others[node.keras_name]
+            node = _on(node, Kernel(name, f"as '{other}', a call of the same layer"))  # noqa: PLW2901
         nodes.append(node)
     return graph.with_nodes(nodes)
 
@@ -135,7 +137,9 @@ def cudnn_obstacles(node: Node, used: frozenset[Port]) -> Iterator[tuple[str, st
         yield "recurrent_dropout", f"recurrent_dropout is {arguments['recurrent_dropout']}"
     if not arguments.get("reset_after", True):
         yield "reset_after", "reset_after is false"
-    if node.mask and node.mask.padding != "right":
+    if node.mask and node.mask.kind == "step":
+        yield "mask", "cuDNN fails on a row whose step of the loop is padding"
+    elif node.mask and node.mask.padding != "right":
         yield "mask", f"its mask is not known to be padded on the right ({node.mask})"
     reads_sequence = Port(node.name, SEQUENCE) in used
     if node.mask and reads_sequence and node.recurrence and node.recurrence.padded_output == "hold":

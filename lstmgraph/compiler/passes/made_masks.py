@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import JOIN, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.passes.loops import is_fed, of_lengths, of_whole
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_dtype, of_mask, of_tensor
 from lstmgraph.language.declaration.recipe import MaskByInput, MaskByLengths, MaskByValue, MaskFrom
@@ -34,11 +35,13 @@ def made_mask(
     steps = specs[node.inputs[0]].shape[:2]
     path = (*node.path, "mask")
     if isinstance(form, MaskByValue):
-        return MaskSpec("value", sequence, steps, form.padding, form.value, path=path)
+        made = MaskSpec("value", sequence, steps, form.padding, form.value, path=path)
+        return of_whole(graph, made)
     if isinstance(form, MaskByLengths):
         port = Port(form.lengths.layer)
         _check_lengths(graph, port, specs[port], form.lengths.path)
-        return MaskSpec("lengths", port, steps, "right", like=sequence, path=path)
+        made = MaskSpec("lengths", port, steps, "right", like=sequence, path=path)
+        return of_lengths(graph, node, made)
     if isinstance(form, MaskByInput):
         port = Port(form.source.layer)
         if specs[port].dtype != "bool":
@@ -51,10 +54,11 @@ def made_mask(
             )
         notes = (of_tensor(graph, port, specs[port]), of_tensor(graph, sequence, specs[sequence]))
         _check_steps(str(port), specs[port].shape, steps, form.source.path, notes)
-        return MaskSpec("input", port, steps, form.padding, path=path)
+        return of_whole(graph, MaskSpec("input", port, steps, form.padding, path=path))
     if isinstance(form, MaskFrom):
         shape = specs[node.inputs[0]].shape
-        return _mask_from(graph, form, masks, shape, of_tensor(graph, sequence, specs[sequence]))
+        declared = of_tensor(graph, sequence, specs[sequence])
+        return _mask_from(graph, node, form, masks, shape, declared)
     return None
 
 
@@ -97,16 +101,18 @@ def _check_steps(
     )
 
 
-def _mask_from(
+def _mask_from(  # noqa: PLR0913, PLR0917 - the parts of a mask
     graph: Graph,
+    node: Node,
     form: MaskFrom,
     masks: Mapping[Port, MaskSpec],
     shape: tuple[Dim, ...],
     sequence: Remark,
 ) -> MaskSpec | None:
     port = graph.primary_or_port(form.source)
-    mask = masks.get(port)
-    if mask is None and not form.source.port and form.source.layer in graph.stacks:
+    fed = is_fed(graph, node, port)
+    mask = None if fed else masks.get(port)
+    if mask is None and not fed and not form.source.port and form.source.layer in graph.stacks:
         # A layer whose primary output is `last` still has the mask of its sequence.
         mask = graph.by_name[graph.stacks[form.source.layer][-1]].mask
         mask = mask or masks.get(Port(port.node, "sequence"))

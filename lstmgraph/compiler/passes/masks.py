@@ -9,9 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import (
+    JOIN,
+    OUTPUT,
+    SEQUENCE,
+    STACK,
+    STEP,
+    Graph,
+    MaskSpec,
+    Node,
+    Port,
+)
+from lstmgraph.compiler.passes.loops import fed_ports, is_sequence, of_whole
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
-from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
@@ -72,13 +83,14 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     masks: Masks = {}
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     used = graph.used_ports(by_unread=True)
-    nodes = []
+    nodes, reported = [], Reported()
     for node in graph.nodes:
         if node.outputs:
             try:
                 node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
             except GraphMistake as mistake:
-                mistake.report(document)
+                if reported.is_new(mistake, node):
+                    mistake.report(document)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         masks |= {Port(node.name, output): mask for output, mask in node.output_masks.items()}
         nodes.append(node)
@@ -86,13 +98,11 @@ def place_masks(graph: Graph, document: Document) -> Graph:
 
 
 def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
-    incoming = [masks.get(port) for port in node.inputs]
-    if node.op == JOIN:  # static features have no time steps, even if their ids had a mask
-        return _joined(node, [m if m and len(m.shape) == 2 else None for m in incoming])
-    if not node.is_layer:  # the source of a state: an operation has no mask
-        return node
+    incoming = _incoming(graph, node, masks)
+    if not node.is_layer:
+        return _operation(node, incoming, specs)
     if isinstance(node.mask_form, NoMask):
-        made = None if node.recurrence else _made_by_layer(node, specs)
+        made = None if node.recurrence else _made_by_layer(graph, node, specs)
         output_masks = {OUTPUT: made} if made else {}
         return replace(node, drops_mask=any(incoming), output_masks=output_masks)
     if isinstance(node.mask_form, Inherited):
@@ -118,9 +128,35 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     if node.recurrence:
         _check_regularizer(node, mask if Port(node.name, SEQUENCE) in used else None)
         return _recurrent(node, mask, used)
-    found = _layer(node, mask, incoming, specs)
+    found = _layer(graph, node, mask, incoming, specs)
     _check_regularizer(node, found.output_masks.get(OUTPUT))
     return found
+
+
+def _incoming(graph: Graph, node: Node, masks: Masks) -> list[MaskSpec | None]:
+    """Return the mask of each input of `node`.
+
+    What a loop feeds back has none: the mask of another step says nothing about this one. Merged
+    with a masked input, it has that mask.
+    """
+    fed = fed_ports(graph, node)
+    incoming = [None if port in fed else masks.get(port) for port in node.inputs]
+    distinct = {mask for mask in incoming if mask}
+    if node.op not in MERGES or not fed or len(distinct) != 1:
+        return incoming
+    (common,) = distinct
+    return [common if p in fed else mask for p, mask in zip(node.inputs, incoming, strict=True)]
+
+
+def _operation(node: Node, incoming: list[MaskSpec | None], specs: Specs) -> Node:
+    """Return an operation of the graph with its mask; most have none."""
+    if node.op == JOIN:  # static features have no time steps, even if their ids had a mask
+        return _joined(node, [m if m and len(m.shape) == 2 else None for m in incoming])
+    if node.op == STEP and incoming[0]:
+        return replace(node, output_masks={OUTPUT: incoming[0].step(node.arguments["index"])})
+    if node.op == STACK and any(incoming):
+        return replace(node, output_masks={OUTPUT: _stacked(node, incoming, specs)})
+    return node
 
 
 _OTHER_NORM = (
@@ -208,9 +244,13 @@ def _recurrent(node: Node, mask: MaskSpec | None, used: frozenset[Port]) -> Node
 
 
 def _layer(
-    node: Node, mask: MaskSpec | None, incoming: list[MaskSpec | None], specs: Specs
+    graph: Graph,
+    node: Node,
+    mask: MaskSpec | None,
+    incoming: list[MaskSpec | None],
+    specs: Specs,
 ) -> Node:
-    made = _made_by_layer(node, specs)
+    made = _made_by_layer(graph, node, specs)
     if made:
         return replace(node, output_masks={OUTPUT: made})
     if mask is None and not any(incoming):
@@ -258,17 +298,18 @@ def _check_causal(node: Node, incoming: list[MaskSpec | None]) -> None:
     )
 
 
-def _made_by_layer(node: Node, specs: Specs) -> MaskSpec | None:
+def _made_by_layer(graph: Graph, node: Node, specs: Specs) -> MaskSpec | None:
     """Return the mask that Masking, or Embedding with ``mask_zero``, makes; None for others."""
     source = node.inputs[0]
     if node.op == "Masking":
         value, spec, output = node.arguments["mask_value"], specs[source], node.outputs[OUTPUT]
         dtype = output.dtype if output.dtype != spec.dtype else None
         shape, path = spec.shape[:-1], node.path
-        return MaskSpec("value", source, shape, value=value, dtype=dtype, path=path)
+        made = MaskSpec("value", source, shape, value=value, dtype=dtype, path=path)
+        return of_whole(graph, made)
     if node.op == "Embedding" and node.arguments["mask_zero"]:
         path = (*node.path, "mask_zero")
-        return MaskSpec("ids", source, specs[source].shape, path=path)
+        return of_whole(graph, MaskSpec("ids", source, specs[source].shape, path=path))
     return None
 
 
@@ -303,6 +344,34 @@ def hides_mask(node: Node) -> bool:
     if node.mask is None or works_on_steps(node, node.mask):
         return False
     return bool(layer_traits(inner_op(node))["masks"])
+
+
+def lost_masks(graph: Graph) -> frozenset[Port]:
+    """Return the masked ports whose tensors do not carry the mask in Keras.
+
+    A step of a sequence has none in Keras, nor has what layers make of it that get no mask
+    explicitly. Inside a loop nothing needs it; a loss would.
+    """
+    masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
+    lost: set[Port] = set()
+    for node in graph.nodes:
+        if node.op == STEP:
+            lost |= {Port(node.name)} & masked
+        elif node.is_layer and node.output_masks and not _gives_mask(node):
+            fed = fed_ports(graph, node) if node.op in MERGES else frozenset()
+            if fed or not lost.isdisjoint(node.inputs):
+                lost |= {Port(node.name, output) for output in node.output_masks}
+    return frozenset(lost)
+
+
+def _gives_mask(node: Node) -> bool:
+    """Return whether Keras's output has the mask whether or not the inputs carry theirs."""
+    if node.op in ("Embedding", "Masking"):
+        return True
+    if node.mask is None:
+        return False
+    filled = works_on_steps(node, node.mask) and inner_op(node) in FILLED
+    return node.recurrence is not None or filled or bool(layer_traits(node.op)["masks"])
 
 
 def _output_mask(
@@ -371,7 +440,7 @@ def _resized(node: Node, mask: MaskSpec, specs: Specs) -> MaskSpec:
 def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
     """Return the masks joined along time as Keras does; all steps count where there is none."""
     parts = tuple(zip(node.inputs, incoming, strict=True))
-    if sum(_count(mask) for mask in incoming) > MOST_JOINED:
+    if sum(_count(mask) for mask in incoming) > max(MOST_JOINED, len(incoming)):
         raise GraphMistake(
             "L504",
             node.path,
@@ -383,6 +452,26 @@ def _joined_in_time(node: Node, incoming: list[MaskSpec | None]) -> MaskSpec:
     steps = node.outputs[OUTPUT].shape[:2]
     padding = "right" if right else "any"
     return MaskSpec("joined", node.inputs[0], steps, padding, parts=parts)
+
+
+def _stacked(node: Node, incoming: list[MaskSpec | None], specs: Specs) -> MaskSpec:
+    """Return the mask of the results of all steps: that of the sequence that the loop read."""
+    masked = next(index for index, mask in enumerate(incoming) if mask)
+    if not is_sequence(specs[node.inputs[0]]):
+        raise GraphMistake(
+            "L523",
+            node.path,
+            f"'{node.inputs[masked]}' has a mask of its own steps in every step of the loop, which "
+            "the results of all steps together cannot have",
+            "write `mask: none` on the layer of the block that gives it, or give what a layer "
+            "makes of it, such as a recurrent layer's `.last`",
+            notes=of_mask(incoming[masked], node.inputs[masked]),
+        )
+    first = incoming[0]
+    whole = first.parts[0][1] if first and first.kind == "step" else None
+    if whole and incoming == [whole.step(index) for index in range(len(incoming))]:
+        return whole
+    return _joined_in_time(node, incoming)
 
 
 def _count(mask: MaskSpec | None) -> int:

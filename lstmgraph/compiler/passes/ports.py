@@ -51,7 +51,12 @@ def choose_ports(graph: Graph, _document: Document) -> Graph:
             replaced[last] = Port(node.name, [s for s in recurrence.slots if s.endswith("h")][-1])
     outputs = {name: replaced.get(port, port) for name, port in graph.outputs.items()}
     further = {path: replaced.get(port, port) for path, port in graph.further_ports.items()}
-    return replace(graph, nodes=tuple(nodes), outputs=outputs, further_ports=further)
+    feedback = {
+        path: (replaced.get(first, first), replaced.get(later, later))
+        for path, (first, later) in graph.feedback.items()
+    }
+    changed = replace(graph, outputs=outputs, further_ports=further, feedback=feedback)
+    return changed.with_nodes(nodes)
 
 
 def _merged_last(node: Node) -> Node:

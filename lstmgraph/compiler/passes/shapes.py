@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
+    FULL,
     JOIN,
     LAST,
     MASK,
     OUTPUT,
     ROW_IDS,
     SEQUENCE,
+    STACK,
+    STEP,
     Graph,
     Node,
     Parameters,
@@ -22,7 +25,8 @@ from lstmgraph.compiler.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.loops import Feedback, full_spec, stacked_spec, step_spec
+from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, promoted
@@ -47,19 +51,24 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
     """Return the graph with the outputs and parameters of every node.
 
     A node with a mistake is reported. It and the nodes that read it get no outputs, and no further
-    reports.
+    reports. So are tensors that a loop feeds back to an input of another shape.
     """
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     _check_time_major(graph, document)
     nodes = []
+    feedback, reported = Feedback(graph), Reported()
     for node in graph.nodes:
         inputs = [specs[port] for port in node.inputs if port in specs]
         if len(inputs) == len(node.inputs):
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
-                mistake.report(document, *_input_remarks(graph, node, specs, mistake))
+                if reported.is_new(mistake, node):
+                    mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
+        for port, unfit in feedback.mistakes(node, specs):
+            unfit.report(document)
+            del specs[port]  # its readers, of the next step, would report what follows from it
         nodes.append(node)
     return graph.with_nodes(nodes)
 
@@ -271,5 +280,8 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     CONSTANT_STATE: _constant_state,
     ROW_IDS: _row_ids,
     MASK: _mask,
+    STEP: step_spec,
+    STACK: stacked_spec,
+    FULL: full_spec,
 }
 """The function that returns the output spec of each graph operation."""

@@ -64,6 +64,12 @@ class Builder:
             self._made[key] = names
         return self._made[key]
 
+    def steps(self, sequence: Name, steps: int) -> tuple[Name, ...]:
+        """Return each step (batch, 1, ...) of a tensor (batch, steps, ...)."""
+        if steps == 1:
+            return (sequence,)
+        return self.ops("Split", [sequence], steps, axis=1, num_outputs=steps)
+
     def constant(self, value: ArrayLike, dtype: str) -> Name:
         """Return a constant tensor, stored in the model."""
         array = np.asarray(value).astype(dtype, order="C")

@@ -112,6 +112,9 @@ class Masks:
             return self._builder.op("Concat", *parts, axis=1)
         if mask.kind in ("lengths", "resized"):
             return self._first_steps(mask)
+        if mask.kind == "step":
+            whole = next(part for _, part in mask.parts if part)
+            return self._builder.steps(self.tensor(whole), int(whole.shape[1]))[mask.index or 0]
         return self._values.get(mask.port)
 
     def unequal(self, port: Port, value: float) -> Name:

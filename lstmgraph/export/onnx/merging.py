@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstmgraph.compiler.passes.loops import is_sequence
 from lstmgraph.export.onnx.activations import formula
 
 if TYPE_CHECKING:
@@ -113,3 +114,25 @@ def constant_state(call: Call) -> Name:
 def row_ids(call: Call) -> Name:
     """Lower row ids: the id 0 for every row."""
     return call.do("Expand", call.constant(0), call.batch)
+
+
+def step(call: Call) -> Name:
+    """Lower one step of a sequence: (batch, 1, ...). The steps of a sequence are one Split."""
+    index: int = call.arguments["index"]
+    return call.builder.steps(call.x(), call.arguments["steps"])[index]
+
+
+def stack(call: Call) -> Name:
+    """Lower the results of the steps of a loop, after each other along time."""
+    results = [call.x(index) for index in range(len(call.inputs))]
+    if not is_sequence(call.spec):
+        results = [call.do("Unsqueeze", x, call.builder.ints(1)) for x in results]
+    return call.do("Concat", *results, axis=1)
+
+
+def full(call: Call) -> Name:
+    """Lower a tensor (batch, *shape) with the same value everywhere."""
+    shape = call.arguments["shape"]
+    rows = np.full((1, *shape), call.arguments["value"], "float64")
+    sizes = call.do("Concat", call.batch, call.builder.ints(*shape), axis=0)
+    return call.do("Expand", call.constant(rows), sizes if shape else call.batch)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from onnx import ModelProto, ValueInfoProto, helper
 
-from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
-from lstmgraph.compiler.passes.masks import fills, hides_mask
+from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, STACK, STEP, Graph, Node, Port
+from lstmgraph.compiler.passes.masks import fills, hides_mask, lost_masks
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -73,6 +73,7 @@ class _Lowering:
         self.builder = Builder()
         self.values = Values(self.builder, graph)
         self.masks = Masks(self.values)
+        self.lost = lost_masks(graph)
 
     def add(self, node: Node) -> None:
         self.builder.scope = node.name
@@ -91,7 +92,7 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
-        if OUTPUT in node.output_masks and (node.op in RESIZES or hides_mask(node)):
+        if OUTPUT in node.output_masks and (node.op in {STACK, *RESIZES} or hides_mask(node)):
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
 
@@ -99,7 +100,7 @@ class _Lowering:
         """Return whether to run the call time-major: it can, and one of its inputs is."""
         if node.op == JOIN:
             return True
-        if node.op == "Softmax" and node.mask:
+        if node.op in (STACK, STEP) or (node.op == "Softmax" and node.mask):
             return False
         return (
             all(self.values.spec(port).rank == 3 for port in node.inputs)
@@ -135,9 +136,16 @@ class _Lowering:
             return Value(self.masks.zeroed(port, mask, time_major=time_major), spec)
         return Value(self.values.get(port, time_major=time_major and spec.rank == 3), spec)
 
+    def output(self, port: Port) -> Name:
+        """Return the tensor of an output, as the Keras model gives it that gives its mask too."""
+        node = self.graph.by_name.get(port.node)
+        if node and port in self.lost:
+            return self.masks.zeroed(port, node.output_masks[port.output])
+        return self.values.get(port)
+
     def finish(self, model: ModelProto) -> None:
         """Fill in the graph of `model`."""
-        outputs = {name: self.values.get(port) for name, port in self.graph.outputs.items()}
+        outputs = {name: self.output(port) for name, port in self.graph.outputs.items()}
         self.builder.finish(model.graph, outputs)
 
 

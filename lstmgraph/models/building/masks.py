@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
+from lstmgraph.models.building.operations import steps_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,6 +25,7 @@ class Masks:
         self._tensors = tensors
         self._made: dict[MaskSpec, Tensor] = {}
         self._zeroed: dict[tuple[Port, MaskSpec], Tensor] = {}
+        self._steps: dict[MaskSpec, list[Tensor]] = {}
 
     def tensor(self, mask: MaskSpec) -> Tensor:
         """Return the mask as a boolean tensor (batch, time), true where a step counts."""
@@ -78,6 +81,8 @@ class Masks:
         if mask.kind == "joined":
             parts = [self._part(port, part) for port, part in mask.parts]
             return ops.concatenate(parts, axis=1)
+        if mask.kind == "step":
+            return self._step(mask)
         if mask.like is not None:
             lengths = self._resized(mask, mask.resize) if mask.resize else source
             return _first_steps(self._tensors[mask.like], lengths)
@@ -90,6 +95,13 @@ class Masks:
         return ops.floor_divide(
             steps * resize.scale + (resize.shift + resize.divisor - 1), resize.divisor
         )
+
+    def _step(self, mask: MaskSpec) -> Tensor:
+        """Return the mask (batch, 1) of a step; each mask is split once."""
+        whole = next(part for _, part in mask.parts if part)
+        if whole not in self._steps:
+            self._steps[whole] = steps_of(self.tensor(whole), int(whole.shape[1]))
+        return self._steps[whole][mask.index or 0]
 
     def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
         if mask is not None:

@@ -14,6 +14,8 @@ from lstmgraph.compiler.graph import (
     MASK,
     OUTPUT,
     SEQUENCE,
+    STACK,
+    STEP,
     Graph,
     GraphInput,
     MaskSpec,
@@ -23,12 +25,14 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
+from lstmgraph.compiler.passes.loops import fed_ports
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
     FILLED,
     fills,
     hides_mask,
     inner_op,
+    lost_masks,
     works_on_steps,
 )
 from lstmgraph.keras_facts.catalogue import layer_traits
@@ -43,6 +47,7 @@ from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
     masked_copy,
+    steps_of,
     zeros_like_state,
 )
 from lstmgraph.models.building.padding import padded_inputs
@@ -160,7 +165,7 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
             raise _keras_error(compiled, node.path, what, error) from error
     model = keras.Model(
         inputs=inputs,
-        outputs={name: tensors[port] for name, port in graph.outputs.items()},
+        outputs={name: lowering.output(port) for name, port in graph.outputs.items()},
         name=graph.name,
     )
     _name_operations(model)
@@ -197,16 +202,27 @@ class _Lowering:
         self.layers = layers
         self.tensors = tensors
         self.masks = Masks(tensors)
+        self.graph = graph
         self.padded = padded_inputs(graph)
-        self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
+        self.lost = set(lost_masks(graph))
+        masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
+        self.masked = masked - self.lost
+        """The ports whose tensors carry their masks in Keras."""
+        self.steps: dict[tuple[Port, MaskSpec | None], list[Tensor]] = {}
 
     def add(self, node: Node) -> None:
         inputs = self._inputs(node)
         if node.op == MASK and node.mask:
             self.tensors[Port(node.name)] = self.masks.tensor(node.mask)
             return
+        if node.op == STEP:
+            self.tensors[Port(node.name)] = self._step(node, inputs[0])
+            return
         if not node.is_layer:
-            self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
+            result = OPERATIONS[node.op](node, inputs)
+            self.tensors[Port(node.name)] = result
+            if node.op == STACK and node.output_masks:
+                self._set_mask(node, result, node.output_masks[OUTPUT])
             return
         if node.op in SUMS:
             # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
@@ -222,18 +238,37 @@ class _Lowering:
         if output_mask and (loses_mask or hides_mask(node)):
             self._set_mask(node, result, output_mask)
 
+    def output(self, port: Port) -> Tensor:
+        """Return the tensor of an output of the model, with its mask if it has one."""
+        node = self.graph.by_name.get(port.node)
+        if node and port in self.lost:
+            self.lost.remove(port)
+            self._set_mask(node, self.tensors[port], node.output_masks[port.output])
+        return self.tensors[port]
+
+    def _step(self, node: Node, sequence: Tensor) -> Tensor:
+        """Return the step of a sequence that `node` reads; each sequence is split once."""
+        port = node.inputs[0]
+        key = port, self.padded.get((node.name, port))
+        if key not in self.steps:
+            self.steps[key] = steps_of(sequence, node.arguments["steps"])
+        return self.steps[key][node.arguments["index"]]
+
     def _set_mask(self, node: Node, result: Tensor, mask: MaskSpec) -> None:
         """Put the result on its port with the mask that Keras does not pass on, or passes wrong."""
         port, rank = Port(node.name), len(result.shape)
         if rank > len(mask.shape):
             name = f"{node.name}.mask"  # no name of a recipe has a dot
             given = self.masks.tensor(mask)
-            self.tensors[port] = with_mask(result, given, name, node.dtype_policy)
+            policy = node.dtype_policy if node.is_layer else result.dtype
+            self.tensors[port] = with_mask(result, given, name, policy)
         elif node.op == "TimeDistributed":  # the masked axis is gone
             self.tensors[port] = keras.ops.copy(result)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
+        for port in fed_ports(self.graph, node) & self.masked:  # with the mask of another step
+            tensors[port] = keras.ops.copy(tensors[port])
         if node.drops_mask or hides_mask(node):
             # An operation hands no mask on; a copy computes nothing else.
             tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
@@ -304,7 +339,7 @@ class _Lowering:
         return {
             f"{name}_mask": self.masks.tensor(mask)
             for name, port, mask in named
-            if mask and port not in self.masked and name != "query"
+            if mask and port not in self.masked and (name != "query" or port in self.lost)
         }
 
     def _states(self, recurrence: Recurrence) -> list[Tensor]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, JOIN, ROW_IDS
+from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, OUTPUT, ROW_IDS, STACK
 from lstmgraph.keras_facts.dtypes import full_dtype
 
 if TYPE_CHECKING:
@@ -71,6 +71,37 @@ def zeros_like_state(state: Tensor, units: int) -> Tensor:
     return ops.zeros_like(state)
 
 
+def steps_of(sequence: Tensor, steps: int) -> list[Tensor]:
+    """Return the steps of a sequence (batch, steps, ...), each (batch, 1, ...).
+
+    The gradient of one split is one concatenation; that of `steps` slices is as many whole tensors.
+    """
+    return [*ops.split(sequence, steps, axis=1)] if steps > 1 else [sequence]
+
+
+def stacked(results: list[Tensor]) -> Tensor:
+    """Return the results of the steps of a loop after each other along time, (batch, steps, ...).
+
+    Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch, ...), stacked.
+    """
+    shape = results[0].shape
+    if len(shape) > 2 and shape[1] == 1:
+        return ops.concatenate(results, axis=1)
+    return ops.stack(results, axis=1)
+
+
+def full(tensor: Tensor, shape: tuple[int, ...], value: float, dtype: str) -> Tensor:
+    """Return a tensor (batch, *shape) of `value`, which has the rows of `tensor` alone.
+
+    `tensor` may be of any shape, (batch, ...), also without any features.
+    """
+    rows = ops.ones_like(tensor, dtype="bool")
+    if len(tensor.shape) > 1:
+        rows = ops.all(rows, axis=tuple(range(1, len(tensor.shape))))
+    ones = ops.expand_dims(ops.cast(rows, dtype), tuple(range(1, 1 + len(shape))))
+    return ops.multiply(ones, np.full((1, *shape), value, dtype))
+
+
 def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
     """Return a copy of `tensor` with its mask, which ``ops.copy`` would drop."""
     return layers.Rescaling(1.0, name=name, dtype=dtype_policy)(tensor)
@@ -81,9 +112,16 @@ def _constant(node: Node, inputs: list[Tensor]) -> Tensor:
     return constant_state(inputs[0], arguments["units"], arguments["value"], dtype)
 
 
+def _full(node: Node, inputs: list[Tensor]) -> Tensor:
+    dtype = node.outputs[OUTPUT].dtype
+    return full(inputs[0], tuple(node.arguments["shape"]), node.arguments["value"], dtype)
+
+
 OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     JOIN: lambda _node, inputs: join(inputs),
     CONSTANT_STATE: _constant,
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
+    STACK: lambda _node, inputs: stacked(inputs),
+    FULL: _full,
 }
 """The graph's own operations."""

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
 from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import (
+    JOIN,
+    OUTPUT,
+    SEQUENCE,
+    STACK,
+    STEP,
+    Graph,
+    MaskSpec,
+    Node,
+    Port,
+)
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
     READ_BY_FIRST_INPUT,
@@ -57,7 +67,7 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
         for port, masks in _read_by(node, needs).items():
             if port not in open_:
                 continue
-            mask = next(iter(masks)) if len(masks) == 1 else None
+            mask = _common(masks)
             if mask is not None and mask in open_[port]:
                 left.append(open_[port])
             elif (
@@ -122,7 +132,9 @@ def _read_by(node: Node, needs: Needs) -> Needs:
         return needed
     own = _own_mask(node, needs)
     for place, port in enumerate(node.inputs):
-        if place and node.op in READ_BY_FIRST_INPUT:
+        if node.op == STACK:
+            needed[port].add(_of_result(node, own, place))
+        elif place and node.op in READ_BY_FIRST_INPUT:
             needed[port].add(node.input_masks[place] if node.input_masks else None)
         else:
             needed[port].add(own)
@@ -135,8 +147,9 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
         return node.mask
     outputs = {output: needs[Port(node.name, output)] for output in node.outputs}
     read = {output: masks for output, masks in outputs.items() if masks}
-    masks = set[MaskSpec | None]().union(*read.values())
-    mask = next(iter(masks)) if len(masks) == 1 else None
+    mask = _common(set[MaskSpec | None]().union(*read.values()))
+    if node.op == STEP:
+        return _whole(mask) if mask and mask.index == node.arguments["index"] else None
     if mask is None or node.arguments.get("activity_regularizer"):
         return None
     if node.recurrence:
@@ -146,6 +159,31 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
     if node.op in CONVOLUTIONS:
         return mask if _looks_back(node, mask) else None
     return mask if _computes_each_step(node, mask) else None
+
+
+def _common(masks: set[MaskSpec | None]) -> MaskSpec | None:
+    """Return the mask of all readers; None if they read different steps.
+
+    If lengths mask the steps of a loop, what counts in a later step counts in the first one too.
+    """
+    if len(masks) < 2:
+        return next(iter(masks), None)
+    steps = [mask for mask in masks if mask and (whole := _whole(mask)) and whole.kind == "lengths"]
+    if len(steps) < len(masks) or len({_whole(mask) for mask in steps}) > 1:
+        return None
+    return min(steps, key=lambda mask: mask.index or 0)
+
+
+def _whole(mask: MaskSpec | None) -> MaskSpec | None:
+    """Return the mask of all steps that `mask` is a step of; None if it is no such mask."""
+    return mask.parts[0][1] if mask and mask.kind == "step" else None
+
+
+def _of_result(node: Node, mask: MaskSpec | None, place: int) -> MaskSpec | None:
+    """Return the mask of one of the results that `node` puts after each other, from that of all."""
+    if mask is None or mask.shape[:2] != node.outputs[OUTPUT].shape[:2]:
+        return None
+    return mask.parts[place][1] if mask.kind == "joined" else mask.step(place)
 
 
 def _drops_padding(node: Node) -> bool:
@@ -184,4 +222,4 @@ def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
         inner["type"] == NORMALIZES_ROWS or inner.get("activity_regularizer")
     ):
         return False
-    return node.op in MERGES or (node.op in EACH_STEP and node.op not in COUNTS_ALL)
+    return node.op in (STACK, *MERGES) or (node.op in EACH_STEP and node.op not in COUNTS_ALL)

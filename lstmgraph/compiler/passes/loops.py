@@ -1,0 +1,152 @@
+"""The operations of loops: the steps that they read, the results of all steps, what is fed back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.graph import STEP, Port
+from lstmgraph.compiler.passes.mistakes import GraphMistake
+from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
+from lstmgraph.keras_facts.dtypes import compute_dtype
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.compiler.graph import Graph, MaskSpec, Node
+    from lstmgraph.messages.diagnostics import Path
+
+    Specs = Mapping[Port, TensorSpec]
+
+
+def step_spec(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    """Return the spec of one step of a sequence: (batch, 1, ...).
+
+    Raises:
+        GraphMistake: if the sequence does not have exactly the steps of the loop (L317).
+    """
+    (spec,) = inputs
+    steps = node.arguments["steps"]
+    if spec.shape[1:2] == (steps,):
+        return TensorSpec((BATCH, 1, *spec.shape[2:]), spec.dtype)
+    source = node.inputs[0]
+    hint = f"give '{source}' {_counted(steps)}, such as `shape: [{steps}, ...]`"
+    found = f"is {spec}, which has no steps"
+    if spec.rank > 1 and isinstance(spec.shape[1], int):
+        found = f"has {_counted(spec.shape[1])}"
+        hint = f"write `steps: {spec.shape[1]}`, or give '{source}' {_counted(steps)}"
+    elif spec.rank > 1:
+        found = f"has `{spec.shape[1]}` steps, which are known only from the data"
+    raise GraphMistake(
+        "L317",
+        node.path,
+        f"the loop has {_counted(steps)}, but '{source}' {found}",
+        hint,
+    )
+
+
+def _counted(steps: int) -> str:
+    return f"{steps} step" if steps == 1 else f"{steps} steps"
+
+
+def is_sequence(spec: TensorSpec) -> bool:
+    """Return whether the result of a step is a sequence of one step, (batch, 1, ...)."""
+    return spec.rank > 2 and spec.shape[1] == 1
+
+
+def stacked_spec(_node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    """Return the spec of the results of all steps, which are alike: (batch, steps, ...)."""
+    first = inputs[0]
+    rest = first.shape[2:] if is_sequence(first) else first.shape[1:]
+    return TensorSpec((BATCH, len(inputs), *rest), first.dtype)
+
+
+def full_spec(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    """Return the spec of a tensor (batch, *shape) with the same value everywhere."""
+    return TensorSpec((BATCH, *node.arguments["shape"]), compute_dtype(node.dtype_policy))
+
+
+class Feedback:
+    """Compares what a loop feeds back with what its block reads in the first step."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._pairs: defaultdict[str, list[tuple[Path, Port, Port]]] = defaultdict(list)
+        for path, (first, later) in graph.feedback.items():
+            self._pairs[later.node].append((path, first, later))
+
+    def mistakes(self, node: Node, specs: Specs) -> Iterator[tuple[Port, GraphMistake]]:
+        """Yield the outputs of `node` that do not fit the input that they are fed to (L318)."""
+        for path, first, later in self._pairs.get(node.name, ()):
+            wanted, given = specs.get(first), specs.get(later)
+            if wanted is None or given is None or wanted == given:
+                continue
+            same_shape = wanted.shape == given.shape
+            remark = of_dtype if same_shape else of_tensor
+            one, other = (wanted.dtype, given.dtype) if same_shape else (str(wanted), str(given))
+            yield (
+                later,
+                GraphMistake(
+                    "L318",
+                    path,
+                    f"'{first}' is {one} in the first step, but '{later}', which the next steps "
+                    f"read in its place, is {other}",
+                    "give both the same dtype"
+                    if same_shape
+                    else f"start with a tensor of {given}, or feed back one of {wanted}",
+                    notes=(
+                        remark(self.graph, first, wanted),
+                        remark(self.graph, later, given),
+                    ),
+                ),
+            )
+
+
+def fed_ports(graph: Graph, node: Node) -> frozenset[Port]:
+    """Return the inputs of `node` that its loop feeds back, or starts with."""
+    return frozenset(port for port in node.inputs if is_fed(graph, node, port))
+
+
+def is_fed(graph: Graph, node: Node, port: Port) -> bool:
+    """Return whether a loop feeds `port` back to the step of `node`, or starts with it."""
+    source = graph.by_name.get(port.node)
+    if node.loop is None:
+        return False
+    if source is None or source.loop is None or source.loop.layer != node.loop.layer:
+        return node.loop.step == 1 and port in graph.first_ports
+    return source.loop.step < node.loop.step
+
+
+def of_whole(graph: Graph, mask: MaskSpec) -> MaskSpec:
+    """Return the mask of one step that a loop reads as the step of the mask of all steps.
+
+    So the steps of a sequence have one mask, whether it is made before the loop or inside it.
+    """
+    source = graph.by_name.get(mask.port.node)
+    if source is None or source.op != STEP or mask.shape[1:2] != (1,):
+        return mask
+    steps, index = source.arguments["steps"], source.arguments["index"]
+    shape = (mask.shape[0], steps, *mask.shape[2:])
+    return replace(mask, port=source.inputs[0], shape=shape).step(index)
+
+
+def of_lengths(graph: Graph, node: Node, mask: MaskSpec) -> MaskSpec:
+    """Return the mask of lengths that `node` defines: of its steps, or of those of its loop.
+
+    Raises:
+        GraphMistake: if the loop reads no sequence that has the steps (L524).
+    """
+    if node.loop is None or mask.shape[1:2] != (1,):
+        return mask
+    sequence = graph.loop_sequences.get((node.loop.layer, node.loop.step))
+    if sequence is None:
+        raise GraphMistake(
+            "L524",
+            mask.path,
+            "the lengths would count the steps of a loop that reads no sequence step by step",
+            "give the loop a sequence under `each:`, or leave the mask out",
+        )
+    whole = replace(mask, shape=(mask.shape[0], node.loop.steps), like=sequence)
+    return whole.step(node.loop.step - 1)
