@@ -29,8 +29,6 @@ from building import (
     weights_by_layer,
 )
 from handwritten import unpadded
-from handwritten_blocks import BLOCKS
-from handwritten_calls import CALLS
 from handwritten_cells import CELLS
 from handwritten_forms import FORMS
 from handwritten_forms_cells import CELL_FORMS
@@ -50,7 +48,15 @@ if TYPE_CHECKING:
     from handwritten import ByHand
 
 FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
-CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES, **CALLS, **BLOCKS}
+CASES = {
+    **MASKS,
+    **STATES,
+    **STATE_SOURCES,
+    **CELLS,
+    **LAYERS,
+    **FORM_CASES,
+    **CALLED,
+}
 
 NUMPY_TOLERANCE = 1e-5
 """Float32 against float64, for outputs of about 1."""
