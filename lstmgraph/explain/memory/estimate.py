@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -136,12 +137,14 @@ def _live(graph: Graph, calls: Calls) -> int:
     for number, node in enumerate(graph.nodes):
         last |= dict.fromkeys(_read(node), number)
     last |= dict.fromkeys(graph.outputs.values(), len(graph.nodes))
-    alive: dict[Port, int] = {}
-    most = 0
+    ends: defaultdict[int, int] = defaultdict(int)  # the bytes that end with each call
+    alive = most = 0
     for number, node in enumerate(graph.nodes):
-        alive |= calls.outputs(node)
-        most = max(most, sum(alive.values()) + calls.work(node))
-        alive = {port: size for port, size in alive.items() if last.get(port, -1) > number}
+        for port, size in calls.outputs(node).items():
+            alive += size
+            ends[max(last.get(port, number), number)] += size
+        most = max(most, alive + calls.work(node))
+        alive -= ends[number]
     return most
 
 

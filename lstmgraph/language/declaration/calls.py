@@ -79,16 +79,17 @@ def _mistakes(name: str, call: Data, data: Data) -> Iterator[tuple[str, str, str
     """Yield the code, key, message and hint of each mistake in a call."""
     called, layers = call["call"], data["layers"]
     inputs = data.get("inputs")
+    if called in layers and called != name and "call" not in layers[called]:
+        yield from _mistakes_of_forms(name, call, layers[called])
+        return
     own = [other for other, layer in layers.items() if isinstance(layer, dict) and "type" in layer]
     choices = f"call one of: {few(own)}"
     if called == name:
         yield "L305", "call", f"'{name}' calls itself", choices
-    elif called in layers and "call" in layers[called]:
+    elif called in layers:
         root = _root(called, layers)
         hint = f"call the layer that it calls: `call: {root}`" if root else choices
         yield "L305", "call", f"'{called}' is itself a call", hint
-    elif called in layers:
-        yield from _mistakes_of_forms(name, call, layers[called])
     elif isinstance(inputs, dict) and called in inputs:
         message = f"'{called}' is an input, but only layers can be called"
         yield "L305", "call", message, choices
