@@ -15,7 +15,8 @@ from building import (
     outputs_of,
     randomise,
 )
-from handwritten_calls import CALLS
+from handwritten_blocks import BLOCKS
+from handwritten_calls import CALLS as SINGLE_CALLS
 from layer_case import SIZES, Case, call, concrete, keras_layer
 from onnx_running import assert_runs_as_keras
 from test_layer_facts import CASES
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.keras_facts.tensors import TensorSpec
+
+CALLS = {**SINGLE_CALLS, **BLOCKS}
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -45,7 +48,8 @@ def test_weights_are_made_and_counted_once(called) -> None:
     _, recipe, model = called
     explanation = recipe.explain()
     assert explanation.trainable_parameters == model.count_params()
-    assert not [row for row in explanation.layers if row.calls and row.parameters]
+    counted = [row.calls or row.name for row in explanation.layers if row.parameters]
+    assert len(counted) == len(set(counted))
     sizes = [np.prod(weight.shape) for weight in model.weights]
     memory = recipe.explain(batch=1, time=1).memory
     assert memory

@@ -29,6 +29,7 @@ from building import (
     weights_by_layer,
 )
 from handwritten import unpadded
+from handwritten_blocks import BLOCKS
 from handwritten_calls import CALLS
 from handwritten_cells import CELLS
 from handwritten_forms import FORMS
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from handwritten import ByHand
 
 FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
-CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES, **CALLS}
+CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES, **CALLS, **BLOCKS}
 
 NUMPY_TOLERANCE = 1e-5
 """Float32 against float64, for outputs of about 1."""

@@ -22,6 +22,7 @@ from lstmgraph.compiler.passes import run_passes
 from lstmgraph.compiler.wiring.expand import expand
 from lstmgraph.compiler.wiring.resolve import resolve
 from lstmgraph.language.declaration.calls import check_calls
+from lstmgraph.language.declaration.check_blocks import check_blocks
 from lstmgraph.language.declaration.defaults import complete
 from lstmgraph.language.declaration.read_recipe import read_recipe
 from lstmgraph.language.schema.structure import check_structure
@@ -139,8 +140,9 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     at_fault = None if unread else check_structure(document, collected.broken)
     if at_fault is None:
         return None
-    completed = complete(document.data, check_calls(document, at_fault))
+    completed = complete(document.data, check_blocks(document, check_calls(document, at_fault)))
     declaration = read_recipe(completed, document.data)
+    document.blocks = declaration.written
     graph = run_passes(expand(declaration, resolve(declaration, document), document), document)
     models: dict[str, FurtherModel] = {}
     if declaration.models and not document.diagnostics:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.language.declaration import blocks
 from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.keras_facts.tensors import Dim, Resize, TensorSpec
+    from lstmgraph.language.declaration.blocks import LoopStep
     from lstmgraph.messages.diagnostics import Path
 
 OUTPUT = "output"
@@ -31,15 +33,8 @@ ROW_IDS = "row_ids"
 """Graph operation: return the id 0 for every row of a sequence."""
 MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
-STEP = "step"
-"""Graph operation: return one step of a sequence, (batch, time, ...) -> (batch, 1, ...)."""
-STACK = "stack"
-"""Graph operation: put the results of the steps of a loop after each other along time.
-
-Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch, ...), are stacked.
-"""
-FULL = "full"
-"""Graph operation: return a tensor (batch, *shape) with the same value everywhere."""
+STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
+"""Graph operations of loops."""
 
 
 @dataclass(frozen=True)
@@ -183,20 +178,14 @@ class Recurrence:
 
 @dataclass(frozen=True)
 class Called:
-    """A node whose Keras layer other nodes call again, and the recipe's layer it is part of."""
+    """The Keras layer that a node calls, where other nodes call it too."""
 
     node: str
+    """Its name."""
+    stack: str
+    """The layer or stack that it is part of, whose name its own begins with."""
     layer: str
-
-
-@dataclass(frozen=True)
-class LoopStep:
-    """The step of a loop that a node belongs to: step 1, 2, ... of `steps`."""
-
-    layer: str
-    """The layer of the recipe that is the loop."""
-    step: int
-    steps: int
+    """The layer or block of the recipe that has its weights."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +199,7 @@ class Node:
     """The layer of the recipe that this node belongs to."""
     path: Path
     calls: Called | None = None
-    """The node whose Keras layer this one calls again; None for a Keras layer of its own."""
+    """The Keras layer that it shares with other nodes; None for one that has its own name."""
     loop: LoopStep | None = None
     """The step of a loop that it computes."""
     arguments: Mapping[str, Any] = field(default_factory=dict)

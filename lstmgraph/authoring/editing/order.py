@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.authoring.editing.tree import Entry, Node
 
-_FIRST = ("<<", "type", "call", "input")
+_FIRST = ("<<", "type", "call", "loop", "steps", "input")
 _LAST_IN_LAYERS = ("mask", "padded_output", "initial_state", "dtype_policy")
 """The keys of a layer that come after its arguments: what it takes beside its input."""
 

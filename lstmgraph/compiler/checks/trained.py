@@ -27,12 +27,12 @@ def check_learning_rates(
     for name in training.learning_rates:
         if name in recipe.broken or name in graph.broken:
             continue
-        if name not in recipe.layers:
+        if name not in recipe.holders:
             document.report(
                 "L776",
                 (*SECTION, name),
-                f"there is no layer '{name}'{document.guesses.did_you_mean(name, recipe.layers)}",
-                hint=f"the layers are: {few(list(recipe.layers))}",
+                f"there is no layer '{name}'{document.guesses.did_you_mean(name, recipe.holders)}",
+                hint=f"the layers are: {few(list(recipe.holders))}",
                 at_key=True,
             )
         elif not trains(graph, name):
@@ -41,10 +41,10 @@ def check_learning_rates(
                 (*SECTION, name),
                 f"training changes no weight of '{name}', so it has no learning rate",
                 hint="remove this rate, or the `trainable: false` of the layer"
-                if any(node.layer == name and node.parameters.total for node in graph.nodes)
+                if any(node.weights_layer == name and node.parameters.total for node in graph.nodes)
                 else "remove this rate: the layer has no weights",
                 at_key=True,
-                notes=(document.note(("layers", name), "the layer is here", at_key=True),),
+                notes=(document.note(_declared(name, document), "the layer is here", at_key=True),),
             )
     if training.learning_rates and training.optimizer.get("global_clipnorm") is not None:
         document.report(
@@ -56,6 +56,11 @@ def check_learning_rates(
             at_key=True,
             notes=(document.note(SECTION, "the learning rates are here", at_key=True),),
         )
+
+
+def _declared(name: str, document: Document) -> Path:
+    """Return where the recipe declares a layer or a block."""
+    return next(path for path in (("layers", name), ("blocks", name)) if path in document.keys)
 
 
 def check_frozen(graph: Graph, document: Document) -> None:
@@ -104,7 +109,7 @@ def frozen_at_random(
 
 def _trainable(node: Node, document: Document) -> Path | None:
     """Return the path where a recipe freezes a layer, or the layer inside it."""
-    path: Path = ("layers", node.layer)
+    path = document.written(("layers", node.layer))
     while path in document.values:
         if (*path, "trainable") in document.values:
             return (*path, "trainable")

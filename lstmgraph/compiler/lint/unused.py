@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.wiring.references import references
+from lstmgraph.language.declaration.references import entry_references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +17,13 @@ MOST_NAMES = 5
 
 
 def check_unused(checked: Checked) -> None:
-    """Warn of a layer (W301) or an input (W302) that no output needs.
+    """Warn of a layer (W301) or an input (W302) that no output needs, and of such parts of blocks.
 
     For a chain of unused layers, the warning is for the last one and lists those before it.
     """
-    recipe, unused = checked.recipe, _unused_layers(checked)
-    reads = {name: {r.layer for r in references(recipe.layers[name])} for name in unused}
+    reads = _unused_layers(checked)
     read_by_unused = set[str]().union(*reads.values())
-    for name in unused:
+    for name in reads:
         if name in read_by_unused:
             continue
         message = f"no output needs the layer '{name}', so the model is built without it"
@@ -36,6 +36,7 @@ def check_unused(checked: Checked) -> None:
             message = f"only the mask of '{name}' is read, but no output needs the layer"
             hint = "read its output too, or define the mask directly, such as `mask: {value: 0.0}`"
         checked.document.warn("W301", ("layers", name), message, hint=hint, at_key=True)
+    _check_blocks(checked)
     for name in _unused_inputs(checked):
         if name not in read_by_unused:
             checked.document.warn(
@@ -58,10 +59,50 @@ def _use(checked: Checked, name: str) -> str:
     return "read it"
 
 
-def _unused_layers(checked: Checked) -> list[str]:
+def _unused_layers(checked: Checked) -> dict[str, set[str]]:
+    """Return the unused layers, calls of blocks and loops of the recipe, and what each reads."""
+    used = _used(checked) | checked.searched_names
+    entries = {name: str(caller[1]) for name, (_, caller) in checked.recipe.written.items()}
+    used |= {entries[name] for name in used & entries.keys()}
+    reads: dict[str, set[str]] = {}
+    for name, layer in checked.recipe.layers.items():
+        if entries.get(name, name) not in used:
+            named = {entries.get(read.layer, read.layer) for read in references(layer)}
+            reads.setdefault(entries.get(name, name), set()).update(named)
+    return {name: named - {name} for name, named in reads.items()}
+
+
+def _used(checked: Checked) -> set[str]:
     graphs = (checked.graph, *checked.further)
-    used = {node.layer for graph in graphs for node in graph.nodes} | checked.searched_names
-    return [name for name in checked.recipe.layers if name not in used]
+    return {node.layer for graph in graphs for node in graph.nodes}
+
+
+def _check_blocks(checked: Checked) -> None:
+    """Warn of unread layers of blocks (W301), blocks without calls (W303), unread inputs (W304)."""
+    data, document = checked.document.data, checked.document
+    written = {name: path for name, (path, _) in checked.recipe.written.items()}
+    called = {path[1] for path in written.values() if path[0] == "blocks"}
+    used = {written[name] for name in _used(checked) if name in written}
+    used_blocks = {path[1] for path in used}
+    for path in dict.fromkeys(written.values()):
+        is_layer = path[0] == "blocks" and len(path) == 4
+        if is_layer and path not in used and path[1] in used_blocks - checked.searched_names:
+            message = f"no output of the block '{path[1]}' needs its layer '{path[3]}'"
+            hint = "read its output, or remove the layer"
+            document.warn("W301", path, message, hint=hint, at_key=True)
+    for name, block in data.get("blocks", {}).items():
+        where = ("blocks", name)
+        if name not in called | checked.searched_names:
+            message = f"nothing calls the block '{name}', so its layers are not in the model"
+            hint = f"write `{{call: {name}, input: NAME}}` under `layers:`, or remove it"
+            document.warn("W303", where, message, hint=hint, at_key=True)
+        entries = block["layers"].values()
+        named = {text.partition(".")[0] for e in entries for text, _, _ in entry_references(e)}
+        for index, own in enumerate(block["inputs"]):
+            if own not in named | checked.searched_names:
+                message = f"no layer of the block '{name}' reads its input '{own}'"
+                hint = "read it, or remove it from the block and from its calls"
+                document.warn("W304", (*where, "inputs", index), message, hint=hint)
 
 
 def _unused_inputs(checked: Checked) -> Iterator[str]:

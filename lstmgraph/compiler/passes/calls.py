@@ -37,8 +37,8 @@ OF_ANY_RANK = frozenset(
 def check_calls(graph: Graph, document: Document) -> Graph:
     """Report calls whose inputs do not fit the called layer; return the graph unchanged."""
     for node in graph.nodes:
-        called = graph.by_name.get(node.calls.node) if node.calls else None
-        if called is None or not node.outputs or not called.outputs:
+        called = graph.by_keras_name[node.keras_name][0]
+        if called is node or not node.outputs or not called.outputs:
             continue
         if _names(node) != _names(called):
             path = (*node.path, "input")

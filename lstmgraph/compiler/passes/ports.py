@@ -71,6 +71,7 @@ def _merged_last(node: Node) -> Node:
         arguments=keras_arguments(op),
         reads_list=True,
         dtype_policy=node.dtype_policy,
+        loop=node.loop,
     )
 
 

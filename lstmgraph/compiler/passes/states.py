@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     ROW_IDS,
-    Called,
     Graph,
     GraphInput,
     Node,
@@ -65,25 +64,31 @@ def wire_states(graph: Graph, document: Document) -> Graph:
     wiring = _Wiring(graph, document)
     for node in graph.nodes:
         wiring.add(node)
-    nodes = {node.name: node for node in wiring.nodes}
-    shared = tuple(_with_called(graph, node, nodes) for node in wiring.nodes)
-    return replace(graph, nodes=shared, inputs=wiring.inputs)
+    return replace(graph, nodes=_shared(graph, wiring.nodes), inputs=wiring.inputs)
 
 
-def _with_called(graph: Graph, node: Node, nodes: Mapping[str, Node]) -> Node:
-    """Return a helper of a call with the helper of the called layer that has its weights, if any.
+def _shared(graph: Graph, nodes: list[Node]) -> tuple[Node, ...]:
+    """Return the nodes, with the helpers of calls calling that of the layer which has the weights.
 
     It must come from the same form, such as ``learned``: a state of another form is of its own.
     """
-    recurrent = next((graph.by_name[name] for name in graph.stacks.get(node.layer, ())), None)
-    called = recurrent.calls if recurrent else None
-    if called is None or node.calls or node.op not in WITH_WEIGHTS:
-        return node
-    name = node.name.replace(node.layer, called.layer, 1)
-    other = nodes.get(name)
-    kinds = [(n.op, n.arguments, n.path[-1] == "static") for n in (node, other) if n]
-    same = len(kinds) == 2 and kinds[0] == kinds[1]
-    return replace(node, calls=Called(name, called.layer)) if same else node
+    owners = {node.name: node for node in nodes}
+    found = []
+    for node in nodes:
+        recurrent = next((graph.by_name[name] for name in graph.stacks.get(node.layer, ())), None)
+        called = recurrent.calls if recurrent else None
+        if called and not node.calls and node.op in WITH_WEIGHTS:
+            name = node.name.replace(node.layer, called.stack, 1)
+            if called.node not in owners:  # a layer of a block has only calls
+                owners.setdefault(name, node)
+            if name in owners and _kind(owners[name]) == _kind(node):
+                node = replace(node, calls=replace(called, node=name))  # noqa: PLW2901
+        found.append(node)
+    return tuple(found)
+
+
+def _kind(helper: Node) -> tuple[object, ...]:
+    return helper.op, helper.arguments, helper.path[-1] == "static"
 
 
 @dataclass
@@ -300,6 +305,7 @@ class _Wiring:
                 arguments=arguments,
                 reads_list=op == "Concatenate",
                 dtype_policy=node.dtype_policy,
+                loop=node.loop,
                 mask_form=NoMask(),  # a state has no time steps
             )
         )
@@ -353,7 +359,13 @@ def _check_carried(
     """Report a state that Keras cannot carry, or that lacks a fixed batch size."""
     code, message, hint = "L613", "", ""
     remarks: tuple[Remark, ...] = ()
-    if len(recurrence.cells) > 1:
+    if len(graph.by_keras_name[node.keras_name]) > 1:
+        code, block = "L308", node.weights_layer
+        message = (
+            f"'{block}' is called several times, but Keras keeps one carried state for a layer"
+        )
+        hint = "make the state an input of the block, and feed each call's state back to it"
+    elif len(recurrence.cells) > 1:
         message = "Keras cannot reset the carried states of several cells in one layer"
         hint = "write a stack of layers, or `initial_state: input`"
         remarks = (((*node.path, "cells"), f"it has {len(recurrence.cells)} cells here"),)

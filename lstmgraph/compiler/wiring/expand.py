@@ -20,6 +20,7 @@ from lstmgraph.compiler.graph import (
 from lstmgraph.compiler.wiring.ports import slot_units
 from lstmgraph.compiler.wiring.references import read_layers, references
 from lstmgraph.keras_facts.catalogue import keras_arguments, layer_traits
+from lstmgraph.language.declaration.blocks import OPERATIONS
 from lstmgraph.language.declaration.recipe import (
     Inherited,
     MaskByValue,
@@ -82,6 +83,9 @@ class _Expansion:
             else:
                 self.add_stack(layer, forms)
             return
+        if layer.layer in OPERATIONS:
+            self.add_operation(layer)
+            return
         traits = layer_traits(layer.layer)
         if not self.has_right_inputs(layer, traits):
             self.broken.add(layer.name)
@@ -98,7 +102,23 @@ class _Expansion:
             arguments=layer.arguments,
             dtype_policy=layer.dtype_policy,
             mask_form=layer.mask,
-            calls=Called(layer.call, layer.call) if layer.call else None,
+            calls=Called(layer.call, layer.call, layer.holder) if layer.call else None,
+            loop=layer.loop,
+        )
+        self.nodes.append(node)
+        self.stacks[layer.name] = (layer.name,)
+
+    def add_operation(self, layer: LayerDeclaration) -> None:
+        """Add an operation of the graph that a loop needs."""
+        node = Node(
+            name=layer.name,
+            op=layer.layer,
+            inputs=tuple(self.port(reference) for reference in layer.inputs),
+            layer=layer.name,
+            path=layer.path,
+            arguments=layer.arguments,
+            dtype_policy=layer.dtype_policy,
+            loop=layer.loop,
         )
         self.nodes.append(node)
         self.stacks[layer.name] = (layer.name,)
@@ -197,6 +217,7 @@ class _Expansion:
                 arguments=keras_arguments(op, trainable=layer.arguments["trainable"]),
                 reads_list=op == "Add",
                 dtype_policy=layer.dtype_policy,
+                loop=layer.loop,
             )
         )
         return Port(name)
@@ -216,6 +237,7 @@ class _Expansion:
                 layer=layer.name,
                 path=path,
                 mask_form=layer.mask,
+                loop=layer.loop,
             )
         )
         return Port(name)
@@ -255,6 +277,11 @@ class _Expansion:
             compiled_by_xla=self.recipe.runtime.xla is True,
             batch_size=self.recipe.runtime.batch_size,
             broken=frozenset(self.broken),
+            feedback={
+                path: (self.port(first), self.port(then))
+                for path, (first, then) in self.recipe.feedback.items()
+                if self.broken.isdisjoint((first.layer, then.layer))
+            },
         )
 
     def output_ports(
@@ -307,6 +334,7 @@ def _recurrent_node(
         dtype_policy=layer.dtype_policy,
         mask_form=Inherited() if inherits else layer.mask,
         calls=_called(layer, index),
+        loop=layer.loop,
         recurrence=Recurrence(
             units=units,
             slot_units=slot_units(layer, units),
@@ -323,7 +351,7 @@ def _called(layer: RecurrentDeclaration, index: int) -> Called | None:
     """Return the called layer at `index` of a stack; None for a stack of its own layers."""
     if not layer.call:
         return None
-    return Called(stack_names(layer.call, len(layer.units))[index], layer.call)
+    return Called(stack_names(layer.call, len(layer.units))[index], layer.call, layer.holder)
 
 
 def in_call_order(

@@ -18,6 +18,7 @@ from lstmgraph.language.declaration.recipe import (
     RecurrentDeclaration,
     Reference,
 )
+from lstmgraph.language.declaration.references import RESERVED
 from lstmgraph.messages.wording import MOST_GUESSES, did_you_mean, few, nearest, suggested
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     )
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note, Path
-
-RESERVED = frozenset({"zeros", "input", "learned", "carried", "constant", "none", "inherited"})
-"""Words of the language, which cannot be names of layers or inputs."""
 
 FORMS = ("zeros", "input", "learned", "carried")
 
@@ -87,6 +85,9 @@ class _Resolver:
         self.document = document
         self.broken = set(recipe.broken)
         self.known = {*recipe.inputs, *recipe.layers, *recipe.broken}
+        blocks = {str(caller[1]) for _, caller in recipe.written.values() if len(caller) == 2}
+        self.names = sorted({*(self.known - recipe.written.keys()), *blocks})
+        """The names that the recipe gives; layers of blocks are no names of the recipe."""
         self.near_names: dict[str, str | None] = {}
         # If a section is missing, do not report every name in it as unknown, nor the new name that
         # one of two layers of one name may be meant to have.
@@ -206,7 +207,8 @@ class _Resolver:
 
     @cached_property
     def unread(self) -> list[str]:
-        return unread_names(self.recipe)
+        unread = unread_names(self.recipe)
+        return [name for name in unread if name not in self.recipe.written]
 
     @cached_property
     def only_unread(self) -> str | None:
@@ -215,12 +217,12 @@ class _Resolver:
 
     @cached_property
     def names_here(self) -> str:
-        return few(sorted(self.known))
+        return few(self.names)
 
     def near(self, name: str) -> str | None:
         """Return the name that `name` is probably a misspelling of; cached, as many may read it."""
         if name not in self.near_names and len(self.near_names) < MOST_GUESSES:
-            near = nearest(name, self.unread) or nearest(name, sorted(self.known))
+            near = nearest(name, self.unread) or nearest(name, self.names)
             self.near_names[name] = near
         return self.near_names.get(name)
 
@@ -255,7 +257,7 @@ class _Resolver:
         """Return notes on the keys that decide which ports a layer has."""
         keys = ("bidirectional", "residual", "normalization")
         paths = [("layers", name, key) for key in keys]
-        written = [path for path in paths if path in self.document.values]
+        written = [path for path in paths if self.document.written(path) in self.document.values]
         if not written:
             return (self.declared(name),)
         message = "this decides which ports it has"

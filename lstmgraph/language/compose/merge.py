@@ -132,7 +132,7 @@ def merges(lower: Any, upper: Any, path: Path) -> bool:
     """Return whether `upper` is merged with `lower` key by key; else it replaces it."""
     if not (isinstance(lower, dict) and isinstance(upper, dict)):
         return False
-    if path[0] == "layers" and len(path) == 3 and path[2] in WHOLE:
+    if path[-3:-2] == ("layers",) and len(path) in (3, 5) and path[-1] in WHOLE:
         return False
     return not (_is_form(lower) or _is_form(upper))
 

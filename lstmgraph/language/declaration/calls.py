@@ -54,42 +54,58 @@ def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path
         document: a recipe whose structure was checked.
         at_fault: the paths with mistakes in its structure.
     """
-    layers = document.data.get("layers")
-    if not isinstance(layers, dict):
+    data, faults = document.data, set(at_fault)
+    if not isinstance(data.get("layers"), dict):
         return at_fault
-    faults = set(at_fault)
-    wrong = {path[1] for path in at_fault if path[:1] == ("layers",) and len(path) > 1}
-    for name, call in layers.items():
-        if name in wrong or "call" not in call:
-            continue
-        if call["call"] in wrong:
-            faults.add(("layers", name))
-            continue
-        for code, key, message, hint in _mistakes(name, call, document.data):
-            path = ("layers", name, key)
-            faults.add(path)
-            called = ("layers", call["call"])
-            is_known = called in document.keys and called[1] != name
-            note = document.note(called, f"'{called[1]}' is declared here", at_key=True)
-            document.report(code, path, message, hint=hint, notes=(note,) if is_known else ())
+    blocks = data["blocks"] if isinstance(data.get("blocks"), dict) else {}
+    scopes: list[Path] = [("layers",)]
+    scopes += [("blocks", name, "layers") for name in blocks if ("blocks", name) not in at_fault]
+    for scope in scopes:
+        layers = data["layers"] if len(scope) == 1 else blocks[scope[1]].get("layers")
+        if isinstance(layers, dict):
+            faults.update(_faults_of(scope, layers, at_fault, document))
     return frozenset(faults)
 
 
-def _mistakes(name: str, call: Data, data: Data) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the code, key, message and hint of each mistake in a call."""
-    called, layers = call["call"], data["layers"]
-    inputs = data.get("inputs")
-    if called in layers and called != name and "call" not in layers[called]:
-        yield from _mistakes_of_forms(name, call, layers[called])
-        return
+def _faults_of(
+    scope: Path, layers: Data, at_fault: frozenset[Path], document: Document
+) -> Iterator[Path]:
+    """Report the mistakes of the calls in the recipe or in a block; yield their paths."""
+    data, depth = document.data, len(scope)
+    wrong = {path[: depth + 1] for path in at_fault if path[:depth] == scope}
+    for name, call in layers.items():
+        path = (*scope, name)
+        if path in wrong or "call" not in call or call["call"] in (data.get("blocks") or ()):
+            continue
+        home = scope if call["call"] in layers else ("layers",)
+        called = (*home, call["call"])
+        if called in wrong or called in at_fault:
+            yield path
+            continue
+        every = {**data["layers"], **layers}
+        for code, key, message, hint in _mistakes(name, call, every, data.get("inputs")):
+            yield (*path, key)
+            is_known = called in document.keys and called != path
+            note = document.note(called, f"'{called[-1]}' is declared here", at_key=True)
+            notes = (note,) if is_known else ()
+            document.report(code, (*path, key), message, hint=hint, notes=notes)
+
+
+def _mistakes(
+    name: str, call: Data, layers: Data, inputs: Any
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the code, key, message and hint of each mistake in a call of one of `layers`."""
+    called = call["call"]
     own = [other for other, layer in layers.items() if isinstance(layer, dict) and "type" in layer]
     choices = f"call one of: {few(own)}"
     if called == name:
         yield "L305", "call", f"'{name}' calls itself", choices
-    elif called in layers:
+    elif called in layers and "call" in layers[called]:
         root = _root(called, layers)
         hint = f"call the layer that it calls: `call: {root}`" if root else choices
         yield "L305", "call", f"'{called}' is itself a call", hint
+    elif called in layers:
+        yield from _mistakes_of_forms(name, call, layers[called])
     elif isinstance(inputs, dict) and called in inputs:
         message = f"'{called}' is an input, but only layers can be called"
         yield "L305", "call", message, choices

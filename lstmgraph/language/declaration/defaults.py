@@ -16,6 +16,7 @@ from lstmgraph.keras_facts.catalogue import (
     layer_class,
 )
 from lstmgraph.keras_facts.dtypes import full_dtype
+from lstmgraph.language.declaration.blocks import LAST, called
 from lstmgraph.language.declaration.calls import completed_call
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
@@ -46,15 +47,18 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     at_fault = frozenset(fault[:end] for fault in at_fault for end in (1, 2))
     runtime = _filled_section(data, "runtime", at_fault)
     dtype = full_dtype(runtime["dtype_policy"])
-    heads = _layers_behind_outputs(data, at_fault)
     sound = _sound_entries(data, "layers", at_fault)
-    heads |= {sound[name].get("call") for name in heads & sound.keys()}
-    layers = {
-        name: completed_call(layer, sound[layer["call"]])
-        if "call" in layer
-        else _layer(layer, runtime["dtype_policy"], is_head=name in heads)
-        for name, layer in sound.items()
-    }
+    blocks = _sound_entries(data, "blocks", at_fault)
+    heads = _heads(_sound_entries(data, "outputs", at_fault), sound, blocks)
+
+    def completed_layers(scope: str, own: Data) -> Data:
+        return {
+            name: _entry(layer, {**blocks, **sound, **own}, blocks)
+            or _layer(layer, runtime["dtype_policy"], is_head=(scope, name) in heads)
+            for name, layer in own.items()
+        }
+
+    layers = completed_layers("", sound)
     completed = {
         "recipe": 1,
         "name": data.get("name") if ("name",) not in at_fault else None,
@@ -67,6 +71,11 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
         "outputs": dict(_sound_entries(data, "outputs", at_fault)),
         "runtime": runtime,
     }
+    if "blocks" in data:
+        completed["blocks"] = {
+            name: {**block, "layers": completed_layers(name, block["layers"])}
+            for name, block in blocks.items()
+        }
     if "models" in data:
         completed["models"] = {
             name: model if "derive" in model else {"initial_state": {}, **model}
@@ -77,7 +86,7 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     if "search" in data and ("search",) not in at_fault:
         completed["search"] = complete_search(data["search"])
     if "data" in data and ("data",) not in at_fault:
-        carried = any(map(_carries, layers.values()))
+        carried = _any_carries(completed)
         completed["data"] = complete_data(data["data"], carried=carried)
     return completed
 
@@ -100,10 +109,40 @@ def _schema_defaults(definition: str) -> Data:
     return {k: schema["default"] for k, schema in properties.items() if "default" in schema}
 
 
-def _layers_behind_outputs(data: Data, at_fault: frozenset[Path]) -> set[str]:
-    return {
-        str(port).partition(".")[0] for port in _sound_entries(data, "outputs", at_fault).values()
-    }
+def _entry(entry: Data, others: Mapping[str, Data], blocks: Mapping[str, Data]) -> Data | None:
+    """Return a completed loop or call, of one of `others`; None for a layer of a type."""
+    if "loop" in entry:
+        share = _schema_defaults("feedback")
+        feedback = {
+            name: {**share, **form} if "teacher" in form else form
+            for name, form in entry.get("feedback", {}).items()
+        }
+        return {"input": {}, "each": {}, **entry, "feedback": feedback}
+    if entry.get("call") in blocks:
+        return entry
+    return completed_call(entry, others[entry["call"]]) if "call" in entry else None
+
+
+def _heads(outputs: Data, layers: Data, blocks: Data) -> set[tuple[str, str]]:
+    """Return the layers behind outputs of the model, each with the block that it is in, or ""."""
+    heads: set[tuple[str, str]] = set()
+    waiting = [("", str(port)) for port in outputs.values()]
+    while waiting:
+        block, port = waiting.pop()
+        name, _, output = port.partition(".")
+        scope = blocks[block]["layers"] if block else layers
+        if (block, name) in heads or name not in scope:
+            continue
+        group = blocks.get(called(scope[name]))
+        if group is None:
+            heads.add((block, name))
+            if call := scope[name].get("call"):
+                waiting.append((block if call in scope else "", call))
+        else:
+            output = output.removeprefix(LAST).lstrip(".")
+            texts = [text for key, text in group["outputs"].items() if output in ("", key)]
+            waiting += [(called(scope[name]), text) for text in texts]
+    return heads
 
 
 def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
@@ -193,7 +232,7 @@ def _cell(cell: Data) -> Data:
 
 
 def _training(training: Data, completed: Data) -> Data:
-    own = {"shuffle": not any(map(_carries, completed["layers"].values()))}
+    own = {"shuffle": not _any_carries(completed)}
     if completed["runtime"].get("batch_size") is not None:
         own["batch_size"] = completed["runtime"]["batch_size"]
     filled = {**_schema_defaults("training"), **own, **training}
@@ -203,6 +242,12 @@ def _training(training: Data, completed: Data) -> Data:
         filled["learning_rates"] = {layer: _learning_rate(rate) for layer, rate in rates}
     filled["callbacks"] = _callbacks(filled.get("callbacks", {}))
     return filled
+
+
+def _any_carries(completed: Data) -> bool:
+    """Return whether a layer of the recipe or of a block carries its state between batches."""
+    groups = (completed, *completed.get("blocks", {}).values())
+    return any(_carries(layer) for group in groups for layer in group["layers"].values())
 
 
 def _carries(layer: Data) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import NODE_KEYS, is_recurrent, layer_class
-from lstmgraph.language.declaration.calls import with_called
+from lstmgraph.language.declaration.blocks import OPERATIONS, PlainRecipe
 from lstmgraph.language.declaration.read_data import read_data
 from lstmgraph.language.declaration.recipe import (
     Carried,
@@ -38,9 +38,12 @@ from lstmgraph.language.declaration.recipe import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from lstmgraph.language.declaration.blocks import PlainLayer
     from lstmgraph.messages.diagnostics import Path
+
+    Port = Callable[[str], str]
 
 Data = dict[str, Any]
 
@@ -74,6 +77,12 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
     }
     sound = {*completed["inputs"], *completed["layers"]}
     training = completed.get("training")
+    plain = PlainRecipe(completed)
+    outputs = {
+        name: _reference(plain.port(port), ("outputs", name))
+        for name, port in completed["outputs"].items()
+    }
+    models = completed.get("models", {}).items()
     return RecipeDeclaration(
         name=completed["name"] or "",
         description=completed["description"],
@@ -83,35 +92,41 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
             )
             for name, tensor in completed["inputs"].items()
         },
-        layers={
-            name: _layer(name, with_called(data, completed["layers"]))
-            for name, data in completed["layers"].items()
-        },
-        outputs={
-            name: _reference(port, ("outputs", name)) for name, port in completed["outputs"].items()
-        },
-        models={name: _model(name, data) for name, data in completed.get("models", {}).items()},
+        outputs=outputs,
+        models={name: _model(name, data, plain.port) for name, data in models},
+        layers={name: _layer(name, layer) for name, layer in plain.layers.items()},
         runtime=Runtime(**completed["runtime"]),
         training=_training(training) if training else None,
         search=_search(completed["search"]) if "search" in completed else None,
         data=read_data(completed["data"]) if "data" in completed else None,
         broken=frozenset(declared - sound),
+        written={
+            name: (layer.path, layer.caller)
+            for name, layer in plain.layers.items()
+            if layer.path != ("layers", name)
+        },
+        feedback={
+            path: (_reference(first, (*path, "first")), _reference(then, (*path, "then")))
+            for path, (first, then) in plain.feedback.items()
+            if isinstance(first, str) and not then.endswith(".state")
+        },
     )
 
 
-def _model(name: str, data: Data) -> ModelDeclaration:
+def _model(name: str, data: Data, named: Port) -> ModelDeclaration:
     path: Path = ("models", name)
     if "derive" in data:
         return ModelDeclaration(name, path, derive=data["derive"])
     inputs = tuple(
-        _reference(port, (*path, "inputs", index)) for index, port in enumerate(data["inputs"])
+        _reference(named(port), (*path, "inputs", index))
+        for index, port in enumerate(data["inputs"])
     )
     states = {
         layer: _replaced_state(form, (*path, "initial_state", layer))
         for layer, form in data["initial_state"].items()
     }
     outputs = {
-        output: _reference(port, (*path, "outputs", output))
+        output: _reference(named(port), (*path, "outputs", output))
         for output, port in data["outputs"].items()
     }
     return ModelDeclaration(name, path, None, inputs, states, outputs)
@@ -136,9 +151,9 @@ def _reference(text: str, path: Path) -> Reference:
     return Reference(layer, port, path)
 
 
-def _layer(name: str, data: Data) -> LayerDeclaration:
-    path: Path = ("layers", name)
-    kind = layer_class(data["type"])
+def _layer(name: str, plain: PlainLayer) -> LayerDeclaration:
+    data, path = plain.data, ("layers", name)
+    kind = data["type"] if data["type"] in OPERATIONS else layer_class(data["type"])
     inputs, input_names = _inputs(data["input"], (*path, "input"))
     skipped = _RECURRENT_KEYS if is_recurrent(kind) else NODE_KEYS
     common: dict[str, Any] = {
@@ -150,7 +165,9 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
         "mask": _mask(data["mask"], (*path, "mask")),
         "dtype_policy": data["dtype_policy"],
         "path": path,
-        "call": data.get("call", ""),
+        "call": plain.call,
+        "holder": plain.holder,
+        "loop": plain.loop,
     }
     if not is_recurrent(kind):
         return LayerDeclaration(**common)

@@ -10,6 +10,7 @@ from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lstmgraph.language.declaration.blocks import LoopStep
     from lstmgraph.language.declaration.data import DataDeclaration
     from lstmgraph.messages.diagnostics import Path
 
@@ -153,7 +154,10 @@ class InputDeclaration:
 
 @dataclass(frozen=True)
 class LayerDeclaration:
-    """A call of a Keras layer: of its own, or of another one's. `layer` is Keras's class name."""
+    """A call of a Keras layer: of its own, or of another one's.
+
+    `layer` is Keras's class name, or one of the graph's operations in lower case.
+    """
 
     name: str
     layer: str
@@ -164,7 +168,11 @@ class LayerDeclaration:
     dtype_policy: str
     path: Path
     call: str = ""
-    """The layer of the recipe that is called again; empty for a layer of its own."""
+    """The name of the Keras layer that is called; empty for a layer of its own."""
+    holder: str = ""
+    """The layer or block of the recipe that has the weights of a call."""
+    loop: LoopStep | None = None
+    """The step of a loop that it is part of."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +267,10 @@ class ModelDeclaration:
 
 @dataclass(frozen=True)
 class RecipeDeclaration:
-    """A whole recipe. `broken` names the inputs and layers that have mistakes."""
+    """A whole recipe, its blocks and loops written out as layers.
+
+    `broken` names the inputs and layers that have mistakes.
+    """
 
     name: str
     description: str
@@ -272,6 +283,16 @@ class RecipeDeclaration:
     search: Search | None = None
     data: DataDeclaration | None = None
     broken: frozenset[str] = frozenset()
+    written: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+    """For each layer of a block or loop, by name: where it is, and the call that it is part of."""
+    feedback: Mapping[Path, tuple[Reference, Reference]] = field(default_factory=dict)
+    """For each input that a loop feeds back: what it is in the first step, and in the second."""
+
+    @property
+    def holders(self) -> list[str]:
+        """The layers and blocks that weights belong to, in the order of their first calls."""
+        layers = (layer for layer in self.layers.values() if layer.layer[0].isupper())
+        return list(dict.fromkeys(layer.holder or layer.name for layer in layers))
 
 
 def input_spec(tensor: Mapping[str, Any]) -> TensorSpec:

@@ -119,7 +119,7 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             notes = (((*path, beside), f"'{beside}' is here"),)
             yield SchemaMistake("L203", (*path, key), message, "keep one", True, notes=notes)
             continue
-        is_layer = path[:1] == ("layers",)
+        is_layer = path[:1] in {("layers",), ("blocks",)}
         hint = KERAS_KEY_HINTS.get(key) if is_layer and key not in allowed else None
         if path == ("training",):
             hint = TRAINING_KEY_HINTS.get(key)
@@ -188,7 +188,7 @@ def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
 
 def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     value = error.instance
-    if path and path[-1] == "type" and path[0] == "layers":
+    if path and path[-1] == "type" and path[0] in ("layers", "blocks"):
         yield (_unknown_cell if "cells" in path else _unknown_layer_type)(value, path)
         return
     refused = read_schema(KERAS_SCHEMA)["x-refused-activations"]

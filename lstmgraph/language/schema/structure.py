@@ -68,12 +68,15 @@ def check_structure(
 def _call_instead(document: Document, mistake: SchemaMistake) -> str | None:
     """Return the hint to call a layer, where a name of one is written as the type of another."""
     path = mistake.path
-    if mistake.code != "L205" or len(path) != 3 or (path[0], path[2]) != ("layers", "type"):
+    if mistake.code != "L205" or path[-3:-2] != ("layers",) or path[-1] != "type":
         return None
-    layers = document.data["layers"]
-    kind = layers[path[1]]["type"]
-    called = isinstance(kind, str) and kind != path[1] and kind in layers
-    return f"to call that layer again, write `call: {kind}`" if called else None
+    layers = document.at(path[:-2])
+    kind, blocks = layers[path[-2]]["type"], document.data.get("blocks")
+    names = {*layers, *(blocks if isinstance(blocks, dict) else ())}
+    if not isinstance(kind, str) or kind == path[-2] or kind not in names:
+        return None
+    what = "that layer again" if kind in layers else "that block"
+    return f"to call {what}, write `call: {kind}`"
 
 
 def _inheritance(document: Document, mistake: SchemaMistake) -> tuple[Note, ...]:

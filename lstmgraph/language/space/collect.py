@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Path
 
-SECTIONS = ("layers", "runtime", "training", "data")
+SECTIONS = ("blocks", "layers", "runtime", "training", "data")
 """The sections whose values may be searched; the others describe the recipe and its inputs."""
 
-NAMING = ("inputs", "layers", "outputs", "models")
+NAMING = ("inputs", "blocks", "layers", "outputs", "models")
 """The sections whose keys are names that the author chooses."""
 
 MAX_DIMENSIONS = 1000
@@ -192,7 +192,7 @@ class _Collector:
         leaf = self.leaf(data, here)
         if leaf is None:
             return
-        if len(here.target) != 3 or here.target[0] != "layers" or here.target[2] != "units":
+        if here.target[-3:-2] != ("layers",) or here.target[-1] != "units":
             raise _misplaced_per_layer()
         if "depth" not in layer:
             message = "'per_layer' needs a `depth`, the number of layers in the stack"
@@ -293,7 +293,7 @@ def _check_place(mark: str, here: Here) -> None:
     """
     if is_searchable(here):
         return
-    hint = "only values below layers:, runtime:, training: and data: can be searched"
+    hint = "only values below blocks:, layers:, runtime:, training: and data: can be searched"
     if here.target[:1] == ("inputs",):
         hint = "inputs are given by the data; search values below layers: or training:"
     elif here.target[:1] == ("outputs",):

@@ -7,7 +7,9 @@ to events, and this module resolves them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import read_regular_file, require_regular_file
@@ -43,7 +45,7 @@ from lstmgraph.messages.diagnostics import (
 from lstmgraph.messages.wording import Guesses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path as FilePath
 
 MAX_NODES = 100_000
@@ -72,6 +74,8 @@ class Document:
     """Where files that the recipe names are; None for a recipe in a model file, or for text."""
     overridden: dict[Path, Place] = field(default_factory=dict)
     """The places of the values that a ``--set`` replaced."""
+    blocks: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+    """Where each layer of a call of a block is written, by its name, and where the call is."""
     unfilled: Document | None = field(default=None, repr=False)
     """The document before variables were filled in, if it may have any."""
     extending: dict[str, Any] | None = field(default=None, repr=False)
@@ -85,7 +89,7 @@ class Document:
     def doubled_layers(self) -> set[Path]:
         """Return the paths of layers that are written twice, so that either may be meant."""
         found = (error.path for error in self.diagnostics.found if error.code == "L105")
-        return {path for path in found if len(path) == 2 and path[0] == "layers"}
+        return {path for path in found if len(path) in (2, 4) and path[-2] == "layers"}
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Return the place of `path`, or of the nearest parent that is in the text.
@@ -103,13 +107,43 @@ class Document:
         return Place(self.source, START)
 
     def written(self, path: Path) -> Path:
-        """Return `path`, or for an argument of a call its path in the layer that is called."""
-        if len(path) < 3 or path[0] != "layers" or path[:3] in self.keys:
+        """Return where `path` is written: an argument of a call at the layer that is called.
+
+        A layer of a call of a block is written in the block.
+        """
+        if len(path) < 2 or path[0] != "layers":
             return path
+        base, _ = self.blocks.get(str(path[1]), (path[:2], ()))
+        rest = path[2:]
+        if not rest or (*base, rest[0]) in self.keys:
+            return (*base, *rest)
+        found = self.at((*base, "call"))
+        if not isinstance(found, str):
+            return (*base, *rest)
+        near = (*base[:-1], found)
+        return (*(near if near in self.keys else ("layers", found)), *rest)
+
+    def at(self, path: Path) -> Any:
+        """Return the data at a path of keys, or None."""
         found = self.data
-        for key in (*path[:2], "call"):
+        for key in path:
             found = found.get(key) if isinstance(found, dict) else None
-        return ("layers", found, *path[2:]) if isinstance(found, str) else path
+        return found
+
+    def _callers(self, path: Path) -> tuple[Note, ...]:
+        """Return a note on the call of a block that the layer at `path` is computed for, if any."""
+        if len(path) < 2 or str(path[1]) not in self.blocks:
+            return ()
+        _, caller = self.blocks[str(path[1])]
+        return (self.note(caller, f"in '{caller[-1]}', a call of the block", at_key=True),)
+
+    def _local_names(self, path: Path) -> Callable[[str], str]:
+        """Return the function that names layers in a text as the block does that `path` is in."""
+        written, _ = self.blocks.get(str(path[1]) if len(path) > 1 else "", ((), ()))
+        if len(written) != len(("blocks", "name", "layers", "name")):
+            return str
+        prefix = str(path[1]).removesuffix(str(written[-1]))
+        return partial(re.sub, rf"\b{prefix}", "")
 
     def report(  # noqa: PLR0913 - the parts of a message
         self,
@@ -122,8 +156,12 @@ class Document:
         notes: tuple[Note, ...] = (),
     ) -> None:
         """Add an error at `path`; errors from bases and variables get notes on them."""
-        path = self.written(path)
+        callers, local, path = self._callers(path), self._local_names(path), self.written(path)
+        if callers and any((code, path) == (e.code, e.path) for e in self.diagnostics.found):
+            return  # reported for another call of the block
+        message, hint = local(message), hint and local(hint)
         place = self.place(path, at_key=at_key)
+        notes = (*notes, *callers)
         notes = (*(note for note in notes if note.place != place), *self.replaced_by(place, path))
         notes += self.origins.notes(path, place)
         self.diagnostics.add(Diagnostic(code, message, path, place, hint, notes=notes))
@@ -142,9 +180,12 @@ class Document:
 
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
         """Add a warning at `path` about something that is legal but probably unintended."""
-        path = self.written(path)
+        callers, local, path = self._callers(path), self._local_names(path), self.written(path)
+        if callers and any((code, path) == (w.code, w.path) for w in self.diagnostics.warnings):
+            return  # there is one for another call of the block
+        message, hint = local(message), local(hint)
         place = self.place(path, at_key=at_key)
-        notes = self.origins.notes(path, place)
+        notes = callers + self.origins.notes(path, place)
         warning = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)
         self.diagnostics.add(warning)
 

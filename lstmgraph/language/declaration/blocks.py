@@ -1,0 +1,245 @@
+"""Write blocks and loops out as ordinary layers.
+
+A call of a block stands for the layers of the block: ``{call: tower, input: question}`` under the
+name ``asked`` becomes the layers ``asked_reader``, ``asked_code``, ..., which have the weights
+``tower_reader``, ``tower_code``, ... in every call. A loop is one call of its block after another;
+what they give is put together along time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.keras_facts.catalogue import argument_defaults
+from lstmgraph.language.declaration.calls import with_called
+from lstmgraph.language.declaration.references import with_references
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.messages.diagnostics import Path
+
+    Data = dict[str, Any]
+
+STEP = "step"
+"""Operation: return one step of a sequence, (batch, steps, ...) -> (batch, 1, ...)."""
+STACK = "stack"
+"""Operation: put the results of the steps of a loop after each other along time.
+
+Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch, ...), are stacked.
+"""
+FULL = "full"
+"""Operation: return a tensor (batch, *shape) with the same value everywhere."""
+OPERATIONS = frozenset({STEP, STACK, FULL})
+"""What loops need beside Keras's layers."""
+
+LAST = "last"
+"""The port of a loop before the outputs of its last step: ``forecast.last.state``."""
+
+
+@dataclass(frozen=True)
+class LoopStep:
+    """The step of a loop that a layer belongs to: step 1, 2, ... of `steps`."""
+
+    layer: str
+    """The loop, by the name that its layers begin with."""
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class PlainLayer:
+    """A layer of the recipe or of one call of a block; its references name such layers too."""
+
+    data: Data
+    """The completed layer; a call has the arguments of the layer that it calls."""
+    path: Path
+    """Where the recipe has the layer, perhaps in a block."""
+    call: str = ""
+    """The name of the Keras layer that it calls; empty for a layer of its own."""
+    holder: str = ""
+    """The layer or block of the recipe that has the weights of a call."""
+    loop: LoopStep | None = None
+    caller: Path = ()
+    """The entry of `layers:` that calls its block."""
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """The layers of the recipe or of one call of a block, and what the block's inputs are."""
+
+    layers: Mapping[str, Data]
+    prefix: str = ""
+    bound: Mapping[str, Any] = field(default_factory=dict)
+    block: str = ""
+    loop: LoopStep | None = None
+    caller: Path = ()
+    where: Path = ()
+    """The part of a loop that layers without a name in the recipe come from."""
+
+    @property
+    def path(self) -> Path:
+        return ("blocks", self.block, "layers") if self.block else ("layers",)
+
+
+class PlainRecipe:
+    """The layers of a completed recipe, and those of all calls of its blocks.
+
+    Attributes:
+        layers: the layers by name. Layers that stack what a loop gives are added when ``port`` is
+            asked for them.
+        feedback: for each input that a loop feeds back, by its path: what it is in the first
+            step, and what in the second.
+    """
+
+    def __init__(self, recipe: Data) -> None:
+        """Write out the blocks of a completed recipe, which ``check_blocks`` found right."""
+        self.layers: dict[str, PlainLayer] = {}
+        self.feedback: dict[Path, tuple[str, str]] = {}
+        self._blocks = recipe.get("blocks", {})
+        self._policy = recipe["runtime"]["dtype_policy"]
+        self._first_input = next(iter(recipe["inputs"]), "")
+        self._top = _Scope(recipe["layers"])
+        self._write(self._top)
+
+    def port(self, text: str) -> str:
+        """Return the port of a layer that `text`, a reference of the recipe, names."""
+        return str(self._bound(text, self._top))
+
+    def _bound(self, text: str, scope: _Scope) -> Any:
+        """Return what a reference stands for: a port, or an initial state of any form."""
+        name, dot, port = text.partition(".")
+        if name in scope.bound:
+            found = scope.bound[name]
+            return f"{found}{dot}{port}" if isinstance(found, str) else found
+        entry = scope.layers.get(name)
+        if entry is None:
+            return text
+        if called(entry) in self._blocks:
+            return self._output(f"{scope.prefix}{name}", entry, port, scope)
+        return f"{scope.prefix}{text}"
+
+    def _output(self, name: str, entry: Data, port: str, scope: _Scope) -> str:
+        """Return an output of a call or a loop; of a loop, that of all steps or of the last."""
+        block, steps = called(entry), entry.get("steps", 0)
+        if not steps:
+            return self._inside(name, block, port)
+        if port.partition(".")[0] == LAST:
+            return self._inside(f"{name}_{steps}", block, port.partition(".")[2])
+        port = port or next(iter(self._blocks[block]["outputs"]))
+        stack = f"{name}_{port.replace('.', '_')}"
+        if stack not in self.layers:
+            ports = [self._inside(f"{name}_{step}", block, port) for step in range(1, steps + 1)]
+            caller = scope.caller or ("layers", name)
+            self._add(stack, STACK, replace(scope, where=caller, caller=caller), input=ports)
+        return stack
+
+    def _inside(self, name: str, block: str, output: str) -> str:
+        """Return the port of an output, such as ``state.h``, of the call `name` of a block.
+
+        The only output has no name where it is read.
+        """
+        outputs, layers = self._blocks[block]["outputs"], self._blocks[block]["layers"]
+        first, dot, rest = output.partition(".")
+        text = f"{outputs[first or next(iter(outputs))]}{dot}{rest}"
+        return str(self._bound(text, _Scope(layers, f"{name}_", block=block)))
+
+    def _write(self, scope: _Scope) -> None:
+        for name, entry in scope.layers.items():
+            full, path = f"{scope.prefix}{name}", (*scope.path, name)
+            inner = scope if scope.caller else replace(scope, caller=path)
+            if "loop" in entry:
+                self._write_loop(full, entry, path, inner)
+            elif entry.get("call") in self._blocks:
+                given, block = entry["input"], self._blocks[entry["call"]]
+                ports = given if isinstance(given, dict) else {block["inputs"][0]: given}
+                bound = {key: self._bound(text, scope) for key, text in ports.items()}
+                self._write_call(full, entry["call"], bound, inner)
+            else:
+                self._write_layer(full, name, entry, scope)
+
+    def _write_call(self, name: str, block: str, bound: Data, scope: _Scope) -> None:
+        layers = self._blocks[block]["layers"]
+        self._write(replace(scope, layers=layers, prefix=f"{name}_", bound=bound, block=block))
+
+    def _write_layer(self, full: str, name: str, entry: Data, scope: _Scope) -> None:
+        call, holder = (f"{scope.block}_{name}", scope.block) if scope.block else ("", "")
+        if "call" in entry:
+            call = holder = entry["call"]
+            is_local = bool(scope.block) and call in scope.layers
+            entry = with_called(entry, scope.layers if is_local else self._top.layers)
+            if is_local:
+                call, holder = f"{scope.block}_{call}", scope.block
+        data = with_references(entry, lambda text, _path, _use: self._bound(text, scope))
+        path = (*scope.path, name)
+        self.layers[full] = PlainLayer(data, path, call, holder, scope.loop, scope.caller)
+
+    def _write_loop(self, name: str, entry: Data, path: Path, scope: _Scope) -> None:
+        """Write out a loop: the calls of its block, and what each step reads."""
+        block, steps = entry["loop"], entry["steps"]
+        given = {key: self._bound(text, scope) for key, text in entry["input"].items()}
+        each = {key: self._bound(text, scope) for key, text in entry["each"].items()}
+        like = next((p for p in (*each.values(), *given.values()) if isinstance(p, str)), "")
+        for step in range(1, steps + 1):
+            is_copy = scope.loop is not None and scope.loop.step > 1
+            here = scope if is_copy else replace(scope, loop=LoopStep(name, step, steps))
+            bound = dict(given)
+            for key, port in each.items():
+                inner = replace(here, where=(*path, "each", key))
+                data = {"input": port, "index": step - 1, "steps": steps}
+                bound[key] = self._add(f"{name}_{step}_{key}", STEP, inner, **data)
+            for key, form in entry["feedback"].items():
+                where, part = (*path, "feedback", key), f"{name}_{step}_{key}"
+                inner = replace(here, where=where)
+                if step == 1:
+                    bound[key] = self._first(part, form["first"], inner, like or self._first_input)
+                    self.feedback[where] = (
+                        bound[key],
+                        self._inside(f"{name}_1", block, form["then"]),
+                    )
+                    continue
+                bound[key] = self._inside(f"{name}_{step - 1}", block, form["then"])
+                if "teacher" in form:
+                    truth = {"index": step - 2, "steps": steps}
+                    truth["input"] = self._bound(form["teacher"], scope)
+                    bound[key] = self._taught(part, bound[key], truth, form["share"], inner)
+            self._write_call(f"{name}_{step}", block, bound, here)
+
+    def _first(self, part: str, form: Any, scope: _Scope, like: str) -> Any:
+        """Return what an input is in the first step of a loop: a port, or any initial state."""
+        if isinstance(form, dict) and "zeros" in form:
+            return self._add(part, FULL, scope, input=like, shape=form["zeros"], value=0.0)
+        state = {"initial_state": form}
+        bound = with_references(state, lambda text, _path, _use: self._bound(text, scope))
+        return bound["initial_state"]
+
+    def _taught(self, part: str, own: str, truth: Data, share: float, scope: _Scope) -> str:
+        """Return `own`, or in training with the probability `share` the true step.
+
+        Dropout makes the choice: of a one it leaves 0 or 1/(1-share) in training, and 1 later. So
+        ``relu(1 - x)`` is 1 where the truth is taken, and 0 elsewhere and after training.
+        """
+
+        def add(name: str, kind: str, inputs: str | list[str], **data: Any) -> str:
+            arguments = {**argument_defaults(kind), **data, "input": inputs}
+            return self._add(f"{part}_{name}", kind, scope, **arguments)
+
+        true = self._add(f"{part}_true", STEP, scope, **truth)
+        ones = self._add(f"{part}_ones", FULL, scope, input=true, shape=[1, 1], value=1.0)
+        kept = add("kept", "Dropout", ones, rate=share)
+        taken = add("taken", "ReLU", add("rest", "Rescaling", kept, scale=-1.0, offset=1.0))
+        left = add("left", "Rescaling", taken, scale=-1.0, offset=1.0)
+        parts = [add("own", "Multiply", [own, left]), add("teacher", "Multiply", [true, taken])]
+        return add("read", "Add", parts)
+
+    def _add(self, name: str, kind: str, scope: _Scope, **data: Any) -> str:
+        """Add a layer that the recipe does not name, and return its name."""
+        layer = {"type": kind, "mask": "inherited", "dtype_policy": self._policy, **data}
+        self.layers[name] = PlainLayer(layer, scope.where, "", "", scope.loop, scope.caller)
+        return name
+
+
+def called(entry: Data) -> str:
+    """Return the block that an entry of `layers:` repeats, or the block or layer that it calls."""
+    return str(entry.get("loop") or entry.get("call") or "")
