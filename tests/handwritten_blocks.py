@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import reference as ref
-from building import FIRST_STEPS, MASK, Arrays
+from building import MASK, Arrays
 from handwritten import Case, Tensors, first_steps
 from keras import layers, ops
 
@@ -34,7 +34,12 @@ layers:
   asked: {call: tower, input: {text: x, counted: mask, start: start}}
   answered: {call: tower, input: {text: answer, counted: other, start: asked.state}}
   likeness: {type: dot, input: [asked.code, answered.code], axes: 1}
-outputs: {likeness: likeness, state: answered.state, again: answered.again, wide: wide, h: asked.state.h}
+outputs:
+  likeness: likeness
+  state: answered.state
+  again: answered.again
+  wide: wide
+  h: asked.state.h
 """
 
 

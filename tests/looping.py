@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import lstmgraph
 from lstmgraph.compiler import compile as compiling
-from lstmgraph.compiler.graph import FULL, STACK, STEP, LoopStep
+from lstmgraph.compiler.graph import FULL, STACK, STEP
+from lstmgraph.language.declaration.blocks import LoopStep
 from lstmgraph.language.declaration.recipe import Reference
 
 if TYPE_CHECKING:
