@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import STACK, Graph, Node, Port
+from lstmgraph.compiler.passes.loops import reads_by_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,10 +135,10 @@ def _fed_back(whole: Once) -> Iterator[tuple[Node, FedRow]]:
         if name is None or name in seen:
             continue
         standing = nodes[name]
-        own = dict(_read(standing)) if standing is not node else {}
+        own = dict(reads_by_place(standing)) if standing is not node else {}
         if standing is not node:
             seen.add(name)
-        for place, port in _read(node):
+        for place, port in reads_by_place(node):
             source = nodes.get(port.node)
             if source is None or source.loop is None or node.loop is None:
                 continue
@@ -151,11 +152,3 @@ def _fed_back(whole: Once) -> Iterator[tuple[Node, FedRow]]:
             slot = place if isinstance(place, str) else None
             first = None if standing is node else str(before or "zeros")
             yield standing, FedRow(str(shown), name, slot, first)
-
-
-def _read(node: Node) -> Iterator[tuple[int | str, Port]]:
-    """Yield the ports that a call reads, by the number of the input or the state."""
-    yield from enumerate(node.inputs)
-    for state in node.recurrence.states if node.recurrence else ():
-        if state.source:
-            yield state.slot, state.source

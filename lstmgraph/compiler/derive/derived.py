@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.derive.cut import Sources, cut
 from lstmgraph.compiler.derive.finish import finished
+from lstmgraph.compiler.derive.loops import split_loop
 from lstmgraph.compiler.derive.plan import NEXT, Context, FurtherModel, StepPlan, StepState
-from lstmgraph.compiler.derive.split import CODE, Split, split
+from lstmgraph.compiler.derive.split import CODE, Fed, Split, split
 from lstmgraph.compiler.derive.steppable import check_begins, check_steps
 from lstmgraph.compiler.graph import (
     MASK,
@@ -18,6 +19,7 @@ from lstmgraph.compiler.graph import (
     MaskSpec,
     Node,
     Port,
+    Recurrence,
     StateSpec,
     state_outputs,
 )
@@ -54,7 +56,8 @@ def derived_models(
         GraphMistake: if the model cannot be derived, with the node and the reason (L834).
     """
     path = (*model.path, "derive")
-    parts = _Parts(split(graph, path), document, path)
+    looped = split_loop(graph, path, one_step=model.derive != "decoder")
+    parts = _Parts(looped or split(graph, path), document, path)
     if model.derive == "encoder":
         check_begins(parts.split)
         yield from parts.encoder(model)
@@ -88,6 +91,7 @@ class _Parts:
         self.specs = self.graph.specs
         for node in parts.nodes():
             self._cross(node)
+        self.states += map(self._state_of, parts.fed)
         self._check_names()
 
     def _check_names(self) -> None:
@@ -111,10 +115,34 @@ class _Parts:
             if port.node in self.graph.by_name:
                 self.sources[name] = port
             mask = node.input_masks[index] if node.input_masks else None
+            if node.name in self.split.block and index == 0:
+                mask = mask or node.mask
             if mask and (node.name, port) not in self.masks:
                 self._cross_mask(node, name, port, mask)
-        if node.recurrence:
+        if node.recurrence and node.name in self.split.block:
+            self._cross_states(node.recurrence)
+        elif node.recurrence:
             self.states += self._states_of(node)
+
+    def _cross_states(self, recurrence: Recurrence) -> None:
+        """Record the initial states that are the same in every step of a loop."""
+        for state in recurrence.states:
+            if state.source and self.split.is_early(state.source):
+                name = str(state.source).replace(".", "_")
+                self.contexts[name] = (state.source, _wide(self.specs[state.source]))
+                if state.source.node in self.graph.by_name:
+                    self.sources[name] = state.source
+
+    def _state_of(self, fed: Fed) -> StepState:
+        """Return the state that is fed back in a loop."""
+        first, then = fed.first, fed.then
+        started = first is not None and first.node in self.graph.by_name
+        if first is not None and started:
+            self.sources[fed.name] = first
+        given = first.node if first is not None and not started else None
+        spec = fed.tensor.spec
+        own = (then.node, then.output, spec, given, started)
+        return StepState(fed.name, NEXT + fed.name, *own)
 
     def _cross_mask(self, node: Node, name: str, port: Port, mask: MaskSpec) -> None:
         own = f"{name}_mask"
@@ -170,7 +198,7 @@ class _Parts:
         lengths = tuple(name for name in step.inputs if Port(name) in by_lengths)
         return StepPlan(
             step=step,
-            chunk=None if unrolled else self.later(f"{name}_chunk", STEPS),
+            chunk=None if unrolled or self.split.block else self.later(f"{name}_chunk", STEPS),
             start=start,
             steps=self.split.steps,
             lengths=lengths,
@@ -199,7 +227,8 @@ class _Parts:
         by_node: dict[str, tuple[StateSpec, ...]] = {}
         for state in self.states:
             own_state = StateSpec(state.slot, Port(state.name), f"input {state.name}")
-            by_node[state.node] = (*by_node.get(state.node, ()), own_state)
+            if state.node not in self.split.block:
+                by_node[state.node] = (*by_node.get(state.node, ()), own_state)
         sources = Sources(ports, by_node, (*states, *self.masks.values()))
         outputs: Outputs = {
             own: (port, self.graph.output_paths[own])
@@ -235,7 +264,9 @@ class _Parts:
         )
         if made is not None:
             return MaskSpec("input", Port(made.name), made.spec.shape)
-        like = Port(self.split.steps[0]) if mask.like else None
+        if mask.kind == "step":
+            return mask
+        like = Port(self.split.steps[0]) if mask.like and self.split.steps else None
         batch, time, *rest = mask.shape
         return replace(mask, like=like, shape=(batch, _size(time, size), *rest))
 

@@ -119,6 +119,14 @@ def is_fed(graph: Graph, node: Node, port: Port) -> bool:
     return source.loop.step < node.loop.step
 
 
+def reads_by_place(node: Node) -> Iterator[tuple[int | str, Port]]:
+    """Yield the ports that a call reads, by the number of the input or the name of the state."""
+    yield from enumerate(node.inputs)
+    for state in node.recurrence.states if node.recurrence else ():
+        if state.source:
+            yield state.slot, state.source
+
+
 def of_whole(graph: Graph, mask: MaskSpec) -> MaskSpec:
     """Return the mask of one step that a loop reads as the step of the mask of all steps.
 
