@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler.graph import MaskSpec
+    from lstmgraph.language.declaration.blocks import LoopStep
 
 
 @dataclass(frozen=True)
@@ -63,37 +63,32 @@ class Once:
 
 def once(graph: Graph) -> Once:
     """Return `graph` with every loop once."""
-    steps = {node.loop.layer: node.loop.steps for node in graph.nodes if node.loop}
-    if not steps:
-        return Once(graph)
-    # Outer loops first: `outer_2_inner_3_cell` is `outer_1_inner_1_cell` too.
-    layers = [re.compile(rf"({re.escape(name)}_)\d+_") for name in sorted(steps, key=len)]
+    rows: dict[str, LoopRow] = {}
+    names: dict[str, str] = {}
     first: dict[str, str] = {}
-    names = {
-        node.name: first.setdefault(_as_first(node.name, layers), node.name)
-        for node in graph.nodes
-        if node.loop
-    }
+    for node in graph.nodes:
+        if node.loop:
+            rows.setdefault(
+                _shown_loop(node.loop), LoopRow(_shown_loop(node.loop), node.loop.steps)
+            )
+            names[node.name] = first.setdefault(node.loop.in_first(node.name), node.name)
+    if not rows:
+        return Once(graph)
     whole = Once(graph, names, Counter(names.values()))
-    rows = {name: LoopRow(name, count) for name, count in steps.items()}
-    for node, row in _fed_back(whole):
-        loop = node.loop
-        if loop and row not in rows[loop.layer].fed_back:
-            rows[loop.layer].fed_back.append(row)
+    for loop, row in _fed_back(whole):
+        if row not in rows[loop].fed_back:
+            rows[loop].fed_back.append(row)
     nodes = [
         _shown(whole, node) for node in graph.nodes if names.get(node.name) in {None, node.name}
     ]
     outputs = {name: whole.port(port) for name, port in graph.outputs.items()}
     shown = replace(graph, nodes=tuple(nodes), outputs=outputs)
-    return replace(whole, graph=shown, loops=tuple(rows[name] for name in steps))
+    return replace(whole, graph=shown, loops=tuple(rows.values()))
 
 
-def _as_first(name: str, layers: list[re.Pattern[str]]) -> str:
-    """Return the name that a call would have in the first step of every loop."""
-    for layer in layers:
-        if found := layer.match(name):
-            name = f"{found[1]}1_{name[found.end() :]}"
-    return name
+def _shown_loop(loop: LoopStep) -> str:
+    """Return the name of a loop; of one inside others, that in their first step."""
+    return loop.within.in_first(loop.layer) if loop.within else loop.layer
 
 
 def _shown(whole: Once, node: Node) -> Node:
@@ -127,28 +122,25 @@ def _shown_mask(whole: Once, mask: MaskSpec) -> MaskSpec:
     )
 
 
-def _fed_back(whole: Once) -> Iterator[tuple[Node, FedRow]]:
-    """Yield what calls read of the step before, and the calls that stand for them."""
-    nodes, seen = whole.graph.by_name, set[str]()
+def _fed_back(whole: Once) -> Iterator[tuple[str, FedRow]]:
+    """Yield what calls of a second step read of the first, and the loop that feeds it back."""
+    nodes = whole.graph.by_name
     for node in whole.graph.nodes:
-        name = whole.names.get(node.name)
-        if name is None or name in seen:
+        levels = node.loop.levels if node.loop else ()
+        if not levels or sorted(level.step for level in levels)[-2:] not in ([2], [1, 2]):
             continue
-        standing = nodes[name]
-        own = dict(reads_by_place(standing)) if standing is not node else {}
-        if standing is not node:
-            seen.add(name)
+        name = whole.names[node.name]
+        own = dict(reads_by_place(nodes[name]))
         for place, port in reads_by_place(node):
-            source = nodes.get(port.node)
-            if source is None or source.loop is None or node.loop is None:
+            source, shown = nodes.get(port.node), whole.port(port)
+            theirs = source.loop.levels if source and source.loop else ()
+            pairs = zip(levels, theirs, strict=False)
+            loop = next((mine for mine, other in pairs if mine.step > other.step), None)
+            if name == node.name and loop is None:
                 continue
-            shown = whole.port(port)
             before = own.get(place)
-            if standing is node:
-                if source.loop.layer != node.loop.layer or source.loop.step >= node.loop.step:
-                    continue
-            elif before == shown:
-                continue
-            slot = place if isinstance(place, str) else None
-            first = None if standing is node else str(before or "zeros")
-            yield standing, FedRow(str(shown), name, slot, first)
+            if theirs and (name == node.name or before is None or whole.port(before) != shown):
+                slot = place if isinstance(place, str) else None
+                first = None if name == node.name else str(before or "zeros")
+                row = FedRow(str(shown), name, slot, first)
+                yield _shown_loop(loop or levels[-1]), row

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.derive.axes import made_from
 from lstmgraph.compiler.derive.cut import Sources, cut
 from lstmgraph.compiler.derive.finish import finished
 from lstmgraph.compiler.derive.loops import split_loop
@@ -87,6 +88,8 @@ class _Parts:
         """The outputs of the start model, by the name of the input that each feeds."""
         self.contexts: dict[str, tuple[Port, TensorSpec]] = {}
         self.masks: dict[tuple[str, Port], GraphInput] = {}
+        self.whole_masks: dict[MaskSpec, GraphInput] = {}
+        """The masks of a loop that are known before its first step."""
         self.made_masks: list[Node] = []
         self.specs = self.graph.specs
         for node in parts.nodes():
@@ -115,18 +118,43 @@ class _Parts:
             if port.node in self.graph.by_name:
                 self.sources[name] = port
             mask = node.input_masks[index] if node.input_masks else None
-            if node.name in self.split.block and index == 0:
-                mask = mask or node.mask
-            if mask and (node.name, port) not in self.masks:
+            is_repeated = node.name in self.split.block
+            if mask and not is_repeated and (node.name, port) not in self.masks:
                 self._cross_mask(node, name, port, mask)
-        if node.recurrence and node.name in self.split.block:
+        if node.name in self.split.block:
+            for mask in (node.mask, *node.input_masks):
+                self._cross_whole(node, mask)
             self._cross_states(node.recurrence)
         elif node.recurrence:
             self.states += self._states_of(node)
 
-    def _cross_states(self, recurrence: Recurrence) -> None:
+    def _cross_whole(self, node: Node, mask: MaskSpec | None) -> None:
+        """Record a mask that is known before the first step of a loop, or whose steps are."""
+        whole = mask.parts[0][1] if mask and mask.kind == "step" else mask
+        if whole is None or whole in self.whole_masks:
+            return
+        if not all(map(self.split.is_early, made_from(whole))):
+            return
+        name = str(whole.port).replace(".", "_")
+        same = sum(other.port == whole.port for other in self.whole_masks)
+        own = f"{name}_mask_{same + 1}" if same else f"{name}_mask"
+        self.whole_masks[whole] = self._made_mask(own, whole.port, whole, node)
+
+    def _made_mask(self, own: str, port: Port, mask: MaskSpec, node: Node) -> GraphInput:
+        """Return the input of a mask that the start model computes."""
+        spec = TensorSpec(mask.shape, "bool")
+        if own not in self.sources:
+            maker = Node(
+                own, MASK, (port,), node.layer, node.path, mask=mask, outputs={OUTPUT: spec}
+            )
+            self.made_masks.append(maker)
+            self.sources[own] = Port(own)
+            self.contexts[own] = (Port(own), spec)
+        return GraphInput(own, spec, node.path, made=True)
+
+    def _cross_states(self, recurrence: Recurrence | None) -> None:
         """Record the initial states that are the same in every step of a loop."""
-        for state in recurrence.states:
+        for state in recurrence.states if recurrence else ():
             if state.source and self.split.is_early(state.source):
                 name = str(state.source).replace(".", "_")
                 self.contexts[name] = (state.source, _wide(self.specs[state.source]))
@@ -145,16 +173,7 @@ class _Parts:
         return StepState(fed.name, NEXT + fed.name, *own)
 
     def _cross_mask(self, node: Node, name: str, port: Port, mask: MaskSpec) -> None:
-        own = f"{name}_mask"
-        spec = TensorSpec(mask.shape, "bool")
-        self.masks[node.name, port] = GraphInput(own, spec, node.path, made=True)
-        if own not in self.sources:
-            maker = Node(
-                own, MASK, (port,), node.layer, node.path, mask=mask, outputs={OUTPUT: spec}
-            )
-            self.made_masks.append(maker)
-            self.sources[own] = Port(own)
-            self.contexts[own] = (Port(own), spec)
+        self.masks[node.name, port] = self._made_mask(f"{name}_mask", port, mask, node)
 
     def _states_of(self, node: Node) -> Iterator[StepState]:
         recurrence = node.recurrence
@@ -213,7 +232,9 @@ class _Parts:
     def kind(self, port: Port) -> str:
         if self.split.is_early(port):
             return "start"
-        return "steps" if self.split.is_stepped(port) else "newest"
+        node = self.graph.by_name.get(port.node)
+        is_last = node is not None and node.loop is not None
+        return "steps" if self.split.is_stepped(port) and not is_last else "newest"
 
     def later(self, name: str, size: int | str | None) -> Graph:
         """Return the graph that runs at every step, for `size` steps; None for the recipe's own."""
@@ -229,7 +250,9 @@ class _Parts:
             own_state = StateSpec(state.slot, Port(state.name), f"input {state.name}")
             if state.node not in self.split.block:
                 by_node[state.node] = (*by_node.get(state.node, ()), own_state)
-        sources = Sources(ports, by_node, (*states, *self.masks.values()))
+        sources = Sources(
+            ports, by_node, (*states, *self.masks.values(), *self.whole_masks.values())
+        )
         outputs: Outputs = {
             own: (port, self.graph.output_paths[own])
             for own, port in self.graph.outputs.items()
@@ -264,8 +287,11 @@ class _Parts:
         )
         if made is not None:
             return MaskSpec("input", Port(made.name), made.spec.shape)
-        if mask.kind == "step":
-            return mask
+        if mask in self.whole_masks:
+            known = self.whole_masks[mask]
+            return MaskSpec("input", Port(known.name), known.spec.shape, mask.padding)
+        if mask.kind == "step" and (whole := mask.parts[0][1]):
+            return self._mask_of_steps(node, port, whole, None).step(mask.index or 0)
         like = Port(self.split.steps[0]) if mask.like and self.split.steps else None
         batch, time, *rest = mask.shape
         return replace(mask, like=like, shape=(batch, _size(time, size), *rest))

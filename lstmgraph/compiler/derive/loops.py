@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.derive.axes import Axes, computed_from, find_axes
 from lstmgraph.compiler.derive.split import CODE, Fed, Split
 from lstmgraph.compiler.graph import (
+    OUTPUT,
     STACK,
     STEP,
     Graph,
@@ -65,7 +66,7 @@ def _loop_of(graph: Graph, path: Path) -> str | None:
             continue
         seen.add(node.name)
         if node.loop:
-            found.setdefault(node.loop.layer, node)
+            found.setdefault(node.loop.levels[0].layer, node)
         else:
             waiting += node.inputs[-1:] if node.op == STACK else node.reads
     if len(found) > 1:
@@ -87,11 +88,21 @@ class _Loop:
     fed: dict[tuple[Port | None, Port], Fed] = field(default_factory=dict)
     """What is fed back, by its ports before the first step and in the first step."""
     replaced: dict[Place, str] = field(default_factory=dict)
+    last: int = 0
+    """The number of the last step."""
+    stacks: set[str] = field(default_factory=set)
+    """The nodes that put the results of all steps after each other."""
 
     def split(self) -> Split:
         """Return the split, whose graph reads what is fed back from inputs."""
         steps = {node.name: step for node in self.graph.nodes if (step := self.step_of(node))}
         self.last = max(steps.values())
+        self.stacks = {
+            node.name
+            for node in self.graph.nodes
+            if node.op == STACK
+            and steps.get(node.inputs[0].node, 0) < steps.get(node.inputs[-1].node, 0)
+        }
         first = {name for name, step in steps.items() if step == 1}
         repeated = {name for name in first if self.in_step(name, 2) in steps}
         if not repeated:
@@ -100,16 +111,27 @@ class _Loop:
             raise GraphMistake(CODE, node.path, "a loop of one step feeds nothing back", hint)
         for name in repeated:
             self.find_fed(self.graph.by_name[name], steps)
-        nodes = [
-            self.changed(node, steps)
-            for node in self.graph.nodes
-            if not self.one_step or steps.get(node.name, 1) == 1
-        ]
-        block = repeated if self.one_step else steps.keys() - (first - repeated)
+        block = steps.keys() - (first - repeated)
+        nodes = self.graph.nodes
+        if self.one_step:
+            # What is read of the last step alone has no node in the first.
+            ends = {
+                node.name
+                for node in nodes
+                if steps.get(node.name) == self.last
+                and not (node.loop and node.loop.prepares)
+                and self.shown(Port(node.name)).node not in first
+            }
+            kept = [node for node in nodes if steps.get(node.name, 1) == 1 or node.name in ends]
+            nodes = tuple(replace(node, name=self.shown(Port(node.name)).node) for node in kept)
+            renamed = {self.shown(Port(name)).node for name in ends}
+            steps |= dict.fromkeys(renamed, 1)
+            block = repeated | renamed
+        nodes = tuple(self.changed(node, steps) for node in nodes)
         graph = replace(
             self.graph,
             inputs={**self.graph.inputs, **{fed.name: fed.tensor for fed in self.fed.values()}},
-            nodes=tuple(nodes),
+            nodes=nodes,
             outputs={name: self.shown(port) for name, port in self.graph.outputs.items()},
             feedback={},
         )
@@ -117,11 +139,8 @@ class _Loop:
 
     def step_of(self, node: Node) -> int | None:
         """Return the step of the loop that a node belongs to, also as a part of a loop inside."""
-        if node.loop is None:
-            return None
-        if node.loop.layer == self.name:
-            return node.loop.step
-        return 1 if node.loop.layer.startswith(f"{self.name}_1_") else None
+        outer = node.loop.levels[0] if node.loop else None
+        return outer.step if outer and outer.layer == self.name else None
 
     def in_step(self, name: str, step: int) -> str:
         """Return the name that a node of the first step has in another one."""
@@ -144,13 +163,19 @@ class _Loop:
                 continue
             then = port
             if steps[source.name] == 2:
-                if source.path not in self.graph.feedback or source.op == STEP:
+                if source.loop is None or not source.loop.prepares:
                     continue
-                then = self.graph.feedback[source.path][1]  # mixed with the truth in training
+                then = self.fed_to(source.loop.prepares)  # mixed with the truth in training
             pair = before.get(place), then
             if pair not in self.fed:
                 self.fed[pair] = self.fed_input(node, place, pair[0], then)
             self.replaced[node.name, place] = self.fed[pair].name
+
+    def fed_to(self, key: str) -> Port:
+        """Return the port of the first step that is fed back to an input of the block."""
+        pairs = ((path[-1], then) for path, (_, then) in self.graph.feedback.items())
+        own = f"{self.name}_1_"
+        return next(then for name, then in pairs if name == key and then.node.startswith(own))
 
     def fed_input(self, node: Node, place: int | str, first: Port | None, then: Port) -> Fed:
         spec = self.graph.specs[then]
@@ -180,8 +205,13 @@ class _Loop:
         node = replace(node, inputs=tuple(inputs), recurrence=recurrence)
         if not self.one_step:
             return node
-        if node.op == STACK and node.inputs[0].node in steps and node.name not in steps:
-            return replace(node, inputs=node.inputs[:1])
+        if node.name in self.stacks:
+            mask = next(iter(node.output_masks.values()), None)
+            if mask and mask.kind == "joined":
+                mask = mask.parts[0][1]
+            return replace(
+                node, inputs=node.inputs[:1], output_masks={OUTPUT: mask} if mask else {}
+            )
         if node.name not in steps or node.loop is None or node.loop.layer != self.name:
             return node
         if node.op == STEP:
@@ -215,7 +245,7 @@ class _Loop:
             read = {port.node for port in computed_from(node)}
             if node.name in needed and (node.name in block or read & (later | set(steps))):
                 later.add(node.name)
-        block |= {node.name for node in graph.nodes if self.stacks(node, block)}
+        block |= {n.name for n in graph.nodes if n.op == STACK and n.inputs[0].node in block}
         split = Split(graph, axes, self.name, steps, frozenset(later), block, fed)
         self.check(split)
         return split
@@ -226,12 +256,8 @@ class _Loop:
             if node.op == STEP and node.name in block and node.loop:
                 if node.loop.layer == self.name:
                     yield node.inputs[0]
-            elif self.stacks(node, block):
+            elif node.name in self.stacks:
                 yield Port(node.name)
-
-    def stacks(self, node: Node, block: frozenset[str]) -> bool:
-        """Return whether `node` puts the results of all steps after each other."""
-        return node.op == STACK and node.inputs[0].node in block and node.name not in block
 
     def check(self, split: Split) -> None:
         """Check that the sequences come from inputs, and the first values from before the loop."""
