@@ -24,6 +24,7 @@ from onnx_running import assert_runs_as_keras
 from test_outputs import assert_same_outputs, handwritten_twin
 
 import lstmgraph
+from lstmgraph.models.building.operations import full
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,6 +254,22 @@ def test_a_loss_leaves_out_the_padded_steps_of_a_loop() -> None:
         whole = tf.reduce_sum(model(dict(data))["of_ys"] ** 2)
     gradients = tape.gradient(whole, [weight.value for weight in model.trainable_weights])
     assert all(np.isfinite(gradient).all() for gradient in map(tf.convert_to_tensor, gradients))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((3, 0), "float32"), ((None, 3), "float16"), ((), "int32"), ((2,), "bool")]
+)
+def test_a_full_tensor_reads_only_the_rows(shape: tuple[int | None, ...], dtype: str) -> None:
+    """Not even NaN, of tensors without any features too, and of no rows."""
+    given = keras.Input(shape, dtype=dtype)
+    wanted = [(), (2,), (1, 3), (2, 1, 2)]
+    model = keras.Model(given, [full(given, size, 0.25, "float32") for size in wanted])
+    for rows in (5, 0):
+        sizes = [2 if size is None else size for size in shape]
+        value = np.nan if dtype.startswith("float") else 1
+        found = model(np.full([rows, *sizes], value, dtype))
+        for size, array in zip(wanted, map(ops.convert_to_numpy, found), strict=True):
+            np.testing.assert_array_equal(array, np.full([rows, *size], 0.25, "float32"))
 
 
 # --- what does not fit ---

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, Node, Port
 from lstmgraph.compiler.machine.obstacles import kernel_on
 from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
+from lstmgraph.explain.loops import LoopRow, once
 from lstmgraph.explain.memory import BatchSize, Memory, estimate
 from lstmgraph.explain.models import ModelRow, model_rows
 from lstmgraph.messages.notebook import notebook_html
@@ -49,11 +50,18 @@ class LayerRow:
     initial_state: dict[str, str] | None
     kernel: str | None
     kernel_reason: str | None
+    steps: int = 1
+    """How many calls it stands for: a loop is shown once."""
 
     @property
     def called_type(self) -> str:
         """The type, and for a call of another one's layer whose: ``LSTM of encoder``."""
         return f"{self.type} of {self.calls}" if self.calls else self.type
+
+    @property
+    def repeated_type(self) -> str:
+        """The same, and for a call in a loop how often it runs: ``LSTM of step_cell x 24``."""
+        return f"{self.called_type} x {self.steps}" if self.steps > 1 else self.called_type
 
     @property
     def parameters(self) -> int:
@@ -83,12 +91,19 @@ class Explanation:
     layers: list[LayerRow]
     outputs: list[TensorRow]
     runtime: list[RuntimeRow]
+    loops: list[LoopRow] = field(default_factory=list)
+    """The loops, of which `layers` has the calls of one step."""
     models: list[ModelRow] = field(default_factory=list)
     """The further models of the recipe."""
     memory: Memory | None = None
     """The memory estimate for a batch, if a size was given."""
     searched: int = 0
     """How many values the recipe leaves open for a search, described with their defaults."""
+
+    @property
+    def calls(self) -> int:
+        """The number of calls, those of all steps of loops included."""
+        return sum(row.steps for row in self.layers)
 
     @property
     def trainable_parameters(self) -> int:
@@ -103,7 +118,7 @@ class Explanation:
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints, described in docs/json.md."""
         totals = {
-            "layers": len(self.layers),
+            "layers": self.calls,
             "trainable_parameters": self.trainable_parameters,
             "non_trainable_parameters": self.non_trainable_parameters,
             "parameters": self.trainable_parameters + self.non_trainable_parameters,
@@ -118,7 +133,7 @@ class Explanation:
         """Return the numbers of calls and parameters as text."""
         total = self.trainable_parameters + self.non_trainable_parameters
         return (
-            f"{counted(len(self.layers), 'call')}, {counted(total, 'parameter')}, "
+            f"{counted(self.calls, 'call')}, {counted(total, 'parameter')}, "
             f"{self.trainable_parameters:,} of them trainable"
         )
 
@@ -145,15 +160,22 @@ def explain(
         SizeError: `size` is given, but does not determine the size of a batch.
     """
     graph = compiled.graph
-    used = graph.used_ports()
+    used, shown = graph.used_ports(), once(graph)
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
-        layers=[_layer(graph, node, primary_output(node, used), machine) for node in graph.nodes],
+        layers=[
+            replace(
+                _layer(shown.graph, node, primary_output(node, used), machine),
+                steps=shown.count(node.name),
+            )
+            for node in shown.graph.nodes
+        ],
         outputs=[
             _tensor(name, graph.specs[port], str(port)) for name, port in graph.outputs.items()
         ],
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
+        loops=list(shown.loops),
         models=model_rows(compiled),
         memory=estimate(compiled, size) if size else None,
         searched=len(compiled.collected.space.dimensions),
@@ -255,6 +277,7 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
         (row.name, shape_text(row), row.dtype, row.source or "") for row in explanation.outputs
     ]
     yield Section("outputs", headings=("output", "shape", "dtype", "from"), rows=outputs)
+    yield from map(_loop_section, explanation.loops)
     kernels = [
         (row.name, row.kernel, row.kernel_reason or "") for row in explanation.layers if row.kernel
     ]
@@ -274,7 +297,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
         yield row.name, "input", shape_text(row), row.dtype, "", "", "", ""
     for layer in explanation.layers:
         shape, parameters = shape_text(layer), f"{layer.parameters:,}"
-        own = (layer.name, layer.called_type, shape, layer.dtype, parameters)
+        own = (layer.name, layer.repeated_type, shape, layer.dtype, parameters)
         yield *own, layer.mask or "", _states_text(layer), layer.kernel or ""
 
 
@@ -286,6 +309,16 @@ def _states_text(layer: LayerRow) -> str:
     if len(distinct) == 1:
         return distinct.pop()
     return ", ".join(f"{slot}: {label}" for slot, label in layer.initial_state.items())
+
+
+def _loop_section(loop: LoopRow) -> Section:
+    """Return the table of what a step of a loop reads of the step before."""
+    rows = [
+        (row.port, f"{row.reader}, {row.slot}" if row.slot else row.reader, row.first or "")
+        for row in loop.fed_back
+    ]
+    headings = ("of the step before", "read by", "in the first step")
+    return Section(f"loop {loop.name}: {counted(loop.steps, 'step')}", headings=headings, rows=rows)
 
 
 def _model_section(model: ModelRow) -> Section:

@@ -75,7 +75,8 @@ class _Finder:
         )
         stepped = node.inputs[:1] if node.recurrence or node.op in ATTENTION else node.inputs
         read = [port for port in stepped if self.has_axis(port)]
-        if node.op in NEW_STEPS:
+        is_step = node.op == STEP and node.arguments["steps"] == 1  # of a sequence of one step
+        if node.op in NEW_STEPS and not is_step:
             own = Port(node.name)
             if _may_have_steps(self.specs[own]):
                 self.parents[own] = own
@@ -83,7 +84,7 @@ class _Finder:
             self.join([*read, *self.mask_ports(node.mask)])
             if read:
                 self.parents[Port(node.name, SEQUENCE)] = read[0]
-        elif read and len(self.specs[Port(node.name)].shape) > 2:
+        elif read and (is_step or len(self.specs[Port(node.name)].shape) > 2):
             self.join([*read, *self.mask_ports(node.mask)])
             self.parents[Port(node.name, OUTPUT)] = read[0]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.derive.axes import made_from
 from lstmgraph.compiler.derive.cut import Sources, cut
 from lstmgraph.compiler.derive.finish import finished
+from lstmgraph.compiler.derive.loops import split_loop
 from lstmgraph.compiler.derive.plan import NEXT, Context, FurtherModel, StepPlan, StepState
-from lstmgraph.compiler.derive.split import CODE, Split, split
+from lstmgraph.compiler.derive.split import CODE, Fed, Split, split
 from lstmgraph.compiler.derive.steppable import check_begins, check_steps
 from lstmgraph.compiler.graph import (
     MASK,
@@ -18,6 +20,7 @@ from lstmgraph.compiler.graph import (
     MaskSpec,
     Node,
     Port,
+    Recurrence,
     StateSpec,
     state_outputs,
 )
@@ -54,7 +57,8 @@ def derived_models(
         GraphMistake: if the model cannot be derived, with the node and the reason (L834).
     """
     path = (*model.path, "derive")
-    parts = _Parts(split(graph, path), document, path)
+    looped = split_loop(graph, path, one_step=model.derive != "decoder")
+    parts = _Parts(looped or split(graph, path), document, path)
     if model.derive == "encoder":
         check_begins(parts.split)
         yield from parts.encoder(model)
@@ -84,10 +88,13 @@ class _Parts:
         """The outputs of the start model, by the name of the input that each feeds."""
         self.contexts: dict[str, tuple[Port, TensorSpec]] = {}
         self.masks: dict[tuple[str, Port], GraphInput] = {}
+        self.whole_masks: dict[MaskSpec, GraphInput] = {}
+        """The masks of a loop that are known before its first step."""
         self.made_masks: list[Node] = []
         self.specs = self.graph.specs
         for node in parts.nodes():
             self._cross(node)
+        self.states += map(self._state_of, parts.fed)
         self._check_names()
 
     def _check_names(self) -> None:
@@ -111,15 +118,31 @@ class _Parts:
             if port.node in self.graph.by_name:
                 self.sources[name] = port
             mask = node.input_masks[index] if node.input_masks else None
-            if mask and (node.name, port) not in self.masks:
+            is_repeated = node.name in self.split.block
+            if mask and not is_repeated and (node.name, port) not in self.masks:
                 self._cross_mask(node, name, port, mask)
-        if node.recurrence:
+        if node.name in self.split.block:
+            for mask in (node.mask, *node.input_masks):
+                self._cross_whole(node, mask)
+            self._cross_states(node.recurrence)
+        elif node.recurrence:
             self.states += self._states_of(node)
 
-    def _cross_mask(self, node: Node, name: str, port: Port, mask: MaskSpec) -> None:
-        own = f"{name}_mask"
+    def _cross_whole(self, node: Node, mask: MaskSpec | None) -> None:
+        """Record a mask that is known before the first step of a loop, or whose steps are."""
+        whole = mask.parts[0][1] if mask and mask.kind == "step" else mask
+        if whole is None or whole in self.whole_masks:
+            return
+        if not all(map(self.split.is_early, made_from(whole))):
+            return
+        name = str(whole.port).replace(".", "_")
+        same = sum(other.port == whole.port for other in self.whole_masks)
+        own = f"{name}_mask_{same + 1}" if same else f"{name}_mask"
+        self.whole_masks[whole] = self._made_mask(own, whole.port, whole, node)
+
+    def _made_mask(self, own: str, port: Port, mask: MaskSpec, node: Node) -> GraphInput:
+        """Return the input of a mask that the start model computes."""
         spec = TensorSpec(mask.shape, "bool")
-        self.masks[node.name, port] = GraphInput(own, spec, node.path, made=True)
         if own not in self.sources:
             maker = Node(
                 own, MASK, (port,), node.layer, node.path, mask=mask, outputs={OUTPUT: spec}
@@ -127,6 +150,30 @@ class _Parts:
             self.made_masks.append(maker)
             self.sources[own] = Port(own)
             self.contexts[own] = (Port(own), spec)
+        return GraphInput(own, spec, node.path, made=True)
+
+    def _cross_states(self, recurrence: Recurrence | None) -> None:
+        """Record the initial states that are the same in every step of a loop."""
+        for state in recurrence.states if recurrence else ():
+            if state.source and self.split.is_early(state.source):
+                name = str(state.source).replace(".", "_")
+                self.contexts[name] = (state.source, _wide(self.specs[state.source]))
+                if state.source.node in self.graph.by_name:
+                    self.sources[name] = state.source
+
+    def _state_of(self, fed: Fed) -> StepState:
+        """Return the state that is fed back in a loop."""
+        first, then = fed.first, fed.then
+        started = first is not None and first.node in self.graph.by_name
+        if first is not None and started:
+            self.sources[fed.name] = first
+        given = first.node if first is not None and not started else None
+        spec = fed.tensor.spec
+        own = (then.node, then.output, spec, given, started)
+        return StepState(fed.name, NEXT + fed.name, *own)
+
+    def _cross_mask(self, node: Node, name: str, port: Port, mask: MaskSpec) -> None:
+        self.masks[node.name, port] = self._made_mask(f"{name}_mask", port, mask, node)
 
     def _states_of(self, node: Node) -> Iterator[StepState]:
         recurrence = node.recurrence
@@ -170,7 +217,7 @@ class _Parts:
         lengths = tuple(name for name in step.inputs if Port(name) in by_lengths)
         return StepPlan(
             step=step,
-            chunk=None if unrolled else self.later(f"{name}_chunk", STEPS),
+            chunk=None if unrolled or self.split.block else self.later(f"{name}_chunk", STEPS),
             start=start,
             steps=self.split.steps,
             lengths=lengths,
@@ -185,7 +232,9 @@ class _Parts:
     def kind(self, port: Port) -> str:
         if self.split.is_early(port):
             return "start"
-        return "steps" if self.split.is_stepped(port) else "newest"
+        node = self.graph.by_name.get(port.node)
+        is_last = node is not None and node.loop is not None
+        return "steps" if self.split.is_stepped(port) and not is_last else "newest"
 
     def later(self, name: str, size: int | str | None) -> Graph:
         """Return the graph that runs at every step, for `size` steps; None for the recipe's own."""
@@ -199,8 +248,11 @@ class _Parts:
         by_node: dict[str, tuple[StateSpec, ...]] = {}
         for state in self.states:
             own_state = StateSpec(state.slot, Port(state.name), f"input {state.name}")
-            by_node[state.node] = (*by_node.get(state.node, ()), own_state)
-        sources = Sources(ports, by_node, (*states, *self.masks.values()))
+            if state.node not in self.split.block:
+                by_node[state.node] = (*by_node.get(state.node, ()), own_state)
+        sources = Sources(
+            ports, by_node, (*states, *self.masks.values(), *self.whole_masks.values())
+        )
         outputs: Outputs = {
             own: (port, self.graph.output_paths[own])
             for own, port in self.graph.outputs.items()
@@ -235,7 +287,12 @@ class _Parts:
         )
         if made is not None:
             return MaskSpec("input", Port(made.name), made.spec.shape)
-        like = Port(self.split.steps[0]) if mask.like else None
+        if mask in self.whole_masks:
+            known = self.whole_masks[mask]
+            return MaskSpec("input", Port(known.name), known.spec.shape, mask.padding)
+        if mask.kind == "step" and (whole := mask.parts[0][1]):
+            return self._mask_of_steps(node, port, whole, None).step(mask.index or 0)
+        like = Port(self.split.steps[0]) if mask.like and self.split.steps else None
         batch, time, *rest = mask.shape
         return replace(mask, like=like, shape=(batch, _size(time, size), *rest))
 

@@ -18,7 +18,9 @@ NEXT = "next_"
 
 @dataclass(frozen=True)
 class StepState:
-    """One state of shape (batch, units): an input of a step model, and the output for the next.
+    """One state: an input of a step model, and the output for the next.
+
+    That of a recurrent layer is (batch, units); what a loop feeds back may have any shape.
 
     Its first value is zeros, the input `given` of the recipe, or (`started`) the output of the
     start model with the same name as the state.
@@ -53,7 +55,8 @@ class StepPlan:
 
     ``step`` takes one step of every stepped input, (batch, 1, ...), all states and contexts, and
     returns the recipe's outputs and the new states. ``chunk`` does the same for any number of
-    steps; it is None if the recipe unrolls its steps. ``start`` computes the states and contexts
+    steps; it is None if the recipe unrolls its steps, or
+    they are those of a loop. ``start`` computes the states and contexts
     that are not inputs of the recipe; it is None if there are none.
     """
 

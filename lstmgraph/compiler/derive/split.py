@@ -12,10 +12,25 @@ from lstmgraph.compiler.passes.mistakes import GraphMistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lstmgraph.compiler.graph import Graph, Node, Port
+    from lstmgraph.compiler.graph import Graph, GraphInput, Node, Port
     from lstmgraph.messages.diagnostics import Path
 
 CODE = "L834"
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What a loop feeds back: an input of the split, and what it is before and after a step."""
+
+    tensor: GraphInput
+    first: Port | None
+    """What is known before the first step; None for zeros."""
+    then: Port
+
+    @property
+    def name(self) -> str:
+        """The name of the input."""
+        return self.tensor.name
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,9 @@ class Split:
     """The stepped inputs."""
     later: frozenset[str]
     """The nodes that depend on the steps; all others are computed before the first step."""
+    block: frozenset[str] = frozenset()
+    """The nodes of a loop, which compute each step from what they are given."""
+    fed: tuple[Fed, ...] = ()
 
     def is_stepped(self, port: Port) -> bool:
         """Return whether `port` has one value for each step."""
@@ -36,7 +54,8 @@ class Split:
 
     def is_early(self, port: Port) -> bool:
         """Return whether `port` is the same at every step."""
-        return port.node not in self.later and port.node not in self.steps
+        given = (fed.name for fed in self.fed)
+        return port.node not in self.later and port.node not in {*self.steps, *given}
 
     def nodes(self) -> Iterator[Node]:
         """Return the nodes that run at every step, in call order."""

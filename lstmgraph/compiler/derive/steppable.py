@@ -62,7 +62,7 @@ def check_steps(split: Split) -> None:
         GraphMistake: for a node that does, with the reason.
     """
     for node in split.nodes():
-        reason = next(_reasons(split, node), None)
+        reason = None if node.name in split.block else next(_reasons(split, node), None)
         if reason:
             message, hint = reason
             message = f"'{node.name}' cannot run step by step: {message}"
@@ -76,7 +76,8 @@ def check_begins(split: Split) -> None:
         GraphMistake: for a node with such a state, with the reason.
     """
     for node in split.nodes():
-        reason = next(_begins(split, node.recurrence), None) if node.recurrence else None
+        own = None if node.name in split.block else node.recurrence
+        reason = next(_begins(split, own), None) if own else None
         if reason:
             raise GraphMistake(
                 CODE, node.path, f"'{node.name}' cannot be split: {reason[0]}", reason[1]

@@ -13,6 +13,7 @@ from lstmgraph.compiler.lint.masks import (
     check_ended,
     check_forgotten,
     check_reversed,
+    check_steps,
     check_values,
 )
 from lstmgraph.compiler.lint.metrics import check_metrics
@@ -63,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     check_batch_of_one,
     check_dropped,
     check_ended,
+    check_steps,
     check_values,
     check_forgotten,
     check_left_padding,
@@ -82,7 +84,11 @@ def find_warnings(checked: Checked) -> tuple[Diagnostic, ...]:
     """Return the warnings of the rules, and those of reading the text, in the order of the text."""
     for rule in RULES:
         rule(checked)
-    return checked.document.diagnostics.ordered_warnings()
+    warnings = checked.document.diagnostics.ordered_warnings()
+    if not any(node.loop for node in checked.graph.nodes):
+        return warnings
+    # The steps of a loop are of one block, whose layers are written once.
+    return tuple({(each.code, each.path): each for each in reversed(warnings)}.values())[::-1]
 
 
 def apply_silences(

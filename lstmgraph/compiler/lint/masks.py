@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.heads import heads
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, STACK, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.masks import MERGES
 from lstmgraph.keras_facts.catalogue import layer_of_steps
@@ -92,6 +92,31 @@ def check_ended(checked: Checked) -> None:
                     f"'{head.output}' counts padded steps too",
                     hint=f"write `mask: {{from: {encoder.layer}}}` on '{reader.layer}'",
                     at_key=True,
+                )
+
+
+def check_steps(checked: Checked) -> None:
+    """Warn (W501) of a loop whose results have no mask, though its steps read a masked sequence."""
+    graph, masks = checked.graph, _masks(checked)
+    for head in heads(checked.recipe, graph):
+        port = graph.outputs[head.output]
+        if port in masks:
+            continue
+        needed = needed_names(graph, [port])
+        loops = [node for node in graph.nodes if node.op == STACK and node.name in needed]
+        for loop in loops:
+            if Port(loop.name) in masks or loop.outputs[OUTPUT].shape[:2] != head.spec.shape[:2]:
+                continue
+            first = needed_names(graph, loop.inputs[:1])
+            steps = [node for node in graph.nodes if node.loop and node.name in first]
+            masked = next((n for n in steps if n.recurrence and n.mask and n.mask.index == 0), None)
+            if masked:
+                checked.document.warn(
+                    "W501",
+                    loop.path,
+                    f"the mask of '{masked.layer}' ends in its last output, so the loss of "
+                    f"'{head.output}' counts padded steps too",
+                    hint=f"read `{masked.layer}.sequence` in the block, which has the mask",
                 )
 
 

@@ -114,9 +114,23 @@ def is_fed(graph: Graph, node: Node, port: Port) -> bool:
     source = graph.by_name.get(port.node)
     if node.loop is None:
         return False
-    if source is None or source.loop is None or source.loop.layer != node.loop.layer:
-        return node.loop.step == 1 and port in graph.first_ports
-    return source.loop.step < node.loop.step
+    if source and source.loop and source.loop.prepares:  # mixed with the truth, or zeros
+        return True
+    theirs = source.loop.levels if source and source.loop else ()
+    for own, other in zip(node.loop.levels, theirs, strict=False):
+        if own.layer != other.layer:
+            break
+        if own.step != other.step:
+            return other.step < own.step
+    return node.loop.step == 1 and port in graph.first_ports
+
+
+def reads_by_place(node: Node) -> Iterator[tuple[int | str, Port]]:
+    """Yield the ports that a call reads, by the number of the input or the name of the state."""
+    yield from enumerate(node.inputs)
+    for state in node.recurrence.states if node.recurrence else ():
+        if state.source:
+            yield state.slot, state.source
 
 
 def of_whole(graph: Graph, mask: MaskSpec) -> MaskSpec:

@@ -99,6 +99,8 @@ def place_masks(graph: Graph, document: Document) -> Graph:
 
 def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
     incoming = _incoming(graph, node, masks)
+    if node.loop and node.loop.prepares:  # the truth of another step, or zeros
+        return node
     if not node.is_layer:
         return _operation(node, incoming, specs)
     if isinstance(node.mask_form, NoMask):

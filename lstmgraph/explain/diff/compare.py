@@ -15,6 +15,7 @@ from lstmgraph.explain.diff.renames import (
     renamed_outputs,
 )
 from lstmgraph.explain.diff.result import Comparison, Counts
+from lstmgraph.explain.loops import once
 from lstmgraph.explain.models import model_rows
 from lstmgraph.explain.weight_fit import fit_weights
 
@@ -31,7 +32,8 @@ def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
     Calls are matched by name; a renamed call is recognized by its type, output, weights and inputs.
     For searched values, the defaults and the search spaces are compared.
     """
-    one, two = first.graph, second.graph
+    shown = once(first.graph), once(second.graph)
+    one, two = (whole.graph for whole in shown)
     inputs = renamed_inputs(one, two)
     nodes = renamed_nodes(one, two, inputs)
     layers = layer_names(one, two, nodes)
@@ -43,7 +45,13 @@ def compare(first: CompiledRecipe, second: CompiledRecipe) -> Comparison:
         names=(first.declaration.name, second.declaration.name),
         inputs=_compared(facts.input_items(own), facts.input_items(two), inputs),
         layers=_with_reasons(
-            _compared(facts.call_items(own), facts.call_items(two), nodes), own, two
+            _compared(
+                facts.call_items(own, facts.fed_back(shown[0].loops, names)),
+                facts.call_items(two, facts.fed_back(shown[1].loops, {})),
+                nodes,
+            ),
+            own,
+            two,
         ),
         outputs=compare_items(facts.output_items(own), facts.output_items(two), outputs),
         models=compare_items(

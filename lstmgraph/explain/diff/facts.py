@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.explain.diff.items import Item, flattened
+from lstmgraph.explain.diff.renames import text_in_names
 from lstmgraph.explain.explanation import mask_text, primary_output, type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, Node, Port, StateSpec
+    from lstmgraph.explain.loops import LoopRow
     from lstmgraph.explain.models import ModelRow
     from lstmgraph.keras_facts.tensors import TensorSpec
     from lstmgraph.language.space.space import Space
@@ -43,13 +48,25 @@ def output_items(graph: Graph) -> Items:
     }
 
 
-def call_items(graph: Graph) -> Items:
-    """Return every call, with its Keras arguments."""
+def fed_back(loops: Iterable[LoopRow], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what calls read of the step before, by call, with new names."""
+    facts: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for row in (row for loop in loops for row in loop.fed_back):
+        own, port = facts[names.get(row.reader, row.reader)], text_in_names(row.port, names)
+        if row.slot:
+            own[f"fed_back.{row.slot}"] = port
+        else:
+            own["fed_back"] = [*own.get("fed_back", ()), port]
+    return facts
+
+
+def call_items(graph: Graph, fed: Mapping[str, dict[str, Any]]) -> Items:
+    """Return every call, with its Keras arguments and what it is `fed` of the step before."""
     used = graph.used_ports()
-    return {node.name: _call(graph, node, used) for node in graph.nodes}
+    return {node.name: _call(graph, node, used, fed.get(node.name, {})) for node in graph.nodes}
 
 
-def _call(graph: Graph, node: Node, used: frozenset[Port]) -> Item:
+def _call(graph: Graph, node: Node, used: frozenset[Port], fed: dict[str, Any]) -> Item:
     spec = node.outputs[primary_output(node, used)]
     parameters = graph.parameters_of(node)
     facts = {
@@ -61,6 +78,8 @@ def _call(graph: Graph, node: Node, used: frozenset[Port]) -> Item:
         "trainable_parameters": parameters.trainable,
         "non_trainable_parameters": parameters.non_trainable,
         "mask": mask_text(node),
+        **({"steps": node.loop.steps} if node.loop else {}),
+        **fed,
         **_recurrence(graph, node),
         **{f"arguments.{key}": value for key, value in flattened(dict(node.arguments))},
     }

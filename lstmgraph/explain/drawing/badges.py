@@ -52,6 +52,8 @@ def mask_words(mask: MaskSpec) -> str:
     """Return the source of a mask as a short text."""
     if mask.kind == "value":
         return f"value {mask.value:g}"
+    if mask.kind == "step" and mask.parts[0][1]:
+        return mask_words(mask.parts[0][1])
     if mask.kind == "lengths":
         return "lengths" if str(mask.port) == "lengths" else f"lengths {mask.port}"
     return {"ids": "id 0", "joined": "joined"}.get(mask.kind, str(mask.port))

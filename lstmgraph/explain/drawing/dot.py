@@ -32,7 +32,8 @@ def dot_text(picture: Picture) -> str:
             lines.append(f"  {_node(boxes[0])}")
         else:
             lines.append(f"  subgraph {_quoted(f'cluster_{group}')} {{")
-            lines.append(f'    graph [label={_quoted(group)}, color="gray", style="rounded"]')
+            title = _quoted(picture.title(group))
+            lines.append(f'    graph [label={title}, color="gray", style="rounded"]')
             lines += [f"    {_node(box)}" for box in boxes]
             lines.append("  }")
     lines += [f"  {_arrow(arrow)}" for arrow in picture.arrows]

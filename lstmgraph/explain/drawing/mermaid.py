@@ -26,7 +26,7 @@ def mermaid_text(picture: Picture) -> str:
         if group is None:
             lines.append(f"  {_node(boxes[0])}")
         else:
-            lines.append(f"  subgraph group_{group} [{_quoted(group)}]")
+            lines.append(f"  subgraph group_{group} [{_quoted(picture.title(group))}]")
             lines += [f"    {_node(box)}" for box in boxes]
             lines.append("  end")
     lines += [f"  {_arrow(arrow)}" for arrow in picture.arrows]

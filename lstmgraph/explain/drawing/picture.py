@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INPUT, LAYER, OPERATION, OUTPUT = "input", "layer", "operation", "output"
 """Kinds of boxes; an operation, such as `join`, is not a Keras layer."""
@@ -34,7 +38,7 @@ class Box:
     badges: tuple[Badge, ...] = ()
     recurrent: bool = False
     group: str | None = None
-    """The layer of the recipe in whose group the box is."""
+    """The layer or the loop of the recipe in whose group the box is."""
     details: str = ""
     """The lines of its tooltip."""
 
@@ -66,6 +70,12 @@ class Picture:
     """The totals, such as ``9 calls, 147,649 parameters``."""
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
+    loops: Mapping[str, int] = field(default_factory=dict)
+    """The groups that are loops, with their numbers of steps."""
+
+    def title(self, group: str) -> str:
+        """Return the name of a group: that of a layer, or ``forecast x 24`` for a loop."""
+        return f"{group} x {self.loops[group]}" if group in self.loops else group
 
     @property
     def parts(self) -> list[tuple[str | None, list[Box]]]:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.explain.drawing.arrows import arrows_of, call_id, input_id, output_id
-from lstmgraph.explain.drawing.badges import carried_masks, folded_states, mask_badges, state_badges
+from lstmgraph.explain.drawing.badges import (
+    carried_masks,
+    folded_states,
+    mask_badges,
+    slot_words,
+    state_badges,
+)
 from lstmgraph.explain.drawing.picture import (
     INPUT,
     LAYER,
@@ -18,16 +25,18 @@ from lstmgraph.explain.drawing.picture import (
     Picture,
 )
 from lstmgraph.explain.explanation import explain, shape_text
+from lstmgraph.explain.loops import once
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.compiler.graph import Graph, Node, Port
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.explain.drawing.badges import Masks
     from lstmgraph.explain.explanation import LayerRow, TensorRow
+    from lstmgraph.explain.loops import Once
 
 
 def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> Picture:
@@ -44,7 +53,8 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
         known = ", ".join(compiled.models)
         raise ValueError(f"the recipe has no further model {model}; it has: {known}")
     part = compiled.part(model) if model else compiled
-    graph = part.graph
+    whole = once(part.graph)
+    graph = whole.graph
     explanation = explain(part, machine)
     folded = folded_states(graph)
     carried = carried_masks(graph)
@@ -52,19 +62,28 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
     inputs = [_input(graph, row, fed_back.get(row.name)) for row in explanation.inputs]
     rows = {row.name: row for row in explanation.layers}
     drawn = [node for node in graph.nodes if node.name not in folded]
-    count = Counter(node.layer for node in drawn)
+    fed = _fed_back(whole)
+    count = Counter(_group(node) for node in drawn)
     boxes = [
         *inputs,
-        *(_call(node, rows, folded, carried, grouped=count[node.layer] > 1) for node in drawn),
-        *map(_output, explanation.outputs),
+        *(
+            replace(
+                box := _call(node, rows, folded, carried),
+                group=_group(node) if count[_group(node)] > 1 else None,
+                badges=(*box.badges, *fed.get(node.name, ())),
+            )
+            for node in drawn
+        ),
+        *(_output(row, part.graph.outputs[row.name], part.graph) for row in explanation.outputs),
     ]
     parameters = explanation.trainable_parameters + explanation.non_trainable_parameters
     return Picture(
         name=f"{compiled.graph.name}: {model}" if model else graph.name,
         description=" ".join(compiled.declaration.description.split()),
-        summary=f"{counted(len(graph.nodes), 'call')}, {counted(parameters, 'parameter')}",
+        summary=f"{counted(explanation.calls, 'call')}, {counted(parameters, 'parameter')}",
         boxes=tuple(boxes),
         arrows=arrows_of(graph, folded, carried, {name for name in fed_back.values() if name}),
+        loops={loop.name: loop.steps for loop in whole.loops},
     )
 
 
@@ -83,10 +102,33 @@ def _input(graph: Graph, row: TensorRow, fed_back: str | None) -> Box:
     )
 
 
-def _output(row: TensorRow) -> Box:
+def _group(node: Node) -> str:
+    """Return the loop or the layer in whose group the box of a call is."""
+    return node.loop.layer if node.loop else node.layer
+
+
+def _fed_back(whole: Once) -> dict[str, list[Badge]]:
+    """Return badges of what calls read of the step before, by the name of the call."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for row in (row for loop in whole.loops for row in loop.fed_back):
+        node, _, output = row.port.partition(".")
+        sources.setdefault((row.reader, node), []).append(output if row.slot else "")
+    badges: dict[str, list[Badge]] = {}
+    for (reader, node), slots in sources.items():
+        words = slot_words(filter(None, slots))
+        text = f"next step: {words} of {node}" if words else f"next step: {node}"
+        badges.setdefault(reader, []).append(Badge(STATE, text))
+    return badges
+
+
+def _output(row: TensorRow, port: Port, graph: Graph) -> Box:
     shape = shape_text(row)
+    node = graph.by_name.get(port.node)
+    badges = (Badge("", f"of step {node.loop.step}"),) if node and node.loop else ()
     details = f"output {row.name}\n{shape} {row.dtype}\nfrom {row.source}"
-    return Box(output_id(row.name), OUTPUT, row.name, row.dtype, shape, details=details)
+    return Box(
+        output_id(row.name), OUTPUT, row.name, row.dtype, shape, badges=badges, details=details
+    )
 
 
 def _call(
@@ -94,8 +136,6 @@ def _call(
     rows: Mapping[str, LayerRow],
     folded: Mapping[str, Node],
     carried: Masks,
-    *,
-    grouped: bool,
 ) -> Box:
     row = rows[node.name]
     recurrence = node.recurrence
@@ -106,13 +146,12 @@ def _call(
         id=call_id(node.name),
         kind=LAYER if node.is_layer else OPERATION,
         name=node.name,
-        type=row.called_type,
+        type=row.repeated_type,
         shape=shape_text(row),
         parameters=_parameters(row.parameters, extra),
         kernel=row.kernel or "",
         badges=(*mask_badges(node, carried), *state_badges(node, folded)),
         recurrent=recurrence is not None,
-        group=node.layer if grouped else None,
         details="\n".join(_details(row, extra)),
     )
 

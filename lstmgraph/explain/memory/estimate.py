@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.explain.loops import once
 from lstmgraph.explain.memory.calls import Calls, width
 from lstmgraph.explain.memory.sizes import BYTES, batch_sizes, bytes_of
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_half
@@ -60,7 +62,7 @@ class Memory:
     training: Needs | None
     """The bytes of a training step; None if the recipe has no ``training:``."""
     kept: dict[str, int]
-    """The bytes of the training's activations, by call."""
+    """The bytes of the training's activations, by call; those of a loop's steps together."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints, described in docs/json.md."""
@@ -90,7 +92,10 @@ def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
     calls = Calls(graph, sizes)
     inputs = COPIES_OF_INPUTS * sum(bytes_of(t.spec, sizes) for t in graph.inputs.values())
     weights = sum(_weights(node, graph.parameters_of(node).total) for node in graph.nodes)
-    kept = {node.name: calls.kept(node) for node in graph.nodes}
+    kept: defaultdict[str, int] = defaultdict(int)
+    shown = once(graph).names
+    for node in graph.nodes:
+        kept[shown.get(node.name, node.name)] += calls.kept(node)
     training = None
     if compiled.declaration.training is not None:
         trained = ((node, graph.parameters_of(node).trainable) for node in graph.nodes)
@@ -104,7 +109,7 @@ def estimate(compiled: CompiledRecipe, size: BatchSize) -> Memory:
             optimizer=_slots(compiled.declaration.training.optimizer, graph),
         )
     inference = Needs(weights=weights, inputs=inputs, activations=_live(graph, calls))
-    return Memory({BATCH: sizes.pop(BATCH), **sizes}, inference, training, kept)
+    return Memory({BATCH: sizes.pop(BATCH), **sizes}, inference, training, dict(kept))
 
 
 def _variable(node: Node) -> int:
@@ -136,12 +141,14 @@ def _live(graph: Graph, calls: Calls) -> int:
     for number, node in enumerate(graph.nodes):
         last |= dict.fromkeys(_read(node), number)
     last |= dict.fromkeys(graph.outputs.values(), len(graph.nodes))
-    alive: dict[Port, int] = {}
-    most = 0
+    ends: defaultdict[int, int] = defaultdict(int)  # the bytes that end with each call
+    alive = most = 0
     for number, node in enumerate(graph.nodes):
-        alive |= calls.outputs(node)
-        most = max(most, sum(alive.values()) + calls.work(node))
-        alive = {port: size for port, size in alive.items() if last.get(port, -1) > number}
+        for port, size in calls.outputs(node).items():
+            alive += size
+            ends[max(last.get(port, number), number)] += size
+        most = max(most, alive + calls.work(node))
+        alive -= ends[number]
     return most
 
 

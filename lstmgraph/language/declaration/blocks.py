@@ -46,6 +46,25 @@ class LoopStep:
     """The loop, by the name that its layers begin with."""
     step: int
     steps: int
+    within: LoopStep | None = None
+    """The step of another loop that this loop is a part of."""
+    prepares: str = ""
+    """The input that the layer only prepares, of those that are fed back."""
+
+    @property
+    def first(self) -> str:
+        """What names begin with in the first step of this loop and of those around it."""
+        layer = self.within.in_first(self.layer) if self.within else self.layer
+        return f"{layer}_1_"
+
+    @property
+    def levels(self) -> tuple[LoopStep, ...]:
+        """The steps of the loops around, the outermost first, and this one."""
+        return (*(self.within.levels if self.within else ()), self)
+
+    def in_first(self, name: str) -> str:
+        """Return the name that a layer of this step has in the first step of every loop."""
+        return f"{self.first}{name.removeprefix(f'{self.layer}_{self.step}_')}"
 
 
 @dataclass(frozen=True)
@@ -182,8 +201,7 @@ class PlainRecipe:
         each = {key: self._bound(text, scope) for key, text in entry.get("each", {}).items()}
         like = next((p for p in (*each.values(), *given.values()) if isinstance(p, str)), "")
         for step in range(1, steps + 1):
-            is_copy = scope.loop is not None and scope.loop.step > 1
-            here = scope if is_copy else replace(scope, loop=LoopStep(name, step, steps))
+            here = replace(scope, loop=LoopStep(name, step, steps, scope.loop))
             bound = dict(given)
             for key, port in each.items():
                 inner = replace(here, where=(*path, "each", key))
@@ -191,7 +209,8 @@ class PlainRecipe:
                 bound[key] = self._add(f"{name}_{step}_{key}", STEP, inner, **data)
             for key, form in entry.get("feedback", {}).items():
                 where, part = (*path, "feedback", key), f"{name}_{step}_{key}"
-                inner = replace(here, where=where)
+                prepared = LoopStep(name, step, steps, scope.loop, key)
+                inner = replace(here, where=where, loop=prepared)
                 if step == 1:
                     bound[key] = self._first(part, form["first"], inner, like or self._first_input)
                     self.feedback[where] = (

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, OUTPUT, ROW_IDS, STACK
-from lstmgraph.keras_facts.dtypes import full_dtype
+from lstmgraph.keras_facts.dtypes import full_dtype, is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,7 +75,10 @@ def steps_of(sequence: Tensor, steps: int) -> list[Tensor]:
     """Return the steps of a sequence (batch, steps, ...), each (batch, 1, ...).
 
     The gradient of one split is one concatenation; that of `steps` slices is as many whole tensors.
+    What has no gradient is sliced, as LiteRT splits neither ids of every dtype nor masks.
     """
+    if not is_float(sequence.dtype):
+        return [sequence[:, step : step + 1] for step in range(steps)]
     return [*ops.split(sequence, steps, axis=1)] if steps > 1 else [sequence]
 
 

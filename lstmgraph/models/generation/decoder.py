@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.compiler.graph import JOIN
+from lstmgraph.compiler.graph import JOIN, STACK
 from lstmgraph.messages.wording import listed
 from lstmgraph.models.stepping.functions import names_of, one_step
 from lstmgraph.models.stepping.source import plan_of
@@ -100,7 +100,11 @@ def _output(derived: Derived, plan: StepPlan, output: str | None) -> str:
 def _gives_logits(graph: Graph, output: str) -> bool:
     """Return whether `output` is logits: its last layer is linear, rather than a softmax."""
     node: Node | None = graph.by_name.get(graph.outputs[output].node)
-    while node is not None and node.op in {"Identity", "Dropout", JOIN} and len(node.inputs) == 1:
+    while (
+        node is not None
+        and node.op in {"Identity", "Dropout", JOIN, STACK}
+        and len(node.inputs) == 1
+    ):
         node = graph.by_name.get(node.inputs[0].node)
     activation = "softmax" if node and node.op == "Softmax" else _activation(node)
     if activation not in {"softmax", "linear", "log_softmax"}:

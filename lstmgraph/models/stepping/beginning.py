@@ -62,8 +62,8 @@ class Beginning:
         computed = self._computed(arrays, rows)
         kept: Arrays = {}
         for state in self.plan.states:
-            units = state.spec.shape_without_batch[0] or 0
-            zeros = np.zeros((rows, units), state.spec.dtype)
+            sizes = [size or 0 for size in state.spec.shape_without_batch]
+            zeros = np.zeros((rows, *sizes), state.spec.dtype)
             kept[state.name] = computed.get(
                 state.name, arrays.get(state.given or state.name, zeros)
             )

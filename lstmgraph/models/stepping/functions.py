@@ -77,11 +77,11 @@ def many_steps(derived: Derived) -> Callable[..., list[Tensor]]:
     """Return a function that computes any number of steps, on tensors with a time axis.
 
     Raises:
-        ValueError: the recipe unrolls its steps.
+        ValueError: the recipe unrolls its steps, or they are those of a loop.
     """
     chunk = derived.chunk
     if chunk is None:
-        raise ValueError("the recipe unrolls its steps: its model has a fixed number of steps")
+        raise ValueError("the model has a fixed number of steps: they are unrolled, or of a loop")
     names = names_of(plan_of(derived))
 
     def run(*tensors: Tensor) -> list[Tensor]:
@@ -101,9 +101,12 @@ def of_active_rows(
         *given, active = tensors
         results = function(*given)
         count = len(names.outputs)
-        chosen = keras.ops.expand_dims(active, 1)
         states = zip(results[count:], given, strict=False)
-        return [*results[:count], *(keras.ops.where(chosen, new, old) for new, old in states)]
+        return [*results[:count], *(chosen(active, new, old) for new, old in states)]
+
+    def chosen(active: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        of_rows = keras.ops.expand_dims(active, tuple(range(1, len(new.shape))))
+        return keras.ops.where(of_rows, new, old)
 
     return active_only
 

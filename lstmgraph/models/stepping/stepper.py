@@ -195,6 +195,8 @@ class Stepper:
             ValueError: as for `step`, or the chunk holds no steps.
         """
         given = self._named(chunk)
+        if not self.plan.steps:
+            raise ValueError("the recipe's loop reads no sequence: call step() for each step")
         first = self.plan.steps[0]
         shape = np.shape(given[first])
         axis = time_axis(self.plan.step.inputs[first])
@@ -202,7 +204,7 @@ class Stepper:
         if not steps:
             raise ValueError(f"{first} has shape {shape}: there are no steps in it")
         tensors = self._inputs(given, steps)
-        if self.derived.chunk is None:  # unrolled: of a fixed number of steps
+        if self.derived.chunk is None:  # of a fixed number of steps
             found = [self.step(x, active=active) for x in _each_step(self.plan, given, steps)]
             return _joined(self.plan, found)
         outputs = self._run(tensors, active, chunk=True)

@@ -40,10 +40,10 @@ def svg_text(picture: Picture, theme: str = "auto") -> str:
         for a in picture.arrows
     ]
     plan = lay_out(items, links)
-    body = [group_svg(group, frame) for group, frame in plan.groups.items()]
+    body = [group_svg(group, picture.title(group), frame) for group, frame in plan.groups.items()]
     for arrow, route in zip(picture.arrows, plan.routes, strict=True):
         body.append(arrow_svg(arrow, route))
-    body += [group_name_svg(group, frame) for group, frame in plan.groups.items()]
+    body += [group_name_svg(picture.title(group), frame) for group, frame in plan.groups.items()]
     for card, frame in zip(cards, plan.items, strict=True):
         body.append(box_svg(card, frame))
     return page_svg(picture, body, plan.width, plan.height, theme)

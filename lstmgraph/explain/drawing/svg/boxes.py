@@ -132,10 +132,10 @@ def _badge_svg(badge: Badge, x: float, y: float) -> str:
     return element("g", {"class": f"badge {badge.kind}".strip()}, shape, words)
 
 
-def group_svg(group: str, frame: Frame) -> str:
+def group_svg(group: str, name: str, frame: Frame) -> str:
     """Return a light frame around the boxes of one layer of the recipe."""
     shape = _rectangle(frame.left, frame.top, frame.width, frame.height, 9.0, "")
-    title = element("title", {}, escaped(f"layer {group}"))
+    title = element("title", {}, escaped(f"layer {name}" if name == group else f"loop {name}"))
     return element("g", {"class": "group", "data-group": group}, title, shape)
 
 
