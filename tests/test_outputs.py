@@ -29,6 +29,8 @@ from building import (
     weights_by_layer,
 )
 from handwritten import unpadded
+from handwritten_blocks import BLOCKS, LOOPS
+from handwritten_calls import CALLS
 from handwritten_cells import CELLS
 from handwritten_forms import FORMS
 from handwritten_forms_cells import CELL_FORMS
@@ -47,6 +49,7 @@ from lstmgraph.models.carried import read_states
 if TYPE_CHECKING:
     from handwritten import ByHand
 
+CALLED = {**CALLS, **BLOCKS, **LOOPS}
 FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
 CASES = {
     **MASKS,
