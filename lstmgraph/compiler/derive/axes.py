@@ -9,6 +9,7 @@ from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     OUTPUT,
     ROW_IDS,
+    SCORES,
     SEQUENCE,
     Graph,
     MaskSpec,
@@ -16,6 +17,7 @@ from lstmgraph.compiler.graph import (
     Port,
 )
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.attention import ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
 
 ROWS_ONLY = frozenset({CONSTANT_STATE, ROW_IDS})
 """Operations that use only the number of rows of their input."""
-ATTENTION = frozenset(
-    {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
-)
-"""Layers whose output has the time steps of their first input."""
 NEW_STEPS = frozenset({"RepeatVector"})
 
 
@@ -82,6 +80,8 @@ class _Finder:
         elif read and len(self.specs[Port(node.name)].shape) > 2:
             self.join([*read, *self.mask_ports(node.mask)])
             self.parents[Port(node.name, OUTPUT)] = read[0]
+            if SCORES in node.outputs and node.outputs[SCORES].rank == 3:
+                self.parents[Port(node.name, SCORES)] = read[0]
 
     def has_axis(self, port: Port) -> bool:
         """Return whether `port` has a time axis; a vector has one only if it holds ids."""

@@ -14,6 +14,7 @@ from lstmgraph.compiler.graph import (
     MASK,
     OUTPUT,
     ROW_IDS,
+    SCORES,
     SEQUENCE,
     Graph,
     Node,
@@ -27,6 +28,7 @@ from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, promoted
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
+from lstmgraph.keras_facts.layers.attention import scores_spec
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -51,12 +53,15 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
     """
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     _check_time_major(graph, document)
+    scored = with_scores(graph, graph.used_ports(by_unread=True))
     nodes = []
     for node in graph.nodes:
         inputs = [specs[port] for port in node.inputs if port in specs]
         if len(inputs) == len(node.inputs):
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
+                if node.keras_name in scored:
+                    node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
                 mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -122,6 +127,31 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
         raise _from_layer(node, mistake) from None
     outputs = {OUTPUT: facts.output}
     return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
+
+
+def with_scores(graph: Graph, used: frozenset[Port]) -> frozenset[str]:
+    """Return the Keras layers whose calls return scores, as one of them is read.
+
+    All calls do: Keras's model takes the number of outputs of each from the layer's first one. In
+    a part of a graph they do as in the whole, for the same numbers to the last bit.
+    """
+    return frozenset(
+        node.keras_name
+        for node in graph.nodes
+        if Port(node.name, SCORES) in used or SCORES in node.outputs
+    )
+
+
+def _with_scores(node: Node, inputs: list[TensorSpec]) -> Node:
+    dtype = node.outputs[OUTPUT].dtype
+    try:
+        scores = scores_spec(node.op, node.arguments, inputs, dtype)
+    except LayerMistake as mistake:
+        path = (*node.path, mistake.argument or "input")
+        codes = {"flash_attention": "L417", None: "L418", "activity_regularizer": "L419"}
+        code = codes[mistake.argument]
+        raise GraphMistake(code, path, str(mistake), mistake.hint) from None
+    return replace(node, outputs={**node.outputs, SCORES: scores})
 
 
 def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
 from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import JOIN, OUTPUT, SCORES, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
-    READ_BY_FIRST_INPUT,
     fills,
 )
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.attention import ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,7 +122,7 @@ def _read_by(node: Node, needs: Needs) -> Needs:
         return needed
     own = _own_mask(node, needs)
     for place, port in enumerate(node.inputs):
-        if place and node.op in READ_BY_FIRST_INPUT:
+        if place and node.op in ATTENTION:
             needed[port].add(node.input_masks[place] if node.input_masks else None)
         else:
             needed[port].add(own)
@@ -134,6 +134,8 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
     if node.mask and _drops_padding(node):
         return node.mask
     outputs = {output: needs[Port(node.name, output)] for output in node.outputs}
+    if outputs.get(SCORES):  # zeros where the query's step is padded
+        outputs[SCORES] = {next(iter(node.input_masks), None)}
     read = {output: masks for output, masks in outputs.items() if masks}
     masks = set[MaskSpec | None]().union(*read.values())
     mask = next(iter(masks)) if len(masks) == 1 else None
@@ -170,7 +172,7 @@ def _number(size: int | list[int] | tuple[int, ...]) -> int:
 
 def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
     """Return whether `node` computes each step of its output from the same step of its input."""
-    if node.op in READ_BY_FIRST_INPUT:
+    if node.op in ATTENTION:
         return True  # only the query matters here
     if node.op in OVER_FEATURES:
         rank = len(node.outputs[OUTPUT].shape)
