@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from building import FIRST_STEPS, STEPS, Arrays
-from handwritten import Case, Tensors, unpadded
+from handwritten import Case, Tensors, average, unpadded
 from keras import layers, ops
 
 SCORES = """
@@ -33,6 +33,8 @@ layers:
     num_query_heads: 4
     num_key_value_heads: 2
   mixed: {type: dense, input: of_frames.scores, units: 2}
+  framed: {call: summed, input: [query, frames]}
+  mean: {type: global_average_pooling1d, input: framed.scores}
 outputs:
   dotted: dotted
   dotted_scores: dotted.scores
@@ -45,6 +47,7 @@ outputs:
   groups: groups
   groups_scores: groups.scores
   mixed: mixed
+  mean: mean
 """
 
 
@@ -64,11 +67,10 @@ def attention_with_scores(t: Tensors) -> Tensors:
     one = layers.Attention(score_mode="concat", use_scale=True, name="dotted")
     dotted, dotted_scores = one([query, value], mask=[asked, counts], **scored)
     two = layers.Attention(dropout=0.5)
-    causal, causal_scores = two(
-        [query, t["x"]], mask=[asked, None], use_causal_mask=True, **scored
-    )
+    causal, causal_scores = two([query, t["x"]], mask=[asked, None], use_causal_mask=True, **scored)
     three = layers.AdditiveAttention(dropout=0.1, name="summed")
     _, summed_scores = three([query, value], mask=[asked, counts], **scored)
+    _, framed_scores = three([query, t["frames"]], mask=[asked, None], **scored)
     four = layers.MultiHeadAttention(2, 3, use_gate=True, name="heads")
     heads, heads_scores = four(*with_masks(), **scored)
     _, of_frames = four(with_masks()[0], t["frames"], **scored)
@@ -87,6 +89,7 @@ def attention_with_scores(t: Tensors) -> Tensors:
         "plain": four(t["frames"], t["x"], **scored)[0],
         "groups": groups,
         "groups_scores": groups_scores,
+        "mean": average(framed_scores, asked),
         "mixed": layers.Dense(2, name="mixed")(ops.take_along_axis(of_frames, places, axis=-1)),
     }
 
@@ -109,19 +112,26 @@ def numpy_scores(weights, data) -> Arrays:
         return powers / np.maximum(powers.sum(-1, keepdims=True), 1e-300)
 
     def of_heads(own, value, of_value, key=None, repeats=1):
-        ways = zip((query, x if key is None else key), (own[0], own[2]), (own[1], own[3]), strict=True)
+        ways = zip(
+            (query, x if key is None else key), (own[0], own[2]), (own[1], own[3]), strict=True
+        )
         q, k = (np.einsum("btd,dhk->bhtk", a, kernel) + bias[:, None] for a, kernel, bias in ways)
         k = k.repeat(repeats, axis=1)
         return shares(np.einsum("bhqd,bhkd->bhqk", q, k) / np.sqrt(q.shape[-1]), of_value)
 
+    def summed(value):
+        return (weights["summed"][0] * np.tanh(pairs(query, value))).sum(-1)
+
     scale, concat = weights["dotted"]
+    counted = np.maximum(asked.sum(1, keepdims=True), 1)
     heads = of_heads(weights["heads"], x, counts)
     frames = data["frames"]
     kernel, bias = weights["mixed"]
     return {
         "dotted_scores": shares(concat * np.tanh(scale * pairs(query, x)).sum(-1), counts),
         "causal_scores": shares(np.einsum("bqd,bkd->bqk", query, x), every, causal=True),
-        "summed_scores": shares((weights["summed"][0] * np.tanh(pairs(query, x))).sum(-1), counts),
+        "summed_scores": shares(summed(x), counts),
+        "mean": shares(summed(data["frames"]), every[:, :5]).sum(1) / counted,
         "heads_scores": heads,
         "groups_scores": of_heads(weights["groups"], x, counts, repeats=2),
         "mixed": of_heads(weights["heads"], frames, every[:, :5], frames) @ kernel + bias,

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 Specs = dict["Port", "TensorSpec"]
+SCORES_CODES: Mapping[str | None, str] = {
+    "flash_attention": "L417",
+    None: "L418",
+    "activity_regularizer": "L419",
+}
+"""The code of a layer that cannot return scores, by the argument that prevents it."""
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where Keras's snake case puts an underscore: ``LSTMCell`` is ``lstm_cell``."""
 
@@ -73,6 +79,10 @@ def _input_remarks(
     graph: Graph, node: Node, specs: Specs, mistake: GraphMistake
 ) -> Iterator[Remark]:
     """Yield notes on the inputs that `mistake` is about: what they are, and where declared."""
+    if mistake.code in SCORES_CODES.values():
+        yield from _score_readers(graph, node)
+        if mistake.code != SCORES_CODES[None]:  # those are about an argument
+            return
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
     if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
@@ -129,6 +139,20 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
     return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
 
 
+def _score_readers(graph: Graph, node: Node) -> Iterator[Remark]:
+    """Yield a note on where the scores of the node, or of a call of its layer, are read first."""
+    scores = {Port(each.name, SCORES) for each in graph.by_keras_name[node.keras_name]}
+    paths = [graph.output_paths[name] for name, port in graph.outputs.items() if port in scores]
+    paths += [
+        input_path(reader, index)
+        for reader in graph.nodes
+        for index, port in enumerate(reader.inputs)
+        if port in scores
+    ]
+    paths += [path for path, port in graph.further_ports.items() if port in scores]
+    yield from ((path, "the scores are read here") for path in paths[:1])
+
+
 def with_scores(graph: Graph, used: frozenset[Port]) -> frozenset[str]:
     """Return the Keras layers whose calls return scores, as one of them is read.
 
@@ -148,8 +172,7 @@ def _with_scores(node: Node, inputs: list[TensorSpec]) -> Node:
         scores = scores_spec(node.op, node.arguments, inputs, dtype)
     except LayerMistake as mistake:
         path = (*node.path, mistake.argument or "input")
-        codes = {"flash_attention": "L417", None: "L418", "activity_regularizer": "L419"}
-        code = codes[mistake.argument]
+        code = SCORES_CODES[mistake.argument]
         raise GraphMistake(code, path, str(mistake), mistake.hint) from None
     return replace(node, outputs={**node.outputs, SCORES: scores})
 
