@@ -138,7 +138,7 @@ def scores_spec(
     query, value = inputs[:2]
     if query.rank != 3 or value.rank != 3:
         raise LayerMistake(
-            f"the scores are those of sequences {_SEQUENCE}, but '{layer}' reads {query} and "
+            f"the scores are those of sequences {_SEQUENCE}, but {layer} reads {query} and "
             f"{value}",
             hint="reshape the inputs to sequences, or do not read the scores",
         )
