@@ -138,8 +138,7 @@ def scores_spec(
     query, value = inputs[:2]
     if query.rank != 3 or value.rank != 3:
         raise LayerMistake(
-            f"the scores are those of sequences {_SEQUENCE}, but {layer} reads {query} and "
-            f"{value}",
+            f"the scores are those of sequences {_SEQUENCE}, but {layer} reads {query} and {value}",
             hint="reshape the inputs to sequences, or do not read the scores",
         )
     heads = arguments.get("num_heads") or arguments.get("num_query_heads")
