@@ -35,13 +35,22 @@ def check_learning_rates(
                 hint=f"the layers are: {few(list(recipe.layers))}",
                 at_key=True,
             )
+        elif called := recipe.layers[name].call:
+            document.report(
+                "L777",
+                (*SECTION, name),
+                f"'{name}' has no weights of its own, so it has no learning rate",
+                hint=f"write the rate of '{called}', whose weights it has",
+                at_key=True,
+                notes=(document.note(("layers", name), "the call is here", at_key=True),),
+            )
         elif not trains(graph, name):
             document.report(
                 "L777",
                 (*SECTION, name),
                 f"training changes no weight of '{name}', so it has no learning rate",
                 hint="remove this rate, or the `trainable: false` of the layer"
-                if any(node.layer == name and node.parameters.total for node in graph.nodes)
+                if any(node.weights_layer == name and node.parameters.total for node in graph.nodes)
                 else "remove this rate: the layer has no weights",
                 at_key=True,
                 notes=(document.note(("layers", name), "the layer is here", at_key=True),),
@@ -82,21 +91,22 @@ def frozen_at_random(
     Args:
         graph: the graph of the model that is trained.
         document: the recipe, which does not change.
-        begun: the names of the nodes that begin with weights of a file.
+        begun: the names of the Keras layers that begin with weights of a file.
     """
     own = replace(document, diagnostics=Diagnostics())
     begun_with_tables = {table.node for table in tables(graph)}
     warned: set[str] = set()
     for node in graph.nodes:
-        path = _trainable(node, document) if node.layer not in warned else None
+        layer, name = node.weights_layer, node.keras_name
+        path = _trainable(node, document) if layer not in warned else None
         trained = node.parameters.trainable or not node.parameters.total
-        if path is None or trained or node.name in begun or node.name in begun_with_tables:
+        if path is None or trained or name in begun or name in begun_with_tables:
             continue
-        warned.add(node.layer)
+        warned.add(layer)
         own.warn(
             "W764",
             path,
-            f"'{node.layer}' is frozen, and its weights are random: they come from no file",
+            f"'{layer}' is frozen, and its weights are random: they come from no file",
             hint="give a file (`--weights FILE`), or remove `trainable: false`",
         )
     return own.diagnostics.ordered_warnings()
@@ -104,7 +114,7 @@ def frozen_at_random(
 
 def _trainable(node: Node, document: Document) -> Path | None:
     """Return the path where a recipe freezes a layer, or the layer inside it."""
-    path: Path = ("layers", node.layer)
+    path: Path = ("layers", node.weights_layer)
     while path in document.values:
         if (*path, "trainable") in document.values:
             return (*path, "trainable")

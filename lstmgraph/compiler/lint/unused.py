@@ -18,9 +18,12 @@ MOST_NAMES = 5
 def check_unused(checked: Checked) -> None:
     """Warn of a layer (W301) or an input (W302) that no output needs.
 
-    For a chain of unused layers, the warning is for the last one and lists those before it.
+    For a chain of unused layers, the warning is for the last one and lists those before it. A layer
+    of which only the calls are read is used: the model has its weights.
     """
-    recipe, unused = checked.recipe, _unused_layers(checked)
+    recipe, called = checked.recipe, _only_called(checked)
+    unused = [name for name in _unused_layers(checked) if name not in called]
+    by_called = {r.layer: name for name in called for r in references(recipe.layers[name])}
     reads = {name: {r.layer for r in references(recipe.layers[name])} for name in unused}
     read_by_unused = set[str]().union(*reads.values())
     for name in unused:
@@ -32,6 +35,8 @@ def check_unused(checked: Checked) -> None:
             shown = ", ".join(before[:MOST_NAMES]) + (", ..." if len(before) > MOST_NAMES else "")
             message = f"{message} and without the layers that only it reads: {shown}"
         hint = "read its output, or remove the layer"
+        if name in by_called:
+            hint = _beside_calls(by_called[name])
         if name in checked.graph.stacks:
             message = f"only the mask of '{name}' is read, but no output needs the layer"
             hint = "read its output too, or define the mask directly, such as `mask: {value: 0.0}`"
@@ -42,9 +47,23 @@ def check_unused(checked: Checked) -> None:
                 "W302",
                 ("inputs", name),
                 f"no output needs the input '{name}', but the model requires data for it",
-                hint=f"{_use(checked, name)}, or remove the input",
+                hint=_beside_calls(by_called[name])
+                if name in by_called
+                else f"{_use(checked, name)}, or remove the input",
                 at_key=True,
             )
+
+
+def _only_called(checked: Checked) -> list[str]:
+    """Return the layers whose weights are those of calls, and that are not computed themselves."""
+    unused = set(_unused_layers(checked))
+    nodes = (node for graph in (checked.graph, *checked.further) for node in graph.nodes)
+    return list(dict.fromkeys(n.weights_layer for n in nodes if n.weights_layer in unused))
+
+
+def _beside_calls(layer: str) -> str:
+    """Return what to do with what only a layer reads of which only the calls are computed."""
+    return f"only '{layer}' reads it, whose calls alone are read: give it the inputs of a call"
 
 
 def _use(checked: Checked, name: str) -> str:
