@@ -110,3 +110,13 @@ def test_what_is_trained_is_that_of_the_called_layer(old, new, code, hint) -> No
         load(FROZEN.replace(old, new))
     found = {each.code: each.hint for each in caught.value.diagnostics}
     assert hint in found[code]
+
+
+def test_keras_cannot_load_two_stateful_layers_with_one_cell(tmp_path) -> None:
+    """Why carried states of several calls are refused (L308)."""
+    x = keras.Input(batch_shape=(2, 3, 4))
+    first = keras.layers.RNN(keras.layers.GRUCell(2), stateful=True)
+    second = keras.layers.RNN(first.cell, stateful=True)
+    keras.Model(x, [first(x), second(x)]).save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="could not be loaded"):
+        keras.models.load_model(tmp_path / "m.keras")
