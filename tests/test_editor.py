@@ -100,15 +100,17 @@ def test_a_layer_is_offered_its_own_arguments(
     server: LanguageServer, kind: str, expected: set[str]
 ) -> None:
     found = offered(server, f"layers:\n  y:\n    type: {kind}\n    |\n")
-    assert found == expected | {"call"}  # which may replace `type`
+    assert found == expected  # and not `call`, which stands in the place of `type`
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("layers:\n  y:\n    |\n", {"type", "input", "$search", "$choose"}),
+        ("layers:\n  y:\n    |\n", {"type", "call", "input", "$search", "$choose"}),
         ("layers:\n  y:\n    type: rnn\n    cells:\n      - type: simple_rnn_cell\n        |\n",
          {"units", "activation", "dropout"}),
+        ("layers:\n  y:\n    call: z\n    |\n", {"input", "mask", "initial_state"}),
+        ("layers:\n  y:\n    input: x\n    |\n", {"type", "call"}),
         (LSTM + "    mask:\n      |\n", {"value", "lengths", "input", "from", "$search"}),
         (LSTM + "    initial_state:\n      |\n",
          {"constant", "inputs", "static", "from", "h", "c", "$search"}),

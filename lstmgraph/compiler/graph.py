@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OUTPUT = "output"
 SEQUENCE = "sequence"
 LAST = "last"
+SCORES = "scores"
+"""The attention weights of a call, if something reads them."""
 
 JOIN = "join"
 """Graph operation: join sequences, and static tensors repeated along time, on features."""
@@ -378,7 +380,8 @@ class Graph:
     def returned_ports(self) -> frozenset[Port]:
         """Return every port that a call returns: those used of it or of a call of the same layer.
 
-        In Keras the layer decides whether its calls return the sequence, and the states.
+        In Keras the layer decides whether its calls return the sequence, and the states; and the
+        first call of an attention layer, whether all return scores.
         """
         used = self.used_ports()
         returned = set(used)
@@ -416,7 +419,7 @@ def state_outputs(recurrence: Recurrence) -> tuple[str, ...]:
 
 def _ports_of(node: Node, ports: frozenset[Port]) -> Iterator[Port]:
     """Yield those of `ports` that are outputs of `node`; its outputs need not be known yet."""
-    outputs = [OUTPUT]
+    outputs = [OUTPUT, SCORES]
     if node.recurrence:
         outputs = [SEQUENCE, LAST, *state_outputs(node.recurrence)]
     yield from (port for output in outputs if (port := Port(node.name, output)) in ports)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KERAS_KEY_HINTS: Mapping[str, str] = {
     "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
     "return_state": "refer to a state where it is needed, such as `NAME.state.h`",
+    "return_attention_scores": "refer to the scores where they are needed: `NAME.scores`",
     "zero_output_for_mask": "write `padded_output: zero` or `padded_output: hold`",
     "stateful": "write `initial_state: carried`, and `batch_size:` under `runtime:`",
     "name": "the layer's name is the key above it",

@@ -220,10 +220,16 @@ class _Publisher:
         return self._chain(keyed, chain, mode)
 
     def _forms_beside(self, keyed: list[tuple[str, Schema]], last: Schema, mode: Mode) -> Schema:
-        """Return conditions on the keys of the forms beside `last`, which offers these keys too."""
+        """Return conditions on the keys of the forms beside `last`.
+
+        `last` offers these keys too, until the keys that it requires are there.
+        """
         keys = {key: texts_of(resolved(form["$ref"])["properties"][key]) for key, form in keyed}
         offered = {"properties": {key: for_people(texts) for key, texts in keys.items()}}
-        return self._chain(keyed, {"allOf": [self.same(last, mode), offered]}, mode)
+        own = self.same(last, mode)
+        chosen = {"required": resolved(last["$ref"])["required"]}
+        either = {"if": chosen, "then": own, "else": {"allOf": [own, offered]}}
+        return self._chain(keyed, either, mode)
 
     def _chain(self, keyed: list[tuple[str, Schema]], chain: Schema, mode: Mode) -> Schema:
         for key, form in reversed(keyed):

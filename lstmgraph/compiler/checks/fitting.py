@@ -187,14 +187,14 @@ def _unit_mistake(head: Head, entry: Entry) -> Mistake | None:
             "has one number"
         )
         return "L786", message, "write `r2_score`, which compares the rows", None
-    more = f"give '{head.node.layer}' one number for each class"
+    more = f"give '{head.node.weights_layer}' one number for each class"
     if entry.family == "metric":
         word = BINARY_METRICS.get(entry.keras_class, "accuracy")
         return "L786", message, f"write `{word}`, or {more}", None
     if entry.keras_class == "CosineSimilarity":
         return "L786", message, "write `mse`", None
     if entry.keras_class in ("CTC", "Circle"):
-        return "L786", message, f"give '{head.node.layer}' more units", None
+        return "L786", message, f"give '{head.node.weights_layer}' more units", None
     fix = f"write `binary_crossentropy` with `activation: sigmoid`, or {more}"
     return "L786", message, fix, None
 
@@ -205,20 +205,21 @@ def _value_mistake(head: Head, entry: Entry) -> Mistake | None:
     what = f"'{head.output}' gives"
     if values == LOGITS and activation in PROBABILITIES:
         message = f"`{entry.word}` takes logits, but {what} probabilities ({activation})"
-        return "L788", message, f"leave out the activation of '{head.node.layer}'", None
+        return "L788", message, f"leave out the activation of '{head.node.weights_layer}'", None
     if values == POSITIVE and activation in BELOW_ZERO:
         message = (
             f"`{entry.word}` takes the logarithm of the output, but {what} numbers below 0 "
             f"({activation}), of which it is NaN"
         )
-        return "L788", message, f"write `activation: softplus` for '{head.node.layer}'", None
+        hint = f"write `activation: softplus` for '{head.node.weights_layer}'"
+        return "L788", message, hint, None
     if entry.keras_class in BINARY and activation == "softmax" and head.spec.shape[-1] != 1:
         message = (
             f"`{entry.word}` takes the probabilities of a sigmoid, but {what} those of a softmax, "
             "whose logits Keras would read as a sigmoid's"
         )
         choice = "`accuracy`" if entry.family == "metric" else "`categorical_crossentropy`"
-        hint = f"write {choice}, or `activation: sigmoid` for '{head.node.layer}'"
+        hint = f"write {choice}, or `activation: sigmoid` for '{head.node.weights_layer}'"
         return "L788", message, hint, None
     if values == OWN_IDS and activation in PROBABILITIES:
         message = (

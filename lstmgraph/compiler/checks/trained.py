@@ -24,10 +24,20 @@ def check_learning_rates(
     recipe: RecipeDeclaration, training: Training, graph: Graph, document: Document
 ) -> None:
     """Report rates of layers that are not there or not trained, and clipping that they break."""
+    calls = {name: layer.holder for name, layer in recipe.layers.items() if layer.call}
     for name in training.learning_rates:
         if name in recipe.broken or name in graph.broken:
             continue
-        if name not in recipe.holders:
+        if name in calls:
+            document.report(
+                "L777",
+                (*SECTION, name),
+                f"'{name}' has no weights of its own, so it has no learning rate",
+                hint=f"write the rate of '{calls[name]}', whose weights it has",
+                at_key=True,
+                notes=(document.note(("layers", name), "the call is here", at_key=True),),
+            )
+        elif name not in recipe.holders:
             document.report(
                 "L776",
                 (*SECTION, name),
@@ -87,21 +97,22 @@ def frozen_at_random(
     Args:
         graph: the graph of the model that is trained.
         document: the recipe, which does not change.
-        begun: the names of the nodes that begin with weights of a file.
+        begun: the names of the Keras layers that begin with weights of a file.
     """
     own = replace(document, diagnostics=Diagnostics())
     begun_with_tables = {table.node for table in tables(graph)}
     warned: set[str] = set()
     for node in graph.nodes:
-        path = _trainable(node, document) if node.layer not in warned else None
+        layer, name = node.weights_layer, node.keras_name
+        path = _trainable(node, document) if layer not in warned else None
         trained = node.parameters.trainable or not node.parameters.total
-        if path is None or trained or node.name in begun or node.name in begun_with_tables:
+        if path is None or trained or name in begun or name in begun_with_tables:
             continue
-        warned.add(node.layer)
+        warned.add(layer)
         own.warn(
             "W764",
             path,
-            f"'{node.layer}' is frozen, and its weights are random: they come from no file",
+            f"'{layer}' is frozen, and its weights are random: they come from no file",
             hint="give a file (`--weights FILE`), or remove `trainable: false`",
         )
     return own.diagnostics.ordered_warnings()
@@ -109,7 +120,9 @@ def frozen_at_random(
 
 def _trainable(node: Node, document: Document) -> Path | None:
     """Return the path where a recipe freezes a layer, or the layer inside it."""
-    path = document.written(("layers", node.layer))
+    path = document.written(("layers", node.weights_layer))
+    if path not in document.values:  # a block has the weights
+        path = document.written(("layers", node.layer))
     while path in document.values:
         if (*path, "trainable") in document.values:
             return (*path, "trainable")

@@ -10,6 +10,7 @@ from lstmgraph.compiler.graph import (
     FULL,
     OUTPUT,
     ROW_IDS,
+    SCORES,
     SEQUENCE,
     STACK,
     STEP,
@@ -19,6 +20,7 @@ from lstmgraph.compiler.graph import (
     Port,
 )
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.attention import ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
 
 ROWS_ONLY = frozenset({CONSTANT_STATE, FULL, ROW_IDS})
 """Operations that use only the number of rows of their input."""
-ATTENTION = frozenset(
-    {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
-)
-"""Layers whose output has the time steps of their first input."""
 NEW_STEPS = frozenset({"RepeatVector", FULL, STACK, STEP})
 
 
@@ -87,6 +85,8 @@ class _Finder:
         elif read and (is_step or len(self.specs[Port(node.name)].shape) > 2):
             self.join([*read, *self.mask_ports(node.mask)])
             self.parents[Port(node.name, OUTPUT)] = read[0]
+            if SCORES in node.outputs and node.outputs[SCORES].rank == 3:
+                self.parents[Port(node.name, SCORES)] = read[0]
 
     def has_axis(self, port: Port) -> bool:
         """Return whether `port` has a time axis; a vector has one only if it holds ids."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.derive.axes import ATTENTION
 from lstmgraph.compiler.derive.split import CODE
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Port
+from lstmgraph.compiler.graph import JOIN, OUTPUT, SCORES, SEQUENCE, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
-from lstmgraph.keras_facts.layers.attention import CAUSAL
+from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +144,13 @@ def _attention(split: Split, node: Node) -> Iterator[Reason]:
         yield "its query has no time steps", "use a sequence as the query"
     if node.arguments.get(CAUSAL):
         yield "`use_causal_mask` counts steps from the first one", "leave it out"
+    scores = Port(node.name, SCORES)
+    read = {*split.graph.outputs.values(), *(port for each in split.nodes() for port in each.reads)}
+    if scores in read and not split.is_stepped(scores):
+        yield (
+            "in its scores the steps come behind the heads",
+            f"read `{scores}` in a model of its own under `models:`",
+        )
 
 
 def _merge(split: Split, node: Node) -> Iterator[Reason]:

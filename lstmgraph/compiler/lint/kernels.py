@@ -37,7 +37,7 @@ def check_cudnn(checked: Checked) -> None:
             checked.document.warn(
                 "W701",
                 (*node.path, argument),
-                f"'{node.layer}' cannot run on cuDNN: {reason}",
+                f"'{node.weights_layer}' cannot run on cuDNN: {reason}",
                 hint="leave it out, or write `kernel: standard` under `runtime:` to choose Keras's "
                 "loop, which is slower on a GPU",
             )
@@ -55,8 +55,8 @@ def check_unrolled(checked: Checked) -> None:
             checked.document.warn(
                 "W702",
                 (*node.path, "unroll") if node.arguments["unroll"] else ("runtime", "kernel"),
-                f"'{node.layer}' is unrolled over {steps} steps: building and tracing the model "
-                "step by step takes long",
+                f"'{node.weights_layer}' is unrolled over {steps} steps: building and tracing the "
+                "model step by step takes long",
                 hint="use `kernel: auto`; unrolling is for short sequences",
             )
 

@@ -34,7 +34,8 @@ def check_logits(checked: Checked) -> None:
                 (*head.path, "from_logits"),
                 f"the loss takes logits, but '{head.output}' gives probabilities "
                 f"({head.activation})",
-                hint=f"remove `from_logits: true`, or the activation of '{head.node.layer}'",
+                hint="remove `from_logits: true`, or the activation of "
+                f"'{head.node.weights_layer}'",
             )
         elif _takes_chances(head) and head.activation in BEYOND_ONE:
             wanted = "softmax" if head.loss in (*CATEGORICAL, "KLDivergence") else "sigmoid"
@@ -44,7 +45,7 @@ def check_logits(checked: Checked) -> None:
                 head.path,
                 f"{head.loss} takes probabilities, but '{head.output}' gives other numbers "
                 f"({head.activation})",
-                hint=f"write `activation: {wanted}` for '{head.node.layer}'{more}",
+                hint=f"write `activation: {wanted}` for '{head.node.weights_layer}'{more}",
             )
 
 
@@ -61,7 +62,7 @@ def check_classes(checked: Checked) -> None:
                 head.path,
                 f"{head.loss} needs probabilities that add up to 1, but those of '{head.output}' "
                 "are independent (sigmoid)",
-                hint=f"write `activation: softmax` for '{head.node.layer}', or "
+                hint=f"write `activation: softmax` for '{head.node.weights_layer}', or "
                 "`binary_crossentropy` if several classes can be true at once",
             )
 
@@ -75,6 +76,6 @@ def check_single_softmax(checked: Checked) -> None:
             checked.document.warn(
                 "W404",
                 activation_path(node),
-                f"'{node.layer}' gives a single number, whose softmax is always 1",
+                f"'{node.weights_layer}' gives a single number, whose softmax is always 1",
                 hint="write `activation: sigmoid`, or more `units`",
             )

@@ -65,8 +65,8 @@ def _logits_warning(head: Head, metric: Entry) -> tuple[str, str, str] | None:
     return (
         "W755",
         f"`{metric.word}` takes probabilities, but '{head.output}' {what}",
-        f"write `activation: sigmoid` for '{head.node.layer}' and leave `from_logits` out, or set "
-        "a threshold for logits, such as `{type: binary_accuracy, threshold: 0.0}`",
+        f"write `activation: sigmoid` for '{head.node.weights_layer}' and leave `from_logits` out, "
+        "or set a threshold for logits, such as `{type: binary_accuracy, threshold: 0.0}`",
     )
 
 

@@ -48,8 +48,8 @@ def check_half_heads(checked: Checked) -> None:
             checked.document.warn(
                 "W401",
                 (*node.path, "dtype_policy"),
-                f"'{node.layer}' {what}, but computes in {dtype}: values that the loss must "
-                "distinguish are rounded to the same number",
+                f"'{node.weights_layer}' {what}, but computes in {dtype}: values that the loss "
+                "must distinguish are rounded to the same number",
                 hint="leave `dtype_policy` out here: with a mixed policy under `runtime:`, such "
                 "layers stay float32",
             )
@@ -66,8 +66,8 @@ def check_ids(checked: Checked) -> None:
             checked.document.warn(
                 "W402",
                 (*node.path, "input_dim"),
-                f"'{node.layer}' has {rows} rows, but {dtype} ids end at {largest}: larger ids "
-                "would wrap around to other rows",
+                f"'{node.weights_layer}' has {rows} rows, but {dtype} ids end at {largest}: larger "
+                "ids would wrap around to other rows",
                 hint=f"declare '{node.inputs[0]}' with `dtype: int32`",
             )
 
@@ -91,8 +91,8 @@ def check_dropout(checked: Checked) -> None:
                 checked.document.warn(
                     "W407",
                     path,
-                    f"'{node.layer}' drops {rate:.0%} of its values; Keras's rate is the part that "
-                    "is dropped, not the part that is kept",
+                    f"'{node.weights_layer}' drops {rate:.0%} of its values; Keras's rate is the "
+                    "part that is dropped, not the part that is kept",
                     hint=f"write {1 - rate:.2g} to keep {rate:.0%}",
                 )
 

@@ -48,8 +48,8 @@ def check_activations(checked: Checked) -> None:
                 checked.document.warn(
                     "W405",
                     (*path, "activation"),
-                    f"the states of '{node.layer}' can grow without bound from step to step, as "
-                    f"{activation} is unbounded",
+                    f"the states of '{node.weights_layer}' can grow without bound from step to "
+                    f"step, as {activation} is unbounded",
                     hint="leave `activation` out: the default is tanh, which cuDNN needs too",
                 )
             gate = _word(arguments["recurrent_activation"])
@@ -57,8 +57,8 @@ def check_activations(checked: Checked) -> None:
                 checked.document.warn(
                     "W406",
                     (*path, "recurrent_activation"),
-                    f"the gates of '{node.layer}' must be between 0 (keep nothing) and 1 (keep "
-                    f"everything), but {gate} gives other numbers",
+                    f"the gates of '{node.weights_layer}' must be between 0 (keep nothing) and 1 "
+                    f"(keep everything), but {gate} gives other numbers",
                     hint="leave `recurrent_activation` out: the default is sigmoid, which cuDNN "
                     "needs too",
                 )

@@ -9,7 +9,7 @@ from lstmgraph.compiler.wiring.references import references
 from lstmgraph.language.declaration.references import entry_references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from lstmgraph.compiler.lint.checked import Checked
 
@@ -19,9 +19,13 @@ MOST_NAMES = 5
 def check_unused(checked: Checked) -> None:
     """Warn of what no output needs: a layer (W301), an input (W302), parts of blocks (W303, W304).
 
-    For a chain of unused layers, the warning is for the last one and lists those before it.
+    For a chain of unused layers, the warning is for the last one and lists those before it. A layer
+    of which only the calls are read is used: the model has its weights.
     """
     reads = _unused_layers(checked)
+    called = _only_called(checked, reads)
+    by_called = {source: name for name in called for source in reads[name]}
+    reads = {name: sources for name, sources in reads.items() if name not in called}
     read_by_unused = set[str]().union(*reads.values())
     for name in reads:
         if name in read_by_unused:
@@ -32,6 +36,8 @@ def check_unused(checked: Checked) -> None:
             shown = ", ".join(before[:MOST_NAMES]) + (", ..." if len(before) > MOST_NAMES else "")
             message = f"{message} and without the layers that only it reads: {shown}"
         hint = "read its output, or remove the layer"
+        if name in by_called:
+            hint = _beside_calls(by_called[name])
         if name in checked.graph.stacks:
             message = f"only the mask of '{name}' is read, but no output needs the layer"
             hint = "read its output too, or define the mask directly, such as `mask: {value: 0.0}`"
@@ -43,9 +49,22 @@ def check_unused(checked: Checked) -> None:
                 "W302",
                 ("inputs", name),
                 f"no output needs the input '{name}', but the model requires data for it",
-                hint=f"{_use(checked, name)}, or remove the input",
+                hint=_beside_calls(by_called[name])
+                if name in by_called
+                else f"{_use(checked, name)}, or remove the input",
                 at_key=True,
             )
+
+
+def _only_called(checked: Checked, unused: Container[str]) -> list[str]:
+    """Return those of `unused` whose weights are those of calls that the model makes."""
+    nodes = (node for graph in (checked.graph, *checked.further) for node in graph.nodes)
+    return list(dict.fromkeys(n.weights_layer for n in nodes if n.weights_layer in unused))
+
+
+def _beside_calls(layer: str) -> str:
+    """Return what to do with what only a layer reads of which only the calls are computed."""
+    return f"only '{layer}' reads it, whose calls alone are read: give it the inputs of a call"
 
 
 def _use(checked: Checked, name: str) -> str:
@@ -83,6 +102,8 @@ def _check_blocks(checked: Checked) -> None:
     written = {name: path for name, (path, _) in checked.recipe.written.items()}
     called = {path[1] for path in written.values() if path[0] == "blocks"}
     used = {written[name] for name in _used(checked) if name in written}
+    shared = {node.calls.stack for node in checked.graph.nodes if node.calls}
+    used |= {path for path in written.values() if "_".join(map(str, path[1::2])) in shared}
     used_blocks = {path[1] for path in used}
     for path in dict.fromkeys(written.values()):
         is_layer = path[0] == "blocks" and len(path) == 4

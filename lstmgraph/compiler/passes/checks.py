@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.graph import Graph, Node, Port, Recurrence, StateSpec
+from lstmgraph.compiler.graph import SCORES, Graph, Node, Port, Recurrence, StateSpec
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor, of_units
 from lstmgraph.compiler.passes.shapes import is_static
 from lstmgraph.keras_facts.dtypes import is_float
@@ -41,7 +42,20 @@ def check_graph(graph: Graph, document: Document) -> Graph:
     graph = graph.without_unread()
     given = [Port(name) for name in graph.given_states]
     needed = needed_names(graph, [*graph.outputs.values(), *graph.further_ports.values(), *given])
-    return graph.with_nodes([node for node in graph.nodes if node.name in needed])
+    graph = graph.with_nodes([node for node in graph.nodes if node.name in needed])
+    used = graph.returned_ports()
+    return graph.with_nodes([_without_unread_scores(node, used) for node in graph.nodes])
+
+
+def _without_unread_scores(node: Node, used: frozenset[Port]) -> Node:
+    """Return the node; without scores if only layers that are not in the model read them."""
+    if SCORES not in node.outputs or Port(node.name, SCORES) in used:
+        return node
+    return replace(
+        node,
+        outputs={name: spec for name, spec in node.outputs.items() if name != SCORES},
+        output_masks={name: mask for name, mask in node.output_masks.items() if name != SCORES},
+    )
 
 
 def _check_states(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import (
     JOIN,
     OUTPUT,
+    SCORES,
     SEQUENCE,
     STACK,
     STEP,
@@ -26,7 +27,7 @@ from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
-from lstmgraph.keras_facts.layers.attention import CAUSAL
+from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
 from lstmgraph.keras_facts.tensors import SAME_STEPS
 from lstmgraph.language.declaration.recipe import (
     Inherited,
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
 
 MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Concatenate"})
-READ_BY_FIRST_INPUT = frozenset(
-    {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
-)
-"""Layers that use the masks of all inputs and pass on that of the first."""
 ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 """Layers that use the mask, and whose output has no time steps."""
 FILLED = frozenset({"ActivityRegularization", "GlobalMaxPooling1D", "Softmax", *RESIZES})
@@ -267,11 +264,14 @@ def _layer(
         output_mask = _joined_in_time(node, incoming)
     else:
         output_mask = _output_mask(node, mask, incoming)
+    output_masks = {OUTPUT: output_mask} if output_mask else {}
+    if output_mask and SCORES in node.outputs and node.outputs[SCORES].rank == 3:
+        output_masks[SCORES] = output_mask  # with heads, the query's steps are not the second axis
     return replace(
         node,
         mask=mask if takes_one or node.op in FILLED else None,
-        input_masks=tuple(incoming) if node.op in READ_BY_FIRST_INPUT else (),
-        output_masks={OUTPUT: output_mask} if output_mask else {},
+        input_masks=tuple(incoming) if node.op in ATTENTION else (),
+        output_masks=output_masks,
     )
 
 
@@ -382,7 +382,7 @@ def _output_mask(
     """Return the mask of the output; None if the output has no time steps."""
     if node.op in ENDS_MASK or (node.op in CONV_LSTM and not node.arguments["return_sequences"]):
         return None
-    if node.op in READ_BY_FIRST_INPUT:
+    if node.op in ATTENTION:
         return incoming[0]
     if node.op in MERGES:
         return _merged(node, incoming)

@@ -15,6 +15,7 @@ from lstmgraph.compiler.graph import (
     MASK,
     OUTPUT,
     ROW_IDS,
+    SCORES,
     SEQUENCE,
     STACK,
     STEP,
@@ -31,6 +32,7 @@ from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, promoted
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
+from lstmgraph.keras_facts.layers.attention import scores_spec
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Path
 
 Specs = dict["Port", "TensorSpec"]
+SCORES_CODES: Mapping[str | None, str] = {
+    "flash_attention": "L417",
+    None: "L418",
+    "activity_regularizer": "L419",
+}
+"""The code of a layer that cannot return scores, by the argument that prevents it."""
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where Keras's snake case puts an underscore: ``LSTMCell`` is ``lstm_cell``."""
 
@@ -55,6 +63,7 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
     """
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     _check_time_major(graph, document)
+    scored = with_scores(graph, graph.used_ports(by_unread=True))
     nodes = []
     feedback, reported = Feedback(graph), Reported()
     for node in graph.nodes:
@@ -62,6 +71,8 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
         if len(inputs) == len(node.inputs):
             try:
                 node = _inferred(node, inputs)  # noqa: PLW2901
+                if node.keras_name in scored:
+                    node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
                 if reported.is_new(mistake, node):
                     mistake.report(document, *_input_remarks(graph, node, specs, mistake))
@@ -77,6 +88,10 @@ def _input_remarks(
     graph: Graph, node: Node, specs: Specs, mistake: GraphMistake
 ) -> Iterator[Remark]:
     """Yield notes on the inputs that `mistake` is about: what they are, and where declared."""
+    if mistake.code in SCORES_CODES.values():
+        yield from _score_readers(graph, node)
+        if mistake.code != SCORES_CODES[None]:  # those are about an argument
+            return
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
     if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
@@ -131,6 +146,44 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
         raise _from_layer(node, mistake) from None
     outputs = {OUTPUT: facts.output}
     return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
+
+
+def _score_readers(graph: Graph, node: Node) -> Iterator[Remark]:
+    """Yield a note on where the scores of the node, or of a call of its layer, are read first."""
+    scores = {Port(each.name, SCORES) for each in graph.by_keras_name[node.keras_name]}
+    paths = [graph.output_paths[name] for name, port in graph.outputs.items() if port in scores]
+    paths += [
+        input_path(reader, index)
+        for reader in graph.nodes
+        for index, port in enumerate(reader.inputs)
+        if port in scores
+    ]
+    paths += [path for path, port in graph.further_ports.items() if port in scores]
+    yield from ((path, "the scores are read here") for path in paths[:1])
+
+
+def with_scores(graph: Graph, used: frozenset[Port]) -> frozenset[str]:
+    """Return the Keras layers whose calls return scores, as one of them is read.
+
+    All calls do: Keras's model takes the number of outputs of each from the layer's first one. In
+    a part of a graph they do as in the whole, for the same numbers to the last bit.
+    """
+    return frozenset(
+        node.keras_name
+        for node in graph.nodes
+        if Port(node.name, SCORES) in used or SCORES in node.outputs
+    )
+
+
+def _with_scores(node: Node, inputs: list[TensorSpec]) -> Node:
+    dtype = node.outputs[OUTPUT].dtype
+    try:
+        scores = scores_spec(node.op, node.arguments, inputs, dtype)
+    except LayerMistake as mistake:
+        path = (*node.path, mistake.argument or "input")
+        code = SCORES_CODES[mistake.argument]
+        raise GraphMistake(code, path, str(mistake), mistake.hint) from None
+    return replace(node, outputs={**node.outputs, SCORES: scores})
 
 
 def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import (
     JOIN,
     LAST,
+    OUTPUT,
     SEQUENCE,
     Called,
     Graph,
@@ -248,7 +249,7 @@ class _Expansion:
             return Port(reference.layer)
         layer = self.recipe.layers[reference.layer]
         if not isinstance(layer, RecurrentDeclaration):
-            return Port(reference.layer)
+            return Port(reference.layer, reference.port or OUTPUT)
         node = self.stacks[reference.layer][-1]
         if reference.port.startswith("state."):
             return Port(node, reference.port.removeprefix("state.").replace(".", "_"))

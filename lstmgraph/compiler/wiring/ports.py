@@ -1,10 +1,11 @@
-"""The ports of a layer, as recipes name them: ``sequence``, ``last``, ``state``, ``state.h``."""
+"""The ports of a layer, as recipes name them: ``sequence``, ``last``, ``state.h``, ``scores``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lstmgraph.keras_facts.catalogue import CELLS, RECURRENT_STATES
+from lstmgraph.keras_facts.layers.attention import ATTENTION
 from lstmgraph.language.declaration.recipe import RecurrentDeclaration
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def has_primary(layer: LayerDeclaration | None, reference: Reference) -> bool:
 
 
 def port_names(layer: LayerDeclaration | None) -> list[str]:
-    """Return the ports of a layer besides its bare name; only recurrent layers have any."""
+    """Return the ports of a layer besides its bare name; most layers have none."""
     if not isinstance(layer, RecurrentDeclaration):
-        return []
+        return ["scores"] if layer and layer.layer in ATTENTION else []
     ways = ("forward.", "backward.") if layer.bidirectional else ("",)
     slots = [slot.replace("_", ".") for slot in slot_units(layer, 0)]
     states = [f"state.{way}{slot}" for way in ways for slot in slots]

@@ -51,6 +51,7 @@ def state_references(forms: Iterable[StateForm]) -> Iterator[Reference]:
 def unread_names(recipe: RecipeDeclaration) -> list[str]:
     """Return the inputs and layers that nothing refers to."""
     named = {read.layer for layer in recipe.layers.values() for read in references(layer)}
+    named.update(layer.call for layer in recipe.layers.values() if layer.call)
     named.update(_read_by_models(recipe.outputs.values(), recipe.models.values()))
     return [name for name in (*recipe.inputs, *recipe.layers) if name not in named]
 

@@ -243,7 +243,8 @@ class _Resolver:
             return False
         if not reference.port or reference.port in ports:
             return True
-        hint = f"write `{reference.layer}` without a port: only recurrent layers have ports"
+        only = "only recurrent and attention layers have ports"
+        hint = f"write `{reference.layer}` without a port: {only}"
         if ports:
             hint = f"write one of: {few([f'{reference.layer}.{p}' for p in ports])}"
         # Do not suggest `state` for `state.h`.

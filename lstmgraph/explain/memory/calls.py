@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import OUTPUT, SEQUENCE, Port
+from lstmgraph.compiler.graph import OUTPUT, SCORES, SEQUENCE, Port
 from lstmgraph.explain.memory.sizes import BYTES, bytes_of, number_of, numbers_in
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype
+from lstmgraph.keras_facts.layers.attention import ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +37,6 @@ CURVED = frozenset({"gelu", "silu", "swish", "mish", "softplus", "selu", "elu", 
 """Activations whose gradient needs their input and intermediate values."""
 CURVED_KEEPS = 3
 DROPS = "Dropout"
-ATTENDS = frozenset({"MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"})
 
 
 class Calls:
@@ -54,7 +54,7 @@ class Calls:
 
     def gradient(self, node: Node) -> int:
         """Return the bytes of the largest gradient that passes back through the call."""
-        scores = self._scores(node) * width(node) if node.op in ATTENDS else 0
+        scores = self._scores(node) * width(node) if node.op in ATTENTION else 0
         return max(scores, *self.outputs(node).values(), 0)
 
     def kept(self, node: Node) -> int:
@@ -64,7 +64,8 @@ class Calls:
             return own + self._kept_by_loop(node, node.recurrence) * width(node)
         if node.op.startswith("ConvLSTM"):
             return own + self._kept_by_images(node) * width(node)
-        if node.op in ATTENDS:
+        if node.op in ATTENTION:
+            own -= self.outputs(node).get(Port(node.name, SCORES), 0)  # those that are kept anyway
             return own + (self._projected(node) + 2 * self._scores(node)) * width(node)
         return own * _kept_of(node)
 
@@ -72,7 +73,7 @@ class Calls:
         """Return the bytes that inference needs beside inputs and outputs while the call runs."""
         if node.recurrence:
             return self._work_of_loop(node, node.recurrence) * width(node)
-        if node.op in ATTENDS:
+        if node.op in ATTENTION:
             return (self._projected(node) + self._scores(node)) * width(node)
         return sum(self.outputs(node).values()) if node.op in CENTERS else 0
 

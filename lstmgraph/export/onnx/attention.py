@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.graph import SCORES
 from lstmgraph.export.onnx.activations import formula
 from lstmgraph.keras_facts.layers.attention import CAUSAL
 
@@ -70,7 +71,13 @@ def _shares(call: Call, scores: Name, value: Name) -> Name:
     if counts:
         both = b.op("And", *counts) if len(counts) > 1 else counts[0]
         scores = f("Where", both, scores, f("Sub", scores, 1e9))
-    found = f("MatMul", f("Softmax", scores, axis=-1), value)
-    if query_mask:
-        found = f("Where", b.op("Unsqueeze", query_mask, b.ints(-1)), found, 0)
+    shares = f("Softmax", scores, axis=-1)
+    found = f("MatMul", shares, value)
+    of_steps = b.op("Unsqueeze", query_mask, b.ints(-1)) if query_mask else None
+    if of_steps:
+        found = f("Where", of_steps, found, 0)
+    if call.returns_scores:
+        for mask in (*counts[: bool(value_mask)], *([of_steps] if of_steps else [])):
+            shares = f("Where", mask, shares, 0)
+        call.further[SCORES] = shares
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,10 @@ class Call:
     input_masks: tuple[Name | None, ...] = ()
     """For attention: the mask of each input."""
     input_names: tuple[str, ...] | None = None
+    returns_scores: bool = False
+    """For attention: whether the scores are read."""
+    further: dict[str, Name] = field(default_factory=dict)
+    """Where a lowering puts outputs beside the one that it returns, by port."""
 
     @property
     def dtype(self) -> str:

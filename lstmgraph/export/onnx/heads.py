@@ -7,6 +7,7 @@ from math import sqrt
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.graph import SCORES
 from lstmgraph.export.onnx.activations import formula, softmax_over
 from lstmgraph.export.onnx.attention import query_value_key, steps_of_pairs
 from lstmgraph.keras_facts.layers.attention import CAUSAL
@@ -89,6 +90,8 @@ def _attention(
     }
     scores = f("Einsum", found["query"], found["key"], equation=equations.score)
     shares = _shares(call, f("Mul", scores, 1 / sqrt(size)), len(attended))
+    if call.returns_scores:
+        call.further[SCORES] = shares
     heads = f("Einsum", shares, found["value"], equation=equations.combine)
     if "gate" in projections:
         heads = f("Mul", heads, f("Sigmoid", _projected(call, query, projections["gate"])))
@@ -117,14 +120,14 @@ def _shares(call: Call, scores: Name, attended: int) -> Name:
     """Return the softmax of `scores` over the key's axes.
 
     Keras has two implementations, which differ where all keys of a query are masked: with dropout,
-    or over several axes, the weights are 0; otherwise they are equal.
+    over several axes, or where the scores are read, the weights are 0; otherwise they are equal.
     """
     f, mask = formula(call), _pairs_that_count(call, scores)
     rank = call.rank + attended  # batch, heads, and the axes of query and key
     axes = list(range(rank - attended, rank))
     if mask is None:
         return softmax_over(f, scores, axes)
-    if call.arguments["dropout"] > 0:
+    if call.arguments["dropout"] > 0 or call.returns_scores:
         return f("Where", mask, softmax_over(f, f("Where", mask, scores, -1e9), axes), 0)
     return softmax_over(f, f("Where", mask, scores, LEAST), axes)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from onnx import ModelProto, ValueInfoProto, helper
 
-from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, STACK, STEP, Graph, Node, Port
+from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, SCORES, STACK, STEP, Graph, Node, Port
 from lstmgraph.compiler.passes.masks import fills, hides_mask, lost_masks
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
@@ -92,6 +92,10 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
+        for output, found in call.further.items():
+            own = node.outputs[output]
+            value = Value(self.builder.cast(found, call.dtype, own.dtype), own)
+            self.values.put(Port(node.name, output), value)
         if OUTPUT in node.output_masks and (node.op in {STACK, *RESIZES} or hides_mask(node)):
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
@@ -125,6 +129,7 @@ class _Lowering:
             lower=lambda inner: LOWERINGS[inner.op](inner),
             mask=mask,
             input_masks=tuple(self.mask(each) for each in node.input_masks),
+            returns_scores=SCORES in node.outputs,
         )
 
     def mask(self, mask: MaskSpec | None) -> Name | None:

@@ -1,6 +1,7 @@
 """Rules of attention layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lstmgraph.keras_facts.layers.core import (
     FLOAT_OF_INTEGERS,
@@ -22,6 +23,10 @@ from lstmgraph.keras_facts.layers.core import (
 from lstmgraph.keras_facts.tensors import TensorSpec
 from lstmgraph.messages.wording import counted
 
+ATTENTION = frozenset(
+    {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
+)
+"""Layers that attend: their output has the steps of their first input, and they have scores."""
 CAUSAL = "use_causal_mask"
 """An argument that Keras takes when it calls the layer, and not when it makes it."""
 _SEQUENCE = "(batch, time, features)"
@@ -108,6 +113,37 @@ def grouped_query_attention(call: Call) -> LayerFacts:
     weights = _projections(call, (wide, narrow, narrow), wide)
     weights += _projection(call, "output_dense", wide, (features,))
     return call.facts(query.shape, weights=weights)
+
+
+def scores_spec(
+    layer: str, arguments: Mapping[str, Any], inputs: Sequence[TensorSpec], dtype: str
+) -> TensorSpec:
+    """Return the scores: (batch, query steps, value steps), with heads (batch, heads, ...).
+
+    Raises:
+        LayerMistake: if Keras does not return any, or declares another shape than it returns.
+    """
+    if arguments.get("flash_attention"):
+        raise LayerMistake(
+            f"{layer} returns no scores with flash attention",
+            argument="flash_attention",
+            hint="leave `flash_attention` out, or do not read the scores",
+        )
+    if arguments.get("activity_regularizer"):
+        raise LayerMistake(
+            f"Keras's activity regularizer would count the scores of {layer} too",
+            argument="activity_regularizer",
+            hint="put an `activity_regularization` layer behind this one instead",
+        )
+    query, value = inputs[:2]
+    if query.rank != 3 or value.rank != 3:
+        raise LayerMistake(
+            f"the scores are those of sequences {_SEQUENCE}, but {layer} reads {query} and {value}",
+            hint="reshape the inputs to sequences, or do not read the scores",
+        )
+    heads = arguments.get("num_heads") or arguments.get("num_query_heads")
+    of_heads = () if heads is None else (heads,)
+    return TensorSpec((query.shape[0], *of_heads, query.shape[1], value.shape[1]), dtype)
 
 
 def _query_value_key(call: Call) -> tuple[TensorSpec, TensorSpec, TensorSpec]:

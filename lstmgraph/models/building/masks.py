@@ -151,6 +151,11 @@ def _first_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
 
     The steps are those of the axis behind the axes of `lengths`, (batch, ...).
     """
-    first = one_feature(sequence, len(lengths.shape) + 1)
-    step = ops.cumsum(ops.ones_like(first, dtype="int32"), axis=-1)
-    return ops.less_equal(step, ops.expand_dims(ops.cast(lengths, "int32"), -1))
+    steps = step_numbers(sequence, len(lengths.shape) + 1)
+    return ops.less_equal(steps, ops.expand_dims(ops.cast(lengths, "int32"), -1))
+
+
+def step_numbers(sequence: Tensor, rank: int = 2) -> Tensor:
+    """Return 1, 2, 3, ... for the steps of `sequence`: (batch, time, ...) -> (batch, time)."""
+    first = one_feature(sequence, rank)
+    return ops.cumsum(ops.ones_like(first, dtype="int32"), axis=-1)

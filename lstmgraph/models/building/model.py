@@ -8,11 +8,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import keras
+from keras import ops
 
 from lstmgraph.compiler.graph import (
     LAST,
     MASK,
     OUTPUT,
+    SCORES,
     SEQUENCE,
     STACK,
     STEP,
@@ -42,7 +44,7 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
 from lstmgraph.models.building.layers import Layers, freeze
 from lstmgraph.models.building.lora import seed_lora
-from lstmgraph.models.building.masks import Masks, with_mask
+from lstmgraph.models.building.masks import Masks, step_numbers, with_mask
 from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
@@ -232,6 +234,9 @@ class _Lowering:
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
         if node.arguments.get("trainable") is False:
             freeze(layer)
+        if SCORES in node.outputs:
+            result, scores = result
+            self.tensors[Port(node.name, SCORES)] = self._scores(node, scores, inputs[1])
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)
         loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED
@@ -264,6 +269,26 @@ class _Lowering:
             self.tensors[port] = with_mask(result, given, name, policy)
         elif node.op == "TimeDistributed":  # the masked axis is gone
             self.tensors[port] = keras.ops.copy(result)
+
+    def _scores(self, node: Node, scores: Tensor, value: Tensor) -> Tensor:
+        """Return the scores with their shape, mask, and zeros where a step does not count.
+
+        Attention layers with heads give those zeros themselves. Without heads, a row in which no
+        step of the value counts would have equal scores for all of them.
+        """
+        spec = node.outputs[SCORES]
+        if scores.shape[-1] != value.shape[1]:
+            # MultiHeadAttention of Keras 3.15 declares as many steps of the value as of the query.
+            places = (step_numbers(value) - 1)[:, None, None]
+            scores = ops.take_along_axis(scores, places, axis=-1)
+        of_value = next(iter(node.input_masks[1:]), None)
+        if of_value and spec.rank == 3:
+            scores = ops.where(self.masks.tensor(of_value)[:, None], scores, 0)
+        of_query = node.output_masks.get(SCORES)
+        if of_query is None:
+            return scores
+        mask, name = self.masks.tensor(of_query), f"{node.name}.scores"  # no recipe's name has dots
+        return with_mask(scores, mask, name, node.dtype_policy)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
@@ -303,6 +328,8 @@ class _Lowering:
         keywords |= self._attention_masks(node)
         if node.arguments.get(CAUSAL):
             keywords[CAUSAL] = True
+        if SCORES in node.outputs:
+            keywords["return_attention_scores"] = True
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
             keywords["initial_state"] = _nested(node.recurrence, tensors)

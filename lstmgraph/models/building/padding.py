@@ -15,6 +15,7 @@ from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import (
     JOIN,
     OUTPUT,
+    SCORES,
     SEQUENCE,
     STACK,
     STEP,
@@ -25,10 +26,10 @@ from lstmgraph.compiler.graph import (
 )
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
-    READ_BY_FIRST_INPUT,
     fills,
 )
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.attention import ATTENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,7 +135,7 @@ def _read_by(node: Node, needs: Needs) -> Needs:
     for place, port in enumerate(node.inputs):
         if node.op == STACK:
             needed[port].add(_of_result(node, own, place))
-        elif place and node.op in READ_BY_FIRST_INPUT:
+        elif place and node.op in ATTENTION:
             needed[port].add(node.input_masks[place] if node.input_masks else None)
         else:
             needed[port].add(own)
@@ -146,6 +147,8 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
     if node.mask and _drops_padding(node):
         return node.mask
     outputs = {output: needs[Port(node.name, output)] for output in node.outputs}
+    if outputs.get(SCORES):  # zeros where the query's step is padded
+        outputs[SCORES] = {next(iter(node.input_masks), None)}
     read = {output: masks for output, masks in outputs.items() if masks}
     mask = _common(set[MaskSpec | None]().union(*read.values()))
     if node.op == STEP:
@@ -208,7 +211,7 @@ def _number(size: int | list[int] | tuple[int, ...]) -> int:
 
 def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
     """Return whether `node` computes each step of its output from the same step of its input."""
-    if node.op in READ_BY_FIRST_INPUT:
+    if node.op in ATTENTION:
         return True  # only the query matters here
     if node.op in OVER_FEATURES:
         rank = len(node.outputs[OUTPUT].shape)
