@@ -123,6 +123,7 @@ VALUES: dict[str, tuple[str, Schema]] = {
         "Whether the edges are padded; causal looks back only.",
         choice("valid", "same", "causal"),
     ),
+    "float_dtype": ("A type of floats.", choice("float16", "bfloat16", "float32", "float64")),
     "score_mode": ("How query and key are compared.", choice("dot", "concat")),
     "encoding": ("How categories are written.", choice("multi_hot", "one_hot", "count")),
     "interpolation": (

@@ -15,7 +15,8 @@ from building import (
     outputs_of,
     randomise,
 )
-from handwritten_calls import CALLS
+from handwritten_calls import CALLS as SHARED
+from handwritten_tied import TIED
 from layer_case import SIZES, Case, call, concrete, keras_layer
 from onnx_running import assert_runs_as_keras
 from test_layer_facts import CASES
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.keras_facts.tensors import TensorSpec
+
+CALLS = {**SHARED, **TIED}
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

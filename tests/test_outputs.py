@@ -40,6 +40,7 @@ from handwritten_recipes import RECIPES_BY_HAND
 from handwritten_shipped import SHIPPED_BY_HAND
 from handwritten_state_sources import STATE_SOURCES
 from handwritten_states import STATES
+from handwritten_tied import TIED, TIED_WITH_LORA
 from keras import layers
 
 import lstmgraph
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from handwritten import ByHand
 
 FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
-CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES, **CALLS}
+CALL_CASES = {**CALLS, **TIED, **TIED_WITH_LORA}
+CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES, **CALL_CASES}
 
 NUMPY_TOLERANCE = 1e-5
 """Float32 against float64, for outputs of about 1."""

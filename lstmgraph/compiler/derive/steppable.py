@@ -35,6 +35,7 @@ EACH_STEP = frozenset(
         "Masking",
         "ReLU",
         "Rescaling",
+        "ReversibleEmbedding",
         "SpatialDropout1D",
         "TimeDistributed",
         JOIN,

@@ -27,6 +27,7 @@ from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, promoted
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def _input_remarks(
         concerned = list(every)
     if mistake.code == "L404":
         concerned = [i for i in every if specs[node.inputs[i]].rank == 3]
+    if node.calls and node.arguments.get(REVERSE):
+        path = ("layers", node.calls.layer, "output_dim")
+        yield path, f"the size of the vectors of '{node.calls.layer}' is here"
     for port in dict.fromkeys(node.inputs[index] for index in concerned):
         spec = specs[port]
         is_type = mistake.code == "L403" or mistake.message.endswith(f"got {spec.dtype}")
@@ -132,7 +136,8 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
         path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
     elif path[-1] == "static":
         path = input_path(node, mistake.input or 0)
-    return GraphMistake("L401", path, str(mistake), mistake.hint)
+    code = "L306" if node.arguments.get(REVERSE) else "L401"
+    return GraphMistake(code, path, str(mistake), mistake.hint)
 
 
 def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:

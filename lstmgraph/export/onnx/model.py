@@ -17,6 +17,7 @@ from lstmgraph.export.onnx.recurrent import lower_recurrent
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value, Values
 from lstmgraph.keras_facts.layers import RESIZES
+from lstmgraph.keras_facts.layers.dense import REVERSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,8 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
-        if OUTPUT in node.output_masks and (node.op in RESIZES or hides_mask(node)):
+        loses_mask = node.op in RESIZES or hides_mask(node) or node.arguments.get(REVERSE)
+        if OUTPUT in node.output_masks and loses_mask:
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
 

@@ -87,6 +87,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "RepeatVector": reshaping.repeat_vector,
     "Rescaling": reshaping.rescaling,
     "Reshape": reshaping.reshape,
+    "ReversibleEmbedding": dense.reversible_embedding,
     "SeparableConv1D": convolution.separable_conv,
     "SeparableConv2D": convolution.separable_conv,
     "Softmax": activations.softmax,

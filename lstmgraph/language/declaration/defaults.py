@@ -16,6 +16,7 @@ from lstmgraph.keras_facts.catalogue import (
     layer_class,
 )
 from lstmgraph.keras_facts.dtypes import full_dtype
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.language.declaration.calls import completed_call
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
@@ -48,13 +49,18 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     dtype = full_dtype(runtime["dtype_policy"])
     heads = _layers_behind_outputs(data, at_fault)
     sound = _sound_entries(data, "layers", at_fault)
-    heads |= {sound[name].get("call") for name in heads & sound.keys()}
+    called = [sound[name] for name in heads & sound.keys() if "call" in sound[name]]
+    heads |= {call["call"] for call in called if not call.get(REVERSE)}
+    reversed_heads = {call["call"] for call in called if call.get(REVERSE)}
     layers = {
         name: completed_call(layer, sound[layer["call"]])
         if "call" in layer
         else _layer(layer, runtime["dtype_policy"], is_head=name in heads)
         for name, layer in sound.items()
     }
+    for name in reversed_heads:
+        if layers[name]["dtype_policy"] in MIXED_POLICIES and layers[name]["reverse_dtype"] is None:
+            layers[name]["reverse_dtype"] = "float32"
     completed = {
         "recipe": 1,
         "name": data.get("name") if ("name",) not in at_fault else None,

@@ -33,6 +33,7 @@ from lstmgraph.compiler.passes.masks import (
 )
 from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.keras_facts.layers.attention import CAUSAL
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
@@ -216,10 +217,13 @@ class _Lowering:
         result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
         if node.arguments.get("trainable") is False:
             freeze(layer)
+        if node.arguments.get(REVERSE) and result.dtype != node.outputs[OUTPUT].dtype:
+            # Keras declares what the layer computes in, but gives `reverse_dtype`.
+            result = keras.ops.cast(result, node.outputs[OUTPUT].dtype)
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)
         loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED
-        if output_mask and (loses_mask or hides_mask(node)):
+        if output_mask and (loses_mask or hides_mask(node) or node.arguments.get(REVERSE)):
             self._set_mask(node, result, output_mask)
 
     def _set_mask(self, node: Node, result: Tensor, mask: MaskSpec) -> None:
@@ -228,13 +232,14 @@ class _Lowering:
         if rank > len(mask.shape):
             name = f"{node.name}.mask"  # no name of a recipe has a dot
             given = self.masks.tensor(mask)
-            self.tensors[port] = with_mask(result, given, name, node.dtype_policy)
+            policy = result.dtype if node.arguments.get(REVERSE) else node.dtype_policy
+            self.tensors[port] = with_mask(result, given, name, policy)
         elif node.op == "TimeDistributed":  # the masked axis is gone
             self.tensors[port] = keras.ops.copy(result)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
-        if node.drops_mask or hides_mask(node):
+        if node.drops_mask or hides_mask(node) or node.arguments.get(REVERSE):
             # An operation hands no mask on; a copy computes nothing else.
             tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
         elif node.op in TAKES_MASKS_OFF:
@@ -266,8 +271,7 @@ class _Lowering:
         if node.mask and takes_mask and not hides_mask(node):
             keywords["mask"] = self._mask(node, node.mask, inputs[0])
         keywords |= self._attention_masks(node)
-        if node.arguments.get(CAUSAL):
-            keywords[CAUSAL] = True
+        keywords |= {key: True for key in (CAUSAL, REVERSE) if node.arguments.get(key)}
         if node.recurrence and node.recurrence.states:
             tensors = self._states(node.recurrence)
             keywords["initial_state"] = _nested(node.recurrence, tensors)

@@ -19,6 +19,7 @@ from lstmgraph.compiler.passes.masks import (
     fills,
 )
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.dense import EMBEDDINGS, REVERSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 NORMALIZES_ROWS = "BatchNormalization"
 CONVOLUTIONS = frozenset({"Conv1D", "SeparableConv1D"})
-COUNTS_ALL = frozenset({"ActivityRegularization", "Embedding", "Masking"})
+COUNTS_ALL = frozenset({"ActivityRegularization", "Masking", *EMBEDDINGS})
 """Layers that compute each step from itself, but read every step for a loss or a mask."""
-FRESH = frozenset({"Embedding", "RepeatVector"})
+FRESH = frozenset({"RepeatVector", *EMBEDDINGS})
 """Layers whose output contains no numbers from padded steps."""
 
 Needs = dict["Port", set["MaskSpec | None"]]
@@ -69,7 +70,11 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
             elif node.op != JOIN or specs[port].rank > 2:
                 left.append(open_[port])
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
-        if left and node.op not in FRESH and not _drops_padding(node):
+        if (
+            left
+            and (node.op not in FRESH or node.arguments.get(REVERSE))
+            and not _drops_padding(node)
+        ):
             known = frozenset.intersection(*left)
             if node.op == "Masking":
                 known |= frozenset(node.output_masks.values())
@@ -184,4 +189,6 @@ def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
         inner["type"] == NORMALIZES_ROWS or inner.get("activity_regularizer")
     ):
         return False
+    if node.arguments.get(REVERSE):
+        return True
     return node.op in MERGES or (node.op in EACH_STEP and node.op not in COUNTS_ALL)
