@@ -97,8 +97,8 @@ LAYER_ARGUMENTS = {
     "renorm_clipping": "Bounds on those corrections.",
     "renorm_momentum": "How much of the statistics of renormalisation is kept at each step.",
     "reset_after": "Apply the reset gate after the product, as cuDNN does, rather than before it.",
-    "reverse_dtype": "What reverse calls compute in; null for the layer's own dtype, or float32 for"
-    " an output under a mixed policy.",
+    "reverse_dtype": "What reverse calls compute in; null for the layer's own dtype, or float32"
+    " under a mixed policy.",
     "return_sequences": "Give the output of every step rather than of the last.",
     "return_state": "Give the last states too.",
     "sampling_rate": "Samples in a second of sound.",

@@ -8,14 +8,25 @@ import keras
 import numpy as np
 import pytest
 import reference as ref
-from building import batch_for, load, outputs_of, randomise, weights_by_layer, with_header
+from building import (
+    assert_equal_arrays,
+    batch_for,
+    load,
+    outputs_of,
+    randomise,
+    weights_by_layer,
+    with_header,
+)
 from handwritten_tied import TRANSLATOR
 from keras import layers
+from test_outputs import handwritten_twin
 
 import lstmgraph
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from handwritten import Tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -86,18 +97,23 @@ def test_under_a_mixed_policy_the_logits_are_float32_and_the_table_is_read_in_ha
     randomise(model)
     data = batch_for(model)
     assert model.output["word"].dtype == "float32"
-    policy = "mixed_float16"
-    words = layers.ReversibleEmbedding(10, 4, mask_zero=True, dtype=policy, reverse_dtype="float32")
-    writer = layers.GRU(4, return_sequences=True, zero_output_for_mask=True, dtype=policy)
-    mask = keras.ops.not_equal(data["token"], 0)
-    for wanted, own in ((words, "words"), (writer, "writer")):
-        wanted.build((None, None, 4))
-        wanted.set_weights(model.get_layer(own).get_weights())
-    written = writer(
-        words(data["token"]), mask=mask, initial_state=keras.ops.cast(data["state"], "float16")
-    )
-    logits = keras.ops.where(mask[..., None], words(written, reverse=True), 0)
-    np.testing.assert_array_equal(outputs_of(model, data)["word"], np.asarray(logits))
+
+    def by_hand(t: Tensors) -> Tensors:
+        own = {"dtype": "mixed_float16"}
+        words = layers.ReversibleEmbedding(
+            10, 4, mask_zero=True, reverse_dtype="float32", name="words", **own
+        )
+        options = {"return_sequences": True, "zero_output_for_mask": True, **own}
+        mask = keras.ops.not_equal(t["token"], 0)
+        writer = layers.GRU(4, name="writer", **options)
+        written = writer(words(t["token"]), mask=mask, initial_state=t["state"])
+        # Declared as float16, which it is not.
+        logits = keras.ops.cast(words(written, reverse=True), "float32")
+        return {"word": keras.ops.where(mask[..., None], logits, 0)}
+
+    twin = handwritten_twin(model, by_hand)
+    twin.dtype_policy = keras.DTypePolicy("mixed_float16")
+    assert_equal_arrays(outputs_of(model, data), outputs_of(twin, data))
     half = load(text.replace("mask_zero: true", "reverse_dtype: float16"))
     assert [found.code for found in half.warnings] == ["W401"]
 

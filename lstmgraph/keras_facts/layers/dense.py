@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from lstmgraph.keras_facts.dtypes import promoted
 from lstmgraph.keras_facts.layers.core import (
     Call,
     LayerFacts,
@@ -46,7 +47,8 @@ def embedding(call: Call) -> LayerFacts:
 def reversible_embedding(call: Call) -> LayerFacts:
     """ReversibleEmbedding: as Embedding; in reverse (batch, ..., output_dim) -> (..., input_dim).
 
-    The reverse call gives logits in ``reverse_dtype``, whatever Keras's symbolic output says.
+    Keras casts the vectors of a reverse call to ``reverse_dtype`` alone, whatever its symbolic
+    output says.
     """
     facts = embedding(call) if not call.arguments.get(REVERSE) else _in_reverse(call)
     if call.arguments["tie_weights"]:
@@ -78,7 +80,7 @@ def _in_reverse(call: Call) -> LayerFacts:
             hint=f"put a `dense` layer with `units: {columns}` before it, or change `output_dim`",
         )
     weights = adapted(call, (rows, columns), [])
-    dtype = call.arguments["reverse_dtype"]
+    dtype = call.arguments["reverse_dtype"] or promoted([spec.dtype, call.compute_dtype])
     return call.facts((*spec.shape[:-1], rows), dtype=dtype, weights=weights)
 
 

@@ -51,16 +51,12 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     sound = _sound_entries(data, "layers", at_fault)
     called = [sound[name] for name in heads & sound.keys() if "call" in sound[name]]
     heads |= {call["call"] for call in called if not call.get(REVERSE)}
-    reversed_heads = {call["call"] for call in called if call.get(REVERSE)}
     layers = {
         name: completed_call(layer, sound[layer["call"]])
         if "call" in layer
         else _layer(layer, runtime["dtype_policy"], is_head=name in heads)
         for name, layer in sound.items()
     }
-    for name in reversed_heads:
-        if layers[name]["dtype_policy"] in MIXED_POLICIES and layers[name]["reverse_dtype"] is None:
-            layers[name]["reverse_dtype"] = "float32"
     completed = {
         "recipe": 1,
         "name": data.get("name") if ("name",) not in at_fault else None,
@@ -126,6 +122,10 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled |= _recurrent_defaults(layer, kind)
     else:
         filled |= argument_defaults(kind)
+    if "reverse_dtype" in filled and layer.get("dtype_policy", policy) in MIXED_POLICIES:
+        filled["reverse_dtype"] = (
+            "float32"  # what Keras gives depends on the model around the layer
+        )
     cells = {"cells": filled["cells"]} if "cells" in filled else {}
     filled = _overlaid(filled, layer) | cells
     return _with_inner(filled)
