@@ -19,9 +19,10 @@ REFUSED_ACTIVATIONS = {
 # argument also takes null where its default is null. Booleans are known by their default.
 LAYER_ARGUMENTS = {
     "count": "units filters groups depth_multiplier input_dim output_dim num_heads key_dim"
-    " value_dim head_dim num_query_heads num_key_value_heads sliding_window lora_rank n height"
+    " value_dim head_dim num_query_heads num_key_value_heads sliding_window lora_rank height"
     " width num_tokens fft_length sequence_stride sequence_length sampling_rate num_mel_bins"
     " power_iterations UpSampling1D.size",
+    "count_or_size": "RepeatVector.n",
     "whole": "seed",
     "integer": "Concatenate.axis BatchNormalization.axis GroupNormalization.axis",
     "number": "mask_value alpha fill_value top_db lora_alpha",

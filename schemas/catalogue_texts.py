@@ -63,7 +63,7 @@ LAYER_ARGUMENTS = {
     "min_freq": "The lowest frequency of the mel bands, in hertz.",
     "min_power": "The smallest power before decibels are taken.",
     "momentum": "How much of the running statistics is kept at each step of training.",
-    "n": "How many times the input is repeated.",
+    "n": "How many times the input is repeated; or the name of a size, such as `time`.",
     "negative_slope": "What inputs below 0 are multiplied with.",
     "noise_shape": "The shape of the dropped mask; 1 where one draw serves a whole dimension.",
     "normalize": "Scale both operands to length 1: the output is then the cosine.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     OUTPUT,
+    REPEAT,
     ROW_IDS,
     SEQUENCE,
     Graph,
@@ -72,7 +73,7 @@ class _Finder:
         )
         stepped = node.inputs[:1] if node.recurrence or node.op in ATTENTION else node.inputs
         read = [port for port in stepped if self.has_axis(port)]
-        if node.op in NEW_STEPS:
+        if node.op in NEW_STEPS or (node.op == REPEAT and node.arguments["axis"] != 1):
             own = Port(node.name)
             self.parents[own] = own
         elif node.recurrence:
@@ -127,7 +128,7 @@ def computed_from(node: Node) -> Iterator[Port]:
     """Yield every port whose values the call of `node` depends on."""
     if node.op in ROWS_ONLY:
         return
-    yield from node.inputs
+    yield from node.inputs[:1] if node.op == REPEAT else node.inputs
     if node.recurrence:
         yield from (state.source for state in node.recurrence.states if state.source)
     for mask in (node.mask, *node.input_masks):

@@ -13,6 +13,7 @@ from lstmgraph.compiler.graph import (
     LAST,
     MASK,
     OUTPUT,
+    REPEAT,
     ROW_IDS,
     SEQUENCE,
     Graph,
@@ -29,6 +30,7 @@ from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, pr
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
 from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +59,10 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
         inputs = [specs[port] for port in node.inputs if port in specs]
         if len(inputs) == len(node.inputs):
             try:
-                node = _inferred(node, inputs)  # noqa: PLW2901
+                if node.op == "RepeatVector" and isinstance(node.arguments["n"], str):
+                    node = _repeated_along(node, inputs, specs)  # noqa: PLW2901
+                else:
+                    node = _inferred(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
                 mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -71,6 +76,8 @@ def _input_remarks(
     """Yield notes on the inputs that `mistake` is about: what they are, and where declared."""
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
+    if mistake.code == "L414":
+        return
     if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
         concerned = list(every)
     if mistake.code == "L404":
@@ -257,6 +264,34 @@ def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
         message = f"the number of features of '{name}' is unknown: it is {spec}"
         raise GraphMistake("L405", path, message, "give the last dimension a size")
     return features
+
+
+def _repeated_along(node: Node, inputs: list[TensorSpec], specs: Specs) -> Node:
+    """Return a `repeat_vector` along a named size as the operation that reads it of a tensor."""
+    size = node.arguments["n"]
+    try:
+        facts = layer_facts(
+            node.op, {**node.arguments, "n": 1}, inputs, compute_dtype(node.dtype_policy)
+        )
+    except LayerMistake as mistake:
+        raise _from_layer(node, mistake) from None
+    batch, _, features = facts.output.shape
+    found = next((port for port, spec in specs.items() if size in spec.shape[1:]), None)
+    if found is None:
+        named = {d for spec in specs.values() for d in spec.shape[1:] if isinstance(d, str)}
+        names = sorted(named - {BATCH})
+        hint = f"write a number, or one of: {few(names)}" if names else "write a number"
+        message = f"no tensor before '{node.layer}' has a size `{size}`{did_you_mean(size, names)}"
+        raise GraphMistake("L414", (*node.path, "n"), message, hint)
+    return replace(
+        node,
+        op=REPEAT,
+        calls=None,  # it has no weights
+        inputs=(*node.inputs, found),
+        input_names=None,
+        arguments={"axis": specs[found].shape.index(size, 1)},
+        outputs={OUTPUT: TensorSpec((batch, size, features), facts.output.dtype)},
+    )
 
 
 def _constant_state(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:

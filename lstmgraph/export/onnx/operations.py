@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, JOIN, ROW_IDS
+from lstmgraph.compiler.graph import CONSTANT_STATE, JOIN, REPEAT, ROW_IDS
 from lstmgraph.export.onnx import (
     activations,
     attention,
@@ -106,6 +106,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "ZeroPadding3D": reshaping.zero_padding,
     JOIN: merging.join,
     CONSTANT_STATE: merging.constant_state,
+    REPEAT: merging.repeat,
     ROW_IDS: merging.row_ids,
 }
 """The lowerings by Keras class name; recurrent layers have their own module."""

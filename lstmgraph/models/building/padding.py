@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
 from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import JOIN, OUTPUT, REPEAT, SEQUENCE, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
     READ_BY_FIRST_INPUT,
@@ -126,7 +126,7 @@ def _read_by(node: Node, needs: Needs) -> Needs:
     if node.op in ROWS_ONLY:
         return needed
     own = _own_mask(node, needs)
-    for place, port in enumerate(node.inputs):
+    for place, port in enumerate(node.inputs[:1] if node.op == REPEAT else node.inputs):
         if place and node.op in READ_BY_FIRST_INPUT:
             needed[port].add(node.input_masks[place] if node.input_masks else None)
         else:
