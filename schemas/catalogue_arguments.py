@@ -19,14 +19,15 @@ REFUSED_ACTIVATIONS = {
 # argument also takes null where its default is null. Booleans are known by their default.
 LAYER_ARGUMENTS = {
     "count": "units filters groups depth_multiplier input_dim output_dim num_heads key_dim"
-    " value_dim head_dim num_query_heads num_key_value_heads sliding_window lora_rank n height"
+    " value_dim head_dim num_query_heads num_key_value_heads sliding_window lora_rank height"
     " width num_tokens fft_length sequence_stride sequence_length sampling_rate num_mel_bins"
     " power_iterations UpSampling1D.size",
+    "count_or_size": "RepeatVector.n",
     "whole": "seed",
     "integer": "Concatenate.axis BatchNormalization.axis GroupNormalization.axis",
     "number": "mask_value alpha fill_value top_db lora_alpha",
     "numbers": "mean variance Rescaling.scale offset",
-    "positive": "epsilon mag_exp min_power ref_power max_freq",
+    "positive": "epsilon mag_exp min_power ref_power max_freq logit_soft_cap",
     "non_negative": "l1 l2 negative_slope max_value ReLU.threshold min_freq",
     "unit": "momentum renorm_momentum GaussianNoise.stddev",
     "rate": "rate dropout recurrent_dropout",
@@ -47,6 +48,7 @@ LAYER_ARGUMENTS = {
     "data_format": "data_format",
     "padding": "padding",
     "causal_padding": "Conv1D.padding",
+    "float_dtype": "reverse_dtype",
     "score_mode": "score_mode",
     "encoding": "output_mode",
     "interpolation": "interpolation",
@@ -155,6 +157,7 @@ THROUGH_KWARGS: dict[str, dict[str, Any]] = {
     "ConvLSTM2D": {"zero_output_for_mask": False},
     "ConvLSTM3D": {"zero_output_for_mask": False},
     "EinsumDense": {"activity_regularizer": None},
+    "ReversibleEmbedding": {"lora_rank": None, "lora_alpha": None},
 }
 # Arguments with a default that a recipe has to write all the same: without `num_tokens` Keras
 # fails, and without a mean and a variance a Normalization that nobody adapts does nothing.
@@ -239,8 +242,6 @@ REFUSED_LAYERS = {
     " pipeline",
     "Pipeline": "it runs layers in a row; write them one by one, each with the last as its `input`",
     "RNN": "write `type: rnn` with its `cells:`, such as `cells: [{type: lstm_cell, units: 32}]`",
-    "ReversibleEmbedding": "its reverse call has no form in a recipe; use embedding, and dense for"
-    " the way back",
     "STFTSpectrogram": "it needs SciPy, which is not a dependency; use mel_spectrogram, or compute"
     " it in the data pipeline",
     "SimpleRNNCell": CELL,

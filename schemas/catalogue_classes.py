@@ -85,6 +85,7 @@ LAYERS = table("""
     Rescaling Multiplies with a number and adds another.
     Reshape Gives the values another shape.
     Resizing Makes pictures larger or smaller.
+    ReversibleEmbedding An embedding that a call with `reverse` turns back to a number for each id.
     SeparableConv1D A convolution in two steps: each channel by itself, then all at each place.
     SeparableConv2D A convolution in two steps: each channel by itself, then all at each pixel.
     SimpleRNN A recurrent layer whose output is its next state.

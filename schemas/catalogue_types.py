@@ -68,6 +68,10 @@ FOR_VECTORS = {
 # Name under $defs: what it is for, and its schema. `{rank}` in ARGUMENTS picks the 1, 2 or 3.
 VALUES: dict[str, tuple[str, Schema]] = {
     "count": ("A whole number, at least 1.", COUNT),
+    "count_or_size": (
+        "A whole number, at least 1, or the name of a size.",
+        {"type": ["integer", "string"], "minimum": 1, "maximum": LARGEST, "minLength": 1},
+    ),
     "whole": ("A whole number, 0 or more.", WHOLE),
     "open_unit": ("Above 0, and at most 1.", number(exclusiveMinimum=0, maximum=1)),
     "vector_initializer": ("A Keras initializer that can fill a vector.", FOR_VECTORS),
@@ -123,6 +127,7 @@ VALUES: dict[str, tuple[str, Schema]] = {
         "Whether the edges are padded; causal looks back only.",
         choice("valid", "same", "causal"),
     ),
+    "float_dtype": ("A type of floats.", choice("float16", "bfloat16", "float32", "float64")),
     "score_mode": ("How query and key are compared.", choice("dot", "concat")),
     "encoding": ("How categories are written.", choice("multi_hot", "one_hot", "count")),
     "interpolation": (

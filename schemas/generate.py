@@ -142,7 +142,13 @@ def object_facts(kind: str, name: str, cls: type) -> Schema:
 def layer_facts(name: str, cls: type) -> Schema:
     """Note how a layer is called and what it does with masks."""
     arguments = list(inspect.signature(cls.call).parameters)[1:]  # type: ignore[attr-defined]
-    not_tensors = {"training", "return_attention_scores", "initial_state", "count_weights"}
+    not_tensors = {
+        "training",
+        "return_attention_scores",
+        "initial_state",
+        "count_weights",
+        "reverse",
+    }
     not_masks = {"attention_mask", "use_causal_mask"}
     masks = [a for a in arguments if a.split("_")[-1] == "mask" and a not in not_masks]
     merge = keras.layers.Add.__base__

@@ -16,7 +16,8 @@ from building import (
     randomise,
 )
 from handwritten_blocks import BLOCKS, LOOPS
-from handwritten_calls import CALLS as SINGLE_CALLS
+from handwritten_calls import CALLS as SHARED
+from handwritten_tied import TIED
 from layer_case import SIZES, Case, call, concrete, keras_layer
 from onnx_running import assert_runs_as_keras
 from test_layer_facts import CASES
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.keras_facts.tensors import TensorSpec
 
-CALLS = {**SINGLE_CALLS, **BLOCKS, **LOOPS}
+CALLS = {**SHARED, **BLOCKS, **LOOPS, **TIED}
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -22,7 +22,6 @@ REFUSED = {
     "Input-feeding attention": ("type: attention_wrapper, input: x", "L205"),
     "Scheduled sampling": ("type: lstm, input: x, units: 2, sampling_rate: 0.5", "L203"),
     "A conditional random field": ("type: crf, input: x", "L205"),
-    "Tied weights": ("type: reversible_embedding, input: x", "L210"),
     "A loss of several outputs": ("type: dense, input: x, units: 2, losses: [x]", "L203"),
     "A random code": ("type: sampling, input: x", "L205"),
     "A layer or a cell of one's own": ("type: lambda, input: x", "L210"),

@@ -29,7 +29,7 @@ REFUSED = {
     "ActivityRegularization": "L513",
     "BatchNormalization": "L513",
     "STFTSpectrogram": "L210",
-    "ReversibleEmbedding": "L210",
+    "ReversibleEmbedding": "L510",
 }
 BY_BATCH = {"MelSpectrogram"}
 """Keras measures its decibels from the loudest number of the whole batch."""

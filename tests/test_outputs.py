@@ -41,6 +41,7 @@ from handwritten_recipes import RECIPES_BY_HAND
 from handwritten_shipped import SHIPPED_BY_HAND
 from handwritten_state_sources import STATE_SOURCES
 from handwritten_states import STATES
+from handwritten_tied import TIED, TIED_WITH_LORA
 from keras import layers
 
 import lstmgraph
@@ -49,7 +50,7 @@ from lstmgraph.models.carried import read_states
 if TYPE_CHECKING:
     from handwritten import ByHand
 
-CALLED = {**CALLS, **BLOCKS, **LOOPS}
+CALLED = {**CALLS, **BLOCKS, **LOOPS, **TIED, **TIED_WITH_LORA}
 FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
 CASES = {
     **MASKS,

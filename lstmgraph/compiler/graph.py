@@ -33,6 +33,8 @@ CONSTANT_STATE = "constant_state"
 """Graph operation: repeat the same (units,) numbers for every row of a sequence."""
 ROW_IDS = "row_ids"
 """Graph operation: return the id 0 for every row of a sequence."""
+REPEAT = "repeat"
+"""Graph operation: repeat (batch, features) along the axis `axis` of a second tensor."""
 MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL

@@ -11,6 +11,7 @@ from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
 from lstmgraph.explain.loops import LoopRow, once
 from lstmgraph.explain.memory import BatchSize, Memory, estimate
 from lstmgraph.explain.models import ModelRow, model_rows
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.tables import Section, as_markdown, as_text
 from lstmgraph.messages.wording import counted, plain_text
@@ -233,7 +234,7 @@ def type_of(node: Node) -> str:
     """Return the type of a call: Keras's class, ``Bidirectional LSTM`` and so on, or ``join``."""
     recurrence = node.recurrence
     if recurrence is None:
-        return node.op
+        return f"reverse {node.op}" if node.arguments.get(REVERSE) else node.op
     cells = " + ".join(cell["type"] for cell in recurrence.cells)
     kind = f"{node.op} {cells}" if cells else node.op
     return f"Bidirectional {kind}" if recurrence.bidirectional else kind

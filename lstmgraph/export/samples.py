@@ -23,7 +23,11 @@ ROWS = (5, 1, 3)
 """Rows of the batches if the graph leaves them open; one row broadcasts unlike others."""
 IDS = 10
 """Integers of unknown meaning are less than this."""
-ID_LIMITS: Mapping[str, str] = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
+ID_LIMITS: Mapping[str, str] = {
+    "Embedding": "input_dim",
+    "ReversibleEmbedding": "input_dim",
+    "CategoryEncoding": "num_tokens",
+}
 """Layers that take ids, with the argument that gives the number of ids."""
 
 

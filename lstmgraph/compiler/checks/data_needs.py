@@ -13,6 +13,7 @@ from lstmgraph.compiler.checks.metric_names import (
     metrics_by_output,
 )
 from lstmgraph.compiler.passes.checks import needed_names
+from lstmgraph.compiler.passes.masks import looks_up
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.targets import (
     BATCH,
@@ -233,7 +234,7 @@ def _target_limits(loss: Any, metrics: Iterable[Any]) -> Iterator[Limit]:
 def _input_limits(graph: Graph, name: str) -> Iterator[Limit]:
     for node in graph.nodes:
         reads = bool(node.inputs) and node.inputs[0].node == name
-        if node.op == "Embedding" and reads:
+        if looks_up(node) and reads:
             last = node.arguments["input_dim"] - 1
             yield Limit(0, last, f"the embedding '{node.name}' has rows 0 to {last}")
     for steps in lengths_of(graph).get(name, ()):

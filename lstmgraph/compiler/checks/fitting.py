@@ -11,6 +11,7 @@ from lstmgraph.compiler.checks.heads import (
     Entry,
     Head,
     read_outputs,
+    with_activation,
 )
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE, metric_name
 from lstmgraph.keras_facts.targets import (
@@ -211,8 +212,7 @@ def _value_mistake(head: Head, entry: Entry) -> Mistake | None:
             f"`{entry.word}` takes the logarithm of the output, but {what} numbers below 0 "
             f"({activation}), of which it is NaN"
         )
-        hint = f"write `activation: softplus` for '{head.node.weights_layer}'"
-        return "L788", message, hint, None
+        return "L788", message, with_activation(head.node, "softplus"), None
     if entry.keras_class in BINARY and activation == "softmax" and head.spec.shape[-1] != 1:
         message = (
             f"`{entry.word}` takes the probabilities of a sigmoid, but {what} those of a softmax, "

@@ -10,6 +10,7 @@ from lstmgraph.compiler.checks.data_needs import output_spec
 from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output, metrics_by_output
 from lstmgraph.compiler.graph import STACK, STEP
 from lstmgraph.keras_facts.catalogue import layer_of_steps, named_class
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.keras_facts.targets import reading
 
 if TYPE_CHECKING:
@@ -137,12 +138,21 @@ def activation_of(node: Node) -> str | None:
     op, arguments = layer_of_steps(node.op, node.arguments)
     if op in ("Softmax", "ReLU"):
         return op.lower()
+    if arguments.get(REVERSE):
+        return "linear"
     if op in ("LSTM", "GRU", "SimpleRNN", "RNN") or "activation" not in arguments:
         return None
     written = arguments["activation"]
     if written is None:
         return "linear"
     return written if isinstance(written, str) else None
+
+
+def with_activation(node: Node, activation: str) -> str:
+    """Return the fix that gives the values of `node` an activation."""
+    if node.arguments.get(REVERSE):
+        return f"put a layer `{{type: activation, activation: {activation}}}` behind '{node.weights_layer}'"
+    return f"write `activation: {activation}` for '{node.weights_layer}'"
 
 
 def _metrics(training: Training, outputs: list[str], output: str) -> Iterator[Entry]:

@@ -9,6 +9,7 @@ from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     FULL,
     OUTPUT,
+    REPEAT,
     ROW_IDS,
     SCORES,
     SEQUENCE,
@@ -74,7 +75,8 @@ class _Finder:
         stepped = node.inputs[:1] if node.recurrence or node.op in ATTENTION else node.inputs
         read = [port for port in stepped if self.has_axis(port)]
         is_step = node.op == STEP and node.arguments["steps"] == 1  # of a sequence of one step
-        if node.op in NEW_STEPS and not is_step:
+        is_new = node.op in NEW_STEPS or (node.op == REPEAT and node.arguments["axis"] != 1)
+        if is_new and not is_step:
             own = Port(node.name)
             if _may_have_steps(self.specs[own]):
                 self.parents[own] = own
@@ -132,7 +134,7 @@ def computed_from(node: Node) -> Iterator[Port]:
     """Yield every port whose values the call of `node` depends on."""
     if node.op in ROWS_ONLY:
         return
-    yield from node.inputs
+    yield from node.inputs[:1] if node.op == REPEAT else node.inputs
     if node.recurrence:
         yield from (state.source for state in node.recurrence.states if state.source)
     for mask in (node.mask, *node.input_masks):

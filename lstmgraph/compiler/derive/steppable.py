@@ -34,6 +34,7 @@ EACH_STEP = frozenset(
         "Masking",
         "ReLU",
         "Rescaling",
+        "ReversibleEmbedding",
         "SpatialDropout1D",
         "TimeDistributed",
         JOIN,

@@ -10,6 +10,7 @@ from lstmgraph.compiler.checks.heads import (
     CROSSENTROPIES,
     activation_of,
     heads,
+    with_activation,
 )
 from lstmgraph.compiler.graph import OUTPUT
 from lstmgraph.compiler.lint.checked import activation_path
@@ -45,7 +46,7 @@ def check_logits(checked: Checked) -> None:
                 head.path,
                 f"{head.loss} takes probabilities, but '{head.output}' gives other numbers "
                 f"({head.activation})",
-                hint=f"write `activation: {wanted}` for '{head.node.weights_layer}'{more}",
+                hint=f"{with_activation(head.node, wanted)}{more}",
             )
 
 

@@ -9,6 +9,7 @@ from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, STACK, MaskSpec, No
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.masks import MERGES
 from lstmgraph.keras_facts.catalogue import layer_of_steps
+from lstmgraph.keras_facts.layers.dense import EMBEDDINGS, REVERSE
 from lstmgraph.language.declaration.recipe import Inherited
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def check_values(checked: Checked) -> None:
 def _moves_values(node: Node) -> bool:
     """Return whether a call gives other numbers for a step that is padding."""
     op, arguments = layer_of_steps(node.op, node.arguments)
-    if op == "Embedding":
+    if op in EMBEDDINGS and not arguments.get(REVERSE):
         return not arguments.get("mask_zero")
     return op in NORMALIZATIONS or (op in WITH_BIAS and arguments.get("use_bias", True) is True)
 

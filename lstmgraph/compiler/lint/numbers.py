@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.heads import activation_of
 from lstmgraph.compiler.graph import OUTPUT
+from lstmgraph.compiler.passes.masks import looks_up
 from lstmgraph.keras_facts.dtypes import compute_dtype, is_half
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.language.declaration.recipe import RecurrentDeclaration
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ def check_half_heads(checked: Checked) -> None:
     """
     heads = {node.name for port in checked.graph.outputs.values() if (node := checked.head(port))}
     for node in checked.graph.nodes:
-        dtype = compute_dtype(node.dtype_policy)
+        key, dtype = "dtype_policy", compute_dtype(node.dtype_policy)
+        if node.arguments.get(REVERSE):
+            key, dtype = "reverse_dtype", node.outputs[OUTPUT].dtype
         if not node.is_layer or not is_half(dtype) or _is_of_recurrent(checked, node):
             continue
         squashes = activation_of(node) in ("softmax", "sigmoid")
@@ -47,10 +51,10 @@ def check_half_heads(checked: Checked) -> None:
             what = "ends in a " + str(activation_of(node)) if squashes else "gives an output"
             checked.document.warn(
                 "W401",
-                (*node.path, "dtype_policy"),
+                (*node.path, key),
                 f"'{node.weights_layer}' {what}, but computes in {dtype}: values that the loss "
                 "must distinguish are rounded to the same number",
-                hint="leave `dtype_policy` out here: with a mixed policy under `runtime:`, such "
+                hint=f"leave `{key}` out here: with a mixed policy under `runtime:`, such "
                 "layers stay float32",
             )
 
@@ -58,7 +62,7 @@ def check_half_heads(checked: Checked) -> None:
 def check_ids(checked: Checked) -> None:
     """Warn (W402) of an embedding with more rows than its input's dtype has ids."""
     for node in checked.graph.nodes:
-        if node.op != "Embedding":
+        if not looks_up(node):
             continue
         dtype = checked.graph.specs[node.inputs[0]].dtype
         largest, rows = LARGEST.get(dtype), node.arguments["input_dim"]

@@ -29,6 +29,7 @@ OF_ANY_RANK = frozenset(
         "Masking",
         "ReLU",
         "Rescaling",
+        "ReversibleEmbedding",
     }
 )
 """Layers that compute tensors with any number of axes alike; Keras builds others for one number."""

@@ -28,6 +28,7 @@ from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
 from lstmgraph.keras_facts.catalogue import layer_of_steps, layer_traits
 from lstmgraph.keras_facts.layers import RESIZES, LayerMistake, resized_steps
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
+from lstmgraph.keras_facts.layers.dense import EMBEDDINGS, REVERSE
 from lstmgraph.keras_facts.tensors import SAME_STEPS
 from lstmgraph.language.declaration.recipe import (
     Inherited,
@@ -309,10 +310,15 @@ def _made_by_layer(graph: Graph, node: Node, specs: Specs) -> MaskSpec | None:
         shape, path = spec.shape[:-1], node.path
         made = MaskSpec("value", source, shape, value=value, dtype=dtype, path=path)
         return of_whole(graph, made)
-    if node.op == "Embedding" and node.arguments["mask_zero"]:
+    if looks_up(node) and node.arguments["mask_zero"]:
         path = (*node.path, "mask_zero")
         return of_whole(graph, MaskSpec("ids", source, specs[source].shape, path=path))
     return None
+
+
+def looks_up(node: Node) -> bool:
+    """Return whether a call reads ids and gives their vectors."""
+    return node.op in EMBEDDINGS and not node.arguments.get(REVERSE)
 
 
 def works_on_steps(node: Node, mask: MaskSpec | None) -> bool:
@@ -387,6 +393,8 @@ def _output_mask(
     if node.op in MERGES:
         return _merged(node, incoming)
     op = inner_op(node) if works_on_steps(node, mask) else node.op
+    if node.arguments.get(REVERSE):
+        return mask
     if op not in ENDS_MASK and (not layer_traits(op)["supports_masking"] or op == "Dot"):
         masked = next(i for i, own in enumerate(incoming) if own or mask)
         raise GraphMistake(

@@ -14,6 +14,7 @@ from lstmgraph.compiler.graph import (
     LAST,
     MASK,
     OUTPUT,
+    REPEAT,
     ROW_IDS,
     SCORES,
     SEQUENCE,
@@ -33,7 +34,9 @@ from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, promoted
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
 from lstmgraph.keras_facts.layers.attention import scores_spec
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +73,10 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
         inputs = [specs[port] for port in node.inputs if port in specs]
         if len(inputs) == len(node.inputs):
             try:
-                node = _inferred(node, inputs)  # noqa: PLW2901
+                if node.op == "RepeatVector" and isinstance(node.arguments["n"], str):
+                    node = _repeated_along(node, inputs, specs)  # noqa: PLW2901
+                else:
+                    node = _inferred(node, inputs)  # noqa: PLW2901
                 if node.keras_name in scored:
                     node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
@@ -94,10 +100,15 @@ def _input_remarks(
             return
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
+    if mistake.code == "L414":
+        return
     if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
         concerned = list(every)
     if mistake.code == "L404":
         concerned = [i for i in every if specs[node.inputs[i]].rank == 3]
+    if node.calls and node.arguments.get(REVERSE):
+        path = ("layers", node.calls.layer, "output_dim")
+        yield path, f"the size of the vectors of '{node.calls.layer}' is here"
     for port in dict.fromkeys(node.inputs[index] for index in concerned):
         spec = specs[port]
         is_type = mistake.code == "L403" or mistake.message.endswith(f"got {spec.dtype}")
@@ -194,7 +205,8 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
         path = input_path(node, mistake.input) if mistake.input is not None else (*path, "input")
     elif path[-1] == "static":
         path = input_path(node, mistake.input or 0)
-    return GraphMistake("L401", path, str(mistake), mistake.hint)
+    code = "L306" if node.arguments.get(REVERSE) else "L401"
+    return GraphMistake(code, path, str(mistake), mistake.hint)
 
 
 def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:
@@ -314,6 +326,34 @@ def _joined_features(node: Node, index: int, spec: TensorSpec) -> int:
         message = f"the number of features of '{name}' is unknown: it is {spec}"
         raise GraphMistake("L405", path, message, "give the last dimension a size")
     return features
+
+
+def _repeated_along(node: Node, inputs: list[TensorSpec], specs: Specs) -> Node:
+    """Return a `repeat_vector` along a named size as the operation that reads it of a tensor."""
+    size = node.arguments["n"]
+    try:
+        facts = layer_facts(
+            node.op, {**node.arguments, "n": 1}, inputs, compute_dtype(node.dtype_policy)
+        )
+    except LayerMistake as mistake:
+        raise _from_layer(node, mistake) from None
+    batch, _, features = facts.output.shape
+    found = next((port for port, spec in specs.items() if size in spec.shape[1:]), None)
+    if found is None:
+        named = {d for spec in specs.values() for d in spec.shape[1:] if isinstance(d, str)}
+        names = sorted(named - {BATCH})
+        hint = f"write a number, or one of: {few(names)}" if names else "write a number"
+        message = f"no tensor before '{node.layer}' has a size `{size}`{did_you_mean(size, names)}"
+        raise GraphMistake("L414", (*node.path, "n"), message, hint)
+    return replace(
+        node,
+        op=REPEAT,
+        calls=None,  # it has no weights
+        inputs=(*node.inputs, found),
+        input_names=None,
+        arguments={"axis": specs[found].shape.index(size, 1)},
+        outputs={OUTPUT: TensorSpec((batch, size, features), facts.output.dtype)},
+    )
 
 
 def _constant_state(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:

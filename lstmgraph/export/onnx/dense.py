@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.export.onnx.activations import activated
+from lstmgraph.keras_facts.layers.dense import REVERSE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,22 @@ def embedding(call: Call) -> Name:
     """Lower Embedding to a lookup of rows in its table."""
     ids = call.builder.cast(call.raw(), call.spec.dtype, "int64")
     return call.do("Gather", call.constant(_kernel(call)), ids, axis=0)
+
+
+def reversible_embedding(call: Call) -> Name:
+    """Lower ReversibleEmbedding: a lookup, or in reverse the logits (batch, ..., input_dim)."""
+    if not call.arguments.get(REVERSE):
+        return embedding(call)
+    if call.arguments["tie_weights"]:  # the table is in the file once
+        kernel = call.do("Transpose", call.constant(_kernel(call)), perm=[1, 0])
+    else:
+        kernel = call.constant(call.weight(1))
+    logits = call.do("MatMul", call.x(), kernel)
+    cap = call.arguments["logit_soft_cap"]
+    if cap is None:
+        return logits
+    bound = call.constant(cap)
+    return call.do("Mul", call.do("Tanh", call.do("Div", logits, bound)), bound)
 
 
 def _with_bias(call: Call, product: Name, *, biased: bool) -> Name:

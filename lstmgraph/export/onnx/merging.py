@@ -103,6 +103,14 @@ def join(call: Call) -> Name:
     return call.do("Concat", *parts, axis=2)
 
 
+def repeat(call: Call) -> Name:
+    """Lower a repetition along an axis of the second input: (batch, steps, features)."""
+    axis = call.arguments["axis"]
+    steps = call.do("Shape", call.raw(1), start=axis, end=axis + 1)
+    shape = call.do("Concat", call.builder.ints(1), steps, call.builder.ints(1), axis=0)
+    return call.do("Expand", call.do("Unsqueeze", call.x(), call.builder.ints(1)), shape)
+
+
 def constant_state(call: Call) -> Name:
     """Lower a constant state: (batch, units) with the same numbers in every row."""
     value, units = call.arguments["value"], call.arguments["units"]

@@ -17,6 +17,7 @@ from lstmgraph.export.onnx.recurrent import lower_recurrent
 from lstmgraph.export.onnx.stepwise import is_stepwise
 from lstmgraph.export.onnx.values import Value, Values
 from lstmgraph.keras_facts.layers import RESIZES
+from lstmgraph.keras_facts.layers.dense import REVERSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +97,8 @@ class _Lowering:
             own = node.outputs[output]
             value = Value(self.builder.cast(found, call.dtype, own.dtype), own)
             self.values.put(Port(node.name, output), value)
-        if OUTPUT in node.output_masks and (node.op in {STACK, *RESIZES} or hides_mask(node)):
+        loses_mask = node.op in {STACK, *RESIZES} or node.arguments.get(REVERSE)
+        if OUTPUT in node.output_masks and (loses_mask or hides_mask(node)):
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, ROW_IDS, STACK, STEP
+from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, REPEAT, ROW_IDS, STACK, STEP
 from lstmgraph.export.onnx import (
     activations,
     attention,
@@ -87,6 +87,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "RepeatVector": reshaping.repeat_vector,
     "Rescaling": reshaping.rescaling,
     "Reshape": reshaping.reshape,
+    "ReversibleEmbedding": dense.reversible_embedding,
     "SeparableConv1D": convolution.separable_conv,
     "SeparableConv2D": convolution.separable_conv,
     "Softmax": activations.softmax,
@@ -105,6 +106,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "ZeroPadding3D": reshaping.zero_padding,
     JOIN: merging.join,
     CONSTANT_STATE: merging.constant_state,
+    REPEAT: merging.repeat,
     ROW_IDS: merging.row_ids,
     STEP: merging.step,
     STACK: merging.stack,

@@ -124,7 +124,7 @@ RULES: Mapping[str, Rule] = {
     "Rescaling": preprocessing.rescaling,
     "Reshape": reshaping.reshape,
     "Resizing": reshaping.resizing,
-    "ReversibleEmbedding": dense.embedding,
+    "ReversibleEmbedding": dense.reversible_embedding,
     "STFTSpectrogram": preprocessing.stft_spectrogram,
     "SeparableConv1D": convolution.separable_conv,
     "SeparableConv2D": convolution.separable_conv,

@@ -1,9 +1,10 @@
 """Rules of dense layers and embeddings."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from lstmgraph.keras_facts.dtypes import promoted
 from lstmgraph.keras_facts.layers.core import (
     Call,
     LayerFacts,
@@ -19,6 +20,11 @@ from lstmgraph.keras_facts.layers.core import (
 )
 from lstmgraph.keras_facts.tensors import Dim
 
+REVERSE = "reverse"
+"""The argument of a call of ReversibleEmbedding that goes from vectors back to ids' logits."""
+EMBEDDINGS = frozenset({"Embedding", "ReversibleEmbedding"})
+"""Layers that look vectors up by ids, if they are not called in reverse."""
+
 
 def dense(call: Call) -> LayerFacts:
     """Dense: (batch, ..., features) -> (batch, ..., units)."""
@@ -31,13 +37,51 @@ def dense(call: Call) -> LayerFacts:
 
 
 def embedding(call: Call) -> LayerFacts:
-    """Embedding, ReversibleEmbedding: (batch, ...) ids -> (batch, ..., output_dim)."""
+    """Embedding: (batch, ...) ids -> (batch, ..., output_dim)."""
     require_positive(call, "input_dim", "output_dim")
     require_ids(call)
     rows, columns = call.arguments["input_dim"], call.arguments["output_dim"]
-    tied = call.arguments.get("tie_weights", True)
-    weights = adapted(call, (rows, columns), [] if tied else [Weight((columns, rows))])
-    return call.facts((*call.input.shape, columns), weights=weights)
+    return call.facts((*call.input.shape, columns), weights=adapted(call, (rows, columns), []))
+
+
+def reversible_embedding(call: Call) -> LayerFacts:
+    """ReversibleEmbedding: as Embedding; in reverse (batch, ..., output_dim) -> (..., input_dim).
+
+    Keras casts the vectors of a reverse call to ``reverse_dtype`` alone, whatever its symbolic
+    output says.
+    """
+    facts = embedding(call) if not call.arguments.get(REVERSE) else _in_reverse(call)
+    if call.arguments["tie_weights"]:
+        return facts
+    if call.arguments.get("lora_rank"):
+        raise LayerMistake(
+            f"Keras's {call.layer} cannot have LoRA and a second matrix",
+            argument="lora_rank",
+            hint="remove it, or write `tie_weights: true`",
+        )
+    rows, columns = call.arguments["input_dim"], call.arguments["output_dim"]
+    return replace(facts, weights=(*facts.weights, Weight((columns, rows))))
+
+
+def _in_reverse(call: Call) -> LayerFacts:
+    require_positive(call, "input_dim", "output_dim")
+    rows, columns = call.arguments["input_dim"], call.arguments["output_dim"]
+    spec = call.input
+    if not is_float(spec.dtype):
+        raise LayerMistake(
+            f"a reverse call of {call.layer} needs vectors, but got {spec.dtype}",
+            input=0,
+            hint="give it features, or leave `reverse:` out to embed ids",
+        )
+    if spec.rank < 2 or spec.shape[-1] != columns:
+        raise LayerMistake(
+            f"a reverse call of {call.layer} needs vectors (batch, ..., {columns}), but got {spec}",
+            input=0,
+            hint=f"put a `dense` layer with `units: {columns}` before it, or change `output_dim`",
+        )
+    weights = adapted(call, (rows, columns), [])
+    dtype = call.arguments["reverse_dtype"] or promoted([spec.dtype, call.compute_dtype])
+    return call.facts((*spec.shape[:-1], rows), dtype=dtype, weights=weights)
 
 
 def require_ids(call: Call) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import is_recurrent, layer_class
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Data = dict[str, Any]
 
+REVERSIBLE = "ReversibleEmbedding"
 DEFAULTS = {"mask": "inherited", "initial_state": "zeros"}
 OF_ITS_OWN = {"inherited", "none", "zeros", "learned"}
 """Masks and initial states that name no tensor."""
@@ -42,8 +44,11 @@ def completed_call(call: Data, called: Data) -> Data:
         call: the call, which ``check_calls`` found no mistake in.
         called: the layer that it calls, as written.
     """
-    keys = ["mask"] + ["initial_state"] * is_recurrent(layer_class(called["type"]))
+    kind = layer_class(called["type"])
+    keys = ["mask"] + ["initial_state"] * is_recurrent(kind)
     forms = {key: call.get(key, called.get(key, DEFAULTS[key])) for key in keys}
+    if kind == REVERSIBLE:
+        forms[REVERSE] = call.get(REVERSE, False)
     return {"call": call["call"], "input": call["input"], **forms}
 
 
@@ -130,6 +135,12 @@ def _mistakes_of_forms(name: str, call: Data, layer: Data) -> Iterator[tuple[str
     if not recurrent and "initial_state" in call:
         message = f"'{called}' is not a recurrent layer, so its calls have no initial state"
         yield "L212", "initial_state", message, "remove it"
+    if REVERSE in call and layer_class(layer["type"]) != REVERSIBLE:
+        message = f"'{called}' is no reversible embedding, so its calls have no reverse"
+        hint = "remove it"
+        if layer_class(layer["type"]) == "Embedding":
+            hint = f"write `type: reversible_embedding` at '{called}'"
+        yield "L213", REVERSE, message, hint
     if recurrent and isinstance(call["input"], dict):
         message = f"'{called}' is a recurrent layer, whose inputs have no names"
         yield "L212", "input", message, "write a port, or a list of ports"

@@ -199,7 +199,7 @@ class _Checker:
 
     def check_call(self, path: Path, entry: Data) -> None:
         block = entry["call"]
-        for key in {"mask", "initial_state"} & entry.keys():
+        for key in sorted({"mask", "initial_state", "reverse"} & entry.keys()):
             message = f"'{block}' is a block, whose calls have no `{key}`"
             hint = "make it an input of the block, and write it under `input:`"
             self.report("L212", (*path, key), message, hint, self.note(block), at_key=True)

@@ -16,6 +16,7 @@ from lstmgraph.keras_facts.catalogue import (
     layer_class,
 )
 from lstmgraph.keras_facts.dtypes import full_dtype
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.language.declaration.blocks import LAST, called
 from lstmgraph.language.declaration.calls import completed_call
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
@@ -134,7 +135,8 @@ def _heads(outputs: Data, layers: Data, blocks: Data) -> set[tuple[str, str]]:
         group = blocks.get(called(scope[name]))
         if group is None:
             heads.add((block, name))
-            if call := scope[name].get("call"):
+            call = scope[name].get("call")
+            if call and not scope[name].get(REVERSE):
                 waiting.append((block if call in scope else "", call))
         else:
             output = output.removeprefix(LAST).lstrip(".")
@@ -157,6 +159,10 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled |= _recurrent_defaults(layer, kind)
     else:
         filled |= argument_defaults(kind)
+    if "reverse_dtype" in filled and layer.get("dtype_policy", policy) in MIXED_POLICIES:
+        filled["reverse_dtype"] = (
+            "float32"  # what Keras gives depends on the model around the layer
+        )
     cells = {"cells": filled["cells"]} if "cells" in filled else {}
     filled = _overlaid(filled, layer) | cells
     return _with_inner(filled)

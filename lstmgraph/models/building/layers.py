@@ -11,6 +11,7 @@ from lstmgraph.compiler.checks.embeddings import KEY as EMBEDDINGS
 from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_outputs
 from lstmgraph.keras_facts.catalogue import named_class, takes_seed
 from lstmgraph.keras_facts.layers.attention import CAUSAL
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def _plain_layer(
     values = {
         key: _value(key, value, name, policy, seed)
         for key, value in arguments.items()
-        if key not in (EMBEDDINGS, CAUSAL)  # the first is filled in, the second given in calls
+        # The first is filled in, the others are given in calls.
+        if key not in (EMBEDDINGS, CAUSAL, REVERSE)
     }
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")

@@ -39,6 +39,7 @@ from lstmgraph.compiler.passes.masks import (
 )
 from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.keras_facts.layers.attention import CAUSAL
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
@@ -237,10 +238,13 @@ class _Lowering:
         if SCORES in node.outputs:
             result, scores = result
             self.tensors[Port(node.name, SCORES)] = self._scores(node, scores, inputs[1])
+        if node.arguments.get(REVERSE) and result.dtype != node.outputs[OUTPUT].dtype:
+            # Keras declares what the layer computes in, but gives `reverse_dtype`.
+            result = keras.ops.cast(result, node.outputs[OUTPUT].dtype)
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)
         loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED
-        if output_mask and (loses_mask or hides_mask(node)):
+        if output_mask and (loses_mask or hides_mask(node) or node.arguments.get(REVERSE)):
             self._set_mask(node, result, output_mask)
 
     def output(self, port: Port) -> Tensor:
@@ -265,7 +269,8 @@ class _Lowering:
         if rank > len(mask.shape):
             name = f"{node.name}.mask"  # no name of a recipe has a dot
             given = self.masks.tensor(mask)
-            policy = node.dtype_policy if node.is_layer else result.dtype
+            own = node.is_layer and not node.arguments.get(REVERSE)
+            policy = node.dtype_policy if own else result.dtype
             self.tensors[port] = with_mask(result, given, name, policy)
         elif node.op == "TimeDistributed":  # the masked axis is gone
             self.tensors[port] = keras.ops.copy(result)
@@ -294,7 +299,7 @@ class _Lowering:
         tensors = {port: self._read(node, port) for port in node.inputs}
         for port in fed_ports(self.graph, node) & self.masked:  # with the mask of another step
             tensors[port] = keras.ops.copy(tensors[port])
-        if node.drops_mask or hides_mask(node):
+        if node.drops_mask or hides_mask(node) or node.arguments.get(REVERSE):
             # An operation hands no mask on; a copy computes nothing else.
             tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
         elif node.op in TAKES_MASKS_OFF:
@@ -326,8 +331,7 @@ class _Lowering:
         if node.mask and takes_mask and not hides_mask(node):
             keywords["mask"] = self._mask(node, node.mask, inputs[0])
         keywords |= self._attention_masks(node)
-        if node.arguments.get(CAUSAL):
-            keywords[CAUSAL] = True
+        keywords |= {key: True for key in (CAUSAL, REVERSE) if node.arguments.get(key)}
         if SCORES in node.outputs:
             keywords["return_attention_scores"] = True
         if node.recurrence and node.recurrence.states:

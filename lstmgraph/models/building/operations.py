@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, OUTPUT, ROW_IDS, STACK
+from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, OUTPUT, REPEAT, ROW_IDS, STACK
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float
 
 if TYPE_CHECKING:
@@ -110,6 +110,27 @@ def masked_copy(tensor: Tensor, name: str, dtype_policy: str) -> Tensor:
     return layers.Rescaling(1.0, name=name, dtype=dtype_policy)(tensor)
 
 
+def repeated_along(static: Tensor, sized: Tensor, axis: int) -> Tensor:
+    """Repeat (batch, features) to (batch, steps, features), as many steps as `sized` has on `axis`.
+
+    No number of `sized` is read, so that NaN in it stays there.
+    """
+    places = (slice(None), *(0 if each != axis else slice(None) for each in _axes(sized)))
+    steps = ops.ones_like(sized[places][..., None], dtype=static.dtype)
+    return ops.multiply(ops.expand_dims(static, 1), steps)
+
+
+def _axes(tensor: Tensor) -> range:
+    return range(1, len(tensor.shape))
+
+
+def _repeat(node: Node, inputs: list[Tensor]) -> Tensor:
+    static, sized = inputs
+    if static.dtype != node.outputs[OUTPUT].dtype:
+        static = ops.cast(static, node.outputs[OUTPUT].dtype)
+    return repeated_along(static, sized, node.arguments["axis"])
+
+
 def _constant(node: Node, inputs: list[Tensor]) -> Tensor:
     arguments, dtype = node.arguments, full_dtype(node.dtype_policy)
     return constant_state(inputs[0], arguments["units"], arguments["value"], dtype)
@@ -123,6 +144,7 @@ def _full(node: Node, inputs: list[Tensor]) -> Tensor:
 OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     JOIN: lambda _node, inputs: join(inputs),
     CONSTANT_STATE: _constant,
+    REPEAT: _repeat,
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
     STACK: lambda _node, inputs: stacked(inputs),
     FULL: _full,

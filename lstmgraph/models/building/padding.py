@@ -15,6 +15,7 @@ from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import (
     JOIN,
     OUTPUT,
+    REPEAT,
     SCORES,
     SEQUENCE,
     STACK,
@@ -30,6 +31,7 @@ from lstmgraph.compiler.passes.masks import (
 )
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.layers.attention import ATTENTION
+from lstmgraph.keras_facts.layers.dense import EMBEDDINGS, REVERSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
 
 NORMALIZES_ROWS = "BatchNormalization"
 CONVOLUTIONS = frozenset({"Conv1D", "SeparableConv1D"})
-COUNTS_ALL = frozenset({"ActivityRegularization", "Embedding", "Masking"})
+COUNTS_ALL = frozenset({"ActivityRegularization", "Masking", *EMBEDDINGS})
 """Layers that compute each step from itself, but read every step for a loss or a mask."""
-FRESH = frozenset({"Embedding", "RepeatVector"})
+FRESH = frozenset({"RepeatVector", *EMBEDDINGS})
 """Layers whose output contains no numbers from padded steps."""
 
 Needs = dict["Port", set["MaskSpec | None"]]
@@ -80,7 +82,11 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
             elif node.op != JOIN or specs[port].rank > 2:
                 left.append(open_[port])
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
-        if left and node.op not in FRESH and not _drops_padding(node):
+        if (
+            left
+            and (node.op not in FRESH or node.arguments.get(REVERSE))
+            and not _drops_padding(node)
+        ):
             known = frozenset.intersection(*left)
             if node.op == "Masking":
                 known |= frozenset(node.output_masks.values())
@@ -132,7 +138,7 @@ def _read_by(node: Node, needs: Needs) -> Needs:
     if node.op in ROWS_ONLY:
         return needed
     own = _own_mask(node, needs)
-    for place, port in enumerate(node.inputs):
+    for place, port in enumerate(node.inputs[:1] if node.op == REPEAT else node.inputs):
         if node.op == STACK:
             needed[port].add(_of_result(node, own, place))
         elif place and node.op in ATTENTION:
@@ -225,4 +231,6 @@ def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
         inner["type"] == NORMALIZES_ROWS or inner.get("activity_regularizer")
     ):
         return False
+    if node.arguments.get(REVERSE):
+        return True
     return node.op in (STACK, *MERGES) or (node.op in EACH_STEP and node.op not in COUNTS_ALL)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.compiler.graph import JOIN, STACK
+from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.messages.wording import listed
 from lstmgraph.models.stepping.functions import names_of, one_step
 from lstmgraph.models.stepping.source import plan_of
@@ -116,6 +117,8 @@ def _gives_logits(graph: Graph, output: str) -> bool:
 
 
 def _activation(node: Node | None) -> str | None:
+    if node and node.arguments.get(REVERSE):
+        return "linear"
     if node is None or node.op not in {"Dense", "Activation"}:
         return None
     activation = node.arguments.get("activation") or "linear"
