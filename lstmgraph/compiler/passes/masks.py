@@ -9,7 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SEQUENCE, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import (
+    FOLD,
+    JOIN,
+    OUTPUT,
+    SEQUENCE,
+    UNFOLD,
+    Graph,
+    MaskSpec,
+    Node,
+    Port,
+)
+from lstmgraph.compiler.passes.folded_masks import folded, unfolded
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
@@ -72,11 +83,14 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     masks: Masks = {}
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     used = graph.used_ports(by_unread=True)
-    nodes = []
+    nodes: list[Node] = []
     for node in graph.nodes:
         if node.outputs:
             try:
-                node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
+                if node.op in (FOLD, UNFOLD):
+                    node = _folded(graph, node, masks, specs, nodes)  # noqa: PLW2901
+                else:
+                    node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
             except GraphMistake as mistake:
                 mistake.report(document)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
@@ -121,6 +135,19 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
     found = _layer(node, mask, incoming, specs)
     _check_regularizer(node, found.output_masks.get(OUTPUT))
     return found
+
+
+def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, before: list[Node]) -> Node:
+    """Return a fold, whose mask is one of segments or of their steps; or a fold that is undone."""
+    if node.op == UNFOLD:
+        fold = next(other for other in before if other.name == node.arguments["fold"])
+        return unfolded(node, masks, specs, fold)
+    mask = masks.get(node.inputs[0])
+    if isinstance(node.mask_form, NoMask):
+        mask = None
+    elif not isinstance(node.mask_form, Inherited):
+        mask = made_mask(graph, node, masks, specs)
+    return folded(node, mask)
 
 
 _OTHER_NORM = (

@@ -1,5 +1,7 @@
 """Calls of layers that the recipe defines elsewhere: ``{call: encoder, input: answer}``.
 
+``{type: time_distributed, input: sentences, layer: {call: encoder}}`` calls one on each step.
+
 A call has the weights and arguments of the layer that it calls. Of `mask` and `initial_state` it
 takes over what names no other tensor, such as ``{value: 0.0}`` or ``learned``; what a layer reads
 from elsewhere, each call names for itself.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.keras_facts.catalogue import is_recurrent, layer_class
+from lstmgraph.language.declaration.folds import has_states, wrapped
 from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
@@ -30,21 +32,24 @@ FIXES = {
 }
 
 
-def with_called(data: Data, layers: Mapping[str, Data]) -> Data:
-    """Return a completed layer with the arguments of the layer that it calls, if it calls one."""
-    return {**layers[data["call"]], **data} if "call" in data else data
-
-
-def completed_call(call: Data, called: Data) -> Data:
+def completed_call(call: Data, layers: Mapping[str, Data]) -> Data:
     """Return a call with its mask and initial state written out.
 
     Args:
-        call: the call, which ``check_calls`` found no mistake in.
-        called: the layer that it calls, as written.
+        call: the call, which ``check_calls`` found no mistake in; without an input if it is the
+            layer inside ``time_distributed``, which has the mask too.
+        layers: the layers of the recipe, as written.
     """
-    keys = ["mask"] + ["initial_state"] * is_recurrent(layer_class(called["type"]))
-    forms = {key: call.get(key, called.get(key, DEFAULTS[key])) for key in keys}
-    return {"call": call["call"], "input": call["input"], **forms}
+    called = layers[call["call"]]
+    keys = ["mask"] * ("input" in call) + ["initial_state"] * has_states(called, layers)
+    forms = {key: call.get(key, _form(called, key)) for key in keys}
+    return {**{key: call[key] for key in ("call", "input") if key in call}, **forms}
+
+
+def _form(layer: Data, key: str) -> Any:
+    """Return the mask or the initial state of a layer; a wrapper has the state of that inside."""
+    own = layer if key == "mask" else wrapped(layer)[0]
+    return own.get(key, DEFAULTS[key])
 
 
 def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path]:
@@ -59,14 +64,17 @@ def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path
         return at_fault
     faults = set(at_fault)
     wrong = {path[1] for path in at_fault if path[:1] == ("layers",) and len(path) > 1}
-    for name, call in layers.items():
-        if name in wrong or "call" not in call:
+    for name, layer in layers.items():
+        found = None if name in wrong else _call_of(layer)
+        if found is None:
             continue
+        call, inside = found
         if call["call"] in wrong:
             faults.add(("layers", name))
             continue
         for code, key, message, hint in _mistakes(name, call, document.data):
-            path = ("layers", name, key)
+            own = key not in layer
+            path: Path = ("layers", name, *(inside if own else ()), key)
             faults.add(path)
             called = ("layers", call["call"])
             is_known = called in document.keys and called[1] != name
@@ -75,20 +83,33 @@ def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path
     return frozenset(faults)
 
 
+def _call_of(layer: Data) -> tuple[Data, tuple[str, ...]] | None:
+    """Return a call, and the keys that lead to it in a layer; None for a layer of its own.
+
+    A call inside ``time_distributed`` has the input and the mask of the wrapper.
+    """
+    inner, depth = wrapped(layer)
+    if "call" not in inner:
+        return None
+    return {**layer, **inner} if depth else dict(inner), ("layer",) * depth
+
+
 def _mistakes(name: str, call: Data, data: Data) -> Iterator[tuple[str, str, str, str]]:
     """Yield the code, key, message and hint of each mistake in a call."""
     called, layers = call["call"], data["layers"]
     inputs = data.get("inputs")
-    own = [other for other, layer in layers.items() if isinstance(layer, dict) and "type" in layer]
+    own = [other for other, layer in layers.items() if _is_of_its_own_layer(layer)]
     choices = f"call one of: {few(own)}"
     if called == name:
         yield "L305", "call", f"'{name}' calls itself", choices
-    elif called in layers and "call" in layers[called]:
+    elif called in layers and called not in own:
         root = _root(called, layers)
         hint = f"call the layer that it calls: `call: {root}`" if root else choices
+        if root and "type" in layers[called]:
+            hint = f"write `type: time_distributed` with `layer: {{call: {root}}}`"
         yield "L305", "call", f"'{called}' is itself a call", hint
     elif called in layers:
-        yield from _mistakes_of_forms(name, call, layers[called])
+        yield from _mistakes_of_forms(name, call, layers[called], layers)
     elif isinstance(inputs, dict) and called in inputs:
         message = f"'{called}' is an input, but only layers can be called"
         yield "L305", "call", message, choices
@@ -100,16 +121,24 @@ def _mistakes(name: str, call: Data, data: Data) -> Iterator[tuple[str, str, str
 def _root(name: str, layers: Mapping[str, Data]) -> str | None:
     """Return the layer of its own that a call of calls leads to; None in a cycle."""
     seen = {name}
-    while name in layers and "call" in layers[name]:
-        name = layers[name]["call"]
+    while name in layers and (found := _call_of(layers[name])):
+        name = found[0]["call"]
         if name in seen:
             return None
         seen.add(name)
     return name if name in layers else None
 
 
-def _mistakes_of_forms(name: str, call: Data, layer: Data) -> Iterator[tuple[str, str, str, str]]:
-    called, recurrent = call["call"], is_recurrent(layer_class(layer["type"]))
+def _is_of_its_own_layer(layer: Any) -> bool:
+    return isinstance(layer, dict) and "type" in layer and _call_of(layer) is None
+
+
+def _mistakes_of_forms(
+    name: str, call: Data, layer: Data, layers: Mapping[str, Data]
+) -> Iterator[tuple[str, str, str, str]]:
+    called, recurrent = call["call"], has_states(layer, layers)
+    if call.get("type"):
+        yield from _mistakes_of_wrapper(called, call)
     if not recurrent and "initial_state" in call:
         message = f"'{called}' is not a recurrent layer, so its calls have no initial state"
         yield "L212", "initial_state", message, "remove it"
@@ -117,14 +146,24 @@ def _mistakes_of_forms(name: str, call: Data, layer: Data) -> Iterator[tuple[str
         message = f"'{called}' is a recurrent layer, whose inputs have no names"
         yield "L212", "input", message, "write a port, or a list of ports"
     for key in ("mask", "initial_state"):
-        forms = {"layer": layer.get(key, DEFAULTS[key]), "call": call.get(key, DEFAULTS[key])}
+        forms = {"layer": _form(layer, key), "call": call.get(key, DEFAULTS[key])}
         if "carried" in _words(forms["layer"]) | _words(forms["call"]):
             message = f"'{called}' has several calls, but Keras keeps one carried state for a layer"
             hint = "write `initial_state: input`, and feed each call's `.state` back to it"
             yield "L308", "initial_state" if key in call else "call", message, hint
         elif key not in call and not _is_of_its_own(forms["layer"]):
+            if key == "mask" and call.get("type"):
+                continue  # the mask of a wrapper is its own
             message = f"the {WORDS[key]} of '{called}' comes from another tensor"
             yield "L307", "call", f"{message}, so '{name}' needs its own", FIXES[key]
+
+
+def _mistakes_of_wrapper(called: str, wrapper: Data) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the mistakes of a wrapper around a call: what only the called layer decides."""
+    for key in ("dtype_policy", "trainable"):
+        if key in wrapper and wrapper[key] is not True:
+            message = f"`{key}` is that of '{called}', which is called here"
+            yield "L212", key, message, f"write it on '{called}'"
 
 
 def _words(form: Any) -> set[str]:

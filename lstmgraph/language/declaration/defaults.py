@@ -17,6 +17,7 @@ from lstmgraph.keras_facts.catalogue import (
 )
 from lstmgraph.keras_facts.dtypes import full_dtype
 from lstmgraph.language.declaration.calls import completed_call
+from lstmgraph.language.declaration.folds import has_states, wrapped
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     dtype = full_dtype(runtime["dtype_policy"])
     heads = _layers_behind_outputs(data, at_fault)
     sound = _sound_entries(data, "layers", at_fault)
-    heads |= {sound[name].get("call") for name in heads & sound.keys()}
+    heads |= {wrapped(sound[name])[0].get("call", "") for name in heads & sound.keys()}
     layers = {
-        name: completed_call(layer, sound[layer["call"]])
+        name: completed_call(layer, sound)
         if "call" in layer
-        else _layer(layer, runtime["dtype_policy"], is_head=name in heads)
+        else _layer(layer, runtime["dtype_policy"], sound, is_head=name in heads)
         for name, layer in sound.items()
     }
     completed = {
@@ -106,10 +107,10 @@ def _layers_behind_outputs(data: Data, at_fault: frozenset[Path]) -> set[str]:
     }
 
 
-def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
+def _layer(layer: Data, policy: str, layers: Mapping[str, Data], *, is_head: bool) -> Data:
     kind = layer_class(layer["type"])
     recurrent = is_recurrent(kind)
-    keep_float32 = not recurrent and (is_head or _needs_float32(layer, kind))
+    keep_float32 = not has_states(layer, layers) and (is_head or _needs_float32(layer, kind))
     filled = {
         "type": layer["type"],
         "input": layer["input"],
@@ -122,16 +123,22 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         filled |= argument_defaults(kind)
     cells = {"cells": filled["cells"]} if "cells" in filled else {}
     filled = _overlaid(filled, layer) | cells
-    return _with_inner(filled)
+    return _with_inner(filled, layers)
 
 
-def _with_inner(layer: Data) -> Data:
+def _with_inner(layer: Data, layers: Mapping[str, Data]) -> Data:
     """Return `layer` with the defaults of the layer inside it, at any depth, filled in."""
     _fix_data_format(layer)
     inner = layer.get("layer")
-    if isinstance(inner, dict):
-        defaults = {"type": inner["type"], **argument_defaults(layer_class(inner["type"]))}
-        layer["layer"] = _with_inner(_overlaid(defaults, inner))
+    if not isinstance(inner, dict):
+        return layer
+    if "call" in inner:
+        layer["layer"] = completed_call(inner, layers)
+        return layer
+    kind = layer_class(inner["type"])
+    own = _recurrent_defaults(inner, kind) if is_recurrent(kind) else argument_defaults(kind)
+    cells = {"cells": own["cells"]} if "cells" in own else {}
+    layer["layer"] = _with_inner(_overlaid({"type": inner["type"], **own}, inner) | cells, layers)
     return layer
 
 
@@ -144,7 +151,11 @@ def _needs_float32(layer: Data, kind: str) -> bool:
     if kind in FLOAT32_LAYERS or layer.get("normalize"):
         return True
     inner = layer.get("layer")
-    if isinstance(inner, dict) and _needs_float32(inner, layer_class(inner["type"])):
+    if (
+        isinstance(inner, dict)
+        and "type" in inner
+        and _needs_float32(inner, layer_class(inner["type"]))
+    ):
         return True
     activation = str(layer.get("activation"))
     return "softmax" in activation or "sigmoid" in activation
@@ -206,7 +217,7 @@ def _training(training: Data, completed: Data) -> Data:
 
 
 def _carries(layer: Data) -> bool:
-    forms = layer.get("initial_state")
+    forms = wrapped(layer)[0].get("initial_state")
     return "carried" in (forms if isinstance(forms, list) else [forms])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import NODE_KEYS, is_recurrent, layer_class
-from lstmgraph.language.declaration.calls import with_called
+from lstmgraph.language.declaration.folds import unwrapped
 from lstmgraph.language.declaration.read_data import read_data
 from lstmgraph.language.declaration.recipe import (
     Carried,
@@ -84,7 +84,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
             for name, tensor in completed["inputs"].items()
         },
         layers={
-            name: _layer(name, with_called(data, completed["layers"]))
+            name: _layer(name, *unwrapped(data, completed["layers"]))
             for name, data in completed["layers"].items()
         },
         outputs={
@@ -136,7 +136,7 @@ def _reference(text: str, path: Path) -> Reference:
     return Reference(layer, port, path)
 
 
-def _layer(name: str, data: Data) -> LayerDeclaration:
+def _layer(name: str, data: Data, folds: int) -> LayerDeclaration:
     path: Path = ("layers", name)
     kind = layer_class(data["type"])
     inputs, input_names = _inputs(data["input"], (*path, "input"))
@@ -151,6 +151,7 @@ def _layer(name: str, data: Data) -> LayerDeclaration:
         "dtype_policy": data["dtype_policy"],
         "path": path,
         "call": data.get("call", ""),
+        "folds": folds,
     }
     if not is_recurrent(kind):
         return LayerDeclaration(**common)

@@ -165,6 +165,8 @@ class LayerDeclaration:
     path: Path
     call: str = ""
     """The layer of the recipe that is called again; empty for a layer of its own."""
+    folds: int = 0
+    """How many axes after the batch are folded into it: 1 inside one ``time_distributed``."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 MAX_NODES = 100_000
 """The most values in one recipe with aliases expanded: a file of 201 bytes can have millions."""
 
+OF_WRAPPERS = frozenset({"input", "mask", "dtype_policy"})
+"""Keys of a layer around another one that the layer inside does not have."""
+
 REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text that are replaced by a substitute value."""
 
@@ -103,13 +106,31 @@ class Document:
         return Place(self.source, START)
 
     def written(self, path: Path) -> Path:
-        """Return `path`, or for an argument of a call its path in the layer that is called."""
+        """Return `path`, or for an argument that another layer has for this one its path there.
+
+        A call has the arguments of the layer that it calls, a wrapper those of the layer inside.
+        """
         if len(path) < 3 or path[0] != "layers" or path[:3] in self.keys:
             return path
+        prefix: Path = path[:2]
+        for _ in range(MAX_DEPTH):  # calls may form a cycle
+            if (*prefix, path[2]) in self.keys:
+                break
+            if (*prefix, "call") in self.keys:
+                prefix = ("layers", self._at((*prefix, "call")))
+            elif path[2] not in OF_WRAPPERS and (*prefix, "layer") in self.keys:
+                prefix = (*prefix, "layer")
+            else:
+                break
+        is_there = len(prefix) == 2 or (*prefix, path[2]) in self.keys
+        return (*prefix, *path[2:]) if is_there else path
+
+    def _at(self, path: Path) -> Any:
+        """Return the value at `path` of mappings; None if there is none."""
         found = self.data
-        for key in (*path[:2], "call"):
+        for key in path:
             found = found.get(key) if isinstance(found, dict) else None
-        return ("layers", found, *path[2:]) if isinstance(found, str) else path
+        return found
 
     def report(  # noqa: PLR0913 - the parts of a message
         self,

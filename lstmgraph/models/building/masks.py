@@ -1,4 +1,4 @@
-"""Masks as explicit boolean tensors of shape (batch, time)."""
+"""Masks as explicit boolean tensors of shape (batch, time) or (batch, segments, time)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import layers, ops
+
+from lstmgraph.models.building.folds import fold, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +80,8 @@ class Masks:
         if mask.kind == "joined":
             parts = [self._part(port, part) for port, part in mask.parts]
             return ops.concatenate(parts, axis=1)
+        if mask.kind in ("folded", "unfolded", "some"):
+            return self._of_part(mask)
         if mask.like is not None:
             lengths = self._resized(mask, mask.resize) if mask.resize else source
             return _first_steps(self._tensors[mask.like], lengths)
@@ -90,6 +94,17 @@ class Masks:
         return ops.floor_divide(
             steps * resize.scale + (resize.shift + resize.divisor - 1), resize.divisor
         )
+
+    def _of_part(self, mask: MaskSpec) -> Tensor:
+        """Return the mask of folded steps, of unfolded ones, or of segments with a counted step."""
+        port, part = mask.parts[0]
+        counted = self.tensor(part) if part else self._tensors[port]
+        if mask.kind == "some":
+            return ops.any(counted, axis=-1)
+        axes = abs(len(counted.shape) - len(mask.shape))
+        if mask.kind == "folded":
+            return fold(counted, axes)
+        return unfold(counted, self._tensors[mask.like] if mask.like else counted, axes)
 
     def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
         if mask is not None:
@@ -105,13 +120,16 @@ def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Ten
     rank = len(tensor.shape)
     if rank > len(mask.shape) + 1:  # Masking would make a mask of all axes but the last
         zeroed = ops.where(over_features(mask, rank), tensor, 0)
-        steps = layers.TimeDistributed(
-            layers.Identity(dtype=dtype_policy), name=name, dtype=dtype_policy
-        )
-        return steps(zeroed, mask=mask)
+        return passed_through(zeroed, mask, name, dtype_policy)
     value = _least(tensor.dtype)
     marked = ops.where(over_features(mask, rank), tensor, value)
     return layers.Masking(value, name=name, dtype=dtype_policy)(marked)
+
+
+def passed_through(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Tensor:
+    """Return `tensor`, (batch, time, ...), as a layer gives it that changes nothing."""
+    identity = layers.Identity(dtype=dtype_policy)
+    return layers.TimeDistributed(identity, name=name, dtype=dtype_policy)(tensor, mask=mask)
 
 
 def _least(dtype: str) -> float:

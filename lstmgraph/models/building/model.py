@@ -14,6 +14,7 @@ from lstmgraph.compiler.graph import (
     MASK,
     OUTPUT,
     SEQUENCE,
+    UNFOLD,
     Graph,
     GraphInput,
     MaskSpec,
@@ -38,7 +39,7 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
 from lstmgraph.models.building.layers import Layers, freeze
 from lstmgraph.models.building.lora import seed_lora
-from lstmgraph.models.building.masks import Masks, with_mask
+from lstmgraph.models.building.masks import Masks, passed_through, with_mask
 from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
@@ -198,6 +199,8 @@ class _Lowering:
         self.tensors = tensors
         self.masks = Masks(tensors)
         self.padded = padded_inputs(graph)
+        self.graph = graph
+        self.passed_on = _ports_whose_masks_pass(graph)
         self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
 
     def add(self, node: Node) -> None:
@@ -207,6 +210,8 @@ class _Lowering:
             return
         if not node.is_layer:
             self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
+            if node.op == UNFOLD and Port(node.name) in self.passed_on:
+                self._set_mask_of_unfolded(node)
             return
         if node.op in SUMS:
             # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
@@ -231,6 +236,18 @@ class _Lowering:
             self.tensors[port] = with_mask(result, given, name, node.dtype_policy)
         elif node.op == "TimeDistributed":  # the masked axis is gone
             self.tensors[port] = keras.ops.copy(result)
+
+    def _set_mask_of_unfolded(self, node: Node) -> None:
+        """Give the result of an operation its mask, which Keras keeps only between layers."""
+        mask, port = node.output_masks[OUTPUT], Port(node.name)
+        given, name = self.masks.tensor(mask), f"{node.name}.mask"
+        result, policy = self.tensors[port], node.dtype_policy
+        keep = _holds_at_padding(self.graph, node)
+        self.tensors[port] = (
+            passed_through(result, given, name, policy)
+            if keep
+            else with_mask(result, given, name, policy)
+        )
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
@@ -316,6 +333,20 @@ class _Lowering:
             else zeros_like_state(given, recurrence.units_of(state.slot))
             for state in recurrence.states
         ]
+
+
+def _ports_whose_masks_pass(graph: Graph) -> frozenset[Port]:
+    """Return the masked ports whose mask Keras has to hand on, to a loss or through a layer."""
+    masked = {Port(node.name) for node in graph.nodes if OUTPUT in node.output_masks}
+    readers = [node for node in graph.nodes if node.is_layer and not node.recurrence]
+    read = {*graph.outputs.values(), *(port for node in readers for port in node.inputs)}
+    return frozenset(masked & read)
+
+
+def _holds_at_padding(graph: Graph, node: Node) -> bool:
+    """Return whether unfolded results of a recurrent layer may not be 0 where no step counts."""
+    found = (n.recurrence for n in graph.nodes if n.layer == node.layer and n.recurrence)
+    return any(each.states or each.padded_output == "hold" for each in found)
 
 
 def _open_axes(tensor: Tensor) -> int:

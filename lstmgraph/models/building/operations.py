@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, JOIN, ROW_IDS
+from lstmgraph.compiler.graph import CONSTANT_STATE, FOLD, JOIN, ROW_IDS, UNFOLD
 from lstmgraph.keras_facts.dtypes import full_dtype
+from lstmgraph.models.building.folds import fold, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,5 +86,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     JOIN: lambda _node, inputs: join(inputs),
     CONSTANT_STATE: _constant,
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
+    FOLD: lambda node, inputs: fold(inputs[0], node.arguments["axes"]),
+    UNFOLD: lambda node, inputs: unfold(inputs[0], inputs[1], node.arguments["axes"]),
 }
 """The graph's own operations."""
