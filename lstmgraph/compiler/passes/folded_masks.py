@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.graph import OUTPUT, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import FOLD, OUTPUT, UNFOLD, Graph, MaskSpec, Node, Port
 from lstmgraph.keras_facts.tensors import multiply_dims
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lstmgraph.keras_facts.tensors import TensorSpec
 
@@ -32,41 +32,66 @@ def folded(node: Node, mask: MaskSpec | None) -> Node:
     axes = node.arguments["axes"] + 1
     output = {}
     if len(mask.shape) > axes:
-        output = {OUTPUT: folded_mask(mask, node.inputs[0], axes)}
+        output = {OUTPUT: folded_mask(mask, axes)}
     return replace(node, mask=mask, output_masks=output)
 
 
-def folded_mask(mask: MaskSpec, port: Port, axes: int) -> MaskSpec:
-    """Return the mask of `port` with its first `axes` axes folded to one."""
+def folded_mask(mask: MaskSpec, axes: int) -> MaskSpec:
+    """Return `mask` with its first `axes` axes folded to one."""
     shape = (multiply_dims(mask.shape[:axes]), *mask.shape[axes:])
-    parts = ((port, mask),)
+    parts = ((mask.port, mask),)
     return MaskSpec("folded", mask.port, shape, mask.padding, parts=parts, path=mask.path)
 
 
-def unfolded(node: Node, masks: Masks, specs: Mapping[Port, TensorSpec], fold: Node) -> Node:
+def unfolded(
+    node: Node, masks: Masks, specs: Mapping[Port, TensorSpec], folds: Sequence[Node]
+) -> Node:
     """Return an undone fold with the mask of its result.
 
     Args:
-        node: the node that undoes `fold`.
+        node: the node.
         masks: the masks of all ports before it.
         specs: the shapes of all ports before it.
-        fold: the fold, with its masks.
+        folds: the folds that it undoes, with their masks; several if the layer has several inputs.
     """
     axes, (result, like) = node.arguments["axes"], node.inputs
-    own, before = masks.get(result), fold.mask
-    if own is not None and own == fold.output_masks.get(OUTPUT):
+    before = max((f.mask for f in folds if f.mask), key=lambda mask: len(mask.shape), default=None)
+    own = masks.get(result)
+    if own is not None and own in [fold.output_masks.get(OUTPUT) for fold in folds]:
         mask = before
     elif own is not None:  # of other steps than those that were folded
         shape = (*specs[like].shape[: axes + 1], *own.shape[1:])
         mask = MaskSpec("unfolded", own.port, shape, own.padding, like=like, parts=((result, own),))
     else:
-        mask = before and of_segments(before, like, axes + 1)
+        mask = before and of_segments(before, axes + 1)
     return replace(node, output_masks={OUTPUT: mask} if mask else {})
 
 
-def of_segments(mask: MaskSpec, port: Port, axes: int) -> MaskSpec:
+def zeroes_padding(graph: Graph, node: Node) -> bool:
+    """Return whether an undone fold gives zeros for the segments that a mask of segments hides.
+
+    The layer inside computed them like all others. With a mask of its steps, the results of a
+    segment without any step are what the layer makes of it: of a recurrent one the initial state.
+    """
+    if node.op != UNFOLD or not node.output_masks:
+        return False
+    folds = [fold for fold in graph.nodes if fold.op == FOLD and fold.layer == node.layer]
+    return any(fold.mask for fold in folds) and not any(fold.output_masks for fold in folds)
+
+
+def is_zero_at_padding(graph: Graph, node: Node) -> bool:
+    """Return whether what is unfolded is surely 0 where its mask is false."""
+    source = graph.by_name[node.inputs[0].node]
+    made_by = [source] if source.recurrence else [graph.by_name.get(p.node) for p in source.inputs]
+    if not source.recurrence and len(source.outputs[OUTPUT].shape) > 2:
+        return False
+    found = [maker.recurrence if maker else None for maker in made_by]
+    return all(r and not r.states and r.padded_output == "zero" for r in found)
+
+
+def of_segments(mask: MaskSpec, axes: int) -> MaskSpec:
     """Return a mask of `axes` axes that counts what has a step that `mask` counts."""
     while len(mask.shape) > axes:
-        part = ((port, mask),)
+        part = ((mask.port, mask),)
         mask = MaskSpec("some", mask.port, mask.shape[:-1], parts=part, path=mask.path)
     return mask

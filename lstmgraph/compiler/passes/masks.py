@@ -139,15 +139,23 @@ def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozense
 
 def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, before: list[Node]) -> Node:
     """Return a fold, whose mask is one of segments or of their steps; or a fold that is undone."""
+    others = [other for other in before if other.op == FOLD and other.layer == node.layer]
     if node.op == UNFOLD:
-        fold = next(other for other in before if other.name == node.arguments["fold"])
-        return unfolded(node, masks, specs, fold)
+        return unfolded(node, masks, specs, others)
     mask = masks.get(node.inputs[0])
     if isinstance(node.mask_form, NoMask):
         mask = None
     elif not isinstance(node.mask_form, Inherited):
-        mask = made_mask(graph, node, masks, specs)
+        # Of inputs that are joined, the sequences have the mask of the first.
+        is_static = not node.arguments["sequence_of"] and _is_static(node, specs)
+        mask = None if is_static else next((o.mask for o in others if o.mask), None)
+        mask = mask or (None if is_static else made_mask(graph, node, masks, specs))
     return folded(node, mask)
+
+
+def _is_static(node: Node, specs: Specs) -> bool:
+    """Return whether a recurrent layer repeats what is folded along its steps."""
+    return bool(node.arguments["joined"]) and specs[node.inputs[0]].rank < node.arguments["axes"] + 3
 
 
 _OTHER_NORM = (

@@ -280,7 +280,7 @@ class _Wiring:
         source = self.graph.by_name.get(port.node)
         if source and source.layer in self.graph.folds:
             return port  # computed on folded steps itself
-        arguments = {"axes": fold.arguments["axes"], "sequence_of": ""}
+        arguments = {**fold.arguments, "sequence_of": "", "joined": False}
         name = f"{name}_fold" if port.output == OUTPUT else f"{name}_{port.output}_fold"
         self.make(name, FOLD, (port,), fold, form.path, arguments)
         return Port(name)

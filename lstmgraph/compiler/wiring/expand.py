@@ -241,7 +241,8 @@ class _Expansion:
         count = len(layer.inputs)
         name = f"{layer.name}_fold" if count == 1 else f"{layer.name}_fold_{index + 1}"
         path: Path = (*layer.path, "input", index) if count > 1 else (*layer.path, "input")
-        of_one = isinstance(layer, RecurrentDeclaration) and count == 1
+        recurrent = isinstance(layer, RecurrentDeclaration)
+        reader = layer.layer if recurrent and count == 1 else ""
         self.nodes.append(
             Node(
                 name=name,
@@ -249,7 +250,11 @@ class _Expansion:
                 inputs=(port,),
                 layer=layer.name,
                 path=path,
-                arguments={"axes": layer.folds, "sequence_of": layer.layer if of_one else ""},
+                arguments={
+                    "axes": layer.folds,
+                    "sequence_of": reader,
+                    "joined": recurrent and count > 1,
+                },
                 dtype_policy=layer.dtype_policy,
                 mask_form=layer.mask,
             )
@@ -271,7 +276,7 @@ class _Expansion:
                     inputs=(port, fold.inputs[0]),
                     layer=layer.name,
                     path=layer.path,
-                    arguments={"axes": layer.folds, "fold": fold.name},
+                    arguments={"axes": layer.folds},
                     dtype_policy=layer.dtype_policy,
                 )
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, ValueInfoProto, helper
 
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, Graph, Node, Port
+from lstmgraph.compiler.passes.folded_masks import zeroes_padding
 from lstmgraph.compiler.passes.masks import fills, hides_mask
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
@@ -91,7 +92,9 @@ class _Lowering:
         spec = node.outputs[OUTPUT]
         name = self.builder.cast(LOWERINGS[node.op](call), call.dtype, spec.dtype)
         self.values.put(Port(node.name), Value(name, spec, time_major))
-        if OUTPUT in node.output_masks and (node.op in RESIZES or hides_mask(node)):
+        if OUTPUT in node.output_masks and (
+            node.op in RESIZES or hides_mask(node) or zeroes_padding(self.graph, node)
+        ):
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
 
@@ -120,7 +123,7 @@ class _Lowering:
             inputs=tuple(self.input(port, hidden, time_major=time_major) for port in node.inputs),
             output=node.outputs[OUTPUT],
             weights=weights,
-            batch=self.values.batch(),
+            batch=self.values.rows(node.inputs[0]),
             lower=lambda inner: LOWERINGS[inner.op](inner),
             mask=mask,
             input_masks=tuple(self.mask(each) for each in node.input_masks),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, JOIN, ROW_IDS
+from lstmgraph.compiler.graph import CONSTANT_STATE, FOLD, JOIN, ROW_IDS, UNFOLD
 from lstmgraph.export.onnx import (
     activations,
     attention,
@@ -106,5 +106,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     JOIN: merging.join,
     CONSTANT_STATE: merging.constant_state,
     ROW_IDS: merging.row_ids,
+    FOLD: wrappers.fold,
+    UNFOLD: wrappers.unfold,
 }
 """The lowerings by Keras class name; recurrent layers have their own module."""

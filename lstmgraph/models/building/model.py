@@ -24,6 +24,7 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
+from lstmgraph.compiler.passes.folded_masks import is_zero_at_padding, zeroes_padding
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
     FILLED,
@@ -210,8 +211,8 @@ class _Lowering:
             return
         if not node.is_layer:
             self.tensors[Port(node.name)] = OPERATIONS[node.op](node, inputs)
-            if node.op == UNFOLD and Port(node.name) in self.passed_on:
-                self._set_mask_of_unfolded(node)
+            if node.op == UNFOLD and node.output_masks:
+                self._set_mask_of_unfolded(node, node.output_masks[OUTPUT])
             return
         if node.op in SUMS:
             # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
@@ -237,17 +238,17 @@ class _Lowering:
         elif node.op == "TimeDistributed":  # the masked axis is gone
             self.tensors[port] = keras.ops.copy(result)
 
-    def _set_mask_of_unfolded(self, node: Node) -> None:
+    def _set_mask_of_unfolded(self, node: Node, mask: MaskSpec) -> None:
         """Give the result of an operation its mask, which Keras keeps only between layers."""
-        mask, port = node.output_masks[OUTPUT], Port(node.name)
-        given, name = self.masks.tensor(mask), f"{node.name}.mask"
-        result, policy = self.tensors[port], node.dtype_policy
-        keep = _holds_at_padding(self.graph, node)
-        self.tensors[port] = (
-            passed_through(result, given, name, policy)
-            if keep
-            else with_mask(result, given, name, policy)
-        )
+        port, name = Port(node.name), f"{node.name}.mask"
+        zeroes = zeroes_padding(self.graph, node)
+        if port in self.passed_on:
+            is_zero = zeroes or is_zero_at_padding(self.graph, node)
+            carry = with_mask if is_zero else passed_through
+            given = self.masks.tensor(mask)
+            self.tensors[port] = carry(self.tensors[port], given, name, node.dtype_policy)
+        elif zeroes:
+            self.tensors[port] = self.masks.zeroed(port, mask)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}
@@ -341,12 +342,6 @@ def _ports_whose_masks_pass(graph: Graph) -> frozenset[Port]:
     readers = [node for node in graph.nodes if node.is_layer and not node.recurrence]
     read = {*graph.outputs.values(), *(port for node in readers for port in node.inputs)}
     return frozenset(masked & read)
-
-
-def _holds_at_padding(graph: Graph, node: Node) -> bool:
-    """Return whether unfolded results of a recurrent layer may not be 0 where no step counts."""
-    found = (n.recurrence for n in graph.nodes if n.layer == node.layer and n.recurrence)
-    return any(each.states or each.padded_output == "hold" for each in found)
 
 
 def _open_axes(tensor: Tensor) -> int:

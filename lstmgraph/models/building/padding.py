@@ -151,7 +151,7 @@ def _of_rows(node: Node, needs: Needs) -> MaskSpec | None:
     masks = needs[Port(node.name)]
     mask = next(iter(masks)) if len(masks) == 1 else None
     axes = node.arguments["axes"] + 1
-    return folded_mask(mask, node.inputs[1], axes) if mask and len(mask.shape) == axes else None
+    return folded_mask(mask, axes) if mask and len(mask.shape) == axes else None
 
 
 def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:

@@ -1,0 +1,188 @@
+"""Layers inside ``time_distributed`` on folded steps: words of characters, documents of sentences.
+
+They are compared with the same layers on steps that NumPy folded, and with float64 by hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pytest
+import reference as ref
+from building import (
+    assert_equal_arrays,
+    copy_weights,
+    load,
+    outputs_of,
+    randomise,
+    weights_by_layer,
+)
+from hierarchies import (
+    DOCUMENTS,
+    KINDS,
+    PADDED,
+    ROWS,
+    SEGMENTS,
+    STEPS,
+    example,
+    flat,
+    folded,
+    padded_example,
+)
+from onnx_running import assert_runs_as_keras
+
+import lstmgraph
+
+if TYPE_CHECKING:
+    from building import Arrays
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Models = tuple[lstmgraph.Recipe, keras.Model, keras.Model]
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    """The model of every kind of layer, and the one of the same layers without wrappers."""
+    recipe = load(KINDS)
+    model = recipe.build()
+    randomise(model)
+    by_hand = lstmgraph.load(flat(KINDS)).build()
+    copy_weights(model, by_hand)
+    return recipe, model, by_hand
+
+
+def unfolded(data: Arrays) -> Arrays:
+    return {name: x.reshape(ROWS, SEGMENTS, *x.shape[1:]) for name, x in data.items()}
+
+
+def test_equal_to_folding_by_hand(models: Models) -> None:
+    _, model, by_hand = models
+    data = example()
+    wanted = unfolded(outputs_of(by_hand, folded(data)))
+    assert_equal_arrays(outputs_of(model, data), wanted)
+
+
+def test_equal_to_float64(models: Models) -> None:
+    _, model, _ = models
+    data = example()
+    own = folded({name: x.astype("float64") for name, x in data.items()})
+    mask, weights = folded(data)["mask"], weights_by_layer(model)
+    runs = {
+        "lstm": ref.lstm(own["x"], weights["lstm"], mask),
+        "given": ref.gru(own["x"], weights["given"], own["x"].any(-1), (own["start"],)),
+    }
+    ways = ref.bidirectional(
+        ref.lstm,
+        own["x"],
+        weights["ways"],
+        mask,
+        (np.full((len(mask), 2), 0.5),) * 4,
+        merge_mode="sum",
+    )
+    wanted = {
+        "lstm": runs["lstm"].last,
+        "lstm_sequence": runs["lstm"].sequence,
+        "lstm_state_c": runs["lstm"].state[1],
+        "given": runs["given"].sequence,
+        "given_last": runs["given"].state[0],
+        "ways": ways.forward[0] + ways.backward[0],
+        "ways_sequence": ways.sequence,
+        "ways_state_backward_c": ways.backward[1],
+    }
+    found = outputs_of(model, data)
+    for name, array in unfolded(wanted).items():
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-6, err_msg=name)
+
+
+def test_saved_file_loads_without_lstmgraph(models: Models, tmp_path) -> None:
+    recipe, model, _ = models
+    recipe.save(model, tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert_equal_arrays(outputs_of(loaded, example()), outputs_of(model, example()))
+
+
+def test_onnx_gives_the_same_numbers(models: Models) -> None:
+    recipe, model, _ = models
+    assert_runs_as_keras(recipe, model, example())
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="gradients by tf.GradientTape")
+def test_gradients_are_those_of_folding_by_hand(models: Models) -> None:
+    import tensorflow as tf  # noqa: PLC0415
+
+    _, model, by_hand = models
+    found: list[dict[str, np.ndarray]] = []
+    for each, data in ((model, example()), (by_hand, folded(example()))):
+        with tf.GradientTape() as tape:
+            loss = sum(tf.reduce_sum(tf.square(y)) for y in each(dict(data)).values())
+        gradients = tape.gradient(loss, {w.path: w.value for w in each.trainable_weights})
+        arrays = {path: np.asarray(tf.convert_to_tensor(g)) for path, g in gradients.items()}
+        found.append(arrays)
+    assert found[0].keys() == found[1].keys()
+    for path, wanted in found[1].items():
+        scale = max(1, np.abs(wanted).max())
+        np.testing.assert_allclose(found[0][path], wanted, rtol=0, atol=1e-6 * scale, err_msg=path)
+
+
+# --- masks ---
+
+
+@pytest.fixture(scope="module")
+def padded() -> tuple[lstmgraph.Recipe, keras.Model]:
+    recipe = load(PADDED + "training: {loss: mse, optimizer: {type: sgd, learning_rate: 0.01}}\n")
+    model = recipe.build()
+    randomise(model)
+    return recipe, model
+
+
+def wanted_of_padded(weights: dict[str, list[np.ndarray]], data: Arrays) -> Arrays:
+    """Each part of `PADDED` in float64, with zeros in the place of padding."""
+    x, y = (np.nan_to_num(data[name]).reshape(-1, STEPS, 3) for name in ("x", "y"))
+    mask, used = data["mask"].reshape(-1, STEPS), data["used"]
+
+    def by_segment(array: np.ndarray) -> np.ndarray:
+        return array.reshape(ROWS, SEGMENTS, -1)
+
+    inner = by_segment(ref.gru(ref.dense(x, weights["projected"]), weights["inner"], mask).state[0])
+    hidden = by_segment(ref.lstm(y, weights["hidden"]).last) * used[..., None]
+    below = ref.bidirectional(ref.gru, y, weights["first_1"]).sequence
+    first = by_segment(ref.bidirectional(ref.gru, below, weights["first_2"]).last)
+    ids = data["ids"].reshape(-1, STEPS)
+    sentence = ref.gru(weights["embedded"][0][ids], weights["sentence"], ids != 0).state[0]
+    sentences = sentence.reshape(ROWS * DOCUMENTS, SEGMENTS, -1)
+    written = (data["ids"] != 0).any(-1).reshape(ROWS * DOCUMENTS, SEGMENTS)
+    document = ref.lstm(sentences, weights["document"], written).state[0]
+    documents = document.reshape(ROWS, DOCUMENTS, -1)
+    return {
+        "outer": ref.lstm(inner, weights["outer"], data["mask"].any(-1)).state[0],
+        "seen": ref.gru(hidden, weights["seen"], used).state[0],
+        "firsts": ref.lstm(first, weights["firsts"], used).state[0],
+        "scores": ref.dense(inner, weights["scores"]),
+        "shelf": ref.gru(documents, weights["shelf"], (data["ids"] != 0).any((2, 3))).state[0],
+        "hidden": hidden,
+    }
+
+
+def test_masks_of_steps_and_of_segments(padded) -> None:
+    recipe, model = padded
+    data = padded_example()
+    wanted = wanted_of_padded(weights_by_layer(model), data)
+    found = outputs_of(model, data)
+    assert_runs_as_keras(recipe, model, data)
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-6, err_msg=name)
+
+
+def test_padding_that_holds_nan_leaves_training_finite(padded) -> None:
+    _, model = padded
+    before = [weight.copy() for weight in model.get_weights()]
+    targets = {name: np.zeros_like(y) for name, y in outputs_of(model, padded_example()).items()}
+    model.train_on_batch(padded_example(), targets)
+    after = model.get_weights()
+    assert all(np.isfinite(weight).all() for weight in after)
+    assert all((old != new).any() for old, new in zip(before, after, strict=True))
+    model.set_weights(before)
