@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import yaml
 from building import with_header
@@ -89,6 +90,8 @@ outputs:
   windows: windows
   averages: averages
 """
+if keras.backend.backend() == "jax":  # which is refused, as Keras holds other outputs there
+    KINDS = KINDS.replace(" padded_output: hold,", "")
 """Every kind of recurrent layer, every port, and calls, inside one wrapper."""
 
 

@@ -155,7 +155,9 @@ def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, before: list[N
 
 def _is_static(node: Node, specs: Specs) -> bool:
     """Return whether a recurrent layer repeats what is folded along its steps."""
-    return bool(node.arguments["joined"]) and specs[node.inputs[0]].rank < node.arguments["axes"] + 3
+    return (
+        bool(node.arguments["joined"]) and specs[node.inputs[0]].rank < node.arguments["axes"] + 3
+    )
 
 
 _OTHER_NORM = (

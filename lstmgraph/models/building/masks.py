@@ -147,6 +147,13 @@ def over_features(mask: Tensor, rank: int) -> Tensor:
     return ops.expand_dims(mask, tuple(range(len(mask.shape), rank)))
 
 
+def of_all_axes(mask: Tensor, tensor: Tensor) -> Tensor:
+    """Return a mask, (batch, ...), with all axes of `tensor` but the last."""
+    rank = len(tensor.shape) - 1
+    every = ops.ones_like(one_feature(tensor, rank), dtype="bool")
+    return mask if len(mask.shape) == rank else ops.logical_and(over_features(mask, rank), every)
+
+
 def one_feature(sequence: Tensor, rank: int = 2) -> Tensor:
     """Return one feature of `sequence`: (batch, time, ...) -> (batch, time), of `rank` axes."""
     return sequence[(slice(None),) * rank + (0,) * (len(sequence.shape) - rank)]

@@ -40,7 +40,7 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
 from lstmgraph.models.building.layers import Layers, freeze
 from lstmgraph.models.building.lora import seed_lora
-from lstmgraph.models.building.masks import Masks, passed_through, with_mask
+from lstmgraph.models.building.masks import Masks, of_all_axes, passed_through, with_mask
 from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
@@ -243,10 +243,13 @@ class _Lowering:
         port, name = Port(node.name), f"{node.name}.mask"
         zeroes = zeroes_padding(self.graph, node)
         if port in self.passed_on:
+            result = self.tensors[port]
             is_zero = zeroes or is_zero_at_padding(self.graph, node)
-            carry = with_mask if is_zero else passed_through
-            given = self.masks.tensor(mask)
-            self.tensors[port] = carry(self.tensors[port], given, name, node.dtype_policy)
+            # Keras's TimeDistributed, traced, takes the rows for an open number of segments.
+            is_kept = not is_zero and result.shape[1] is not None
+            carry = passed_through if is_kept else with_mask
+            given = of_all_axes(self.masks.tensor(mask), result)
+            self.tensors[port] = carry(result, given, name, node.dtype_policy)
         elif zeroes:
             self.tensors[port] = self.masks.zeroed(port, mask)
 
