@@ -105,7 +105,7 @@ class _Wiring:
             return
         form = node.recurrence.state_form
         if isinstance(form, Carried) and node.layer in self.graph.folds:
-            _not_inside(form).report(self.document)
+            not_inside(form).report(self.document)
             recurrence = node.recurrence
         elif isinstance(form, Carried):
             recurrence = replace(node.recurrence, carried=True)
@@ -143,7 +143,7 @@ class _Wiring:
         if isinstance(form, Zeros):
             return StateSpec(slot, None, "zeros")
         if node.layer in self.graph.folds and isinstance(form, FromInputs | FromStatic):
-            raise _not_inside(form)
+            raise not_inside(form)
         if isinstance(form, Constant):
             return self.constant_state(node, slot, form)
         if isinstance(form, Learned):
@@ -327,7 +327,7 @@ class _Wiring:
         )
 
 
-def _not_inside(form: SingleStateForm | Carried) -> GraphMistake:
+def not_inside(form: SingleStateForm | Carried) -> GraphMistake:
     """Return the mistake of an initial state that a layer inside ``time_distributed`` cannot have.
 
     Its rows are the segments of all rows of the batch.
