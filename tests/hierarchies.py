@@ -16,11 +16,11 @@ ROWS, DOCUMENTS, SEGMENTS, STEPS = 3, 2, 4, 5
 
 KINDS = """
 inputs:
-  x: {shape: [segments, steps, 3]}
-  g: {shape: [segments, 2]}
-  start: {shape: [segments, 4]}
-  mask: {shape: [segments, steps], dtype: bool}
-  lengths: {shape: [segments], dtype: int32}
+  x: {shape: [4, steps, 3]}
+  g: {shape: [4, 2]}
+  start: {shape: [4, 4]}
+  mask: {shape: [4, steps], dtype: bool}
+  lengths: {shape: [4], dtype: int32}
   flat: {shape: [time, 3]}
 layers:
   lstm: {type: time_distributed, input: x, mask: {input: mask}, layer: {type: lstm, units: 4}}
@@ -90,9 +90,9 @@ outputs:
   windows: windows
   averages: averages
 """
+"""Every kind of recurrent layer, every port, and calls, inside one wrapper."""
 if keras.backend.backend() == "jax":  # which is refused, as Keras holds other outputs there
     KINDS = KINDS.replace(" padded_output: hold,", "")
-"""Every kind of recurrent layer, every port, and calls, inside one wrapper."""
 
 
 PADDED = """

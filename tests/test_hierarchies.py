@@ -186,3 +186,120 @@ def test_padding_that_holds_nan_leaves_training_finite(padded) -> None:
     assert all(np.isfinite(weight).all() for weight in after)
     assert all((old != new).any() for old, new in zip(before, after, strict=True))
     model.set_weights(before)
+
+
+# --- other files and models, and what is refused ---
+
+FIXED = """
+inputs:
+  x: {shape: [3, steps, 2]}
+  lengths: {shape: [3], dtype: int32}
+layers:
+  word:
+    type: time_distributed
+    input: x
+    mask: {lengths: lengths}
+    layer: {type: gru, units: 3, initial_state: learned}
+  text: {type: gru, input: word, units: 3}
+outputs: {text: text, word: word}
+"""
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="LiteRT needs TensorFlow")
+def test_litert_gives_the_same_numbers(tmp_path) -> None:
+    recipe = load(FIXED)
+    model = recipe.build()
+    randomise(model)
+    report = recipe.export(model, tmp_path, format="litert")
+    assert max(output.greatest_difference for output in report.outputs) < 1e-6
+
+
+def mistakes(text: str) -> list[tuple[str, str]]:
+    with pytest.raises(lstmgraph.RecipeError) as refused:
+        load(text)
+    return [(each.code, ".".join(map(str, each.path))) for each in refused.value.diagnostics]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="LiteRT needs TensorFlow")
+def test_litert_needs_a_fixed_number_of_segments(tmp_path) -> None:
+    recipe = load(FIXED.replace("[3", "[segments"))
+    with pytest.raises(lstmgraph.RecipeError, match="only for a fixed number of segments") as found:
+        recipe.export(recipe.build(), tmp_path, format="litert")
+    assert found.value.diagnostics[0].path == ("layers", "word", "input")
+
+
+def test_mistakes_stand_at_the_key_of_the_layer_inside() -> None:
+    wrong = FIXED.replace("initial_state: learned", "initial_state: {constant: [1, 2]}")
+    assert mistakes(wrong) == [("L610", "layers.word.layer.initial_state.constant")]
+    wrong = FIXED.replace("units: 3, initial", "units: 3, unroll: true, initial")
+    assert mistakes(wrong) == [("L702", "layers.word.layer.unroll")]
+    calling = FIXED.replace("outputs:", "  more: {call: word, input: text, mask: none}\noutputs:")
+    assert mistakes(calling) == [("L411", "layers.more.input")]
+
+
+@pytest.mark.parametrize("key", ["trainable: false", "dtype_policy: float64"])
+def test_what_the_called_layer_decides_is_refused_on_the_wrapper(key: str) -> None:
+    calls = f"  more: {{type: time_distributed, input: word, {key}, layer: {{call: dense}}}}\n"
+    dense = "  dense: {type: dense, input: text, units: 2}\n"
+    text = FIXED.replace("outputs:", f"{dense}{calls}outputs:")
+    assert mistakes(text) == [("L212", f"layers.more.{key.partition(':')[0]}")]
+
+
+def test_calls_of_wrappers_and_of_calls() -> None:
+    calls = "  more: {type: time_distributed, input: x, layer: {call: word}}\n"
+    assert mistakes(FIXED.replace("outputs:", f"{calls}outputs:")) == [
+        ("L411", "layers.more.input")  # two wrappers in all
+    ]
+    inner = "  again: {type: time_distributed, input: word.sequence, layer: {call: text}}\n"
+    outer = "  more: {call: again, input: word.sequence}\n"
+    with pytest.raises(lstmgraph.RecipeError, match="itself a call") as refused:
+        load(FIXED.replace("outputs:", f"{inner}{outer}outputs:"))
+    hint = refused.value.diagnostics[0].hint
+    assert hint == "write `type: time_distributed` with `layer: {call: text}`"
+
+
+def test_a_state_of_each_row_is_not_one_of_each_segment() -> None:
+    state = "models: {begun: {inputs: [x], initial_state: {word: input}, outputs: {y: word}}}"
+    assert mistakes(FIXED + state)[0] == ("L412", "models.begun.initial_state.word")
+    assert mistakes(FIXED + "models: {live: {derive: step}}")[0][0] == "L834"
+
+
+def test_a_further_model_reads_the_segments() -> None:
+    recipe = load(FIXED + "models: {text: {inputs: [word], outputs: {text: text}}}")
+    models = recipe.models()
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 2)).astype("float32")
+    whole = outputs_of(models["inline"], {"x": x, "lengths": np.full((2, 3), 4, "int32")})
+    counted = np.ones((2, 3), bool)
+    part = outputs_of(models["text"], {"word": whole["word"], "word_mask": counted})
+    np.testing.assert_allclose(part["text"], whole["text"], atol=1e-6)
+
+
+def test_lengths_of_segments_are_checked_in_data() -> None:
+    recipe = load(FIXED + "training: {loss: mse}")
+    data = {
+        "x": np.zeros((4, 3, 5, 2), "float32"),
+        "lengths": np.full((4, 3), 5),
+        "text": np.zeros((4, 3)),
+        "word": np.zeros((4, 3, 3)),
+    }
+    assert recipe.load_data(data).train
+    data["lengths"] = np.full((4, 3), -1)
+    with pytest.raises(lstmgraph.LstmgraphError, match="out of range"):
+        recipe.load_data(data)
+
+
+def test_memory_counts_the_rows_of_all_segments() -> None:
+    one, four = (
+        load(FIXED.replace("[3", "[segments")).explain(batch=2, sizes={"segments": n, "steps": 5})
+        for n in (1, 4)
+    )
+    assert one.memory
+    assert four.memory
+    assert four.memory.kept["word"] == 4 * one.memory.kept["word"]
+
+
+def test_the_resolved_recipe_says_the_same() -> None:
+    recipe = load(KINDS)
+    again = lstmgraph.load(recipe.resolved())
+    assert again.compiled.graph == recipe.compiled.graph
+    assert again.resolved() == recipe.resolved()

@@ -68,15 +68,31 @@ def unfolded(
 
 
 def zeroes_padding(graph: Graph, node: Node) -> bool:
-    """Return whether an undone fold gives zeros for the segments that a mask of segments hides.
+    """Return whether an undone fold gives zeros where its mask is false.
 
-    The layer inside computed them like all others. With a mask of its steps, the results of a
-    segment without any step are what the layer makes of it: of a recurrent one the initial state.
+    It does for the segments that a mask of segments hides, which the layer inside computed like all
+    others. With a mask of its steps, the results of a segment without any step are what the layer
+    makes of it: of a recurrent one the initial state. But where Keras has to hand the mask on, it
+    can keep them only for a fixed number of segments.
     """
     if node.op != UNFOLD or not node.output_masks:
         return False
     folds = [fold for fold in graph.nodes if fold.op == FOLD and fold.layer == node.layer]
-    return any(fold.mask for fold in folds) and not any(fold.output_masks for fold in folds)
+    if any(fold.mask for fold in folds) and not any(fold.output_masks for fold in folds):
+        return True
+    is_open = isinstance(node.outputs[OUTPUT].shape[1], str)
+    return is_open and hands_mask_on(graph, node) and not is_zero_at_padding(graph, node)
+
+
+def hands_mask_on(graph: Graph, node: Node) -> bool:
+    """Return whether Keras has to hand the mask of a result on, to a loss or through a layer.
+
+    Recurrent layers and operations get their masks explicitly.
+    """
+    port = Port(node.name)
+    readers = (each for each in graph.nodes if each.is_layer and not each.recurrence)
+    is_read = port in graph.outputs.values() or any(port in each.inputs for each in readers)
+    return bool(node.output_masks) and is_read
 
 
 def is_zero_at_padding(graph: Graph, node: Node) -> bool:

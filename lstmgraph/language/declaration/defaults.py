@@ -123,6 +123,8 @@ def _layer(layer: Data, policy: str, layers: Mapping[str, Data], *, is_head: boo
         filled |= argument_defaults(kind)
     cells = {"cells": filled["cells"]} if "cells" in filled else {}
     filled = _overlaid(filled, layer) | cells
+    if "call" in wrapped(layer)[0]:  # what is called decides the rest
+        filled = {key: filled[key] for key in ("type", "input", "mask", "layer")}
     return _with_inner(filled, layers)
 
 

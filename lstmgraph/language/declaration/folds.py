@@ -69,10 +69,9 @@ def unwrapped(layer: Data, layers: Mapping[str, Data]) -> tuple[Data, int]:
     if not is_folded(layer):
         return layer, 0
     inner, depth = wrapped(layer)
-    own = {key: layer[key] for key in OF_THE_WRAPPER}
-    if "call" in inner:
+    own = {key: layer[key] for key in OF_THE_WRAPPER if key in layer}
+    if "call" in inner:  # which decides the policy
         called, folds = unwrapped(layers[inner["call"]], layers)
-        own["dtype_policy"] = called["dtype_policy"]
         return {**called, **inner, **own}, folds + depth
     trainable = inner["trainable"] and _is_trainable(layer)
     return {**inner, **own, "trainable": trainable}, depth

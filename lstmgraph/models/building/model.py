@@ -24,7 +24,11 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
-from lstmgraph.compiler.passes.folded_masks import is_zero_at_padding, zeroes_padding
+from lstmgraph.compiler.passes.folded_masks import (
+    hands_mask_on,
+    is_zero_at_padding,
+    zeroes_padding,
+)
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
     FILLED,
@@ -201,7 +205,6 @@ class _Lowering:
         self.masks = Masks(tensors)
         self.padded = padded_inputs(graph)
         self.graph = graph
-        self.passed_on = _ports_whose_masks_pass(graph)
         self.masked = {Port(n.name, output) for n in graph.nodes for output in n.output_masks}
 
     def add(self, node: Node) -> None:
@@ -241,13 +244,10 @@ class _Lowering:
     def _set_mask_of_unfolded(self, node: Node, mask: MaskSpec) -> None:
         """Give the result of an operation its mask, which Keras keeps only between layers."""
         port, name = Port(node.name), f"{node.name}.mask"
-        zeroes = zeroes_padding(self.graph, node)
-        if port in self.passed_on:
-            result = self.tensors[port]
+        result, zeroes = self.tensors[port], zeroes_padding(self.graph, node)
+        if hands_mask_on(self.graph, node):
             is_zero = zeroes or is_zero_at_padding(self.graph, node)
-            # Keras's TimeDistributed, traced, takes the rows for an open number of segments.
-            is_kept = not is_zero and result.shape[1] is not None
-            carry = passed_through if is_kept else with_mask
+            carry = with_mask if is_zero else passed_through
             given = of_all_axes(self.masks.tensor(mask), result)
             self.tensors[port] = carry(result, given, name, node.dtype_policy)
         elif zeroes:
@@ -337,14 +337,6 @@ class _Lowering:
             else zeros_like_state(given, recurrence.units_of(state.slot))
             for state in recurrence.states
         ]
-
-
-def _ports_whose_masks_pass(graph: Graph) -> frozenset[Port]:
-    """Return the masked ports whose mask Keras has to hand on, to a loss or through a layer."""
-    masked = {Port(node.name) for node in graph.nodes if OUTPUT in node.output_masks}
-    readers = [node for node in graph.nodes if node.is_layer and not node.recurrence]
-    read = {*graph.outputs.values(), *(port for node in readers for port in node.inputs)}
-    return frozenset(masked & read)
 
 
 def _open_axes(tensor: Tensor) -> int:
