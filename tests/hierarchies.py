@@ -191,3 +191,55 @@ def folded(data: Arrays, folds: int = 1) -> Arrays:
         name: array if name == "flat" else array.reshape(-1, *array.shape[folds + 1 :])
         for name, array in data.items()
     }
+
+
+def drawn(seed: int, count: int = 6) -> str:
+    """A recipe like `KINDS`, with `count` layers by chance that share inputs, masks and states."""
+    random = np.random.default_rng(seed)
+
+    def one_of(*choices: Any) -> Any:
+        return choices[random.integers(len(choices))]
+
+    data: dict[str, Any] = yaml.safe_load(KINDS)
+    steps = one_of("steps", STEPS)
+    for name in ("x", "mask"):
+        data["inputs"][name]["shape"][1] = steps
+    data["layers"], data["outputs"] = {}, {}
+    for number in range(count):
+        name, kind = f"l{number}", one_of("lstm", "gru", "simple_rnn", "rnn")
+        units, slots = 4, {"lstm": "hc", "rnn": "h"}.get(kind, "h")
+        inner: dict[str, Any] = {"type": kind, "units": one_of(4, [3, 4])}
+        if kind == "rnn":
+            cell = {"type": one_of("gru_cell", "simple_rnn_cell"), "units": units}
+            inner = {"type": kind, "cells": [cell]}
+        else:
+            inner |= {"activation": one_of("tanh", "relu"), "use_bias": one_of(True, False)}
+            inner |= one_of({}, {"units": [4, 4], "residual": True}, {"normalization": "layer"})
+        plain = not {"residual", "normalization"} & set(inner)
+        if one_of(True, False):
+            inner |= {"bidirectional": True, "merge_mode": one_of("concat", "sum", "ave")}
+        mask = one_of(None, {"input": "mask"}, {"lengths": "lengths"}, {"value": 0.0})
+        joined = one_of("x", ["x", "g"])
+        states: list[Any] = ["zeros", "learned", {"constant": 0.25}]
+        stacked = isinstance(inner.get("units"), list)
+        if not stacked and "bidirectional" not in inner:
+            states.append(dict.fromkeys(slots, "start"))
+        inner["initial_state"] = states[random.integers(len(states))]
+        layer = {"type": "time_distributed", "input": joined, "layer": inner}
+        data["layers"][name] = layer | ({"mask": mask} if mask else {})
+        ports = ["", ".sequence", ".state"] if plain else [".sequence", ".state"]
+        for port in ports:
+            if one_of(True, False) or port == ".sequence":
+                data["outputs"][f"{name}{port.replace('.', '_')}"] = f"{name}{port}"
+        if one_of(True, False):
+            again: dict[str, Any] = {"call": name, "input": joined, "mask": one_of("none", mask)}
+            again["initial_state"] = "zeros"
+            data["layers"][f"{name}_again"] = {key: v for key, v in again.items() if v is not None}
+            if again["mask"] is None and mask is None:
+                data["layers"][f"{name}_again"].pop("mask", None)
+            data["outputs"][f"{name}_again"] = f"{name}_again.sequence"
+    read = {str(each) for each in data["layers"].values()}
+    for name in [*data["inputs"]]:
+        if not any(f"'{name}'" in text for text in read):
+            del data["inputs"][name]
+    return yaml.safe_dump(data, sort_keys=False)

@@ -26,6 +26,7 @@ from hierarchies import (
     ROWS,
     SEGMENTS,
     STEPS,
+    drawn,
     example,
     flat,
     folded,
@@ -307,3 +308,42 @@ def test_the_resolved_recipe_says_the_same() -> None:
     again = lstmgraph.load(recipe.resolved())
     assert again.compiled.graph == recipe.compiled.graph
     assert again.resolved() == recipe.resolved()
+
+
+@pytest.mark.parametrize("seed", [3, 12])
+def test_random_layers_are_equal_to_folding_by_hand(seed: int) -> None:
+    text = drawn(seed)
+    recipe = load(text)
+    model = recipe.build()
+    randomise(model)
+    by_hand = lstmgraph.load(flat(text)).build()
+    copy_weights(model, by_hand)
+    data = {name: array for name, array in example(seed).items() if name in model.input}
+    assert_equal_arrays(outputs_of(model, data), unfolded(outputs_of(by_hand, folded(data))))
+    assert_runs_as_keras(recipe, model, data)
+
+
+def test_a_decoder_runs_step_by_step_behind_a_hierarchy() -> None:
+    recipe = load(
+        FIXED.replace("outputs: {text: text, word: word}", "")
+        .replace("layers:", "  y: {shape: [time, 2]}\nlayers:")
+        .rstrip()
+        + """
+  decoder: {type: gru, input: y, units: 3, initial_state: text, return_sequences: true}
+outputs: {y: decoder}
+models: {live: {derive: step}}
+"""
+    )
+    model = recipe.build()
+    randomise(model)
+    random = np.random.default_rng(0)
+    given = {
+        "x": random.normal(size=(2, 3, 4, 2)).astype("float32"),
+        "lengths": np.array([[4, 0, 2], [0, 0, 0]], "int32"),
+    }
+    y = random.normal(size=(2, 3, 2)).astype("float32")
+    stepper = lstmgraph.Stepper(recipe.derive("step", model), rows=2)
+    stepper.start(given)
+    found = [stepper.step({"y": y[:, t]})["y"] for t in range(3)]
+    wanted = outputs_of(model, {**given, "y": y})["y"]
+    np.testing.assert_allclose(np.stack(found, axis=1), wanted, rtol=0, atol=1e-6)
