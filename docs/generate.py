@@ -154,7 +154,7 @@ class _Lookup:
             or_null = "; null" if plain != name else ""
             if len(self.keras[plain].get("enum", range(99))) <= SHORT:
                 return _kind(self.keras[plain]) + or_null
-            words = self.keras[plain]["description"].rstrip(".")
+            words = self.resolved(self.keras[plain])["description"].rstrip(".")
             return words[0].lower() + words[1:] + or_null
         if file.startswith("keras"):
             inner: Any = self.keras

@@ -69,6 +69,7 @@ LAYER_ARGUMENTS = {
     " embeddings_constraint gamma_constraint kernel_constraint pointwise_constraint"
     " recurrent_constraint",
     "inner_layer": "layer",
+    "steps_layer": "TimeDistributed.layer",
 }
 OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
     "initializer": {

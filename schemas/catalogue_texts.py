@@ -328,6 +328,7 @@ VALUE_EXAMPLES: dict[str, list[object]] = {
     "class_ids": [[0, 1]],
     "learning_rate": [0.001],
     "inner_layer": [{"type": "dense", "units": 8}],
+    "steps_layer": [{"type": "lstm", "units": 16}, {"type": "dense", "units": 8}],
     "thresholds": [0.5, [0.25, 0.5, 0.75]],
     "texts": [["embedding"]],
     "text": ["accuracy"],

@@ -209,6 +209,7 @@ def layer_definitions(spellings: dict[str, list[str]]) -> dict[str, Schema]:
             "properties": inner,
             "$ref": "#/$defs/arguments_by_type",
         },
+        "steps_layer": {"$ref": RECIPE + "steps_layer"},
         "arguments_by_type": {"allOf": dispatch(general)},
         **{name: definition("layer", name, found[name], spellings[name]) for name in spellings},
     }

@@ -85,7 +85,10 @@ def _values(name: str, tensor: keras.KerasTensor, random: np.random.Generator) -
     rows = tensor.shape[0] or len(LENGTHS)
     shape = (rows, *(steps if size is None else size for size in tensor.shape[1:]))
     if "int" in tensor.dtype:
-        return (random.integers(1, 10, shape) * FIRST_STEPS[:, :steps]).astype(tensor.dtype)
+        counted = FIRST_STEPS[:, :steps]
+        if len(shape) > 2:  # steps of segments: the first has all, the second one, ...
+            counted = counted[..., None] & FIRST_STEPS[np.arange(steps) % len(FIRST_STEPS)]
+        return (random.integers(1, 10, shape) * counted).astype(tensor.dtype)
     values = random.normal(size=shape)
     if name == "x":
         values *= FIRST_STEPS[:, :, None]

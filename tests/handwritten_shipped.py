@@ -11,6 +11,57 @@ if TYPE_CHECKING:
     import keras
 
 
+class Folded(layers.Layer):
+    """Folds the segments into the batch: (batch, segments, ...) -> (batch * segments, ...)."""
+
+    def call(self, steps):
+        return ops.reshape(steps, (-1, *ops.shape(steps)[2:]))
+
+    def compute_output_shape(self, shape):
+        return (None, *shape[2:])
+
+
+class Unfolded(layers.Layer):
+    """Gives the vectors of folded segments the axes of a tensor before it was folded."""
+
+    def call(self, vectors, like):
+        return ops.reshape(vectors, (*ops.shape(like)[:2], vectors.shape[-1]))
+
+    def compute_output_shape(self, vectors_shape, like_shape):
+        return (*like_shape[:2], vectors_shape[-1])
+
+
+def character_tagger(t: Tensors) -> Tensors:
+    letters = layers.Embedding(64, 16, name="character")(t["characters"])
+    mask = ops.not_equal(t["characters"], 0)
+    reader = layers.Bidirectional(layers.LSTM(24), name="spelling")
+    read = reader(Folded()(letters), mask=Folded()(mask))
+    word = layers.Embedding(2000, 32, name="word")(t["words"])
+    both = ops.concatenate([word, Unfolded()(read, letters)], axis=-1)
+    lstm = layers.LSTM(48, return_sequences=True, zero_output_for_mask=True)
+    sentence = layers.Bidirectional(lstm, name="sentence")(both, mask=ops.any(mask, axis=-1))
+    return {"tag": layers.Dense(12, activation="softmax", name="tag")(sentence)}
+
+
+def document_classifier(t: Tensors) -> Tensors:
+    words = layers.Embedding(2000, 32, name="word")(t["words"])
+    mask = ops.not_equal(t["words"], 0)
+    sentence = layers.Bidirectional(layers.GRU(32), name="sentence")
+    sentences = Unfolded()(sentence(Folded()(words), mask=Folded()(mask)), words)
+    document = layers.GRU(48, name="document")(sentences, mask=ops.any(mask, axis=-1))
+    return {"topic": layers.Dense(5, activation="softmax", name="topic")(document)}
+
+
+def session_churn(t: Tensors) -> Tensors:
+    events = t["events"]
+    number = ops.cumsum(ops.ones_like(events[..., 0], dtype="int32"), axis=-1)
+    mask = number <= ops.expand_dims(t["counts"], -1)
+    session = layers.GRU(24, name="session")(Folded()(events), mask=Folded()(mask))
+    both = ops.concatenate([Unfolded()(session, events), t["days"]], axis=-1)
+    customer = layers.GRU(32, name="customer")(both, mask=ops.any(mask, axis=-1))
+    return {"leaves": layers.Dense(1, activation="sigmoid", name="leaves")(customer)}
+
+
 def character_writer(t: Tensors) -> Tensors:
     characters = layers.Embedding(128, 24, name="character")(t["characters"])
     written = layers.LSTM(128, return_sequences=True, name="writer")(characters)
@@ -104,12 +155,15 @@ def stream_anomalies(t: Tensors) -> Tensors:
 
 
 SHIPPED_BY_HAND = {
+    "character-tagger": character_tagger,
     "character-writer": character_writer,
+    "document-classifier": document_classifier,
     "encoder-decoder": encoder_decoder,
     "next-frame": next_frame,
     "number-words": number_words,
     "placeholder-states": placeholder_states,
     "sentence-matcher": sentence_matcher,
+    "session-churn": session_churn,
     "speaker-classifier": speaker_classifier,
     "speaker-classifier-search": speaker_classifier_search,
     "store-forecaster": store_forecaster,

@@ -25,6 +25,7 @@ from test_outputs import handwritten_twin
 
 import lstmgraph
 from lstmgraph.keras_facts.catalogue import layer_traits
+from lstmgraph.language.declaration.folds import is_folded
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def callable_cases() -> list[Case]:
     known = set(read_schema(KERAS_SCHEMA)["x-layer-names"])
     known -= {"LSTM", "GRU", "SimpleRNN", "RNN", "Resizing", "CenterCrop"}
     several = [case for case in CASES if case.eager and case.layer in known]
+    # Recurrent layers inside `time_distributed` are tested in test_hierarchies.py.
+    several = [case for case in several if not is_folded({"type": case.layer, **case.arguments})]
     by_kind = {(case.layer, *(spec.rank for spec in case.inputs)): case for case in several}
     cases = list(by_kind.values())
     with pytest.raises(lstmgraph.RecipeError) as refused:

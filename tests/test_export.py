@@ -44,7 +44,9 @@ ALIKE = {
     *("placeholder-states", "speaker-classifier-search", "stream-anomalies", "unrolled"),
 }
 """Recipes of the same kinds of calls as others: three conversions of each take their time."""
-EXPORTED = [path for path in SHIPPED if path.stem not in ALIKE]
+OPEN_SEGMENTS = {"character-tagger", "document-classifier", "session-churn"}
+"""What LiteRT cannot hold; tests/test_hierarchies.py exports one with a fixed number."""
+EXPORTED = [path for path in SHIPPED if path.stem not in ALIKE | OPEN_SEGMENTS]
 NAMES = tuple(path.stem for path in EXPORTED)
 CLOSE = 1e-5
 """Seen: 3e-6 at most, in parts of an output's greatest value."""

@@ -20,7 +20,7 @@ from generated import recipes
 from hypothesis import HealthCheck, given, settings
 
 import lstmgraph
-from lstmgraph.compiler.graph import CONSTANT_STATE, ROW_IDS
+from lstmgraph.compiler.graph import CONSTANT_STATE, ROW_IDS, UNFOLD
 from lstmgraph.explain.drawing import FORMATS
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def wanted(graph: Graph) -> set[tuple[str, str]]:
     found = {(box(port), f"out_{name}") for name, port in graph.outputs.items()}
     for node in graph.nodes:
         states = node.recurrence.states if node.recurrence else ()
-        sources = [*node.inputs, *(state.source for state in states if state.source)]
+        inputs = node.inputs[:1] if node.op == UNFOLD else node.inputs  # the other gives sizes
+        sources = [*inputs, *(state.source for state in states if state.source)]
         if node.name not in badges:
             found |= {(box(p), f"call_{node.name}") for p in sources if p.node not in badges}
     return found

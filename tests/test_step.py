@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 NOT_STEPPABLE = {
     "conv-lstm": "ConvLSTM2D convolves over several steps",
     "prepended-step": "'first_step' does not have the time steps of the other input",
+    "character-tagger": "the steps of all segments are computed together",
+    "document-classifier": "the steps of all segments are computed together",
+    "session-churn": "the steps of all segments are computed together",
     "sentence-matcher": "several time axes, those of first, second",
     "residual-stack": "GlobalAveragePooling1D pools over several steps",
 }

@@ -39,6 +39,16 @@ MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
+FOLD = "fold"
+"""Graph operation: fold the `axes` axes after the batch into it.
+
+(batch, segments, steps, ...) -> (batch * segments, steps, ...) for ``axes: 1``.
+"""
+UNFOLD = "unfold"
+"""Graph operation: undo a fold: the inputs are the folded tensor and the one before folding.
+
+(batch * segments, ...) and (batch, segments, ...) -> (batch, segments, ...) for ``axes: 1``.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,15 @@ class Port:
 
 @dataclass(frozen=True)
 class MaskSpec:
-    """A mask of shape (batch, time), and how it is computed.
+    """A mask of shape (batch, time), or (batch, segments, time), and how it is computed.
 
     `kind` is ``value`` (false where all features of `port` equal `value`), ``ids`` (false where
     `port` is 0), ``lengths`` (true for the first `port` steps), ``input`` (`port` itself),
-    ``joined`` (the masks of `parts`, concatenated along time), ``resized`` (true for as many steps
-    as `resize` makes of those that the mask of the only part counts) or ``step`` (the step `index`
-    of the mask of the only part, counted from 0).
+    ``joined`` (the masks of `parts`, concatenated along time), ``resized`` (true for as many
+    steps as `resize` makes of those that the mask of the only part counts), ``step`` (the step
+    `index` of the mask of the only part, counted from 0), ``folded`` (the mask of the only part,
+    its axes but the last folded to one), ``unfolded`` (the opposite, with the axes of `like`) or
+    ``some`` (true for segments of which the mask of the only part counts a step).
     """
 
     kind: str
@@ -96,6 +108,9 @@ class MaskSpec:
             "value": f"{self.port} != {self.value}",
             "ids": f"{self.port} != 0",
             "lengths": f"step < {self.port}",
+            "some": f"any({self._part})",
+            "folded": str(self._part),
+            "unfolded": str(self._part),
             "joined": " | ".join(str(mask or f"all of {port}") for port, mask in self.parts),
         }
         if self.kind == "resized":
@@ -110,6 +125,10 @@ class MaskSpec:
         part = ((self.port, self),)
         # One step is padded on the right, or it counts.
         return MaskSpec("step", self.port, shape, "right", parts=part, index=index, path=self.path)
+
+    @property
+    def _part(self) -> MaskSpec | None:
+        return self.parts[0][1] if self.parts else None
 
     def _count(self) -> str:
         """Return the number of steps that count: ``lengths``, ``ceil((lengths-2)/2)``."""
@@ -276,6 +295,8 @@ class Graph:
     """The node names of each layer of the recipe; several for a stack."""
     sequences: Mapping[str, Port]
     """The output sequence of each recurrent layer, after residual sums and normalization."""
+    unfolded: Mapping[Port, Port] = field(default_factory=dict, kw_only=True)
+    """By port of a layer on folded steps, the port with the axes before folding, if it is read."""
     returns_sequence: frozenset[str]
     """The recurrent layers of the recipe whose primary output is the sequence."""
     kernel_choice: str = "auto"
@@ -302,6 +323,11 @@ class Graph:
     def by_name(self) -> Mapping[str, Node]:
         """The nodes by name."""
         return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def folds(self) -> Mapping[str, Node]:
+        """The node that folds the first input of each layer on folded steps, by layer."""
+        return {node.layer: node for node in reversed(self.nodes) if node.op == FOLD}
 
     @cached_property
     def specs(self) -> Mapping[Port, TensorSpec]:
@@ -350,20 +376,21 @@ class Graph:
         if layer in self.inputs:
             return Port(layer)
         node = self.by_name[self.stacks[layer][-1]]
-        if node.recurrence is None:
-            return Port(node.name)
-        return self.sequences[layer] if layer in self.returns_sequence else Port(node.name, LAST)
+        port = Port(node.name)
+        if node.recurrence:
+            in_order = layer in self.returns_sequence
+            port = self.sequences[layer] if in_order else Port(node.name, LAST)
+        return self.unfolded.get(port, port)
 
     def primary_or_port(self, reference: Reference) -> Port:
         """Return the tensor that `reference` names."""
-        if reference.port.startswith("state."):
-            output = reference.port.removeprefix("state.").replace(".", "_")
-            return Port(self.stacks[reference.layer][-1], output)
+        if not reference.port:
+            return self.primary(reference.layer)
+        output = reference.port.removeprefix("state.").replace(".", "_")
+        port = Port(self.stacks[reference.layer][-1], output)
         if reference.port == SEQUENCE:
-            return self.sequences[reference.layer]
-        if reference.port:
-            return Port(self.stacks[reference.layer][-1], reference.port)
-        return self.primary(reference.layer)
+            port = self.sequences[reference.layer]
+        return self.unfolded.get(port, port)
 
     def used_ports(self, *, by_unread: bool = False) -> frozenset[Port]:
         """Return every port that a node or an output reads, those of further models too.

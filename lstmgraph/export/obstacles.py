@@ -39,6 +39,7 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
         yield from _traced_layers(compiled.graph, FORMATS[name].title)
     if name == LITERT:
         yield from _litert_dtypes(compiled)
+        yield from _litert_folds(compiled.graph)
     if name == ONNX:
         FORMATS[ONNX].check_packages()  # the check below imports them
         from lstmgraph.export.onnx import onnx_obstacles  # noqa: PLC0415 - in an extra
@@ -91,6 +92,22 @@ def _traced_layers(graph: Graph, title: str) -> Iterator[ExportMistake]:
                 f"{title} can hold TimeDistributed only for a fixed number of steps, but "
                 f"'{node.name}' has `{_steps(graph, node)}`",
                 "give the input a fixed number of steps; Dense needs no TimeDistributed",
+            )
+
+
+def _litert_folds(graph: Graph) -> Iterator[ExportMistake]:
+    """Yield loops over folded steps whose number of rows only the data determines."""
+    recurrent = {node.layer for node in graph.nodes if node.recurrence}
+    for layer, fold in graph.folds.items():
+        segments = graph.specs[fold.inputs[0]].shape[1 : fold.arguments["axes"] + 1]
+        unknown = [f"`{size}`" for size in segments if isinstance(size, str)]
+        if unknown and layer in recurrent:
+            yield ExportMistake(
+                "L801",
+                fold.path,
+                "LiteRT can hold a recurrent layer inside `time_distributed` only for a fixed "
+                f"number of segments, but '{layer}' has {' and '.join(unknown)}",
+                "give the input a fixed number of segments; its steps may stay open",
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,10 @@ def sample_batches(
         }
 
 
+OF_OTHERS = frozenset({"folded", "unfolded", "some"})
+"""Masks that are computed from others, which are listed too."""
+
+
 class _Uses:
     """How the graph uses its inputs: as ids, lengths, masks or padded sequences."""
 
@@ -68,7 +73,7 @@ class _Uses:
         self.id_limits = _id_limits(graph)
         self.masks: defaultdict[str, list[MaskSpec]] = defaultdict(list)
         for mask in _all_masks(graph):
-            if mask.port.node in graph.inputs:
+            if mask.port.node in graph.inputs and mask.kind not in OF_OTHERS:
                 self.masks[mask.port.node].append(mask)
 
     def padding(self, name: str) -> str:
@@ -97,10 +102,10 @@ class _Sample:
         masks = uses.masks[tensor.name]
         lengths = uses.lengths_of(tensor.name)
         if lengths:
-            steps = min(int(dim_size(mask.shape[1], self.sizes)) for mask in lengths)
-            return self._lengths(shape[0], steps).astype(dtype)
+            steps = min(int(dim_size(mask.shape[-1], self.sizes)) for mask in lengths)
+            return self._lengths(prod(shape), steps).reshape(shape).astype(dtype)
         if any(mask.kind == "input" for mask in masks):
-            return self._valid(shape[:2], uses.padding(tensor.name))
+            return self._valid(shape, uses.padding(tensor.name))
         if tensor.spec.dtype == "bool":
             return self.random.integers(0, 2, shape).astype(bool)
         if is_float(tensor.spec.dtype):
@@ -110,7 +115,7 @@ class _Sample:
             lowest = 1 if masks and limit > 1 else 0  # 0 is padding
             values = self.random.integers(lowest, limit, shape).astype(dtype)
         for mask in masks[:1]:
-            valid = self._valid(shape[:2], uses.padding(tensor.name))
+            valid = self._valid(shape[: len(mask.shape)], uses.padding(tensor.name))
             values[~valid] = mask.value or 0
         return values
 
@@ -125,14 +130,14 @@ class _Sample:
         return order[:rows] + 1
 
     def _valid(self, shape: tuple[int, ...], padding: str) -> np.ndarray:
-        """Return which steps count, (batch, time) of bool, at least one in each row."""
-        rows, steps = shape
-        count = self._lengths(rows, steps)
-        valid = np.arange(steps) < count[:, None]
+        """Return which steps count, (batch, ..., time) of bool, at least one in each row."""
+        *rows, steps = shape
+        count = self._lengths(prod(rows), steps).reshape(rows)
+        valid = np.arange(steps) < count[..., None]
         if padding == "left":
-            return valid[:, ::-1]
+            return valid[..., ::-1]
         gaps = padding == "any" and self.number % 2 == 1
-        return self.random.permuted(valid, axis=1) if gaps else valid
+        return self.random.permuted(valid, axis=-1) if gaps else valid
 
 
 def numpy_dtype(name: Any) -> np.dtype[Any]:

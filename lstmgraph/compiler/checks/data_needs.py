@@ -247,7 +247,7 @@ def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
     """Return the inputs that are sequence lengths, with the sizes of their time axes."""
     sizes: dict[str, tuple[Dim, ...]] = {}
     for mask in _masks(graph):
-        name, steps = mask.port.node, mask.shape[1]
+        name, steps = mask.port.node, mask.shape[-1]
         if mask.kind == "lengths" and steps not in sizes.get(name, ()):
             sizes[name] = (*sizes.get(name, ()), steps)
     return {name: steps for name, steps in sizes.items() if name in graph.inputs}
@@ -265,6 +265,8 @@ def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
     for mask in _masks(graph):
         if mask.kind != "lengths" or mask.like is None or mask.port.node not in graph.inputs:
             continue
+        if len(mask.shape) > 2:  # lengths of segments: rows of steps have no others
+            continue
         for name in needed_names(graph, [mask.like]) & graph.inputs.keys():
             if graph.inputs[name].spec.shape[1:2] == mask.shape[1:2]:
                 lengths.setdefault(name, set()).add(mask.port.node)
@@ -272,7 +274,8 @@ def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
     for name, port in graph.outputs.items():
         node = graph.by_name.get(port.node)
         own = node.output_masks.get(port.output) if node else None
-        if own and own.kind == "lengths" and own.port.node in graph.inputs:
+        is_of_rows = own is not None and own.kind == "lengths" and len(own.shape) == 2
+        if own and is_of_rows and own.port.node in graph.inputs:
             yield name, own.port.node
 
 

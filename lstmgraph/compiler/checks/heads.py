@@ -151,7 +151,8 @@ def activation_of(node: Node) -> str | None:
 def with_activation(node: Node, activation: str) -> str:
     """Return the fix that gives the values of `node` an activation."""
     if node.arguments.get(REVERSE):
-        return f"put a layer `{{type: activation, activation: {activation}}}` behind '{node.weights_layer}'"
+        layer = f"`{{type: activation, activation: {activation}}}`"
+        return f"put a layer {layer} behind '{node.weights_layer}'"
     return f"write `activation: {activation}` for '{node.weights_layer}'"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.derive.split import CODE
-from lstmgraph.compiler.graph import JOIN, OUTPUT, SCORES, SEQUENCE, Port
+from lstmgraph.compiler.graph import FOLD, JOIN, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
 
@@ -173,6 +173,12 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
 
 
 def _other(node: Node) -> Reason:
+    if node.op in (FOLD, UNFOLD):
+        return (
+            "the steps of all segments are computed together",
+            "derive from a recipe of its own that reads the segments' results, of shape "
+            "(batch, segments, units), as an input; `lstmgraph transfer` copies the weights",
+        )
     if "Pooling" in node.op or "Conv" in node.op:
         what = "pools" if "Pooling" in node.op else "convolves"
         return (

@@ -21,6 +21,7 @@ from lstmgraph.compiler.graph import (
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_kind, of_tensor, of_units
+from lstmgraph.compiler.passes.states import not_inside
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float, is_half
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
 from lstmgraph.language.declaration.recipe import FromInputs
@@ -77,6 +78,8 @@ class _Writing:
 
     def _replace(self, layer: str, form: Zeros | FromInputs) -> None:
         nodes = [self.graph.by_name[name] for name in self.graph.stacks[layer]]
+        if isinstance(form, FromInputs) and layer in self.graph.folds:
+            raise not_inside(form)
         if not isinstance(form, FromInputs):
             self.states |= dict.fromkeys((node.name for node in nodes), ())
             return

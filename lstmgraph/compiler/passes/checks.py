@@ -67,7 +67,8 @@ def _check_states(
 ) -> None:
     """Report states that do not fit, once for a form that gives several states."""
     for state in recurrence.states:
-        wanted = TensorSpec((BATCH, recurrence.units_of(state.slot)), "")
+        rows = graph.specs[node.inputs[0]].shape[0] if node.outputs else BATCH
+        wanted = TensorSpec((rows, recurrence.units_of(state.slot)), "")
         form = _form(recurrence, state)
         if isinstance(form, FromStatic):
             _check_static(graph, form, document)

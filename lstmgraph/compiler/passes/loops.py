@@ -10,7 +10,7 @@ from lstmgraph.compiler.graph import STEP, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.dtypes import compute_dtype
-from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+from lstmgraph.keras_facts.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def step_spec(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     (spec,) = inputs
     steps = node.arguments["steps"]
     if spec.shape[1:2] == (steps,):
-        return TensorSpec((BATCH, 1, *spec.shape[2:]), spec.dtype)
+        return TensorSpec((spec.shape[0], 1, *spec.shape[2:]), spec.dtype)
     source = node.inputs[0]
     hint = f"give '{source}' {_counted(steps)}, such as `shape: [{steps}, ...]`"
     found = f"is {spec}, which has no steps"
@@ -60,12 +60,13 @@ def stacked_spec(_node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     """Return the spec of the results of all steps, which are alike: (batch, steps, ...)."""
     first = inputs[0]
     rest = first.shape[2:] if is_sequence(first) else first.shape[1:]
-    return TensorSpec((BATCH, len(inputs), *rest), first.dtype)
+    return TensorSpec((first.shape[0], len(inputs), *rest), first.dtype)
 
 
-def full_spec(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+def full_spec(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     """Return the spec of a tensor (batch, *shape) with the same value everywhere."""
-    return TensorSpec((BATCH, *node.arguments["shape"]), compute_dtype(node.dtype_policy))
+    shape = (inputs[0].shape[0], *node.arguments["shape"])
+    return TensorSpec(shape, compute_dtype(node.dtype_policy))
 
 
 class Feedback:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.graph import JOIN, Graph, MaskSpec, Node, Port
+from lstmgraph.compiler.graph import FOLD, JOIN, Graph, MaskSpec, Node, Port
 from lstmgraph.compiler.passes.loops import is_fed, of_lengths, of_whole
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_dtype, of_mask, of_tensor
@@ -33,13 +33,15 @@ def made_mask(
     form = node.mask_form
     sequence = _sequence(graph, node, specs)
     steps = specs[node.inputs[0]].shape[:2]
-    path = (*node.path, "mask")
+    path = (*node.path[:2], "mask")
+    if node.op == FOLD:
+        steps = _of_segments(node, specs)
     if isinstance(form, MaskByValue):
         made = MaskSpec("value", sequence, steps, form.padding, form.value, path=path)
         return of_whole(graph, made)
     if isinstance(form, MaskByLengths):
         port = Port(form.lengths.layer)
-        _check_lengths(graph, port, specs[port], form.lengths.path)
+        _check_lengths(graph, port, specs[port], form.lengths.path, steps)
         made = MaskSpec("lengths", port, steps, "right", like=sequence, path=path)
         return of_lengths(graph, node, made)
     if isinstance(form, MaskByInput):
@@ -70,9 +72,34 @@ def _sequence(graph: Graph, node: Node, specs: Mapping[Port, TensorSpec]) -> Por
     return next(port for port in source.inputs if specs[port].rank == 3)
 
 
-def _check_lengths(graph: Graph, port: Port, spec: TensorSpec, path: Path) -> None:
-    if spec.rank == 1 and spec.dtype.startswith(("int", "uint")):
+def _of_segments(node: Node, specs: Mapping[Port, TensorSpec]) -> tuple[Dim, ...]:
+    """Return the shape of a mask of a fold: of its steps, or of the segments if it is one of them.
+
+    The mask is one of the segments if the input, or that of another port, has as many axes.
+    """
+    form, shape = node.mask_form, specs[node.inputs[0]].shape
+    segments = node.arguments["axes"] + 1
+    if isinstance(form, MaskByInput) and specs[Port(form.source.layer)].rank <= segments:
+        return shape[:segments]
+    if isinstance(form, MaskByLengths) and specs[Port(form.lengths.layer)].rank < segments:
+        return shape[:segments]
+    return shape[: segments + 1]
+
+
+def _check_lengths(
+    graph: Graph, port: Port, spec: TensorSpec, path: Path, steps: tuple[Dim, ...]
+) -> None:
+    if spec.shape == steps[:-1] and spec.dtype.startswith(("int", "uint")):
         return
+    if len(steps) > 2 and spec.rank > 1:
+        raise GraphMistake(
+            "L516",
+            path,
+            f"lengths of the steps here must be integers {show_shape(steps[:-1])}, but '{port}' "
+            f"is {spec} {spec.dtype}",
+            "declare the input with the same dimensions, and `dtype: int32`",
+            notes=(of_tensor(graph, port, spec),),
+        )
     declared = of_tensor(graph, port, spec) if spec.rank != 1 else of_dtype(graph, port, spec)
     raise GraphMistake(
         "L502",

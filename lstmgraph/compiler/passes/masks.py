@@ -10,17 +10,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
+    FOLD,
     JOIN,
     OUTPUT,
     SCORES,
     SEQUENCE,
     STACK,
     STEP,
+    UNFOLD,
     Graph,
     MaskSpec,
     Node,
     Port,
 )
+from lstmgraph.compiler.passes.folded_masks import folded, unfolded
 from lstmgraph.compiler.passes.loops import fed_ports, is_sequence, of_whole
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
@@ -81,11 +84,15 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     masks: Masks = {}
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     used = graph.used_ports(by_unread=True)
-    nodes, reported = [], Reported()
+    nodes: list[Node] = []
+    reported = Reported()
     for node in graph.nodes:
         if node.outputs:
             try:
-                node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
+                if node.op in (FOLD, UNFOLD):
+                    node = _folded(graph, node, masks, specs, nodes)  # noqa: PLW2901
+                else:
+                    node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
             except GraphMistake as mistake:
                 if reported.is_new(mistake, node):
                     mistake.report(document)
@@ -157,6 +164,29 @@ def _operation(node: Node, incoming: list[MaskSpec | None], specs: Specs) -> Nod
     if node.op == STACK and any(incoming):
         return replace(node, output_masks={OUTPUT: _stacked(node, incoming, specs)})
     return node
+
+
+def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, before: list[Node]) -> Node:
+    """Return a fold, whose mask is one of segments or of their steps; or a fold that is undone."""
+    others = [other for other in before if other.op == FOLD and other.layer == node.layer]
+    if node.op == UNFOLD:
+        return unfolded(node, masks, specs, others)
+    mask = masks.get(node.inputs[0])
+    if isinstance(node.mask_form, NoMask):
+        mask = None
+    elif not isinstance(node.mask_form, Inherited):
+        # Of inputs that are joined, the sequences have the mask of the first.
+        is_static = not node.arguments["sequence_of"] and _is_static(node, specs)
+        mask = None if is_static else next((o.mask for o in others if o.mask), None)
+        mask = mask or (None if is_static else made_mask(graph, node, masks, specs))
+    return folded(node, mask)
+
+
+def _is_static(node: Node, specs: Specs) -> bool:
+    """Return whether a recurrent layer repeats what is folded along its steps."""
+    return (
+        bool(node.arguments["joined"]) and specs[node.inputs[0]].rank < node.arguments["axes"] + 3
+    )
 
 
 _OTHER_NORM = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
+    FOLD,
     FULL,
     JOIN,
     LAST,
@@ -20,6 +21,7 @@ from lstmgraph.compiler.graph import (
     SEQUENCE,
     STACK,
     STEP,
+    UNFOLD,
     Graph,
     Node,
     Parameters,
@@ -35,7 +37,7 @@ from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, pr
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
 from lstmgraph.keras_facts.layers.attention import scores_spec
 from lstmgraph.keras_facts.layers.dense import REVERSE
-from lstmgraph.keras_facts.tensors import BATCH, TensorSpec
+from lstmgraph.keras_facts.tensors import BATCH, TensorSpec, multiply_dims
 from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
@@ -136,6 +138,8 @@ def input_path(node: Node, index: int) -> Path:
     """Return the path in the recipe of input number `index` of `node`."""
     if node.path[-1] == "static":
         return node.path if node.inputs[index].node.endswith("_static") else (*node.path, index)
+    if node.op == FOLD:
+        return node.path
     if node.path[-1] == "input" or node.path[0] != "layers" or len(node.path) > 2:
         return (*node.path, index) if node.op == JOIN else node.path
     if node.input_names:
@@ -231,11 +235,11 @@ def _recurrent(node: Node, recurrence: Recurrence, spec: TensorSpec) -> Node:
     units = recurrence.units
     wide = units * 2 if recurrence.merge_mode == "concat" else units
     outputs = {
-        SEQUENCE: TensorSpec((BATCH, spec.shape[1], wide), dtype),
-        LAST: TensorSpec((BATCH, wide), dtype),
+        SEQUENCE: TensorSpec((*spec.shape[:2], wide), dtype),
+        LAST: TensorSpec((spec.shape[0], wide), dtype),
     }
     for slot in state_outputs(recurrence):
-        outputs[slot] = TensorSpec((BATCH, recurrence.units_of(slot)), dtype)
+        outputs[slot] = TensorSpec((spec.shape[0], recurrence.units_of(slot)), dtype)
     return replace(node, outputs=outputs, **_weights(node.arguments, weights))
 
 
@@ -267,6 +271,11 @@ def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
     source = node.inputs[0]
     if spec.rank != 3:
         hint = "use an input of shape (batch, time, features)"
+        if spec.rank > 3:
+            hint = (
+                "to run it on each of the segments, wrap it: `type: time_distributed`, with this "
+                "layer, without its `input:` and `mask:`, under `layer:`"
+            )
         if source.output == LAST:
             hint = f"read the sequence: `{source.node}.sequence`"
         elif spec.rank == 2 and not is_float(spec.dtype):
@@ -278,9 +287,13 @@ def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
             )
         message = f"{node.op} needs a sequence (batch, time, features), but '{source}' is {spec}"
         raise GraphMistake("L402", path, message, hint)
+    _check_floats(node.op, source, spec, path)
+
+
+def _check_floats(op: str, source: Port, spec: TensorSpec, path: Path) -> None:
     if not is_float(spec.dtype):
         hint = "declare the input with `dtype: float32`, or put an embedding before this layer"
-        message = f"{node.op} needs floats, but '{source}' is {spec.dtype}"
+        message = f"{op} needs floats, but '{source}' is {spec.dtype}"
         raise GraphMistake("L403", path, message, hint)
 
 
@@ -290,7 +303,7 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     if not sequences:
         hint = "add a sequence of shape (batch, time, features) to the list"
         raise GraphMistake("L402", node.path, "none of the joined inputs is a sequence", hint)
-    time = sequences[0][1].shape[1]
+    batch, time = sequences[0][1].shape[:2]
     features = 0
     for index, spec in enumerate(inputs):
         features += _joined_features(node, index, spec)
@@ -302,7 +315,7 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
                 f"'{node.inputs[index]}' has {_steps(spec.shape[1])} but '{first}' {_steps(time)}",
                 "join sequences with the same time dimension; equal names mean equal lengths",
             )
-    return TensorSpec((BATCH, time, features), promoted([spec.dtype for spec in inputs]))
+    return TensorSpec((batch, time, features), promoted([spec.dtype for spec in inputs]))
 
 
 def _steps(dim: Dim) -> str:
@@ -356,12 +369,38 @@ def _repeated_along(node: Node, inputs: list[TensorSpec], specs: Specs) -> Node:
     )
 
 
-def _constant_state(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
-    return TensorSpec((BATCH, node.arguments["units"]), full_dtype(node.dtype_policy))
+def _constant_state(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec((inputs[0].shape[0], node.arguments["units"]), full_dtype(node.dtype_policy))
 
 
-def _row_ids(_node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
-    return TensorSpec((BATCH,), "int32")
+def _row_ids(_node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec((inputs[0].shape[0],), "int32")
+
+
+def _fold(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    """Return the spec of folded steps: (batch * segments, steps, ...)."""
+    axes, spec, source = node.arguments["axes"], inputs[0], node.inputs[0]
+    reader = node.arguments["sequence_of"]
+    if spec.rank < axes + 2 or (reader and spec.rank != axes + 3):
+        leading = "segments, " * axes
+        wanted = f"(batch, {leading}steps, features)" if reader else f"(batch, {leading}...)"
+        inside = f"{reader} inside `time_distributed`" if reader else "`time_distributed`"
+        hint = f"use a tensor with {axes + 3 if reader else axes + 2} axes"
+        if reader and spec.rank == axes + 2 and axes == 1:
+            hint = "write the layer itself, without `time_distributed`: it runs over the steps"
+        elif reader and spec.rank > axes + 3:
+            hint = "wrap it in one more `time_distributed` for each further axis"
+        message = f"{inside} needs {wanted}, but '{source}' is {spec}"
+        raise GraphMistake("L411", node.path, message, hint)
+    if reader:
+        _check_floats(reader, source, spec, node.path)
+    return TensorSpec((multiply_dims(spec.shape[: axes + 1]), *spec.shape[axes + 1 :]), spec.dtype)
+
+
+def _unfold(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    """Return the spec of unfolded results: (batch, segments, ...)."""
+    folded, like = inputs
+    return TensorSpec((*like.shape[: node.arguments["axes"] + 1], *folded.shape[1:]), folded.dtype)
 
 
 def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
@@ -371,7 +410,9 @@ def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
 OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     JOIN: _joined,
     CONSTANT_STATE: _constant_state,
+    FOLD: _fold,
     ROW_IDS: _row_ids,
+    UNFOLD: _unfold,
     MASK: _mask,
     STEP: step_spec,
     STACK: stacked_spec,

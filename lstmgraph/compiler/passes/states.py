@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
+    FOLD,
+    OUTPUT,
     ROW_IDS,
     Graph,
     GraphInput,
@@ -107,7 +109,10 @@ class _Wiring:
             self.nodes.append(node)
             return
         form = node.recurrence.state_form
-        if isinstance(form, Carried):
+        if isinstance(form, Carried) and node.layer in self.graph.folds:
+            not_inside(form).report(self.document)
+            recurrence = node.recurrence
+        elif isinstance(form, Carried):
             recurrence = replace(node.recurrence, carried=True)
             _check_carried(self.graph, node, node.recurrence, form, self.document)
         else:
@@ -142,6 +147,8 @@ class _Wiring:
     ) -> StateSpec:
         if isinstance(form, Zeros):
             return StateSpec(slot, None, "zeros")
+        if node.layer in self.graph.folds and isinstance(form, FromInputs | FromStatic):
+            raise not_inside(form)
         if isinstance(form, Constant):
             return self.constant_state(node, slot, form)
         if isinstance(form, Learned):
@@ -260,13 +267,28 @@ class _Wiring:
     def bridged_state(
         self, node: Node, slot: str, form: FromLayer, source: StateSource
     ) -> StateSpec:
-        port = source.ports[0]
-        if len(source.ports) > 1:
+        ports = source.ports
+        if fold := self.graph.folds.get(node.layer):
+            ports = tuple(self.folded(port, fold, f"{node.name}_{slot}", form) for port in ports)
+        port = ports[0]
+        if len(ports) > 1:
             suffix = "_joined" if source.project else ""
-            port = self.concatenated(f"{node.name}_{slot}{suffix}", source.ports, node, form.path)
+            port = self.concatenated(f"{node.name}_{slot}{suffix}", ports, node, form.path)
         if source.project:
             port = self.projected(slot, port, node, None, form.path)
         return StateSpec(slot, port, source.label)
+
+    def folded(self, port: Port, fold: Node, name: str, form: FromLayer) -> Port:
+        """Return a state (batch, segments, units) folded as the steps of a layer are."""
+        by_unfolded = {whole: own for own, whole in self.graph.unfolded.items()}
+        port = by_unfolded.get(port, port)
+        source = self.graph.by_name.get(port.node)
+        if source and source.layer in self.graph.folds:
+            return port  # computed on folded steps itself
+        arguments = {**fold.arguments, "sequence_of": "", "joined": False}
+        name = f"{name}_fold" if port.output == OUTPUT else f"{name}_{port.output}_fold"
+        self.make(name, FOLD, (port,), fold, form.path, arguments)
+        return Port(name)
 
     def concatenated(self, name: str, ports: tuple[Port, ...], node: Node, path: Path) -> Port:
         self.make(name, "Concatenate", ports, node, path, keras_arguments("Concatenate", axis=-1))
@@ -309,6 +331,27 @@ class _Wiring:
                 mask_form=NoMask(),  # a state has no time steps
             )
         )
+
+
+def not_inside(form: SingleStateForm | Carried) -> GraphMistake:
+    """Return the mistake of an initial state that a layer inside ``time_distributed`` cannot have.
+
+    Its rows are the segments of all rows of the batch.
+    """
+    what = "`initial_state: input`"
+    hint = "declare an input with `shape: [segments, units]`, and write `{h: NAME}`"
+    if isinstance(form, Carried):
+        what = "`initial_state: carried`"
+        hint = "read the segments' results with a layer whose state is carried"
+    elif isinstance(form, FromStatic):
+        what = "`static:`"
+        hint = "project the features of the segments with a `dense` layer, and write `{h: NAME}`"
+    return GraphMistake(
+        "L412",
+        form.path,
+        f"{what} gives one state for each row, but inside `time_distributed` each segment has one",
+        hint,
+    )
 
 
 def _units(node: Node, slot: str) -> int:

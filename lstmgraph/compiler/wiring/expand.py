@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
+    FOLD,
     JOIN,
     LAST,
     OUTPUT,
     SEQUENCE,
+    UNFOLD,
     Called,
     Graph,
     GraphInput,
@@ -25,6 +27,7 @@ from lstmgraph.language.declaration.blocks import OPERATIONS
 from lstmgraph.language.declaration.recipe import (
     Inherited,
     MaskByValue,
+    MaskFrom,
     RecurrentDeclaration,
     Reference,
 )
@@ -56,14 +59,14 @@ def expand(recipe: RecipeDeclaration, resolution: Resolution, document: Document
             expansion.broken.add(layer.name)
         else:
             expansion.add(layer)
-    unread = frozenset(layer.name for layer in resolution.order if layer.name not in read)
-    graph = replace(expansion.graph(resolution.outputs), unread=unread)
     sound = {
         name: model
         for name, model in resolution.models.items()
         if not any(r.layer in expansion.broken for r in (*model.inputs, *model.outputs.values()))
     }
     ports = _ports_of(sound, expansion.named_ports)
+    unread = frozenset(layer.name for layer in resolution.order if layer.name not in read)
+    graph = replace(expansion.graph(resolution.outputs), unread=unread)
     return _with_derived_ports(replace(graph, further_ports=ports), sound)
 
 
@@ -75,8 +78,11 @@ class _Expansion:
     nodes: list[Node] = field(default_factory=list)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sequences: dict[str, Port] = field(default_factory=dict)
+    unfolded: dict[Port, Port] = field(default_factory=dict)
 
     def add(self, layer: LayerDeclaration) -> None:
+        if isinstance(layer.mask, MaskFrom):
+            self.port(layer.mask.source)  # which may have to be unfolded for its mask
         if isinstance(layer, RecurrentDeclaration):
             forms = self.state_forms(layer)
             if forms is None:
@@ -95,14 +101,14 @@ class _Expansion:
         node = Node(
             name=layer.name,
             op=layer.layer,
-            inputs=tuple(self.port(reference) for reference in references),
+            inputs=self.inputs(layer, references),
             input_names=input_names,
             reads_list=traits["multiple_inputs"],
             layer=layer.name,
             path=layer.path,
             arguments=layer.arguments,
             dtype_policy=layer.dtype_policy,
-            mask_form=layer.mask,
+            mask_form=Inherited() if layer.folds else layer.mask,
             calls=Called(layer.call, layer.call, layer.holder) if layer.call else None,
             loop=layer.loop,
         )
@@ -114,7 +120,7 @@ class _Expansion:
         node = Node(
             name=layer.name,
             op=layer.layer,
-            inputs=tuple(self.port(reference) for reference in layer.inputs),
+            inputs=self.inputs(layer, layer.inputs),
             layer=layer.name,
             path=layer.path,
             arguments=layer.arguments,
@@ -225,7 +231,7 @@ class _Expansion:
 
     def joined_input(self, layer: RecurrentDeclaration) -> Port:
         """Return the sequence that the stack reads: several inputs are joined on features."""
-        ports = tuple(self.port(reference) for reference in layer.inputs)
+        ports = self.inputs(layer, layer.inputs)
         if len(ports) == 1:
             return ports[0]
         name = f"{layer.name}_input"
@@ -237,24 +243,80 @@ class _Expansion:
                 inputs=ports,
                 layer=layer.name,
                 path=path,
+                mask_form=Inherited() if layer.folds else layer.mask,
+            )
+        )
+        return Port(name)
+
+    def inputs(
+        self, layer: LayerDeclaration, references: tuple[Reference, ...]
+    ) -> tuple[Port, ...]:
+        """Return the tensors that a layer's call reads: those that it names, folded if it is."""
+        ports = tuple(self.port(reference) for reference in references)
+        if not layer.folds:
+            return ports
+        return tuple(self.folded(layer, port, index) for index, port in enumerate(ports))
+
+    def folded(self, layer: LayerDeclaration, port: Port, index: int) -> Port:
+        """Return input number `index` of a layer, with its leading axes folded into the batch."""
+        count = len(layer.inputs)
+        name = f"{layer.name}_fold" if count == 1 else f"{layer.name}_fold_{index + 1}"
+        path: Path = (*layer.path, "input", index) if count > 1 else (*layer.path, "input")
+        recurrent = isinstance(layer, RecurrentDeclaration)
+        reader = layer.layer if recurrent and count == 1 else ""
+        self.nodes.append(
+            Node(
+                name=name,
+                op=FOLD,
+                inputs=(port,),
+                layer=layer.name,
+                path=path,
+                arguments={
+                    "axes": layer.folds,
+                    "sequence_of": reader,
+                    "joined": recurrent and count > 1,
+                },
+                dtype_policy=layer.dtype_policy,
                 mask_form=layer.mask,
                 loop=layer.loop,
             )
         )
         return Port(name)
 
+    def unfolded_port(self, layer: LayerDeclaration, port: Port) -> Port:
+        """Return a port of a layer with the axes that were folded into the batch, if any were."""
+        if not layer.folds:
+            return port
+        if port not in self.unfolded:
+            fold = next(n for n in self.nodes if n.op == FOLD and n.layer == layer.name)
+            output = "" if port.output == OUTPUT else f"_{port.output}"
+            name = f"{port.node}{output}_unfold"
+            self.nodes.append(
+                Node(
+                    name=name,
+                    op=UNFOLD,
+                    inputs=(port, fold.inputs[0]),
+                    layer=layer.name,
+                    path=layer.path,
+                    arguments={"axes": layer.folds},
+                    dtype_policy=layer.dtype_policy,
+                )
+            )
+            self.unfolded[port] = Port(name)
+        return self.unfolded[port]
+
     def port(self, reference: Reference) -> Port:
         """Return the tensor that `reference` names."""
         if reference.layer in self.recipe.inputs:
             return Port(reference.layer)
         layer = self.recipe.layers[reference.layer]
-        if not isinstance(layer, RecurrentDeclaration):
-            return Port(reference.layer, reference.port or OUTPUT)
-        node = self.stacks[reference.layer][-1]
-        if reference.port.startswith("state."):
-            return Port(node, reference.port.removeprefix("state.").replace(".", "_"))
-        port = reference.port or (SEQUENCE if layer.return_sequences else LAST)
-        return self.sequences[layer.name] if port == SEQUENCE else Port(node, port)
+        port = Port(reference.layer, reference.port or OUTPUT)
+        if isinstance(layer, RecurrentDeclaration):
+            node = self.stacks[reference.layer][-1]
+            output = reference.port or (SEQUENCE if layer.return_sequences else LAST)
+            port = Port(node, output.removeprefix("state.").replace(".", "_"))
+            port = self.sequences[layer.name] if output == SEQUENCE else port
+        return self.unfolded_port(layer, port)
 
     def graph(self, outputs: Mapping[str, Reference]) -> Graph:
         ports, paths = self.output_ports(outputs)
@@ -269,6 +331,7 @@ class _Expansion:
             output_paths=paths,
             stacks=self.stacks,
             sequences=self.sequences,
+            unfolded=self.unfolded,
             returns_sequence=frozenset(
                 name
                 for name, layer in self.recipe.layers.items()
@@ -311,7 +374,10 @@ class _Expansion:
         names = self.stacks[reference.layer]
         ways = ("forward_", "backward_") if layer.bidirectional else ("",)
         return [
-            (f"_{index}_{way}{slot}" if len(names) > 1 else f"_{way}{slot}", Port(node, way + slot))
+            (
+                f"_{index}_{way}{slot}" if len(names) > 1 else f"_{way}{slot}",
+                self.unfolded_port(layer, Port(node, way + slot)),
+            )
             for index, node in enumerate(names, start=1)
             for way in ways
             for slot in slot_units(layer, 0)
@@ -323,7 +389,7 @@ def _recurrent_node(
 ) -> Node:
     units = layer.units[index]
     # Later layers of a stack inherit the mask of the layer before.
-    inherits = index > 0 and isinstance(layer.mask, MaskByValue)
+    inherits = layer.folds or (index > 0 and isinstance(layer.mask, MaskByValue))
     own_units = {} if layer.cells else {"units": units}
     return Node(
         name=name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE
+from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, UNFOLD
 from lstmgraph.explain.drawing.badges import slot_words, used_masks
 from lstmgraph.explain.drawing.picture import DATA, MASK, STATE, Arrow
 
@@ -62,8 +62,9 @@ def _found(
         if node.name in folded:
             continue
         target = call_id(node.name)
-        names = node.input_names or ("",) * len(node.inputs)
-        for port, name in zip(node.inputs, names, strict=True):
+        inputs = node.inputs[:1] if node.op == UNFOLD else node.inputs  # the other gives sizes
+        names = node.input_names or ("",) * len(inputs)
+        for port, name in zip(inputs, names, strict=True):
             slot = _slot(port)
             kind = STATE if slot and node.name in fitting else DATA
             yield _source(graph, port), target, kind, name or slot

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import OUTPUT, SCORES, SEQUENCE, Port
+from lstmgraph.compiler.graph import FOLD, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
 from lstmgraph.explain.memory.sizes import BYTES, bytes_of, number_of, numbers_in
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype
@@ -30,6 +30,7 @@ STEPS_AHEAD = 32
 
 SHARES = frozenset({"Flatten", "Identity", "Reshape"})
 """Layers that share the memory of their input."""
+FOLDS = frozenset({FOLD, UNFOLD})
 NORMALIZES = "Normalization"
 CENTERS = frozenset({"LayerNormalization", "GroupNormalization"})
 """Layers that need a centered copy of their input, in inference too."""
@@ -147,7 +148,7 @@ def width(node: Node) -> int:
 
 def _kept_of(node: Node) -> int:
     """Return how many tensors of the size of its output a call keeps."""
-    if node.op in SHARES:
+    if node.op in SHARES or (node.op in FOLDS and _is_reshaped(node)):
         return 0
     if node.op.endswith(NORMALIZES):
         return 3
@@ -155,6 +156,11 @@ def _kept_of(node: Node) -> int:
         return 2
     curved = str(node.arguments.get("activation")) in CURVED
     return 1 + (CURVED_KEEPS if curved else 0)
+
+
+def _is_reshaped(node: Node) -> bool:
+    """Return whether a fold reshapes its input: where two sizes are open, it copies the rows."""
+    return sum(isinstance(dim, str) for dim in node.outputs[OUTPUT].shape) < 2
 
 
 def _cells(node: Node, recurrence: Recurrence) -> Iterator[tuple[str, int, Mapping[str, Any]]]:

@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.tensors import BATCH
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import MaskSpec, Port
@@ -53,14 +54,14 @@ class Masks:
         if isinstance(mask.shape[1], int):
             steps = self._builder.ints(mask.shape[1])
         _, order = self._builder.ops("TopK", [self._as_int(counts), steps], 2, axis=1)
-        return self._with_rows(self._builder.op("Transpose", order, perm=[1, 0]))
+        return self._with_rows(mask, self._builder.op("Transpose", order, perm=[1, 0]))
 
     def from_front(self, mask: MaskSpec) -> Name:
         """Return indices that move outputs back; a padded step gets the output before it."""
         front = self._builder.op(
             "Max", self.last_counting(mask), self._builder.constant(0, "int64")
         )
-        return self._with_rows(front)
+        return self._with_rows(mask, front)
 
     def last_counting(self, mask: MaskSpec) -> Name:
         """Return how many steps count up to each step, minus 1, (time, batch) of int64."""
@@ -72,8 +73,8 @@ class Masks:
         """Return the tensor of `port`, (batch, time, ...), with zeros in its padded steps."""
         b, spec = self._builder, self._values.spec(port)
         counted = self.tensor(mask, time_major=time_major)
-        if spec.rank > 2:
-            counted = b.op("Unsqueeze", counted, b.ints(*range(2, spec.rank)))
+        if spec.rank > len(mask.shape):
+            counted = b.op("Unsqueeze", counted, b.ints(*range(len(mask.shape), spec.rank)))
         values = self._values.get(port, time_major=time_major)
         return b.op("Where", counted, values, b.constant(0, spec.dtype))
 
@@ -83,10 +84,12 @@ class Masks:
         some = self._builder.op("Greater", self.lengths(mask), none)
         return self._builder.op("Unsqueeze", some, self._builder.ints(1))
 
-    def _with_rows(self, places: Name) -> Name:
+    def _with_rows(self, mask: MaskSpec, places: Name) -> Name:
         """Add rows to step indices for GatherND: (time, batch) -> (time, batch, 2)."""
         b = self._builder
-        rows = b.op("Expand", self._range(self._values.batch(), "int64"), b.op("Shape", places))
+        is_folded = mask.shape[0] != BATCH
+        count = b.op("Shape", places, start=1, end=2) if is_folded else self._values.batch()
+        rows = b.op("Expand", self._range(count, "int64"), b.op("Shape", places))
         last = b.ints(2)
         pair = (b.op("Unsqueeze", places, last), b.op("Unsqueeze", rows, last))
         return b.op("Concat", *pair, axis=2)
@@ -115,7 +118,27 @@ class Masks:
         if mask.kind == "step":
             whole = next(part for _, part in mask.parts if part)
             return self._builder.steps(self.tensor(whole), int(whole.shape[1]))[mask.index or 0]
+        if mask.kind in ("folded", "unfolded", "some"):
+            return self._of_part(mask)
         return self._values.get(mask.port)
+
+    def _of_part(self, mask: MaskSpec) -> Name:
+        """Return the mask of folded steps, of unfolded ones, or of segments with a counted step."""
+        b = self._builder
+        part = next(part for _, part in mask.parts if part)
+        counted = self.tensor(part)
+        if mask.kind == "some":
+            some = b.op("ReduceMax", self._as_int(counted), b.ints(-1), keepdims=0)
+            return b.cast(some, "int32", "bool")
+        axes = abs(len(part.shape) - len(mask.shape)) + 1
+        if mask.kind == "folded":
+            rows, rest = b.ints(-1), b.op("Shape", counted, start=axes)
+            if axes == len(part.shape):
+                return b.op("Reshape", counted, rows)
+        else:
+            like = self._values.get(mask.like or mask.port)
+            rows, rest = b.op("Shape", like, end=axes), b.op("Shape", counted, start=1)
+        return b.op("Reshape", counted, b.op("Concat", rows, rest, axis=0))
 
     def unequal(self, port: Port, value: float) -> Name:
         """Return where a feature of a step differs from `value`, rounded to the features' dtype."""
@@ -143,7 +166,7 @@ class Masks:
         else:
             given = self._values.get(mask.port)
             lengths = b.cast(given, self._values.spec(mask.port).dtype, "int32")
-        steps = b.cast(self._values.steps(like), "int64", "int32")
+        steps = b.cast(self._values.steps(like, len(mask.shape) - 1), "int64", "int32")
         return b.op("Max", b.op("Min", lengths, steps), b.constant(0, "int32"))
 
     def _resized(self, mask: MaskSpec, resize: Resize) -> Name:
@@ -156,8 +179,8 @@ class Masks:
 
     def _first_steps(self, mask: MaskSpec) -> Name:
         b, like = self._builder, mask.like or mask.port
-        step = self._range(self._values.steps(like), "int32")
-        lengths = b.op("Unsqueeze", self._lengths_within(mask), b.ints(1))
+        step = self._range(self._values.steps(like, len(mask.shape) - 1), "int32")
+        lengths = b.op("Unsqueeze", self._lengths_within(mask), b.ints(-1))
         return b.op("Less", step, lengths)
 
     def _as_int(self, mask: Name) -> Name:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, ValueInfoProto, helper
 
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, SCORES, STACK, STEP, Graph, Node, Port
+from lstmgraph.compiler.passes.folded_masks import zeroes_padding
 from lstmgraph.compiler.passes.masks import fills, hides_mask, lost_masks
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
@@ -98,7 +99,8 @@ class _Lowering:
             value = Value(self.builder.cast(found, call.dtype, own.dtype), own)
             self.values.put(Port(node.name, output), value)
         loses_mask = node.op in {STACK, *RESIZES} or node.arguments.get(REVERSE)
-        if OUTPUT in node.output_masks and (loses_mask or hides_mask(node)):
+        loses_mask = loses_mask or hides_mask(node) or zeroes_padding(self.graph, node)
+        if OUTPUT in node.output_masks and loses_mask:
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))
 
@@ -127,7 +129,7 @@ class _Lowering:
             inputs=tuple(self.input(port, hidden, time_major=time_major) for port in node.inputs),
             output=node.outputs[OUTPUT],
             weights=weights,
-            batch=self.values.batch(),
+            batch=self.values.rows(node.inputs[0]),
             lower=lambda inner: LOWERINGS[inner.op](inner),
             mask=mask,
             input_masks=tuple(self.mask(each) for each in node.input_masks),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, REPEAT, ROW_IDS, STACK, STEP
+from lstmgraph.compiler.graph import (
+    CONSTANT_STATE,
+    FOLD,
+    FULL,
+    JOIN,
+    REPEAT,
+    ROW_IDS,
+    STACK,
+    STEP,
+    UNFOLD,
+)
 from lstmgraph.export.onnx import (
     activations,
     attention,
@@ -111,5 +121,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     STEP: merging.step,
     STACK: merging.stack,
     FULL: merging.full,
+    FOLD: wrappers.fold,
+    UNFOLD: wrappers.unfold,
 }
 """The lowerings by Keras class name; recurrent layers have their own module."""

@@ -119,7 +119,7 @@ class _Recurrent:
             return ""
         b, axis = self.builder, self.builder.ints(0)
         units = self.recurrence.units_of(slot)
-        shape = b.op("Concat", self.values.batch(), b.ints(units), axis=0)
+        shape = b.op("Concat", self.values.rows(self.node.inputs[0]), b.ints(units), axis=0)
         zeros = b.op("Expand", b.constant(0, DTYPE), shape)
         parts = [b.op("Unsqueeze", name or zeros, axis) for name in names]
         return parts[0] if len(parts) == 1 else b.op("Concat", *parts, axis=0)

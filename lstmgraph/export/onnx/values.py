@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import Port
+from lstmgraph.keras_facts.tensors import BATCH
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph, MaskSpec
@@ -71,12 +72,16 @@ class Values:
             return self.builder.ints(self._graph.batch_size)
         return self._size(Port(next(iter(self._graph.inputs))), 0)
 
-    def steps(self, port: Port) -> Name:
+    def rows(self, port: Port) -> Name:
+        """Return the size of the first axis, the batch or a folded one, (1,) of int64."""
+        return self.batch() if self.spec(port).shape[0] == BATCH else self._size(port, 0)
+
+    def steps(self, port: Port, axis: int = 1) -> Name:
         """Return the number of steps in a sequence, (1,) of int64."""
-        size = self.spec(port).shape[1]
-        return self.builder.ints(size) if isinstance(size, int) else self._size(port, 1)
+        size = self.spec(port).shape[axis]
+        return self.builder.ints(size) if isinstance(size, int) else self._size(port, axis)
 
     def _size(self, port: Port, axis: int) -> Name:
         value = self._values[port]
-        place = 1 - axis if value.time_major else axis
+        place = 1 - axis if value.time_major and axis < 2 else axis
         return self.builder.op("Shape", value.name, start=place, end=place + 1)

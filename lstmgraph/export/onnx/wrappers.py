@@ -39,6 +39,20 @@ def time_distributed(call: Call) -> Name:
     return call.do("Reshape", result, call.do("Concat", whole, rest, axis=0))
 
 
+def fold(call: Call) -> Name:
+    """Lower a fold of leading axes: (batch, segments, steps, ...) -> (batch * segments, ...)."""
+    rest = call.do("Shape", call.raw(), start=call.arguments["axes"] + 1)
+    shape = call.do("Concat", call.builder.ints(-1), rest, axis=0)
+    return call.do("Reshape", call.x(), shape)
+
+
+def unfold(call: Call) -> Name:
+    """Lower an undone fold: (batch * segments, ...) -> (batch, segments, ...)."""
+    rows = call.do("Shape", call.raw(1), end=call.arguments["axes"] + 1)
+    rest = call.do("Shape", call.raw(), start=1)
+    return call.do("Reshape", call.x(), call.do("Concat", rows, rest, axis=0))
+
+
 def spectral_normalization(call: Call) -> Name:
     """Lower SpectralNormalization: after training the kernel is normalized already."""
     arguments = call.arguments["layer"]

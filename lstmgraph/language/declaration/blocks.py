@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
-from lstmgraph.language.declaration.calls import with_called
+from lstmgraph.language.declaration.folds import unwrapped, wrapped
 from lstmgraph.language.declaration.references import with_references
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class PlainLayer:
     loop: LoopStep | None = None
     caller: Path = ()
     """The entry of `layers:` that calls its block."""
+    folds: int = 0
+    """How many axes after the batch are folded into it, by ``time_distributed`` around it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class _Scope:
     block: str = ""
     loop: LoopStep | None = None
     caller: Path = ()
+    folds: int = 0
     where: Path = ()
     """The part of a loop that layers without a name in the recipe come from."""
 
@@ -170,11 +173,12 @@ class PlainRecipe:
             inner = scope if scope.caller else replace(scope, caller=path)
             if "loop" in entry:
                 self._write_loop(full, entry, path, inner)
-            elif entry.get("call") in self._blocks:
-                given, block = entry["input"], self._blocks[entry["call"]]
+            elif called(entry) in self._blocks:
+                given, block = entry["input"], self._blocks[called(entry)]
                 ports = given if isinstance(given, dict) else {block["inputs"][0]: given}
                 bound = {key: self._bound(text, scope) for key, text in ports.items()}
-                self._write_call(full, entry["call"], bound, inner)
+                inner = replace(inner, folds=inner.folds + wrapped(entry)[1])
+                self._write_call(full, called(entry), bound, inner)
             else:
                 self._write_layer(full, name, entry, scope)
 
@@ -183,16 +187,20 @@ class PlainRecipe:
         self._write(replace(scope, layers=layers, prefix=f"{name}_", bound=bound, block=block))
 
     def _write_layer(self, full: str, name: str, entry: Data, scope: _Scope) -> None:
-        call, holder = (f"{scope.block}_{name}", scope.block) if scope.block else ("", "")
-        if "call" in entry:
-            call = holder = entry["call"]
-            is_local = bool(scope.block) and call in scope.layers
-            entry = with_called(entry, scope.layers if is_local else self._top.layers)
-            if is_local:
-                call, holder = f"{scope.block}_{call}", scope.block
-        data = with_references(entry, lambda text, _path, _use: self._bound(text, scope))
-        path = (*scope.path, name)
-        self.layers[full] = PlainLayer(data, path, call, holder, scope.loop, scope.caller)
+        data, folds = unwrapped(entry, {**self._top.layers, **scope.layers})
+        call = holder = data.get("call", "")
+        if scope.block and (not call or call in scope.layers):
+            call, holder = f"{scope.block}_{call or name}", scope.block
+        data = with_references(data, lambda text, _path, _use: self._bound(text, scope))
+        self.layers[full] = PlainLayer(
+            data,
+            (*scope.path, name),
+            call,
+            holder,
+            scope.loop,
+            scope.caller,
+            scope.folds + folds,
+        )
 
     def _write_loop(self, name: str, entry: Data, path: Path, scope: _Scope) -> None:
         """Write out a loop: the calls of its block, and what each step reads."""
@@ -255,10 +263,15 @@ class PlainRecipe:
     def _add(self, name: str, kind: str, scope: _Scope, **data: Any) -> str:
         """Add a layer that the recipe does not name, and return its name."""
         layer = {"type": kind, "mask": "inherited", "dtype_policy": self._policy, **data}
-        self.layers[name] = PlainLayer(layer, scope.where, "", "", scope.loop, scope.caller)
+        self.layers[name] = PlainLayer(
+            layer, scope.where, loop=scope.loop, caller=scope.caller, folds=scope.folds
+        )
         return name
 
 
 def called(entry: Data) -> str:
-    """Return the block that an entry of `layers:` repeats, or the block or layer that it calls."""
-    return str(entry.get("loop") or entry.get("call") or "")
+    """Return the block that an entry of `layers:` repeats, or the block or layer that it calls.
+
+    A call may stand inside ``time_distributed``.
+    """
+    return str(entry.get("loop") or wrapped(entry)[0].get("call") or "")

@@ -1,5 +1,7 @@
 """Calls of layers that the recipe defines elsewhere: ``{call: encoder, input: answer}``.
 
+``{type: time_distributed, input: sentences, layer: {call: encoder}}`` calls one on each step.
+
 A call has the weights and arguments of the layer that it calls. Of `mask` and `initial_state` it
 takes over what names no other tensor, such as ``{value: 0.0}`` or ``learned``; what a layer reads
 from elsewhere, each call names for itself.
@@ -9,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.keras_facts.catalogue import is_recurrent, layer_class
+from lstmgraph.keras_facts.catalogue import layer_class
 from lstmgraph.keras_facts.layers.dense import REVERSE
+from lstmgraph.language.declaration.folds import has_states, is_block, wrapped
 from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
@@ -32,24 +35,28 @@ FIXES = {
 }
 
 
-def with_called(data: Data, layers: Mapping[str, Data]) -> Data:
-    """Return a completed layer with the arguments of the layer that it calls, if it calls one."""
-    return {**layers[data["call"]], **data} if "call" in data else data
-
-
-def completed_call(call: Data, called: Data) -> Data:
+def completed_call(call: Data, layers: Mapping[str, Data]) -> Data:
     """Return a call with its mask and initial state written out.
 
     Args:
-        call: the call, which ``check_calls`` found no mistake in.
-        called: the layer that it calls, as written.
+        call: the call, which ``check_calls`` found no mistake in; without an input if it is the
+            layer inside ``time_distributed``, which has the mask too.
+        layers: the layers of the recipe, as written.
     """
-    kind = layer_class(called["type"])
-    keys = ["mask"] + ["initial_state"] * is_recurrent(kind)
-    forms = {key: call.get(key, called.get(key, DEFAULTS[key])) for key in keys}
-    if kind == REVERSIBLE:
+    called = layers[call["call"]]
+    if is_block(called):
+        return call
+    keys = ["mask"] * ("input" in call) + ["initial_state"] * has_states(called, layers)
+    forms = {key: call.get(key, _form(called, key)) for key in keys}
+    if layer_class(called["type"]) == REVERSIBLE:
         forms[REVERSE] = call.get(REVERSE, False)
-    return {"call": call["call"], "input": call["input"], **forms}
+    return {**{key: call[key] for key in ("call", "input") if key in call}, **forms}
+
+
+def _form(layer: Data, key: str) -> Any:
+    """Return the mask or the initial state of a layer; a wrapper has the state of that inside."""
+    own = layer if key == "mask" else wrapped(layer)[0]
+    return own.get(key, DEFAULTS[key])
 
 
 def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path]:
@@ -78,10 +85,12 @@ def _faults_of(
     """Report the mistakes of the calls in the recipe or in a block; yield their paths."""
     data, depth = document.data, len(scope)
     wrong = {path[: depth + 1] for path in at_fault if path[:depth] == scope}
-    for name, call in layers.items():
+    for name, layer in layers.items():
         path = (*scope, name)
-        if path in wrong or "call" not in call or call["call"] in (data.get("blocks") or ()):
+        found = None if path in wrong else _call_of(layer)
+        if found is None or found[0]["call"] in (data.get("blocks") or ()):
             continue
+        call, inside = found
         home = scope if call["call"] in layers else ("layers",)
         called = (*home, call["call"])
         if called in wrong or called in at_fault:
@@ -89,11 +98,23 @@ def _faults_of(
             continue
         every = {**data["layers"], **layers}
         for code, key, message, hint in _mistakes(name, call, every, data.get("inputs")):
-            yield (*path, key)
+            where = (*path, *(inside if key not in layer else ()), key)
+            yield where
             is_known = called in document.keys and called != path
             note = document.note(called, f"'{called[-1]}' is declared here", at_key=True)
             notes = (note,) if is_known else ()
-            document.report(code, (*path, key), message, hint=hint, notes=notes)
+            document.report(code, where, message, hint=hint, notes=notes)
+
+
+def _call_of(layer: Data) -> tuple[Data, tuple[str, ...]] | None:
+    """Return a call, and the keys that lead to it in a layer; None for a layer of its own.
+
+    A call inside ``time_distributed`` has the input and the mask of the wrapper.
+    """
+    inner, depth = wrapped(layer)
+    if "call" not in inner:
+        return None
+    return {**layer, **inner} if depth else dict(inner), ("layer",) * depth
 
 
 def _mistakes(
@@ -101,16 +122,18 @@ def _mistakes(
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield the code, key, message and hint of each mistake in a call of one of `layers`."""
     called = call["call"]
-    own = [other for other, layer in layers.items() if isinstance(layer, dict) and "type" in layer]
+    own = [other for other, layer in layers.items() if _is_of_its_own_layer(layer)]
     choices = f"call one of: {few(own)}"
     if called == name:
         yield "L305", "call", f"'{name}' calls itself", choices
-    elif called in layers and "call" in layers[called]:
+    elif called in layers and called not in own:
         root = _root(called, layers)
         hint = f"call the layer that it calls: `call: {root}`" if root else choices
+        if root and "type" in layers[called]:
+            hint = f"write `type: time_distributed` with `layer: {{call: {root}}}`"
         yield "L305", "call", f"'{called}' is itself a call", hint
     elif called in layers:
-        yield from _mistakes_of_forms(name, call, layers[called])
+        yield from _mistakes_of_forms(name, call, layers[called], layers)
     elif isinstance(inputs, dict) and called in inputs:
         message = f"'{called}' is an input, but only layers can be called"
         yield "L305", "call", message, choices
@@ -122,16 +145,24 @@ def _mistakes(
 def _root(name: str, layers: Mapping[str, Data]) -> str | None:
     """Return the layer of its own that a call of calls leads to; None in a cycle."""
     seen = {name}
-    while name in layers and "call" in layers[name]:
-        name = layers[name]["call"]
+    while name in layers and (found := _call_of(layers[name])):
+        name = found[0]["call"]
         if name in seen:
             return None
         seen.add(name)
     return name if name in layers else None
 
 
-def _mistakes_of_forms(name: str, call: Data, layer: Data) -> Iterator[tuple[str, str, str, str]]:
-    called, recurrent = call["call"], is_recurrent(layer_class(layer["type"]))
+def _is_of_its_own_layer(layer: Any) -> bool:
+    return isinstance(layer, dict) and "type" in layer and _call_of(layer) is None
+
+
+def _mistakes_of_forms(
+    name: str, call: Data, layer: Data, layers: Mapping[str, Data]
+) -> Iterator[tuple[str, str, str, str]]:
+    called, recurrent = call["call"], has_states(layer, layers)
+    if call.get("type"):
+        yield from _mistakes_of_wrapper(called, call)
     if not recurrent and "initial_state" in call:
         message = f"'{called}' is not a recurrent layer, so its calls have no initial state"
         yield "L212", "initial_state", message, "remove it"
@@ -145,14 +176,24 @@ def _mistakes_of_forms(name: str, call: Data, layer: Data) -> Iterator[tuple[str
         message = f"'{called}' is a recurrent layer, whose inputs have no names"
         yield "L212", "input", message, "write a port, or a list of ports"
     for key in ("mask", "initial_state"):
-        forms = {"layer": layer.get(key, DEFAULTS[key]), "call": call.get(key, DEFAULTS[key])}
+        forms = {"layer": _form(layer, key), "call": call.get(key, DEFAULTS[key])}
         if "carried" in _words(forms["layer"]) | _words(forms["call"]):
             message = f"'{called}' has several calls, but Keras keeps one carried state for a layer"
             hint = "write `initial_state: input`, and feed each call's `.state` back to it"
             yield "L308", "initial_state" if key in call else "call", message, hint
         elif key not in call and not _is_of_its_own(forms["layer"]):
+            if key == "mask" and call.get("type"):
+                continue  # the mask of a wrapper is its own
             message = f"the {WORDS[key]} of '{called}' comes from another tensor"
             yield "L307", "call", f"{message}, so '{name}' needs its own", FIXES[key]
+
+
+def _mistakes_of_wrapper(called: str, wrapper: Data) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the mistakes of a wrapper around a call: what only the called layer decides."""
+    for key in ("dtype_policy", "trainable"):
+        if key in wrapper and wrapper[key] is not True:
+            message = f"`{key}` is that of '{called}', which is called here"
+            yield "L212", key, message, f"write it on '{called}'"
 
 
 def _words(form: Any) -> set[str]:

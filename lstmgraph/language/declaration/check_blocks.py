@@ -130,7 +130,7 @@ class _Checker:
             where = (*path, name)
             if "loop" in entry:
                 self.check_loop(where, entry)
-            elif "call" in entry and entry["call"] in self.named:
+            elif called(entry) in self.named:
                 self.check_call(where, entry)
             for text, part, use in entry_references(entry):
                 if use != PLACEHOLDER:
@@ -198,7 +198,7 @@ class _Checker:
     # Calls
 
     def check_call(self, path: Path, entry: Data) -> None:
-        block = entry["call"]
+        block = called(entry)
         for key in sorted({"mask", "initial_state", "reverse"} & entry.keys()):
             message = f"'{block}' is a block, whose calls have no `{key}`"
             hint = "make it an input of the block, and write it under `input:`"

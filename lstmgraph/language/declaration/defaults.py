@@ -19,6 +19,7 @@ from lstmgraph.keras_facts.dtypes import full_dtype
 from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.language.declaration.blocks import LAST, called
 from lstmgraph.language.declaration.calls import completed_call
+from lstmgraph.language.declaration.folds import has_states, wrapped
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def complete(data: Data, at_fault: frozenset[Path] = frozenset()) -> Data:
     heads = _heads(_sound_entries(data, "outputs", at_fault), sound, blocks)
 
     def completed_layers(scope: str, own: Data) -> Data:
+        every = {**blocks, **sound, **own}
         return {
-            name: _entry(layer, {**blocks, **sound, **own}, blocks)
-            or _layer(layer, runtime["dtype_policy"], is_head=(scope, name) in heads)
+            name: _entry(layer, every)
+            or _layer(layer, runtime["dtype_policy"], every, is_head=(scope, name) in heads)
             for name, layer in own.items()
         }
 
@@ -110,16 +112,14 @@ def _schema_defaults(definition: str) -> Data:
     return {k: schema["default"] for k, schema in properties.items() if "default" in schema}
 
 
-def _entry(entry: Data, others: Mapping[str, Data], blocks: Mapping[str, Data]) -> Data | None:
-    """Return a completed loop or call, of one of `others`; None for a layer of a type."""
+def _entry(entry: Data, others: Mapping[str, Data]) -> Data | None:
+    """Return a completed loop, or call of one of `others`; None for a layer of a type."""
     if "loop" in entry:
         share = _schema_defaults("feedback")
         fed = entry.get("feedback", {}).items()
         forms = {name: {**share, **form} if "teacher" in form else form for name, form in fed}
         return {**entry, "feedback": forms} if forms else entry
-    if entry.get("call") in blocks:
-        return entry
-    return completed_call(entry, others[entry["call"]]) if "call" in entry else None
+    return completed_call(entry, others) if "call" in entry else None
 
 
 def _heads(outputs: Data, layers: Data, blocks: Data) -> set[tuple[str, str]]:
@@ -135,7 +135,7 @@ def _heads(outputs: Data, layers: Data, blocks: Data) -> set[tuple[str, str]]:
         group = blocks.get(called(scope[name]))
         if group is None:
             heads.add((block, name))
-            call = scope[name].get("call")
+            call = wrapped(scope[name])[0].get("call")
             if call and not scope[name].get(REVERSE):
                 waiting.append((block if call in scope else "", call))
         else:
@@ -145,10 +145,10 @@ def _heads(outputs: Data, layers: Data, blocks: Data) -> set[tuple[str, str]]:
     return heads
 
 
-def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
+def _layer(layer: Data, policy: str, layers: Mapping[str, Data], *, is_head: bool) -> Data:
     kind = layer_class(layer["type"])
     recurrent = is_recurrent(kind)
-    keep_float32 = not recurrent and (is_head or _needs_float32(layer, kind))
+    keep_float32 = not has_states(layer, layers) and (is_head or _needs_float32(layer, kind))
     filled = {
         "type": layer["type"],
         "input": layer["input"],
@@ -165,16 +165,24 @@ def _layer(layer: Data, policy: str, *, is_head: bool) -> Data:
         )
     cells = {"cells": filled["cells"]} if "cells" in filled else {}
     filled = _overlaid(filled, layer) | cells
-    return _with_inner(filled)
+    if "call" in wrapped(layer)[0]:  # what is called decides the rest
+        filled = {key: filled[key] for key in ("type", "input", "mask", "layer")}
+    return _with_inner(filled, layers)
 
 
-def _with_inner(layer: Data) -> Data:
+def _with_inner(layer: Data, layers: Mapping[str, Data]) -> Data:
     """Return `layer` with the defaults of the layer inside it, at any depth, filled in."""
     _fix_data_format(layer)
     inner = layer.get("layer")
-    if isinstance(inner, dict):
-        defaults = {"type": inner["type"], **argument_defaults(layer_class(inner["type"]))}
-        layer["layer"] = _with_inner(_overlaid(defaults, inner))
+    if not isinstance(inner, dict):
+        return layer
+    if "call" in inner:
+        layer["layer"] = completed_call(inner, layers)
+        return layer
+    kind = layer_class(inner["type"])
+    own = _recurrent_defaults(inner, kind) if is_recurrent(kind) else argument_defaults(kind)
+    cells = {"cells": own["cells"]} if "cells" in own else {}
+    layer["layer"] = _with_inner(_overlaid({"type": inner["type"], **own}, inner) | cells, layers)
     return layer
 
 
@@ -187,7 +195,11 @@ def _needs_float32(layer: Data, kind: str) -> bool:
     if kind in FLOAT32_LAYERS or layer.get("normalize"):
         return True
     inner = layer.get("layer")
-    if isinstance(inner, dict) and _needs_float32(inner, layer_class(inner["type"])):
+    if (
+        isinstance(inner, dict)
+        and "type" in inner
+        and _needs_float32(inner, layer_class(inner["type"]))
+    ):
         return True
     activation = str(layer.get("activation"))
     return "softmax" in activation or "sigmoid" in activation
@@ -255,7 +267,7 @@ def _any_carries(completed: Data) -> bool:
 
 
 def _carries(layer: Data) -> bool:
-    forms = layer.get("initial_state")
+    forms = wrapped(layer)[0].get("initial_state")
     return "carried" in (forms if isinstance(forms, list) else [forms])
 
 

@@ -168,6 +168,7 @@ def _layer(name: str, plain: PlainLayer) -> LayerDeclaration:
         "call": plain.call,
         "holder": plain.holder,
         "loop": plain.loop,
+        "folds": plain.folds,
     }
     if not is_recurrent(kind):
         return LayerDeclaration(**common)

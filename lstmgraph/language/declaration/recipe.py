@@ -173,6 +173,8 @@ class LayerDeclaration:
     """The layer or block of the recipe that has the weights of a call."""
     loop: LoopStep | None = None
     """The step of a loop that it is part of."""
+    folds: int = 0
+    """How many axes after the batch are folded into it: 1 inside one ``time_distributed``."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 MAX_NODES = 100_000
 """The most values in one recipe with aliases expanded: a file of 201 bytes can have millions."""
 
+OF_WRAPPERS = frozenset({"input", "mask", "dtype_policy"})
+"""Keys of a layer around another one that the layer inside does not have."""
+
 REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text that are replaced by a substitute value."""
 
@@ -107,24 +110,33 @@ class Document:
         return Place(self.source, START)
 
     def written(self, path: Path) -> Path:
-        """Return where `path` is written: an argument of a call at the layer that is called.
+        """Return where `path` is written: an argument that another layer has for this one there.
 
-        A layer of a call of a block is written in the block.
+        A call has the arguments of the layer that it calls, a wrapper those of the layer inside. A
+        layer of a call of a block is written in the block.
         """
         if len(path) < 2 or path[0] != "layers":
             return path
         base, _ = self.blocks.get(str(path[1]), (path[:2], ()))
-        rest = path[2:]
-        if not rest or (*base, rest[0]) in self.keys:
-            return (*base, *rest)
-        found = self.at((*base, "call"))
-        if not isinstance(found, str):
-            return (*base, *rest)
-        near = (*base[:-1], found)
-        return (*(near if near in self.keys else ("layers", found)), *rest)
+        if len(path) == 2:
+            return base
+        prefix, key = base, path[2]
+        for _ in range(MAX_DEPTH):  # calls may form a cycle
+            if (*prefix, key) in self.keys:
+                break
+            if (*prefix, "call") in self.keys:
+                called = self.at((*prefix, "call"))
+                near = (*base[:-1], called)
+                prefix = near if near in self.keys else ("layers", called)
+            elif key not in OF_WRAPPERS and (*prefix, "layer") in self.keys:
+                prefix = (*prefix, "layer")
+            else:
+                break
+        is_there = prefix[-2] == "layers" or (*prefix, key) in self.keys
+        return (*(prefix if is_there else base), *path[2:])
 
     def at(self, path: Path) -> Any:
-        """Return the data at a path of keys, or None."""
+        """Return the value at `path` of mappings; None if there is none."""
         found = self.data
         for key in path:
             found = found.get(key) if isinstance(found, dict) else None

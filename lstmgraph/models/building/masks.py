@@ -1,4 +1,4 @@
-"""Masks as explicit boolean tensors of shape (batch, time)."""
+"""Masks as explicit boolean tensors of shape (batch, time) or (batch, segments, time)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
+from lstmgraph.models.building.folds import fold, unfold
 from lstmgraph.models.building.operations import steps_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Masks:
             return ops.concatenate(parts, axis=1)
         if mask.kind == "step":
             return self._step(mask)
+        if mask.kind in ("folded", "unfolded", "some"):
+            return self._of_part(mask)
         if mask.like is not None:
             lengths = self._resized(mask, mask.resize) if mask.resize else source
             return _first_steps(self._tensors[mask.like], lengths)
@@ -103,6 +106,17 @@ class Masks:
             self._steps[whole] = steps_of(self.tensor(whole), int(whole.shape[1]))
         return self._steps[whole][mask.index or 0]
 
+    def _of_part(self, mask: MaskSpec) -> Tensor:
+        """Return the mask of folded steps, of unfolded ones, or of segments with a counted step."""
+        port, part = mask.parts[0]
+        counted = self.tensor(part) if part else self._tensors[port]
+        if mask.kind == "some":
+            return ops.any(counted, axis=-1)
+        axes = abs(len(counted.shape) - len(mask.shape))
+        if mask.kind == "folded":
+            return fold(counted, axes)
+        return unfold(counted, self._tensors[mask.like] if mask.like else counted, axes)
+
     def _part(self, port: Port, mask: MaskSpec | None) -> Tensor:
         if mask is not None:
             return self.tensor(mask)
@@ -117,13 +131,16 @@ def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Ten
     rank = len(tensor.shape)
     if rank > len(mask.shape) + 1:  # Masking would make a mask of all axes but the last
         zeroed = ops.where(over_features(mask, rank), tensor, 0)
-        steps = layers.TimeDistributed(
-            layers.Identity(dtype=dtype_policy), name=name, dtype=dtype_policy
-        )
-        return steps(zeroed, mask=mask)
+        return passed_through(zeroed, mask, name, dtype_policy)
     value = _least(tensor.dtype)
     marked = ops.where(over_features(mask, rank), tensor, value)
     return layers.Masking(value, name=name, dtype=dtype_policy)(marked)
+
+
+def passed_through(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Tensor:
+    """Return `tensor`, (batch, time, ...), as a layer gives it that changes nothing."""
+    identity = layers.Identity(dtype=dtype_policy)
+    return layers.TimeDistributed(identity, name=name, dtype=dtype_policy)(tensor, mask=mask)
 
 
 def _least(dtype: str) -> float:
@@ -139,6 +156,13 @@ def _least(dtype: str) -> float:
 def over_features(mask: Tensor, rank: int) -> Tensor:
     """Return a mask, (batch, time), as (batch, time, 1, ...) of `rank` axes."""
     return ops.expand_dims(mask, tuple(range(len(mask.shape), rank)))
+
+
+def of_all_axes(mask: Tensor, tensor: Tensor) -> Tensor:
+    """Return a mask, (batch, ...), with all axes of `tensor` but the last."""
+    rank = len(tensor.shape) - 1
+    every = ops.ones_like(one_feature(tensor, rank), dtype="bool")
+    return mask if len(mask.shape) == rank else ops.logical_and(over_features(mask, rank), every)
 
 
 def one_feature(sequence: Tensor, rank: int = 2) -> Tensor:

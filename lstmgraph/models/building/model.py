@@ -18,6 +18,7 @@ from lstmgraph.compiler.graph import (
     SEQUENCE,
     STACK,
     STEP,
+    UNFOLD,
     Graph,
     GraphInput,
     MaskSpec,
@@ -27,6 +28,11 @@ from lstmgraph.compiler.graph import (
     state_outputs,
 )
 from lstmgraph.compiler.passes.checks import SUMS
+from lstmgraph.compiler.passes.folded_masks import (
+    hands_mask_on,
+    is_zero_at_padding,
+    zeroes_padding,
+)
 from lstmgraph.compiler.passes.loops import fed_ports
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
@@ -45,7 +51,13 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
 from lstmgraph.models.building.layers import Layers, freeze
 from lstmgraph.models.building.lora import seed_lora
-from lstmgraph.models.building.masks import Masks, step_numbers, with_mask
+from lstmgraph.models.building.masks import (
+    Masks,
+    of_all_axes,
+    passed_through,
+    step_numbers,
+    with_mask,
+)
 from lstmgraph.models.building.operations import (
     OPERATIONS,
     batch_major,
@@ -226,6 +238,8 @@ class _Lowering:
             self.tensors[Port(node.name)] = result
             if node.op == STACK and node.output_masks:
                 self._set_mask(node, result, node.output_masks[OUTPUT])
+            if node.op == UNFOLD and node.output_masks:
+                self._set_mask_of_unfolded(node, node.output_masks[OUTPUT])
             return
         if node.op in SUMS:
             # (batch, 1) added to (batch, 8) is taken for a bias where the batch is 8. The other way
@@ -294,6 +308,18 @@ class _Lowering:
             return scores
         mask, name = self.masks.tensor(of_query), f"{node.name}.scores"  # no recipe's name has dots
         return with_mask(scores, mask, name, node.dtype_policy)
+
+    def _set_mask_of_unfolded(self, node: Node, mask: MaskSpec) -> None:
+        """Give the result of an operation its mask, which Keras keeps only between layers."""
+        port, name = Port(node.name), f"{node.name}.mask"
+        result, zeroes = self.tensors[port], zeroes_padding(self.graph, node)
+        if hands_mask_on(self.graph, node):
+            is_zero = zeroes or is_zero_at_padding(self.graph, node)
+            carry = with_mask if is_zero else passed_through
+            given = of_all_axes(self.masks.tensor(mask), result)
+            self.tensors[port] = carry(result, given, name, node.dtype_policy)
+        elif zeroes:
+            self.tensors[port] = self.masks.zeroed(port, mask)
 
     def _inputs(self, node: Node) -> list[Tensor]:
         tensors = {port: self._read(node, port) for port in node.inputs}

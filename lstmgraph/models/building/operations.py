@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import layers, ops
 
-from lstmgraph.compiler.graph import CONSTANT_STATE, FULL, JOIN, OUTPUT, REPEAT, ROW_IDS, STACK
+from lstmgraph.compiler.graph import (
+    CONSTANT_STATE,
+    FOLD,
+    FULL,
+    JOIN,
+    OUTPUT,
+    REPEAT,
+    ROW_IDS,
+    STACK,
+    UNFOLD,
+)
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float
+from lstmgraph.models.building.folds import fold, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -148,5 +159,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
     STACK: lambda _node, inputs: stacked(inputs),
     FULL: _full,
+    FOLD: lambda node, inputs: fold(inputs[0], node.arguments["axes"]),
+    UNFOLD: lambda node, inputs: unfold(inputs[0], inputs[1], node.arguments["axes"]),
 }
 """The graph's own operations."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from lstmgraph.compiler.derive.axes import ROWS_ONLY, made_from
 from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import (
+    FOLD,
     JOIN,
     OUTPUT,
     REPEAT,
@@ -20,11 +21,13 @@ from lstmgraph.compiler.graph import (
     SEQUENCE,
     STACK,
     STEP,
+    UNFOLD,
     Graph,
     MaskSpec,
     Node,
     Port,
 )
+from lstmgraph.compiler.passes.folded_masks import folded_mask
 from lstmgraph.compiler.passes.masks import (
     CONV_LSTM,
     fills,
@@ -75,7 +78,9 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
                 left.append(open_[port])
             elif (
                 mask is not None
-                and (node.mask or port not in carried)  # an operation passes no mask on
+                and (
+                    node.mask or node.op == FOLD or port not in carried
+                )  # an operation passes no mask on
                 and (own := _of_steps(mask, port, specs))
             ):
                 zeroed[node.name, port] = own
@@ -104,7 +109,8 @@ def _is_zero(mask: MaskSpec | None, port: Port) -> TypeGuard[MaskSpec]:
 def _of_steps(mask: MaskSpec, port: Port, known: Mapping[Port, TensorSpec]) -> MaskSpec | None:
     """Return `mask` for the steps of `port`; None if the steps differ or it is not known yet."""
     spec = known[port]
-    if spec.rank < 3 or spec.shape[:2] != mask.shape:
+    axes = len(mask.shape)
+    if spec.rank <= axes or spec.shape[:axes] != mask.shape:
         return None
     if mask.kind == "lengths":
         mask = replace(mask, like=port)
@@ -137,6 +143,9 @@ def _read_by(node: Node, needs: Needs) -> Needs:
     needed: Needs = defaultdict(set)
     if node.op in ROWS_ONLY:
         return needed
+    if node.op == UNFOLD:  # the other input gives only sizes
+        needed[node.inputs[0]].add(_of_rows(node, needs))
+        return needed
     own = _own_mask(node, needs)
     for place, port in enumerate(node.inputs[:1] if node.op == REPEAT else node.inputs):
         if node.op == STACK:
@@ -146,6 +155,14 @@ def _read_by(node: Node, needs: Needs) -> Needs:
         else:
             needed[port].add(own)
     return needed
+
+
+def _of_rows(node: Node, needs: Needs) -> MaskSpec | None:
+    """Return the mask of the folded rows whose unfolded results are read, (batch * segments,)."""
+    masks = needs[Port(node.name)]
+    mask = next(iter(masks)) if len(masks) == 1 else None
+    axes = node.arguments["axes"] + 1
+    return folded_mask(mask, axes) if mask and len(mask.shape) == axes else None
 
 
 def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
@@ -161,6 +178,9 @@ def _own_mask(node: Node, needs: Needs) -> MaskSpec | None:
         return _whole(mask) if mask and mask.index == node.arguments["index"] else None
     if mask is None or node.arguments.get("activity_regularizer"):
         return None
+    if len(mask.shape) == 1:  # of rows, which all but one layer compute by themselves
+        own = mask.parts[0][1] if node.op == FOLD else mask
+        return None if node.op == NORMALIZES_ROWS else own
     if node.recurrence:
         forwards = not node.recurrence.bidirectional and not node.arguments.get("go_backwards")
         only = set(read) == {SEQUENCE} and not node.recurrence.carried and node.mask is None
@@ -199,7 +219,7 @@ def _drops_padding(node: Node) -> bool:
     """Return whether the output of a masked node is free of the padded steps that it reads."""
     if node.mask is None:
         return False
-    return node.recurrence is not None or node.op in CONV_LSTM or fills(node)
+    return node.recurrence is not None or node.op in {*CONV_LSTM, FOLD} or fills(node)
 
 
 def _looks_back(node: Node, mask: MaskSpec) -> bool:
