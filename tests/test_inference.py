@@ -7,6 +7,7 @@ than the fixed ones of every run.
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from collections import Counter
 from dataclasses import replace
@@ -121,9 +122,12 @@ def size_of(spec: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def steps_of(dim: Dim, sizes: Mapping[str, int]) -> int:
-    """``time+4`` where `time` has a size."""
-    parts = str(dim).split("+")
-    return sum(int(part) if part.isdigit() else sizes.get(part, 5) for part in parts)
+    """``time+4`` or ``batch*words`` where the names have sizes."""
+
+    def size(name: str) -> int:
+        return int(name) if name.isdigit() else sizes.get(name, 5)
+
+    return sum(math.prod(map(size, part.split("*"))) for part in str(dim).split("+"))
 
 
 def sizes_of(graph: Graph) -> Mapping[str, int]:
