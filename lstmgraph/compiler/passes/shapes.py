@@ -57,11 +57,16 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
     _check_time_major(graph, document)
     nodes = []
     feedback, reported = Feedback(graph), Reported()
+    known: dict[tuple[str, str, tuple[TensorSpec, ...]], Node] = {}
     for node in graph.nodes:
         inputs = [specs[port] for port in node.inputs if port in specs]
         if len(inputs) == len(node.inputs):
             try:
-                node = _inferred(node, inputs)  # noqa: PLW2901
+                key = (node.keras_name, node.op, tuple(inputs))
+                alike = known.get(key) if node.calls else None
+                node = _as_inferred(node, alike) if alike else _inferred(node, inputs)  # noqa: PLW2901
+                if node.calls and node.outputs:
+                    known[key] = node
             except GraphMistake as mistake:
                 if reported.is_new(mistake, node):
                     mistake.report(document, *_input_remarks(graph, node, specs, mistake))
@@ -115,6 +120,11 @@ def input_path(node: Node, index: int) -> Path:
     if node.input_names:
         return (*node.path, "input", node.input_names[index])
     return (*node.path, "input", index) if len(node.inputs) > 1 else (*node.path, "input")
+
+
+def _as_inferred(node: Node, alike: Node) -> Node:
+    """Return a call with what is known of another call of the same layer, on such inputs too."""
+    return replace(node, outputs=alike.outputs, parameters=alike.parameters, weights=alike.weights)
 
 
 def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
