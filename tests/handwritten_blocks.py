@@ -208,13 +208,13 @@ blocks:
 inputs:
   x: {shape: [time, 3]}
   lengths: {shape: [], dtype: int32}
-  words: {shape: [3], dtype: int32}
+  words: {shape: [6], dtype: int32}
 layers:
   encoder: {type: gru, input: x, units: 4, mask: {lengths: lengths}}
-  embedded: {type: embedding, input: words, input_dim: 9, output_dim: 2}
+  embedded: {type: embedding, input: words, input_dim: 10, output_dim: 2}
   decoder:
     loop: step
-    steps: 3
+    steps: 6
     input: {memory: encoder.sequence}
     each: {word: embedded}
     feedback: {state: {first: encoder, then: state}, context: {first: {zeros: [1, 5]}, then: y}}
@@ -227,12 +227,12 @@ def attention_in_the_loop(t: Tensors) -> Tensors:
     options = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
     mask = first_steps(t["lengths"])
     memory, state = layers.GRU(4, name="encoder", **options)(t["x"], mask=mask)
-    words = layers.Embedding(9, 2, name="embedded")(t["words"])
+    words = layers.Embedding(10, 2, name="embedded")(t["words"])
     cell = layers.GRU(4, name="step_cell", return_sequences=True, return_state=True)
     attention = layers.AdditiveAttention(name="step_attended")
     dense = layers.Dense(5, activation="tanh", name="step_y")
     context, ys = ops.zeros_like(ops.repeat(words[:, :1, :1], 5, axis=-1)), []
-    for step in range(3):
+    for step in range(6):
         joined = ops.concatenate([words[:, step : step + 1], context], axis=-1)
         sequence, state = cell(joined, initial_state=state)
         attended = attention([sequence, memory], mask=[None, mask])

@@ -15,7 +15,7 @@ from building import (
     outputs_of,
     randomise,
 )
-from handwritten_blocks import BLOCKS
+from handwritten_blocks import BLOCKS, LOOPS
 from handwritten_calls import CALLS as SINGLE_CALLS
 from layer_case import SIZES, Case, call, concrete, keras_layer
 from onnx_running import assert_runs_as_keras
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.keras_facts.tensors import TensorSpec
 
-CALLS = {**SINGLE_CALLS, **BLOCKS}
+CALLS = {**SINGLE_CALLS, **BLOCKS, **LOOPS}
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -29,7 +29,7 @@ from building import (
     weights_by_layer,
 )
 from handwritten import unpadded
-from handwritten_blocks import BLOCKS
+from handwritten_blocks import BLOCKS, LOOPS
 from handwritten_calls import CALLS
 from handwritten_cells import CELLS
 from handwritten_forms import FORMS
@@ -49,8 +49,17 @@ from lstmgraph.models.carried import read_states
 if TYPE_CHECKING:
     from handwritten import ByHand
 
+CALLED = {**CALLS, **BLOCKS, **LOOPS}
 FORM_CASES = {**FORMS, **CELL_FORMS, **SEQUENCE_FORMS}
-CASES = {**MASKS, **STATES, **STATE_SOURCES, **CELLS, **LAYERS, **FORM_CASES, **CALLS, **BLOCKS}
+CASES = {
+    **MASKS,
+    **STATES,
+    **STATE_SOURCES,
+    **CELLS,
+    **LAYERS,
+    **FORM_CASES,
+    **CALLED,
+}
 
 NUMPY_TOLERANCE = 1e-5
 """Float32 against float64, for outputs of about 1."""

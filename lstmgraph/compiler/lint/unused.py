@@ -17,7 +17,7 @@ MOST_NAMES = 5
 
 
 def check_unused(checked: Checked) -> None:
-    """Warn of a layer (W301) or an input (W302) that no output needs, and of such parts of blocks.
+    """Warn of what no output needs: a layer (W301), an input (W302), parts of blocks (W303, W304).
 
     For a chain of unused layers, the warning is for the last one and lists those before it.
     """

@@ -197,8 +197,8 @@ class PlainRecipe:
     def _write_loop(self, name: str, entry: Data, path: Path, scope: _Scope) -> None:
         """Write out a loop: the calls of its block, and what each step reads."""
         block, steps = entry["loop"], entry["steps"]
-        given = {key: self._bound(text, scope) for key, text in entry["input"].items()}
-        each = {key: self._bound(text, scope) for key, text in entry["each"].items()}
+        given = {key: self._bound(text, scope) for key, text in entry.get("input", {}).items()}
+        each = {key: self._bound(text, scope) for key, text in entry.get("each", {}).items()}
         like = next((p for p in (*each.values(), *given.values()) if isinstance(p, str)), "")
         for step in range(1, steps + 1):
             here = replace(scope, loop=LoopStep(name, step, steps, scope.loop))
@@ -207,7 +207,7 @@ class PlainRecipe:
                 inner = replace(here, where=(*path, "each", key))
                 data = {"input": port, "index": step - 1, "steps": steps}
                 bound[key] = self._add(f"{name}_{step}_{key}", STEP, inner, **data)
-            for key, form in entry["feedback"].items():
+            for key, form in entry.get("feedback", {}).items():
                 where, part = (*path, "feedback", key), f"{name}_{step}_{key}"
                 prepared = LoopStep(name, step, steps, scope.loop, key)
                 inner = replace(here, where=where, loop=prepared)

@@ -83,9 +83,8 @@ class _Checker:
         self.faults.add(path)
 
     def note(self, block: str, *keys: str) -> Note:
-        return self.document.note(
-            ("blocks", block, *keys), f"the block '{block}' is here", at_key=not keys
-        )
+        what = f"the {keys[0]} of '{block}' are here" if keys else f"the block '{block}' is here"
+        return self.document.note(("blocks", block, *keys), what, at_key=not keys)
 
     # Blocks
 

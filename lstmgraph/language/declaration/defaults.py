@@ -113,11 +113,9 @@ def _entry(entry: Data, others: Mapping[str, Data], blocks: Mapping[str, Data]) 
     """Return a completed loop or call, of one of `others`; None for a layer of a type."""
     if "loop" in entry:
         share = _schema_defaults("feedback")
-        feedback = {
-            name: {**share, **form} if "teacher" in form else form
-            for name, form in entry.get("feedback", {}).items()
-        }
-        return {"input": {}, "each": {}, **entry, "feedback": feedback}
+        fed = entry.get("feedback", {}).items()
+        forms = {name: {**share, **form} if "teacher" in form else form for name, form in fed}
+        return {**entry, "feedback": forms} if forms else entry
     if entry.get("call") in blocks:
         return entry
     return completed_call(entry, others[entry["call"]]) if "call" in entry else None
