@@ -30,6 +30,7 @@ PARTS = {
     "memory": "benchmarks.memory",
     "search": "benchmarks.search",
     "build": "benchmarks.build",
+    "loops": "benchmarks.loops",
     "training": "benchmarks.training",
     "inference": "benchmarks.inference",
     "onnx": "benchmarks.exported",

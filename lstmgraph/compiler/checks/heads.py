@@ -152,7 +152,7 @@ def with_activation(node: Node, activation: str) -> str:
     """Return the fix that gives the values of `node` an activation."""
     if node.arguments.get(REVERSE):
         layer = f"`{{type: activation, activation: {activation}}}`"
-        return f"put a layer {layer} behind '{node.weights_layer}'"
+        return f"put a layer {layer} behind '{node.layer}'"
     return f"write `activation: {activation}` for '{node.weights_layer}'"
 
 

@@ -292,6 +292,12 @@ class _Parts:
             return MaskSpec("input", Port(known.name), known.spec.shape, mask.padding)
         if mask.kind == "step" and (whole := mask.parts[0][1]):
             return self._mask_of_steps(node, port, whole, None).step(mask.index or 0)
+        if mask.kind == "joined" and self.whole_masks:
+            parts = (
+                (each, part and self._mask_of_steps(node, each, part, None))
+                for each, part in mask.parts
+            )
+            return replace(mask, parts=tuple(parts))
         like = Port(self.split.steps[0]) if mask.like and self.split.steps else None
         batch, time, *rest = mask.shape
         return replace(mask, like=like, shape=(batch, _size(time, size), *rest))

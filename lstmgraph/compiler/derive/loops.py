@@ -269,7 +269,7 @@ class _Loop:
                 raise GraphMistake(
                     CODE,
                     node.path,
-                    f"the loop reads the steps of '{port}', which are all known before its first",
+                    f"the loop reads the steps of '{port}', all known before its first",
                     "read the steps of an input under `each:`",
                 )
         for fed in split.fed:

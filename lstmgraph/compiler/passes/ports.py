@@ -76,6 +76,8 @@ def _merged_last(node: Node) -> Node:
 
 
 def _with_ports(node: Node, replaced: Mapping[Port, Port]) -> Node:
+    if not replaced:
+        return node
     inputs = tuple(replaced.get(port, port) for port in node.inputs)
     recurrence = node.recurrence
     if recurrence:

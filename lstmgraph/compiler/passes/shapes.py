@@ -71,14 +71,22 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
     scored = with_scores(graph, graph.used_ports(by_unread=True))
     nodes = []
     feedback, reported = Feedback(graph), Reported()
+    known: dict[tuple[str, str, bool, tuple[TensorSpec, ...]], Node] = {}
     for node in graph.nodes:
         inputs = [specs[port] for port in node.inputs if port in specs]
         if len(inputs) == len(node.inputs):
             try:
+                reverse = bool(node.arguments.get(REVERSE))
+                key = (node.keras_name, node.op, reverse, tuple(inputs))
+                alike = known.get(key) if node.calls else None
                 if node.op == "RepeatVector" and isinstance(node.arguments["n"], str):
                     node = _repeated_along(node, inputs, specs)  # noqa: PLW2901
+                elif alike:
+                    node = _as_inferred(node, alike)  # noqa: PLW2901
                 else:
                     node = _inferred(node, inputs)  # noqa: PLW2901
+                if node.calls and node.outputs:
+                    known[key] = node
                 if node.keras_name in scored:
                     node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
@@ -145,6 +153,11 @@ def input_path(node: Node, index: int) -> Path:
     if node.input_names:
         return (*node.path, "input", node.input_names[index])
     return (*node.path, "input", index) if len(node.inputs) > 1 else (*node.path, "input")
+
+
+def _as_inferred(node: Node, alike: Node) -> Node:
+    """Return a call with what is known of another call of the same layer, on such inputs too."""
+    return replace(node, outputs=alike.outputs, parameters=alike.parameters, weights=alike.weights)
 
 
 def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:

@@ -142,11 +142,17 @@ class Document:
             found = found.get(key) if isinstance(found, dict) else None
         return found
 
+    def _is_copy(self, path: Path) -> bool:
+        """Return whether `path` is in a layer that a call of a block, or a loop, stands for."""
+        return len(path) > 1 and path[0] == "layers" and str(path[1]) in self.blocks
+
     def _callers(self, path: Path) -> tuple[Note, ...]:
         """Return a note on the call of a block that the layer at `path` is computed for, if any."""
-        if len(path) < 2 or str(path[1]) not in self.blocks:
+        if not self._is_copy(path):
             return ()
-        _, caller = self.blocks[str(path[1])]
+        written, caller = self.blocks[str(path[1])]
+        if written[: len(caller)] == caller:  # a part of the loop itself
+            return ()
         return (self.note(caller, f"in '{caller[-1]}', a call of the block", at_key=True),)
 
     def _local_names(self, path: Path) -> Callable[[str], str]:
@@ -168,8 +174,9 @@ class Document:
         notes: tuple[Note, ...] = (),
     ) -> None:
         """Add an error at `path`; errors from bases and variables get notes on them."""
-        callers, local, path = self._callers(path), self._local_names(path), self.written(path)
-        if callers and any((code, path) == (e.code, e.path) for e in self.diagnostics.found):
+        is_copy, callers, local = self._is_copy(path), self._callers(path), self._local_names(path)
+        path = self.written(path)
+        if is_copy and any((code, path) == (e.code, e.path) for e in self.diagnostics.found):
             return  # reported for another call of the block
         message, hint = local(message), hint and local(hint)
         place = self.place(path, at_key=at_key)
@@ -192,8 +199,9 @@ class Document:
 
     def warn(self, code: str, path: Path, message: str, *, hint: str, at_key: bool = False) -> None:
         """Add a warning at `path` about something that is legal but probably unintended."""
-        callers, local, path = self._callers(path), self._local_names(path), self.written(path)
-        if callers and any((code, path) == (w.code, w.path) for w in self.diagnostics.warnings):
+        is_copy, callers, local = self._is_copy(path), self._callers(path), self._local_names(path)
+        path = self.written(path)
+        if is_copy and any((code, path) == (w.code, w.path) for w in self.diagnostics.warnings):
             return  # there is one for another call of the block
         message, hint = local(message), local(hint)
         place = self.place(path, at_key=at_key)

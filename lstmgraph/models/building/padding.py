@@ -59,6 +59,8 @@ def padded_inputs(graph: Graph) -> Mapping[tuple[str, Port], MaskSpec]:
     lengths mask it), and nothing else reads its result. So no output changes.
     """
     carried = {Port(node.name, output) for node in graph.nodes for output in node.output_masks}
+    if not carried and not any(node.mask or any(node.input_masks) for node in graph.nodes):
+        return {}
     needs = _needs(graph)
     specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     # The ports whose padding may hold anything, with the masks under which it holds zeros.
