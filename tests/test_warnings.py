@@ -120,10 +120,7 @@ MENDS = {
     "unused-variable": (", width: 8", ""),
     "unused-chain": ("outputs: {voice: voice}", "outputs: {voice: voice, gender: gender}"),
     "unused-input": ("  age: {shape: [1]}\n", ""),
-    "unused-block": (
-        "frames, units: 64}",
-        "frames, units: 64}\n  coded: {call: tower, input: frames}",
-    ),
+    "unused-block": ("{type: lstm, input: frames, units: 64}", "{call: tower, input: frames}"),
     "unread-input-of-a-block": ("input: x, units", "input: [x, other], units"),
     "unused-layer-of-a-block": ("{code: reader}", "{code: reader, idle: idle}"),
     "unused-layer": ("outputs: {speaker", "outputs: {gender: gender, speaker"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.compiler.wiring.references import references
+from lstmgraph.language.declaration.blocks import called
 from lstmgraph.language.declaration.references import entry_references
 
 if TYPE_CHECKING:
@@ -99,31 +100,42 @@ def _used(checked: Checked) -> set[str]:
 def _check_blocks(checked: Checked) -> None:
     """Warn of unread layers of blocks (W301), blocks without calls (W303), unread inputs (W304)."""
     data, document = checked.document.data, checked.document
-    written = {name: path for name, (path, _) in checked.recipe.written.items()}
-    called = {path[1] for path in written.values() if path[0] == "blocks"}
-    used = {written[name] for name in _used(checked) if name in written}
-    shared = {node.calls.stack for node in checked.graph.nodes if node.calls}
-    used |= {path for path in written.values() if "_".join(map(str, path[1::2])) in shared}
-    used_blocks = {path[1] for path in used}
-    for path in dict.fromkeys(written.values()):
-        is_layer = path[0] == "blocks" and len(path) == 4
-        if is_layer and path not in used and path[1] in used_blocks - checked.searched_names:
-            message = f"no output of the block '{path[1]}' needs its layer '{path[3]}'"
-            hint = "read its output, or remove the layer"
-            document.warn("W301", path, message, hint=hint, at_key=True)
+    written = checked.recipe.written.values()
+    used = {path[1] for path, _ in written if path[0] == "blocks"}
     for name, block in data.get("blocks", {}).items():
         where = ("blocks", name)
-        if name not in called | checked.searched_names:
+        if name not in used | checked.searched_names:
             message = f"nothing calls the block '{name}', so its layers are not in the model"
             hint = f"write `{{call: {name}, input: NAME}}` under `layers:`, or remove it"
             document.warn("W303", where, message, hint=hint, at_key=True)
-        entries = block["layers"].values()
-        named = {text.partition(".")[0] for e in entries for text, _, _ in entry_references(e)}
+        reads = {own: _names_in(entry) for own, entry in block["layers"].items()}
+        needed = _needed([text.partition(".")[0] for text in block["outputs"].values()], reads)
+        for own in reads.keys() - needed if name not in checked.searched_names else ():
+            message = f"no output of the block '{name}' needs its layer '{own}'"
+            hint = "read its output, or remove the layer"
+            document.warn("W301", (*where, "layers", own), message, hint=hint, at_key=True)
+        named = set[str]().union(*reads.values())
         for index, own in enumerate(block["inputs"]):
             if own not in named | checked.searched_names:
                 message = f"no layer of the block '{name}' reads its input '{own}'"
                 hint = "read it, or remove it from the block and from its calls"
                 document.warn("W304", (*where, "inputs", index), message, hint=hint)
+
+
+def _names_in(entry: dict[str, Any]) -> set[str]:
+    """Return the names that an entry of `layers:` refers to, also as what it calls."""
+    return {text.partition(".")[0] for text, _, _ in entry_references(entry)} | {called(entry)}
+
+
+def _needed(names: list[str], reads: dict[str, set[str]]) -> set[str]:
+    """Return `names`, and all that they read."""
+    needed: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in needed:
+            needed.add(name)
+            names += reads.get(name, ())
+    return needed
 
 
 def _unused_inputs(checked: Checked) -> Iterator[str]:

@@ -244,6 +244,7 @@ class _Expansion:
                 layer=layer.name,
                 path=path,
                 mask_form=Inherited() if layer.folds else layer.mask,
+                loop=layer.loop,
             )
         )
         return Port(name)
@@ -300,6 +301,7 @@ class _Expansion:
                     path=layer.path,
                     arguments={"axes": layer.folds},
                     dtype_policy=layer.dtype_policy,
+                    loop=layer.loop,
                 )
             )
             self.unfolded[port] = Port(name)
