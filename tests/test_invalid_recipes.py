@@ -31,7 +31,6 @@ NOTE = re.compile(r"^# note: (?P<place>\d+:\d+) (?P<message>.+)$", re.M)
 FOUND_WHEN_BUILDING = {
     *("L761", "L762", "L763", "L764", "L765", "L766"),
     *("L775", "L781"),
-    *("L317", "L318", "L523", "L524"),  # of loops
     *("L801", "L802", "L803", "L804", "L805", "L901"),
 }
 

@@ -125,6 +125,7 @@ MENDS = {
         "frames, units: 64}\n  coded: {call: tower, input: frames}",
     ),
     "unread-input-of-a-block": ("input: x, units", "input: [x, other], units"),
+    "mask-that-ends-in-a-loop": ("input: reader, units", "input: reader.sequence, units"),
     "unused-layer-of-a-block": ("{code: reader}", "{code: reader, idle: idle}"),
     "unused-layer": ("outputs: {speaker", "outputs: {gender: gender, speaker"),
     "worst-checkpoint": (", mode: max", ""),
