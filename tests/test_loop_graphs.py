@@ -305,7 +305,7 @@ def test_what_is_fed_back_in_another_shape_is_refused_once() -> None:
         (
             "L318",
             ("layers", "y"),
-            "'start' is (batch, 1, 3) in the first step, but 'y', which the next steps read in "
+            "'y' is (batch, 1, 3) in the first step, but 'y', which the next steps read in "
             "its place, is (batch, 1, 2)",
         )
     ]

@@ -122,6 +122,7 @@ MENDS = {
     "unused-input": ("  age: {shape: [1]}\n", ""),
     "unused-block": ("{type: lstm, input: frames, units: 64}", "{call: tower, input: frames}"),
     "unread-input-of-a-block": ("input: x, units", "input: [x, other], units"),
+    "mask-that-ends-in-a-loop": ("input: reader, units", "input: reader.sequence, units"),
     "unused-layer-of-a-block": ("{code: reader}", "{code: reader, idle: idle}"),
     "unused-layer": ("outputs: {speaker", "outputs: {gender: gender, speaker"),
     "worst-checkpoint": (", mode: max", ""),

@@ -111,13 +111,15 @@ def check_steps(checked: Checked) -> None:
             first = needed_names(graph, loop.inputs[:1])
             steps = [node for node in graph.nodes if node.loop and node.name in first]
             masked = next((n for n in steps if n.recurrence and n.mask and n.mask.index == 0), None)
-            if masked:
+            if masked and masked.loop:
+                name = masked.layer.removeprefix(masked.loop.first)
                 checked.document.warn(
                     "W501",
-                    loop.path,
-                    f"the mask of '{masked.layer}' ends in its last output, so the loss of "
+                    masked.path,
+                    f"the mask of '{name}' ends in its last output, so the loss of "
                     f"'{head.output}' counts padded steps too",
-                    hint=f"read `{masked.layer}.sequence` in the block, which has the mask",
+                    hint=f"read `{name}.sequence` in the block, which has the mask",
+                    at_key=True,
                 )
 
 

@@ -92,8 +92,8 @@ class Feedback:
                 GraphMistake(
                     "L318",
                     path,
-                    f"'{first}' is {one} in the first step, but '{later}', which the next steps "
-                    f"read in its place, is {other}",
+                    f"'{path[-1]}' is {one} in the first step, but '{_in_block(node, later)}', "
+                    f"which the next steps read in its place, is {other}",
                     "give both the same dtype"
                     if same_shape
                     else f"start with a tensor of {given}, or feed back one of {wanted}",
@@ -103,6 +103,11 @@ class Feedback:
                     ),
                 ),
             )
+
+
+def _in_block(node: Node, port: Port) -> str:
+    """Return the name that a port of the first step has in the block."""
+    return str(port).removeprefix(node.loop.first) if node.loop else str(port)
 
 
 def fed_ports(graph: Graph, node: Node) -> frozenset[Port]:
