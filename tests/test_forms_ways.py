@@ -19,8 +19,6 @@ SECTIONS = dict(
 )
 """By its title, the text of each form that cannot be had."""
 REFUSED = {
-    "Input-feeding attention": ("type: attention_wrapper, input: x", "L205"),
-    "Scheduled sampling": ("type: lstm, input: x, units: 2, sampling_rate: 0.5", "L203"),
     "A conditional random field": ("type: crf, input: x", "L205"),
     "A loss of several outputs": ("type: dense, input: x, units: 2, losses: [x]", "L203"),
     "A random code": ("type: sampling, input: x", "L205"),
