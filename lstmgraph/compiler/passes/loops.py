@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.graph import STEP, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
-from lstmgraph.keras_facts.dtypes import compute_dtype
+from lstmgraph.keras_facts.dtypes import compute_dtype, is_float
 from lstmgraph.keras_facts.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Feedback:
             if wanted is None or given is None or wanted == given:
                 continue
             same_shape = wanted.shape == given.shape
+            if same_shape and is_float(wanted.dtype) and is_float(given.dtype):
+                continue  # layers cast them to the dtype that they compute in
             remark = of_dtype if same_shape else of_tensor
             one, other = (wanted.dtype, given.dtype) if same_shape else (str(wanted), str(given))
             yield (

@@ -200,6 +200,8 @@ class _Checker:
     def check_call(self, path: Path, entry: Data) -> None:
         block = called(entry)
         for key in sorted({"mask", "initial_state", "reverse"} & entry.keys()):
+            if entry[key] == "inherited":
+                continue
             message = f"'{block}' is a block, whose calls have no `{key}`"
             hint = "make it an input of the block, and write it under `input:`"
             self.report("L212", (*path, key), message, hint, self.note(block), at_key=True)
