@@ -101,6 +101,11 @@ class _Resolver:
             for name in names:
                 if name in RESERVED:
                     self.report_name(section, name, f"'{name}' is a reserved word of the language")
+        for name, own, caller in self.recipe.doubled:
+            message = f"the layer '{own}' of '{caller[-1]}' has the name '{name}' of another layer"
+            hint = f"rename '{caller[-1]}' or the other one"
+            self.document.report("L303", caller, message, hint=hint, at_key=True)
+            self.broken.add(name)
         for name in self.recipe.layers:
             if name in self.recipe.inputs:
                 note = self.document.note(("inputs", name), "the input is declared here")

@@ -105,6 +105,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
             for name, layer in plain.layers.items()
             if layer.path != ("layers", name)
         },
+        doubled=tuple(plain.doubled),
         feedback={
             path: (_reference(first, (*path, "first")), _reference(then, (*path, "then")))
             for path, (first, then) in plain.feedback.items()
