@@ -55,7 +55,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
         sources=document.sources,
         diagnostics=Diagnostics(),
         source=document.source,
-        origins=replace(document.origins, variables=filler.variables, unknown=set()),
+        origins=replace(document.origins, variables=filler.variables, unknown=set(), searched={}),
         overridden=document.overridden,
     )
 
@@ -89,7 +89,7 @@ class _Filler:
         if not isinstance(data, dict):
             return data
         if any(key.startswith("$") for key in data):
-            return self.form(data, here)
+            return self.form(data, here.defined(self.document))
         # The length of the list of `units` gives the depth.
         skipped = "depth" if self.is_per_layer(here.below("units").dotted) else None
         return {
@@ -113,7 +113,10 @@ class _Filler:
             chosen = self.point[here.dotted]
             if dimension.kind == "choose":
                 return self.value(data["$choose"][chosen], here.alternative(chosen))
-            return self.plain(chosen, here.target, self.source(dimension, chosen))
+            filled = self.plain(chosen, here.target, self.source(dimension, chosen))
+            if here.use:  # a mistake in the value is one of this use
+                self.record(here.target, here.use)
+            return filled
         layers: list[Any] = []
         while (name := f"{here.dotted}.{len(layers) + 1}") in self.point:
             dimension, chosen = self.space.by_name[name], self.point[name]
