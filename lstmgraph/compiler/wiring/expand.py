@@ -21,6 +21,7 @@ from lstmgraph.compiler.wiring.ports import slot_units
 from lstmgraph.compiler.wiring.references import read_layers, references
 from lstmgraph.keras_facts.catalogue import keras_arguments, layer_traits
 from lstmgraph.language.declaration.recipe import (
+    EmptyStack,
     Inherited,
     MaskByValue,
     RecurrentDeclaration,
@@ -81,6 +82,9 @@ class _Expansion:
                 self.broken.add(layer.name)
             else:
                 self.add_stack(layer, forms)
+            return
+        if isinstance(layer, EmptyStack):
+            self.add_empty_stack(layer)
             return
         traits = layer_traits(layer.layer)
         if not self.has_right_inputs(layer, traits):
@@ -164,6 +168,24 @@ class _Expansion:
         self.stacks[layer.name] = names
         self.sequences[layer.name] = source
 
+    def add_empty_stack(self, layer: EmptyStack) -> None:
+        """Add the call that passes on the sequence that a stack of no layers reads."""
+        self.nodes.append(
+            Node(
+                name=layer.name,
+                op=layer.layer,
+                inputs=(self.joined_input(layer),),
+                layer=layer.name,
+                path=layer.path,
+                arguments=layer.arguments,
+                dtype_policy=layer.dtype_policy,
+                mask_form=layer.mask,
+                stands_for=layer.of,
+            )
+        )
+        self.stacks[layer.name] = (layer.name,)
+        self.sequences[layer.name] = Port(layer.name)
+
     def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
         """Return the sequence of a layer of the stack, after residual sum and normalization."""
         sequence = Port(name, SEQUENCE)
@@ -201,7 +223,7 @@ class _Expansion:
         )
         return Port(name)
 
-    def joined_input(self, layer: RecurrentDeclaration) -> Port:
+    def joined_input(self, layer: RecurrentDeclaration | EmptyStack) -> Port:
         """Return the sequence that the stack reads: several inputs are joined on features."""
         ports = tuple(self.port(reference) for reference in layer.inputs)
         if len(ports) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.keras_facts.catalogue import CELLS, RECURRENT_STATES
-from lstmgraph.language.declaration.recipe import RecurrentDeclaration
+from lstmgraph.language.declaration.recipe import EmptyStack, RecurrentDeclaration
 
 if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import LayerDeclaration, Reference
@@ -38,6 +38,8 @@ def has_primary(layer: LayerDeclaration | None, reference: Reference) -> bool:
 
 def port_names(layer: LayerDeclaration | None) -> list[str]:
     """Return the ports of a layer besides its bare name; only recurrent layers have any."""
+    if isinstance(layer, EmptyStack):
+        return ["sequence"]
     if not isinstance(layer, RecurrentDeclaration):
         return []
     ways = ("forward.", "backward.") if layer.bidirectional else ("",)

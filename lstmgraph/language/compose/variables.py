@@ -64,7 +64,7 @@ def with_searched_variables(document: Document) -> dict[str, Any]:
         return data
     whole = {**data, SECTION: escaped(document.origins.forms)}
     for path in sorted(names, key=len, reverse=True):
-        here = whole
+        here: Any = whole
         for part in path[:-1]:
             here = here[part]
         here[path[-1]] = f"${{{SECTION}.{names[path]}}}"

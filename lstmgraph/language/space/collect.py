@@ -50,11 +50,13 @@ class Collected:
 
     space: Space = field(default_factory=Space)
     broken: frozenset[Path] = frozenset()
+    has_stacks: bool = False
+    """Whether it has a ``per_layer``, which has no dimension in a stack of no layers."""
 
     @property
     def is_searched(self) -> bool:
         """Whether the document has a ``$search`` or ``$choose``, right or wrong."""
-        return bool(self.space.dimensions or self.broken)
+        return bool(self.space.dimensions or self.broken or self.has_stacks)
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,14 @@ def collect(document: Document) -> Collected:
         message = f"the recipe searches more than {MAX_DIMENSIONS:,} values"
         error = FormError("L826", (), message, "search fewer values")
         collector.note(error, Here(last.path, last.target))
-        return Collected(Space(), frozenset(t for d in collector.dimensions.values() for t in d.targets))
+        return Collected(
+            Space(), frozenset(t for d in collector.dimensions.values() for t in d.targets)
+        )
     _check_decisions(collector)
     if collector.dimensions or collector.broken:
         collector.broken |= {target_of(path) for path in collector.unread}
-    return Collected(Space(tuple(collector.dimensions.values())), frozenset(collector.broken))
+    space = Space(tuple(collector.dimensions.values()))
+    return Collected(space, frozenset(collector.broken), collector.has_stacks)
 
 
 def _check_decisions(collector: _Collector) -> None:
@@ -151,6 +156,7 @@ class _Collector:
         self.document = document
         self.dimensions: dict[str, Dimension] = {}
         self.broken: set[Path] = set()
+        self.has_stacks = False
         # Values that could not be read, such as `.inf`, have a substitute in the data.
         self.unread = document.unread()
 
@@ -240,9 +246,12 @@ class _Collector:
             raise FormError("L825", ("$search", "per_layer"), message, hint, at_key=True)
         above = replace(here, path=here.path[:-1], target=here.target[:-1], name=here.name[:-1])
         parent = above.below("depth").defined(self.document)
-        for number, deep in enumerate(self.depths(layer["depth"], parent, here), start=1):
+        self.has_stacks = True
+        depths = self.depths(layer["depth"], parent, here)
+        for number, deep in enumerate(depths, start=1):
             conditions = here.conditions
-            if parent.dotted in self.dimensions and number > 1:
+            searched = self.dimensions.get(parent.dotted)
+            if searched and (number > 1 or len(deep) < (searched.count() or 0)):
                 conditions = (*conditions, Condition(parent.dotted, deep))
             self.add(leaf, here, f"{here.dotted}.{number}", conditions)
 
@@ -257,10 +266,10 @@ class _Collector:
             self.broken.add(here.target)
             return []
         sound = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-        if sound and min(values) >= 1 and max(values) <= MAX_LAYERS:
+        if sound and min(values) >= 0 and max(values) <= MAX_LAYERS:
             layers = range(1, max(values) + 1)
             return [tuple(sorted(d for d in values if d >= number)) for number in layers]
-        message = f"with 'per_layer' the depth must be a whole number from 1 to {MAX_LAYERS}"
+        message = f"with 'per_layer' the depth must be a whole number from 0 to {MAX_LAYERS}"
         hint = "write `depth: 2`, or `depth: {$search: {int: [1, 3]}}`"
         self.note(FormError("L825", (), message, hint), parent)
         self.broken.add(here.target)
@@ -323,9 +332,7 @@ class _Collector:
         self.broken.add(here.target)
 
 
-def _either(
-    first: tuple[Condition, ...], second: tuple[Condition, ...]
-) -> tuple[Condition, ...]:
+def _either(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> tuple[Condition, ...]:
     """Return the conditions that hold wherever those of `first` or those of `second` do."""
     others = {condition.dimension: condition.values for condition in second}
     return tuple(

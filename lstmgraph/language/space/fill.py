@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.space.collect import Collected, Here
 from lstmgraph.language.space.dimensions import text_of
+from lstmgraph.language.space.leaves import FormError, read_leaf
 from lstmgraph.language.text.document import Document
 from lstmgraph.messages.diagnostics import Diagnostics, Path, Place
 
@@ -122,7 +123,15 @@ class _Filler:
             dimension, chosen = self.space.by_name[name], self.point[name]
             source = self.source(dimension, chosen)
             layers.append(self.plain(chosen, (*here.target, len(layers)), source))
-        return layers or None  # None: the form is wrong, which is reported
+        return layers or self.unused(data, here)
+
+    def unused(self, data: dict[str, Any], here: Here) -> Any:
+        """Return the default of a ``per_layer`` in a stack of no layers; None for a wrong form."""
+        try:
+            leaf = read_leaf(data.get("$search"))
+        except FormError:  # it is reported
+            return None
+        return self.plain(leaf.default, here.target, here.path) if leaf.per_layer else None
 
     def source(self, dimension: Dimension, chosen: Any) -> Path:
         written = (*dimension.path, "$search", "default")
