@@ -196,6 +196,15 @@ class RecurrentDeclaration(LayerDeclaration):
 
 
 @dataclass(frozen=True)
+class EmptyStack(LayerDeclaration):
+    """A stack of no layers, ``depth: 0``, which is its input."""
+
+    of: str = ""
+    """Keras's class name of the layers that it would have."""
+    return_sequences: bool = False
+
+
+@dataclass(frozen=True)
 class Runtime:
     """How the model runs."""
 
