@@ -145,19 +145,30 @@ class PlainRecipe:
     def _output(self, name: str, entry: Data, port: str, scope: _Scope) -> str:
         """Return an output of a call or a loop; of a loop, that of all steps or of the last."""
         block, steps = called(entry), entry.get("steps", 0)
+        caller = scope.caller or ("layers", name)
+        scope = replace(scope, caller=caller, folds=scope.folds + wrapped(entry)[1])
         if not steps:
-            return self._inside(name, block, port)
+            return self._inside(name, block, port, scope)
         if port.partition(".")[0] == LAST:
-            return self._inside(f"{name}_{steps}", block, port.partition(".")[2])
+            return self._in_step(name, steps, steps, block, port.partition(".")[2], scope)
         port = port or next(iter(self._blocks[block]["outputs"]))
         stack = f"{name}_{port.replace('.', '_')}"
         if stack not in self.layers:
-            ports = [self._inside(f"{name}_{step}", block, port) for step in range(1, steps + 1)]
-            caller = scope.caller or ("layers", name)
-            self._add(stack, STACK, replace(scope, where=caller, caller=caller), input=ports)
+            ports = [
+                self._in_step(name, step, steps, block, port, scope)
+                for step in range(1, steps + 1)
+            ]
+            self._add(stack, STACK, replace(scope, where=caller), input=ports)
         return stack
 
-    def _inside(self, name: str, block: str, output: str) -> str:
+    def _in_step(
+        self, name: str, step: int, steps: int, block: str, output: str, scope: _Scope
+    ) -> str:
+        """Return the port of an output of a step of the loop `name`."""
+        here = replace(scope, loop=LoopStep(name, step, steps, scope.loop))
+        return self._inside(f"{name}_{step}", block, output, here)
+
+    def _inside(self, name: str, block: str, output: str, scope: _Scope) -> str:
         """Return the port of an output, such as ``state.h``, of the call `name` of a block.
 
         The only output has no name where it is read.
@@ -165,7 +176,8 @@ class PlainRecipe:
         outputs, layers = self._blocks[block]["outputs"], self._blocks[block]["layers"]
         first, dot, rest = output.partition(".")
         text = f"{outputs[first or next(iter(outputs))]}{dot}{rest}"
-        return str(self._bound(text, _Scope(layers, f"{name}_", block=block)))
+        inner = replace(scope, layers=layers, prefix=f"{name}_", bound={}, block=block)
+        return str(self._bound(text, inner))
 
     def _write(self, scope: _Scope) -> None:
         for name, entry in scope.layers.items():
@@ -223,10 +235,10 @@ class PlainRecipe:
                     bound[key] = self._first(part, form["first"], inner, like or self._first_input)
                     self.feedback[where] = (
                         bound[key],
-                        self._inside(f"{name}_1", block, form["then"]),
+                        self._in_step(name, 1, steps, block, form["then"], scope),
                     )
                     continue
-                bound[key] = self._inside(f"{name}_{step - 1}", block, form["then"])
+                bound[key] = self._in_step(name, step - 1, steps, block, form["then"], scope)
                 if "teacher" in form:
                     truth = {"index": step - 2, "steps": steps}
                     truth["input"] = self._bound(form["teacher"], scope)
