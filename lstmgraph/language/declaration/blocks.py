@@ -244,6 +244,16 @@ class PlainRecipe:
                     truth["input"] = self._bound(form["teacher"], scope)
                     bound[key] = self._taught(part, bound[key], truth, form["share"], inner)
             self._write_call(f"{name}_{step}", block, bound, here)
+            if step == 1:
+                for key, form in entry.get("feedback", {}).items():
+                    if isinstance(form["first"], dict) and "zeros" in form["first"]:
+                        zeros, later = self.feedback[*path, "feedback", key]
+                        self.layers[zeros].data["dtype_policy"] = self._policy_of(later)
+
+    def _policy_of(self, port: str) -> str:
+        """Return the policy of the layer that computes a port; an output may be kept in float32."""
+        data = self.layers[port.partition(".")[0]].data
+        return self._policy_of(data["input"][0]) if data["type"] == STACK else data["dtype_policy"]
 
     def _first(self, part: str, form: Any, scope: _Scope, like: str) -> Any:
         """Return what an input is in the first step of a loop: a port, or any initial state."""
