@@ -63,7 +63,8 @@ def layers(text: str, **changes: str) -> str:
 
 
 RATES = "{choice: [0.0, 0.5]}"
-TIED_STACK = """  voice: {type: lstm, input: x, depth: '${vars.deep}', units: UNITS, return_sequences: true}
+TIED_STACK = """  voice: {type: lstm, input: x,
+    depth: '${vars.deep}', units: UNITS, return_sequences: true}
   other: {type: gru, input: voice, depth: '${vars.deep}', units: 4, return_sequences: true}
   y: {type: dense, input: other, units: 2}
 """.replace("UNITS", "{$search: {int: [8, 64], step: 8, per_layer: true}}")
@@ -378,9 +379,7 @@ CASES = {
     "a depth of a stack": Case(
         "vars: {deep: {$search: {int: [0, 2]}}}\n" + layers(TIED_STACK),
         {"vars.deep": 0},
-        (
-            "  voice: {type: lstm, input: x, depth: '${vars.deep}', units: 8, return_sequences: true}\n",
-        ),
+        ("depth: '${vars.deep}', units: 8, return_sequences: true}\n",),
     ),
     "a variable in a base": Case(
         OWN.replace("EXTENDS", "common.yaml").replace("{$search: {int: [1, 4]}}", "'${vars.n}'"),

@@ -8,6 +8,9 @@ import keras
 import numpy as np
 import pytest
 from building import load, outputs_of
+from onnx_running import assert_runs_as_keras
+
+from lstmgraph.tuning.search.spaces import hyperparameters, plain_values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +91,43 @@ def test_the_sequence_goes_through_with_its_mask(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name], wanted, atol=1e-6, err_msg=name)
     assert {row.name: row.parameters for row in recipe.explain().layers}["joined"] == 0
 
+    assert_runs_as_keras(recipe, model, FEEDS)
     path = tmp_path / "model.keras"
     model.save(path)
     again = outputs_of(keras.saving.load_model(path), FEEDS)
     assert all(np.array_equal(again[name], found[name]) for name in found)
+
+
+TIED = """
+vars: {depth: {$search: {int: [0, 2]}}}
+inputs: {x: {shape: [time, 3]}}
+layers:
+  e: {type: lstm, input: x, depth: "${vars.depth}", units: 3, return_sequences: true}
+  d:
+    type: lstm
+    input: e
+    depth: "${vars.depth}"
+    units: {$search: {int: [4, 8], step: 4, per_layer: true}}
+    return_sequences: true
+outputs: {d: d}
+"""
+
+
+def test_a_tuner_searches_the_depth_of_two_stacks_at_once() -> None:
+    recipe = load(TIED)
+    space = recipe.space()
+    names = ["vars.depth", "layers.d.units.1", "layers.d.units.2"]
+    assert list(space.by_name) == names
+    assert space.size() == len(list(space.grid())) == 1 + 2 + 4
+    declared = hyperparameters(space)
+    assert [each.name for each in declared.space] == names
+    for point in space.grid():
+        declared.values |= point
+        declared.ensure_active_values()
+        assert plain_values(space, declared.values) == point
+    counts = {}
+    for depth in range(3):
+        at = recipe.at({"vars.depth": depth})
+        counts[depth] = at.explain().trainable_parameters
+        assert at.build().count_params() == counts[depth]
+    assert counts[0] == 0 < counts[1] < counts[2]

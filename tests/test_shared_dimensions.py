@@ -31,7 +31,7 @@ VARIABLES = """vars:
 LAYERS = """inputs: {x: {shape: [time, 3]}, z: {shape: [time, 3]}}
 layers:
   e: {type: lstm, input: x, depth: "${vars.depth}", units: 8}
-  d: {type: lstm, input: z, depth: "${vars.same}", units: 8, initial_state: e, dropout: "${vars.rate}"}
+  d: {type: lstm, input: z, depth: "${vars.same}", units: 8, initial_state: e}
   g:
     type: gru
     input: z
@@ -39,9 +39,10 @@ layers:
     units: {$search: {choice: [4, 8], per_layer: true}}
   a: ${vars.cell}
   b: ${vars.cell}
+  c: {type: gru, input: z, units: 2, dropout: "${vars.rate}"}
   y: {type: dense, input: d, units: 1}
-outputs: {y: y, g: g, a: a, b: b}
-training: {loss: {y: mse, g: mse, a: mse, b: mse}}
+outputs: {y: y, g: g, c: c, a: a, b: b}
+training: {loss: {y: mse, g: mse, c: mse, a: mse, b: mse}}
 """
 TIED = f"recipe: 1\nname: tied\n{VARIABLES}{LAYERS}"
 
@@ -57,10 +58,10 @@ def test_each_use_has_the_same_value_at_every_point() -> None:
     space = recipe.space()
     assert list(space.by_name) == [
         "vars.depth",
-        "vars.rate",
         *(f"layers.g.units.{number}" for number in (1, 2, 3)),
         "vars.cell",
         "vars.cell.wide.units",
+        "vars.rate",
         "vars.cell.deep.depth",
         "vars.cell.deep.units.1",
         "vars.cell.deep.units.2",
@@ -78,7 +79,7 @@ def test_each_use_has_the_same_value_at_every_point() -> None:
         assert units(at, "g") == [point[f"layers.g.units.{n}"] for n in range(1, depth + 1)]
         assert layers["a"] == layers["b"]
         assert layers["a"]["type"] == {"wide": "gru", "deep": "lstm"}[point["vars.cell"]]
-        assert layers["d"]["dropout"] == point["vars.rate"]
+        assert layers["c"]["dropout"] == point["vars.rate"]
         assert lstmgraph.load(at.resolved()).resolved() == at.resolved()
 
 
@@ -91,7 +92,7 @@ def test_each_use_has_the_same_value_at_every_point() -> None:
         ({"vars.cell.wide.units": 9}, {"vars.cell.wide.units"}, [1, 1, 1]),
         (
             {"vars.cell": "$delete", "layers.a": "$delete", "layers.b": "$delete"}
-            | {"outputs": {"y": "y", "g": "g"}, "training.loss": "mse"},
+            | {"outputs": {"y": "y", "g": "g", "c": "c"}, "training.loss": "mse"},
             {name for name in lstmgraph.load(TIED).space().by_name if name.startswith("vars.cell")},
             [1, 1, 1],
         ),
@@ -130,7 +131,10 @@ layers:
       a: {type: lstm, input: x, units: "${vars.units}", dropout: "${vars.rate}"}
       b: {type: gru, input: x, units: 4, dropout: "${vars.rate}"}
       c: {type: gru, input: x, units: 5}
-  w: {$choose: {d: {type: gru, input: x, units: "${vars.units}"}, e: {type: gru, input: x, units: 1}}}
+  w:
+    $choose:
+      d: {type: gru, input: x, units: "${vars.units}"}
+      e: {type: gru, input: x, units: 1}
   y: {type: dense, input: v, units: 1}
 outputs: {y: y, w: w}
 """
