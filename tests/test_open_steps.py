@@ -47,11 +47,21 @@ inputs: {x: {shape: [steps, 4, 3]}, lengths: {shape: [], dtype: int32}}
 layers:
   image: {type: conv2d, input: x, filters: 2, kernel_size: 1, mask: {lengths: lengths}}
   rows: {type: time_distributed, input: x, mask: {lengths: lengths}, layer: {type: dense, units: 2}}
+  lstm:
+    type: conv_lstm1d
+    input: x
+    filters: 2
+    kernel_size: 1
+    mask: {lengths: lengths}
+    return_sequences: true
+  all: {type: add, input: [lstm, rows]}
   sum: {type: add, input: [image, rows]}
   flat: {type: time_distributed, input: sum, layer: {type: flatten}}
   y: {type: dense, input: flat, units: 1}
-outputs: {rows: rows, sum: sum, y: y}
-training: {loss: {rows: mse, sum: mse, y: mse}, optimizer: {type: sgd, learning_rate: 1.e-12}}
+outputs: {rows: rows, sum: sum, y: y, all: all}
+training:
+  loss: {rows: mse, sum: mse, y: mse, all: mse}
+  optimizer: {type: sgd, learning_rate: 1.0e-12}
 """
 
 
@@ -103,6 +113,7 @@ def test_masks_go_with_every_number_of_steps() -> None:
             flat = (image + dense).reshape(rows, steps, 8)
             wanted = {"rows": dense, "sum": image + dense, "y": flat @ weights["y"][0]}
             wanted["y"] += weights["y"][1]
+            wanted["all"] = dense + np.array(model.get_layer("lstm")(np.nan_to_num(x)))
             given = {"x": x, "lengths": lengths}
             targets = {name: np.zeros_like(value) for name, value in wanted.items()}
             found = model.predict(given, verbose=0)
