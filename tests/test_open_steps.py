@@ -5,12 +5,16 @@ Keras 3.15 computes as many steps as there are rows there (docs/why.md).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from building import load, randomise
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZES = (3, 5, 7, 4)
 ROWS = (2, 5)
@@ -62,6 +66,13 @@ outputs: {rows: rows, sum: sum, y: y, all: all}
 training:
   loss: {rows: mse, sum: mse, y: mse, all: mse}
   optimizer: {type: sgd, learning_rate: 1.0e-12}
+"""
+
+
+TRACED = """
+inputs: {x: {shape: [steps, 6, 3]}}
+layers: {y: {type: time_distributed, input: x, layer: {type: conv1d, filters: 2, kernel_size: 3}}}
+outputs: {y: y}
 """
 
 
@@ -123,3 +134,15 @@ def test_masks_go_with_every_number_of_steps() -> None:
                 np.testing.assert_allclose(found[name][counted], value[counted], atol=1e-4)
                 mean = (value[counted] ** 2).mean()
                 assert losses[f"{name}_loss"] == pytest.approx(mean, rel=1e-3), (rows, steps, name)
+
+
+def test_a_saved_model_takes_every_number_of_steps(tmp_path: Path) -> None:
+    recipe = load(TRACED)
+    model = recipe.build()
+    recipe.export(model, tmp_path, format="saved_model")
+    (path,) = tmp_path.glob("*.saved_model")
+    served = tf.saved_model.load(str(path)).signatures["serving_default"]
+    for steps in SIZES:
+        x = steps_of(2, steps)["x"]
+        wanted = folded(model.get_layer("y"), x)
+        np.testing.assert_allclose(served(x=tf.constant(x))["y"], wanted, atol=1e-6)
