@@ -136,6 +136,7 @@ def test_masks_go_with_every_number_of_steps() -> None:
                 assert losses[f"{name}_loss"] == pytest.approx(mean, rel=1e-3), (rows, steps, name)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow traces it")
 def test_a_saved_model_takes_every_number_of_steps(tmp_path: Path) -> None:
     recipe = load(TRACED)
     model = recipe.build()
