@@ -56,7 +56,8 @@ def unfold(tensor: Tensor, like: Tensor, axes: int) -> Tensor:
 def has_open_steps(layer: Tensor, tensor: Tensor) -> bool:
     """Return whether a layer is a TimeDistributed over steps whose number Keras does not know.
 
-    The steps are axis 1, and one more for each TimeDistributed inside. In a graph of TensorFlow, Keras 3.15 then computes as many steps as there are rows.
+    The steps are axis 1, and one more for each TimeDistributed inside. In a graph of TensorFlow,
+    Keras 3.15 then computes as many steps as there are rows.
     """
     return None in tuple(tensor.shape)[1 : _depth(layer) + 1]
 
