@@ -150,23 +150,21 @@ class PlainRecipe:
         if not steps:
             return self._inside(name, block, port, scope)
         if port.partition(".")[0] == LAST:
-            return self._in_step(name, steps, steps, block, port.partition(".")[2], scope)
+            return self._in_step(LoopStep(name, steps, steps), block, port.partition(".")[2], scope)
         port = port or next(iter(self._blocks[block]["outputs"]))
         stack = f"{name}_{port.replace('.', '_')}"
         if stack not in self.layers:
             ports = [
-                self._in_step(name, step, steps, block, port, scope)
+                self._in_step(LoopStep(name, step, steps), block, port, scope)
                 for step in range(1, steps + 1)
             ]
             self._add(stack, STACK, replace(scope, where=caller), input=ports)
         return stack
 
-    def _in_step(
-        self, name: str, step: int, steps: int, block: str, output: str, scope: _Scope
-    ) -> str:
-        """Return the port of an output of a step of the loop `name`."""
-        here = replace(scope, loop=LoopStep(name, step, steps, scope.loop))
-        return self._inside(f"{name}_{step}", block, output, here)
+    def _in_step(self, loop: LoopStep, block: str, output: str, scope: _Scope) -> str:
+        """Return the port of an output of a step of a loop in `scope`."""
+        here = replace(scope, loop=replace(loop, within=scope.loop))
+        return self._inside(f"{loop.layer}_{loop.step}", block, output, here)
 
     def _inside(self, name: str, block: str, output: str, scope: _Scope) -> str:
         """Return the port of an output, such as ``state.h``, of the call `name` of a block.
@@ -235,10 +233,11 @@ class PlainRecipe:
                     bound[key] = self._first(part, form["first"], inner, like or self._first_input)
                     self.feedback[where] = (
                         bound[key],
-                        self._in_step(name, 1, steps, block, form["then"], scope),
+                        self._in_step(LoopStep(name, 1, steps), block, form["then"], scope),
                     )
                     continue
-                bound[key] = self._in_step(name, step - 1, steps, block, form["then"], scope)
+                before = LoopStep(name, step - 1, steps)
+                bound[key] = self._in_step(before, block, form["then"], scope)
                 if "teacher" in form:
                     truth = {"index": step - 2, "steps": steps}
                     truth["input"] = self._bound(form["teacher"], scope)
