@@ -241,6 +241,19 @@ class PlainRecipe:
                     truth["input"] = self._bound(form["teacher"], scope)
                     bound[key] = self._taught(part, bound[key], truth, form["share"], inner)
             self._write_call(f"{name}_{step}", block, bound, here)
+        for key, form in entry.get("feedback", {}).items():
+            if isinstance(form["first"], dict) and "zeros" in form["first"]:
+                zeros, then = self.feedback[*path, "feedback", key]
+                layer, policy = self.layers[zeros], self._policy_of(then)
+                self.layers[zeros] = replace(layer, data={**layer.data, "dtype_policy": policy})
+
+    def _policy_of(self, port: str) -> str:
+        """Return the policy of the layer that computes a port; an output may be kept in float32."""
+        layer = self.layers.get(port.partition(".")[0])
+        if layer is None:  # a stack of an inner loop, which is added at the end
+            loop, ports = self._stacks[port]
+            return self._policy_of(ports[0])
+        return str(layer.data["dtype_policy"])
 
     def _first(self, part: str, form: Any, scope: _Scope, like: str) -> Any:
         """Return what an input is in the first step of a loop: a port, or any initial state."""

@@ -92,9 +92,12 @@ class _MaskReader(keras.Layer):  # type: ignore[misc]
 
 
 def mask_of(tensor: Tensor) -> Tensor | None:
-    """Return the mask that `tensor`, (batch, time, ...), carries, of shape (batch, time)."""
+    """Return the mask that `tensor` carries: (batch, time), or (batch, segments, time)."""
     mask = _MaskReader()(tensor)[1]
-    return mask if mask is not None and len(mask.shape) == 2 <= len(tensor.shape) else None
+    if mask is None or len(mask.shape) < 2:
+        return None
+    most = max(2, len(tensor.shape) - 1)
+    return mask if len(mask.shape) <= most and len(tensor.shape) > 1 else None
 
 
 def _update_by_steps(metric: keras.metrics.Metric, update: Callable[..., Any]) -> Any:
@@ -177,7 +180,7 @@ def _counted(
     loss: keras.losses.Loss, mask: Tensor, y_true: Tensor, y_pred: Tensor, weight: Any
 ) -> tuple[Tensor, Tensor, Any]:
     """Return targets, predictions and weights of rows of which `loss` reads counted steps alone."""
-    rows = ops.any(mask, axis=1)
+    rows = ops.any(mask, axis=tuple(range(1, len(mask.shape))))
     if isinstance(loss, keras.losses.CTC):
         # Steps that are surely blank add nothing to the loss of a row that ends before them.
         blank = ops.where(ops.arange(y_pred.shape[-1]) == 0, 0.0, SURELY_NOT)

@@ -322,7 +322,7 @@ class _Lowering:
             is_zero = zeroes or is_zero_at_padding(self.graph, node)
             carry = with_mask if is_zero else passed_through
             given = of_all_axes(self.masks.tensor(mask), result)
-            self.tensors[port] = carry(result, given, name, node.dtype_policy)
+            self.tensors[port] = carry(result, given, name, result.dtype)
         elif zeroes:
             self.tensors[port] = self.masks.zeroed(port, mask)
 
