@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import yaml
 from building import LENGTHS, outputs_of, randomise
 from mutation import CRASHED, verdict
@@ -151,7 +152,7 @@ def check_hostile(seed: int) -> str:
     except lstmgraph.RecipeError as error:
         lines = len(text.splitlines())
         for each in error.diagnostics:
-            assert 1 <= each.line <= lines + 1, (seed, each)
+            assert 1 <= each.place.span.line <= lines + 1, (seed, each)
         return error.diagnostics[0].code
     except Exception:
         raise AssertionError(f"{seed}\n{traceback.format_exc()}") from None
@@ -167,3 +168,23 @@ def test_blocks_edited_as_a_person_does_are_reported() -> None:
     of = [source(f"drawn{seed}", text_of(drawn(seed))) for seed in range(8)]
     crashed = [each.crash for each in map(verdict, edits(100, 5, of)) if each.outcome == CRASHED]
     assert crashed == []
+
+
+@pytest.mark.parametrize("outer", ["below", "below.last"])
+def test_a_slot_of_the_only_output_of_a_block_in_a_block(outer: str) -> None:
+    below = "{loop: inner, steps: 2, input: {x: x}}" if "." in outer else "{call: inner, input: x}"
+    text = f"""\
+recipe: 1
+name: slots
+inputs: {{x: {{shape: [4, 3]}}}}
+blocks:
+  inner:
+    inputs: [x]
+    layers: {{cell: {{type: lstm, input: x, units: 2}}}}
+    outputs: {{state: cell.state}}
+  outer: {{inputs: [x], layers: {{below: {below}}}, outputs: {{state: {outer}}}}}
+layers: {{top: {{call: outer, input: x}}}}
+outputs: {{h: top.state.h}}
+"""
+    graph = lstmgraph.load(text).compiled.graph
+    assert graph.outputs["h"].node.endswith("_cell")
