@@ -177,7 +177,12 @@ class PlainRecipe:
         """
         outputs, layers = self._blocks[block]["outputs"], self._blocks[block]["layers"]
         first, dot, rest = output.partition(".")
-        text = f"{outputs[first or next(iter(outputs))]}{dot}{rest}"
+        text = outputs[first or next(iter(outputs))]
+        within, _, port = text.partition(".")
+        inner = self._blocks.get(called(layers.get(within, {})))
+        if rest and inner and (port == "" or (port == LAST and "loop" in layers[within])):
+            text = f"{text}.{next(iter(inner['outputs']))}"  # its only output, without a name
+        text = f"{text}{dot}{rest}"
         return str(self._bound(text, _Scope(layers, f"{name}_", block=block)))
 
     def _write(self, scope: _Scope) -> None:
