@@ -346,7 +346,8 @@ def _mapping_hint(value: Any, schema: Any) -> str | None:
     if isinstance(value, list):
         return "write `key: value` pairs, without dashes or brackets"
     if required and isinstance(value, str):
-        return f"write {{{required[0]}: {value}}}"
+        others = "".join(f", {key}: ..." for key in required[1:])
+        return f"write {{{required[0]}: {value}{others}}}"
     return f"write keys below it, such as `{required[0]}:`" if required else None
 
 

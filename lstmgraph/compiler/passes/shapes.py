@@ -223,7 +223,16 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
     elif path[-1] == "static":
         path = input_path(node, mistake.input or 0)
     code = "L306" if node.arguments.get(REVERSE) else "L401"
-    return GraphMistake(code, path, str(mistake), mistake.hint)
+    message, hint = str(mistake), mistake.hint
+    if node.loop and node.loop.prepares and node.op == "Add":
+        shapes = message.removeprefix("Add cannot merge ").partition(":")[0]
+        message = f"a step of `then` and one of `teacher` differ: {shapes}"
+        hint = "give the true values the shape of what the block gives"
+        return GraphMistake("L318", (*node.path, "teacher"), message, hint)
+    source = node.inputs[mistake.input or 0]
+    if hint == "reshape the input to (batch, time, features)" and _is_last_or_state(source):
+        hint = f"read the sequence: `{source.node}.sequence`"
+    return GraphMistake(code, path, message, hint)
 
 
 def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:
@@ -280,6 +289,11 @@ def _parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def _is_last_or_state(port: Port) -> bool:
+    """Return whether a port is the last output or a state of a recurrent layer."""
+    return port.output not in (OUTPUT, SEQUENCE, SCORES)
+
+
 def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
     source = node.inputs[0]
     if spec.rank != 3:
@@ -289,7 +303,7 @@ def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
                 "to run it on each of the segments, wrap it: `type: time_distributed`, with this "
                 "layer, without its `input:` and `mask:`, under `layer:`"
             )
-        if source.output == LAST:
+        if _is_last_or_state(source):
             hint = f"read the sequence: `{source.node}.sequence`"
         elif spec.rank == 2 and not is_float(spec.dtype):
             hint = "put an embedding between the ids and this layer"
