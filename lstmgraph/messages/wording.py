@@ -66,8 +66,8 @@ TRAINING_KEY_HINTS: Mapping[str, str] = {
 """What people write under `training:`, and how a recipe says it."""
 
 
-KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells"}
-"""The recipe's key for a key of Keras."""
+KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells", "loop": "input"}
+"""The key that a layer needs where an unknown one stands: Keras's name of it, or a loop's."""
 
 
 EXCLUDED_BY: Mapping[str, str] = {

@@ -72,6 +72,25 @@ def full_spec(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(shape, compute_dtype(node.dtype_policy))
 
 
+def check_taught(node: Node, inputs: list[TensorSpec]) -> None:
+    """Check the shapes of what a loop mixes: its own results, and the steps of true values.
+
+    Raises:
+        GraphMistake: if they differ, or are no sequences of one step (L318).
+    """
+    if node.loop is None or not node.loop.prepares:
+        return
+    path = (*node.path, "teacher")
+    if node.op == "Multiply" and not is_sequence(inputs[0]):
+        what = "a step of the true values is" if node.name.endswith("_teacher") else "`then` is"
+        message = f"{what} {inputs[0]}, but with `teacher` it must have time: (batch, 1, features)"
+        raise GraphMistake("L318", path, message, "give it time, for example with a reshape")
+    if node.op == "Add" and inputs[0].shape != inputs[1].shape:
+        own, true = inputs
+        message = f"a step of the true values is {true}, but the block gives {own}"
+        raise GraphMistake("L318", path, message, f"give the true values steps of {own}")
+
+
 class Feedback:
     """Compares what a loop feeds back with what its block reads in the first step."""
 

@@ -29,7 +29,13 @@ from lstmgraph.compiler.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.compiler.passes.loops import Feedback, full_spec, stacked_spec, step_spec
+from lstmgraph.compiler.passes.loops import (
+    Feedback,
+    check_taught,
+    full_spec,
+    stacked_spec,
+    step_spec,
+)
 from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.catalogue import CELLS
@@ -110,7 +116,7 @@ def _input_remarks(
             return
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
-    if mistake.code == "L414":
+    if mistake.code in ("L414", "L318"):
         return
     if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
         concerned = list(every)
@@ -167,6 +173,7 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
         return _recurrent(node, node.recurrence, inputs[0])
     if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
         return node  # `check_graph` reports every source
+    check_taught(node, inputs)
     arguments = node.arguments
     try:
         facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
@@ -224,11 +231,6 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
         path = input_path(node, mistake.input or 0)
     code = "L306" if node.arguments.get(REVERSE) else "L401"
     message, hint = str(mistake), mistake.hint
-    if node.loop and node.loop.prepares and node.op == "Add":
-        shapes = message.removeprefix("Add cannot merge ").partition(":")[0]
-        message = f"a step of `then` and one of `teacher` differ: {shapes}"
-        hint = "give the true values the shape of what the block gives"
-        return GraphMistake("L318", (*node.path, "teacher"), message, hint)
     source = node.inputs[mistake.input or 0]
     if hint == "reshape the input to (batch, time, features)" and _is_last_or_state(source):
         hint = f"read the sequence: `{source.node}.sequence`"
@@ -340,12 +342,22 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
                 "L404",
                 input_path(node, index),
                 f"'{node.inputs[index]}' has {_steps(spec.shape[1])} but '{first}' {_steps(time)}",
-                "join sequences with the same time dimension; equal names mean equal lengths",
+                _hint_for_lengths(node, {time: first, spec.shape[1]: node.inputs[index]}),
             )
     return TensorSpec((batch, time, features), promoted([spec.dtype for spec in inputs]))
 
 
+def _hint_for_lengths(node: Node, by_length: Mapping[Dim, Port]) -> str:
+    """Return what to do about sequences of two lengths, one of which may be that of the loop."""
+    if node.loop and node.loop.steps in by_length and 1 in by_length:
+        source = by_length[node.loop.steps]
+        return f"give the block one step of '{source}' at a time: write it under `each:`"
+    return "join sequences with the same time dimension; equal names mean equal lengths"
+
+
 def _steps(dim: Dim) -> str:
+    if dim == 1:
+        return "1 step"
     return f"{dim} steps" if isinstance(dim, int) else f"`{dim}` steps"
 
 
