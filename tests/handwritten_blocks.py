@@ -276,7 +276,73 @@ def masked_steps(t: Tensors) -> Tensors:
     return {"y": sequence, "h_h": state, "after": after}
 
 
+HIERARCHY = """
+blocks:
+  sentence:
+    inputs: [ids, start]
+    layers:
+      word: {type: embedding, input: ids, input_dim: 10, output_dim: 3, mask_zero: true}
+      reader: {type: gru, input: word, units: 4, initial_state: learned}
+      above: {type: gru, input: reader.sequence, units: 3, depth: 2, residual: true}
+      code: {type: dense, input: above.sequence, units: 2}
+      attended: {type: attention, input: [code, code]}
+      read: {type: gru, input: attended, units: 2, mask: none, initial_state: {h: start}}
+    outputs: {code: read, words: above.sequence, state: above.state.h}
+inputs:
+  documents: {shape: [sentences, words], dtype: int32}
+  title: {shape: [words], dtype: int32}
+  store: {shape: [2]}
+  stores: {shape: [sentences, 2]}
+layers:
+  sentences:
+    type: time_distributed
+    input: {ids: documents, start: stores}
+    layer: {call: sentence}
+  heading: {call: sentence, input: {ids: title, start: store}}
+  document: {type: gru, input: sentences.code, units: 3, mask: none}
+outputs:
+  document: document
+  heading: heading.code
+  words: sentences.words
+  state: sentences.state
+"""
+
+
+def blocks_on_every_sentence(t: Tensors) -> Tensors:
+    """The block on (batch * sentences, words), by hand, and back."""
+    options = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
+    word = layers.Embedding(10, 3, mask_zero=True, name="sentence_word")
+    learned = layers.Embedding(1, 4, name="sentence_reader_h")
+    reader = layers.GRU(4, name="sentence_reader", **options)
+    above = [layers.GRU(3, name=f"sentence_above_{number}", **options) for number in (1, 2)]
+    code = layers.Dense(2, name="sentence_code")
+    attention = layers.Attention(name="sentence_attended")
+    read = layers.GRU(2, name="sentence_read", return_sequences=True, return_state=True)
+
+    def sentence(ids, start):
+        mask = ids != 0
+        first = learned(ops.zeros_like(ids[:, 0]))
+        sequence, _ = reader(word(ids), mask=mask, initial_state=first)
+        below, _ = above[0](sequence, mask=mask)
+        top, state = above[1](below, mask=mask)
+        words = below + top
+        codes = code(words)
+        _, last = read(attention([codes, codes], mask=[mask, mask]), initial_state=start)
+        return last, words, state
+
+    ids, stores = ops.reshape(t["documents"], (-1, 6)), ops.reshape(t["stores"], (-1, 2))
+    last, words, state = sentence(ids, stores)
+    read_document = layers.GRU(3, name="document")
+    return {
+        "document": read_document(ops.reshape(last, (-1, 6, 2))),
+        "heading": sentence(t["title"], t["store"])[0],
+        "words": ops.reshape(words, (-1, 6, 6, 3)),
+        "state": ops.reshape(state, (-1, 6, 3)),
+    }
+
+
 BLOCKS = {
+    "blocks_on_every_sentence": Case(HIERARCHY, blocks_on_every_sentence),
     "tower_called_twice": Case(TOWER, tower_called_twice),
     "blocks_that_call_blocks": Case(NESTED, blocks_that_call_blocks),
 }

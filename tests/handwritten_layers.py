@@ -79,7 +79,8 @@ def time_distributed_hands_the_mask_on(t: Tensors) -> Tensors:
     reader = layers.LSTM(4, return_sequences=True, zero_output_for_mask=True, name="reader")
     inner = layers.Dense(2, activation="tanh")
     y = layers.TimeDistributed(inner, name="head")(reader(t["x"], mask=mask), mask=mask)
-    return {"y": y, "after": layers.LSTM(3, name="reader_after")(y, mask=mask)}
+    after = layers.LSTM(3, name="reader_after")(y, mask=mask)
+    return {"y": ops.where(mask[:, :, None], y, 0), "after": after}
 
 
 ATTENTION = """

@@ -62,6 +62,12 @@ def layers(text: str, **changes: str) -> str:
     return f"{changes.get('head', '')}{INPUTS}layers:\n{text}{changes.get('end', END)}"
 
 
+RATES = "{choice: [0.0, 0.5]}"
+TIED_STACK = """  voice: {type: lstm, input: x,
+    depth: '${vars.deep}', units: UNITS, return_sequences: true}
+  other: {type: gru, input: voice, depth: '${vars.deep}', units: 4, return_sequences: true}
+  y: {type: dense, input: other, units: 2}
+""".replace("UNITS", "{$search: {int: [8, 64], step: 8, per_layer: true}}")
 STACK = """  voice:
     type: lstm
     input: x
@@ -345,6 +351,41 @@ CASES = {
         ("voice: {units: 24, dropout: $delete}\n",),
         bases={"common.yaml": BASE},
         overrides=("layers.voice.dropout=$delete",),
+    ),
+    "a variable": Case(
+        f"vars: {{n: {UNITS}}}  # of both\n"
+        + layers(
+            "  voice: {type: lstm, input: x, units: '${vars.n}'}  # first\n"
+            "  other: {type: gru, input: x, units: '${vars.n}', dropout: {$search: RATES}}\n"
+            "  y: {type: concatenate, input: [voice, other]}\n".replace("RATES", RATES)
+        ),
+        {"vars.n": 24, "layers.other.dropout": 0.5},
+        ("vars: {n: 24}  # of both\n", "units: '${vars.n}'}  # first", "dropout: 0.5}"),
+    ),
+    "a variable of alternatives": Case(
+        "vars:\n  cell:\n    $choose:\n      a: {type: lstm, input: x, units: " + UNITS + "}\n"
+        "      b: {type: gru, input: x, units: 2}\n  same: ${vars.cell}\n"
+        + layers(
+            "  voice: ${vars.cell}\n  other: ${vars.same}\n"
+            "  y: {type: concatenate, input: [voice, other]}\n"
+        ),
+        {"vars.cell": "a", "vars.cell.a.units": 16},
+        (
+            "  voice: {type: lstm, input: x, units: 16}\n",
+            "  other: {type: lstm, input: x, units: 16}\n",
+        ),
+        ("vars", "$", "gru"),
+    ),
+    "a depth of a stack": Case(
+        "vars: {deep: {$search: {int: [0, 2]}}}\n" + layers(TIED_STACK),
+        {"vars.deep": 0},
+        ("depth: '${vars.deep}', units: 8, return_sequences: true}\n",),
+    ),
+    "a variable in a base": Case(
+        OWN.replace("EXTENDS", "common.yaml").replace("{$search: {int: [1, 4]}}", "'${vars.n}'"),
+        {"vars.n": 32},
+        ("vars: {n: 32}", "units: '${vars.n}'}"),
+        bases={"common.yaml": f"vars: {{n: {UNITS}}}\n" + BASE.replace(UNITS, "'${vars.n}'")},
     ),
     "preset alone": Case(
         OWN.replace("EXTENDS", "preset:reproducible") + "training: {loss: mse}\n",

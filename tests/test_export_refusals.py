@@ -9,7 +9,6 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pytest
 from building import batch_for, build, load, outputs_of, randomise, with_header
@@ -22,6 +21,8 @@ from lstmgraph.export.files import export_files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import keras
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -76,35 +77,6 @@ def test_litert_names_each_layer_and_input_that_is_not_float32() -> None:
 def test_the_other_formats_hold_other_precisions() -> None:
     text = SMALL + "runtime: {dtype_policy: mixed_float16}\n"
     check_obstacles(load(text).compiled, ["keras", "saved_model"])
-
-
-DISTRIBUTED = """
-inputs: {x: {shape: [STEPS, 3]}}
-layers:
-  y: {type: time_distributed, input: x, layer: {type: dense, units: 2}}
-outputs: {y: y}
-"""
-
-
-@pytest.mark.parametrize(("name", "title"), [("saved_model", "SavedModel"), ("litert", "LiteRT")])
-def test_time_distributed_wants_a_number_of_steps(name: str, title: str) -> None:
-    """Keras 3.15 traces it over rows for steps: see the next test."""
-    text = DISTRIBUTED.replace("STEPS", "time")
-    ((code, line, message),) = refusals(text, name)
-    assert (code, line) == ("L801", line_of(text, "y:"))
-    assert message.startswith(f"{title} can hold TimeDistributed only for a fixed number of steps")
-    check_obstacles(load(text).compiled, ["keras"])
-    check_obstacles(load(DISTRIBUTED.replace("STEPS", "4")).compiled, [name])
-
-
-def test_keras_traces_time_distributed_over_rows() -> None:
-    import tensorflow as tf  # noqa: PLC0415 - in this part only
-
-    layer = keras.layers.TimeDistributed(keras.layers.Dense(3))
-    data = np.ones((2, 5, 4), "float32")
-    assert layer(data).shape == (2, 5, 3)
-    traced = tf.function(layer, input_signature=[tf.TensorSpec((None, None, 4))])
-    assert traced(data).shape == (2, 2, 3)
 
 
 def test_all_formats_are_asked_before_anything_is_written(tmp_path) -> None:

@@ -146,6 +146,16 @@ def adjusted_r2() -> tuple[float, float]:
     return float(own.result()), 1 - (1 - plain) * (6 - 1) / (6 - 2 - 1)
 
 
+def steps_in_a_graph() -> tuple[float, float]:
+    layer = keras.layers.TimeDistributed(keras.layers.Dense(3))
+    given = keras.Input((None, 4))
+    model = keras.Model(given, layer(given))
+    assert model.predict(np.ones((2, 3, 4)), verbose=0).shape == (2, 3, 3)  # the first size
+    found = model.predict(np.ones((2, 5, 4)), verbose=0)
+    assert layer(np.ones((2, 5, 4))).shape == (2, 5, 3)  # called without a graph
+    return float(found.shape[1]), 5.0
+
+
 def sums_to_one() -> tuple[float, float]:
     values = np.array([[0.0, 0.0, 0.0, -1.0, 3.0, 2.5]], "float32")
     return float(ops.sum(keras.activations.sparsemax(values))), 1.0
@@ -168,6 +178,9 @@ FACTS: dict[str, Callable[[], tuple[float, float]]] = {
     "`TopKCategoricalAccuracy` of float64": best_of_float64,
     "`BinaryCrossentropy` of a softmax": binary_of_a_softmax,
     "adjusted `R2Score` of three units": adjusted_r2,
+    "how many steps `TimeDistributed` computes in a graph, of 2 rows with 5 steps each": (
+        steps_in_a_graph
+    ),
     "the sum of a row of `sparsemax`": sums_to_one,
 }
 if keras.backend.backend() != "tensorflow":

@@ -206,6 +206,15 @@ def test_diff_compares_a_loop_once() -> None:
     assert not renamed.changed
 
 
+def test_a_loop_begins_with_floats_of_any_precision() -> None:
+    mixed = FORECAST.replace("{zeros: [1, 3]}", "latest").replace(
+        "inputs:\n", "inputs:\n  latest: {shape: [1, 3]}\n", 1
+    )
+    mixed = mixed.replace("units: 3}", "units: 3, dtype_policy: mixed_float16}")
+    rows = load(f"{mixed}runtime: {{dtype_policy: mixed_float16}}\n").explain().layers
+    assert next(row for row in rows if row.name == "forecast_1_y").dtype == "float16"
+
+
 # --- step by step ---
 
 

@@ -66,3 +66,22 @@ def test_targets_that_cannot_be_read(
 )
 def test_targets_that_can_be_read(loss: str, metrics: str, head: str, values: object) -> None:
     load(np.array(values), loss, metrics, head)
+
+
+TWO_OF_A_NAME = """
+recipe: 1
+name: two
+inputs: {x: {shape: [2]}, x_target: {shape: [2]}}
+layers:
+  y: {type: dense, input: x, units: 2}
+  z: {type: add, input: [y, x_target]}
+outputs: {x: z}
+"""
+
+
+def test_a_target_has_no_name_of_an_input() -> None:
+    with pytest.raises(lstmgraph.RecipeError, match=r"L795.* for the input 'x_target'"):
+        lstmgraph.load(TWO_OF_A_NAME + "training: {loss: mse}")
+    renamed = TWO_OF_A_NAME.replace("{x: z}", "{z: z}") + "training: {loss: mse}"
+    assert lstmgraph.load(renamed).warnings == ()
+    assert lstmgraph.load(TWO_OF_A_NAME).warnings == ()  # without a training there are no targets

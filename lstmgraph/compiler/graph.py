@@ -244,6 +244,9 @@ class Node:
     weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The shapes of its weights, by their path in a weights file: ``cell/vars/0``."""
 
+    stands_for: str = ""
+    """The class of the layers of a stack of none, whose sequence this call passes on."""
+
     @property
     def is_layer(self) -> bool:
         """Whether this is a call of a Keras layer rather than an operation of the graph."""

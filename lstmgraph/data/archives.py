@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 
 from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
+from lstmgraph.compiler.checks.data_needs import target_name
 from lstmgraph.data.named import NamedArrays, weights_of
 from lstmgraph.data.ragged import as_rows, filled_lengths
 from lstmgraph.data.store import mapped
@@ -142,7 +143,7 @@ class _Names:
 
     @classmethod
     def of(cls, needs: Needs, prefix: str) -> _Names:
-        targets = {name: _target(name, needs, prefix) for name in needs.targets}
+        targets = {name: f"{prefix}{target_name(name, needs.inputs)}" for name in needs.targets}
         inputs = {name: f"{prefix}{name}" for name in needs.inputs}
         taken = {*inputs.values(), *targets.values()}
         weights = {name: f"{prefix}{weights_of(name)}" for name in ("", *needs.weighed)}
@@ -151,10 +152,6 @@ class _Names:
     @property
     def all(self) -> list[str]:
         return [*self.inputs.values(), *self.targets.values(), *self.weights.values()]
-
-
-def _target(name: str, needs: Needs, prefix: str = "") -> str:
-    return f"{prefix}{name}_target" if name in needs.inputs else f"{prefix}{name}"
 
 
 def _named(stored: Stored, names: _Names, needs: Needs, problems: Problems) -> NamedArrays:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
 from lstmgraph.data.fields import Field, Rows
+from lstmgraph.data.labels import check_labels
 from lstmgraph.data.named import NamedArrays, weights_of
 from lstmgraph.data.values import Scan, scanned, storage_dtype
 
@@ -31,6 +34,7 @@ def examples_of_arrays(
     targets = {n: checks.field(a, needs.targets[n], "target") for n, a in arrays.targets.items()}
     weights = {n: checks.weights(a, n, targets) for n, a in arrays.sample_weights.items()}
     checks.scan()
+    checks.labels(arrays)
     count = checks.count()
     if problems.errors:
         return None
@@ -153,6 +157,20 @@ class _Checks:
             limits = need.limits_with(sizes)
             scan = scanned(array, Scan(storage_dtype(need.dtype), limits))
             scan.report(self.problems, f"'{need.name}'", partial(_place, need.name))
+
+    def labels(self, arrays: NamedArrays) -> None:
+        """Report rows with fewer steps than CTC needs for their labels, if all else is right."""
+        if self.problems.errors:
+            return
+        for name, labels in arrays.targets.items():
+            steps = self.needs.targets[name].steps
+            size = self.sizes.get(steps, (None,))[0] if isinstance(steps, str) else steps
+            lengths = arrays.inputs.get(self.needs.lengths.get(name, ""))
+            if labels.ndim == 2 and steps is not None:
+                if lengths is not None and len(lengths) == len(labels):
+                    check_labels(name, labels, np.reshape(lengths, -1), self.problems)
+                elif size is not None:
+                    check_labels(name, labels, np.array([size]), self.problems)
 
     def count(self) -> int:
         """Return the number of examples; report arrays of different lengths, and no examples."""

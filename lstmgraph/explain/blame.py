@@ -122,7 +122,7 @@ class Completed(Protocol):
 
 def blame(recipe: Completed) -> Blame:
     """Return the origin of every value of `recipe`; for searched values, of their defaults."""
-    searched = {dimension.target for dimension in recipe.collected.space.dimensions}
+    searched = {t for dimension in recipe.collected.space.dimensions for t in dimension.targets}
     tracing = _Tracing(recipe.document, searched)
     values = tuple(tracing.origin(path, value) for path, value in _leaves(recipe.completed, ()))
     return Blame(str(recipe.completed["name"]), values)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.compiler.graph import Graph
 
 FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
 """Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others do not exist in these."""
@@ -32,11 +32,9 @@ def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
 
 
 def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
-    if name in (LITERT, SAVED_MODEL):
-        if keras_backend() != "tensorflow":
-            yield _tensorflows_own(FORMATS[name].title, keras_backend())
-            return
-        yield from _traced_layers(compiled.graph, FORMATS[name].title)
+    if name in (LITERT, SAVED_MODEL) and keras_backend() != "tensorflow":
+        yield _tensorflows_own(FORMATS[name].title, keras_backend())
+        return
     if name == LITERT:
         yield from _litert_dtypes(compiled)
         yield from _litert_folds(compiled.graph)
@@ -82,19 +80,6 @@ def _dtype_policy(
     return ExportMistake("L801", path, message, hint)
 
 
-def _traced_layers(graph: Graph, title: str) -> Iterator[ExportMistake]:
-    for node in graph.nodes:
-        if node.op == "TimeDistributed" and isinstance(_steps(graph, node), str):
-            # Traced by Keras 3.15, it silently takes as many steps as there are rows.
-            yield ExportMistake(
-                "L801",
-                node.path,
-                f"{title} can hold TimeDistributed only for a fixed number of steps, but "
-                f"'{node.name}' has `{_steps(graph, node)}`",
-                "give the input a fixed number of steps; Dense needs no TimeDistributed",
-            )
-
-
 def _litert_folds(graph: Graph) -> Iterator[ExportMistake]:
     """Yield loops over folded steps whose number of rows only the data determines."""
     recurrent = {node.layer for node in graph.nodes if node.recurrence}
@@ -109,7 +94,3 @@ def _litert_folds(graph: Graph) -> Iterator[ExportMistake]:
                 f"number of segments, but '{layer}' has {' and '.join(unknown)}",
                 "give the input a fixed number of segments; its steps may stay open",
             )
-
-
-def _steps(graph: Graph, node: Node) -> int | str:
-    return graph.specs[node.inputs[0]].shape[1]

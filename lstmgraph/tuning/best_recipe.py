@@ -147,7 +147,7 @@ class _Best:
             for d in space.dimensions
         ]
         collected = Collected(Space(tuple(dimensions)))
-        data: dict[str, Any] = fill(Document(raw), collected, literal).data
+        data = _with_mappings(fill(Document(raw), collected, literal).data)
         data.pop("search", None)
         here = concrete_recipe(whole, self.values)
         for section, key in (("runtime", "seed"), ("training", "epochs")):
@@ -168,6 +168,31 @@ class _Best:
             raise ValueError("the recipe as written would be another one")
         found = [w.path for w in compiled.warnings if w.code == UNUSED_VARIABLE]
         return {str(path[1]) for path in found}
+
+
+def _with_mappings(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe's data with each variable that is a mapping where it is used.
+
+    An alternative of a variable can be a whole layer, which a variable by itself cannot.
+    """
+    variables = data.get("vars", {})
+    while name := next((n for n, value in variables.items() if isinstance(value, dict)), None):
+        data = _replaced(data, f"${{vars.{name}}}", variables[name])
+        variables = {n: value for n, value in data["vars"].items() if n != name}
+        data["vars"] = variables
+    return {key: value for key, value in data.items() if key != "vars" or value}
+
+
+def _replaced(data: Any, text: str, value: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _replaced(each, text, value) for key, each in data.items()}
+    if isinstance(data, list):
+        return [_replaced(each, text, value) for each in data]
+    return deepcopy(value) if isinstance(data, str) and _is_use(data, text) else data
+
+
+def _is_use(data: str, text: str) -> bool:
+    return data.replace(" ", "") == text
 
 
 def above(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.compiler.checks.data_needs import data_needs
+from lstmgraph.compiler.checks.data_needs import data_needs, target_name
 from lstmgraph.compiler.compile import compile_point
 from lstmgraph.data.archives import from_pair, named_parts, stored_values
 from lstmgraph.data.fingerprint import fingerprint
@@ -169,7 +169,7 @@ def _named_arrays(
         prefix = "" if part == "all" else f"{part}_"
         arrays |= {f"{prefix}{name}": array for name, array in found.inputs.items()}
         for name, array in found.targets.items():
-            arrays[f"{prefix}{name}_target" if name in taken else f"{prefix}{name}"] = array
+            arrays[f"{prefix}{target_name(name, taken)}"] = array
         for name, array in found.sample_weights.items():
             arrays[f"{prefix}{weights_of(name)}"] = array
     return arrays

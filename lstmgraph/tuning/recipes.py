@@ -11,11 +11,11 @@ from lstmgraph.compiler.lint import read_silences
 from lstmgraph.compiler.resolved import (
     HEADER,
     plain_yaml,
-    recipe_yaml,
     resolved_recipe,
     with_silences,
 )
 from lstmgraph.language.compose import composed
+from lstmgraph.language.compose.variables import with_searched_variables
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.diagnostics import OPTION
 
@@ -64,7 +64,7 @@ def recipe_payload(document: Document) -> dict[str, Any]:
     if not document.origins.extended:
         return written
     source = f"{document.source} (with what it extends)"
-    text = with_silences(recipe_yaml(document.data), _silences(document))
+    text = with_silences(plain_yaml(with_searched_variables(document)), _silences(document))
     bases = {name: sources[name] for name in document.origins.extended}
     written_out = {**folder, "source": source, "text": text, "overrides": []}
     return {**written_out, "written": {**written, "bases": bases}}
@@ -93,7 +93,8 @@ def read_payload(payload: Mapping[str, Any]) -> Document:
 
 def recipe_identity(document: Document) -> str:
     """Return what must not change of a recipe while its search goes on, as YAML."""
-    return plain_yaml({k: v for k, v in document.data.items() if k not in NOT_TRAINED})
+    data = with_searched_variables(document)
+    return plain_yaml({k: v for k, v in data.items() if k not in NOT_TRAINED})
 
 
 def concrete_recipe(

@@ -62,7 +62,9 @@ def class_weights(training: Training, outputs: Mapping[str, TensorSpec]) -> dict
 def check_class_weight(
     training: Training, graph: Graph, document: Document, refused: Container[str]
 ) -> None:
-    """Report class weights of outputs without classes (L767) and of unknown classes (L768).
+    """Report class weights of outputs without classes (L767), of unknown classes (L768), and all 0.
+
+    With a weight of 0 for every class (L793) nothing is trained.
 
     Args:
         training: the section of the recipe.
@@ -110,6 +112,15 @@ def check_class_weight(
                     hint=_known_classes(classes),
                     at_key=True,
                 )
+        ids = {int(key) for key in weights if _is_id(key)}
+        if isinstance(classes, int) and ids >= set(range(classes)) and not any(weights.values()):
+            document.report(
+                "L793",
+                own,
+                f"every class of '{name}' has the weight 0, so that nothing is trained for it",
+                hint="give a class a weight above 0; an output that is not trained has no loss",
+                at_key=True,
+            )
 
 
 def _known_classes(classes: Any) -> str:

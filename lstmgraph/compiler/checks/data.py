@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.data_needs import Needs, data_needs
+from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
 from lstmgraph.language.declaration.data import (
@@ -34,6 +34,8 @@ COLUMN_KEYS = ("series", "time", "window", "targets", "sample_weight")
 def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
     """Report where `data:` does not fit the recipe or contradicts itself."""
     data = recipe.data
+    if data is None or not data.is_table:
+        _check_names(recipe, graph, document)
     if data is None or not recipe.inputs:  # missing inputs are reported already
         return
     if not data.is_table:
@@ -47,6 +49,25 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         check_shapes(data, needs, document)
         _check_answers(data, document)
     check_split(data, graph, document)
+
+
+def _check_names(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:
+    """Report (L795) a target whose array would have the name of another input or target."""
+    for name in graph.outputs if recipe.training else ():
+        array = target_name(name, graph.inputs)
+        if array == name or array not in {*graph.inputs, *graph.outputs}:
+            continue
+        needs = data_needs(recipe, graph)
+        if name in needs.targets and array in {**needs.inputs, **needs.targets}:
+            what = "input" if array in needs.inputs else "output"
+            document.report(
+                "L795",
+                graph.output_paths[name],
+                f"the array `{array}` is for the target of '{name}', which is an input too, and "
+                f"for the {what} '{array}'",
+                hint=f"give the output '{name}' another name",
+                at_key=True,
+            )
 
 
 def _check_no_column_keys(document: Document) -> None:

@@ -32,7 +32,7 @@ from lstmgraph.keras_facts.targets import (
 from lstmgraph.keras_facts.tensors import LONGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, MaskSpec, Port
     from lstmgraph.keras_facts.tensors import Dim, TensorSpec
@@ -68,6 +68,8 @@ class Need:
     dtype: str
     limits: tuple[Limit, ...] = ()
     time_major: bool = False
+    steps: Dim | None = None
+    """For labels of CTC, the steps of the output."""
 
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
@@ -151,6 +153,11 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
     )
 
 
+def target_name(name: str, inputs: Container[str]) -> str:
+    """Return the name of the array with an output's target, which no input has."""
+    return f"{name}_target" if name in inputs else name
+
+
 def output_spec(graph: Graph, name: str) -> TensorSpec | None:
     """Return the shape and dtype of an output; None if a mistake leaves them unknown."""
     port = graph.outputs.get(name)
@@ -194,7 +201,9 @@ def _target(name: str, spec: TensorSpec, loss: Any, metrics: Iterable[Any] = ())
         return Need(name, spec.shape[1:-1], "int32", (Limit(0, high, reason, exception),))
     if targets == LABELS:
         reason = f"labels are 1 to {high}; 0 only fills a row up behind its last label"
-        return Need(name, None, "int32", (Limit(0, high, reason, rule=ZEROS_LAST),))
+        return Need(
+            name, None, "int32", (Limit(0, high, reason, rule=ZEROS_LAST),), steps=spec.shape[1]
+        )
     if targets == GROUPS:
         return Need(name, None, "int32")
     limits = {(each.low, each.high, each.rule): each for each in _target_limits(loss, metrics)}

@@ -63,10 +63,23 @@ def is_in_model_file(document: Document) -> bool:
 
 
 def check_embeddings(graph: Graph, document: Document) -> None:
-    """Report files that are not there or outside of the recipe's folder, and other arrays."""
+    """Report files that are not there or outside of the recipe's folder, and other arrays.
+
+    An initializer beside a file has no effect, and is reported too (L794).
+    """
     for table in tables(graph):
         if is_in_model_file(document):
             return
+        other = (*table.path[:-2], f"{KEY}_initializer")
+        if other in document.values:
+            document.report(
+                "L794",
+                other,
+                f"`{other[-1]}` has no effect: the table begins with the vectors of a file",
+                hint=f"remove it, or `{KEY}:`",
+                at_key=True,
+                notes=(document.note(table.path, "the file is here"),),
+            )
         problem = _location_problem(table.file, document.folder)
         if problem is not None:
             hint = "paths are relative to the folder of the recipe, which must hold the file"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.checks.callbacks import check_callbacks, written_rates
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
 from lstmgraph.compiler.checks.fitting import check_fitting
-from lstmgraph.compiler.checks.metric_names import is_by_output
+from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output
 from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
 from lstmgraph.messages.wording import few, listed, suggested
 
@@ -86,6 +86,16 @@ def _with_known_outputs(
 
 
 def _check_weights(training: Training, outputs: list[str], document: Document) -> None:
+    """Report loss weights without a loss (L753), and those with which nothing is trained (L793)."""
+    losses, weights = losses_by_output(training, outputs), training.loss_weights or {}
+    if losses and not any(weights.get(name, 1) for name in losses):
+        document.report(
+            "L793",
+            ("training", "loss_weights"),
+            "no output with a loss counts: each has the weight 0, so that nothing is trained",
+            hint="give an output a weight above 0",
+            at_key=True,
+        )
     if not is_by_output(training.loss):
         return
     for name in training.loss_weights or {}:

@@ -38,6 +38,9 @@ def folded(node: Node, mask: MaskSpec | None) -> Node:
 
 def folded_mask(mask: MaskSpec, axes: int) -> MaskSpec:
     """Return `mask` with its first `axes` axes folded to one."""
+    own = mask.parts[0][1] if mask.kind == "unfolded" else None
+    if own is not None and len(own.shape) == len(mask.shape) - axes + 1:
+        return own
     shape = (multiply_dims(mask.shape[:axes]), *mask.shape[axes:])
     parts = ((mask.port, mask),)
     return MaskSpec("folded", mask.port, shape, mask.padding, parts=parts, path=mask.path)
@@ -61,6 +64,9 @@ def unfolded(
         mask = before
     elif own is not None:  # of other steps than those that were folded
         shape = (*specs[like].shape[: axes + 1], *own.shape[1:])
+        whole = own.parts[0][1] if own.kind == "folded" else None
+        if whole is not None and whole.shape == shape:  # as a loop puts its steps together
+            return replace(node, output_masks={OUTPUT: whole})
         mask = MaskSpec("unfolded", own.port, shape, own.padding, like=like, parts=((result, own),))
     else:
         mask = before and of_segments(before, axes + 1)

@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.graph import STEP, Port
+from lstmgraph.compiler.graph import FOLD, STEP, UNFOLD, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
-from lstmgraph.keras_facts.dtypes import compute_dtype
+from lstmgraph.keras_facts.dtypes import compute_dtype, is_float
 from lstmgraph.keras_facts.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Feedback:
             if wanted is None or given is None or wanted == given:
                 continue
             same_shape = wanted.shape == given.shape
+            if same_shape and is_float(wanted.dtype) and is_float(given.dtype):
+                continue  # layers cast them to the dtype that they compute in
             remark = of_dtype if same_shape else of_tensor
             one, other = (wanted.dtype, given.dtype) if same_shape else (str(wanted), str(given))
             yield (
@@ -147,9 +149,12 @@ def fed_ports(graph: Graph, node: Node) -> frozenset[Port]:
 
 def is_fed(graph: Graph, node: Node, port: Port) -> bool:
     """Return whether a loop feeds `port` back to the step of `node`, or starts with it."""
-    source = graph.by_name.get(port.node)
+    source, ports = graph.by_name.get(port.node), {port}
     if node.loop is None:
         return False
+    while source and source.op in (FOLD, UNFOLD):
+        ports.add(source.inputs[0])
+        source = graph.by_name.get(source.inputs[0].node)
     if source and source.loop and source.loop.prepares:  # mixed with the truth, or zeros
         return True
     theirs = source.loop.levels if source and source.loop else ()
@@ -158,7 +163,7 @@ def is_fed(graph: Graph, node: Node, port: Port) -> bool:
             break
         if own.step != other.step:
             return other.step < own.step
-    return node.loop.step == 1 and port in graph.first_ports
+    return node.loop.step == 1 and not ports.isdisjoint(graph.first_ports)
 
 
 def reads_by_place(node: Node) -> Iterator[tuple[int | str, Port]]:

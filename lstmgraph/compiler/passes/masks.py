@@ -24,7 +24,7 @@ from lstmgraph.compiler.graph import (
     Port,
 )
 from lstmgraph.compiler.passes.folded_masks import folded, unfolded
-from lstmgraph.compiler.passes.loops import fed_ports, is_sequence, of_whole
+from lstmgraph.compiler.passes.loops import fed_ports, is_fed, is_sequence, of_whole
 from lstmgraph.compiler.passes.made_masks import made_mask, show_shape
 from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
 from lstmgraph.compiler.passes.remarks import of_directions, of_mask, of_tensor
@@ -171,7 +171,8 @@ def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, before: list[N
     others = [other for other in before if other.op == FOLD and other.layer == node.layer]
     if node.op == UNFOLD:
         return unfolded(node, masks, specs, others)
-    mask = masks.get(node.inputs[0])
+    (port,) = node.inputs
+    mask = None if is_fed(graph, node, port) else masks.get(port)
     if isinstance(node.mask_form, NoMask):
         mask = None
     elif not isinstance(node.mask_form, Inherited):

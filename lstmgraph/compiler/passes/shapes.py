@@ -174,6 +174,8 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
     if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
         return node  # `check_graph` reports every source
     check_taught(node, inputs)
+    if node.stands_for:
+        _check_sequence(replace(node, op=node.stands_for), inputs[0], input_path(node, 0))
     arguments = node.arguments
     try:
         facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))

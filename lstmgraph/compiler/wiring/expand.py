@@ -25,6 +25,7 @@ from lstmgraph.compiler.wiring.references import read_layers, references
 from lstmgraph.keras_facts.catalogue import keras_arguments, layer_traits
 from lstmgraph.language.declaration.blocks import OPERATIONS
 from lstmgraph.language.declaration.recipe import (
+    EmptyStack,
     Inherited,
     MaskByValue,
     MaskFrom,
@@ -92,6 +93,9 @@ class _Expansion:
             return
         if layer.layer in OPERATIONS:
             self.add_operation(layer)
+            return
+        if isinstance(layer, EmptyStack):
+            self.add_empty_stack(layer)
             return
         traits = layer_traits(layer.layer)
         if not self.has_right_inputs(layer, traits):
@@ -191,6 +195,25 @@ class _Expansion:
         self.stacks[layer.name] = names
         self.sequences[layer.name] = source
 
+    def add_empty_stack(self, layer: EmptyStack) -> None:
+        """Add the call that passes on the sequence that a stack of no layers reads."""
+        self.nodes.append(
+            Node(
+                name=layer.name,
+                op=layer.layer,
+                inputs=(self.joined_input(layer),),
+                layer=layer.name,
+                path=layer.path,
+                arguments=layer.arguments,
+                dtype_policy=layer.dtype_policy,
+                mask_form=Inherited() if layer.folds else layer.mask,
+                loop=layer.loop,
+                stands_for=layer.of,
+            )
+        )
+        self.stacks[layer.name] = (layer.name,)
+        self.sequences[layer.name] = Port(layer.name)
+
     def finished(self, layer: RecurrentDeclaration, index: int, name: str, source: Port) -> Port:
         """Return the sequence of a layer of the stack, after residual sum and normalization."""
         sequence = Port(name, SEQUENCE)
@@ -229,7 +252,7 @@ class _Expansion:
         )
         return Port(name)
 
-    def joined_input(self, layer: RecurrentDeclaration) -> Port:
+    def joined_input(self, layer: RecurrentDeclaration | EmptyStack) -> Port:
         """Return the sequence that the stack reads: several inputs are joined on features."""
         ports = self.inputs(layer, layer.inputs)
         if len(ports) == 1:

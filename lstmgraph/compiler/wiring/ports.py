@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.keras_facts.catalogue import CELLS, RECURRENT_STATES
 from lstmgraph.keras_facts.layers.attention import ATTENTION
-from lstmgraph.language.declaration.recipe import RecurrentDeclaration
+from lstmgraph.language.declaration.recipe import EmptyStack, RecurrentDeclaration
 
 if TYPE_CHECKING:
     from lstmgraph.language.declaration.recipe import LayerDeclaration, Reference
@@ -39,6 +39,8 @@ def has_primary(layer: LayerDeclaration | None, reference: Reference) -> bool:
 
 def port_names(layer: LayerDeclaration | None) -> list[str]:
     """Return the ports of a layer besides its bare name; most layers have none."""
+    if isinstance(layer, EmptyStack):
+        return ["sequence"]
     if not isinstance(layer, RecurrentDeclaration):
         return ["scores"] if layer and layer.layer in ATTENTION else []
     ways = ("forward.", "backward.") if layer.bidirectional else ("",)

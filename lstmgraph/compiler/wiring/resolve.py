@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.wiring.ports import has_primary, port_names
 from lstmgraph.compiler.wiring.references import references, state_references, unread_names
 from lstmgraph.language.declaration.recipe import (
+    EmptyStack,
     MaskByInput,
     MaskByLengths,
     MaskFrom,
@@ -101,6 +102,11 @@ class _Resolver:
             for name in names:
                 if name in RESERVED:
                     self.report_name(section, name, f"'{name}' is a reserved word of the language")
+        for name, own, caller in self.recipe.doubled:
+            message = f"the layer '{own}' of '{caller[-1]}' has the name '{name}' of another layer"
+            hint = f"rename '{caller[-1]}' or the other one"
+            self.document.report("L303", caller, message, hint=hint, at_key=True)
+            self.broken.add(name)
         for name in self.recipe.layers:
             if name in self.recipe.inputs:
                 note = self.document.note(("inputs", name), "the input is declared here")
@@ -133,6 +139,10 @@ class _Resolver:
     def check_has_states(self, name: str, path: Path) -> bool:
         if isinstance(self.recipe.layers.get(name), RecurrentDeclaration):
             return True
+        layer = self.recipe.layers.get(name)
+        if isinstance(layer, EmptyStack):
+            self.report_empty(layer, "state", path, at="key")
+            return False
         what = "an input" if name in self.recipe.inputs else "not a recurrent layer"
         message = f"'{name}' is {what}, so it has no states"
         hint = "write the name of a recurrent layer, whose initial state this model replaces"
@@ -228,6 +238,9 @@ class _Resolver:
 
     def check_port(self, reference: Reference, *, states_allowed: bool) -> bool:
         layer = self.recipe.layers.get(reference.layer)
+        if isinstance(layer, EmptyStack) and (missing := _missing(layer, reference)):
+            self.report_empty(layer, missing, reference.path)
+            return False
         ports = port_names(layer)
         if reference.port == "state" and "state" in ports and not states_allowed:
             states = [f"{reference.layer}.{p}" for p in ports if p.startswith("state.")]
@@ -253,6 +266,15 @@ class _Resolver:
         notes = () if near else self.port_notes(reference.layer)
         self.document.report("L302", reference.path, message, hint=hint, notes=notes)
         return False
+
+    def report_empty(self, layer: EmptyStack, missing: str, path: Path, at: str = "") -> None:
+        """Report a reader of what a stack of no layers does not have."""
+        message = f"'{layer.name}' has no {missing} at depth 0: it has no layers, and is its input"
+        hint = f"read `{layer.name}.sequence`, or let its depth begin at 1"
+        if missing == "state":
+            hint = "let its depth begin at 1, or use the states of a layer before it"
+        depth = self.document.note((*layer.path, "depth"), "its depth is here")
+        self.document.report("L616", path, message, hint=hint, at_key=bool(at), notes=(depth,))
 
     def port_notes(self, name: str) -> tuple[Note, ...]:
         """Return notes on the keys that decide which ports a layer has."""
@@ -311,6 +333,18 @@ class _Resolver:
         for name, source in list(pairwise(ring))[1 : MOST_EDGES + 1]:
             path = next(r.path for r in references(self.recipe.layers[name]) if r.layer == source)
             yield self.document.note(path, f"'{name}' reads '{source}' here")
+
+
+def _missing(layer: EmptyStack, reference: Reference) -> str | None:
+    """Return what `reference` reads that a stack of no layers does not have; else None."""
+    is_state = "initial_state" in reference.path and not reference.port
+    if is_state or reference.port.partition(".")[0] == "state":
+        return "state"
+    if reference.port == "last":
+        return "last output"
+    names_layer = "mask" in reference.path
+    is_last = not reference.port and not layer.return_sequences and not names_layer
+    return "last output" if is_last else None
 
 
 def _sortable(reads: Mapping[str, list[str]]) -> list[str]:

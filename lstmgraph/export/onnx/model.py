@@ -9,6 +9,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, SCORES, STACK, STEP, Graph, Node, Port
 from lstmgraph.compiler.passes.folded_masks import zeroes_padding
 from lstmgraph.compiler.passes.masks import fills, hides_mask, lost_masks
+from lstmgraph.compiler.passes.open_steps import zeroes_open_steps
 from lstmgraph.export.onnx.builder import ELEMENT_TYPES, Builder, Name
 from lstmgraph.export.onnx.call import Call
 from lstmgraph.export.onnx.masks import Masks
@@ -100,6 +101,7 @@ class _Lowering:
             self.values.put(Port(node.name, output), value)
         loses_mask = node.op in {STACK, *RESIZES} or node.arguments.get(REVERSE)
         loses_mask = loses_mask or hides_mask(node) or zeroes_padding(self.graph, node)
+        loses_mask = loses_mask or zeroes_open_steps(self.graph, node)
         if OUTPUT in node.output_masks and loses_mask:
             counted = self.masks.zeroed(Port(node.name), node.output_masks[OUTPUT])
             self.values.put(Port(node.name), Value(counted, spec))

@@ -94,6 +94,8 @@ def _copied(document: Document) -> Document:
         origins=replace(
             origins,
             variables=dict(origins.variables),
+            searched={},  # found again where variables are filled in
+            forms={},
             deleted=dict(origins.deleted),
             unknown=set(origins.unknown),
         ),

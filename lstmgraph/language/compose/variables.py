@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,29 @@ def escaped(data: Any) -> Any:
     return [escaped(item) for item in data] if isinstance(data, list) else data
 
 
+def with_searched_variables(document: Document) -> dict[str, Any]:
+    """Return a recipe's data to write out: of its variables, only those that are searched."""
+    data: dict[str, Any] = escaped(document.data)
+    names = document.origins.searched
+    if not names:
+        return data
+    whole = {**data, SECTION: escaped(document.origins.forms)}
+    for path in sorted(names, key=len, reverse=True):
+        here: Any = whole
+        for part in path[:-1]:
+            here = here[part]
+        here[path[-1]] = f"${{{SECTION}.{names[path]}}}"
+    return whole
+
+
 @dataclass(frozen=True)
 class _Value:
     """A value after substitution, and the variables it was made from, the outermost first."""
 
     data: Any
     variables: tuple[Variable, ...]
+    searched: str | None = None
+    """The variable that is one dimension of the search, if `data` is its ``$search``."""
 
 
 class _Mistake(Exception):  # noqa: N818 - a mistake in a recipe, not a program failure
@@ -140,18 +158,34 @@ class _Substitution:
 
     def evaluated(self, name: str, path: Path) -> _Value:
         data = self.written[name]
+        if _is_form(data):
+            return self.form(name, data, path)
         items = [self.scalar(item) for item in (data if isinstance(data, list) else [data])]
         if isinstance(data, list):
             value = [item.data for item in items]
+            if any(item.searched for item in items):
+                message = f"`vars.{name}` must not hold a searched variable in a list"
+                raise _Mistake("L141", message, "write the list where it is used")
             if any(isinstance(item, list) for item in value):
                 message = f"`vars.{name}` must not hold a list inside a list"
                 raise _Mistake("L141", message, "write a list of plain values")
         else:
             value = items[0].data
+        searched = None if isinstance(data, list) else items[0].searched
         text = value if isinstance(value, str) else json.dumps(value)
-        own = Variable(name, text, self.document.place(path))
+        own = Variable(name, "searched" if searched else text, self.document.place(path))
         below = [variable for item in items for variable in item.variables]
-        return _Value(value, tuple(dict.fromkeys((own, *below))))
+        return _Value(value, tuple(dict.fromkeys((own, *below))), searched)
+
+    def form(self, name: str, data: Any, path: Path) -> _Value:
+        """Return the ``$search`` or ``$choose`` that a variable is, with the variables in it."""
+        form = self.filled(data, path)
+        unknown = self.document.origins.unknown
+        if any(each[: len(path)] == path for each in unknown):
+            raise _Broken
+        self.document.origins.forms[name] = form
+        own = Variable(name, "searched", self.document.place(path))
+        return _Value(form, (own,), name)
 
     def scalar(self, data: Any) -> _Value:
         if isinstance(data, dict | list):
@@ -240,6 +274,9 @@ class _Substitution:
             message = f"`{match[1].strip()}` is a list, which cannot be part of a text"
             hint = "use it as the whole value, or a variable for each part"
             raise _Mistake("L144", message, hint)
+        if value.searched:
+            message = f"`{match[1].strip()}` is searched, which cannot be part of a text"
+            raise _Mistake("L144", message, "use it as the whole value, or search the whole text")
         data = value.data
         return _Value(data if isinstance(data, str) else plain_text(data), value.variables)
 
@@ -265,19 +302,22 @@ class _Substitution:
         except _Mistake as mistake:
             value = _Value(data, ())
             self.note(mistake, path)
-        return list(value.data) if isinstance(value.data, list) else value.data
+        return deepcopy(value.data)
 
     def record(self, value: _Value, path: Path) -> None:
         """Record the origin of the value at `path`; entries of a list get the variable's place."""
         if value.variables:
             self.document.origins.variables[path] = value.variables
-        if isinstance(value.data, list):
-            self.count += len(value.data)
+        if isinstance(value.data, list | dict):
+            self.count += _size(value.data)
             if self.count > MAX_NODES:
                 message = (
                     f"the recipe holds more than {MAX_NODES:,} values with its variables filled in"
                 )
                 raise _Mistake("L145", message, "write shorter lists")
+        if value.searched:
+            self.document.origins.searched[path] = value.searched
+        elif isinstance(value.data, list):
             place = self.document.place(path)
             self.document.values |= {(*path, i): place for i in range(len(value.data))}
 
@@ -293,9 +333,18 @@ class _Substitution:
         self.document.origins.unknown.add(path)
 
 
+def _is_form(data: Any) -> bool:
+    return isinstance(data, dict) and any(key.startswith("$") for key in data)
+
+
+def _size(data: Any) -> int:
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return 1 + sum(map(_size, inner))
+
+
 def _not_plain(data: Any) -> _Mistake:
-    if isinstance(data, dict) and any(key.startswith("$") for key in data):
-        hint = "write `$search` where the value is used; each use is a dimension of its own"
-        return _Mistake("L141", "a variable cannot be searched", hint)
+    if _is_form(data):
+        hint = "write the list where it is used, or make the whole variable the search"
+        return _Mistake("L141", "a list in a variable cannot hold a search", hint)
     what = f"a variable must be a plain value or a list of plain values, not {shown(data)}"
     return _Mistake("L141", what, "write a number, a text, true, false, or a list such as [64, 32]")

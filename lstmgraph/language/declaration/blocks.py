@@ -113,17 +113,26 @@ class PlainRecipe:
             asked for them.
         feedback: for each input that a loop feeds back, by its path: what it is in the first
             step, and what in the second.
+        doubled: names that two layers would have; for the one of a block, its name there, and the
+            call.
     """
 
     def __init__(self, recipe: Data) -> None:
         """Write out the blocks of a completed recipe, which ``check_blocks`` found right."""
         self.layers: dict[str, PlainLayer] = {}
         self.feedback: dict[Path, tuple[str, str]] = {}
+        self.doubled: list[tuple[str, str, Path]] = []
+        self._loops: dict[str, _Scope] = {}
+        self._stacks: dict[str, tuple[str, list[str]]] = {}
+        self._is_written = False
         self._blocks = recipe.get("blocks", {})
         self._policy = recipe["runtime"]["dtype_policy"]
         self._first_input = next(iter(recipe["inputs"]), "")
         self._top = _Scope(recipe["layers"])
         self._write(self._top)
+        for stack, (loop, ports) in self._stacks.items():
+            self._stack(stack, loop, ports)
+        self._is_written = True
 
     def port(self, text: str) -> str:
         """Return the port of a layer that `text`, a reference of the recipe, names."""
@@ -139,10 +148,10 @@ class PlainRecipe:
         if entry is None:
             return text
         if called(entry) in self._blocks:
-            return self._output(f"{scope.prefix}{name}", entry, port, scope)
+            return self._output(f"{scope.prefix}{name}", entry, port)
         return f"{scope.prefix}{text}"
 
-    def _output(self, name: str, entry: Data, port: str, scope: _Scope) -> str:
+    def _output(self, name: str, entry: Data, port: str) -> str:
         """Return an output of a call or a loop; of a loop, that of all steps or of the last."""
         block, steps = called(entry), entry.get("steps", 0)
         if not steps:
@@ -151,11 +160,15 @@ class PlainRecipe:
             return self._inside(f"{name}_{steps}", block, port.partition(".")[2])
         port = port or next(iter(self._blocks[block]["outputs"]))
         stack = f"{name}_{port.replace('.', '_')}"
-        if stack not in self.layers:
+        if stack not in self._stacks:
             ports = [self._inside(f"{name}_{step}", block, port) for step in range(1, steps + 1)]
-            caller = scope.caller or ("layers", name)
-            self._add(stack, STACK, replace(scope, where=caller, caller=caller), input=ports)
+            self._stacks[stack] = name, ports
+            if self._is_written:
+                self._stack(stack, name, ports)
         return stack
+
+    def _stack(self, stack: str, loop: str, ports: list[str]) -> None:
+        self._add(stack, STACK, self._loops[loop], input=ports)
 
     def _inside(self, name: str, block: str, output: str) -> str:
         """Return the port of an output, such as ``state.h``, of the call `name` of a block.
@@ -192,19 +205,15 @@ class PlainRecipe:
         if scope.block and (not call or call in scope.layers):
             call, holder = f"{scope.block}_{call or name}", scope.block
         data = with_references(data, lambda text, _path, _use: self._bound(text, scope))
-        self.layers[full] = PlainLayer(
-            data,
-            (*scope.path, name),
-            call,
-            holder,
-            scope.loop,
-            scope.caller,
-            scope.folds + folds,
-        )
+        folds += scope.folds
+        path = (*scope.path, name)
+        layer = PlainLayer(data, path, call, holder, scope.loop, scope.caller, folds)
+        self._put(full, layer)
 
     def _write_loop(self, name: str, entry: Data, path: Path, scope: _Scope) -> None:
         """Write out a loop: the calls of its block, and what each step reads."""
         block, steps = entry["loop"], entry["steps"]
+        self._loops[name] = replace(scope, where=path)
         given = {key: self._bound(text, scope) for key, text in entry.get("input", {}).items()}
         each = {key: self._bound(text, scope) for key, text in entry.get("each", {}).items()}
         like = next((p for p in (*each.values(), *given.values()) if isinstance(p, str)), "")
@@ -263,10 +272,16 @@ class PlainRecipe:
     def _add(self, name: str, kind: str, scope: _Scope, **data: Any) -> str:
         """Add a layer that the recipe does not name, and return its name."""
         layer = {"type": kind, "mask": "inherited", "dtype_policy": self._policy, **data}
-        self.layers[name] = PlainLayer(
-            layer, scope.where, loop=scope.loop, caller=scope.caller, folds=scope.folds
-        )
+        where, loop, caller, folds = scope.where, scope.loop, scope.caller, scope.folds
+        self._put(name, PlainLayer(layer, where, loop=loop, caller=caller, folds=folds))
         return name
+
+    def _put(self, name: str, layer: PlainLayer) -> None:
+        if name in self.layers:
+            of_call = layer if layer.caller else self.layers[name]
+            self.doubled.append((name, str(of_call.path[-1]), of_call.caller))
+        else:
+            self.layers[name] = layer
 
 
 def called(entry: Data) -> str:

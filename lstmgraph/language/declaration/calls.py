@@ -69,11 +69,11 @@ def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path
     data, faults = document.data, set(at_fault)
     if not isinstance(data.get("layers"), dict):
         return at_fault
-    blocks = data["blocks"] if isinstance(data.get("blocks"), dict) else {}
+    blocks = _blocks(data)
     scopes: list[Path] = [("layers",)]
     scopes += [("blocks", name, "layers") for name in blocks if ("blocks", name) not in at_fault]
     for scope in scopes:
-        layers = data["layers"] if len(scope) == 1 else blocks[scope[1]].get("layers")
+        layers = data["layers"] if len(scope) == 1 else blocks[str(scope[1])].get("layers")
         if isinstance(layers, dict):
             faults.update(_faults_of(scope, layers, at_fault, document))
     return frozenset(faults)
@@ -83,12 +83,12 @@ def _faults_of(
     scope: Path, layers: Data, at_fault: frozenset[Path], document: Document
 ) -> Iterator[Path]:
     """Report the mistakes of the calls in the recipe or in a block; yield their paths."""
-    data, depth = document.data, len(scope)
-    wrong = {path[: depth + 1] for path in at_fault if path[:depth] == scope}
+    data, blocks = document.data, _blocks(document.data)
+    wrong = {path[: 2 if path[0] == "layers" else 4] for path in at_fault if path}
     for name, layer in layers.items():
         path = (*scope, name)
         found = None if path in wrong else _call_of(layer)
-        if found is None or found[0]["call"] in (data.get("blocks") or ()):
+        if found is None or found[0]["call"] in blocks:
             continue
         call, inside = found
         home = scope if call["call"] in layers else ("layers",)
@@ -104,6 +104,11 @@ def _faults_of(
             note = document.note(called, f"'{called[-1]}' is declared here", at_key=True)
             notes = (note,) if is_known else ()
             document.report(code, where, message, hint=hint, notes=notes)
+
+
+def _blocks(data: Data) -> Data:
+    blocks = data.get("blocks")
+    return blocks if isinstance(blocks, dict) else {}
 
 
 def _call_of(layer: Data) -> tuple[Data, tuple[str, ...]] | None:

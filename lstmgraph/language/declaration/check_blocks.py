@@ -13,10 +13,10 @@ from lstmgraph.language.declaration.references import (
     STATE_WORDS,
     entry_references,
 )
-from lstmgraph.messages.wording import did_you_mean, few, listed
+from lstmgraph.messages.wording import few, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note, Path
@@ -39,7 +39,10 @@ def check_blocks(document: Document, at_fault: frozenset[Path]) -> frozenset[Pat
         block with one.
     """
     if not isinstance(document.data.get("layers"), dict):
-        return at_fault
+        blocks = document.data.get("blocks")
+        return at_fault | {
+            ("blocks", name) for name in (blocks if isinstance(blocks, dict) else ())
+        }
     checker = _Checker(document, at_fault)
     checker.check()
     return frozenset(checker.faults)
@@ -53,16 +56,18 @@ class _Checker:
         self.layers = self.sound(self.top)
         blocks = document.data.get("blocks")
         self.named: Data = blocks if isinstance(blocks, dict) else {}
+        faults = {path[:3] if len(path) < 4 or path[2] != "layers" else () for path in at_fault}
         self.blocks = {
-            name: block
+            name: {**block, "layers": self.sound(("blocks", name, "layers"))}
             for name, block in self.named.items()
-            if not at_fault & {("blocks", name), *(("blocks", name, key) for key in _PARTS)}
+            if not faults & {("blocks", name), *(("blocks", name, key) for key in _PARTS)}
         }
+        """The blocks whose inputs and outputs are right, with their layers that are."""
 
     def check(self) -> None:
         for name, block in self.blocks.items():
             self.check_block(name, block)
-        self.check_scope(self.top, self.layers, None)
+        self.check_scope(self.top, self.document.data["layers"], None)
         self.check_readers()
         self.check_cycles()
         self.spread()
@@ -81,6 +86,9 @@ class _Checker:
     ) -> None:
         self.document.report(code, path, message, hint=hint, at_key=at_key, notes=notes)
         self.faults.add(path)
+
+    def near(self, name: str, known: Iterable[str]) -> str:
+        return self.document.guesses.did_you_mean(name, known)
 
     def note(self, block: str, *keys: str) -> Note:
         what = f"the {keys[0]} of '{block}' are here" if keys else f"the block '{block}' is here"
@@ -101,8 +109,8 @@ class _Checker:
             if own in RESERVED:
                 message = f"'{own}' is a reserved word of the language"
                 self.report("L303", (*path, "inputs", index), message, "choose another name")
-        layers = self.sound((*path, "layers"))
-        for own in block["layers"]:
+        every = self.document.data["blocks"][name]["layers"]
+        for own in every:
             where = (*path, "layers", own)
             if own in block["inputs"]:
                 message = f"'{own}' is also the name of an input of the block"
@@ -110,7 +118,7 @@ class _Checker:
             elif own in RESERVED:
                 message = f"'{own}' is a reserved word of the language"
                 self.report("L303", where, message, "choose another name", at_key=True)
-        self.check_scope((*path, "layers"), layers, block)
+        self.check_scope((*path, "layers"), every, block)
         for output, text in block["outputs"].items():
             where, source = (*path, "outputs", output), text.partition(".")[0]
             if source in block["inputs"]:
@@ -121,12 +129,11 @@ class _Checker:
                 message = f"'{LAST}' is the last step of a loop, not an output"
                 self.report("L310", where, message, "choose another name", at_key=True)
             else:
-                self.check_reference(text, where, block["layers"], block)
+                self.check_reference(text, where, every, block)
 
-    def check_scope(self, path: Path, layers: Mapping[str, Data], block: Data | None) -> None:
-        """Check the layers of the recipe, or of a block."""
-        every = self.document.data["layers"] if block is None else block["layers"]
-        for name, entry in layers.items():
+    def check_scope(self, path: Path, every: Mapping[str, Any], block: Data | None) -> None:
+        """Check the layers of the recipe, or of a block; `every` has the wrong ones too."""
+        for name, entry in (self.layers if block is None else block["layers"]).items():
             where = (*path, name)
             if "loop" in entry:
                 self.check_loop(where, entry)
@@ -176,7 +183,7 @@ class _Checker:
         if entry is None:
             if block is not None and name not in block["inputs"]:
                 known = [*block["inputs"], *layers]
-                message = f"the block has no input or layer '{name}'{did_you_mean(name, known)}"
+                message = f"the block has no input or layer '{name}'{self.near(name, known)}"
                 hint = f"add '{name}' to the `inputs:` of the block, or write one of: {few(known)}"
                 note = self.document.note((*path[:2], "inputs"), "its inputs are here")
                 self.report("L301", path, message, hint, note)
@@ -204,7 +211,7 @@ class _Checker:
             message = f"'{prefix}' has several outputs, but one is needed here"
             self.report("L302", path, message, hint, note)
         elif first and first not in outputs:
-            message = f"'{prefix}' has no output '{first}'{did_you_mean(first, outputs)}"
+            message = f"'{prefix}' has no output '{first}'{self.near(first, outputs)}"
             self.report("L302", path, message, hint, note)
         elif is_each:
             output = first or next(iter(outputs))
@@ -218,6 +225,8 @@ class _Checker:
     def check_call(self, path: Path, entry: Data) -> None:
         block = called(entry)
         for key in sorted({"mask", "initial_state", "reverse"} & entry.keys()):
+            if entry[key] == "inherited":
+                continue
             message = f"'{block}' is a block, whose calls have no `{key}`"
             hint = "make it an input of the block, and write it under `input:`"
             self.report("L212", (*path, key), message, hint, self.note(block), at_key=True)
@@ -240,7 +249,7 @@ class _Checker:
         seen: dict[str, Path] = {}
         for where, name in given:
             if name not in inputs:
-                message = f"the block '{block}' has no input '{name}'{did_you_mean(name, inputs)}"
+                message = f"the block '{block}' has no input '{name}'{self.near(name, inputs)}"
                 hint = f"its inputs are: {few(inputs)}"
                 self.report("L309", where, message, hint, self.note(block, "inputs"), at_key=True)
             elif name in seen:
@@ -271,7 +280,7 @@ class _Checker:
             where = (*path, "feedback", key)
             if form["then"] not in outputs:
                 then = form["then"]
-                message = f"the block '{block}' has no output '{then}'{did_you_mean(then, outputs)}"
+                message = f"the block '{block}' has no output '{then}'{self.near(then, outputs)}"
                 hint = f"its outputs are: {few(list(outputs))}"
                 self.report("L302", (*where, "then"), message, hint, self.note(block, "outputs"))
             first = form["first"]
@@ -316,7 +325,7 @@ class _Checker:
             hint = "put the layers of one step under `blocks:`"
             self.report("L305", (*path, "loop"), message, hint)
             return
-        message = f"there is no block '{name}'{did_you_mean(name, self.named)}"
+        message = f"there is no block '{name}'{self.near(name, self.named)}"
         hint = "declare it under `blocks:`"
         if self.named:
             hint = f"{hint}, or write one of: {few(list(self.named))}"
@@ -347,20 +356,22 @@ class _Checker:
                 yield called(entry)
 
     def spread(self) -> None:
-        """Add every block and layer that calls a block with a mistake to those with one."""
-        broken = {path[1] for path in self.faults if path[:1] == ("blocks",) and len(path) > 1}
+        """Add every block and layer that calls one with a mistake to those with one."""
+        broken = {path[:2] for path in self.faults if len(path) > 1}
         if ("blocks",) in self.faults:
-            broken = set(self.named)
+            broken |= {("blocks", name) for name in self.named}
+        callers: dict[Path, set[str]] = {
+            ("blocks", name): {*map(called, block["layers"].values())} - block["layers"].keys()
+            for name, block in self.blocks.items()
+        }
+        callers |= {("layers", name): {called(entry)} for name, entry in self.layers.items()}
         count = -1
         while count != len(broken):
             count = len(broken)
-            for name, block in self.blocks.items():
-                if not broken.isdisjoint(self.called_by(block["layers"])):
-                    broken.add(name)
-        self.faults |= {("blocks", str(name)) for name in broken}
-        for name, entry in self.layers.items():
-            if called(entry) in broken:
-                self.faults.add(("layers", name))
+            for path, names in callers.items():
+                if any((section, n) in broken for section in ("blocks", "layers") for n in names):
+                    broken.add(path)
+        self.faults |= {path for path in broken if path[0] in ("blocks", "layers")}
 
     def check_size(self) -> None:
         """Report the call or loop with which the recipe has more than ``MOST_LAYERS`` layers."""

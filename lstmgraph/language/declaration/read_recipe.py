@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.keras_facts.catalogue import NODE_KEYS, is_recurrent, layer_class
+from lstmgraph.keras_facts.catalogue import NODE_KEYS, is_recurrent, keras_arguments, layer_class
 from lstmgraph.language.declaration.blocks import OPERATIONS, PlainRecipe
 from lstmgraph.language.declaration.read_data import read_data
 from lstmgraph.language.declaration.recipe import (
     Carried,
     Constant,
+    EmptyStack,
     FromInputs,
     FromLayer,
     FromStatic,
@@ -105,6 +106,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
             for name, layer in plain.layers.items()
             if layer.path != ("layers", name)
         },
+        doubled=tuple(plain.doubled),
         feedback={
             path: (_reference(first, (*path, "first")), _reference(then, (*path, "then")))
             for path, (first, then) in plain.feedback.items()
@@ -172,6 +174,8 @@ def _layer(name: str, plain: PlainLayer) -> LayerDeclaration:
     }
     if not is_recurrent(kind):
         return LayerDeclaration(**common)
+    if data.get("depth") == 0:
+        return _empty_stack(common, kind, return_sequences=data["return_sequences"])
     states = data["initial_state"]
     return RecurrentDeclaration(
         **common,
@@ -186,6 +190,14 @@ def _layer(name: str, plain: PlainLayer) -> LayerDeclaration:
         initial_state=_states(states, (*path, "initial_state")),
         state_per_layer=isinstance(states, list),
     )
+
+
+def _empty_stack(common: Data, kind: str, *, return_sequences: bool) -> EmptyStack:
+    """Return a stack of no layers; a layer that takes a mask stands for it where it makes one."""
+    passes_on = isinstance(common["mask"], Inherited | NoMask)
+    layer = "Identity" if passes_on else "ActivityRegularization"
+    own = {**common, "layer": layer, "arguments": keras_arguments(layer), "call": ""}
+    return EmptyStack(**own, of=kind, return_sequences=return_sequences)
 
 
 def _arguments(data: Data, skipped: tuple[str, ...]) -> Data:

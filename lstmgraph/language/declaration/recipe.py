@@ -196,6 +196,15 @@ class RecurrentDeclaration(LayerDeclaration):
 
 
 @dataclass(frozen=True)
+class EmptyStack(LayerDeclaration):
+    """A stack of no layers, ``depth: 0``, which is its input."""
+
+    of: str = ""
+    """Keras's class name of the layers that it would have."""
+    return_sequences: bool = False
+
+
+@dataclass(frozen=True)
 class Runtime:
     """How the model runs."""
 
@@ -287,6 +296,8 @@ class RecipeDeclaration:
     broken: frozenset[str] = frozenset()
     written: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     """For each layer of a block or loop, by name: where it is, and the call that it is part of."""
+    doubled: tuple[tuple[str, str, Path], ...] = ()
+    """Names that two layers would have; for the one of a block, its name there, and the call."""
     feedback: Mapping[Path, tuple[Reference, Reference]] = field(default_factory=dict)
     """For each input that a loop feeds back: what it is in the first step, and in the second."""
 

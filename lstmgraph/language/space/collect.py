@@ -34,8 +34,14 @@ NAMING = ("inputs", "blocks", "layers", "outputs", "models")
 """The sections whose keys are names that the author chooses."""
 
 MAX_DIMENSIONS = 1000
+MAX_DECISIONS = 10_000
+"""The most combinations of searched variables on which other values depend."""
 MAX_LAYERS = 100
 """The most layers of a stack that can each have a dimension."""
+
+
+OF_PLACES = ("L821",)
+"""Codes of mistakes of the use of a searched variable, rather than of its definition."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,13 @@ class Collected:
 
     space: Space = field(default_factory=Space)
     broken: frozenset[Path] = frozenset()
+    has_stacks: bool = False
+    """Whether it has a ``per_layer``, which has no dimension in a stack of no layers."""
 
     @property
     def is_searched(self) -> bool:
         """Whether the document has a ``$search`` or ``$choose``, right or wrong."""
-        return bool(self.space.dimensions or self.broken)
+        return bool(self.space.dimensions or self.broken or self.has_stacks)
 
 
 @dataclass(frozen=True)
@@ -63,18 +71,29 @@ class Here:
     target: Path = ()
     name: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    use: Path = ()
+    """The path of the use of a variable that is searched; `path` is then that of the variable."""
 
     def below(self, key: str | int) -> Here:
         """Return the place of the entry `key`."""
         name = (*self.name, str(key))
-        return replace(self, path=(*self.path, key), target=(*self.target, key), name=name)
+        path, target = (*self.path, key), (*self.target, key)
+        return replace(self, path=path, target=target, name=name, use=())
 
     def alternative(self, key: str) -> Here:
         """Return the place of the alternative `key` of the ``$choose`` at this place."""
         path = (*self.path, "$choose", key)
         condition = Condition(self.dotted, (key,))
         conditions = (*self.conditions, condition)
-        return replace(self, path=path, name=(*self.name, key), conditions=conditions)
+        return replace(self, path=path, name=(*self.name, key), conditions=conditions, use=())
+
+    def defined(self, document: Document) -> Here:
+        """Return this place, or for a variable that is searched the place of its definition."""
+        name = document.origins.searched.get(self.path)
+        if name is None:
+            return self
+        path = ("vars", name)
+        return replace(self, path=path, name=path, use=self.path)
 
     @property
     def dotted(self) -> str:
@@ -91,10 +110,31 @@ def collect(document: Document) -> Collected:
         message = f"the recipe searches more than {MAX_DIMENSIONS:,} values"
         error = FormError("L826", (), message, "search fewer values")
         collector.note(error, Here(last.path, last.target))
-        return Collected(Space(), frozenset(d.target for d in collector.dimensions.values()))
+        return Collected(
+            Space(), frozenset(t for d in collector.dimensions.values() for t in d.targets)
+        )
+    _check_decisions(collector)
     if collector.dimensions or collector.broken:
         collector.broken |= {target_of(path) for path in collector.unread}
-    return Collected(Space(tuple(collector.dimensions.values())), frozenset(collector.broken))
+    space = Space(tuple(collector.dimensions.values()))
+    return Collected(space, frozenset(collector.broken), collector.has_stacks)
+
+
+def _check_decisions(collector: _Collector) -> None:
+    """Report variables that decide where others apply in too many combinations to count."""
+    named = {c.dimension for d in collector.dimensions.values() for c in d.conditions}
+    deciding = [d for name, d in collector.dimensions.items() if name in named and d.is_variable]
+    combinations = 1
+    for dimension in deciding:
+        combinations *= dimension.count() or 1
+        if combinations > MAX_DECISIONS:
+            message = (
+                "the searched variables that decide where others apply have more than "
+                f"{MAX_DECISIONS:,} combinations"
+            )
+            error = FormError("L826", (), message, "write this search where it is used")
+            collector.note(error, Here(dimension.path, dimension.target))
+            return
 
 
 def target_of(path: Path) -> Path:
@@ -116,6 +156,7 @@ class _Collector:
         self.document = document
         self.dimensions: dict[str, Dimension] = {}
         self.broken: set[Path] = set()
+        self.has_stacks = False
         # Values that could not be read, such as `.inf`, have a substitute in the data.
         self.unread = document.unread()
 
@@ -126,6 +167,7 @@ class _Collector:
         elif not isinstance(data, dict):
             return
         elif any(key.startswith("$") for key in data) or self.lacks_mark(data, here):
+            here = here.defined(self.document)
             self.reporting(lambda: self.form(data, here), here)
         else:
             self.mapping(data, here)
@@ -192,6 +234,10 @@ class _Collector:
         leaf = self.leaf(data, here)
         if leaf is None:
             return
+        if here.path in self.document.origins.searched:
+            message = "each layer has units of its own, which no variable can name"
+            hint = "write the `$search` with `per_layer` at `units` itself"
+            raise FormError("L825", (), message, hint)
         if here.target[-3:-2] != ("layers",) or here.target[-1] != "units":
             raise _misplaced_per_layer()
         if "depth" not in layer:
@@ -199,10 +245,13 @@ class _Collector:
             hint = "add `depth: 2`, or `depth: {$search: {int: [1, 3]}}`"
             raise FormError("L825", ("$search", "per_layer"), message, hint, at_key=True)
         above = replace(here, path=here.path[:-1], target=here.target[:-1], name=here.name[:-1])
-        parent = above.below("depth")
-        for number, deep in enumerate(self.depths(layer["depth"], parent, here), start=1):
+        parent = above.below("depth").defined(self.document)
+        self.has_stacks = True
+        depths = self.depths(layer["depth"], parent, here)
+        for number, deep in enumerate(depths, start=1):
             conditions = here.conditions
-            if parent.dotted in self.dimensions and number > 1:
+            searched = self.dimensions.get(parent.dotted)
+            if searched and (number > 1 or len(deep) < (searched.count() or 0)):
                 conditions = (*conditions, Condition(parent.dotted, deep))
             self.add(leaf, here, f"{here.dotted}.{number}", conditions)
 
@@ -217,16 +266,24 @@ class _Collector:
             self.broken.add(here.target)
             return []
         sound = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-        if sound and min(values) >= 1 and max(values) <= MAX_LAYERS:
+        if sound and min(values) >= 0 and max(values) <= MAX_LAYERS:
             layers = range(1, max(values) + 1)
             return [tuple(sorted(d for d in values if d >= number)) for number in layers]
-        message = f"with 'per_layer' the depth must be a whole number from 1 to {MAX_LAYERS}"
+        message = f"with 'per_layer' the depth must be a whole number from 0 to {MAX_LAYERS}"
         hint = "write `depth: 2`, or `depth: {$search: {int: [1, 3]}}`"
         self.note(FormError("L825", (), message, hint), parent)
         self.broken.add(here.target)
         return []
 
     def add(self, leaf: Leaf, here: Here, name: str, conditions: tuple[Condition, ...]) -> None:
+        if name in self.dimensions and here.path[:1] == ("vars",):
+            first = self.dimensions[name]
+            self.dimensions[name] = replace(
+                first,
+                conditions=_either(first.conditions, conditions),
+                targets=(*first.targets, here.target),
+            )
+            return
         if name in self.dimensions:
             message = f"two searched values would have the name '{name}'"
             raise FormError(
@@ -242,7 +299,7 @@ class _Collector:
             range=leaf.range,
             choices=leaf.choices,
             path=here.path,
-            target=here.target,
+            targets=(here.target,),
         )
 
     def reporting(self, read: Callable[[], None], here: Here) -> None:
@@ -255,16 +312,34 @@ class _Collector:
     def note(self, error: FormError, here: Here) -> None:
         """Report a mistake in a form; its target is then neither compiled nor reported again."""
         place = self.document.place((*here.path, *error.where), at_key=error.at_key)
+        if here.use and error.code in OF_PLACES:
+            place = self.document.place(here.use)
+        elif here.path[:1] == ("vars",) and any(
+            (error.code, place) == (other.code, other.place)
+            for other in self.document.diagnostics.found
+        ):
+            self.broken.add(here.target)  # a mistake of the variable, reported at its first use
+            return
         notes: tuple[Note, ...] = ()
         if error.first is not None:
             first = (*here.path, *error.first)
             notes = (self.document.note(first, "the first is here", at_key=error.at_key),)
-        notes += self.document.origins.notes((*here.path, *error.where), place)
+        notes += self.document.origins.notes(here.use or (*here.path, *error.where), place)
         diagnostic = Diagnostic(
             error.code, error.message, here.target, place, error.hint, notes=notes
         )
         self.document.diagnostics.add(diagnostic)
         self.broken.add(here.target)
+
+
+def _either(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Return the conditions that hold wherever those of `first` or those of `second` do."""
+    others = {condition.dimension: condition.values for condition in second}
+    return tuple(
+        replace(each, values=tuple(dict.fromkeys((*each.values, *others[each.dimension]))))
+        for each in first
+        if each.dimension in others
+    )
 
 
 def _is_per_layer(form: Any) -> bool:

@@ -44,7 +44,7 @@ class Dimension:
     """
 
     name: str
-    """The dotted path of the value in the recipe: ``layers.encoder.units``."""
+    """The dotted path of the value in the recipe: ``layers.encoder.units``, ``vars.units``."""
     kind: str
     default: Any
     conditions: tuple[Condition, ...] = ()
@@ -52,8 +52,18 @@ class Dimension:
     choices: tuple[Any, ...] = ()
     path: Path = ()
     """The path of its ``$search`` or ``$choose`` in the document."""
-    target: Path = ()
-    """The path of its value in a concrete recipe."""
+    targets: tuple[Path, ...] = ()
+    """The paths of its value in a concrete recipe; several for a variable."""
+
+    @property
+    def target(self) -> Path:
+        """The path of its value, or of its first one, in a concrete recipe."""
+        return self.targets[0]
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether it is a variable, or in the alternatives of one."""
+        return self.path[:1] == ("vars",)
 
     def count(self) -> int | None:
         """Return the number of values; None if there are infinitely many."""

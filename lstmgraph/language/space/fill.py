@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.space.collect import Collected, Here
 from lstmgraph.language.space.dimensions import text_of
+from lstmgraph.language.space.leaves import FormError, read_leaf
 from lstmgraph.language.text.document import Document
 from lstmgraph.messages.diagnostics import Diagnostics, Path, Place
 
@@ -55,7 +56,7 @@ def fill(document: Document, collected: Collected, point: Values) -> Document:
         sources=document.sources,
         diagnostics=Diagnostics(),
         source=document.source,
-        origins=replace(document.origins, variables=filler.variables, unknown=set()),
+        origins=replace(document.origins, variables=filler.variables, unknown=set(), searched={}),
         overridden=document.overridden,
     )
 
@@ -89,7 +90,7 @@ class _Filler:
         if not isinstance(data, dict):
             return data
         if any(key.startswith("$") for key in data):
-            return self.form(data, here)
+            return self.form(data, here.defined(self.document))
         # The length of the list of `units` gives the depth.
         skipped = "depth" if self.is_per_layer(here.below("units").dotted) else None
         return {
@@ -113,13 +114,24 @@ class _Filler:
             chosen = self.point[here.dotted]
             if dimension.kind == "choose":
                 return self.value(data["$choose"][chosen], here.alternative(chosen))
-            return self.plain(chosen, here.target, self.source(dimension, chosen))
+            filled = self.plain(chosen, here.target, self.source(dimension, chosen))
+            if here.use:  # a mistake in the value is one of this use
+                self.record(here.target, here.use)
+            return filled
         layers: list[Any] = []
         while (name := f"{here.dotted}.{len(layers) + 1}") in self.point:
             dimension, chosen = self.space.by_name[name], self.point[name]
             source = self.source(dimension, chosen)
             layers.append(self.plain(chosen, (*here.target, len(layers)), source))
-        return layers or None  # None: the form is wrong, which is reported
+        return layers or self.unused(data, here)
+
+    def unused(self, data: dict[str, Any], here: Here) -> Any:
+        """Return the default of a ``per_layer`` in a stack of no layers; None for a wrong form."""
+        try:
+            leaf = read_leaf(data.get("$search"))
+        except FormError:  # it is reported
+            return None
+        return self.plain(leaf.default, here.target, here.path) if leaf.per_layer else None
 
     def source(self, dimension: Dimension, chosen: Any) -> Path:
         written = (*dimension.path, "$search", "default")

@@ -89,7 +89,7 @@ class Space:
 
     def size(self) -> int | None:
         """Return the number of points; None if there are infinitely many."""
-        return self._size(None, None)
+        return self._size
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
@@ -137,33 +137,36 @@ class Space:
         for value in dimension.values(points):
             yield from self._grid(index + 1, {**point, dimension.name: value}, points)
 
-    def _size(self, parent: str | None, value: Any) -> int | None:
-        """Return the number of points of the dimensions that apply where `parent` has `value`."""
-        product = 1
-        for dimension in self._children.get(parent, ()):
-            if dimension.conditions and value not in dimension.conditions[-1].values:
-                continue
-            count = self._points_of(dimension)
+    @cached_property
+    def _size(self) -> int | None:
+        """The number of points, counted from the first dimension to the last.
+
+        Points are told apart only by the dimensions that later conditions name.
+        """
+        last = {
+            condition.dimension: index
+            for index, dimension in enumerate(self.dimensions)
+            for condition in dimension.conditions
+        }
+        found: dict[tuple[tuple[str, Any], ...], int] = {(): 1}
+        for index, dimension in enumerate(self.dimensions):
+            count = dimension.count()
             if count is None:
                 return None
-            product *= count
-        return product
-
-    def _points_of(self, dimension: Dimension) -> int | None:
-        if dimension.name not in self._children:
-            return dimension.count()
-        counts = [self._size(dimension.name, value) for value in dimension.values()]
-        known = [count for count in counts if count is not None]
-        return sum(known) if len(known) == len(counts) else None
-
-    @cached_property
-    def _children(self) -> Mapping[str | None, list[Dimension]]:
-        """Dimensions by the dimension of their innermost condition."""
-        children: dict[str | None, list[Dimension]] = {}
-        for dimension in self.dimensions:
-            parent = dimension.conditions[-1].dimension if dimension.conditions else None
-            children.setdefault(parent, []).append(dimension)
-        return children
+            longer: dict[tuple[tuple[str, Any], ...], int] = {}
+            for before, number in found.items():
+                decided = tuple(pair for pair in before if last[pair[0]] > index)
+                if not counts(dimension, dict(before)):
+                    ways = [(decided, number)]
+                elif dimension.name in last:
+                    values = dimension.values()
+                    ways = [((*decided, (dimension.name, v)), number) for v in values]
+                else:
+                    ways = [(decided, number * count)]
+                for pairs, own in ways:
+                    longer[pairs] = longer.get(pairs, 0) + own
+            found = longer
+        return sum(found.values())
 
     def _unknown(self, name: str) -> str:
         return f"{name} is not searched{did_you_mean(name, self.by_name)}"

@@ -124,7 +124,7 @@ class _Checking:
                 continue
             self.failed.add((variant.dimension.name, text_of(variant.value)))
             report = described(diagnostic, self.document, self.collected.space)
-            if not _is_inside(variant.dimension, diagnostic):
+            if variant.dimension.is_variable or not _is_inside(variant.dimension, diagnostic):
                 report = self.at_value(variant, report)
             # The layers of a stack share a range, whose mistake is reported once.
             if not any(
@@ -168,7 +168,7 @@ def _extremes(dimension: Dimension) -> list[Any]:
 
 
 def _is_inside(dimension: Dimension, diagnostic: Diagnostic) -> bool:
-    return diagnostic.path[: len(dimension.target)] == dimension.target
+    return any(diagnostic.path[: len(target)] == target for target in dimension.targets)
 
 
 def _short(value: Any) -> str:

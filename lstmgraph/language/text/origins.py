@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.messages.diagnostics import Note
 
@@ -35,6 +35,10 @@ class Origins:
     """The entries of `extends`, by the name of the base that each brought in."""
     variables: dict[Path, tuple[Variable, ...]] = field(default_factory=dict)
     """The variables of each value, by its path; includes the variables of those variables."""
+    searched: dict[Path, str] = field(default_factory=dict)
+    """The variables that are dimensions of the search, by the path of each use."""
+    forms: dict[str, Any] = field(default_factory=dict)
+    """The ``$search`` or ``$choose`` of each of them, by its name."""
     deleted: dict[Path, Place] = field(default_factory=dict)
     """The places of each ``$delete``, by the path of the deleted value."""
     unknown: set[Path] = field(default_factory=set)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from keras import ops
+from keras import layers, ops
 
 Tensor = Any
 Shape = tuple[int | None, ...]
@@ -51,6 +51,43 @@ def unfold(tensor: Tensor, like: Tensor, axes: int) -> Tensor:
         size = ops.sum(ops.max(ones, axis=tuple(a for a in range(axes + 1) if a != axis)))
         number = number * size + ops.cumsum(ones, axis=axis) - 1
     return ops.take(tensor, number, axis=0)
+
+
+def has_open_steps(layer: Tensor, tensor: Tensor) -> bool:
+    """Return whether a layer is a TimeDistributed over steps whose number Keras does not know.
+
+    The steps are axis 1, and one more for each TimeDistributed inside. In a graph of TensorFlow,
+    Keras 3.15 then computes as many steps as there are rows.
+    """
+    return None in tuple(tensor.shape)[1 : _depth(layer) + 1]
+
+
+def call_on_steps(layer: Tensor, tensor: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Call a TimeDistributed on (batch, steps, ...) with any number of steps, also unknown.
+
+    It gets the steps as rows of one step each, (batch * steps, 1, ...), so that Keras knows their
+    number. The result carries no mask.
+
+    Args:
+        layer: TimeDistributed, of a layer or of another TimeDistributed.
+        tensor: its input.
+        mask: the mask for the layer inside, (batch, steps, inner steps, ...); one of the steps
+            themselves is of no use to it.
+    """
+    depth = _depth(layer)
+    places = tuple(range(1, depth + 1))
+
+    def one_step(steps: Tensor) -> Tensor:
+        return ops.expand_dims(fold(steps, depth), places)
+
+    inner = mask is not None and len(mask.shape) > depth + 1
+    result = layer(one_step(tensor), mask=one_step(mask) if inner else None)
+    return unfold(ops.squeeze(result, places), tensor, depth)
+
+
+def _depth(layer: Tensor) -> int:
+    """Return how many TimeDistributed there are around the layer that is inside."""
+    return 1 + _depth(layer.layer) if isinstance(layer, layers.TimeDistributed) else 0
 
 
 def _ones(tensor: Tensor, rank: int) -> Tensor:

@@ -129,7 +129,9 @@ def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Ten
     Keras keeps masks only between layers, and a convolution drops them. Padded steps become zeros.
     """
     rank = len(tensor.shape)
-    if rank > len(mask.shape) + 1:  # Masking would make a mask of all axes but the last
+    if tensor.shape[1] is None:
+        mask = of_all_axes(mask, tensor)
+    elif rank > len(mask.shape) + 1:  # Masking would make a mask of all axes but the last
         zeroed = ops.where(over_features(mask, rank), tensor, 0)
         return passed_through(zeroed, mask, name, dtype_policy)
     value = _least(tensor.dtype)
@@ -138,7 +140,10 @@ def with_mask(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Ten
 
 
 def passed_through(tensor: Tensor, mask: Tensor, name: str, dtype_policy: str) -> Tensor:
-    """Return `tensor`, (batch, time, ...), as a layer gives it that changes nothing."""
+    """Return `tensor`, (batch, time, ...), as a layer gives it that changes nothing.
+
+    Its number of steps must be known: see ``has_open_steps``.
+    """
     identity = layers.Identity(dtype=dtype_policy)
     return layers.TimeDistributed(identity, name=name, dtype=dtype_policy)(tensor, mask=mask)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -43,12 +44,14 @@ from lstmgraph.compiler.passes.masks import (
     lost_masks,
     works_on_steps,
 )
+from lstmgraph.compiler.passes.open_steps import joins_masks_of_images, zeroes_open_steps
 from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
+from lstmgraph.models.building.folds import call_on_steps, has_open_steps
 from lstmgraph.models.building.layers import Layers, freeze
 from lstmgraph.models.building.lora import seed_lora
 from lstmgraph.models.building.masks import (
@@ -246,7 +249,8 @@ class _Lowering:
             # round it never is, and the checks let through only what can be ordered like this.
             inputs = sorted(inputs, key=_open_axes)
         layer = self.layers.of(node)
-        result = layer(*_positional(node, inputs), **self._keywords(node, inputs))
+        call = partial(call_on_steps, layer) if has_open_steps(layer, inputs[0]) else layer
+        result = call(*_positional(node, inputs), **self._keywords(node, inputs))
         if node.arguments.get("trainable") is False:
             freeze(layer)
         if SCORES in node.outputs:
@@ -258,6 +262,7 @@ class _Lowering:
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)
         loses_mask = works_on_steps(node, node.mask) and inner_op(node) in FILLED
+        loses_mask = loses_mask or zeroes_open_steps(self.graph, node)
         if output_mask and (loses_mask or hides_mask(node) or node.arguments.get(REVERSE)):
             self._set_mask(node, result, output_mask)
 
@@ -325,7 +330,8 @@ class _Lowering:
         tensors = {port: self._read(node, port) for port in node.inputs}
         for port in fed_ports(self.graph, node) & self.masked:  # with the mask of another step
             tensors[port] = keras.ops.copy(tensors[port])
-        if node.drops_mask or hides_mask(node) or node.arguments.get(REVERSE):
+        drops_mask = node.drops_mask or hides_mask(node) or joins_masks_of_images(node)
+        if drops_mask or node.arguments.get(REVERSE):
             # An operation hands no mask on; a copy computes nothing else.
             tensors = {port: keras.ops.copy(tensor) for port, tensor in tensors.items()}
         elif node.op in TAKES_MASKS_OFF:
