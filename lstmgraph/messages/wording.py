@@ -66,8 +66,8 @@ TRAINING_KEY_HINTS: Mapping[str, str] = {
 """What people write under `training:`, and how a recipe says it."""
 
 
-KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells"}
-"""The recipe's key for a key of Keras."""
+KEY_MEANT: Mapping[str, str] = {"inputs": "input", "units": "cells", "loop": "input"}
+"""The key that a layer needs where an unknown one stands: Keras's name of it, or a loop's."""
 
 
 EXCLUDED_BY: Mapping[str, str] = {
@@ -346,7 +346,8 @@ def _mapping_hint(value: Any, schema: Any) -> str | None:
     if isinstance(value, list):
         return "write `key: value` pairs, without dashes or brackets"
     if required and isinstance(value, str):
-        return f"write {{{required[0]}: {value}}}"
+        others = "".join(f", {key}: ..." for key in required[1:])
+        return f"write {{{required[0]}: {value}{others}}}"
     return f"write keys below it, such as `{required[0]}:`" if required else None
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.embeddings import tables
+from lstmgraph.language.declaration.blocks import called
 from lstmgraph.messages.diagnostics import Diagnostics
 from lstmgraph.messages.wording import few
 
@@ -27,6 +28,11 @@ def check_learning_rates(
     calls = {name: layer.holder for name, layer in recipe.layers.items() if layer.call}
     for name in training.learning_rates:
         if name in recipe.broken or name in graph.broken:
+            continue
+        entry = document.at(("layers", name))
+        if isinstance(entry, dict) and called(entry) in recipe.holders:
+            calls[name] = called(entry)
+        if document.diagnostics.found and _is_left_out(name, recipe, graph, document):
             continue
         if name in calls:
             document.report(
@@ -66,6 +72,18 @@ def check_learning_rates(
             at_key=True,
             notes=(document.note(SECTION, "the learning rates are here", at_key=True),),
         )
+
+
+def _is_left_out(name: str, recipe: RecipeDeclaration, graph: Graph, document: Document) -> bool:
+    """Return whether mistakes may keep `name`, a layer or a block, out of the model."""
+    entries = [document.at((section, name)) for section in ("blocks", "layers")]
+    if name not in recipe.holders:
+        blocks = document.data.get("blocks", {})
+        return entries != [None, None] or not isinstance(blocks, dict)
+    calls = [each for each, layer in recipe.layers.items() if layer.holder == name]
+    return not graph.broken.isdisjoint(calls) or any(
+        node.weights_layer == name and not node.outputs for node in graph.nodes
+    )
 
 
 def _declared(name: str, document: Document) -> Path:

@@ -37,11 +37,14 @@ def step_spec(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     if spec.rank > 1 and isinstance(spec.shape[1], int):
         found = f"has {_counted(spec.shape[1])}"
         hint = f"write `steps: {spec.shape[1]}`, or give '{source}' {_counted(steps)}"
+        if spec.rank == 2:  # ids, or static features
+            hint += "; what is the same in every step stands under `input:`"
     elif spec.rank > 1:
         found = f"has `{spec.shape[1]}` steps, which are known only from the data"
+    is_truth = node.loop is not None and node.loop.prepares
     raise GraphMistake(
         "L317",
-        node.path,
+        (*node.path, "teacher") if is_truth else node.path,
         f"the loop has {_counted(steps)}, but '{source}' {found}",
         hint,
     )
@@ -67,6 +70,25 @@ def full_spec(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     """Return the spec of a tensor (batch, *shape) with the same value everywhere."""
     shape = (inputs[0].shape[0], *node.arguments["shape"])
     return TensorSpec(shape, compute_dtype(node.dtype_policy))
+
+
+def check_taught(node: Node, inputs: list[TensorSpec]) -> None:
+    """Check the shapes of what a loop mixes: its own results, and the steps of true values.
+
+    Raises:
+        GraphMistake: if they differ, or are no sequences of one step (L318).
+    """
+    if node.loop is None or not node.loop.prepares:
+        return
+    path = (*node.path, "teacher")
+    if node.op == "Multiply" and not is_sequence(inputs[0]):
+        what = "a step of the true values is" if node.name.endswith("_teacher") else "`then` is"
+        message = f"{what} {inputs[0]}, but with `teacher` it must have time: (batch, 1, features)"
+        raise GraphMistake("L318", path, message, "give it time, for example with a reshape")
+    if node.op == "Add" and inputs[0].shape != inputs[1].shape:
+        own, true = inputs
+        message = f"a step of the true values is {true}, but the block gives {own}"
+        raise GraphMistake("L318", path, message, f"give the true values steps of {own}")
 
 
 class Feedback:
@@ -98,13 +120,21 @@ class Feedback:
                     f"which the next steps read in its place, is {other}",
                     "give both the same dtype"
                     if same_shape
-                    else f"start with a tensor of {given}, or feed back one of {wanted}",
+                    else f"start with a tensor of {given}, or feed back one of {wanted}"
+                    + _of_sequence(wanted, given),
                     notes=(
                         remark(self.graph, first, wanted),
                         remark(self.graph, later, given),
                     ),
                 ),
             )
+
+
+def _of_sequence(wanted: TensorSpec, given: TensorSpec) -> str:
+    """Return how a recurrent layer gives a sequence of one step, if the other has no time."""
+    if {wanted.rank, given.rank} != {2, 3}:
+        return ""
+    return "; a recurrent layer gives (batch, 1, units) as its `.sequence`"
 
 
 def _in_block(node: Node, port: Port) -> str:

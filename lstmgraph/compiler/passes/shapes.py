@@ -29,7 +29,13 @@ from lstmgraph.compiler.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.compiler.passes.loops import Feedback, full_spec, stacked_spec, step_spec
+from lstmgraph.compiler.passes.loops import (
+    Feedback,
+    check_taught,
+    full_spec,
+    stacked_spec,
+    step_spec,
+)
 from lstmgraph.compiler.passes.mistakes import GraphMistake, Reported
 from lstmgraph.compiler.passes.remarks import of_dtype, of_tensor
 from lstmgraph.keras_facts.catalogue import CELLS
@@ -110,7 +116,7 @@ def _input_remarks(
             return
     every = range(len(node.inputs))
     concerned = [i for i in every if input_path(node, i) == mistake.path]
-    if mistake.code == "L414":
+    if mistake.code in ("L414", "L318"):
         return
     if mistake.code == "L401" or not concerned:  # about an argument, or all inputs together
         concerned = list(every)
@@ -167,6 +173,7 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
         return _recurrent(node, node.recurrence, inputs[0])
     if node.path[-1] == "static" and not all(is_static(spec) for spec in inputs):
         return node  # `check_graph` reports every source
+    check_taught(node, inputs)
     if node.stands_for:
         _check_sequence(replace(node, op=node.stands_for), inputs[0], input_path(node, 0))
     arguments = node.arguments
@@ -225,7 +232,11 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
     elif path[-1] == "static":
         path = input_path(node, mistake.input or 0)
     code = "L306" if node.arguments.get(REVERSE) else "L401"
-    return GraphMistake(code, path, str(mistake), mistake.hint)
+    message, hint = str(mistake), mistake.hint
+    source = node.inputs[mistake.input or 0]
+    if hint == "reshape the input to (batch, time, features)" and _is_last_or_state(source):
+        hint = f"read the sequence: `{source.node}.sequence`"
+    return GraphMistake(code, path, message, hint)
 
 
 def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:
@@ -282,6 +293,11 @@ def _parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def _is_last_or_state(port: Port) -> bool:
+    """Return whether a port is the last output or a state of a recurrent layer."""
+    return port.output not in (OUTPUT, SEQUENCE, SCORES)
+
+
 def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
     source = node.inputs[0]
     if spec.rank != 3:
@@ -291,7 +307,7 @@ def _check_sequence(node: Node, spec: TensorSpec, path: Path) -> None:
                 "to run it on each of the segments, wrap it: `type: time_distributed`, with this "
                 "layer, without its `input:` and `mask:`, under `layer:`"
             )
-        if source.output == LAST:
+        if _is_last_or_state(source):
             hint = f"read the sequence: `{source.node}.sequence`"
         elif spec.rank == 2 and not is_float(spec.dtype):
             hint = "put an embedding between the ids and this layer"
@@ -328,12 +344,22 @@ def _joined(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
                 "L404",
                 input_path(node, index),
                 f"'{node.inputs[index]}' has {_steps(spec.shape[1])} but '{first}' {_steps(time)}",
-                "join sequences with the same time dimension; equal names mean equal lengths",
+                _hint_for_lengths(node, {time: first, spec.shape[1]: node.inputs[index]}),
             )
     return TensorSpec((batch, time, features), promoted([spec.dtype for spec in inputs]))
 
 
+def _hint_for_lengths(node: Node, by_length: Mapping[Dim, Port]) -> str:
+    """Return what to do about sequences of two lengths, one of which may be that of the loop."""
+    if node.loop and node.loop.steps in by_length and 1 in by_length:
+        source = by_length[node.loop.steps]
+        return f"give the block one step of '{source}' at a time: write it under `each:`"
+    return "join sequences with the same time dimension; equal names mean equal lengths"
+
+
 def _steps(dim: Dim) -> str:
+    if dim == 1:
+        return "1 step"
     return f"{dim} steps" if isinstance(dim, int) else f"`{dim}` steps"
 
 

@@ -256,7 +256,7 @@ class PlainRecipe:
         """Return the policy of the layer that computes a port; an output may be kept in float32."""
         layer = self.layers.get(port.partition(".")[0])
         if layer is None:  # a stack of an inner loop, which is added at the end
-            loop, ports = self._stacks[port]
+            _, ports = self._stacks[port]
             return self._policy_of(ports[0])
         return str(layer.data["dtype_policy"])
 

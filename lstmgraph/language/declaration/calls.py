@@ -97,7 +97,7 @@ def _faults_of(
             yield path
             continue
         every = {**data["layers"], **layers}
-        for code, key, message, hint in _mistakes(name, call, every, data.get("inputs")):
+        for code, key, message, hint in _mistakes(name, call, every, data):
             where = (*path, *(inside if key not in layer else ()), key)
             yield where
             is_known = called in document.keys and called != path
@@ -123,12 +123,13 @@ def _call_of(layer: Data) -> tuple[Data, tuple[str, ...]] | None:
 
 
 def _mistakes(
-    name: str, call: Data, layers: Data, inputs: Any
+    name: str, call: Data, layers: Data, recipe: Data
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield the code, key, message and hint of each mistake in a call of one of `layers`."""
     called = call["call"]
     own = [other for other, layer in layers.items() if _is_of_its_own_layer(layer)]
-    choices = f"call one of: {few(own)}"
+    blocks = recipe["blocks"] if isinstance(recipe.get("blocks"), dict) else {}
+    inputs, choices = recipe.get("inputs"), f"call one of: {few([*blocks, *own])}"
     if called == name:
         yield "L305", "call", f"'{name}' calls itself", choices
     elif called in layers and called not in own:
@@ -143,7 +144,8 @@ def _mistakes(
         message = f"'{called}' is an input, but only layers can be called"
         yield "L305", "call", message, choices
     else:
-        message = f"there is no layer '{called}'{did_you_mean(called, own)}"
+        kind = "layer or block" if blocks else "layer"
+        message = f"there is no {kind} '{called}'{did_you_mean(called, [*blocks, *own])}"
         yield "L301", "call", message, choices
 
 

@@ -140,8 +140,21 @@ class _Checker:
             elif called(entry) in self.named:
                 self.check_call(where, entry)
             for text, part, use in entry_references(entry):
-                if use != PLACEHOLDER:
+                own = called(entry) in self.named and text.partition(".")[0] == name
+                if own and name not in (block or {}).get("inputs", ()):
+                    self.report_own(name, entry, (*where, *part))
+                elif use != PLACEHOLDER:
                     self.check_reference(text, (*where, *part), every, block)
+
+    def report_own(self, name: str, entry: Data, path: Path) -> None:
+        message = f"'{name}' reads its own result, which is not computed yet"
+        hint = "a call can read only what is computed before it"
+        if "loop" in entry:
+            hint = (
+                "write what is known before the loop; "
+                "`then` under `feedback:` is what the step before gave"
+            )
+        self.report("L304", path, message, hint)
 
     def check_readers(self) -> None:
         """Check what outputs and further models name of calls and loops."""
@@ -187,7 +200,12 @@ class _Checker:
         if is_last:
             first = rest.partition(".")[0]
         prefix = f"{name}.{LAST}" if is_last else name
-        hint = f"write one of: {few([f'{prefix}.{output}' for output in outputs])}"
+        is_each = "loop" in entry and not is_last
+        choices = [
+            f"{prefix}.{f'{LAST}.' * (is_each and _is_all_states(port))}{output}"
+            for output, port in outputs.items()
+        ]
+        hint = f"write one of: {few(choices)}"
         note = self.note(block, "outputs")
         if not first and len(outputs) > 1:
             message = f"'{prefix}' has several outputs, but one is needed here"
@@ -195,9 +213,9 @@ class _Checker:
         elif first and first not in outputs:
             message = f"'{prefix}' has no output '{first}'{self.near(first, outputs)}"
             self.report("L302", path, message, hint, note)
-        elif "loop" in entry and not is_last:
+        elif is_each:
             output = first or next(iter(outputs))
-            if str(outputs[output]).endswith(".state") and port in ("", output):
+            if _is_all_states(outputs[output]) and port in ("", output):
                 message = f"'{name}.{output}' is several tensors in every step"
                 hint = f"write `{name}.{LAST}.{output}` for those of the last step"
                 self.report("L302", path, message, hint, note)
@@ -273,6 +291,33 @@ class _Checker:
                 message = f"the block reads '{key}' as a tensor, which cannot begin as a state"
                 hint = "write a port, or {zeros: [1, 32]} with the shape of one step"
                 self.report("L311", (*where, "first"), message, hint, self.note(block, "layers"))
+            self.check_states(where, block, form)
+            if "share" in form and "teacher" not in form:
+                message = f"'{key}' has a 'share', but no 'teacher' that it is the share of"
+                hint = "add `teacher:`, the sequence of the true values, or remove `share:`"
+                self.report("L202", (*where, "share"), message, hint, at_key=True)
+
+    def check_states(self, path: Path, block: str, form: Data) -> None:
+        """Report tensors given where the block reads an initial state as a whole."""
+        key, first = path[-1], form["first"]
+        readers = [
+            (str(name), part)
+            for name, entry in self.blocks[block]["layers"].items()
+            for text, part, _ in entry_references(entry)
+            if text == key and not ("call" in entry or "loop" in entry)
+        ]
+        if not readers or any(part != ("initial_state",) for _, part in readers):
+            return
+        reader = f"the block reads '{key}' as the initial state of '{readers[0][0]}'"
+        note = self.document.note(
+            ("blocks", block, "layers", readers[0][0], "initial_state"), "it is read here"
+        )
+        if isinstance(first, dict) and "zeros" in first:
+            hint = "write `first: zeros`, which has the shape of the state"
+            self.report("L311", (*path, "first"), f"{reader}, not as a tensor", hint, note)
+        if "teacher" in form:
+            message = f"{reader}, and a state has no true values"
+            self.report("L311", (*path, "teacher"), message, "remove `teacher:`", note)
 
     def report_unknown_block(self, path: Path, name: str) -> None:
         if name in self.document.data["layers"]:
@@ -349,6 +394,10 @@ class _Checker:
                 hint = "write fewer steps, or smaller blocks"
                 self.report("L312", ("layers", name), message, hint, at_key=True)
                 return
+
+
+def _is_all_states(port: Any) -> bool:
+    return str(port).endswith(".state")
 
 
 _PARTS = ("inputs", "layers", "outputs")

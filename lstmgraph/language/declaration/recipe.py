@@ -304,7 +304,11 @@ class RecipeDeclaration:
     @property
     def holders(self) -> list[str]:
         """The layers and blocks that weights belong to, in the order of their first calls."""
-        layers = (layer for layer in self.layers.values() if layer.layer[0].isupper())
+        layers = (
+            layer
+            for layer in self.layers.values()
+            if layer.layer[0].isupper() and not (layer.loop and layer.loop.prepares)
+        )
         return list(dict.fromkeys(layer.holder or layer.name for layer in layers))
 
 

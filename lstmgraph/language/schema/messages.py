@@ -127,9 +127,13 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             hint = "write it under `training:`, beside `optimizer:`"
         if key == "units" and "cells" in allowed:
             hint = "write it in each cell, such as `cells: [{type: lstm_cell, units: 64}]`"
+        elif path[-1:] == ("first",):
+            owner = "a way to define what the first step reads"
+            hint = "write a port, an initial state, or {zeros: [1, 32]} with the shape of one step"
         if "call" in allowed:
-            owner, called = "a key of a call", error.instance.get("call")
-            hint = f"remove it, or change it at '{called}', which is called"
+            owner, hint = "a key of a call", _hint_for_call(key, error.instance)
+            if "loop" in error.instance and key in _LOOP_KEYS[1:]:
+                continue  # as right as the loop
         near = guesses.nearest(key, allowed) if hint is None else None
         message = f"'{key}' is not {owner}{suggested(near)}"
         if hint is None and not near and len(path) <= 1 and (sections := _sections_of(key)):
@@ -138,6 +142,19 @@ def _unknown_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
             hint = f"write one of: {forms}" if form else f"allowed here: {', '.join(allowed)}"
         meant = "from" if form else near or KEY_MEANT.get(key)
         yield SchemaMistake("L203", (*path, key), message, hint, at_key=True, missing=meant)
+
+
+_LOOP_KEYS = ("loop", "steps", "each", "feedback")
+
+
+def _hint_for_call(key: str, call: dict[str, Any]) -> str:
+    """Return what to do with a key that calls do not have."""
+    called = call.get("call")
+    if key == "loop":
+        return "remove `call:`, as a loop calls its block itself"
+    if key in _LOOP_KEYS:
+        return f"to repeat a block, write `loop: {called}` in place of `call: {called}`"
+    return f"remove it, or change it at '{called}', which is called"
 
 
 def _sections_of(key: str) -> str:
@@ -261,6 +278,8 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
     names = [*catalogue["x-layer-names"], "rnn"]
     near = did_you_mean(value, names) if isinstance(value, str) else ""
     hint = "write lstm, gru, simple_rnn, or the name of a Keras layer"
+    if value in ("loop", "call"):
+        near, hint = "", f"write `{value}: NAME` in place of `type:`"
     return SchemaMistake("L205", path, f"{shown(value)} is not a layer type{near}", hint)
 
 
@@ -303,6 +322,10 @@ def _bad_name(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     elif "shape" in path:
         number = error.instance.strip().isdecimal()
         hint = f"write {error.instance.strip()}, without quotes" if number else DYNAMIC_DIMENSION
+    elif path and path[-1] == "then":
+        hint = "write the name of an output of the block; it stands under the block's `outputs:`"
+    elif path and path[-1] in ("call", "loop") and "." in error.instance:
+        hint = f"write `{path[-1]}: {error.instance.partition('.')[0]}`, without a port"
     elif "\\." in error.validator_value:
         hint = "write a layer's or input's name, or one of its ports, such as `encoder.sequence`"
     yield SchemaMistake("L207", path, message, hint)
