@@ -80,6 +80,18 @@ def encoder_decoder(t: Tensors) -> Tensors:
     return {"token": layers.Dense(1000, activation="softmax", name="token")(written)}
 
 
+def feedback_forecaster(t: Tensors) -> Tensors:
+    _, state = layers.GRU(32, return_state=True, name="encoder")(t["history"])
+    cell = layers.GRU(32, return_sequences=True, return_state=True, name="week_cell")
+    dense = layers.Dense(1, name="week_next")
+    value, forecasts = t["latest"], []
+    for _ in range(24):
+        sequence, state = cell(value, initial_state=state)
+        value = dense(sequence)
+        forecasts.append(value)
+    return {"next": layers.Concatenate(axis=1)(forecasts)}
+
+
 def next_frame(t: Tensors) -> Tensors:
     voice = layers.Embedding(9, 8, name="voice")(t["speaker"])
     dense = [layers.Dense(64, activation="tanh", name=f"reader_{slot}") for slot in "hc"]
@@ -159,6 +171,7 @@ SHIPPED_BY_HAND = {
     "character-writer": character_writer,
     "document-classifier": document_classifier,
     "encoder-decoder": encoder_decoder,
+    "feedback-forecaster": feedback_forecaster,
     "next-frame": next_frame,
     "number-words": number_words,
     "placeholder-states": placeholder_states,
