@@ -229,6 +229,7 @@ def test_explain_as_json() -> None:
         "layers",
         "outputs",
         "runtime",
+        "loops",
         "models",
         "searched",
         "totals",
