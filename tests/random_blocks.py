@@ -272,6 +272,10 @@ class Writing:
 
     def output(self, prefix: str, layers: Data, text: str, rest: str) -> str:
         name, _, port = text.partition(".")
+        entry = layers[name]
+        block = self.blocks.get(entry.get("loop") or entry.get("call"))
+        if block and not port:
+            port = next(iter(block["outputs"]))
         return self.result(prefix, name, f"{port}.{rest}".strip("."), layers)
 
     def repeat(self, full: str, entry: Data, meant: Any) -> None:

@@ -188,3 +188,54 @@ outputs: {{h: top.state.h}}
 """
     graph = lstmgraph.load(text).compiled.graph
     assert graph.outputs["h"].node.endswith("_cell")
+
+
+def test_zeros_of_a_loop_whose_only_other_input_is_all_states() -> None:
+    text = """\
+recipe: 1
+name: zeros
+inputs: {x: {shape: [4, 3]}}
+blocks:
+  step:
+    inputs: [value, start]
+    layers: {cell: {type: lstm, input: value, units: 3, initial_state: start}}
+    outputs: {y: cell.sequence}
+layers:
+  reader: {type: lstm, input: x, units: 3}
+  loop:
+    loop: step
+    steps: 2
+    input: {start: reader.state}
+    feedback: {value: {first: {zeros: [1, 3]}, then: y}}
+outputs: {y: loop.y}
+"""
+    graph = lstmgraph.load(text).compiled.graph
+    assert {"step_cell"} == {n.keras_name for n in graph.nodes if n.name.endswith("_cell")}
+
+
+@pytest.mark.parametrize("first", ["x.wrong", "reader.wrong", "unknown.wrong", "unknown"])
+def test_a_wrong_first_of_which_what_is_fed_back_is_independent(first: str) -> None:
+    text = f"""\
+recipe: 1
+name: first
+inputs: {{x: {{shape: [1, 3]}}}}
+blocks:
+  step:
+    inputs: [value, other]
+    layers:
+      y: {{type: dense, input: other, units: 3}}
+      z: {{type: dense, input: value, units: 3}}
+    outputs: {{y: y, z: z}}
+layers:
+  reader: {{type: lstm, input: x, units: 3}}
+  loop:
+    loop: step
+    steps: 1
+    input: {{other: x}}
+    feedback:
+      value: {{first: {first}, then: y}}
+outputs: {{y: loop.y, z: loop.z}}
+"""
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        lstmgraph.load(text)
+    assert 1 <= caught.value.diagnostics[0].place.span.line <= len(text.splitlines())

@@ -345,6 +345,7 @@ class _Expansion:
 
     def graph(self, outputs: Mapping[str, Reference]) -> Graph:
         ports, paths = self.output_ports(outputs)
+        known = {*self.recipe.inputs, *self.recipe.layers}
         return Graph(
             name=self.recipe.name,
             inputs={
@@ -369,7 +370,7 @@ class _Expansion:
             feedback={
                 path: (self.port(first), self.port(then))
                 for path, (first, then) in self.recipe.feedback.items()
-                if self.broken.isdisjoint((first.layer, then.layer))
+                if all(r.layer in known and r.layer not in self.broken for r in (first, then))
             },
         )
 

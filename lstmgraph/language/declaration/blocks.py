@@ -221,7 +221,9 @@ class PlainRecipe:
         self._loops[name] = replace(scope, where=path)
         given = {key: self._bound(text, scope) for key, text in entry.get("input", {}).items()}
         each = {key: self._bound(text, scope) for key, text in entry.get("each", {}).items()}
-        like = next((p for p in (*each.values(), *given.values()) if isinstance(p, str)), "")
+        ports = [port for port in (*each.values(), *given.values()) if isinstance(port, str)]
+        like = min(ports, key=lambda port: port.endswith(".state"), default="")
+        like = like.removesuffix(".state")  # the rows of one tensor, not of all states
         for step in range(1, steps + 1):
             here = replace(scope, loop=LoopStep(name, step, steps, scope.loop))
             bound = dict(given)
