@@ -129,6 +129,34 @@ def speaker_classifier(t: Tensors) -> Tensors:
     return {"speaker": layers.Dense(9, activation="softmax", name="speaker")(last)}
 
 
+def number_words_attention(t: Tensors) -> Tensors:
+    options = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
+    counted, written = t["words"] != 0, t["digits"] != 0
+    word = layers.Embedding(40, 32, mask_zero=True, name="word")(t["words"])
+    digit = layers.Embedding(13, 16, name="digit")(t["digits"])
+    encoder = layers.Bidirectional(layers.LSTM(48, **options), name="encoder")
+    memory, h, c, backward_h, backward_c = encoder(word, mask=counted)
+    keys = layers.Dense(96, name="keys")(memory)
+    h, c = layers.Concatenate()([h, backward_h]), layers.Concatenate()([c, backward_c])
+    query = layers.Dense(96, use_bias=False, name="write_query")
+    attention = layers.AdditiveAttention(name="write_read")
+    cell = layers.LSTM(96, name="write_cell", **options)
+    following = layers.Dense(13, activation="softmax", name="write_next")
+    found, weights = [], []
+    for step in range(6):
+        asked = query(layers.Reshape((1, 96))(h))
+        read, scores = attention(
+            [asked, memory, keys], mask=[None, counted], return_attention_scores=True
+        )
+        joined = ops.concatenate([digit[:, step : step + 1], read], axis=-1)
+        now = written[:, step : step + 1]
+        sequence, h, c = cell(joined, mask=now, initial_state=[h, c])
+        found.append(following(sequence))
+        weights.append(ops.where(ops.any(counted, axis=1)[:, None, None], scores, 0))
+    next_ = ops.concatenate(found, axis=1) * ops.cast(written, "float32")[..., None]
+    return {"next": next_, "weights": ops.concatenate(weights, axis=1)}
+
+
 def sentence_matcher(t: Tensors) -> Tensors:
     word, meaning = layers.Embedding(64, 16, name="word"), layers.GRU(48, name="meaning")
     one, other = (meaning(word(t[name]), mask=t[name] != 0) for name in ("first", "second"))
@@ -174,6 +202,7 @@ SHIPPED_BY_HAND = {
     "feedback-forecaster": feedback_forecaster,
     "next-frame": next_frame,
     "number-words": number_words,
+    "number-words-attention": number_words_attention,
     "placeholder-states": placeholder_states,
     "sentence-matcher": sentence_matcher,
     "session-churn": session_churn,
