@@ -21,16 +21,21 @@ from benchmarks.number_words import (
 UNSEEN, TRAINED = np.split(numbers(3500), [500])
 
 
-@pytest.fixture(scope="module")
-def stepper() -> lstmgraph.Stepper:
-    recipe = lstmgraph.load(RECIPES / "number-words.yaml")
+@pytest.fixture(scope="module", params=[("number-words", 3), ("number-words-attention", 4)])
+def stepper(request: pytest.FixtureRequest) -> lstmgraph.Stepper:
+    name, epochs = request.param
+    recipe = lstmgraph.load(RECIPES / f"{name}.yaml")
     derived = recipe.derive("step")
     assert derived.main
     assert recipe.training
     read, written = digit_ids(TRAINED.tolist())
     inputs = {"words": word_ids(in_words(n) for n in TRAINED.tolist()), "digits": read}
     derived.main.fit(
-        inputs, {"next": written}, batch_size=recipe.training["batch_size"], epochs=3, verbose=0
+        inputs,
+        {"next": written},
+        batch_size=recipe.training["batch_size"],
+        epochs=epochs,
+        verbose=0,
     )
     return lstmgraph.Stepper(derived, xla=False)
 
@@ -52,6 +57,7 @@ def test_unseen_numbers_are_translated(beams: int, stepper: lstmgraph.Stepper) -
         end_token=END,
         max_steps=MOST_DIGITS,
         beams=beams,
+        output="next",
     )
     written = [number_of(*each) for each in zip(found.tokens, found.lengths, strict=True)]
     exact = np.mean([text == str(n) for text, n in zip(written, UNSEEN.tolist(), strict=True)])
@@ -65,9 +71,16 @@ def test_teacher_forcing_is_the_decoder_stepped_with_the_same_tokens(
     read, _ = digit_ids(some)
     words = word_ids(in_words(n) for n in some)
     assert stepper.derived.main
-    wanted = outputs_of(stepper.derived.main, {"words": words, "digits": read})["next"]
+    outputs = outputs_of(stepper.derived.main, {"words": words, "digits": read})
     decoder = lstmgraph.Stepper(stepper.derived, rows=8, xla=False)
     decoder.start({"words": words})
-    found = np.stack([decoder.step(read[:, step])["next"] for step in range(MOST_DIGITS)], 1)
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
-    assert (found.argmax(-1) == wanted.argmax(-1)).all()
+    steps = [decoder.step(read[:, step]) for step in range(MOST_DIGITS)]
+    for name, wanted in outputs.items():
+        found = np.stack([step[name] for step in steps], 1)
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+        if name == "next":
+            assert (found.argmax(-1) == wanted.argmax(-1)).all()
+    if "weights" in outputs:  # of the words that each digit is made from
+        weights = outputs["weights"]
+        np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+        assert not weights[np.broadcast_to((words == 0)[:, None], weights.shape)].any()
