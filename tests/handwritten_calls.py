@@ -105,7 +105,8 @@ def stack_embedding_attention_and_heads_shared_by_encoder_and_decoder(t: Tensors
     def attend(query, value, ids):
         # The layer takes the masks off the tensors that it is given, so each call gets its own.
         query, value = layers.Rescaling(1.0)(query), layers.Rescaling(1.0)(value)
-        return head(each(attended(query, value), mask=ids != 0))
+        # What reads `time_distributed` finds zeros in the padded steps.
+        return head(ops.where((ids != 0)[..., None], each(attended(query, value)), 0.0))
 
     return {
         "y": attend(written, read, t["target"]),
