@@ -19,6 +19,8 @@ Arrays = dict[str, np.ndarray]
 
 RECIPES = Path(lstmgraph.__file__).parents[1] / "recipes"
 SHIPPED = tuple(sorted(RECIPES.glob("*.yaml")))
+WITHOUT_LOOPS = tuple(path for path in SHIPPED if "loop:" not in path.read_text("utf-8"))
+"""Those of which every call is shown; the calls of a loop are shown once (test_loops)."""
 
 STEPS = 6
 LENGTHS = np.array([6, 1, 4, 3, 0], "int32")

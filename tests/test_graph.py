@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
+from building import WITHOUT_LOOPS
 from drawn import compiled, deep, picture, read_dot, read_mermaid, read_svg, wide
 from generated import recipes
 from hypothesis import HealthCheck, given, settings
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "drawing"
-SHIPPED = sorted((ROOT / "recipes").glob("*.yaml"))
 ENDINGS = {"svg": "svg", "mermaid": "mmd", "dot": "dot"}
 
-TEXTS = {path.stem: path.read_text("utf-8") for path in SHIPPED}
+TEXTS = {path.stem: path.read_text("utf-8") for path in WITHOUT_LOOPS}
 TEXTS |= {"deep": deep(60), "wide": wide(20)}
 
 FEW = settings(

@@ -38,7 +38,8 @@ NOT_STEPPABLE = {
     "residual-stack": "GlobalAveragePooling1D pools over several steps",
 }
 """Shipped recipes that need other steps than the newest, and why."""
-STEPPABLE = [path for path in SHIPPED if path.stem not in NOT_STEPPABLE]
+FED_BY_ITSELF = "feedback-forecaster"  # it reads no steps: test_feedback_forecaster
+STEPPABLE = [path for path in SHIPPED if path.stem not in {*NOT_STEPPABLE, FED_BY_ITSELF}]
 
 ATTENDING = """
     inputs:
@@ -105,7 +106,7 @@ def test_a_shipped_recipe_runs_step_by_step(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_recipe_says_why_it_cannot_be_stepped(path: Path) -> None:
-    if path in STEPPABLE:
+    if path.stem not in NOT_STEPPABLE:
         return
     with pytest.raises(RecipeError) as caught:
         lstmgraph.load(path).with_derived("step")
