@@ -63,6 +63,12 @@ def keras_outputs(
     return {Port(node.name, name): x for name, x in zip(names, tensors, strict=True)}
 
 
+def is_called_on_rows(graph: Graph, node: Node) -> bool:
+    """Whether a `time_distributed` over open steps is called on rows of one step each."""
+    sizes = graph.specs[node.inputs[0]].shape[1:-1]
+    return node.op == "TimeDistributed" and any(isinstance(size, str) for size in sizes)
+
+
 def all_outputs(graph: Graph, model: keras.Model) -> dict[Port, Any]:
     used = graph.returned_ports()
     found: dict[Port, Any] = {}
@@ -70,7 +76,8 @@ def all_outputs(graph: Graph, model: keras.Model) -> dict[Port, Any]:
     for node in graph.nodes:
         if node.is_layer:
             layer, number = model.get_layer(node.keras_name), numbers[node.keras_name]
-            found |= keras_outputs(node, layer, number, used)
+            if not is_called_on_rows(graph, node):
+                found |= keras_outputs(node, layer, number, used)
             numbers[node.keras_name] += 1
     return found
 

@@ -336,6 +336,8 @@ class _Expansion:
             return Port(reference.layer)
         layer = self.recipe.layers[reference.layer]
         port = Port(reference.layer, reference.port or OUTPUT)
+        if isinstance(layer, EmptyStack):
+            port = self.sequences[layer.name]
         if isinstance(layer, RecurrentDeclaration):
             node = self.stacks[reference.layer][-1]
             output = reference.port or (SEQUENCE if layer.return_sequences else LAST)
