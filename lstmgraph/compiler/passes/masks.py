@@ -6,6 +6,7 @@ of every port, and refuses a layer that would lose one unless it has ``mask: non
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,12 +86,14 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     specs: Specs = {Port(tensor.name): tensor.spec for tensor in graph.inputs.values()}
     used = graph.used_ports(by_unread=True)
     nodes: list[Node] = []
+    folds: defaultdict[str, list[Node]] = defaultdict(list)  # by layer
     reported = Reported()
     for node in graph.nodes:
         if node.outputs:
             try:
                 if node.op in (FOLD, UNFOLD):
-                    node = _folded(graph, node, masks, specs, nodes)  # noqa: PLW2901
+                    others = folds[node.layer]
+                    node = _folded(graph, node, masks, specs, others)  # noqa: PLW2901
                 else:
                     node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
             except GraphMistake as mistake:
@@ -99,6 +102,8 @@ def place_masks(graph: Graph, document: Document) -> Graph:
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         masks |= {Port(node.name, output): mask for output, mask in node.output_masks.items()}
         nodes.append(node)
+        if node.op == FOLD:
+            folds[node.layer].append(node)
     return graph.with_nodes(nodes)
 
 
@@ -166,9 +171,11 @@ def _operation(node: Node, incoming: list[MaskSpec | None], specs: Specs) -> Nod
     return node
 
 
-def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, before: list[Node]) -> Node:
-    """Return a fold, whose mask is one of segments or of their steps; or a fold that is undone."""
-    others = [other for other in before if other.op == FOLD and other.layer == node.layer]
+def _folded(graph: Graph, node: Node, masks: Masks, specs: Specs, others: list[Node]) -> Node:
+    """Return a fold, whose mask is one of segments or of their steps; or a fold that is undone.
+
+    `others` are the folds of the same layer before it.
+    """
     if node.op == UNFOLD:
         return unfolded(node, masks, specs, others)
     (port,) = node.inputs

@@ -80,6 +80,8 @@ class _Expansion:
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sequences: dict[str, Port] = field(default_factory=dict)
     unfolded: dict[Port, Port] = field(default_factory=dict)
+    folded_ports: dict[str, Port] = field(default_factory=dict)
+    """The first input of each layer on folded steps, before folding."""
 
     def add(self, layer: LayerDeclaration) -> None:
         if isinstance(layer.mask, MaskFrom):
@@ -288,6 +290,7 @@ class _Expansion:
         path: Path = (*layer.path, "input", index) if count > 1 else (*layer.path, "input")
         recurrent = isinstance(layer, RecurrentDeclaration)
         reader = layer.layer if recurrent and count == 1 else ""
+        self.folded_ports.setdefault(layer.name, port)
         self.nodes.append(
             Node(
                 name=name,
@@ -312,14 +315,13 @@ class _Expansion:
         if not layer.folds:
             return port
         if port not in self.unfolded:
-            fold = next(n for n in self.nodes if n.op == FOLD and n.layer == layer.name)
             output = "" if port.output == OUTPUT else f"_{port.output}"
             name = f"{port.node}{output}_unfold"
             self.nodes.append(
                 Node(
                     name=name,
                     op=UNFOLD,
-                    inputs=(port, fold.inputs[0]),
+                    inputs=(port, self.folded_ports[layer.name]),
                     layer=layer.name,
                     path=layer.path,
                     arguments={"axes": layer.folds},

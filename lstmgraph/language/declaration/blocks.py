@@ -186,6 +186,7 @@ class PlainRecipe:
         return str(self._bound(text, _Scope(layers, f"{name}_", block=block)))
 
     def _write(self, scope: _Scope) -> None:
+        known = {**self._top.layers, **scope.layers}
         for name, entry in scope.layers.items():
             full, path = f"{scope.prefix}{name}", (*scope.path, name)
             inner = scope if scope.caller else replace(scope, caller=path)
@@ -198,22 +199,22 @@ class PlainRecipe:
                 inner = replace(inner, folds=inner.folds + wrapped(entry)[1])
                 self._write_call(full, called(entry), bound, inner)
             else:
-                self._write_layer(full, name, entry, scope)
+                self._write_layer(full, name, unwrapped(entry, known), scope)
 
     def _write_call(self, name: str, block: str, bound: Data, scope: _Scope) -> None:
         layers = self._blocks[block]["layers"]
         self._write(replace(scope, layers=layers, prefix=f"{name}_", bound=bound, block=block))
 
-    def _write_layer(self, full: str, name: str, entry: Data, scope: _Scope) -> None:
-        data, folds = unwrapped(entry, {**self._top.layers, **scope.layers})
+    def _write_layer(self, full: str, name: str, layer: tuple[Data, int], scope: _Scope) -> None:
+        data, folds = layer
         call = holder = data.get("call", "")
         if scope.block and (not call or call in scope.layers):
             call, holder = f"{scope.block}_{call or name}", scope.block
         data = with_references(data, lambda text, _path, _use: self._bound(text, scope))
         folds += scope.folds
         path = (*scope.path, name)
-        layer = PlainLayer(data, path, call, holder, scope.loop, scope.caller, folds)
-        self._put(full, layer)
+        loop, caller = scope.loop, scope.caller
+        self._put(full, PlainLayer(data, path, call, holder, loop, caller, folds))
 
     def _write_loop(self, name: str, entry: Data, path: Path, scope: _Scope) -> None:
         """Write out a loop: the calls of its block, and what each step reads."""

@@ -69,7 +69,7 @@ def check_calls(document: Document, at_fault: frozenset[Path]) -> frozenset[Path
     data, faults = document.data, set(at_fault)
     if not isinstance(data.get("layers"), dict):
         return at_fault
-    blocks = _blocks(data)
+    blocks = blocks_of(data)
     scopes: list[Path] = [("layers",)]
     scopes += [("blocks", name, "layers") for name in blocks if ("blocks", name) not in at_fault]
     for scope in scopes:
@@ -83,7 +83,7 @@ def _faults_of(
     scope: Path, layers: Data, at_fault: frozenset[Path], document: Document
 ) -> Iterator[Path]:
     """Report the mistakes of the calls in the recipe or in a block; yield their paths."""
-    data, blocks = document.data, _blocks(document.data)
+    data, blocks = document.data, blocks_of(document.data)
     wrong = {path[: 2 if path[0] == "layers" else 4] for path in at_fault if path}
     for name, layer in layers.items():
         path = (*scope, name)
@@ -106,7 +106,8 @@ def _faults_of(
             document.report(code, where, message, hint=hint, notes=notes)
 
 
-def _blocks(data: Data) -> Data:
+def blocks_of(data: Data) -> Data:
+    """Return the section `blocks:` as written; empty without a readable one."""
     blocks = data.get("blocks")
     return blocks if isinstance(blocks, dict) else {}
 

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.declaration.blocks import LAST, called
+from lstmgraph.language.declaration.calls import blocks_of
 from lstmgraph.language.declaration.references import (
     PLACEHOLDER,
     RESERVED,
@@ -39,10 +40,7 @@ def check_blocks(document: Document, at_fault: frozenset[Path]) -> frozenset[Pat
         block with one.
     """
     if not isinstance(document.data.get("layers"), dict):
-        blocks = document.data.get("blocks")
-        return at_fault | {
-            ("blocks", name) for name in (blocks if isinstance(blocks, dict) else ())
-        }
+        return at_fault | {("blocks", name) for name in blocks_of(document.data)}
     checker = _Checker(document, at_fault)
     checker.check()
     return frozenset(checker.faults)
@@ -54,8 +52,7 @@ class _Checker:
         self.faults = set(at_fault)
         self.top: Path = ("layers",)
         self.layers = self.sound(self.top)
-        blocks = document.data.get("blocks")
-        self.named: Data = blocks if isinstance(blocks, dict) else {}
+        self.named = blocks_of(document.data)
         faults = {path[:3] if len(path) < 4 or path[2] != "layers" else () for path in at_fault}
         self.blocks = {
             name: {**block, "layers": self.sound(("blocks", name, "layers"))}
