@@ -40,6 +40,25 @@ def test_two_builds_have_the_same_weights() -> None:
         np.testing.assert_array_equal(one, other, strict=True)
 
 
+# Weights whose initializer is no argument of a layer: scales of attention, thin matrices.
+UNSEEDED = """
+inputs: {x: {shape: [time, 4]}}
+layers:
+  adapted: {type: dense, input: x, units: 4, lora_rank: 2}
+  attended: {type: additive_attention, input: [adapted, x]}
+outputs: {y: attended}
+runtime: {seed: 11}
+"""
+
+
+def test_two_builds_have_the_same_weights_where_keras_takes_no_seed() -> None:
+    one, other = build(UNSEEDED), build(UNSEEDED)
+    assert len(random_weights(one)) == 3
+    assert_all_different(random_weights(one))
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second, strict=True)
+
+
 def test_another_seed_gives_other_weights() -> None:
     one, other = build(SEEDED), build(SEEDED.replace("11", "12"))
     assert_all_different([random_weights(one)[0], random_weights(other)[0]])

@@ -261,5 +261,5 @@ def test_further_models_of_layers_that_the_main_one_does_not_need(case: str) -> 
 def test_shipped_recipes_have_no_layer_that_is_not_used() -> None:
     for path in SHIPPED:
         recipe = lstmgraph.load(path)
-        named = {row.layer for row in recipe.explain().layers}
-        assert set(recipe.compiled.declaration.layers) <= named
+        computed = {node.layer for node in recipe.compiled.graph.nodes}
+        assert set(recipe.compiled.declaration.layers) <= computed

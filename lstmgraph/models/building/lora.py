@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.models.seeds import derived_seed
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -30,18 +28,8 @@ def adapted_weights(model: keras.Model) -> list[Any]:
     ]
 
 
-def seed_lora(model: keras.Model, seed: int | None) -> None:
-    """Draw the first matrices from `seed`, which Keras's layers do not take for them."""
-    if seed is None:
-        return
-    for layer in model.layers:
-        for weight in layer.weights:
-            if _is_first(weight):
-                own = keras.initializers.HeUniform(derived_seed(seed, layer.name, weight.name))
-                weight.assign(own(weight.shape, weight.dtype))
-
-
-def _is_first(weight: Any) -> bool:
+def is_first_matrix(weight: Any) -> bool:
+    """Return whether a weight is the matrix of the two that is drawn; the other begins as zeros."""
     return bool(weight.name.startswith(PREFIX) and weight.name.endswith(FIRST))
 
 
@@ -55,7 +43,7 @@ def lora_kept(model: keras.Model) -> Iterator[None]:
     first = [
         (weight, keras.ops.convert_to_numpy(weight))
         for weight in model.weights
-        if _is_first(weight)
+        if is_first_matrix(weight)
     ]
     yield
     for weight, value in first:

@@ -53,7 +53,6 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
 from lstmgraph.models.building.folds import call_on_steps, has_open_steps
 from lstmgraph.models.building.layers import Layers, freeze
-from lstmgraph.models.building.lora import seed_lora
 from lstmgraph.models.building.masks import (
     Masks,
     of_all_axes,
@@ -70,6 +69,7 @@ from lstmgraph.models.building.operations import (
 )
 from lstmgraph.models.building.padding import padded_inputs
 from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
+from lstmgraph.models.building.unseeded import draw_unseeded
 from lstmgraph.models.runtime import scope, start
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
         name=graph.name,
     )
     _name_operations(model)
-    seed_lora(model, compiled.declaration.runtime.seed)
+    draw_unseeded(model, compiled.declaration.runtime.seed)
     return model
 
 

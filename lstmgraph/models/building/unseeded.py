@@ -1,0 +1,35 @@
+"""Weights that Keras draws from its global generator, whatever the seed of the layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lstmgraph.models.building.lora import is_first_matrix
+from lstmgraph.models.seeds import derived_seed
+
+
+def draw_unseeded(model: keras.Model, seed: int | None) -> None:
+    """Draw again, from `seed`, the weights whose initializer no argument of Keras's layers names.
+
+    Keras 3.15.1: the first matrix of ``lora_rank`` (``he_uniform``) and the scale of
+    ``AdditiveAttention`` (``glorot_uniform``).
+    """
+    if seed is None:
+        return
+    for layer in model.layers:
+        for weight in layer.weights:
+            initializer = _initializer(layer, weight)
+            if initializer is not None:
+                own = initializer(derived_seed(seed, layer.name, weight.name))
+                weight.assign(own(weight.shape, weight.dtype))
+
+
+def _initializer(layer: keras.Layer, weight: Any) -> type[Any] | None:
+    found: type[Any] | None = None
+    if is_first_matrix(weight):
+        found = keras.initializers.HeUniform
+    elif isinstance(layer, keras.layers.AdditiveAttention) and weight.name == "scale":
+        found = keras.initializers.GlorotUniform
+    return found
