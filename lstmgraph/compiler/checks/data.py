@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note, Path
 
-COLUMN_KEYS = ("series", "time", "window", "targets", "sample_weight")
+COLUMN_KEYS = (
+    *("series", "time", "every", "calendar", "columns", "window"),
+    *("targets", "sample_weight"),
+)
 """Keys that need inputs made of columns."""
 
 

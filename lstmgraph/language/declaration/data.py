@@ -53,6 +53,20 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Column:
+    """How a column is prepared before inputs and targets read it."""
+
+    name: str
+    path: Path
+    missing: str | float | None = None
+    """``forward``, ``interpolate``, ``mask`` or a number; None refuses empty cells."""
+    clip: tuple[float | None, float | None] = (None, None)
+    """The lowest and highest value of an input; None is no limit."""
+    scale: tuple[str, ...] = ()
+    """``standard``, ``min_max``, ``robust`` or ``log``, one after the other."""
+
+
+@dataclass(frozen=True)
 class LengthOf:
     """The number of steps in the history of the input `source`, without its padding."""
 
@@ -80,6 +94,12 @@ class DataDeclaration:
     split: DataSplit
     series: tuple[str, ...] = ()
     time: str | None = None
+    every: str | float | None = None
+    """How far apart the times of a series are; rows of missing times are put in."""
+    calendar: tuple[str, ...] = ()
+    """The columns made from the times, such as ``hour`` or ``weekday_sin``."""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """The preparation of columns, by name."""
     window: Window | None = None
     inputs: Mapping[str, Columns | LengthOf] = field(default_factory=dict)
     targets: Mapping[str, Columns] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.language.declaration.data import (
     ROW,
     STATIC,
+    Column,
     Columns,
     DataDeclaration,
     DataSplit,
@@ -28,6 +29,12 @@ def read_data(completed: Data) -> DataDeclaration:
         split=_split(completed["split"]),
         series=tuple(completed.get("series", [])),
         time=completed.get("time"),
+        every=completed.get("every"),
+        calendar=tuple(completed.get("calendar", [])),
+        columns={
+            name: _column(name, column, ("data", "columns", name))
+            for name, column in completed.get("columns", {}).items()
+        },
         window=_window(window) if window else None,
         inputs={
             name: _entry(name, entry, ("data", "inputs", name))
@@ -61,6 +68,13 @@ def _window(data: Data) -> Window:
         stride=data.get("stride", 1),
         min_history=data["min_history"],
     )
+
+
+def _column(name: str, data: Data, path: Path) -> Column:
+    scale = data.get("scale", ())
+    low, high = data.get("clip", (None, None))
+    steps = (scale,) if isinstance(scale, str) else tuple(scale)
+    return Column(name, path, data.get("missing"), (low, high), steps)
 
 
 def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:
