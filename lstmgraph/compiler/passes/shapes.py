@@ -13,6 +13,7 @@ from lstmgraph.compiler.graph import (
     FULL,
     JOIN,
     LAST,
+    LOG,
     MASK,
     OUTPUT,
     REPEAT,
@@ -458,5 +459,6 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     STEP: step_spec,
     STACK: stacked_spec,
     FULL: full_spec,
+    LOG: lambda _node, inputs: inputs[0],
 }
 """The function that returns the output spec of each graph operation."""

@@ -9,6 +9,7 @@ from lstmgraph.compiler.graph import (
     FOLD,
     FULL,
     JOIN,
+    LOG,
     REPEAT,
     ROW_IDS,
     STACK,
@@ -121,6 +122,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     STEP: merging.step,
     STACK: merging.stack,
     FULL: merging.full,
+    LOG: activations.log1p,
     FOLD: wrappers.fold,
     UNFOLD: wrappers.unfold,
 }

@@ -12,6 +12,7 @@ from lstmgraph.compiler.graph import (
     FOLD,
     FULL,
     JOIN,
+    LOG,
     OUTPUT,
     REPEAT,
     ROW_IDS,
@@ -159,6 +160,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
     STACK: lambda _node, inputs: stacked(inputs),
     FULL: _full,
+    LOG: lambda _node, inputs: ops.log1p(inputs[0]),
     FOLD: lambda node, inputs: fold(inputs[0], node.arguments["axes"]),
     UNFOLD: lambda node, inputs: unfold(inputs[0], inputs[1], node.arguments["axes"]),
 }
