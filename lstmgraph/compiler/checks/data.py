@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
+from lstmgraph.compiler.checks.scaling import check_scaling
 from lstmgraph.language.declaration.data import (
     HISTORY,
     HORIZON,
@@ -51,6 +52,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_windows(data, document)
         check_shapes(data, needs, document)
         _check_answers(data, document)
+        check_scaling(data, recipe, graph, document)
     check_split(data, graph, document)
 
 
