@@ -20,7 +20,6 @@ UNITS = {
     "quarter": "M", "year": "Y",
 }  # fmt: skip
 SPAN = re.compile(r"\s*(\d+)?\s*([a-z]+?)s?\s*")
-DAYS_OF_A_MONTH = (28, 31)
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,12 @@ class Clock:
         if not self.unit or self.every is not None or len(recent) < 3:
             return 0
         days = recent.astype("datetime64[D]")
-        steps = np.diff(days).astype(np.int64)
-        if steps.min() == steps.max() or steps.min() < DAYS_OF_A_MONTH[0]:
-            return 0
-        months = np.diff(days.astype("datetime64[M]")).astype(np.int64)
-        return int(months[0]) if (months == months[0]).all() else 0
+        months = days.astype("datetime64[M]")
+        counts = np.diff(months).astype(np.int64)
+        of_month = days - months.astype("datetime64[D]")
+        to_next = (months + 1).astype("datetime64[D]") - days
+        is_even = len(set(of_month.tolist())) == 1 or len(set(to_next.tolist())) == 1
+        return int(counts[0]) if is_even and counts[0] and (counts == counts[0]).all() else 0
 
     def _step(self, recent: Array) -> Any:
         if isinstance(self.every, str):
