@@ -39,8 +39,11 @@ MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
-LOG = scaling.LOG
-"""Graph operation: return the logarithm of 1 + each number."""
+LOG, ADD_SEASON = scaling.LOG, scaling.ADD_SEASON
+QUANTILES, PARAMETERS = scaling.QUANTILES, scaling.PARAMETERS
+"""Graph operations that prepare columns, and give forecasts their units and their order."""
+KEEPS_STEPS = frozenset({LOG, ADD_SEASON, QUANTILES, PARAMETERS})
+"""Graph operations whose output has the steps, and so the mask, of their first input."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.
 

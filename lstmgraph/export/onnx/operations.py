@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lstmgraph.compiler.graph import (
+    ADD_SEASON,
     CONSTANT_STATE,
     FOLD,
     FULL,
     JOIN,
     LOG,
+    PARAMETERS,
+    QUANTILES,
     REPEAT,
     ROW_IDS,
     STACK,
@@ -22,6 +25,7 @@ from lstmgraph.export.onnx import (
     conv_lstm,
     convolution,
     dense,
+    forecasts,
     heads,
     merging,
     normalization,
@@ -123,6 +127,9 @@ LOWERINGS: Mapping[str, Lowering] = {
     STACK: merging.stack,
     FULL: merging.full,
     LOG: activations.log1p,
+    ADD_SEASON: merging.add_season,
+    QUANTILES: forecasts.quantiles,
+    PARAMETERS: forecasts.parameters,
     FOLD: wrappers.fold,
     UNFOLD: wrappers.unfold,
 }

@@ -12,9 +12,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
+from lstmgraph.keras_facts.distributions import (
+    SCALED_AS,
+    distribution_of,
+    numbers_of,
+    quantiles_of,
+)
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
 from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
-from lstmgraph.language.declaration.scaling import LOG, SCALED, UNSCALED, scalings
+from lstmgraph.language.declaration.scaling import (
+    ADD_SEASON,
+    LOG,
+    PARAMETERS,
+    QUANTILES,
+    SCALED,
+    SEASON,
+    UNSCALED,
+    loss_of,
+    scalings,
+    seasons,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,8 +49,8 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 """
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
-OPERATIONS = frozenset({STEP, STACK, FULL, LOG})
-"""What loops and logarithms need beside Keras's layers."""
+OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON, QUANTILES, PARAMETERS})
+"""What loops, the preparation of columns and forecasts of chances need beside Keras's layers."""
 
 LAST = "last"
 """The port of a loop before the outputs of its last step: ``forecast.last.state``."""
@@ -133,11 +150,13 @@ class PlainRecipe:
         self._top = _Scope(recipe["layers"])
         self._policy_of_scales = "float64" if self._policy == "float64" else "float32"
         scaled_inputs, self._scaled_outputs = scalings(recipe)
+        self._seasons = seasons(recipe)
         self._scaled = {name: self._free_name(f"{name}_{SCALED}") for name in scaled_inputs}
         for name, scaling in scaled_inputs.items():
             self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
         self._write(self._top)
-        self._unscaled = self._unscale(recipe["outputs"])
+        losses = {name: loss_of(recipe, name) for name in recipe["outputs"]}
+        self._unscaled = self._unscale(recipe["outputs"], losses)
         for stack, (loop, ports) in self._stacks.items():
             self._stack(stack, loop, ports)
         self._is_written = True
@@ -150,14 +169,36 @@ class PlainRecipe:
         """Return the port of an output that is `text` in the recipe, in the units of its target."""
         return self._unscaled.get(text) or self.port(text)
 
-    def _unscale(self, outputs: Data) -> dict[str, str]:
-        """Add the layers that give forecasts their units; return the last of each by port."""
+    def _unscale(self, outputs: Data, losses: Data) -> dict[str, str]:
+        """Add the layers that give forecasts their units; return the last of each by port.
+
+        Quantiles are put in order before, and parameters of distributions made positive.
+        """
         found = {}
-        for name, scaling in self._scaled_outputs.items():
-            if name in outputs:
-                last = found[outputs[name]] = self._free_name(f"{name}_{UNSCALED}")
-                source = self.port(outputs[name])
-                self._scale(scaling.inverse_layers(source, last), scaling.path)
+        for name in outputs:
+            source = self.port(outputs[name])
+            distribution, parameters = distribution_of(losses[name]), 0
+            if distribution is not None:
+                named, source = source, self._free_name(f"{name}_{PARAMETERS}")
+                layer = (source, PARAMETERS, {"input": named, "distribution": distribution})
+                self._scale(iter([layer]), ("training", "loss"))
+                parameters = numbers_of(losses[name]) or 0
+            elif quantiles_of(losses[name]):
+                named, source = source, self._free_name(f"{name}_{QUANTILES}")
+                layer = (source, QUANTILES, {"input": named})
+                self._scale(iter([layer]), ("training", "loss"))
+            if name in self._seasons:
+                season = self._seasons[name]
+                history = self._scaled.get(season.history, season.history)
+                named, source = source, self._free_name(f"{name}_from_{SEASON}")
+                layer = (source, ADD_SEASON, season.layer(named, history, parameters))
+                self._scale(iter([layer]), season.path)
+            if name in self._scaled_outputs:
+                scaling, last = self._scaled_outputs[name], self._free_name(f"{name}_{UNSCALED}")
+                own = distribution if distribution in SCALED_AS else None
+                self._scale(scaling.inverse_layers(source, last, own), scaling.path)
+                source = last
+            found[outputs[name]] = source
         return found
 
     def _scale(self, layers: Iterator[tuple[str, str, Data]], path: Path) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import pytest
 from building import with_header
-from onnx_running import run
+from onnx_running import exported, run
 
 import lstmgraph
-from lstmgraph.data.scaling import fitted_columns
+from lstmgraph.data.scaling import fitted_columns, with_scales
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,6 +189,37 @@ def test_columns_that_cannot_be_scaled_are_refused(name: str, values: float, cod
     (problem,) = caught.value.problems
     assert problem.code == code
     assert f"'{name}'" in problem.message
+
+
+def test_a_column_without_a_counted_step_is_refused() -> None:
+    own = recipe()
+    x, y, _ = own.load_data(table()).train.batch(slice(None))
+    data = own.load_data({**x, **y, "lengths": x["lengths"] * 0})
+    with pytest.raises(lstmgraph.DataError, match="no values to scale by") as caught:
+        fitted_columns(own.compiled.declaration.data, data.train)
+    assert {problem.code for problem in caught.value.problems} == {"D421"}
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "npz", "npy", "pair"])
+def test_ready_arrays_are_read_and_fitted_too(kind: str, tmp_path: Path) -> None:
+    """A recipe whose inputs are made of columns also takes arrays with the names of its inputs."""
+    own = recipe()
+    x, y, _ = own.load_data(table()).train.batch(slice(None))
+    given: object = {**x, **y}
+    if kind == "npz":
+        given = tmp_path / "arrays.npz"
+        np.savez(given, **x, **y)
+    elif kind == "npy":
+        given = tmp_path
+        for name, array in {**x, **y}.items():
+            np.save(tmp_path / f"{name}.npy", array)
+    elif kind == "pair":
+        given = (x, y)
+    train = own.load_data(given).train
+    found = fitted_columns(own.compiled.declaration.data, train)
+    counted = np.arange(8) < x["lengths"][train.numbers][:, None]
+    sales = np.log1p(x["history"][train.numbers][counted][:, 0].astype("float64"))
+    np.testing.assert_allclose(found["sales"], (sales.mean(), sales.std()), rtol=1e-6)
 
 
 def test_a_constant_column_becomes_zeros() -> None:
@@ -379,3 +410,59 @@ def test_each_fold_and_trial_has_numbers_of_its_own(tmp_path: Path) -> None:
     kept = tmp_path / "search" / "best.resolved.yaml"
     written = lstmgraph.load(kept).to_dict()["data"]["columns"]
     assert {name: tuple(written[name]["fitted"]) for name in numbers} == dict(numbers)
+
+
+# Differences from the season before.
+
+SEASON = """
+inputs:
+  history: {shape: [time, 2]}LENGTHS
+layers:
+  read: {type: lstm, input: history, units: 4MASK}
+  forecast: {type: dense, input: read, units: 5, kernel_initializer: zeros}
+outputs: {forecast: forecast}
+training: {loss: mse, metrics: [mae]}
+data:
+  series: store_id
+  time: day
+  window: {history: 8, horizon: 5MIN}
+  columns: {sales: {COLUMN}}
+  inputs: {history: {columns: [price, sales]}ENTRY}
+  targets: {forecast: {columns: [sales], difference: PERIOD}}
+"""
+
+
+def seasonal(column: str, period: int, *, padded: bool) -> lstmgraph.Recipe:
+    own = {
+        "LENGTHS": ", lengths: {shape: [], dtype: int32}",
+        "MASK": ", mask: {lengths: lengths}",
+        "MIN": ", min_history: 3",
+        "ENTRY": ", lengths: {length_of: history}",
+    }
+    text = SEASON.replace("}LENGTHS", "}\n  lengths: {shape: [], dtype: int32}" if padded else "}")
+    for word, value in own.items():
+        text = text.replace(word, value if padded else "")
+    return recipe(text.replace("COLUMN", column).replace("PERIOD", str(period)))
+
+
+@pytest.mark.parametrize("column", ["missing: 0", "scale: standard", "scale: log"])
+@pytest.mark.parametrize(("period", "padded"), [(1, False), (3, True), (7, False), (2, True)])
+def test_a_model_that_learned_nothing_gives_the_naive_forecast(
+    column: str, period: int, *, padded: bool
+) -> None:
+    own = seasonal(column, period, padded=padded)
+    data = own.load_data(table())
+    own = lstmgraph.Recipe(with_scales(own.compiled, data.train))
+    x, y, _ = data.train.batch(slice(None))
+    lengths = x.get("lengths", np.full(len(x["history"]), 8))
+    ends = [row[:length, 1] for row, length in zip(x["history"], lengths, strict=True)]
+    naive = np.array(
+        [[end[len(end) - period + step % period] for step in range(5)] for end in ends]
+    )
+    model = own.build()
+    found = model.predict(x, verbose=0)["forecast"]
+    np.testing.assert_allclose(found, naive, rtol=1e-5)
+    metrics = model.evaluate(x, y, verbose=0, return_dict=True)
+    np.testing.assert_allclose(metrics["mae"], np.abs(naive - y["forecast"]).mean(), rtol=1e-4)
+    run_found = run(exported(own, model), x)["forecast"]
+    np.testing.assert_allclose(run_found, found, rtol=1e-5)
