@@ -74,7 +74,7 @@ def _check_read(data: DataDeclaration, document: Document) -> None:
     read = _read(data)
     sources = {data.source_of(name) for name in read}
     for index, name in enumerate(data.calendar):
-        if name not in read:
+        if name not in read and data.time is not None:
             document.report(
                 "L866",
                 ("data", "calendar", index),
@@ -84,16 +84,12 @@ def _check_read(data: DataDeclaration, document: Document) -> None:
     for name, column in data.columns.items():
         if name in {*read, *sources}:
             continue
-        key = "time" if name == data.time else "series"
-        what = f" as numbers: it is the `{key}:`" if name in (data.time, *data.series) else ""
-        near = "" if what else did_you_mean(name, read)
-        document.report(
-            "L866",
-            column.path,
-            f"nothing reads the column '{name}'{what}{near}",
-            hint="list it under the `columns:` of an input or a target, or remove it",
-            at_key=True,
-        )
+        message = f"nothing reads the column '{name}'{did_you_mean(name, read)}"
+        hint = "list it under the `columns:` of an input or a target, or remove it"
+        if name in (data.time, *data.series):
+            key = "time" if name == data.time else "series"
+            message, hint = f"'{name}' is the `{key}:`, which is not prepared", "remove it"
+        document.report("L866", column.path, message, hint=hint, at_key=True)
 
 
 def _check_missing(
