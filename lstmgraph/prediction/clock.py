@@ -84,7 +84,8 @@ class Clock:
         recent = np.asarray(self.times[first:end])
         if not self.unit:
             step = self.every if self.every is not None else _usual(recent)
-            return recent[-1] + steps * (np.nan if step is None else step)
+            numbers: Array = recent[-1] + steps * (np.nan if step is None else step)
+            return numbers
         walls = wall(recent, self.unit, self.zone)
         months = _months(self._dated(walls), self.cadence)
         if months:
