@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -19,7 +21,6 @@ from lstmgraph.prediction import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = [
@@ -27,6 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning"),
 ]
 
+ROOT = Path(__file__).parent.parent
 FORMATS = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
 KNOWN = {"a": 10, "b": 6, "c": 1}
 """How many days of sales each store has; two more days follow, of which only `promo` is known."""
@@ -516,3 +518,94 @@ def test_nothing_is_written_where_the_model_fails(folder: Path, tmp_path: Path) 
         with pytest.raises(lstmgraph.ModelFileError):
             found.write(tmp_path / "new" / f"o{ending}")
     assert list(tmp_path.iterdir()) == []
+
+
+CLEANED = """
+    inputs: {history: {shape: [3, 2]}, known: {shape: [2, 1]}}
+    layers:
+      reader: {type: lstm, input: history, units: 2}
+      ahead: {type: lstm, input: known, units: 2, initial_state: reader}
+      forecast: {type: dense, input: ahead.sequence, units: 3}
+    outputs: {forecast: forecast}
+    training: {loss: {type: pinball, quantiles: [0.1, 0.5, 0.9]}}
+    runtime: {seed: 1}
+    data:
+      time: day
+      every: day
+      calendar: [weekday]
+      window: {history: 3, horizon: 2}
+      columns:
+        sales: {missing: forward, scale: standard, fitted: [2.0, 4.0]}
+        price: {missing: 1.5}
+      inputs:
+        history: {columns: [sales, price]}
+        known: {columns: [weekday], steps: horizon}
+      targets: {forecast: {columns: [sales]}}
+"""
+
+
+def test_tables_are_cleaned_and_the_future_stays_unknown(tmp_path: Path) -> None:
+    """A day is missing, sales are empty once before the origin and twice behind it."""
+    cleaned = recipe(CLEANED)
+    model = cleaned.build()
+    days = [f"2024-02-{day}" for day in (23, 24, 25, 27, 28, 29)]
+    frame = pd.DataFrame({"day": pd.to_datetime(days)}).assign(
+        sales=[1.0, 2.0, np.nan, 6.0, np.nan, np.nan], price=[np.nan, 2.0, 3.0, 4.0, 1.0, 1.0]
+    )
+    history = [[[2.0, 3.0], [2.0, 1.5], [6.0, 4.0]]]  # 25, filled; 26, put in; 27
+    inputs = {
+        "history": np.array(history, "float32"),
+        "known": np.array([[[2.0], [3.0]]], "float32"),  # Wednesday and Thursday
+    }
+    wanted = model.predict(inputs, verbose=0)["forecast"][0]
+    cleaned.save(model, tmp_path / "c.keras")
+    cleaned.export(model, tmp_path / "c.onnx", format="onnx")
+    for name in ("c.keras", "c.onnx"):
+        found = lstmgraph.predict(tmp_path / name, frame)
+        table = found.to_pandas()
+        assert list(table.columns) == [
+            *("origin", "day", "step", "sales_q0.1", "sales_q0.5", "sales_q0.9"),
+        ]
+        assert [f"{day:%m-%d}" for day in table.day] == ["02-28", "02-29"]
+        np.testing.assert_allclose(table.iloc[:, 3:], wanted.reshape(2, 3), atol=1e-5)
+        (batch,) = found
+        assert np.isnan(batch.targets["forecast"]).all()
+    rolling = lstmgraph.predict(tmp_path / "c.onnx", frame, origins="all", with_targets=True)
+    assert len(rolling) == 0 or not np.isnan(next(iter(rolling)).targets["forecast"]).all()
+    far = lstmgraph.predict(tmp_path / "c.onnx", frame.assign(sales=frame.sales * 100))
+    assert [problem.code for problem in far.warnings if problem.code == "D505"] == ["D505"]
+    assert "'sales' is 600 at 2024-02-27" in str(far.warnings[-1])
+    assert not any(problem.code == "D505" for problem in found.warnings)
+
+
+def test_a_folder_of_a_training_gives_its_best_model(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "inline.keras").write_bytes((folder / "f.keras").read_bytes())
+    (tmp_path / "checkpoint.keras").write_bytes(b"nothing")
+    wanted = lstmgraph.predict(folder / "f.keras", stores()).to_pandas()
+    pd.testing.assert_frame_equal(lstmgraph.predict(tmp_path, stores()).to_pandas(), wanted)
+    (tmp_path / "inline.keras").rename(tmp_path / "best.keras")
+    (tmp_path / "inline.keras").write_bytes(b"the last epoch")
+    pd.testing.assert_frame_equal(lstmgraph.predict(tmp_path, stores()).to_pandas(), wanted)
+
+
+def test_parts_that_load_data_returned_are_predicted(folder: Path) -> None:
+    frame = stores()
+    known = frame[frame.sales.notna()]
+    of_stores = lstmgraph.load(folder / "f.keras")
+    part = of_stores.load_data(known).train
+    found = list(lstmgraph.predict(folder / "f.onnx", part))
+    x, y, _ = part.arrays()
+    wanted = keras.models.load_model(folder / "f.keras").predict(x, verbose=0)["forecast"]
+    values = np.concatenate([batch.values["forecast"] for batch in found])
+    np.testing.assert_allclose(values, wanted, atol=1e-5)
+    np.testing.assert_array_equal(found[0].targets["forecast"], y["forecast"])
+
+
+def test_every_code_of_predictions_is_documented_and_tested() -> None:
+    sources = (ROOT / "lstmgraph" / "prediction").glob("*.py")
+    texts = "".join(path.read_text("utf-8") for path in sources)
+    used = set(re.findall(r'"(D5\d\d)"', texts))
+    page = (ROOT / "docs" / "predict.md").read_text("utf-8")
+    assert set(re.findall(r"^\| (D5\d\d) \|", page, re.M)) == used
+    own = (ROOT / "tests" / "test_data_predicted.py").read_text("utf-8")
+    assert {code for code in used if code not in own} == set()

@@ -195,6 +195,7 @@ def _of_table(
             windowed.check_inputs(places, problems)
     if problems.errors:
         return None
+    windowed.warn_of_drift(places, problems)
     fields = input_fields(table, data, needs, places, problems)
     known = {
         name: _target(windowed, entry, places, is_ids=needs.targets[name].dtype == "int32")
