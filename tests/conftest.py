@@ -68,5 +68,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"TensorFlow's own: {mark.args[0]}"))
 
 
+@pytest.fixture(scope="module")
+def forked_servers() -> Generator[None]:
+    """Lets searches of a file fork the process that starts trials; see ``forked_servers.py``."""
+    from forked_servers import start_forked  # noqa: PLC0415 - few files search
+
+    from lstmgraph.tuning.search import workers  # noqa: PLC0415 - as above
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workers, "_start_server", start_forked)
+        yield
+
+
 def pytest_report_header() -> str:
     return f"keras backend: {keras_backend()}"
