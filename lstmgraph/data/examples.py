@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.class_weights import YES_OR_NO
+from lstmgraph.data.fields import item_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ class ExampleSource:
         """The bytes that one example takes in memory."""
         weights = self.sample_weights.values()
         tensors = [*self.inputs.values(), *self.targets.values(), *weights]
-        return sum(int(np.prod(tensor.shape)) * tensor.dtype.itemsize for tensor in tensors)
+        return sum(int(np.prod(tensor.shape)) * item_bytes(tensor) for tensor in tensors)
 
 
 def example_source(

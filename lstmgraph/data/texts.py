@@ -1,0 +1,189 @@
+"""Texts on disk or in memory: a number for each value, and the texts that the numbers stand for.
+
+A table's column of texts is a matrix of numbers like any other column, so windows, series and
+batches treat it as such. Number 0 is the empty text: that of missing cells and of padded steps.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.data.store import GrowingArray, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from lstmgraph.data.fields import Field
+    from lstmgraph.data.values import Array
+
+CODE = np.dtype("int32")
+"""The numbers that stand for texts."""
+MOST_KNOWN = 1 << 17
+MOST_KNOWN_BYTES = 32 << 20
+"""How many different texts, and bytes of them, are looked for again while a table is read. Further
+ones are stored as often as they occur, so that the memory stays bounded."""
+OBJECT_BYTES = 64
+"""About what a text takes as an object of Python, beside its own bytes."""
+TEXTS, ENDS = "texts", "ends"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """All texts, one after the other, and where each ends."""
+
+    letters: Array
+    """UTF-8, (bytes,) uint8."""
+    ends: Array
+    """The end of each text in `letters`, (texts,) int64; the first is empty, and ends at 0."""
+
+    def of(self, codes: Array) -> Array:
+        """Return the texts that `codes` stand for, in their shape, as objects."""
+        distinct, inverse = np.unique(codes, return_inverse=True)
+        texts = np.empty(len(distinct), object)
+        for index, code in enumerate(distinct.tolist()):
+            start = int(self.ends[code - 1]) if code else 0
+            texts[index] = bytes(self.letters[start : int(self.ends[code])]).decode()
+        found: Array = texts[inverse.reshape(codes.shape)]
+        return found
+
+    @property
+    def mean_bytes(self) -> int:
+        """About what a text takes in memory."""
+        return OBJECT_BYTES + len(self.letters) // max(1, len(self.ends))
+
+
+@dataclass
+class Numbering:
+    """Gives texts their numbers, and hands what is to be stored to `store`."""
+
+    known: dict[str, int] = field(default_factory=lambda: {"": 0})
+    count: int = 1
+    size: int = 0
+    """The bytes of all texts."""
+    _known_bytes: int = 0
+
+    def codes(self, texts: Sequence[str], indices: Array) -> tuple[Array, bytes, Array]:
+        """Return the numbers of ``texts[indices]``, the new letters, and where new texts end.
+
+        Raises:
+            UnicodeEncodeError: a text is not made of characters (a lone surrogate).
+        """
+        numbers = np.full(len(texts), -1, np.int64)
+        letters, ends = bytearray(), []
+        start = self.size
+
+        def added(text: str, encoded: bytes) -> int:
+            letters.extend(encoded)
+            ends.append(start + len(letters))
+            self.count += 1
+            return self.count - 1
+
+        for index, text in enumerate(texts):
+            number = self.known.get(text)
+            if number is None and len(self.known) < MOST_KNOWN:
+                encoded = text.encode()
+                if self._known_bytes + len(encoded) <= MOST_KNOWN_BYTES:
+                    self._known_bytes += len(encoded)
+                    self.known[text] = number = added(text, encoded)
+            numbers[index] = -1 if number is None else number
+        found = numbers[indices] if len(texts) else np.zeros(len(indices), np.int64)
+        for row in np.flatnonzero(found < 0).tolist():
+            text = texts[int(indices[row])]
+            found[row] = added(text, text.encode())
+        self.size += len(letters)
+        return found.astype(CODE), bytes(letters), np.array(ends, np.int64)
+
+
+class TextWriter:
+    """Writes texts into two `.npy` files beside the matrix of their numbers."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._numbering = Numbering()
+        self._stack = ExitStack()
+        files = [(TEXTS, np.dtype("uint8")), (ENDS, np.dtype("int64"))]
+        self._letters, self._ends = (
+            self._stack.enter_context(GrowingArray(folder / f"{key}.{name}.npy", dtype, 1))
+            for name, dtype in files
+        )
+        self._ends.append(np.zeros((1, 1), np.int64))
+
+    def codes(self, texts: Sequence[str], indices: Array) -> Array:
+        """Return the numbers of ``texts[indices]``, (len(indices),) int32, and keep the texts."""
+        codes, letters, ends = self._numbering.codes(texts, indices)
+        if letters:
+            self._letters.append(np.frombuffer(letters, np.uint8)[:, None])
+        self._ends.append(ends[:, None])
+        return codes
+
+    def __enter__(self) -> TextWriter:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+
+def mapped_texts(folder: Path, key: str) -> Texts:
+    """Return the texts that a ``TextWriter`` wrote, mapped."""
+    letters, ends = (mapped(folder / f"{key}.{name}.npy")[:, 0] for name in (TEXTS, ENDS))
+    return Texts(letters, ends)
+
+
+def numbered(values: Iterable[str], count: int) -> tuple[Array, Texts]:
+    """Return the numbers of `count` texts in memory, (count,) int32, and the texts."""
+    numbering, codes, letters = Numbering(), np.zeros(count, CODE), bytearray()
+    ends = [np.zeros(1, np.int64)]
+    row = 0
+    for part in _parts(values):
+        indices = np.arange(len(part))
+        codes[row : row + len(part)], own, own_ends = numbering.codes(part, indices)
+        letters.extend(own)
+        ends.append(own_ends)
+        row += len(part)
+    return codes, Texts(np.frombuffer(bytes(letters), np.uint8), np.concatenate(ends))
+
+
+def _parts(values: Iterable[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    for value in values:
+        part.append(value)
+        if len(part) == 1 << 16:
+            yield part
+            part = []
+    yield part
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A tensor of texts over all examples, which reads their numbers from another tensor."""
+
+    codes: Field
+    texts: Texts
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.codes.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Objects, which are texts."""
+        return np.dtype(object)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The arrays of the numbers, then the texts."""
+        return *self.codes.arrays, self.texts.letters, self.texts.ends
+
+    @property
+    def item_bytes(self) -> int:
+        """About what a value takes in memory."""
+        return self.texts.mean_bytes
+
+    def take(self, examples: Array) -> Array:
+        """Return the texts of these examples, (len(examples), *shape) objects."""
+        return self.texts.of(self.codes.take(examples))
