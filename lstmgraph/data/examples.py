@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.checks.class_weights import ClassWeights
     from lstmgraph.compiler.checks.data_needs import Needs
+    from lstmgraph.data.class_names import Labels
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
     from lstmgraph.data.timeline import Timeline
@@ -41,6 +42,10 @@ class ExampleSource:
     """Outputs without a loss, for which Keras needs a target all the same."""
     time_major: frozenset[str] = frozenset()
     """Inputs that the model takes as ``(time, batch, ...)``."""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """For targets whose numbers stand for texts that have no ids yet, the texts."""
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the classes of targets, in the order of their ids."""
     keeps: object = None
     """What must live as long as the examples: the temporary folder of their files."""
 
@@ -88,6 +93,7 @@ def example_source(
     inputs: Mapping[str, Field],
     targets: Mapping[str, Field],
     sample_weights: Mapping[str, Field],
+    labels: Mapping[str, Labels] | None = None,
 ) -> ExampleSource:
     """Return a source of these tensors, with what the model needs to form batches."""
     return ExampleSource(
@@ -102,6 +108,7 @@ def example_source(
         },
         unused=needs.unused if targets else (),
         time_major=frozenset(name for name, need in needs.inputs.items() if need.time_major),
+        labels=labels or {},
     )
 
 

@@ -187,3 +187,67 @@ class Coded:
     def take(self, examples: Array) -> Array:
         """Return the texts of these examples, (len(examples), *shape) objects."""
         return self.texts.of(self.codes.take(examples))
+
+
+@dataclass(frozen=True)
+class TextArray:
+    """An array of texts: their numbers, and the texts that the numbers stand for."""
+
+    codes: Array
+    texts: Texts
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.codes.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.codes.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of texts."""
+        return self.codes.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Objects, which are texts."""
+        return np.dtype(object)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: Any) -> Array:
+        return self.texts.of(np.asarray(self.codes[index]))
+
+
+def holds_texts(array: Any) -> bool:
+    """Return whether an array holds texts: as NumPy stores them, as bytes, or as objects."""
+    kind = array.dtype.kind
+    return kind in "UST" or (kind == "O" and array.size > 0 and isinstance(_first(array), str | bytes))
+
+
+def _first(array: Any) -> Any:
+    return array[(0,) * array.ndim]
+
+
+def each_text(array: Any) -> Iterator[str]:
+    """Yield the texts of an array in order; a missing one (None, NaN) is empty.
+
+    Raises:
+        TypeError: a value is no text.
+        UnicodeError: bytes are not UTF-8.
+    """
+    flat = array.reshape(-1)
+    for start in range(0, len(flat), 1 << 14):
+        for value in flat[start : start + (1 << 14)].tolist():
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, bytes):
+                yield value.decode()
+            elif value is None or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+                yield ""
+            else:
+                raise TypeError(f"holds {type(value).__name__} values, not texts")

@@ -15,6 +15,7 @@ from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
+from lstmgraph.models.building.vocabularies import fitted
 from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.models.given_weights import given_weights, load_fitting, warned_of
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
@@ -64,6 +65,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
 ) -> TrainingResult:
     """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
+    recipe = fitted(recipe, data.train)
     training = recipe.declaration.training
     assert training is not None, "`Recipe.train` has looked"
     if data.validation is None:

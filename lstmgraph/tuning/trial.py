@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
 from lstmgraph.files import atomic_path, write_text
+from lstmgraph.models.building.vocabularies import fitted as fitted_to
 from lstmgraph.models.files import save_model
 from lstmgraph.tuning.callbacks import TrialInfo, unpickled
 from lstmgraph.tuning.data import read_parts, with_folds
@@ -30,6 +31,7 @@ from lstmgraph.tuning.search.trial import (
 )
 
 if TYPE_CHECKING:
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.examples import Examples
     from lstmgraph.data.loading import Data
 
@@ -63,13 +65,19 @@ class _Run:
         self.fitted: list[Fitted] = []
         document = read_payload(self.spec.job["recipe"])
         self.recipe = concrete_recipe(document, self.spec.values, epochs=self.spec.epochs)
+        self.first = self.recipe
+        """That of the first training, with what its layers learned from its training part."""
         self.objectives = tuple(Objective(*each) for each in self.spec.job["objectives"])
 
     def outcome(self) -> TrialOutcome:
         data = self._data()
         spec = self.spec
         for execution, fold in product(range(spec.executions), range(spec.folds or 1)):
-            fitted = fit(self._request(execution, fold), *_parts(data, fold))
+            train, validation = _parts(data, fold)
+            recipe = fitted_to(self.recipe, train)
+            fitted = fit(self._request(recipe, execution, fold), train, validation)
+            if not self.fitted:
+                self.first = recipe
             # The models of all but the first are wanted no more.
             self.fitted.append(replace(fitted, model=None) if self.fitted else fitted)
             if self.trial.pruned:
@@ -92,12 +100,12 @@ class _Run:
         cache = self.folder.parent.parent / KEPT
         return read_parts(with_folds(self.recipe, self.spec.folds), self.spec.job["data"], cache)
 
-    def _request(self, execution: int, fold: int) -> FitRequest:
+    def _request(self, recipe: CompiledRecipe, execution: int, fold: int) -> FitRequest:
         """Return what is fitted. Only the first training goes on from another trial's."""
         spec = self.spec
         is_first = not self.fitted
         source = Path(spec.continues) if is_first and spec.continues else None
-        recipe = with_seed(self.recipe, self.seeds.seed_of(execution, fold))
+        recipe = with_seed(recipe, self.seeds.seed_of(execution, fold))
         return FitRequest(
             recipe,
             concrete_text(recipe) if spec.keep_last else "",
@@ -115,7 +123,7 @@ class _Run:
         )
 
     def _write(self, metrics: list[dict[str, float]]) -> None:
-        recipe = with_seed(self.recipe, self.seeds.seed_of())
+        recipe = with_seed(self.first, self.seeds.seed_of())
         text = concrete_text(recipe, self._remarks(metrics))
         save_model(self.fitted[0].model, text, self.folder / BEST_WEIGHTS)
         write_text(self.folder / CONCRETE_RECIPE, text)

@@ -50,6 +50,8 @@ class Columns:
     columns: tuple[str, ...]
     steps: str
     lag: int = 0
+    classes: tuple[str, ...] = ()
+    """The names of a target's classes, in the order of their ids."""
 
 
 @dataclass(frozen=True)

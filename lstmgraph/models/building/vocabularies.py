@@ -46,21 +46,33 @@ def require_fitted(compiled: CompiledRecipe) -> None:
     for graph in (compiled.graph, *(model.graph for model in compiled.models.values())):
         for node in unfitted(graph):
             argument = FITTED[node.op]
-            place = compiled.document.place((*node.path, "type"))
-            found.append(
-                Diagnostic(
-                    code="L884",
-                    message=f"'{node.layer}' has no {argument.replace('_', ' ')} yet: training "
-                    "finds it",
-                    source=place.source,
-                    path=(*node.path, "type"),
-                    span=place.span,
-                    hint=f"train the model first, write `{argument}:`, or let `Recipe.fitted` find "
-                    "it in data",
-                )
-            )
+            place = compiled.document.place(node.path)
+            what = argument.replace("_", " ")
+            hint = f"train the model, write `{argument}:`, or let `Recipe.fitted` find it in data"
+            message = f"'{node.layer}' has no {what} yet, which training finds"
+            found.append(Diagnostic("L884", message, node.path, place, hint))
     if found:
-        raise RecipeError(list(dict.fromkeys(found)), compiled.document.sources)
+        raise RecipeError(_distinct(found), compiled.document.sources)
+
+
+def _distinct(found: list[Diagnostic]) -> list[Diagnostic]:
+    return list({each.path: each for each in found}.values())
+
+
+def fitted(compiled: CompiledRecipe, train: Examples) -> CompiledRecipe:
+    """Return the recipe with what it learns from the training part: vocabularies and classes.
+
+    Raises:
+        DataError: There is nothing to find (D413).
+    """
+    compiled = fit_vocabularies(compiled, train)
+    data = compiled.completed.get("data", {})
+    targets = data.get("targets", {})
+    named = {name: list(names) for name, names in train.source.classes.items() if name in targets}
+    if not named:
+        return compiled
+    changed = {name: {**targets[name], "classes": names} for name, names in named.items()}
+    return compiled.with_sections(data={**data, "targets": {**targets, **changed}})
 
 
 def fit_vocabularies(compiled: CompiledRecipe, examples: Examples) -> CompiledRecipe:
@@ -108,13 +120,9 @@ def _plain(word: Any) -> str | int:
 
 
 def _raise_nothing(node: Node, what: str) -> None:
-    problem = DataProblem(
-        "D413",
-        "error",
-        "the training part",
-        f"'{node.layer}' finds {what} in it",
-        "check the column, or how the data is split",
-    )
+    message = f"'{node.layer}' finds {what}"
+    hint = "check the column, or how the data is split"
+    problem = DataProblem("D413", message, "the training part", hint)
     raise DataError([problem])
 
 
