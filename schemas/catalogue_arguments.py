@@ -251,7 +251,7 @@ REFUSED_LAYERS = {
     " simple_rnn",
     "FlaxLayer": CODE,
     "GRUCell": CELL,
-    "HashedCrossing": "it crosses in ways that shapes do not show; make a column of both values, and use"
+    "HashedCrossing": "it takes several inputs at once; make a column of both values, and use"
     " hashing",
     "InputLayer": "it is not a layer of a recipe; write the input under `inputs:`",
     "InputSpec": "it is not a layer; write shapes under `inputs:`",

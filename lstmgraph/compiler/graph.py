@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.language.declaration import blocks
+from lstmgraph.language.declaration import blocks, scaling
 from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
+LOG, ADD_SEASON = scaling.LOG, scaling.ADD_SEASON
+"""Graph operations that prepare columns, and give forecasts their units."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
-from lstmgraph.data.class_names import LabelReader, Labels
+from lstmgraph.data.class_names import LabelReader
 from lstmgraph.data.columns import ColumnError
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Field, Rows
+from lstmgraph.data.fields import Coded, Field, Rows
 from lstmgraph.data.labels import check_labels
 from lstmgraph.data.named import NamedArrays, weights_of
-from lstmgraph.data.texts import CODE, Coded, TextArray, each_text, holds_texts, numbered
+from lstmgraph.data.texts import CODE, Labels, TextArray, each_text, holds_texts, numbered
 from lstmgraph.data.values import Scan, scanned, storage_dtype
 from lstmgraph.keras_facts.layers.lookups import STRING
 

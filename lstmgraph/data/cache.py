@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.data.class_names import Labels
 from lstmgraph.data.convert import TIMES, convert, need_of, stored_dtype
 from lstmgraph.data.problems import DataProblem, Problems
 from lstmgraph.data.store import Workspace, mapped
 from lstmgraph.data.table import Table, key_of
-from lstmgraph.data.texts import ENDS, TEXTS, Texts, mapped_texts
+from lstmgraph.data.texts import ENDS, TEXTS, Labels, Texts, mapped_texts
 from lstmgraph.files import read_regular_file, refuse_link
 from lstmgraph.keras_facts.layers.lookups import STRING
 

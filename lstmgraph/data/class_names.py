@@ -15,6 +15,7 @@ import numpy as np
 from lstmgraph.compiler.checks.class_names import class_count
 from lstmgraph.data.columns import ColumnError
 from lstmgraph.data.fields import Field, rows_of
+from lstmgraph.data.texts import Labels
 from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
@@ -32,28 +33,6 @@ class HoldsLabelsError(Exception):
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The texts of a target in the order of their first appearance, and the row of each."""
-
-    names: tuple[str, ...]
-    rows: tuple[int, ...]
-    """The first row of each, counted from 1."""
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Labels:
-        """Return the labels that a cached table has.
-
-        Raises:
-            ValueError, TypeError: they are damaged.
-        """
-        names, rows = (tuple(given[key]) for key in ("names", "rows"))
-        kinds = all(isinstance(n, str) for n in names) and all(isinstance(r, int) for r in rows)
-        if not kinds or len(names) != len(rows):
-            raise ValueError("its labels do not belong together")
-        return cls(names, rows)
 
 
 @dataclass

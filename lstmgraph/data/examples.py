@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.checks.class_weights import ClassWeights
     from lstmgraph.compiler.checks.data_needs import Needs
-    from lstmgraph.data.class_names import Labels
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
+    from lstmgraph.data.texts import Labels
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lstmgraph.data.texts import OBJECT_BYTES, Coded
+from lstmgraph.data.texts import OBJECT_BYTES
 from lstmgraph.data.values import as_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lstmgraph.data.texts import Texts
     from lstmgraph.data.values import Array
 
 ROWS_AT_ONCE = 1 << 14
@@ -118,6 +119,38 @@ class PerSeries:
     def take(self, examples: Array) -> Array:
         """Return the values of these examples, (len(examples), *shape)."""
         return self.table[self.series[examples]].reshape(len(examples), *self.shape)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A tensor of texts over all examples, which reads their numbers from another tensor."""
+
+    codes: Field
+    texts: Texts
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.codes.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Objects, which are texts."""
+        return np.dtype(object)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The arrays of the numbers, then the texts."""
+        return *self.codes.arrays, self.texts.letters, self.texts.ends
+
+    @property
+    def item_bytes(self) -> int:
+        """About what a value takes in memory."""
+        return self.texts.mean_bytes
+
+    def take(self, examples: Array) -> Array:
+        """Return the texts of these examples, (len(examples), *shape) objects."""
+        return self.texts.of(self.codes.take(examples))
 
 
 def item_bytes(field: Field) -> int:

@@ -158,11 +158,11 @@ def _with_ids(data: Data, needs: Needs, problems: Problems) -> Data:
     def changed(part: Examples) -> Examples:
         return with_ids(part, classes, needs, problems, done) if part.source.labels else part
 
-    others = {name: getattr(data, name) for name in (VALIDATION, TEST)}
     return replace(
         data,
         train=changed(data.train),
-        **{name: part and changed(part) for name, part in others.items()},
+        validation=data.validation and changed(data.validation),
+        test=data.test and changed(data.test),
         folds=tuple(Fold(changed(f.train), changed(f.validation)) for f in data.folds),
         classes=classes,
     )

@@ -10,9 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lstmgraph.data.class_names import Labels
     from lstmgraph.data.problems import DataProblem
-    from lstmgraph.data.texts import Texts
+    from lstmgraph.data.texts import Labels, Texts
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import Columns
 

@@ -15,10 +15,9 @@ import numpy as np
 from lstmgraph.data.store import GrowingArray, mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lstmgraph.data.fields import Field
     from lstmgraph.data.values import Array
 
 CODE = np.dtype("int32")
@@ -105,10 +104,10 @@ class TextWriter:
     def __init__(self, folder: Path, key: str) -> None:
         self._numbering = Numbering()
         self._stack = ExitStack()
-        files = [(TEXTS, np.dtype("uint8")), (ENDS, np.dtype("int64"))]
+        files: dict[str, np.dtype[Any]] = {TEXTS: np.dtype("uint8"), ENDS: np.dtype("int64")}
         self._letters, self._ends = (
             self._stack.enter_context(GrowingArray(folder / f"{key}.{name}.npy", dtype, 1))
-            for name, dtype in files
+            for name, dtype in files.items()
         )
         self._ends.append(np.zeros((1, 1), np.int64))
 
@@ -158,38 +157,6 @@ def _parts(values: Iterable[str]) -> Iterator[list[str]]:
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A tensor of texts over all examples, which reads their numbers from another tensor."""
-
-    codes: Field
-    texts: Texts
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
-        return self.codes.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Objects, which are texts."""
-        return np.dtype(object)
-
-    @property
-    def arrays(self) -> tuple[Array, ...]:
-        """The arrays of the numbers, then the texts."""
-        return *self.codes.arrays, self.texts.letters, self.texts.ends
-
-    @property
-    def item_bytes(self) -> int:
-        """About what a value takes in memory."""
-        return self.texts.mean_bytes
-
-    def take(self, examples: Array) -> Array:
-        """Return the texts of these examples, (len(examples), *shape) objects."""
-        return self.texts.of(self.codes.take(examples))
-
-
-@dataclass(frozen=True)
 class TextArray:
     """An array of texts: their numbers, and the texts that the numbers stand for."""
 
@@ -226,7 +193,7 @@ class TextArray:
 def holds_texts(array: Any) -> bool:
     """Return whether an array holds texts: as NumPy stores them, as bytes, or as objects."""
     kind = array.dtype.kind
-    return kind in "UST" or (kind == "O" and array.size > 0 and isinstance(_first(array), str | bytes))
+    return kind in "UST" or (kind == "O" and array.size and isinstance(_first(array), str | bytes))
 
 
 def _first(array: Any) -> Any:
@@ -251,3 +218,25 @@ def each_text(array: Any) -> Iterator[str]:
                 yield ""
             else:
                 raise TypeError(f"holds {type(value).__name__} values, not texts")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The texts of a target in the order of their first appearance, and the row of each."""
+
+    names: tuple[str, ...]
+    rows: tuple[int, ...]
+    """The first row of each, counted from 1."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Labels:
+        """Return the labels that a cached table has.
+
+        Raises:
+            ValueError, TypeError: they are damaged.
+        """
+        names, rows = (tuple(given[key]) for key in ("names", "rows"))
+        kinds = all(isinstance(n, str) for n in names) and all(isinstance(r, int) for r in rows)
+        if not kinds or len(names) != len(rows):
+            raise ValueError("its labels do not belong together")
+        return cls(names, rows)

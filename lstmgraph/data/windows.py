@@ -9,9 +9,8 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
+from lstmgraph.data.fields import Coded, Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
-from lstmgraph.data.texts import Coded
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
 from lstmgraph.language.declaration.data import (

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.fitted import unfitted_columns
 from lstmgraph.export.inference import weight_mistakes
 from lstmgraph.export.mistakes import export_error
+from lstmgraph.messages.errors import WeightsFileError
+from lstmgraph.messages.wording import listed
 from lstmgraph.models.weights_file import opened_weights, own_weights, require_layers
 
 if TYPE_CHECKING:
@@ -26,8 +29,16 @@ def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> No
     Raises:
         RecipeError: the weights belong to other layers than the recipe's, or have other shapes
             (L804).
-        WeightsFileError: the file cannot be read, or is not a weights file.
+        WeightsFileError: the file cannot be read, or is not a weights file; or the numbers that
+            columns are scaled by, which belong to the weights, are not in the recipe.
     """
+    unfitted = unfitted_columns(compiled)
+    if unfitted:
+        raise WeightsFileError(
+            f"{path}: the recipe does not have the numbers that {listed(unfitted)} were scaled by "
+            "for these weights. Load the .keras file itself in place of the recipe, or the recipe "
+            "that the training wrote beside it (NAME.resolved.yaml)"
+        )
     with opened_weights(path) as given, own_weights(model) as own:
         require_layers(given, path)
         shapes = [

@@ -29,6 +29,10 @@ STEP, ROW, BATCH = "step", "row", "batch"
 """What a loss is one number of."""
 
 
+OF_DISTANCES = frozenset({"Huber", "LogCosh", "MeanAbsoluteError", "MeanSquaredError"})
+"""Losses of distances in the unit of the target, which are computed on scaled numbers."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a loss or a metric reads."""

@@ -12,6 +12,7 @@ import numpy as np
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
+from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
@@ -65,7 +66,6 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
 ) -> TrainingResult:
     """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
-    recipe = fitted(recipe, data.train)
     training = recipe.declaration.training
     assert training is not None, "`Recipe.train` has looked"
     if data.validation is None:
@@ -78,6 +78,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         if restart:
             _refuse_removal(files, weights)
             files.remove()
+        recipe = fitted(with_scales(recipe, data.train), data.train)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
+from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import atomic_path, write_text
 from lstmgraph.models.building.vocabularies import fitted as fitted_to
 from lstmgraph.models.files import save_model
@@ -65,8 +66,7 @@ class _Run:
         self.fitted: list[Fitted] = []
         document = read_payload(self.spec.job["recipe"])
         self.recipe = concrete_recipe(document, self.spec.values, epochs=self.spec.epochs)
-        self.first = self.recipe
-        """That of the first training, with what its layers learned from its training part."""
+        self.kept = self.recipe
         self.objectives = tuple(Objective(*each) for each in self.spec.job["objectives"])
 
     def outcome(self) -> TrialOutcome:
@@ -74,10 +74,10 @@ class _Run:
         spec = self.spec
         for execution, fold in product(range(spec.executions), range(spec.folds or 1)):
             train, validation = _parts(data, fold)
-            recipe = fitted_to(self.recipe, train)
-            fitted = fit(self._request(recipe, execution, fold), train, validation)
-            if not self.fitted:
-                self.first = recipe
+            scaled = fitted_to(with_scales(self.recipe, train), train)
+            fitted = fit(self._request(scaled, execution, fold), train, validation)
+            if not self.fitted:  # the one whose weights are kept
+                self.kept = scaled
             # The models of all but the first are wanted no more.
             self.fitted.append(replace(fitted, model=None) if self.fitted else fitted)
             if self.trial.pruned:
@@ -100,12 +100,12 @@ class _Run:
         cache = self.folder.parent.parent / KEPT
         return read_parts(with_folds(self.recipe, self.spec.folds), self.spec.job["data"], cache)
 
-    def _request(self, recipe: CompiledRecipe, execution: int, fold: int) -> FitRequest:
+    def _request(self, scaled: CompiledRecipe, execution: int, fold: int) -> FitRequest:
         """Return what is fitted. Only the first training goes on from another trial's."""
         spec = self.spec
         is_first = not self.fitted
         source = Path(spec.continues) if is_first and spec.continues else None
-        recipe = with_seed(recipe, self.seeds.seed_of(execution, fold))
+        recipe = with_seed(scaled, self.seeds.seed_of(execution, fold))
         return FitRequest(
             recipe,
             concrete_text(recipe) if spec.keep_last else "",
@@ -123,7 +123,7 @@ class _Run:
         )
 
     def _write(self, metrics: list[dict[str, float]]) -> None:
-        recipe = with_seed(self.first, self.seeds.seed_of())
+        recipe = with_seed(self.kept, self.seeds.seed_of())
         text = concrete_text(recipe, self._remarks(metrics))
         save_model(self.fitted[0].model, text, self.folder / BEST_WEIGHTS)
         write_text(self.folder / CONCRETE_RECIPE, text)

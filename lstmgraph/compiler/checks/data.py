@@ -8,6 +8,7 @@ from lstmgraph.compiler.checks.class_names import check_classes
 from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
+from lstmgraph.compiler.checks.scaling import check_scaling
 from lstmgraph.language.declaration.data import (
     HISTORY,
     HORIZON,
@@ -53,6 +54,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         check_shapes(data, needs, document)
         check_classes(data, needs, document)
         _check_answers(data, document)
+        check_scaling(data, recipe, graph, document)
     check_split(data, graph, document)
 
 

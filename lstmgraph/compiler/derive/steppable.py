@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.derive.split import CODE
-from lstmgraph.compiler.graph import FOLD, JOIN, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
+from lstmgraph.compiler.graph import FOLD, JOIN, LOG, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
 
@@ -38,6 +38,7 @@ EACH_STEP = frozenset(
         "SpatialDropout1D",
         "TimeDistributed",
         JOIN,
+        LOG,
     }
 )
 """Layers that compute each step from itself; noise and dropout act only in training."""
@@ -47,6 +48,7 @@ OVER_FEATURES = frozenset(
         "BatchNormalization",
         "Concatenate",
         "LayerNormalization",
+        "Normalization",
         "RMSNormalization",
         "Softmax",
         "UnitNormalization",
@@ -167,6 +169,8 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
     yield from _merge(split, node) if node.op == "Concatenate" else ()
     rank = len(node.outputs[OUTPUT].shape)
     axis = node.arguments.get("axis", -1)
+    if axis is None:  # Normalization by one mean
+        return
     axes = axis if isinstance(axis, list | tuple) else [axis]
     if any(number % rank != rank - 1 for number in axes):
         yield "its `axis` is not only that of the features", "write `axis: -1`"

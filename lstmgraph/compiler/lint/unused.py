@@ -82,7 +82,9 @@ def _use(checked: Checked, name: str) -> str:
 def _unused_layers(checked: Checked) -> dict[str, set[str]]:
     """Return the unused layers, calls of blocks and loops of the recipe, and what each reads."""
     used = _used(checked) | checked.searched_names
-    entries = {name: str(caller[1]) for name, (_, caller) in checked.recipe.written.items()}
+    written = checked.recipe.written.items()
+    entries = {name: str(caller[1]) for name, (_, caller) in written if caller}
+    used |= {name for name, (_, caller) in written if not caller}  # layers that scale
     used |= {entries[name] for name in used & entries.keys()}
     reads: dict[str, set[str]] = {}
     for name, layer in checked.recipe.layers.items():

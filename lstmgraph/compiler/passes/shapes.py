@@ -8,11 +8,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
+    ADD_SEASON,
     CONSTANT_STATE,
     FOLD,
     FULL,
     JOIN,
     LAST,
+    LOG,
     MASK,
     OUTPUT,
     REPEAT,
@@ -464,6 +466,10 @@ def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(node.mask.shape if node.mask else (BATCH,), "bool")
 
 
+def _with_season(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec(inputs[0].shape, compute_dtype(node.dtype_policy))
+
+
 OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     JOIN: _joined,
     CONSTANT_STATE: _constant_state,
@@ -474,5 +480,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     STEP: step_spec,
     STACK: stacked_spec,
     FULL: full_spec,
+    LOG: lambda _node, inputs: inputs[0],
+    ADD_SEASON: _with_season,
 }
 """The function that returns the output spec of each graph operation."""

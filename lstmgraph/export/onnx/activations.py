@@ -195,3 +195,9 @@ def softmax_over(f: Formula, x: Name, axes: list[int]) -> Name:
     places = f.builder.constant(np.array(axes), "int64")
     powers = f("Exp", f("Sub", x, f("ReduceMax", x, places)))
     return f("Div", powers, f("ReduceSum", powers, places))
+
+
+def log1p(call: Call) -> Name:
+    """Lower the logarithm of 1 + each number; ONNX has no operator of its own for it."""
+    f = formula(call)
+    return f("Log", f("Add", call.x(), 1))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lstmgraph.compiler.graph import (
+    ADD_SEASON,
     CONSTANT_STATE,
     FOLD,
     FULL,
     JOIN,
+    LOG,
     REPEAT,
     ROW_IDS,
     STACK,
@@ -121,6 +123,8 @@ LOWERINGS: Mapping[str, Lowering] = {
     STEP: merging.step,
     STACK: merging.stack,
     FULL: merging.full,
+    LOG: activations.log1p,
+    ADD_SEASON: merging.add_season,
     FOLD: wrappers.fold,
     UNFOLD: wrappers.unfold,
 }

@@ -85,7 +85,7 @@ def lookup(call: Call) -> LayerFacts:
         raise LayerMistake(
             f"IntegerLookup needs integers, but got {dtype}",
             input=0,
-            hint="use string_lookup" if dtype == STRING else "declare the input with `dtype: int64`",
+            hint="use string_lookup, or declare the input with `dtype: int64`",
         )
     if call.layer == "StringLookup":
         _require_texts(call)

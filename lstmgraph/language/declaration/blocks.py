@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
-from lstmgraph.language.declaration.references import with_references
+from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
+from lstmgraph.language.declaration.scaling import (
+    ADD_SEASON,
+    LOG,
+    SCALED,
+    SEASON,
+    UNSCALED,
+    scalings,
+    seasons,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.messages.diagnostics import Path
 
@@ -31,8 +40,8 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 """
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
-OPERATIONS = frozenset({STEP, STACK, FULL})
-"""What loops need beside Keras's layers."""
+OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON})
+"""What loops and the preparation of columns need beside Keras's layers."""
 
 LAST = "last"
 """The port of a loop before the outputs of its last step: ``forecast.last.state``."""
@@ -127,9 +136,17 @@ class PlainRecipe:
         self._is_written = False
         self._blocks = recipe.get("blocks", {})
         self._policy = recipe["runtime"]["dtype_policy"]
+        self._inputs = recipe["inputs"]
         self._first_input = next(iter(recipe["inputs"]), "")
         self._top = _Scope(recipe["layers"])
+        self._policy_of_scales = "float64" if self._policy == "float64" else "float32"
+        scaled_inputs, self._scaled_outputs = scalings(recipe)
+        self._seasons = seasons(recipe)
+        self._scaled = {name: self._free_name(f"{name}_{SCALED}") for name in scaled_inputs}
+        for name, scaling in scaled_inputs.items():
+            self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
         self._write(self._top)
+        self._unscaled = self._unscale(recipe["outputs"])
         for stack, (loop, ports) in self._stacks.items():
             self._stack(stack, loop, ports)
         self._is_written = True
@@ -137,6 +154,45 @@ class PlainRecipe:
     def port(self, text: str) -> str:
         """Return the port of a layer that `text`, a reference of the recipe, names."""
         return str(self._bound(text, self._top))
+
+    def output(self, text: str) -> str:
+        """Return the port of an output that is `text` in the recipe, in the units of its target."""
+        return self._unscaled.get(text) or self.port(text)
+
+    def _unscale(self, outputs: Data) -> dict[str, str]:
+        """Add the layers that give forecasts their units; return the last of each by port."""
+        found = {}
+        for name in (name for name in outputs if name in {**self._scaled_outputs, **self._seasons}):
+            source = self.port(outputs[name])
+            if name in self._seasons:
+                season = self._seasons[name]
+                history = self._scaled.get(season.history, season.history)
+                named, source = source, self._free_name(f"{name}_from_{SEASON}")
+                layer = (source, ADD_SEASON, season.layer(named, history))
+                self._scale(iter([layer]), season.path)
+            if name in self._scaled_outputs:
+                scaling, last = self._scaled_outputs[name], self._free_name(f"{name}_{UNSCALED}")
+                self._scale(scaling.inverse_layers(source, last), scaling.path)
+                source = last
+            found[outputs[name]] = source
+        return found
+
+    def _scale(self, layers: Iterator[tuple[str, str, Data]], path: Path) -> None:
+        where = _Scope({}, where=path)
+        for name, kind, data in layers:
+            self._add(name, kind, where, **data, dtype_policy=self._policy_of_scales)
+
+    def _free_name(self, name: str) -> str:
+        """Return a name that no entry of the recipe has or begins with."""
+        while any(each.startswith(name) for each in (*self._top.layers, *self._inputs)):
+            name += "_"
+        return name
+
+    def _read(self, text: Any, use: str, scope: _Scope) -> Any:
+        """Return what a reference of a layer stands for; masks read inputs as they are."""
+        if isinstance(text, str) and use not in (MASK, PLACEHOLDER) and text not in scope.bound:
+            text = self._scaled.get(text, text)
+        return self._bound(text, scope)
 
     def _bound(self, text: str, scope: _Scope) -> Any:
         """Return what a reference stands for: a port, or an initial state of any form."""
@@ -195,7 +251,7 @@ class PlainRecipe:
             elif called(entry) in self._blocks:
                 given, block = entry["input"], self._blocks[called(entry)]
                 ports = given if isinstance(given, dict) else {block["inputs"][0]: given}
-                bound = {key: self._bound(text, scope) for key, text in ports.items()}
+                bound = {key: self._read(text, "", scope) for key, text in ports.items()}
                 inner = replace(inner, folds=inner.folds + wrapped(entry)[1])
                 self._write_call(full, called(entry), bound, inner)
             else:
@@ -210,7 +266,7 @@ class PlainRecipe:
         call = holder = data.get("call", "")
         if scope.block and (not call or call in scope.layers):
             call, holder = f"{scope.block}_{call or name}", scope.block
-        data = with_references(data, lambda text, _path, _use: self._bound(text, scope))
+        data = with_references(data, lambda text, _path, use: self._read(text, use, scope))
         folds += scope.folds
         path = (*scope.path, name)
         loop, caller = scope.loop, scope.caller
@@ -220,8 +276,8 @@ class PlainRecipe:
         """Write out a loop: the calls of its block, and what each step reads."""
         block, steps = entry["loop"], entry["steps"]
         self._loops[name] = replace(scope, where=path)
-        given = {key: self._bound(text, scope) for key, text in entry.get("input", {}).items()}
-        each = {key: self._bound(text, scope) for key, text in entry.get("each", {}).items()}
+        given = {key: self._read(text, "", scope) for key, text in entry.get("input", {}).items()}
+        each = {key: self._read(text, "", scope) for key, text in entry.get("each", {}).items()}
         ports = [port for port in (*each.values(), *given.values()) if isinstance(port, str)]
         like = min(ports, key=lambda port: port.endswith(".state"), default="")
         like = like.removesuffix(".state")  # the rows of one tensor, not of all states
@@ -246,7 +302,7 @@ class PlainRecipe:
                 bound[key] = self._inside(f"{name}_{step - 1}", block, form["then"])
                 if "teacher" in form:
                     truth = {"index": step - 2, "steps": steps}
-                    truth["input"] = self._bound(form["teacher"], scope)
+                    truth["input"] = self._read(form["teacher"], "", scope)
                     bound[key] = self._taught(part, bound[key], truth, form["share"], inner)
             self._write_call(f"{name}_{step}", block, bound, here)
         for key, form in entry.get("feedback", {}).items():
@@ -268,7 +324,7 @@ class PlainRecipe:
         if isinstance(form, dict) and "zeros" in form:
             return self._add(part, FULL, scope, input=like, shape=form["zeros"], value=0.0)
         state = {"initial_state": form}
-        bound = with_references(state, lambda text, _path, _use: self._bound(text, scope))
+        bound = with_references(state, lambda text, _path, use: self._read(text, use, scope))
         return bound["initial_state"]
 
     def _taught(self, part: str, own: str, truth: Data, share: float, scope: _Scope) -> str:

@@ -50,6 +50,8 @@ class Columns:
     columns: tuple[str, ...]
     steps: str
     lag: int = 0
+    difference: int = 0
+    """Of a target: the steps back to the value that the model adds to its forecast; 0: nothing."""
     classes: tuple[str, ...] = ()
     """The names of a target's classes, in the order of their ids."""
 
@@ -64,8 +66,10 @@ class Column:
     """``forward``, ``interpolate``, ``mask`` or a number; None refuses empty cells."""
     clip: tuple[float | None, float | None] = (None, None)
     """The lowest and highest value of an input; None is no limit."""
-    scale: tuple[str, ...] = ()
-    """``standard``, ``min_max``, ``robust`` or ``log``, one after the other."""
+    scale: str | None = None
+    """``standard``, ``min_max``, ``robust`` or ``log``."""
+    fitted: tuple[float, float] | None = None
+    """The number that `scale` turns into 0, and the distance from it that it turns into 1."""
 
 
 @dataclass(frozen=True)

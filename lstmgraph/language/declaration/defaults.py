@@ -37,8 +37,9 @@ FLOAT32_LAYERS = frozenset(
 )
 """Layers that give wrong results in float16, and that Keras does not keep in float32 by itself.
 
-Ids and counts above 2048 are rounded in float16. Masking would take 1e-8 for its value 0. Sums over masked steps and sums of squares (also in Dot's
-`normalize`) can exceed 65504, the largest float16 number.
+Ids and counts above 2048 are rounded in float16. Masking would take 1e-8 for its value 0. Sums over
+masked steps and sums of squares (also in Dot's `normalize`) can exceed 65504, the largest float16
+number.
 """
 
 Data = dict[str, Any]

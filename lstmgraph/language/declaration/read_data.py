@@ -71,10 +71,16 @@ def _window(data: Data) -> Window:
 
 
 def _column(name: str, data: Data, path: Path) -> Column:
-    scale = data.get("scale", ())
     low, high = data.get("clip", (None, None))
-    steps = (scale,) if isinstance(scale, str) else tuple(scale)
-    return Column(name, path, data.get("missing"), (low, high), steps)
+    fitted = data.get("fitted")
+    return Column(
+        name,
+        path,
+        missing=data.get("missing"),
+        clip=(low, high),
+        scale=data.get("scale"),
+        fitted=tuple(fitted) if fitted else None,
+    )
 
 
 def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:
@@ -85,5 +91,6 @@ def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:
 
 def _columns(name: str, data: Data, path: Path) -> Columns:
     steps = STATIC if data.get("static") else data.get("steps", ROW)
+    lag, difference = data.get("lag", 0), data.get("difference", 0)
     classes = tuple(map(str, data.get("classes", ())))
-    return Columns(name, path, tuple(data["columns"]), steps, data.get("lag", 0), classes)
+    return Columns(name, path, tuple(data["columns"]), steps, lag, difference, classes)

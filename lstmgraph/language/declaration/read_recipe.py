@@ -80,7 +80,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
     training = completed.get("training")
     plain = PlainRecipe(completed)
     outputs = {
-        name: _reference(plain.port(port), ("outputs", name))
+        name: _reference(plain.output(port), ("outputs", name))
         for name, port in completed["outputs"].items()
     }
     models = completed.get("models", {}).items()
@@ -94,7 +94,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
             for name, tensor in completed["inputs"].items()
         },
         outputs=outputs,
-        models={name: _model(name, data, plain.port) for name, data in models},
+        models={name: _model(name, data, plain.port, plain.output) for name, data in models},
         layers={name: _layer(name, layer) for name, layer in plain.layers.items()},
         runtime=Runtime(**completed["runtime"]),
         training=_training(training) if training else None,
@@ -115,7 +115,8 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
     )
 
 
-def _model(name: str, data: Data, named: Port) -> ModelDeclaration:
+def _model(name: str, data: Data, named: Port, given: Port) -> ModelDeclaration:
+    """Return a further model, whose inputs are ports that `named` finds, and outputs `given`."""
     path: Path = ("models", name)
     if "derive" in data:
         return ModelDeclaration(name, path, derive=data["derive"])
@@ -128,7 +129,7 @@ def _model(name: str, data: Data, named: Port) -> ModelDeclaration:
         for layer, form in data["initial_state"].items()
     }
     outputs = {
-        output: _reference(named(port), (*path, "outputs", output))
+        output: _reference(given(port), (*path, "outputs", output))
         for output, port in data["outputs"].items()
     }
     return ModelDeclaration(name, path, None, inputs, states, outputs)

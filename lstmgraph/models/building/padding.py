@@ -244,7 +244,7 @@ def _computes_each_step(node: Node, mask: MaskSpec) -> bool:
     if node.op in OVER_FEATURES:
         rank = len(node.outputs[OUTPUT].shape)
         axis = node.arguments.get("axis", -1)
-        axes = axis if isinstance(axis, list | tuple) else [axis]
+        axes = axis if isinstance(axis, list | tuple) else [-1 if axis is None else axis]
         if any(axis % rank != rank - 1 for axis in axes):
             return False
         return node.op != NORMALIZES_ROWS or node.mask == mask

@@ -1,0 +1,127 @@
+"""Check that columns with ``scale:`` can be scaled where inputs and targets read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmgraph.compiler.checks.metric_names import losses_by_output
+from lstmgraph.keras_facts.catalogue import named_class
+from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.targets import ANY, NUMBERS, reading
+from lstmgraph.language.declaration.data import HORIZON
+from lstmgraph.language.declaration.recipe import MaskByValue
+from lstmgraph.language.declaration.scaling import scalings_of, seasons_of
+from lstmgraph.messages.wording import listed
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.declaration.data import Columns, DataDeclaration
+    from lstmgraph.language.declaration.recipe import RecipeDeclaration
+    from lstmgraph.language.text.document import Document
+
+
+def check_scaling(
+    data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
+) -> None:
+    """Report columns that an input or a loss takes as they are, and numbers that fit nothing."""
+    for column in data.columns.values():
+        if column.fitted and not column.scale:
+            document.report(
+                "L864",
+                (*column.path, "fitted"),
+                f"the numbers of '{column.name}' are for a scale, and it has none",
+                hint="add `scale:`, such as `scale: standard`, or remove `fitted:`",
+                at_key=True,
+            )
+        elif column.fitted and column.fitted[1] <= 0:
+            document.report(
+                "L864",
+                (*column.path, "fitted", 1),
+                "the second number, the distance from the first that becomes 1, must be more "
+                "than 0",
+                hint="remove `fitted:`; `lstmgraph train` finds the numbers",
+            )
+    for target in data.targets.values():
+        mistake = _season_mistake(target, data, graph) if target.difference else None
+        if mistake:
+            message, hint = mistake
+            document.report("L865", (*target.path, "difference"), message, hint=hint, at_key=True)
+    _check_inputs(data, graph, document)
+    _check_losses(data, recipe, graph, document)
+
+
+def _season_mistake(target: Columns, data: DataDeclaration, graph: Graph) -> tuple[str, str] | None:
+    """Return message and hint where the values to forecast the difference from are not known."""
+    window = data.window
+    if window is None or window.history is None or target.steps != HORIZON:
+        hint = "remove it, or forecast the steps ahead: `window: {history: 48, horizon: 24}`"
+        return "only targets of the horizon have values before them", hint
+    season = seasons_of(data).get(target.name)
+    columns = listed(target.columns)
+    if season is None:
+        hint = f"add {columns} to the columns of an input with `steps: history`"
+        return f"no input has the history of {columns}", hint
+    if season.period > window.min_history:
+        message = f"a history can have {window.min_history} steps, fewer than {season.period}"
+        return message, f"write `min_history: {season.period}`, or a smaller difference"
+    if season.lengths is None and window.min_history < window.history:
+        hint = f"add an input `lengths: {{length_of: {season.history}}}`, or remove `min_history:`"
+        return f"where the last steps of '{season.history}' are is not known", hint
+    tensor = graph.inputs.get(season.history)
+    if tensor is not None and tensor.time_major:
+        hint = f"remove `time_major:` of '{season.history}'"
+        return f"'{season.history}' has its steps on the first axis", hint
+    return None
+
+
+def _check_inputs(data: DataDeclaration, graph: Graph, document: Document) -> None:
+    scalings = scalings_of(data, "inputs")
+    for name, scaling in scalings.items():
+        tensor = graph.inputs.get(name)
+        if tensor is not None and not is_float(tensor.spec.dtype):
+            document.report(
+                "L861",
+                scaling.path,
+                f"the input '{name}' reads the column as {tensor.spec.dtype}, which is not scaled",
+                hint="remove `scale:`, or give the input `dtype: float32`",
+                notes=(document.note(("inputs", name), "the input is declared here"),),
+            )
+    scaled = {f"{name}_scaled": name for name in scalings}
+    for node in graph.nodes:
+        if isinstance(node.mask_form, MaskByValue) and node.inputs:
+            source = scaled.get(node.inputs[0].node.rstrip("_"))
+            if source is not None:
+                document.report(
+                    "L863",
+                    (*node.path, "mask"),
+                    f"'{source}' is scaled before '{node.layer}' compares it with "
+                    f"{node.mask_form.value:g}",
+                    hint=f"count the steps: `{{length_of: {source}}}` under `data:`, and "
+                    "`mask: {lengths: ...}` here",
+                    notes=(document.note(scalings[source].path, "it is scaled here"),),
+                )
+
+
+def _check_losses(
+    data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
+) -> None:
+    losses = losses_by_output(recipe.training, list(graph.outputs)) if recipe.training else {}
+    paths = {name: scaling.path for name, scaling in scalings_of(data, "targets").items()}
+    paths = {**{name: season.path for name, season in seasons_of(data).items()}, **paths}
+    for name, path in paths.items():
+        loss = losses.get(name)
+        if loss is None:
+            continue
+        own = reading("loss", loss)
+        if own.targets == NUMBERS and own.of == own.values == ANY:
+            continue
+        kind = named_class("loss", loss if isinstance(loss, str) else loss["type"])
+        target = data.targets[name].path
+        document.report(
+            "L862",
+            path,
+            f"the output '{name}' is trained by {kind}, which takes neither scaled numbers nor "
+            "differences",
+            hint=f"remove `{path[-1]}:`, or use a loss of distances, such as mse or mae",
+            notes=(document.note(target, "it is a target here"),),
+        )

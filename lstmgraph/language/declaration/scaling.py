@@ -1,0 +1,201 @@
+"""Layers that scale: behind inputs made of columns with ``scale:``, and before their forecasts.
+
+``log`` and the numbers that were fitted make ``Normalization`` layers of Keras, which the recipe
+does not name; what they take and give is in the units of the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.keras_facts.catalogue import argument_defaults
+from lstmgraph.language.declaration.data import HISTORY, HORIZON, Columns, LengthOf
+from lstmgraph.language.declaration.read_data import read_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.language.declaration.data import Column, DataDeclaration
+    from lstmgraph.messages.diagnostics import Path
+
+    Data = dict[str, Any]
+
+LOG = "log1p"
+"""Operation: return the logarithm of 1 + each number."""
+ADD_SEASON = "add_season"
+"""Operation: add to a forecast the values of the season before it.
+
+Inputs are the forecast, (batch, horizon, ...), the history, (batch, time, columns), and perhaps its
+lengths, (batch,).
+"""
+SCALED, UNSCALED, SEASON = "scaled", "unscaled", "season"
+"""What names of the layers end with: ``history_scaled``, ``forecast_unscaled``."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How the columns of an input or a target are scaled, (..., columns)."""
+
+    columns: tuple[Column | None, ...]
+    """The preparation of each column; None for one that is not prepared."""
+    path: Path
+    """Where the recipe says so."""
+
+    @property
+    def has_log(self) -> tuple[bool, ...]:
+        """Return for each column whether its logarithm is scaled."""
+        return tuple(column is not None and column.scale == "log" for column in self.columns)
+
+    @property
+    def centers(self) -> list[float]:
+        """Return the number of each column that becomes 0; 0 where none was fitted."""
+        return [self._fitted(column)[0] for column in self.columns]
+
+    @property
+    def spreads(self) -> list[float]:
+        """Return the distance from the center that becomes 1; 1 where none was fitted."""
+        return [self._fitted(column)[1] for column in self.columns]
+
+    @staticmethod
+    def _fitted(column: Column | None) -> tuple[float, float]:
+        return (column.fitted if column else None) or (0.0, 1.0)
+
+    def layers(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
+        """Yield name, type and arguments of the layers that scale `source`; the last is `name`."""
+        if any(self.has_log):
+            yield from self._logarithms(source, name)
+            source = f"{name}_log"
+        yield name, "Normalization", {"input": source, **self._moments(invert=False)}
+
+    def _logarithms(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
+        """Yield the layers that take the logarithm of some columns; less than 0 counts as 0."""
+        own, rest = f"{name}_own", f"{name}_rest"
+        takes = [float(has) for has in self.has_log]
+        if not all(self.has_log):
+            yield own, "Rescaling", {"input": source, "scale": takes, "offset": 0.0}
+            others = [1.0 - take for take in takes]
+            yield rest, "Rescaling", {"input": source, "scale": others, "offset": 0.0}
+            source = own
+        above = f"{name}_above"
+        yield above, "ReLU", {**argument_defaults("ReLU"), "input": source}
+        if all(self.has_log):
+            yield f"{name}_log", LOG, {"input": above}
+        else:
+            yield f"{name}_log1p", LOG, {"input": above}
+            yield f"{name}_log", "Add", {"input": [f"{name}_log1p", rest]}
+
+    def inverse_layers(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
+        """Yield name, type and arguments of the layers that give a forecast its units."""
+        scaled = f"{name}_numbers" if any(self.has_log) else name
+        yield scaled, "Normalization", {"input": source, **self._moments(invert=True)}
+        if not any(self.has_log):
+            return
+        takes = [float(has) for has in self.has_log]
+        log, rest, above = scaled, f"{name}_rest", f"{name}_exponential"
+        if not all(self.has_log):
+            log = f"{name}_own"
+            yield log, "Rescaling", {"input": scaled, "scale": takes, "offset": 0.0}
+            others = [1.0 - take for take in takes]
+            yield rest, "Rescaling", {"input": scaled, "scale": others, "offset": 0.0}
+        yield above, "Activation", {"input": log, "activation": "exponential"}
+        if all(self.has_log):
+            yield name, "Rescaling", {"input": above, "scale": 1.0, "offset": -1.0}
+        else:
+            offset = [-1.0] * len(takes)  # of exp(0) too, in the columns without a logarithm
+            yield f"{name}_above", "Rescaling", {"input": above, "scale": 1.0, "offset": offset}
+            yield name, "Add", {"input": [f"{name}_above", rest]}
+
+    def _moments(self, *, invert: bool) -> Data:
+        centers, spreads = self.centers, self.spreads
+        own: Data = {
+            "axis": -1,
+            "mean": centers,
+            "variance": [spread * spread for spread in spreads],
+            "invert": invert,
+        }
+        if len(centers) == 1:  # the axis of one column may be left out
+            own |= {"axis": None, "mean": centers[0], "variance": own["variance"][0]}
+        return own
+
+
+@dataclass(frozen=True)
+class Season:
+    """The values that the model adds to a forecast: the last `period` steps of a history."""
+
+    history: str
+    """The input that has them."""
+    lengths: str | None
+    """The input with the lengths of the history; None where every history is whole."""
+    columns: tuple[int, ...]
+    """Which columns of the history the forecast's are."""
+    period: int
+    horizon: int
+    path: Path
+    """Where the recipe says so."""
+
+    def layer(self, source: str, history: str) -> Data:
+        """Return the arguments of the operation that adds the season of `history` to `source`."""
+        lengths = [self.lengths] if self.lengths else []
+        own = {"columns": self.columns, "period": self.period, "horizon": self.horizon}
+        return {"input": [source, history, *lengths], **own}
+
+
+def seasons_of(data: DataDeclaration) -> dict[str, Season]:
+    """Return the season of each target with a ``difference:`` that some history has."""
+    found = {}
+    for name, entry in data.targets.items():
+        history = next(
+            (
+                other
+                for other in data.inputs.values()
+                if isinstance(other, Columns)
+                and other.steps == HISTORY
+                and set(entry.columns) <= set(other.columns)
+            ),
+            None,
+        )
+        if entry.difference and data.window and entry.steps == HORIZON and history:
+            lengths = next(
+                (
+                    other.name
+                    for other in data.inputs.values()
+                    if isinstance(other, LengthOf) and other.source == history.name
+                ),
+                None,
+            )
+            places = tuple(history.columns.index(column) for column in entry.columns)
+            horizon, path = data.window.horizon, (*entry.path, "difference")
+            found[name] = Season(history.name, lengths, places, entry.difference, horizon, path)
+    return found
+
+
+def seasons(recipe: Data) -> Mapping[str, Season]:
+    """Return the seasons that outputs of a completed recipe are the difference from, by name."""
+    targets = recipe.get("data", {}).get("targets", {}).values()
+    has_any = any("difference" in target for target in targets)
+    return seasons_of(read_data(recipe["data"])) if has_any else {}
+
+
+def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]]:
+    """Return the scaling of the inputs and of the outputs of a completed recipe, by name."""
+    if not any("scale" in column for column in recipe.get("data", {}).get("columns", {}).values()):
+        return {}, {}
+    data = read_data(recipe["data"])
+    return scalings_of(data, "inputs"), scalings_of(data, "targets")
+
+
+def scalings_of(data: DataDeclaration, section: str) -> dict[str, Scaling]:
+    """Return the scaling of the entries of ``inputs`` or ``targets`` that read scaled columns."""
+    entries = (entry for entry in data.all_columns if entry.path[1] == section)
+    found = ((entry.name, scaling_of(entry, data)) for entry in entries)
+    return {name: scaling for name, scaling in found if scaling is not None}
+
+
+def scaling_of(entry: Columns, data: DataDeclaration) -> Scaling | None:
+    """Return the scaling of an entry of ``data:``; None if none of its columns is scaled."""
+    columns = tuple(data.columns.get(name) for name in entry.columns)
+    scaled = [column for column in columns if column and column.scale]
+    if not scaled:
+        return None
+    return Scaling(columns, (*scaled[0].path, "scale"))
