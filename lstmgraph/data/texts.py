@@ -76,7 +76,7 @@ class Numbering:
         letters, ends = bytearray(), []
         start = self.size
 
-        def added(text: str, encoded: bytes) -> int:
+        def added(encoded: bytes) -> int:
             letters.extend(encoded)
             ends.append(start + len(letters))
             self.count += 1
@@ -88,12 +88,12 @@ class Numbering:
                 encoded = text.encode()
                 if self._known_bytes + len(encoded) <= MOST_KNOWN_BYTES:
                     self._known_bytes += len(encoded)
-                    self.known[text] = number = added(text, encoded)
+                    self.known[text] = number = added(encoded)
             numbers[index] = -1 if number is None else number
         found = numbers[indices] if len(texts) else np.zeros(len(indices), np.int64)
         for row in np.flatnonzero(found < 0).tolist():
             text = texts[int(indices[row])]
-            found[row] = added(text, text.encode())
+            found[row] = added(text.encode())
         self.size += len(letters)
         return found.astype(CODE), bytes(letters), np.array(ends, np.int64)
 
@@ -166,7 +166,8 @@ class TextArray:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array."""
-        return self.codes.shape
+        shape: tuple[int, ...] = self.codes.shape
+        return shape
 
     @property
     def ndim(self) -> int:

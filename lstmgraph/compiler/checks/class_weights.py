@@ -126,7 +126,11 @@ def check_class_weight(
                     hint=_known_classes(classes, names.get(name, ())),
                     at_key=True,
                 )
-        if isinstance(classes, int) and {*ids.values()} >= set(range(classes)) and not any(weights.values()):
+        if (
+            isinstance(classes, int)
+            and {*ids.values()} >= set(range(classes))
+            and not any(weights.values())
+        ):
             document.report(
                 "L793",
                 own,

@@ -192,8 +192,11 @@ def _with_names(need: Need, recipe: RecipeDeclaration, losses: Mapping[str, Any]
     """Return what a target needs, with the names of its classes if it has some."""
     entry = recipe.data.targets.get(need.name) if recipe.data else None
     loss = losses.get(need.name)
-    is_yes_or_no = loss is not None and need.shape is not None and need.shape[-1:] == (1,) and (
-        OF_CLASSES.get(named_class("loss", arguments_of("loss", loss)["type"])) == YES_OR_NO
+    is_yes_or_no = (
+        loss is not None
+        and need.shape is not None
+        and need.shape[-1:] == (1,)
+        and (OF_CLASSES.get(named_class("loss", arguments_of("loss", loss)["type"])) == YES_OR_NO)
     )
     of_ids = need.dtype == "int32" and need.shape is not None
     classes = entry.classes if entry else ()

@@ -31,10 +31,10 @@ def unfitted(graph: Graph) -> Iterator[Node]:
     seen = set()
     for node in graph.nodes:
         of_recipe = node.is_layer and node.path[:1] in (("layers",), ("blocks",))
-        if of_recipe and node.layer and needs_fitting(node.op, node.arguments):
-            if node.keras_name not in seen:
-                seen.add(node.keras_name)
-                yield node
+        is_unfitted = of_recipe and needs_fitting(node.op, node.arguments)
+        if is_unfitted and node.keras_name not in seen:
+            seen.add(node.keras_name)
+            yield node
 
 
 def tensorflow_only(graph: Graph) -> Node | None:
@@ -104,8 +104,10 @@ def _trained_source(port: Port, graph: Graph) -> str | None:
 def _check_table(node: Node, graph: Graph, document: Document) -> None:
     """Report (L881) an embedding or encoding with fewer rows than the ids that it is given."""
     key = "num_tokens" if node.op == "CategoryEncoding" else "input_dim"
-    if not node.inputs or key not in node.arguments or not (
-        looks_up(node) or node.op == "CategoryEncoding"
+    if (
+        not node.inputs
+        or key not in node.arguments
+        or not (looks_up(node) or node.op == "CategoryEncoding")
     ):
         return
     source = graph.by_name.get(node.inputs[0].node)
@@ -134,4 +136,3 @@ def _check_table(node: Node, graph: Graph, document: Document) -> None:
             hint=f"write `{key}: {count}`",
             notes=notes,
         )
-

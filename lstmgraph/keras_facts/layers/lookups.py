@@ -49,10 +49,10 @@ def id_count(op: str, arguments: Mapping[str, Any]) -> int | None:
         return None
     words = arguments["vocabulary"]
     limit: int | None = arguments["max_tokens"]
-    return limit if words is None else _specials(op, arguments) + len(_own(op, arguments))
+    return limit if words is None else special_count(op, arguments) + len(own_words(op, arguments))
 
 
-def _specials(op: str, arguments: Mapping[str, Any]) -> int:
+def special_count(op: str, arguments: Mapping[str, Any]) -> int:
     """Return the number of ids before those of the vocabulary: padding and unknown values."""
     unknown = 1 if op == "TextVectorization" else int(arguments["num_oov_indices"])
     return unknown + (_mask_token(op, arguments) is not None and arguments["output_mode"] == INT)
@@ -62,11 +62,11 @@ def _mask_token(op: str, arguments: Mapping[str, Any]) -> Any:
     return "" if op == "TextVectorization" else arguments["mask_token"]
 
 
-def _own(op: str, arguments: Mapping[str, Any]) -> list[Any]:
+def own_words(op: str, arguments: Mapping[str, Any]) -> list[Any]:
     """Return the vocabulary without padding and unknown values, which may stand at its start."""
     words = list(arguments["vocabulary"])
     unknown = "[UNK]" if op == "TextVectorization" else arguments["oov_token"]
-    specials = _specials(op, arguments)
+    specials = special_count(op, arguments)
     padding = [_mask_token(op, arguments)] if arguments["output_mode"] == INT else []
     padding = [word for word in padding if word is not None]
     leading = [*padding, *[unknown] * (specials - len(padding))]
@@ -237,7 +237,7 @@ def _depth(call: Call) -> int:
             argument="output_mode",
             hint="write `max_tokens:` and `pad_to_max_tokens: true`, or a `vocabulary:`",
         )
-    return _specials(call.layer, arguments) + len(_own(call.layer, arguments))
+    return special_count(call.layer, arguments) + len(own_words(call.layer, arguments))
 
 
 def _require_texts(call: Call) -> None:
@@ -262,7 +262,7 @@ def _check_vocabulary(call: Call) -> None:
             hint="remove them, or write both",
         )
     limit = arguments["max_tokens"]
-    specials = _specials(layer, arguments)
+    specials = special_count(layer, arguments)
     if limit is not None and limit <= specials:
         raise LayerMistake(
             f"`max_tokens: {limit}` leaves no id for a word, as {specials} are for padding and "
@@ -272,7 +272,7 @@ def _check_vocabulary(call: Call) -> None:
         )
     if words is None:
         return
-    own = _own(layer, arguments)
+    own = own_words(layer, arguments)
     if not own:
         raise LayerMistake(
             "the vocabulary has no values",
