@@ -281,6 +281,12 @@ def _check_vocabulary(call: Call) -> None:
         )
     seen: set[Any] = set()
     for word in own:
+        if isinstance(word, str) and word.endswith("\0"):
+            raise LayerMistake(
+                f"the vocabulary has {word!r}, and Keras drops NUL characters at the end of words",
+                argument="vocabulary",
+                hint="leave it out",
+            )
         if word in seen:
             raise LayerMistake(
                 f"the vocabulary has {word!r} twice",

@@ -102,17 +102,27 @@ def _fitted(node: Node, graph: Graph, examples: Examples) -> dict[str, Any]:
         layer.adapt(_numbers(batches, node))
         return {"bin_boundaries": [float(each) for each in layer.bin_boundaries], "num_bins": None}
     layer.adapt(_tensors(batches))
-    words = [_plain(word) for word in layer.get_vocabulary(include_special_tokens=False)]
+    words = _words(node, layer)
     if not words:
         _raise_nothing(node, "no values" if node.op != "TextVectorization" else "no words")
     found: dict[str, Any] = {"vocabulary": words}
     if node.arguments["output_mode"] == "tf_idf":
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
-        first = layer.vocabulary_size() - len(words)
-        weights = np.asarray(store["idf_weights"])[first : first + len(words)]
-        found["idf_weights"] = [float(weight) for weight in weights]
+        every = [_plain(word) for word in layer.get_vocabulary()]
+        weights = dict(zip(every, np.asarray(store["idf_weights"]), strict=False))
+        found["idf_weights"] = [float(weights[word]) for word in words]
     return found
+
+
+def _words(node: Node, layer: keras.Layer) -> list[str | int]:
+    """Return the vocabulary without what NumPy, in which Keras keeps it, cannot tell apart.
+
+    NumPy drops NUL characters at the end of texts.
+    """
+    found = [_plain(word) for word in layer.get_vocabulary(include_special_tokens=False)]
+    padding = "" if node.op == "TextVectorization" else node.arguments["mask_token"]
+    return [word for word in dict.fromkeys(found) if word != padding or padding is None]
 
 
 def _plain(word: Any) -> str | int:
