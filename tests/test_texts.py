@@ -341,3 +341,26 @@ def test_folds_of_a_search_have_vocabularies_of_their_own(table, tmp_path) -> No
     for fold, layers in zip(data.folds, vocabularies, strict=True):
         prices = fold.train.arrays()[0]["price"].astype("float64")
         np.testing.assert_allclose(layers["scaled"]["mean"], prices.mean(0), rtol=1e-12)
+
+
+def test_the_shipped_classifier_learns_from_made_reviews(tmp_path) -> None:
+    """Two words decide, and the shop does not; unknown words in between do not matter."""
+    random = np.random.default_rng(0)
+    words = {"bad": "awful slow", "good": "lovely quick", "mixed": "lovely slow"}
+    with (tmp_path / "reviews.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "shop", "opinion"])
+        for number in range(400):
+            opinion = ("bad", "good", "mixed")[number % 3]
+            first, second = words[opinion].split()
+            text = f"It was {first}, number {number}; and {second.upper()}!"
+            writer.writerow([text, random.choice(["mill", "harbour"]), opinion])
+    recipe = lstmgraph.load(lstmgraph.packaged_recipe("review-classifier"))
+    result = recipe.train(tmp_path / "reviews.csv", folder=tmp_path / "out")
+    assert result.metrics["validation"]["sparse_categorical_accuracy"] == 1.0
+    model = keras.models.load_model(tmp_path / "out" / "review-classifier.keras")
+    given = {"review": tf.constant(["quick and lovely, really"]), "shop": tf.constant(["new"])}
+    names = lstmgraph.load(tmp_path / "out" / "review-classifier.keras").to_dict()
+    classes = names["data"]["targets"]["opinion"]["classes"]
+    found = model.predict(given, verbose=0)["opinion"].argmax(-1)
+    assert [classes[index] for index in found] == ["good"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.data.texts import each_text
 from lstmgraph.files import read_regular_file
 from lstmgraph.keras_facts.layers.lookups import INT, LOOKUPS, own_words, special_count
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
 
 VERSION = 1
+MOST_VALUES, MOST_BYTES = 50_000, 2 << 20
+"""The most words and numbers that a layer learns, and the bytes of all its words: they become part of
+the recipe, whose text has limits (20,000 words take two seconds to load)."""
 PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 """What Keras strips: ASCII's punctuation alone."""
 SPACES = re.compile("[ \t\n\v\f\r]+")
@@ -264,3 +268,24 @@ def _chained(node: Node, graph: Graph, chains: Mapping[str, Prepared]) -> Prepar
     if source in chains:
         return Prepared(chains[source].source, (*chains[source].lookups, own))
     raise LookupError(node)
+
+
+def nothing_found(layer: str, what: str) -> DataError:
+    """Return the error of a layer that finds nothing to learn in the training part."""
+    hint = "check the column, or how the data is split"
+    problem = DataProblem("D413", f"'{layer}' finds {what}", "the training part", hint)
+    return DataError([problem])
+
+
+def refuse_too_many(layer: str, found: Mapping[str, Any]) -> None:
+    """Check that what a layer has learned fits into a recipe.
+
+    Raises:
+        DataError: it does not (D417).
+    """
+    words = found.get("vocabulary", [])
+    size = sum(len(str(word).encode()) for word in words)
+    if len(words) + len(found.get("idf_weights", [])) > MOST_VALUES or size > MOST_BYTES:
+        message = f"'{layer}' finds {len(words):,} values of {size:,} bytes"
+        hint = f"write `max_tokens:`, so that at most {MOST_VALUES:,} values are learned"
+        raise DataError([DataProblem("D417", message, "the training part", hint)])

@@ -72,8 +72,11 @@ def _check_source(node: Node, graph: Graph, document: Document) -> None:
     """Report (L882) a layer to be fitted that does not read an input of the recipe itself."""
     argument = FITTED[node.op]
     reason = None
-    if len(node.path) != 2 or node.path[0] != "layers" or node.loop is not None:
+    path = node.path
+    if path not in document.values or len(path) != 2 or node.loop is not None:
         reason = "it is inside of a block, a loop or a wrapper"
+        block = ("blocks", node.calls.layer) if node.calls else path
+        path = path if path in document.values else block
     elif any(n is not node and n.keras_name == node.keras_name for n in graph.nodes):
         reason = "several layers call it"
     else:
@@ -84,7 +87,7 @@ def _check_source(node: Node, graph: Graph, document: Document) -> None:
     if reason is not None:
         document.report(
             "L882",
-            node.path,
+            path,
             f"training cannot find the {argument.replace('_', ' ')} of '{node.layer}': {reason}",
             hint=f"let it read an input of the recipe, or another layer that prepares one, or "
             f"write `{argument}:`",

@@ -13,7 +13,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.vocabularies import unfitted
 from lstmgraph.data.fields import rows_of
-from lstmgraph.data.problems import DataError, DataProblem
+from lstmgraph.data.vocabularies import nothing_found, refuse_too_many
 from lstmgraph.keras_facts.layers.lookups import FITTED, INT, STRING
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
@@ -88,6 +88,7 @@ def fit_vocabularies(compiled: CompiledRecipe, examples: Examples) -> CompiledRe
     graph = compiled.graph
     for node in list(unfitted(graph)):
         given = {node.layer: _fitted(node, graph, examples)}
+        refuse_too_many(node.layer, given[node.layer])
         compiled = compiled.with_arguments(given)
         graph = compiled.graph
     return compiled
@@ -101,10 +102,16 @@ def _fitted(node: Node, graph: Graph, examples: Examples) -> dict[str, Any]:
     if node.op == "Discretization":
         layer.adapt(_numbers(batches, node))
         return {"bin_boundaries": [float(each) for each in layer.bin_boundaries], "num_bins": None}
-    layer.adapt(_tensors(batches))
+    nothing = "no words" if node.op == "TextVectorization" else "no values"
+    try:
+        layer.adapt(_tensors(batches))
+    except Exception as error:
+        if type(error).__name__ != "InvalidArgumentError":  # of a vocabulary of padding alone
+            raise
+        raise nothing_found(node.layer, nothing) from None
     words = _words(node, layer)
     if not words:
-        _raise_nothing(node, "no values" if node.op != "TextVectorization" else "no words")
+        raise nothing_found(node.layer, nothing)
     found: dict[str, Any] = {"vocabulary": words}
     if node.arguments["output_mode"] == "tf_idf":
         store: dict[str, Any] = {}
@@ -127,13 +134,6 @@ def _words(node: Node, layer: keras.Layer) -> list[str | int]:
 
 def _plain(word: Any) -> str | int:
     return str(word) if isinstance(word, str) else int(word)
-
-
-def _raise_nothing(node: Node, what: str) -> None:
-    message = f"'{node.layer}' finds {what}"
-    hint = "check the column, or how the data is split"
-    problem = DataProblem("D413", message, "the training part", hint)
-    raise DataError([problem])
 
 
 def _layer(node: Node) -> keras.Layer:
@@ -184,7 +184,7 @@ def _numbers(batches: Iterator[Array], node: Node) -> Iterator[Array]:
         count += values.size
         yield values
     if count < node.arguments["num_bins"]:
-        _raise_nothing(node, f"{count} values for {node.arguments['num_bins']} bins")
+        raise nothing_found(node.layer, f"{count} values for {node.arguments['num_bins']} bins")
 
 
 def _moments(node: Node, batches: Iterator[Array]) -> dict[str, Any]:
