@@ -139,8 +139,11 @@ class Reader:
 
         A recipe that makes its inputs from columns also takes arrays with the names of all inputs.
         """
-        if not self.data.is_table or set(wanted_columns(self.data)) <= {*names}:
+        wanted = {*wanted_columns(self.data)}
+        if not self.data.is_table or wanted <= {*names}:
             return self.data.is_table
+        if (wanted - self.needs.inputs.keys() - self.needs.targets.keys()) & {*names}:
+            return True
         return not any(
             {f"{prefix}{name}" for name in self.needs.inputs} <= {*names} for prefix in PREFIXES
         )

@@ -17,6 +17,8 @@ from lstmgraph.compiler.graph import (
     LOG,
     MASK,
     OUTPUT,
+    PARAMETERS,
+    QUANTILES,
     REPEAT,
     ROW_IDS,
     SCORES,
@@ -99,7 +101,8 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
                 if node.keras_name in scored:
                     node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
-                if reported.is_new(mistake, node):
+                # Where columns do not fit a layer that scales them, `data:` does not fit either.
+                if reported.is_new(mistake, node) and node.path[0] != "data":
                     mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         for port, unfit in feedback.mistakes(node, specs):
@@ -466,7 +469,7 @@ def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(node.mask.shape if node.mask else (BATCH,), "bool")
 
 
-def _with_season(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+def _of_first(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(inputs[0].shape, compute_dtype(node.dtype_policy))
 
 
@@ -481,6 +484,8 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     STACK: stacked_spec,
     FULL: full_spec,
     LOG: lambda _node, inputs: inputs[0],
-    ADD_SEASON: _with_season,
+    ADD_SEASON: _of_first,
+    QUANTILES: _of_first,
+    PARAMETERS: _of_first,
 }
 """The function that returns the output spec of each graph operation."""

@@ -191,6 +191,15 @@ def test_columns_that_cannot_be_scaled_are_refused(name: str, values: float, cod
     assert f"'{name}'" in problem.message
 
 
+def test_a_column_without_a_counted_step_is_refused() -> None:
+    own = recipe()
+    x, y, _ = own.load_data(table()).train.batch(slice(None))
+    data = own.load_data({**x, **y, "lengths": x["lengths"] * 0})
+    with pytest.raises(lstmgraph.DataError, match="no values to scale by") as caught:
+        fitted_columns(own.compiled.declaration.data, data.train)
+    assert {problem.code for problem in caught.value.problems} == {"D421"}
+
+
 @pytest.mark.parametrize("kind", ["dictionary", "npz", "npy", "pair"])
 def test_ready_arrays_are_read_and_fitted_too(kind: str, tmp_path: Path) -> None:
     """A recipe whose inputs are made of columns also takes arrays with the names of its inputs."""
