@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MOST_VALUES, MOST_BYTES = 50_000, 2 << 20
-"""The most words and numbers that a layer learns, and the bytes of all its words: they become part of
-the recipe, whose text has limits (20,000 words take two seconds to load)."""
+"""The most words and numbers that a layer learns, and the bytes of all its words. They are part of
+the recipe then, whose text has limits (20,000 words take two seconds to load)."""
 PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 """What Keras strips: ASCII's punctuation alone."""
 SPACES = re.compile("[ \t\n\v\f\r]+")
