@@ -117,6 +117,8 @@ class Cleaning:
     folder: Path
     """Holds the matrices."""
     problems: Problems
+    texts: frozenset[str] = frozenset()
+    """The entries of texts, whose matrices hold their numbers: 0 is the empty text."""
     left_empty: frozenset[str] = frozenset()
     """The entries whose empty cells stay empty: targets that are to be predicted."""
 
@@ -151,7 +153,8 @@ class Cleaning:
     def _clean(self, rows: CleanedRows) -> tuple[Table, RowPlaces]:
         masks, places = {}, rows.places
         for key, entry in self.entries.items():
-            if is_cleaned(entry, self.data) or places.source is not None:
+            is_raw = key not in self.texts and is_cleaned(entry, self.data)
+            if is_raw or places.source is not None:
                 cleaner = _Entry(self, key, rows, mapped(self._path(key)))
                 if cleaner.write():
                     masks[key] = mapped(self._path(f"{key}.mask"))
@@ -169,7 +172,7 @@ class _Entry:
 
     def __init__(self, cleaning: Cleaning, key: str, rows: CleanedRows, matrix: Array) -> None:
         self.key, self.rows, self.matrix = key, rows, matrix
-        self.entry, self.data = cleaning.entries[key], cleaning.data
+        self.entry, self.data, self.texts = cleaning.entries[key], cleaning.data, cleaning.texts
         self.scans, self.folder, self.problems = cleaning.scans, cleaning.folder, cleaning.problems
         entry, data = self.entry, self.data
         self.is_raw = is_cleaned(entry, data) and matrix.dtype == RAW
@@ -183,6 +186,7 @@ class _Entry:
                 matrix,
                 index,
                 (np.nan, (None, None)) if stays_empty else _preparation(name, entry, data),
+                entry.path[1] == "inputs",
             )
             for index, name in enumerate(entry.columns)
         ]
@@ -212,6 +216,8 @@ class _Entry:
                 if masks:
                     masks.append(mask * np.array(masked, np.uint8))
         for name, column in zip(self.entry.columns, self.columns, strict=True):
+            if self.key in self.texts:
+                continue  # rows that are put in have the empty text
             if column is None or column.report(name, self.problems):
                 self._report(name)
         return any(masked)
@@ -273,8 +279,15 @@ class _Values:
     """Fills and clips one column of a matrix, part by part."""
 
     def __init__(
-        self, rows: CleanedRows, matrix: Array, index: int, preparation: tuple[object, object]
+        self,
+        rows: CleanedRows,
+        matrix: Array,
+        index: int,
+        preparation: tuple[object, object],
+        carries: bool,
     ) -> None:
+        self.carries = carries
+        """Whether the last known value stands for masked ones, which an input needs."""
         self.rows, self.matrix, self.index = rows, matrix, index
         self.missing, limits = preparation
         assert isinstance(limits, tuple)
@@ -301,9 +314,13 @@ class _Values:
         if not isinstance(self.missing, str):
             assert isinstance(self.missing, int | float)
             return np.where(empty, self.missing, values), missing
-        if self.missing == MASK:
+        if self.missing == MASK and not self.carries:
             return np.where(empty, 0.0, values), missing
         found = self._filled(values, empty, start, end)
+        if self.missing == MASK:
+            self.leading.clear()
+            self.leading_count = 0
+            return found, missing
         if self.missing == STATIC:  # only what was put in is filled
             found = np.where(empty & (self.rows.sources(start, end) >= 0), np.nan, found)
         return found, missing

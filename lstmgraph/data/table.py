@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.data.problems import DataProblem
+    from lstmgraph.data.texts import Labels, Texts
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import Columns
 
@@ -39,6 +40,10 @@ class Table:
     file_rows: Array | None = None
     """The row of the file that each row is, from 0, and -1 for one that was put in; None where
     they are in its order."""
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+    """For entries of texts, whose matrices hold their numbers, the texts."""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """For targets whose classes are found in the data, and whose matrices hold their numbers."""
 
     @property
     def rows(self) -> int:
