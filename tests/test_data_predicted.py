@@ -657,3 +657,63 @@ def test_outputs_of_single_steps_have_their_axis_and_all_steps_their_numbers() -
         *("utterance", "origin", "frame", "step", *(f"{name}_forecast" for name in columns)),
     ]
     np.testing.assert_allclose(table.iloc[:, 4:], batch.values["next_frame"][:, 0])
+
+
+TEXTS = """
+    inputs:
+      review: {shape: [], dtype: string}
+      kind: {shape: [1], dtype: string}
+      stars: {shape: [1]}
+    layers:
+      words:
+        type: text_vectorization
+        input: review
+        vocabulary: [good, bad, film]
+        output_sequence_length: 4
+      embedded: {type: embedding, input: words, input_dim: 5, output_dim: 2}
+      reader: {type: lstm, input: embedded, units: 3}
+      of_kind: {type: string_lookup, input: kind, vocabulary: [book, disc], output_mode: multi_hot}
+      all: {type: concatenate, input: [reader, of_kind, stars]}
+      mood: {type: dense, input: all, units: 2, activation: softmax}
+    outputs: {mood: mood}
+    training: {loss: sparse_categorical_crossentropy}
+    runtime: {seed: 2}
+    data:
+      inputs:
+        review: {columns: [text]}
+        kind: {columns: [what]}
+        stars: {columns: [stars]}
+      targets: {mood: {columns: [mood], classes: [sad, glad]}}
+"""
+
+
+def test_texts_and_names_of_classes_go_through_all_formats(tmp_path: Path) -> None:
+    texts = recipe(TEXTS)
+    model = texts.build()
+    texts.save(model, tmp_path / "t.keras")
+    for name in ("onnx", "litert"):
+        texts.export(model, tmp_path / f"t{FORMATS[name]}", format=name)
+    frame = pd.DataFrame(
+        {
+            "text": ["good film", "Bad, bad film!", ""],
+            "what": ["disc", "book", "hat"],
+            "stars": [5.0, 1.0, 3.0],
+            "mood": ["glad", None, "sad"],
+        }
+    )
+    plain = keras.models.load_model(tmp_path / "t.keras")
+    inputs = {
+        "review": keras.ops.convert_to_tensor(frame.text.to_list(), dtype="string"),
+        "kind": keras.ops.convert_to_tensor([[each] for each in frame.what], dtype="string"),
+        "stars": frame[["stars"]].to_numpy("float32"),
+    }
+    wanted = plain.predict_on_batch(inputs)["mood"]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for ending in FORMATS.values():
+        found = lstmgraph.predict(tmp_path / f"t{ending}", tmp_path / "t.csv")
+        table = found.to_pandas()
+        assert list(table.columns) == ["row", "mood_predicted", "mood_sad", "mood_glad"]
+        np.testing.assert_allclose(table[["mood_sad", "mood_glad"]], wanted, atol=1e-5)
+        assert list(table.mood_predicted) == [("sad", "glad")[at] for at in wanted.argmax(axis=1)]
+        targets = np.concatenate([batch.targets["mood"] for batch in found])
+        np.testing.assert_array_equal(targets, [1, np.nan, 0])
