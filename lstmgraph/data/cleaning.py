@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 
 RAW = np.dtype(np.float64)
 """How columns are stored that are yet to be cleaned, with NaN for missing values."""
+
+
+def kept_dtype(dtype: np.dtype[Any], optional: bool) -> np.dtype[Any]:
+    """Return the dtype of a matrix: whole numbers that may be missing are kept with NaN."""
+    return RAW if optional and dtype.kind in "iub" else dtype
 
 
 def is_cleaned(entry: Columns, data: DataDeclaration) -> bool:
@@ -114,6 +119,8 @@ class Cleaning:
     problems: Problems
     texts: frozenset[str] = frozenset()
     """The entries of texts, whose matrices hold their numbers: 0 is the empty text."""
+    left_empty: frozenset[str] = frozenset()
+    """The entries whose empty cells stay empty: targets that are to be predicted."""
 
     def run(self, table: Table, order: Array | None) -> tuple[Table, RowPlaces] | None:
         """Return the table with clean matrices, and where its rows stand in the file.
@@ -170,11 +177,16 @@ class _Entry:
         entry, data = self.entry, self.data
         self.is_raw = is_cleaned(entry, data) and matrix.dtype == RAW
         made = data.made_columns
+        stays_empty = key in cleaning.left_empty
         self.columns = [
             None
             if name in made
             else _Values(
-                rows, matrix, index, _preparation(name, entry, data), entry.path[1] == "inputs"
+                rows,
+                matrix,
+                index,
+                (np.nan, (None, None)) if stays_empty else _preparation(name, entry, data),
+                entry.path[1] == "inputs",
             )
             for index, name in enumerate(entry.columns)
         ]
@@ -184,7 +196,8 @@ class _Entry:
         masked = [values is not None and values.missing == MASK for values in self.columns]
         dtype = self.matrix.dtype
         if self.is_raw:
-            dtype = self.scans[self.key, self.entry.columns[0]].dtype
+            scan = self.scans[self.key, self.entry.columns[0]]
+            dtype = kept_dtype(scan.dtype, scan.optional)
         width = len(self.columns)
         with ExitStack() as stack:
             path = self.folder / f"{self.key}.clean.npy"

@@ -350,6 +350,11 @@ class SeriesKeys:
             numbers[index] = self._number(int(distinct[index]), values)
         return numbers[inverse]
 
+    @property
+    def keys(self) -> tuple[tuple[Any, ...], ...]:
+        """The values that name each series, in the order of the numbers."""
+        return tuple(self._numbers)
+
     def _number(self, code: int, values: list[list[Any]]) -> int:
         parts: list[Any] = []
         for words in reversed(values):

@@ -17,7 +17,14 @@ import numpy as np
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
 from lstmgraph.data.calendar import CALENDAR
 from lstmgraph.data.class_names import HoldsLabelsError, LabelReader
-from lstmgraph.data.cleaning import RAW, Cleaning, is_cleaned, missing_hint, report_empty
+from lstmgraph.data.cleaning import (
+    RAW,
+    Cleaning,
+    is_cleaned,
+    kept_dtype,
+    missing_hint,
+    report_empty,
+)
 from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, is_text, numbers, texts
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table import Table, key_of
@@ -144,15 +151,21 @@ class _Reading:
         }
         self.text_writers: dict[str, TextWriter] = {}
         self.scans = {
-            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes))
+            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes), need.optional)
             for key, (entry, need) in self.entries.items()
             for column in entry.columns
             if key not in self.texts
         }
+        self.left_empty = frozenset(
+            key
+            for key, (entry, need) in self.entries.items()
+            if need.optional and entry.path[1] == "targets"
+        )
+        """The targets whose empty cells say what is to be predicted."""
         self.raw = {
             key
             for key, (entry, _) in self.entries.items()
-            if key not in self.texts and is_cleaned(entry, data)
+            if key not in self.texts | self.left_empty and is_cleaned(entry, data)
         }
         """The entries whose numbers are checked when they are clean."""
         self.writers: dict[str, GrowingArray] = {}
@@ -198,7 +211,7 @@ class _Reading:
     def _add(self, batch: Any, stack: ExitStack) -> None:
         read: dict[str, Array] = {}
         for key, (entry, need) in self.entries.items():
-            dtype = RAW if key in self.raw else stored_dtype(need)
+            dtype = RAW if key in self.raw else kept_dtype(stored_dtype(need), need.optional)
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
             for index, name in enumerate(entry.columns):
                 column = self.data.source_of(name)
@@ -317,13 +330,20 @@ class _Reading:
             zone=self.time.zone or "",
             texts={key: mapped_texts(self.folder, key) for key in self.text_writers},
             labels=labels,
+            series_keys=self.keys.keys,
         )
         places = RowPlaces(order)
         check_times(table, self.data, places, self.problems)
         if (self.data.every is not None or self.raw) and not self.problems.errors:
             entries = {key: entry for key, (entry, _) in self.entries.items()}
             cleaning = Cleaning(
-                self.data, entries, self.scans, self.folder, self.problems, frozenset(self.texts)
+                self.data,
+                entries,
+                self.scans,
+                self.folder,
+                self.problems,
+                frozenset(self.texts),
+                self.left_empty,
             )
             found = cleaning.run(table, order)
             if found is None:
@@ -336,7 +356,7 @@ class _Reading:
         for key, (entry, _) in self.entries.items():
             if entry.steps == STATIC and key in table.matrices:
                 check_static(table, key, entry, places, self.problems)
-        return replace(table, warnings=self.problems.warnings)
+        return replace(table, warnings=self.problems.warnings, file_rows=places.rows)
 
 
 class _SeriesOfRows:
