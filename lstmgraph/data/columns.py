@@ -133,6 +133,11 @@ class TimeColumn:
         times: Array = column.cast(kept).to_numpy(zero_copy_only=False)
         return times
 
+    @property
+    def zone(self) -> str:
+        """The time zone of the times; empty if they have none."""
+        return getattr(self.kind, "tz", None) or ""
+
     def _parsed(self, column: Any) -> Any:
         import pyarrow as pa  # noqa: PLC0415 - an extra
         from pyarrow import compute  # noqa: PLC0415 - an extra
@@ -197,6 +202,11 @@ class SeriesKeys:
         for index in in_order:
             numbers[index] = self._number(int(distinct[index]), values)
         return numbers[inverse]
+
+    @property
+    def keys(self) -> tuple[tuple[Any, ...], ...]:
+        """The values that name each series, in the order of the numbers."""
+        return tuple(self._numbers)
 
     def _number(self, code: int, values: list[list[Any]]) -> int:
         parts: list[Any] = []

@@ -90,7 +90,7 @@ class _Reading:
         self.entries = {key_of(entry): (entry, need_of(entry, needs)) for entry in data.all_columns}
         sizes = _known_sizes(data, needs)
         self.scans = {
-            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes))
+            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes), need.optional)
             for key, (entry, need) in self.entries.items()
             for column in entry.columns
         }
@@ -122,7 +122,7 @@ class _Reading:
     def _add(self, batch: Any, stack: ExitStack) -> None:
         read: dict[str, Array] = {}
         for key, (entry, need) in self.entries.items():
-            dtype = storage_dtype(need.dtype)
+            dtype = _kept_dtype(need)
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
             for index, column in enumerate(entry.columns):
                 if column not in read:
@@ -175,7 +175,16 @@ class _Reading:
         matrices = {key: mapped(self.folder / f"{key}.npy") for key in self.writers}
         times = matrices.pop(TIMES)[:, 0] if TIMES in matrices else None
         names = tuple(self.keys.names or [""])
-        table = Table(matrices, starts, names, times, self.time.unit or "")
+        table = Table(
+            matrices,
+            starts,
+            names,
+            times,
+            self.time.unit or "",
+            time_zone=self.time.zone,
+            series_keys=self.keys.keys,
+            order=order,
+        )
         check_times(table, self.data, order, self.problems)
         for key, (entry, _) in self.entries.items():
             if entry.steps == STATIC:
@@ -215,6 +224,12 @@ def need_of(entry: Columns, needs: Needs) -> Need:
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
+
+
+def _kept_dtype(need: Need) -> np.dtype[Any]:
+    """Return the dtype of an entry's matrix; ids with empty cells are kept as numbers with NaN."""
+    dtype = storage_dtype(need.dtype)
+    return np.dtype("float64") if need.optional and dtype.kind in "iub" else dtype
 
 
 def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class Table:
     time_unit: str
     """What times count, as NumPy writes it (``us``); empty if they are plain numbers."""
     warnings: tuple[DataProblem, ...] = ()
+    time_zone: str = ""
+    """The time zone of the times, such as ``UTC``; empty if they have none."""
+    series_keys: tuple[tuple[Any, ...], ...] = ()
+    """The values that name each series, by the columns of `series:`; a cached table has none."""
+    order: Array | None = None
+    """The row of the file that each row comes from; None if the order is the same."""
 
     @property
     def rows(self) -> int:

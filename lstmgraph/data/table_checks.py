@@ -102,7 +102,7 @@ def check_static(
     """Report columns of a static input whose values change within a series."""
     for index, column in enumerate(entry.columns):
         for start, steps, inside in _steps(table, table.matrices[key][:, index]):
-            wrong = inside & (steps != 0)
+            wrong = inside & (steps != 0) & ~np.isnan(steps)
             if wrong.any():
                 at = start + int(np.argmax(wrong))
                 problems.add(

@@ -56,6 +56,8 @@ class Scan:
     dtype: np.dtype[Any]
     limits: Sequence[tuple[Limit, float | None]] = ()
     """Each limit with its upper end, None if that is not known."""
+    optional: bool = False
+    """Whether values may be missing (NaN)."""
     nan: _Tally = field(default_factory=_Tally)
     infinite: _Tally = field(default_factory=_Tally)
     unfit: _Tally = field(default_factory=_Tally)
@@ -66,7 +68,8 @@ class Scan:
         finite = np.isfinite(values)
         if not finite.all():
             missing = np.isnan(values)
-            self.nan.add(missing, values, offset)
+            if not self.optional:
+                self.nan.add(missing, values, offset)
             self.infinite.add(~finite & ~missing, values, offset)
         fits = fits_dtype(values, self.dtype)
         self.unfit.add(finite & ~fits, values, offset)
@@ -74,7 +77,10 @@ class Scan:
         for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
             tally.add(fits & outside(values, limit.low, high, limit.exception), values, offset)
             if not tally.count and limit.rule is not None:
-                tally.add(*_broken(limit.rule, values), offset)
+                broken, by = _broken(limit.rule, values)
+                if self.optional and broken.shape == finite.shape:
+                    broken = broken & finite
+                tally.add(broken, by, offset)
 
     def report(
         self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]

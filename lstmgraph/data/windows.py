@@ -85,17 +85,19 @@ def windowed(
     places = places_of(table, window)
     _warn_of_short_series(table, places, window, problems)
     fields = _Fields(table, data, places, problems)
-    inputs = {
-        name: fields.lengths(needs.inputs[name])
-        if isinstance(entry, LengthOf)
-        else fields.of(entry, needs.inputs[name].shape)
-        for name, entry in data.inputs.items()
-    }
+    inputs = fields.inputs(needs)
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
     weights = {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
     return example_source(needs, inputs, targets, weights), _timeline(
         table, data, places, window.horizon
     )
+
+
+def input_fields(
+    table: Table, data: DataDeclaration, needs: Needs, places: Places, problems: Problems
+) -> dict[str, Field]:
+    """Return the inputs of windows at `places`, by name."""
+    return _Fields(table, data, places, problems).inputs(needs)
 
 
 class _Fields:
@@ -105,6 +107,15 @@ class _Fields:
         self, table: Table, data: DataDeclaration, places: Places, problems: Problems
     ) -> None:
         self.table, self.data, self.places, self.problems = table, data, places, problems
+
+    def inputs(self, needs: Needs) -> dict[str, Field]:
+        """Return the tensors of all inputs, by name."""
+        return {
+            name: self.lengths(needs.inputs[name])
+            if isinstance(entry, LengthOf)
+            else self.of(entry, needs.inputs[name].shape)
+            for name, entry in self.data.inputs.items()
+        }
 
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         """Return the tensor of an entry, in the shape that the recipe declares."""

@@ -71,6 +71,8 @@ class Need:
     time_major: bool = False
     steps: Dim | None = None
     """For labels of CTC, the steps of the output."""
+    optional: bool = False
+    """Whether arrays may be missing and cells empty (NaN), as in data that a model predicts for."""
 
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
