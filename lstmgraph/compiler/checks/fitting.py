@@ -69,7 +69,7 @@ CORRELATIONS = frozenset({"ConcordanceCorrelation", "CosineSimilarity", "Pearson
 
 
 def check_fitting(recipe: RecipeDeclaration, graph: Graph, document: Document) -> frozenset[str]:
-    """Report (L785 to L792, L796, L797) losses and metrics that cannot read their outputs or targets.
+    """Report (L785 to L797) losses and metrics that cannot read their outputs or targets.
 
     Returns:
         The outputs that need another loss, with which their metrics may be right.

@@ -129,7 +129,7 @@ def read_outputs(recipe: RecipeDeclaration, graph: Graph) -> Iterator[Head]:
         loss = _entry("loss", path, losses[name]) if name in losses else None
         metrics = tuple(_metrics(training, list(graph.outputs), name))
         if loss is not None or metrics:
-            source = _own_node(graph, node)
+            source = _own_node(recipe, graph, node)
             yield Head(name, node, spec, activation_of(node), loss, metrics, source)
 
 
@@ -141,9 +141,9 @@ def value_node(graph: Graph, port: Port) -> Node | None:
     return node
 
 
-def _own_node(graph: Graph, node: Node) -> Node:
-    """Return the node of a layer that the recipe has, which `node` itself may prepare."""
-    while node.path[:1] not in (("layers",), ("blocks",)) and node.inputs[0].node in graph.by_name:
+def _own_node(recipe: RecipeDeclaration, graph: Graph, node: Node) -> Node:
+    """Return the node of a layer of the recipe, which `node` may be added behind."""
+    while node.name in recipe.written and recipe.written[node.name][0][0] in ("data", "training"):
         node = graph.by_name[node.inputs[0].node]
     return node
 
