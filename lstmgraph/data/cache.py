@@ -11,18 +11,20 @@ import json
 import secrets
 import shutil
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.data.convert import TIMES, convert, need_of
+from lstmgraph.data.convert import TIMES, convert, need_of, stored_dtype
 from lstmgraph.data.problems import DataProblem, Problems
 from lstmgraph.data.store import Workspace, mapped
 from lstmgraph.data.table import Table, key_of
-from lstmgraph.data.values import storage_dtype
+from lstmgraph.data.texts import ENDS, TEXTS, Labels, Texts, mapped_texts
 from lstmgraph.files import read_regular_file, refuse_link
+from lstmgraph.keras_facts.layers.lookups import STRING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lstmgraph.compiler.checks.data_needs import Needs
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import DataDeclaration
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of the cached form; a new one makes old cached tables unused."""
 CONTENTS = "table.json"
 STARTS = "series-starts"
@@ -55,7 +57,9 @@ def converted(
         problems.add("D107", message, "choose another folder, with enough free space, as the cache")
         return None, None
     try:
-        table = read_table(kept, data)
+        wanted = {key_of(entry): need_of(entry, needs) for entry in data.all_columns}
+        texts = [key for key, need in wanted.items() if need.dtype == STRING]
+        table = read_table(kept, data, texts)
         _refuse_other(table, data, needs)
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -111,12 +115,18 @@ def write_table(table: Table, folder: Path) -> None:
         "has_times": table.times is not None,
         "time_unit": table.time_unit,
         "warnings": [asdict(problem) for problem in table.warnings],
+        "labels": {key: asdict(labels) for key, labels in table.labels.items()},
     }
     (folder / CONTENTS).write_text(json.dumps(contents), "utf-8")
 
 
-def read_table(folder: Path, data: DataDeclaration) -> Table:
+def read_table(folder: Path, data: DataDeclaration, texts: Iterable[str] = ()) -> Table:
     """Return the table that ``write_table`` wrote, its matrices mapped.
+
+    Args:
+        folder: where it is.
+        data: the declaration that it was read by.
+        texts: the keys of the entries that are texts.
 
     Raises:
         OSError: A file cannot be read, or is a link or not a regular file.
@@ -131,7 +141,19 @@ def read_table(folder: Path, data: DataDeclaration) -> Table:
         _mapped(folder, TIMES)[:, 0] if contents["has_times"] else None,
         contents["time_unit"],
         tuple(DataProblem(**problem) for problem in contents["warnings"]),
+        texts={key: _mapped_texts(folder, key) for key in texts},
+        labels={key: Labels.of(given) for key, given in contents["labels"].items()},
     )
+
+
+def _mapped_texts(folder: Path, key: str) -> Texts:
+    for name in (TEXTS, ENDS):
+        refuse_link(folder / f"{key}.{name}.npy")
+    return mapped_texts(folder, key)
+
+
+def _dtypes(data: DataDeclaration, needs: Needs) -> dict[str, np.dtype[Any]]:
+    return {key_of(entry): stored_dtype(need_of(entry, needs)) for entry in data.all_columns}
 
 
 def _mapped(folder: Path, name: str) -> Array:
@@ -147,8 +169,9 @@ def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
         ValueError: They do not.
     """
     starts, rows = table.series_starts, table.matrices and len(next(iter(table.matrices.values())))
+    dtypes = _dtypes(data, needs)
     wanted = {
-        key_of(entry): ((rows, len(entry.columns)), storage_dtype(need_of(entry, needs).dtype))
+        key_of(entry): ((rows, len(entry.columns)), dtypes[key_of(entry)])
         for entry in data.all_columns
     }
     texts = [text for warning in table.warnings for text in asdict(warning).values()]

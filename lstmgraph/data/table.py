@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.data.problems import DataProblem
+    from lstmgraph.data.texts import Labels, Texts
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import Columns
 
@@ -29,6 +30,10 @@ class Table:
     time_unit: str
     """What times count, as NumPy writes it (``us``); empty if they are plain numbers."""
     warnings: tuple[DataProblem, ...] = ()
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+    """For entries of texts, whose matrices hold their numbers, the texts."""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """For targets whose classes are found in the data, and whose matrices hold their numbers."""
 
     @property
     def rows(self) -> int:

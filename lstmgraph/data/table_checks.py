@@ -103,6 +103,10 @@ def check_static(
     for index, column in enumerate(entry.columns):
         for start, steps, inside in _steps(table, table.matrices[key][:, index]):
             wrong = inside & (steps != 0)
+            for pair in np.flatnonzero(wrong).tolist() if key in table.texts else ():
+                values = table.matrices[key][start + pair : start + pair + 2, index]
+                one, other = table.texts[key].of(np.asarray(values))  # which may be one text twice
+                wrong[pair] = one != other
             if wrong.any():
                 at = start + int(np.argmax(wrong))
                 problems.add(

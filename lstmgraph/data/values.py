@@ -9,6 +9,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import ADD_UP, WHOLE
 from lstmgraph.data.lengths import fits_dtype, outside
+from lstmgraph.keras_facts.layers.lookups import STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,9 @@ ADDED = 1e-3
 
 
 def storage_dtype(dtype: str) -> np.dtype[Any]:
-    """Return the NumPy dtype for an input: float32 for bfloat16, which NumPy does not have."""
+    """Return the NumPy dtype for an input: float32 for bfloat16, objects for texts."""
+    if dtype == STRING:
+        return np.dtype(object)
     return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
+from lstmgraph.data.fields import Coded, Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
@@ -93,7 +93,12 @@ def windowed(
     }
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
     weights = {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
-    return example_source(needs, inputs, targets, weights), _timeline(
+    labels = {
+        name: table.labels[key_of(entry)]
+        for name, entry in data.targets.items()
+        if key_of(entry) in table.labels
+    }
+    return example_source(needs, inputs, targets, weights, labels), _timeline(
         table, data, places, window.horizon
     )
 
@@ -108,6 +113,11 @@ class _Fields:
 
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         """Return the tensor of an entry, in the shape that the recipe declares."""
+        texts = self.table.texts.get(key_of(entry))
+        found = self._stored(entry, wanted)
+        return found if texts is None else Coded(found, texts)
+
+    def _stored(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         matrix = self.table.matrices[key_of(entry)]
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import atomic_path
+from lstmgraph.keras_facts.layers.lookups import LOOKUPS
 from lstmgraph.language.text.embedded import NoRecipeError, embed_recipe, embedded_model
 from lstmgraph.messages.errors import OtherModelError, WeightsFileError
 from lstmgraph.models.building import uncompiled_model, with_predict
@@ -170,9 +171,12 @@ def load_numbers(model: keras.Model, path: Path) -> None:
     most = sum(LARGEST_NUMBER * math.prod(each.shape) for each in variables) + SPARE
     most += SPARE_OF_EACH * (len(variables) + len(model.layers))
     with opened_weights(path, most) as weights:
+        # Their weights of words are part of the recipe, and no weights to Keras.
+        lookups = {each.name for each in model.layers if type(each).__name__ in LOOKUPS}
         in_file = {
             name: sorted(tuple(data.shape) for data in layer.values())
             for name, layer in weights.layers.items()
+            if name not in lookups
         }
         own = {
             each.name: sorted(tuple(w.shape) for w in without_lora(saved_weights(each)))
