@@ -266,6 +266,8 @@ def _target_limits(loss: Any, metrics: Iterable[Any]) -> Iterator[Limit]:
             yield Limit(0, 1, f"{kind} takes 0 and 1", rule=WHOLE)
         elif of == SIGN:
             yield Limit(-1, 1, f"{kind} takes -1 and 1, or 0 and 1", rule=WHOLE)
+        elif of == COUNT and own.get("distribution"):
+            yield Limit(0, None, f"{own['distribution']} is of whole numbers from 0", rule=WHOLE)
         elif of == COUNT:
             yield Limit(0, None, f"{kind} takes numbers from 0")
         elif of == CHANCE:
