@@ -39,8 +39,8 @@ MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
-LOG = scaling.LOG
-"""Graph operation: return the logarithm of 1 + each number."""
+LOG, ADD_SEASON = scaling.LOG, scaling.ADD_SEASON
+"""Graph operations that prepare columns, and give forecasts their units."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.
 

@@ -12,7 +12,7 @@ from lstmgraph.compiler.fitted import unfitted_columns
 from lstmgraph.export.inference import weight_mistakes
 from lstmgraph.export.mistakes import export_error
 from lstmgraph.messages.errors import WeightsFileError
-from lstmgraph.messages.wording import few
+from lstmgraph.messages.wording import listed
 from lstmgraph.models.weights_file import opened_weights, own_weights, require_layers
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def load_weights(compiled: CompiledRecipe, model: keras.Model, path: Path) -> No
     unfitted = unfitted_columns(compiled)
     if unfitted:
         raise WeightsFileError(
-            f"{path}: the recipe does not have the numbers that {few(unfitted)} were scaled by for "
-            "these weights. Load the .keras file itself in place of the recipe, or the recipe "
+            f"{path}: the recipe does not have the numbers that {listed(unfitted)} were scaled by "
+            "for these weights. Load the .keras file itself in place of the recipe, or the recipe "
             "that the training wrote beside it (NAME.resolved.yaml)"
         )
     with opened_weights(path) as given, own_weights(model) as own:

@@ -8,12 +8,14 @@ from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.targets import ANY, NUMBERS, reading
+from lstmgraph.language.declaration.data import HORIZON
 from lstmgraph.language.declaration.recipe import MaskByValue
-from lstmgraph.language.declaration.scaling import scalings_of
+from lstmgraph.language.declaration.scaling import scalings_of, seasons_of
+from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
-    from lstmgraph.language.declaration.data import DataDeclaration
+    from lstmgraph.language.declaration.data import Columns, DataDeclaration
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
 
@@ -39,8 +41,37 @@ def check_scaling(
                 "than 0",
                 hint="remove `fitted:`; `lstmgraph train` finds the numbers",
             )
+    for target in data.targets.values():
+        mistake = _season_mistake(target, data, graph) if target.difference else None
+        if mistake:
+            message, hint = mistake
+            document.report("L865", (*target.path, "difference"), message, hint=hint, at_key=True)
     _check_inputs(data, graph, document)
     _check_losses(data, recipe, graph, document)
+
+
+def _season_mistake(target: Columns, data: DataDeclaration, graph: Graph) -> tuple[str, str] | None:
+    """Return message and hint where the values to forecast the difference from are not known."""
+    window = data.window
+    if window is None or window.history is None or target.steps != HORIZON:
+        hint = "remove it, or forecast the steps ahead: `window: {history: 48, horizon: 24}`"
+        return "only targets of the horizon have values before them", hint
+    season = seasons_of(data).get(target.name)
+    columns = listed(target.columns)
+    if season is None:
+        hint = f"add {columns} to the columns of an input with `steps: history`"
+        return f"no input has the history of {columns}", hint
+    if season.period > window.min_history:
+        message = f"a history can have {window.min_history} steps, fewer than {season.period}"
+        return message, f"write `min_history: {season.period}`, or a smaller difference"
+    if season.lengths is None and window.min_history < window.history:
+        hint = f"add an input `lengths: {{length_of: {season.history}}}`, or remove `min_history:`"
+        return f"where the last steps of '{season.history}' are is not known", hint
+    tensor = graph.inputs.get(season.history)
+    if tensor is not None and tensor.time_major:
+        hint = f"remove `time_major:` of '{season.history}'"
+        return f"'{season.history}' has its steps on the first axis", hint
+    return None
 
 
 def _check_inputs(data: DataDeclaration, graph: Graph, document: Document) -> None:
@@ -75,7 +106,9 @@ def _check_losses(
     data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
 ) -> None:
     losses = losses_by_output(recipe.training, list(graph.outputs)) if recipe.training else {}
-    for name, scaling in scalings_of(data, "targets").items():
+    paths = {name: scaling.path for name, scaling in scalings_of(data, "targets").items()}
+    paths = {**{name: season.path for name, season in seasons_of(data).items()}, **paths}
+    for name, path in paths.items():
         loss = losses.get(name)
         if loss is None:
             continue
@@ -86,9 +119,9 @@ def _check_losses(
         target = data.targets[name].path
         document.report(
             "L862",
-            scaling.path,
-            f"the output '{name}' forecasts the column by {kind}, which does not take scaled "
-            "numbers",
-            hint="remove `scale:`, or use a loss of distances, such as mse or mae",
+            path,
+            f"the output '{name}' is trained by {kind}, which takes neither scaled numbers nor "
+            "differences",
+            hint=f"remove `{path[-1]}:`, or use a loss of distances, such as mse or mae",
             notes=(document.note(target, "it is a target here"),),
         )

@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
+    ADD_SEASON,
     CONSTANT_STATE,
     FOLD,
     FULL,
@@ -449,6 +450,10 @@ def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(node.mask.shape if node.mask else (BATCH,), "bool")
 
 
+def _with_season(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+    return TensorSpec(inputs[0].shape, compute_dtype(node.dtype_policy))
+
+
 OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     JOIN: _joined,
     CONSTANT_STATE: _constant_state,
@@ -460,5 +465,6 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     STACK: stacked_spec,
     FULL: full_spec,
     LOG: lambda _node, inputs: inputs[0],
+    ADD_SEASON: _with_season,
 }
 """The function that returns the output spec of each graph operation."""

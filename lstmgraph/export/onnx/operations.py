@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lstmgraph.compiler.graph import (
+    ADD_SEASON,
     CONSTANT_STATE,
     FOLD,
     FULL,
@@ -123,6 +124,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     STACK: merging.stack,
     FULL: merging.full,
     LOG: activations.log1p,
+    ADD_SEASON: merging.add_season,
     FOLD: wrappers.fold,
     UNFOLD: wrappers.unfold,
 }

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.keras_facts.catalogue import argument_defaults
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
 from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
-from lstmgraph.language.declaration.scaling import LOG, SCALED, UNSCALED, scalings
+from lstmgraph.language.declaration.scaling import (
+    ADD_SEASON,
+    LOG,
+    SCALED,
+    SEASON,
+    UNSCALED,
+    scalings,
+    seasons,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,8 +40,8 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 """
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
-OPERATIONS = frozenset({STEP, STACK, FULL, LOG})
-"""What loops and logarithms need beside Keras's layers."""
+OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON})
+"""What loops and the preparation of columns need beside Keras's layers."""
 
 LAST = "last"
 """The port of a loop before the outputs of its last step: ``forecast.last.state``."""
@@ -133,6 +141,7 @@ class PlainRecipe:
         self._top = _Scope(recipe["layers"])
         self._policy_of_scales = "float64" if self._policy == "float64" else "float32"
         scaled_inputs, self._scaled_outputs = scalings(recipe)
+        self._seasons = seasons(recipe)
         self._scaled = {name: self._free_name(f"{name}_{SCALED}") for name in scaled_inputs}
         for name, scaling in scaled_inputs.items():
             self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
@@ -153,11 +162,19 @@ class PlainRecipe:
     def _unscale(self, outputs: Data) -> dict[str, str]:
         """Add the layers that give forecasts their units; return the last of each by port."""
         found = {}
-        for name, scaling in self._scaled_outputs.items():
-            if name in outputs:
-                last = found[outputs[name]] = self._free_name(f"{name}_{UNSCALED}")
-                source = self.port(outputs[name])
+        for name in (name for name in outputs if name in {**self._scaled_outputs, **self._seasons}):
+            source = self.port(outputs[name])
+            if name in self._seasons:
+                season = self._seasons[name]
+                history = self._scaled.get(season.history, season.history)
+                named, source = source, self._free_name(f"{name}_from_{SEASON}")
+                layer = (source, ADD_SEASON, season.layer(named, history))
+                self._scale(iter([layer]), season.path)
+            if name in self._scaled_outputs:
+                scaling, last = self._scaled_outputs[name], self._free_name(f"{name}_{UNSCALED}")
                 self._scale(scaling.inverse_layers(source, last), scaling.path)
+                source = last
+            found[outputs[name]] = source
         return found
 
     def _scale(self, layers: Iterator[tuple[str, str, Data]], path: Path) -> None:

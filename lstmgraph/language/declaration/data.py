@@ -50,6 +50,8 @@ class Columns:
     columns: tuple[str, ...]
     steps: str
     lag: int = 0
+    difference: int = 0
+    """Of a target: the steps back to the value that the model adds to its forecast; 0: nothing."""
 
 
 @dataclass(frozen=True)

@@ -91,4 +91,5 @@ def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:
 
 def _columns(name: str, data: Data, path: Path) -> Columns:
     steps = STATIC if data.get("static") else data.get("steps", ROW)
-    return Columns(name, path, tuple(data["columns"]), steps, data.get("lag", 0))
+    lag, difference = data.get("lag", 0), data.get("difference", 0)
+    return Columns(name, path, tuple(data["columns"]), steps, lag, difference)

@@ -10,20 +10,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
+from lstmgraph.language.declaration.data import HISTORY, HORIZON, Columns, LengthOf
 from lstmgraph.language.declaration.read_data import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.language.declaration.data import Column, Columns, DataDeclaration
+    from lstmgraph.language.declaration.data import Column, DataDeclaration
     from lstmgraph.messages.diagnostics import Path
 
     Data = dict[str, Any]
 
 LOG = "log1p"
 """Operation: return the logarithm of 1 + each number."""
-SCALED, UNSCALED = "scaled", "unscaled"
-"""What the names of the layers end with: ``history_scaled``, ``forecast_unscaled``."""
+ADD_SEASON = "add_season"
+"""Operation: add to a forecast the values of the season before it.
+
+Inputs are the forecast, (batch, horizon, ...), the history, (batch, time, columns), and perhaps its
+lengths, (batch,).
+"""
+SCALED, UNSCALED, SEASON = "scaled", "unscaled", "season"
+"""What names of the layers end with: ``history_scaled``, ``forecast_unscaled``."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,64 @@ class Scaling:
         if len(centers) == 1:  # the axis of one column may be left out
             own |= {"axis": None, "mean": centers[0], "variance": own["variance"][0]}
         return own
+
+
+@dataclass(frozen=True)
+class Season:
+    """The values that the model adds to a forecast: the last `period` steps of a history."""
+
+    history: str
+    """The input that has them."""
+    lengths: str | None
+    """The input with the lengths of the history; None where every history is whole."""
+    columns: tuple[int, ...]
+    """Which columns of the history the forecast's are."""
+    period: int
+    horizon: int
+    path: Path
+    """Where the recipe says so."""
+
+    def layer(self, source: str, history: str) -> Data:
+        """Return the arguments of the operation that adds the season of `history` to `source`."""
+        lengths = [self.lengths] if self.lengths else []
+        own = {"columns": self.columns, "period": self.period, "horizon": self.horizon}
+        return {"input": [source, history, *lengths], **own}
+
+
+def seasons_of(data: DataDeclaration) -> dict[str, Season]:
+    """Return the season of each target with a ``difference:`` that some history has."""
+    found = {}
+    for name, entry in data.targets.items():
+        history = next(
+            (
+                other
+                for other in data.inputs.values()
+                if isinstance(other, Columns)
+                and other.steps == HISTORY
+                and set(entry.columns) <= set(other.columns)
+            ),
+            None,
+        )
+        if entry.difference and data.window and entry.steps == HORIZON and history:
+            lengths = next(
+                (
+                    other.name
+                    for other in data.inputs.values()
+                    if isinstance(other, LengthOf) and other.source == history.name
+                ),
+                None,
+            )
+            places = tuple(history.columns.index(column) for column in entry.columns)
+            horizon, path = data.window.horizon, (*entry.path, "difference")
+            found[name] = Season(history.name, lengths, places, entry.difference, horizon, path)
+    return found
+
+
+def seasons(recipe: Data) -> Mapping[str, Season]:
+    """Return the seasons that outputs of a completed recipe are the difference from, by name."""
+    targets = recipe.get("data", {}).get("targets", {}).values()
+    has_any = any("difference" in target for target in targets)
+    return seasons_of(read_data(recipe["data"])) if has_any else {}
 
 
 def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]]:

@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from lstmgraph.compiler.graph import (
+    ADD_SEASON,
     CONSTANT_STATE,
     FOLD,
     FULL,
@@ -23,7 +24,7 @@ from lstmgraph.keras_facts.dtypes import full_dtype, is_float
 from lstmgraph.models.building.folds import fold, unfold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Node
 
@@ -153,6 +154,44 @@ def _full(node: Node, inputs: list[Tensor]) -> Tensor:
     return full(inputs[0], tuple(node.arguments["shape"]), node.arguments["value"], dtype)
 
 
+def _with_season(node: Node, inputs: list[Tensor]) -> Tensor:
+    forecast, history, *lengths = inputs
+    own = node.arguments
+    dtype = node.outputs[OUTPUT].dtype
+    values = season(history, lengths, own["columns"], own["period"], own["horizon"])
+    forecast, values = ops.cast(forecast, dtype), ops.cast(values, dtype)
+    if len(forecast.shape) == 2:  # (batch, horizon) of one column
+        return ops.add(forecast, values[:, :, 0])
+    if len(forecast.shape) == 4:  # (batch, horizon, columns, quantiles)
+        values = ops.expand_dims(values, -1)
+    return ops.add(forecast, values)
+
+
+def season(
+    history: Tensor, lengths: list[Tensor], columns: Sequence[int], period: int, horizon: int
+) -> Tensor:
+    """Return the last `period` steps of some columns, over and over: (batch, horizon, columns).
+
+    Args:
+        history: (batch, time, columns), padded on the right where there are lengths.
+        lengths: the steps of each row that count, (batch,); empty if all do.
+        columns: which columns are returned.
+        period: the number of steps; every row has at least as many.
+        horizon: the number of steps to return.
+    """
+    if len(history.shape) == 2:  # one column, whose axis the recipe leaves out
+        history = ops.expand_dims(history, -1)
+    history = ops.take(history, np.array(columns), axis=2)
+    places = np.arange(horizon) % period
+    if not lengths:
+        return ops.take(history[:, -period:], places, axis=1)
+    # Zeros of the history have its rows and columns.
+    zeros = ops.zeros_like(history[:, :1], dtype="int32")
+    ends = ops.expand_dims(ops.cast(lengths[0], "int32"), (1, 2))
+    rows = ops.add(ops.add(ends, zeros), (places - period).reshape(1, -1, 1).astype("int32"))
+    return ops.take_along_axis(history, rows, axis=1)
+
+
 OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     JOIN: lambda _node, inputs: join(inputs),
     CONSTANT_STATE: _constant,
@@ -161,6 +200,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     STACK: lambda _node, inputs: stacked(inputs),
     FULL: _full,
     LOG: lambda _node, inputs: ops.log1p(inputs[0]),
+    ADD_SEASON: _with_season,
     FOLD: lambda node, inputs: fold(inputs[0], node.arguments["axes"]),
     UNFOLD: lambda node, inputs: unfold(inputs[0], inputs[1], node.arguments["axes"]),
 }
