@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmgraph.data.table import time_texts
 from lstmgraph.messages.wording import few
-from lstmgraph.proposal.steps import Step, step_of
+from lstmgraph.proposal.steps import Step, step_of, steps_between
 from lstmgraph.proposal.survey import NUMBER, TEXT, TIME, ColumnFacts
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ CALENDAR = re.compile(
     r"|(day|week)[ _-]?of[ _-]?(the[ _-]?)?(week|month|year)|dow|yearday)"
 )
 """Names of columns that repeat a part of the time."""
-_NAMES_SERIES = re.compile(r"(?i).*(id|name|code|key|series|item|store|shop|sensor|station|site)\d*")
+_NAMES_SERIES = re.compile(
+    r"(?i).*(id|name|code|key|series|item|store|shop|sensor|station|site)\d*"
+)
 
 CLEAR = 0.98
 """The share of rows with a time of their own in their series; the others are faults."""
@@ -48,6 +50,12 @@ class Order:
     numbers: Array
     """The series of each row, (rows,)."""
     step: Step | None
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether times are missing in a series."""
+        steps = steps_between(self.time.values, self.numbers)
+        return len(steps) > 0 and bool(steps.max() > 1.5 * np.median(steps))
 
     @property
     def lengths(self) -> Array:
@@ -125,9 +133,7 @@ def _may_name_series(facts: ColumnFacts, rows: int) -> bool:
         return False
     if facts.kind == NUMBER and (not facts.is_whole or CALENDAR.fullmatch(facts.name)):
         return False
-    return (
-        facts.kind in (TEXT, NUMBER) and len(np.unique(facts.values)) * ROWS_OF_A_SERIES <= rows
-    )
+    return facts.kind in (TEXT, NUMBER) and len(np.unique(facts.values)) * ROWS_OF_A_SERIES <= rows
 
 
 def _is_even(time: ColumnFacts, numbers: Array, *, is_text: bool) -> bool:

@@ -114,7 +114,9 @@ def _check_names(survey: Survey, wishes: Wishes, problems: Problems) -> None:
         facts = survey.columns.get(name)
         if name == wishes.target:
             problems.add(
-                "D201", f"'{name}' is the target, which is not known ahead", "leave it out of --known"
+                "D201",
+                f"the target '{name}' is not known ahead",
+                "leave it out of --known",
             )
         elif facts and facts.kind != NUMBER:
             problems.add(

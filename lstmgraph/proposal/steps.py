@@ -67,7 +67,7 @@ def step_of(times: Array, series: Array, unit: str) -> Step | None:
         series: the number of each row's series, (rows,).
         unit: what times count, as NumPy writes it; empty for plain numbers.
     """
-    steps = _steps(times, series)
+    steps = steps_between(times, series)
     if not len(steps):
         return None
     if not unit:
@@ -90,7 +90,7 @@ def step_of(times: Array, series: Array, unit: str) -> Step | None:
     return _of_seconds(usual)
 
 
-def _steps(times: Array, series: Array) -> Array:
+def steps_between(times: Array, series: Array) -> Array:
     """Return the times between the rows of each series, in order, without those that are 0."""
     order = np.lexsort((times, series))
     steps, same = np.diff(times[order]), np.diff(series[order]) == 0

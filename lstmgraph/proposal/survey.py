@@ -135,7 +135,9 @@ def _facts(name: str, column: Any) -> ColumnFacts:
         kind = EMPTY if missing == len(values) else NUMBER
         return ColumnFacts(name, kind, values, missing)
     kind = column.type
-    if not (pa.types.is_temporal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not (
+        pa.types.is_temporal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ):
         return ColumnFacts(name, OTHER, np.zeros(len(column)))
     time = TimeColumn()
     present = column.is_valid()
