@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmgraph.data.table import time_texts
 from lstmgraph.messages.wording import few
-from lstmgraph.proposal.steps import Step, step_of, steps_between
+from lstmgraph.proposal.steps import Step, step_of, steps_between, usual_share
 from lstmgraph.proposal.survey import NUMBER, TEXT, TIME, ColumnFacts
 
 if TYPE_CHECKING:
@@ -143,8 +143,7 @@ def _is_even(time: ColumnFacts, numbers: Array, *, is_text: bool) -> bool:
     """
     if len(np.bincount(numbers)) * ROWS_OF_A_SERIES > len(numbers):
         return False
-    step = None if is_text else step_of(time.values, numbers, "")
-    return is_text or (step is not None and step.every is not None)
+    return is_text or usual_share(time.values, numbers) >= 0.5
 
 
 def _combined(columns: Sequence[ColumnFacts], rows: int) -> Array:

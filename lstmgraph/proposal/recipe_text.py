@@ -415,13 +415,12 @@ def _columns(seen: Seen, read: Iterable[ColumnFacts], order: Order | None) -> li
     lines = []
     for facts in read:
         is_target = facts.name == seen.roles.target.name
-        scale = scale_of(facts, order.numbers if order else None)
+        scale = scale_of(facts)
         missing = fills or facts.missing or not seen.survey.is_whole
         own, why = [], []
         if missing:
-            own.append(f"missing: {'forward' if order else _middle(facts)}")
-            what = "the value before" if order else "the median"
-            why.append(f"{counted(facts.missing, 'empty cell')}: {what}" if facts.missing else "")
+            own.append(f"missing: {_filling(facts, seen)}")
+            why.append(counted(facts.missing, "empty cell") if facts.missing else "")
         if scale:
             own.append(f"scale: {scale}")
             why.append(_why_scale(scale, is_target=is_target))
@@ -431,13 +430,23 @@ def _columns(seen: Seen, read: Iterable[ColumnFacts], order: Order | None) -> li
     return ["  columns:", *lines] if lines else []
 
 
-def _middle(facts: ColumnFacts) -> str:
+def _filling(facts: ColumnFacts, seen: Seen) -> str:
+    """Return what stands for missing values: the ones before; the median, if none may be before."""
+    if seen.order is not None and seen.survey.is_whole and not _begins_empty(facts, seen.order):
+        return "forward"
     return f"{float(np.median(facts.present)):.6g}"
+
+
+def _begins_empty(facts: ColumnFacts, order: Order) -> bool:
+    """Return whether the first row of some series has no value."""
+    rows = np.lexsort((order.time.values, order.numbers))
+    first = rows[np.unique(order.numbers[rows], return_index=True)[1]]
+    return bool(np.isnan(facts.values[first]).any())
 
 
 def _why_scale(scale: str, *, is_target: bool) -> str:
     if scale == LOG:
-        return "skewed, or tenfold from series to series"
+        return "many small values, few large ones"
     return "forecasts keep the column's units" if is_target else ""
 
 

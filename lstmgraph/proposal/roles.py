@@ -30,6 +30,8 @@ MOST_COLUMNS = 50
 MOSTLY_EMPTY = 0.3
 MOST_CLASSES = 20
 LONG_NAME = 500
+SKEWED = 1.0
+"""The skewness from which a logarithm helps."""
 STANDARD, LOG = "standard", "log"
 
 
@@ -164,7 +166,15 @@ def _target(
 ) -> tuple[ColumnFacts, str] | None:
     """Return the target, and why; None if a problem was reported."""
     if wishes.target is not None:
-        return survey.columns[wishes.target], ""
+        target = survey.columns[wishes.target]
+        if target.kind == NUMBER:
+            return target, ""
+        problems.add(
+            "D202",
+            f"column '{target.name}' holds {_WHAT[target.kind]}, not numbers",
+            "convert it to numbers, or write classes as ids from 0",
+        )
+        return None
     if order is None:
         problems.add(
             "D201",
@@ -212,40 +222,20 @@ def is_static(facts: ColumnFacts, order: Order) -> bool:
     return bool((np.diff(values)[same] == 0).all())
 
 
-def scale_of(facts: ColumnFacts, series: Array | None = None) -> str | None:
-    """Return the scale that suits a column; None for 0 and 1.
-
-    ``log`` suits positive numbers that are skewed, or whose series differ tenfold.
-
-    Args:
-        facts: the column, of numbers.
-        series: the series of each row, (rows,).
-    """
+def scale_of(facts: ColumnFacts) -> str | None:
+    """Return the scale that suits a column; None for 0 and 1, ``log`` for skewed ones from 0 on."""
     if facts.is_flag:
         return None
     present = facts.present
-    if present.min() < 0:
+    if present.min() < 0 or _skew(present) <= SKEWED:
         return STANDARD
-    logs = np.log1p(present)
-    if _skew(present) > 1 and abs(_skew(logs)) < abs(_skew(present)):
-        return LOG
-    if series is not None and _differ_tenfold(facts.values, series):
-        return LOG
-    return STANDARD
+    return LOG if abs(_skew(np.log1p(present))) < _skew(present) else STANDARD
 
 
 def _skew(values: Array) -> float:
     """Return the skewness, the third standardized moment."""
     spread = values.std()
     return float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
-
-
-def _differ_tenfold(values: Array, series: Array) -> bool:
-    kept = ~np.isnan(values)
-    sums = np.bincount(series[kept], values[kept])
-    means = sums / np.maximum(1, np.bincount(series[kept]))
-    means = means[means > 0]
-    return len(means) > 1 and bool(means.max() >= 10 * means.min())
 
 
 def is_class(facts: ColumnFacts) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,18 +39,21 @@ class Step:
 _HOURS = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
 _WEEKDAYS = ("weekday_sin", "weekday_cos")
 _DAILY = "the time of day and the weekday"
-YEARS = {"week": 52, "month": 12, "quarter": 4}
-
 _CALENDAR_STEPS = {
     "hour": Step("hour", "hour", 24, "day", 24, 7, _HOURS, "yearday", _DAILY),
     "day": Step("day", "day", 7, "week", 7, 8, _WEEKDAYS, "yearday", "the weekday"),
     WORKDAYS: Step("day", None, 5, "week", 5, 8, _WEEKDAYS, "yearday", "the weekday"),
     "week": Step("week", "week", 52, "year", 8, 2, (), "yearday", ""),
     "month": Step("month", "month", 12, "year", 12, 3, (), "month", ""),
-    "quarter": Step("quarter", "3 months", 4, "year", 4, 4, (), "quarter", ""),
+    "quarter": Step("quarter", "quarter", 4, "year", 4, 4, (), "quarter", ""),
     "year": Step("year", "year", 1, "", 3, 12),
 }
 
+_EQUAL_STEPS: dict[float, Step] = {
+    3600: _CALENDAR_STEPS["hour"],
+    DAY: _CALENDAR_STEPS["day"],
+    7 * DAY: _CALENDAR_STEPS["week"],
+}
 _SPANS = {
     "month": (28 * DAY, 31 * DAY),
     "quarter": (89 * DAY, 92 * DAY),
@@ -72,22 +75,21 @@ def step_of(times: Array, series: Array, unit: str) -> Step | None:
         return None
     if not unit:
         usual, share = _usual(steps)
-        even = usual if share >= 0.5 else None
         whole = int(usual) if usual % 1 == 0 else usual
-        return Step("step", whole if even else None, 1, "", 12, 48)
+        is_even = share >= 0.5 and not (steps % usual).any()
+        return Step("step", whole if is_even else None, 1, "", 12, 48)
     seconds = steps * (DAY / PER_DAY[unit])
     for name, (low, high) in _SPANS.items():
         if np.mean((seconds >= low) & (seconds <= high)) >= 0.5:
-            return _CALENDAR_STEPS[name]
+            step = _CALENDAR_STEPS[name]
+            return step if _on_one_day(times, unit) else replace(step, every=None)
     usual, share = _usual(seconds)
     if share < 0.5:
         return Step("step", None, 1, "", 12, 48, _HOURS, "yearday", _DAILY)
     if usual == DAY and not _on_weekends(times, unit):
         return _CALENDAR_STEPS[WORKDAYS]
-    for name, length in (("hour", 3600), ("day", DAY), ("week", 7 * DAY)):
-        if usual == length:
-            return _CALENDAR_STEPS[name]
-    return _of_seconds(usual)
+    step = _EQUAL_STEPS.get(usual) or _of_seconds(usual)
+    return step if not (seconds % usual).any() else replace(step, every=None)
 
 
 def steps_between(times: Array, series: Array) -> Array:
@@ -96,6 +98,12 @@ def steps_between(times: Array, series: Array) -> Array:
     steps, same = np.diff(times[order]), np.diff(series[order]) == 0
     found: Array = steps[same & (steps > 0)]
     return found
+
+
+def usual_share(times: Array, series: Array) -> float:
+    """Return the share of the most frequent step between the rows of a series; 0 without steps."""
+    steps = steps_between(times, series)
+    return _usual(steps)[1] if len(steps) else 0.0
 
 
 def _usual(steps: Array) -> tuple[float, float]:
@@ -108,6 +116,16 @@ def _usual(steps: Array) -> tuple[float, float]:
 def _on_weekends(times: Array, unit: str) -> bool:
     days = times // PER_DAY[unit]
     return bool(((days + 3) % 7 >= 5).any())  # day 0 was a Thursday
+
+
+def _on_one_day(times: Array, unit: str) -> bool:
+    """Return whether all times are on one day of their months and at one time, or on the last."""
+    days, rest = np.divmod(times, PER_DAY[unit])
+    dates = days.astype("datetime64[D]")
+    of_month = dates - dates.astype("datetime64[M]").astype("datetime64[D]")
+    next_day = dates + np.timedelta64(1, "D")
+    are_last = next_day.astype("datetime64[M]").astype("datetime64[D]") == next_day
+    return len(np.unique(rest)) == 1 and (len(np.unique(of_month)) == 1 or bool(are_last.all()))
 
 
 def _of_seconds(seconds: float) -> Step:
