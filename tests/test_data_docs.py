@@ -38,6 +38,16 @@ layers: {price: {type: dense, input: features, units: 1}}
 outputs: {price: price}
 training: {loss: mse}
 """,
+    "  columns:": """
+recipe: 1
+name: sales
+inputs: {history: {shape: [time, 2]}}
+layers:
+  encoder: {type: lstm, input: history, units: 4}
+  forecast: {type: dense, input: encoder, units: 24}
+outputs: {forecast: forecast}
+training: {loss: mse}
+""",
 }
 """A recipe for each `data:` of the page that does not stand in the page's own."""
 

@@ -35,6 +35,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "test": ("test_",),
 }
 """The prefixes of array names where one archive holds several parts of a split."""
+PREFIXES = ("", *(prefix for prefixes in PARTS.values() for prefix in prefixes))
+"""All that can stand before a name of the recipe."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _report_unread(
 
 def _fault(name: str, names: Mapping[str, _Names], needs: Needs) -> tuple[str, str] | None:
     """Return why an array cannot be read that surely should be, and the fix."""
-    for prefix in ("", *(prefix for prefixes in PARTS.values() for prefix in prefixes)):
+    for prefix in PREFIXES:
         own = name.removeprefix(prefix) if name.startswith(prefix) else ""
         for output in needs.outputs:
             if output not in needs.weighed and own == weights_of(output):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -88,6 +88,33 @@ class Windows:
         values = np.asarray(self.table[np.where(present, rows, starts)])
         values[~present] = 0
         return values.reshape(len(examples), *self.shape)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Weights of a target's steps: 0 where one of its values was missing."""
+
+    missing: Field
+    """1 where a value was missing, (..., columns)."""
+    weight: Field | None
+    """The weights that the data has."""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = field(default=np.dtype("float32"))
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Those of both."""
+        return (*self.missing.arrays, *(self.weight.arrays if self.weight else ()))
+
+    def take(self, examples: Array) -> Array:
+        """Return the weights of these examples, (len(examples), *shape)."""
+        missing = self.missing.take(examples).any(axis=-1)
+        counts = (~missing).reshape(len(examples), *self.shape).astype(self.dtype)
+        if self.weight is None:
+            return counts
+        weights = self.weight.take(examples)
+        axes = (1,) * (counts.ndim - weights.ndim)
+        return counts * weights.reshape(*weights.shape, *axes)
 
 
 @dataclass(frozen=True)

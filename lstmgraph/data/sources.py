@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.data.archives import (
+    PREFIXES,
     Stored,
     from_pair,
     named_parts,
@@ -28,6 +29,8 @@ from lstmgraph.data.windows import windowed
 from lstmgraph.files import require_regular_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.examples import ExampleSource
     from lstmgraph.data.named import NamedArrays
@@ -124,13 +127,30 @@ class Reader:
 
     def _named(self, value: Any, problems: Problems) -> Mapping[str, Loaded]:
         """Return the examples of named arrays, or of named columns if the recipe reads columns."""
-        if self.data.is_table or not isinstance(value, Mapping):
+        if not isinstance(value, Mapping):
             return self._table(value, problems)
-        return self._stored(stored_values(value), problems)
+        stored = stored_values(value)
+        if self._has_columns(stored.names):
+            return self._table(value, problems)
+        return self._arrays(named_parts(stored, self.needs, problems), problems)
+
+    def _has_columns(self, names: Collection[str]) -> bool:
+        """Return whether arrays of these names are columns rather than ready inputs.
+
+        A recipe that makes its inputs from columns also takes arrays with the names of all inputs.
+        """
+        wanted = {*wanted_columns(self.data)}
+        if not self.data.is_table or wanted <= {*names}:
+            return self.data.is_table
+        if (wanted - self.needs.inputs.keys() - self.needs.targets.keys()) & {*names}:
+            return True
+        return not any(
+            {f"{prefix}{name}" for name in self.needs.inputs} <= {*names} for prefix in PREFIXES
+        )
 
     def _stored(self, stored: Stored, problems: Problems) -> Mapping[str, Loaded]:
         """Return the examples of stored arrays; only those that the recipe names are read."""
-        if not self.data.is_table:
+        if not self._has_columns(stored.names):
             return self._arrays(named_parts(stored, self.needs, problems), problems)
         wanted = [name for name in wanted_columns(self.data) if name in stored.names]
         columns = {name: stored.read(name) for name in wanted}

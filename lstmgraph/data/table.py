@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,11 @@ class Table:
     time_unit: str
     """What times count, as NumPy writes it (``us``); empty if they are plain numbers."""
     warnings: tuple[DataProblem, ...] = ()
+    zone: str = ""
+    """The time zone whose clocks the calendar follows, as the table names it; times are UTC."""
+    masks: Mapping[str, Array] = field(default_factory=dict)
+    """For entries with columns of ``missing: mask``, by key: 1 where such a value was missing,
+    (rows, columns) uint8."""
 
     @property
     def rows(self) -> int:

@@ -98,7 +98,8 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
                 if node.keras_name in scored:
                     node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
-                if reported.is_new(mistake, node):
+                # Where columns do not fit a layer that scales them, `data:` does not fit either.
+                if reported.is_new(mistake, node) and node.path[0] != "data":
                     mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         for port, unfit in feedback.mistakes(node, specs):

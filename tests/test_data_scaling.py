@@ -191,6 +191,37 @@ def test_columns_that_cannot_be_scaled_are_refused(name: str, values: float, cod
     assert f"'{name}'" in problem.message
 
 
+def test_a_column_without_a_counted_step_is_refused() -> None:
+    own = recipe()
+    x, y, _ = own.load_data(table()).train.batch(slice(None))
+    data = own.load_data({**x, **y, "lengths": x["lengths"] * 0})
+    with pytest.raises(lstmgraph.DataError, match="no values to scale by") as caught:
+        fitted_columns(own.compiled.declaration.data, data.train)
+    assert {problem.code for problem in caught.value.problems} == {"D421"}
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "npz", "npy", "pair"])
+def test_ready_arrays_are_read_and_fitted_too(kind: str, tmp_path: Path) -> None:
+    """A recipe whose inputs are made of columns also takes arrays with the names of its inputs."""
+    own = recipe()
+    x, y, _ = own.load_data(table()).train.batch(slice(None))
+    given: object = {**x, **y}
+    if kind == "npz":
+        given = tmp_path / "arrays.npz"
+        np.savez(given, **x, **y)
+    elif kind == "npy":
+        given = tmp_path
+        for name, array in {**x, **y}.items():
+            np.save(tmp_path / f"{name}.npy", array)
+    elif kind == "pair":
+        given = (x, y)
+    train = own.load_data(given).train
+    found = fitted_columns(own.compiled.declaration.data, train)
+    counted = np.arange(8) < x["lengths"][train.numbers][:, None]
+    sales = np.log1p(x["history"][train.numbers][counted][:, 0].astype("float64"))
+    np.testing.assert_allclose(found["sales"], (sales.mean(), sales.std()), rtol=1e-6)
+
+
 def test_a_constant_column_becomes_zeros() -> None:
     columns = table()
     columns["price"][:] = 7.5
