@@ -132,7 +132,7 @@ WRONG = {
     ),
     "twice": (rows_of(60, "day,day"), (), "D201", "2 columns are named 'day'"),
     "ragged": (rows_of(60) + "2023-06-01,7,8\n", (), "D102", "row 61"),
-    "too-far": (rows_of(60), ("--horizon", "50"), "D403", "shorter than a window"),
+    "too-far": (rows_of(60), ("--horizon", "50"), "D403", "write at most --horizon 20"),
 }
 
 

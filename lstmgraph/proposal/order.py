@@ -36,7 +36,6 @@ _NAMES_SERIES = re.compile(
 
 CLEAR = 0.98
 """The share of rows with a time of their own in their series; the others are faults."""
-ROWS_OF_A_SERIES = 3
 MOST_CANDIDATES = 8
 MOST_COLUMNS = 3
 
@@ -133,7 +132,7 @@ def _may_name_series(facts: ColumnFacts, rows: int) -> bool:
         return False
     if facts.kind == NUMBER and (not facts.is_whole or CALENDAR.fullmatch(facts.name)):
         return False
-    return facts.kind in (TEXT, NUMBER) and len(np.unique(facts.values)) * ROWS_OF_A_SERIES <= rows
+    return facts.kind in (TEXT, NUMBER) and 2 * len(np.unique(facts.values)) <= rows
 
 
 def _is_even(time: ColumnFacts, numbers: Array, *, is_text: bool) -> bool:
@@ -141,8 +140,6 @@ def _is_even(time: ColumnFacts, numbers: Array, *, is_text: bool) -> bool:
 
     Those of numbers that were measured, and repeat by chance, are not.
     """
-    if len(np.bincount(numbers)) * ROWS_OF_A_SERIES > len(numbers):
-        return False
     return is_text or usual_share(time.values, numbers) >= 0.5
 
 

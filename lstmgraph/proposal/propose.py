@@ -12,11 +12,16 @@ from lstmgraph.files import require_regular_file
 from lstmgraph.messages.wording import few
 from lstmgraph.proposal.order import order_of
 from lstmgraph.proposal.recipe_text import Seen, recipe_text
-from lstmgraph.proposal.roles import Wishes, roles_of
+from lstmgraph.proposal.roles import Wishes, is_static, roles_of
 from lstmgraph.proposal.survey import surveyed
+from lstmgraph.proposal.windows import most_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lstmgraph.proposal.order import Order
+    from lstmgraph.proposal.roles import Roles
+    from lstmgraph.proposal.survey import Survey
 
 FEWEST_ROWS = 10
 """How many rows a table needs for a part to train on and one to validate on."""
@@ -64,14 +69,37 @@ def _proposed(path: Path, name: str, wishes: Wishes, problems: Problems) -> str:
     roles = roles_of(survey, order, wishes, problems)
     if roles is None:
         return ""
-    if order is None and not (roles.past or roles.known):
+    if _is_usable(order, roles, wishes, survey, problems):
+        return recipe_text(Seen(name, path.name, survey, order, roles, wishes.horizon))
+    return ""
+
+
+def _is_usable(
+    order: Order | None, roles: Roles, wishes: Wishes, survey: Survey, problems: Problems
+) -> bool:
+    """Return whether there is enough to learn from; report it if not."""
+    target = roles.target
+    of_series = order is not None and is_static(target, order)
+    if (order is None or of_series) and not (roles.past or roles.known):
         problems.add(
             "D201",
-            f"no column holds numbers that could tell '{roles.target.name}'",
+            f"no column holds numbers that could tell '{target.name}'",
             f"the columns are: {few(list(survey.columns))}",
         )
-        return ""
-    return recipe_text(Seen(name, path.name, survey, order, roles, wishes.horizon))
+    elif order is not None and of_series and len(order.lengths) < FEWEST_ROWS:
+        problems.add(
+            "D403",
+            f"'{target.name}' is the same in all rows of a series, so each series is an example, "
+            f"and there are {len(order.lengths)}",
+            f"give at least {FEWEST_ROWS} series, or another --target",
+        )
+    elif order is not None and not of_series and (wishes.horizon or 0) > most_ahead(order):
+        problems.add(
+            "D403",
+            f"{wishes.horizon} steps ahead are too many for series of {order.lengths.max():,} rows",
+            f"write at most --horizon {most_ahead(order)}",
+        )
+    return not problems.errors
 
 
 def _is_table(path: Path, problems: Problems) -> bool:

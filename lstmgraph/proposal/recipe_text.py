@@ -106,9 +106,7 @@ def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
         *_static_columns(roles.static),
         "  targets:",
         *_why_target(roles),
-        "    forecast:",
-        f"      columns: [{_word(target)}]",
-        _noted(f"      difference: {windows.season}", _why_difference(windows, step.season_name)),
+        f"    forecast: {{columns: [{_word(target)}]}}",
         *_split(windows),
         *_left_out(roles),
     ]
@@ -117,12 +115,15 @@ def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
 def _forecast_layers(
     windows: Windows, season: str, *, context: Sequence[str], known: Sequence[str], roles: Roles
 ) -> list[str]:
-    """Return layers that correct the value of a season before.
+    """Return layers that forecast the change from the level of the history.
 
-    The encoder reads the history less its level. The decoder reads, for every step ahead, what is
-    known of it and, with a season, the values at the same place in the seasons before.
+    The level is the mean of the last season, or the last value. The encoder reads the history less
+    its level, so a trend leads to no values that training has not seen. The decoder reads, for
+    every step ahead, what is known of it and, with a season, the values at the same place in the
+    seasons before; these also go to the head directly, which weighs them.
     """
     static = ["static"] if roles.static else []
+    level = f"the mean of the last {season}" if windows.season > 1 else "the last value"
     has_season = windows.season > 1
     lines, after_encoder = [], []
     if has_season:
@@ -131,14 +132,14 @@ def _forecast_layers(
             "    type: cropping1d",
             "    input: past",
             f"    cropping: [{windows.history - windows.season}, 0]",
-            _noted("  level:", f"the mean of the last {season}"),
+            _noted("  level:", level),
             "    type: global_average_pooling1d",
             "    input: cycle",
             "    keepdims: true",
         ]
     else:
         lines += [
-            _noted("  level:", "the last value"),
+            _noted("  level:", level),
             "    type: cropping1d",
             "    input: past",
             f"    cropping: [{windows.history - 1}, 0]",
@@ -173,7 +174,11 @@ def _forecast_layers(
     if has_season:
         lines += [f"  joined: {{type: concatenate, input: [{head}, before]}}"]
         head = "joined"
-    return [*lines, f"  forecast: {{type: dense, input: {head}, units: 1}}"]
+    return [
+        *lines,
+        _noted(f"  change: {{type: dense, input: {head}, units: 1}}", f"from {level}"),
+        "  forecast: {type: add, input: [level, change]}",
+    ]
 
 
 def _seasons_ahead(windows: Windows, season: str) -> list[str]:
@@ -214,15 +219,9 @@ def _window_lines(windows: Windows, season: str) -> list[str]:
     ]
 
 
-def _why_difference(windows: Windows, season: str) -> str:
-    if windows.season == 1:
-        return "the model corrects the last value"
-    return f"the model corrects the value of a {season} before"
-
-
 def _split(windows: Windows) -> list[str]:
     test = f", test: {TEST}" if windows.has_test else ""
-    return [_noted(f"  split: {{validation: {VALIDATION}{test}}}", "the latest times")]
+    return [_noted(f"  split: {{validation: {windows.validation:g}{test}}}", "the latest times")]
 
 
 def _calendar(order: Order) -> list[str]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOST_WINDOWS = 10_000
 """About how many examples a first training takes."""
 VALIDATION, TEST = 0.2, 0.1
+ENOUGH = 0.75
+"""How much of the validation part the targets of one example may be."""
+MOST_VALIDATION = 0.45
 SHARE_OF_WINDOW = 0.5
 """How much of the usual series a window may be."""
 NO_STEP = Step("step", None, 1, "", 12, 48)
@@ -30,6 +33,8 @@ class Windows:
     season: int
     """1 if there is no season, or the series are too short for it."""
     stride: int
+    validation: float
+    """The share of the time that is for validation."""
     has_test: bool
 
     @property
@@ -42,8 +47,8 @@ def windows_of(order: Order, horizon: int | None) -> Windows:
     """Return the windows that suit the step and the length of the series."""
     step = order.step or NO_STEP
     rows = _usual_length(order)
-    most_ahead = max(1, int(VALIDATION * rows * 0.75))
-    ahead = horizon or min(step.horizon, most_ahead)
+    ahead = horizon or min(step.horizon, most_ahead(order, VALIDATION))
+    validation = max(VALIDATION, ceil(20 * ahead / (ENOUGH * rows)) / 20)
     most = max(1, int(SHARE_OF_WINDOW * rows) - ahead)
     season, cycles = step.season, step.cycles
     if season > 1:
@@ -52,7 +57,13 @@ def windows_of(order: Order, horizon: int | None) -> Windows:
         season, cycles = 1, min(most, max(step.cycles if step.season == 1 else 24, 2 * ahead))
     history = season * cycles
     count = int(np.maximum(0, order.lengths - history - ahead + 1).sum())
-    return Windows(history, ahead, season, _stride(count, season, ahead), rows * TEST >= 2 * ahead)
+    stride, has_test = _stride(count, season, ahead), rows * TEST >= 2 * ahead
+    return Windows(history, ahead, season, stride, min(validation, MOST_VALIDATION), has_test)
+
+
+def most_ahead(order: Order, validation: float = MOST_VALIDATION) -> int:
+    """Return the longest horizon with enough examples to train on and to validate on."""
+    return max(1, int(validation * ENOUGH * _usual_length(order)))
 
 
 def _usual_length(order: Order) -> int:
