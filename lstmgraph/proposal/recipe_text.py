@@ -12,6 +12,7 @@ import numpy as np
 from lstmgraph.authoring.editing.formatting import format_text
 from lstmgraph.messages.rendering.printable import printable
 from lstmgraph.messages.wording import counted, shortened
+from lstmgraph.proposal.levels import last_is_nearer
 from lstmgraph.proposal.roles import LOG, is_class, is_static, scale_of
 from lstmgraph.proposal.windows import NO_STEP, TEST, VALIDATION, Windows, windows_of
 
@@ -66,6 +67,7 @@ def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
     context = [*(_word(facts.name) for facts in roles.past), *known]
     ahead = counted(windows.horizon, step.name)
     target = roles.target.name
+    from_last = last_is_nearer(roles.target, order, windows)
     description = f"{shortened(target, 60)}, {ahead} ahead, from {windows.history}."
     return [
         f"description: {json.dumps(printable(description), ensure_ascii=False)}",
@@ -78,6 +80,7 @@ def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
         *_input("static", 0, roles.static, "one value for each series"),
         "",
         "layers:",
+        *_level_layers(windows, step.season_name, from_last=from_last),
         *_forecast_layers(windows, step.season_name, context=context, known=known, roles=roles),
         "",
         "outputs: {forecast: forecast}",
@@ -112,38 +115,35 @@ def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
     ]
 
 
+def _level_layers(windows: Windows, season: str, *, from_last: bool) -> list[str]:
+    """Return layers with the level of the history, (1, 1)."""
+    left = windows.history - (1 if from_last else windows.season)
+    cropped = ["    type: cropping1d", "    input: past", f"    cropping: [{left}, 0]"]
+    if from_last:
+        return [_noted("  level:", "the last value, from which forecasts start"), *cropped]
+    return [
+        _noted("  cycle:", f"the last {season}"),
+        *cropped,
+        _noted("  level:", "its mean, from which forecasts start"),
+        "    type: global_average_pooling1d",
+        "    input: cycle",
+        "    keepdims: true",
+    ]
+
+
 def _forecast_layers(
     windows: Windows, season: str, *, context: Sequence[str], known: Sequence[str], roles: Roles
 ) -> list[str]:
     """Return layers that forecast the change from the level of the history.
 
-    The level is the mean of the last season, or the last value. The encoder reads the history less
+    The encoder reads the history less
     its level, so a trend leads to no values that training has not seen. The decoder reads, for
     every step ahead, what is known of it and, with a season, the values at the same place in the
     seasons before; these also go to the head directly, which weighs them.
     """
     static = ["static"] if roles.static else []
-    level = f"the mean of the last {season}" if windows.season > 1 else "the last value"
     has_season = windows.season > 1
     lines, after_encoder = [], []
-    if has_season:
-        lines += [
-            _noted("  cycle:", f"the last {season}"),
-            "    type: cropping1d",
-            "    input: past",
-            f"    cropping: [{windows.history - windows.season}, 0]",
-            _noted("  level:", level),
-            "    type: global_average_pooling1d",
-            "    input: cycle",
-            "    keepdims: true",
-        ]
-    else:
-        lines += [
-            _noted("  level:", level),
-            "    type: cropping1d",
-            "    input: past",
-            f"    cropping: [{windows.history - 1}, 0]",
-        ]
     moves = "  moves: {type: subtract, input: [past, level]}"
     lines += [_noted(moves, "a new level changes nothing")]
     ahead = list(known and ["known"])
@@ -176,7 +176,7 @@ def _forecast_layers(
         head = "joined"
     return [
         *lines,
-        _noted(f"  change: {{type: dense, input: {head}, units: 1}}", f"from {level}"),
+        f"  change: {{type: dense, input: {head}, units: 1}}",
         "  forecast: {type: add, input: [level, change]}",
     ]
 
