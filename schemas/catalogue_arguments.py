@@ -79,7 +79,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "whole": "seed",
         "axes": "input_axes output_axes",
         "fan": "mode",
-        "distribution": "distribution",
+        "forecast": "distribution",
     },
     "regularizer": {"non_negative": "l1 l2 factor", "row_mode": "mode"},
     "constraint": {"non_negative": "min_value max_value", "unit": "rate", "axes": "axis"},
@@ -114,8 +114,12 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "non_negative": "gamma beta Tversky.alpha",
         "numbers": "CategoricalFocalCrossentropy.alpha",
         "positive": "delta",
+        "quantiles": "quantiles",
+        "forecast": "distribution",
     },
     "metric": {
+        "quantiles": "quantiles",
+        "forecast": "distribution",
         "text": "name",
         "integer": "axis ignore_class",
         "unit": "label_smoothing recall precision sensitivity specificity"
@@ -127,7 +131,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "threshold": "threshold",
         "class_ids": "target_class_ids",
         "number_list": "label_weights",
-        "positive": "beta",
+        "positive": "scale beta",
         "average": "average",
         "curve": "curve",
         "summation_method": "summation_method",
@@ -181,6 +185,13 @@ SAMPLES: dict[str, Any] = {
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 # Keras's snake case splits these where nobody would.
+SHORT_NAMES = {
+    "CRPS": ["continuous_ranked_probability_score"],
+    "MeanAbsoluteScaledError": ["mase", "MASE"],
+    "NegativeLogLikelihood": ["nll", "NLL"],
+    "SymmetricMeanAbsolutePercentageError": ["smape", "SMAPE"],
+}
+"""Further spellings of lstmgraph's own losses and metrics."""
 SNAKE_CASE = {"ReLU": "relu", "PReLU": "prelu", "LeakyReLU": "leaky_relu"}
 
 # Classes that Keras accepts by no name, or that a recipe cannot use, by kind.

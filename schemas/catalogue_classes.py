@@ -176,6 +176,8 @@ OBJECTS = {
         MeanAbsolutePercentageError The mean of absolute errors, in per cent of the target.
         MeanSquaredError The mean of squared errors.
         MeanSquaredLogarithmicError The mean of squared differences of logarithms.
+        NegativeLogLikelihood How unlikely targets are under a distribution that the output gives.
+        Pinball The error of quantiles: too low and too high weigh as the quantile says.
         Poisson The Poisson loss, for counts.
         SparseCategoricalCrossentropy Crossentropy of targets that are ids of classes.
         SquaredHinge The square of the hinge loss.
@@ -187,11 +189,13 @@ OBJECTS = {
         BinaryAccuracy How often yes-or-no predictions are right.
         BinaryCrossentropy Crossentropy of yes-or-no targets.
         BinaryIoU Overlap over union of yes-or-no predictions.
+        CRPS The distance from a forecast distribution to the target, in its unit.
         CategoricalAccuracy How often the likeliest class is the one-hot target.
         CategoricalCrossentropy Crossentropy of one-hot targets.
         CategoricalHinge Hinge loss of one-hot targets.
         ConcordanceCorrelation How close predictions lie to the line of equality.
         CosineSimilarity The cosine between target and prediction.
+        Coverage The share of targets between the first and the last quantile.
         F1Score The harmonic mean of precision and recall.
         FBetaScore The weighted harmonic mean of precision and recall.
         FalseNegatives How many positives are missed.
@@ -200,6 +204,9 @@ OBJECTS = {
         IoU Overlap over union of given classes.
         KLDivergence How much a predicted distribution differs from the target.
         LogCoshError The logarithm of the hyperbolic cosine of the error.
+        MeanAbsoluteScaledError The mean of absolute errors over that of a naive forecast.
+        SymmetricMeanAbsolutePercentageError The mean of errors in per cent of target and forecast.
+        WeightedQuantileLoss The error of quantiles over the sum of absolute targets.
         MeanAbsoluteError The mean of absolute errors.
         MeanAbsolutePercentageError The mean of absolute errors, in per cent of the target.
         MeanIoU Overlap over union, averaged over all classes.

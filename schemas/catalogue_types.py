@@ -142,6 +142,20 @@ VALUES: dict[str, tuple[str, Schema]] = {
         "How the two directions are put together.",
         choice("concat", "sum", "mul", "ave", None),
     ),
+    "quantiles": (
+        "Quantiles in order, each above 0 and below 1.",
+        {
+            "type": "array",
+            "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            "minItems": 1,
+            "maxItems": 1000,
+            "uniqueItems": True,
+        },
+    ),
+    "forecast": (
+        "A distribution of numbers, or of counts.",
+        {"enum": ["normal", "student_t", "negative_binomial", "poisson"]},
+    ),
     "number_list": ("A list of numbers.", items(number())),
     "renorm_clipping": (
         "Bounds on the corrections of batch renormalisation.",

@@ -23,6 +23,8 @@ import keras
 from catalogue_types import VALUES, Schema
 from describe import argument_texts, class_sentence, examples
 
+from lstmgraph.models.building import forecasting
+
 TARGET = Path(__file__).with_name("keras-3.schema.json")
 EDITORS = Path(__file__).with_name("recipe-1.editor.schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,6 +38,8 @@ KINDS: dict[str, ModuleType] = {
     "loss": keras.losses,
     "metric": keras.metrics,
 }
+OWN: dict[str, dict[str, type]] = {"loss": forecasting.LOSSES, "metric": forecasting.METRICS}
+"""Classes of lstmgraph's own beside Keras's, by kind."""
 REQUIRED = inspect.Parameter.empty
 
 
@@ -114,9 +118,10 @@ def definition(kind: str, name: str, cls: type, spellings: list[str]) -> Schema:
     for argument, default in arguments.items():
         properties[argument] = argument_schema(kind, name, argument, default)
     module = KINDS[kind].__name__ if kind in KINDS else "keras.layers"
+    whose = "lstmgraph's own." if name in OWN.get(kind, {}) else f"Keras's {module}.{name}."
     return {
         "title": name,
-        "description": f"{class_sentence(kind, name)} Keras's {module}.{name}.",
+        "description": f"{class_sentence(kind, name)} {whose}",
         "type": "object",
         "properties": properties,
         "required": [argument for argument, default in arguments.items() if default is REQUIRED],
@@ -223,6 +228,10 @@ def object_spellings(kind: str) -> dict[str, list[str]]:
         del found[name]
     if kind == "learning_rate_schedule":
         return {name: [name, snake_case(name)] for name in found}
+    own = {
+        name: sorted({name, snake_case(name), *table.SHORT_NAMES.get(name, ())})
+        for name in OWN.get(kind, {})
+    }
     by_function = {snake_case(name): name for name in found}
     spellings = {name: {name} for name in found}
     known = vars(sys.modules[module.get.__module__])["ALL_OBJECTS_DICT"]
@@ -230,12 +239,12 @@ def object_spellings(kind: str) -> dict[str, list[str]]:
         name = obj.__name__ if inspect.isclass(obj) else by_function.get(obj.__name__, "")
         if name in spellings:
             spellings[name].add(spelling)
-    return {name: sorted(names) for name, names in spellings.items()}
+    return dict(sorted({**{name: sorted(own) for name, own in spellings.items()}, **own}.items()))
 
 
 def object_definitions(kind: str, spellings: dict[str, list[str]]) -> dict[str, Schema]:
     """Describe a kind of object: a name, or a mapping with a `type` and that type's arguments."""
-    found = public_classes(KINDS[kind])
+    found = {**public_classes(KINDS[kind]), **OWN.get(kind, {})}
     classes = {
         f"{kind}.{name}": definition(kind, name, found[name], names)
         for name, names in spellings.items()

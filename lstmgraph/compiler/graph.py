@@ -40,7 +40,10 @@ MASK = "mask"
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
 LOG, ADD_SEASON = scaling.LOG, scaling.ADD_SEASON
-"""Graph operations that prepare columns, and give forecasts their units."""
+QUANTILES, PARAMETERS = scaling.QUANTILES, scaling.PARAMETERS
+"""Graph operations that prepare columns, and give forecasts their units and their order."""
+KEEPS_STEPS = frozenset({LOG, ADD_SEASON, QUANTILES, PARAMETERS})
+"""Graph operations whose output has the steps, and so the mask, of their first input."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.
 

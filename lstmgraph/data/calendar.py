@@ -122,3 +122,7 @@ _PARTS: Mapping[str, Callable[[Array, str], tuple[Array, Array | int]]] = {
     "quarter": _quarter,
     "year": _year,
 }
+
+_WAVES = [f"{name}_{wave}" for name in _PARTS if name != "year" for wave in ("sin", "cos")]
+CALENDAR = (*_PARTS, *_WAVES)
+"""The names of columns that times can make."""

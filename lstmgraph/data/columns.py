@@ -272,7 +272,8 @@ def _time_hint(value: str) -> str:
     texts = []
     for order, (year, month, day) in orders.items():
         if int(month) <= 12 and int(day) <= 31 and len(year) in (2, 4):
-            texts.append(f"{year.rjust(4, '20')}-{month.zfill(2)}-{day.zfill(2)}{rest} ({order})")
+            full = year if len(year) == 4 else f"20{year}"
+            texts.append(f"{full}-{month.zfill(2)}-{day.zfill(2)}{rest} ({order})")
     return f"write it in ISO 8601, as {' or '.join(texts)}" if texts else _TIME_HINT
 
 

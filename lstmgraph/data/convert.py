@@ -7,6 +7,7 @@ together, the files are written once more, in order, which takes another 8 bytes
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
+from lstmgraph.data.calendar import CALENDAR
 from lstmgraph.data.cleaning import RAW, Cleaning, is_cleaned, missing_hint, report_empty
 from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, numbers
 from lstmgraph.data.store import GrowingArray, mapped
@@ -66,10 +68,17 @@ def convert(
 def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> bool:
     known = list(file.columns)
     wanted = wanted_columns(data)
+    malformed = _header_mistake(known, wanted)
+    if malformed:
+        problems.add("D201", *malformed)
+        return False
     for name in wanted:
         if name not in known:
-            message = f"there is no column '{name}'{problems.guesses.did_you_mean(name, known)}"
-            problems.add("D201", message, f"the columns are: {few(known)}")
+            near = problems.guesses.did_you_mean(name, [*known, *data.made_columns])
+            hint = f"the columns are: {few(known)}"
+            if name in CALENDAR and data.time:
+                hint = f"to make it from the times, write `calendar: [{name}]`; {hint}"
+            problems.add("D201", f"there is no column '{name}'{near}", hint)
         elif known.count(name) > 1:
             problems.add("D201", f"{known.count(name)} columns are named '{name}'", "rename one")
     for name in set(data.made_columns) & set(known):
@@ -77,6 +86,28 @@ def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> 
         message = f"the table has a column '{name}', which {key} makes too"
         problems.add("D405", message, "rename the table's column, or leave the other out")
     return not problems.errors
+
+
+_MARKS = re.compile(r"[^\w\"']+")
+_VALUE = re.compile(r"[-+]?[0-9][-+0-9.,:/ TZ]*")
+
+
+def _header_mistake(known: list[str], wanted: list[str]) -> tuple[str, str] | None:
+    """Return message and hint if the header is not one, or is not split into columns."""
+    if set(known) & set(wanted):
+        return None
+    if len(known) == 1 and set(wanted) & {*_MARKS.split(known[0])}:
+        return (
+            f"the header is one column: '{known[0][:80]}'",
+            "separate columns by a comma, a semicolon, a tab or |",
+        )
+    values = [name for name in known if _VALUE.fullmatch(name.strip())]
+    if 2 * len(values) >= len(known):
+        return (
+            f"the first line holds values, not the names of columns: {few(known)}",
+            f"write the names above it: {few(wanted)}",
+        )
+    return None
 
 
 def wanted_columns(data: DataDeclaration) -> list[str]:

@@ -65,6 +65,8 @@ class Windows:
     after: int | None
     """How many rows after its origin each window ends; None if all of them have `steps` rows."""
     shape: tuple[int, ...]
+    masked: Array | None = None
+    """1 where a 0 of the table stands for a missing value, (rows, columns)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -126,6 +128,8 @@ class PerSeries:
     series: Array
     """The series of each example, (examples,)."""
     shape: tuple[int, ...]
+    masked: Array | None = None
+    """1 where a 0 of the table stands for a missing value, (series, columns)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

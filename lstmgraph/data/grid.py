@@ -223,7 +223,7 @@ def _rows(grid: Grid, starts: Array, start: int, end: int) -> Array:
 def _times(grid: Grid, starts: Array, source: Array, first: int) -> Array:
     rows = np.arange(first, first + len(source))
     series = np.searchsorted(starts, rows, "right") - 1
-    times = grid.times_at(series, rows - starts[series])
+    times = np.array(grid.times_at(series, rows - starts[series]))  # Arrow's cannot be written
     given = source >= 0
     times[given] = grid.times[source[given]]
     return times

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,11 +116,18 @@ class _Fields:
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)
         shape = found if fitting is None else _sizes(fitting)
-        return self._read(entry, self.table.matrices[key_of(entry)], found, shape)
+        matrix = self.table.matrices[key_of(entry)]
+        field = self._read(entry, matrix, found, shape)
+        masked = self.table.masks.get(key_of(entry))
+        if masked is None:
+            return field
+        if isinstance(field, PerSeries):
+            return replace(field, masked=np.asarray(masked[self.table.series_starts[:-1]]))
+        return replace(field, masked=masked)
 
     def _read(
         self, entry: Columns, matrix: Array, found: tuple[int, ...], shape: tuple[int, ...]
-    ) -> Field:
+    ) -> PerSeries | Windows:
         """Return the values of an entry in one of its matrices."""
         if entry.steps == STATIC:
             values = np.asarray(matrix[self.table.series_starts[:-1]])

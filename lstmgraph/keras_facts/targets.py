@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import family_defaults, named_class
+from lstmgraph.keras_facts.distributions import OF_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NUMBERS, IDS, LABELS, GROUPS = "numbers", "ids", "labels", "groups"
-"""Targets: as many numbers as the output; the id of a class; a sequence of ids; an id per row."""
+NUMBERS, IDS, LABELS, GROUPS, VALUES = "numbers", "ids", "labels", "groups", "values"
+"""Targets: as many numbers as the output; the id of a class; a sequence of ids; an id per row; one
+number where the output has several, which are its quantiles or the parameters of a distribution.
+"""
 
 ANY, CHANCES, POSITIVE, LOGITS, OWN_IDS, DIRECTIONS = (
     *("any", "chances", "positive", "logits", "own ids"),
@@ -29,7 +32,7 @@ STEP, ROW, BATCH = "step", "row", "batch"
 """What a loss is one number of."""
 
 
-OF_DISTANCES = frozenset({"Huber", "LogCosh", "MeanAbsoluteError", "MeanSquaredError"})
+OF_DISTANCES = frozenset({"Huber", "LogCosh", "MeanAbsoluteError", "MeanSquaredError", "Pinball"})
 """Losses of distances in the unit of the target, which are computed on scaled numbers."""
 
 
@@ -47,6 +50,7 @@ class Reading:
 
 
 _NUMBERS = Reading()
+_VALUES = Reading(VALUES)
 _SEVERAL = Reading(fewest=2)
 _COUNTS = Reading(values=POSITIVE, of=COUNT)
 _SIGNS = Reading(of=SIGN)
@@ -75,6 +79,8 @@ LOSSES: Mapping[str, Reading] = {
     "MeanAbsolutePercentageError": _NUMBERS,
     "MeanSquaredError": _NUMBERS,
     "MeanSquaredLogarithmicError": Reading(of=COUNT),
+    "NegativeLogLikelihood": _VALUES,
+    "Pinball": _VALUES,
     "Poisson": _COUNTS,
     "SparseCategoricalCrossentropy": _CHOSEN_IDS,
     "SquaredHinge": _SIGNS,
@@ -86,6 +92,8 @@ METRICS: Mapping[str, Reading] = {
     "BinaryAccuracy": _BITS,
     "BinaryCrossentropy": _CHANCES,
     "BinaryIoU": _BITS,
+    "CRPS": _VALUES,
+    "Coverage": _VALUES,
     "CategoricalAccuracy": _SEVERAL,
     "CategoricalCrossentropy": _SHARES,
     "CategoricalHinge": _SEVERAL,
@@ -101,6 +109,7 @@ METRICS: Mapping[str, Reading] = {
     "LogCoshError": _NUMBERS,
     "MeanAbsoluteError": _NUMBERS,
     "MeanAbsolutePercentageError": _NUMBERS,
+    "MeanAbsoluteScaledError": _NUMBERS,
     "MeanIoU": _OWN_IDS,
     "MeanSquaredError": _NUMBERS,
     "MeanSquaredLogarithmicError": Reading(of=COUNT),
@@ -120,9 +129,11 @@ METRICS: Mapping[str, Reading] = {
     "SparseTopKCategoricalAccuracy": _IDS,
     "SpecificityAtSensitivity": _BITS,
     "SquaredHinge": _SIGNS,
+    "SymmetricMeanAbsolutePercentageError": _NUMBERS,
     "TopKCategoricalAccuracy": _SEVERAL,
     "TrueNegatives": _BITS,
     "TruePositives": _BITS,
+    "WeightedQuantileLoss": _VALUES,
 }
 _FAMILIES = {"loss": LOSSES, "metric": METRICS}
 
@@ -149,6 +160,8 @@ def reading(family: str, written: str | Mapping[str, Any]) -> Reading:
     arguments = arguments_of(family, written)
     name = named_class(family, arguments["type"])
     found = _FAMILIES[family][name]
+    if arguments.get("distribution") in OF_COUNTS:
+        found = replace(found, of=COUNT)
     if found.values == CHANCES and arguments.get("from_logits"):
         found = replace(found, values=ANY)
     if found.values == CHANCES and any(arguments.get(key) is not None for key in THRESHOLDS):

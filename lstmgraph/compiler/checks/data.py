@@ -235,9 +235,11 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
     for entry in data.inputs.values():
         if not isinstance(entry, Columns):
             continue
+        read = {data.source_of(name) for name in entry.columns}
         for index, name in enumerate(entry.columns):
             column = data.source_of(name)  # that a value is missing is known no earlier than it
-            target = next((t for t in data.targets.values() if _gives_away(entry, t, column)), None)
+            given = (t for t in data.targets.values() if _gives_away(read, entry, t, column))
+            target = next(given, None)
             if column is None or target is None:
                 continue
             message, hint = _answer(entry, target, name)
@@ -251,12 +253,12 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
             )
 
 
-def _gives_away(entry: Columns, target: Columns, column: str | None) -> bool:
-    """Return whether an input reads `column` at steps of the target.
+def _gives_away(read: set[str | None], entry: Columns, target: Columns, column: str | None) -> bool:
+    """Return whether an input, made of the table's columns `read`, reads `column` at its steps.
 
     An autoencoder does so by intent: its target has every column of the input.
     """
-    if target.steps in (HISTORY, ROW) and set(entry.columns) <= set(target.columns):
+    if target.steps in (HISTORY, ROW) and read <= set(target.columns):
         return False
     read_at = HISTORY if entry.lag else entry.steps  # steps ahead read late are those before
     return column in target.columns and read_at in READERS[target.steps]

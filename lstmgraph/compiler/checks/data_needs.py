@@ -25,6 +25,7 @@ from lstmgraph.keras_facts.targets import (
     LABELS,
     SHARES,
     SIGN,
+    VALUES,
     arguments_of,
     reading,
     span,
@@ -206,10 +207,11 @@ def _target(name: str, spec: TensorSpec, loss: Any, metrics: Iterable[Any] = ())
         )
     if targets == GROUPS:
         return Need(name, None, "int32")
+    shape = spec.shape[1:-1] if targets == VALUES else spec.shape[1:]
     limits = {(each.low, each.high, each.rule): each for each in _target_limits(loss, metrics)}
     return Need(
         name,
-        spec.shape[1:],
+        shape,
         "float64" if spec.dtype == "float64" else "float32",
         tuple(limits.values()),
     )

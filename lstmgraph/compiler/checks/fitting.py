@@ -14,6 +14,12 @@ from lstmgraph.compiler.checks.heads import (
     with_activation,
 )
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE, metric_name
+from lstmgraph.keras_facts.distributions import (
+    PARAMETERS,
+    distribution_of,
+    numbers_of,
+    quantiles_of,
+)
 from lstmgraph.keras_facts.targets import (
     DIRECTIONS,
     GROUPS,
@@ -24,9 +30,11 @@ from lstmgraph.keras_facts.targets import (
     OWN_IDS,
     POSITIVE,
     RANKS,
+    VALUES,
     arguments_of,
     span,
 )
+from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
@@ -42,6 +50,7 @@ TARGETS = {
     IDS: "the id of one class",
     LABELS: "a sequence of ids",
     GROUPS: "one id for each row",
+    VALUES: "one number for all units, which are quantiles or parameters of a distribution",
 }
 BINARY_METRICS = {
     **dict.fromkeys(("IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"), "binary_io_u"),
@@ -124,6 +133,10 @@ def _target_hint(head: Head, entry: Entry, given: str) -> str:
         ):
             return f"write `{sparse}`"
         return "write `accuracy`; or give one-hot targets, with `loss: categorical_crossentropy`"
+    if given == VALUES:
+        return "write `crps`, `coverage` or `weighted_quantile_loss`"
+    if given == NUMBERS and entry.reading.targets == VALUES:
+        return "write `mae`, or a loss of quantiles: `{type: pinball, quantiles: [0.1, 0.5, 0.9]}`"
     if given == NUMBERS:
         if head.spec.shape[-1] == 1:
             return f"write `{BINARY_METRICS.get(entry.keras_class, 'accuracy')}`"
@@ -144,6 +157,8 @@ def _own_mistake(head: Head, entry: Entry) -> Mistake | None:
         or _class_mistake(head, entry)
         or _several_mistake(entry)
         or _adjusted_mistake(entry)
+        or _numbers_mistake(head, entry)
+        or _score_mistake(head, entry)
     )
 
 
@@ -323,6 +338,43 @@ def _adjusted_mistake(entry: Entry) -> Mistake | None:
     message = f"Keras cannot compute an adjusted `{entry.word}` while a model is trained"
     hint = "leave `num_regressors` out, and adjust what is logged: 1 - (1 - r2)(n - 1)/(n - p - 1)"
     return "L792", message, hint, "num_regressors"
+
+
+def _numbers_mistake(head: Head, entry: Entry) -> Mistake | None:
+    """Return L796 if an output has other numbers than its quantiles or parameters."""
+    numbers = numbers_of(entry.arguments) if entry.family == "loss" else None
+    if numbers is None:
+        return None
+    quantiles = quantiles_of(entry.arguments)
+    if quantiles and quantiles != sorted(quantiles):
+        hint = f"write `quantiles: {sorted(quantiles)}`"
+        return "L796", "the quantiles are not in order, as the output gives them", hint, "quantiles"
+    units = head.spec.shape[-1]
+    if units == numbers:
+        return None
+    what = f"{numbers} quantile{'s' if numbers > 1 else ''}"
+    if not quantiles:
+        distribution = str(distribution_of(entry.arguments))
+        what = f"the parameters of {distribution}: {listed(list(PARAMETERS[distribution]))}"
+    message = f"'{head.output}' has {units} numbers on its last axis, not {what}"
+    hint = f"give '{head.node.weights_layer}' `units: {numbers}`"
+    if len(head.spec.shape) == 2 and isinstance(units, int) and units > 1:
+        hint += ", or with steps ahead a layer of that many units for each step of a decoder"
+    return "L796", message, hint, None
+
+
+def _score_mistake(head: Head, entry: Entry) -> Mistake | None:
+    """Return L797 if a score of quantiles or distributions cannot be computed of this loss."""
+    if entry.family == "loss" or entry.reading.targets != VALUES or not head.loss_entry:
+        return None
+    loss = head.loss_entry.arguments
+    distribution, needs_quantiles = distribution_of(loss), entry.keras_class != "CRPS"
+    if distribution is None or (distribution == "normal" and not needs_quantiles):
+        return None
+    what = "quantiles" if needs_quantiles else "quantiles, or of a normal distribution"
+    message = f"`{entry.word}` is of {what}, but the output's are those of {distribution}"
+    hint = "leave it out; the loss itself is a proper score; or use `loss: {type: pinball, ...}`"
+    return "L797", message, hint, None
 
 
 def _several(value: Any) -> bool:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.keras_facts.catalogue import named_class
+from lstmgraph.keras_facts.distributions import distribution_of
 from lstmgraph.keras_facts.dtypes import is_float
-from lstmgraph.keras_facts.targets import ANY, NUMBERS, reading
+from lstmgraph.keras_facts.targets import ANY, NUMBERS, VALUES, reading
 from lstmgraph.language.declaration.data import HORIZON
 from lstmgraph.language.declaration.recipe import MaskByValue
 from lstmgraph.language.declaration.scaling import scalings_of, seasons_of
@@ -106,22 +107,28 @@ def _check_losses(
     data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
 ) -> None:
     losses = losses_by_output(recipe.training, list(graph.outputs)) if recipe.training else {}
-    paths = {name: scaling.path for name, scaling in scalings_of(data, "targets").items()}
+    scalings = scalings_of(data, "targets")
+    paths = {name: scaling.path for name, scaling in scalings.items()}
     paths = {**{name: season.path for name, season in seasons_of(data).items()}, **paths}
     for name, path in paths.items():
         loss = losses.get(name)
         if loss is None:
             continue
         own = reading("loss", loss)
-        if own.targets == NUMBERS and own.of == own.values == ANY:
+        of_logs = distribution_of(loss) and name in scalings and any(scalings[name].has_log)
+        if own.targets in (NUMBERS, VALUES) and own.of == own.values == ANY and not of_logs:
             continue
         kind = named_class("loss", loss if isinstance(loss, str) else loss["type"])
         target = data.targets[name].path
         document.report(
             "L862",
             path,
-            f"the output '{name}' is trained by {kind}, which takes neither scaled numbers nor "
-            "differences",
-            hint=f"remove `{path[-1]}:`, or use a loss of distances, such as mse or mae",
+            f"the output '{name}' is trained by {kind}, which takes no logarithms here"
+            if of_logs
+            else f"the output '{name}' is trained by {kind}, which takes neither scaled numbers "
+            "nor differences",
+            hint="write `scale: standard`, or use a loss of quantiles, `type: pinball`"
+            if of_logs
+            else f"remove `{path[-1]}:`, or use a loss of distances, such as mse or mae",
             notes=(document.note(target, "it is a target here"),),
         )

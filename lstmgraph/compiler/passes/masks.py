@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import (
     FOLD,
     JOIN,
+    KEEPS_STEPS,
     OUTPUT,
     SCORES,
     SEQUENCE,
@@ -166,6 +167,8 @@ def _operation(node: Node, incoming: list[MaskSpec | None], specs: Specs) -> Nod
         return _joined(node, [m if m and len(m.shape) == 2 else None for m in incoming])
     if node.op == STEP and incoming[0]:
         return replace(node, output_masks={OUTPUT: incoming[0].step(node.arguments["index"])})
+    if node.op in KEEPS_STEPS and incoming[0]:
+        return replace(node, output_masks={OUTPUT: incoming[0]})
     if node.op == STACK and any(incoming):
         return replace(node, output_masks={OUTPUT: _stacked(node, incoming, specs)})
     return node

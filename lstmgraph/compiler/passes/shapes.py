@@ -17,6 +17,8 @@ from lstmgraph.compiler.graph import (
     LOG,
     MASK,
     OUTPUT,
+    PARAMETERS,
+    QUANTILES,
     REPEAT,
     ROW_IDS,
     SCORES,
@@ -451,7 +453,7 @@ def _mask(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(node.mask.shape if node.mask else (BATCH,), "bool")
 
 
-def _with_season(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
+def _of_first(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(inputs[0].shape, compute_dtype(node.dtype_policy))
 
 
@@ -466,6 +468,8 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     STACK: stacked_spec,
     FULL: full_spec,
     LOG: lambda _node, inputs: inputs[0],
-    ADD_SEASON: _with_season,
+    ADD_SEASON: _of_first,
+    QUANTILES: _of_first,
+    PARAMETERS: _of_first,
 }
 """The function that returns the output spec of each graph operation."""

@@ -166,7 +166,9 @@ def add_season(call: Call) -> Name:
         sizes = call.do("Concat", call.batch, build.ints(horizon, len(columns)), axis=0)
         rows = call.do("Expand", call.do("Add", ends, offsets), sizes)
         values = call.do("GatherElements", values, rows, axis=1)
-    if call.rank == 2:
+    if own["parameters"]:
+        values = call.do("Mul", values, call.constant(np.eye(1, own["parameters"])))
+    elif call.rank == 2:
         values = call.do("Squeeze", values, build.ints(2))
     elif call.rank == 4:
         values = call.do("Unsqueeze", values, build.ints(3))

@@ -12,14 +12,23 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
+from lstmgraph.keras_facts.distributions import (
+    SCALED_AS,
+    distribution_of,
+    numbers_of,
+    quantiles_of,
+)
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
 from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
 from lstmgraph.language.declaration.scaling import (
     ADD_SEASON,
     LOG,
+    PARAMETERS,
+    QUANTILES,
     SCALED,
     SEASON,
     UNSCALED,
+    loss_of,
     scalings,
     seasons,
 )
@@ -40,8 +49,8 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 """
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
-OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON})
-"""What loops and the preparation of columns need beside Keras's layers."""
+OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON, QUANTILES, PARAMETERS})
+"""What loops, the preparation of columns and forecasts of chances need beside Keras's layers."""
 
 LAST = "last"
 """The port of a loop before the outputs of its last step: ``forecast.last.state``."""
@@ -146,7 +155,8 @@ class PlainRecipe:
         for name, scaling in scaled_inputs.items():
             self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
         self._write(self._top)
-        self._unscaled = self._unscale(recipe["outputs"])
+        losses = {name: loss_of(recipe, name) for name in recipe["outputs"]}
+        self._unscaled = self._unscale(recipe["outputs"], losses)
         for stack, (loop, ports) in self._stacks.items():
             self._stack(stack, loop, ports)
         self._is_written = True
@@ -159,20 +169,34 @@ class PlainRecipe:
         """Return the port of an output that is `text` in the recipe, in the units of its target."""
         return self._unscaled.get(text) or self.port(text)
 
-    def _unscale(self, outputs: Data) -> dict[str, str]:
-        """Add the layers that give forecasts their units; return the last of each by port."""
+    def _unscale(self, outputs: Data, losses: Data) -> dict[str, str]:
+        """Add the layers that give forecasts their units; return the last of each by port.
+
+        Quantiles are put in order before, and parameters of distributions made positive.
+        """
         found = {}
-        for name in (name for name in outputs if name in {**self._scaled_outputs, **self._seasons}):
+        for name in outputs:
             source = self.port(outputs[name])
+            distribution, parameters = distribution_of(losses[name]), 0
+            if distribution is not None:
+                named, source = source, self._free_name(f"{name}_{PARAMETERS}")
+                layer = (source, PARAMETERS, {"input": named, "distribution": distribution})
+                self._scale(iter([layer]), ("training", "loss"))
+                parameters = numbers_of(losses[name]) or 0
+            elif quantiles_of(losses[name]):
+                named, source = source, self._free_name(f"{name}_{QUANTILES}")
+                layer = (source, QUANTILES, {"input": named})
+                self._scale(iter([layer]), ("training", "loss"))
             if name in self._seasons:
                 season = self._seasons[name]
                 history = self._scaled.get(season.history, season.history)
                 named, source = source, self._free_name(f"{name}_from_{SEASON}")
-                layer = (source, ADD_SEASON, season.layer(named, history))
+                layer = (source, ADD_SEASON, season.layer(named, history, parameters))
                 self._scale(iter([layer]), season.path)
             if name in self._scaled_outputs:
                 scaling, last = self._scaled_outputs[name], self._free_name(f"{name}_{UNSCALED}")
-                self._scale(scaling.inverse_layers(source, last), scaling.path)
+                own = distribution if distribution in SCALED_AS else None
+                self._scale(scaling.inverse_layers(source, last, own), scaling.path)
                 source = last
             found[outputs[name]] = source
         return found

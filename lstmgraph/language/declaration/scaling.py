@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
+from lstmgraph.keras_facts.distributions import SCALED_AS
 from lstmgraph.language.declaration.data import HISTORY, HORIZON, Columns, LengthOf
 from lstmgraph.language.declaration.read_data import read_data
 
@@ -29,6 +30,10 @@ ADD_SEASON = "add_season"
 Inputs are the forecast, (batch, horizon, ...), the history, (batch, time, columns), and perhaps its
 lengths, (batch,).
 """
+QUANTILES = "quantiles"
+"""Operation: return numbers in order: the first, and each next one by a positive distance above."""
+PARAMETERS = "parameters"
+"""Operation: return parameters of a distribution, positive where they must be."""
 SCALED, UNSCALED, SEASON = "scaled", "unscaled", "season"
 """What names of the layers end with: ``history_scaled``, ``forecast_unscaled``."""
 
@@ -85,8 +90,23 @@ class Scaling:
             yield f"{name}_log1p", LOG, {"input": above}
             yield f"{name}_log", "Add", {"input": [f"{name}_log1p", rest]}
 
-    def inverse_layers(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
-        """Yield name, type and arguments of the layers that give a forecast its units."""
+    def inverse_layers(
+        self, source: str, name: str, distribution: str | None = None
+    ) -> Iterator[tuple[str, str, Data]]:
+        """Yield name, type and arguments of the layers that give a forecast its units.
+
+        Args:
+            source: what is forecast: numbers, or the parameters of a `distribution`.
+            name: the name of the last layer.
+            distribution: one of those that can be scaled.
+        """
+        if distribution is not None:
+            (center,), (spread,) = self.centers, self.spreads
+            moved = [center if moves else 0.0 for moves in SCALED_AS[distribution]]
+            sizes = [1.0 if moves is None else spread**2 for moves in SCALED_AS[distribution]]
+            moments = {"axis": -1, "mean": moved, "variance": sizes, "invert": True}
+            yield name, "Normalization", {"input": source, **moments}
+            return
         scaled = f"{name}_numbers" if any(self.has_log) else name
         yield scaled, "Normalization", {"input": source, **self._moments(invert=True)}
         if not any(self.has_log):
@@ -134,10 +154,14 @@ class Season:
     path: Path
     """Where the recipe says so."""
 
-    def layer(self, source: str, history: str) -> Data:
-        """Return the arguments of the operation that adds the season of `history` to `source`."""
+    def layer(self, source: str, history: str, parameters: int) -> Data:
+        """Return the arguments of the operation that adds the season of `history` to `source`.
+
+        Of the `parameters` of a distribution, it is added to the first alone.
+        """
         lengths = [self.lengths] if self.lengths else []
         own = {"columns": self.columns, "period": self.period, "horizon": self.horizon}
+        own |= {"parameters": parameters}
         return {"input": [source, history, *lengths], **own}
 
 
@@ -175,6 +199,12 @@ def seasons(recipe: Data) -> Mapping[str, Season]:
     targets = recipe.get("data", {}).get("targets", {}).values()
     has_any = any("difference" in target for target in targets)
     return seasons_of(read_data(recipe["data"])) if has_any else {}
+
+
+def loss_of(recipe: Data, output: str) -> Any:
+    """Return the loss of an output as a completed recipe writes it; None without one."""
+    loss = recipe.get("training", {}).get("loss")
+    return loss.get(output) if isinstance(loss, dict) and "type" not in loss else loss
 
 
 def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]]:

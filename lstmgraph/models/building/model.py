@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from lstmgraph.compiler.graph import (
+    KEEPS_STEPS,
     LAST,
     MASK,
     OUTPUT,
@@ -239,7 +240,7 @@ class _Lowering:
         if not node.is_layer:
             result = OPERATIONS[node.op](node, inputs)
             self.tensors[Port(node.name)] = result
-            if node.op == STACK and node.output_masks:
+            if node.op in {STACK, *KEEPS_STEPS} and node.output_masks:
                 self._set_mask(node, result, node.output_masks[OUTPUT])
             if node.op == UNFOLD and node.output_masks:
                 self._set_mask_of_unfolded(node, node.output_masks[OUTPUT])

@@ -15,11 +15,15 @@ from lstmgraph.compiler.graph import (
     JOIN,
     LOG,
     OUTPUT,
+    PARAMETERS,
+    QUANTILES,
     REPEAT,
     ROW_IDS,
     STACK,
     UNFOLD,
 )
+from lstmgraph.keras_facts.distributions import ABOVE_TWO, ANY_NUMBER, POSITIVE
+from lstmgraph.keras_facts.distributions import PARAMETERS as DISTRIBUTIONS
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float
 from lstmgraph.models.building.folds import fold, unfold
 
@@ -160,11 +164,38 @@ def _with_season(node: Node, inputs: list[Tensor]) -> Tensor:
     dtype = node.outputs[OUTPUT].dtype
     values = season(history, lengths, own["columns"], own["period"], own["horizon"])
     forecast, values = ops.cast(forecast, dtype), ops.cast(values, dtype)
-    if len(forecast.shape) == 2:  # (batch, horizon) of one column
+    count = own["parameters"]
+    if count:
+        values = ops.multiply(values, np.eye(1, count, dtype=dtype))  # (batch, horizon, parameters)
+    elif len(forecast.shape) == 2:  # (batch, horizon) of one column
         return ops.add(forecast, values[:, :, 0])
     if len(forecast.shape) == 4:  # (batch, horizon, columns, quantiles)
         values = ops.expand_dims(values, -1)
     return ops.add(forecast, values)
+
+
+def quantiles(numbers: Tensor) -> Tensor:
+    """Return numbers in order, (..., quantiles), which never cross whatever the weights are.
+
+    Each is the one before plus the softplus of its own number.
+    """
+    above = ops.softplus(numbers[..., 1:])
+    return ops.cumsum(ops.concatenate([numbers[..., :1], above], axis=-1), axis=-1)
+
+
+def parameters(numbers: Tensor, distribution: str) -> Tensor:
+    """Return parameters of a distribution, (..., parameters): softplus where they are positive."""
+    kinds = DISTRIBUTIONS[distribution].values()
+    found = [
+        numbers[..., at : at + 1] if kind == ANY_NUMBER else ops.softplus(numbers[..., at : at + 1])
+        for at, kind in enumerate(kinds)
+    ]
+    lowest = np.array([LOWEST[kind] for kind in kinds], "float32")
+    return ops.add(ops.concatenate(found, axis=-1), ops.cast(lowest, numbers.dtype))
+
+
+LOWEST = {ANY_NUMBER: 0.0, POSITIVE: 1e-6, ABOVE_TWO: 2.0}
+"""What is added to parameters: above 0 so that no logarithm is infinite."""
 
 
 def season(
@@ -201,6 +232,8 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     FULL: _full,
     LOG: lambda _node, inputs: ops.log1p(inputs[0]),
     ADD_SEASON: _with_season,
+    QUANTILES: lambda _node, inputs: quantiles(inputs[0]),
+    PARAMETERS: lambda node, inputs: parameters(inputs[0], node.arguments["distribution"]),
     FOLD: lambda node, inputs: fold(inputs[0], node.arguments["axes"]),
     UNFOLD: lambda node, inputs: unfold(inputs[0], inputs[1], node.arguments["axes"]),
 }

@@ -15,8 +15,10 @@ from lstmgraph.compiler.checks.metric_names import (
 from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
-from lstmgraph.keras_facts.targets import OF_DISTANCES
+from lstmgraph.keras_facts.distributions import distribution_of, quantiles_of
+from lstmgraph.keras_facts.targets import OF_DISTANCES, arguments_of
 from lstmgraph.language.declaration.scaling import scalings_of
+from lstmgraph.models.building import forecasting
 from lstmgraph.models.building.carrying import kept_states
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.building.learning_rates import by_layer
@@ -24,7 +26,7 @@ from lstmgraph.models.building.scaled_losses import scale_loss
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph
@@ -57,6 +59,22 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         auto_scale_loss=False,
     )
     weigh_batches(model)
+    if any(name in FURTHER for name in _class_names([losses, metrics, weighted])):
+        # Keras alone could not load the file: it knows none of these classes.
+        model.get_compile_config = lambda: None
+
+
+FURTHER = frozenset({*forecasting.LOSSES, *forecasting.METRICS})
+"""Losses and metrics that Keras does not have."""
+
+
+def _class_names(compiled: Any) -> Iterator[str]:
+    """Yield the class names of losses and metrics, nested as ``compile`` takes them."""
+    if isinstance(compiled, dict | list):
+        for each in compiled.values() if isinstance(compiled, dict) else compiled:
+            yield from _class_names(each)
+    else:
+        yield type(compiled).__name__
 
 
 def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
@@ -125,19 +143,23 @@ def _loss_weights(training: Training, losses: Mapping[str, Any]) -> dict[str, fl
 def _metrics(
     training: Training, dtypes: Mapping[str, str], *, weighted: bool
 ) -> dict[str, list[Any]]:
+    losses = losses_by_output(training, list(dtypes))
     by_output = metrics_by_output(training, list(dtypes), weighted=weighted)
     return {
-        name: [_metric(metric, dtypes[name]) for metric in metrics]
+        name: [_metric(metric, dtypes[name], losses.get(name)) for metric in metrics]
         for name, metrics in by_output.items()
         if metrics
     }
 
 
-def _metric(value: str | Mapping[str, Any], dtype: str) -> Any:
+def _metric(value: str | Mapping[str, Any], dtype: str, loss: Any) -> Any:
+    """Return a metric; one of quantiles or of a distribution has those of the output's loss."""
     if isinstance(value, str) and value.lower() == CHOSEN_BY_SHAPE:
         return value
     # By itself Keras counts the names over the whole process.
-    own = {"name": metric_name(value), "dtype": dtype}
+    own: dict[str, Any] = {"name": metric_name(value), "dtype": dtype}
+    of_loss = {"quantiles": quantiles_of(loss), "distribution": distribution_of(loss)}
+    own |= {key: found for key, found in of_loss.items() if key in arguments_of("metric", value)}
     return _named("metrics", "metric", _mapping(value), **own)
 
 
@@ -150,7 +172,11 @@ def _named(module: str, family: str, value: Mapping[str, Any], **own: Any) -> An
     rate = arguments.get("learning_rate")
     if isinstance(rate, dict):
         arguments["learning_rate"] = _named("optimizers.schedules", "learning_rate_schedule", rate)
+    name = named_class(family, value["type"])
+    own_class = {"losses": forecasting.LOSSES, "metrics": forecasting.METRICS}.get(module, {})
+    if name in own_class:
+        return own_class[name](**arguments)
     place: Any = keras
     for part in module.split("."):
         place = getattr(place, part)
-    return getattr(place, named_class(family, value["type"]))(**arguments)
+    return getattr(place, name)(**arguments)

@@ -1,0 +1,55 @@
+"""Distributions that an output can forecast, and the parameters on its last axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.keras_facts.catalogue import named_class
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANY_NUMBER, POSITIVE, ABOVE_TWO = "any", "positive", "above two"
+"""Values of a parameter; degrees of freedom are above 2, where the variance is finite."""
+
+PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "normal": {"mean": ANY_NUMBER, "deviation": POSITIVE},
+    "student_t": {"location": ANY_NUMBER, "scale": POSITIVE, "freedom": ABOVE_TWO},
+    "negative_binomial": {"mean": POSITIVE, "dispersion": POSITIVE},
+    "poisson": {"mean": POSITIVE},
+}
+"""The parameters of each distribution, in the order of the output's last axis."""
+OF_COUNTS = frozenset({"negative_binomial", "poisson"})
+"""Distributions of whole numbers from 0, whose targets cannot be scaled."""
+SCALED_AS = {"normal": (True, False), "student_t": (True, False, None)}
+"""For each parameter: whether a change of units moves it too, only stretches it, or neither."""
+
+
+def quantiles_of(loss: Any) -> list[float] | None:
+    """Return the quantiles that a loss of the recipe says its output has; None for other losses."""
+    is_pinball = _class_of(loss) == "Pinball" and isinstance(loss, dict)
+    return list(loss["quantiles"]) if is_pinball else None
+
+
+def distribution_of(loss: Any) -> str | None:
+    """Return the distribution that a loss of the recipe says its output has; None for others."""
+    is_likelihood = _class_of(loss) == "NegativeLogLikelihood" and isinstance(loss, dict)
+    return str(loss["distribution"]) if is_likelihood else None
+
+
+def numbers_of(loss: Any) -> int | None:
+    """Return how many numbers an output has for each target; None for losses of one number."""
+    distribution = distribution_of(loss)
+    if distribution is not None:
+        return len(PARAMETERS[distribution])
+    quantiles = quantiles_of(loss)
+    return None if quantiles is None else len(quantiles)
+
+
+def _class_of(loss: Any) -> str:
+    """Return the class of a loss; "" without one, or where its name is a mistake."""
+    word = loss.get("type") if isinstance(loss, dict) else loss
+    try:
+        return named_class("loss", str(word))
+    except KeyError:
+        return ""

@@ -1,0 +1,289 @@
+"""Losses and metrics of forecasters: of quantiles and of distributions, and errors with a scale.
+
+The output of a recipe has the numbers that the loss names on its last axis: quantiles in order, or
+the parameters of a distribution as ``keras_facts.distributions`` lists them. Targets have all axes
+but that one: outputs (batch, horizon, 3) have targets (batch, horizon).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Tensor = Any
+
+SHIFT = 8
+"""How far up the logarithm of the gamma function is evaluated, where its series is exact."""
+
+
+class Pinball(keras.losses.Loss):  # type: ignore[misc]
+    """The pinball (quantile) loss: the mean over quantiles q of max(q * e, (q - 1) * e).
+
+    e is target minus forecast. Source: Koenker and Bassett, Regression Quantiles, 1978.
+
+    Args:
+        quantiles: the quantiles on the last axis of the output, each above 0 and below 1.
+    """
+
+    def __init__(
+        self,
+        quantiles: Sequence[float],
+        reduction: str = "sum_over_batch_size",
+        name: str = "pinball",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.quantiles = list(quantiles)
+
+    def call(self, y_true: Any, y_pred: Any) -> Tensor:
+        """Return the loss of each step, (batch, ...), of outputs (batch, ..., quantiles)."""
+        return ops.mean(_pinball(y_true, y_pred, self.quantiles), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {**super().get_config(), "quantiles": self.quantiles}
+
+
+class NegativeLogLikelihood(keras.losses.Loss):  # type: ignore[misc]
+    """Minus the logarithm of the density, or of the probability, that an output gives its target.
+
+    Args:
+        distribution: ``normal`` (mean, deviation), ``student_t`` (location, scale, degrees of
+            freedom), ``negative_binomial`` (mean m, dispersion a: the variance is m + a m²) or
+            ``poisson`` (mean).
+    """
+
+    def __init__(
+        self,
+        distribution: str,
+        reduction: str = "sum_over_batch_size",
+        name: str = "negative_log_likelihood",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.distribution = distribution
+
+    def call(self, y_true: Any, y_pred: Any) -> Tensor:
+        """Return the loss of each step, (batch, ...), of outputs (batch, ..., parameters)."""
+        values = _like(y_true, y_pred)
+        parameters = [y_pred[..., index] for index in range(y_pred.shape[-1])]
+        return _LIKELIHOODS[self.distribution](values, *parameters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {**super().get_config(), "distribution": self.distribution}
+
+
+def _like(y_true: Any, y_pred: Tensor) -> Tensor:
+    """Return targets (batch, ...) of outputs (batch, ..., numbers); an axis of size 1 goes."""
+    values = ops.cast(ops.convert_to_tensor(y_true), y_pred.dtype)
+    if len(values.shape) == len(y_pred.shape):
+        values = ops.squeeze(values, axis=-1)
+    return values
+
+
+def _pinball(y_true: Any, y_pred: Any, quantiles: Sequence[float]) -> Tensor:
+    """Return the loss of each quantile, (batch, ..., quantiles)."""
+    y_pred = ops.convert_to_tensor(y_pred)
+    error = ops.expand_dims(_like(y_true, y_pred), -1) - y_pred
+    shares = ops.convert_to_tensor(quantiles, dtype=y_pred.dtype)
+    return ops.maximum(shares * error, (shares - 1) * error)
+
+
+def _normal(values: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    z = (values - mean) / deviation
+    return 0.5 * ops.square(z) + ops.log(deviation) + 0.5 * math.log(2 * math.pi)
+
+
+def _student_t(values: Tensor, location: Tensor, scale: Tensor, freedom: Tensor) -> Tensor:
+    z, half = (values - location) / scale, (freedom + 1) / 2
+    constant = log_gamma(freedom / 2) - log_gamma(half) + 0.5 * ops.log(freedom * math.pi)
+    return constant + ops.log(scale) + half * ops.log1p(ops.square(z) / freedom)
+
+
+def _negative_binomial(values: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
+    count = 1 / dispersion
+    ways = log_gamma(values + count) - log_gamma(count) - log_gamma(values + 1)
+    others = ops.log1p(mean * dispersion)  # log of (count + mean) / count
+    return count * others - ways - values * (ops.log(mean * dispersion) - others)
+
+
+def _poisson(values: Tensor, mean: Tensor) -> Tensor:
+    return mean - values * ops.log(mean) + log_gamma(values + 1)
+
+
+_LIKELIHOODS: dict[str, Callable[..., Tensor]] = {
+    "normal": _normal,
+    "student_t": _student_t,
+    "negative_binomial": _negative_binomial,
+    "poisson": _poisson,
+}
+
+
+def log_gamma(x: Tensor) -> Tensor:
+    """Return the logarithm of the gamma function of numbers above 0.
+
+    Stirling's series at x + 8, less the logarithm of x (x + 1) ... (x + 7); of float64 the relative
+    error is below 1e-9. Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 6.1.41.
+    """
+    near = ops.minimum(x, FAR)  # so that neither branch, nor its gradient, overflows
+    product = near
+    for step in range(1, SHIFT):
+        product = product * (near + step)
+    z = near + SHIFT
+    series = 1 / (12 * z) - 1 / (360 * z**3) + 1 / (1260 * z**5) - 1 / (1680 * z**7)
+    stirling = (z - 0.5) * ops.log(z) - z + 0.5 * math.log(2 * math.pi) + series
+    far = ops.maximum(x, FAR)  # whose series needs no shift
+    large = (far - 0.5) * ops.log(far) - far + 0.5 * math.log(2 * math.pi) + 1 / (12 * far)
+    return ops.where(x > FAR, large, stirling - ops.log(product))
+
+
+FAR = 1000.0
+
+
+class _StepMean(keras.metrics.Mean):  # type: ignore[misc]
+    """The mean of one number for each step."""
+
+    def __init__(self, name: str, dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Add the steps of a batch: outputs (batch, ..., numbers), targets (batch, ...)."""
+        y_pred = ops.cast(ops.convert_to_tensor(y_pred), self.dtype)
+        return super().update_state(self.of_steps(y_true, y_pred), sample_weight=sample_weight)
+
+    def of_steps(self, y_true: Any, y_pred: Tensor) -> Tensor:
+        """Return a number for each step, (batch, ...)."""
+        raise NotImplementedError
+
+
+class Coverage(_StepMean):
+    """The share of targets between the first and the last quantile of an output."""
+
+    def __init__(self, name: str = "coverage", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def of_steps(self, y_true: Any, y_pred: Tensor) -> Tensor:
+        """Return 1 for each step whose target lies between, else 0."""
+        values = _like(y_true, y_pred)
+        inside = ops.logical_and(values >= y_pred[..., 0], values <= y_pred[..., -1])
+        return ops.cast(inside, self.dtype)
+
+
+class CRPS(_StepMean):
+    """The continuous ranked probability score, in the unit of the target.
+
+    Of quantiles it is approximated: twice the mean pinball loss over them. Of a normal distribution
+    it is exact: Gneiting and Raftery, Strictly Proper Scoring Rules, 2007, equation 21.
+
+    Args:
+        quantiles: those of the output; the loss has them.
+        distribution: that of the output; the loss has it.
+    """
+
+    def __init__(
+        self,
+        name: str = "crps",
+        dtype: Any = None,
+        quantiles: Sequence[float] | None = None,
+        distribution: str | None = None,
+    ) -> None:
+        super().__init__(name, dtype)
+        self.quantiles, self.distribution = quantiles, distribution
+
+    def of_steps(self, y_true: Any, y_pred: Tensor) -> Tensor:
+        """Return the score of each step."""
+        if self.quantiles is not None:
+            return 2 * ops.mean(_pinball(y_true, y_pred, self.quantiles), axis=-1)
+        mean, deviation = y_pred[..., 0], y_pred[..., 1]
+        z = (_like(y_true, y_pred) - mean) / deviation
+        density = ops.exp(-0.5 * ops.square(z)) / math.sqrt(2 * math.pi)
+        below = ops.erf(z / math.sqrt(2))  # twice the probability below, less 1
+        return deviation * (z * below + 2 * density - 1 / math.sqrt(math.pi))
+
+
+class WeightedQuantileLoss(keras.metrics.Metric):  # type: ignore[misc]
+    """Twice the sum of pinball losses over the sum of absolute targets, the mean over quantiles.
+
+    Source: Amazon Forecast and GluonTS, ``mean_wQuantileLoss``.
+
+    Args:
+        quantiles: those of the output; the loss has them.
+    """
+
+    def __init__(
+        self,
+        name: str = "weighted_quantile_loss",
+        dtype: Any = None,
+        quantiles: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.quantiles = list(quantiles or ())
+        self.losses = self.add_weight(name="losses", initializer="zeros")
+        self.targets = self.add_weight(name="targets", initializer="zeros")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add the steps of a batch: outputs (batch, ..., quantiles), targets (batch, ...)."""
+        y_pred = ops.cast(ops.convert_to_tensor(y_pred), self.dtype)
+        losses = 2 * ops.mean(_pinball(y_true, y_pred, self.quantiles), axis=-1)
+        targets = ops.abs(_like(y_true, y_pred))
+        if sample_weight is not None:
+            weight = ops.cast(sample_weight, self.dtype)
+            losses, targets = losses * weight, targets * weight
+        self.losses.assign_add(ops.sum(losses))
+        self.targets.assign_add(ops.sum(targets))
+
+    def result(self) -> Tensor:
+        """Return the loss; 0 where all targets are 0."""
+        return ops.divide_no_nan(self.losses, self.targets)
+
+
+class SymmetricMeanAbsolutePercentageError(_StepMean):
+    """sMAPE in percent, 0 to 200: 200 |y - f| / (|y| + |f|), 0 where both are 0.
+
+    Source: Makridakis, Accuracy measures, 1993; the M4 competition.
+    """
+
+    def __init__(self, name: str = "smape", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def of_steps(self, y_true: Any, y_pred: Tensor) -> Tensor:
+        """Return the error of each step, the mean over the numbers of a step."""
+        values = ops.cast(ops.convert_to_tensor(y_true), self.dtype)
+        size = ops.abs(values) + ops.abs(y_pred)
+        return ops.mean(200 * ops.divide_no_nan(ops.abs(values - y_pred), size), axis=-1)
+
+
+class MeanAbsoluteScaledError(_StepMean):
+    """MASE: the mean absolute error over that of a naive forecast in the training part.
+
+    Source: Hyndman and Koehler, Another look at measures of forecast accuracy, 2006.
+
+    Args:
+        scale: the mean absolute difference of steps a season apart.
+    """
+
+    def __init__(self, scale: float, name: str = "mase", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+        self.scale = scale
+
+    def of_steps(self, y_true: Any, y_pred: Tensor) -> Tensor:
+        """Return the error of each step, the mean over the numbers of a step."""
+        values = ops.cast(ops.convert_to_tensor(y_true), self.dtype)
+        return ops.mean(ops.abs(values - y_pred), axis=-1) / self.scale
+
+
+LOSSES: dict[str, type] = {each.__name__: each for each in (Pinball, NegativeLogLikelihood)}
+METRICS: dict[str, type] = {
+    each.__name__: each
+    for each in (
+        *(Coverage, CRPS, MeanAbsoluteScaledError, SymmetricMeanAbsolutePercentageError),
+        WeightedQuantileLoss,
+    )
+}
