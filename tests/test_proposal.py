@@ -96,9 +96,10 @@ WRONG = {
         rows_of(60).replace(",", "~"),
         ("--target", "y"),
         "D201",
-        "than , ; | or a tab between",
+        "separate columns by a comma",
     ),
-    "no-features": ("a\n" + "1.5\n2.5\n" * 20, ("--target", "a"), "D201", "could tell 'a'"),
+    "one-column-alone": (rows_of(60).replace(",", "~"), (), "D201", "there is one column, 'day~y'"),
+    "no-features": ("a,b\n" + "1.5,x\n2.5,y\n" * 20, ("--target", "a"), "D201", "could tell 'a'"),
     "known-text": (
         rows_of(60).replace("-01,", "-01,x").replace("day,y", "day,y"),
         ("--known", "y"),

@@ -12,7 +12,7 @@ from lstmgraph.files import require_regular_file
 from lstmgraph.messages.wording import few
 from lstmgraph.proposal.order import order_of
 from lstmgraph.proposal.recipe_text import Seen, recipe_text
-from lstmgraph.proposal.roles import Wishes, is_static, roles_of
+from lstmgraph.proposal.roles import Wishes, check_names, is_static, roles_of
 from lstmgraph.proposal.survey import surveyed
 from lstmgraph.proposal.windows import most_ahead
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lstmgraph.proposal.roles import Roles
     from lstmgraph.proposal.survey import Survey
 
+_ONE_COLUMN = "separate the columns by a comma, a semicolon, | or a tab"
 FEWEST_ROWS = 10
 """How many rows a table needs for a part to train on and one to validate on."""
 
@@ -63,7 +64,10 @@ def _proposed(path: Path, name: str, wishes: Wishes, problems: Problems) -> str:
             f"give a table with at least {FEWEST_ROWS} rows",
         )
         return ""
-    order = order_of(survey, problems, wishes.target)
+    check_names(survey, wishes, problems)
+    if len(survey.columns) == 1 and not problems.errors:
+        problems.add("D201", f"there is one column, '{next(iter(survey.columns))}'", _ONE_COLUMN)
+    order = None if problems.errors else order_of(survey, problems, wishes.target)
     if problems.errors:
         return ""
     roles = roles_of(survey, order, wishes, problems)

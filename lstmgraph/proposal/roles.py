@@ -70,9 +70,6 @@ def roles_of(
     survey: Survey, order: Order | None, wishes: Wishes, problems: Problems
 ) -> Roles | None:
     """Return what each column is for; None if a problem was reported."""
-    _check_names(survey, wishes, problems)
-    if problems.errors:
-        return None
     taken = {order.time.name, *order.series} if order else set()
     left_out: dict[str, str] = {}
     usable = []
@@ -103,15 +100,16 @@ def roles_of(
     )
 
 
-def _check_names(survey: Survey, wishes: Wishes, problems: Problems) -> None:
+def check_names(survey: Survey, wishes: Wishes, problems: Problems) -> None:
+    """Report columns that the user names and the table does not have, or not as numbers."""
     known = list(survey.columns)
     for name in (*([wishes.target] if wishes.target else []), *wishes.known):
         if name not in survey.columns:
             near = problems.guesses.did_you_mean(name, known)
-            hint = f"the columns are: {few(known)}"
+            message, hint = f"there is no column '{name}'{near}", f"the columns are: {few(known)}"
             if len(known) == 1:
-                hint += "; is another character than , ; | or a tab between the columns?"
-            problems.add("D201", f"there is no column '{name}'{near}", hint)
+                hint += "; separate columns by a comma, a semicolon, | or a tab"
+            problems.add("D201", message, hint)
     for name in wishes.known:
         facts = survey.columns.get(name)
         if name == wishes.target:
