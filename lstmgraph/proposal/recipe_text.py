@@ -63,8 +63,9 @@ def recipe_text(seen: Seen) -> str:
 def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
     roles, step = seen.roles, order.step or NO_STEP
     calendar = _calendar(order)
-    known = [*calendar, *(_word(facts.name) for facts in roles.known)]
-    context = [*(_word(facts.name) for facts in roles.past), *known]
+    given = [_word(facts.name) for facts in roles.known]
+    known = [*calendar, *given] if step.is_usual else given
+    context = [*(_word(facts.name) for facts in roles.past), *calendar, *given]
     ahead = counted(windows.horizon, step.name)
     target = roles.target.name
     from_last = last_is_nearer(roles.target, order, windows)

@@ -34,6 +34,8 @@ class Step:
     yearly: str = ""
     """The part of the calendar that repeats once a year, for tables of two years or more."""
     calendar_reason: str = ""
+    is_usual: bool = True
+    """Whether most rows are so far apart, so that the times ahead are known."""
 
 
 _HOURS = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
@@ -85,7 +87,7 @@ def step_of(times: Array, series: Array, unit: str) -> Step | None:
             return step if _on_one_day(times, unit) else replace(step, every=None)
     usual, share = _usual(seconds)
     if share < 0.5:
-        return Step("step", None, 1, "", 12, 48, _HOURS, "yearday", _DAILY)
+        return Step("step", None, 1, "", 12, 48, _HOURS, "yearday", _DAILY, is_usual=False)
     if usual == DAY and not _on_weekends(times, unit):
         return _CALENDAR_STEPS[WORKDAYS]
     step = _EQUAL_STEPS.get(usual) or _of_seconds(usual)
