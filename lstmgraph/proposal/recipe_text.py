@@ -95,7 +95,7 @@ def _forecast(seen: Seen, order: Order, windows: Windows) -> list[str]:
         _noted(_STOPPING, ""),
         "",
         "data:",
-        *_series_and_time(order),
+        *_series_and_time(order, is_whole=seen.survey.is_whole),
         *(
             [_noted(f"  calendar: [{', '.join(calendar)}]", _why_calendar(order))]
             if calendar
@@ -275,7 +275,7 @@ def _of_series(seen: Seen, order: Order) -> list[str]:
         *_head(seen, "reader"),
         *_outputs_and_training(seen),
         "data:",
-        *_series_and_time(order),
+        *_series_and_time(order, is_whole=seen.survey.is_whole),
         *(
             [_noted(f"  calendar: [{', '.join(calendar)}]", _why_calendar(order))]
             if calendar
@@ -394,12 +394,12 @@ def _static_columns(static: Sequence[ColumnFacts]) -> list[str]:
     return [f"    static: {{columns: [{columns}], static: true}}"] if static else []
 
 
-def _series_and_time(order: Order) -> list[str]:
+def _series_and_time(order: Order, *, is_whole: bool) -> list[str]:
     names = ", ".join(map(_word, order.series))
     series = names if len(order.series) == 1 else f"[{names}]"
     lines = []
     if order.series:
-        count = counted(len(order.lengths), "series", "series")
+        count = counted(len(order.lengths), "series", "series") + ("" if is_whole else " or more")
         lines = [_noted(f"  series: {series}", f"{count}; each time once in each")]
     lines += [f"  time: {_word(order.time.name)}"]
     every = order.step.every if order.step else None
@@ -421,6 +421,8 @@ def _columns(seen: Seen, read: Iterable[ColumnFacts], order: Order | None) -> li
         if missing:
             own.append(f"missing: {_filling(facts, seen)}")
             why.append(counted(facts.missing, "empty cell") if facts.missing else "")
+            if not seen.survey.is_whole:
+                why.append("for cells that may be empty")
         if scale:
             own.append(f"scale: {scale}")
             why.append(_why_scale(scale, is_target=is_target))

@@ -78,8 +78,6 @@ def _stride(count: int, season: int, ahead: int) -> int:
 
     It is at most the horizon, so that every step is the target of some window.
     """
-    least = ceil(count / MOST_WINDOWS)
-    for stride in range(min(least, ahead), ahead + 1):
-        if gcd(stride, season) == 1 and stride >= 1:
-            return stride
-    return 1
+    least = min(max(1, ceil(count / MOST_WINDOWS)), ahead)
+    options = [*range(least, ahead + 1), *range(least, 0, -1)]
+    return next(stride for stride in options if gcd(stride, season) == 1)
