@@ -427,6 +427,7 @@ def test_steps_without_a_target_do_not_count() -> None:
         x, y, w = recipe(WINDOWS, **given, **weighed).load_data(frame).train.arrays()
         known = frame["sales"].notna().to_numpy("float32")
         values = frame["sales"].fillna(0).to_numpy("float32")
+        carried = frame["sales"].ffill().to_numpy("float32")
         counts = known * frame["trust"].to_numpy("float32") if weighed else known
         assert w is not None
         for example in range(15):
@@ -434,11 +435,11 @@ def test_steps_without_a_target_do_not_count() -> None:
             behind = slice(example, example + 4)
             np.testing.assert_array_equal(w["next"][example], counts[ahead])
             np.testing.assert_array_equal(y["next"][example, :, 0], values[ahead])
-            np.testing.assert_array_equal(x["history"][example, :, 0], values[behind])
+            np.testing.assert_array_equal(x["history"][example, :, 0], carried[behind])
             np.testing.assert_array_equal(x["history"][example, :, 1], 1 - known[behind])
 
 
-def test_masked_zeros_are_not_scaled_by() -> None:
+def test_masked_values_are_not_scaled_by() -> None:
     from lstmgraph.data.scaling import fitted_columns  # noqa: PLC0415
 
     frame = shop("a", pd.date_range("2024-01-01", periods=40, freq="h"), 0)

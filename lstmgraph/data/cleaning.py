@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 RAW = np.dtype(np.float64)
 """How columns are stored that are yet to be cleaned, with NaN for missing values."""
+
+
+def kept_dtype(dtype: np.dtype[Any], optional: bool) -> np.dtype[Any]:
+    """Return the dtype of a matrix: whole numbers that may be missing are kept with NaN."""
+    return RAW if optional and dtype.kind in "iub" else dtype
 
 
 def is_cleaned(entry: Columns, data: DataDeclaration) -> bool:
@@ -127,6 +132,10 @@ class Cleaning:
     folder: Path
     """Holds the matrices."""
     problems: Problems
+    texts: frozenset[str] = frozenset()
+    """The entries of texts, whose matrices hold their numbers: 0 is the empty text."""
+    left_empty: frozenset[str] = frozenset()
+    """The entries whose empty cells stay empty: targets that are to be predicted."""
 
     def run(self, table: Table, order: Array | None) -> tuple[Table, RowPlaces] | None:
         """Return the table with clean matrices, and where its rows stand in the file.
@@ -159,7 +168,8 @@ class Cleaning:
     def _clean(self, rows: CleanedRows) -> tuple[Table, RowPlaces]:
         masks, interpolated, places = {}, {}, rows.places
         for key, entry in self.entries.items():
-            if is_cleaned(entry, self.data) or places.source is not None:
+            is_raw = key not in self.texts and is_cleaned(entry, self.data)
+            if is_raw or places.source is not None:
                 cleaner = _Entry(self, key, rows, mapped(self._path(key)))
                 if cleaner.write():
                     masks[key] = mapped(self._path(f"{key}.mask"))
@@ -180,13 +190,22 @@ class _Entry:
 
     def __init__(self, cleaning: Cleaning, key: str, rows: CleanedRows, matrix: Array) -> None:
         self.key, self.rows, self.matrix = key, rows, matrix
-        self.entry, self.data = cleaning.entries[key], cleaning.data
+        self.entry, self.data, self.texts = cleaning.entries[key], cleaning.data, cleaning.texts
         self.scans, self.folder, self.problems = cleaning.scans, cleaning.folder, cleaning.problems
         entry, data = self.entry, self.data
         self.is_raw = is_cleaned(entry, data) and matrix.dtype == RAW
         made = data.made_columns
+        stays_empty = key in cleaning.left_empty
         self.columns = [
-            None if name in made else _Values(rows, matrix, index, _preparation(name, entry, data))
+            None
+            if name in made
+            else _Values(
+                rows,
+                matrix,
+                index,
+                (np.nan, (None, None)) if stays_empty else _preparation(name, entry, data),
+                entry.path[1] == "inputs",
+            )
             for index, name in enumerate(entry.columns)
         ]
 
@@ -195,7 +214,8 @@ class _Entry:
         masked = [values is not None and values.missing == MASK for values in self.columns]
         dtype = self.matrix.dtype
         if self.is_raw:
-            dtype = self.scans[self.key, self.entry.columns[0]].dtype
+            scan = self.scans[self.key, self.entry.columns[0]]
+            dtype = kept_dtype(scan.dtype, scan.optional)
         kinds = {"clean": dtype}
         if any(masked):
             kinds["mask"] = np.dtype(np.uint8)
@@ -218,6 +238,8 @@ class _Entry:
                             block[:, index] = as_dtype(part.of(name), kinds[name])
                     writer.append(block)
         for name, column in zip(self.entry.columns, self.columns, strict=True):
+            if self.key in self.texts:
+                continue  # rows that are put in have the empty text
             if column is None or column.report(name, self.problems):
                 self._report(name)
         return any(masked)
@@ -299,8 +321,15 @@ class _Values:
     """Fills and clips one column of a matrix, part by part."""
 
     def __init__(
-        self, rows: CleanedRows, matrix: Array, index: int, preparation: tuple[object, object]
+        self,
+        rows: CleanedRows,
+        matrix: Array,
+        index: int,
+        preparation: tuple[object, object],
+        carries: bool,
     ) -> None:
+        self.carries = carries
+        """Whether the last known value stands for masked ones, which an input needs."""
         self.rows, self.matrix, self.index = rows, matrix, index
         self.missing, limits = preparation
         assert isinstance(limits, tuple)
@@ -326,9 +355,13 @@ class _Values:
         if not isinstance(self.missing, str):
             assert isinstance(self.missing, int | float)
             return _Clean(np.where(empty, self.missing, values))
-        if self.missing == MASK:
+        if self.missing == MASK and not self.carries:
             return _Clean(np.where(empty, 0.0, values), missing=empty)
         found = self._filled(values, empty, start)
+        if self.missing == MASK:
+            self.leading.clear()
+            self.leading_count = 0
+            return _Clean(found.values, missing=empty)
         if self.missing == STATIC:  # only what was put in is filled
             given = empty & (self.rows.sources(start, end) >= 0)
             return _Clean(np.where(given, np.nan, found.values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.data.problems import DataProblem
+    from lstmgraph.data.texts import Labels, Texts
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import Columns
 
@@ -46,6 +47,15 @@ class Table:
     (rows, columns) uint8."""
     interpolated: Mapping[str, Interpolated] = field(default_factory=dict)
     """By key, for inputs of the past with columns of ``missing: interpolate``."""
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+    """For entries of texts, whose matrices hold their numbers, the texts."""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """For targets whose classes are found in the data, and whose matrices hold their numbers."""
+    series_keys: tuple[tuple[Any, ...], ...] = ()
+    """The values that name each series, by the columns of `series:`; a cached table has none."""
+    file_rows: Array | None = None
+    """The row of the file that each row is, from 0, and -1 for one that was put in; None where
+    they are in its order."""
 
     @property
     def rows(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.class_names import check_classes
 from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
@@ -52,6 +53,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_weights(data, needs, graph, document)
         _check_windows(data, document)
         check_shapes(data, needs, document)
+        check_classes(data, needs, document)
         _check_answers(data, document)
         check_scaling(data, recipe, graph, document)
         check_preparation(data, needs, recipe, document)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.data_needs import fitted
 from lstmgraph.compiler.checks.metric_names import metrics_by_output
+from lstmgraph.keras_facts.layers.lookups import STRING
 from lstmgraph.language.declaration.cadence import UNITS, parse_cadence
 from lstmgraph.language.declaration.data import (
     CHRONOLOGICAL,
@@ -112,6 +113,12 @@ def _mistakes(
 ) -> Iterator[tuple[str, str]]:
     if column.name in data.made_columns:
         yield f"'{column.name}' is made for every row, so no value is missing", "remove `missing:`"
+    texts = (e for e in entries if e.path[1] == "inputs" and e.name in needs.inputs)
+    if any(needs.inputs[entry.name].dtype == STRING for entry in texts):
+        yield (
+            f"'{column.name}' is text, in which a missing cell is the empty text",
+            "remove `missing:`",
+        )
     if column.missing in (FORWARD, INTERPOLATE) and _is_shuffled(data):
         where = "the row before" if column.missing == FORWARD else "rows beside it"
         yield (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks, written_rates
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
+from lstmgraph.compiler.checks.data_needs import names_of
 from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output
 from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
@@ -38,7 +39,7 @@ def check_training(
     if all_known:
         _check_weights(training, outputs, document)
         refused = check_fitting(replace(recipe, training=training), graph, document)
-        check_class_weight(training, graph, document, refused)
+        check_class_weight(training, graph, document, refused, names_of(recipe))
     _check_clipping(training.optimizer, document)
     for path, rate in written_rates(training).items():
         _check_schedule(rate, ("training", *path), document)
