@@ -11,7 +11,7 @@ import numpy as np
 from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.convert import convert
 from lstmgraph.data.examples import Examples
-from lstmgraph.data.fields import PerSeries
+from lstmgraph.data.fields import PerSeries, item_bytes
 from lstmgraph.data.loading import data_of_arrays
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given, Reader
@@ -94,7 +94,7 @@ class Query:
     @property
     def bytes_of_one(self) -> int:
         """The bytes that the inputs of one example take."""
-        sizes = [int(np.prod(t.shape)) * t.dtype.itemsize for t in self.inputs.values()]
+        sizes = [int(np.prod(t.shape)) * item_bytes(t) for t in self.inputs.values()]
         return max(1, sum(sizes))
 
 
