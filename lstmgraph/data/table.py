@@ -30,6 +30,11 @@ class Table:
     time_unit: str
     """What times count, as NumPy writes it (``us``); empty if they are plain numbers."""
     warnings: tuple[DataProblem, ...] = ()
+    zone: str = ""
+    """The time zone whose clocks the calendar follows, as the table names it; times are UTC."""
+    masks: Mapping[str, Array] = field(default_factory=dict)
+    """For entries with columns of ``missing: mask``, by key: 1 where such a value was missing,
+    (rows, columns) uint8."""
     texts: Mapping[str, Texts] = field(default_factory=dict)
     """For entries of texts, whose matrices hold their numbers, the texts."""
     labels: Mapping[str, Labels] = field(default_factory=dict)
