@@ -21,7 +21,7 @@ from benchmarks.number_words import (
 UNSEEN, TRAINED = np.split(numbers(3500), [500])
 
 
-@pytest.fixture(scope="module", params=[("number-words", 3), ("number-words-attention", 4)])
+@pytest.fixture(scope="module", params=[("number-words", 3), ("number-words-attention", 3)])
 def stepper(request: pytest.FixtureRequest) -> lstmgraph.Stepper:
     name, epochs = request.param
     recipe = lstmgraph.load(RECIPES / f"{name}.yaml")
