@@ -46,7 +46,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Undisturbed(NamedTuple):
     numbers: dict[str, Any]
     seconds: float
-    """In the folder, from the lock on."""
+    """From the lock on the folder."""
+    of_epochs: float
+    """From the first checkpoint on."""
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +57,12 @@ def undisturbed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Undist
     child = start(place, folder, TRAIN, {1: os.devnull})
     wait_for(folder / "run" / ".lock")
     began = time.monotonic()
+    wait_for(folder / "run" / "checkpoint.keras")
+    first = time.monotonic()
     child.join()
     assert child.exitcode == 0
-    return Undisturbed(numbers(folder / "run"), time.monotonic() - began)
+    end = time.monotonic()
+    return Undisturbed(numbers(folder / "run"), end - began, end - first)
 
 
 def test_faults_end_in_one_message_and_it_goes_on(
@@ -89,16 +94,18 @@ def test_faults_end_in_one_message_and_it_goes_on(
 def test_killed_at_drawn_moments_the_command_goes_on(
     place: Path, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    """One training after the other, each killed up to three times on its way."""
+    """One training after the other, each killed up to three times, one of two after an epoch."""
     rng, killed = random.Random(os.environ.get("LSTMGRAPH_EXAMPLES", "2")), 0
-    seconds = undisturbed.seconds
     while killed < KILLS:
         folder = tmp_path / "here"
         folder.mkdir()
         for _ in range(min(3, KILLS - killed)):
             child = start(place, folder, TRAIN, {1: os.devnull})
             wait_for(folder / "run" / ".lock")
-            child.join(rng.uniform(0.0, seconds))
+            if killed % 2 == 0:
+                wait_for(folder / "run" / "checkpoint.keras")
+            most = undisturbed.seconds if killed % 2 else undisturbed.of_epochs
+            child.join(rng.uniform(0.0, most))
             if child.is_alive():
                 os.kill(child.pid or 0, signal.SIGKILL)
             child.join()
