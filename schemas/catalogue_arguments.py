@@ -94,7 +94,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "whole": "seed",
         "axes": "input_axes output_axes",
         "fan": "mode",
-        "forecast": "distribution",
+        "distribution": "distribution",
     },
     "regularizer": {"non_negative": "l1 l2 factor", "row_mode": "mode"},
     "constraint": {"non_negative": "min_value max_value", "unit": "rate", "axes": "axis"},
@@ -133,8 +133,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "forecast": "distribution",
     },
     "metric": {
-        "quantiles": "quantiles",
-        "forecast": "distribution",
+        "level": "level",
         "text": "name",
         "integer": "axis ignore_class",
         "unit": "label_smoothing recall precision sensitivity specificity"
@@ -161,6 +160,10 @@ IN_CALL = ("use_causal_mask",)
 
 LEFT_OUT = {"name", "dtype", "weights", "quantization_config", "gptq_unpacked_column_size"}
 LEFT_OUT_OF = {
+    # The loss of the output says these.
+    "CRPS": {"quantiles", "distribution"},
+    "Coverage": {"quantiles", "distribution"},
+    "WeightedQuantileLoss": {"quantiles"},
     # A sparse tensor fits no other layer of a recipe.
     "CategoryEncoding": {"sparse"},
     "Discretization": {"sparse"},

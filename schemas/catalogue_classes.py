@@ -200,7 +200,7 @@ OBJECTS = {
         CategoricalHinge Hinge loss of one-hot targets.
         ConcordanceCorrelation How close predictions lie to the line of equality.
         CosineSimilarity The cosine between target and prediction.
-        Coverage The share of targets between the first and the last quantile.
+        Coverage The share of targets inside an interval of the forecast.
         F1Score The harmonic mean of precision and recall.
         FBetaScore The weighted harmonic mean of precision and recall.
         FalseNegatives How many positives are missed.

@@ -300,8 +300,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "class_id": "The one class that is measured; null for all.",
         "curve": "The curve whose area is taken.",
         "from_logits": "Whether predictions are logits, before softmax or sigmoid.",
-        "distribution": "The distribution of the output; null for that of its loss.",
-        "quantiles": "The quantiles of the output; null for those of its loss.",
+        "level": "The chance of the interval; null for first to last quantile, or 0.8.",
         "scale": "The error of a naive forecast that errors are divided by.",
         "from_sorted_ids": "Whether predictions are ids of classes, the likeliest first.",
         "ignore_class": "An id of a class that does not count, such as -1; null for none.",
@@ -340,6 +339,9 @@ TITLE_WORDS = {
 
 # By the name of the values an argument takes: what an example is where Keras has no default.
 VALUE_EXAMPLES: dict[str, list[object]] = {
+    "quantiles": [[0.1, 0.5, 0.9]],
+    "forecast": ["normal"],
+    "level": [0.8],
     "token_count": [10000],
     "ngrams": [2, [1, 3]],
     "token": [""],

@@ -180,6 +180,10 @@ VALUES: dict[str, tuple[str, Schema]] = {
             "uniqueItems": True,
         },
     ),
+    "level": (
+        "A chance above 0 and below 1.",
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    ),
     "forecast": (
         "A distribution of numbers, or of counts.",
         {"enum": ["normal", "student_t", "negative_binomial", "poisson"]},

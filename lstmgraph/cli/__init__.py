@@ -13,6 +13,7 @@ from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
+from lstmgraph.cli.evaluating import evaluate
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.old_spellings import CommandWithOldSpellings
 from lstmgraph.cli.predicting import predict
@@ -42,6 +43,7 @@ for command in (
     transfer,
     jobs.train,
     predict,
+    evaluate,
     checks.space,
     searches.tune,
     searches.report,

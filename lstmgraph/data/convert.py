@@ -165,7 +165,7 @@ class _Reading:
         self.raw = {
             key
             for key, (entry, _) in self.entries.items()
-            if key not in (*self.texts, *self.left_empty) and is_cleaned(entry, data)
+            if key not in self.texts | self.left_empty and is_cleaned(entry, data)
         }
         """The entries whose numbers are checked when they are clean."""
         self.writers: dict[str, GrowingArray] = {}

@@ -140,11 +140,11 @@ class _Fields:
         matrix = self.table.matrices[key_of(entry)]
         field = self._read(entry, matrix, found, shape)
         masked = self.table.masks.get(key_of(entry))
-        if masked is None:
-            return field
         if isinstance(field, PerSeries):
-            return replace(field, masked=np.asarray(masked[self.table.series_starts[:-1]]))
-        return replace(field, masked=masked)
+            known = None if masked is None else np.asarray(masked[self.table.series_starts[:-1]])
+            return replace(field, masked=known)
+        later = self.table.interpolated.get(key_of(entry))
+        return replace(field, masked=masked, interpolated=later, lag=entry.lag)
 
     def _read(
         self, entry: Columns, matrix: Array, found: tuple[int, ...], shape: tuple[int, ...]

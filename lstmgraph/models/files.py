@@ -21,6 +21,7 @@ from lstmgraph.models.building.carrying import saved_weights
 from lstmgraph.models.building.compile_config import compile_as
 from lstmgraph.models.building.layers import freeze
 from lstmgraph.models.building.lora import lora_kept, without_lora
+from lstmgraph.models.building.training import compile_model, has_own_losses
 from lstmgraph.models.runtime import scope, start
 from lstmgraph.models.same_model import require_same_model
 from lstmgraph.models.weights_file import opened_weights
@@ -80,7 +81,7 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
         try:
             config = _same_config(model, path)
             _freeze_as(model, config)
-            compile_as(model, config.get("compile_config"))
+            _compile(model, compiled, graph, config.get("compile_config"))
             load_numbers(model, path)
         except OtherModelError as error:
             raise OtherModelError(
@@ -92,6 +93,15 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
         except ValueError as error:
             raise ValueError(f"{path} is not a whole .keras file: {error}") from None
     return with_predict(model, compiled, graph, machine)
+
+
+def _compile(model: keras.Model, compiled: CompiledRecipe, graph: Graph, config: object) -> None:
+    """Compile `model` as its file says, or as the recipe says if Keras cannot know its losses."""
+    if config or graph is not compiled.graph or not has_own_losses(compiled):
+        compile_as(model, config)
+        return
+    compile_model(model, compiled)
+    model.optimizer.build(model.trainable_variables)
 
 
 def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:

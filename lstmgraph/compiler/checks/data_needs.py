@@ -76,12 +76,12 @@ class Need:
     time_major: bool = False
     steps: Dim | None = None
     """For labels of CTC, the steps of the output."""
-    optional: bool = False
-    """Whether arrays may be missing and cells empty (NaN), as in data that a model predicts for."""
     named: bool = False
     """Whether a target's ids may be written as names of classes."""
     classes: tuple[str, ...] = ()
     """The names that the recipe lists, in the order of the ids."""
+    optional: bool = False
+    """Whether arrays may be missing and cells empty (NaN), as in data that a model predicts for."""
 
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
@@ -266,6 +266,8 @@ def _target_limits(loss: Any, metrics: Iterable[Any]) -> Iterator[Limit]:
             yield Limit(0, 1, f"{kind} takes 0 and 1", rule=WHOLE)
         elif of == SIGN:
             yield Limit(-1, 1, f"{kind} takes -1 and 1, or 0 and 1", rule=WHOLE)
+        elif of == COUNT and own.get("distribution"):
+            yield Limit(0, None, f"{own['distribution']} is of whole numbers from 0", rule=WHOLE)
         elif of == COUNT:
             yield Limit(0, None, f"{kind} takes numbers from 0")
         elif of == CHANCE:
