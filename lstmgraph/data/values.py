@@ -59,6 +59,8 @@ class Scan:
     dtype: np.dtype[Any]
     limits: Sequence[tuple[Limit, float | None]] = ()
     """Each limit with its upper end, None if that is not known."""
+    optional: bool = False
+    """Whether values may be missing (NaN)."""
     nan: _Tally = field(default_factory=_Tally)
     infinite: _Tally = field(default_factory=_Tally)
     unfit: _Tally = field(default_factory=_Tally)
@@ -69,7 +71,8 @@ class Scan:
         finite = np.isfinite(values)
         if not finite.all():
             missing = np.isnan(values)
-            self.nan.add(missing, values, offset)
+            if not self.optional:
+                self.nan.add(missing, values, offset)
             self.infinite.add(~finite & ~missing, values, offset)
         fits = fits_dtype(values, self.dtype)
         self.unfit.add(finite & ~fits, values, offset)
@@ -77,18 +80,31 @@ class Scan:
         for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
             tally.add(fits & outside(values, limit.low, high, limit.exception), values, offset)
             if not tally.count and limit.rule is not None:
-                tally.add(*_broken(limit.rule, values), offset)
+                broken, by = _broken(limit.rule, values)
+                if self.optional and broken.shape == finite.shape:
+                    broken = broken & finite
+                tally.add(broken, by, offset)
 
     def report(
-        self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]
+        self,
+        problems: Problems,
+        what: str,
+        place: Callable[[tuple[int, ...]], str],
+        *,
+        missing: str | None = None,
     ) -> None:
-        """Add the problems that were found; `place` names a value's place, such as ``row 17``."""
-        for tally, word in ((self.nan, "missing (NaN)"), (self.infinite, "infinite")):
+        """Add the problems that were found.
+
+        `place` names a value's place, such as ``row 17``; `missing` is what to do about NaN.
+        """
+        usual = "a single one makes the loss NaN: fill them in, or remove these rows"
+        hints = (self.nan, "missing (NaN)", missing or usual), (self.infinite, "infinite", usual)
+        for tally, word, hint in hints:
             if tally.count:
                 problems.add(
                     "D301",
                     f"{what}: {counted(tally.count)} {word}, the first in {place(tally.place)}",
-                    "a single one makes the loss NaN: fill them in, or remove these rows",
+                    hint,
                 )
         if self.unfit.count:
             problems.add(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Coded, Field, PerSeries, Rows, Windows
+from lstmgraph.data.fields import Coded, Counted, Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
@@ -85,12 +85,7 @@ def windowed(
     places = places_of(table, window)
     _warn_of_short_series(table, places, window, problems)
     fields = _Fields(table, data, places, problems)
-    inputs = {
-        name: fields.lengths(needs.inputs[name])
-        if isinstance(entry, LengthOf)
-        else fields.of(entry, needs.inputs[name].shape)
-        for name, entry in data.inputs.items()
-    }
+    inputs = fields.inputs(needs)
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
     weights = {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
     labels = {
@@ -98,9 +93,21 @@ def windowed(
         for name, entry in data.targets.items()
         if key_of(entry) in table.labels
     }
+    weights |= {
+        name: fields.counted(entry, weights.get(name, weights.get("")))
+        for name, entry in data.targets.items()
+        if key_of(entry) in table.masks
+    }
     return example_source(needs, inputs, targets, weights, labels), _timeline(
         table, data, places, window.horizon
     )
+
+
+def input_fields(
+    table: Table, data: DataDeclaration, needs: Needs, places: Places, problems: Problems
+) -> dict[str, Field]:
+    """Return the inputs of windows at `places`, by name."""
+    return _Fields(table, data, places, problems).inputs(needs)
 
 
 class _Fields:
@@ -111,6 +118,15 @@ class _Fields:
     ) -> None:
         self.table, self.data, self.places, self.problems = table, data, places, problems
 
+    def inputs(self, needs: Needs) -> dict[str, Field]:
+        """Return the tensors of all inputs, by name."""
+        return {
+            name: self.lengths(needs.inputs[name])
+            if isinstance(entry, LengthOf)
+            else self.of(entry, needs.inputs[name].shape)
+            for name, entry in self.data.inputs.items()
+        }
+
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         """Return the tensor of an entry, in the shape that the recipe declares."""
         texts = self.table.texts.get(key_of(entry))
@@ -118,10 +134,22 @@ class _Fields:
         return found if texts is None else Coded(found, texts)
 
     def _stored(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
-        matrix = self.table.matrices[key_of(entry)]
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)
         shape = found if fitting is None else _sizes(fitting)
+        matrix = self.table.matrices[key_of(entry)]
+        field = self._read(entry, matrix, found, shape)
+        masked = self.table.masks.get(key_of(entry))
+        if masked is None:
+            return field
+        if isinstance(field, PerSeries):
+            return replace(field, masked=np.asarray(masked[self.table.series_starts[:-1]]))
+        return replace(field, masked=masked)
+
+    def _read(
+        self, entry: Columns, matrix: Array, found: tuple[int, ...], shape: tuple[int, ...]
+    ) -> PerSeries | Windows:
+        """Return the values of an entry in one of its matrices."""
         if entry.steps == STATIC:
             values = np.asarray(matrix[self.table.series_starts[:-1]])
             return PerSeries(values, self.places.series, shape)
@@ -133,6 +161,12 @@ class _Fields:
         """Return the sample weights: one number for each example, or one for each of its steps."""
         found = self._shape(entry, None)
         return self.of(entry, () if fitted(found, ()) is not None else found[:-1])
+
+    def counted(self, entry: Columns, weight: Field | None) -> Field:
+        """Return the weights of a target's steps, 0 where one of its values was missing."""
+        found = self._shape(entry, None)
+        missing = self._read(entry, self.table.masks[key_of(entry)], found, found)
+        return Counted(missing, weight, () if fitted(found[:-1], ()) is not None else found[:-1])
 
     def lengths(self, need: Need) -> Field:
         """Return the lengths of the windows' histories as a tensor."""

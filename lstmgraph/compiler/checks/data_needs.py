@@ -80,6 +80,8 @@ class Need:
     """Whether a target's ids may be written as names of classes."""
     classes: tuple[str, ...] = ()
     """The names that the recipe lists, in the order of the ids."""
+    optional: bool = False
+    """Whether arrays may be missing and cells empty (NaN), as in data that a model predicts for."""
 
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
