@@ -198,7 +198,7 @@ def test_training_lowers_every_loss(heads) -> None:
     model = recipe.build()
     targets = dict.fromkeys(model.output, padded)
     targets["point"] = np.stack([padded] * 3, -1)
-    history = model.fit(x, targets, epochs=10, batch_size=40, verbose=0).history
+    history = model.fit(x, targets, epochs=40, batch_size=40, verbose=0).history
     for name in ("q", "n", "t", "b", "p"):
         assert history[f"{name}_loss"][-1] < history[f"{name}_loss"][0], name
 
@@ -220,7 +220,7 @@ def test_counts_are_whole_numbers_from_0() -> None:
 inputs: {x: {shape: [3]}}
 layers: {y: {type: dense, input: x, units: 1}}
 outputs: {y: y}
-training: {loss: {type: nll, distribution: poisson}}
+training: {loss: {type: negative_log_likelihood, distribution: poisson}}
 """
         )
     )
