@@ -215,7 +215,6 @@ RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 SHORT_NAMES = {
     "CRPS": ["continuous_ranked_probability_score"],
     "MeanAbsoluteScaledError": ["mase", "MASE"],
-    "NegativeLogLikelihood": ["nll", "NLL"],
     "SymmetricMeanAbsolutePercentageError": ["smape", "SMAPE"],
 }
 """Further spellings of lstmgraph's own losses and metrics."""

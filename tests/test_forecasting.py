@@ -170,9 +170,13 @@ training: {loss: LOSS, metrics: METRICS, epochs: 2}
 LOSSES = {
     "quantiles": ("{type: pinball, quantiles: [0.1, 0.5, 0.9]}", 3, "[crps, coverage]"),
     "normal": ("{type: negative_log_likelihood, distribution: normal}", 2, "[crps]"),
-    "student_t": ("{type: nll, distribution: student_t}", 3, "[]"),
-    "negative_binomial": ("{type: nll, distribution: negative_binomial}", 2, "[]"),
-    "poisson": ("{type: nll, distribution: poisson}", 1, "[]"),
+    "student_t": ("{type: negative_log_likelihood, distribution: student_t}", 3, "[]"),
+    "negative_binomial": (
+        "{type: negative_log_likelihood, distribution: negative_binomial}",
+        2,
+        "[]",
+    ),
+    "poisson": ("{type: negative_log_likelihood, distribution: poisson}", 1, "[]"),
 }
 
 

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 import lstmgraph
+from lstmgraph.models.building import forecasting
 from lstmgraph.resources import EDITOR_SCHEMA, KERAS_SCHEMA, RECIPE_SCHEMA, folder, read_schema
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def test_examples_and_defaults_follow_the_schema_that_they_stand_in(file: str) -
 
 # --- against Keras and lstmgraph itself ---
 
+OWN = {"loss": forecasting.LOSSES, "metric": forecasting.METRICS}
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_defaults_of_objects_are_those_of_keras(kind: str) -> None:
@@ -118,8 +121,9 @@ def test_defaults_of_objects_are_those_of_keras(kind: str) -> None:
     names = [name for name in definitions if name.startswith(f"{kind}.")]
     assert names
     for name in names:
-        own = definitions[name]["properties"]
-        parameters = inspect.signature(getattr(KINDS[kind], name.partition(".")[2])).parameters
+        own, word = definitions[name]["properties"], name.partition(".")[2]
+        classes = {**vars(KINDS[kind]), **OWN.get(kind, {})}
+        parameters = inspect.signature(classes[word]).parameters
         for argument in set(own) - {"type"}:
             default = parameters[argument].default
             if default is inspect.Parameter.empty:

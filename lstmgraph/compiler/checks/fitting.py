@@ -363,7 +363,8 @@ def _numbers_mistake(head: Head, entry: Entry) -> Mistake | None:
     if not quantiles:
         distribution = str(distribution_of(entry.arguments))
         what = f"the parameters of {distribution}: {listed(list(PARAMETERS[distribution]))}"
-    message = f"'{head.output}' has {units} numbers on its last axis, not {what}"
+    given = "1 number" if units == 1 else f"{units} numbers"
+    message = f"'{head.output}' has {given} on its last axis, not {what}"
     hint = f"give '{head.own_layer}' `units: {numbers}`"
     if len(head.spec.shape) == 2 and isinstance(units, int) and units > 1:
         hint += (

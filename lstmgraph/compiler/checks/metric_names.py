@@ -19,9 +19,9 @@ CHOSEN_BY_SHAPE = "accuracy"
 """The name for which Keras chooses a metric by the shapes of outputs and targets."""
 
 WITHOUT_DIRECTION = frozenset(
-    {"FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives"}
+    {"Coverage", "FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives"}
 )
-"""Counts for which Keras does not define whether small or large is better."""
+"""Metrics of which neither small nor large is better, or Keras does not define it."""
 
 LARGE_IS_GOOD = frozenset(
     {

@@ -235,7 +235,12 @@ def _chance_within(z: Tensor, y_pred: Tensor, distribution: str) -> Tensor:
     """Return the chance of at most the distance abs(`z`) from the center, in units of the scale."""
     if distribution == "normal":
         return ops.erf(ops.abs(z) / math.sqrt(2))
-    return _student_within(ops.abs(z), y_pred[..., 2])
+    return _student_within(ops.abs(z), _freedom(y_pred))
+
+
+def _freedom(y_pred: Tensor) -> Tensor:
+    """Return the degrees of freedom, at least 2; those of padded steps may be any number."""
+    return ops.maximum(y_pred[..., 2], 2)
 
 
 def _student_within(z: Tensor, freedom: Tensor) -> Tensor:
@@ -287,7 +292,7 @@ class CRPS(_StepMean):
         if self.distribution == "normal":
             density = ops.exp(-0.5 * ops.square(z)) / math.sqrt(2 * math.pi)
             return scale * (z * within + 2 * density - 1 / math.sqrt(math.pi))
-        freedom = y_pred[..., 2]
+        freedom = _freedom(y_pred)
         density = ops.exp(-_student_t(z, ops.zeros_like(z), ops.ones_like(z), freedom))
         near = density * (freedom + ops.square(z)) / (freedom - 1)
         # Half the mean distance of two draws, by the beta functions of (1/2, freedom - 1/2) and of
