@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lstmgraph.export.transfer import Transferred, transfer
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
+    from lstmgraph.prediction import ModelFileError, Predictions, predict
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.callbacks import TrialInfo
     from lstmgraph.tuning.result import TuneResult
@@ -71,11 +72,13 @@ __all__ = [
     "LinkError",
     "LstmgraphError",
     "Machine",
+    "ModelFileError",
     "NoWorkspaceError",
     "NotAFileError",
     "OtherModelError",
     "OverrideFormatError",
     "PlainDataError",
+    "Predictions",
     "Recipe",
     "RecipeError",
     "SearchError",
@@ -95,6 +98,7 @@ __all__ = [
     "load",
     "load_model",
     "packaged_recipe",
+    "predict",
     "transfer",
     "tune",
 ]
@@ -114,7 +118,9 @@ _LATER = {
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
+    "ModelFileError": "lstmgraph.prediction",
     "NoWorkspaceError": "lstmgraph.data.store",
+    "Predictions": "lstmgraph.prediction",
     "SearchError": "lstmgraph.tuning.search.errors",
     "SizeError": "lstmgraph.explain.memory",
     "Stepper": "lstmgraph.models.stepping",
@@ -125,6 +131,7 @@ _LATER = {
     "TuneResult": "lstmgraph.tuning.result",
     "diff": "lstmgraph.explain.diff.diff",
     "generate": "lstmgraph.models.generation",
+    "predict": "lstmgraph.prediction",
     "transfer": "lstmgraph.export.transfer",
 }
 

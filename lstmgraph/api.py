@@ -338,6 +338,30 @@ class Recipe:
             verbose=verbose,
         )
 
+    def fitted(self, data: Any) -> Recipe:
+        """Return the recipe with the vocabularies, means and classes that training would find.
+
+        Such a recipe has every default written out, and the default of every searched value. It can
+        be built without ``train``, for a loop of your own. Imports TensorFlow.
+
+        Args:
+            data: what ``load_data`` takes or gave; its training part alone is read.
+
+        Raises:
+            DataError: the data does not fit the recipe, or has nothing to find.
+        """
+        from lstmgraph.compiler.resolved import resolved_recipe  # noqa: PLC0415 - only where written
+        from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
+        from lstmgraph.data.scaling import with_scales  # noqa: PLC0415 - imports NumPy
+
+        train = data_of(self.compiled, data).train
+        from lstmgraph.models.building.vocabularies import (  # noqa: PLC0415 - imports TensorFlow
+            fitted,
+        )
+
+        text = resolved_recipe(fitted(with_scales(self.compiled, train), train))
+        return load(text, folder=self.compiled.document.folder)
+
     def space(self) -> Space:
         """Return what ``$search`` and ``$choose`` leave open; ``str()`` gives the table."""
         return self.compiled.collected.space

@@ -32,7 +32,12 @@ def write_csv(path: Path, rows: Iterable[Iterable[Any]], line_end: str = "\r\n")
 
 
 def _cell(value: Any) -> Any:
-    if not isinstance(value, str) or not value or _NUMBER.fullmatch(value):
-        return value
+    return without_formula(value) if isinstance(value, str) else value
+
+
+def without_formula(text: str) -> str:
+    """Return a text with a ``'`` before it if a spreadsheet could take it for a formula."""
+    if not text or _NUMBER.fullmatch(text):
+        return text
     # NFKC turns full-width forms of these signs into the plain ones.
-    return f"'{value}" if unicodedata.normalize("NFKC", value[0]) in _FORMULA else value
+    return f"'{text}" if unicodedata.normalize("NFKC", text[0]) in _FORMULA else text

@@ -21,12 +21,27 @@ LAYER_ARGUMENTS = {
     "count": "units filters groups depth_multiplier input_dim output_dim num_heads key_dim"
     " value_dim head_dim num_query_heads num_key_value_heads sliding_window lora_rank height"
     " width num_tokens fft_length sequence_stride sequence_length sampling_rate num_mel_bins"
-    " power_iterations UpSampling1D.size",
+    " power_iterations UpSampling1D.size num_bins output_sequence_length",
+    "token_count": "max_tokens",
+    "ngrams": "ngrams",
+    "standardize": "standardize",
+    "split": "split",
+    "token": "StringLookup.mask_token oov_token",
+    "integer_token": "IntegerLookup.mask_token IntegerLookup.oov_token",
+    "hashed_value": "Hashing.mask_value",
+    "salt": "salt",
+    "vocabulary": "vocabulary",
+    "integer_vocabulary": "IntegerLookup.vocabulary",
+    "number_list": "idf_weights bin_boundaries",
+    "lookup_mode": "StringLookup.output_mode IntegerLookup.output_mode",
+    "text_mode": "TextVectorization.output_mode",
+    "bin_mode": "Discretization.output_mode Hashing.output_mode",
     "count_or_size": "RepeatVector.n",
-    "whole": "seed",
+    "whole": "seed num_oov_indices",
     "integer": "Concatenate.axis BatchNormalization.axis GroupNormalization.axis",
     "number": "mask_value alpha fill_value top_db lora_alpha",
     "numbers": "mean variance Rescaling.scale offset",
+    "open_unit": "Discretization.epsilon",
     "positive": "epsilon mag_exp min_power ref_power max_freq logit_soft_cap",
     "non_negative": "l1 l2 negative_slope max_value ReLU.threshold min_freq",
     "unit": "momentum renorm_momentum GaussianNoise.stddev",
@@ -79,7 +94,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "whole": "seed",
         "axes": "input_axes output_axes",
         "fan": "mode",
-        "forecast": "distribution",
+        "distribution": "distribution",
     },
     "regularizer": {"non_negative": "l1 l2 factor", "row_mode": "mode"},
     "constraint": {"non_negative": "min_value max_value", "unit": "rate", "axes": "axis"},
@@ -118,8 +133,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "forecast": "distribution",
     },
     "metric": {
-        "quantiles": "quantiles",
-        "forecast": "distribution",
+        "level": "level",
         "text": "name",
         "integer": "axis ignore_class",
         "unit": "label_smoothing recall precision sensitivity specificity"
@@ -146,8 +160,18 @@ IN_CALL = ("use_causal_mask",)
 
 LEFT_OUT = {"name", "dtype", "weights", "quantization_config", "gptq_unpacked_column_size"}
 LEFT_OUT_OF = {
+    # The loss of the output says these.
+    "CRPS": {"quantiles", "distribution"},
+    "Coverage": {"quantiles", "distribution"},
+    "WeightedQuantileLoss": {"quantiles"},
     # A sparse tensor fits no other layer of a recipe.
     "CategoryEncoding": {"sparse"},
+    "Discretization": {"sparse"},
+    "Hashing": {"sparse"},
+    # Ids of a recipe are int64, by one way to hash; names of classes come from `data:`.
+    "StringLookup": {"sparse", "invert", "encoding", "oov_method", "salt"},
+    "IntegerLookup": {"sparse", "invert", "vocabulary_dtype", "oov_method", "salt"},
+    "TextVectorization": {"sparse", "ragged", "encoding"},
     # One tensor comes out of a layer in the catalogue, and nothing resets a carried state.
     "ConvLSTM1D": {"return_state", "stateful"},
     "ConvLSTM2D": {"return_state", "stateful"},
@@ -165,8 +189,11 @@ THROUGH_KWARGS: dict[str, dict[str, Any]] = {
     "ReversibleEmbedding": {"lora_rank": None, "lora_alpha": None},
 }
 # Arguments with a default that a recipe has to write all the same: without `num_tokens` Keras
-# fails, and without a mean and a variance a Normalization that nobody adapts does nothing.
-REQUIRED_OF = {"Normalization": ["mean", "variance"], "CategoryEncoding": ["num_tokens"]}
+# fails.
+REQUIRED_OF = {"CategoryEncoding": ["num_tokens"]}
+
+# Arguments without which Keras makes no layer, though they have a default.
+ONE_OF = {"Discretization": ("num_bins",)}
 
 # What to build a layer of each class with, to look at the instance.
 SAMPLES: dict[str, Any] = {
@@ -225,7 +252,6 @@ CODE = "it runs Python code, and a recipe is data; build it from the catalogue's
 CELL = (
     "a cell stands in the `cells:` of `type: rnn`, such as `cells: [{type: lstm_cell, units: 32}]`"
 )
-LOOKUP = "its vocabulary comes from adapt(); look ids up in the data pipeline and use embedding"
 AUGMENTATION = "image augmentation belongs in the data pipeline; apply it to the data set there"
 AUGMENTATIONS = """
     AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MixUp
@@ -237,15 +263,12 @@ AUGMENTATIONS = """
 REFUSED_LAYERS = {
     "Bidirectional": "it wraps another layer; write `bidirectional: true` on the lstm, gru or"
     " simple_rnn",
-    "Discretization": "its bins come from adapt() and its dtype is its own; bin in the data"
-    " pipeline and use category_encoding or embedding",
     "FlaxLayer": CODE,
     "GRUCell": CELL,
-    "HashedCrossing": "it hashes outside of the dtype policy; cross features in the data pipeline",
-    "Hashing": "it hashes outside of the dtype policy; hash in the data pipeline and use embedding",
+    "HashedCrossing": "it takes several inputs at once; make a column of both values, and use"
+    " hashing",
     "InputLayer": "it is not a layer of a recipe; write the input under `inputs:`",
     "InputSpec": "it is not a layer; write shapes under `inputs:`",
-    "IntegerLookup": LOOKUP,
     "JaxLayer": CODE,
     "LSTMCell": CELL,
     "Lambda": CODE,
@@ -258,10 +281,8 @@ REFUSED_LAYERS = {
     " it in the data pipeline",
     "SimpleRNNCell": CELL,
     "StackedRNNCells": CELL,
-    "StringLookup": LOOKUP,
     "TFSMLayer": "it loads code from a file, and a recipe is data; build it from the catalogue's"
     " layers instead",
-    "TextVectorization": LOOKUP,
     "TorchModuleWrapper": CODE,
     "Wrapper": "it is a base class; use time_distributed or spectral_normalization",
     **dict.fromkeys(AUGMENTATIONS.split(), AUGMENTATION),

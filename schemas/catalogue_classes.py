@@ -46,6 +46,7 @@ LAYERS = table("""
     Dense Every output is a weighted sum of all features, and a bias.
     DepthwiseConv1D Slides filters along a sequence, each over one channel.
     DepthwiseConv2D Slides filters over pictures, each over one channel.
+    Discretization Writes numbers as the bins that they lie in.
     Dot Multiplies two inputs and sums over an axis of each.
     Dropout Sets a share of the values to 0 in training, and scales the others.
     ELU Keeps values above 0, and bends those below to a limit.
@@ -63,7 +64,9 @@ LAYERS = table("""
     GlobalMaxPooling3D Keeps the largest value of each channel of a volume.
     GroupNormalization Brings groups of channels to mean 0 and variance 1 in each example.
     GroupQueryAttention Attention with several heads in which queries share keys and values.
+    Hashing Writes texts or ids as the numbers of bins, without a vocabulary.
     Identity Gives its input as it is.
+    IntegerLookup Writes whole numbers as their places in a vocabulary.
     LSTM Long short-term memory: a recurrent layer with the states h and c.
     LayerNormalization Brings the features of each step to mean 0 and variance 1.
     LeakyReLU Keeps values above 0, and a small share of those below.
@@ -94,7 +97,9 @@ LAYERS = table("""
     SpatialDropout2D Drops whole channels of pictures in training.
     SpatialDropout3D Drops whole channels of volumes in training.
     SpectralNormalization Divides the kernel of the layer inside by its largest singular value.
+    StringLookup Writes texts as their places in a vocabulary.
     Subtract Subtracts the second input from the first.
+    TextVectorization Splits texts into words or characters and writes their ids.
     TimeDistributed Applies the layer inside to every step.
     UnitNormalization Scales vectors to length 1.
     UpSampling1D Repeats every step of a sequence.
@@ -195,7 +200,7 @@ OBJECTS = {
         CategoricalHinge Hinge loss of one-hot targets.
         ConcordanceCorrelation How close predictions lie to the line of equality.
         CosineSimilarity The cosine between target and prediction.
-        Coverage The share of targets between the first and the last quantile.
+        Coverage The share of targets inside an interval of the forecast.
         F1Score The harmonic mean of precision and recall.
         FBetaScore The weighted harmonic mean of precision and recall.
         FalseNegatives How many positives are missed.

@@ -130,6 +130,34 @@ VALUES: dict[str, tuple[str, Schema]] = {
     "float_dtype": ("A type of floats.", choice("float16", "bfloat16", "float32", "float64")),
     "score_mode": ("How query and key are compared.", choice("dot", "concat")),
     "encoding": ("How categories are written.", choice("multi_hot", "one_hot", "count")),
+    "lookup_mode": (
+        "How what is looked up is written.",
+        choice("int", "one_hot", "multi_hot", "count", "tf_idf"),
+    ),
+    "text_mode": ("How texts are written.", choice("int", "multi_hot", "count", "tf_idf")),
+    "bin_mode": ("How bins are written.", choice("int", "one_hot", "multi_hot", "count")),
+    "token_count": ("A whole number, at least 2.", integer(2)),
+    "ngrams": (
+        "The longest n-gram, or a list of lengths.",
+        single_or_list(COUNT, items(COUNT) | {"uniqueItems": True}),
+    ),
+    "standardize": (
+        "What is done to texts before they are split.",
+        choice("lower_and_strip_punctuation", "lower", "strip_punctuation", None),
+    ),
+    "split": ("Where texts are split.", choice("whitespace", "character", None)),
+    "token": ("A text.", {"type": ["string", "null"]}),
+    "integer_token": (
+        "A whole number.",
+        {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1},
+    ),
+    "hashed_value": ("A text or a whole number.", {"type": ["string", "integer"]}),
+    "salt": ("A whole number, or two.", per_dimension(WHOLE, 2)),
+    "vocabulary": ("A list of texts, each once.", items({"type": "string"})),
+    "integer_vocabulary": (
+        "A list of whole numbers, each once.",
+        items({"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}),
+    ),
     "interpolation": (
         "How values between pixels are found.",
         choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
@@ -151,6 +179,10 @@ VALUES: dict[str, tuple[str, Schema]] = {
             "maxItems": 1000,
             "uniqueItems": True,
         },
+    ),
+    "level": (
+        "A chance above 0 and below 1.",
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     ),
     "forecast": (
         "A distribution of numbers, or of counts.",

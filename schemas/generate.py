@@ -171,6 +171,7 @@ def sample(name: str, cls: type) -> Any:
     """Build a layer with the arguments that it must have, to look at it."""
     given = dict(table.SAMPLES, layer=keras.layers.Dense(1))
     needed = [a for a, default in defaults(cls, "layer", name).items() if default is REQUIRED]
+    needed += table.ONE_OF.get(name, ())
     return cls(**{argument: given.get(argument, 1) for argument in needed})
 
 

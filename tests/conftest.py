@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from lstmgraph.compiler.machine.machine import keras_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 settings.load_profile(
     "ci"
@@ -32,8 +36,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", ignored)
 
 
-def pytest_collection_finish() -> None:
-    """Keras and TensorFlow are imported now: their millions of objects need no looking at again."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import Keras and TensorFlow: their millions of objects need no looking at, then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        _collect_for_good()
+        gc.set_threshold(20_000, 20, 20)  # models come and go by thousands of objects
+        gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Nor do those that a file's tests leave in caches: `clear_session` collects each time."""
+    if nextitem is not None and nextitem.path != item.path:
+        _collect_for_good()
+
+
+def _collect_for_good() -> None:
     gc.collect()
     gc.freeze()
 
@@ -44,6 +66,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if mark := item.get_closest_marker("tensorflow"):
             item.add_marker(pytest.mark.skip(reason=f"TensorFlow's own: {mark.args[0]}"))
+
+
+@pytest.fixture(scope="module")
+def forked_servers() -> Generator[None]:
+    """Lets searches of a file fork the process that starts trials; see ``forked_servers.py``."""
+    from forked_servers import start_forked  # noqa: PLC0415 - few files search
+
+    from lstmgraph.tuning.search import workers  # noqa: PLC0415 - as above
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workers, "_start_server", start_forked)
+        yield
 
 
 def pytest_report_header() -> str:

@@ -29,6 +29,10 @@ def b(*shape: int | str) -> TensorSpec:
     return TensorSpec(("batch", *shape), "bool")
 
 
+def text(*shape: int | str) -> TensorSpec:
+    return TensorSpec(("batch", *shape), "string")
+
+
 @dataclass(frozen=True)
 class Case:
     layer: str
@@ -99,7 +103,8 @@ def keras_layer(layer: str, arguments: Mapping[str, Any], policy: str) -> keras.
     if "layer" in arguments:
         inner = dict(arguments["layer"])
         arguments["layer"] = keras_layer(inner.pop("type"), inner, policy)
-    return getattr(keras.layers, layer)(**arguments, dtype=policy)
+    own = {} if layer == "Hashing" else {"dtype": policy}  # which has the dtype of its ids
+    return getattr(keras.layers, layer)(**arguments, **own)
 
 
 def call(layer: keras.Layer, case: Case, tensors: list[Any], **options: Any) -> Any:
@@ -123,8 +128,16 @@ def symbolic_call(case: Case) -> tuple[keras.Layer, Any]:
 
 def eager_call(case: Case, sizes: Mapping[str, int], **options: Any) -> Any:
     layer = keras_layer(case.layer, case.arguments, case.policy)
-    arrays = [keras.ops.ones(concrete(spec.shape, sizes), dtype=spec.dtype) for spec in case.inputs]
+    arrays = [ones(concrete(spec.shape, sizes), spec.dtype) for spec in case.inputs]
     return call(layer, case, arrays, **options)
+
+
+def ones(shape: tuple[int, ...], dtype: str) -> Any:
+    if dtype != "string":
+        return keras.ops.ones(shape, dtype=dtype)
+    import tensorflow as tf  # noqa: PLC0415 - texts are TensorFlow's alone
+
+    return tf.fill(shape, "b a")
 
 
 def concrete(shape: tuple[int | str, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:

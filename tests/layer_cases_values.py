@@ -1,6 +1,6 @@
 """Cases of layers that normalize, reshape or change single values, and of preprocessing."""
 
-from layer_case import b, case, f, i
+from layer_case import b, case, f, i, text
 
 NORMALIZATION = [
     case("BatchNormalization", f("time", 8)),
@@ -142,4 +142,38 @@ PREPROCESSING = [
         mode="imag",
     ),
     case("STFTSpectrogram", f(40, 2), frame_length=16, window=None, expand_dims=True),
+]
+
+WORDS = {"vocabulary": ["a", "b"]}
+ROOM = {"max_tokens": 9, "pad_to_max_tokens": True}
+# In modes other than int, Keras declares floats and computes int64; models cast them.
+LOOKUPS = [
+    case("StringLookup", text(3), **WORDS),
+    case("StringLookup", text(), max_tokens=9, eager=False),
+    case("StringLookup", text("time", 2), **WORDS, mask_token="", num_oov_indices=3),
+    case("StringLookup", text(1), **WORDS, output_mode="one_hot", eager=False),
+    case("StringLookup", text(), **WORDS, output_mode="one_hot", eager=False),
+    case("StringLookup", text("time"), **WORDS, output_mode="one_hot", eager=False),
+    case("StringLookup", text("time"), **ROOM, output_mode="count", eager=False),
+    case("StringLookup", text(3), output_mode="multi_hot", mask_token="", eager=False, **WORDS),
+    case("IntegerLookup", i(3), vocabulary=[4, 7]),
+    case("IntegerLookup", i("time"), vocabulary=[-1, 4, 7], mask_token=0),
+    case("IntegerLookup", i(2), vocabulary=[4], output_mode="count", eager=False),
+    case("TextVectorization", text(), output_sequence_length=4, max_tokens=9, eager=False),
+    case("TextVectorization", text(1), output_sequence_length=4, split="character", **WORDS),
+    case("TextVectorization", text(3), output_sequence_length=4, split=None, **WORDS),
+    case("TextVectorization", text(), output_sequence_length=5, ngrams=2, **WORDS),
+    case("TextVectorization", text(), output_mode="multi_hot", eager=False, **WORDS),
+    case("TextVectorization", text(), output_mode="count", eager=False, **ROOM),
+    case("TextVectorization", text(3), output_mode="count", split=None, eager=False, **WORDS),
+    case("Hashing", text(3), num_bins=5),
+    case("Hashing", i("time"), num_bins=5, mask_value=0),
+    case("Hashing", text(1), num_bins=5, output_mode="one_hot", salt=[1, 2]),
+    case("Hashing", text(3), num_bins=5, output_mode="count"),
+    case("Discretization", f("time", 3), bin_boundaries=[0.0, 1.0]),
+    case("Discretization", f(), bin_boundaries=[0.0, 1.0]),
+    case("Discretization", i(3), bin_boundaries=[0.0, 1.0], output_mode="multi_hot"),
+    case("Discretization", f("time", 3), bin_boundaries=[0.0], output_mode="one_hot"),
+    case("Discretization", f(1), bin_boundaries=[0.0], output_mode="one_hot", policy="float64"),
+    case("Discretization", f(3), num_bins=4, eager=False),
 ]

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from typer.testing import Result
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("forked_servers"),
+]
 
 EDGE = Path(__file__).parent / "recipes" / "edges" / "train-from-a-model-file.yaml"
 Arrays = list[np.ndarray]

@@ -20,6 +20,7 @@ PAGE: Path = ROOT / "docs" / "data.md"
 WHOLE, *PARTS = blocks(PAGE, "yaml")
 
 FITTING: dict[str, str] = {
+    "calendar:": WHOLE,
     "history: series": """
 recipe: 1
 name: utterances
@@ -62,6 +63,10 @@ def test_the_command_prints_what_the_page_shows(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_documented_data_section_is_right(part: str) -> None:
+    if part.startswith("recipe: 1"):
+        whole = lstmgraph.load(part)
+        assert lstmgraph.load(whole.resolved()).resolved() == whole.resolved()
+        return
     text = next((text for words, text in FITTING.items() if words in part), WHOLE)
     data: dict[str, Any] = parse_document(text).data
     own = parse_document(part).data["data"]

@@ -80,8 +80,8 @@ ARRAYS: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, Any]], str]]
         "D201 there is no array 'kind' for the target 'kind'",
     ),
     "text": (
-        lambda a: {**a, "kind": np.array(["ae"] * 6)},
-        "D202 'kind' holds text, not numbers",
+        lambda a: {**a, "lengths": np.array(["ae"] * 6)},
+        "D202 'lengths' holds text, not numbers",
     ),
     "objects": (
         lambda a: {**a, "x": np.array([{}, None] * 3, object)},

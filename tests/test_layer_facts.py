@@ -30,7 +30,7 @@ from layer_case import (
 )
 from layer_cases_kernels import CONVOLUTION, DENSE, POOLING
 from layer_cases_sequences import ATTENTION, MERGING, RECURRENT, WRAPPERS
-from layer_cases_values import ELEMENTWISE, NORMALIZATION, PREPROCESSING, RESHAPING
+from layer_cases_values import ELEMENTWISE, LOOKUPS, NORMALIZATION, PREPROCESSING, RESHAPING
 from layer_refusals_kernels import CONVOLUTION_REFUSALS, DENSE_REFUSALS, POOLING_REFUSALS
 from layer_refusals_sequences import (
     ATTENTION_REFUSALS,
@@ -40,6 +40,7 @@ from layer_refusals_sequences import (
 )
 from layer_refusals_values import (
     ELEMENTWISE_REFUSALS,
+    LOOKUP_REFUSALS,
     NORMALIZATION_REFUSALS,
     PREPROCESSING_REFUSALS,
     RESHAPING_REFUSALS,
@@ -69,6 +70,7 @@ CASES = [
     *RECURRENT,
     *ELEMENTWISE,
     *PREPROCESSING,
+    *LOOKUPS,
     *WRAPPERS,
 ]
 
@@ -83,6 +85,7 @@ REFUSALS = [
     *RECURRENT_REFUSALS,
     *ELEMENTWISE_REFUSALS,
     *PREPROCESSING_REFUSALS,
+    *LOOKUP_REFUSALS,
     *WRAPPERS_REFUSALS,
 ]
 

@@ -45,7 +45,7 @@ def test_wheel_holds_schemas_and_recipes_and_no_generators(wheel: Path) -> None:
     assert "lstmgraph/recipes/data/japanese_vowels.npz" in names
     assert "lstmgraph/recipes/data/README.md" in names
     assert "lstmgraph/py.typed" in names
-    assert "lstmgraph/tuning/report/report.css" in names
+    assert "lstmgraph/explain/charts/page.css" in names
     assert "lstmgraph/tuning/report/report.js" in names
     assert not [n for n in names if n.endswith(".py") and not n.startswith("lstmgraph/")]
     assert not [n for n in names if n.startswith("lstmgraph/schemas/") and n.endswith(".py")]

@@ -124,7 +124,7 @@ def test_small_gradients_reach_the_weights_by_scaling_alone() -> None:
         optimizer = keras.optimizers.SGD(rate)
         if name == "scaled":
             optimizer = LossScaleOptimizer(optimizer, initial_scale=2.0**20)
-        model.compile(optimizer, "mse", loss_weights=1e-7, auto_scale_loss=False)
+        model.compile(optimizer, "mse", loss_weights=1e-7, auto_scale_loss=False, jit_compile=False)
         before = model.get_layer("reader").get_weights()[1]
         losses(model, steps=1)
         moved[name] = model.get_layer("reader").get_weights()[1] - before

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from typer.testing import Result
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("forked_servers"),
+]
 
 GROUP: Any = typer.main.get_group(app)
 WRONG = "recipe: 1\nname: wrong\n"

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("forked_servers"),
+]
 
 
 def test_a_search_goes_on_with_the_same_values_in_other_files(tmp_path: Path) -> None:

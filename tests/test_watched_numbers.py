@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("forked_servers"),
+]
 
 STEPS, COUNTED, ROWS = 20, 5, 8
 RECIPE = """

@@ -13,8 +13,10 @@ from lstmgraph.cli import checks, editing, jobs, models, searches
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
+from lstmgraph.cli.evaluating import evaluate
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.old_spellings import CommandWithOldSpellings
+from lstmgraph.cli.predicting import predict
 from lstmgraph.cli.printing import Commands, OutputError, say
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
@@ -40,6 +42,8 @@ for command in (
     models.export,
     transfer,
     jobs.train,
+    predict,
+    evaluate,
     checks.space,
     searches.tune,
     searches.report,

@@ -10,7 +10,9 @@ from lstmgraph.compiler.checks.embeddings import check_embeddings
 from lstmgraph.compiler.checks.runtime import check_runtime
 from lstmgraph.compiler.checks.search import check_search
 from lstmgraph.compiler.checks.training import check_training
+from lstmgraph.compiler.checks.vocabularies import check_vocabularies
 from lstmgraph.compiler.derive import further_models, main_graph
+from lstmgraph.compiler.graph import Parameters
 from lstmgraph.compiler.lint import (
     Checked,
     apply_silences,
@@ -21,6 +23,8 @@ from lstmgraph.compiler.lint import (
 from lstmgraph.compiler.passes import run_passes
 from lstmgraph.compiler.wiring.expand import expand
 from lstmgraph.compiler.wiring.resolve import resolve
+from lstmgraph.keras_facts.dtypes import compute_dtype
+from lstmgraph.keras_facts.layers import layer_facts, places
 from lstmgraph.language.declaration.calls import check_calls
 from lstmgraph.language.declaration.check_blocks import check_blocks
 from lstmgraph.language.declaration.defaults import complete
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.derive import FurtherModel
-    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.compiler.lint import Silence, Silenced
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
@@ -75,9 +79,38 @@ class CompiledRecipe:
         declaration = read_recipe(changed, self.document.data)
         return replace(self, declaration=declaration, completed=changed)
 
+    def with_arguments(self, layers: Mapping[str, Mapping[str, Any]]) -> CompiledRecipe:
+        """Return the recipe with other arguments of layers that do not change any shape.
+
+        Args:
+            layers: the changed arguments of layers under ``layers:``, by their names.
+        """
+        own = self.completed["layers"]
+        changed = {**own, **{name: {**own[name], **given} for name, given in layers.items()}}
+        models = {
+            name: replace(model, graph=_with_arguments(model.graph, layers))
+            for name, model in self.models.items()
+        }
+        graph = _with_arguments(self.graph, layers)
+        return replace(self.with_sections(layers=changed), graph=graph, models=models)
+
     def part(self, name: str) -> CompiledRecipe:
         """Return the recipe with its further model `name` as the only model, for export."""
         return replace(self, graph=self.models[name].graph, models={})
+
+
+def _with_arguments(graph: Graph, layers: Mapping[str, Mapping[str, Any]]) -> Graph:
+    def changed(node: Node) -> Node:
+        given = layers.get(str(node.path[1])) if node.path[0] == "layers" else None
+        if given is None or len(node.path) != 2 or not node.is_layer:
+            return node
+        own = {**node.arguments, **given}
+        inputs = [graph.specs[port] for port in node.inputs]
+        facts = layer_facts(node.op, own, inputs, compute_dtype(node.dtype_policy))
+        counts = Parameters(facts.trainable, facts.non_trainable)
+        return replace(node, arguments=own, parameters=counts, weights=places(facts.weights))
+
+    return graph.with_nodes([changed(node) for node in graph.nodes])
 
 
 def compile_document(document: Document) -> CompiledRecipe:
@@ -151,6 +184,7 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     check_runtime(declaration.runtime, document)
     meant = check_training(declaration, graph, document)
     check_embeddings(graph, document)
+    check_vocabularies(graph, declaration.runtime, document)
     check_data(meant, graph, document)
     check_search(meant, graph, document)
     return CompiledRecipe(declaration, graph, completed, document, written, collected, models)

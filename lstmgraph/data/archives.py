@@ -164,7 +164,8 @@ def _named(stored: Stored, names: _Names, needs: Needs, problems: Problems) -> N
     filled = {names.inputs[name] for name in filled_lengths(inputs, needs)}
     for role, keys in (("input", names.inputs), ("target", names.targets)):
         for name, key in keys.items():
-            if key not in stored.names and key not in filled:
+            needed = role == "input" or not needs.targets[name].optional
+            if needed and key not in stored.names and key not in filled:
                 near = problems.guesses.did_you_mean(key, set(stored.names) - set(found.values()))
                 message = f"there is no array '{key}' for the {role} '{name}'{near}"
                 problems.add("D201", message, f"the arrays are: {few(stored.names)}")
@@ -288,7 +289,8 @@ def _by_name(
     filled = filled_lengths(rows, needs) if role == "inputs" else frozenset()
     given = [str(key) for key in value]
     for name in names:
-        if name not in value and name not in filled:
+        needed = role == "inputs" or not needs.targets[name].optional
+        if needed and name not in value and name not in filled:
             near = problems.guesses.did_you_mean(name, given)
             hint = f"its names are: {few(given) or 'none'}"
             problems.add("D201", f"{what} has no '{name}'{near}", hint)

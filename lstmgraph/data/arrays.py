@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
+from lstmgraph.data.class_names import LabelReader
+from lstmgraph.data.columns import ColumnError
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Field, Rows
+from lstmgraph.data.fields import Coded, Field, Rows
 from lstmgraph.data.labels import check_labels
 from lstmgraph.data.named import NamedArrays, weights_of
+from lstmgraph.data.texts import CODE, Labels, TextArray, each_text, holds_texts, numbered
 from lstmgraph.data.values import Scan, scanned, storage_dtype
+from lstmgraph.keras_facts.layers.lookups import STRING
 
 if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
+    from lstmgraph.data.texts import Texts
     from lstmgraph.data.values import Array
 
 NUMERIC = "biuf"
@@ -41,7 +46,8 @@ def examples_of_arrays(
     input_fields = {n: field for n, field in inputs.items() if field}
     target_fields = {n: field for n, field in targets.items() if field}
     weight_fields = {n: field for n, field in weights.items() if field}
-    return example_source(needs, input_fields, target_fields, weight_fields), count
+    source = example_source(needs, input_fields, target_fields, weight_fields, checks.labels_of)
+    return source, count
 
 
 class _Checks:
@@ -52,10 +58,17 @@ class _Checks:
         self.counts: dict[str, int] = {}
         self.sizes: dict[str, tuple[int, str]] = {}
         self.sound: list[tuple[Array, Need]] = []
+        self.labels_of: dict[str, Labels] = {}
 
     def field(self, array: Array, need: Need, role: str) -> Field | None:
         """Return the array as a tensor of the model; None if its dtype or shape does not fit."""
-        if not self._is_numeric(array, need.name):
+        texts: Texts | None = None
+        is_mapped = need.dtype == STRING and array.dtype.kind == "U"  # read as it is needed
+        if need.dtype == STRING and not is_mapped:
+            texts, array = self._as_texts(array, need.name)
+        elif role == "target" and need.named and holds_texts(array):
+            array = self._as_ids(array, need)
+        if texts is None and not is_mapped and not self._is_numeric(array, need.name):
             return None
         self.counts[need.name] = len(array)
         given = array.shape[1:]
@@ -71,8 +84,49 @@ class _Checks:
         sizes = tuple(size or 0 for size in shape)
         if role == "input":
             self._bind(need, sizes)
+        if texts is not None:
+            return Coded(Rows(array, sizes, CODE), texts)
+        if is_mapped:
+            return Rows(array, sizes, storage_dtype(STRING))
         self.sound.append((array, need))
         return Rows(array, sizes, storage_dtype(need.dtype))
+
+    def _as_texts(self, array: Any, name: str) -> tuple[Texts | None, Array]:
+        """Return the texts of an array and their numbers in its shape; None if it holds others."""
+        if isinstance(array, TextArray):
+            return array.texts, array.codes
+        try:
+            codes, texts = numbered(each_text(array), array.size)
+        except (TypeError, UnicodeError) as error:
+            kind = KINDS.get(array.dtype.kind, str(array.dtype))
+            reason = str(error) if isinstance(error, TypeError) else "holds text that is not UTF-8"
+            self.problems.add(
+                "D202",
+                f"'{name}' {reason if array.dtype.kind in 'OSUT' else f'holds {kind}, not texts'}",
+                "give an array of texts",
+            )
+            return None, np.zeros(0, object)
+        return texts, codes.reshape(array.shape)
+
+    def _as_ids(self, array: Any, need: Need) -> Array:
+        """Return the ids of the classes that an array of texts names; as given if it cannot."""
+        texts, codes = self._as_texts(array, need.name)
+        reader, flat = LabelReader(need), codes.reshape(-1)
+        if texts is None:
+            return codes
+        words = [str(word) for word in texts.of(np.arange(len(texts.ends)))]
+        try:
+            found = reader.read(words, flat.astype(np.int64), 0)
+        except ColumnError as error:
+            row = (error.row or 0) // max(1, flat.size // max(1, len(codes)))
+            self.problems.add("D414", f"'{need.name}', row {row + 1} {error}", error.hint)
+            return np.zeros(codes.shape)
+        if not need.classes:
+            labels = reader.labels()
+            steps = max(1, flat.size // max(1, len(codes)))
+            rows = tuple((row - 1) // steps + 1 for row in labels.rows)
+            self.labels_of[need.name] = Labels(labels.names, rows)
+        return found.reshape(codes.shape)
 
     def weights(self, array: Array, of: str, targets: dict[str, Field | None]) -> Field | None:
         """Return sample weights as a tensor: one for each example or for each of its steps.
@@ -115,9 +169,10 @@ class _Checks:
     def _is_numeric(self, array: Array, name: str) -> bool:
         if array.dtype.kind not in NUMERIC:
             kind = KINDS.get(array.dtype.kind, str(array.dtype))
-            self.problems.add(
-                "D202", f"'{name}' holds {kind}, not numbers", "convert it to numbers"
-            )
+            hint = "convert it to numbers"
+            if kind == "text":
+                hint += ", or declare the input with `dtype: string`"
+            self.problems.add("D202", f"'{name}' holds {kind}, not numbers", hint)
         elif array.ndim == 0:
             self.problems.add(
                 "D203",

@@ -11,20 +11,23 @@ import json
 import secrets
 import shutil
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.data.convert import TIMES, convert, need_of
+from lstmgraph.data.cleaning import is_interpolated
+from lstmgraph.data.convert import TIMES, convert, need_of, stored_dtype
 from lstmgraph.data.grid import ALL_TIMES
 from lstmgraph.data.problems import DataProblem, Problems
 from lstmgraph.data.store import Workspace, mapped
-from lstmgraph.data.table import Table, key_of
-from lstmgraph.data.values import storage_dtype
+from lstmgraph.data.table import Interpolated, Table, key_of
+from lstmgraph.data.texts import ENDS, TEXTS, Labels, Texts, mapped_texts
 from lstmgraph.files import read_regular_file, refuse_link
+from lstmgraph.keras_facts.layers.lookups import STRING
 from lstmgraph.language.declaration.data import INTERPOLATE, MASK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lstmgraph.compiler.checks.data_needs import Needs
@@ -57,7 +60,9 @@ def converted(
         problems.add("D107", message, "choose another folder, with enough free space, as the cache")
         return None, None
     try:
-        table = read_table(kept, data)
+        wanted = {key_of(entry): need_of(entry, needs) for entry in data.all_columns}
+        texts = [key for key, need in wanted.items() if need.dtype == STRING]
+        table = read_table(kept, data, texts)
         _refuse_other(table, data, needs)
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -123,12 +128,18 @@ def write_table(table: Table, folder: Path) -> None:
         "time_unit": table.time_unit,
         "zone": table.zone,
         "warnings": [asdict(problem) for problem in table.warnings],
+        "labels": {key: asdict(labels) for key, labels in table.labels.items()},
     }
     (folder / CONTENTS).write_text(json.dumps(contents), "utf-8")
 
 
-def read_table(folder: Path, data: DataDeclaration) -> Table:
+def read_table(folder: Path, data: DataDeclaration, texts: Iterable[str] = ()) -> Table:
     """Return the table that ``write_table`` wrote, its matrices mapped.
+
+    Args:
+        folder: where it is.
+        data: the declaration that it was read by.
+        texts: the keys of the entries that are texts.
 
     Raises:
         OSError: A file cannot be read, or is a link or not a regular file.
@@ -145,8 +156,14 @@ def read_table(folder: Path, data: DataDeclaration) -> Table:
         else None,
         contents["time_unit"],
         tuple(DataProblem(**problem) for problem in contents["warnings"]),
-        str(contents["zone"]),
-        {key: _mapped(folder, f"{key}.mask") for key in _masked(data)},
+        zone=str(contents["zone"]),
+        masks={key: _mapped(folder, f"{key}.mask") for key in _masked(data)},
+        interpolated={
+            key: Interpolated(_mapped(folder, f"{key}.forward"), _mapped(folder, f"{key}.ahead"))
+            for key in [key_of(entry) for entry in data.all_columns if is_interpolated(entry, data)]
+        },
+        texts={key: _mapped_texts(folder, key) for key in texts},
+        labels={key: Labels.of(given) for key, given in contents["labels"].items()},
     )
 
 
@@ -154,6 +171,16 @@ def _masked(data: DataDeclaration) -> list[str]:
     """Return the keys of the entries with columns of ``missing: mask``."""
     masked = {name for name, column in data.columns.items() if column.missing == MASK}
     return [key_of(entry) for entry in data.all_columns if masked.intersection(entry.columns)]
+
+
+def _mapped_texts(folder: Path, key: str) -> Texts:
+    for name in (TEXTS, ENDS):
+        refuse_link(folder / f"{key}.{name}.npy")
+    return mapped_texts(folder, key)
+
+
+def _dtypes(data: DataDeclaration, needs: Needs) -> dict[str, np.dtype[Any]]:
+    return {key_of(entry): stored_dtype(need_of(entry, needs)) for entry in data.all_columns}
 
 
 def _mapped(folder: Path, name: str) -> Array:
@@ -169,8 +196,9 @@ def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
         ValueError: They do not.
     """
     starts, rows = table.series_starts, table.matrices and len(next(iter(table.matrices.values())))
+    dtypes = _dtypes(data, needs)
     wanted = {
-        key_of(entry): ((rows, len(entry.columns)), storage_dtype(need_of(entry, needs).dtype))
+        key_of(entry): ((rows, len(entry.columns)), dtypes[key_of(entry)])
         for entry in data.all_columns
     }
     texts = [text for warning in table.warnings for text in asdict(warning).values()]
@@ -179,6 +207,11 @@ def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
         and all(
             mask.shape == table.matrices[key].shape and mask.dtype == np.uint8
             for key, mask in table.masks.items()
+        )
+        and all(
+            (later.forward.shape, later.forward.dtype) == wanted[key]
+            and (later.ahead.shape, later.ahead.dtype) == (wanted[key][0], np.dtype(np.int32))
+            for key, later in table.interpolated.items()
         )
         and starts.dtype == np.int64
         and starts.shape == (len(table.series_names) + 1,)

@@ -69,6 +69,26 @@ def _numbers_of_text(column: Any) -> Array:
     return array
 
 
+def texts(column: Any) -> tuple[list[str], Array]:
+    """Return the different texts of a column, and which of them each row has, (rows,) int64.
+
+    A missing cell is the empty text. Whole numbers and booleans are texts as CSV writes them.
+
+    Raises:
+        ColumnError: The column holds dates, fractions, lists or the like.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    column = _decoded(column)
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
+        column = column.cast(pa.string())
+    elif not _is_text(kind):
+        raise ColumnError(f"holds {kind}, not texts", "convert it to texts first")
+    encoded = column.fill_null("").dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+
+
 _GROUPS = re.compile(r"[-+]?[0-9]{1,3}(?:[,.' \u00a0\u202f_][0-9]{3})+(?:[.,][0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?")
 _WITH_UNIT = re.compile(r"([^0-9+.,-]{0,10})([-+]?[0-9][0-9.,]*)(\D{0,20})")
@@ -115,6 +135,11 @@ def _first_refused(column: Any, kind: Any) -> int:
 
 def _decoded(column: Any) -> Any:
     return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+
+
+def is_text(column: Any) -> bool:
+    """Return whether a column holds texts."""
+    return _is_text(_decoded(column).type)
 
 
 def _is_text(kind: Any) -> bool:
@@ -324,6 +349,11 @@ class SeriesKeys:
         for index in in_order:
             numbers[index] = self._number(int(distinct[index]), values)
         return numbers[inverse]
+
+    @property
+    def keys(self) -> tuple[tuple[Any, ...], ...]:
+        """The values that name each series, in the order of the numbers."""
+        return tuple(self._numbers)
 
     def _number(self, code: int, values: list[list[Any]]) -> int:
         parts: list[Any] = []

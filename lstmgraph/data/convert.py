@@ -16,13 +16,23 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
 from lstmgraph.data.calendar import CALENDAR
-from lstmgraph.data.cleaning import RAW, Cleaning, is_cleaned, missing_hint, report_empty
-from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, numbers
+from lstmgraph.data.class_names import HoldsLabelsError, LabelReader
+from lstmgraph.data.cleaning import (
+    RAW,
+    Cleaning,
+    is_cleaned,
+    kept_dtype,
+    missing_hint,
+    report_empty,
+)
+from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, is_text, numbers, texts
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.table_checks import RowPlaces, check_static, check_times
 from lstmgraph.data.table_files import UNREADABLE, report_unreadable
+from lstmgraph.data.texts import CODE, TextWriter, mapped_texts
 from lstmgraph.data.values import Scan, as_dtype, storage_dtype
+from lstmgraph.keras_facts.layers.lookups import STRING
 from lstmgraph.language.declaration.cadence import parse_cadence
 from lstmgraph.language.declaration.data import STATIC
 from lstmgraph.messages.wording import few
@@ -52,17 +62,20 @@ def convert(
     if not _has_columns(file, data, problems):
         return None
     # The CSV reader parses numbers fastest; where it fails, reading text finds the value at fault.
-    for as_text in (False, True) if file.is_csv else (False,):
-        reading = _Reading(data, needs, folder, problems)
+    as_text, labels = False, frozenset[str]()
+    while True:
+        reading = _Reading(data, needs, folder, problems, labels)
         try:
             reading.run(file, as_text=as_text)
+        except HoldsLabelsError as found:  # a target in words: read it once more
+            labels |= {found.key}
         except UNREADABLE as error:
             if as_text or not file.is_csv:
                 report_unreadable(error, problems)
                 return None
+            as_text = True
         else:
             return reading.table()
-    return None
 
 
 def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> bool:
@@ -121,17 +134,39 @@ class _Reading:
     """One pass over the file."""
 
     def __init__(
-        self, data: DataDeclaration, needs: Needs, folder: Path, problems: Problems
+        self,
+        data: DataDeclaration,
+        needs: Needs,
+        folder: Path,
+        problems: Problems,
+        labels: frozenset[str] = frozenset(),
     ) -> None:
         self.data, self.folder, self.problems = data, folder, problems
         self.entries = {key_of(entry): (entry, need_of(entry, needs)) for entry in data.all_columns}
         sizes = _known_sizes(data, needs)
+        self.texts = {key for key, (_, need) in self.entries.items() if need.dtype == STRING}
+        self.readers = {
+            key: LabelReader(need) if need.classes or key in labels else None
+            for key, (_, need) in self.entries.items()
+        }
+        self.text_writers: dict[str, TextWriter] = {}
         self.scans = {
-            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes))
+            (key, column): Scan(storage_dtype(need.dtype), need.limits_with(sizes), need.optional)
             for key, (entry, need) in self.entries.items()
             for column in entry.columns
+            if key not in self.texts
         }
-        self.raw = {key for key, (entry, _) in self.entries.items() if is_cleaned(entry, data)}
+        self.left_empty = frozenset(
+            key
+            for key, (entry, need) in self.entries.items()
+            if need.optional and entry.path[1] == "targets"
+        )
+        """The targets whose empty cells say what is to be predicted."""
+        self.raw = {
+            key
+            for key, (entry, _) in self.entries.items()
+            if key not in self.texts | self.left_empty and is_cleaned(entry, data)
+        }
         """The entries whose numbers are checked when they are clean."""
         self.writers: dict[str, GrowingArray] = {}
         self.rows = 0
@@ -145,9 +180,14 @@ class _Reading:
     def run(self, file: TableFile, *, as_text: bool) -> None:
         """Read all rows, and report wrong values."""
         wanted = wanted_columns(self.data)
-        texts = (
-            wanted if as_text else [n for n in wanted if n in (*self.data.series, self.data.time)]
-        )
+        named = [
+            column
+            for key, (entry, _) in self.entries.items()
+            for column in entry.columns
+            if key in self.texts or self.readers[key]
+        ]
+        as_words = {*self.data.series, self.data.time, *named}
+        texts = wanted if as_text else [name for name in wanted if name in as_words]
         values = [name for name in wanted if name not in texts]
         with ExitStack() as stack:
             for batch in file.batches(values, texts):
@@ -171,20 +211,25 @@ class _Reading:
     def _add(self, batch: Any, stack: ExitStack) -> None:
         read: dict[str, Array] = {}
         for key, (entry, need) in self.entries.items():
-            dtype = RAW if key in self.raw else storage_dtype(need.dtype)
+            dtype = RAW if key in self.raw else kept_dtype(stored_dtype(need), need.optional)
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
             for index, name in enumerate(entry.columns):
                 column = self.data.source_of(name)
                 if column is None:
                     continue  # made from the times when rows are cleaned
-                if column not in read:
-                    values = self._read(column, "D202", numbers, batch.column(column))
+                if key in self.texts:
+                    block[:, index] = self._codes(key, column, batch, stack)
+                    continue
+                given = self._labels(key, column, batch) if self.readers[key] else None
+                if given is None and column not in read:
+                    values = self._read(column, "D202", self._numbers(key), batch.column(column))
                     read[column] = np.zeros(batch.num_rows) if values is None else values
+                given = read[column] if given is None else given
                 if key not in self.raw:
-                    self.scans[key, name].add(read[column], self.rows)
-                    block[:, index] = as_dtype(read[column], dtype)
+                    self.scans[key, name].add(given, self.rows)
+                    block[:, index] = as_dtype(given, dtype)
                 else:
-                    block[:, index] = read[column] if name == column else np.isnan(read[column])
+                    block[:, index] = given if name == column else np.isnan(given)
             self._append(key, block, stack)
         if self.data.series:
             columns = [batch.column(name) for name in self.data.series]
@@ -196,6 +241,48 @@ class _Reading:
             if times is not None:
                 self._append(TIMES, times[:, None], stack)
         self.rows += batch.num_rows
+
+    def _codes(self, key: str, column: str, batch: Any, stack: ExitStack) -> Array:
+        """Return the numbers of the texts of one column, and keep the texts."""
+        if key not in self.text_writers:
+            self.text_writers[key] = stack.enter_context(TextWriter(self.folder, key))
+        found: list[Any] = []
+
+        def read(values: Any) -> Array:
+            words, indices = texts(values)
+            found.append(words)
+            return indices
+
+        indices = self._read(column, "D202", read, batch.column(column))
+        if indices is None:
+            return np.zeros(batch.num_rows, CODE)
+        return self.text_writers[key].codes(found[0], indices)
+
+    def _labels(self, key: str, column: str, batch: Any) -> Array:
+        """Return the numbers of the classes that one column of a target names."""
+        reader = self.readers[key]
+        assert reader is not None
+
+        def read(values: Any) -> Array:
+            return reader.read(*texts(values), self.rows)
+
+        found = self._read(column, "D414", read, batch.column(column))
+        return np.zeros(batch.num_rows) if found is None else found
+
+    def _numbers(self, key: str) -> Callable[[Any], Array]:
+        """Return what reads a column as numbers; a target that may have words is read again."""
+        if not self.entries[key][1].named:
+            return numbers
+
+        def read(column: Any) -> Array:
+            try:
+                return numbers(column)
+            except ColumnError:
+                if not is_text(column):
+                    raise
+                raise HoldsLabelsError(key) from None
+
+        return read
 
     def _read(
         self, name: str, code: str, read: Callable[[Any], Array], column: Any
@@ -229,12 +316,35 @@ class _Reading:
                 put_in_order(self.folder / f"{key}.npy", order)
         times = mapped(self.folder / f"{TIMES}.npy")[:, 0] if TIMES in self.writers else None
         names = tuple(self.keys.names or [""])
-        table = Table({}, starts, names, times, self.time.unit or "", zone=self.time.zone or "")
+        labels = {
+            key: reader.labels()
+            for key, reader in self.readers.items()
+            if reader and not reader.need.classes
+        }
+        table = Table(
+            {},
+            starts,
+            names,
+            times,
+            self.time.unit or "",
+            zone=self.time.zone or "",
+            texts={key: mapped_texts(self.folder, key) for key in self.text_writers},
+            labels=labels,
+            series_keys=self.keys.keys,
+        )
         places = RowPlaces(order)
         check_times(table, self.data, places, self.problems)
         if (self.data.every is not None or self.raw) and not self.problems.errors:
             entries = {key: entry for key, (entry, _) in self.entries.items()}
-            cleaning = Cleaning(self.data, entries, self.scans, self.folder, self.problems)
+            cleaning = Cleaning(
+                self.data,
+                entries,
+                self.scans,
+                self.folder,
+                self.problems,
+                frozenset(self.texts),
+                self.left_empty,
+            )
             found = cleaning.run(table, order)
             if found is None:
                 return None
@@ -246,7 +356,7 @@ class _Reading:
         for key, (entry, _) in self.entries.items():
             if entry.steps == STATIC and key in table.matrices:
                 check_static(table, key, entry, places, self.problems)
-        return replace(table, warnings=self.problems.warnings)
+        return replace(table, warnings=self.problems.warnings, file_rows=places.rows)
 
 
 class _SeriesOfRows:
@@ -281,6 +391,11 @@ def need_of(entry: Columns, needs: Needs) -> Need:
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
+
+
+def stored_dtype(need: Need) -> np.dtype[Any]:
+    """Return the dtype of an entry's matrix: that of the tensor, or of the numbers of texts."""
+    return CODE if need.dtype == STRING else storage_dtype(need.dtype)
 
 
 def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.class_weights import YES_OR_NO
+from lstmgraph.data.fields import item_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
+    from lstmgraph.data.texts import Labels
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
 
@@ -40,6 +42,10 @@ class ExampleSource:
     """Outputs without a loss, for which Keras needs a target all the same."""
     time_major: frozenset[str] = frozenset()
     """Inputs that the model takes as ``(time, batch, ...)``."""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """For targets whose numbers stand for texts that have no ids yet, the texts."""
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the classes of targets, in the order of their ids."""
     keeps: object = None
     """What must live as long as the examples: the temporary folder of their files."""
 
@@ -79,7 +85,7 @@ class ExampleSource:
         """The bytes that one example takes in memory."""
         weights = self.sample_weights.values()
         tensors = [*self.inputs.values(), *self.targets.values(), *weights]
-        return sum(int(np.prod(tensor.shape)) * tensor.dtype.itemsize for tensor in tensors)
+        return sum(int(np.prod(tensor.shape)) * item_bytes(tensor) for tensor in tensors)
 
 
 def example_source(
@@ -87,6 +93,7 @@ def example_source(
     inputs: Mapping[str, Field],
     targets: Mapping[str, Field],
     sample_weights: Mapping[str, Field],
+    labels: Mapping[str, Labels] | None = None,
 ) -> ExampleSource:
     """Return a source of these tensors, with what the model needs to form batches."""
     return ExampleSource(
@@ -101,6 +108,7 @@ def example_source(
         },
         unused=needs.unused if targets else (),
         time_major=frozenset(name for name, need in needs.inputs.items() if need.time_major),
+        labels=labels or {},
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
+from lstmgraph.data.class_names import found_classes, with_ids
 from lstmgraph.data.examples import Examples
 from lstmgraph.data.problems import DataError, DataProblem, Problems, as_lines
 from lstmgraph.data.sources import Given, Loaded, Reader
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.data.examples import ExampleSource
     from lstmgraph.data.summary import DataSummary
     from lstmgraph.data.timeline import Timeline
     from lstmgraph.data.values import Array
@@ -52,6 +54,8 @@ class Data:
     test: Examples | None = None
     folds: tuple[Fold, ...] = ()
     warnings: tuple[DataProblem, ...] = ()
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the classes of each target that has some, in the order of their ids."""
 
     @property
     def parts(self) -> Mapping[str, Examples]:
@@ -109,6 +113,8 @@ def load_data(
         raise DataError(problem for report in reports for problem in report.found)
     result = _parts(loaded, data.split, reports[0])
     _check_batches(result, compiled.declaration.runtime.batch_size, reports[0])
+    if not reports[0].errors:
+        result = _with_ids(result, needs, reports[0])
     if reports[0].errors:
         raise DataError(reports[0].found)
     warnings = tuple(problem for report in reports for problem in report.warnings)
@@ -135,7 +141,7 @@ def data_of(
         others = [part for part in (validation, test) if part is not None]
         if not all(isinstance(part, Examples) for part in others):
             raise ValueError("if one part comes from `load_data`, the others must come from it too")
-        data = Data(given, validation, test)
+        data = Data(given, validation, test, classes=given.source.classes)
     else:
         return load_data(compiled, given, validation=validation, test=test)
     needs = data_needs(compiled.declaration, compiled.graph)
@@ -146,6 +152,24 @@ def data_of(
                 f"the data was loaded for another recipe, not for {compiled.graph.name}"
             )
     return _with_classes(data, needs)
+
+
+def _with_ids(data: Data, needs: Needs, problems: Problems) -> Data:
+    """Return the data with the ids of its classes, which come from the training part alone."""
+    classes = found_classes(data.train, needs, problems)
+    done: dict[int, ExampleSource] = {}
+
+    def changed(part: Examples) -> Examples:
+        return with_ids(part, classes, needs, problems, done) if part.source.labels else part
+
+    return replace(
+        data,
+        train=changed(data.train),
+        validation=data.validation and changed(data.validation),
+        test=data.test and changed(data.test),
+        folds=tuple(Fold(changed(f.train), changed(f.validation)) for f in data.folds),
+        classes=classes,
+    )
 
 
 def _with_classes(data: Data, needs: Needs) -> Data:

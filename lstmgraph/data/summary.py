@@ -93,7 +93,9 @@ def summarized(data: HasParts) -> DataSummary:
 
 
 def _tensor(name: str, role: str, field: Field) -> TensorRow:
-    return TensorRow(name, role, list(field.shape), str(field.dtype))
+    return TensorRow(
+        name, role, list(field.shape), "text" if field.dtype.kind == "O" else str(field.dtype)
+    )
 
 
 def _parts_table(parts: list[PartRow]) -> Section:

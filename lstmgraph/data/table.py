@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.data.problems import DataProblem
+    from lstmgraph.data.texts import Labels, Texts
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import Columns
+
+
+@dataclass(frozen=True)
+class Interpolated:
+    """What the values of a matrix are as long as the next ones are not known, (rows, columns)."""
+
+    forward: Array
+    """The last values before them; the values themselves where nothing is interpolated."""
+    ahead: Array
+    """How many rows later the values stand that they depend on, int32; 0 if on none."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,17 @@ class Table:
     masks: Mapping[str, Array] = field(default_factory=dict)
     """For entries with columns of ``missing: mask``, by key: 1 where such a value was missing,
     (rows, columns) uint8."""
+    interpolated: Mapping[str, Interpolated] = field(default_factory=dict)
+    """By key, for inputs of the past with columns of ``missing: interpolate``."""
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+    """For entries of texts, whose matrices hold their numbers, the texts."""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """For targets whose classes are found in the data, and whose matrices hold their numbers."""
+    series_keys: tuple[tuple[Any, ...], ...] = ()
+    """The values that name each series, by the columns of `series:`; a cached table has none."""
+    file_rows: Array | None = None
+    """The row of the file that each row is, from 0, and -1 for one that was put in; None where
+    they are in its order."""
 
     @property
     def rows(self) -> int:

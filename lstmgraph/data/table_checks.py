@@ -40,6 +40,14 @@ class RowPlaces:
             return "a row that `every:` puts in"
         return f"row {(at if self.order is None else int(self.order[at])) + 1}"
 
+    @property
+    def rows(self) -> Array | None:
+        """The row of the file that each row is, -1 for those put in; None for the same rows."""
+        if self.source is None or self.order is None:
+            return self.order if self.source is None else self.source
+        found: Array = np.where(self.source < 0, -1, self.order[np.maximum(self.source, 0)])
+        return found
+
 
 def check_times(table: Table, data: DataDeclaration, places: RowPlaces, problems: Problems) -> None:
     """Report rows of a series whose time does not increase; warn of missing steps."""
@@ -163,7 +171,11 @@ def check_static(
     """Report columns of a static input whose values change within a series."""
     for index, column in enumerate(entry.columns):
         for start, steps, inside in _steps(table, table.matrices[key][:, index]):
-            wrong = inside & (steps != 0)
+            wrong = inside & (steps != 0) & ~np.isnan(steps)
+            for pair in np.flatnonzero(wrong).tolist() if key in table.texts else ():
+                values = table.matrices[key][start + pair : start + pair + 2, index]
+                one, other = table.texts[key].of(np.asarray(values))  # which may be one text twice
+                wrong[pair] = one != other
             if wrong.any():
                 at = start + int(np.argmax(wrong))
                 problems.add(

@@ -15,6 +15,7 @@ from lstmgraph.data.named import NamedArrays
 from lstmgraph.data.ragged import Ragged
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table_files import report_unreadable
+from lstmgraph.data.texts import CODE, TextArray, TextWriter, each_text, mapped_texts
 from lstmgraph.forks import refuse_after_fork
 
 if TYPE_CHECKING:
@@ -139,6 +140,9 @@ class _Writer:
         self.shape, dtype = _steps_of(first).shape[1:], _steps_of(first).dtype
         self.lengths: list[Array] = []
         width = int(np.prod(self.shape))
+        self.texts: TextWriter | None = None
+        if dtype.kind == "O":
+            self.texts, dtype = stack.enter_context(TextWriter(path.parent, path.name)), CODE
         self.file = stack.enter_context(GrowingArray(self.path, dtype, width))
 
     def add(self, rows: Array | Ragged, name: str, problems: Problems) -> bool:
@@ -150,7 +154,12 @@ class _Writer:
                 "make all the same size, for instance with `padded_batch` and `padded_shapes`",
             )
             return False
-        self.file.append(steps.reshape(len(steps), -1))
+        rows_of_steps = steps.reshape(len(steps), -1)
+        if self.texts:
+            words = list(each_text(rows_of_steps))
+            codes = self.texts.codes(words, np.arange(len(words)))
+            rows_of_steps = codes.reshape(rows_of_steps.shape)
+        self.file.append(rows_of_steps)
         if isinstance(rows, Ragged):
             self.is_ragged = True
             self.lengths.append(rows.lengths)
@@ -158,7 +167,13 @@ class _Writer:
             self.lengths.append(np.full(len(rows), rows.shape[1]))
         return True
 
-    def array(self) -> Array | Ragged:
+    def array(self) -> Array | Ragged | TextArray:
+        found = self._array()
+        if self.texts is None or isinstance(found, Ragged):
+            return found
+        return TextArray(found, mapped_texts(self.path.parent, self.path.stem))
+
+    def _array(self) -> Array | Ragged:
         values = mapped(self.path).reshape(-1, *self.shape)
         if not self.lengths:
             return values

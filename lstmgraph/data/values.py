@@ -9,6 +9,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import ADD_UP, WHOLE
 from lstmgraph.data.lengths import fits_dtype, outside
+from lstmgraph.keras_facts.layers.lookups import STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,9 @@ ADDED = 1e-3
 
 
 def storage_dtype(dtype: str) -> np.dtype[Any]:
-    """Return the NumPy dtype for an input: float32 for bfloat16, which NumPy does not have."""
+    """Return the NumPy dtype for an input: float32 for bfloat16, objects for texts."""
+    if dtype == STRING:
+        return np.dtype(object)
     return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 
@@ -56,6 +59,8 @@ class Scan:
     dtype: np.dtype[Any]
     limits: Sequence[tuple[Limit, float | None]] = ()
     """Each limit with its upper end, None if that is not known."""
+    optional: bool = False
+    """Whether values may be missing (NaN)."""
     nan: _Tally = field(default_factory=_Tally)
     infinite: _Tally = field(default_factory=_Tally)
     unfit: _Tally = field(default_factory=_Tally)
@@ -66,7 +71,8 @@ class Scan:
         finite = np.isfinite(values)
         if not finite.all():
             missing = np.isnan(values)
-            self.nan.add(missing, values, offset)
+            if not self.optional:
+                self.nan.add(missing, values, offset)
             self.infinite.add(~finite & ~missing, values, offset)
         fits = fits_dtype(values, self.dtype)
         self.unfit.add(finite & ~fits, values, offset)
@@ -74,7 +80,10 @@ class Scan:
         for tally, (limit, high) in zip(self.outside, self.limits, strict=True):
             tally.add(fits & outside(values, limit.low, high, limit.exception), values, offset)
             if not tally.count and limit.rule is not None:
-                tally.add(*_broken(limit.rule, values), offset)
+                broken, by = _broken(limit.rule, values)
+                if self.optional and broken.shape == finite.shape:
+                    broken = broken & finite
+                tally.add(broken, by, offset)
 
     def report(
         self,

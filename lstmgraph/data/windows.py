@@ -9,7 +9,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Counted, Field, PerSeries, Rows, Windows
+from lstmgraph.data.fields import Coded, Counted, Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
@@ -85,22 +85,29 @@ def windowed(
     places = places_of(table, window)
     _warn_of_short_series(table, places, window, problems)
     fields = _Fields(table, data, places, problems)
-    inputs = {
-        name: fields.lengths(needs.inputs[name])
-        if isinstance(entry, LengthOf)
-        else fields.of(entry, needs.inputs[name].shape)
-        for name, entry in data.inputs.items()
-    }
+    inputs = fields.inputs(needs)
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
     weights = {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
+    labels = {
+        name: table.labels[key_of(entry)]
+        for name, entry in data.targets.items()
+        if key_of(entry) in table.labels
+    }
     weights |= {
         name: fields.counted(entry, weights.get(name, weights.get("")))
         for name, entry in data.targets.items()
         if key_of(entry) in table.masks
     }
-    return example_source(needs, inputs, targets, weights), _timeline(
+    return example_source(needs, inputs, targets, weights, labels), _timeline(
         table, data, places, window.horizon
     )
+
+
+def input_fields(
+    table: Table, data: DataDeclaration, needs: Needs, places: Places, problems: Problems
+) -> dict[str, Field]:
+    """Return the inputs of windows at `places`, by name."""
+    return _Fields(table, data, places, problems).inputs(needs)
 
 
 class _Fields:
@@ -111,19 +118,33 @@ class _Fields:
     ) -> None:
         self.table, self.data, self.places, self.problems = table, data, places, problems
 
+    def inputs(self, needs: Needs) -> dict[str, Field]:
+        """Return the tensors of all inputs, by name."""
+        return {
+            name: self.lengths(needs.inputs[name])
+            if isinstance(entry, LengthOf)
+            else self.of(entry, needs.inputs[name].shape)
+            for name, entry in self.data.inputs.items()
+        }
+
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         """Return the tensor of an entry, in the shape that the recipe declares."""
+        texts = self.table.texts.get(key_of(entry))
+        found = self._stored(entry, wanted)
+        return found if texts is None else Coded(found, texts)
+
+    def _stored(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)
         shape = found if fitting is None else _sizes(fitting)
         matrix = self.table.matrices[key_of(entry)]
         field = self._read(entry, matrix, found, shape)
         masked = self.table.masks.get(key_of(entry))
-        if masked is None:
-            return field
         if isinstance(field, PerSeries):
-            return replace(field, masked=np.asarray(masked[self.table.series_starts[:-1]]))
-        return replace(field, masked=masked)
+            known = None if masked is None else np.asarray(masked[self.table.series_starts[:-1]])
+            return replace(field, masked=known)
+        later = self.table.interpolated.get(key_of(entry))
+        return replace(field, masked=masked, interpolated=later, lag=entry.lag)
 
     def _read(
         self, entry: Columns, matrix: Array, found: tuple[int, ...], shape: tuple[int, ...]

@@ -73,10 +73,19 @@ def model_outputs(model: keras.Model, batches: Sequence[Arrays]) -> list[Arrays]
         return [
             {
                 name: keras.ops.convert_to_numpy(value)
-                for name, value in model(dict(batch), training=False).items()
+                for name, value in model(fed(batch), training=False).items()
             }
             for batch in batches
         ]
+
+
+def fed(batch: Arrays) -> dict[str, Any]:
+    """Return arrays as a model of Keras takes them, which knows no objects."""
+    if all(array.dtype.kind != "O" for array in batch.values()):
+        return dict(batch)
+    import tensorflow as tf  # noqa: PLC0415 - other backends hold no texts
+
+    return {name: tf.constant(array) for name, array in batch.items()}
 
 
 def compare(

@@ -7,11 +7,13 @@ import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.data.vocabularies import prepared, vocabularies_json
 from lstmgraph.export import keras_file, litert, onnx_file, saved_model
 from lstmgraph.export.check import compare, model_outputs, tolerance_for
 from lstmgraph.export.formats import FORMATS, KERAS, LITERT, ONNX, SAVED_MODEL
 from lstmgraph.export.inference import inference_model
 from lstmgraph.export.job import ExportJob
+from lstmgraph.export.lookups import without_lookups
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.refusals import as_refusal
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.data.vocabularies import Prepared
     from lstmgraph.export.check import LoadedFile
     from lstmgraph.export.formats import ExportOptions
     from lstmgraph.export.samples import Arrays
@@ -41,6 +44,8 @@ MODULES: Mapping[str, Any] = {
 """The module that writes and opens the files of each format."""
 FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS}
 """The rows of formats whose files take a fixed number of rows."""
+VOCABULARIES = ".vocabularies.json"
+"""What the name of a file beside another ends with that holds what this cannot."""
 SMALLEST_SIZES = (5, 40, 300)
 """Smallest sizes for named dimensions, tried in turn: some layers need many steps."""
 
@@ -73,16 +78,23 @@ def export_files(
     for name in targets:
         FORMATS[name].check_packages()
     options.check(targets, compiled.graph.batch_size)
-    check_obstacles(compiled, targets)
-    kernels = {name: options.kernel if name == SAVED_MODEL else "standard" for name in targets}
+    parts = {name: without_lookups(compiled, name) for name in targets}
+    for name, (part, _) in parts.items():
+        check_obstacles(part, [name])
+    kernels = {
+        name: (options.kernel if name == SAVED_MODEL else "standard", bool(makers))
+        for name, (_, makers) in parts.items()
+    }
     jobs = {
-        kernel: ExportJob(compiled, model, inference_model(compiled, model, kernel), options)
-        for kernel in dict.fromkeys(kernels.values())
+        kernels[name]: ExportJob(
+            part, model, inference_model(part, model, kernels[name][0]), options
+        )
+        for name, (part, _) in parts.items()
     }
     references = _References(compiled, model)
     with ExitStack() as stack:
         return [
-            _export(jobs[kernels[name]], name, path, references, stack)
+            _export(jobs[kernels[name]], name, path, references, parts[name][1], stack)
             for name, path in targets.items()
         ]
 
@@ -113,8 +125,13 @@ class _References:
         raise export_error(self.compiled, [mistake]) from errors[-1]
 
 
-def _export(
-    job: ExportJob, name: str, target: Path, references: _References, stack: ExitStack
+def _export(  # noqa: PLR0913, PLR0917 - each says one thing
+    job: ExportJob,
+    name: str,
+    target: Path,
+    references: _References,
+    makers: Mapping[str, Prepared],
+    stack: ExitStack,
 ) -> ExportReport:
     rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
     batches, wanted = references.batches_and_outputs(rows)
@@ -125,12 +142,15 @@ def _export(
         MODULES[name].write(job, path)
         file = MODULES[name].open_file(job, path)
         _check_inputs(job, FORMATS[name].title, file)
-        found = [file.run(batch) for batch in batches]
+        found = [file.run(prepared(batch, makers)) for batch in batches]
     chosen = job.options.tolerance
     tolerance = tolerance_for(job.graph) if chosen is None else chosen
     outputs, mistakes = compare(job.graph, wanted, found, FORMATS[name].title, tolerance)
     if mistakes:
         raise export_error(job.compiled, mistakes)
+    beside = target.with_name(f"{target.name}{VOCABULARIES}") if makers else None
+    if beside is not None:
+        stack.enter_context(atomic_path(beside)).write_text(vocabularies_json(makers), "utf-8")
     return ExportReport(
         format=name,
         path=target,
@@ -140,6 +160,7 @@ def _export(
         batches=len(batches),
         operators=list(file.operators),
         opset=file.opset,
+        vocabularies=beside,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from lstmgraph.compiler.resolved import resolved_recipe
-from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.check import LoadedFile, fed
 from lstmgraph.models.files import save_model
 
 if TYPE_CHECKING:
@@ -28,6 +28,6 @@ def open_file(job: ExportJob, path: Path) -> LoadedFile:
         frozenset(job.graph.inputs) & frozenset(model.input),
         lambda batch: {
             name: keras.ops.convert_to_numpy(value)
-            for name, value in model(dict(batch), training=False).items()
+            for name, value in model(fed(batch), training=False).items()
         },
     )

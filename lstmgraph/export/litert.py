@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.check import LoadedFile
 from lstmgraph.export.saved_model import SIGNATURE, signature
+from lstmgraph.language.text.embedded import embed_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,8 @@ def write(job: ExportJob, path: Path) -> None:
         input_signature=[signature(job, job.fixed_batch(ROWS))],
         target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
     )
+    # As LiteRT's own tools attach files: a zip archive behind the model, which runtimes ignore.
+    embed_recipe(path, resolved_recipe(job.compiled))
 
 
 def open_file(_job: ExportJob, path: Path) -> LoadedFile:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.check import LoadedFile
 from lstmgraph.export.inference import weights_by_layer
+from lstmgraph.language.text.embedded import MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,9 @@ def write(job: ExportJob, path: Path) -> None:
 
     from lstmgraph.export.onnx import onnx_model  # noqa: PLC0415 - imports the above
 
-    onnx.save(onnx_model(job.compiled, weights_by_layer(job.inference)), path)
+    model = onnx_model(job.compiled, weights_by_layer(job.inference))
+    model.metadata_props.add(key=MEMBER, value=resolved_recipe(job.compiled))
+    onnx.save(model, path)
 
 
 def open_file(_job: ExportJob, path: Path) -> LoadedFile:

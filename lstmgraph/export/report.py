@@ -46,10 +46,16 @@ class ExportReport:
     """The kinds of operators in the file, by the format's names; empty for ``keras``."""
     opset: int | None = None
     """For ONNX: the version of its operators."""
+    vocabularies: Path | None = None
+    """The file with the vocabularies by which texts become inputs, if the format holds no texts."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
-        return {**asdict(self), "path": str(self.path)}
+        return {
+            **asdict(self),
+            "path": str(self.path),
+            "vocabularies": self.vocabularies and str(self.vocabularies),
+        }
 
     def __str__(self) -> str:
         lines = [f"wrote {self.path}"]
@@ -65,4 +71,9 @@ class ExportReport:
         if self.operators:
             opset = f" of opset {self.opset}" if self.opset is not None else ""
             lines.append(f"  operators{opset}: {', '.join(self.operators)}")
+        if self.vocabularies is not None:
+            lines += [
+                f"wrote {self.vocabularies}",
+                "  the model takes ids, which this file defines",
+            ]
         return "\n".join(lines)

@@ -12,9 +12,10 @@ import numpy as np
 from lstmgraph.compiler.graph import Port
 from lstmgraph.export.sizes import SMALLEST, choose_sizes, dim_size
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.lookups import OF_TEXTS, STRING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, GraphInput, MaskSpec
 
@@ -22,6 +23,7 @@ Arrays = dict[str, np.ndarray]
 
 ROWS = (5, 1, 3)
 """Rows of the batches if the graph leaves them open; one row broadcasts unlike others."""
+MOST_WORDS = 1000
 IDS = 10
 """Integers of unknown meaning are less than this."""
 ID_LIMITS: Mapping[str, str] = {
@@ -71,6 +73,11 @@ class _Uses:
 
     def __init__(self, graph: Graph) -> None:
         self.id_limits = _id_limits(graph)
+        self.words = {
+            node.inputs[0].node: node.arguments["vocabulary"]
+            for node in graph.nodes
+            if node.op in OF_TEXTS and node.arguments.get("vocabulary")
+        }
         self.masks: defaultdict[str, list[MaskSpec]] = defaultdict(list)
         for mask in _all_masks(graph):
             if mask.port.node in graph.inputs and mask.kind not in OF_OTHERS:
@@ -98,6 +105,8 @@ class _Sample:
     def values(self, tensor: GraphInput, uses: _Uses) -> np.ndarray:
         """Return random values for an input, (batch, time, ...)."""
         shape = tuple(int(dim_size(dim, self.sizes)) for dim in tensor.spec.shape)
+        if tensor.spec.dtype == STRING:
+            return self._texts(shape, uses.words.get(tensor.name, ()))
         dtype = numpy_dtype(tensor.spec.dtype)
         masks = uses.masks[tensor.name]
         lengths = uses.lengths_of(tensor.name)
@@ -118,6 +127,17 @@ class _Sample:
             valid = self._valid(shape[: len(mask.shape)], uses.padding(tensor.name))
             values[~valid] = mask.value or 0
         return values
+
+    def _texts(self, shape: tuple[int, ...], words: Sequence[str]) -> np.ndarray:
+        """Return texts of up to six words, known and unknown ones; some texts are empty."""
+        choice = [*words[:MOST_WORDS], "Unknown!", "Ünbekannt"]
+        texts = np.empty(shape, object)
+        for place in np.ndindex(shape):
+            picked = self.random.integers(0, len(choice), self.random.integers(0, 7))
+            texts[place] = " ".join(choice[index] for index in picked)
+            if words and self.random.integers(0, 2):  # a category is one of them
+                texts[place] = choice[int(self.random.integers(0, len(choice)))]
+        return texts
 
     def _lengths(self, rows: int, steps: int) -> np.ndarray:
         """Return lengths from 1 to `steps`, (rows,), which differ between rows if possible.

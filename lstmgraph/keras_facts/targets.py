@@ -36,6 +36,14 @@ OF_DISTANCES = frozenset({"Huber", "LogCosh", "MeanAbsoluteError", "MeanSquaredE
 """Losses of distances in the unit of the target, which are computed on scaled numbers."""
 
 
+OF_POINTS = frozenset(
+    {"LogCoshError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanAbsoluteScaledError"}
+    | {"MeanSquaredError", "MeanSquaredLogarithmicError", "R2Score", "RootMeanSquaredError"}
+    | {"SymmetricMeanAbsolutePercentageError"}
+)
+"""Metrics of errors, which of quantiles read the median, and of a distribution the mean."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a loss or a metric reads."""

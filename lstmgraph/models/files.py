@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import atomic_path
+from lstmgraph.keras_facts.layers.lookups import LOOKUPS
 from lstmgraph.language.text.embedded import NoRecipeError, embed_recipe, embedded_model
 from lstmgraph.messages.errors import OtherModelError, WeightsFileError
 from lstmgraph.models.building import uncompiled_model, with_predict
@@ -20,6 +21,7 @@ from lstmgraph.models.building.carrying import saved_weights
 from lstmgraph.models.building.compile_config import compile_as
 from lstmgraph.models.building.layers import freeze
 from lstmgraph.models.building.lora import lora_kept, without_lora
+from lstmgraph.models.building.training import compile_model, has_own_losses
 from lstmgraph.models.runtime import scope, start
 from lstmgraph.models.same_model import require_same_model
 from lstmgraph.models.weights_file import opened_weights
@@ -79,7 +81,7 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
         try:
             config = _same_config(model, path)
             _freeze_as(model, config)
-            compile_as(model, config.get("compile_config"))
+            _compile(model, compiled, graph, config.get("compile_config"))
             load_numbers(model, path)
         except OtherModelError as error:
             raise OtherModelError(
@@ -91,6 +93,15 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
         except ValueError as error:
             raise ValueError(f"{path} is not a whole .keras file: {error}") from None
     return with_predict(model, compiled, graph, machine)
+
+
+def _compile(model: keras.Model, compiled: CompiledRecipe, graph: Graph, config: object) -> None:
+    """Compile `model` as its file says, or as the recipe says if Keras cannot know its losses."""
+    if config or graph is not compiled.graph or not has_own_losses(compiled):
+        compile_as(model, config)
+        return
+    compile_model(model, compiled)
+    model.optimizer.build(model.trainable_variables)
 
 
 def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
@@ -160,9 +171,12 @@ def load_numbers(model: keras.Model, path: Path) -> None:
     most = sum(LARGEST_NUMBER * math.prod(each.shape) for each in variables) + SPARE
     most += SPARE_OF_EACH * (len(variables) + len(model.layers))
     with opened_weights(path, most) as weights:
+        # Their weights of words are part of the recipe, and no weights to Keras.
+        lookups = {each.name for each in model.layers if type(each).__name__ in LOOKUPS}
         in_file = {
             name: sorted(tuple(data.shape) for data in layer.values())
             for name, layer in weights.layers.items()
+            if name not in lookups
         }
         own = {
             each.name: sorted(tuple(w.shape) for w in without_lora(saved_weights(each)))

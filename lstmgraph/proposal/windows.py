@@ -80,4 +80,5 @@ def _stride(count: int, season: int, ahead: int) -> int:
     """
     least = min(max(1, ceil(count / MOST_WINDOWS)), ahead)
     options = [*range(least, ahead + 1), *range(least, 0, -1)]
-    return next(int(stride) for stride in options if gcd(stride, season) == 1)
+    chosen: int = next(stride for stride in options if gcd(stride, season) == 1)
+    return chosen

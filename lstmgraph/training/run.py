@@ -16,6 +16,7 @@ from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
+from lstmgraph.models.building.vocabularies import fitted
 from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.models.given_weights import given_weights, load_fitting, warned_of
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
@@ -77,7 +78,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         if restart:
             _refuse_removal(files, weights)
             files.remove()
-        recipe = with_scales(recipe, data.train)
+        recipe = fitted(with_scales(recipe, data.train), data.train)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs

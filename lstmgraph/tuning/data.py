@@ -142,7 +142,8 @@ def _write(recipe: CompiledRecipe, value: Any, folder: Path) -> None:
     problems.raise_errors()
     for name, array in arrays.items():
         if name.replace("_", "a").isalnum():  # no name of a recipe has anything else in it
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            words = array.astype(str) if array.dtype.kind == "O" else array
+            np.save(folder / f"{name}.npy", words, allow_pickle=False)
 
 
 def _named_arrays(

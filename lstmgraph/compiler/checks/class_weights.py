@@ -6,6 +6,7 @@ weights only. Here the targets say the class, and with it the weight, of every e
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container
 
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.keras_facts.tensors import TensorSpec
@@ -45,8 +46,14 @@ class ClassWeights:
     """The weight of each class; 1 where there is none."""
 
 
-def class_weights(training: Training, outputs: Mapping[str, TensorSpec]) -> dict[str, ClassWeights]:
-    """Return the class weights of each output that has sound ones."""
+Names = Mapping[str, Sequence[str]]
+"""The names of the classes of outputs, in the order of their ids."""
+
+
+def class_weights(
+    training: Training, outputs: Mapping[str, TensorSpec], names: Names
+) -> dict[str, ClassWeights]:
+    """Return the class weights of each output that has sound ones; classes have ids or `names`."""
     losses = losses_by_output(training, list(outputs))
     found = {}
     for name, weights in _by_output(training, list(losses)).items():
@@ -54,13 +61,18 @@ def class_weights(training: Training, outputs: Mapping[str, TensorSpec]) -> dict
             continue
         targets = _targets(losses[name], outputs[name])
         if targets:
-            numbers = {int(key): float(weight) for key, weight in weights.items() if _is_id(key)}
+            ids = {key: _id_of(key, names.get(name, ())) for key in weights}
+            numbers = {i: float(weights[key]) for key, i in ids.items() if i is not None}
             found[name] = ClassWeights(targets, numbers)
     return found
 
 
 def check_class_weight(
-    training: Training, graph: Graph, document: Document, refused: Container[str]
+    training: Training,
+    graph: Graph,
+    document: Document,
+    refused: Container[str],
+    names: Names,
 ) -> None:
     """Report class weights of outputs without classes (L767), of unknown classes (L768), and all 0.
 
@@ -71,6 +83,7 @@ def check_class_weight(
         graph: the graph of the model.
         document: the recipe.
         refused: the outputs that need another loss, whose classes are not known.
+        names: see ``Names``.
     """
     losses = losses_by_output(training, list(graph.outputs))
     path: Path = ("training", "class_weight")
@@ -103,17 +116,21 @@ def check_class_weight(
             continue
         units = spec.shape[-1]
         classes = 2 if _targets(losses[name], spec) == YES_OR_NO else units
-        for key in weights:
-            if not _is_id(key) or (isinstance(classes, int) and int(key) >= classes):
+        ids = {key: _id_of(key, names.get(name, ())) for key in weights}
+        for key, number in ids.items():
+            if number is None or (isinstance(classes, int) and number >= classes):
                 document.report(
                     "L768",
                     (*own, key),
                     f"'{key}' is no class of '{name}'",
-                    hint=_known_classes(classes),
+                    hint=_known_classes(classes, names.get(name, ())),
                     at_key=True,
                 )
-        ids = {int(key) for key in weights if _is_id(key)}
-        if isinstance(classes, int) and ids >= set(range(classes)) and not any(weights.values()):
+        if (
+            isinstance(classes, int)
+            and {*ids.values()} >= set(range(classes))
+            and not any(weights.values())
+        ):
             document.report(
                 "L793",
                 own,
@@ -123,7 +140,9 @@ def check_class_weight(
             )
 
 
-def _known_classes(classes: Any) -> str:
+def _known_classes(classes: Any, names: Sequence[str]) -> str:
+    if names:
+        return f"the classes are {few(list(names))}"
     if not isinstance(classes, int):
         return "classes are whole numbers from 0"
     return f"the classes are {'0 and 1' if classes == 2 else f'0 to {classes - 1}'}"
@@ -173,5 +192,8 @@ def _class(loss: Any) -> str:
     return named_class("loss", loss if isinstance(loss, str) else loss["type"])
 
 
-def _is_id(key: str) -> bool:
-    return key.isascii() and key.isdecimal()
+def _id_of(key: str, names: Sequence[str]) -> int | None:
+    """Return the id of the class that a key names, by its name or as a number."""
+    if key in names:
+        return names.index(key)
+    return int(key) if key.isascii() and key.isdecimal() else None

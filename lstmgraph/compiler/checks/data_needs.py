@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.checks.class_weights import ClassWeights, class_weights
+from lstmgraph.compiler.checks.class_weights import (
+    OF_CLASSES,
+    YES_OR_NO,
+    ClassWeights,
+    class_weights,
+)
 from lstmgraph.compiler.checks.metric_names import (
     CHOSEN_BY_SHAPE,
     all_metrics_by_output,
@@ -71,6 +76,12 @@ class Need:
     time_major: bool = False
     steps: Dim | None = None
     """For labels of CTC, the steps of the output."""
+    named: bool = False
+    """Whether a target's ids may be written as names of classes."""
+    classes: tuple[str, ...] = ()
+    """The names that the recipe lists, in the order of the ids."""
+    optional: bool = False
+    """Whether arrays may be missing and cells empty (NaN), as in data that a model predicts for."""
 
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
@@ -126,6 +137,7 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
         for name, spec in specs.items()
     }
     targets |= dict(_targets_of_metrics(metrics, graph, losses))
+    targets = {name: _with_names(need, recipe, losses) for name, need in targets.items()}
     of_batches = frozenset(
         name for name, spec in specs.items() if _is_of_batches(losses[name], spec)
     )
@@ -149,9 +161,15 @@ def data_needs(recipe: RecipeDeclaration, graph: Graph) -> Needs:
         tuple(unused),
         outputs=tuple(names),
         of_batches=of_batches,
-        class_weights=class_weights(training, specs) if training else {},
+        class_weights=class_weights(training, specs, names_of(recipe)) if training else {},
         lengths=dict(_counted(graph)),
     )
+
+
+def names_of(recipe: RecipeDeclaration) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of the outputs for which the recipe lists them."""
+    targets = recipe.data.targets if recipe.data else {}
+    return {name: entry.classes for name, entry in targets.items() if entry.classes}
 
 
 def target_name(name: str, inputs: Container[str]) -> str:
@@ -171,6 +189,21 @@ def _losses(recipe: RecipeDeclaration, graph: Graph) -> Mapping[str, Any]:
     if training is None:
         return dict.fromkeys(recipe.data.targets if recipe.data else (), "mse")
     return losses_by_output(training, list(graph.outputs))
+
+
+def _with_names(need: Need, recipe: RecipeDeclaration, losses: Mapping[str, Any]) -> Need:
+    """Return what a target needs, with the names of its classes if it has some."""
+    entry = recipe.data.targets.get(need.name) if recipe.data else None
+    loss = losses.get(need.name)
+    is_yes_or_no = (
+        loss is not None
+        and need.shape is not None
+        and need.shape[-1:] == (1,)
+        and (OF_CLASSES.get(named_class("loss", arguments_of("loss", loss)["type"])) == YES_OR_NO)
+    )
+    of_ids = need.dtype == "int32" and need.shape is not None
+    classes = entry.classes if entry else ()
+    return replace(need, named=of_ids or is_yes_or_no, classes=classes)
 
 
 def _targets_of_metrics(
@@ -233,6 +266,8 @@ def _target_limits(loss: Any, metrics: Iterable[Any]) -> Iterator[Limit]:
             yield Limit(0, 1, f"{kind} takes 0 and 1", rule=WHOLE)
         elif of == SIGN:
             yield Limit(-1, 1, f"{kind} takes -1 and 1, or 0 and 1", rule=WHOLE)
+        elif of == COUNT and own.get("distribution"):
+            yield Limit(0, None, f"{own['distribution']} is of whole numbers from 0", rule=WHOLE)
         elif of == COUNT:
             yield Limit(0, None, f"{kind} takes numbers from 0")
         elif of == CHANCE:

@@ -15,9 +15,13 @@ from lstmgraph.compiler.checks.heads import (
 )
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE, metric_name
 from lstmgraph.keras_facts.distributions import (
+    MEDIAN,
     PARAMETERS,
+    SCORED,
     distribution_of,
+    ends_of,
     numbers_of,
+    point_of,
     quantiles_of,
 )
 from lstmgraph.keras_facts.targets import (
@@ -27,6 +31,7 @@ from lstmgraph.keras_facts.targets import (
     LABELS,
     LOGITS,
     NUMBERS,
+    OF_POINTS,
     OWN_IDS,
     POSITIVE,
     RANKS,
@@ -64,7 +69,7 @@ CORRELATIONS = frozenset({"ConcordanceCorrelation", "CosineSimilarity", "Pearson
 
 
 def check_fitting(recipe: RecipeDeclaration, graph: Graph, document: Document) -> frozenset[str]:
-    """Report (L785 to L792) losses and metrics that cannot read their outputs or targets.
+    """Report (L785 to L797) losses and metrics that cannot read their outputs or targets.
 
     Returns:
         The outputs that need another loss, with which their metrics may be right.
@@ -110,6 +115,8 @@ def _target_mistake(head: Head, entry: Entry, leading: Entry) -> Mistake | None:
     given, read = leading.reading.targets, entry.reading.targets
     if given == read or (_follows(entry) and given in (NUMBERS, IDS)):
         return None
+    if given == VALUES and entry.keras_class in OF_POINTS:
+        return None
     what = "loss" if leading.family == "loss" else "first metric"
     message = (
         f"`{entry.word}` reads {TARGETS[read]}, but the {what} of '{head.output}', "
@@ -134,7 +141,7 @@ def _target_hint(head: Head, entry: Entry, given: str) -> str:
             return f"write `{sparse}`"
         return "write `accuracy`; or give one-hot targets, with `loss: categorical_crossentropy`"
     if given == VALUES:
-        return "write `crps`, `coverage` or `weighted_quantile_loss`"
+        return "write `mae`, `smape`, `crps`, `coverage` or `weighted_quantile_loss`"
     if given == NUMBERS and entry.reading.targets == VALUES:
         return "write `mae`, or a loss of quantiles: `{type: pinball, quantiles: [0.1, 0.5, 0.9]}`"
     if given == NUMBERS:
@@ -357,23 +364,42 @@ def _numbers_mistake(head: Head, entry: Entry) -> Mistake | None:
         distribution = str(distribution_of(entry.arguments))
         what = f"the parameters of {distribution}: {listed(list(PARAMETERS[distribution]))}"
     message = f"'{head.output}' has {units} numbers on its last axis, not {what}"
-    hint = f"give '{head.node.weights_layer}' `units: {numbers}`"
+    hint = f"give '{head.own_layer}' `units: {numbers}`"
     if len(head.spec.shape) == 2 and isinstance(units, int) and units > 1:
-        hint += ", or with steps ahead a layer of that many units for each step of a decoder"
+        hint += (
+            f", or for {units} steps ahead `units: {units * numbers}`, with a layer "
+            f"`{{type: reshape, target_shape: [{units}, {numbers}]}}` behind it"
+        )
     return "L796", message, hint, None
 
 
 def _score_mistake(head: Head, entry: Entry) -> Mistake | None:
-    """Return L797 if a score of quantiles or distributions cannot be computed of this loss."""
-    if entry.family == "loss" or entry.reading.targets != VALUES or not head.loss_entry:
+    """Return L797 if a metric cannot be computed of the quantiles or distribution of its output."""
+    if entry.family == "loss":
         return None
-    loss = head.loss_entry.arguments
-    distribution, needs_quantiles = distribution_of(loss), entry.keras_class != "CRPS"
-    if distribution is None or (distribution == "normal" and not needs_quantiles):
+    loss = head.loss_entry.arguments if head.loss_entry else None
+    distribution, quantiles = distribution_of(loss), quantiles_of(loss)
+    if entry.reading.targets != VALUES:
+        if not quantiles or point_of(loss) is not None or entry.keras_class not in OF_POINTS:
+            return None
+        message = f"`{entry.word}` reads the median, which is not among the quantiles"
+        hint = f"write `quantiles: {sorted([*quantiles, MEDIAN])}`, and one unit more"
+        return "L797", message, hint, None
+    if loss is None:
+        message = f"`{entry.word}` reads what a loss says of '{head.output}', which has no loss"
+        hint = "give it one: `{type: pinball, quantiles: [0.1, 0.5, 0.9]}`"
+        return "L797", message, hint, None
+    level = entry.arguments.get("level")
+    if level and quantiles and ends_of(level, quantiles) is None:
+        ends = [round((1 - level) / 2, 9), round((1 + level) / 2, 9)]
+        message = f"there are no quantiles {ends[0]} and {ends[1]} around an interval of {level}"
+        hint = "leave `level` out for the interval from the first to the last quantile"
+        return "L797", message, hint, "level"
+    if distribution is None or distribution in SCORED.get(entry.keras_class, ()):
         return None
-    what = "quantiles" if needs_quantiles else "quantiles, or of a normal distribution"
-    message = f"`{entry.word}` is of {what}, but the output's are those of {distribution}"
-    hint = "leave it out; the loss itself is a proper score; or use `loss: {type: pinball, ...}`"
+    of = " and of ".join(["quantiles", *SCORED.get(entry.keras_class, ())])
+    message = f"`{entry.word}` is known of {of}, not of {distribution}"
+    hint = "write `mae`, which reads the mean, or use `loss: {type: pinball, ...}`"
     return "L797", message, hint, None
 
 

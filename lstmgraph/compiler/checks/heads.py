@@ -75,6 +75,13 @@ class Head:
     activation: str | None
     loss_entry: Entry | None
     metrics: tuple[Entry, ...]
+    source: Node
+    """The node of the recipe's own layer, before the layers that give a forecast its units."""
+
+    @property
+    def own_layer(self) -> str:
+        """The layer of the recipe that gives the numbers, before they are ordered and scaled."""
+        return self.source.weights_layer
 
     @property
     def loss(self) -> str:
@@ -122,7 +129,8 @@ def read_outputs(recipe: RecipeDeclaration, graph: Graph) -> Iterator[Head]:
         loss = _entry("loss", path, losses[name]) if name in losses else None
         metrics = tuple(_metrics(training, list(graph.outputs), name))
         if loss is not None or metrics:
-            yield Head(name, node, spec, activation_of(node), loss, metrics)
+            source = _own_node(recipe, graph, node)
+            yield Head(name, node, spec, activation_of(node), loss, metrics, source)
 
 
 def value_node(graph: Graph, port: Port) -> Node | None:
@@ -130,6 +138,13 @@ def value_node(graph: Graph, port: Port) -> Node | None:
     node = graph.by_name.get(port.node)
     while node is not None and node.op in KEEPS_VALUES:
         node = graph.by_name.get(node.inputs[0].node)
+    return node
+
+
+def _own_node(recipe: RecipeDeclaration, graph: Graph, node: Node) -> Node:
+    """Return the node of a layer of the recipe, which `node` may be added behind."""
+    while node.name in recipe.written and recipe.written[node.name][0][0] in ("data", "training"):
+        node = graph.by_name[node.inputs[0].node]
     return node
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.data_needs import fitted
 from lstmgraph.compiler.checks.metric_names import metrics_by_output
+from lstmgraph.keras_facts.layers.lookups import STRING
 from lstmgraph.language.declaration.cadence import UNITS, parse_cadence
 from lstmgraph.language.declaration.data import (
     CHRONOLOGICAL,
@@ -74,7 +75,7 @@ def _check_read(data: DataDeclaration, document: Document) -> None:
     read = _read(data)
     sources = {data.source_of(name) for name in read}
     for index, name in enumerate(data.calendar):
-        if name not in read:
+        if name not in read and data.time is not None:
             document.report(
                 "L866",
                 ("data", "calendar", index),
@@ -84,16 +85,12 @@ def _check_read(data: DataDeclaration, document: Document) -> None:
     for name, column in data.columns.items():
         if name in {*read, *sources}:
             continue
-        key = "time" if name == data.time else "series"
-        what = f" as numbers: it is the `{key}:`" if name in (data.time, *data.series) else ""
-        near = "" if what else did_you_mean(name, read)
-        document.report(
-            "L866",
-            column.path,
-            f"nothing reads the column '{name}'{what}{near}",
-            hint="list it under the `columns:` of an input or a target, or remove it",
-            at_key=True,
-        )
+        message = f"nothing reads the column '{name}'{did_you_mean(name, read)}"
+        hint = "list it under the `columns:` of an input or a target, or remove it"
+        if name in (data.time, *data.series):
+            key = "time" if name == data.time else "series"
+            message, hint = f"'{name}' is the `{key}:`, which is not prepared", "remove it"
+        document.report("L866", column.path, message, hint=hint, at_key=True)
 
 
 def _check_missing(
@@ -116,6 +113,12 @@ def _mistakes(
 ) -> Iterator[tuple[str, str]]:
     if column.name in data.made_columns:
         yield f"'{column.name}' is made for every row, so no value is missing", "remove `missing:`"
+    texts = (e for e in entries if e.path[1] == "inputs" and e.name in needs.inputs)
+    if any(needs.inputs[entry.name].dtype == STRING for entry in texts):
+        yield (
+            f"'{column.name}' is text, in which a missing cell is the empty text",
+            "remove `missing:`",
+        )
     if column.missing in (FORWARD, INTERPOLATE) and _is_shuffled(data):
         where = "the row before" if column.missing == FORWARD else "rows beside it"
         yield (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.callbacks import check_callbacks, written_rates
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
+from lstmgraph.compiler.checks.data_needs import names_of
 from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output
 from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
@@ -38,7 +39,7 @@ def check_training(
     if all_known:
         _check_weights(training, outputs, document)
         refused = check_fitting(replace(recipe, training=training), graph, document)
-        check_class_weight(training, graph, document, refused)
+        check_class_weight(training, graph, document, refused, names_of(recipe))
     _check_clipping(training.optimizer, document)
     for path, rate in written_rates(training).items():
         _check_schedule(rate, ("training", *path), document)
@@ -69,7 +70,9 @@ def _with_known_outputs(
     meant: dict[str, Any] = {}
     all_known = True
     for section, entries in by_output.items():
-        unknown = [name for name in entries or () if outputs and name not in outputs]
+        known = set(outputs)
+        unknown = [name for name in entries or () if outputs and name not in known]
+        nearest = {}
         for name in unknown:
             near = document.guesses.nearest(name, outputs)
             all_known &= near is not None
@@ -80,8 +83,9 @@ def _with_known_outputs(
                 hint=f"the outputs are: {few(outputs)}",
                 at_key=True,
             )
-            named = meant.get(section, entries or {})
-            meant[section] = {(near or name) if key == name else key: v for key, v in named.items()}
+            nearest[name] = near or name
+        if nearest:
+            meant[section] = {nearest.get(key, key): v for key, v in (entries or {}).items()}
     return replace(training, **meant), all_known
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import SEQUENCE, Kernel, Port
+from lstmgraph.keras_facts.layers.lookups import TENSORFLOW_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def obstacles(runtime: Runtime, graph: Graph, machine: Machine) -> list[Obstacle
     """Return what the recipe requires that `machine` lacks."""
     if machine.backend == "tensorflow":
         return list(_missing_gpus(runtime, machine))
-    missing = [*_tensorflow_settings(runtime, machine)]
+    missing = [*_tensorflow_settings(runtime, machine), *_lookups(graph, machine)]
     if machine.backend == "jax":
         missing += [*_narrowed(runtime, graph), *_different_results(graph)]
     return missing
@@ -92,6 +93,16 @@ def _tensorflow_settings(runtime: Runtime, machine: Machine) -> Iterator[Obstacl
         message = f"on a GPU, `deterministic` works only with TensorFlow, but {elsewhere}"
         hint = "leave it out, or run on the CPU (for JAX: JAX_PLATFORMS=cpu)"
         yield Obstacle("L763", "deterministic", ("runtime", "deterministic"), message, hint)
+
+
+def _lookups(graph: Graph, machine: Machine) -> Iterator[Obstacle]:
+    """Yield the layers that look values up in TensorFlow's tables."""
+    for node in graph.nodes:
+        if node.op in TENSORFLOW_ONLY:
+            message = f"'{node.layer}' works only with TensorFlow, but Keras runs here on "
+            hint = "feed ids instead of texts, or run with KERAS_BACKEND=tensorflow"
+            path = (*node.path, "type") if len(node.path) == 2 else node.path
+            yield Obstacle("L888", "device", path, f"{message}{machine.backend}", hint)
 
 
 def _narrowed(runtime: Runtime, graph: Graph) -> Iterator[Obstacle]:

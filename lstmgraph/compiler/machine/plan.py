@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.vocabularies import tensorflow_only
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.messages.wording import listed
 
@@ -88,6 +89,9 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     On a CPU, `predict` is faster with XLA, but `fit` not always (benchmarks/), and XLA takes about
     a second to compile each new shape.
     """
+    lookup = tensorflow_only(graph)
+    if lookup is not None:
+        return f"XLA cannot compile the table of '{lookup.layer}'"
     if runtime.strategy == "mirrored":
         return "`strategy: mirrored`"
     if runtime.deterministic:

@@ -47,6 +47,7 @@ from lstmgraph.keras_facts.dtypes import compute_dtype, full_dtype, is_float, pr
 from lstmgraph.keras_facts.layers import LayerMistake, layer_facts, places
 from lstmgraph.keras_facts.layers.attention import scores_spec
 from lstmgraph.keras_facts.layers.dense import REVERSE
+from lstmgraph.keras_facts.layers.lookups import OF_TEXTS, STRING
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec, multiply_dims
 from lstmgraph.messages.wording import did_you_mean, few
 
@@ -132,7 +133,7 @@ def _input_remarks(
         yield path, f"the size of the vectors of '{node.calls.layer}' is here"
     for port in dict.fromkeys(node.inputs[index] for index in concerned):
         spec = specs[port]
-        is_type = mistake.code == "L403" or mistake.message.endswith(f"got {spec.dtype}")
+        is_type = mistake.code in ("L403", "L880") or mistake.message.endswith(f"got {spec.dtype}")
         yield of_dtype(graph, port, spec) if is_type else of_tensor(graph, port, spec)
 
 
@@ -172,6 +173,7 @@ def _as_inferred(node: Node, alike: Node) -> Node:
 
 
 def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
+    _refuse_texts(node, inputs)
     if not node.is_layer:
         return replace(node, outputs={OUTPUT: OPERATIONS[node.op](node, inputs)})
     if node.recurrence:
@@ -188,6 +190,20 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
         raise _from_layer(node, mistake) from None
     outputs = {OUTPUT: facts.output}
     return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
+
+
+def _refuse_texts(node: Node, inputs: list[TensorSpec]) -> None:
+    """Report (L880) texts where only numbers can be read."""
+    texts = [index for index, spec in enumerate(inputs) if spec.dtype == STRING]
+    if texts and node.op not in OF_TEXTS:
+        name = node.op if node.is_layer else f"'{node.layer}'"
+        raise GraphMistake(
+            "L880",
+            input_path(node, texts[0]),
+            f"{name} needs numbers, but '{node.inputs[texts[0]]}' is text",
+            "put a `text_vectorization` (words), `string_lookup` (categories) or `hashing` layer "
+            "between them, which gives ids, with an `embedding` behind it",
+        )
 
 
 def _score_readers(graph: Graph, node: Node) -> Iterator[Remark]:

@@ -33,6 +33,28 @@ def embedding(call: Call) -> Name:
     return call.do("Gather", call.constant(_kernel(call)), ids, axis=0)
 
 
+def discretization(call: Call) -> Name:
+    """Lower Discretization: the number of boundaries that a value is not below, or its encoding."""
+    build, mode = call.builder, call.arguments["output_mode"]
+    values = build.cast(call.raw(), call.spec.dtype, "float32")
+    is_single = mode == "one_hot" and call.spec.rank > 1 and call.spec.shape[-1] == 1
+    last = build.ints(-1)
+    places = values if is_single else build.op("Unsqueeze", values, last)
+    boundaries = build.constant(call.arguments["bin_boundaries"], "float32")
+    reached = build.cast(build.op("GreaterOrEqual", places, boundaries), "bool", "int32")
+    bins = build.op("ReduceSum", reached, last, keepdims=0)
+    if mode == "int":
+        return build.cast(bins, "int32", call.dtype)
+    depth = len(call.arguments["bin_boundaries"]) + 1
+    numbers = build.constant(range(depth), "int32")
+    hot = build.op("Equal", build.op("Unsqueeze", bins, last), numbers)
+    found = build.cast(hot, "bool", call.dtype)
+    if mode == "one_hot":
+        return found
+    axis = build.ints(1)
+    return build.op("ReduceMax" if mode == "multi_hot" else "ReduceSum", found, axis, keepdims=0)
+
+
 def reversible_embedding(call: Call) -> Name:
     """Lower ReversibleEmbedding: a lookup, or in reverse the logits (batch, ..., input_dim)."""
     if not call.arguments.get(REVERSE):

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from onnx import ModelProto, ValueInfoProto, helper
 
-from lstmgraph.compiler.graph import JOIN, MASK, OUTPUT, SCORES, STACK, STEP, Graph, Node, Port
+from lstmgraph.compiler.graph import (
+    JOIN,
+    KEEPS_STEPS,
+    MASK,
+    OUTPUT,
+    SCORES,
+    STACK,
+    STEP,
+    Graph,
+    Node,
+    Port,
+)
 from lstmgraph.compiler.passes.folded_masks import zeroes_padding
 from lstmgraph.compiler.passes.masks import fills, hides_mask, lost_masks
 from lstmgraph.compiler.passes.open_steps import zeroes_open_steps
@@ -99,7 +110,7 @@ class _Lowering:
             own = node.outputs[output]
             value = Value(self.builder.cast(found, call.dtype, own.dtype), own)
             self.values.put(Port(node.name, output), value)
-        loses_mask = node.op in {STACK, *RESIZES} or node.arguments.get(REVERSE)
+        loses_mask = node.op in {STACK, *KEEPS_STEPS, *RESIZES} or node.arguments.get(REVERSE)
         loses_mask = loses_mask or hides_mask(node) or zeroes_padding(self.graph, node)
         loses_mask = loses_mask or zeroes_open_steps(self.graph, node)
         if OUTPUT in node.output_masks and loses_mask:

@@ -67,6 +67,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "Dense": dense.dense,
     "DepthwiseConv1D": convolution.depthwise_conv,
     "DepthwiseConv2D": convolution.depthwise_conv,
+    "Discretization": dense.discretization,
     "Dot": merging.dot,
     "Dropout": reshaping.identity,
     "ELU": activations.elu,

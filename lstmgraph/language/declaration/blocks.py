@@ -129,6 +129,7 @@ class PlainRecipe:
     Attributes:
         layers: the layers by name. Layers that stack what a loop gives are added when ``port`` is
             asked for them.
+        outputs: the port of each output, in the units of its target.
         feedback: for each input that a loop feeds back, by its path: what it is in the first
             step, and what in the second.
         doubled: names that two layers would have; for the one of a block, its name there, and the
@@ -156,7 +157,10 @@ class PlainRecipe:
             self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
         self._write(self._top)
         losses = {name: loss_of(recipe, name) for name in recipe["outputs"]}
-        self._unscaled = self._unscale(recipe["outputs"], losses)
+        self.outputs: dict[str, str] = self._unscale(recipe["outputs"], losses)
+        self._unscaled = {
+            text: self.outputs[name] for name, text in reversed(recipe["outputs"].items())
+        }
         for stack, (loop, ports) in self._stacks.items():
             self._stack(stack, loop, ports)
         self._is_written = True
@@ -166,11 +170,11 @@ class PlainRecipe:
         return str(self._bound(text, self._top))
 
     def output(self, text: str) -> str:
-        """Return the port of an output that is `text` in the recipe, in the units of its target."""
+        """Return the port of the first output that is `text`, in the units of its target."""
         return self._unscaled.get(text) or self.port(text)
 
     def _unscale(self, outputs: Data, losses: Data) -> dict[str, str]:
-        """Add the layers that give forecasts their units; return the last of each by port.
+        """Add the layers that give forecasts their units; return the last of each by output.
 
         Quantiles are put in order before, and parameters of distributions made positive.
         """
@@ -198,7 +202,7 @@ class PlainRecipe:
                 own = distribution if distribution in SCALED_AS else None
                 self._scale(scaling.inverse_layers(source, last, own), scaling.path)
                 source = last
-            found[outputs[name]] = source
+            found[name] = source
         return found
 
     def _scale(self, layers: Iterator[tuple[str, str, Data]], path: Path) -> None:

@@ -57,6 +57,8 @@ class Columns:
     lag: int = 0
     difference: int = 0
     """Of a target: the steps back to the value that the model adds to its forecast; 0: nothing."""
+    classes: tuple[str, ...] = ()
+    """The names of a target's classes, in the order of their ids."""
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,17 @@ if TYPE_CHECKING:
 
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
-FLOAT32_LAYERS = frozenset({"Softmax", "Masking", "GlobalAveragePooling1D", "UnitNormalization"})
+FLOAT32_LAYERS = frozenset(
+    {
+        *("Softmax", "Masking", "GlobalAveragePooling1D", "UnitNormalization"),
+        *("Discretization", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"),
+    }
+)
 """Layers that give wrong results in float16, and that Keras does not keep in float32 by itself.
 
-Masking would take 1e-8 for its value 0. Sums over masked steps and sums of squares (also in Dot's
-`normalize`) can exceed 65504, the largest float16 number.
+Ids and counts above 2048 are rounded in float16. Masking would take 1e-8 for its value 0. Sums over
+masked steps and sums of squares (also in Dot's `normalize`) can exceed 65504, the largest float16
+number.
 """
 
 Data = dict[str, Any]
@@ -357,7 +363,7 @@ def _window(window: Data) -> Data:
 
 
 def _columns(entry: Data, defaults: Data) -> Data:
-    if "length_of" in entry or entry.get("static"):
+    if "length_of" in entry or entry.get("static") or "columns" not in entry:
         return entry
     return {"columns": entry["columns"], **defaults, **entry}
 

@@ -92,4 +92,6 @@ def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:
 def _columns(name: str, data: Data, path: Path) -> Columns:
     steps = STATIC if data.get("static") else data.get("steps", ROW)
     lag, difference = data.get("lag", 0), data.get("difference", 0)
-    return Columns(name, path, tuple(data["columns"]), steps, lag, difference)
+    classes = tuple(map(str, data.get("classes", ())))
+    columns = tuple(data.get("columns", ()))
+    return Columns(name, path, columns, steps, lag, difference, classes)

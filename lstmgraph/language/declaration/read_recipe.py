@@ -79,10 +79,7 @@ def read_recipe(completed: Data, written: Mapping[str, Any]) -> RecipeDeclaratio
     sound = {*completed["inputs"], *completed["layers"]}
     training = completed.get("training")
     plain = PlainRecipe(completed)
-    outputs = {
-        name: _reference(plain.output(port), ("outputs", name))
-        for name, port in completed["outputs"].items()
-    }
+    outputs = {name: _reference(port, ("outputs", name)) for name, port in plain.outputs.items()}
     models = completed.get("models", {}).items()
     return RecipeDeclaration(
         name=completed["name"] or "",

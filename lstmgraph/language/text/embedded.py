@@ -1,4 +1,8 @@
-"""Read and write the recipe inside a ``.keras`` file: an extra member that Keras ignores."""
+"""Read and write the recipe inside a model's file, in a place that other readers ignore.
+
+In a ``.keras`` file it is a further member; in a LiteRT file a member of a zip archive behind the
+model; in ONNX an entry of the metadata, which ``export`` writes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ class NoRecipeError(ValueError):
 
 
 def embed_recipe(path: Path, text: str, further: str = "") -> None:
-    """Add a recipe to the ``.keras`` file at `path`, and the name of the further model it holds."""
+    """Add a recipe to the file at `path`, and the name of the further model that it holds."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MEMBER, text)
         if further:
@@ -42,7 +46,7 @@ def embedded_model(path: Path) -> str:
 
 
 def embedded_recipe(path: Path) -> str:
-    """Return the text of the recipe in the ``.keras`` file at `path`.
+    """Return the text of the recipe in the ``.keras`` or LiteRT file at `path`.
 
     Raises:
         NoRecipeError: if there is no recipe in it, or the file is damaged.

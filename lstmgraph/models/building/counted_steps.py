@@ -7,7 +7,8 @@ it leaves out is done here, on Keras's own objects, which are saved as such:
 - AUC, precision, recall, true and false positives and negatives, ``*_at_*``, IoU and RMSE count
   padded steps; F1, F-beta, R2 and AUC of several labels refuse sequences;
 - Dice and Tversky count padded steps; CTC takes the mask for one of rows;
-- NaN or infinity in a padded target or weight makes a loss NaN, as it is multiplied by 0;
+- NaN or infinity in a padded target or weight makes a loss NaN, as it is multiplied by 0; so does
+  a padded step of a distribution, whose deviation is 0;
 - weights of rows are taken for weights of steps.
 
 TensorFlow's ``in_top_k`` refuses float64, without a mask too.
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from lstmgraph.keras_facts.targets import BATCH, ROW, STEP, span
+from lstmgraph.keras_facts.targets import BATCH, LOSSES, ROW, STEP, VALUES, span
 from lstmgraph.models.building.masks import over_features
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def _counting(loss: type[keras.losses.Loss]) -> type[keras.losses.Loss]:
                 y_true = _filled(y_true, mask, 0)
                 if sample_weight is not None:
                     sample_weight = _filled(sample_weight, mask, 0)
+                if LOSSES[loss.__name__].targets == VALUES:
+                    y_pred = _MaskReader()(_filled(y_pred, mask, 1), mask=mask)[0]
         return loss.__call__(self, y_true, y_pred, sample_weight)
 
     return type(loss.__name__, (loss,), {"__call__": __call__, "__module__": "keras.losses"})

@@ -11,7 +11,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 from keras import ops
+
+from lstmgraph.keras_facts.distributions import DEFAULT_LEVEL, ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +74,7 @@ class NegativeLogLikelihood(keras.losses.Loss):  # type: ignore[misc]
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:
         """Return the loss of each step, (batch, ...), of outputs (batch, ..., parameters)."""
+        y_pred = ops.convert_to_tensor(y_pred)
         values = _like(y_true, y_pred)
         parameters = [y_pred[..., index] for index in range(y_pred.shape[-1])]
         return _LIKELIHOODS[self.distribution](values, *parameters)
@@ -103,15 +107,15 @@ def _normal(values: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
 
 def _student_t(values: Tensor, location: Tensor, scale: Tensor, freedom: Tensor) -> Tensor:
     z, half = (values - location) / scale, (freedom + 1) / 2
-    constant = log_gamma(freedom / 2) - log_gamma(half) + 0.5 * ops.log(freedom * math.pi)
+    constant = 0.5 * ops.log(freedom * math.pi) - log_gamma_step(freedom / 2, 0.5)
     return constant + ops.log(scale) + half * ops.log1p(ops.square(z) / freedom)
 
 
 def _negative_binomial(values: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:
-    count = 1 / dispersion
-    ways = log_gamma(values + count) - log_gamma(count) - log_gamma(values + 1)
-    others = ops.log1p(mean * dispersion)  # log of (count + mean) / count
-    return count * others - ways - values * (ops.log(mean * dispersion) - others)
+    count, size = 1 / dispersion, mean * dispersion
+    # Logarithms of (count + mean) / count, and of (count + values - 1)! / (count - 1)! / values!.
+    others, ways = ops.log1p(size), log_gamma_step(count, values) - log_gamma(values + 1)
+    return count * others - ways - values * (ops.log(size) - others)
 
 
 def _poisson(values: Tensor, mean: Tensor) -> Tensor:
@@ -144,7 +148,36 @@ def log_gamma(x: Tensor) -> Tensor:
     return ops.where(x > FAR, large, stirling - ops.log(product))
 
 
+def log_gamma_step(x: Tensor, step: Tensor | float) -> Tensor:
+    """Return how much the logarithm of the gamma function grows from `x` to `x` + `step`.
+
+    The difference of two ``log_gamma`` of large numbers would be lost in rounding. Source:
+    differences of the same series, term by term.
+    """
+    above, step = x + SHIFT, ops.cast(step, x.dtype)
+    ratio = step / above
+    log1p = ops.log1p(ratio)
+    far = step * ops.log(above) + (above + step - 0.5) * log1p - step
+    for power, factor in ((1, 12), (3, -360), (5, 1260), (7, -1680)):
+        far = far + ops.expm1(-power * log1p) / (factor * above**power)
+    for shift in range(SHIFT):
+        far = far - ops.log1p(step / (x + shift))
+    return far
+
+
 FAR = 1000.0
+
+
+def measure_point(metric: keras.metrics.Metric, point: int) -> None:
+    """Have `metric` read one number of outputs (..., numbers), that with the index `point`."""
+    update = metric.update_state
+
+    def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y_pred = ops.convert_to_tensor(y_pred)
+        values = ops.expand_dims(_like(y_true, y_pred), -1)
+        return update(values, y_pred[..., point : point + 1], sample_weight=sample_weight)
+
+    metric.update_state = update_state
 
 
 class _StepMean(keras.metrics.Mean):  # type: ignore[misc]
@@ -164,23 +197,70 @@ class _StepMean(keras.metrics.Mean):  # type: ignore[misc]
 
 
 class Coverage(_StepMean):
-    """The share of targets between the first and the last quantile of an output."""
+    """The share of targets inside an interval of the forecast.
 
-    def __init__(self, name: str = "coverage", dtype: Any = None) -> None:
+    Args:
+        level: the chance that the interval should have. None stands for the interval between the
+            first and the last quantile; of a distribution, 0.8.
+        quantiles: those of the output; the loss has them.
+        distribution: that of the output, ``normal`` or ``student_t``; the loss has it.
+    """
+
+    def __init__(
+        self,
+        level: float | None = None,
+        name: str = "coverage",
+        dtype: Any = None,
+        quantiles: Sequence[float] | None = None,
+        distribution: str | None = None,
+    ) -> None:
         super().__init__(name, dtype)
+        self.level, self.distribution = level, distribution
+        self.ends = ends_of(level, quantiles) if level and quantiles else (0, -1)
 
     def of_steps(self, y_true: Any, y_pred: Tensor) -> Tensor:
-        """Return 1 for each step whose target lies between, else 0."""
+        """Return 1 for each step whose target is inside, else 0."""
         values = _like(y_true, y_pred)
-        inside = ops.logical_and(values >= y_pred[..., 0], values <= y_pred[..., -1])
+        if self.distribution is None:
+            low, high = (y_pred[..., end] for end in self.ends or (0, -1))
+            inside = ops.logical_and(values >= low, values <= high)
+        else:
+            z = (values - y_pred[..., 0]) / y_pred[..., 1]
+            chance = _chance_within(z, y_pred, self.distribution)
+            inside = chance <= (DEFAULT_LEVEL if self.level is None else self.level)
         return ops.cast(inside, self.dtype)
+
+
+def _chance_within(z: Tensor, y_pred: Tensor, distribution: str) -> Tensor:
+    """Return the chance of at most the distance abs(`z`) from the center, in units of the scale."""
+    if distribution == "normal":
+        return ops.erf(ops.abs(z) / math.sqrt(2))
+    return _student_within(ops.abs(z), y_pred[..., 2])
+
+
+def _student_within(z: Tensor, freedom: Tensor) -> Tensor:
+    """Return the integral of Student's density from -`z` to `z`, for `freedom` above 1.
+
+    With x = sqrt(freedom) tan(angle), the density is a power of the cosine, which is 0 in float64
+    beyond 9 standard deviations. Gauss-Legendre of 32 points is then right to 1e-8.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(32)
+    end = ops.minimum(ops.arctan(z / ops.sqrt(freedom)), 9 / ops.sqrt(freedom - 1))
+    total = ops.zeros_like(z)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        log = -0.5 * ops.log1p(ops.square(ops.tan(float(node) * end)))  # of the cosine
+        total = total + float(weight) * ops.exp((freedom - 1) * log)
+    factor = ops.exp(log_gamma_step(freedom / 2, 0.5)) / math.sqrt(math.pi)
+    return 2 * factor * end * total
 
 
 class CRPS(_StepMean):
     """The continuous ranked probability score, in the unit of the target.
 
     Of quantiles it is approximated: twice the mean pinball loss over them. Of a normal distribution
-    it is exact: Gneiting and Raftery, Strictly Proper Scoring Rules, 2007, equation 21.
+    and of Student's t it is exact. Sources: Gneiting and Raftery, Strictly Proper Scoring Rules,
+    2007, equation 21; Jordan, Krüger and Lerch, Evaluating Probabilistic Forecasts with
+    scoringRules, 2019, appendix A.
 
     Args:
         quantiles: those of the output; the loss has them.
@@ -201,11 +281,20 @@ class CRPS(_StepMean):
         """Return the score of each step."""
         if self.quantiles is not None:
             return 2 * ops.mean(_pinball(y_true, y_pred, self.quantiles), axis=-1)
-        mean, deviation = y_pred[..., 0], y_pred[..., 1]
-        z = (_like(y_true, y_pred) - mean) / deviation
-        density = ops.exp(-0.5 * ops.square(z)) / math.sqrt(2 * math.pi)
-        below = ops.erf(z / math.sqrt(2))  # twice the probability below, less 1
-        return deviation * (z * below + 2 * density - 1 / math.sqrt(math.pi))
+        scale = y_pred[..., 1]
+        z = ops.abs(_like(y_true, y_pred) - y_pred[..., 0]) / scale
+        within = _chance_within(z, y_pred, str(self.distribution))
+        if self.distribution == "normal":
+            density = ops.exp(-0.5 * ops.square(z)) / math.sqrt(2 * math.pi)
+            return scale * (z * within + 2 * density - 1 / math.sqrt(math.pi))
+        freedom = y_pred[..., 2]
+        density = ops.exp(-_student_t(z, ops.zeros_like(z), ops.ones_like(z), freedom))
+        near = density * (freedom + ops.square(z)) / (freedom - 1)
+        # Half the mean distance of two draws, by the beta functions of (1/2, freedom - 1/2) and of
+        # (1/2, freedom / 2).
+        beta = log_gamma_step(freedom / 2, 0.5) * 2 - log_gamma_step(freedom - 0.5, 0.5)
+        apart = ops.sqrt(freedom) / (freedom - 1) * ops.exp(beta) / math.sqrt(math.pi)
+        return scale * (z * within + 2 * near - 2 * apart)
 
 
 class WeightedQuantileLoss(keras.metrics.Metric):  # type: ignore[misc]

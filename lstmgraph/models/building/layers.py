@@ -192,6 +192,10 @@ def _plain_layer(
     }
     if seed is not None and "seed" in values and values["seed"] is None:
         values["seed"] = derived_seed(seed, name, "seed")
+    if op == "Hashing":  # whose policy would be that of its ids
+        policy = "int64" if values["output_mode"] == "int" else "float32"
+    if isinstance(values.get("ngrams"), list):
+        values["ngrams"] = tuple(values["ngrams"])
     layer: keras.Layer = getattr(keras.layers, op)(**values, name=name, dtype=policy)
     return layer
 

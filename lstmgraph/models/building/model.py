@@ -47,8 +47,10 @@ from lstmgraph.compiler.passes.masks import (
 )
 from lstmgraph.compiler.passes.open_steps import joins_masks_of_images, zeroes_open_steps
 from lstmgraph.keras_facts.catalogue import layer_traits
+from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.keras_facts.layers.dense import REVERSE
+from lstmgraph.keras_facts.layers.lookups import LOOKUPS
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.embeddings import fill_tables
@@ -71,6 +73,7 @@ from lstmgraph.models.building.operations import (
 from lstmgraph.models.building.padding import padded_inputs
 from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
 from lstmgraph.models.building.unseeded import draw_unseeded
+from lstmgraph.models.building.vocabularies import require_fitted
 from lstmgraph.models.runtime import scope, start
 
 if TYPE_CHECKING:
@@ -143,6 +146,7 @@ class _Builder:
     """Build models that share their layers."""
 
     def __init__(self, compiled: CompiledRecipe) -> None:
+        require_fitted(compiled)
         self.compiled = compiled
         self.layers = Layers(
             (compiled.graph, *(model.graph for model in compiled.models.values())),
@@ -259,6 +263,9 @@ class _Lowering:
             self.tensors[Port(node.name, SCORES)] = self._scores(node, scores, inputs[1])
         if node.arguments.get(REVERSE) and result.dtype != node.outputs[OUTPUT].dtype:
             # Keras declares what the layer computes in, but gives `reverse_dtype`.
+            result = keras.ops.cast(result, node.outputs[OUTPUT].dtype)
+        if node.op in LOOKUPS and is_float(node.outputs[OUTPUT].dtype):
+            # Keras declares floats, but gives int64.
             result = keras.ops.cast(result, node.outputs[OUTPUT].dtype)
         self.tensors |= _by_port(node, result, self.layers.used)
         output_mask = node.output_masks.get(OUTPUT)

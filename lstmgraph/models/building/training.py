@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from lstmgraph.compiler.checks.metric_names import (
     CHOSEN_BY_SHAPE,
+    all_metrics_by_output,
     losses_by_output,
     metric_name,
     metrics_by_output,
@@ -15,8 +17,8 @@ from lstmgraph.compiler.checks.metric_names import (
 from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
-from lstmgraph.keras_facts.distributions import distribution_of, quantiles_of
-from lstmgraph.keras_facts.targets import OF_DISTANCES, arguments_of
+from lstmgraph.keras_facts.distributions import distribution_of, point_of, quantiles_of
+from lstmgraph.keras_facts.targets import OF_DISTANCES, VALUES, reading
 from lstmgraph.language.declaration.scaling import scalings_of
 from lstmgraph.models.building import forecasting
 from lstmgraph.models.building.carrying import kept_states
@@ -26,7 +28,7 @@ from lstmgraph.models.building.scaled_losses import scale_loss
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph
@@ -59,22 +61,24 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         auto_scale_loss=False,
     )
     weigh_batches(model)
-    if any(name in FURTHER for name in _class_names([losses, metrics, weighted])):
+    if has_own_losses(compiled):
         # Keras alone could not load the file: it knows none of these classes.
         model.get_compile_config = lambda: None
 
 
-FURTHER = frozenset({*forecasting.LOSSES, *forecasting.METRICS})
-"""Losses and metrics that Keras does not have."""
-
-
-def _class_names(compiled: Any) -> Iterator[str]:
-    """Yield the class names of losses and metrics, nested as ``compile`` takes them."""
-    if isinstance(compiled, dict | list):
-        for each in compiled.values() if isinstance(compiled, dict) else compiled:
-            yield from _class_names(each)
-    else:
-        yield type(compiled).__name__
+def has_own_losses(compiled: CompiledRecipe) -> bool:
+    """Return whether the recipe has a loss or a metric that Keras does not have."""
+    training, outputs = compiled.declaration.training, list(compiled.graph.outputs)
+    if training is None:
+        return False
+    losses = losses_by_output(training, outputs).values()
+    metrics = chain(*all_metrics_by_output(training, outputs).values())
+    own = {"loss": forecasting.LOSSES, "metric": forecasting.METRICS}
+    return any(
+        named_class(family, _mapping(each)["type"]) in own[family]
+        for family, written in (("loss", losses), ("metric", metrics))
+        for each in written
+    )
 
 
 def set_runtime(model: keras.Model, compiled: CompiledRecipe) -> None:
@@ -153,14 +157,18 @@ def _metrics(
 
 
 def _metric(value: str | Mapping[str, Any], dtype: str, loss: Any) -> Any:
-    """Return a metric; one of quantiles or of a distribution has those of the output's loss."""
+    """Return a metric; the loss says what the output has: numbers, quantiles or a distribution."""
     if isinstance(value, str) and value.lower() == CHOSEN_BY_SHAPE:
         return value
     # By itself Keras counts the names over the whole process.
     own: dict[str, Any] = {"name": metric_name(value), "dtype": dtype}
-    of_loss = {"quantiles": quantiles_of(loss), "distribution": distribution_of(loss)}
-    own |= {key: found for key, found in of_loss.items() if key in arguments_of("metric", value)}
-    return _named("metrics", "metric", _mapping(value), **own)
+    if reading("metric", value).targets == VALUES:
+        of_loss = {"quantiles": quantiles_of(loss), "distribution": distribution_of(loss)}
+        own |= {key: found for key, found in of_loss.items() if found is not None}
+    metric, point = _named("metrics", "metric", _mapping(value), **own), point_of(loss)
+    if point is not None and reading("metric", value).targets != VALUES:
+        forecasting.measure_point(metric, point)
+    return metric
 
 
 def _mapping(value: str | Mapping[str, Any]) -> Mapping[str, Any]:

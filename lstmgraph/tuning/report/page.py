@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lstmgraph.explain.charts.document import document
 from lstmgraph.explain.charts.markup import Markup, tag
 from lstmgraph.messages.wording import shortened
 from lstmgraph.tuning.report.listing import (
@@ -23,27 +24,15 @@ if TYPE_CHECKING:
 
     from lstmgraph.tuning.search.results import SearchResults
 
-# The page asks for nothing: should a mistake ever let foreign markup in, it cannot either.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
 
 def page(results: SearchResults, recipe: str, test: Mapping[str, float]) -> str:
     """Return the report as one HTML document, which is well-formed XML too."""
     title = f"Search of {shortened(results.recipe, 80)}"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", title),
-        tag("style", Markup(_text("report.css"))),
-    )
     state = tag("span", shortened(results.state, 40), class_="state")
     top = tag("header", tag("h1", title, " ", state), summary(results, test), unread_note(results))
     script = tag("script", Markup(f"//<![CDATA[{_text('report.js')}//]]>"))
     tip = tag("div", Markup(), id="tip", hidden="hidden")
-    body = tag("body", tag("main", top, *_sections(results, recipe, test)), tip, script)
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return document(title, "", tag("main", top, *_sections(results, recipe, test)), tip, script)
 
 
 def _sections(results: SearchResults, recipe: str, test: Mapping[str, float]) -> list[Markup]:

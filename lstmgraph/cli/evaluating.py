@@ -1,0 +1,128 @@
+"""The command that measures a model on data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import Annotated, NoReturn
+
+import typer
+
+from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.shared import RECIPE_IS_WRONG, Format, OutputFormat, fail, load_recipe, reason
+from lstmgraph.cli.sources import DataPath, fail_data
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
+from lstmgraph.data.problems import DataError, as_lines
+from lstmgraph.files import write_text
+from lstmgraph.messages.errors import RecipeError
+
+
+class Part(StrEnum):
+    """The examples to measure on."""
+
+    all = "all"
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A .keras, .onnx or .tflite file, or the folder of a training.",
+        ),
+    ],
+    data: DataPath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Also write a report: one HTML page, which needs no other file.",
+        ),
+    ] = None,
+    part: Annotated[
+        Part,
+        typer.Option(help="The part of the data to measure on, as the recipe splits it."),
+    ] = Part.all,
+    origins: Annotated[
+        str,
+        typer.Option(metavar="N", help="How many forecasts of each series, the last ones; or all."),
+    ] = "all",
+    stride: Annotated[
+        int, typer.Option(metavar="N", min=1, help="The rows from one origin to the next.")
+    ] = 1,
+    season: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="The steps of a season, for the seasonal naive forecast.  [default: that of the "
+            "table's times, such as 24 for hours]",
+            show_default=False,
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="RECIPE", help="The recipe of a MODEL that has none in it."),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Measure a model on data with targets, beside the forecasts that anyone would make.
+
+    Forecasts of a table are measured from every origin, as in a rolling backtest.
+
+    Example: lstmgraph evaluate runs/first --data table.csv --part test -o report.html
+    """
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter("the report ends in .html", param_hint="--output")
+    if origins != "all" and not (origins.isdecimal() and int(origins) > 0):
+        raise typer.BadParameter("write a number from 1, or all", param_hint="--origins")
+    own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
+    with verbosity.step("import the package"):
+        from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+        from lstmgraph.evaluation import evaluate as evaluated  # noqa: PLC0415 - as above
+    try:
+        with verbosity.library_step("evaluate"):
+            found = evaluated(
+                model,
+                source_of(data),
+                recipe=own,
+                part=part.value,
+                origins="all" if origins == "all" else int(origins),
+                stride=stride,
+                season=season,
+            )
+        if output is not None:
+            write_text(output, found.report())
+    except RecipeError as error:
+        fail(error, output_format)
+    except DataError as error:
+        fail_data(error, output_format)
+    except (ValueError, ImportError) as error:
+        _fail(str(error), output_format)
+    except OSError as error:
+        _fail(f"{error.filename or output}: {reason(error)}", output_format)
+    if output_format is Format.json:
+        print_json(found.to_dict())
+        return
+    if not quiet:
+        for line in as_lines(found.warnings):
+            say(line, err=True)
+    say(str(found))
+    if output is not None:
+        say(f"wrote {output}")
+
+
+def _fail(message: str, output_format: Format) -> NoReturn:
+    if output_format is Format.json:
+        print_json({"ok": False, "message": message})
+    else:
+        say(message, err=True)
+    raise typer.Exit(RECIPE_IS_WRONG) from None

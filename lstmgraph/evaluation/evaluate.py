@@ -1,0 +1,263 @@
+"""Measures of a model on data, by output, series and step, beside those of naive forecasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.compiler.checks.class_weights import IDS, ONE_HOT, YES_OR_NO
+from lstmgraph.compiler.checks.metric_names import losses_by_output
+from lstmgraph.evaluation.evaluation import Evaluation
+from lstmgraph.evaluation.measures import ClassCounts, ErrorSums, Naive, QuantileSums
+from lstmgraph.evaluation.results import MODEL, ClassResult, ColumnResult
+from lstmgraph.evaluation.samples import Samples
+from lstmgraph.keras_facts.distributions import distribution_of, quantiles_of
+from lstmgraph.language.declaration.data import HORIZON
+
+if TYPE_CHECKING:
+    from lstmgraph.data.values import Array
+    from lstmgraph.prediction import OutputLayout, PredictionBatch, Predictions
+
+SEASONS = {"minute": 60, "hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4}
+"""How many steps the usual season of a time step has."""
+QUANTILES = (0.1, 0.5, 0.9)
+"""The quantiles of distributions that are measured and drawn."""
+
+
+MOST_SERIES = 1000
+
+
+def evaluate_predictions(predictions: Predictions, name: str, season: int | None) -> Evaluation:
+    """Run the model on all examples of `predictions`, and measure its outputs with targets."""
+    query = predictions.query
+    period = season or _season(predictions)
+    meters: dict[str, _Meter] = {}
+    for layout in predictions.layouts:
+        if layout.output in query.targets:
+            kind = _OfClasses if layout.kind else _OfNumbers
+            meters[layout.output] = kind(predictions, layout, period)
+    for batch in predictions:
+        for output, meter in meters.items():
+            meter.add(batch, batch.values[output], batch.targets[output])
+    numbers = {n: m.result() for n, m in meters.items() if isinstance(m, _OfNumbers)}
+    classes = {n: m.result() for n, m in meters.items() if isinstance(m, _OfClasses)}
+    return Evaluation(name, len(predictions), period, numbers, classes, tuple(predictions.warnings))
+
+
+def _season(predictions: Predictions) -> int:
+    """Return the season of the table's time step: 24 of hours, 7 of days; 1 where it is unknown."""
+    clock = predictions.query.clock
+    if clock is None or not clock.unit:
+        return 1
+    series = np.zeros(1, np.int64)
+    first = clock.at(series, np.array([[0, 1]]))[0]
+    seconds = (first[1] - first[0]) / np.timedelta64(1, "s")
+    if not np.isfinite(seconds) or seconds <= 0:
+        return 1
+    lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629746}
+    for unit, length in lengths.items():
+        if abs(seconds - length) < 0.1 * length:
+            return SEASONS[unit]
+    per_day = 86400 / seconds
+    return round(per_day) if per_day > 1 else 1
+
+
+class _Meter:
+    """Measures one output, batch by batch."""
+
+    def __init__(self, predictions: Predictions, layout: OutputLayout, season: int) -> None:
+        self.predictions, self.layout, self.season = predictions, layout, season
+        declaration = predictions.model.compiled.declaration
+        losses = (
+            losses_by_output(declaration.training, list(predictions.model.graph.outputs))
+            if declaration.training
+            else {}
+        )
+        self.loss = losses.get(layout.output)
+        data = declaration.data
+        entry = data.targets.get(layout.output) if data else None
+        self.columns = list(entry.columns) if entry else []
+
+    def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        raise NotImplementedError
+
+    def counted(self, batch: PredictionBatch, steps: int) -> Array | None:
+        """Return which steps count, (rows, steps); None for all."""
+        if self.layout.steps is None:
+            return None
+        _, lengths = self.predictions.steps_of(self.layout, batch)
+        found: Array = np.arange(steps) < lengths[:, None]
+        return found
+
+
+class _OfNumbers(_Meter):
+    def __init__(self, predictions: Predictions, layout: OutputLayout, season: int) -> None:
+        super().__init__(predictions, layout, season)
+        query = predictions.query
+        self.quantiles = tuple(quantiles_of(self.loss) or ())
+        self.distribution = distribution_of(self.loss)
+        shape = query.targets[layout.output].shape
+        self.steps = shape[0] if layout.steps and shape else 1
+        inner = shape[1:] if layout.steps else shape
+        width = int(np.prod(inner)) if inner else 1
+        self.names = self.columns if len(self.columns) == width else [layout.output]
+        self.width = width
+        self.count = max(1, len(query.starts) - 1) if query.starts is not None else 1
+        self.sums: list[dict[str, ErrorSums]] = [{} for _ in self.names]
+        levels = self.quantiles or (QUANTILES if self.distribution else ())
+        self.levels = levels
+        self.of_quantiles = QuantileSums(levels, self.steps) if levels else None
+        self.samples = [Samples(self.steps) for _ in self.names]
+        self.naive = self._naive()
+
+    def _naive(self) -> list[Naive]:
+        """Return the history of each column, where the targets are steps ahead in a table."""
+        query = self.predictions.query
+        target = query.targets[self.layout.output]
+        if self.layout.steps != HORIZON or query.starts is None or len(self.names) != self.width:
+            return []
+        table = target.arrays[0]
+        if table.ndim != 2 or len(table) != query.starts[-1]:
+            return []
+        return [
+            Naive(np.asarray(table[:, at]), query.starts, self.season) for at in range(self.width)
+        ]
+
+    def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
+        query, rows = self.predictions.query, len(batch)
+        series = (
+            query.series[batch.positions].astype(np.int64)
+            if query.series is not None
+            else np.zeros(rows, np.int64)
+        )
+        counted = self.counted(batch, self.steps)
+        wanted = targets.reshape(rows, self.steps, self.width)
+        if self.of_quantiles is not None:
+            many = self._levels(values.reshape(rows, self.steps, -1))
+            middle = int(np.argmin(np.abs(np.array(self.levels) - 0.5)))
+            known = wanted[..., 0] if counted is None else np.where(counted, wanted[..., 0], np.nan)
+            self.of_quantiles.add(known, many)
+            points, bands = many[..., middle : middle + 1], many
+        else:
+            points, bands = values.reshape(rows, self.steps, self.width), None
+        if len(self.names) != self.width:  # columns without names are measured together
+            flat = (rows, self.steps * self.width, 1)
+            wanted, points = wanted.reshape(flat), points.reshape(flat)
+            if counted is not None:
+                counted = np.repeat(counted, self.width, axis=1)
+        origins = query.origins[batch.positions] if query.origins is not None else None
+        for at, sums in enumerate(self.sums):
+            truth, own = wanted[..., at], points[..., at]
+            forecasts: dict[str, Array] = {MODEL: own}
+            scales: tuple[Array, Array] | None = None
+            if self.naive and origins is not None:
+                naive = self.naive[at]
+                forecasts |= naive.forecasts(series, origins, self.steps)
+                scales = naive.scales(series, origins)
+            for name, values_of in forecasts.items():
+                if name not in sums:
+                    sums[name] = ErrorSums(self.count, truth.shape[1])
+                sums[name].add(series, truth, values_of, scales=scales, counted=counted)
+            self.samples[at].add(batch, series, truth, own, bands)
+
+    def _levels(self, values: Array) -> Array:
+        """Return the quantiles of an output, (rows, steps, quantiles)."""
+        if self.distribution is None:
+            return values
+        from scipy import stats  # noqa: PLC0415 - a second to import
+
+        shares = np.array(self.levels)
+        parts = [values[..., at, None].astype("float64") for at in range(values.shape[-1])]
+        if self.distribution == "normal":
+            found = stats.norm.ppf(shares, parts[0], parts[1])
+        elif self.distribution == "student_t":
+            found = stats.t.ppf(shares, parts[2], parts[0], parts[1])
+        elif self.distribution == "poisson":
+            found = stats.poisson.ppf(shares, parts[0])
+        else:
+            count = 1 / parts[1]
+            found = stats.nbinom.ppf(shares, count, count / (count + parts[0]))
+        quantiles: Array = np.asarray(found)
+        return quantiles
+
+    def result(self) -> list[ColumnResult]:
+        keys = self.predictions.series_keys
+        names = [", ".join(str(part) for part in key) for key in keys]
+        found = []
+        for at, name in enumerate(self.names):
+            sums = self.sums[at]
+            measures = {
+                each: {key: float(value) for key, value in own.measures().items()}
+                for each, own in sums.items()
+            }
+            own = measures.get(MODEL, {}).get("mae", 0.0)
+            for each, values in measures.items():
+                if each != MODEL and values["mae"] > 0:
+                    values["skill"] = 1 - own / values["mae"]
+            by_series: list[tuple[str, float, float]] = []
+            if len(names) > 1 and MODEL in sums:
+                errors = sums[MODEL].measures(axis=1)["mae"]
+                counts = sums[MODEL].counts.sum(axis=1)
+                order = np.argsort(-np.nan_to_num(errors, nan=-1.0), kind="stable")
+                by_series = [
+                    (names[index], float(errors[index]), float(counts[index]))
+                    for index in order[:MOST_SERIES].tolist()
+                    if counts[index]
+                ]
+            steps = {each: own.measures(axis=0)["mae"].tolist() for each, own in sums.items()}
+            quantiles = self.of_quantiles.measures() if self.of_quantiles else {}
+            samples = self.samples[at].named(names)
+            found.append(ColumnResult(name, measures, steps, by_series, quantiles, samples))
+        return found
+
+
+class _OfClasses(_Meter):
+    def __init__(self, predictions: Predictions, layout: OutputLayout, season: int) -> None:
+        super().__init__(predictions, layout, season)
+        names = layout.classes if layout.kind in (IDS, ONE_HOT) else ("no", "yes")
+        self.counts = ClassCounts(tuple(names))
+
+    def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
+        rows = len(batch)
+        steps = values.shape[1] if self.layout.steps else 1
+        counted = self.counted(batch, steps)
+        chances = values.astype("float64")
+        if self.layout.kind == YES_OR_NO:
+            if self.layout.from_logits:
+                chances = 1 / (1 + np.exp(-chances))
+            yes = chances.reshape(-1)
+            chances = np.stack([1 - yes, yes], axis=-1)
+            flat = targets.reshape(-1).astype("float64")
+            width = len(yes) // max(rows * steps, 1)
+        else:
+            if self.layout.from_logits:
+                chances = np.exp(chances - chances.max(axis=-1, keepdims=True))
+                chances /= chances.sum(axis=-1, keepdims=True)
+            chances = chances.reshape(-1, chances.shape[-1])
+            own = targets
+            if self.layout.kind == ONE_HOT:
+                own = targets.argmax(axis=-1)
+            flat, width = own.reshape(-1).astype("float64"), 1
+        kept = np.isfinite(flat) & np.isfinite(chances).all(axis=-1)
+        if counted is not None:
+            kept &= np.repeat(counted.reshape(-1), width)
+        ids = np.round(np.where(kept, flat, 0)).astype(np.int64)
+        kept &= (ids >= 0) & (ids < len(self.counts.classes))
+        self.counts.add(ids[kept], chances[kept])
+
+    def result(self) -> ClassResult:
+        counts = self.counts
+        bins = counts.bins
+        calibration = [
+            [count, sure / count, right / count] for count, sure, right in bins.tolist() if count
+        ]
+        return ClassResult(
+            {MODEL: counts.measures(), "majority class": counts.majority()},
+            counts.by_class(),
+            counts.confusion.tolist(),
+            calibration,
+        )

@@ -1,0 +1,106 @@
+"""The forecasts that a report draws: a few at random, and the worst."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lstmgraph.data.values import Array
+    from lstmgraph.prediction import PredictionBatch
+
+WORST, EVENLY, RESIDUALS = 6, 6, 5_000
+"""How many forecasts and residuals are kept."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One forecast, beside what came."""
+
+    series: int
+    origin: str
+    targets: Array
+    """(steps,), NaN where they are not known."""
+    forecasts: Array
+    """(steps,)."""
+    band: tuple[Array, Array] | None
+    """The lowest and the highest quantile, (steps,) each."""
+    error: float
+    """The mean absolute error."""
+    name: str = ""
+    """The name of the series."""
+
+
+class Samples:
+    """Keeps some of the forecasts: the worst, some evenly chosen, and a sample of residuals.
+
+    Args:
+        steps: the number of steps of a forecast.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.seen = 0
+        self.worst: list[Sample] = []
+        self.chosen: list[Sample] = []
+        self.residuals = np.zeros(0)
+        self._heap: list[tuple[float, int, Sample]] = []
+        self._random = np.random.Generator(np.random.PCG64(0))
+
+    def add(
+        self,
+        batch: PredictionBatch,
+        series: Array,
+        targets: Array,
+        forecasts: Array,
+        bands: Array | None,
+    ) -> None:
+        """Consider forecasts of a batch, (rows, steps), with quantiles (rows, steps, levels)."""
+        errors = forecasts.astype("float64") - targets
+        known = np.isfinite(errors)
+        counts = known.sum(axis=1)
+        means = np.abs(np.where(known, errors, 0)).sum(axis=1) / np.maximum(counts, 1)
+        origins = batch.keys.get("origin")
+        if origins is None:
+            origins = batch.keys.get("time", batch.keys["row"])
+
+        def sample(row: int) -> Sample:
+            band = None if bands is None else (bands[row, :, 0].copy(), bands[row, :, -1].copy())
+            origin = str(origins[row]) if np.ndim(origins[row]) == 0 else str(origins[row][0])
+            own = targets[row].copy(), forecasts[row].copy()
+            return Sample(int(series[row]), origin, *own, band, float(means[row]))
+
+        for row in np.argsort(-means)[:WORST].tolist():
+            if counts[row]:
+                entry = (float(means[row]), self.seen + row, sample(row))
+                if len(self._heap) < WORST:
+                    heapq.heappush(self._heap, entry)
+                elif entry[0] > self._heap[0][0]:
+                    heapq.heapreplace(self._heap, entry)
+        for row in np.flatnonzero(counts).tolist():
+            place = self.seen + row
+            if len(self.chosen) < EVENLY:
+                self.chosen.append(sample(row))
+            elif (other := int(self._random.integers(0, place + 1))) < EVENLY:
+                self.chosen[other] = sample(row)
+        self.seen += len(means)
+        values = errors[known]
+        if len(values) > RESIDUALS:
+            values = self._random.choice(values, RESIDUALS, replace=False)
+        self.residuals = np.concatenate([self.residuals, values])
+        if len(self.residuals) > 2 * RESIDUALS:
+            self.residuals = self._random.choice(self.residuals, RESIDUALS, replace=False)
+
+    def named(self, names: list[str]) -> Samples:
+        """Return the samples with the names of their series, the worst in order."""
+
+        def with_name(sample: Sample) -> Sample:
+            name = names[sample.series] if sample.series < len(names) else ""
+            return replace(sample, name=name)
+
+        self.worst = [with_name(entry[2]) for entry in sorted(self._heap, key=lambda e: -e[0])]
+        self.chosen = [with_name(sample) for sample in self.chosen]
+        return self
