@@ -11,7 +11,8 @@ from lstmgraph.data.table_files import open_table, report_unreadable, table_endi
 from lstmgraph.files import require_regular_file
 from lstmgraph.messages.wording import few
 from lstmgraph.proposal.order import order_of
-from lstmgraph.proposal.recipe_text import Seen, recipe_text
+from lstmgraph.proposal.parts import Seen
+from lstmgraph.proposal.recipe_text import recipe_text
 from lstmgraph.proposal.roles import Wishes, check_names, is_static, roles_of
 from lstmgraph.proposal.survey import surveyed
 from lstmgraph.proposal.windows import most_ahead
