@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.loading import Data
     from lstmgraph.data.store import NoWorkspaceError
     from lstmgraph.data.summary import DataSummary
+    from lstmgraph.evaluation import Evaluation, evaluate
     from lstmgraph.explain.blame import Blame
     from lstmgraph.explain.diff import Comparison
     from lstmgraph.explain.diff.diff import diff
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lstmgraph.export.transfer import Transferred, transfer
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
+    from lstmgraph.prediction import ModelFileError, Predictions, predict
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.callbacks import TrialInfo
     from lstmgraph.tuning.result import TuneResult
@@ -61,6 +63,7 @@ __all__ = [
     "Diagnostic",
     "DivergedError",
     "Drawing",
+    "Evaluation",
     "Examples",
     "Explanation",
     "ExportReport",
@@ -71,11 +74,13 @@ __all__ = [
     "LinkError",
     "LstmgraphError",
     "Machine",
+    "ModelFileError",
     "NoWorkspaceError",
     "NotAFileError",
     "OtherModelError",
     "OverrideFormatError",
     "PlainDataError",
+    "Predictions",
     "Recipe",
     "RecipeError",
     "SearchError",
@@ -91,10 +96,12 @@ __all__ = [
     "TuneResult",
     "WeightsFileError",
     "diff",
+    "evaluate",
     "generate",
     "load",
     "load_model",
     "packaged_recipe",
+    "predict",
     "transfer",
     "tune",
 ]
@@ -108,13 +115,16 @@ _LATER = {
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",
     "Drawing": "lstmgraph.explain.drawing.drawing",
+    "Evaluation": "lstmgraph.evaluation",
     "Examples": "lstmgraph.data.examples",
     "Explanation": "lstmgraph.explain.explanation",
     "ExportReport": "lstmgraph.export",
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
+    "ModelFileError": "lstmgraph.prediction",
     "NoWorkspaceError": "lstmgraph.data.store",
+    "Predictions": "lstmgraph.prediction",
     "SearchError": "lstmgraph.tuning.search.errors",
     "SizeError": "lstmgraph.explain.memory",
     "Stepper": "lstmgraph.models.stepping",
@@ -124,7 +134,9 @@ _LATER = {
     "TrialRow": "lstmgraph.tuning.search.results",
     "TuneResult": "lstmgraph.tuning.result",
     "diff": "lstmgraph.explain.diff.diff",
+    "evaluate": "lstmgraph.evaluation",
     "generate": "lstmgraph.models.generation",
+    "predict": "lstmgraph.prediction",
     "transfer": "lstmgraph.export.transfer",
 }
 

@@ -20,6 +20,7 @@ PAGE: Path = ROOT / "docs" / "data.md"
 WHOLE, *PARTS = blocks(PAGE, "yaml")
 
 FITTING: dict[str, str] = {
+    "calendar:": WHOLE,
     "history: series": """
 recipe: 1
 name: utterances

@@ -16,6 +16,7 @@ from lstmgraph.cli.diff import diff
 from lstmgraph.cli.evaluating import evaluate
 from lstmgraph.cli.graph import graph
 from lstmgraph.cli.old_spellings import CommandWithOldSpellings
+from lstmgraph.cli.predicting import predict
 from lstmgraph.cli.printing import Commands, OutputError, say
 from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.starting import init
@@ -41,6 +42,7 @@ for command in (
     models.export,
     transfer,
     jobs.train,
+    predict,
     evaluate,
     checks.space,
     searches.tune,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 
 import typer
 
@@ -12,9 +12,21 @@ from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format,
 from lstmgraph.data.problems import DataError, as_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmgraph.api import Recipe
     from lstmgraph.cli.verbosity import Verbosity
     from lstmgraph.data.loading import Data
+    from lstmgraph.data.problems import DataProblem
+
+
+class HasWarnings(Protocol):
+    """Data that was read, or the predictions for it."""
+
+    @property
+    def warnings(self) -> Sequence[DataProblem]:
+        """The problems that stop nothing."""
+
 
 DataPath = Annotated[
     str,
@@ -70,7 +82,7 @@ def fail_data(error: DataError, output_format: Format) -> NoReturn:
     raise typer.Exit(COMMAND_LINE_IS_WRONG if unreadable else RECIPE_IS_WRONG) from None
 
 
-def print_warnings(data: Data) -> None:
+def print_warnings(data: HasWarnings) -> None:
     """Print the warnings about data, which stop nothing."""
     for line in as_lines(data.warnings):
         say(line, err=True)

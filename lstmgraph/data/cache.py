@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstmgraph.data.convert import TIMES, convert, need_of
+from lstmgraph.data.grid import ALL_TIMES
 from lstmgraph.data.problems import DataProblem, Problems
 from lstmgraph.data.store import Workspace, mapped
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.values import storage_dtype
 from lstmgraph.files import read_regular_file, refuse_link
+from lstmgraph.language.declaration.data import INTERPOLATE, MASK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
     from lstmgraph.language.declaration.data import DataDeclaration
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of the cached form; a new one makes old cached tables unused."""
 CONTENTS = "table.json"
 STARTS = "series-starts"
@@ -90,8 +92,17 @@ def fingerprint(file: TableFile, data: DataDeclaration, needs: Needs) -> str:
     entries = [asdict(entry) for entry in data.all_columns]
     wanted = {**needs.inputs, **needs.targets}
     dtypes = {name: (need.dtype, [asdict(x) for x in need.limits]) for name, need in wanted.items()}
-    text = json.dumps([LAYOUT, files, data.series, data.time, entries, dtypes], default=str)
+    cleaning = [data.every, data.calendar, _preparations(data)]
+    if any(column.missing == INTERPOLATE for column in data.columns.values()):
+        cleaning.append(asdict(data.split))  # nothing is interpolated across its cuts
+    read = [data.series, data.time, entries, dtypes]
+    text = json.dumps([LAYOUT, files, *read, *cleaning], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _preparations(data: DataDeclaration) -> dict[str, tuple[object, object]]:
+    """Return what is done to columns before a model reads them."""
+    return {name: (column.missing, column.clip) for name, column in data.columns.items()}
 
 
 def _put(folder: Path, kept: Path) -> None:
@@ -110,6 +121,7 @@ def write_table(table: Table, folder: Path) -> None:
         "series_names": table.series_names,
         "has_times": table.times is not None,
         "time_unit": table.time_unit,
+        "zone": table.zone,
         "warnings": [asdict(problem) for problem in table.warnings],
     }
     (folder / CONTENTS).write_text(json.dumps(contents), "utf-8")
@@ -128,10 +140,20 @@ def read_table(folder: Path, data: DataDeclaration) -> Table:
         {key: _mapped(folder, key) for key in map(key_of, data.all_columns)},
         np.array(_mapped(folder, STARTS)),
         tuple(contents["series_names"]),
-        _mapped(folder, TIMES)[:, 0] if contents["has_times"] else None,
+        _mapped(folder, ALL_TIMES if data.every is not None else TIMES)[:, 0]
+        if contents["has_times"]
+        else None,
         contents["time_unit"],
         tuple(DataProblem(**problem) for problem in contents["warnings"]),
+        str(contents["zone"]),
+        {key: _mapped(folder, f"{key}.mask") for key in _masked(data)},
     )
+
+
+def _masked(data: DataDeclaration) -> list[str]:
+    """Return the keys of the entries with columns of ``missing: mask``."""
+    masked = {name for name, column in data.columns.items() if column.missing == MASK}
+    return [key_of(entry) for entry in data.all_columns if masked.intersection(entry.columns)]
 
 
 def _mapped(folder: Path, name: str) -> Array:
@@ -154,6 +176,10 @@ def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
     texts = [text for warning in table.warnings for text in asdict(warning).values()]
     fits = (
         {key: (array.shape, array.dtype) for key, array in table.matrices.items()} == wanted
+        and all(
+            mask.shape == table.matrices[key].shape and mask.dtype == np.uint8
+            for key, mask in table.masks.items()
+        )
         and starts.dtype == np.int64
         and starts.shape == (len(table.series_names) + 1,)
         and (starts[0], starts[-1]) == (0, rows)

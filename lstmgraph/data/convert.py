@@ -7,6 +7,7 @@ together, the files are written once more, in order, which takes another 8 bytes
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
+from lstmgraph.data.calendar import CALENDAR
+from lstmgraph.data.cleaning import (
+    RAW,
+    Cleaning,
+    is_cleaned,
+    kept_dtype,
+    missing_hint,
+    report_empty,
+)
 from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, numbers
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table import Table, key_of
-from lstmgraph.data.table_checks import check_static, check_times
+from lstmgraph.data.table_checks import RowPlaces, check_static, check_times
 from lstmgraph.data.table_files import UNREADABLE, report_unreadable
 from lstmgraph.data.values import Scan, as_dtype, storage_dtype
+from lstmgraph.language.declaration.cadence import parse_cadence
 from lstmgraph.language.declaration.data import STATIC
 from lstmgraph.messages.wording import few
 
@@ -64,20 +75,53 @@ def convert(
 def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> bool:
     known = list(file.columns)
     wanted = wanted_columns(data)
+    malformed = _header_mistake(known, wanted)
+    if malformed:
+        problems.add("D201", *malformed)
+        return False
     for name in wanted:
         if name not in known:
-            message = f"there is no column '{name}'{problems.guesses.did_you_mean(name, known)}"
-            problems.add("D201", message, f"the columns are: {few(known)}")
+            near = problems.guesses.did_you_mean(name, [*known, *data.made_columns])
+            hint = f"the columns are: {few(known)}"
+            if name in CALENDAR and data.time:
+                hint = f"to make it from the times, write `calendar: [{name}]`; {hint}"
+            problems.add("D201", f"there is no column '{name}'{near}", hint)
         elif known.count(name) > 1:
             problems.add("D201", f"{known.count(name)} columns are named '{name}'", "rename one")
+    for name in set(data.made_columns) & set(known):
+        key = "`calendar:`" if name in data.calendar else "`missing: mask`"
+        message = f"the table has a column '{name}', which {key} makes too"
+        problems.add("D405", message, "rename the table's column, or leave the other out")
     return not problems.errors
+
+
+_MARKS = re.compile(r"[^\w\"']+")
+_VALUE = re.compile(r"[-+]?[0-9][-+0-9.,:/ TZ]*")
+
+
+def _header_mistake(known: list[str], wanted: list[str]) -> tuple[str, str] | None:
+    """Return message and hint if the header is not one, or is not split into columns."""
+    if set(known) & set(wanted):
+        return None
+    if len(known) == 1 and set(wanted) & {*_MARKS.split(known[0])}:
+        return (
+            f"the header is one column: '{known[0][:80]}'",
+            "separate columns by a comma, a semicolon, a tab or |",
+        )
+    values = [name for name in known if _VALUE.fullmatch(name.strip())]
+    if 2 * len(values) >= len(known):
+        return (
+            f"the first line holds values, not the names of columns: {few(known)}",
+            f"write the names above it: {few(wanted)}",
+        )
+    return None
 
 
 def wanted_columns(data: DataDeclaration) -> list[str]:
     """Return the names of all columns that are read, without repeats."""
     order = [data.time] if data.time else []
-    values = [column for entry in data.all_columns for column in entry.columns]
-    return list(dict.fromkeys([*data.series, *order, *values]))
+    values = [data.source_of(name) for entry in data.all_columns for name in entry.columns]
+    return list(dict.fromkeys([*data.series, *order, *(name for name in values if name)]))
 
 
 class _Reading:
@@ -94,10 +138,24 @@ class _Reading:
             for key, (entry, need) in self.entries.items()
             for column in entry.columns
         }
+        self.left_empty = frozenset(
+            key
+            for key, (entry, need) in self.entries.items()
+            if need.optional and entry.path[1] == "targets"
+        )
+        """The targets whose empty cells say what is to be predicted."""
+        self.raw = {
+            key
+            for key, (entry, _) in self.entries.items()
+            if is_cleaned(entry, data) and key not in self.left_empty
+        }
+        """The entries whose numbers are checked when they are clean."""
         self.writers: dict[str, GrowingArray] = {}
         self.rows = 0
         self.series = _SeriesOfRows()
-        self.keys, self.time = SeriesKeys(), TimeColumn()
+        cadence = None if data.every is None else parse_cadence(data.every)
+        one_zone = bool(data.calendar) or (cadence is not None and cadence.counts_days)
+        self.keys, self.time = SeriesKeys(), TimeColumn(one_zone)
         self.broken: set[str] = set()
         """Columns that are reported already, and not read any further."""
 
@@ -112,8 +170,16 @@ class _Reading:
             for batch in file.batches(values, texts):
                 if batch.num_rows:
                     self._add(batch, stack)
-        for (_, column), scan in self.scans.items():
-            scan.report(self.problems, f"column '{column}'", lambda place: f"row {place[0] + 1}")
+        for (key, column), scan in self.scans.items():
+            if 0 < self.rows == scan.nan.count:
+                report_empty(column, self.problems)
+            elif key not in self.raw:
+                scan.report(
+                    self.problems,
+                    f"column '{column}'",
+                    lambda place: f"row {place[0] + 1}",
+                    missing=missing_hint(column),
+                )
         if not self.rows:
             self.problems.add(
                 "D106", "there are no rows", "give a table with rows below its header"
@@ -122,14 +188,20 @@ class _Reading:
     def _add(self, batch: Any, stack: ExitStack) -> None:
         read: dict[str, Array] = {}
         for key, (entry, need) in self.entries.items():
-            dtype = _kept_dtype(need)
+            dtype = RAW if key in self.raw else kept_dtype(storage_dtype(need.dtype), need.optional)
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
-            for index, column in enumerate(entry.columns):
+            for index, name in enumerate(entry.columns):
+                column = self.data.source_of(name)
+                if column is None:
+                    continue  # made from the times when rows are cleaned
                 if column not in read:
                     values = self._read(column, "D202", numbers, batch.column(column))
                     read[column] = np.zeros(batch.num_rows) if values is None else values
-                self.scans[key, column].add(read[column], self.rows)
-                block[:, index] = as_dtype(read[column], dtype)
+                if key not in self.raw:
+                    self.scans[key, name].add(read[column], self.rows)
+                    block[:, index] = as_dtype(read[column], dtype)
+                else:
+                    block[:, index] = read[column] if name == column else np.isnan(read[column])
             self._append(key, block, stack)
         if self.data.series:
             columns = [batch.column(name) for name in self.data.series]
@@ -172,24 +244,35 @@ class _Reading:
         if order is not None:
             for key in self.writers:
                 put_in_order(self.folder / f"{key}.npy", order)
-        matrices = {key: mapped(self.folder / f"{key}.npy") for key in self.writers}
-        times = matrices.pop(TIMES)[:, 0] if TIMES in matrices else None
+        times = mapped(self.folder / f"{TIMES}.npy")[:, 0] if TIMES in self.writers else None
         names = tuple(self.keys.names or [""])
         table = Table(
-            matrices,
+            {},
             starts,
             names,
             times,
             self.time.unit or "",
-            time_zone=self.time.zone,
+            zone=self.time.zone or "",
             series_keys=self.keys.keys,
-            order=order,
         )
-        check_times(table, self.data, order, self.problems)
+        places = RowPlaces(order)
+        check_times(table, self.data, places, self.problems)
+        if (self.data.every is not None or self.raw) and not self.problems.errors:
+            entries = {key: entry for key, (entry, _) in self.entries.items()}
+            cleaning = Cleaning(self.data, entries, self.scans, self.folder, self.problems)
+            cleaning = replace(cleaning, left_empty=self.left_empty)
+            found = cleaning.run(table, order)
+            if found is None:
+                return None
+            table, places = found
+        else:
+            whole = [key for key in self.entries if key not in self.raw]
+            matrices = {key: mapped(self.folder / f"{key}.npy") for key in whole}
+            table = replace(table, matrices=matrices)
         for key, (entry, _) in self.entries.items():
-            if entry.steps == STATIC:
-                check_static(table, key, entry, order, self.problems)
-        return replace(table, warnings=self.problems.warnings)
+            if entry.steps == STATIC and key in table.matrices:
+                check_static(table, key, entry, places, self.problems)
+        return replace(table, warnings=self.problems.warnings, file_rows=places.rows)
 
 
 class _SeriesOfRows:
@@ -224,12 +307,6 @@ def need_of(entry: Columns, needs: Needs) -> Need:
     if entry.path[1] == "inputs":
         return needs.inputs[entry.name]
     return needs.targets[entry.name] if entry.path[1] == "targets" else WEIGHT
-
-
-def _kept_dtype(need: Need) -> np.dtype[Any]:
-    """Return the dtype of an entry's matrix; ids with empty cells are kept as numbers with NaN."""
-    dtype = storage_dtype(need.dtype)
-    return np.dtype("float64") if need.optional and dtype.kind in "iub" else dtype
 
 
 def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:

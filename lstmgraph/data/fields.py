@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -65,6 +65,8 @@ class Windows:
     after: int | None
     """How many rows after its origin each window ends; None if all of them have `steps` rows."""
     shape: tuple[int, ...]
+    masked: Array | None = None
+    """1 where a 0 of the table stands for a missing value, (rows, columns)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -91,6 +93,33 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """Weights of a target's steps: 0 where one of its values was missing."""
+
+    missing: Field
+    """1 where a value was missing, (..., columns)."""
+    weight: Field | None
+    """The weights that the data has."""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = field(default=np.dtype("float32"))
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Those of both."""
+        return (*self.missing.arrays, *(self.weight.arrays if self.weight else ()))
+
+    def take(self, examples: Array) -> Array:
+        """Return the weights of these examples, (len(examples), *shape)."""
+        missing = self.missing.take(examples).any(axis=-1)
+        counts = (~missing).reshape(len(examples), *self.shape).astype(self.dtype)
+        if self.weight is None:
+            return counts
+        weights = self.weight.take(examples)
+        axes = (1,) * (counts.ndim - weights.ndim)
+        return counts * weights.reshape(*weights.shape, *axes)
+
+
+@dataclass(frozen=True)
 class PerSeries:
     """One row of `table` for each series, repeated for every example of the series."""
 
@@ -99,6 +128,8 @@ class PerSeries:
     series: Array
     """The series of each example, (examples,)."""
     shape: tuple[int, ...]
+    masked: Array | None = None
+    """1 where a 0 of the table stands for a missing value, (series, columns)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

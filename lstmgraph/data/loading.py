@@ -94,9 +94,13 @@ def load_data(
     """
     data = compiled.declaration.data or data_of_arrays(compiled)
     needs = data_needs(compiled.declaration, compiled.graph)
-    reader = Reader(data, needs, cache)
+    own = data.split if validation is None else replace(data.split, validation=0.0)
+    own = own if test is None else replace(own, test=0.0)
     reports: list[Problems] = []
-    loaded = _read(reader, source, TRAIN, reports)
+    loaded = _read(Reader(replace(data, split=own), needs, cache), source, TRAIN, reports)
+    # Nothing cuts the tables of other parts.
+    whole = replace(data.split, validation=0.0, test=0.0, folds=None)
+    reader = Reader(replace(data, split=whole), needs, cache)
     for part, given in ((VALIDATION, validation), (TEST, test)):
         if given is not None:
             parts = _read(reader, given, part, reports)

@@ -122,7 +122,7 @@ def _values(column: Column, data: DataDeclaration, examples: Examples) -> Array 
     if windows:  # rows of one table, which several entries may read; inputs come first
         entry, of_rows = windows[0]
         read = np.any([_rows_read(field, examples.numbers) for _, field in windows], axis=0)
-        chunks = _chosen(of_rows.table, np.flatnonzero(read))
+        chunks = _known(of_rows, np.flatnonzero(read))
     else:
         entry, of_examples = fields[0]
         chunks = _of_examples(entry, of_examples, data, examples)
@@ -144,9 +144,15 @@ def _rows_read(field: Windows, examples: Array) -> Array:
     return read
 
 
-def _chosen(table: Array, rows: Array) -> Iterator[Array]:
+def _known(field: Windows | PerSeries, rows: Array) -> Iterator[Array]:
+    """Yield these rows of a table, a part at a time; what was missing is NaN."""
     for start in range(0, len(rows), CHUNK):
-        yield np.asarray(table[rows[start : start + CHUNK]])
+        part = rows[start : start + CHUNK]
+        values = np.asarray(field.table[part])
+        if field.masked is None:
+            yield values
+        else:
+            yield np.where(field.masked[part] == 0, values, np.nan)
 
 
 def _of_examples(
@@ -155,7 +161,7 @@ def _of_examples(
     """Yield the values of arrays or static columns, (rows, columns), padded steps left out."""
     width = len(entry.columns)
     if isinstance(field, PerSeries):
-        yield from _chosen(field.table, np.unique(field.series[examples.numbers]))
+        yield from _known(field, np.unique(field.series[examples.numbers]))
         return
     counts = next(
         (

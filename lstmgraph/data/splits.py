@@ -41,17 +41,13 @@ def split_examples(timeline: Timeline, split: DataSplit) -> Parts:
 
 def _chronological(timeline: Timeline, split: DataSplit) -> Parts:
     starts, ends = timeline.series_starts[:-1], timeline.series_starts[1:]
-    kept = 1 - split.test
-    cut = _cuts(timeline, kept if split.folds else kept - split.validation)
-    test_cut = _cuts(timeline, kept)
+    *cuts, cut, test_cut = cuts_of(timeline.series_starts, timeline.times, split)
 
     def between(first: Array, end: Array) -> Array:
         inside = timeline.first >= first[timeline.series]
         inside &= timeline.end <= end[timeline.series]
         return np.flatnonzero(inside)
 
-    count = split.folds or 0
-    cuts = [_cuts(timeline, kept * number / (count + 1)) for number in range(1, count + 1)]
     folds = tuple(
         (between(starts, here), between(here + split.gap, after))
         for here, after in zip(cuts, [*cuts[1:], test_cut], strict=False)
@@ -64,9 +60,24 @@ def _chronological(timeline: Timeline, split: DataSplit) -> Parts:
     )
 
 
-def _cuts(timeline: Timeline, part: float) -> Array:
+def cuts_of(series_starts: Array, times: Array | None, split: DataSplit) -> list[Array]:
+    """Return the first row of each series after each cut of a chronological split.
+
+    The cuts are those of the folds, then the ends of the training and of the validation part.
+
+    Args:
+        series_starts: the first row of each series, then the number of rows, (series + 1,).
+        times: the time of each row, (rows,); None without a time column.
+        split: how to split.
+    """
+    kept, count = 1 - split.test, split.folds or 0
+    parts = [kept * number / (count + 1) for number in range(1, count + 1)]
+    parts += [kept if split.folds else kept - split.validation, kept]
+    return [_cuts(series_starts, times, part) for part in parts]
+
+
+def _cuts(starts: Array, times: Array | None, part: float) -> Array:
     """Return the first row of each series that comes after this share of the time (or rows)."""
-    starts, times = timeline.series_starts, timeline.times
     if part >= 1:
         return starts[1:]
     if times is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,12 +29,16 @@ class Table:
     time_unit: str
     """What times count, as NumPy writes it (``us``); empty if they are plain numbers."""
     warnings: tuple[DataProblem, ...] = ()
-    time_zone: str = ""
-    """The time zone of the times, such as ``UTC``; empty if they have none."""
+    zone: str = ""
+    """The time zone whose clocks the calendar follows, as the table names it; times are UTC."""
+    masks: Mapping[str, Array] = field(default_factory=dict)
+    """For entries with columns of ``missing: mask``, by key: 1 where such a value was missing,
+    (rows, columns) uint8."""
     series_keys: tuple[tuple[Any, ...], ...] = ()
     """The values that name each series, by the columns of `series:`; a cached table has none."""
-    order: Array | None = None
-    """The row of the file that each row comes from; None if the order is the same."""
+    file_rows: Array | None = None
+    """The row of the file that each row is, from 0, and -1 for one that was put in; None where
+    they are in its order."""
 
     @property
     def rows(self) -> int:

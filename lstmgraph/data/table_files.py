@@ -92,6 +92,14 @@ class DamagedTableError(ValueError):
     """pyarrow cannot read a file."""
 
 
+class MalformedTableError(ValueError):
+    """A file is no table as CSV writes it; `hint` is the fix."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 UNREADABLE = (
     *(OSError, ValueError, TypeError, LookupError, NotImplementedError, EOFError),
     *(ArithmeticError, MemoryError, zlib.error),
@@ -106,7 +114,9 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 def report_unreadable(error: BaseException, problems: Problems) -> None:
     """Report a file that the system or pyarrow cannot read."""
-    if isinstance(error, NoWorkspaceError) or (
+    if isinstance(error, MalformedTableError):
+        problems.add("D102", str(error), error.hint)
+    elif isinstance(error, NoWorkspaceError) or (
         isinstance(error, OSError) and error.errno in NO_SPACE
     ):
         hint = "set TMPDIR, or the cache, to a folder with more space"
@@ -124,7 +134,6 @@ def report_unreadable(error: BaseException, problems: Problems) -> None:
         problems.add("D101", f"{inside}cannot be read: {error.strerror}", "check the path")
     else:
         text = " ".join(str(error).split())[:300] or type(error).__name__
-        text = re.sub(r"Row #([0-9]+)", lambda found: f"row {int(found[1]) - 1}", text)
         problems.add(
             "D102", f"cannot be read: {text}", "the file is damaged, or is not what its ending says"
         )
@@ -143,7 +152,30 @@ def _naming(path: Path, source: Path) -> Iterator[None]:
         raise
     except (*UNREADABLE, pa.ArrowException) as error:
         name = "" if path == source else f"{path.name}: "
+        malformed = error if isinstance(error, MalformedTableError) else _ragged(str(error))
+        if malformed:
+            raise MalformedTableError(f"{name}{malformed}", malformed.hint) from None
         raise DamagedTableError(f"{name}{error}") from None
+
+
+_RAGGED = re.compile(r"(?:Row #([0-9]+): )?Expected ([0-9]+) columns, got ([0-9]+):? ?(.*)", re.S)
+
+
+def _ragged(error: str) -> MalformedTableError | None:
+    """Return what is wrong with a row that has too few or too many values."""
+    found = _RAGGED.search(error)
+    if not found:
+        return None
+    row = f"row {int(found[1]) - 1}" if found[1] else "a row"  # the reader counts the header
+    expected, got, text = int(found[2]), int(found[3]), " ".join(found[4].split())[:80]
+    hint = "the row is cut off, or a separator is missing"
+    if got > expected:
+        hint = 'put texts that hold the separator in quotes: "a, b"'
+        if re.search(r"[0-9],[0-9]", text):
+            hint = f"write decimals with a point, 1.5, or separate columns by semicolons; or {hint}"
+    values = "1 value" if got == 1 else f"{got} values"
+    names = "1 column" if expected == 1 else f"{expected} columns"
+    return MalformedTableError(f"{row} has {values}, but the header names {names}: {text}", hint)
 
 
 def table_ending(path: Path) -> str | None:
@@ -186,22 +218,66 @@ def _open_csv(path: Path) -> TableFile:
     parse = csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True)
     read = csv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
 
-    def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+    def batches_of(types: Mapping[str, Any]) -> Iterator[Any]:
         # Types are never guessed from the first rows, as later rows may differ.
-        types = dict.fromkeys(numbers, pa.float64()) | dict.fromkeys(texts, pa.string())
         convert = csv.ConvertOptions(include_columns=list(types), column_types=types)
         with csv.open_csv(path, read, parse, convert) as reader:
             yield from reader
+
+    def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        try:
+            types = dict.fromkeys(numbers, pa.float64()) | dict.fromkeys(texts, pa.string())
+            yield from batches_of(types)
+        except pa.ArrowInvalid as error:
+            if "invalid UTF8" not in str(error):
+                raise
+            _refuse_encoding(batches_of(dict.fromkeys([*numbers, *texts], pa.binary())))
+            raise
 
     with csv.open_csv(path, read, parse) as reader:
         return TableFile(tuple(reader.schema.names), batches, is_csv=True)
 
 
+def _refuse_encoding(batches: Iterator[Any]) -> None:
+    """Find the first text that is not UTF-8.
+
+    Raises:
+        MalformedTableError: There is one.
+    """
+    start = 0
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            for row, value in enumerate(column.to_pylist()):
+                try:
+                    (value or b"").decode()
+                except UnicodeDecodeError:
+                    text = value.decode("latin-1")[:40]
+                    message = f"column '{name}', row {start + row + 1} is not UTF-8 text: '{text}'"
+                    raise MalformedTableError(message, _ENCODING_HINT) from None
+        start += batch.num_rows
+
+
+_ENCODING_HINT = (
+    "save the file as UTF-8; on a command line: iconv -f latin1 -t utf-8 (or -f utf-16) OLD > NEW"
+)
+
+
 def _delimiter(path: Path) -> str:
-    """Return the usual delimiter that the first line has most of; a comma if it has none."""
+    """Return the usual delimiter that the first line has most of; a comma if it has none.
+
+    Raises:
+        MalformedTableError: The line is not UTF-8 text.
+    """
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-        line = file.readline(CSV_BLOCK).decode("utf-8", "replace")
-    return max(DELIMITERS, key=line.count)
+        line = file.readline(CSV_BLOCK)
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise MalformedTableError("the file is UTF-16 text, not UTF-8", _ENCODING_HINT)
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = line.decode("latin-1").strip()[:80]
+        raise MalformedTableError(f"its header is not UTF-8 text: {text}", _ENCODING_HINT) from None
+    return max(DELIMITERS, key=text.count)
 
 
 def _from_memory(source: Any, problems: Problems) -> TableFile | None:
@@ -217,9 +293,34 @@ def _from_memory(source: Any, problems: Problems) -> TableFile | None:
                 "give arrays with one axis, or remove `inputs:` from the recipe's `data:`",
             )
             return None
-    table = pa.table(dict(source) if isinstance(source, Mapping) else source)
+    try:
+        table = pa.table(dict(source) if isinstance(source, Mapping) else source)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):  # values of several kinds
+        table = pa.table({name: _column(values) for name, values in _named(source).items()})
 
     def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
         yield from table.select([*numbers, *texts]).to_batches(BATCH_ROWS)
 
     return TableFile(tuple(table.column_names), batches)
+
+
+def _named(source: Any) -> Mapping[str, Any]:
+    """Return the columns of a mapping, or of a data frame of pandas with its named indexes."""
+    if isinstance(source, Mapping):
+        return source
+    levels = {name: source.index.get_level_values(name) for name in source.index.names if name}
+    return {**{str(name): source[name] for name in source.columns}, **levels}
+
+
+def _column(values: Any) -> Any:
+    """Return an Arrow column; of text, where values are of several kinds."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+        return pa.array([None if _is_missing(value) else str(value) for value in values])
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN

@@ -83,15 +83,25 @@ class Scan:
                 tally.add(broken, by, offset)
 
     def report(
-        self, problems: Problems, what: str, place: Callable[[tuple[int, ...]], str]
+        self,
+        problems: Problems,
+        what: str,
+        place: Callable[[tuple[int, ...]], str],
+        *,
+        missing: str | None = None,
     ) -> None:
-        """Add the problems that were found; `place` names a value's place, such as ``row 17``."""
-        for tally, word in ((self.nan, "missing (NaN)"), (self.infinite, "infinite")):
+        """Add the problems that were found.
+
+        `place` names a value's place, such as ``row 17``; `missing` is what to do about NaN.
+        """
+        usual = "a single one makes the loss NaN: fill them in, or remove these rows"
+        hints = (self.nan, "missing (NaN)", missing or usual), (self.infinite, "infinite", usual)
+        for tally, word, hint in hints:
             if tally.count:
                 problems.add(
                     "D301",
                     f"{what}: {counted(tally.count)} {word}, the first in {place(tally.place)}",
-                    "a single one makes the loss NaN: fill them in, or remove these rows",
+                    hint,
                 )
         if self.unfit.count:
             problems.add(

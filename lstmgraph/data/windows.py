@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
 from lstmgraph.data.examples import ExampleSource, example_source
-from lstmgraph.data.fields import Field, PerSeries, Rows, Windows
+from lstmgraph.data.fields import Counted, Field, PerSeries, Rows, Windows
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.timeline import Timeline
 from lstmgraph.data.values import storage_dtype
@@ -88,6 +88,11 @@ def windowed(
     inputs = fields.inputs(needs)
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
     weights = {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
+    weights |= {
+        name: fields.counted(entry, weights.get(name, weights.get("")))
+        for name, entry in data.targets.items()
+        if key_of(entry) in table.masks
+    }
     return example_source(needs, inputs, targets, weights), _timeline(
         table, data, places, window.horizon
     )
@@ -119,10 +124,22 @@ class _Fields:
 
     def of(self, entry: Columns, wanted: tuple[Dim, ...] | None) -> Field:
         """Return the tensor of an entry, in the shape that the recipe declares."""
-        matrix = self.table.matrices[key_of(entry)]
         found = self._shape(entry, wanted)
         fitting = None if wanted is None else fitted(found, wanted)
         shape = found if fitting is None else _sizes(fitting)
+        matrix = self.table.matrices[key_of(entry)]
+        field = self._read(entry, matrix, found, shape)
+        masked = self.table.masks.get(key_of(entry))
+        if masked is None:
+            return field
+        if isinstance(field, PerSeries):
+            return replace(field, masked=np.asarray(masked[self.table.series_starts[:-1]]))
+        return replace(field, masked=masked)
+
+    def _read(
+        self, entry: Columns, matrix: Array, found: tuple[int, ...], shape: tuple[int, ...]
+    ) -> PerSeries | Windows:
+        """Return the values of an entry in one of its matrices."""
         if entry.steps == STATIC:
             values = np.asarray(matrix[self.table.series_starts[:-1]])
             return PerSeries(values, self.places.series, shape)
@@ -134,6 +151,12 @@ class _Fields:
         """Return the sample weights: one number for each example, or one for each of its steps."""
         found = self._shape(entry, None)
         return self.of(entry, () if fitted(found, ()) is not None else found[:-1])
+
+    def counted(self, entry: Columns, weight: Field | None) -> Field:
+        """Return the weights of a target's steps, 0 where one of its values was missing."""
+        found = self._shape(entry, None)
+        missing = self._read(entry, self.table.masks[key_of(entry)], found, found)
+        return Counted(missing, weight, () if fitted(found[:-1], ()) is not None else found[:-1])
 
     def lengths(self, need: Need) -> Field:
         """Return the lengths of the windows' histories as a tensor."""

@@ -52,7 +52,6 @@ class Batches:
         self.model, self.query = model, query
         self.batch_size = self._batch_size(batch_size)
         """The number of examples that the model is given at a time."""
-        self.warnings: tuple[DataProblem, ...] = query.warnings
 
     def _batch_size(self, given: int | None) -> int:
         fixed = self.model.rows
@@ -66,6 +65,11 @@ class Batches:
             return given
         rows = BATCH_BYTES // self.query.bytes_of_one
         return int(min(MOST, max(FEWEST, 1 << (max(1, rows).bit_length() - 1))))
+
+    @property
+    def warnings(self) -> tuple[DataProblem, ...]:
+        """The problems of the data that prevent nothing."""
+        return self.query.warnings
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -118,6 +122,7 @@ class Batches:
     def __iter__(self) -> Iterator[PredictionBatch]:
         query, size = self.query, self.batch_size
         pads = self.model.rows is not None or query.count > size
+        self.model.reset()
         for first in range(0, query.count, size):
             examples = np.arange(first, min(first + size, query.count))
             padded = examples

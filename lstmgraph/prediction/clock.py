@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.data.table import PER_DAY
+from lstmgraph.data.zones import from_wall, wall
+from lstmgraph.language.declaration.cadence import parse_cadence
+
 if TYPE_CHECKING:
     from lstmgraph.data.values import Array
+    from lstmgraph.language.declaration.cadence import Cadence
 
 CHUNK = 1 << 20
 """How many times are read at a time."""
 RECENT = 1_000
 """How many steps at the end of a series say how far apart its times are."""
-UNITS = {
-    "second": "s", "minute": "m", "hour": "h", "day": "D", "week": "W", "month": "M",
-    "quarter": "M", "year": "Y",
-}  # fmt: skip
-SPAN = re.compile(r"\s*(\d+)?\s*([a-z]+?)s?\s*")
-DAYS_OF_A_MONTH = (28, 31)
+DAY = 24 * 3600 * 1000
+"""Milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ class Clock:
         """Return whether all times, and the steps after them, are whole multiples of `units`."""
         if any((self.times[i : i + CHUNK] % units).any() for i in range(0, len(self.times), CHUNK)):
             return False
-        if not isinstance(self.every, str):
+        cadence = self.cadence
+        if cadence is None or not cadence.milliseconds:
             return True
-        count, unit = _span(self.every)
-        if UNITS[unit] in "MY":
-            return True
-        step = np.array(count, f"timedelta64[{UNITS[unit]}]").astype(f"timedelta64[{self.unit}]")
-        return int(step.astype(np.int64)) % units == 0
+        return PER_DAY[self.unit] * cadence.milliseconds // DAY % units == 0
+
+    @property
+    def cadence(self) -> Cadence | None:
+        """What `every` says."""
+        return None if self.every is None else parse_cadence(self.every)
 
     def at(self, series: Array, rows: Array) -> Array:
         """Return the times of rows, which may lie behind the last row of their series.
@@ -73,66 +75,80 @@ class Clock:
         return found
 
     def _after(self, series: int, steps: Array) -> Array:
-        """Return the times `steps` steps after the last row of a series."""
+        """Return the times `steps` steps after the last row of a series.
+
+        Steps of days or longer keep the time of day in the time zone, as those of ``every:`` do.
+        """
         end = int(self.starts[series + 1])
         first = max(int(self.starts[series]), end - RECENT)
-        recent = self._dated(np.asarray(self.times[first:end]))
-        last = recent[-1]
-        months = self._months(recent)
+        recent = np.asarray(self.times[first:end])
+        if not self.unit:
+            step = self.every if self.every is not None else _usual(recent)
+            numbers: Array = recent[-1] + steps * (np.nan if step is None else step)
+            return numbers
+        walls = wall(recent, self.unit, self.zone)
+        months = _months(self._dated(walls), self.cadence)
         if months:
-            month = last.astype("datetime64[M]")
-            return _with_day(month + steps * months, last, recent)
-        step = self._step(recent)
-        if step is None:
-            nothing = self._dated(np.array("NaT", "datetime64[s]")) if self.unit else np.nan
-            return np.full(steps.shape, nothing)
-        found: Array = last + steps * step
-        return found
+            return self._of_walls(_on_day(self._dated(walls), steps * months))
+        cadence, per_day = self.cadence, PER_DAY[self.unit]
+        of_days = _usual(walls)
+        if cadence is not None:
+            of_days = step = per_day * cadence.milliseconds // DAY
+        else:
+            step = _usual(recent)
+        if step is None or of_days is None:
+            return np.full(steps.shape, np.datetime64("NaT", "s")).astype(
+                f"datetime64[{self.unit}]"
+            )
+        if of_days % per_day == 0:
+            return self._of_walls(self._dated(walls[-1] + steps * of_days))
+        return self._dated(recent[-1] + steps * step)
 
-    def _months(self, recent: Array) -> int:
-        """Return the months of a step; 0 for steps that all take the same time."""
-        if isinstance(self.every, str):
-            count, unit = _span(self.every)
-            return count * {"month": 1, "quarter": 3, "year": 12}.get(unit, 0)
-        if not self.unit or self.every is not None or len(recent) < 3:
-            return 0
-        days = recent.astype("datetime64[D]")
-        steps = np.diff(days).astype(np.int64)
-        if steps.min() == steps.max() or steps.min() < DAYS_OF_A_MONTH[0]:
-            return 0
-        months = np.diff(days.astype("datetime64[M]")).astype(np.int64)
-        return int(months[0]) if (months == months[0]).all() else 0
-
-    def _step(self, recent: Array) -> Any:
-        if isinstance(self.every, str):
-            count, unit = _span(self.every)
-            step: Any = np.array(count, f"timedelta64[{UNITS[unit]}]")
-            return step.astype(f"timedelta64[{self.unit}]") if self.unit else None
-        if self.every is not None:
-            return self.every
-        if len(recent) < 2:
-            return None
-        return np.sort(np.diff(recent))[(len(recent) - 1) // 2]
+    def _of_walls(self, walls: Array) -> Array:
+        """Return the times at which clocks in the zone show these."""
+        times = walls.astype(f"datetime64[{self.unit}]").astype(np.int64)
+        return self._dated(from_wall(times, self.unit, self.zone))
 
 
-def _span(every: str) -> tuple[int, str]:
-    """Return ``15 minutes`` as (15, "minute")."""
-    match = SPAN.fullmatch(every.lower())
-    count, unit = (int(match[1] or 1), match[2]) if match else (1, "")
-    if unit not in UNITS:
-        raise ValueError(f"`every: {every}` is no span of time, such as `15 minutes`")
-    return count, unit
+def _usual(times: Array) -> Any:
+    """Return the median step between times, one of them; None of a single time."""
+    return None if len(times) < 2 else np.sort(np.diff(times))[(len(times) - 1) // 2]
 
 
-def _with_day(months: Array, last: Any, recent: Array) -> Array:
-    """Return the times in `months` on the day of `last`; on the last day if `last` is one."""
-    unit = recent.dtype
-    days = recent.astype("datetime64[D]")
-    next_month = days.astype("datetime64[M]") + 1
-    is_month_end = bool((days + 1 == next_month.astype("datetime64[D]")).all())
-    day = last.astype("datetime64[D]") - last.astype("datetime64[M]").astype("datetime64[D]")
-    in_month = last - last.astype("datetime64[D]").astype(unit)
+def _months(recent: Array, cadence: Cadence | None) -> int:
+    """Return the months of a step; 0 for steps that all take the same time."""
+    if cadence is not None:
+        return cadence.months
+    if len(recent) < 3:
+        return 0
+    months = recent.astype("datetime64[M]")
+    counts = np.diff(months).astype(np.int64)
+    is_even = len(set(_of_month(recent).tolist())) == 1 or _is_at_month_ends(recent)
+    return int(counts[0]) if is_even and counts[0] and (counts == counts[0]).all() else 0
+
+
+def _of_month(times: Array) -> Array:
+    """Return the day of the month of times, from 0."""
+    days = times.astype("datetime64[D]")
+    found: Array = (days - times.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+    return found
+
+
+def _is_at_month_ends(times: Array) -> bool:
+    ends = (times.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
+    return bool((times.astype("datetime64[D]") == ends).all())
+
+
+def _on_day(recent: Array, later: Array) -> Array:
+    """Return the times `later` months after the last of `recent`, on its day of the month.
+
+    That is the last day of the month where all of `recent` are, or where a month is shorter.
+    """
+    last, unit = recent[-1:], recent.dtype
+    months = last.astype("datetime64[M]") + later
     ends = (months + 1).astype("datetime64[D]") - 1
-    found = ends if is_month_end else np.minimum(months.astype("datetime64[D]") + day, ends)
-    times: Array = found.astype(unit) + in_month
-    return times
+    days = ends
+    if not _is_at_month_ends(recent):
+        days = np.minimum(months.astype("datetime64[D]") + int(_of_month(recent).max()), ends)
+    found: Array = days.astype(unit) + (last - last.astype("datetime64[D]").astype(unit))
+    return found

@@ -135,7 +135,9 @@ def _declared(model: OpenedModel) -> tuple[DataDeclaration, Needs]:
             inputs = {}
         declared = replace(declared, inputs=inputs, targets={})
         needs = data_needs(replace(compiled.declaration, training=None, data=None), graph)
-    declared = replace(declared, sample_weights={})
+    # The parts of a training do not divide what is predicted.
+    split = replace(declared.split, validation=0.0, test=0.0, folds=None)
+    declared = replace(declared, sample_weights={}, split=split)
     optional = {n: replace(need, optional=True) for n, need in needs.targets.items()}
     return declared, replace(
         needs, targets=optional, weighed={}, unused=(), class_weights={}, of_batches=frozenset()
@@ -181,7 +183,7 @@ def _of_table(
     window = data.window or ROWS
     clock = None
     if table.times is not None:
-        unit, zone = table.time_unit, table.time_zone
+        unit, zone = table.time_unit, table.zone
         clock = Clock(table.times, unit, zone, table.series_starts, data.every)
     windowed = WindowedTable(table, data, window, clock)
     if data.window is None:
@@ -193,14 +195,15 @@ def _of_table(
             windowed.check_inputs(places, problems)
     if problems.errors:
         return None
+    windowed.warn_of_drift(places, problems)
     fields = input_fields(table, data, needs, places, problems)
     known = {
         name: _target(windowed, entry, places, is_ids=needs.targets[name].dtype == "int32")
         for name, entry in data.targets.items()
     }
     rows = np.arange(1, len(places) + 1)
-    if data.window is None and table.order is not None:
-        rows = np.asarray(table.order) + 1
+    if data.window is None and table.file_rows is not None:
+        rows = np.asarray(table.file_rows) + 1
     query = Query(
         count=len(places),
         inputs=fields,
@@ -219,8 +222,8 @@ def _of_table(
         lengths=places.lengths,
         keeps=workspace,
     )
-    if data.window is None and table.order is not None:
-        return _in_file_order(query, np.argsort(table.order, kind="stable"))
+    if data.window is None and table.file_rows is not None:  # rows that were put in are no rows
+        return _in_file_order(query, np.argsort(rows, kind="stable")[np.count_nonzero(rows == 0) :])
     return query
 
 
@@ -235,6 +238,7 @@ def _in_file_order(query: Query, numbers: Array) -> Query:
 
     return replace(
         query,
+        count=len(numbers),
         inputs=ordered(query.inputs),
         targets=ordered(query.targets),
         rows=query.rows[numbers],

@@ -57,8 +57,8 @@ class OpenedModel:
     """Returns outputs by name, (batch, ...), for inputs by name; carried states go on."""
     rows: int | None = None
     """The rows of every batch if the model takes no others."""
-    is_carrying: bool = False
-    """Whether a batch goes on where the one before it ended."""
+    reset: Callable[[], None] = lambda: None
+    """Sets carried states to zeros."""
 
     @property
     def is_main(self) -> bool:
@@ -154,14 +154,16 @@ def _of_keras(model: Any, compiled: CompiledRecipe, graph: Graph) -> OpenedModel
     names = set(model.input) if isinstance(model.input, dict) else set()
     if names != set(graph.inputs):
         raise OtherModelError(f"the model has other inputs than the recipe: {few(sorted(names))}")
-    if state_variables(model):
-        reset_states(model)
+
+    def reset() -> None:
+        if state_variables(model):
+            reset_states(model)
 
     def run(batch: Arrays) -> Arrays:
         found = model.predict_on_batch(dict(batch))
         return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
-    return OpenedModel(compiled, graph, run, graph.batch_size, bool(graph.carrying))
+    return OpenedModel(compiled, graph, run, graph.batch_size, reset)
 
 
 def _open_onnx(path: Path, compiled: CompiledRecipe | None) -> OpenedModel:

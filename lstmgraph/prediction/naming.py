@@ -13,6 +13,7 @@ from lstmgraph.compiler.checks.class_weights import IDS, OF_CLASSES, ONE_HOT, YE
 from lstmgraph.compiler.checks.data_needs import output_spec
 from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.keras_facts.catalogue import named_class
+from lstmgraph.keras_facts.distributions import PARAMETERS, distribution_of, quantiles_of
 from lstmgraph.keras_facts.targets import arguments_of
 from lstmgraph.language.declaration.data import HISTORY, HORIZON, WINDOW, Columns
 
@@ -52,15 +53,16 @@ def class_names(entry: Columns | None, count: int) -> tuple[str, ...]:
     return names if len(names) == count else tuple(map(str, range(count)))
 
 
-def part_names(model: OpenedModel, output: str) -> tuple[str, ...]:
-    """Return names for the last axis of an output that has several numbers for each value.
+def part_names(loss: Any) -> tuple[str, ...]:
+    """Return names for the last axis of an output whose loss gives it several numbers a value.
 
-    Such as ``("q0.1", "q0.5", "q0.9")``; they are appended to the columns of its target. Empty for
-    outputs with one number for each.
+    Of quantiles, such as ``("q0.1", "q0.5", "q0.9")``; of a distribution, those of its parameters.
+    They are appended to the columns of the target. Empty for outputs of one number for each.
     """
-    node = model.graph.by_name.get(model.graph.outputs[output].node)
-    levels = node.arguments.get("quantiles") if node is not None else None
-    return tuple(f"q{level:g}" for level in levels or ())
+    quantiles, distribution = quantiles_of(loss), distribution_of(loss)
+    if quantiles is not None:
+        return tuple(f"q{level:g}" for level in quantiles)
+    return tuple(PARAMETERS[distribution]) if distribution is not None else ()
 
 
 def layouts_of(model: OpenedModel, taken: Sequence[str]) -> tuple[OutputLayout, ...]:
@@ -103,7 +105,7 @@ def _layout(model: OpenedModel, name: str) -> OutputLayout:
     inner = dims[1:] if steps else dims
     sizes = tuple(size if isinstance(size, int) else None for size in inner)
     base = entry.columns if entry is not None else ()
-    parts = part_names(model, name)
+    parts = part_names(loss)
     if kind in (IDS, ONE_HOT) and sizes and isinstance(sizes[-1], int) and sizes[-1] > 1:
         return _of_classes(name, steps, entry, base, sizes[-1], kind, from_logits)
     if kind == YES_OR_NO:
@@ -123,7 +125,7 @@ def _numbers(
     """Return a name for each number of a value; none if an open size leaves the count unknown."""
     if count is None:
         return ()
-    if parts and count == len(parts) * max(1, len(base)):
+    if parts and count == len(parts) * (len(base) or 1):
         return tuple(f"{column}_{part}" for column in base or (name,) for part in parts)
     if count == len(base):
         return tuple(f"{column}_{suffix}" for column in base)

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.table import Table
     from lstmgraph.data.values import Array
-    from lstmgraph.language.declaration.data import DataDeclaration, Window
+    from lstmgraph.language.declaration.data import Column, DataDeclaration, Window
     from lstmgraph.prediction.clock import Clock
 
 ALL = "all"
+FAR = 10
+"""How many spreads a value may be from the center of its column's scale."""
 CHUNK = 1 << 18
 """How many rows are read at a time."""
 
@@ -77,6 +79,40 @@ class WindowedTable:
             matrix = self.table.matrices.get(key_of(entry))
             if matrix is not None and matrix.dtype.kind == "f":
                 self._check_values(entry, matrix, places, problems)
+
+    def warn_of_drift(self, places: Places, problems: Problems) -> None:
+        """Warn of values that lie far from all that a column's ``scale:`` was fitted on."""
+        for entry in self.data.inputs.values():
+            matrix = isinstance(entry, Columns) and self.table.matrices.get(key_of(entry))
+            if not isinstance(entry, Columns) or not isinstance(matrix, np.ndarray):
+                continue
+            for index, name in enumerate(entry.columns):
+                column = self.data.columns.get(name)
+                if column is not None and column.scale and column.fitted:
+                    self._warn_of_far(entry, matrix[:, index], column, places, problems)
+
+    def _warn_of_far(
+        self, entry: Columns, values: Array, column: Column, places: Places, problems: Problems
+    ) -> None:
+        center, spread = column.fitted or (0.0, 1.0)
+        count, first = 0, -1
+        for start, read in self._rows_read(entry, places):
+            part = np.asarray(values[start : start + len(read)], "float64")
+            if column.scale == "log":
+                part = np.log1p(np.maximum(part, 0))
+            far = read & (np.abs(part - center) > FAR * abs(spread))
+            if far.any() and not count:
+                first = start + int(np.argmax(far))
+            count += int(np.count_nonzero(far))
+        if count:
+            series = int(np.searchsorted(self.table.series_starts, first, "right")) - 1
+            others = f" and in {count - 1:,} more rows" if count > 1 else ""
+            problems.warn(
+                "D505",
+                f"column '{column.name}' is {values[first]:g} at {self._place(series, first)}"
+                f"{others}, more than {FAR} times the spread from what the model was trained on",
+                "check the column and its unit, or train the model again",
+            )
 
     def _check_rows(self, entry: Columns, places: Places, problems: Problems) -> None:
         ends = self.table.series_starts[1:][places.series]

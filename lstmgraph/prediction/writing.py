@@ -13,7 +13,7 @@ import numpy as np
 
 from lstmgraph.csv_files import without_formula
 from lstmgraph.data.table import PER_DAY
-from lstmgraph.files import atomic_path
+from lstmgraph.files import atomic_path, made_folder
 from lstmgraph.prediction.tabular import tables_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def ending_of(path: str | Path) -> str:
 def write(predictions: Batches, path: str | Path) -> int:
     """Write predictions to a file; ``Predictions.write`` describes it."""
     target, ending = Path(path), ending_of(path)
-    with atomic_path(target) as temporary:
+    with made_folder(target.parent), atomic_path(target) as temporary:
         if ending in NPZ:
             return _write_npz(predictions, temporary)
         if ending in PARQUET:

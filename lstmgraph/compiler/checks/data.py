@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
 from lstmgraph.compiler.checks.data_splits import check_split
+from lstmgraph.compiler.checks.preparation import check_preparation
 from lstmgraph.compiler.checks.scaling import check_scaling
 from lstmgraph.language.declaration.data import (
     HISTORY,
@@ -53,6 +54,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         check_shapes(data, needs, document)
         _check_answers(data, document)
         check_scaling(data, recipe, graph, document)
+        check_preparation(data, needs, recipe, document)
     check_split(data, graph, document)
 
 
@@ -233,11 +235,14 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
     for entry in data.inputs.values():
         if not isinstance(entry, Columns):
             continue
-        for index, column in enumerate(entry.columns):
-            target = next((t for t in data.targets.values() if _gives_away(entry, t, column)), None)
-            if target is None:
+        read = {data.source_of(name) for name in entry.columns}
+        for index, name in enumerate(entry.columns):
+            column = data.source_of(name)  # that a value is missing is known no earlier than it
+            given = (t for t in data.targets.values() if _gives_away(read, entry, t, column))
+            target = next(given, None)
+            if column is None or target is None:
                 continue
-            message, hint = _answer(entry, target, column)
+            message, hint = _answer(entry, target, name)
             answer = (*target.path, "columns", target.columns.index(column))
             document.report(
                 "L855",
@@ -248,12 +253,12 @@ def _check_answers(data: DataDeclaration, document: Document) -> None:
             )
 
 
-def _gives_away(entry: Columns, target: Columns, column: str) -> bool:
-    """Return whether an input reads `column` at steps of the target.
+def _gives_away(read: set[str | None], entry: Columns, target: Columns, column: str | None) -> bool:
+    """Return whether an input, made of the table's columns `read`, reads `column` at its steps.
 
     An autoencoder does so by intent: its target has every column of the input.
     """
-    if target.steps in (HISTORY, ROW) and set(entry.columns) <= set(target.columns):
+    if target.steps in (HISTORY, ROW) and read <= set(target.columns):
         return False
     read_at = HISTORY if entry.lag else entry.steps  # steps ahead read late are those before
     return column in target.columns and read_at in READERS[target.steps]

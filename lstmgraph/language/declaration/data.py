@@ -20,6 +20,11 @@ STATIC = "static"
 
 CHRONOLOGICAL = "chronological"
 
+FORWARD, INTERPOLATE, MASK = "forward", "interpolate", "mask"
+"""What ``missing:`` can be, beside a number."""
+MISSING_SUFFIX = "_missing"
+"""How the column that `MASK` makes is named."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -120,6 +125,18 @@ class DataDeclaration:
         """The entries made of columns: inputs, targets, then sample weights."""
         inputs = [entry for entry in self.inputs.values() if isinstance(entry, Columns)]
         return (*inputs, *self.targets.values(), *self.sample_weights.values())
+
+    @property
+    def made_columns(self) -> tuple[str, ...]:
+        """The columns that are not in the table: the calendar's, and those of missing values."""
+        masked = (name for name, column in self.columns.items() if column.missing == MASK)
+        return (*self.calendar, *(f"{name}{MISSING_SUFFIX}" for name in masked))
+
+    def source_of(self, column: str) -> str | None:
+        """Return the table's column that a column is or is made from; None for the calendar's."""
+        if column not in self.made_columns:
+            return column
+        return None if column in self.calendar else column.removesuffix(MISSING_SUFFIX)
 
     def shape_of(self, entry: Columns) -> tuple[int | None, ...]:
         """Return (steps, columns), or (columns,) without steps; steps are None for whole series."""

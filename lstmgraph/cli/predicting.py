@@ -1,0 +1,202 @@
+"""The command that runs a model on new data."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from lstmgraph.cli.printing import hand_over, print_json, say
+from lstmgraph.cli.shared import (
+    RECIPE_IS_WRONG,
+    Force,
+    Format,
+    OutputFormat,
+    fail,
+    listed,
+    load_recipe,
+    reason,
+    refuse,
+)
+from lstmgraph.cli.sources import DataPath, fail_data, print_warnings
+from lstmgraph.cli.stdin import is_stdin
+from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
+from lstmgraph.data.problems import DataError
+from lstmgraph.files import obstacle
+from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.wording import counted
+
+if TYPE_CHECKING:
+    from lstmgraph.prediction import Predictions
+
+
+def predict(  # noqa: PLR0913, PLR0917 - the options of the command
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A .keras, .onnx or .tflite file, or the folder of a training.",
+        ),
+    ],
+    data: DataPath,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write the predictions: .csv, .csv.gz, .parquet or .npz; - prints CSV.",
+        ),
+    ],
+    future: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="A second table with the rows that follow, and what is known of them.",
+        ),
+    ] = None,
+    origins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="How many forecasts of each series, or all.  [default: 1, for the steps after "
+            "the last known value]",
+            show_default=False,
+        ),
+    ] = None,
+    stride: Annotated[
+        int, typer.Option(metavar="N", min=1, help="The rows from one origin to the next.")
+    ] = 1,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="RECIPE", help="The recipe of a MODEL that has none in it."),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The part of arrays that have several, such as test."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="How many examples the model is given at a time."),
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    output_format: OutputFormat = Format.text,
+) -> None:
+    """Run a model on new data, and write its predictions with the keys of the data.
+
+    Example: lstmgraph predict runs/first --data new.csv -o forecasts.csv
+    """
+    verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    is_printed = is_stdin(output)
+    if is_printed and output_format is Format.json:
+        raise typer.BadParameter("leave one of the two out", param_hint="-o -, --format json")
+    _check_output(output, force=force)
+    chosen = _origins(origins)
+    own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
+    with verbosity.step("import the package"):
+        import lstmgraph.prediction as package  # noqa: PLC0415 - imports NumPy
+        from lstmgraph.data.functions import source_of  # noqa: PLC0415 - as above
+    try:
+        with verbosity.library_step("open the model"):
+            opened = package.open_model(model, own)
+        with verbosity.step("read the data"):
+            found = package.predict(
+                opened,
+                source_of(data),
+                future=None if future is None else source_of(future),
+                origins=chosen,
+                stride=stride,
+                batch_size=batch_size,
+                part=part,
+            )
+        if not quiet and output_format is Format.text:
+            print_warnings(found)
+        if is_printed:
+            _print(found)
+            return
+        with verbosity.library_step("predict"):
+            rows = found.write(output)
+    except RecipeError as error:
+        fail(error, output_format)
+    except DataError as error:
+        fail_data(error, output_format)
+    except (ValueError, ImportError) as error:
+        _fail(str(error), output_format)
+    except OSError as error:
+        _fail(f"{error.filename or output}: {reason(error)}", output_format)
+    if output_format is Format.json:
+        print_json(_summary(found, model, output, rows))
+    else:
+        what = "example" if output.suffix == ".npz" else "row"
+        say(f"wrote {output}: {counted(rows, what)}")
+
+
+def _check_output(output: Path, *, force: bool) -> None:
+    if is_stdin(output):
+        return
+    from lstmgraph.prediction.writing import ending_of  # noqa: PLC0415 - imports NumPy
+
+    try:
+        ending_of(output)
+    except ValueError as error:
+        refuse(str(error))
+    problem = obstacle(output.parent, [output], overwrite=force)
+    if problem:
+        refuse(problem)
+
+
+def _origins(text: str | None) -> int | str | None:
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal() or not int(text):
+        raise typer.BadParameter(f"{text} is not a number from 1, nor all", param_hint="--origins")
+    return int(text)
+
+
+def _print(found: Predictions) -> None:
+    from lstmgraph.prediction.writing import write_csv  # noqa: PLC0415 - imports pyarrow
+
+    class Printed:
+        """Hands over what is written to the standard output."""
+
+        closed = False
+
+        def write(self, content: Any) -> int:
+            data = bytes(content)
+            hand_over(data)
+            return len(data)
+
+        def flush(self) -> None:
+            pass
+
+        def writable(self) -> bool:
+            return True
+
+    write_csv(found, Printed())  # type: ignore[arg-type]  # all that is called
+
+
+def _fail(message: str, output_format: Format) -> NoReturn:
+    if output_format is Format.json:
+        print_json({"ok": False, "message": message})
+    else:
+        say(message, err=True)
+    raise typer.Exit(RECIPE_IS_WRONG) from None
+
+
+def _summary(found: Predictions, model: Path, output: Path, rows: int) -> dict[str, Any]:
+    """Return what ``--format json`` prints; docs/json.md describes it."""
+    columns = [name for layout in found.layouts for name in layout.columns]
+    summary = {
+        "ok": True,
+        "model": str(model),
+        "recipe": found.model.compiled.declaration.name,
+        "file": str(output),
+        "examples": len(found),
+        "rows": rows,
+        "keys": list(found.key_columns),
+        "columns": columns,
+    }
+    return {**summary, **listed(found.warnings, "warnings")}
