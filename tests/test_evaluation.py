@@ -182,7 +182,7 @@ def test_a_part_is_that_of_the_recipe(forecaster) -> None:
     data = recipe.load_data(table())
     assert found.examples == len(data.validation)
     assert found.season == 3
-    with pytest.raises(ValueError, match="no part 'test'; it has train, validation, and all"):
+    with pytest.raises(lstmgraph.DataError, match="D511.*no part 'test'"):
         evaluate(model, table(), recipe=recipe, part="test")
 
 

@@ -8,14 +8,17 @@ import numpy as np
 
 from lstmgraph.compiler.checks.class_weights import IDS, ONE_HOT, YES_OR_NO
 from lstmgraph.compiler.checks.metric_names import losses_by_output
+from lstmgraph.data.problems import Problems
 from lstmgraph.evaluation.evaluation import Evaluation
-from lstmgraph.evaluation.measures import ClassCounts, ErrorSums, Naive, QuantileSums
+from lstmgraph.evaluation.measures import CHUNK, ClassCounts, ErrorSums, Naive, QuantileSums, whole
 from lstmgraph.evaluation.results import MODEL, ClassResult, ColumnResult
 from lstmgraph.evaluation.samples import Samples
 from lstmgraph.keras_facts.distributions import distribution_of, quantiles_of
 from lstmgraph.language.declaration.data import HORIZON
+from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
+    from lstmgraph.data.examples import Examples
     from lstmgraph.data.values import Array
     from lstmgraph.prediction import OutputLayout, PredictionBatch, Predictions
 
@@ -28,15 +31,37 @@ QUANTILES = (0.1, 0.5, 0.9)
 MOST_SERIES = 1000
 
 
-def evaluate_predictions(predictions: Predictions, name: str, season: int | None) -> Evaluation:
-    """Run the model on all examples of `predictions`, and measure its outputs with targets."""
+def evaluate_predictions(
+    predictions: Predictions, name: str, season: int | None, train: Examples | None = None
+) -> Evaluation:
+    """Run the model on all examples of `predictions`, and measure its outputs with targets.
+
+    Args:
+        predictions: those of data with targets.
+        name: the model's name.
+        season: the steps of a season; None for that of the table's time step.
+        train: the training part, whose mean is a naive forecast where there is no history; None
+            takes the mean of what is measured.
+
+    Raises:
+        DataError: no output has targets in the data.
+    """
     query = predictions.query
     period = season or _season(predictions)
     meters: dict[str, _Meter] = {}
     for layout in predictions.layouts:
         if layout.output in query.targets:
             kind = _OfClasses if layout.kind else _OfNumbers
-            meters[layout.output] = kind(predictions, layout, period)
+            meters[layout.output] = kind(predictions, layout, period, train)
+    if not meters:
+        problems = Problems("the data")
+        outputs = few([layout.output for layout in predictions.layouts])
+        problems.add(
+            "D510",
+            f"there are no targets to measure {outputs} by",
+            "give data with the target columns or arrays that training reads",
+        )
+        problems.raise_errors()
     for batch in predictions:
         for output, meter in meters.items():
             meter.add(batch, batch.values[output], batch.targets[output])
@@ -66,8 +91,15 @@ def _season(predictions: Predictions) -> int:
 class _Meter:
     """Measures one output, batch by batch."""
 
-    def __init__(self, predictions: Predictions, layout: OutputLayout, season: int) -> None:
+    def __init__(
+        self,
+        predictions: Predictions,
+        layout: OutputLayout,
+        season: int,
+        train: Examples | None,
+    ) -> None:
         self.predictions, self.layout, self.season = predictions, layout, season
+        self.train = train
         declaration = predictions.model.compiled.declaration
         losses = (
             losses_by_output(declaration.training, list(predictions.model.graph.outputs))
@@ -85,6 +117,18 @@ class _Meter:
     def result(self) -> Any:
         raise NotImplementedError
 
+    def weights(self, batch: PredictionBatch, steps: int) -> Array | None:
+        """Return how much each step of the examples counts, (rows, steps); None for 1."""
+        of = self.predictions.query.sample_weights
+        field = of.get(self.layout.output, of.get(""))
+        if field is None:
+            return None
+        values = field.take(batch.positions).astype("float64").reshape(len(batch), -1)
+        if values.shape[1] not in (1, steps):
+            values = values[:, :1] if steps == 1 else np.ones((len(batch), steps))
+        found: Array = np.broadcast_to(values, (len(batch), steps))
+        return found
+
     def counted(self, batch: PredictionBatch, steps: int) -> Array | None:
         """Return which steps count, (rows, steps); None for all."""
         if self.layout.steps is None:
@@ -95,8 +139,14 @@ class _Meter:
 
 
 class _OfNumbers(_Meter):
-    def __init__(self, predictions: Predictions, layout: OutputLayout, season: int) -> None:
-        super().__init__(predictions, layout, season)
+    def __init__(
+        self,
+        predictions: Predictions,
+        layout: OutputLayout,
+        season: int,
+        train: Examples | None,
+    ) -> None:
+        super().__init__(predictions, layout, season, train)
         query = predictions.query
         self.quantiles = tuple(quantiles_of(self.loss) or ())
         self.distribution = distribution_of(self.loss)
@@ -113,6 +163,25 @@ class _OfNumbers(_Meter):
         self.of_quantiles = QuantileSums(levels, self.steps) if levels else None
         self.samples = [Samples(self.steps) for _ in self.names]
         self.naive = self._naive()
+        self.means = None if self.naive else self._means()
+
+    def _means(self) -> Array | None:
+        """Return the mean of each column, (columns,), of the training part where it is known."""
+        if len(self.names) != self.width:
+            return None
+        name = self.layout.output
+        fields = self.predictions.query.targets if self.train is None else self.train.source.targets
+        field = fields[name]
+        count = self.predictions.query.count if self.train is None else len(self.train)
+        numbers = np.arange(count) if self.train is None else self.train.numbers
+        total, known = np.zeros(self.width), np.zeros(self.width)
+        for first in range(0, count, CHUNK):
+            values = field.take(numbers[first : first + CHUNK]).reshape(-1, self.width)
+            finite = np.isfinite(values)
+            total += np.where(finite, values, 0).sum(axis=0, dtype="float64")
+            known += finite.sum(axis=0)
+        means: Array = np.divide(total, known, out=np.full(self.width, np.nan), where=known > 0)
+        return means
 
     def _naive(self) -> list[Naive]:
         """Return the history of each column, where the targets are steps ahead in a table."""
@@ -123,9 +192,7 @@ class _OfNumbers(_Meter):
         table = target.arrays[0]
         if table.ndim != 2 or len(table) != query.starts[-1]:
             return []
-        return [
-            Naive(np.asarray(table[:, at]), query.starts, self.season) for at in range(self.width)
-        ]
+        return [Naive(table[:, at], query.starts, self.season) for at in range(self.width)]
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
         query, rows = self.predictions.query, len(batch)
@@ -134,13 +201,13 @@ class _OfNumbers(_Meter):
             if query.series is not None
             else np.zeros(rows, np.int64)
         )
-        counted = self.counted(batch, self.steps)
+        counted, weights = self.counted(batch, self.steps), self.weights(batch, self.steps)
         wanted = targets.reshape(rows, self.steps, self.width)
         if self.of_quantiles is not None:
             many = self._levels(values.reshape(rows, self.steps, -1))
             middle = int(np.argmin(np.abs(np.array(self.levels) - 0.5)))
             known = wanted[..., 0] if counted is None else np.where(counted, wanted[..., 0], np.nan)
-            self.of_quantiles.add(known, many)
+            self.of_quantiles.add(known, many, weights)
             points, bands = many[..., middle : middle + 1], many
         else:
             points, bands = values.reshape(rows, self.steps, self.width), None
@@ -149,6 +216,8 @@ class _OfNumbers(_Meter):
             wanted, points = wanted.reshape(flat), points.reshape(flat)
             if counted is not None:
                 counted = np.repeat(counted, self.width, axis=1)
+            if weights is not None:
+                weights = np.repeat(weights, self.width, axis=1)
         origins = query.origins[batch.positions] if query.origins is not None else None
         for at, sums in enumerate(self.sums):
             truth, own = wanted[..., at], points[..., at]
@@ -158,11 +227,16 @@ class _OfNumbers(_Meter):
                 naive = self.naive[at]
                 forecasts |= naive.forecasts(series, origins, self.steps)
                 scales = naive.scales(series, origins)
+            elif self.means is not None:
+                forecasts["mean"] = np.broadcast_to(self.means[at], truth.shape)
             for name, values_of in forecasts.items():
                 if name not in sums:
                     sums[name] = ErrorSums(self.count, truth.shape[1])
-                sums[name].add(series, truth, values_of, scales=scales, counted=counted)
-            self.samples[at].add(batch, series, truth, own, bands)
+                beside = None if name == MODEL else own
+                options = {"counted": counted, "weights": weights, "model": beside}
+                sums[name].add(series, truth, values_of, scales=scales, **options)
+            shown = truth if counted is None else np.where(counted, truth, np.nan)
+            self.samples[at].add(batch, series, shown, own, bands)
 
     def _levels(self, values: Array) -> Array:
         """Return the quantiles of an output, (rows, steps, quantiles)."""
@@ -194,10 +268,9 @@ class _OfNumbers(_Meter):
                 each: {key: float(value) for key, value in own.measures().items()}
                 for each, own in sums.items()
             }
-            own = measures.get(MODEL, {}).get("mae", 0.0)
             for each, values in measures.items():
-                if each != MODEL and values["mae"] > 0:
-                    values["skill"] = 1 - own / values["mae"]
+                if each != MODEL:
+                    values["skill"] = sums[each].skill()
             by_series: list[tuple[str, float, float]] = []
             if len(names) > 1 and MODEL in sums:
                 errors = sums[MODEL].measures(axis=1)["mae"]
@@ -216,15 +289,21 @@ class _OfNumbers(_Meter):
 
 
 class _OfClasses(_Meter):
-    def __init__(self, predictions: Predictions, layout: OutputLayout, season: int) -> None:
-        super().__init__(predictions, layout, season)
+    def __init__(
+        self,
+        predictions: Predictions,
+        layout: OutputLayout,
+        season: int,
+        train: Examples | None,
+    ) -> None:
+        super().__init__(predictions, layout, season, train)
         names = layout.classes if layout.kind in (IDS, ONE_HOT) else ("no", "yes")
         self.counts = ClassCounts(tuple(names))
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
         rows = len(batch)
         steps = values.shape[1] if self.layout.steps else 1
-        counted = self.counted(batch, steps)
+        counted, weights = self.counted(batch, steps), self.weights(batch, steps)
         chances = values.astype("float64")
         if self.layout.kind == YES_OR_NO:
             if self.layout.from_logits:
@@ -247,7 +326,9 @@ class _OfClasses(_Meter):
             kept &= np.repeat(counted.reshape(-1), width)
         ids = np.round(np.where(kept, flat, 0)).astype(np.int64)
         kept &= (ids >= 0) & (ids < len(self.counts.classes))
-        self.counts.add(ids[kept], chances[kept])
+        if weights is not None:
+            weights = np.repeat(weights.reshape(-1), width)[kept]
+        self.counts.add(ids[kept], chances[kept], weights)
 
     def result(self) -> ClassResult:
         counts = self.counts
@@ -258,6 +339,6 @@ class _OfClasses(_Meter):
         return ClassResult(
             {MODEL: counts.measures(), "majority class": counts.majority()},
             counts.by_class(),
-            counts.confusion.tolist(),
+            [[whole(count) for count in row] for row in counts.confusion.tolist()],
             calibration,
         )
