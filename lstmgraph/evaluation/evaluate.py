@@ -110,6 +110,8 @@ class _Meter:
         data = declaration.data
         entry = data.targets.get(layout.output) if data else None
         self.columns = list(entry.columns) if entry else []
+        self.is_ahead = entry is not None and entry.steps == HORIZON
+        """Whether the targets are steps after the history."""
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
         raise NotImplementedError
@@ -151,8 +153,11 @@ class _OfNumbers(_Meter):
         self.quantiles = tuple(quantiles_of(self.loss) or ())
         self.distribution = distribution_of(self.loss)
         shape = query.targets[layout.output].shape
-        self.steps = shape[0] if layout.steps and shape else 1
-        inner = shape[1:] if layout.steps else shape
+        # Several columns of a horizon of 1 may have one axis, of columns.
+        is_row = len(self.columns) > 1 and shape == (len(self.columns),)
+        has_steps = bool(layout.steps and shape) and not is_row
+        self.steps = shape[0] if has_steps else 1
+        inner = shape[1:] if has_steps else shape
         width = int(np.prod(inner)) if inner else 1
         self.names = self.columns if len(self.columns) == width else [layout.output]
         self.width = width
@@ -187,7 +192,7 @@ class _OfNumbers(_Meter):
         """Return the history of each column, where the targets are steps ahead in a table."""
         query = self.predictions.query
         target = query.targets[self.layout.output]
-        if self.layout.steps != HORIZON or query.starts is None or len(self.names) != self.width:
+        if not self.is_ahead or query.starts is None or len(self.names) != self.width:
             return []
         table = target.arrays[0]
         if table.ndim != 2 or len(table) != query.starts[-1]:
