@@ -114,7 +114,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     except OSError as error:
         _fail(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
-        print_json(found.to_dict())
+        warnings = [warning.as_dict() for warning in found.warnings]
+        print_json({"ok": True, **found.to_dict(), "warnings": warnings})
         return
     if not quiet:
         for line in as_lines(found.warnings):
