@@ -188,3 +188,45 @@ def test_weights_of_measures_are_those_of_scikit_learn() -> None:
     counts.add(labels, chances, weights[:, 0])
     loss = metrics.log_loss(labels, chances, sample_weight=weights[:, 0])
     np.testing.assert_allclose(counts.measures()["log_loss"], loss)
+
+
+TAGS = """
+inputs: {x: {shape: [2]}}
+layers:
+  tags: {type: dense, input: x, units: 2, activation: sigmoid}
+  score: {type: dense, input: x, units: 1}
+  kind: {type: dense, input: x, units: 3, activation: softmax}
+outputs: {tags: tags, score: score, kind: kind}
+runtime: {seed: 1}
+training: {loss: {tags: binary_crossentropy, score: hinge, kind: categorical_crossentropy}}
+data:
+  inputs: {x: {columns: [a, b]}}
+  targets: {tags: {columns: [old, new]}, score: {columns: [s]}, kind: {columns: [k, l, m]}}
+"""
+
+
+def test_tags_scores_and_missing_classes() -> None:
+    random = np.random.default_rng(5)
+    data = {name: random.normal(size=60).astype("float32") for name in "ab"}
+    data |= {name: (random.random(60) > 0.4).astype("float32") for name in ("old", "new")}
+    data["s"] = np.where(random.random(60) > 0.4, 1, -1).astype("float32")
+    kinds = random.integers(0, 3, 60)
+    data |= dict(zip("klm", np.eye(3, dtype="float32")[kinds].T.copy(), strict=True))
+    recipe = lstmgraph.load(with_header(TAGS, "tags"))
+    model = recipe.build()
+    found = lstmgraph.evaluate(model, data, recipe=recipe)
+    predicted = model.predict({"x": np.stack([data["a"], data["b"]], 1)}, verbose=0)
+    for at, tag in enumerate(("old", "new")):
+        wanted = metrics.confusion_matrix(data[tag], predicted["tags"][:, at] > 0.5)
+        np.testing.assert_array_equal(found.classes[f"tags: {tag}"].confusion, wanted)
+    both = np.stack([data["old"], data["new"]], 1).ravel()
+    wanted = metrics.confusion_matrix(both, predicted["tags"].ravel() > 0.5)
+    np.testing.assert_array_equal(found.classes["tags"].confusion, wanted)
+    score = found.classes["score"]
+    wanted = metrics.confusion_matrix(data["s"] > 0, predicted["score"].ravel() > 0)
+    np.testing.assert_array_equal(score.confusion, wanted)
+    assert "log_loss" not in score.measures["model"]
+    wanted = metrics.confusion_matrix(kinds, predicted["kind"].argmax(1))
+    np.testing.assert_array_equal(found.classes["kind"].confusion, wanted)
+    assert "tags: old" in str(found)
+    assert "tags: old" in found.report()

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.compiler.checks.class_weights import IDS, ONE_HOT, YES_OR_NO
+from lstmgraph.compiler.checks.class_weights import ONE_HOT, YES_OR_NO
 from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.data.problems import Problems
 from lstmgraph.evaluation.evaluation import Evaluation
 from lstmgraph.evaluation.measures import CHUNK, ClassCounts, ErrorSums, Naive, QuantileSums, whole
 from lstmgraph.evaluation.results import MODEL, ClassResult, ColumnResult
 from lstmgraph.evaluation.samples import Samples
+from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.distributions import distribution_of, quantiles_of
+from lstmgraph.keras_facts.targets import arguments_of
 from lstmgraph.language.declaration.data import HORIZON
 from lstmgraph.messages.wording import few
+from lstmgraph.prediction import class_names
 
 if TYPE_CHECKING:
     from lstmgraph.data.examples import Examples
@@ -66,7 +69,9 @@ def evaluate_predictions(
         for output, meter in meters.items():
             meter.add(batch, batch.values[output], batch.targets[output])
     numbers = {n: m.result() for n, m in meters.items() if isinstance(m, _OfNumbers)}
-    classes = {n: m.result() for n, m in meters.items() if isinstance(m, _OfClasses)}
+    classes: dict[str, ClassResult] = {}
+    for meter in meters.values():
+        classes |= meter.results() if isinstance(meter, _OfClasses) else {}
     return Evaluation(name, len(predictions), period, numbers, classes, tuple(predictions.warnings))
 
 
@@ -109,6 +114,7 @@ class _Meter:
         self.loss = losses.get(layout.output)
         data = declaration.data
         entry = data.targets.get(layout.output) if data else None
+        self.entry = entry
         self.columns = list(entry.columns) if entry else []
         self.is_ahead = entry is not None and entry.steps == HORIZON
         """Whether the targets are steps after the history."""
@@ -302,47 +308,81 @@ class _OfClasses(_Meter):
         train: Examples | None,
     ) -> None:
         super().__init__(predictions, layout, season, train)
-        names = layout.classes if layout.kind in (IDS, ONE_HOT) else ("no", "yes")
+        is_bits = layout.kind == YES_OR_NO
+        entry = self.entry
+        names = class_names(entry, 2) if is_bits else layout.classes
+        if is_bits and tuple(names) == ("0", "1"):
+            names = ("no", "yes")
         self.counts = ClassCounts(tuple(names))
+        loss = arguments_of("loss", self.loss)["type"] if self.loss is not None else ""
+        self.is_hinge = is_bits and "Hinge" in named_class("loss", loss)
+        """Whether values are scores, above 0 for yes, of targets -1 and 1."""
+        tags = self.columns if is_bits and len(self.columns) > 1 else []
+        self.tags = {tag: ClassCounts(tuple(names)) for tag in tags}
+        """Of several columns of yes or no, the counts of each."""
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
         rows = len(batch)
         steps = values.shape[1] if self.layout.steps else 1
         counted, weights = self.counted(batch, steps), self.weights(batch, steps)
-        chances = values.astype("float64")
-        if self.layout.kind == YES_OR_NO:
-            if self.layout.from_logits:
-                chances = 1 / (1 + np.exp(-chances))
-            yes = chances.reshape(-1)
-            chances = np.stack([1 - yes, yes], axis=-1)
-            flat = targets.reshape(-1).astype("float64")
-            width = len(yes) // max(rows * steps, 1)
-        else:
-            if self.layout.from_logits:
-                chances = np.exp(chances - chances.max(axis=-1, keepdims=True))
-                chances /= chances.sum(axis=-1, keepdims=True)
-            chances = chances.reshape(-1, chances.shape[-1])
-            own = targets
-            if self.layout.kind == ONE_HOT:
-                own = targets.argmax(axis=-1)
-            flat, width = own.reshape(-1).astype("float64"), 1
+        chances, flat, width = self._flat(values.astype("float64"), targets)
+        width = width or len(flat) // max(rows * steps, 1)
         kept = np.isfinite(flat) & np.isfinite(chances).all(axis=-1)
         if counted is not None:
             kept &= np.repeat(counted.reshape(-1), width)
         ids = np.round(np.where(kept, flat, 0)).astype(np.int64)
         kept &= (ids >= 0) & (ids < len(self.counts.classes))
-        if weights is not None:
-            weights = np.repeat(weights.reshape(-1), width)[kept]
-        self.counts.add(ids[kept], chances[kept], weights)
+        shares = np.ones(len(flat)) if weights is None else np.repeat(weights.reshape(-1), width)
+        self.counts.add(ids[kept], chances[kept], shares[kept])
+        for at, counts in enumerate(self.tags.values() if len(self.tags) == width else ()):
+            own = np.flatnonzero(kept[at::width]) * width + at
+            counts.add(ids[own], chances[own], shares[own])
+
+    def _flat(self, values: Array, targets: Array) -> tuple[Array, Array, int]:
+        """Return chances (targets, classes), ids (targets,), NaN where unknown; targets a step.
+
+        The last is 0 for as many as values.
+        """
+        known = targets.astype("float64")
+        if self.layout.kind == YES_OR_NO:
+            if self.is_hinge:
+                values = (values > 0).astype("float64")
+                known = np.where(np.isfinite(known), known > 0, np.nan)
+            elif self.layout.from_logits:
+                values = 1 / (1 + np.exp(-values))
+            yes = values.reshape(-1)
+            return np.stack([1 - yes, yes], axis=-1), known.reshape(-1), 0
+        if self.layout.from_logits:
+            values = np.exp(values - values.max(axis=-1, keepdims=True))
+            values /= values.sum(axis=-1, keepdims=True)
+        if self.layout.kind == ONE_HOT:
+            has_one = np.isfinite(known).all(axis=-1)
+            known = np.where(has_one, known.argmax(axis=-1), np.nan)
+        return values.reshape(-1, values.shape[-1]), known.reshape(-1), 1
 
     def result(self) -> ClassResult:
-        counts = self.counts
-        bins = counts.bins
+        return self._result(self.counts)
+
+    def results(self) -> dict[str, ClassResult]:
+        """Return what was measured of the output, and of each of its tags."""
+        output = self.layout.output
+        of_tags = {f"{output}: {tag}": self._result(each) for tag, each in self.tags.items()}
+        return {output: self.result(), **of_tags}
+
+    def _result(self, counts: ClassCounts) -> ClassResult:
+        measures = {MODEL: counts.measures(), "majority class": counts.majority()}
         calibration = [
-            [count, sure / count, right / count] for count, sure, right in bins.tolist() if count
+            [count, sure / count, right / count]
+            for count, sure, right in counts.bins.tolist()
+            if count
         ]
+        if self.is_hinge:  # scores are no chances
+            calibration = []
+            for values in measures.values():
+                values.pop("log_loss", None)
+                values.pop("calibration_error", None)
         return ClassResult(
-            {MODEL: counts.measures(), "majority class": counts.majority()},
+            measures,
             counts.by_class(),
             [[whole(count) for count in row] for row in counts.confusion.tolist()],
             calibration,
