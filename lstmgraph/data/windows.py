@@ -110,6 +110,14 @@ def input_fields(
     return _Fields(table, data, places, problems).inputs(needs)
 
 
+def weight_fields(
+    table: Table, data: DataDeclaration, places: Places, problems: Problems
+) -> dict[str, Field]:
+    """Return the sample weights of windows at `places`, by target; those of all as ``""``."""
+    fields = _Fields(table, data, places, problems)
+    return {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
+
+
 class _Fields:
     """Makes the tensors of all windows."""
 
@@ -217,6 +225,7 @@ def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int)
         has_series=bool(data.series),
         times=table.times,
         time_unit=table.time_unit,
+        series_keys=table.series_keys,
     )
 
 
