@@ -20,6 +20,7 @@ from lstmgraph.data.table import key_of
 from lstmgraph.data.values import as_dtype, storage_dtype
 from lstmgraph.data.windows import ROWS, input_fields, places_of, weight_fields
 from lstmgraph.language.declaration.data import HISTORY, STATIC, WINDOW
+from lstmgraph.prediction.ahead import with_calendar_ahead, without_calendar_ahead
 from lstmgraph.prediction.clock import Clock
 from lstmgraph.prediction.origins import WindowedTable
 from lstmgraph.prediction.tables import opened
@@ -201,7 +202,9 @@ def _of_table(
     if table.times is not None:
         unit, zone = table.time_unit, table.zone
         clock = Clock(table.times, unit, zone, table.series_starts, data.every)
-    windowed = WindowedTable(table, data, window, clock)
+    has_calendar = clock is not None and bool(clock.unit)
+    own = without_calendar_ahead(data) if has_calendar else data
+    windowed = WindowedTable(table, own, window, clock)
     if data.window is None:
         places = places_of(table, ROWS)
     else:
@@ -213,6 +216,8 @@ def _of_table(
         return None
     windowed.warn_of_drift(places, problems)
     fields = input_fields(table, data, needs, places, problems)
+    if clock is not None and has_calendar:
+        fields = with_calendar_ahead(fields, data, clock, places)
     known = {
         name: _target(windowed, entry, places, is_ids=needs.targets[name].dtype == "int32")
         for name, entry in data.targets.items()
