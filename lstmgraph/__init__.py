@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.loading import Data
     from lstmgraph.data.store import NoWorkspaceError
     from lstmgraph.data.summary import DataSummary
+    from lstmgraph.evaluation import Evaluation, evaluate
     from lstmgraph.explain.blame import Blame
     from lstmgraph.explain.diff import Comparison
     from lstmgraph.explain.diff.diff import diff
@@ -62,6 +63,7 @@ __all__ = [
     "Diagnostic",
     "DivergedError",
     "Drawing",
+    "Evaluation",
     "Examples",
     "Explanation",
     "ExportReport",
@@ -94,6 +96,7 @@ __all__ = [
     "TuneResult",
     "WeightsFileError",
     "diff",
+    "evaluate",
     "generate",
     "load",
     "load_model",
@@ -112,6 +115,7 @@ _LATER = {
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",
     "Drawing": "lstmgraph.explain.drawing.drawing",
+    "Evaluation": "lstmgraph.evaluation",
     "Examples": "lstmgraph.data.examples",
     "Explanation": "lstmgraph.explain.explanation",
     "ExportReport": "lstmgraph.export",
@@ -130,6 +134,7 @@ _LATER = {
     "TrialRow": "lstmgraph.tuning.search.results",
     "TuneResult": "lstmgraph.tuning.result",
     "diff": "lstmgraph.explain.diff.diff",
+    "evaluate": "lstmgraph.evaluation",
     "generate": "lstmgraph.models.generation",
     "predict": "lstmgraph.prediction",
     "transfer": "lstmgraph.export.transfer",

@@ -1,6 +1,6 @@
 """Trial servers that are forked from a process with TensorFlow imported, which takes them longest.
 
-As a program of its own, ``test_current_folder.py`` and ``test_search.py`` start it.
+Some tests, such as ``test_current_folder.py``, start the program that they are.
 """
 
 from __future__ import annotations

@@ -359,21 +359,57 @@ def test_no_number_from_behind_a_cut_is_trained_on(
 
 def test_a_table_of_its_own_for_validation_has_no_cuts() -> None:
     frame = shop("a", pd.date_range("2024-01-01", periods=30, freq="h"), 0)
-    frame.loc[[20, 21, 22, 23, 24, 25, 26, 27], "price"] = np.nan
+    frame.loc[20:27, "price"] = np.nan
     found = recipe(
-        WINDOWS,
+        ROWS,
         data__columns={"price": {"missing": "interpolate"}},
-        data__split={"validation": 0.2},
+        data__split={"kind": "chronological", "validation": 0.2},
     )
     data = found.load_data(frame, validation=frame)
     assert data.validation is not None
-    wanted = frame["price"].interpolate()[:4].to_numpy("float32")
     for part in (data.train, data.validation):
-        history = part.arrays()[0]["history"]
-        np.testing.assert_allclose(history[0, :, 1], wanted)
-        np.testing.assert_allclose(
-            history[-1, :, 1], frame["price"].interpolate()[24:28], rtol=1e-5
-        )
+        prices = part.arrays()[0]["x"][:, 1]
+        np.testing.assert_allclose(prices, frame["price"].interpolate(), rtol=1e-5)
+
+
+@pytest.mark.usefixtures("_parts")
+def test_a_history_is_not_interpolated_from_what_is_forecast() -> None:
+    """Each window is what pandas makes of the rows up to its origin, or up to its step."""
+    times = pd.date_range("2024-01-01", periods=60, freq="h")
+    frames = [holes(shop(name, times, seed), seed, 0.5) for seed, name in enumerate("ab")]
+    found = recipe(
+        WINDOWS,
+        inputs={"history": {"shape": ["time", 2]}, "late": {"shape": [2, 1]}},
+        layers={
+            "encoder": {"type": "lstm", "input": "history", "units": 2},
+            "decoder": {"type": "lstm", "input": "late", "units": 2, "initial_state": "encoder"},
+            "next": {"type": "dense", "input": "decoder.sequence", "units": 1},
+        },
+        data__every="hour",
+        data__columns={name: {"missing": "interpolate"} for name in ("sales", "price")},
+        data__inputs={
+            "history": {"columns": ["sales", "price"]},
+            "late": {"columns": ["sales"], "steps": "horizon", "lag": 1},
+        },
+        data__window={"history": 4, "horizon": 2, "min_history": 2},
+        data__split={"validation": 0},
+    )
+    x, y, _ = found.load_data(pd.concat(frames)).train.arrays()
+    wanted, late, goals = [], [], []
+    for frame in frames:
+        whole = frame.set_index("date").asfreq("h")[["sales", "price"]]
+        filled = whole.interpolate("time", limit_area="inside").ffill()
+        upto = [
+            whole[:end].interpolate("time", limit_area="inside").ffill() for end in range(1, 61)
+        ]
+        for origin in range(2, 59):
+            history = upto[origin - 1][-4:].to_numpy()
+            wanted.append(np.concatenate([history, np.zeros((4 - len(history), 2))]))
+            late.append([[upto[step - 1]["sales"].iloc[-1]] for step in (origin, origin + 1)])
+            goals.append(filled["sales"].to_numpy()[origin : origin + 2, None])
+    np.testing.assert_allclose(x["history"], wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(x["late"], late, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(y["next"], goals, rtol=1e-5, atol=1e-6)
 
 
 def test_steps_without_a_target_do_not_count() -> None:
@@ -615,6 +651,11 @@ def test_cleaned_tables_are_cached_by_what_is_cleaned(tmp_path: Path) -> None:
         {
             "data__columns": {**MASKED, "price": {"missing": "interpolate"}},
             "data__split": {"kind": "chronological", "validation": 0.5},
+        },
+        {
+            "data__columns": {**MASKED, "price": {"missing": "interpolate"}},
+            "data__window": {"history": 1, "horizon": 1},
+            "data__inputs": {"x": {"columns": ["sales", "price"], "steps": "last"}},
         },
     ]
     for number, values in enumerate(settings, start=1):

@@ -610,3 +610,110 @@ def test_every_code_of_predictions_is_documented_and_tested() -> None:
     assert set(re.findall(r"^\| (D5\d\d) \|", page, re.M)) == used
     own = (ROOT / "tests" / "test_data_predicted.py").read_text("utf-8")
     assert {code for code in used if code not in own} == set()
+
+
+def test_outputs_of_single_steps_have_their_axis_and_all_steps_their_numbers() -> None:
+    """A history, two steps ahead, and one number of each window; a forecast of one step."""
+    both = recipe(
+        """
+        inputs: {h: {shape: [3, 1]}}
+        layers:
+          reader: {type: lstm, input: h, units: 3}
+          back: {type: dense, input: reader.sequence, units: 1}
+          ahead: {type: dense, input: reader, units: 2}
+          last: {type: dense, input: reader, units: 1}
+        outputs: {back: back, ahead: ahead, last: last}
+        training: {loss: mse}
+        runtime: {seed: 1}
+        data:
+          window: {history: 3, horizon: 2}
+          inputs: {h: {columns: [a]}}
+          targets:
+            back: {columns: [a], steps: history}
+            ahead: {columns: [a]}
+            last: {columns: [c], steps: last}
+        """
+    )
+    model, frame = both.build(), {"a": np.arange(5.0), "c": np.ones(5)}
+    x = np.array([[[2.0], [3], [4]]], "float32")
+    wanted = model.predict({"h": x}, verbose=0)
+    table = lstmgraph.predict(model, frame, recipe=both).to_pandas()
+    assert list(table.columns) == ["origin", "step", "a_predicted", "a_forecast", "c_predicted"]
+    assert list(table.origin) == [5] * 5
+    assert list(table.step) == [-2, -1, 0, 1, 2]
+    np.testing.assert_allclose(table.a_predicted, [*wanted["back"][0, :, 0], np.nan, np.nan])
+    np.testing.assert_allclose(table.a_forecast, [np.nan] * 3 + [*wanted["ahead"][0]])
+    np.testing.assert_allclose(table.c_predicted, [wanted["last"][0, 0]] * 5)
+    next_frame = lstmgraph.load(ROOT / "recipes" / "next-frame.yaml")
+    model = next_frame.build()
+    data = ROOT / "recipes" / "data" / "japanese_vowels.parquet"
+    whole = pd.read_parquet(data)
+    found = lstmgraph.predict(model, whole[whole.utterance <= 2], recipe=next_frame)
+    (batch,) = found
+    assert batch.values["next_frame"].shape == batch.targets["next_frame"].shape == (2, 1, 12)
+    table = found.to_pandas()
+    columns = next_frame.to_dict()["data"]["targets"]["next_frame"]["columns"]
+    assert list(table.columns) == [
+        *("utterance", "origin", "frame", "step", *(f"{name}_forecast" for name in columns)),
+    ]
+    np.testing.assert_allclose(table.iloc[:, 4:], batch.values["next_frame"][:, 0])
+
+
+TEXTS = """
+    inputs:
+      review: {shape: [], dtype: string}
+      kind: {shape: [1], dtype: string}
+      stars: {shape: [1]}
+    layers:
+      words:
+        type: text_vectorization
+        input: review
+        vocabulary: [good, bad, film]
+        output_sequence_length: 4
+      embedded: {type: embedding, input: words, input_dim: 5, output_dim: 2}
+      reader: {type: lstm, input: embedded, units: 3}
+      of_kind: {type: string_lookup, input: kind, vocabulary: [book, disc], output_mode: multi_hot}
+      all: {type: concatenate, input: [reader, of_kind, stars]}
+      mood: {type: dense, input: all, units: 2, activation: softmax}
+    outputs: {mood: mood}
+    training: {loss: sparse_categorical_crossentropy}
+    runtime: {seed: 2}
+    data:
+      inputs:
+        review: {columns: [text]}
+        kind: {columns: [what]}
+        stars: {columns: [stars]}
+      targets: {mood: {columns: [mood], classes: [sad, glad]}}
+"""
+
+
+def test_texts_and_names_of_classes_go_through_all_formats(tmp_path: Path) -> None:
+    texts = recipe(TEXTS)
+    model = texts.build()
+    texts.save(model, tmp_path / "t.keras")
+    for name in ("onnx", "litert"):
+        texts.export(model, tmp_path / f"t{FORMATS[name]}", format=name)
+    frame = pd.DataFrame(
+        {
+            "text": ["good film", "Bad, bad film!", ""],
+            "what": ["disc", "book", "hat"],
+            "stars": [5.0, 1.0, 3.0],
+            "mood": ["glad", None, "sad"],
+        }
+    )
+    plain = keras.models.load_model(tmp_path / "t.keras")
+    inputs = {
+        "review": keras.ops.convert_to_tensor(frame.text.to_list(), dtype="string"),
+        "kind": keras.ops.convert_to_tensor([[each] for each in frame.what], dtype="string"),
+        "stars": frame[["stars"]].to_numpy("float32"),
+    }
+    wanted = plain.predict_on_batch(inputs)["mood"]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for ending in FORMATS.values():
+        found = lstmgraph.predict(tmp_path / f"t{ending}", tmp_path / "t.csv")
+        table = found.to_pandas()
+        assert list(table.columns) == ["row", "mood_predicted", "mood_sad", "mood_glad"]
+        np.testing.assert_allclose(table[["mood_sad", "mood_glad"]], wanted, atol=1e-5)
+        assert list(table.mood_predicted) == [("sad", "glad")[at] for at in wanted.argmax(axis=1)]
+        targets = np.concatenate([batch.targets["mood"] for batch in found])
+        np.testing.assert_array_equal(targets, [1, np.nan, 0])

@@ -238,9 +238,12 @@ def test_arrays_of_texts(tmp_path) -> None:
     with pytest.raises(lstmgraph.DataError, match="Python objects"):
         recipe.load_data(tmp_path / "pickled.npz")
     named = ({"kind": np.array(words)}, np.array(["ann", "bob", "cid", "ann"]))
-    assert recipe.load_data(named, validation=named, test=named).classes == {
-        "who": ("ann", "bob", "cid")
-    }
+    data = recipe.load_data(named, validation=named, test=named)
+    assert data.classes == {"who": ("ann", "bob", "cid")}
+    again = lstmgraph.load(recipe.fitted(data).resolved())  # the names go into the recipe
+    swapped = ({"kind": np.array(words)}, np.array(["cid", "bob", "cid", "ann"]))
+    found = again.load_data(swapped, validation=named, test=named)
+    assert found.train.arrays()[1]["who"].tolist() == [2, 1, 2, 0]
 
 
 def test_a_part_without_words_is_reported() -> None:

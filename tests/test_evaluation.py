@@ -182,7 +182,7 @@ def test_a_part_is_that_of_the_recipe(forecaster) -> None:
     data = recipe.load_data(table())
     assert found.examples == len(data.validation)
     assert found.season == 3
-    with pytest.raises(ValueError, match="no part 'test'; it has train, validation, and all"):
+    with pytest.raises(lstmgraph.DataError, match=r"D511.*no part 'test'"):
         evaluate(model, table(), recipe=recipe, part="test")
 
 
@@ -199,6 +199,7 @@ def test_the_report_is_well_formed_and_escapes_names(forecaster) -> None:
         "y: sales: forecasts",
         "y: sales: the worst forecasts",
         "y: sales: forecast minus target",
+        "y: sales: forecast minus target, over time",
         "y: sales: error by step",
         "y: sales: series, the worst first",
     ]

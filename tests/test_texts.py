@@ -360,7 +360,10 @@ def test_the_shipped_classifier_learns_from_made_reviews(tmp_path) -> None:
     result = recipe.train(tmp_path / "reviews.csv", folder=tmp_path / "out")
     assert result.metrics["validation"]["sparse_categorical_accuracy"] == 1.0
     model = keras.models.load_model(tmp_path / "out" / "review-classifier.keras")
-    given = {"review": tf.constant(["quick and lovely, really"]), "shop": tf.constant(["new"])}
+    given = {
+        "review": tf.constant(["It was lovely, and really quick!"]),
+        "shop": tf.constant(["new"]),
+    }
     names = lstmgraph.load(tmp_path / "out" / "review-classifier.keras").to_dict()
     classes = names["data"]["targets"]["opinion"]["classes"]
     found = model.predict(given, verbose=0)["opinion"].argmax(-1)

@@ -9,8 +9,9 @@ import os
 import random
 import shutil
 import signal
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -42,15 +43,30 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Undisturbed(NamedTuple):
+    numbers: dict[str, Any]
+    seconds: float
+    """From the lock on the folder."""
+    of_epochs: float
+    """From the first checkpoint on."""
+
+
 @pytest.fixture(scope="module")
-def undisturbed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def undisturbed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert command(place, folder, TRAIN, {1: os.devnull}) == 0
-    return numbers(folder / "run")
+    child = start(place, folder, TRAIN, {1: os.devnull})
+    wait_for(folder / "run" / ".lock")
+    began = time.monotonic()
+    wait_for(folder / "run" / "checkpoint.keras")
+    first = time.monotonic()
+    child.join()
+    assert child.exitcode == 0
+    end = time.monotonic()
+    return Undisturbed(numbers(folder / "run"), end - began, end - first)
 
 
 def test_faults_end_in_one_message_and_it_goes_on(
-    place: Path, undisturbed: dict[str, Any], tmp_path: Path
+    place: Path, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     """Of all kinds in turn, each at a call that is drawn."""
     rng, met = random.Random(os.environ.get("LSTMGRAPH_EXAMPLES", "4")), 0
@@ -69,16 +85,16 @@ def test_faults_end_in_one_message_and_it_goes_on(
             left = list((folder / "run").glob(".*.tmp.*"))
             assert not left or kind == "read-only", (what, left)
         assert command(place, folder, TRAIN, {1: os.devnull}) == 0, what
-        assert numbers(folder / "run") == undisturbed, what
+        assert numbers(folder / "run") == undisturbed.numbers, what
         assert not list((folder / "run").glob(".*.tmp.*"))
         shutil.rmtree(folder)
     assert met > TRIED // 2
 
 
 def test_killed_at_drawn_moments_the_command_goes_on(
-    place: Path, undisturbed: dict[str, Any], tmp_path: Path
+    place: Path, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    """One training after the other, each killed up to three times on its way."""
+    """One training after the other, each killed up to three times, one of two after an epoch."""
     rng, killed = random.Random(os.environ.get("LSTMGRAPH_EXAMPLES", "2")), 0
     while killed < KILLS:
         folder = tmp_path / "here"
@@ -86,7 +102,10 @@ def test_killed_at_drawn_moments_the_command_goes_on(
         for _ in range(min(3, KILLS - killed)):
             child = start(place, folder, TRAIN, {1: os.devnull})
             wait_for(folder / "run" / ".lock")
-            child.join(rng.uniform(0.0, 4.0))
+            if killed % 2 == 0:
+                wait_for(folder / "run" / "checkpoint.keras")
+            most = undisturbed.seconds if killed % 2 else undisturbed.of_epochs
+            child.join(rng.uniform(0.0, most))
             if child.is_alive():
                 os.kill(child.pid or 0, signal.SIGKILL)
             child.join()
@@ -94,6 +113,6 @@ def test_killed_at_drawn_moments_the_command_goes_on(
             if child.exitcode == 0:
                 break
         assert command(place, folder, TRAIN, {1: os.devnull}) == 0
-        assert numbers(folder / "run") == undisturbed
+        assert numbers(folder / "run") == undisturbed.numbers
         assert not list((folder / "run").glob(".*.tmp.*"))
         shutil.rmtree(folder)

@@ -49,9 +49,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Option(help="The part of the data to measure on, as the recipe splits it."),
     ] = Part.all,
     origins: Annotated[
-        str,
-        typer.Option(metavar="N", help="How many forecasts of each series, the last ones; or all."),
-    ] = "all",
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="How many forecasts of each series, the last ones; or all.  [default: all]",
+            show_default=False,
+        ),
+    ] = None,
     stride: Annotated[
         int, typer.Option(metavar="N", min=1, help="The rows from one origin to the next.")
     ] = 1,
@@ -82,7 +86,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter("the report ends in .html", param_hint="--output")
-    if origins != "all" and not (origins.isdecimal() and int(origins) > 0):
+    if origins not in (None, "all") and not (origins.isdecimal() and int(origins) > 0):
         raise typer.BadParameter("write a number from 1, or all", param_hint="--origins")
     own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
     with verbosity.step("import the package"):
@@ -95,7 +99,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
                 source_of(data),
                 recipe=own,
                 part=part.value,
-                origins="all" if origins == "all" else int(origins),
+                origins=int(origins) if origins and origins.isdecimal() else origins,
                 stride=stride,
                 season=season,
             )
@@ -110,7 +114,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     except OSError as error:
         _fail(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
-        print_json(found.to_dict())
+        warnings = [warning.as_dict() for warning in found.warnings]
+        print_json({"ok": True, **found.to_dict(), "warnings": warnings})
         return
     if not quiet:
         for line in as_lines(found.warnings):

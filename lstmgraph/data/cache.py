@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmgraph.data.cleaning import is_interpolated
 from lstmgraph.data.convert import TIMES, convert, need_of, stored_dtype
 from lstmgraph.data.grid import ALL_TIMES
 from lstmgraph.data.problems import DataProblem, Problems
 from lstmgraph.data.store import Workspace, mapped
-from lstmgraph.data.table import Table, key_of
+from lstmgraph.data.table import Interpolated, Table, key_of
 from lstmgraph.data.texts import ENDS, TEXTS, Labels, Texts, mapped_texts
 from lstmgraph.files import read_regular_file, refuse_link
 from lstmgraph.keras_facts.layers.lookups import STRING
@@ -155,8 +156,12 @@ def read_table(folder: Path, data: DataDeclaration, texts: Iterable[str] = ()) -
         else None,
         contents["time_unit"],
         tuple(DataProblem(**problem) for problem in contents["warnings"]),
-        str(contents["zone"]),
-        {key: _mapped(folder, f"{key}.mask") for key in _masked(data)},
+        zone=str(contents["zone"]),
+        masks={key: _mapped(folder, f"{key}.mask") for key in _masked(data)},
+        interpolated={
+            key: Interpolated(_mapped(folder, f"{key}.forward"), _mapped(folder, f"{key}.ahead"))
+            for key in [key_of(entry) for entry in data.all_columns if is_interpolated(entry, data)]
+        },
         texts={key: _mapped_texts(folder, key) for key in texts},
         labels={key: Labels.of(given) for key, given in contents["labels"].items()},
     )
@@ -202,6 +207,11 @@ def _refuse_other(table: Table, data: DataDeclaration, needs: Needs) -> None:
         and all(
             mask.shape == table.matrices[key].shape and mask.dtype == np.uint8
             for key, mask in table.masks.items()
+        )
+        and all(
+            (later.forward.shape, later.forward.dtype) == wanted[key]
+            and (later.ahead.shape, later.ahead.dtype) == (wanted[key][0], np.dtype(np.int32))
+            for key, later in table.interpolated.items()
         )
         and starts.dtype == np.int64
         and starts.shape == (len(table.series_names) + 1,)

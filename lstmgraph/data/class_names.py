@@ -65,10 +65,12 @@ class LabelReader:
             table[index] = self._number(words[index].strip(), int(firsts[index]), start)
         return table[indices]
 
-    def _number(self, word: str, row: int, start: int) -> int:
+    def _number(self, word: str, row: int, start: int) -> float:
         number = self._numbers.get(word)
         if number is not None:
             return number
+        if not word and self.need.optional:
+            return np.nan
         classes = self.need.classes
         if not word:
             raise ColumnError("names no class", "remove such rows, or write their class", row)

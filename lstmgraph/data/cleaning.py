@@ -16,14 +16,16 @@ from lstmgraph.data.calendar import calendar_column
 from lstmgraph.data.grid import put_in
 from lstmgraph.data.splits import cuts_of
 from lstmgraph.data.store import GrowingArray, mapped
-from lstmgraph.data.table import time_texts
+from lstmgraph.data.table import Interpolated, time_texts
 from lstmgraph.data.table_checks import ROWS_AT_ONCE, RowPlaces, of_series
 from lstmgraph.data.values import Scan, as_dtype
 from lstmgraph.data.zones import wall
 from lstmgraph.language.declaration.data import (
     CHRONOLOGICAL,
     FORWARD,
+    HISTORY,
     INTERPOLATE,
+    LAST,
     MASK,
     STATIC,
 )
@@ -51,6 +53,19 @@ def is_cleaned(entry: Columns, data: DataDeclaration) -> bool:
     return any(
         name in data.made_columns or _fills(data.columns.get(name)) for name in entry.columns
     )
+
+
+def is_interpolated(entry: Columns, data: DataDeclaration) -> bool:
+    """Return whether an input of the past has values that depend on later ones."""
+    of_past = entry.steps in (HISTORY, LAST) or entry.lag > 0
+    columns = [data.columns[name] for name in entry.columns if name in data.columns]
+    interpolates = any(column.missing == INTERPOLATE for column in columns)
+    return entry.path[1] == "inputs" and of_past and interpolates
+
+
+def interpolated_in(folder: Path, key: str) -> Interpolated:
+    """Return what was written beside the matrix of an input of the past, mapped."""
+    return Interpolated(mapped(folder / f"{key}.forward.npy"), mapped(folder / f"{key}.ahead.npy"))
 
 
 def _fills(column: Column | None) -> bool:
@@ -151,17 +166,20 @@ class Cleaning:
         return self._clean(CleanedRows(table, places, np.unique(np.concatenate(bounds))))
 
     def _clean(self, rows: CleanedRows) -> tuple[Table, RowPlaces]:
-        masks, places = {}, rows.places
+        masks, interpolated, places = {}, {}, rows.places
         for key, entry in self.entries.items():
             is_raw = key not in self.texts and is_cleaned(entry, self.data)
             if is_raw or places.source is not None:
                 cleaner = _Entry(self, key, rows, mapped(self._path(key)))
                 if cleaner.write():
                     masks[key] = mapped(self._path(f"{key}.mask"))
+                if is_interpolated(entry, self.data):
+                    interpolated[key] = interpolated_in(self.folder, key)
                 del cleaner  # Windows cannot replace a file that is mapped
                 self._path(f"{key}.clean").replace(self._path(key))
         matrices = {key: mapped(self._path(key)) for key in self.entries}
-        return replace(rows.table, matrices=matrices, masks=masks), places
+        table = replace(rows.table, matrices=matrices, masks=masks, interpolated=interpolated)
+        return table, places
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
@@ -198,23 +216,27 @@ class _Entry:
         if self.is_raw:
             scan = self.scans[self.key, self.entry.columns[0]]
             dtype = kept_dtype(scan.dtype, scan.optional)
-        width = len(self.columns)
+        kinds = {"clean": dtype}
+        if any(masked):
+            kinds["mask"] = np.dtype(np.uint8)
+        if is_interpolated(self.entry, self.data):
+            kinds |= {"forward": dtype, "ahead": np.dtype(np.int32)}
         with ExitStack() as stack:
-            path = self.folder / f"{self.key}.clean.npy"
-            writer = stack.enter_context(GrowingArray(path, dtype, width))
-            path = self.folder / f"{self.key}.mask.npy"
-            uint8 = np.dtype(np.uint8)
-            masks = stack.enter_context(GrowingArray(path, uint8, width)) if any(masked) else None
+            writers = {
+                name: stack.enter_context(
+                    GrowingArray(self.folder / f"{self.key}.{name}.npy", kind, len(masked))
+                )
+                for name, kind in kinds.items()
+            }
             for start in range(0, self.rows.count, ROWS_AT_ONCE):
                 end = min(start + ROWS_AT_ONCE, self.rows.count)
-                block = np.zeros((end - start, width), dtype)
-                mask = np.zeros((end - start, width), np.uint8)
-                for index in range(width):
-                    values, mask[:, index] = self._column(index, start, end)
-                    block[:, index] = as_dtype(values, dtype)
-                writer.append(block)
-                if masks:
-                    masks.append(mask * np.array(masked, np.uint8))
+                parts = [self._column(index, start, end) for index in range(len(masked))]
+                for name, writer in writers.items():
+                    block = np.zeros((end - start, len(masked)), kinds[name])
+                    for index, part in enumerate(parts):
+                        if name != "mask" or masked[index]:
+                            block[:, index] = as_dtype(part.of(name), kinds[name])
+                    writer.append(block)
         for name, column in zip(self.entry.columns, self.columns, strict=True):
             if self.key in self.texts:
                 continue  # rows that are put in have the empty text
@@ -233,15 +255,15 @@ class _Entry:
                 missing=missing_hint(name),
             )
 
-    def _column(self, index: int, start: int, end: int) -> tuple[Array, Array]:
+    def _column(self, index: int, start: int, end: int) -> _Clean:
         name, values = self.entry.columns[index], self.columns[index]
         if values is not None:
-            found, missing = values.clean(start, end)
+            found = values.clean(start, end)
         else:
-            found, missing = self._made(name, index, start, end), np.zeros(end - start, np.uint8)
+            found = _Clean(self._made(name, index, start, end))
         if self.is_raw:
-            self.scans[self.key, name].add(found, start)
-        return found, missing
+            self.scans[self.key, name].add(found.values, start)
+        return found
 
     def _made(self, name: str, index: int, start: int, end: int) -> Array:
         if name in self.data.calendar:
@@ -275,6 +297,26 @@ def _given(rows: CleanedRows, matrix: Array, index: int, start: int, end: int) -
     return found
 
 
+@dataclass(frozen=True)
+class _Clean:
+    """Clean values of one column, (rows,)."""
+
+    values: Array
+    missing: Array | None = None
+    """Where they were missing."""
+    forward: Array | None = None
+    """What they are as long as the next values are not known."""
+    ahead: Array | None = None
+    """How many rows later those stand that they depend on."""
+
+    def of(self, name: str) -> Array:
+        """Return what one of the files holds of them."""
+        found = {"mask": self.missing, "forward": self.forward, "ahead": self.ahead}.get(name)
+        if found is not None:
+            return found
+        return np.zeros(len(self.values), np.int32) if name in ("mask", "ahead") else self.values
+
+
 class _Values:
     """Fills and clips one column of a matrix, part by part."""
 
@@ -303,27 +345,27 @@ class _Values:
         """The first rows of series, or parts of them, that begin with missing values."""
         self.leading_count = 0
 
-    def clean(self, start: int, end: int) -> tuple[Array, Array]:
-        """Return the clean values of rows, and 1 where they were missing, both (rows,)."""
+    def clean(self, start: int, end: int) -> _Clean:
+        """Return the clean values of rows."""
         values = self._clipped(start, end)
         empty = np.isnan(values)
-        missing = empty.astype(np.uint8)
         self.known += end - start - int(np.count_nonzero(empty))
         if self.missing is None:
-            return self._without_put_in(values, start, end), missing
+            return _Clean(self._without_put_in(values, start, end))
         if not isinstance(self.missing, str):
             assert isinstance(self.missing, int | float)
-            return np.where(empty, self.missing, values), missing
+            return _Clean(np.where(empty, self.missing, values))
         if self.missing == MASK and not self.carries:
-            return np.where(empty, 0.0, values), missing
-        found = self._filled(values, empty, start, end)
+            return _Clean(np.where(empty, 0.0, values), missing=empty)
+        found = self._filled(values, empty, start)
         if self.missing == MASK:
             self.leading.clear()
             self.leading_count = 0
-            return found, missing
+            return _Clean(found.values, missing=empty)
         if self.missing == STATIC:  # only what was put in is filled
-            found = np.where(empty & (self.rows.sources(start, end) >= 0), np.nan, found)
-        return found, missing
+            given = empty & (self.rows.sources(start, end) >= 0)
+            return _Clean(np.where(given, np.nan, found.values))
+        return found
 
     def _clipped(self, start: int, end: int) -> Array:
         values = _given(self.rows, self.matrix, self.index, start, end)
@@ -341,9 +383,9 @@ class _Values:
         self.put_in += int(np.count_nonzero(wrong))
         return np.where(wrong, 0.0, values)
 
-    def _filled(self, values: Array, empty: Array, start: int, end: int) -> Array:
+    def _filled(self, values: Array, empty: Array, start: int) -> _Clean:
         """Return values filled forward, or on the line to the next value of the same part."""
-        rows = np.arange(start, end)
+        rows = np.arange(start, start + len(values))
         before = np.maximum.accumulate(np.where(empty, -1, rows))
         carried = before < 0
         before[carried] = self.last_row
@@ -353,31 +395,29 @@ class _Values:
             self.leading.append(start + int(np.argmax(is_leading)))
             self.leading_count += int(np.count_nonzero(is_leading))
         found = np.where(empty, np.where(is_leading, 0.0, forward), values)
-        if self.missing == INTERPOLATE and empty.any():
-            gaps = empty & ~is_leading
-            found[gaps] = self._between(values, empty, forward, before, start)[gaps]
         if before[-1] >= 0:
             self.last_row, self.last = int(before[-1]), forward[-1]
-        return found
+        if self.missing != INTERPOLATE or not empty.any():
+            return _Clean(found)
+        after, following = self._following(values, empty, start)
+        inside = empty & ~is_leading & (after < self.rows.segment_end(rows))
+        times = self.rows.times(start, start + len(values))
+        low = self._times(np.where(inside, before, rows), times, start)
+        high = self._times(np.where(inside, after, rows), times, start)
+        share = (times - low) / np.where(inside, high - low, 1)
+        between = np.where(inside, forward + (following - forward) * share, found)
+        return _Clean(between, forward=found, ahead=np.where(inside, after - rows, 0))
 
-    def _between(
-        self, values: Array, empty: Array, forward: Array, before: Array, start: int
-    ) -> Array:
-        """Return values on lines in time to the next ones; the last ones where a part ends."""
-        end = start + len(values)
-        rows = np.arange(start, end)
+    def _following(self, values: Array, empty: Array, start: int) -> tuple[Array, Array]:
+        """Return the row of the first value from each row on, and the value."""
+        rows = np.arange(start, start + len(values))
         after = np.where(empty, self.rows.count, rows)
         after = np.minimum.accumulate(after[::-1])[::-1]
         behind = after == self.rows.count
         following = values[np.where(behind, 0, after - start)]
         if behind.any():
-            after[behind], following[behind] = self._ahead(end)
-        inside = (before >= 0) & (before < rows) & (after < self.rows.segment_end(rows))
-        times = self.rows.times(start, end)
-        low = self._times(np.where(inside, before, rows), times, start)
-        high = self._times(np.where(inside, after, rows), times, start)
-        share = (times - low) / np.where(inside, high - low, 1)
-        return np.where(inside, forward + (following - forward) * share, forward)
+            after[behind], following[behind] = self._ahead(start + len(values))
+        return after, following
 
     def _times(self, rows: Array, times: Array, start: int) -> Array:
         """Return the times of rows, most of which are among those of `times`."""

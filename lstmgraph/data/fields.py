@@ -13,6 +13,7 @@ from lstmgraph.data.values import as_dtype
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lstmgraph.data.table import Interpolated
     from lstmgraph.data.texts import Texts
     from lstmgraph.data.values import Array
 
@@ -73,6 +74,10 @@ class Windows:
     shape: tuple[int, ...]
     masked: Array | None = None
     """1 where a 0 of the table stands for a missing value, (rows, columns)."""
+    interpolated: Interpolated | None = None
+    """What stands where the next value is not known yet at the origin or, with a lag, the step."""
+    lag: int = 0
+    """How many steps late each row is read."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -81,21 +86,34 @@ class Windows:
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """The table, and the places of the windows in it."""
-        return self.table, self.origins, self.before
+        """The tables, and the places of the windows in them."""
+        later = self.interpolated
+        others = () if later is None else (later.forward, later.ahead)
+        return self.table, self.origins, self.before, *others
 
     def take(self, examples: Array) -> Array:
         """Return the values of these examples, (len(examples), *shape)."""
         before = self.before[examples].astype(np.int64)[:, None]
-        starts = self.origins[examples][:, None] - before
+        origins = self.origins[examples][:, None]
+        starts = origins - before
         steps = np.arange(self.steps)
         rows = starts + steps
         if self.after is None:
-            return np.asarray(self.table[rows]).reshape(len(examples), *self.shape)
+            return self._values(rows, origins).reshape(len(examples), *self.shape)
         present = steps < before + self.after
-        values = np.asarray(self.table[np.where(present, rows, starts)])
+        values = self._values(np.where(present, rows, starts), origins)
         values[~present] = 0
         return values.reshape(len(examples), *self.shape)
+
+    def _values(self, rows: Array, origins: Array) -> Array:
+        """Return the values of rows, (examples, steps, columns), as they are known by then."""
+        values = np.asarray(self.table[rows])
+        if self.interpolated is None:
+            return values
+        known = rows + self.lag if self.lag else origins
+        ahead = self.interpolated.ahead[rows]
+        is_later = (ahead > 0) & (rows[..., None] + ahead >= known[..., None])
+        return np.where(is_later, self.interpolated.forward[rows], values)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Interpolated:
+    """What the values of a matrix are as long as the next ones are not known, (rows, columns)."""
+
+    forward: Array
+    """The last values before them; the values themselves where nothing is interpolated."""
+    ahead: Array
+    """How many rows later the values stand that they depend on, int32; 0 if on none."""
+
+
+@dataclass(frozen=True)
 class Table:
     """The rows of all series, one series after the other."""
 
@@ -35,6 +45,8 @@ class Table:
     masks: Mapping[str, Array] = field(default_factory=dict)
     """For entries with columns of ``missing: mask``, by key: 1 where such a value was missing,
     (rows, columns) uint8."""
+    interpolated: Mapping[str, Interpolated] = field(default_factory=dict)
+    """By key, for inputs of the past with columns of ``missing: interpolate``."""
     texts: Mapping[str, Texts] = field(default_factory=dict)
     """For entries of texts, whose matrices hold their numbers, the texts."""
     labels: Mapping[str, Labels] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Timeline:
     """Whether examples belong to named series, which a random split keeps together."""
     times: Array | None = None
     time_unit: str = ""
+    series_keys: tuple[tuple[Any, ...], ...] = ()
+    """The values of the columns that tell series apart, by the number of the series."""
 
     def __len__(self) -> int:
         return len(self.origins)

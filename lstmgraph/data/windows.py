@@ -110,6 +110,14 @@ def input_fields(
     return _Fields(table, data, places, problems).inputs(needs)
 
 
+def weight_fields(
+    table: Table, data: DataDeclaration, places: Places, problems: Problems
+) -> dict[str, Field]:
+    """Return the sample weights of windows at `places`, by target; those of all as ``""``."""
+    fields = _Fields(table, data, places, problems)
+    return {name: fields.weight(entry) for name, entry in data.sample_weights.items()}
+
+
 class _Fields:
     """Makes the tensors of all windows."""
 
@@ -140,11 +148,11 @@ class _Fields:
         matrix = self.table.matrices[key_of(entry)]
         field = self._read(entry, matrix, found, shape)
         masked = self.table.masks.get(key_of(entry))
-        if masked is None:
-            return field
         if isinstance(field, PerSeries):
-            return replace(field, masked=np.asarray(masked[self.table.series_starts[:-1]]))
-        return replace(field, masked=masked)
+            known = None if masked is None else np.asarray(masked[self.table.series_starts[:-1]])
+            return replace(field, masked=known)
+        later = self.table.interpolated.get(key_of(entry))
+        return replace(field, masked=masked, interpolated=later, lag=entry.lag)
 
     def _read(
         self, entry: Columns, matrix: Array, found: tuple[int, ...], shape: tuple[int, ...]
@@ -217,6 +225,7 @@ def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int)
         has_series=bool(data.series),
         times=table.times,
         time_unit=table.time_unit,
+        series_keys=table.series_keys,
     )
 
 

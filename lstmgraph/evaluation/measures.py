@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstmgraph.data.store import GrowingArray, Workspace, mapped
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
 
 COUNT, ABSOLUTE, SQUARED, SIGNED, PERCENT = "count", "absolute", "squared", "signed", "percent"
 SCALED, SCALED_SQUARED, SCALED_COUNT = "scaled", "scaled squared", "scaled count"
-PARTS = (COUNT, ABSOLUTE, SQUARED, SIGNED, PERCENT, SCALED, SCALED_SQUARED, SCALED_COUNT)
+MODELS, OWN = "absolute of the model", "absolute beside the model"
+PARTS = (
+    *(COUNT, ABSOLUTE, SQUARED, SIGNED, PERCENT),
+    *(SCALED, SCALED_SQUARED, SCALED_COUNT, MODELS, OWN),
+)
 
 
 class ErrorSums:
@@ -30,7 +36,7 @@ class ErrorSums:
     def __init__(self, series: int, steps: int) -> None:
         self.sums = {part: np.zeros((series, steps)) for part in PARTS}
 
-    def add(
+    def add(  # noqa: PLR0913 - each says one thing
         self,
         series: Array,
         targets: Array,
@@ -38,6 +44,8 @@ class ErrorSums:
         *,
         scales: tuple[Array, Array] | None = None,
         counted: Array | None = None,
+        weights: Array | None = None,
+        model: Array | None = None,
     ) -> None:
         """Add forecasts, (rows, steps); those whose target is NaN do not count.
 
@@ -48,6 +56,9 @@ class ErrorSums:
             scales: the mean absolute and the mean squared error of a naive forecast of the history,
                 (rows,) each; NaN where there is none.
             counted: which steps count, (rows, steps); None for all.
+            weights: how much each target counts, (rows, steps); None for 1.
+            model: for a naive forecast, that of the model, (rows, steps), to compare the two where
+                both are known.
         """
         targets, forecasts = targets.astype("float64"), forecasts.astype("float64")
         known = np.isfinite(targets) & np.isfinite(forecasts)
@@ -70,8 +81,17 @@ class ErrorSums:
             parts[SCALED] = np.where(has_scale, np.abs(error) / scale, 0.0)
             parts[SCALED_SQUARED] = np.where(has_scale, error**2 / squares, 0.0)
             parts[SCALED_COUNT] = has_scale.astype("float64")
+        if model is not None:
+            both = known & np.isfinite(model)
+            parts[MODELS] = np.where(both, np.abs(model.astype("float64") - targets), 0.0)
+            parts[OWN] = np.where(both, np.abs(error), 0.0)
         for part, values in parts.items():
-            np.add.at(self.sums[part], series, values)
+            np.add.at(self.sums[part], series, values if weights is None else values * weights)
+
+    def skill(self) -> float:
+        """Return 1 minus the model's absolute error over this one's, where both are known."""
+        own = float(self.sums[OWN].sum())
+        return 1 - float(self.sums[MODELS].sum()) / own if own else float("nan")
 
     def measures(self, axis: int | None = None) -> dict[str, Array]:
         """Return measures over all forecasts, or for each series (axis 1) or step (axis 0).
@@ -122,19 +142,24 @@ class QuantileSums:
         self.losses = np.zeros((steps, len(quantiles)))
         self.size = np.zeros(steps)
 
-    def add(self, targets: Array, forecasts: Array) -> None:
-        """Add targets (rows, steps) and their quantiles (rows, steps, quantiles)."""
-        known = np.isfinite(targets)
+    def add(self, targets: Array, forecasts: Array, weights: Array | None = None) -> None:
+        """Add targets (rows, steps), their quantiles (rows, steps, quantiles) and weights.
+
+        What is not known, in targets or quantiles, does not count.
+        """
+        known = np.isfinite(targets) & np.isfinite(forecasts).all(axis=-1)
+        forecasts = np.where(known[..., None], forecasts, 0.0)
+        share = known.astype("float64") if weights is None else np.where(known, weights, 0.0)
         values = np.where(known, targets, 0.0).astype("float64")[..., None]
         error = values - forecasts
         shares = np.array(self.quantiles)
         losses = np.maximum(shares * error, (shares - 1) * error)
         inside = (values >= forecasts[..., :1]) & (values <= forecasts[..., -1:])
-        self.count += known.sum(axis=0)
-        self.below += ((values <= forecasts) & known[..., None]).sum(axis=0)
-        self.inside += (inside[..., 0] & known).sum(axis=0)
-        self.losses += np.where(known[..., None], losses, 0).sum(axis=0)
-        self.size += np.abs(values[..., 0]).sum(axis=0)
+        self.count += share.sum(axis=0)
+        self.below += ((values <= forecasts) * share[..., None]).sum(axis=0)
+        self.inside += (inside[..., 0] * share).sum(axis=0)
+        self.losses += (losses * share[..., None]).sum(axis=0)
+        self.size += (np.abs(values[..., 0]) * share).sum(axis=0)
 
     def measures(self) -> dict[str, float]:
         """Return ``pinball``, ``crps``, ``weighted_quantile_loss``, ``coverage`` and its aim.
@@ -142,7 +167,7 @@ class QuantileSums:
         ``crps`` is approximated by twice the mean pinball loss. ``q0.1`` and so on are the shares
         of targets at or below each quantile.
         """
-        count, losses = max(self.count.sum(), 1), self.losses.sum()
+        count, losses = self.count.sum() or 1.0, self.losses.sum()
         pinball = losses / count / len(self.quantiles)
         size = self.size.sum()
         found = {
@@ -158,6 +183,8 @@ class QuantileSums:
 
 
 BINS = 10
+CHUNK = 1 << 16
+"""How many rows of a table are read at a time."""
 
 
 class ClassCounts:
@@ -169,21 +196,26 @@ class ClassCounts:
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
-        self.confusion = np.zeros((len(classes), len(classes)), np.int64)
-        """How often each class (rows) was predicted as each (columns)."""
+        self.confusion = np.zeros((len(classes), len(classes)))
+        """How often, or with what weight, each class (rows) was predicted as each (columns)."""
         self.log_loss = 0.0
         self.bins = np.zeros((BINS, 3))
         """For each bin of confidence: predictions, the sum of confidences, right predictions."""
 
-    def add(self, targets: Array, chances: Array) -> None:
-        """Add true classes, (rows,), and the chances of all, (rows, classes)."""
+    def add(self, targets: Array, chances: Array, weights: Array | None = None) -> None:
+        """Add true classes, (rows,), the chances of all, (rows, classes), and weights, (rows,)."""
+        share = np.ones(len(targets)) if weights is None else weights.astype("float64")
         predicted = chances.argmax(axis=-1)
-        np.add.at(self.confusion, (targets, predicted), 1)
+        np.add.at(self.confusion, (targets, predicted), share)
         own = np.clip(chances[np.arange(len(targets)), targets].astype("float64"), 1e-15, 1)
-        self.log_loss -= float(np.log(own).sum())
+        self.log_loss -= float((np.log(own) * share).sum())
         sure = chances.max(axis=-1).astype("float64")
         places = np.clip((sure * BINS).astype(int), 0, BINS - 1)
-        np.add.at(self.bins, places, np.stack([np.ones_like(sure), sure, predicted == targets], 1))
+        np.add.at(
+            self.bins,
+            places,
+            share[:, None] * np.stack([np.ones_like(sure), sure, predicted == targets], 1),
+        )
 
     def measures(self) -> dict[str, float]:
         """Return accuracy, balanced accuracy, macro F1, log loss and expected calibration error.
@@ -191,7 +223,7 @@ class ClassCounts:
         The calibration error (Guo and others, On Calibration of Modern Neural Networks, 2017) is
         the mean distance of confidence and accuracy over ten bins of confidence.
         """
-        count = max(int(self.confusion.sum()), 1)
+        count = float(self.confusion.sum()) or 1.0
         by_class = self.by_class()
         present = [row for row in by_class.values() if row["support"]]
         predictions, sure, right = self.bins.T
@@ -200,7 +232,7 @@ class ClassCounts:
             "balanced_accuracy": float(np.mean([row["recall"] for row in present] or [0.0])),
             "f1": float(np.mean([row["f1"] for row in present] or [0.0])),
             "log_loss": self.log_loss / count,
-            "calibration_error": float(np.abs(sure - right).sum() / max(predictions.sum(), 1)),
+            "calibration_error": float(np.abs(sure - right).sum() / (predictions.sum() or 1.0)),
         }
 
     def by_class(self) -> Mapping[str, dict[str, float]]:
@@ -216,14 +248,14 @@ class ClassCounts:
                 "precision": float(precision),
                 "recall": float(recall),
                 "f1": float(2 * precision * recall / both) if both else 0.0,
-                "support": int(support[index]),
+                "support": whole(support[index]),
             }
         return found
 
     def majority(self) -> dict[str, float]:
         """Return the measures of always predicting the most frequent class, by its frequency."""
         support = self.confusion.sum(axis=1)
-        count = max(int(support.sum()), 1)
+        count = float(support.sum()) or 1.0
         shares = support[support > 0] / count
         return {
             "accuracy": float(support.max(initial=0)) / count,
@@ -239,20 +271,39 @@ class Naive:
         table: the target of every row, (rows,).
         starts: the first row of each series, then the number of rows, (series + 1,).
         season: the steps from one season to the next; 1 for none.
+
+    Sums over the rows before each are kept in a temporary file, so that the memory does not grow
+    with the table.
     """
 
     def __init__(self, table: Array, starts: Array, season: int) -> None:
         self.table, self.starts, self.season = table, starts, season
-        known = np.isfinite(table)
-        self._sums = _cumulated(np.nan_to_num(table.astype("float64")))
-        self._known = _cumulated(known.astype("float64"))
-        gaps = np.full(len(table), np.nan)
-        gaps[season:] = table[season:] - table[: max(len(table) - season, 0)]
-        first = np.repeat(starts[:-1], np.diff(starts))
-        gaps[np.arange(len(table)) < first + season] = np.nan
-        self._counts = _cumulated(np.isfinite(gaps).astype("float64"))
-        self._gaps = _cumulated(np.abs(np.nan_to_num(gaps)))
-        self._squares = _cumulated(np.nan_to_num(gaps) ** 2)
+        self._workspace = Workspace()
+        path = self._workspace.path / "sums.npy"
+        total = np.zeros(5)
+        with GrowingArray(path, np.dtype("float64"), len(total)) as file:
+            file.append(total[None])
+            for first in range(0, len(table), CHUNK):
+                sums = total + np.cumsum(self._parts(first, min(first + CHUNK, len(table))), axis=0)
+                file.append(sums)
+                total = sums[-1]
+        self._before: Array = mapped(path)
+        """Of the rows before each: sum and count of values; count, sizes and squares of gaps."""
+
+    def _parts(self, first: int, end: int) -> Array:
+        """Return value and 1 of each row, then 1, size and square of its change in a season."""
+        rows = np.arange(first, end)
+        starts = self.starts[np.searchsorted(self.starts, rows, "right") - 1]
+        values = np.asarray(self.table[first:end]).astype("float64")
+        gaps = values - self._at(rows - self.season, starts)
+        known, has_gap = np.isfinite(values), np.isfinite(gaps)
+        values, gaps = np.where(known, values, 0.0), np.where(has_gap, gaps, 0.0)
+        return np.stack([values, known, has_gap, np.abs(gaps), gaps**2], axis=1)
+
+    def _sums(self, first: Array, end: Array) -> Array:
+        """Return the five sums over the rows from `first` to before `end`, (5, rows)."""
+        found: Array = (self._before[end] - self._before[first]).T
+        return found
 
     def forecasts(self, series: Array, origins: Array, horizon: int) -> dict[str, Array]:
         """Return forecasts (rows, horizon) by name, each from what is before its origin alone.
@@ -265,13 +316,8 @@ class Naive:
         last = self._at(origins - 1, first)
         steps = np.maximum(origins - 1 - first, 1)
         change = (last - self._at(first, first)) / steps
-        known = self._known[origins] - self._known[first]
-        mean = np.divide(
-            self._sums[origins] - self._sums[first],
-            known,
-            out=np.full(len(origins), np.nan),
-            where=known > 0,
-        )
+        total, known, *_ = self._sums(first, origins)
+        mean = _mean(total, known)
         found = {
             "last value": np.repeat(last[:, None], horizon, axis=1),
             "mean": np.repeat(mean[:, None], horizon, axis=1),
@@ -284,14 +330,8 @@ class Naive:
 
     def scales(self, series: Array, origins: Array) -> tuple[Array, Array]:
         """Return mean absolute and mean squared differences of a season before each origin."""
-        first = self.starts[series]
-        counts = self._counts[origins] - self._counts[first]
-        sums = (values[origins] - values[first] for values in (self._gaps, self._squares))
-        absolute, squared = (
-            np.divide(total, counts, out=np.full(len(origins), np.nan), where=counts > 0)
-            for total in sums
-        )
-        return absolute, squared
+        _, _, counts, sizes, squares = self._sums(self.starts[series], origins)
+        return _mean(sizes, counts), _mean(squares, counts)
 
     def _at(self, rows: Array, first: Array) -> Array:
         """Return the target of rows; NaN before the first row of the series."""
@@ -300,6 +340,6 @@ class Naive:
         return found
 
 
-def _cumulated(values: Array) -> Array:
-    """Return the sums of the values before each place, (values + 1,)."""
-    return np.concatenate([[0.0], np.cumsum(values)])
+def whole(value: float) -> float:
+    """Return a count as an integer where it is one, as without weights."""
+    return int(value) if float(value).is_integer() else float(value)

@@ -27,13 +27,14 @@ path.actual{fill:none;stroke:var(--ink);stroke-width:1.6}
 path.model{fill:none;stroke:var(--blue);stroke-width:1.8}
 path.naive{fill:none;stroke:var(--pruned);stroke-width:1.4;stroke-dasharray:4 3}
 path.band{fill:var(--blue);opacity:.18;stroke:none}
+.residuals circle{fill:var(--blue);opacity:.5}
 rect.pillar{fill:var(--blue)}
 path.even{fill:none;stroke:var(--pruned);stroke-dasharray:4 3}
 .samples{display:flex;flex-wrap:wrap;gap:12px}
 .samples h3{font-size:13px;font-weight:600;margin:4px 0}
 td.heat{text-align:right}
 """
-MOST_SERIES, MOST_CLASSES, BARS = 20, 30, 40
+MOST_SERIES, MOST_CLASSES, BARS, MOST_DOTS = 20, 30, 40, 800
 
 
 def page(evaluation: Measured) -> str:
@@ -76,6 +77,8 @@ def _of_column(output: str, column: ColumnResult) -> list[Markup]:
         found.append(figure(f"{name}: the worst examples", table(headings, rows)))
     if samples is not None and len(samples.residuals):
         found.append(figure(f"{name}: forecast minus target", _histogram(samples.residuals, name)))
+        drawn = _over_time(samples.residuals, samples.times, name)
+        found.append(figure(f"{name}: forecast minus target, over time", *drawn))
     if len(column.steps.get(MODEL, [])) > 1:
         found.append(figure(f"{name}: error by step", _by_step(column.steps)))
     if column.series:
@@ -165,6 +168,41 @@ def _histogram(residuals: Array, name: str) -> Markup:
         box = {"x": pixels(left), "y": pixels(top), "width": pixels(max(right - left - 1, 0.5))}
         bars.append(tag("rect", **box, height=pixels(max(floor - top, 0.0)), class_="pillar"))
     return chart(WIDE, x, y, (f"error of {name}", "targets of a sample"), *bars)
+
+
+def _some(values: Array) -> Array:
+    """Return at most `MOST_DOTS` of the values, evenly spread."""
+    found: Array = values[:: -(-len(values) // MOST_DOTS) or 1]
+    return found
+
+
+def _over_time(residuals: Array, times: Array, name: str) -> list[Markup]:
+    kept = ~np.isnat(times) if times.dtype.kind == "M" else np.isfinite(times)
+    residuals, times = _some(residuals[kept]), _some(times[kept])
+    if not len(times):
+        return [note("There is nothing to draw.")]
+    label, text = "number of the example", ""
+    places = times
+    if times.dtype.kind == "M":
+        first, last = times.min(), times.max()
+        days = (times - first) / np.timedelta64(1, "D")
+        hours = days.max() < 2
+        places, label = (
+            days * 24 if hours else days,
+            f"{'hours' if hours else 'days'} after {first}",
+        )
+        text = f"From {first} to {last}."
+    x = number_axis((float(places.min()), float(places.max())), *WIDE.across)
+    y = number_axis((float(residuals.min()), float(residuals.max()), 0.0), *WIDE.upwards)
+    zero = y.at(0.0) or 0.0
+    line = tag("path", d=path([(WIDE.across[0], zero), (WIDE.across[1], zero)]), class_="even")
+    dots = [
+        tag("circle", cx=pixels(x.at(float(p)) or 0.0), cy=pixels(y.at(float(r)) or 0.0), r=2)
+        for p, r in zip(places, residuals, strict=True)
+    ]
+    drawn = tag("g", *dots, class_="residuals")
+    found = chart(WIDE, x, y, (label, f"error of {name}"), line, drawn)
+    return [found, *([note(text)] if text else [])]
 
 
 def _of_classes(output: str, result: ClassResult) -> list[Markup]:

@@ -49,7 +49,7 @@ class ClassResult:
 
     measures: Mapping[str, Mapping[str, float]]
     classes: Mapping[str, Mapping[str, float]]
-    confusion: list[list[int]]
+    confusion: list[list[float]]
     calibration: list[list[float]]
     """For each bin of confidence: predictions, mean confidence, accuracy."""
 

@@ -47,7 +47,10 @@ class Samples:
         self.worst: list[Sample] = []
         self.chosen: list[Sample] = []
         self.residuals = np.zeros(0)
+        self.times: Array = np.zeros(0)
+        """The time of each residual's target, or the number of its example."""
         self._heap: list[tuple[float, int, Sample]] = []
+        self._order = np.zeros(0)
         self._random = np.random.Generator(np.random.PCG64(0))
 
     def add(
@@ -87,12 +90,17 @@ class Samples:
             elif (other := int(self._random.integers(0, place + 1))) < EVENLY:
                 self.chosen[other] = sample(row)
         self.seen += len(means)
-        values = errors[known]
-        if len(values) > RESIDUALS:
-            values = self._random.choice(values, RESIDUALS, replace=False)
-        self.residuals = np.concatenate([self.residuals, values])
-        if len(self.residuals) > 2 * RESIDUALS:
-            self.residuals = self._random.choice(self.residuals, RESIDUALS, replace=False)
+        self._keep_residuals(errors[known], _times(batch, errors.shape)[known])
+
+    def _keep_residuals(self, residuals: Array, times: Array) -> None:
+        """Replace residuals so that each of all so far is kept with the same chance."""
+        order = self._random.random(len(residuals))
+        if self.residuals.size:
+            residuals = np.concatenate([self.residuals, residuals])
+            times = np.concatenate([self.times, times])
+            order = np.concatenate([self._order, order])
+        kept = np.sort(np.argsort(order)[:RESIDUALS])
+        self.residuals, self.times, self._order = residuals[kept], times[kept], order[kept]
 
     def named(self, names: list[str]) -> Samples:
         """Return the samples with the names of their series, the worst in order."""
@@ -104,3 +112,13 @@ class Samples:
         self.worst = [with_name(entry[2]) for entry in sorted(self._heap, key=lambda e: -e[0])]
         self.chosen = [with_name(sample) for sample in self.chosen]
         return self
+
+
+def _times(batch: PredictionBatch, shape: tuple[int, ...]) -> Array:
+    """Return the time of each target, (rows, steps); the number of its example without times."""
+    found = np.asarray(batch.keys.get("time", batch.positions))
+    found = found.reshape(len(batch), -1)
+    if found.shape[1] not in (1, shape[1]):
+        found = batch.positions[:, None]
+    times: Array = np.broadcast_to(found, shape)
+    return times

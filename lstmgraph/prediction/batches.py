@@ -128,7 +128,10 @@ class Batches:
             padded = examples
             if pads and len(examples) < size:  # one size, so that nothing is compiled twice
                 padded = np.concatenate([examples, np.full(size - len(examples), examples[-1])])
-            values = self.model.run(query.batch(padded))
+            values = dict(self.model.run(query.batch(padded)))
+            for layout in self.layouts_without_names:
+                if layout.adds_steps:
+                    values[layout.output] = values[layout.output][:, None]
             yield PredictionBatch(
                 self._keys(examples),
                 {name: _as_numbers(values[name][: len(examples)]) for name in self._outputs},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,14 @@ import numpy as np
 from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.convert import convert
 from lstmgraph.data.examples import Examples
-from lstmgraph.data.fields import PerSeries
+from lstmgraph.data.fields import PerSeries, item_bytes
 from lstmgraph.data.loading import data_of_arrays
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given, Reader
 from lstmgraph.data.store import Workspace
 from lstmgraph.data.table import key_of
 from lstmgraph.data.values import as_dtype, storage_dtype
-from lstmgraph.data.windows import ROWS, input_fields, places_of
+from lstmgraph.data.windows import ROWS, input_fields, places_of, weight_fields
 from lstmgraph.language.declaration.data import HISTORY, STATIC, WINDOW
 from lstmgraph.prediction.clock import Clock
 from lstmgraph.prediction.origins import WindowedTable
@@ -75,6 +75,8 @@ class Query:
     """The row after the history of each example, (examples,)."""
     lengths: Array | None = None
     """The steps of the history of each example, (examples,)."""
+    sample_weights: Mapping[str, Field] = field(default_factory=dict)
+    """The weights of examples with targets, by target; those of all have the name ``""``."""
     warnings: tuple[DataProblem, ...] = ()
     keeps: object = None
     """What must live as long as the examples: the temporary folder of their files."""
@@ -94,7 +96,7 @@ class Query:
     @property
     def bytes_of_one(self) -> int:
         """The bytes that the inputs of one example take."""
-        sizes = [int(np.prod(t.shape)) * t.dtype.itemsize for t in self.inputs.values()]
+        sizes = [int(np.prod(t.shape)) * item_bytes(t) for t in self.inputs.values()]
         return max(1, sum(sizes))
 
 
@@ -104,7 +106,7 @@ def load_query(model: OpenedModel, source: Any, request: Request) -> Query:
     Raises:
         DataError: the data does not fit the model; it holds every problem.
     """
-    data, needs = _declared(model)
+    data, needs = _declared(model, with_targets=request.with_targets)
     if isinstance(source, Examples):
         return _of_examples(source, needs, data)
     given = source if isinstance(source, Given) else Given(source, _name(source))
@@ -123,8 +125,11 @@ def _name(source: Any) -> str:
     return str(source) if isinstance(source, str | Path) else f"the given {type(source).__name__}"
 
 
-def _declared(model: OpenedModel) -> tuple[DataDeclaration, Needs]:
-    """Return how the model's data is read, and what it takes; targets need not be there."""
+def _declared(model: OpenedModel, *, with_targets: bool) -> tuple[DataDeclaration, Needs]:
+    """Return how the model's data is read, and what it takes; targets need not be there.
+
+    Sample weights are read where targets are compared with.
+    """
     compiled, graph = model.compiled, model.graph
     declared = compiled.declaration.data or data_of_arrays(compiled)
     if model.is_main:
@@ -137,10 +142,16 @@ def _declared(model: OpenedModel) -> tuple[DataDeclaration, Needs]:
         needs = data_needs(replace(compiled.declaration, training=None, data=None), graph)
     # The parts of a training do not divide what is predicted.
     split = replace(declared.split, validation=0.0, test=0.0, folds=None)
-    declared = replace(declared, sample_weights={}, split=split)
+    kept = declared.sample_weights if with_targets and model.is_main else {}
+    declared = replace(declared, sample_weights=kept, split=split)
     optional = {n: replace(need, optional=True) for n, need in needs.targets.items()}
     return declared, replace(
-        needs, targets=optional, weighed={}, unused=(), class_weights={}, of_batches=frozenset()
+        needs,
+        targets=optional,
+        weighed=needs.weighed if with_targets else {},
+        unused=(),
+        class_weights={},
+        of_batches=frozenset(),
     )
 
 
@@ -172,7 +183,12 @@ def _of_table(
         for name, entry in data.targets.items()
         if name in needs.targets and set(entry.columns) <= set(file.columns)
     }
-    data = replace(data, targets=targets)
+    weights = {
+        name: entry
+        for name, entry in data.sample_weights.items()
+        if name in {"", *targets} and set(entry.columns) <= set(file.columns)
+    }
+    data = replace(data, targets=targets, sample_weights=weights)
     if data.window is not None:  # rows that no window reads may have empty cells
         optional = {n: replace(need, optional=True) for n, need in needs.inputs.items()}
         needs = replace(needs, inputs=optional)
@@ -210,6 +226,7 @@ def _of_table(
         dtypes=_dtypes(needs),
         time_major=_time_major(needs),
         targets=known,
+        sample_weights=weight_fields(table, data, places, problems),
         rows=rows,
         window=data.window,
         series=places.series,
@@ -241,6 +258,7 @@ def _in_file_order(query: Query, numbers: Array) -> Query:
         count=len(numbers),
         inputs=ordered(query.inputs),
         targets=ordered(query.targets),
+        sample_weights=ordered(query.sample_weights),
         rows=query.rows[numbers],
         series=chosen(query.series),
         origins=chosen(query.origins),
@@ -351,6 +369,7 @@ def _of_arrays(
         dtypes=_dtypes(needs),
         time_major=_time_major(needs),
         targets=source_of_part.targets,
+        sample_weights=source_of_part.sample_weights,
         rows=np.arange(1, count + 1),
         keeps=source_of_part,
     )
@@ -365,6 +384,7 @@ def _of_examples(examples: Examples, needs: Needs, data: DataDeclaration) -> Que
         dtypes=_dtypes(needs),
         time_major=source.time_major,
         targets={name: Chosen(tensor, numbers) for name, tensor in source.targets.items()},
+        sample_weights={n: Chosen(tensor, numbers) for n, tensor in source.sample_weights.items()},
         rows=numbers + 1,
         keeps=source,
     )
@@ -382,6 +402,8 @@ def _of_examples(examples: Examples, needs: Needs, data: DataDeclaration) -> Que
         query,
         window=data.window,
         series=series,
+        series_columns=data.series,
+        series_keys=timeline.series_keys,
         time_column=data.time,
         clock=clock,
         starts=starts,

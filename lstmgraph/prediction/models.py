@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.load import compile_read, load_compiled
+from lstmgraph.data.values import as_dtype, storage_dtype
+from lstmgraph.export.formats import LITERT, ONNX
+from lstmgraph.export.lookups import without_lookups
 from lstmgraph.files import require_regular_file
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.language.text.embedded import (
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.data.values import Array
+    from lstmgraph.data.vocabularies import Prepared
 
     Arrays = Mapping[str, Array]
 
@@ -160,7 +164,7 @@ def _of_keras(model: Any, compiled: CompiledRecipe, graph: Graph) -> OpenedModel
             reset_states(model)
 
     def run(batch: Arrays) -> Arrays:
-        found = model.predict_on_batch(dict(batch))
+        found = model.predict_on_batch({name: _as_given(each) for name, each in batch.items()})
         return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
     return OpenedModel(compiled, graph, run, graph.batch_size, reset)
@@ -180,11 +184,12 @@ def _open_onnx(path: Path, compiled: CompiledRecipe | None) -> OpenedModel:
         raise ModelFileError(f"{path}: its recipe has more than {MAX_BYTES:,} bytes")
     found = _recipe_in(text, path, compiled)
     names = [output.name for output in session.get_outputs()]
-    _refuse_other(path, found.graph, [each.name for each in session.get_inputs()], names)
+    fed = _Fed.of(found, ONNX)
+    _refuse_other(path, fed.graph, [each.name for each in session.get_inputs()], names)
 
     def run(batch: Arrays) -> Arrays:
         try:
-            return dict(zip(names, session.run(names, dict(batch)), strict=True))
+            return dict(zip(names, session.run(names, fed.inputs(batch)), strict=True))
         except Exception as error:
             raise _unrunnable(path, error) from None
 
@@ -208,9 +213,10 @@ def _open_litert(path: Path, compiled: CompiledRecipe | None) -> OpenedModel:
     except NoRecipeError:
         text = None
     found = _recipe_in(text, path, compiled)
-    _refuse_other(path, found.graph, inputs, outputs)
+    fed = _Fed.of(found, LITERT)
+    _refuse_other(path, fed.graph, inputs, outputs)
     rows = {
-        int(details["shape"][int(found.graph.inputs[name].time_major)])
+        int(details["shape"][int(fed.graph.inputs[name].time_major)])
         for name, details in inputs.items()
     }
     if len(rows) != 1:
@@ -218,11 +224,42 @@ def _open_litert(path: Path, compiled: CompiledRecipe | None) -> OpenedModel:
 
     def run(batch: Arrays) -> Arrays:
         try:
-            return {name: np.array(value) for name, value in runner(**batch).items()}
+            return {name: np.array(value) for name, value in runner(**fed.inputs(batch)).items()}
         except Exception as error:
             raise _unrunnable(path, error) from None
 
     return OpenedModel(found, found.graph, run, rows.pop())
+
+
+@dataclass(frozen=True)
+class _Fed:
+    """The inputs of an exported file: ids in place of the texts that its format cannot hold."""
+
+    graph: Graph
+    """From the file's inputs on."""
+    makers: Mapping[str, Prepared]
+
+    @classmethod
+    def of(cls, compiled: CompiledRecipe, name: str) -> _Fed:
+        """Return the inputs of a recipe's file in a format."""
+        rest, makers = without_lookups(compiled, name)
+        return cls(rest.graph, makers)
+
+    def inputs(self, batch: Arrays) -> dict[str, Array]:
+        """Return the file's inputs for those of the recipe."""
+        made = {name: each.of(batch[each.source]) for name, each in self.makers.items()}
+        own = {name: batch[name] for name in self.graph.inputs if name not in made}
+        dtypes = {name: storage_dtype(str(self.graph.inputs[name].spec.dtype)) for name in made}
+        return own | {name: as_dtype(values, dtypes[name]) for name, values in made.items()}
+
+
+def _as_given(values: Array) -> Any:
+    """Return values as Keras takes them: texts as a tensor of TensorFlow."""
+    if values.dtype.kind not in "OUS":
+        return values
+    import tensorflow as tf  # noqa: PLC0415 - what texts run on
+
+    return tf.constant(values.astype(object))
 
 
 def _refuse_other(path: Path, graph: Graph, inputs: Iterable[str], outputs: Iterable[str]) -> None:

@@ -45,6 +45,8 @@ class OutputLayout:
     kind: str | None = None
     """``ids``, ``one-hot`` or ``yes or no``: how targets say the class; None for numbers."""
     from_logits: bool = False
+    adds_steps: bool = False
+    """Whether the output lacks the axis of its single step, which predictions have."""
 
 
 def class_names(entry: Columns | None, count: int) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ def layouts_of(model: OpenedModel, taken: Sequence[str]) -> tuple[OutputLayout, 
         taken: names of columns that the table has already. A column whose name is taken, or is
             that of another output too, begins with the name of its output.
     """
-    found = [_layout(model, name) for name in model.graph.outputs]
+    found = [_with_steps(model, _layout(model, name)) for name in model.graph.outputs]
     counts = Counter([name for each in found for name in each.columns])
     used, layouts = set(taken), []
     for each in found:
@@ -102,7 +104,7 @@ def _layout(model: OpenedModel, name: str) -> OutputLayout:
         from_logits = bool(arguments_of("loss", loss).get("from_logits"))
     dims = spec.shape[1:]
     steps = _steps(model, entry, spec)
-    inner = dims[1:] if steps else dims
+    inner = dims[1:] if steps and not _lacks_steps(model, entry, dims) else dims
     sizes = tuple(size if isinstance(size, int) else None for size in inner)
     base = entry.columns if entry is not None else ()
     parts = part_names(loss)
@@ -113,6 +115,22 @@ def _layout(model: OpenedModel, name: str) -> OutputLayout:
     suffix = FORECAST if steps == HORIZON else PREDICTED
     names = _numbers(name, base, suffix, _count(sizes), parts)
     return OutputLayout(name, steps, names, _flat)
+
+
+def _lacks_steps(model: OpenedModel, entry: Columns | None, dims: Sequence[Dim]) -> bool:
+    """Return whether an output of a single step has no axis for it, as recipes may leave it out."""
+    data = model.compiled.declaration.data
+    is_timed = entry is not None and entry.steps in (HORIZON, HISTORY, WINDOW)
+    if data is None or entry is None or not is_timed or data.shape_of(entry)[0] != 1:
+        return False
+    return len(dims) < 2 or dims[0] != 1
+
+
+def _with_steps(model: OpenedModel, layout: OutputLayout) -> OutputLayout:
+    data, spec = model.compiled.declaration.data, output_spec(model.graph, layout.output)
+    entry = data.targets.get(layout.output) if data and model.is_main else None
+    lacks = spec is not None and _lacks_steps(model, entry, spec.shape[1:])
+    return replace(layout, adds_steps=lacks)
 
 
 def _count(sizes: Sequence[int | None]) -> int | None:

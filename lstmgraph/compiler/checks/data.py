@@ -44,10 +44,12 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_names(recipe, graph, document)
     if data is None or not recipe.inputs:  # missing inputs are reported already
         return
+    needs = data_needs(recipe, graph)
     if not data.is_table:
-        _check_no_column_keys(document)
-    else:
-        needs = data_needs(recipe, graph)
+        _check_no_column_keys(data, document)
+        _check_targets(data, needs, graph, document)
+        check_classes(data, needs, document)
+    elif _has_columns(data, document):
         _check_inputs(data, needs, recipe, document)
         _check_targets(data, needs, graph, document)
         _check_weights(data, needs, graph, document)
@@ -79,9 +81,20 @@ def _check_names(recipe: RecipeDeclaration, graph: Graph, document: Document) ->
             )
 
 
-def _check_no_column_keys(document: Document) -> None:
+def _has_columns(data: DataDeclaration, document: Document) -> bool:
+    """Return whether every target names its columns; report (L852) those that do not."""
+    without = [entry for entry in data.targets.values() if not entry.columns]
+    for entry in without:
+        message = f"the target '{entry.name}' names no columns"
+        hint = "add `columns:`, such as {columns: [who], classes: [ann, bob]}"
+        document.report("L852", entry.path, message, hint=hint, at_key=True)
+    return not without
+
+
+def _check_no_column_keys(data: DataDeclaration, document: Document) -> None:
     for key in COLUMN_KEYS:
-        if key in document.data["data"]:
+        of_arrays = key == "targets" and not any(t.columns for t in data.targets.values())
+        if key in document.data["data"] and not of_arrays:
             document.report(
                 "L852",
                 ("data", key),
@@ -127,7 +140,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
                 notes=_loss_notes(name, document),
             )
     path: Path = ("data", "targets") if data.targets else ("data",)
-    for name in needs.targets:
+    for name in needs.targets if data.is_table else ():
         if name not in data.targets and name not in near_names:
             document.report(
                 "L852",

@@ -70,7 +70,9 @@ def _with_known_outputs(
     meant: dict[str, Any] = {}
     all_known = True
     for section, entries in by_output.items():
-        unknown = [name for name in entries or () if outputs and name not in outputs]
+        known = set(outputs)
+        unknown = [name for name in entries or () if outputs and name not in known]
+        nearest = {}
         for name in unknown:
             near = document.guesses.nearest(name, outputs)
             all_known &= near is not None
@@ -81,8 +83,9 @@ def _with_known_outputs(
                 hint=f"the outputs are: {few(outputs)}",
                 at_key=True,
             )
-            named = meant.get(section, entries or {})
-            meant[section] = {(near or name) if key == name else key: v for key, v in named.items()}
+            nearest[name] = near or name
+        if nearest:
+            meant[section] = {nearest.get(key, key): v for key, v in (entries or {}).items()}
     return replace(training, **meant), all_known
 
 

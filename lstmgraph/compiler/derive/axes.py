@@ -22,6 +22,7 @@ from lstmgraph.compiler.graph import (
 )
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.layers.attention import ATTENTION
+from lstmgraph.keras_facts.layers.lookups import OF_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,7 +85,9 @@ class _Finder:
             self.join([*read, *self.mask_ports(node.mask)])
             if read:
                 self.parents[Port(node.name, SEQUENCE)] = read[0]
-        elif read and (is_step or len(self.specs[Port(node.name)].shape) > 2):
+        elif read and (
+            is_step or len(self.specs[Port(node.name)].shape) > 2 or _gives_ids(node, self.specs)
+        ):
             self.join([*read, *self.mask_ports(node.mask)])
             self.parents[Port(node.name, OUTPUT)] = read[0]
             if SCORES in node.outputs and node.outputs[SCORES].rank == 3:
@@ -116,6 +119,13 @@ class _Finder:
 
 def _may_have_steps(spec: TensorSpec) -> bool:
     return spec.rank > 2 or (spec.rank == 2 and not is_float(spec.dtype))
+
+
+def _gives_ids(node: Node, specs: Mapping[Port, TensorSpec]) -> bool:
+    """Return whether a layer gives an id for each value of a sequence of texts, ids or numbers."""
+    given = specs[Port(node.name)]
+    ids = node.op in OF_VALUES and not is_float(given.dtype)
+    return ids and given.shape == specs[node.inputs[0]].shape and given.rank > 1
 
 
 def made_from(mask: MaskSpec | None) -> Iterator[Port]:

@@ -11,6 +11,7 @@ from lstmgraph.compiler.derive.split import CODE
 from lstmgraph.compiler.graph import FOLD, JOIN, LOG, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
+from lstmgraph.keras_facts.layers.lookups import TENSORFLOW_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +178,8 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
 
 
 def _other(node: Node) -> Reason:
+    if node.op in TENSORFLOW_ONLY:
+        return "a stream of steps is one of numbers", "feed the ids of the steps in place of texts"
     if node.op in (FOLD, UNFOLD):
         return (
             "the steps of all segments are computed together",

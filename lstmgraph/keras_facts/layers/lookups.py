@@ -20,6 +20,8 @@ LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
 """Layers with a vocabulary."""
 OF_TEXTS = frozenset({"StringLookup", "TextVectorization", "Hashing"})
 """Layers that take inputs of ``dtype: string``."""
+OF_VALUES = frozenset({"StringLookup", "IntegerLookup", "Hashing", "Discretization"})
+"""Layers that write each value by itself, if their `output_mode` is int or one_hot."""
 TENSORFLOW_ONLY = LOOKUPS | {"Hashing"}
 """Layers that run on TensorFlow alone, on the CPU, and not under XLA."""
 FITTED: Mapping[str, str] = {

@@ -363,7 +363,7 @@ def _window(window: Data) -> Data:
 
 
 def _columns(entry: Data, defaults: Data) -> Data:
-    if "length_of" in entry or entry.get("static"):
+    if "length_of" in entry or entry.get("static") or "columns" not in entry:
         return entry
     return {"columns": entry["columns"], **defaults, **entry}
 

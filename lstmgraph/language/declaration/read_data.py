@@ -93,4 +93,5 @@ def _columns(name: str, data: Data, path: Path) -> Columns:
     steps = STATIC if data.get("static") else data.get("steps", ROW)
     lag, difference = data.get("lag", 0), data.get("difference", 0)
     classes = tuple(map(str, data.get("classes", ())))
-    return Columns(name, path, tuple(data["columns"]), steps, lag, difference, classes)
+    columns = tuple(data.get("columns", ()))
+    return Columns(name, path, columns, steps, lag, difference, classes)

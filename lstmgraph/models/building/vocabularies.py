@@ -15,6 +15,7 @@ from lstmgraph.compiler.checks.vocabularies import unfitted
 from lstmgraph.data.fields import rows_of
 from lstmgraph.data.vocabularies import nothing_found, refuse_too_many
 from lstmgraph.keras_facts.layers.lookups import FITTED, INT, STRING
+from lstmgraph.language.declaration.defaults import complete_data
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building.layers import make_layer
@@ -66,12 +67,13 @@ def fitted(compiled: CompiledRecipe, train: Examples) -> CompiledRecipe:
         DataError: There is nothing to find (D413).
     """
     compiled = fit_vocabularies(compiled, train)
-    data = compiled.completed.get("data", {})
-    targets = data.get("targets", {})
-    named = {name: list(names) for name, names in train.source.classes.items() if name in targets}
+    named = {name: list(names) for name, names in train.source.classes.items()}
     if not named:
         return compiled
-    changed = {name: {**targets[name], "classes": names} for name, names in named.items()}
+    data = compiled.completed.get("data")
+    data = data or complete_data({}, carried=bool(compiled.graph.carrying))
+    targets = data.get("targets", {})
+    changed = {name: {**targets.get(name, {}), "classes": names} for name, names in named.items()}
     return compiled.with_sections(data={**data, "targets": {**targets, **changed}})
 
 
