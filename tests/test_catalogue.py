@@ -310,7 +310,7 @@ def test_every_default_is_a_value_that_may_be_written(name):
             arguments[argument] = schema["default"]
     if not DEFS[name]["required"]:
         check(kind, arguments, None)
-        getattr(module, class_name)(**{a: v for a, v in arguments.items() if a != "type"})
+        of_class(**{a: v for a, v in arguments.items() if a != "type"})
 
 
 def test_initializers_say_whether_they_are_drawn():
