@@ -22,7 +22,8 @@ INTERNAL = {
     # Never reach a user: caught where they are raised from, or made into a message with a place.
     "ArchiveError", "TooLargeError", "BadCharacterError", "HalfCharacterError", "BadNumberError",
     "NotUtf8Error", "YamlMistake", "NoRecipeError", "BaseError", "FormError", "LayerMistake",
-    "GraphMistake", "_Mistake", "_Broken", "ColumnError", "DamagedTableError", "NoSuchArrayError",
+    "GraphMistake", "_Mistake", "_Broken", "ColumnError", "DamagedTableError",
+    "MalformedTableError", "NoSuchArrayError",
     "LockedError", "OtherVersionError", "HoldsLabelsError", "EndedBeforeError", "Exhausted", "Idle",
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
