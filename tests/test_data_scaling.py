@@ -370,6 +370,11 @@ def test_every_file_gives_the_same_numbers_in_units_of_the_table(trained: Path) 
     x = own.load_data(table()).test.batch(slice(None))[0]
     wanted = lstmgraph.load_model(trained / "stores.keras").predict(x, verbose=0)["forecast"]
     assert wanted.min() > 100
+    data = own.load_data(table()).validation.arrays()[:2]
+    model = lstmgraph.load_model(trained / "stores.keras")
+    results = json.loads((trained / "results.json").read_text("utf-8"))["metrics"]["validation"]
+    found = model.evaluate(*data, verbose=0, return_dict=True)
+    np.testing.assert_allclose(found["loss"], results["loss"], rtol=1e-5)
     by_keras = keras.models.load_model(trained / "stores.keras").predict(x, verbose=0)["forecast"]
     np.testing.assert_array_equal(by_keras, wanted)
     model = own.build(weights=trained / "stores.keras")

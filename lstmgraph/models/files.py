@@ -98,7 +98,8 @@ def load_as(compiled: CompiledRecipe, path: Path) -> keras.Model:
 def _compile(model: keras.Model, compiled: CompiledRecipe, graph: Graph, config: object) -> None:
     """Compile `model` as its file says, or as the recipe says if Keras cannot know its losses."""
     if config or graph is not compiled.graph or not has_own_losses(compiled):
-        compile_as(model, config)
+        is_main = graph is compiled.graph
+        compile_as(model, config, compiled.declaration.data if is_main else None)
         return
     compile_model(model, compiled)
     model.optimizer.build(model.trainable_variables)

@@ -13,9 +13,12 @@ import keras
 
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.building.learning_rates import have_rate
+from lstmgraph.models.building.scaled_losses import scale_losses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lstmgraph.language.declaration.data import DataDeclaration
 
 MODULES = frozenset(
     {"builtins", "keras", "keras.losses", "keras.metrics", "keras.optimizers"}
@@ -30,8 +33,10 @@ NAMES = re.compile(r"[\w/^$|()-]{0,10000}")
 to match."""
 
 
-def compile_as(model: keras.Model, config: object) -> None:
+def compile_as(model: keras.Model, config: object, data: DataDeclaration | None = None) -> None:
     """Compile `model` with the ``compile_config`` of a file, if it has one.
+
+    Losses of distances are those of scaled numbers where `data`, the recipe's section, says so.
 
     Raises:
         ValueError: the configuration is damaged, or names a class that does not belong there or a
@@ -46,6 +51,7 @@ def compile_as(model: keras.Model, config: object) -> None:
     try:
         arguments = keras.saving.deserialize_keras_object(config)
         have_rate(arguments)
+        scale_losses(arguments.get("loss"), data)
         count_steps([arguments.get(key) for key in ("loss", "metrics", "weighted_metrics")])
         model.compile(**arguments)
         weigh_batches(model)

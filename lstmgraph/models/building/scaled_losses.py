@@ -7,15 +7,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
+from lstmgraph.keras_facts.targets import OF_DISTANCES
+from lstmgraph.language.declaration.scaling import scalings_of
+
 if TYPE_CHECKING:
     import keras
 
+    from lstmgraph.language.declaration.data import DataDeclaration
     from lstmgraph.language.declaration.scaling import Scaling
 
 Tensor = Any
 
 LOWEST = -1 + 1e-6
 """The lowest number whose logarithm of 1 + the number is taken; forecasts are above -1."""
+
+
+def scale_losses(losses: object, data: DataDeclaration | None) -> None:
+    """Scale the losses of distances of outputs whose target has scaled columns.
+
+    Args:
+        losses: Keras's losses by output; anything else, such as one loss for all, is left as it is.
+        data: the recipe's section.
+    """
+    if data is None or not isinstance(losses, dict):
+        return
+    for name, scaling in scalings_of(data, "targets").items():
+        if type(losses.get(name)).__name__ in OF_DISTANCES:
+            scale_loss(losses[name], scaling)
 
 
 def scale_loss(loss: keras.losses.Loss, scaling: Scaling) -> None:

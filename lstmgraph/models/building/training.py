@@ -18,13 +18,12 @@ from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.compiler.passes.gradients import scales_loss
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.distributions import distribution_of, point_of, quantiles_of
-from lstmgraph.keras_facts.targets import OF_DISTANCES, VALUES, reading
-from lstmgraph.language.declaration.scaling import scalings_of
+from lstmgraph.keras_facts.targets import VALUES, reading
 from lstmgraph.models.building import forecasting
 from lstmgraph.models.building.carrying import kept_states
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.building.learning_rates import by_layer
-from lstmgraph.models.building.scaled_losses import scale_loss
+from lstmgraph.models.building.scaled_losses import scale_losses
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -45,9 +44,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         return
     dtypes = {name: _loss_dtype(tensor) for name, tensor in model.output.items()}
     losses = _losses(training, dtypes)
-    for name, scaling in scalings_of(recipe.data, "targets").items() if recipe.data else ():
-        if type(losses.get(name)).__name__ in OF_DISTANCES:
-            scale_loss(losses[name], scaling)
+    scale_losses(losses, recipe.data)
     metrics, weighted = (_metrics(training, dtypes, weighted=each) for each in (False, True))
     count_steps([losses, metrics, weighted])
     model.compile(
