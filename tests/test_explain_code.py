@@ -83,7 +83,7 @@ def test_as_json() -> None:
         ("L999", "there is no code 'L999'; did you mean 'L299'?"),
         ("204", "there is no code '204'; did you mean 'L204'?"),
         ("L20", "there is no code 'L20'; did you mean 'L"),
-        ("d219", "there is no code 'd219'; did you mean 'D2"),
+        ("d219", "there is no code 'd219'; did you mean 'D"),
         ("units", "there is no code 'units'; `lstmgraph explain-code` lists all"),
         ("\x1b[2J", "there is no code '\\x1b[2J'; `lstmgraph explain-code` lists all"),
     ],
