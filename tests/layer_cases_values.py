@@ -23,7 +23,7 @@ NORMALIZATION = [
     case("Normalization", f("time", 3), mean=[1.0, 2.0, 3.0], variance=[1.0, 1.0, 2.0]),
     case("Normalization", i(5, 3), axis=[1, 2], mean=[1.0, 2.0, 3.0], variance=[1.0, 1.0, 2.0]),
     case("Normalization", f("time", 3), axis=None, mean=1.0, variance=2.0),
-    case("Normalization", f("time", 3), policy="mixed_float16"),
+    case("Normalization", f("time", 3), policy="mixed_float16", mean=1.0, variance=2.0),
 ]
 
 RESHAPING = [

@@ -117,6 +117,8 @@ def callable_cases() -> list[Case]:
     known = set(read_schema(KERAS_SCHEMA)["x-layer-names"])
     known -= {"LSTM", "GRU", "SimpleRNN", "RNN", "Resizing", "CenterCrop"}
     several = [case for case in CASES if case.eager and case.layer in known]
+    # Texts have tests of their own, and no random numbers.
+    several = [case for case in several if all(spec.dtype != "string" for spec in case.inputs)]
     # Recurrent layers inside `time_distributed` are tested in test_hierarchies.py.
     several = [case for case in several if not is_folded({"type": case.layer, **case.arguments})]
     by_kind = {(case.layer, *(spec.rank for spec in case.inputs)): case for case in several}

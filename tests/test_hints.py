@@ -32,8 +32,8 @@ PAGE = re.compile(
 )
 COMMAND = re.compile(r"`lstmgraph ([a-z][a-z-]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OTHERS = {"--head", "--no-"}
-"""A variable of a style sheet, and the beginning of an option."""
+OTHERS = {"--head", "--no-", "--ink", "--blue", "--pruned"}
+"""Variables of style sheets, and the beginning of an option."""
 
 
 def texts(path: Path) -> Iterator[str]:

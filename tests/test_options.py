@@ -20,7 +20,10 @@ OPTIONS = [
     for option in found.params
     if option.param_type_name == "option" and not option.hidden
 ]
-LONG = {"build", "train", "tune", "export", "data", "transfer", "report"}
+LONG = {
+    *("build", "train", "tune", "export", "data", "transfer", "report"),
+    *("predict", "evaluate"),
+}
 """Commands that work for long."""
 
 
@@ -49,7 +52,10 @@ def test_a_name_means_one_thing(name: str, users: dict[str, Any]) -> None:
 
 def test_what_o_and_format_are() -> None:
     names = by_name()
-    assert set(names["-o"]) == {"build", "export", "graph", "init", "train", "transfer", "tune"}
+    assert set(names["-o"]) == {
+        *("build", "export", "graph", "init", "train", "transfer", "tune"),
+        *("predict", "evaluate"),
+    }
     formats = names["--format"].values()
     assert all({"text", "json"} <= set(option.type.choices) for option in formats)
     assert set(names["--format"]) == set(GROUP.commands) - {"graph", "schema", "fmt", "migrate"}

@@ -29,6 +29,8 @@ COMMANDS = {
     "export": "export small.yaml --format keras -o out",
     "transfer": "transfer from.keras small.yaml -o out.keras",
     "train": "train small.yaml --data data.npz -o out --epochs 1",
+    "predict": "predict from.keras --data data.npz -o out.csv",
+    "evaluate": "evaluate from.keras --data data.npz",
     "space": f"space {SHIPPED}",
     "tune": "tune quick.yaml --data quick.npz -o out --max-trials 1",
     "data": f"data {SHIPPED} --data {VOWELS}",
@@ -41,7 +43,7 @@ COMMANDS = {
     "--help": "--help",
 }
 """One of each; they are run where ``place`` put what they name."""
-QUIET = {"fmt", "tune", "export", "transfer"}
+QUIET = {"fmt", "tune", "export", "transfer", "predict"}
 """They print nothing, or as others do, and take long."""
 WRONG = {
     "validate": "validate wrong.yaml",

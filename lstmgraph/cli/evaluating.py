@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import Annotated, NoReturn
 
@@ -15,15 +14,6 @@ from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.data.problems import DataError, as_lines
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import RecipeError
-
-
-class Part(StrEnum):
-    """The examples to measure on."""
-
-    all = "all"
-    train = "train"
-    validation = "validation"
-    test = "test"
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
@@ -41,18 +31,22 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
             "--output",
             "-o",
             metavar="FILE",
-            help="Also write a report: one HTML page, which needs no other file.",
+            help="Where to write the result: a report, one .html page that needs no other file.",
         ),
     ] = None,
     part: Annotated[
-        Part,
-        typer.Option(help="The part of the data to measure on, as the recipe splits it."),
-    ] = Part.all,
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The part of the data: train, validation or test, as the recipe splits it; or "
+            "all.",
+        ),
+    ] = "all",
     origins: Annotated[
         str | None,
         typer.Option(
             metavar="N",
-            help="How many forecasts of each series, the last ones; or all.  [default: all]",
+            help="How many forecasts of each series, or all: the last ones.  [default: all]",
             show_default=False,
         ),
     ] = None,
@@ -98,7 +92,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
                 model,
                 source_of(data),
                 recipe=own,
-                part=part.value,
+                part=part,
                 origins=int(origins) if origins and origins.isdecimal() else origins,
                 stride=stride,
                 season=season,

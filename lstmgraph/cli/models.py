@@ -149,7 +149,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     batch_size: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Of a LiteRT file: the examples in each batch.  [default: 1]"
+            metavar="N", min=1, help="Rows of every batch: those of a LiteRT file.  [default: 1]"
         ),
     ] = None,
     tolerance: Annotated[

@@ -46,7 +46,7 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write the predictions: .csv, .csv.gz, .parquet or .npz; - prints CSV.",
+            help="Where to write the result: a .csv, .csv.gz, .parquet or .npz file; - prints CSV.",
         ),
     ],
     future: Annotated[
@@ -74,11 +74,15 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The part of arrays that have several, such as test."),
+        typer.Option(
+            metavar="NAME", help="The part of the data: of arrays that have several, such as test."
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="How many examples the model is given at a time."),
+        typer.Option(
+            metavar="N", min=1, help="Rows of every batch: how many the model is given at a time."
+        ),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,

@@ -69,11 +69,12 @@ def init(  # noqa: PLR0913, PLR0917 - each option is one
         ),
     ] = None,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--data",
             metavar="TABLE",
-            help="Propose a recipe for this table, a CSV or Parquet file or a folder of them.",
+            help="The data: a table to propose a recipe for, as a CSV or Parquet file or a folder "
+            "of them.",
         ),
     ] = None,
     target: Annotated[
@@ -129,7 +130,7 @@ def init(  # noqa: PLR0913, PLR0917 - each option is one
         refuse(problem)
     if data is not None:
         names = tuple(name for name in map(str.strip, (known or "").split(",")) if name)
-        text = _proposed(data, recipe_name(output), (target, names, horizon), output_format)
+        text = _proposed(Path(data), recipe_name(output), (target, names, horizon), output_format)
     else:
         try:
             text = (
@@ -140,7 +141,7 @@ def init(  # noqa: PLR0913, PLR0917 - each option is one
         except ValueError as error:
             refuse(str(error))
     written = files.write(text, overwrite=force)
-    _say_what_is_next(files.recipe, written, output_format, data)
+    _say_what_is_next(files.recipe, written, output_format, Path(data) if data else None)
 
 
 def _as_count(known: str | None) -> int | None:

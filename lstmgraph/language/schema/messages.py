@@ -272,7 +272,7 @@ def _unknown_layer_type(value: Any, path: Path) -> SchemaMistake:
     for name, reason in refused.items():
         if isinstance(value, str) and value.replace("_", "").lower() == name.lower():
             return SchemaMistake("L210", path, f"{value} cannot be used in a recipe", reason)
-    if "layer" in path and value in catalogue["x-layer-names"]:
+    if "layer" in path and isinstance(value, str) and value in catalogue["x-layer-names"]:
         message = f"{value} cannot be used inside another layer"
         return SchemaMistake("L210", path, message, "make it a layer of its own")
     names = [*catalogue["x-layer-names"], "rnn"]
