@@ -23,7 +23,7 @@ QUICKER = {"number-words-attention": {"blocks.write.layers.cell.unroll": True}}
 UNSEEN, TRAINED = np.split(numbers(3500), [500])
 
 
-@pytest.fixture(scope="module", params=[("number-words", 3), ("number-words-attention", 3)])
+@pytest.fixture(scope="module", params=[("number-words", 3), ("number-words-attention", 5)])
 def stepper(request: pytest.FixtureRequest) -> lstmgraph.Stepper:
     name, epochs = request.param
     recipe = lstmgraph.load(RECIPES / f"{name}.yaml", overrides=QUICKER.get(name, ()))
