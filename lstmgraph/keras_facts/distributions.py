@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 ANY_NUMBER, POSITIVE, ABOVE_TWO = "any", "positive", "above two"
 """Values of a parameter; degrees of freedom are above 2, where the variance is finite."""
+LOWEST: Mapping[str, float] = {ANY_NUMBER: 0.0, POSITIVE: 1e-6, ABOVE_TWO: 2.0}
+"""What is added to parameters: above 0 so that no logarithm is infinite."""
 
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "normal": {"mean": ANY_NUMBER, "deviation": POSITIVE},

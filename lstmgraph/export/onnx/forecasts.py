@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmgraph.keras_facts.distributions import ABOVE_TWO, ANY_NUMBER, PARAMETERS, POSITIVE
+from lstmgraph.keras_facts.distributions import ANY_NUMBER, LOWEST, PARAMETERS
 
 if TYPE_CHECKING:
     from lstmgraph.export.onnx.builder import Name
     from lstmgraph.export.onnx.call import Call
-
-LOWEST = {ANY_NUMBER: 0.0, POSITIVE: 1e-6, ABOVE_TWO: 2.0}
 
 
 def quantiles(call: Call) -> Name:

@@ -75,13 +75,10 @@ class Scaling:
 
     def _logarithms(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
         """Yield the layers that take the logarithm of some columns; less than 0 counts as 0."""
-        own, rest = f"{name}_own", f"{name}_rest"
-        takes = [float(has) for has in self.has_log]
+        rest = f"{name}_rest"
         if not all(self.has_log):
-            yield own, "Rescaling", {"input": source, "scale": takes, "offset": 0.0}
-            others = [1.0 - take for take in takes]
-            yield rest, "Rescaling", {"input": source, "scale": others, "offset": 0.0}
-            source = own
+            yield from self._parts(source, name)
+            source = f"{name}_own"
         above = f"{name}_above"
         yield above, "ReLU", {**argument_defaults("ReLU"), "input": source}
         if all(self.has_log):
@@ -89,6 +86,12 @@ class Scaling:
         else:
             yield f"{name}_log1p", LOG, {"input": above}
             yield f"{name}_log", "Add", {"input": [f"{name}_log1p", rest]}
+
+    def _parts(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
+        """Yield a layer of the columns with logarithms, ``NAME_own``, and ``NAME_rest``; else 0."""
+        for part, taken in (("own", True), ("rest", False)):
+            takes = [float(has == taken) for has in self.has_log]
+            yield f"{name}_{part}", "Rescaling", {"input": source, "scale": takes, "offset": 0.0}
 
     def inverse_layers(
         self, source: str, name: str, distribution: str | None = None
@@ -111,18 +114,15 @@ class Scaling:
         yield scaled, "Normalization", {"input": source, **self._moments(invert=True)}
         if not any(self.has_log):
             return
-        takes = [float(has) for has in self.has_log]
         log, rest, above = scaled, f"{name}_rest", f"{name}_exponential"
         if not all(self.has_log):
             log = f"{name}_own"
-            yield log, "Rescaling", {"input": scaled, "scale": takes, "offset": 0.0}
-            others = [1.0 - take for take in takes]
-            yield rest, "Rescaling", {"input": scaled, "scale": others, "offset": 0.0}
+            yield from self._parts(scaled, name)
         yield above, "Activation", {"input": log, "activation": "exponential"}
         if all(self.has_log):
             yield name, "Rescaling", {"input": above, "scale": 1.0, "offset": -1.0}
         else:
-            offset = [-1.0] * len(takes)  # of exp(0) too, in the columns without a logarithm
+            offset = [-1.0] * len(self.has_log)  # of exp(0) too, in the columns without a logarithm
             yield f"{name}_above", "Rescaling", {"input": above, "scale": 1.0, "offset": offset}
             yield name, "Add", {"input": [f"{name}_above", rest]}
 

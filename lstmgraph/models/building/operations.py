@@ -22,7 +22,7 @@ from lstmgraph.compiler.graph import (
     STACK,
     UNFOLD,
 )
-from lstmgraph.keras_facts.distributions import ABOVE_TWO, ANY_NUMBER, POSITIVE
+from lstmgraph.keras_facts.distributions import ANY_NUMBER, LOWEST
 from lstmgraph.keras_facts.distributions import PARAMETERS as DISTRIBUTIONS
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float
 from lstmgraph.models.building.folds import fold, unfold
@@ -192,10 +192,6 @@ def parameters(numbers: Tensor, distribution: str) -> Tensor:
     ]
     lowest = np.array([LOWEST[kind] for kind in kinds], "float32")
     return ops.add(ops.concatenate(found, axis=-1), ops.cast(lowest, numbers.dtype))
-
-
-LOWEST = {ANY_NUMBER: 0.0, POSITIVE: 1e-6, ABOVE_TWO: 2.0}
-"""What is added to parameters: above 0 so that no logarithm is infinite."""
 
 
 def season(
