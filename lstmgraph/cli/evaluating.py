@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG, Format, OutputFormat, fail, load_recipe, reason
+from lstmgraph.cli.shared import Format, OutputFormat, fail, load_recipe, reason
 from lstmgraph.cli.sources import DataPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.data.problems import DataError, as_lines
@@ -17,13 +18,7 @@ from lstmgraph.messages.errors import RecipeError
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL",
-            help="A .keras, .onnx or .tflite file, or the folder of a training.",
-        ),
-    ],
+    model: ModelPath,
     data: DataPath,
     output: Annotated[
         Path | None,
@@ -50,9 +45,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
             show_default=False,
         ),
     ] = None,
-    stride: Annotated[
-        int, typer.Option(metavar="N", min=1, help="The rows from one origin to the next.")
-    ] = 1,
+    stride: Stride = 1,
     season: Annotated[
         int | None,
         typer.Option(
@@ -63,10 +56,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
             show_default=False,
         ),
     ] = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(metavar="RECIPE", help="The recipe of a MODEL that has none in it."),
-    ] = None,
+    recipe: RecipeOfModel = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
@@ -104,9 +94,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     except DataError as error:
         fail_data(error, output_format)
     except (ValueError, ImportError) as error:
-        _fail(str(error), output_format)
+        fail_job(str(error), output_format)
     except OSError as error:
-        _fail(f"{error.filename or output}: {reason(error)}", output_format)
+        fail_job(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
         warnings = [warning.as_dict() for warning in found.warnings]
         print_json({"ok": True, **found.to_dict(), "warnings": warnings})
@@ -117,11 +107,3 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     say(str(found))
     if output is not None:
         say(f"wrote {output}")
-
-
-def _fail(message: str, output_format: Format) -> NoReturn:
-    if output_format is Format.json:
-        print_json({"ok": False, "message": message})
-    else:
-        say(message, err=True)
-    raise typer.Exit(RECIPE_IS_WRONG) from None

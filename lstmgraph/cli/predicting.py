@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job
 from lstmgraph.cli.printing import hand_over, print_json, say
 from lstmgraph.cli.shared import (
-    RECIPE_IS_WRONG,
     Force,
     Format,
     OutputFormat,
@@ -32,13 +32,7 @@ if TYPE_CHECKING:
 
 
 def predict(  # noqa: PLR0913, PLR0917 - the options of the command
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL",
-            help="A .keras, .onnx or .tflite file, or the folder of a training.",
-        ),
-    ],
+    model: ModelPath,
     data: DataPath,
     output: Annotated[
         Path,
@@ -65,13 +59,8 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
             show_default=False,
         ),
     ] = None,
-    stride: Annotated[
-        int, typer.Option(metavar="N", min=1, help="The rows from one origin to the next.")
-    ] = 1,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(metavar="RECIPE", help="The recipe of a MODEL that has none in it."),
-    ] = None,
+    stride: Stride = 1,
+    recipe: RecipeOfModel = None,
     part: Annotated[
         str | None,
         typer.Option(
@@ -128,9 +117,9 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
     except DataError as error:
         fail_data(error, output_format)
     except (ValueError, ImportError) as error:
-        _fail(str(error), output_format)
+        fail_job(str(error), output_format)
     except OSError as error:
-        _fail(f"{error.filename or output}: {reason(error)}", output_format)
+        fail_job(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
         print_json(_summary(found, model, output, rows))
     else:
@@ -180,14 +169,6 @@ def _print(found: Predictions) -> None:
             return True
 
     write_csv(found, Printed())  # type: ignore[arg-type]  # all that is called
-
-
-def _fail(message: str, output_format: Format) -> NoReturn:
-    if output_format is Format.json:
-        print_json({"ok": False, "message": message})
-    else:
-        say(message, err=True)
-    raise typer.Exit(RECIPE_IS_WRONG) from None
 
 
 def _summary(found: Predictions, model: Path, output: Path, rows: int) -> dict[str, Any]:
