@@ -154,6 +154,11 @@ class Examples:
         return self.source.time_major
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one example of each input."""
+        return {name: tensor.shape for name, tensor in self.source.inputs.items()}
+
+    @property
     def span(self) -> tuple[str, str] | None:
         """The first and the last time of the targets, as text; None without a time column."""
         return self.timeline.span(self.numbers)

@@ -68,6 +68,16 @@ class Feed:
             return np.arange(len(self.examples))
         return self.order(self.epoch)
 
+    def shapes(self) -> list[int]:
+        """Return what tells the shapes of this epoch's batches apart: their numbers of rows."""
+        last = len(self.examples) - (self.steps - 1) * self.batch_size
+        return [self.batch_size] * (self.steps - 1) + [min(last, self.batch_size)]
+
+    @property
+    def shape_count(self) -> int:
+        """The number of different shapes of batches."""
+        return len(set(self.shapes()))
+
     def read(self, positions: Any) -> Any:
         """Return the examples at `positions` as ``fit`` takes a batch."""
         try:

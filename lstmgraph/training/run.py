@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -33,6 +34,7 @@ from lstmgraph.training.files import (
 from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
+from lstmgraph.training.speed import speed_of
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.loading import Data
     from lstmgraph.language.declaration.recipe import Training
     from lstmgraph.models.given_weights import GivenWeights
+    from lstmgraph.training.speed import Speed
     from lstmgraph.training.state import TrainingState
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
@@ -131,19 +134,34 @@ class _Session:
         )
         feeds = self._feeds(data)
         train, start = feeds[TRAIN], EpochStart()
-        with _errors_of(feeds):
+        held_out = feeds.get(VALIDATING)
+        following = [*callbacks.values(), *own]
+        with (
+            _errors_of(feeds),
+            speed_of(
+                model,
+                self.recipe,
+                train,
+                held_out,
+                following,
+                epochs=self.epochs,
+                chosen=bool(state.compiled) if begin else None,
+            ) as speed,
+        ):
+            state.compiled = speed.xla
+            recorder.compilation = speed.compilation
             model.fit(
                 train.dataset,
-                validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
-                callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
+                validation_data=held_out and held_out.dataset,
+                callbacks=[start, *train.callbacks, *following, recorder],
                 shuffle=False,  # the order is that of the feed
                 initial_epoch=begin,
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
-            metrics = self._evaluated(model, feeds, start)
-            result = self._result(model, callbacks, begin, metrics)
-            best = self._best_model(result, callbacks, feeds, start)
+            evaluated = partial(self._evaluated, model, feeds, start, speed)
+            result = self._result(model, callbacks, begin, evaluated())
+            best = self._best_model(result, callbacks, evaluated)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
@@ -202,14 +220,16 @@ class _Session:
         )
 
     def _evaluated(
-        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
+        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart, speed: Speed
     ) -> dict[str, dict[str, float]]:
         """Return the metrics of `model` on the validation and test data."""
-        found = {
-            name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
-            for name, feed in feeds.items()
-            if name != TRAIN
-        }
+        found = {}
+        for name, feed in feeds.items():
+            if name != TRAIN:
+                speed.evaluating_on(feed)
+                found[name] = model.evaluate(
+                    feed.dataset, callbacks=[start], return_dict=True, verbose=0
+                )
         outputs = list(model.output)
         return {part: in_order(each, self.training, outputs) for part, each in found.items()}
 
@@ -217,8 +237,7 @@ class _Session:
         self,
         result: TrainingResult,
         callbacks: dict[str, Any],
-        feeds: Mapping[str, Feed],
-        start: EpochStart,
+        evaluated: Callable[[], dict[str, dict[str, float]]],
     ) -> BestModelResult | None:
         """Return what `checkpoint` kept, evaluated like the final model; None without it.
 
@@ -232,7 +251,7 @@ class _Session:
             variables = [*result.model.variables, *result.model.optimizer.variables]
             final = [keras.ops.convert_to_numpy(variable) for variable in variables]
             load_numbers(result.model, path)
-            metrics = self._evaluated(result.model, feeds, start)
+            metrics = evaluated()
             for variable, value in zip(variables, final, strict=True):
                 variable.assign(value)
         return BestModelResult(epoch, checkpoint.monitor, metrics)

@@ -20,6 +20,8 @@ FEW_ROWS = 32
 than these, `predict` with XLA took up to 2.4 times as long; otherwise 0.1 to 1.0 times as long
 (2 cores, LSTM and GRU, 128 to 512 units, 4 to 256 rows)."""
 
+TRAINING = "`train` and `tune` compile `fit` and `evaluate` where it pays"
+
 
 @dataclass(frozen=True)
 class RuntimeRow:
@@ -35,8 +37,10 @@ class XlaChoice:
     """What is compiled with XLA, and the reason."""
 
     predict: bool
-    """Whether only `predict` is compiled; Keras's ``jit_compile`` compiles the whole model."""
+    """Whether `predict` is compiled by itself; Keras's ``jit_compile`` compiles the whole model."""
     reason: str
+    fit: bool = False
+    """Whether a training compiles its steps where `fitting.py` finds that it pays."""
     most_rows: int | None = None
     """The most rows of a batch that uses XLA; None for no limit."""
 
@@ -74,11 +78,16 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason=f"off: {off}")
     if machine.gpus and runtime.device != "cpu":
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
+    names = _open_sizes(graph)
+    if names:
+        reason = f"{TRAINING}; not `predict`: every new size of {names} would be compiled again"
+        return XlaChoice(predict=False, reason=reason, fit=True)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
         predict=True,
-        reason=f"`predict` is compiled, once for each batch {batches}; `fit` would not be faster",
+        reason=f"`predict` is compiled, once for each batch {batches}; {TRAINING}",
+        fit=True,
         most_rows=FEW_ROWS if wide else None,
     )
 
@@ -103,16 +112,18 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
         return "no recurrent layer would be faster"
     if "unrolled" in kernels:
         return "an unrolled loop would take long to compile"
+    return ""
+
+
+def _open_sizes(graph: Graph) -> str:
+    """Return the names of the inputs' sizes that only data decides; "" if there are none."""
     open_sizes = {
         str(size)
         for tensor in graph.inputs.values()
         for size in tensor.spec.shape[1:]
         if not isinstance(size, int)
     }
-    if open_sizes:
-        names = listed([f"`{name}`" for name in sorted(open_sizes)])
-        return f"every new size of {names} would be compiled again"
-    return ""
+    return listed([f"`{name}`" for name in sorted(open_sizes)]) if open_sizes else ""
 
 
 def _kernels(graph: Graph) -> dict[str, str]:
