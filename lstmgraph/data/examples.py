@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.checks.class_weights import ClassWeights
     from lstmgraph.compiler.checks.data_needs import Needs
+    from lstmgraph.data.buckets import Buckets
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
     from lstmgraph.data.texts import Labels
@@ -127,6 +128,8 @@ class Examples:
     """The numbers of the part's examples in the source, (count,) int64."""
     class_weights: Mapping[str, ClassWeights] = field(default_factory=dict)
     """The weights of the targets' classes; the parts for training alone have them."""
+    buckets: Buckets | None = None
+    """The lengths that batches are padded to; None for that of the longest example."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -202,6 +205,7 @@ class Examples:
             order=None if seed is None else lambda epoch: epoch_order(len(self), seed, epoch),
             drop_last=drop_last,
             whole=self.nbytes <= in_memory,
+            buckets=self.buckets and self.buckets.of_part(self.source, self.numbers),
         )
 
 

@@ -65,43 +65,55 @@ class Function:
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
         plainly = tf.autograph.experimental.do_not_convert
-        one = tf.function(plainly(self.step), input_signature=[self.spec], jit_compile=self.xla)
+
+        def one_step(batch: Any) -> Any:
+            return self.step(batch)
+
+        one = tf.function(plainly(one_step), input_signature=[self.spec], jit_compile=self.xla)
 
         def goes_on(index: Any, logs: Any, count: Any) -> Any:
             is_next = index < count
             return is_next & tf.math.is_finite(logs["loss"]) if self.while_finite else is_next
 
         def several(iterator: Any, count: Any) -> Any:
+            # One call: XLA would compile another one again.
+            specs = one.get_concrete_function().structured_outputs
+            nothing = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
             return tf.while_loop(
                 lambda index, logs: goes_on(index, logs, count),
                 lambda index, _: (index + 1, one(iterator.get_next())),
-                (tf.constant(1), one(iterator.get_next())),
+                (tf.constant(0), nothing),
             )
 
-        self.one, self.several = one, tf.function(plainly(several), reduce_retracing=True)
+        self.several = tf.function(plainly(several), reduce_retracing=True)
 
-    def first(self, batch: Any, shape: Any) -> Any:
-        """Run the first batch of a shape, which is compiled, and return its logs.
+    def first(self, batches: Any) -> Any:
+        """Run a step on the first batch of a shape, which is compiled; see ``several``.
 
-        No batch is lost where XLA cannot compile the step: nothing has been computed by then.
+        Raises:
+            NotCompiledError: XLA cannot compile the step, which is now one without XLA. The batch
+                is lost, but nothing was computed.
         """
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
         start = time.perf_counter()
         try:
-            logs = self.one(batch)
-            tf.nest.map_structure(lambda value: value.numpy(), logs)  # waits for the step
+            ran, logs = self.several(batches, tf.constant(1))
+            int(ran)  # waits for the step
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.xla or self.must or self.seen:
                 raise
             self.xla, self.compilation.refused = False, _line(error)
             self._trace()
-            logs = self.one(batch)
-        self.seen.add(shape)
+            raise NotCompiledError from None
         if self.xla:
             self.compilation.shapes += 1
             self.compilation.seconds += time.perf_counter() - start
-        return logs
+        return ran, logs
+
+
+class NotCompiledError(Exception):
+    """XLA cannot compile a step."""
 
 
 class Steps:
@@ -114,23 +126,31 @@ class Steps:
         self.function, self.feed, self.at_once = function, feed, at_once
         self.done = 0
         """The steps of this epoch that have run."""
+        self.again: Any = None
+        """An iterator in the place of the one of Keras, in an epoch that lost its first batch."""
 
     def __call__(self, batches: Any) -> Any:
         """Run the next steps on an iterator of batches, and return the logs of the last."""
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
         if self.done == self.feed.steps:
-            self.done = 0
+            self.done, self.again = 0, None
         ahead = self.feed.shapes()[self.done :][: self.at_once]
         logs = None
         while ahead:
-            seen = self.function.seen
+            seen, source = self.function.seen, self.again or batches
             run = next((i for i, shape in enumerate(ahead) if shape not in seen), len(ahead))
             if run:
-                ran, logs = self.function.several(batches, tf.constant(run))
-                run = int(ran) if self.function.while_finite else run
+                ran, logs = self.function.several(source, tf.constant(run))
             else:
-                run, logs = 1, self.function.first(next(batches), ahead[0])
+                try:
+                    ran, logs = self.function.first(source)
+                except NotCompiledError:
+                    self.again = iter(self.feed.dataset)
+                    continue
+                seen.add(ahead[0])
+                run = 1
+            run = int(ran) if self.function.while_finite else run
             self.done += run
             if self.function.while_finite and not math.isfinite(logs["loss"]):
                 break

@@ -165,7 +165,7 @@ class _Session:
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        result = replace(result, best_model=best)
+        result = replace(result, best_model=best, compilation=speed.compilation)
         write_results(files.results, result)
         return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
 
