@@ -12,10 +12,12 @@ from lstmgraph.compiler.checks.buckets import LENGTHS, Axis, bucketed_axes
 from lstmgraph.data.fields import ROWS_AT_ONCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lstmgraph.compiler.checks.buckets import Counter
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.compiler.graph import Graph
-    from lstmgraph.data.examples import ExampleSource
+    from lstmgraph.data.fields import Field
     from lstmgraph.data.values import Array
 
 MOST_CANDIDATES = 256
@@ -30,10 +32,10 @@ class Buckets:
     sizes: Array
     """The steps of each axis in each bucket, (buckets, axes) int64, from bucket to bucket more."""
 
-    def of_part(self, source: ExampleSource, numbers: Array) -> PartBuckets:
-        """Return the buckets of the examples `numbers` of a source, which are read once."""
-        steps = counted_steps(self.axes, source, numbers)
-        most = _whole(self.axes, source)
+    def of_part(self, inputs: Mapping[str, Field], numbers: Array) -> PartBuckets:
+        """Return the buckets of the examples `numbers` of all, which are read once."""
+        steps = counted_steps(self.axes, inputs, numbers)
+        most = _whole(self.axes, inputs)
         sizes = np.minimum(self.sizes, most)
         if (steps > sizes[-1]).any():
             sizes = np.vstack([sizes, most])
@@ -83,7 +85,8 @@ class PartBuckets:
             left = places[count:]
         batches = np.concatenate(full)
         batches = batches[np.argsort(batches.max(axis=1, initial=0), kind="stable")]
-        return order[np.concatenate([batches.reshape(-1), left])]
+        ordered: Array = order[np.concatenate([batches.reshape(-1), left])]
+        return ordered
 
     def buckets(self, positions: Array, batch_size: int) -> list[int]:
         """Return the bucket of each batch of `positions`, which ``ordered`` has ordered."""
@@ -93,12 +96,12 @@ class PartBuckets:
 
 
 def fitted_buckets(
-    count: int, needs: Needs, graph: Graph, source: ExampleSource, numbers: Array
+    count: int, needs: Needs, graph: Graph, inputs: Mapping[str, Field], numbers: Array
 ) -> Buckets:
     """Return at most `count` buckets of which the training examples need the least padding."""
     found = bucketed_axes(needs, graph).values()
     axes = tuple(axis for axis in found if isinstance(axis, Axis))
-    steps = np.maximum(counted_steps(axes, source, numbers), 1)
+    steps = np.maximum(counted_steps(axes, inputs, numbers), 1)
     return Buckets(axes, least_padding(steps, count))
 
 
@@ -134,14 +137,14 @@ def least_padding(steps: Array, count: int) -> Array:
     return np.asarray(largest[ends[sorted(chosen)] - 1], np.int64)
 
 
-def counted_steps(axes: tuple[Axis, ...], source: ExampleSource, numbers: Array) -> Array:
+def counted_steps(axes: tuple[Axis, ...], inputs: Mapping[str, Field], numbers: Array) -> Array:
     """Return the steps of each axis up to the last one that counts, (examples, axes) int64."""
     steps = np.zeros((len(numbers), len(axes)), np.int64)
     for place, axis in enumerate(axes):
         for counter in axis.counters:
             for start in range(0, len(numbers), ROWS_AT_ONCE):
                 rows = slice(start, start + ROWS_AT_ONCE)
-                values = np.asarray(source.inputs[counter.name].take(numbers[rows]))
+                values = np.asarray(inputs[counter.name].take(numbers[rows]))
                 np.maximum(steps[rows, place], _last(counter, values), out=steps[rows, place])
     return steps
 
@@ -156,9 +159,9 @@ def _last(counter: Counter, values: Array) -> Array:
     return np.asarray(np.where(counts.any(axis=1), found, 0), np.int64)
 
 
-def _whole(axes: tuple[Axis, ...], source: ExampleSource) -> Array:
-    """Return the steps of each axis in the arrays of a source, (axes,)."""
-    return np.array([min(source.inputs[name].shape[0] for name in axis.inputs) for axis in axes])
+def _whole(axes: tuple[Axis, ...], inputs: Mapping[str, Field]) -> Array:
+    """Return the steps of each axis in the arrays of the inputs, (axes,)."""
+    return np.array([min(inputs[name].shape[0] for name in axis.inputs) for axis in axes])
 
 
 def cut(tensor: Any, axis: int, steps: Any) -> Any:

@@ -199,13 +199,14 @@ class Examples:
         """
         from lstmgraph.data.feeding import Feed  # noqa: PLC0415 - imports TensorFlow
 
+        inputs = self.source.inputs
         return Feed(
             self,
             batch_size,
             order=None if seed is None else lambda epoch: epoch_order(len(self), seed, epoch),
             drop_last=drop_last,
             whole=self.nbytes <= in_memory,
-            buckets=self.buckets and self.buckets.of_part(self.source, self.numbers),
+            buckets=None if self.buckets is None else self.buckets.of_part(inputs, self.numbers),
         )
 
 

@@ -31,6 +31,10 @@ class Examples(Protocol):
     def time_major(self) -> frozenset[str]:
         """The inputs that have the batch as their second axis."""
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one example of each input."""
+
 
 class Feed:
     """Examples in batches: ``model.fit(feed.dataset, callbacks=feed.callbacks, shuffle=False)``.
@@ -43,7 +47,7 @@ class Feed:
     Keras's own loop; with other backends it is a ``keras.utils.PyDataset``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each says one thing
         self,
         examples: Examples,
         batch_size: int,
@@ -150,7 +154,7 @@ class Feed:
         time_major = self.examples.time_major
         x |= {name: 0 if name in time_major else 1 for name in self.buckets.inputs}
         for mapping in others:
-            mapping |= dict.fromkeys(self.buckets.targets, 1)
+            mapping.update(dict.fromkeys(self.buckets.targets, 1))
         return marks
 
     def __len__(self) -> int:

@@ -180,7 +180,7 @@ def _with_buckets(data: Data, count: int | None, needs: Needs, graph: Graph) -> 
     if count is None:
         return data
     train = data.train
-    buckets = fitted_buckets(count, needs, graph, train.source, train.numbers)
+    buckets = fitted_buckets(count, needs, graph, train.source.inputs, train.numbers)
 
     def bucketed(part: Examples) -> Examples:
         return replace(part, buckets=buckets)

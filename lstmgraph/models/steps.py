@@ -35,7 +35,7 @@ class Compilation:
 class Function:
     """A step as TensorFlow functions for batches of one structure, their shapes partly open."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each says one thing
         self,
         step: Callable[[Any], Any],
         spec: Any,

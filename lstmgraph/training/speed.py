@@ -1,4 +1,4 @@
-"""How `fit` and `evaluate` run their steps: several at once, and compiled with XLA where it pays."""
+"""How `fit` and `evaluate` run steps: several at once, and compiled with XLA where it pays."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Speed:
 
 
 @contextmanager
-def speed_of(
+def speed_of(  # noqa: PLR0913 - what the speed depends on
     model: keras.Model,
     recipe: CompiledRecipe,
     train: Feed,
@@ -116,9 +116,7 @@ def speed_of(
         chosen if chosen is not None else cost.pays(train.steps * epochs, train.shape_count)
     )
     evaluate_xla = bool(
-        xla
-        and held_out
-        and cost.pays(held_out.steps * epochs, held_out.shape_count, forwards=True)
+        xla and held_out and cost.pays(held_out.steps * epochs, held_out.shape_count, forwards=True)
     )
     callbacks = list(callbacks)
     stopper = next((each for each in callbacks if isinstance(each, StopOnNaN)), None)

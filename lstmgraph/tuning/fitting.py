@@ -102,7 +102,9 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     fixed = recipe.declaration.runtime.batch_size is not None
     order = state.identity.seed if training.shuffle else None
     feed = train.as_keras(training.batch_size, seed=order, drop_last=fixed)
-    held_out = validation and validation.as_keras(training.batch_size, drop_last=fixed)
+    held_out = None
+    if validation is not None:
+        held_out = validation.as_keras(training.batch_size, drop_last=fixed)
     # best.keras is the best epoch's by the search's objective.
     kept = {name: each for name, each in training.callbacks.items() if name != "checkpoint"}
     files = TrainingFiles(request.folder, recipe.declaration.name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.data_needs import masks_of
+from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     JOIN,
@@ -22,7 +23,6 @@ from lstmgraph.compiler.graph import (
 )
 from lstmgraph.compiler.passes.checks import needed_names
 from lstmgraph.keras_facts.layers.attention import ATTENTION
-from lstmgraph.compiler.derive.steppable import EACH_STEP, MERGES, OVER_FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
