@@ -89,7 +89,7 @@ class PartBuckets:
         return ordered
 
     def buckets(self, positions: Array, batch_size: int) -> list[int]:
-        """Return the bucket of each batch of `positions`, which ``ordered`` has ordered."""
+        """Return the bucket of each batch of `positions`, that of its longest row."""
         full = len(positions) // batch_size * batch_size
         found = self.of_rows[positions[:full]].reshape(-1, batch_size).max(axis=1, initial=0)
         return [*map(int, found), *([self.last] if full < len(positions) else [])]

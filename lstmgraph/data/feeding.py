@@ -78,7 +78,7 @@ class Feed:
         epoch = self.epoch
         if self._ordered is None or (self._ordered[0] != epoch and self.order is not None):
             order = np.arange(len(self.examples)) if self.order is None else self.order(epoch)
-            if self.buckets is not None:
+            if self.buckets is not None and self.order is not None:
                 order = self.buckets.ordered(order, self.batch_size)
             self._ordered = epoch, order
         return self._ordered[1]

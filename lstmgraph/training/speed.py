@@ -130,6 +130,7 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         always=bool(model.jit_compile),
         at_once=1 if follows else cost.at_once,
     )
+    model.optimizer.build(model.trainable_variables)  # else the step is traced twice
     with steps_at_once(model, speed.at_once):
         speed.training_on(train, held_out)
         yield speed

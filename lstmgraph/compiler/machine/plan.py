@@ -20,6 +20,8 @@ FEW_ROWS = 32
 than these, `predict` with XLA took up to 2.4 times as long; otherwise 0.1 to 1.0 times as long
 (2 cores, LSTM and GRU, 128 to 512 units, 4 to 256 rows)."""
 
+RANDOM = ("Dropout", "SpatialDropout", "AlphaDropout", "Gaussian", "Random")
+"""How the classes of layers begin that draw random numbers in training."""
 TRAINING = "`train` and `tune` compile `fit` and `evaluate` where it pays"
 
 
@@ -78,16 +80,19 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason=f"off: {off}")
     if machine.gpus and runtime.device != "cpu":
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
-    names = _open_sizes(graph)
+    names, random = _open_sizes(graph), _random_layer(graph)
+    training = TRAINING
+    if random:
+        training = f"not `fit`: XLA would draw other random numbers for '{random}'"
     if names:
-        reason = f"{TRAINING}; not `predict`: every new size of {names} would be compiled again"
-        return XlaChoice(predict=False, reason=reason, fit=True)
+        reason = f"{training}; not `predict`: every new size of {names} would be compiled again"
+        return XlaChoice(predict=False, reason=reason, fit=not random)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
         predict=True,
-        reason=f"`predict` is compiled, once for each batch {batches}; {TRAINING}",
-        fit=True,
+        reason=f"`predict` is compiled, once for each batch {batches}; {training}",
+        fit=not random,
         most_rows=FEW_ROWS if wide else None,
     )
 
@@ -112,6 +117,21 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
         return "no recurrent layer would be faster"
     if "unrolled" in kernels:
         return "an unrolled loop would take long to compile"
+    return ""
+
+
+def _random_layer(graph: Graph) -> str:
+    """Return a layer that draws random numbers in training; "" if there is none.
+
+    TensorFlow and XLA draw different ones from the same seed, by the same algorithm too.
+    """
+    for node in graph.nodes:
+        inner, cells = node.arguments.get("layer"), node.recurrence and node.recurrence.cells
+        calls = [node.arguments, *(cells or ()), *([inner] if isinstance(inner, dict) else [])]
+        kinds = {node.op, *(call.get("type") for call in calls)}
+        drops = any(call.get(key) for call in calls for key in ("dropout", "recurrent_dropout"))
+        if drops or any(str(kind).startswith(RANDOM) for kind in kinds):
+            return node.layer
     return ""
 
 
