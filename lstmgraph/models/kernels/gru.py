@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Tensor = Any
 
 
-def run_after(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor) -> Any:
+def run_after(
+    call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor
+) -> list[Tensor]:
     """Return [h] after the last step, after the sequence of h if `call` reads it.
 
     The reset gate works after the recurrent product (``reset_after=True``).
@@ -37,7 +39,7 @@ def run_after(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: T
     slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
     units = matrix.shape[0]
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def loop(projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor) -> Any:
         product = Product(matrix, call.dropped)
 
@@ -81,7 +83,7 @@ def run_after(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: T
     return list(loop(projected, h0, matrix, bias))
 
 
-def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
+def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tensor]:
     """Return [h] after the last step, after the sequence of h if `call` reads it.
 
     The reset gate works before the recurrent product (``reset_after=False``); the arguments are
@@ -91,7 +93,7 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> Any
     slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
     units = matrix.shape[0]
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def loop(projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
         gating = Product(matrix[:, : 2 * units], call.dropped[:2])
         candidate = Product(matrix[:, 2 * units :], call.dropped[2:])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from lstmgraph.models.kernels import gru, lstm, simple_rnn
 from lstmgraph.models.kernels.activations import is_known
 from lstmgraph.models.kernels.call import Call
+from lstmgraph.models.kernels.dropout import dropout_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,21 +21,53 @@ Tensor = Any
 CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
 
 
-def install(layer: keras.Layer) -> None:
+def install(layer: keras.Layer, *, always: bool = False) -> None:
     """Have a recurrent layer, or both layers of a ``Bidirectional``, run on the fused loop.
 
     A layer for which that loop would compute something else keeps Keras's.
+
+    Args:
+        layer: the layer.
+        always: use the loop even where XLA does not compile it, and Keras's may be faster.
     """
     if isinstance(layer, keras.layers.Bidirectional):
-        install(layer.forward_layer)
-        install(layer.backward_layer)
+        install(layer.forward_layer, always=always)
+        install(layer.backward_layer, always=always)
     elif can_install(layer):
-        layer.inner_loop = partial(_inner_loop, layer)
+        keras_loop = layer.inner_loop
+
+        def inner_loop(*args: Any, **keywords: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
+            if always or _is_compiled_by_xla():
+                return _inner_loop(layer, *args, **keywords)
+            loop: tuple[Tensor, Tensor, list[Tensor]] = keras_loop(*args, **keywords)
+            return loop
+
+        layer.inner_loop = inner_loop
+        keras_masks = layer.cell._create_dropout_mask
+
+        def masks(of: Tensor, rate: float) -> Tensor | list[Tensor]:
+            by_xla = _is_compiled_by_xla()
+            return _dropout_masks(layer.cell, of, rate) if by_xla else keras_masks(of, rate)
+
+        layer.cell._create_dropout_mask = masks
+
+
+def _dropout_masks(cell: Any, of: Tensor, rate: float) -> Tensor | list[Tensor]:
+    """Return what the cell's method of this name returns, with the same numbers under XLA."""
+    count = getattr(cell, "dropout_mask_count", None)
+    seeds = [cell.seed_generator.next() for _ in range(count or 1)]
+    masks = [dropout_mask(of, rate, seed) for seed in seeds]
+    return masks if count else masks[0]
+
+
+def _is_compiled_by_xla() -> bool:
+    """Return whether XLA compiles what is being traced; False outside of a ``tf.function``."""
+    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def can_install(layer: keras.Layer) -> bool:
     """Return whether the fused loop computes what Keras's loop does for `layer`."""
-    cell = getattr(layer, "cell", None)
+    cell: Any = getattr(layer, "cell", None)
     if type(cell) not in CELLS or layer.unroll:
         return False
     dtypes = {layer.compute_dtype, cell.compute_dtype}
@@ -56,7 +89,7 @@ def _inner_loop(
     sequences: Tensor,
     initial_state: Any,
     mask: Any = None,
-    training: bool | None = None,  # noqa: FBT001 - Keras's own signature
+    training: bool | None = None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Return the last output, the sequence and the final states, as Keras's ``inner_loop``."""
     cell, masks = layer.cell, [each for each in keras.tree.flatten(mask) if each is not None]
@@ -92,7 +125,7 @@ def _of_all_rows(state: Tensor, inputs: Tensor) -> Tensor:
     return tf.broadcast_to(state, [rows, state.shape[1]])
 
 
-def _dropped(rate: float, masks: Any, of: Tensor, training: bool | None) -> Sequence[Tensor]:  # noqa: FBT001
+def _dropped(rate: float, masks: Any, of: Tensor, training: bool | None) -> Sequence[Tensor]:
     """Return the dropout masks that Keras has drawn for this call: one, or one for each gate."""
     if not training or not rate:
         return []
@@ -113,7 +146,7 @@ def _shown(layer: keras.Layer, counts: Tensor) -> Tensor:
 
 
 def _run(
-    call: Call, cell: Any, inputs: Tensor, dropped: Sequence[Tensor], states: list[Tensor]
+    call: Call, cell: Any, inputs: Tensor, dropped: Sequence[Tensor], states: Any
 ) -> list[Tensor]:
     matrix, kernel = _value(cell.recurrent_kernel), _value(cell.kernel)
     bias = _value(cell.bias) if cell.use_bias else None
@@ -122,13 +155,13 @@ def _run(
     if bias is not None:
         projected += bias[0] if after else bias
     if isinstance(cell, keras.layers.LSTMCell):
-        return lstm.run(call, projected, *states, matrix)
+        return lstm.run(call, projected, states[0], states[1], matrix)
     if isinstance(cell, keras.layers.SimpleRNNCell):
-        return simple_rnn.run(call, projected, *states, matrix)
+        return simple_rnn.run(call, projected, states[0], matrix)
     if not after:
-        return gru.run_before(call, projected, *states, matrix)
+        return gru.run_before(call, projected, states[0], matrix)
     inner = tf.zeros_like(matrix[0]) if bias is None else bias[1]
-    return gru.run_after(call, projected, *states, matrix, inner)
+    return gru.run_after(call, projected, states[0], matrix, inner)
 
 
 def _value(variable: Any) -> Tensor:

@@ -35,7 +35,7 @@ def run(call: Call, projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -
     slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
     units = matrix.shape[0]
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def loop(projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -> Any:
         product = Product(matrix, call.dropped)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Tensor = Any
 
 
-def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
+def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tensor]:
     """Return [h] after the last step, after the sequence of h if `call` reads it.
 
     Args:
@@ -28,7 +28,7 @@ def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
     (activation,) = call.activations
     units = matrix.shape[0]
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def loop(projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
         product = Product(matrix, call.dropped)
 
