@@ -70,10 +70,6 @@ def _missing_gpus(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
         message = "`kernel: fused` is for CPUs, and there is a GPU"
         hint = "write `kernel: auto`, which uses cuDNN on a GPU, or add `device: cpu`"
         yield Obstacle("L771", "kernel", ("runtime", "kernel"), message, hint)
-    if runtime.kernel == "fused" and runtime.strategy != "none":
-        message = f"`kernel: fused` and `strategy: {runtime.strategy}` cannot be combined"
-        hint = "write `kernel: auto`, or leave `strategy` out"
-        yield Obstacle("L771", "kernel", ("runtime", "kernel"), message, hint)
 
 
 def _no_gpu(key: str, what: str, machine: Machine) -> Obstacle:
