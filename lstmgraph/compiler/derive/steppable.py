@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.derive.split import CODE
-from lstmgraph.compiler.graph import FOLD, JOIN, LOG, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
+from lstmgraph.compiler.graph import (
+    CLIP,
+    FOLD,
+    JOIN,
+    LOG,
+    OUTPUT,
+    SCORES,
+    SEQUENCE,
+    UNFOLD,
+    Port,
+)
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
 from lstmgraph.keras_facts.layers.lookups import TENSORFLOW_ONLY
@@ -39,6 +49,7 @@ EACH_STEP = frozenset(
         "SpatialDropout1D",
         "TimeDistributed",
         JOIN,
+        CLIP,
         LOG,
     }
 )
