@@ -39,11 +39,11 @@ MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
-CLIP, LOG, ADD_SEASON = scaling.CLIP, scaling.LOG, scaling.ADD_SEASON
+CLIP, LOG, CHANGE, ADD_SEASON = scaling.CLIP, scaling.LOG, scaling.CHANGE, scaling.ADD_SEASON
 BY_SERIES, BY_WINDOW, BY_ROW = row_numbers.BY_SERIES, row_numbers.BY_WINDOW, row_numbers.BY_ROW
 QUANTILES, PARAMETERS = scaling.QUANTILES, scaling.PARAMETERS
 """Graph operations that prepare columns, and give forecasts their units and their order."""
-KEEPS_STEPS = frozenset({CLIP, LOG, BY_ROW, ADD_SEASON, QUANTILES, PARAMETERS})
+KEEPS_STEPS = frozenset({CLIP, LOG, CHANGE, BY_ROW, ADD_SEASON, QUANTILES, PARAMETERS})
 """Graph operations whose output has the steps, and so the mask, of their first input."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.

@@ -21,6 +21,21 @@ def clip(call: Call) -> Name:
     return call.do("Min", call.do("Max", call.x(), low), high)
 
 
+def change(call: Call) -> Name:
+    """Lower each step less an earlier one; 0 where there is none."""
+    build, x, steps = call.builder, call.x(), call.arguments["steps"]
+    found, axis, end = x, build.ints(1), build.ints(np.iinfo(np.int64).max)
+    for count in sorted({*steps} - {0}):
+        later = call.do("Slice", x, build.ints(count), end, axis)
+        earlier = call.do("Slice", x, build.ints(0), build.ints(-count), axis)
+        first = call.do("Slice", x, build.ints(0), build.ints(count), axis)
+        zeros = formula(call)("Mul", first, 0)
+        apart = call.do("Concat", zeros, formula(call)("Sub", later, earlier), axis=1)
+        own = build.constant([each == count for each in steps], "bool")
+        found = call.do("Where", own, apart, found)
+    return found
+
+
 def of_series(call: Call) -> Name:
     """Lower center and spread of ids of series to a lookup of rows in their table."""
     ids = call.builder.cast(call.raw(), call.spec.dtype, "int64")

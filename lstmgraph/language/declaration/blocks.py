@@ -23,6 +23,7 @@ from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_re
 from lstmgraph.language.declaration.row_numbers import BY_ROW, BY_SERIES, BY_WINDOW, ID
 from lstmgraph.language.declaration.scaling import (
     ADD_SEASON,
+    CHANGE,
     CLIP,
     LOG,
     NUMBERS,
@@ -53,7 +54,20 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
 OPERATIONS = frozenset(
-    {STEP, STACK, FULL, CLIP, LOG, BY_SERIES, BY_WINDOW, BY_ROW, ADD_SEASON, QUANTILES, PARAMETERS}
+    {
+        STEP,
+        STACK,
+        FULL,
+        CLIP,
+        LOG,
+        CHANGE,
+        BY_SERIES,
+        BY_WINDOW,
+        BY_ROW,
+        ADD_SEASON,
+        QUANTILES,
+        PARAMETERS,
+    }
 )
 """What loops, the preparation of columns and forecasts of chances need beside Keras's layers."""
 

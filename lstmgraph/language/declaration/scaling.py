@@ -45,6 +45,11 @@ PARAMETERS = "parameters"
 """Operation: return parameters of a distribution, positive where they must be."""
 CLIP = "clip"
 """Operation: move numbers beyond limits onto them, (..., columns)."""
+CHANGE = "change"
+"""Operation: subtract from each step of a column an earlier one, (batch, time, columns).
+
+Steps without an earlier one become 0.
+"""
 CLIPPED, LOGARITHM, CHANGES, SCALED = "clipped", "log", "changes", "scaled"
 """The stages that an input passes, in this order; the last gives the layer its name."""
 UNSCALED, SEASON, NUMBERS = "unscaled", "season", "numbers"
@@ -144,29 +149,12 @@ class Scaling:
             elif stage == LOGARITHM:
                 yield from self._logarithms(source, name)
             elif stage == CHANGES:
-                yield from self._changes(source, name, own)
+                yield own, CHANGE, {"input": source, "steps": self.differences}
             elif self.rows is not None:
                 yield own, BY_ROW, {"input": [source, numbers], "invert": False, "moves": None}
             else:
                 yield own, "Normalization", {"input": source, **self._moments(invert=False)}
             source = own
-
-    def _changes(self, source: str, name: str, last: str) -> Iterator[tuple[str, str, Data]]:
-        """Yield the layers that subtract earlier steps; steps without an earlier one become 0."""
-        steps = self.differences
-        kinds = list(dict.fromkeys(steps))
-        if len(kinds) == 1:
-            yield from _subtracted(source, name, last, kinds[0])
-            return
-        parts = []
-        for count in kinds:
-            own = [float(each == count) for each in steps]
-            part = f"{name}_{count}"
-            yield f"{part}_own", "Rescaling", {"input": source, "scale": own, "offset": 0.0}
-            if count:
-                yield from _subtracted(f"{part}_own", part, part, count)
-            parts.append(part if count else f"{part}_own")
-        yield last, "Add", {"input": parts}
 
     def _logarithms(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
         """Yield the layers that take the logarithm of some columns; less than 0 counts as 0."""
@@ -348,12 +336,3 @@ def scaling_of(entry: Columns, data: DataDeclaration) -> Scaling | None:
     prepared = tuple(columns[name] if name in keys else None for name in entry.columns)
     rows = row_numbers(entry, scaled, data) if scaled else None
     return Scaling(prepared, (*columns[name].path, keys[name]), rows, is_input)
-
-
-def _subtracted(source: str, name: str, last: str, count: int) -> Iterator[tuple[str, str, Data]]:
-    """Yield the layers that give each step of `source` minus the one `count` steps before."""
-    for part, cropping in (("later", (count, 0)), ("earlier", (0, count))):
-        yield f"{name}_{part}", "Cropping1D", {"input": source, "cropping": list(cropping)}
-    yield f"{name}_subtracted", "Subtract", {"input": [f"{name}_later", f"{name}_earlier"]}
-    padded = {"input": f"{name}_subtracted", "padding": [count, 0]}
-    yield last, "ZeroPadding1D", {**argument_defaults("ZeroPadding1D"), **padded}

@@ -12,6 +12,7 @@ from lstmgraph.compiler.graph import (
     BY_ROW,
     BY_SERIES,
     BY_WINDOW,
+    CHANGE,
     CLIP,
     CONSTANT_STATE,
     FOLD,
@@ -188,6 +189,11 @@ def _clipped(node: Node, inputs: list[Tensor]) -> Tensor:
     return ops.minimum(ops.maximum(inputs[0], low), high)
 
 
+def _changed(node: Node, inputs: list[Tensor]) -> Tensor:
+    values = ops.cast(inputs[0], node.outputs[OUTPUT].dtype)
+    return row_numbers.change(values, node.arguments["steps"])
+
+
 def _numbers_of_series(node: Node, inputs: list[Tensor]) -> Tensor:
     return row_numbers.of_series(inputs[0], node.arguments["table"], node.outputs[OUTPUT].dtype)
 
@@ -258,6 +264,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     FULL: _full,
     CLIP: _clipped,
     LOG: lambda _node, inputs: ops.log1p(inputs[0]),
+    CHANGE: _changed,
     BY_SERIES: _numbers_of_series,
     BY_WINDOW: _numbers_of_window,
     BY_ROW: _by_row,

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 Tensor = Any
 
 
+def change(values: Tensor, steps: Sequence[int]) -> Tensor:
+    """Return each step less an earlier one, (batch, time, columns); 0 where there is none.
+
+    Args:
+        values: (batch, time, columns).
+        steps: for each column how many steps earlier; 0 leaves it as it is.
+    """
+    found = values
+    for count in sorted({*steps} - {0}):
+        apart = ops.subtract(values[:, count:], values[:, :-count])
+        apart = ops.concatenate([ops.zeros_like(values[:, :count]), apart], axis=1)
+        own = np.array([each == count for each in steps])
+        found = apart if own.all() else ops.where(own, apart, found)
+    return found
+
+
 def of_series(ids: Tensor, table: Sequence[Any], dtype: str) -> Tensor:
     """Return center and spread of each row, (batch, 2, columns).
 

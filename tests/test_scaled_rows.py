@@ -1,0 +1,234 @@
+"""Columns scaled by the numbers of their series or window, clipped and subtracted in the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from building import with_header
+
+import lstmgraph
+from lstmgraph.data.scaling import prepared_columns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="texts need TensorFlow"),
+]
+
+RECIPE = """
+inputs:
+  history: {shape: [time, 4]}
+  lengths: {shape: [], dtype: int32}
+  known:   {shape: [4, 2]}
+  shop:    {shape: [], dtype: string}
+layers:
+  encoder:  {type: lstm, input: history, units: 6, mask: {lengths: lengths}}
+  decoder:  {type: lstm, input: known, units: 6, initial_state: encoder}
+  forecast: {type: dense, input: decoder.sequence, units: 2}
+outputs: {forecast: forecast}
+runtime: {seed: 1}
+training: {loss: huber, metrics: [mae], epochs: 1, batch_size: 16}
+data:
+  series: shop
+  time: day
+  window: {history: 8, horizon: 4, min_history: 3}
+  columns:
+    sales: {scale: log, per: series}
+    stock: {scale: standard, per: window}
+    price: {scale: robust, clip: {quantiles: [0.05, 0.9]}}
+    guests: {scale: standard, difference: 1, clip: [0, 60]}
+  inputs:
+    history: {columns: [sales, stock, price, guests]}
+    lengths: {length_of: history}
+    known:   {columns: [promotion, price], steps: horizon}
+    shop:    {columns: [shop], static: true}
+  targets:
+    forecast: {columns: [sales, stock]}
+  split: {validation: 0.2, test: 0.1}
+"""
+DAYS, TRAINED = 60, 42
+SHOPS = ("1", "north", "süd")
+
+
+def table(seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    shop, day = (each.ravel() for each in np.indices((len(SHOPS), DAYS)))
+    count = len(shop)
+    return pd.DataFrame(
+        {
+            "shop": np.array(SHOPS)[shop],
+            "day": day,
+            "sales": 10.0 ** (shop + 1) * (5 + np.sin(day / 3)) + random.random(count),
+            "stock": 1e4 * (shop + 1) + 50 * random.normal(size=count).cumsum(),
+            "price": 10 + random.standard_t(3, size=count),
+            "guests": random.integers(-5, 80, count).astype(float),
+            "promotion": (random.random(count) < 0.3).astype(float),
+        }
+    )
+
+
+def recipe(text: str = RECIPE) -> lstmgraph.Recipe:
+    return lstmgraph.load(with_header(text, "shops"))
+
+
+def expected(train: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The numbers by pandas and their definitions, of the training rows of the table."""
+    train = train.astype({"sales": "f4", "stock": "f4", "price": "f4"}).astype(
+        {"sales": "f8", "stock": "f8", "price": "f8"}
+    )
+    low, high = np.quantile(train["price"], [0.05, 0.9])
+    price = train["price"].clip(low, high)
+    past = train[train["day"] <= train["day"].max() - 4]  # only histories have guests
+    changes = past.assign(g=past["guests"].clip(0, 60)).groupby("shop")["g"].diff().dropna()
+    log = np.log1p(train["sales"])
+    return {
+        "sales": {
+            "fitted": (log.mean(), log.std(ddof=0)),
+            "series": log.groupby(train["shop"]).agg(["mean", lambda each: each.std(ddof=0)]),
+        },
+        "price": {
+            "limits": (low, high),
+            "fitted": (price.median(), price.quantile(0.75) - price.quantile(0.25)),
+        },
+        "guests": {"fitted": (changes.mean(), changes.std(ddof=0))},
+    }
+
+
+def check_numbers(found: dict[str, Any], train: pd.DataFrame) -> None:
+    wanted = expected(train)
+    assert set(found) == set(wanted)
+    for name, own in wanted.items():
+        np.testing.assert_allclose(found[name].fitted, own["fitted"], rtol=1e-6)
+    np.testing.assert_allclose(found["price"].limits, wanted["price"]["limits"], rtol=1e-6)
+    series = wanted["sales"]["series"]
+    assert list(found["sales"].fitted_series) == sorted(series.index)
+    for name, pair in found["sales"].fitted_series.items():
+        np.testing.assert_allclose(pair, series.loc[name], rtol=1e-6)
+
+
+def fitted(own: lstmgraph.Recipe, train: Any) -> dict[str, Any]:
+    return dict(prepared_columns(own.compiled.declaration.data, train))
+
+
+def test_numbers_are_those_of_the_training_rows_alone() -> None:
+    """Other validation and test rows leave them as they are, in every fold too."""
+    columns, other = table(), table(seed=5)
+    later = columns["day"] >= TRAINED
+    own = recipe()
+    for given in (columns, columns.where(~later, other)):
+        check_numbers(fitted(own, own.load_data(given).train), columns[~later])
+    folds = recipe(RECIPE.replace("{validation: 0.2, test: 0.1}", "{folds: 3, test: 0.1}"))
+    ends = []
+    for fold in folds.load_data(columns).folds:
+        ends.append(int(fold.train.span[1]) + 1)
+        check_numbers(fitted(own, fold.train), columns[columns["day"] < ends[-1]])
+    assert ends == sorted(set(ends))
+
+
+def test_ready_arrays_have_the_same_series() -> None:
+    """Each array holds a row as often as windows do; differences stay within a window."""
+    own = recipe()
+    x, y, _ = own.load_data(table()).train.batch(slice(None))
+    train = own.load_data({**x, **y}).train
+    x, _, _ = train.batch(slice(None))
+    found = fitted(own, train)
+    counted = np.arange(8) < x["lengths"][:, None]
+    sales = np.log1p(x["history"][..., 0].astype("float64"))
+    assert set(found["sales"].fitted_series) == set(SHOPS)
+    for name, pair in found["sales"].fitted_series.items():
+        values = sales[(x["shop"] == name)[:, None] & counted]
+        np.testing.assert_allclose(pair, (values.mean(), values.std()), rtol=1e-6)
+    guests = np.diff(np.clip(x["history"][..., 3].astype("float64"), 0, 60), axis=1)
+    changes = guests[counted[:, 1:]]
+    np.testing.assert_allclose(
+        found["guests"].fitted, (changes.mean(), changes.std()), rtol=1e-5, atol=1e-6
+    )
+
+
+def prepared(
+    x: dict[str, Any], numbers: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What the layers see, and center and spread of the targets, in float64 by hand."""
+    history, known = x["history"].astype("float64"), x["known"].astype("float64")
+    usual = numbers["sales"].fitted
+    pairs = [numbers["sales"].fitted_series.get(name, usual) for name in x["shop"]]
+    counted = np.arange(history.shape[1]) < x["lengths"][:, None]
+    windows = [row[own] for row, own in zip(history[..., 1], counted, strict=True)]
+    center = np.stack([[p[0] for p in pairs], [w.mean() for w in windows]], axis=-1)[:, None]
+    spread = np.stack([[p[1] for p in pairs], [w.std() for w in windows]], axis=-1)[:, None]
+    history[..., 0] = np.log1p(history[..., 0])
+    history[..., :2] = (history[..., :2] - center) / spread
+    middle, width = numbers["price"].fitted
+    for values, at in ((history, 2), (known, 1)):
+        values[..., at] = (np.clip(values[..., at], *numbers["price"].limits) - middle) / width
+    guests = np.clip(history[..., 3], 0, 60)
+    changes = np.concatenate([guests[:, :1] * 0, np.diff(guests, axis=1)], axis=1)
+    history[..., 3] = (changes - numbers["guests"].fitted[0]) / numbers["guests"].fitted[1]
+    return history, known, center, spread
+
+
+def as_tensors(x: dict[str, Any]) -> dict[str, Any]:
+    import tensorflow as tf  # noqa: PLC0415 - not on every backend
+
+    return {**x, "shop": tf.constant(x["shop"].astype(str))}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    recipe().train(table(), folder=folder)
+    return folder
+
+
+def test_the_model_gives_what_numbers_by_hand_give(trained: Path) -> None:
+    """Clipped and raw inputs alike, and a series that training did not have."""
+    own = lstmgraph.load(trained / "shops.keras")
+    numbers = {name: own.compiled.declaration.data.columns[name] for name in expected(table())}
+    check_numbers(numbers, table().query(f"day < {TRAINED}"))
+    x, y, _ = own.load_data(table()).test.batch(slice(None))
+    x["shop"][::5] = "a new one"
+    x["history"][::2, :, 3] += 30 * (-1) ** np.arange(8)  # beyond the limits
+    model = lstmgraph.load_model(trained / "shops.keras")
+    found = model.predict(as_tensors(x), verbose=0)["forecast"]
+
+    text = RECIPE[: RECIPE.index("data:")].replace("  shop:    {shape: [], dtype: string}\n", "")
+    plain = recipe(text).build()
+    plain.set_weights(model.get_weights())
+    history, known, center, spread = prepared(x, numbers)
+    inner = plain.predict({"history": history, "lengths": x["lengths"], "known": known}, verbose=0)
+    wanted = inner["forecast"] * spread + center
+    wanted[..., 0] = np.expm1(wanted[..., 0])
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+    true = y["forecast"].astype("float64")
+    scaled = (np.stack([np.log1p(true[..., 0]), true[..., 1]], axis=-1) - center) / spread
+    error = np.abs(inner["forecast"] - scaled)
+    huber = np.where(error <= 1, error**2 / 2, error - 0.5).mean()
+    measured = model.evaluate(as_tensors(x), y, verbose=0, return_dict=True)
+    np.testing.assert_allclose(measured["loss"], huber, rtol=1e-4)
+    np.testing.assert_allclose(measured["mae"], np.abs(wanted - true).mean(), rtol=1e-4)
+
+    by_keras = keras.models.load_model(trained / "shops.keras")
+    np.testing.assert_array_equal(by_keras.predict(as_tensors(x), verbose=0)["forecast"], found)
+
+
+def test_predict_gives_the_same_from_all_files(trained: Path) -> None:
+    own = lstmgraph.load(trained / "shops.keras")
+    model = own.build(weights=trained / "shops.keras")
+    columns = table(seed=3).replace({"shop": {"north": "unseen"}})
+    found = {}
+    for kind, ending in (("keras", "keras"), ("onnx", "onnx"), ("litert", "tflite")):
+        if kind != "keras":
+            own.export(model, trained, format=kind)
+        files = [file for file in trained.iterdir() if file.suffix == f".{ending}"]
+        batches = lstmgraph.predict(files[0], columns, origins=3)
+        found[kind] = np.concatenate([batch.values["forecast"] for batch in batches])
+    assert len(found["keras"]) == 9
+    for kind in ("onnx", "litert"):
+        np.testing.assert_allclose(found[kind], found["keras"], rtol=1e-5)
