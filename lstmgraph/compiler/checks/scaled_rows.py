@@ -54,7 +54,7 @@ def _per_mistakes(
 def _series_mistakes(data: DataDeclaration, graph: Graph) -> Iterator[Mistake]:
     """Yield why the model does not know the series of a row."""
     if len(data.series) != 1:
-        message = "no column names the series" if not data.series else "several columns do"
+        message = "no column has it" if not data.series else "several columns have parts of it"
         hint = "add `series: NAME`" if not data.series else "put the names into one column"
         yield (
             f"the numbers of each series need its name, and {message}",

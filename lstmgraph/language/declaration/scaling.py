@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.keras_facts.catalogue import argument_defaults
 from lstmgraph.keras_facts.distributions import SCALED_AS
 from lstmgraph.keras_facts.dtypes import is_float
+from lstmgraph.keras_facts.layers.lookups import STRING
 from lstmgraph.language.declaration.data import HORIZON
 from lstmgraph.language.declaration.read_data import read_data
 from lstmgraph.language.declaration.row_numbers import (
@@ -297,7 +298,19 @@ def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]
         for name, scaling in scalings_of(data, "inputs").items()
         if scaling.stages != (CLIPPED,) or _takes_floats(recipe["inputs"].get(name, {}))
     }
-    return inputs, scalings_of(data, "targets")
+    outputs = scalings_of(data, "targets")
+    tensors: Data = recipe["inputs"]
+    for found in (inputs, outputs):
+        for name, scaling in found.items():
+            if scaling.rows is not None and not _has_names(scaling.rows, tensors):
+                found[name] = replace(scaling, rows=None)  # which is reported
+    return inputs, outputs
+
+
+def _has_names(rows: RowNumbers, tensors: Data) -> bool:
+    """Return whether the inputs are there that the numbers of rows are read from."""
+    is_there = all(each in tensors for each in (rows.series, rows.history, rows.lengths) if each)
+    return is_there and (rows.series is None or tensors[rows.series].get("dtype") == STRING)
 
 
 def _takes_floats(tensor: Data) -> bool:
