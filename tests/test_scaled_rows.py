@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from building import with_header
+from onnx_running import exported, run
 
 import lstmgraph
 from lstmgraph.data.scaling import prepared_columns
@@ -232,3 +233,83 @@ def test_predict_gives_the_same_from_all_files(trained: Path) -> None:
     assert len(found["keras"]) == 9
     for kind in ("onnx", "litert"):
         np.testing.assert_allclose(found[kind], found["keras"], rtol=1e-5)
+
+
+def test_quantiles_of_several_columns_are_scaled_by_column() -> None:
+    """As many quantiles as columns: their axes must not be mistaken for each other."""
+    text = """
+    inputs: {x: {shape: [6, 2]}, lengths: {shape: [], dtype: int32}}
+    layers:
+      read: {type: gru, input: x, units: 3, mask: {lengths: lengths}}
+      numbers: {type: dense, input: read, units: 16}
+      y: {type: reshape, input: numbers, target_shape: [4, 2, 2]}
+    outputs: {y: y}
+    training: {loss: {type: pinball, quantiles: [0.1, 0.9]}}
+    data:
+      window: {history: 6, horizon: 4, min_history: 3}
+      columns: {a: {scale: KIND PER}, b: {scale: standard, fitted: [-5.0, 8.0]}}
+      inputs: {x: {columns: [a, b]}, lengths: {length_of: x}}
+      targets: {y: {columns: [a, b]}}
+    """
+    random = np.random.default_rng(4)
+    x = (random.random((5, 6, 2)) * [10, 100]).astype("f4")
+    lengths = np.array([6, 3, 5, 6, 4], "int32")
+    y = (random.random((5, 4, 2)) * [10, 100]).astype("f4")
+    known = [row[:length, 0].astype("f8") for row, length in zip(x, lengths, strict=True)]
+    numbers = {
+        ", fitted: [3.0, 0.5]": [(3.0, 0.5)] * 5,
+        ", per: window": [(own.mean(), own.std()) for own in known],
+        "min_max, per: window": [(own.min(), np.ptp(own)) for own in known],
+    }
+    for key, own in numbers.items():
+        kind = key if key[0] == "m" else f"standard{key}"
+        model_recipe = recipe(text.replace("KIND PER", kind))
+        model = model_recipe.build()
+        pairs = np.array([[pair, (-5.0, 8.0)] for pair in own])  # (batch, columns, 2)
+        center, spread = pairs[:, None, :, 0], pairs[:, None, :, 1]
+        plain = recipe(text[: text.index("    data:")]).build()
+        plain.set_weights(model.get_weights())
+        given = {"x": (x - center) / spread, "lengths": lengths}
+        inner = plain.predict(given, verbose=0)["y"].astype("f8")
+        wanted = inner * spread[..., None] + center[..., None]
+        inputs = {"x": x, "lengths": lengths}
+        found = model.predict(inputs, verbose=0)["y"]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+        proto = exported(model_recipe, model)
+        np.testing.assert_allclose(run(proto, inputs)["y"], wanted, rtol=1e-5, atol=1e-5)
+        error = ((y - center) / spread)[..., None] - inner
+        loss = np.maximum(error * [0.1, 0.9], error * [-0.9, -0.1]).mean()
+        measured = model.evaluate(inputs, {"y": y}, verbose=0, return_dict=True)
+        np.testing.assert_allclose(measured["loss"], loss, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["log", "standard"])
+def test_a_target_of_differences_begins_at_its_last_value(scale: str) -> None:
+    """What is read as differences is forecast as the value before plus the mean difference."""
+    text = f"""
+    inputs: {{x: {{shape: [6, 2]}}}}
+    layers:
+      read: {{type: flatten, input: x}}
+      y: {{type: dense, input: read, units: 3, kernel_initializer: zeros}}
+    outputs: {{y: y}}
+    training: {{loss: mse}}
+    data:
+      window: {{history: 6, horizon: 3}}
+      columns: {{a: {{scale: {scale}, difference: 2, fitted: [0.25, 4.0]}}}}
+      inputs: {{x: {{columns: [b, a]}}}}
+      targets: {{y: {{columns: [a], difference: 2}}}}
+    """
+    own = recipe(text)
+    model = own.build()
+    bias = np.array([0.0, 0.5, -0.25], "f4")
+    kernel = np.zeros((12, 3), "f4")
+    kernel[11, 0] = 1  # the last step's difference
+    model.set_weights([kernel, bias])
+    x = (np.random.default_rng(6).random((4, 6, 2)) * 50).astype("f4")
+    to, back = (np.log1p, np.expm1) if scale == "log" else (np.array, np.array)
+    level = to(x[..., 1].astype("f8"))
+    outputs = bias + np.stack([(level[:, 5] - level[:, 3] - 0.25) / 4, *[level[:, 0] * 0] * 2], 1)
+    wanted = back(level[:, [4, 5, 4]] + outputs * 4 + 0.25)
+    found = model.predict({"x": x}, verbose=0)["y"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    np.testing.assert_allclose(run(exported(own, model), {"x": x})["y"], found, rtol=1e-5)

@@ -12,7 +12,7 @@ from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.targets import ANY, NUMBERS, VALUES, reading
 from lstmgraph.language.declaration.data import HORIZON, PER_SERIES
 from lstmgraph.language.declaration.recipe import MaskByValue
-from lstmgraph.language.declaration.scaling import CLIPPED, scalings_of, seasons_of
+from lstmgraph.language.declaration.scaling import CLIPPED, SCALED, scalings_of, seasons_of
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
@@ -121,14 +121,15 @@ def _check_inputs(data: DataDeclaration, graph: Graph, document: Document) -> No
         if isinstance(node.mask_form, MaskByValue) and node.inputs:
             source = scaled.get(node.inputs[0].node.rstrip("_"))
             if source is not None and not _keeps(scalings[source], node.mask_form.value):
+                what = SCALED if SCALED in scalings[source].stages else CLIPPED
                 document.report(
                     "L863",
                     (*node.path, "mask"),
-                    f"'{source}' is prepared before '{node.layer}' compares it with "
+                    f"'{source}' is {what} before '{node.layer}' compares it with "
                     f"{node.mask_form.value:g}",
                     hint=f"count the steps: `{{length_of: {source}}}` under `data:`, and "
                     "`mask: {lengths: ...}` here",
-                    notes=(document.note(scalings[source].path, "it is prepared here"),),
+                    notes=(document.note(scalings[source].path, f"it is {what} here"),),
                 )
 
 

@@ -100,9 +100,10 @@ def by_row(call: Call) -> Name:
         spread = call.do("Mul", spread, call.constant(sized))
         spread = call.do("Add", spread, call.constant(1 - sized))
         columns = len(moves)
-    one = columns == 1
-    shape = ints(-1, *(1,) * (call.rank - (1 if one else 2)), *(() if one else (columns,)))
-    center, spread = (call.do("Reshape", each, shape) for each in (center, spread))
+    shape = [-1] + [1] * (call.rank - 1)
+    if columns > 1:
+        shape[-1 - call.arguments["behind"]] = columns
+    center, spread = (call.do("Reshape", each, ints(*shape)) for each in (center, spread))
     if call.arguments["invert"]:
         return f("Add", f("Mul", call.x(), spread), center)
     return f("Div", f("Sub", call.x(), center), spread)

@@ -226,7 +226,9 @@ class PlainRecipe:
                 own = distribution if distribution in SCALED_AS else None
                 numbers, given = self._numbers(scaling, name), source
                 source = f"{last}_{NUMBERS}" if any(scaling.has_log) else last
-                self._scale(scaling.inverse_layers(given, source, own, numbers), scaling.path)
+                behind = int(len(scaling.columns) > 1 and quantiles_of(losses[name]) is not None)
+                layers = scaling.inverse_layers(given, source, own, numbers, behind=behind)
+                self._scale(layers, scaling.path)
                 if of_changes:
                     source = self._with_season(name, source, parameters)
                 if any(scaling.has_log):

@@ -152,7 +152,8 @@ class Scaling:
             elif stage == CHANGES:
                 yield own, CHANGE, {"input": source, "steps": self.differences}
             elif self.rows is not None:
-                yield own, BY_ROW, {"input": [source, numbers], "invert": False, "moves": None}
+                data: Data = {"input": [source, numbers], "invert": False, "moves": None}
+                yield own, BY_ROW, {**data, "behind": 0}
             else:
                 yield own, "Normalization", {"input": source, **self._moments(invert=False)}
             source = own
@@ -183,6 +184,8 @@ class Scaling:
         name: str,
         distribution: str | None = None,
         numbers: str = "",
+        *,
+        behind: int = 0,
     ) -> Iterator[tuple[str, str, Data]]:
         """Yield name, type and arguments of the layers that give a forecast its units.
 
@@ -191,10 +194,12 @@ class Scaling:
             name: the name of the last layer.
             distribution: one of those that can be scaled.
             numbers: the layer that gives the numbers of each row, where they differ.
+            behind: how many axes, such as that of quantiles, follow the one of columns.
         """
         if self.rows is not None:
             moves = None if distribution is None else list(SCALED_AS[distribution])
-            yield name, BY_ROW, {"input": [source, numbers], "invert": True, "moves": moves}
+            own = {"input": [source, numbers], "invert": True, "moves": moves, "behind": behind}
+            yield name, BY_ROW, own
         elif distribution is not None:
             (center,), (spread,) = self.centers, self.spreads
             moved = [center if moves else 0.0 for moves in SCALED_AS[distribution]]
@@ -202,7 +207,10 @@ class Scaling:
             moments = {"axis": -1, "mean": moved, "variance": sizes, "invert": True}
             yield name, "Normalization", {"input": source, **moments}
         else:
-            yield name, "Normalization", {"input": source, **self._moments(invert=True)}
+            moments = self._moments(invert=True)
+            if moments["axis"] is not None:
+                moments["axis"] = -1 - behind
+            yield name, "Normalization", {"input": source, **moments}
 
     def exponential_layers(self, source: str, name: str) -> Iterator[tuple[str, str, Data]]:
         """Yield the layers that undo the logarithms of a forecast; the last is `name`."""

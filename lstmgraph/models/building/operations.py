@@ -206,7 +206,11 @@ def _numbers_of_window(node: Node, inputs: list[Tensor]) -> Tensor:
 def _by_row(node: Node, inputs: list[Tensor]) -> Tensor:
     numbers, own, dtype = inputs[1], node.arguments, node.outputs[OUTPUT].dtype
     return row_numbers.by_row(
-        ops.cast(inputs[0], dtype), numbers, invert=own["invert"], moves=own["moves"]
+        ops.cast(inputs[0], dtype),
+        numbers,
+        invert=own["invert"],
+        moves=own["moves"],
+        behind=own["behind"],
     )
 
 

@@ -101,7 +101,12 @@ def of_window(
 
 
 def by_row(
-    values: Tensor, numbers: Tensor, *, invert: bool, moves: Sequence[bool | None] | None = None
+    values: Tensor,
+    numbers: Tensor,
+    *,
+    invert: bool,
+    moves: Sequence[bool | None] | None = None,
+    behind: int = 0,
 ) -> Tensor:
     """Return values less the center of their row, divided by its spread; or the inverse.
 
@@ -111,6 +116,7 @@ def by_row(
         invert: whether values are unscaled instead.
         moves: for parameters of a distribution, (batch, ..., parameters): True for one that has the
             center and the spread, False for one that has the spread alone, None for others.
+        behind: how many axes of `values` follow the one of columns.
     """
     center, spread = numbers[:, 0], numbers[:, 1]
     if moves is not None:
@@ -119,8 +125,9 @@ def by_row(
         sized = np.array([[float(each is not None) for each in moves]], dtype)
         center = ops.multiply(center, moved)
         spread = ops.add(ops.multiply(spread, sized), 1 - sized)
-    axes = len(values.shape) - (1 if center.shape[-1] == 1 else 2)
-    shape = (-1, *(1,) * axes) if center.shape[-1] == 1 else (-1, *(1,) * axes, center.shape[-1])
+    shape = [-1] + [1] * (len(values.shape) - 1)
+    if center.shape[-1] > 1:
+        shape[-1 - behind] = center.shape[-1]
     center, spread = ops.reshape(center, shape), ops.reshape(spread, shape)
     if invert:
         return ops.add(ops.multiply(values, spread), center)

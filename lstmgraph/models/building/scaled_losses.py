@@ -138,8 +138,12 @@ def scale_loss(loss: keras.losses.Loss, scaling: Scaling) -> None:
 
     def call(self: Any, y_true: Any, y_pred: Any) -> Tensor:
         numbers = self.rows[0] if self.rows else None
+        # Behind several columns, quantiles have an axis of their own.
+        has_quantiles = len(scaling.columns) > 1 and getattr(self, "quantiles", None) is not None
+        if has_quantiles:
+            y_pred = ops.swapaxes(y_pred, -1, -2)
         true, forecast = (scaled(each, scaling, self.dtype, numbers) for each in (y_true, y_pred))
-        return own.call(self, true, forecast)
+        return own.call(self, true, ops.swapaxes(forecast, -1, -2) if has_quantiles else forecast)
 
     loss.__class__ = type(own.__name__, (own,), {"call": call, "__module__": own.__module__})
 
