@@ -54,7 +54,7 @@ data:
   split: {validation: 0.2, test: 0.1}
 """
 DAYS, TRAINED = 60, 42
-SHOPS = ("1", "north", "süd")
+SHOPS = ("1", "[UNK]", "süd")
 
 
 def table(seed: int = 0) -> pd.DataFrame:
@@ -222,7 +222,7 @@ def test_the_model_gives_what_numbers_by_hand_give(trained: Path) -> None:
 def test_predict_gives_the_same_from_all_files(trained: Path) -> None:
     own = lstmgraph.load(trained / "shops.keras")
     model = own.build(weights=trained / "shops.keras")
-    columns = table(seed=3).replace({"shop": {"north": "unseen"}})
+    columns = table(seed=3).replace({"shop": {"[UNK]": "unseen"}})
     found = {}
     for kind, ending in (("keras", "keras"), ("onnx", "onnx"), ("litert", "tflite")):
         if kind != "keras":
@@ -281,6 +281,37 @@ def test_quantiles_of_several_columns_are_scaled_by_column() -> None:
         loss = np.maximum(error * [0.1, 0.9], error * [-0.9, -0.1]).mean()
         measured = model.evaluate(inputs, {"y": y}, verbose=0, return_dict=True)
         np.testing.assert_allclose(measured["loss"], loss, rtol=1e-4)
+
+
+def test_parameters_of_a_distribution_are_scaled_by_row() -> None:
+    """Location and scale are in units of the column; degrees of freedom have none."""
+    text = """
+    inputs: {x: {shape: [6]}}
+    layers: {y: {type: dense, input: x, units: 3}}
+    outputs: {y: y}
+    training: {loss: {type: negative_log_likelihood, distribution: student_t}}
+    data:
+      window: {history: 6, horizon: 1}
+      columns: {a: {scale: min_max, per: window}}
+      inputs: {x: {columns: [a]}}
+      targets: {y: {columns: [a]}}
+    """
+    own = recipe(text)
+    model, plain = own.build(), recipe(text[: text.index("    data:")]).build()
+    plain.set_weights(model.get_weights())
+    x = (np.random.default_rng(8).random((4, 6)) * 1000).astype("f4")
+    low, size = x.min(axis=1, keepdims=True), np.ptp(x, axis=1, keepdims=True)
+    wanted = plain.predict({"x": (x - low) / size}, verbose=0)["y"] * np.concatenate(
+        [size, size, size / size], axis=1
+    )
+    wanted[:, :1] += low
+    found = model.predict({"x": x}, verbose=0)["y"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    np.testing.assert_allclose(run(exported(own, model), {"x": x})["y"], found, rtol=1e-5)
+
+
+def test_the_memory_of_a_model_of_texts_is_estimated() -> None:
+    assert recipe().explain(batch=8, time=8).memory is not None
 
 
 @pytest.mark.parametrize("scale", ["log", "standard"])

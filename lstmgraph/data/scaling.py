@@ -95,7 +95,7 @@ def _prepared(column: Column, values: Values, problems: Problems) -> Column:
     if column.limits and values.is_input:
         values = replace(values, numbers=np.clip(values.numbers, *column.limits))
     if column.scale == "log":
-        lowest = np.nanmin(values.numbers, initial=np.inf)
+        lowest = values.numbers[np.isfinite(values.numbers)].min(initial=0)
         if lowest < 0:
             problems.add(
                 "D422",
@@ -165,7 +165,8 @@ class Values:
     numbers: Array
     """(rows,) float64; NaN where there is none."""
     rows: Array
-    """The number of each row, rising; those of a series or an example follow one another."""
+    """The number of each row, rising; those of a series or an example follow one another. Like
+    `runs` and `groups`, it is filled for columns alone that need it."""
     runs: Array
     """The series or the example whose row each is, (rows,): differences stay within."""
     groups: Array
@@ -211,20 +212,25 @@ def _values(column: Column, data: DataDeclaration, examples: Examples) -> Values
     if not fields:
         return None
     windows = [(entry, field) for entry, field in fields if isinstance(field, Windows)]
-    timeline = examples.timeline
+    timeline, needs_runs = examples.timeline, column.difference or column.per == PER_SERIES
+    rows = runs = np.zeros(0, np.int64)
     if windows:  # rows of one table, which several entries may read; inputs come first
         entry, of_rows = windows[0]
         rows = np.flatnonzero(
             np.any([_rows_read(field, examples.numbers) for _, field in windows], axis=0)
         )
         chunks = _known(of_rows, rows)
-        runs = np.searchsorted(timeline.series_starts, rows, "right") - 1
+        if needs_runs:
+            runs = np.searchsorted(timeline.series_starts, rows, "right") - 1
     else:
         entry, of_examples = fields[0]
         found = list(_of_examples(entry, of_examples, data, examples))
         chunks = (values for values, _ in found)
-        runs, steps = np.concatenate([np.zeros((2, 0), np.int64), *(at for _, at in found)], axis=1)
-        rows = runs * (int(steps.max(initial=0)) + 1 + column.difference) + steps
+        if needs_runs:
+            runs, steps = np.concatenate(
+                [np.zeros((2, 0), np.int64), *(at for _, at in found)], axis=1
+            )
+            rows = runs * (int(steps.max(initial=0)) + 1 + column.difference) + steps
     at = entry.columns.index(column.name)
     numbers = np.concatenate([np.zeros(0), *(chunk[:, at].astype("float64") for chunk in chunks)])
     groups, names = np.zeros(len(runs), np.int64), tuple[str, ...]()

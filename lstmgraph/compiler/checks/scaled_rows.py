@@ -98,14 +98,16 @@ def _window_mistakes(
             if name in data.columns and data.columns[name].per == PER_WINDOW
         ]
         history = history_of(together, data)
-        if data.window is None or data.window.history is None or history is None:
+        window = data.window
+        if window is None or history is None:
             yield (
                 f"'{entry.name}' needs the history of {', '.join(together)}, and no input has it",
                 f"add it to the columns of an input with `steps: history`; or {others}",
             )
             return
         lengths = lengths_of(history.name, data)
-        if lengths is None and data.window.min_history < data.window.history:
+        is_padded = window.history is None or window.min_history < window.history
+        if lengths is None and is_padded:
             yield (
                 f"how many steps of '{history.name}' count is not known",
                 f"add an input `lengths: {{length_of: {history.name}}}`, or remove `min_history:`",

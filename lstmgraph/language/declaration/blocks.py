@@ -71,8 +71,8 @@ OPERATIONS = frozenset(
 )
 """What loops, the preparation of columns and forecasts of chances need beside Keras's layers."""
 
-NO_SERIES = "[NONE]"
-"""What the vocabulary of series holds before any is known."""
+NO_SERIES = "[UNK]"
+"""The name that stands for every series without numbers, if none has it."""
 
 LAST = "last"
 """The port of a loop before the outputs of its last step: ``forecast.last.state``."""
@@ -283,8 +283,12 @@ class PlainRecipe:
         """Return the layer that gives the id of each row's series; 0 is one without numbers."""
         if series not in self._ids:
             name = self._ids[series] = self._free_name(f"{series}_{ID}")
-            # Keras refuses an empty vocabulary.
-            data = {"input": series, "vocabulary": list(names) or [NO_SERIES]}
+            unknown = NO_SERIES
+            while unknown in names:
+                unknown += "_"
+            # Keras refuses an empty vocabulary, and one with the name for all others.
+            data = {"input": series, "vocabulary": list(names) or [f"{unknown}_"]}
+            data["oov_token"] = unknown
             layer = (name, "StringLookup", {**argument_defaults("StringLookup"), **data})
             self._scale(iter([layer]), path)
         return self._ids[series]
