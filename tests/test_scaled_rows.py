@@ -12,6 +12,7 @@ from building import with_header
 from onnx_running import exported, run
 
 import lstmgraph
+from lstmgraph.data import scaling
 from lstmgraph.data.scaling import prepared_columns
 
 if TYPE_CHECKING:
@@ -150,6 +151,22 @@ def test_ready_arrays_have_the_same_series() -> None:
     np.testing.assert_allclose(
         found["guests"].fitted, (changes.mean(), changes.std()), rtol=1e-5, atol=1e-6
     )
+
+
+def test_too_many_series_and_too_few_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = recipe()
+    data = own.load_data(table())
+    monkeypatch.setattr(scaling, "MOST_SERIES", 2)
+    with pytest.raises(lstmgraph.DataError, match="per: window") as caught:
+        fitted(own, data.train)
+    assert [problem.code for problem in caught.value.problems] == ["D424"]
+    monkeypatch.undo()
+    x, y, _ = data.train.batch(slice(None))
+    x["known"][:, :, 1] = 1.5
+    empty = own.load_data({**x, **y, "lengths": x["lengths"] * 0})
+    with pytest.raises(lstmgraph.DataError) as caught:
+        fitted(own, empty.train)
+    assert {problem.code for problem in caught.value.problems} == {"D421"}
 
 
 def prepared(
