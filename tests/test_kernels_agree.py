@@ -185,7 +185,7 @@ runtime: {{xla: {xla}, kernel: standard}}
 # Which kernel a call is for, and why no faster one.
 
 CUDNN = "on a GPU; without one Keras's loop runs"
-CUDNN_MASKED = "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
+CUDNN_MASKED = "on a GPU, for batches without an empty row; otherwise Keras's loop runs"
 UNKNOWN_PADDING = "its mask is not known to be padded on the right"
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Note
 
 CUDNN_REASON = "on a GPU; without one Keras's loop runs"
-CUDNN_MASKED_REASON = (
-    "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
-)
+CUDNN_MASKED_REASON = "on a GPU, for batches without an empty row; otherwise Keras's loop runs"
 
 
 def choose_kernels(graph: Graph, document: Document) -> Graph:

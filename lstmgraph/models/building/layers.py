@@ -12,6 +12,7 @@ from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_out
 from lstmgraph.keras_facts.catalogue import named_class, takes_seed
 from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.keras_facts.layers.dense import REVERSE
+from lstmgraph.models.building.cudnn import allow_any_mask
 from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
@@ -84,14 +85,23 @@ def make_layer(
         **node.arguments,
         **_recurrent_arguments(node, node.recurrence, used, forced_cudnn=forced_cudnn),
     }
-    if not node.recurrence.bidirectional:
+    layer = _directed_layer(node, node.recurrence, arguments, seed)
+    if node.mask is not None and arguments.get("use_cudnn") == "auto":
+        allow_any_mask(layer)
+    return layer
+
+
+def _directed_layer(
+    node: Node, recurrence: Recurrence, arguments: Mapping[str, Any], seed: int | None
+) -> keras.Layer:
+    if not recurrence.bidirectional:
         return _recurrent_layer(node, node.name, arguments, seed)
     # Each direction is made separately: a copied layer has the same seeds, and so the same kernels.
     backwards = {**arguments, "go_backwards": not arguments["go_backwards"]}
     return keras.layers.Bidirectional(
         _recurrent_layer(node, f"forward_{node.name}", arguments, seed),
         backward_layer=_recurrent_layer(node, f"backward_{node.name}", backwards, seed),
-        merge_mode=node.recurrence.merge_mode,
+        merge_mode=recurrence.merge_mode,
         name=node.name,
         dtype=node.dtype_policy,
     )
