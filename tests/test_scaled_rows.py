@@ -361,3 +361,31 @@ def test_a_target_of_differences_begins_at_its_last_value(scale: str) -> None:
     found = model.predict({"x": x}, verbose=0)["y"]
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
     np.testing.assert_allclose(run(exported(own, model), {"x": x})["y"], found, rtol=1e-5)
+
+
+def test_a_stream_is_scaled_by_the_numbers_of_its_series() -> None:
+    text = """
+    inputs: {x: {shape: [time, 2]}, shop: {shape: [], dtype: string}}
+    layers:
+      e: {type: lstm, input: x, units: 4}
+      y: {type: dense, input: e, units: 1}
+    outputs: {y: y}
+    training: {loss: mse}
+    data:
+      series: shop
+      window: {history: 6, horizon: 1}
+      columns: {a: {scale: log, per: series, fitted: [1.0, 2.0], fitted_series: SERIES}}
+      inputs: {x: {columns: [a, b]}, shop: {columns: [shop], static: true}}
+      targets: {y: {columns: [b]}}
+    """
+    series = "{names: [n, s], center: [3.0, 5.0], spread: [0.5, 0.25]}"
+    own = recipe(text.replace("SERIES", series))
+    model = own.build()
+    x = (np.random.default_rng(0).random((3, 6, 2)) * 100).astype("f4")
+    shops = np.array(["s", "n", "other"])
+    wanted = model.predict(as_tensors({"x": x, "shop": shops}), verbose=0)["y"]
+    stepper = lstmgraph.Stepper(model, recipe=own, rows=3)
+    stepper.start({"shop": shops})
+    for step in range(6):
+        found = stepper.step({"x": x[:, step]})
+    np.testing.assert_allclose(found["y"], wanted, rtol=1e-5, atol=1e-6)
