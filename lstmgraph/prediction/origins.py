@@ -88,18 +88,23 @@ class WindowedTable:
                 continue
             for index, name in enumerate(entry.columns):
                 column = self.data.columns.get(name)
-                if column is not None and column.scale and column.fitted:
+                if column and column.scale and column.fitted and not column.difference:
                     self._warn_of_far(entry, matrix[:, index], column, places, problems)
 
     def _warn_of_far(
         self, entry: Columns, values: Array, column: Column, places: Places, problems: Problems
     ) -> None:
-        center, spread = column.fitted or (0.0, 1.0)
+        usual = column.fitted or (0.0, 1.0)
+        names = self.table.series_names
+        pairs = np.array([column.fitted_series.get(name, usual) for name in names] or [usual])
+        starts = self.table.series_starts
         count, first = 0, -1
         for start, read in self._rows_read(entry, places):
             part = np.asarray(values[start : start + len(read)], "float64")
             if column.scale == "log":
                 part = np.log1p(np.maximum(part, 0))
+            of_rows = np.searchsorted(starts, np.arange(start, start + len(read)), "right") - 1
+            center, spread = pairs[of_rows if column.fitted_series else [0] * len(read)].T
             far = read & (np.abs(part - center) > FAR * abs(spread))
             if far.any() and not count:
                 first = start + int(np.argmax(far))
