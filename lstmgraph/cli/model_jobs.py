@@ -32,3 +32,16 @@ def fail_job(message: str, output_format: Format) -> NoReturn:
     else:
         say(message, err=True)
     raise typer.Exit(RECIPE_IS_WRONG) from None
+
+
+def origins_of(text: str | None) -> int | str | None:
+    """Return how many origins ``--origins`` asks for: a number, ``all``, or None without it.
+
+    Raises:
+        typer.BadParameter: it is none of these.
+    """
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal() or not int(text):
+        raise typer.BadParameter(f"{text} is not a number from 1, nor all", param_hint="--origins")
+    return int(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job
+from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job, origins_of
 from lstmgraph.cli.printing import hand_over, print_json, say
 from lstmgraph.cli.shared import (
     Force,
@@ -87,7 +87,7 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
     if is_printed and output_format is Format.json:
         raise typer.BadParameter("leave one of the two out", param_hint="-o -, --format json")
     _check_output(output, force=force)
-    chosen = _origins(origins)
+    chosen = origins_of(origins)
     own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
     with verbosity.step("import the package"):
         import lstmgraph.prediction as package  # noqa: PLC0415 - imports NumPy
@@ -139,14 +139,6 @@ def _check_output(output: Path, *, force: bool) -> None:
     problem = obstacle(output.parent, [output], overwrite=force)
     if problem:
         refuse(problem)
-
-
-def _origins(text: str | None) -> int | str | None:
-    if text is None or text == "all":
-        return text
-    if not text.isdecimal() or not int(text):
-        raise typer.BadParameter(f"{text} is not a number from 1, nor all", param_hint="--origins")
-    return int(text)
 
 
 def _print(found: Predictions) -> None:

@@ -31,6 +31,18 @@ Origins = int | str | None
 """How many of the last windows of a series to take, ``all``, or None for the last one."""
 
 
+def check_origins(origins: Origins, stride: int) -> None:
+    """Check that origins are a number from 1 or ``all``, and the stride at least 1.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not (origins in (None, ALL) or (isinstance(origins, int) and origins >= 1)):
+        raise ValueError(f"origins are a number from 1, or 'all', not {origins!r}")
+    if stride < 1:
+        raise ValueError(f"the stride must be at least 1, not {stride}")
+
+
 @dataclass(frozen=True)
 class WindowedTable:
     """A table that windows are taken from."""
