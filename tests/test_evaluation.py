@@ -226,7 +226,7 @@ def test_classes_of_a_whole_series(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["missing.keras"], 1, "missing.keras"),
-        (["model.keras", "-o", "report.pdf"], 2, "the report ends in .html, the table of measures in .csv"),
+        (["model.keras", "-o", "report.pdf"], 2, "the report ends in .html, the table of measures"),
         (["model.keras", "--origins", "some"], 2, "some is not a number from 1, nor all"),
     ],
 )

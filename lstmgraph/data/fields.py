@@ -75,7 +75,7 @@ class Windows:
     masked: Array | None = None
     """1 where a 0 of the table stands for a missing value, (rows, columns)."""
     interpolated: Interpolated | None = None
-    """What stands where the next value is not known yet at the origin or, with a lag, the step."""
+    """What stands where the next value is not known yet at the origin or, behind it, the step."""
     lag: int = 0
     """How many steps late each row is read."""
 
@@ -110,7 +110,8 @@ class Windows:
         values = np.asarray(self.table[rows])
         if self.interpolated is None:
             return values
-        known = rows + self.lag if self.lag else origins
+        # What lies before the origin is known as of then; a later value, as of the step it is for.
+        known = np.where(rows < origins, origins, rows + self.lag)
         ahead = self.interpolated.ahead[rows]
         is_later = (ahead > 0) & (rows[..., None] + ahead >= known[..., None])
         return np.where(is_later, self.interpolated.forward[rows], values)

@@ -13,12 +13,12 @@ from lstmgraph.language.declaration.data import HISTORY, HORIZON, STATIC, WINDOW
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.table import Table
     from lstmgraph.data.values import Array
-    from lstmgraph.language.declaration.data import Column, DataDeclaration, Window
+    from lstmgraph.language.declaration.data import DataDeclaration, Window
     from lstmgraph.prediction.clock import Clock
 
 ALL = "all"
@@ -92,36 +92,60 @@ class WindowedTable:
             if matrix is not None and matrix.dtype.kind == "f":
                 self._check_values(entry, matrix, places, problems)
 
-    def warn_of_drift(self, places: Places, problems: Problems) -> None:
-        """Warn of values that lie far from all that a column's ``scale:`` was fitted on."""
+    def warn_of_drift(
+        self, moments: Mapping[str, Array], places: Places, problems: Problems
+    ) -> None:
+        """Warn of values that lie far from all that the model was trained on.
+
+        Known are the numbers that ``scale:`` was fitted on, and `moments` of other inputs: for each
+        column, center and spread, (columns, 2).
+        """
         for entry in self.data.inputs.values():
             matrix = isinstance(entry, Columns) and self.table.matrices.get(key_of(entry))
             if not isinstance(entry, Columns) or not isinstance(matrix, np.ndarray):
                 continue
             for index, name in enumerate(entry.columns):
-                column = self.data.columns.get(name)
+                column, known = self.data.columns.get(name), moments.get(entry.name)
                 if column is not None and column.scale and column.fitted:
-                    self._warn_of_far(entry, matrix[:, index], column, places, problems)
+                    is_log, center_and_spread = column.scale == "log", column.fitted
+                elif known is not None:
+                    is_log, center_and_spread = False, (known[index, 0], known[index, 1])
+                else:
+                    continue
+                found = self._far(entry, matrix[:, index], center_and_spread, places, log=is_log)
+                self._warn_of_far(name, matrix[:, index], *found, problems)
 
-    def _warn_of_far(
-        self, entry: Columns, values: Array, column: Column, places: Places, problems: Problems
-    ) -> None:
-        center, spread = column.fitted or (0.0, 1.0)
+    def _far(
+        self,
+        entry: Columns,
+        values: Array,
+        center_and_spread: tuple[float, float],
+        places: Places,
+        *,
+        log: bool,
+    ) -> tuple[int, int]:
+        """Return how many values that windows read lie far from a center, and the first row."""
+        center, spread = center_and_spread
         count, first = 0, -1
         for start, read in self._rows_read(entry, places):
             part = np.asarray(values[start : start + len(read)], "float64")
-            if column.scale == "log":
+            if log:
                 part = np.log1p(np.maximum(part, 0))
             far = read & (np.abs(part - center) > FAR * abs(spread))
             if far.any() and not count:
                 first = start + int(np.argmax(far))
             count += int(np.count_nonzero(far))
+        return count, first
+
+    def _warn_of_far(
+        self, name: str, values: Array, count: int, first: int, problems: Problems
+    ) -> None:
         if count:
             series = int(np.searchsorted(self.table.series_starts, first, "right")) - 1
             others = f" and in {count - 1:,} more rows" if count > 1 else ""
             problems.warn(
                 "D505",
-                f"column '{column.name}' is {values[first]:g} at {self._place(series, first)}"
+                f"column '{name}' is {values[first]:g} at {self._place(series, first)}"
                 f"{others}, more than {FAR} times the spread from what the model was trained on",
                 "check the column and its unit, or train the model again",
             )
