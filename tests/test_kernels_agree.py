@@ -86,6 +86,7 @@ def recipe(layer: str, mask: str, runtime: str, outputs: dict[str, str]) -> str:
 
 
 ON_JAX = keras.backend.backend() == "jax"
+ON_GPUS = bool(keras.distribution.list_devices("gpu"))
 
 
 def is_refused(layer: str, mask: str, runtime: str) -> bool:
@@ -95,7 +96,7 @@ def is_refused(layer: str, mask: str, runtime: str) -> bool:
 
 def computed(model: keras.Model, data: Arrays, runtime: str) -> Arrays:
     """Eagerly; with XLA by `predict`, as only a traced model is compiled."""
-    assert model.jit_compile is (runtime == "xla" or ON_JAX)
+    assert ON_GPUS or model.jit_compile is (runtime == "xla" or ON_JAX)  # there Keras chooses
     if runtime == "xla":
         return model.predict(data, batch_size=len(data["frames"]), verbose=0)
     return outputs_of(model, data)
@@ -111,7 +112,7 @@ def test_kernels_agree(layer: str, mask: str) -> None:
     if mask == "left-padded":
         data["frames"] *= counts[:, :, None]
     wanted = computed(standard, data, "standard")
-    on_gpus = ["auto"] if keras.distribution.list_devices("gpu") else []  # else it is the same loop
+    on_gpus = ["auto"] if ON_GPUS else []  # else it is the same loop
     assert_padding_does_not_count(wanted, data, counts)
     compiled = ["xla"] if mask in {"lengths", "gaps"} else []  # which takes seconds
     for runtime in ("unrolled", *compiled, *on_gpus):
@@ -178,8 +179,7 @@ outputs: {{last: reader}}
 runtime: {{xla: {xla}, kernel: standard}}
 {training}
 """)
-    has_gpu = bool(keras.distribution.list_devices("gpu"))
-    assert model.jit_compile is (has_gpu if xla == "auto" else wanted)
+    assert model.jit_compile is (ON_GPUS if xla == "auto" else wanted)
 
 
 # Which kernel a call is for, and why no faster one.
