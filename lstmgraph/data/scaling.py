@@ -9,7 +9,6 @@ import numpy as np
 from lstmgraph.compiler.fitted import with_fitted
 from lstmgraph.data.fields import PerSeries, Windows
 from lstmgraph.data.problems import Problems
-from lstmgraph.language.declaration.data import LengthOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,14 +162,8 @@ def _of_examples(
     if isinstance(field, PerSeries):
         yield from _known(field, np.unique(field.series[examples.numbers]))
         return
-    counts = next(
-        (
-            examples.source.inputs[name]
-            for name, other in data.inputs.items()
-            if isinstance(other, LengthOf) and other.source == entry.name
-        ),
-        None,
-    )
+    counting = data.lengths_of(entry.name)
+    counts = None if counting is None else examples.source.inputs[counting]
     for start in range(0, len(examples.numbers), CHUNK):
         numbers = examples.numbers[start : start + CHUNK]
         values = field.take(numbers)

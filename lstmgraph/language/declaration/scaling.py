@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
-from lstmgraph.keras_facts.distributions import SCALED_AS
-from lstmgraph.language.declaration.data import HISTORY, HORIZON, Columns, LengthOf
+from lstmgraph.keras_facts.distributions import SCALED_AS, is_of_counts
+from lstmgraph.language.declaration.data import HISTORY, HORIZON, Columns
 from lstmgraph.language.declaration.read_data import read_data
 
 if TYPE_CHECKING:
@@ -180,14 +180,7 @@ def seasons_of(data: DataDeclaration) -> dict[str, Season]:
             None,
         )
         if entry.difference and data.window and entry.steps == HORIZON and history:
-            lengths = next(
-                (
-                    other.name
-                    for other in data.inputs.values()
-                    if isinstance(other, LengthOf) and other.source == history.name
-                ),
-                None,
-            )
+            lengths = data.lengths_of(history.name)
             places = tuple(history.columns.index(column) for column in entry.columns)
             horizon, path = data.window.horizon, (*entry.path, "difference")
             found[name] = Season(history.name, lengths, places, entry.difference, horizon, path)
@@ -212,14 +205,21 @@ def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]
     if not any("scale" in column for column in recipe.get("data", {}).get("columns", {}).values()):
         return {}, {}
     data = read_data(recipe["data"])
-    return scalings_of(data, "inputs"), scalings_of(data, "targets")
+    losses = {name: loss_of(recipe, name) for name in data.targets}
+    return scalings_of(data, "inputs"), scalings_of(data, "targets", losses)
 
 
-def scalings_of(data: DataDeclaration, section: str) -> dict[str, Scaling]:
-    """Return the scaling of the entries of ``inputs`` or ``targets`` that read scaled columns."""
+def scalings_of(
+    data: DataDeclaration, section: str, losses: Mapping[str, Any] | None = None
+) -> dict[str, Scaling]:
+    """Return the scaling of the entries of ``inputs`` or ``targets`` that read scaled columns.
+
+    Targets that `losses`, those of outputs by name, take as counts are not scaled.
+    """
     entries = (entry for entry in data.all_columns if entry.path[1] == section)
     found = ((entry.name, scaling_of(entry, data)) for entry in entries)
-    return {name: scaling for name, scaling in found if scaling is not None}
+    counts = {name for name, loss in (losses or {}).items() if is_of_counts(loss)}
+    return {name: s for name, s in found if s is not None and name not in counts}
 
 
 def scaling_of(entry: Columns, data: DataDeclaration) -> Scaling | None:
