@@ -100,7 +100,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
                 if "class_weight" in training and kwargs.get("sample_weight") is None:
                     raise keras_tuner.errors.FatalValueError(
                         "arrays have no class weights: load them with `recipe.load_data((x, y))`, "
-                        "and search with the dataset of `data.train.as_keras(batch_size)`"
+                        "and search with `data.train.as_keras(batch_size).dataset`"
                     )
                 kwargs.setdefault("batch_size", training["batch_size"])
         return model.fit(*args, **kwargs)
