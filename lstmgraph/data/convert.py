@@ -211,7 +211,8 @@ class _Reading:
     def _add(self, batch: Any, stack: ExitStack) -> None:
         read: dict[str, Array] = {}
         for key, (entry, need) in self.entries.items():
-            dtype = RAW if key in self.raw else kept_dtype(stored_dtype(need), need.optional)
+            can_lack = need.optional and key not in self.texts  # a missing text is the empty one
+            dtype = RAW if key in self.raw else kept_dtype(stored_dtype(need), can_lack)
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
             for index, name in enumerate(entry.columns):
                 column = self.data.source_of(name)
