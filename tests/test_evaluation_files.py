@@ -1,4 +1,4 @@
-"""`lstmgraph.evaluate` on files of every format, of tables that ``every:`` and ``calendar:`` clean."""
+"""`lstmgraph.evaluate` on files of every format, of tables with ``every:`` and ``calendar:``."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ rect.pillar{fill:var(--blue)}
 path.even{fill:none;stroke:var(--pruned);stroke-dasharray:4 3}
 .samples{display:flex;flex-wrap:wrap;gap:12px}
 .samples h3{font-size:13px;font-weight:600;margin:4px 0}
-table.confusion td.heat{text-align:right;
+.scroll td{white-space:nowrap}
+table.confusion td.heat{text-align:right;min-width:2.2em;padding:4px 6px;
 background:color-mix(in srgb,var(--mix) var(--share),transparent)}
 td.right{--mix:color-mix(in srgb,var(--blue) 60%,transparent)}
 td.wrong{--mix:color-mix(in srgb,var(--hot) 90%,transparent)}
@@ -103,8 +104,15 @@ def _by_series(name: str, series: SeriesResults) -> list[Markup]:
     points = [
         (x.at(float(at + 1)) or 0.0, y.at(float(values[at])) or 0.0) for at in chosen.tolist()
     ]
-    line = tag("path", d=path(points), class_="model")
-    drawn = chart(WIDE, x, y, ("series, the worst first", "mae"), line)
+    floor, half = y.at(0.0) or 0.0, 100 / len(points)
+    marks = [tag("path", d=path(points), class_="model")]
+    if len(points) <= BARS:  # a bar for each
+        x = number_axis((0.5, len(values) + 0.5), *WIDE.across)
+        marks = [
+            _bar((x.at(at + 1.0) or 0.0) - half, 2 * half, top, floor)
+            for at, (_, top) in enumerate(points)
+        ]
+    drawn = chart(WIDE, x, y, ("series, the worst first", "mae"), *marks)
     count = len(series)
     headings, rows = series_rows(series, ends(count, MOST_SERIES))
     found = [figure(f"{name}: error by series", drawn)]
@@ -191,10 +199,13 @@ def _histogram(residuals: Array, name: str) -> Markup:
     bars = []
     for at, value in enumerate(counts.tolist()):
         left, right = x.at(float(edges[at])) or 0.0, x.at(float(edges[at + 1])) or 0.0
-        top = y.at(float(value)) or 0.0
-        box = {"x": pixels(left), "y": pixels(top), "width": pixels(max(right - left - 1, 0.5))}
-        bars.append(tag("rect", **box, height=pixels(max(floor - top, 0.0)), class_="pillar"))
+        bars.append(_bar(left, max(right - left - 1, 0.5), y.at(float(value)) or 0.0, floor))
     return chart(WIDE, x, y, (f"error of {name}", "targets of a sample"), *bars)
+
+
+def _bar(left: float, width: float, top: float, floor: float) -> Markup:
+    box = {"x": pixels(left), "y": pixels(top), "width": pixels(width)}
+    return tag("rect", **box, height=pixels(max(floor - top, 0.0)), class_="pillar")
 
 
 def _some(values: Array) -> Array:
@@ -243,9 +254,7 @@ def _of_classes(output: str, result: ClassResult) -> list[Markup]:
     ]
     names = list(result.classes)
     if len(names) <= MOST_CLASSES:
-        text = note(
-            "Rows: what it was. Columns: what was predicted. The darker, the more of its row."
-        )
+        text = note("Rows: what it was. Columns: what was predicted. Colour: the share of the row.")
         drawn = _confusion(names, result.confusion)
         found.append(figure(f"{output}: confusion matrix", text, drawn))
     else:
