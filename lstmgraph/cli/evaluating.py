@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job, origins_of
+from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, failing, origins_of
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import Format, OutputFormat, fail, load_recipe, reason
-from lstmgraph.cli.sources import DataPath, fail_data
+from lstmgraph.cli.shared import Format, OutputFormat, load_recipe
+from lstmgraph.cli.sources import DataPath  # noqa: TC001 - Typer reads annotations
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.csv_files import write_csv
-from lstmgraph.data.problems import DataError, as_lines
+from lstmgraph.data.problems import as_lines
 from lstmgraph.files import write_text
-from lstmgraph.messages.errors import RecipeError
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
@@ -79,7 +78,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     with verbosity.step("import the package"):
         from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
         from lstmgraph.evaluation import evaluate as evaluated  # noqa: PLC0415 - as above
-    try:
+    with failing(output_format, output):
         with verbosity.library_step("evaluate"):
             found = evaluated(
                 model,
@@ -94,14 +93,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
             write_csv(output, found.table())
         elif output is not None:
             write_text(output, found.report())
-    except RecipeError as error:
-        fail(error, output_format)
-    except DataError as error:
-        fail_data(error, output_format)
-    except (ValueError, ImportError) as error:
-        fail_job(str(error), output_format)
-    except OSError as error:
-        fail_job(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
         warnings = [warning.as_dict() for warning in found.warnings]
         print_json({"ok": True, **found.to_dict(), "warnings": warnings})

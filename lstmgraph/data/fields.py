@@ -236,6 +236,14 @@ def _without_repeats(field: Field, examples: Array) -> tuple[Field, Array]:
         return Rows(field.table, field.shape, field.dtype), np.unique(field.series[examples])
     if not isinstance(field, Windows):
         return field, examples
+    rows = np.flatnonzero(rows_read(field, examples))
+    has_steps = len(field.shape) > 1 or (field.steps > 1 and field.shape == (field.steps,))
+    shape = (1, *field.shape[1:]) if has_steps else field.shape
+    return Rows(field.table, shape, field.dtype), rows
+
+
+def rows_read(field: Windows, examples: Array) -> Array:
+    """Return which rows of its table the windows of some examples hold, (rows,) bool."""
     before = field.before[examples].astype(np.int64)
     starts = field.origins[examples] - before
     counts = field.steps if field.after is None else before + field.after
@@ -243,7 +251,5 @@ def _without_repeats(field: Field, examples: Array) -> tuple[Field, Array]:
     edges = np.zeros(len(field.table) + 1, np.int32)
     np.add.at(edges, starts, 1)
     np.add.at(edges, starts + counts, -1)
-    rows = np.flatnonzero(np.cumsum(edges[:-1]))
-    has_steps = len(field.shape) > 1 or (field.steps > 1 and field.shape == (field.steps,))
-    shape = (1, *field.shape[1:]) if has_steps else field.shape
-    return Rows(field.table, shape, field.dtype), rows
+    read: Array = np.cumsum(edges[:-1]) > 0
+    return read

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.fitted import with_fitted
-from lstmgraph.data.fields import PerSeries, Windows
+from lstmgraph.data.fields import PerSeries, Windows, rows_read
 from lstmgraph.data.problems import Problems
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _values(column: Column, data: DataDeclaration, examples: Examples) -> Array 
     windows = [(entry, field) for entry, field in fields if isinstance(field, Windows)]
     if windows:  # rows of one table, which several entries may read; inputs come first
         entry, of_rows = windows[0]
-        read = np.any([_rows_read(field, examples.numbers) for _, field in windows], axis=0)
+        read = np.any([rows_read(field, examples.numbers) for _, field in windows], axis=0)
         chunks = _known(of_rows, np.flatnonzero(read))
     else:
         entry, of_examples = fields[0]
@@ -129,18 +129,6 @@ def _values(column: Column, data: DataDeclaration, examples: Examples) -> Array 
     values = np.concatenate([np.zeros(0), *(chunk[:, at].astype("float64") for chunk in chunks)])
     finite: Array = values[np.isfinite(values)]
     return finite
-
-
-def _rows_read(field: Windows, examples: Array) -> Array:
-    """Return which rows of its table the windows of some examples hold, (rows,) bool."""
-    before = field.before[examples].astype(np.int64)
-    starts = field.origins[examples] - before
-    steps = field.steps if field.after is None else before + field.after
-    changes = np.zeros(len(field.table) + 1, np.int64)
-    np.add.at(changes, starts, 1)
-    np.add.at(changes, starts + steps, -1)
-    read: Array = np.cumsum(changes[:-1]) > 0
-    return read
 
 
 def _known(field: Windows | PerSeries, rows: Array) -> Iterator[Array]:

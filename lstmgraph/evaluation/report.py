@@ -107,7 +107,7 @@ def _by_series(name: str, series: SeriesResults) -> list[Markup]:
     floor, half = y.at(0.0) or 0.0, 100 / len(points)
     marks = [tag("path", d=path(points), class_="model")]
     if len(points) <= BARS:  # a bar for each
-        x = number_axis((0.5, len(values) + 0.5), *WIDE.across)
+        x = number_axis((0.5, len(values) + 0.5), *WIDE.across, whole=True)
         marks = [
             _bar((x.at(at + 1.0) or 0.0) - half, 2 * half, top, floor)
             for at, (_, top) in enumerate(points)

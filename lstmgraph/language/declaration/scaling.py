@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
 from lstmgraph.keras_facts.distributions import SCALED_AS, is_of_counts
+from lstmgraph.keras_facts.targets import is_by_output
 from lstmgraph.language.declaration.data import HISTORY, HORIZON, Columns
 from lstmgraph.language.declaration.read_data import read_data
 
@@ -197,7 +198,7 @@ def seasons(recipe: Data) -> Mapping[str, Season]:
 def loss_of(recipe: Data, output: str) -> Any:
     """Return the loss of an output as a completed recipe writes it; None without one."""
     loss = recipe.get("training", {}).get("loss")
-    return loss.get(output) if isinstance(loss, dict) and "type" not in loss else loss
+    return loss.get(output) if is_by_output(loss) else loss
 
 
 def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]]:
