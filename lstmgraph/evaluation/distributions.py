@@ -102,24 +102,29 @@ def _half_apart(mean: Array, size: Array, count: Array) -> Array:
 
     few = count <= FEW_SUCCESSES
     steep = 4 * size * (1 + size)
-    exact = (
-        mean
-        * (1 + size)
-        * special.hyp2f1(0.5, 1 - np.where(few, count, 1.0), 2, steep / (1 + steep))
-        / np.sqrt(1 + steep)
-    )
-    if few.all():
-        return np.asarray(exact)
-    # With many successes: half of (1 / pi) times the integral over x of (1 - |f|^2) / exp(x), where
-    # |f|^2 is that of the characteristic function at 2 arctan(exp(x)). The integrand is smooth and
-    # falls like exp(-|x|), so that equal steps converge fast.
+    found = np.zeros(np.broadcast(mean, count).shape)
+    share = steep[few] / (1 + steep[few])
+    gauss = special.hyp2f1(0.5, 1 - count[few], 2, share)
+    found[few] = mean[few] * (1 + size[few]) * gauss / np.sqrt(1 + steep[few])
+    found[~few] = _half_apart_of_many(steep[~few], count[~few])
+    return found
+
+
+def _half_apart_of_many(steep: Array, count: Array) -> Array:
+    """Return half the mean distance of two draws with many successes.
+
+    That is half of (1 / pi) times the integral over x of (1 - |f|^2) / exp(x), where |f|^2 is that
+    of the characteristic function at 2 arctan(exp(x)). The integrand is smooth and falls like
+    exp(-|x|), so that a sum of equal steps converges fast.
+    """
     middle = -0.5 * np.log(steep * count)
-    total, step = np.zeros_like(mean), 0.125
+    total, step = np.zeros_like(steep), 0.125
     for at in range(-240, 320):
         x = middle + at * step
         share = 1 / (1 + np.exp(-2 * x))  # tau^2 / (1 + tau^2)
         total += -np.expm1(-count * np.log1p(steep * share)) * np.exp(-x)
-    return np.where(few, exact, total * step / (2 * np.pi))
+    found: Array = total * step / (2 * np.pi)
+    return found
 
 
 _SCORES: dict[str, Callable[..., Array]] = {
