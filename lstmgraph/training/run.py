@@ -12,7 +12,6 @@ import numpy as np
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.resolved import resolved_recipe
-from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
@@ -78,7 +77,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         if restart:
             _refuse_removal(files, weights)
             files.remove()
-        recipe = fitted(with_scales(recipe, data.train), data.train)
+        recipe = fitted(recipe, data.train)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
