@@ -177,10 +177,11 @@ def _with_season(node: Node, inputs: list[Tensor]) -> Tensor:
 def quantiles(numbers: Tensor) -> Tensor:
     """Return numbers in order, (..., quantiles), which never cross whatever the weights are.
 
-    Each is the one before plus the softplus of its own number.
+    What is added to all numbers before, such as the level of a series, is added to all quantiles.
+    Source: Chernozhukov, Fernández-Val and Galichon, Quantile and Probability Curves Without
+    Crossing, Econometrica 78, 2010: put in order, estimates are nearer to the true quantiles.
     """
-    above = ops.softplus(numbers[..., 1:])
-    return ops.cumsum(ops.concatenate([numbers[..., :1], above], axis=-1), axis=-1)
+    return ops.sort(numbers, axis=-1)
 
 
 def parameters(numbers: Tensor, distribution: str) -> Tensor:
