@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.compiler.graph import INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,20 +36,44 @@ def with_fitted(
         name: {**column, "fitted": list(numbers[name])} if name in numbers else column
         for name, column in section["columns"].items()
     }
-    found = compiled.with_sections(data={**section, "columns": columns})
+    return _with_layers_of(compiled.with_sections(data={**section, "columns": columns}))
+
+
+def with_intervals(
+    compiled: CompiledRecipe, numbers: Mapping[str, Mapping[str, Any]]
+) -> CompiledRecipe:
+    """Return the recipe with how the quantiles of outputs are calibrated, by the output's name."""
+    if not numbers:
+        return compiled
+    section = {**compiled.completed["training"], "intervals": dict(numbers)}
+    return _with_layers_of(compiled.with_sections(training=section))
+
+
+def without_offsets(compiled: CompiledRecipe) -> CompiledRecipe:
+    """Return the recipe with intervals that are still to be calibrated."""
+    given = compiled.completed["training"].get("intervals")
+    if not isinstance(given, dict):
+        return compiled
+    kept = {name: {k: own[k] for k in own if k == "season"} for name, own in given.items()}
+    return with_intervals(compiled, kept)
+
+
+def _with_layers_of(compiled: CompiledRecipe) -> CompiledRecipe:
+    """Return the recipe whose graphs have the numbers of its declaration."""
+    recipe = compiled.declaration
     models = {
-        name: replace(model, graph=_with_arguments(model.graph, found.declaration))
+        name: replace(model, graph=_with_arguments(model.graph, recipe))
         for name, model in compiled.models.items()
     }
-    return replace(found, graph=_with_arguments(found.graph, found.declaration), models=models)
+    return replace(compiled, graph=_with_arguments(compiled.graph, recipe), models=models)
 
 
 def _with_arguments(graph: Graph, recipe: RecipeDeclaration) -> Graph:
-    """Return the graph whose ``Normalization`` layers have the arguments that `recipe` says."""
+    """Return the graph whose layers of fitted numbers have the arguments that `recipe` says."""
     return graph.with_nodes(
         [
             replace(node, arguments=recipe.layers[node.name].arguments)
-            if node.op == "Normalization" and node.name in recipe.layers
+            if node.op in ("Normalization", INTERVALS) and node.name in recipe.layers
             else node
             for node in graph.nodes
         ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.language.declaration import blocks, scaling
+from lstmgraph.language.declaration import blocks, intervals, scaling
 from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ MASK = "mask"
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
 LOG, ADD_SEASON = scaling.LOG, scaling.ADD_SEASON
-QUANTILES, PARAMETERS = scaling.QUANTILES, scaling.PARAMETERS
+QUANTILES, INTERVALS, PARAMETERS = scaling.QUANTILES, intervals.INTERVALS, scaling.PARAMETERS
 """Graph operations that prepare columns, and give forecasts their units and their order."""
-KEEPS_STEPS = frozenset({LOG, ADD_SEASON, QUANTILES, PARAMETERS})
+KEEPS_STEPS = frozenset({LOG, ADD_SEASON, QUANTILES, INTERVALS, PARAMETERS})
 """Graph operations whose output has the steps, and so the mask, of their first input."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.

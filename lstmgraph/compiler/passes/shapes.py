@@ -12,6 +12,7 @@ from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     FOLD,
     FULL,
+    INTERVALS,
     JOIN,
     LAST,
     LOG,
@@ -486,6 +487,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     LOG: lambda _node, inputs: inputs[0],
     ADD_SEASON: _of_first,
     QUANTILES: _of_first,
+    INTERVALS: _of_first,
     PARAMETERS: _of_first,
 }
 """The function that returns the output spec of each graph operation."""

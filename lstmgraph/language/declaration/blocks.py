@@ -19,6 +19,7 @@ from lstmgraph.keras_facts.distributions import (
     quantiles_of,
 )
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
+from lstmgraph.language.declaration.intervals import INTERVALS, intervals_of
 from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
 from lstmgraph.language.declaration.scaling import (
     ADD_SEASON,
@@ -49,7 +50,7 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 """
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
-OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON, QUANTILES, PARAMETERS})
+OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON, QUANTILES, INTERVALS, PARAMETERS})
 """What loops, the preparation of columns and forecasts of chances need beside Keras's layers."""
 
 LAST = "last"
@@ -152,6 +153,7 @@ class PlainRecipe:
         self._policy_of_scales = "float64" if self._policy == "float64" else "float32"
         scaled_inputs, self._scaled_outputs = scalings(recipe)
         self._seasons = seasons(recipe)
+        self._intervals = intervals_of(recipe)
         self._scaled = {name: self._free_name(f"{name}_{SCALED}") for name in scaled_inputs}
         for name, scaling in scaled_inputs.items():
             self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
@@ -191,6 +193,13 @@ class PlainRecipe:
                 named, source = source, self._free_name(f"{name}_{QUANTILES}")
                 layer = (source, QUANTILES, {"input": named})
                 self._scale(iter([layer]), ("training", "loss"))
+            if name in self._intervals:
+                intervals = self._intervals[name]
+                named, source = source, self._free_name(f"{name}_{INTERVALS}")
+                past = self._scaled.get(intervals.history, intervals.history)
+                reads = [named, past] if past else [named]
+                data: Data = {"input": reads, **intervals.arguments}
+                self._scale(iter([(source, INTERVALS, data)]), ("training", "intervals"))
             if name in self._seasons:
                 season = self._seasons[name]
                 history = self._scaled.get(season.history, season.history)

@@ -165,20 +165,39 @@ class Season:
         return {"input": [source, history, *lengths], **own}
 
 
+def past_of(data: DataDeclaration, target: str) -> tuple[str, tuple[int, ...]]:
+    """Return the input with the whole history of a target, and the places of its columns there.
+
+    The name is empty where there is none, or where histories have padded steps.
+    """
+    entry, window = data.targets.get(target), data.window
+    history = _history_of(entry, data) if entry and entry.steps == HORIZON else None
+    if entry is None or history is None or window is None or window.history is None:
+        return "", ()
+    if window.min_history < window.history:
+        return "", ()
+    return history.name, tuple(history.columns.index(column) for column in entry.columns)
+
+
+def _history_of(entry: Columns, data: DataDeclaration) -> Columns | None:
+    """Return the first input with the history of all columns of a target."""
+    return next(
+        (
+            other
+            for other in data.inputs.values()
+            if isinstance(other, Columns)
+            and other.steps == HISTORY
+            and set(entry.columns) <= set(other.columns)
+        ),
+        None,
+    )
+
+
 def seasons_of(data: DataDeclaration) -> dict[str, Season]:
     """Return the season of each target with a ``difference:`` that some history has."""
     found = {}
     for name, entry in data.targets.items():
-        history = next(
-            (
-                other
-                for other in data.inputs.values()
-                if isinstance(other, Columns)
-                and other.steps == HISTORY
-                and set(entry.columns) <= set(other.columns)
-            ),
-            None,
-        )
+        history = _history_of(entry, data)
         if entry.difference and data.window and entry.steps == HORIZON and history:
             lengths = next(
                 (
