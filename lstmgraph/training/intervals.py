@@ -10,18 +10,20 @@ Predictive Inference for Regression, 2018, section 5.2).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil, floor
+from math import ceil, floor, prod
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from lstmgraph.compiler.checks.data_needs import output_spec
 from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.compiler.fitted import with_intervals
 from lstmgraph.data.problems import Problems
 from lstmgraph.keras_facts.distributions import MEDIAN, quantiles_of
 from lstmgraph.language.declaration.intervals import intervals_of
 from lstmgraph.language.declaration.scaling import scalings_of
+from lstmgraph.messages.wording import counted
 from lstmgraph.models.building import build_model
 from lstmgraph.models.building.operations import seasonal_change
 from lstmgraph.models.building.scaled_losses import scaled
@@ -55,9 +57,6 @@ def calibrated(
         recipe: that of `model`, whose intervals have no offsets yet.
         model: the trained model, which is left as it is.
         validation: the examples to calibrate on.
-
-    Raises:
-        DataError: there are too few of them (D440).
     """
     wanted = intervals_of(recipe.completed)
     if not wanted:
@@ -70,11 +69,36 @@ def calibrated(
     for batch in predictions:
         for meter in meters.values():
             meter.add(batch)
-    problems = Problems("the validation part")
-    found = {name: meter.numbers(problems) for name, meter in meters.items()}
-    problems.raise_errors()
-    recipe = with_intervals(recipe, found)
+    recipe = with_intervals(recipe, {name: meter.numbers() for name, meter in meters.items()})
     return recipe, _with_numbers_of(model, build_model(recipe))
+
+
+def require_enough(recipe: CompiledRecipe, validation: Examples) -> None:
+    """Check, before training, that there are enough targets to calibrate each quantile on.
+
+    Raises:
+        DataError: there are too few of them (D440).
+    """
+    problems, graph = Problems("the validation part"), recipe.graph
+    for name in intervals_of(recipe.completed):
+        spec, levels = output_spec(graph, name), _levels(recipe, name)
+        steps = prod(size for size in spec.shape[1:-1] if isinstance(size, int)) if spec else 1
+        outermost = min(min(level, 1 - level) for level in levels)
+        count, needed = len(validation) * steps, ceil(round(1 / outermost, 6)) - 1
+        if count < needed:
+            problems.add(
+                "D440",
+                f"'{name}' has {counted(count, 'target')} to calibrate its quantile "
+                f"{outermost:g} or {1 - outermost:g} on, and {needed:,} are needed",
+                "give a longer validation part, quantiles less far out, or no `intervals:`",
+            )
+    problems.raise_errors()
+
+
+def _levels(recipe: CompiledRecipe, name: str) -> list[float]:
+    training = recipe.declaration.training
+    assert training is not None
+    return quantiles_of(losses_by_output(training, [name])[name]) or [MEDIAN]
 
 
 @dataclass(frozen=True)
@@ -97,9 +121,6 @@ def _with_numbers_of(model: keras.Model, other: keras.Model) -> keras.Model:
 def _meter(name: str, own: Intervals, recipe: CompiledRecipe, predictions: Predictions) -> _Meter:
     data, training = recipe.declaration.data, recipe.declaration.training
     assert training is not None
-    losses = losses_by_output(training, [name])
-    quantiles = quantiles_of(losses[name])
-    assert quantiles is not None
     season = own.season
     window = data.window if data else None
     given = training.intervals
@@ -111,7 +132,7 @@ def _meter(name: str, own: Intervals, recipe: CompiledRecipe, predictions: Predi
     inputs = scalings_of(data, "inputs") if data else {}
     return _Meter(
         name,
-        quantiles,
+        _levels(recipe, name),
         replace(own, season=season),
         predictions,
         targets.get(name),
@@ -181,7 +202,7 @@ class _Meter:
                 found &= np.repeat(weights > 0, cells // weights.shape[1], axis=1)
         return found
 
-    def numbers(self, problems: Problems) -> dict[str, Any]:
+    def numbers(self) -> dict[str, Any]:
         """Return season, smallest change and offsets, as the recipe has them."""
         differences = np.concatenate(self.differences).astype("float64")
         smallest = 0.0
@@ -192,15 +213,6 @@ class _Meter:
             differences /= np.maximum(changes, smallest or 1.0)[..., None]
         outermost = min(min(level, 1 - level) for level in self.quantiles)
         known = np.isfinite(differences[..., 0]).sum(axis=0)
-        needed = ceil(round(1 / outermost, 6)) - 1
-        if known.sum() < needed:
-            problems.add(
-                "D440",
-                f"'{self.name}' has {known.sum():,} targets to calibrate its quantile "
-                f"{outermost:g} or {1 - outermost:g} on, and {needed:,} are needed",
-                "give a longer validation part, or quantiles that are less far out",
-            )
-            return {}
         if known.min() < ENOUGH / outermost:
             differences = differences.reshape(1, -1, len(self.quantiles)).swapaxes(0, 1)
         offsets = [
@@ -221,6 +233,8 @@ def _offset(differences: Array, level: float) -> float:
     if level == MEDIAN:
         return 0.0
     known = np.sort(differences[np.isfinite(differences)])
+    if not len(known):
+        return 0.0
     rank = (len(known) + 1) * level
     place = floor(round(rank, 6)) if level < MEDIAN else ceil(round(rank, 6))
     return float(f"{known[min(max(place, 1), len(known)) - 1]:.7g}")

@@ -32,7 +32,7 @@ from lstmgraph.training.files import (
     write_results,
 )
 from lstmgraph.training.folder import begin_or_go_on
-from lstmgraph.training.intervals import calibrated
+from lstmgraph.training.intervals import calibrated, require_enough
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
@@ -81,6 +81,8 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
             _refuse_removal(files, weights)
             files.remove()
         recipe = fitted(with_scales(without_offsets(recipe), data.train), data.train)
+        if data.validation is not None:
+            require_enough(recipe, data.validation)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
