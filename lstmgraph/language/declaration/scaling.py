@@ -265,6 +265,20 @@ class Season:
         return {"input": [source, history, *lengths], **own}
 
 
+def past_of(data: DataDeclaration, target: str) -> tuple[str, tuple[int, ...]]:
+    """Return the input with the whole history of a target, and the places of its columns there.
+
+    The name is empty where there is none, or where histories have padded steps.
+    """
+    entry, window = data.targets.get(target), data.window
+    history = history_of(entry.columns, data) if entry and entry.steps == HORIZON else None
+    if entry is None or history is None or window is None or window.history is None:
+        return "", ()
+    if window.min_history < window.history:
+        return "", ()
+    return history.name, tuple(history.columns.index(column) for column in entry.columns)
+
+
 def seasons_of(data: DataDeclaration) -> dict[str, Season]:
     """Return the season of each target with a ``difference:`` that some history has."""
     found = {}
