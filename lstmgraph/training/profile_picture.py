@@ -55,7 +55,7 @@ def profile_svg(profile: Profile, title: str) -> str:
     bars = [
         bar
         for name, group in zip(names, groups, strict=True)
-        for bar in _bar(mean_seconds(group), frame, y.at(name) or 0.0)
+        for bar in _bar(group, frame, y.at(name) or 0.0)
     ]
     drawn = chart(frame, x, y, ("share of the time, %", "epoch"), *bars)
     heading = tag("g", label(title, 12, 20, longest=60, anchor="start"), class_="title")
@@ -78,7 +78,8 @@ def _name(group: Sequence[EpochTimes]) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _bar(seconds: Mapping[str, float], frame: Frame, y: float) -> Iterable[Markup]:
+def _bar(group: Sequence[EpochTimes], frame: Frame, y: float) -> Iterable[Markup]:
+    seconds = mean_seconds(group)
     whole = sum(seconds.values())
     start, end = frame.across
     x = start
@@ -89,7 +90,8 @@ def _bar(seconds: Mapping[str, float], frame: Frame, y: float) -> Iterable[Marku
             "rect", said, x=x, y=y - THICKNESS / 2, width=width, height=THICKNESS, class_=name
         )
         x += width
-    yield label(seconds_text(whole), end + 8, y + 4, longest=12, anchor="start")
+    each = " each" if len(group) > 1 else ""
+    yield label(f"{seconds_text(whole)}{each}", end + 8, y + 4, longest=16, anchor="start")
 
 
 def _key() -> Iterable[Markup]:
