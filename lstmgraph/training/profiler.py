@@ -158,40 +158,40 @@ class _Before(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         super().__init__()
         self.profiler = profiler
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.profiler.begin_epoch()
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.profiler.switch(CALLBACKS)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.profiler.switch(CALLBACKS)
 
-    def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+    def on_test_begin(self, logs: Any = None) -> None:
         self.profiler.switch(VALIDATION)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.profiler.switch(CALLBACKS)
 
 
 class _Behind(_Before):
     """The last of all callbacks."""
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.profiler.switch(INPUT)
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.profiler.switch(OTHER)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         is_last = batch + 1 >= (self.params.get("steps") or batch + 2)
         self.profiler.switch(OTHER if is_last else INPUT)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Nothing: evaluating goes on."""
 
-    def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002
+    def on_test_end(self, logs: Any = None) -> None:
         self.profiler.switch(OTHER)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.profiler.end_epoch(epoch)
