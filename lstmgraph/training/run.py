@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -28,10 +29,12 @@ from lstmgraph.training.files import (
     write_environment,
     write_history,
     write_picture,
+    write_profile,
     write_results,
 )
 from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.intervals import calibrated, require_enough
+from lstmgraph.training.profiler import Profiler
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
@@ -64,6 +67,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     on_epoch: OnEpoch | None = None,
     callbacks: Any = None,
     verbose: int = 0,
+    profile: bool = False,
 ) -> TrainingResult:
     """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
@@ -86,7 +90,8 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
         epochs = max(asked, len(state.rows))
-        session = _Session(recipe, training, files, state, epochs, asked, given)
+        profiler = Profiler() if profile else None
+        session = _Session(recipe, training, files, state, epochs, asked, given, profiler)
         return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
 
 
@@ -109,6 +114,7 @@ class _Session:
     epochs: int
     asked: int
     weights: GivenWeights | None = None
+    profiler: Profiler | None = None
 
     def run(
         self,
@@ -133,8 +139,9 @@ class _Session:
         )
         feeds = self._feeds(data)
         train, start = feeds[TRAIN], EpochStart()
+        fit = model.fit if self.profiler is None else partial(self.profiler.fit, model)
         with _errors_of(feeds):
-            model.fit(
+            fit(
                 train.dataset,
                 validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
                 callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
@@ -154,7 +161,9 @@ class _Session:
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        result = replace(result, best_model=best)
+        profile = None if self.profiler is None else self.profiler.profile
+        write_profile(files.profile, profile, files.name)
+        result = replace(result, best_model=best, profile=profile)
         write_results(files.results, result)
         return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
 
