@@ -10,7 +10,7 @@ import keras
 
 from lstmgraph.compiler.machine.fitting import StepCost, step_cost
 from lstmgraph.compiler.machine.plan import choose_xla
-from lstmgraph.models.runtime import seen_machine
+from lstmgraph.models.runtime import build_optimizer, seen_machine
 from lstmgraph.models.steps import Compilation, Function, Steps, steps_at_once
 from lstmgraph.training.callbacks import StopOnNaN
 
@@ -58,9 +58,9 @@ class Speed:
             if held_out is not None:
                 self.evaluating_on(held_out)
 
-    def evaluating_on(self, feed: Feed) -> None:
-        """Prepare `evaluate` for a feed."""
-        if self.cost is not None:
+    def evaluating_on(self, feed: Feed, model: keras.Model | None = None) -> None:
+        """Prepare `evaluate` for a feed, unless that of another model is asked for."""
+        if self.cost is not None and model in (None, self.model):
             steps = self._steps(self.model.test_step, feed, xla=self.evaluate_xla)
             self.model.test_function = steps
 
@@ -93,6 +93,7 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
     *,
     epochs: int,
     chosen: bool | None = None,
+    by_keras: bool = False,
 ) -> Iterator[Speed]:
     """Yield what runs `fit` and `evaluate` of `model`; Keras's own functions are back afterwards.
 
@@ -104,9 +105,10 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         callbacks: The callbacks of recipe and user; one that follows batches sees each of them.
         epochs: The epochs of the whole training.
         chosen: Whether an earlier part of the same training was compiled; None if there is none.
+        by_keras: Whether Keras's own functions run the steps, one by one, as a profile needs.
     """
     runtime, machine = recipe.declaration.runtime, seen_machine()
-    on_cpu = machine.backend == "tensorflow" and not machine.gpus
+    on_cpu = machine.backend == "tensorflow" and not machine.gpus and not by_keras
     if not on_cpu or runtime.strategy == "mirrored" or not train.steps:
         yield Speed(model, None)
         return
@@ -130,7 +132,7 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         always=bool(model.jit_compile),
         at_once=1 if follows else cost.at_once,
     )
-    model.optimizer.build(model.trainable_variables)  # else the step is traced twice
+    build_optimizer(model)
     with steps_at_once(model, speed.at_once):
         speed.training_on(train, held_out)
         yield speed
