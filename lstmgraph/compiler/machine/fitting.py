@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.passes.fused import fused_obstacle
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,8 +24,9 @@ FORWARD_SHARE = 0.25
 COMPILE_SECONDS = 0.8
 COMPILE_LAYER_SECONDS = 0.6
 """What one shape takes to compile: a part for each model, and one for each recurrent layer."""
-MOST_PRODUCTS = 1 << 20
-"""Multiplications of a recurrent layer in a time step; XLA is slower where there are more."""
+MOST_PRODUCTS = {False: 1 << 20, True: 1 << 22}
+"""Multiplications of a recurrent layer in a time step, in Keras's loop and in the fused one; XLA is
+slower where there are more."""
 PRODUCTS_A_SECOND = 1e10
 AT_ONCE_SECONDS = 0.3
 MOST_AT_ONCE = 32
@@ -42,6 +45,8 @@ class StepCost:
     """The multiplications of all recurrent layers in all time steps."""
     most_products: int
     """The most multiplications that one layer does in one time step."""
+    fused: bool = False
+    """Whether the fused loop runs all layers in what XLA compiles."""
 
     @property
     def seconds(self) -> float:
@@ -61,7 +66,7 @@ class StepCost:
             shapes: The shapes of its batches.
             forwards: Whether the steps are those of `evaluate`.
         """
-        if not self.layers or self.most_products > MOST_PRODUCTS:
+        if not self.layers or self.most_products > MOST_PRODUCTS[self.fused]:
             return False
         share = FORWARD_SHARE if forwards else 1.0
         saved = share * LOOP_SECONDS * self.loop_steps * steps
@@ -69,10 +74,21 @@ class StepCost:
         return saved > shapes * cost * (0.5 if forwards else 1.0)
 
 
-def step_cost(graph: Graph, rows: int, sizes: Mapping[str, int]) -> StepCost:
-    """Return about what a step of `rows` rows takes; `sizes` has the sizes of open dimensions."""
+def step_cost(
+    graph: Graph, rows: int, sizes: Mapping[str, int], *, fused: bool = False
+) -> StepCost:
+    """Return about what a step of `rows` rows takes.
+
+    Args:
+        graph: The graph of the model.
+        rows: The rows of a batch.
+        sizes: The sizes of the open dimensions.
+        fused: Whether layers run on the fused loop where they can.
+    """
     loop_steps = layers = products = most = 0
-    for node in graph.nodes:
+    recurrent = [node for node in graph.nodes if node.recurrence]
+    fused = fused and not any(map(fused_obstacle, recurrent))
+    for node in recurrent:
         if node.recurrence is None or not node.inputs:
             continue
         size = graph.specs[node.inputs[0]].shape[1]
@@ -84,4 +100,4 @@ def step_cost(graph: Graph, rows: int, sizes: Mapping[str, int]) -> StepCost:
         layers += cells
         products += steps * own
         most = max(most, own // cells)
-    return StepCost(loop_steps, layers, products, most)
+    return StepCost(loop_steps, layers, products, most, fused)
