@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    # keras-tuner 1.4.8 names its threads by a deprecated function.
+    # keras-tuner 1.4.8 asks threads for their names in the old way,
     pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:getName:DeprecationWarning"),
+    # and gives back the best model with an optimizer that has not stepped yet.
+    pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer"),
 ]
 
 RECIPE = """
