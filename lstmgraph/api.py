@@ -279,6 +279,7 @@ class Recipe:
         on_epoch: OnEpoch | None = None,
         callbacks: Callbacks | None = None,
         verbose: int = 0,
+        profile: bool = False,
     ) -> TrainingResult:
         """Train the model as ``training:`` says, and write all that comes of it into `folder`.
 
@@ -307,6 +308,8 @@ class Recipe:
                 the epochs on. What a callback remembers is not in the checkpoint, and what it
                 adds to ``logs`` is not in the history.
             verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
+            profile: measure where the time of each epoch goes, for ``TrainingResult.profile``,
+                ``results.json`` and the picture ``profile.svg``.
 
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
@@ -336,6 +339,7 @@ class Recipe:
             on_epoch=on_epoch,
             callbacks=callbacks,
             verbose=verbose,
+            profile=profile,
         )
 
     def fitted(self, data: Any) -> Recipe:

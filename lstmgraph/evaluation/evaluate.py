@@ -21,6 +21,7 @@ from lstmgraph.keras_facts.targets import arguments_of
 from lstmgraph.language.declaration.data import HORIZON
 from lstmgraph.messages.wording import few
 from lstmgraph.prediction import class_names
+from lstmgraph.prediction.clock import season_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
     from lstmgraph.prediction import OutputLayout, PredictionBatch, Predictions
 
-SEASONS = {"minute": 60, "hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4}
-"""How many steps the usual season of a time step has."""
 QUANTILES = (0.1, 0.5, 0.9)
 """The quantiles of distributions that are measured and drawn."""
 OF_THIS_DATA = " of this data"
@@ -54,7 +53,7 @@ def evaluate_predictions(
         DataError: no output has targets in the data.
     """
     query = predictions.query
-    period = season or _season(predictions)
+    period = season or season_of(predictions.query.clock)
     meters: dict[str, _Meter] = {}
     for layout in predictions.layouts:
         if layout.output in query.targets:
@@ -77,24 +76,6 @@ def evaluate_predictions(
     for meter in meters.values():
         classes |= meter.results() if isinstance(meter, _OfClasses) else {}
     return Evaluation(name, len(predictions), period, numbers, classes, tuple(predictions.warnings))
-
-
-def _season(predictions: Predictions) -> int:
-    """Return the season of the table's time step: 24 of hours, 7 of days; 1 where it is unknown."""
-    clock = predictions.query.clock
-    if clock is None or not clock.unit:
-        return 1
-    series = np.zeros(1, np.int64)
-    first = clock.at(series, np.array([[0, 1]]))[0]
-    seconds = (first[1] - first[0]) / np.timedelta64(1, "s")
-    if not np.isfinite(seconds) or seconds <= 0:
-        return 1
-    lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629746}
-    for unit, length in lengths.items():
-        if abs(seconds - length) < 0.1 * length:
-            return SEASONS[unit]
-    per_day = 86400 / seconds
-    return round(per_day) if per_day > 1 else 1
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from lstmgraph.data.table import key_of, time_texts
 from lstmgraph.data.windows import Places
 from lstmgraph.language.declaration.data import HISTORY, HORIZON, STATIC, WINDOW, Columns
+from lstmgraph.language.declaration.row_numbers import UNKNOWN
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.table import Table
     from lstmgraph.data.values import Array
-    from lstmgraph.language.declaration.data import DataDeclaration, Window
+    from lstmgraph.language.declaration.data import Column, DataDeclaration, Window
     from lstmgraph.prediction.clock import Clock
 
 ALL = "all"
@@ -106,31 +107,33 @@ class WindowedTable:
                 continue
             for index, name in enumerate(entry.columns):
                 column, known = self.data.columns.get(name), moments.get(entry.name)
-                if column is not None and column.scale and column.fitted:
-                    is_log, center_and_spread = column.scale == "log", column.fitted
+                if column and column.scale and column.fitted and not column.difference:
+                    is_log, numbers = column.scale == "log", self._fitted_numbers(column)
                 elif known is not None:
-                    is_log, center_and_spread = False, (known[index, 0], known[index, 1])
+                    is_log, numbers = False, known[[index]]
                 else:
                     continue
-                found = self._far(entry, matrix[:, index], center_and_spread, places, log=is_log)
+                found = self._far(entry, matrix[:, index], numbers, places, log=is_log)
                 self._warn_of_far(name, matrix[:, index], *found, problems)
 
+    def _fitted_numbers(self, column: Column) -> Array:
+        """Return center and spread of a column, for each series if they differ, (series, 2)."""
+        usual = column.fitted or UNKNOWN
+        names = self.table.series_names if column.fitted_series else ()
+        return np.array([column.fitted_series.get(name, usual) for name in names] or [usual])
+
     def _far(
-        self,
-        entry: Columns,
-        values: Array,
-        center_and_spread: tuple[float, float],
-        places: Places,
-        *,
-        log: bool,
+        self, entry: Columns, values: Array, numbers: Array, places: Places, *, log: bool
     ) -> tuple[int, int]:
         """Return how many values that windows read lie far from a center, and the first row."""
-        center, spread = center_and_spread
+        starts = self.table.series_starts
         count, first = 0, -1
         for start, read in self._rows_read(entry, places):
             part = np.asarray(values[start : start + len(read)], "float64")
             if log:
                 part = np.log1p(np.maximum(part, 0))
+            of_rows = np.searchsorted(starts, np.arange(start, start + len(read)), "right") - 1
+            center, spread = numbers[of_rows if len(numbers) > 1 else 0 * of_rows].T
             far = read & (np.abs(part - center) > FAR * abs(spread))
             if far.any() and not count:
                 first = start + int(np.argmax(far))
