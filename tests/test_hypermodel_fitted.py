@@ -8,6 +8,7 @@ import pytest
 from building import with_header
 
 import lstmgraph
+from lstmgraph.models.building.vocabularies import is_fitted
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -66,3 +67,31 @@ def test_every_model_has_what_the_training_part_has(split: str, rows: int | None
     assert np.isfinite(history.history["loss"][0])
     with pytest.raises(keras_tuner.errors.FatalValueError, match=r"recipe.hypermodel\(data\)"):
         recipe.hypermodel().build(keras_tuner.HyperParameters())
+
+
+WINDOWED = """
+inputs: {h: {shape: [4, 1]}}
+layers: {read: {type: lstm, input: h, units: 2}, y: {type: dense, input: read, units: 2}}
+outputs: {y: y}
+training: {loss: mse}
+data:
+  time: day
+  window: {history: 4, horizon: 2}
+  columns: {sales: COLUMN}
+  inputs: {h: {columns: [sales]}}
+  targets: {y: {columns: [sales]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("column", "wanted"),
+    [
+        ("{scale: standard}", False),
+        ("{scale: standard, fitted: [1.0, 2.0]}", True),
+        ("{scale: standard, per: window}", True),
+        ("{clip: {quantiles: [0.1, 0.9]}}", False),
+    ],
+)
+def test_what_is_yet_to_be_found(column: str, wanted: bool) -> None:
+    recipe = lstmgraph.load(with_header(WINDOWED.replace("COLUMN", column), "windows"))
+    assert is_fitted(recipe.compiled) == wanted
