@@ -1,7 +1,7 @@
 """A recipe computes the same on every kernel, and `explain` says which one it is for.
 
-Keras's loop, the unrolled loop and XLA are compared by their numbers. Of cuDNN only the decision
-is tested, as `explain` shows it and as it is built: the kernel itself runs on GPUs alone.
+Keras's loop, the unrolled loop, the fused loop and XLA are compared by their numbers. Of cuDNN
+only the decision is tested, as `explain` shows it and as it is built: it runs on GPUs alone.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ RUNTIMES = {
     "standard": "kernel: standard",
     "unrolled": "kernel: unrolled",
     "auto": "kernel: auto",
+    "fused": "kernel: fused",
     "xla": "kernel: standard, xla: true",
 }
 
@@ -115,7 +116,8 @@ def test_kernels_agree(layer: str, mask: str) -> None:
     on_gpus = ["auto"] if ON_GPUS else []  # else it is the same loop
     assert_padding_does_not_count(wanted, data, counts)
     compiled = ["xla"] if mask in {"lengths", "gaps"} else []  # which takes seconds
-    for runtime in ("unrolled", *compiled, *on_gpus):
+    fused = [] if on_gpus or ON_JAX else ["fused"]
+    for runtime in ("unrolled", *fused, *compiled, *on_gpus):
         outputs = ENDS if is_refused(layer, mask, runtime) else ENDS | SEQUENCES
         model = build(recipe(layer, mask, runtime, outputs))
         copy_weights(standard, model)

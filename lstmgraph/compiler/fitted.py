@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import BY_SERIES, BY_WINDOW, CLIP
+from lstmgraph.compiler.graph import BY_SERIES, BY_WINDOW, CLIP, INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lstmgraph.language.declaration.data import Column
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
 
-FITTED = frozenset({"Normalization", "StringLookup", BY_SERIES, BY_WINDOW, CLIP})
+FITTED = frozenset({"Normalization", "StringLookup", BY_SERIES, BY_WINDOW, CLIP, INTERVALS})
 """Layers and operations that columns are prepared by, and that hold fitted numbers."""
 
 
@@ -38,7 +38,7 @@ def with_fitted(compiled: CompiledRecipe, found: Mapping[str, Column]) -> Compil
         name: {**column, **_written(found[name])} if name in found else column
         for name, column in section["columns"].items()
     }
-    return _with_columns(compiled, columns)
+    return _with_layers_of(compiled.with_sections(data={**section, "columns": columns}))
 
 
 def _written(column: Column) -> dict[str, Any]:
@@ -55,14 +55,33 @@ def _written(column: Column) -> dict[str, Any]:
     return written
 
 
-def _with_columns(compiled: CompiledRecipe, columns: dict[str, Any]) -> CompiledRecipe:
-    section = compiled.completed["data"]
-    found = compiled.with_sections(data={**section, "columns": columns})
+def with_intervals(
+    compiled: CompiledRecipe, numbers: Mapping[str, Mapping[str, Any]]
+) -> CompiledRecipe:
+    """Return the recipe with how the quantiles of outputs are calibrated, by the output's name."""
+    if not numbers:
+        return compiled
+    section = {**compiled.completed["training"], "intervals": dict(numbers)}
+    return _with_layers_of(compiled.with_sections(training=section))
+
+
+def without_offsets(compiled: CompiledRecipe) -> CompiledRecipe:
+    """Return the recipe with intervals that are still to be calibrated."""
+    given = compiled.completed["training"].get("intervals")
+    if not isinstance(given, dict):
+        return compiled
+    kept = {name: {k: own[k] for k in own if k == "season"} for name, own in given.items()}
+    return with_intervals(compiled, kept)
+
+
+def _with_layers_of(compiled: CompiledRecipe) -> CompiledRecipe:
+    """Return the recipe whose graphs have the numbers of its declaration."""
+    recipe = compiled.declaration
     models = {
-        name: replace(model, graph=_with_arguments(model.graph, found.declaration))
+        name: replace(model, graph=_with_arguments(model.graph, recipe))
         for name, model in compiled.models.items()
     }
-    return replace(found, graph=_with_arguments(found.graph, found.declaration), models=models)
+    return replace(compiled, graph=_with_arguments(compiled.graph, recipe), models=models)
 
 
 def _with_arguments(graph: Graph, recipe: RecipeDeclaration) -> Graph:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.language.declaration import blocks, row_numbers, scaling
+from lstmgraph.language.declaration import blocks, intervals, row_numbers, scaling
 from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
 CLIP, LOG, CHANGE, ADD_SEASON = scaling.CLIP, scaling.LOG, scaling.CHANGE, scaling.ADD_SEASON
 BY_SERIES, BY_WINDOW, BY_ROW = row_numbers.BY_SERIES, row_numbers.BY_WINDOW, row_numbers.BY_ROW
-QUANTILES, PARAMETERS = scaling.QUANTILES, scaling.PARAMETERS
+QUANTILES, INTERVALS, PARAMETERS = scaling.QUANTILES, intervals.INTERVALS, scaling.PARAMETERS
 """Graph operations that prepare columns, and give forecasts their units and their order."""
-KEEPS_STEPS = frozenset({CLIP, LOG, CHANGE, BY_ROW, ADD_SEASON, QUANTILES, PARAMETERS})
+KEEPS_STEPS = frozenset({CLIP, LOG, CHANGE, BY_ROW, ADD_SEASON, QUANTILES, INTERVALS, PARAMETERS})
 """Graph operations whose output has the steps, and so the mask, of their first input."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.fitted import with_fitted
-from lstmgraph.data.fields import PerSeries, Windows
+from lstmgraph.data.fields import PerSeries, Windows, rows_read
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.texts import each_text
-from lstmgraph.language.declaration.data import PER_SERIES, PER_WINDOW, LengthOf
+from lstmgraph.language.declaration.data import PER_SERIES, PER_WINDOW
 from lstmgraph.language.declaration.row_numbers import series_input
 
 if TYPE_CHECKING:
@@ -216,9 +216,8 @@ def _values(column: Column, data: DataDeclaration, examples: Examples) -> Values
     rows = runs = np.zeros(0, np.int64)
     if windows:  # rows of one table, which several entries may read; inputs come first
         entry, of_rows = windows[0]
-        rows = np.flatnonzero(
-            np.any([_rows_read(field, examples.numbers) for _, field in windows], axis=0)
-        )
+        read = np.any([rows_read(field, examples.numbers) for _, field in windows], axis=0)
+        rows = np.flatnonzero(read)
         chunks = _known(of_rows, rows)
         if needs_runs:
             runs = np.searchsorted(timeline.series_starts, rows, "right") - 1
@@ -266,18 +265,6 @@ def _names(
     return inverse[np.searchsorted(known, runs)], tuple(names.tolist())
 
 
-def _rows_read(field: Windows, examples: Array) -> Array:
-    """Return which rows of its table the windows of some examples hold, (rows,) bool."""
-    before = field.before[examples].astype(np.int64)
-    starts = field.origins[examples] - before
-    steps = field.steps if field.after is None else before + field.after
-    changes = np.zeros(len(field.table) + 1, np.int64)
-    np.add.at(changes, starts, 1)
-    np.add.at(changes, starts + steps, -1)
-    read: Array = np.cumsum(changes[:-1]) > 0
-    return read
-
-
 def _known(field: Windows | PerSeries, rows: Array) -> Iterator[Array]:
     """Yield these rows of a table, a part at a time; what was missing is NaN."""
     for start in range(0, len(rows), CHUNK):
@@ -302,14 +289,8 @@ def _of_examples(
         rows = np.unique(field.series[examples.numbers])
         yield np.concatenate(list(_known(field, rows))), np.stack([rows, np.zeros_like(rows)])
         return
-    counts = next(
-        (
-            examples.source.inputs[name]
-            for name, other in data.inputs.items()
-            if isinstance(other, LengthOf) and other.source == entry.name
-        ),
-        None,
-    )
+    counting = data.lengths_of(entry.name)
+    counts = None if counting is None else examples.source.inputs[counting]
     for start in range(0, len(examples.numbers), CHUNK):
         numbers = examples.numbers[start : start + CHUNK]
         rows = field.take(numbers).reshape(len(numbers), -1, width)

@@ -13,7 +13,7 @@ from lstmgraph.language.declaration.data import (
     ROW,
     STATIC,
 )
-from lstmgraph.language.declaration.row_numbers import history_of, lengths_of, series_input
+from lstmgraph.language.declaration.row_numbers import history_of, series_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def _window_mistakes(
                 f"add it to the columns of an input with `steps: history`; or {others}",
             )
             return
-        lengths = lengths_of(history.name, data)
+        lengths = data.lengths_of(history.name)
         is_padded = window.history is None or window.min_history < window.history
         if lengths is None and is_padded:
             yield (

@@ -10,14 +10,14 @@ from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.distributions import distribution_of
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.targets import ANY, NUMBERS, VALUES, reading
-from lstmgraph.language.declaration.data import HORIZON, PER_SERIES
+from lstmgraph.language.declaration.data import HORIZON, PER_SERIES, Columns
 from lstmgraph.language.declaration.recipe import MaskByValue
 from lstmgraph.language.declaration.scaling import CLIPPED, SCALED, scalings_of, seasons_of
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
-    from lstmgraph.language.declaration.data import Columns, DataDeclaration
+    from lstmgraph.language.declaration.data import DataDeclaration
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.declaration.scaling import Scaling
     from lstmgraph.language.text.document import Document
@@ -143,7 +143,16 @@ def _check_losses(
     data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
 ) -> None:
     losses = losses_by_output(recipe.training, list(graph.outputs)) if recipe.training else {}
-    scalings = scalings_of(data, "targets")
+    read = {
+        c for entry in data.inputs.values() if isinstance(entry, Columns) for c in entry.columns
+    }
+    counts = {
+        name: losses.get(name)
+        for name, entry in data.targets.items()
+        if read.intersection(entry.columns)
+    }
+    # Counts stay counts where the column is scaled for an input.
+    scalings = scalings_of(data, "targets", counts)
     paths = {name: scaling.path for name, scaling in scalings.items()}
     paths = {**{name: season.path for name, season in seasons_of(data).items()}, **paths}
     for name, path in paths.items():

@@ -17,6 +17,7 @@ from lstmgraph.compiler.graph import (
     CONSTANT_STATE,
     FOLD,
     FULL,
+    INTERVALS,
     JOIN,
     LAST,
     LOG,
@@ -509,6 +510,7 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     BY_ROW: _of_first,
     ADD_SEASON: _of_first,
     QUANTILES: _of_first,
+    INTERVALS: _of_first,
     PARAMETERS: _of_first,
 }
 """The function that returns the output spec of each graph operation."""

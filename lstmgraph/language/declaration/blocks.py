@@ -19,6 +19,7 @@ from lstmgraph.keras_facts.distributions import (
     quantiles_of,
 )
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
+from lstmgraph.language.declaration.intervals import INTERVALS, intervals_of
 from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
 from lstmgraph.language.declaration.row_numbers import BY_ROW, BY_SERIES, BY_WINDOW, ID
 from lstmgraph.language.declaration.scaling import (
@@ -66,6 +67,7 @@ OPERATIONS = frozenset(
         BY_ROW,
         ADD_SEASON,
         QUANTILES,
+        INTERVALS,
         PARAMETERS,
     }
 )
@@ -174,6 +176,7 @@ class PlainRecipe:
         self._policy_of_scales = "float64" if self._policy == "float64" else "float32"
         self._scaled_inputs, self._scaled_outputs = scalings(recipe)
         self._seasons = seasons(recipe)
+        self._intervals = intervals_of(recipe)
         self._ids: dict[str, str] = {}
         self._scaled = {
             name: self._free_name(f"{name}_{scaling.stages[-1]}")
@@ -218,6 +221,13 @@ class PlainRecipe:
                 named, source = source, self._free_name(f"{name}_{QUANTILES}")
                 layer = (source, QUANTILES, {"input": named})
                 self._scale(iter([layer]), ("training", "loss"))
+            if name in self._intervals:
+                intervals = self._intervals[name]
+                named, source = source, self._free_name(f"{name}_{INTERVALS}")
+                past = self._scaled.get(intervals.history, intervals.history)
+                reads = [named, past] if past else [named]
+                data: Data = {"input": reads, **intervals.arguments}
+                self._scale(iter([(source, INTERVALS, data)]), ("training", "intervals"))
             scaling, of_changes = self._scaled_outputs.get(name), self._is_of_changes(name)
             if not of_changes:
                 source = self._with_season(name, source, parameters)

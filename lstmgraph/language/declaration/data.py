@@ -158,6 +158,11 @@ class DataDeclaration:
         masked = (name for name, column in self.columns.items() if column.missing == MASK)
         return (*self.calendar, *(f"{name}{MISSING_SUFFIX}" for name in masked))
 
+    def lengths_of(self, name: str) -> str | None:
+        """Return the input that counts the steps of the input `name`; None without one."""
+        counts = (entry for entry in self.inputs.values() if isinstance(entry, LengthOf))
+        return next((entry.name for entry in counts if entry.source == name), None)
+
     def source_of(self, column: str) -> str | None:
         """Return the table's column that a column is or is made from; None for the calendar's."""
         if column not in self.made_columns:

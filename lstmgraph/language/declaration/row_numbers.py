@@ -15,7 +15,6 @@ from lstmgraph.language.declaration.data import (
     Column,
     Columns,
     DataDeclaration,
-    LengthOf,
 )
 
 if TYPE_CHECKING:
@@ -143,18 +142,6 @@ def history_of(columns: Sequence[str], data: DataDeclaration) -> Columns | None:
     )
 
 
-def lengths_of(history: str, data: DataDeclaration) -> str | None:
-    """Return the input with the lengths of a history; None if there is none."""
-    return next(
-        (
-            entry.name
-            for entry in data.inputs.values()
-            if isinstance(entry, LengthOf) and entry.source == history
-        ),
-        None,
-    )
-
-
 def row_numbers(
     entry: Columns, columns: Mapping[str, Column], data: DataDeclaration
 ) -> RowNumbers | None:
@@ -176,7 +163,7 @@ def row_numbers(
         names=names_of_series(data),
         series=series,
         history=history.name if history else None,
-        lengths=lengths_of(history.name, data) if history else None,
+        lengths=data.lengths_of(history.name) if history else None,
         places=tuple(
             history.columns.index(name) if history and name in by_window else -1
             for name in entry.columns

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import argument_defaults
-from lstmgraph.keras_facts.distributions import SCALED_AS
+from lstmgraph.keras_facts.distributions import SCALED_AS, is_of_counts
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.layers.lookups import STRING
+from lstmgraph.keras_facts.targets import is_by_output
 from lstmgraph.language.declaration.data import HORIZON
 from lstmgraph.language.declaration.read_data import read_data
 from lstmgraph.language.declaration.row_numbers import (
     BY_ROW,
     UNKNOWN,
     history_of,
-    lengths_of,
     row_numbers,
 )
 
@@ -265,13 +265,27 @@ class Season:
         return {"input": [source, history, *lengths], **own}
 
 
+def past_of(data: DataDeclaration, target: str) -> tuple[str, tuple[int, ...]]:
+    """Return the input with the whole history of a target, and the places of its columns there.
+
+    The name is empty where there is none, or where histories have padded steps.
+    """
+    entry, window = data.targets.get(target), data.window
+    history = history_of(entry.columns, data) if entry and entry.steps == HORIZON else None
+    if entry is None or history is None or window is None or window.history is None:
+        return "", ()
+    if window.min_history < window.history:
+        return "", ()
+    return history.name, tuple(history.columns.index(column) for column in entry.columns)
+
+
 def seasons_of(data: DataDeclaration) -> dict[str, Season]:
     """Return the season of each target with a ``difference:`` that some history has."""
     found = {}
     for name, entry in data.targets.items():
         history = history_of(entry.columns, data)
         if entry.difference and data.window and entry.steps == HORIZON and history:
-            lengths = lengths_of(history.name, data)
+            lengths = data.lengths_of(history.name)
             places = tuple(history.columns.index(column) for column in entry.columns)
             horizon, path = data.window.horizon, (*entry.path, "difference")
             found[name] = Season(history.name, lengths, places, entry.difference, horizon, path)
@@ -288,7 +302,7 @@ def seasons(recipe: Data) -> Mapping[str, Season]:
 def loss_of(recipe: Data, output: str) -> Any:
     """Return the loss of an output as a completed recipe writes it; None without one."""
     loss = recipe.get("training", {}).get("loss")
-    return loss.get(output) if isinstance(loss, dict) and "type" not in loss else loss
+    return loss.get(output) if is_by_output(loss) else loss
 
 
 def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]]:
@@ -306,7 +320,7 @@ def scalings(recipe: Data) -> tuple[Mapping[str, Scaling], Mapping[str, Scaling]
         for name, scaling in scalings_of(data, "inputs").items()
         if scaling.stages != (CLIPPED,) or _takes_floats(recipe["inputs"].get(name, {}))
     }
-    outputs = scalings_of(data, "targets")
+    outputs = scalings_of(data, "targets", {name: loss_of(recipe, name) for name in data.targets})
     tensors: Data = recipe["inputs"]
     for found in (inputs, outputs):
         for name, scaling in found.items():
@@ -326,11 +340,17 @@ def _takes_floats(tensor: Data) -> bool:
     return not dtype or is_float(dtype)
 
 
-def scalings_of(data: DataDeclaration, section: str) -> dict[str, Scaling]:
-    """Return the scaling of the entries of ``inputs`` or ``targets`` with prepared columns."""
+def scalings_of(
+    data: DataDeclaration, section: str, losses: Mapping[str, Any] | None = None
+) -> dict[str, Scaling]:
+    """Return the scaling of the entries of ``inputs`` or ``targets`` with prepared columns.
+
+    Targets that `losses`, those of outputs by name, take as counts are not scaled.
+    """
     entries = (entry for entry in data.all_columns if entry.path[1] == section)
     found = ((entry.name, scaling_of(entry, data)) for entry in entries)
-    return {name: scaling for name, scaling in found if scaling is not None}
+    counts = {name for name, loss in (losses or {}).items() if is_of_counts(loss)}
+    return {name: s for name, s in found if s is not None and name not in counts}
 
 
 def scaling_of(entry: Columns, data: DataDeclaration) -> Scaling | None:

@@ -16,7 +16,7 @@ from lstmgraph.models.building.cudnn import allow_any_mask
 from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from lstmgraph.compiler.graph import Graph
 
@@ -31,8 +31,15 @@ FAMILIES: Mapping[str, str] = {
 class Layers:
     """Make the layer of each name once, so that models with the same names share weights."""
 
-    def __init__(self, graphs: Iterable[Graph], seed: int | None, *, forced_cudnn: bool) -> None:
-        """Take the graphs of all models that share the layers."""
+    def __init__(
+        self,
+        graphs: Iterable[Graph],
+        seed: int | None,
+        *,
+        forced_cudnn: bool,
+        fused: Callable[[keras.Layer], None] | None = None,
+    ) -> None:
+        """Take the graphs of all models that share the layers, and what gives them a fused loop."""
         graphs = list(graphs)
         nodes = [node for graph in graphs for node in graph.nodes]
         names = {node.name: node.keras_name for node in nodes}
@@ -43,6 +50,7 @@ class Layers:
         """A mask of each layer with a call that has one."""
         self.seed = seed
         self.forced_cudnn = forced_cudnn
+        self.fused = fused
         self._made: dict[str, keras.Layer] = {}
         self._stateless: dict[str, keras.Layer] = {}
 
@@ -66,7 +74,10 @@ class Layers:
 
     def _make(self, node: Node) -> keras.Layer:
         node = replace(node, mask=node.mask or self.masks.get(node.name))
-        return make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+        layer = make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+        if node.recurrence and self.fused:
+            self.fused(layer)
+        return layer
 
 
 def of_layer(node: Node) -> Node:
