@@ -14,7 +14,11 @@ import lstmgraph
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    # keras-tuner 1.4.8 names its threads by a deprecated function.
+    pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning"),
+]
 
 RECIPE = """
 inputs: {x: {shape: [2]}, kind: {shape: [], dtype: string}}
