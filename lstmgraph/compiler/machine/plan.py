@@ -87,7 +87,10 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
     if random:
         training = f"not `fit`: XLA would draw other random numbers for '{random}'"
     if names:
-        reason = f"{training}; not `predict`: every new size of {names} would be compiled again"
+        again = f"every new size of {names} would be compiled again"
+        reason = f"{training}; not `predict`: {again}"
+        if random:
+            reason = f"off: {again}, and XLA would draw other random numbers for '{random}'"
         return XlaChoice(predict=False, reason=reason, fit=not random)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
@@ -195,7 +198,7 @@ def _fused(runtime: Runtime, graph: Graph, machine: Machine, fused: list[str]) -
     if graph.kernel_choice == "fused":
         return runs
     choice = choose_xla(runtime, graph, machine)
-    if choice.predict or runtime.xla is True:
+    if choice.predict or choice.fit or runtime.xla is True:
         return f"{runs} in what XLA compiles, Keras's loop elsewhere{rest}"
     return f"Keras's loop runs every recurrent layer, as XLA is {choice.reason}"
 
