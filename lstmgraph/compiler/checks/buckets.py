@@ -115,7 +115,8 @@ def check_bucket(data: DataDeclaration, needs: Needs, graph: Graph, document: Do
 
 
 def _axis(name: str, needs: Needs, graph: Graph) -> Axis | Obstacle:
-    outputs = {output: graph.outputs[output] for output in needs.targets}
+    # Without `training:` no output has a target yet, and each may get one.
+    outputs = {output: graph.outputs[output] for output in needs.targets or graph.outputs}
     needed = needed_names(graph, list(outputs.values()))
     obstacle = next(_obstacles(name, outputs, needed, graph), None)
     if obstacle:
