@@ -23,10 +23,7 @@ SHIPPED = tuple(p for p in sorted(RECIPES.glob("*.yaml")) if "dtype: string" not
 WITHOUT_LOOPS = tuple(path for path in SHIPPED if "loop:" not in path.read_text("utf-8"))
 """Those of which every call is shown; the calls of a loop are shown once (test_loops)."""
 
-FEWER_STEPS = {
-    "feedback-forecaster": {"layers.forecast.steps": 3},
-    "number-words-attention": {"layers.decoder.steps": 3, "inputs.digits.shape": [3]},
-}
+FEWER_STEPS = {"feedback-forecaster": {"layers.forecast.steps": 3}}
 """Put into shipped recipes whose loops are long, where files are written: each step is traced."""
 
 STEPS = 6
