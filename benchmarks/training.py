@@ -23,10 +23,9 @@ import numpy as np
 
 from benchmarks.cells import BATCHES, DEPTHS, KINDS, SIZES, Cell, cells, floor_seconds
 from benchmarks.options import ENVIRONMENT
-from benchmarks.report import QUIET, machine, other_load
+from benchmarks.report import QUIET, machine, other_load, put_section
 from benchmarks.side import KERAS, KERAS_JAX, KERAS_XLA, OURS, SIDES, TORCH
 from benchmarks.timing import turns
-from lstmgraph.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = parser.parse_args(arguments)
     if chosen.markdown:
-        _write_table(chosen.markdown, read_lines(chosen.lines))
+        put_section(chosen.markdown, table(read_lines(chosen.lines)))
         return
     os.environ.update(ENVIRONMENT)
     end = time.monotonic() + 60 * (chosen.minutes or float("inf"))
@@ -310,16 +309,3 @@ def _ms(side: Line | None) -> str:
 
 def _markdown(cells_: Sequence[str]) -> str:
     return f"| {' | '.join(cells_)} |"
-
-
-def _write_table(path: Path, lines: Sequence[Line]) -> None:
-    """Put the table in place of the section of its name, or at the end."""
-    text = path.read_text("utf-8") if path.is_file() else "# Results\n"
-    heading, end = "## Training step\n", "\n## "
-    before, found, rest = text.partition(heading)
-    after = rest.partition(end)
-    new = before.rstrip("\n") + "\n\n" + table(lines)
-    if found and after[1]:
-        new += end + after[2]
-    with atomic_path(path) as temporary:
-        temporary.write_text(new, "utf-8")
