@@ -356,14 +356,13 @@ class Recipe:
         """
         from lstmgraph.compiler.resolved import resolved_recipe  # noqa: PLC0415 - only where written
         from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
-        from lstmgraph.data.scaling import with_scales  # noqa: PLC0415 - imports NumPy
 
         train = data_of(self.compiled, data).train
         from lstmgraph.models.building.vocabularies import (  # noqa: PLC0415 - imports TensorFlow
             fitted,
         )
 
-        text = resolved_recipe(fitted(with_scales(self.compiled, train), train))
+        text = resolved_recipe(fitted(self.compiled, train))
         return load(text, folder=self.compiled.document.folder)
 
     def space(self) -> Space:
@@ -470,15 +469,27 @@ class Recipe:
         }
         return tune(tune_request(self.compiled, data, options))
 
-    def hypermodel(self) -> keras_tuner.HyperModel:
+    def hypermodel(self, data: Any = None) -> keras_tuner.HyperModel:
         """Return the recipe for any tuner of keras-tuner; dimensions name its hyperparameters.
 
         The whole space is declared before anything is built. Models begin with the weights of the
         ``.keras`` file that the recipe was loaded from, if any, where they fit.
+
+        Args:
+            data: what ``load_data`` takes or gave, for a recipe with scales, vocabularies or means
+                that are yet to be found: each model has those of the training part.
+
+        Raises:
+            DataError: the data does not fit the recipe.
         """
         from lstmgraph.tuning.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
-        return RecipeHyperModel(self.compiled, self.weights)
+        train = None
+        if data is not None:
+            from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
+
+            train = data_of(self.compiled, data).train
+        return RecipeHyperModel(self.compiled, self.weights, train)
 
     def export(  # noqa: PLR0913 - what an export is asked for, by keyword
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.models.runtime import build_optimizer
 from lstmgraph.training.callbacks import Writing, callback_states, restore_callbacks
 from lstmgraph.training.files import other_numbers, write_history, write_picture
 from lstmgraph.training.state import write_checkpoint
@@ -59,6 +60,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Restore the other callbacks, which Keras has just reset."""
+        build_optimizer(self.model)
         restore_callbacks(self.callbacks, self.state.callbacks, self.arrays)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
+from lstmgraph.compiler.fitted import without_offsets
 from lstmgraph.compiler.resolved import resolved_recipe
-from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
@@ -33,6 +33,7 @@ from lstmgraph.training.files import (
     write_results,
 )
 from lstmgraph.training.folder import begin_or_go_on
+from lstmgraph.training.intervals import calibrated, require_enough
 from lstmgraph.training.profiler import Profiler
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
@@ -82,7 +83,9 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         if restart:
             _refuse_removal(files, weights)
             files.remove()
-        recipe = fitted(with_scales(recipe, data.train), data.train)
+        recipe = fitted(without_offsets(recipe), data.train)
+        if data.validation is not None:
+            require_enough(recipe, data.validation)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
@@ -124,8 +127,7 @@ class _Session:
     ) -> TrainingResult:
         files, state = self.files, self.state
         begin = len(state.rows)
-        section = {**self.recipe.completed["training"], "epochs": self.epochs}
-        text = resolved_recipe(self.recipe.with_sections(training=section))
+        text = self._text(self.recipe)
         model = self._model(arrays)
         callbacks = recipe_callbacks(self.training, list(model.output), files, text)
         if begin:
@@ -148,9 +150,14 @@ class _Session:
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
+            trained = model
+            if data.validation is not None:
+                recipe, model = calibrated(self.recipe, model, data.validation)
+                text = self._text(recipe)
+                write_text(files.resolved, text)
             metrics = self._evaluated(model, feeds, start)
             result = self._result(model, callbacks, begin, metrics)
-            best = self._best_model(result, callbacks, feeds, start)
+            best = self._best_model(result, trained, text, data, feeds, callbacks, start)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
@@ -159,6 +166,10 @@ class _Session:
         result = replace(result, best_model=best, profile=profile)
         write_results(files.results, result)
         return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
+
+    def _text(self, recipe: CompiledRecipe) -> str:
+        section = {**recipe.completed["training"], "epochs": self.epochs}
+        return resolved_recipe(recipe.with_sections(training=section))
 
     def _feeds(self, data: Data) -> dict[str, Feed]:
         """Return the feed of each part; only the training examples are shuffled."""
@@ -222,28 +233,38 @@ class _Session:
         outputs = list(model.output)
         return {part: in_order(each, self.training, outputs) for part, each in found.items()}
 
-    def _best_model(
+    def _best_model(  # noqa: PLR0913, PLR0917 - what a model is evaluated with
         self,
         result: TrainingResult,
-        callbacks: dict[str, Any],
+        trained: keras.Model,
+        text: str,
+        data: Data,
         feeds: Mapping[str, Feed],
+        callbacks: dict[str, Any],
         start: EpochStart,
     ) -> BestModelResult | None:
         """Return what `checkpoint` kept, evaluated like the final model; None without it.
 
-        The model has its own numbers again afterwards.
+        It is calibrated like the final model too. `trained` has its own numbers again afterwards.
         """
         checkpoint, path = callbacks.get("checkpoint"), self.files.best
         if checkpoint is None or not path.exists():
             return None
         epoch, metrics = checkpoint.best_epoch + 1, result.metrics
+        model, is_calibrated = result.model, result.model is not trained
         if epoch != result.model_epoch and metrics:
-            variables = [*result.model.variables, *result.model.optimizer.variables]
+            variables = [*trained.variables, *trained.optimizer.variables]
             final = [keras.ops.convert_to_numpy(variable) for variable in variables]
-            load_numbers(result.model, path)
-            metrics = self._evaluated(result.model, feeds, start)
+            load_numbers(trained, path)
+            model = trained
+            if is_calibrated and data.validation is not None:
+                recipe, model = calibrated(self.recipe, trained, data.validation)
+                text = self._text(recipe)
+            metrics = self._evaluated(model, feeds, start)
             for variable, value in zip(variables, final, strict=True):
                 variable.assign(value)
+        if is_calibrated:
+            save_model(model, text, path)
         return BestModelResult(epoch, checkpoint.monitor, metrics)
 
 
