@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import groupby
 from pathlib import Path
@@ -104,6 +105,7 @@ class Side:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - see `close`
         backend = "jax" if name == KERAS_JAX else "tensorflow"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.side", name],
@@ -111,7 +113,7 @@ class Side:
             env={**os.environ, "KERAS_BACKEND": backend},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
         )
 
@@ -131,9 +133,8 @@ class Side:
         assert self.process.stdout is not None
         answer: Line = json.loads(self.process.stdout.readline() or "{}")
         if not answer:
-            raise RuntimeError(
-                f"{self.name} has ended: run python -m benchmarks.side '{self.name}'"
-            )
+            self.errors.seek(0)
+            raise RuntimeError(f"{self.name} has ended:\n{self.errors.read()[-2000:]}")
         return answer
 
     def close(self) -> None:
@@ -142,6 +143,7 @@ class Side:
             assert stream is not None
             stream.close()
         self.process.wait()
+        self.errors.close()
 
 
 def measured(
