@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.values import Array
 
-FEW_SUCCESSES = 1e3
-"""The number of successes up to which SciPy's hypergeometric function is exact to 1e-9."""
+STEP = 0.2
+"""Of sums that stand for integrals."""
 
 
 def quantiles(distribution: str, shares: Sequence[float], values: Array) -> Array:
@@ -92,38 +92,25 @@ def _of_negative_binomial(targets: Array, mean: Array, dispersion: Array) -> Arr
     below = np.where(whole >= 0, special.betainc(count, np.maximum(whole, 0) + 1, chance), 0.0)
     fewer = np.where(whole >= 1, special.betainc(count + 1, np.maximum(whole, 1), chance), 0.0)
     distance = targets * (2 * below - 1) - mean * (2 * fewer - 1)
-    found: Array = distance - _half_apart(mean, size, count)
+    found: Array = distance - _half_apart(size, count)
     return found
 
 
-def _half_apart(mean: Array, size: Array, count: Array) -> Array:
-    """Return half the mean distance of two draws of a negative binomial distribution."""
-    from scipy import special  # noqa: PLC0415 - a second to import
-
-    few = count <= FEW_SUCCESSES
-    steep = 4 * size * (1 + size)
-    found = np.zeros(np.broadcast(mean, count).shape)
-    share = steep[few] / (1 + steep[few])
-    gauss = special.hyp2f1(0.5, 1 - count[few], 2, share)
-    found[few] = mean[few] * (1 + size[few]) * gauss / np.sqrt(1 + steep[few])
-    found[~few] = _half_apart_of_many(steep[~few], count[~few])
-    return found
-
-
-def _half_apart_of_many(steep: Array, count: Array) -> Array:
-    """Return half the mean distance of two draws with many successes.
+def _half_apart(size: Array, count: Array) -> Array:
+    """Return half the mean distance of two draws of a negative binomial distribution.
 
     That is half of (1 / pi) times the integral over x of (1 - |f|^2) / exp(x), where |f|^2 is that
     of the characteristic function at 2 arctan(exp(x)). The integrand is smooth and falls like
     exp(-|x|), so that a sum of equal steps converges fast.
     """
-    middle = -0.5 * np.log(steep * count)
-    total, step = np.zeros_like(steep), 0.125
-    for at in range(-240, 320):
-        x = middle + at * step
-        share = 1 / (1 + np.exp(-2 * x))  # tau^2 / (1 + tau^2)
-        total += -np.expm1(-count * np.log1p(steep * share)) * np.exp(-x)
-    found: Array = total * step / (2 * np.pi)
+    steep = 4 * size * (1 + size)
+    middle = -0.5 * np.log(steep * np.maximum(count, 1.0))
+    total = np.zeros_like(steep)
+    for at in range(-150, 170):
+        x = middle + at * STEP
+        share = 1 / (1 + np.exp(-2 * x))
+        total -= np.expm1(-count * np.log1p(steep * share)) * np.exp(-x)
+    found: Array = total * STEP / (2 * np.pi)
     return found
 
 

@@ -189,7 +189,8 @@ class _OfNumbers(_Meter):
         if self.job.train is None and data is not None and self.columns == self.names:
             for at, name in enumerate(self.names):
                 column = data.columns.get(name)
-                if column is not None and column.scale == "standard" and column.fitted:
+                is_mean = column and column.scale == "standard" and not column.difference
+                if column is not None and is_mean and column.fitted:
                     found[at] = "mean", column.fitted[0]
         return found
 

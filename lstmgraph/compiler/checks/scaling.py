@@ -112,8 +112,9 @@ def _check_inputs(data: DataDeclaration, graph: Graph, document: Document) -> No
             document.report(
                 "L861",
                 scaling.path,
-                f"the input '{name}' reads the column as {tensor.spec.dtype}, which is not scaled",
-                hint="remove `scale:`, or give the input `dtype: float32`",
+                f"the input '{name}' reads the column as {tensor.spec.dtype}, which is not "
+                f"{'scaled' if scaling.path[-1] == 'scale' else 'subtracted'}",
+                hint=f"remove `{scaling.path[-1]}:`, or give the input `dtype: float32`",
                 notes=(document.note(("inputs", name), "the input is declared here"),),
             )
     scaled = {f"{name}_{scaling.stages[-1]}": name for name, scaling in scalings.items()}

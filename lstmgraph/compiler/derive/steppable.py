@@ -24,6 +24,7 @@ from lstmgraph.compiler.graph import (
 )
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
+from lstmgraph.keras_facts.layers.elementwise import ALONG_LAST_AXIS
 from lstmgraph.keras_facts.layers.lookups import TENSORFLOW_ONLY
 
 if TYPE_CHECKING:
@@ -32,31 +33,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.derive.split import Split
     from lstmgraph.compiler.graph import Node, Recurrence
 
-EACH_STEP = frozenset(
-    {
-        "Activation",
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dense",
-        "Dropout",
-        "ELU",
-        "Embedding",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "LeakyReLU",
-        "Masking",
-        "ReLU",
-        "Rescaling",
-        "ReversibleEmbedding",
-        "SpatialDropout1D",
-        "TimeDistributed",
-        JOIN,
-        BY_ROW,
-        CLIP,
-        LOG,
-    }
-)
+EACH_STEP = ALONG_LAST_AXIS | {"SpatialDropout1D", "TimeDistributed", JOIN, BY_ROW, CLIP, LOG}
 """Layers that compute each step from itself; noise and dropout act only in training."""
 MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
 OVER_FEATURES = frozenset(

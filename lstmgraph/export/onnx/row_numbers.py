@@ -62,7 +62,7 @@ def of_window(call: Call) -> Name:
         numbers = call.do("Range", zero, call.do("Squeeze", steps), one)
         counted = call.do("Less", call.do("Unsqueeze", numbers, build.ints(0, 2)), ends)
         values = call.do("Where", counted, values, call.constant(0))
-        count = build.cast(ends, "int64", call.dtype)
+        count = f("Max", build.cast(ends, "int64", call.dtype), 1)
     mean = f("Div", f("ReduceSum", values, build.ints(1)), count)
     apart = f("Sub", values, mean)
     if counted is not None:

@@ -62,25 +62,17 @@ def of_window(
     values = ops.cast(ops.take(history, np.array(places), axis=2), dtype)
     first = values[:, :1]
     values = ops.subtract(values, first)
+    counted = ops.ones_like(values[:, :, :1])
     if lengths:
-        step = ops.cumsum(ops.ones_like(values[:, :, :1], dtype="int32"), axis=1)
-        ends = ops.expand_dims(ops.cast(lengths[0], "int32"), (1, 2))
-        values = ops.where(ops.less_equal(step, ends), values, ops.cast(0, dtype))
-        share = ops.divide(
-            ops.mean(ops.ones_like(step, dtype=dtype), axis=1, keepdims=True),
-            ops.mean(ops.cast(ops.less_equal(step, ends), dtype), axis=1, keepdims=True),
-        )
-    mean = ops.mean(values, axis=1, keepdims=True)
+        ends = ops.expand_dims(ops.cast(lengths[0], dtype), (1, 2))
+        counted = ops.cast(ops.less_equal(ops.cumsum(counted, axis=1), ends), dtype)
+        values = ops.where(counted > 0, values, ops.cast(0, dtype))
+    count = ops.maximum(ops.sum(counted, axis=1, keepdims=True), 1)
+    mean = ops.divide(ops.sum(values, axis=1, keepdims=True), count)
+    square = ops.multiply(ops.square(ops.subtract(values, mean)), counted)
+    deviation = ops.sqrt(ops.divide(ops.sum(square, axis=1, keepdims=True), count))
+    # Steps that do not count are 0 here, as the first is, which counts.
     low, high = ops.min(values, axis=1, keepdims=True), ops.max(values, axis=1, keepdims=True)
-    if lengths:
-        mean = ops.multiply(mean, share)
-        # Uncounted steps are 0, as is the first, which always counts.
-    apart = ops.subtract(values, mean)
-    if lengths:
-        apart = ops.where(ops.less_equal(step, ends), apart, ops.cast(0, dtype))
-    square = ops.mean(ops.square(apart), axis=1, keepdims=True)
-    if lengths:
-        square = ops.multiply(square, share)
     scales = [
         scale
         for scale, place in zip(arguments["scales"], arguments["places"], strict=True)
@@ -88,7 +80,7 @@ def of_window(
     ]
     is_range = np.array([scale == "min_max" for scale in scales]).reshape(1, 1, -1)
     center = ops.add(ops.where(is_range, low, mean), first)
-    spread = ops.where(is_range, ops.subtract(high, low), ops.sqrt(square))
+    spread = ops.where(is_range, ops.subtract(high, low), deviation)
     spread = ops.where(ops.less(spread, NARROWEST), ops.cast(1, dtype), spread)
     found = ops.concatenate([center, spread], axis=1)
     if len(places) == len(arguments["places"]):

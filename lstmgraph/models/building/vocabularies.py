@@ -42,9 +42,9 @@ def is_fitted(compiled: CompiledRecipe) -> bool:
     """Return whether the recipe has all scales, vocabularies and numbers that training finds."""
     data = compiled.declaration.data
     columns = data.columns.values() if data is not None else ()
-    has_scales = all(column.fitted for column in columns if column.scale)
+    needs_numbers = any(column.needs_fitting for column in columns)
     graphs = (compiled.graph, *(model.graph for model in compiled.models.values()))
-    return has_scales and not any(list(unfitted(graph)) for graph in graphs)
+    return not needs_numbers and not any(list(unfitted(graph)) for graph in graphs)
 
 
 def require_fitted(compiled: CompiledRecipe) -> None:
