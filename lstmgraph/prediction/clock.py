@@ -21,6 +21,8 @@ RECENT = 1_000
 """How many steps at the end of a series say how far apart its times are."""
 DAY = 24 * 3600 * 1000
 """Milliseconds."""
+SEASONS = {"minute": 60, "hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4}
+"""How many steps the usual season of a time step has."""
 
 
 @dataclass(frozen=True)
@@ -152,3 +154,20 @@ def _on_day(recent: Array, later: Array) -> Array:
         days = np.minimum(months.astype("datetime64[D]") + int(_of_month(recent).max()), ends)
     found: Array = days.astype(unit) + (last - last.astype("datetime64[D]").astype(unit))
     return found
+
+
+def season_of(clock: Clock | None) -> int:
+    """Return the season of a table's time step: 24 of hours, 7 of days; 1 where it is unknown."""
+    if clock is None or not clock.unit:
+        return 1
+    series = np.zeros(1, np.int64)
+    first = clock.at(series, np.array([[0, 1]]))[0]
+    seconds = (first[1] - first[0]) / np.timedelta64(1, "s")
+    if not np.isfinite(seconds) or seconds <= 0:
+        return 1
+    lengths = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629746}
+    for unit, length in lengths.items():
+        if abs(seconds - length) < 0.1 * length:
+            return SEASONS[unit]
+    per_day = 86400 / seconds
+    return round(per_day) if per_day > 1 else 1

@@ -25,6 +25,15 @@ from lstmgraph.proposal.parts import (
     word,
 )
 from lstmgraph.proposal.roles import is_class
+from lstmgraph.proposal.sentences import is_long
+from lstmgraph.proposal.survey import TEXT
+from lstmgraph.proposal.texts import (
+    class_lines,
+    text_columns,
+    text_inputs,
+    text_layers,
+    weight_lines,
+)
 from lstmgraph.proposal.windows import VALIDATION
 
 if TYPE_CHECKING:
@@ -67,7 +76,7 @@ def series_lines(seen: Seen, order: Order) -> list[str]:
         *static_columns(roles.static),
         "  targets:",
         *why_target(roles),
-        f"    {_output(seen)}: {{columns: [{word(roles.target.name)}], static: true}}",
+        *_target_lines(seen, is_static=True),
         noted(f"  split: {{validation: {VALIDATION}}}", "whole series, at random"),
         *left_out_lines(roles),
     ]
@@ -78,6 +87,8 @@ def row_lines(seen: Seen) -> list[str]:
     roles = seen.roles
     features = [*roles.known, *roles.past]
     classes = is_class(roles.target)
+    layers, last = _row_layers(seen)
+    names = [word(facts.name) for facts in features]
     target = shortened(roles.target.name, 60)
     what = f"The class {target} of each row." if classes else f"The number {target} of each row."
     return [
@@ -85,22 +96,47 @@ def row_lines(seen: Seen) -> list[str]:
         *looked_at(seen),
         "",
         "inputs:",
-        noted(f"  features: {{shape: [{len(features)}]}}", "the other columns of the row"),
+        *input_line("features", 0, features, "the columns of numbers"),
+        *text_inputs(roles.texts),
         "",
         "layers:",
-        "  hidden: {type: dense, input: features, units: 64, activation: relu}",
-        *_head(seen, "hidden"),
+        *layers,
+        *_head(seen, last),
         *_outputs_and_training(seen),
         "data:",
         *column_lines(seen, (*([] if classes else [roles.target]), *features), None),
         "  inputs:",
-        f"    features: {{columns: [{', '.join(word(facts.name) for facts in features)}]}}",
+        *([f"    features: {{columns: [{', '.join(names)}]}}"] if names else []),
+        *text_columns(roles.texts),
         "  targets:",
         *why_target(roles),
-        f"    {_output(seen)}: {{columns: [{word(roles.target.name)}]}}",
+        *_target_lines(seen, is_static=False),
         noted(f"  split: {{validation: {VALIDATION}}}", "rows at random; there is no time"),
         *left_out_lines(roles),
     ]
+
+
+def _row_layers(seen: Seen) -> tuple[list[str], str]:
+    """Return the layers that read the columns of a row, and the name of the last one."""
+    lines, found = text_layers(seen.roles.texts)
+    if seen.roles.known or seen.roles.past:
+        found = ["features", *found]
+    if len(found) == 1 and is_long(seen.roles.texts[0] if seen.roles.texts else seen.roles.target):
+        return lines, found[0]
+    hidden = f"  hidden: {{type: dense, input: {found[0]}, units: 64, activation: relu}}"
+    if len(found) > 1:
+        joined = f"  joined: {{type: concatenate, input: {inputs_of(found)}}}"
+        lines = [*lines, noted(joined, "all that is known of the row")]
+        hidden = hidden.replace(f"input: {found[0]}", "input: joined")
+    return [*lines, hidden], "hidden"
+
+
+def _target_lines(seen: Seen, *, is_static: bool) -> list[str]:
+    target = seen.roles.target
+    if target.kind == TEXT:
+        return class_lines(target, is_static=is_static)
+    static = ", static: true" if is_static else ""
+    return [f"    {_output(seen)}: {{columns: [{word(target.name)}]{static}}}"]
 
 
 def _output(seen: Seen) -> str:
@@ -110,7 +146,8 @@ def _output(seen: Seen) -> str:
 def _head(seen: Seen, source: str) -> list[str]:
     if not is_class(seen.roles.target):
         return [f"  value: {{type: dense, input: {source}, units: 1}}"]
-    units = int(seen.roles.target.present.max()) + 1
+    target = seen.roles.target
+    units = len(target.words) if target.kind == TEXT else int(target.present.max()) + 1
     head = f"  label: {{type: dense, input: {source}, units: {max(2, units)}, activation: softmax}}"
     return [noted(head, "a probability for each class")]
 
@@ -129,6 +166,7 @@ def _outputs_and_training(seen: Seen) -> list[str]:
         "  optimizer: {type: adam, learning_rate: 1e-3}",
         f"  loss: {loss}",
         f"  metrics: {metrics}",
+        *(weight_lines(seen.roles.target) if seen.roles.target.kind == TEXT else []),
         *TRAINING,
         STOPPING,
         "",

@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from lstmgraph.proposal.roles import Roles
 
 
+QUANTILES, COVERAGE = "0.1, 0.25, 0.5, 0.75, 0.9", "coverage"
+ENOUGH_ROWS = 100
+"""How many rows of the validation part are enough to calibrate intervals on."""
+MANY_ROWS = 10_000
+"""From how many rows on dropout helps; with fewer, models learn too little by then."""
+
+
 def forecast_lines(seen: Seen, order: Order, windows: Windows) -> list[str]:
     """Return the lines of a recipe that forecasts the steps ahead of each series."""
     roles, step = seen.roles, order.step or NO_STEP
@@ -45,6 +52,12 @@ def forecast_lines(seen: Seen, order: Order, windows: Windows) -> list[str]:
     ahead = counted(windows.horizon, step.name)
     target = roles.target.name
     from_last = last_is_nearer(roles.target, order, windows)
+    calibrated = "  intervals: calibrated"
+    enough = seen.survey.rows * windows.validation >= ENOUGH_ROWS
+    many = seen.survey.rows >= MANY_ROWS
+    dropout = (
+        [noted("    dropout: 0.2", "against learning the training part by heart")] if many else []
+    )
     description = f"{shortened(target, 60)}, {ahead} ahead, from {windows.history}."
     return [
         f"description: {json.dumps(printable(description), ensure_ascii=False)}",
@@ -58,15 +71,20 @@ def forecast_lines(seen: Seen, order: Order, windows: Windows) -> list[str]:
         "",
         "layers:",
         *_level_layers(windows, step.season_name, from_last=from_last),
-        *_forecast_layers(windows, step.season_name, context=context, known=known, roles=roles),
+        *_forecast_layers(
+            windows, step.season_name, context=context, known=known, roles=roles, dropout=dropout
+        ),
         "",
         "outputs: {forecast: forecast}",
         "",
         noted("runtime: {seed: 7}", "the same weights in every build"),
         "training:",
         "  optimizer: {type: adam, learning_rate: 1e-3}",
-        noted("  loss: mae", "of scaled numbers; outliers count little"),
-        noted("  metrics: [mae]", f"in the units of {text_of(target)}"),
+        noted(
+            f"  loss: {{type: pinball, quantiles: [{QUANTILES}]}}", "the middle one is the forecast"
+        ),
+        noted(f"  metrics: [mae, {COVERAGE}]", f"in the units of {text_of(target)}; should be 0.8"),
+        *([noted(calibrated, "on the validation part, after training")] if enough else []),
         *TRAINING,
         noted(STOPPING, ""),
         "",
@@ -104,8 +122,14 @@ def _level_layers(windows: Windows, season: str, *, from_last: bool) -> list[str
     ]
 
 
-def _forecast_layers(
-    windows: Windows, season: str, *, context: Sequence[str], known: Sequence[str], roles: Roles
+def _forecast_layers(  # noqa: PLR0913 - each is a part of the model
+    windows: Windows,
+    season: str,
+    *,
+    context: Sequence[str],
+    known: Sequence[str],
+    roles: Roles,
+    dropout: list[str],
 ) -> list[str]:
     """Return layers that forecast the change from the level of the history.
 
@@ -136,11 +160,13 @@ def _forecast_layers(
         "    type: lstm",
         f"    input: {inputs_of(encoder)}",
         noted("    units: 32", "more learn more, and take longer"),
+        *dropout,
         *after_encoder,
         "  decoder:",
         "    type: lstm",
         f"    input: {inputs_of([*ahead, *static])}",
         "    units: 32",
+        *dropout[:1],
         noted("    initial_state: encoder", "continues from the encoder's last state"),
     ]
     head = "decoder.sequence"
@@ -149,7 +175,7 @@ def _forecast_layers(
         head = "joined"
     return [
         *lines,
-        f"  change: {{type: dense, input: {head}, units: 1}}",
+        noted(f"  change: {{type: dense, input: {head}, units: 5}}", "5 quantiles"),
         "  forecast: {type: add, input: [level, change]}",
     ]
 

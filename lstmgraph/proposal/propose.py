@@ -14,7 +14,7 @@ from lstmgraph.proposal.order import order_of
 from lstmgraph.proposal.parts import Seen
 from lstmgraph.proposal.recipe_text import recipe_text
 from lstmgraph.proposal.roles import Wishes, check_names, is_static, roles_of
-from lstmgraph.proposal.survey import surveyed
+from lstmgraph.proposal.survey import TEXT, surveyed
 from lstmgraph.proposal.windows import most_ahead
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _proposed(path: Path, name: str, wishes: Wishes, problems: Problems) -> str:
     check_names(survey, wishes, problems)
     if len(survey.columns) == 1 and not problems.errors:
         problems.add("D201", f"there is one column, '{next(iter(survey.columns))}'", _ONE_COLUMN)
-    order = None if problems.errors else order_of(survey, problems, wishes.target)
+    order = None if problems.errors else _order(survey, wishes, problems)
     if problems.errors:
         return ""
     roles = roles_of(survey, order, wishes, problems)
@@ -79,16 +79,25 @@ def _proposed(path: Path, name: str, wishes: Wishes, problems: Problems) -> str:
     return ""
 
 
+def _order(survey: Survey, wishes: Wishes, problems: Problems) -> Order | None:
+    """Return the order of the rows; none for classes of single rows, whatever times are there."""
+    target = survey.columns[wishes.target] if wishes.target else None
+    if target is None or target.kind != TEXT:
+        return order_of(survey, problems, wishes.target)
+    order = order_of(survey, Problems(""), wishes.target)
+    return order if order is not None and is_static(target, order) else None
+
+
 def _is_usable(
     order: Order | None, roles: Roles, wishes: Wishes, survey: Survey, problems: Problems
 ) -> bool:
     """Return whether there is enough to learn from; report it if not."""
     target = roles.target
     of_series = order is not None and is_static(target, order)
-    if (order is None or of_series) and not (roles.past or roles.known):
+    if (order is None or of_series) and not (roles.past or roles.known or roles.texts):
         problems.add(
             "D201",
-            f"no column holds numbers that could tell '{target.name}'",
+            f"no column holds numbers or texts that could tell '{target.name}'",
             f"the columns are: {few(list(survey.columns))}",
         )
     elif order is not None and of_series and len(order.lengths) < FEWEST_ROWS:

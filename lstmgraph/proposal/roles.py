@@ -10,6 +10,7 @@ import numpy as np
 
 from lstmgraph.messages.wording import few
 from lstmgraph.proposal.order import CALENDAR, Order
+from lstmgraph.proposal.sentences import unread_text
 from lstmgraph.proposal.survey import EMPTY, NUMBER, OTHER, TEXT, TIME, ColumnFacts
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ MOST_COLUMNS = 50
 """The most columns beside the target that a recipe reads."""
 MOSTLY_EMPTY = 0.3
 MOST_CLASSES = 20
+MOST_NAMES = 1_000
+"""The most classes of texts; a recipe lists them."""
 LONG_NAME = 500
 SKEWED = 1.0
 """The skewness from which a logarithm helps."""
@@ -57,6 +60,8 @@ class Roles:
     """Columns that are known up to now; in a table without time, the features."""
     static: tuple[ColumnFacts, ...] = ()
     """Columns with one value for each series."""
+    texts: tuple[ColumnFacts, ...] = ()
+    """Columns of texts, which are features in a table without time."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Why other columns are not read, by name."""
 
@@ -89,6 +94,8 @@ def roles_of(
     for facts in rest[MOST_COLUMNS:]:
         left_out[facts.name] = f"one of more than {MOST_COLUMNS} columns"
     rest = rest[:MOST_COLUMNS]
+    texts = tuple(f for f in rest if f.kind == TEXT)
+    rest = [facts for facts in rest if facts.kind != TEXT]
     static = [f for f in rest if f.name not in wishes.known and order and is_static(f, order)]
     return Roles(
         target,
@@ -96,6 +103,7 @@ def roles_of(
         tuple(f for f in rest if f.name in wishes.known),
         tuple(f for f in rest if f.name not in wishes.known and f not in static),
         tuple(static),
+        texts,
         left_out,
     )
 
@@ -134,6 +142,8 @@ def _unusable(facts: ColumnFacts, order: Order | None, wishes: Wishes) -> str:
     if facts.kind != NUMBER:
         if facts.kind == TEXT and _has_comma_numbers(facts):
             return f"'{facts.words[0]}' is no number: write a decimal point"
+        if facts.kind == TEXT and order is None:
+            return unread_text(facts)
         return {TEXT: "text", TIME: "another time", EMPTY: "empty"}.get(facts.kind, "no numbers")
     if facts.name in wishes.known:
         return ""
@@ -167,6 +177,8 @@ def _target(
         target = survey.columns[wishes.target]
         if target.kind == NUMBER:
             return target, ""
+        if target.kind == TEXT:
+            return (target, "") if _has_classes(target, problems) else None
         problems.add(
             "D202",
             f"column '{target.name}' holds {_WHAT[target.kind]}, not numbers",
@@ -196,6 +208,22 @@ def _target(
         if name in by_name:
             return by_name[name], "a guess by its name"
     return moving[-1], "a guess, as the last column of numbers"
+
+
+def _has_classes(target: ColumnFacts, problems: Problems) -> bool:
+    """Return whether texts are classes; report it if not."""
+    count, rows = len(target.words), len(target.values) - target.missing
+    name = target.name
+    if count < 2:
+        message, hint = f"'{name}' has one class", "give rows of at least two classes"
+        problems.add("D441", f"{message}, so there is nothing to tell apart", hint)
+    elif 2 * count > rows or count > MOST_NAMES:
+        problems.add(
+            "D442",
+            f"'{name}' has {count:,} different texts in {rows:,} rows: too many for classes",
+            "name another --target, or replace rare texts by one, such as 'other'",
+        )
+    return not problems.errors
 
 
 def _others(

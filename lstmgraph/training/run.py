@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,8 +12,8 @@ import numpy as np
 
 from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
+from lstmgraph.compiler.fitted import without_offsets
 from lstmgraph.compiler.resolved import resolved_recipe
-from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
@@ -28,9 +29,12 @@ from lstmgraph.training.files import (
     write_environment,
     write_history,
     write_picture,
+    write_profile,
     write_results,
 )
 from lstmgraph.training.folder import begin_or_go_on
+from lstmgraph.training.intervals import calibrated, require_enough
+from lstmgraph.training.profiler import Profiler
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
@@ -63,6 +67,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     on_epoch: OnEpoch | None = None,
     callbacks: Any = None,
     verbose: int = 0,
+    profile: bool = False,
 ) -> TrainingResult:
     """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
@@ -78,12 +83,15 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         if restart:
             _refuse_removal(files, weights)
             files.remove()
-        recipe = fitted(with_scales(recipe, data.train), data.train)
+        recipe = fitted(without_offsets(recipe), data.train)
+        if data.validation is not None:
+            require_enough(recipe, data.validation)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
         epochs = max(asked, len(state.rows))
-        session = _Session(recipe, training, files, state, epochs, asked, given)
+        profiler = Profiler() if profile else None
+        session = _Session(recipe, training, files, state, epochs, asked, given, profiler)
         return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
 
 
@@ -106,6 +114,7 @@ class _Session:
     epochs: int
     asked: int
     weights: GivenWeights | None = None
+    profiler: Profiler | None = None
 
     def run(
         self,
@@ -118,8 +127,7 @@ class _Session:
     ) -> TrainingResult:
         files, state = self.files, self.state
         begin = len(state.rows)
-        section = {**self.recipe.completed["training"], "epochs": self.epochs}
-        text = resolved_recipe(self.recipe.with_sections(training=section))
+        text = self._text(self.recipe)
         model = self._model(arrays)
         callbacks = recipe_callbacks(self.training, list(model.output), files, text)
         if begin:
@@ -131,8 +139,9 @@ class _Session:
         )
         feeds = self._feeds(data)
         train, start = feeds[TRAIN], EpochStart()
+        fit = model.fit if self.profiler is None else partial(self.profiler.fit, model)
         with _errors_of(feeds):
-            model.fit(
+            fit(
                 train.dataset,
                 validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
                 callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
@@ -141,15 +150,26 @@ class _Session:
                 epochs=begin if state.stopped else self.epochs,
                 verbose=verbose,
             )
+            trained = model
+            if data.validation is not None:
+                recipe, model = calibrated(self.recipe, model, data.validation)
+                text = self._text(recipe)
+                write_text(files.resolved, text)
             metrics = self._evaluated(model, feeds, start)
             result = self._result(model, callbacks, begin, metrics)
-            best = self._best_model(result, callbacks, feeds, start)
+            best = self._best_model(result, trained, text, data, feeds, callbacks, start)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        result = replace(result, best_model=best)
+        profile = None if self.profiler is None else self.profiler.profile
+        write_profile(files.profile, profile, files.name)
+        result = replace(result, best_model=best, profile=profile)
         write_results(files.results, result)
         return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
+
+    def _text(self, recipe: CompiledRecipe) -> str:
+        section = {**recipe.completed["training"], "epochs": self.epochs}
+        return resolved_recipe(recipe.with_sections(training=section))
 
     def _feeds(self, data: Data) -> dict[str, Feed]:
         """Return the feed of each part; only the training examples are shuffled."""
@@ -213,28 +233,38 @@ class _Session:
         outputs = list(model.output)
         return {part: in_order(each, self.training, outputs) for part, each in found.items()}
 
-    def _best_model(
+    def _best_model(  # noqa: PLR0913, PLR0917 - what a model is evaluated with
         self,
         result: TrainingResult,
-        callbacks: dict[str, Any],
+        trained: keras.Model,
+        text: str,
+        data: Data,
         feeds: Mapping[str, Feed],
+        callbacks: dict[str, Any],
         start: EpochStart,
     ) -> BestModelResult | None:
         """Return what `checkpoint` kept, evaluated like the final model; None without it.
 
-        The model has its own numbers again afterwards.
+        It is calibrated like the final model too. `trained` has its own numbers again afterwards.
         """
         checkpoint, path = callbacks.get("checkpoint"), self.files.best
         if checkpoint is None or not path.exists():
             return None
         epoch, metrics = checkpoint.best_epoch + 1, result.metrics
+        model, is_calibrated = result.model, result.model is not trained
         if epoch != result.model_epoch and metrics:
-            variables = [*result.model.variables, *result.model.optimizer.variables]
+            variables = [*trained.variables, *trained.optimizer.variables]
             final = [keras.ops.convert_to_numpy(variable) for variable in variables]
-            load_numbers(result.model, path)
-            metrics = self._evaluated(result.model, feeds, start)
+            load_numbers(trained, path)
+            model = trained
+            if is_calibrated and data.validation is not None:
+                recipe, model = calibrated(self.recipe, trained, data.validation)
+                text = self._text(recipe)
+            metrics = self._evaluated(model, feeds, start)
             for variable, value in zip(variables, final, strict=True):
                 variable.assign(value)
+        if is_calibrated:
+            save_model(model, text, path)
         return BestModelResult(epoch, checkpoint.monitor, metrics)
 
 

@@ -10,10 +10,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
-from lstmgraph.data.scaling import with_scales
+from lstmgraph.compiler.fitted import without_offsets
 from lstmgraph.files import atomic_path, write_text
 from lstmgraph.models.building.vocabularies import fitted as fitted_to
 from lstmgraph.models.files import save_model
+from lstmgraph.training.intervals import calibrated
 from lstmgraph.tuning.callbacks import TrialInfo, unpickled
 from lstmgraph.tuning.data import read_parts, with_folds
 from lstmgraph.tuning.fitting import RATE, EndedBeforeError, FitRequest, Fitted, fit
@@ -74,10 +75,13 @@ class _Run:
         spec = self.spec
         for execution, fold in product(range(spec.executions), range(spec.folds or 1)):
             train, validation = _parts(data, fold)
-            scaled = fitted_to(with_scales(self.recipe, train), train)
+            scaled = fitted_to(without_offsets(self.recipe), train)
             fitted = fit(self._request(scaled, execution, fold), train, validation)
             if not self.fitted:  # the one whose weights are kept
-                self.kept = scaled
+                self.kept, model = scaled, fitted.model
+                if validation is not None:
+                    self.kept, model = calibrated(scaled, model, validation)
+                fitted = replace(fitted, model=model)
             # The models of all but the first are wanted no more.
             self.fitted.append(replace(fitted, model=None) if self.fitted else fitted)
             if self.trial.pruned:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.checks.intervals import unvalidated
 from lstmgraph.compiler.checks.metric_names import VALIDATION, logged_names, watchable
 from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import RecipeError
@@ -64,7 +65,7 @@ def require_validation(
         objectives: metrics that a search compares its trials by.
 
     Raises:
-        RecipeError: with each of them (L764).
+        RecipeError: with each of them (L764), and with intervals to calibrate (L879).
     """
     callbacks = {} if training is None else watching(training)
     watched: list[tuple[str, str, Path]] = [
@@ -74,7 +75,7 @@ def require_validation(
         (f"`{name}`", arguments["monitor"], ("training", "callbacks", name, "monitor"))
         for name, arguments in callbacks.items()
     ]
-    found = []
+    found = unvalidated(training, document)
     for watcher, name, path in watched:
         if name.startswith(VALIDATION):
             place, key = document.place(path), "metric" if path[0] == "search" else "monitor"

@@ -9,8 +9,10 @@ from lstmgraph.compiler.checks.callbacks import check_callbacks, written_rates
 from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_of_outputs
 from lstmgraph.compiler.checks.data_needs import names_of
 from lstmgraph.compiler.checks.fitting import check_fitting
-from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output
+from lstmgraph.compiler.checks.intervals import check_intervals
+from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
+from lstmgraph.keras_facts.targets import is_by_output
 from lstmgraph.messages.wording import few, listed, suggested
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def check_training(
     if all_known:
         _check_weights(training, outputs, document)
         refused = check_fitting(replace(recipe, training=training), graph, document)
+        check_intervals(recipe, training, graph, document)
         check_class_weight(training, graph, document, refused, names_of(recipe))
     _check_clipping(training.optimizer, document)
     for path, rate in written_rates(training).items():
@@ -66,6 +69,7 @@ def _with_known_outputs(
         ),
         "class_weight": weights_of_outputs(training),
         "loss_weights": training.loss_weights,
+        "intervals": training.intervals if isinstance(training.intervals, dict) else None,
     }
     meant: dict[str, Any] = {}
     all_known = True

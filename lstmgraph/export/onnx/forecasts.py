@@ -14,15 +14,41 @@ if TYPE_CHECKING:
 
 
 def quantiles(call: Call) -> Name:
-    """Lower numbers in order: the first, and the softplus of the others added up."""
-    x, count = call.x(), int(call.output.shape[-1])
+    """Lower numbers in order: TopK finds the smallest, as many as there are."""
+    return _in_order(call, call.x())
+
+
+def _in_order(call: Call, x: Name) -> Name:
+    count = int(call.output.shape[-1])
     if count == 1:
         return x
-    ints, last = call.builder.ints, call.rank - 1
-    first = call.do("Slice", x, ints(0), ints(1), ints(last))
-    rest = call.do("Slice", x, ints(1), ints(count), ints(last))
-    both = call.do("Concat", first, call.do("Softplus", rest), axis=last)
-    return call.do("CumSum", both, call.builder.constant(last, "int64"))
+    smallest = [x, call.builder.ints(count)]
+    return call.builder.ops("TopK", smallest, 2, axis=call.rank - 1, largest=0)[0]
+
+
+def intervals(call: Call) -> Name:
+    """Lower quantiles with their offsets, which the mean change in a season multiplies."""
+    own, build = call.arguments, call.builder
+    offsets = np.array(own["offsets"])
+    if len(offsets) > 1:
+        offsets = offsets.reshape([int(size) for size in call.output.shape[1:]])
+    added = call.constant(offsets)
+    if own["season"]:
+        ints, season, columns = build.ints, own["season"], own["columns"]
+        history = call.x(1)
+        if call.inputs[1].spec.rank == 2:  # one column, whose axis the recipe leaves out
+            history = call.do("Unsqueeze", history, ints(2))
+        values = call.do("Gather", history, ints(*columns), axis=2)
+        ends = ints(np.iinfo(np.int64).max)
+        later = call.do("Slice", values, ints(season), ends, ints(1))
+        before = call.do("Slice", values, ints(0), ints(-season), ints(1))
+        changes = call.do("Abs", call.do("Sub", later, before))
+        change = call.do("ReduceMean", changes, ints(1), keepdims=0)
+        change = call.do("Max", change, call.constant(own["smallest"]))
+        several = (len(columns),) if len(columns) > 1 else ()
+        shape = (-1, *[1] * (call.rank - 2 - len(several)), *several, 1)
+        added = call.do("Mul", call.do("Reshape", change, ints(*shape)), added)
+    return _in_order(call, call.do("Add", call.x(), added))
 
 
 def parameters(call: Call) -> Name:

@@ -246,6 +246,8 @@ class Training:
     """The arguments of each callback, by the recipe's name for it."""
     learning_rates: Mapping[str, Any] = field(default_factory=dict)
     """The learning rates of layers that do not have the optimizer's, by layer."""
+    intervals: str | Mapping[str, Any] | None = None
+    """``calibrated``, or how the quantiles of outputs are calibrated, by output."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,15 @@ from keras import layers, ops
 
 from lstmgraph.compiler.graph import (
     ADD_SEASON,
+    BY_ROW,
+    BY_SERIES,
+    BY_WINDOW,
+    CHANGE,
+    CLIP,
     CONSTANT_STATE,
     FOLD,
     FULL,
+    INTERVALS,
     JOIN,
     LOG,
     OUTPUT,
@@ -25,6 +31,7 @@ from lstmgraph.compiler.graph import (
 from lstmgraph.keras_facts.distributions import ANY_NUMBER, LOWEST
 from lstmgraph.keras_facts.distributions import PARAMETERS as DISTRIBUTIONS
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float
+from lstmgraph.models.building import row_numbers
 from lstmgraph.models.building.folds import fold, unfold
 
 if TYPE_CHECKING:
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Node
 
 Tensor = Any
+
+LIMITS = ("low", "high")
 
 
 def join(inputs: list[Tensor]) -> Tensor:
@@ -174,13 +183,73 @@ def _with_season(node: Node, inputs: list[Tensor]) -> Tensor:
     return ops.add(forecast, values)
 
 
+def _clipped(node: Node, inputs: list[Tensor]) -> Tensor:
+    """Return numbers moved onto the limits of their columns; one column may be without an axis."""
+    own, dtype = node.arguments, inputs[0].dtype
+    low, high = (np.array(own[key][0] if len(own[key]) == 1 else own[key], dtype) for key in LIMITS)
+    return ops.minimum(ops.maximum(inputs[0], low), high)
+
+
+def _changed(node: Node, inputs: list[Tensor]) -> Tensor:
+    values = ops.cast(inputs[0], node.outputs[OUTPUT].dtype)
+    return row_numbers.change(values, node.arguments["steps"])
+
+
+def _numbers_of_series(node: Node, inputs: list[Tensor]) -> Tensor:
+    return row_numbers.of_series(inputs[0], node.arguments["table"], node.outputs[OUTPUT].dtype)
+
+
+def _numbers_of_window(node: Node, inputs: list[Tensor]) -> Tensor:
+    history, *lengths = inputs
+    return row_numbers.of_window(history, lengths, node.arguments, node.outputs[OUTPUT].dtype)
+
+
+def _by_row(node: Node, inputs: list[Tensor]) -> Tensor:
+    numbers, own, dtype = inputs[1], node.arguments, node.outputs[OUTPUT].dtype
+    return row_numbers.by_row(
+        ops.cast(inputs[0], dtype),
+        numbers,
+        invert=own["invert"],
+        moves=own["moves"],
+        behind=own["behind"],
+    )
+
+
 def quantiles(numbers: Tensor) -> Tensor:
     """Return numbers in order, (..., quantiles), which never cross whatever the weights are.
 
-    Each is the one before plus the softplus of its own number.
+    What is added to all numbers before, such as the level of a series, is added to all quantiles.
+    Source: Chernozhukov, Fernández-Val and Galichon, Quantile and Probability Curves Without
+    Crossing, Econometrica 78, 2010: put in order, estimates are nearer to the true quantiles.
     """
-    above = ops.softplus(numbers[..., 1:])
-    return ops.cumsum(ops.concatenate([numbers[..., :1], above], axis=-1), axis=-1)
+    return ops.sort(numbers, axis=-1)
+
+
+def _with_offsets(node: Node, inputs: list[Tensor]) -> Tensor:
+    """Return quantiles with their offsets, in order; a history says how much a season changes."""
+    numbers, own = inputs[0], node.arguments
+    offsets = np.array(own["offsets"], node.outputs[OUTPUT].dtype)
+    if len(offsets) > 1:
+        offsets = offsets.reshape(numbers.shape[1:])
+    if own["season"]:
+        change = seasonal_change(inputs[1], own["columns"], own["season"])
+        change = ops.maximum(ops.cast(change, numbers.dtype), own["smallest"])
+        several = (len(own["columns"]),) if len(own["columns"]) > 1 else ()
+        shape = (-1, *[1] * (len(numbers.shape) - 2 - len(several)), *several, 1)
+        offsets = ops.multiply(ops.reshape(change, shape), offsets)
+    return ops.sort(ops.add(numbers, offsets), axis=-1)
+
+
+def seasonal_change(history: Tensor, columns: Sequence[int], season: int) -> Tensor:
+    """Return the mean absolute change of some columns in a season, (batch, columns).
+
+    That of a history, (batch, time, columns), is the scale of Hyndman and Koehler's MASE.
+    """
+    if len(history.shape) == 2:  # one column, whose axis the recipe leaves out
+        history = ops.expand_dims(history, -1)
+    history = ops.take(history, np.array(columns), axis=2)
+    changes = ops.subtract(history[:, season:], history[:, :-season])
+    return ops.mean(ops.absolute(changes), axis=1)
 
 
 def parameters(numbers: Tensor, distribution: str) -> Tensor:
@@ -226,9 +295,15 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
     STACK: lambda _node, inputs: stacked(inputs),
     FULL: _full,
+    CLIP: _clipped,
     LOG: lambda _node, inputs: ops.log1p(inputs[0]),
+    CHANGE: _changed,
+    BY_SERIES: _numbers_of_series,
+    BY_WINDOW: _numbers_of_window,
+    BY_ROW: _by_row,
     ADD_SEASON: _with_season,
     QUANTILES: lambda _node, inputs: quantiles(inputs[0]),
+    INTERVALS: _with_offsets,
     PARAMETERS: lambda node, inputs: parameters(inputs[0], node.arguments["distribution"]),
     FOLD: lambda node, inputs: fold(inputs[0], node.arguments["axes"]),
     UNFOLD: lambda node, inputs: unfold(inputs[0], inputs[1], node.arguments["axes"]),
