@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.checks.class_weights import ClassWeights
     from lstmgraph.compiler.checks.data_needs import Needs
+    from lstmgraph.data.buckets import Buckets
     from lstmgraph.data.feeding import Feed
     from lstmgraph.data.fields import Field
     from lstmgraph.data.texts import Labels
@@ -127,6 +128,8 @@ class Examples:
     """The numbers of the part's examples in the source, (count,) int64."""
     class_weights: Mapping[str, ClassWeights] = field(default_factory=dict)
     """The weights of the targets' classes; the parts for training alone have them."""
+    buckets: Buckets | None = None
+    """The lengths that batches are padded to; None for that of the longest example."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -152,6 +155,11 @@ class Examples:
     def time_major(self) -> frozenset[str]:
         """The inputs whose arrays are ``(time, batch, ...)``."""
         return self.source.time_major
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one example of each input."""
+        return {name: tensor.shape for name, tensor in self.source.inputs.items()}
 
     @property
     def span(self) -> tuple[str, str] | None:
@@ -191,12 +199,14 @@ class Examples:
         """
         from lstmgraph.data.feeding import Feed  # noqa: PLC0415 - imports TensorFlow
 
+        inputs = self.source.inputs
         return Feed(
             self,
             batch_size,
             order=None if seed is None else lambda epoch: epoch_order(len(self), seed, epoch),
             drop_last=drop_last,
             whole=self.nbytes <= in_memory,
+            buckets=None if self.buckets is None else self.buckets.of_part(inputs, self.numbers),
         )
 
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import keras
 import numpy as np
 
+from lstmgraph.data.buckets import cut
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import tensorflow as tf
+
+    from lstmgraph.data.buckets import PartBuckets
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,6 +31,10 @@ class Examples(Protocol):
     def time_major(self) -> frozenset[str]:
         """The inputs that have the batch as their second axis."""
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one example of each input."""
+
 
 class Feed:
     """Examples in batches: ``model.fit(feed.dataset, callbacks=feed.callbacks, shuffle=False)``.
@@ -39,7 +47,7 @@ class Feed:
     Keras's own loop; with other backends it is a ``keras.utils.PyDataset``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each says one thing
         self,
         examples: Examples,
         batch_size: int,
@@ -47,15 +55,18 @@ class Feed:
         order: Callable[[int], Array] | None,
         drop_last: bool,
         whole: bool,
+        buckets: PartBuckets | None = None,
     ) -> None:
         self.examples, self.batch_size, self.drop_last = examples, batch_size, drop_last
-        self.order = order
+        self.order, self.buckets = order, buckets
         self.epoch = 0
         self.error: Exception | None = None
         """The error of reading a batch, which TensorFlow replaces by one of its own."""
         count = len(examples)
         self.steps = count // batch_size if drop_last else -(-count // batch_size)
         """The number of batches in an epoch."""
+        self._ordered: tuple[int, Array] | None = None
+        self._shapes: tuple[Array, list[tuple[int, int]]] | None = None
         self.callbacks: list[keras.callbacks.Callback] = [_EpochSetter(self)] if order else []
         if keras.backend.backend() == "tensorflow":
             self.dataset: Any = _tf_dataset(self, whole=whole)
@@ -64,17 +75,87 @@ class Feed:
 
     def positions(self) -> Array:
         """Return the positions of all examples in the order of this epoch."""
-        if self.order is None:
-            return np.arange(len(self.examples))
-        return self.order(self.epoch)
+        epoch = self.epoch
+        if self._ordered is None or (self._ordered[0] != epoch and self.order is not None):
+            order = np.arange(len(self.examples)) if self.order is None else self.order(epoch)
+            if self.buckets is not None and self.order is not None:
+                order = self.buckets.ordered(order, self.batch_size)
+            self._ordered = epoch, order
+        return self._ordered[1]
+
+    def shapes(self) -> list[tuple[int, int]]:
+        """Return the rows and the bucket of each batch of this epoch, which give its shape."""
+        positions = self.positions()
+        if self._shapes is None or self._shapes[0] is not positions:
+            last = len(positions) - (self.steps - 1) * self.batch_size
+            rows = [self.batch_size] * (self.steps - 1) + [min(last, self.batch_size)]
+            buckets = [0] * self.steps
+            if self.buckets is not None:
+                buckets = self.buckets.buckets(positions, self.batch_size)
+            self._shapes = positions, list(zip(rows, buckets, strict=False))
+        return self._shapes[1]
+
+    @property
+    def shape_count(self) -> int:
+        """The number of different shapes of batches in this epoch."""
+        return len(set(self.shapes()))
 
     def read(self, positions: Any) -> Any:
         """Return the examples at `positions` as ``fit`` takes a batch."""
+        x, y, weights = self._batch(positions)
+        if self.buckets is not None:
+            self._cut(x, y, weights, self.buckets.sizes[self._bucket(positions)])
+        return _structure(x, y, weights)
+
+    def whole(self) -> Any:
+        """Return all examples as ``fit`` takes a batch, none of them cut."""
+        return _structure(*self._batch(slice(None)))
+
+    def _batch(self, positions: Any) -> Any:
         try:
-            return _structure(*self.examples.batch(positions))
+            return self.examples.batch(positions)
         except Exception as error:
             self.error = error
             raise
+
+    def cut_tensors(self, batch: Any, positions: tf.Tensor) -> Any:
+        """Return a batch of TensorFlow's tensors, those at `positions`, cut to its bucket."""
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        assert self.buckets is not None, "the caller has looked"
+        own = tf.reduce_max(tf.gather(self.buckets.of_rows, positions))
+        is_full = tf.size(positions) == self.batch_size
+        bucket = tf.where(is_full, own, tf.constant(self.buckets.last, tf.int64))
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        self._cut(x, y or {}, weights, tf.gather(self.buckets.sizes, bucket))
+        return _structure(x, y, weights)
+
+    def _bucket(self, positions: Any) -> int:
+        assert self.buckets is not None, "the caller has looked"
+        rows = self.buckets.of_rows[positions]
+        return int(rows.max()) if len(rows) == self.batch_size else self.buckets.last
+
+    def _cut(self, x: Any, y: Any, weights: Any, sizes: Any) -> None:
+        """Cut the steps of a batch, in place, to the sizes of its bucket, (axes,)."""
+        assert self.buckets is not None, "the caller has looked"
+        for name, place in self.buckets.inputs.items():
+            x[name] = cut(x[name], 0 if name in self.examples.time_major else 1, sizes[place])
+        for name, place in self.buckets.targets.items():
+            y[name] = cut(y[name], 1, sizes[place])
+            if weights and len(weights[name].shape) > 1:
+                weights[name] = cut(weights[name], 1, sizes[place])
+
+    def open_steps(self, structure: Any) -> Any:
+        """Return for each tensor of a batch the axis that is cut; -1 where none is."""
+        marks = keras.tree.map_structure(lambda _: -1, structure)
+        if self.buckets is None:
+            return marks
+        x, *others = marks if isinstance(marks, tuple) else (marks,)
+        time_major = self.examples.time_major
+        x |= {name: 0 if name in time_major else 1 for name in self.buckets.inputs}
+        for mapping in others:
+            mapping.update(dict.fromkeys(self.buckets.targets, 1))
+        return marks
 
     def __len__(self) -> int:
         return self.steps
@@ -95,17 +176,14 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no typ
     def __init__(self, feed: Feed) -> None:
         super().__init__(workers=1)
         self.feed = feed
-        self.epoch_positions: tuple[int, Array] | None = None
 
     def __len__(self) -> int:
         return self.feed.steps
 
     def __getitem__(self, index: int) -> Any:
         feed = self.feed
-        if self.epoch_positions is None or self.epoch_positions[0] != feed.epoch:
-            self.epoch_positions = (feed.epoch, feed.positions())
         start = index * feed.batch_size
-        return feed.read(self.epoch_positions[1][start : start + feed.batch_size])
+        return feed.read(feed.positions()[start : start + feed.batch_size])
 
 
 def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
@@ -129,13 +207,14 @@ def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     with tf.device("CPU"):  # where the batches are formed
-        tensors = tf.nest.map_structure(tf.constant, feed.read(slice(None)))
+        tensors = tf.nest.map_structure(tf.constant, feed.whole())
     axes = _batch_axes(tensors, feed.examples.time_major)
 
     def gathered(positions: tf.Tensor) -> Any:
-        return tf.nest.map_structure(
+        batch = tf.nest.map_structure(
             lambda tensor, axis: tf.gather(tensor, positions, axis=axis), tensors, axes
         )
+        return batch if feed.buckets is None else feed.cut_tensors(batch, positions)
 
     return batches.map(_unconverted(gathered), num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -152,12 +231,16 @@ def _read(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     rows = feed.batch_size if feed.drop_last else None  # None where the last batch may be smaller
-    one = feed.read(slice(0, 1))
+    one = feed.read(np.arange(1))
     axes = tf.nest.flatten(_batch_axes(one, feed.examples.time_major))
     flat = tf.nest.flatten(one)
+    cuts = tf.nest.flatten(feed.open_steps(one))
     shapes = [
-        [rows if index == axis else size for index, size in enumerate(array.shape)]
-        for array, axis in zip(flat, axes, strict=True)
+        [
+            rows if index == axis else None if index == open_axis else size
+            for index, size in enumerate(array.shape)
+        ]
+        for array, axis, open_axis in zip(flat, axes, cuts, strict=True)
     ]
 
     def read(positions: Array) -> list[Array]:

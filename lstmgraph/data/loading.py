@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.checks.data_needs import data_needs
+from lstmgraph.data.buckets import fitted_buckets
 from lstmgraph.data.class_names import found_classes, with_ids
 from lstmgraph.data.examples import Examples
 from lstmgraph.data.problems import DataError, DataProblem, Problems, as_lines
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.checks.data_needs import Needs
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph
     from lstmgraph.data.examples import ExampleSource
     from lstmgraph.data.summary import DataSummary
     from lstmgraph.data.timeline import Timeline
@@ -118,7 +120,8 @@ def load_data(
     if reports[0].errors:
         raise DataError(reports[0].found)
     warnings = tuple(problem for report in reports for problem in report.warnings)
-    return _with_classes(replace(result, warnings=warnings), needs)
+    result = _with_buckets(replace(result, warnings=warnings), data.bucket, needs, compiled.graph)
+    return _with_classes(result, needs)
 
 
 def data_of(
@@ -169,6 +172,25 @@ def _with_ids(data: Data, needs: Needs, problems: Problems) -> Data:
         test=data.test and changed(data.test),
         folds=tuple(Fold(changed(f.train), changed(f.validation)) for f in data.folds),
         classes=classes,
+    )
+
+
+def _with_buckets(data: Data, count: int | None, needs: Needs, graph: Graph) -> Data:
+    """Return the data with the buckets of `data: {bucket: }`, fitted on the training examples."""
+    if count is None:
+        return data
+    train = data.train
+    buckets = fitted_buckets(count, needs, graph, train.source.inputs, train.numbers)
+
+    def bucketed(part: Examples) -> Examples:
+        return replace(part, buckets=buckets)
+
+    return replace(
+        data,
+        train=bucketed(data.train),
+        validation=data.validation and bucketed(data.validation),
+        test=data.test and bucketed(data.test),
+        folds=tuple(Fold(bucketed(f.train), bucketed(f.validation)) for f in data.folds),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lstmgraph.language.declaration.recipe import Training
+    from lstmgraph.models.steps import Steps
     from lstmgraph.training.files import TrainingFiles
 
 STATES = {
@@ -59,6 +60,8 @@ class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
     """
 
     epoch = 0
+    steps: Steps | None = None
+    """What runs the steps and stops where the loss is not finite; None where Keras runs them."""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Store the number of the epoch."""
@@ -72,8 +75,9 @@ class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
         """
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
+            done = batch + 1 if self.steps is None else self.steps.done
             raise DivergedError(
-                f"the loss is {loss} after batch {batch + 1} of epoch {self.epoch + 1}; try a "
+                f"the loss is {loss} after batch {done} of epoch {self.epoch + 1}; try a "
                 "smaller learning rate, or `clipnorm` under `optimizer:`"
             )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.models.runtime import build_optimizer
+from lstmgraph.models.steps import Compilation
 from lstmgraph.training.callbacks import Writing, callback_states, restore_callbacks
 from lstmgraph.training.files import other_numbers, write_history, write_picture
 from lstmgraph.training.state import write_checkpoint
@@ -57,6 +58,9 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.start = self.last_written = time.perf_counter()
         self.writing: Writing = nullcontext
         self.cost = 0.0
+        self.compilation = Compilation()
+        """What is compiled while the epochs run, which their seconds do not contain."""
+        self.compiled_before = 0.0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Restore the other callbacks, which Keras has just reset."""
@@ -65,7 +69,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Store the time at which the epoch begins."""
-        self.start = time.perf_counter()
+        self.start, self.compiled_before = time.perf_counter(), self.compilation.seconds
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the history, then the checkpoint if it is due.
@@ -76,7 +80,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         Raises:
             FolderError: The checkpoint that was resumed has other metrics.
         """
-        seconds = round(time.perf_counter() - self.start, 3)
+        compiling = self.compilation.seconds - self.compiled_before
+        seconds = round(time.perf_counter() - self.start - compiling, 3)
         metrics = self.callbacks["learning_rate"].row(logs)
         row = {"epoch": epoch + 1, **metrics, "seconds": seconds}
         if any(row.keys() != before.keys() for before in self.state.rows[:1]):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.messages.notebook import notebook_html, picture_html
 from lstmgraph.messages.rendering.printable import printable
 from lstmgraph.messages.tables import Section
 from lstmgraph.messages.wording import counted, metrics_text
+from lstmgraph.models.steps import Compilation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ class TrainingResult:
     """The epoch after which this process resumed the training; 0 if it started it."""
     stopped_early: bool
     seconds: float
-    """The duration of all epochs."""
+    """The duration of all epochs, without what this process compiled."""
     metrics: dict[str, dict[str, float]]
     """The metrics of the final model on ``validation`` and ``test``, if there is such data."""
     model: keras.Model
@@ -68,6 +69,8 @@ class TrainingResult:
     """What is probably not as intended in the data; layers frozen with random weights (W764)."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
+    compilation: Compilation = field(default_factory=Compilation)
+    """What XLA compiled in this process for `fit` and `evaluate`."""
     profile: Profile | None = None
     """Where the time of the epochs went that this process trained, if it was measured."""
 
@@ -81,6 +84,7 @@ class TrainingResult:
             "resumed_from": self.resumed_from,
             "stopped_early": self.stopped_early,
             "seconds": self.seconds,
+            "compiled": {**asdict(self.compilation), "seconds": self.compile_seconds},
             "metrics": plain_metrics(self.metrics),
             "best_model": plain_best_model(self.best_model),
             "history": {
@@ -91,6 +95,11 @@ class TrainingResult:
             "profile": self.profile and self.profile.as_dict(),
             "files": {name: str(path) for name, path in self.files.items()},
         }
+
+    @property
+    def compile_seconds(self) -> float:
+        """What tracing and compiling of `compilation` took."""
+        return round(self.compilation.seconds, 3)
 
     def __repr__(self) -> str:
         best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
@@ -129,10 +138,18 @@ class TrainingResult:
         early = ", ended by early stopping" if self.stopped_early else ""
         if self.epochs > self.resumed_from:
             resumed = f" ({self.resumed_from} of them before)" if self.resumed_from else ""
-            return f"{epochs}{resumed} in {self.seconds:.1f} s{early}"
+            return f"{epochs}{resumed} in {self.seconds:.1f} s{self._compiled_text()}{early}"
         asked = "" if self.asked in (None, self.epochs) else f", and {self.asked} were asked for"
         more = "restart begins anew" if early else "more epochs go on, restart begins anew"
         return f"nothing was trained: this folder has {epochs}{early}{asked}; {more}"
+
+    def _compiled_text(self) -> str:
+        if self.compilation.refused:
+            return " (XLA could not compile the steps)"
+        if not self.compilation.shapes:
+            return ""
+        shapes = counted(self.compilation.shapes, "batch shape")
+        return f", after {self.compile_seconds:.1f} s to compile {shapes}"
 
 
 def curves_html(history: Mapping[str, Sequence[float]], title: str) -> list[str]:

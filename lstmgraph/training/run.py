@@ -37,6 +37,7 @@ from lstmgraph.training.intervals import calibrated, require_enough
 from lstmgraph.training.profiler import Profiler
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
+from lstmgraph.training.speed import speed_of
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.loading import Data
     from lstmgraph.language.declaration.recipe import Training
     from lstmgraph.models.given_weights import GivenWeights
+    from lstmgraph.training.speed import Speed
     from lstmgraph.training.state import TrainingState
 
     OnEpoch = Callable[[int, dict[str, float]], bool | None]
@@ -139,12 +141,28 @@ class _Session:
         )
         feeds = self._feeds(data)
         train, start = feeds[TRAIN], EpochStart()
+        held_out = feeds.get(VALIDATING)
+        following = [*callbacks.values(), *own]
         fit = model.fit if self.profiler is None else partial(self.profiler.fit, model)
-        with _errors_of(feeds):
+        with (
+            _errors_of(feeds),
+            speed_of(
+                model,
+                self.recipe,
+                train,
+                held_out,
+                following,
+                epochs=self.epochs,
+                chosen=bool(state.compiled) if begin else None,
+                by_keras=self.profiler is not None,
+            ) as speed,
+        ):
+            state.compiled = speed.xla
+            recorder.compilation = speed.compilation
             fit(
                 train.dataset,
-                validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
-                callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
+                validation_data=held_out and held_out.dataset,
+                callbacks=[start, *train.callbacks, *following, recorder],
                 shuffle=False,  # the order is that of the feed
                 initial_epoch=begin,
                 epochs=begin if state.stopped else self.epochs,
@@ -155,15 +173,15 @@ class _Session:
                 recipe, model = calibrated(self.recipe, model, data.validation)
                 text = self._text(recipe)
                 write_text(files.resolved, text)
-            metrics = self._evaluated(model, feeds, start)
+            metrics = self._evaluated(model, feeds, start, speed)
             result = self._result(model, callbacks, begin, metrics)
-            best = self._best_model(result, trained, text, data, feeds, callbacks, start)
+            best = self._best_model(result, trained, text, data, feeds, callbacks, start, speed)
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
         profile = None if self.profiler is None else self.profiler.profile
         write_profile(files.profile, profile, files.name)
-        result = replace(result, best_model=best, profile=profile)
+        result = replace(result, best_model=best, profile=profile, compilation=speed.compilation)
         write_results(files.results, result)
         return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
 
@@ -222,14 +240,16 @@ class _Session:
         )
 
     def _evaluated(
-        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart
+        self, model: keras.Model, feeds: Mapping[str, Feed], start: EpochStart, speed: Speed
     ) -> dict[str, dict[str, float]]:
         """Return the metrics of `model` on the validation and test data."""
-        found = {
-            name: model.evaluate(feed.dataset, callbacks=[start], return_dict=True, verbose=0)
-            for name, feed in feeds.items()
-            if name != TRAIN
-        }
+        found = {}
+        for name, feed in feeds.items():
+            if name != TRAIN:
+                speed.evaluating_on(feed, model)
+                found[name] = model.evaluate(
+                    feed.dataset, callbacks=[start], return_dict=True, verbose=0
+                )
         outputs = list(model.output)
         return {part: in_order(each, self.training, outputs) for part, each in found.items()}
 
@@ -242,6 +262,7 @@ class _Session:
         feeds: Mapping[str, Feed],
         callbacks: dict[str, Any],
         start: EpochStart,
+        speed: Speed,
     ) -> BestModelResult | None:
         """Return what `checkpoint` kept, evaluated like the final model; None without it.
 
@@ -260,7 +281,7 @@ class _Session:
             if is_calibrated and data.validation is not None:
                 recipe, model = calibrated(self.recipe, trained, data.validation)
                 text = self._text(recipe)
-            metrics = self._evaluated(model, feeds, start)
+            metrics = self._evaluated(model, feeds, start, speed)
             for variable, value in zip(variables, final, strict=True):
                 variable.assign(value)
         if is_calibrated:

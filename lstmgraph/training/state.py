@@ -67,6 +67,8 @@ class TrainingState:
     """The changing attributes of each callback, by its name in the recipe."""
     stopped: bool = False
     """Whether a callback has ended the training."""
+    compiled: bool | None = None
+    """Whether `fit` is compiled with XLA, which rounds differently; None before it begins."""
     version: int = VERSION
 
 

@@ -46,7 +46,9 @@ STATE = Draft202012Validator(
                 *STATES,
             ),
             "stopped": {"type": "boolean"},
-        }
+            "compiled": {"type": ["boolean", "null"]},
+        },
+        "compiled",
     )
 )
 LONGEST_MESSAGE = 200

@@ -18,6 +18,7 @@ from lstmgraph.training.callbacks import (
     restore_callbacks,
 )
 from lstmgraph.training.files import TrainingFiles
+from lstmgraph.training.speed import speed_of
 from lstmgraph.training.state import (
     Identity,
     TrainingState,
@@ -102,7 +103,9 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     fixed = recipe.declaration.runtime.batch_size is not None
     order = state.identity.seed if training.shuffle else None
     feed = train.as_keras(training.batch_size, seed=order, drop_last=fixed)
-    held_out = validation and validation.as_keras(training.batch_size, drop_last=fixed).dataset
+    held_out = None
+    if validation is not None:
+        held_out = validation.as_keras(training.batch_size, drop_last=fixed)
     # best.keras is the best epoch's by the search's objective.
     kept = {name: each for name, each in training.callbacks.items() if name != "checkpoint"}
     files = TrainingFiles(request.folder, recipe.declaration.name)
@@ -110,22 +113,22 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
         replace(training, callbacks=kept), list(model.output), files, request.text
     )
     watcher = _Watcher(request, state, arrays, callbacks, training.epochs)
+    following = [*callbacks.values(), *request.own_callbacks]
+    chosen = bool(state.compiled) if state.rows else None
     began = time.perf_counter()
-    model.fit(
-        feed.dataset,
-        validation_data=held_out,
-        callbacks=[
-            EpochStart(),
-            *feed.callbacks,
-            *callbacks.values(),
-            *request.own_callbacks,
-            watcher,
-        ],
-        shuffle=False,  # the order is that of the feed
-        initial_epoch=len(state.rows),
-        epochs=training.epochs,
-        verbose=0,
-    )
+    with speed_of(
+        model, recipe, feed, held_out, following, epochs=training.epochs, chosen=chosen
+    ) as speed:
+        state.compiled = speed.xla
+        model.fit(
+            feed.dataset,
+            validation_data=held_out and held_out.dataset,
+            callbacks=[EpochStart(), *feed.callbacks, *following, watcher],
+            shuffle=False,  # the order is that of the feed
+            initial_epoch=len(state.rows),
+            epochs=training.epochs,
+            verbose=0,
+        )
     seconds = time.perf_counter() - began
     watcher.restore_best()
     best = watcher.best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.checks.buckets import check_bucket
 from lstmgraph.compiler.checks.class_names import check_classes
 from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
 from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
@@ -60,6 +61,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         check_scaling(data, recipe, graph, document)
         check_preparation(data, needs, recipe, document)
     check_split(data, graph, document)
+    check_bucket(data, needs, graph, document)
 
 
 def _check_names(recipe: RecipeDeclaration, graph: Graph, document: Document) -> None:

@@ -292,7 +292,7 @@ def _input_limits(graph: Graph, name: str) -> Iterator[Limit]:
 def lengths_of(graph: Graph) -> dict[str, tuple[Dim, ...]]:
     """Return the inputs that are sequence lengths, with the sizes of their time axes."""
     sizes: dict[str, tuple[Dim, ...]] = {}
-    for mask in _masks(graph):
+    for mask in masks_of(graph):
         name, steps = mask.port.node, mask.shape[-1]
         if mask.kind == "lengths" and steps not in sizes.get(name, ()):
             sizes[name] = (*sizes.get(name, ()), steps)
@@ -308,7 +308,7 @@ def _is_of_batches(loss: Any, spec: TensorSpec) -> bool:
 def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
     """Yield inputs and targets whose steps are masked by lengths, and the input of the lengths."""
     lengths: dict[str, set[str]] = {}
-    for mask in _masks(graph):
+    for mask in masks_of(graph):
         if mask.kind != "lengths" or mask.like is None or mask.port.node not in graph.inputs:
             continue
         if len(mask.shape) > 2:  # lengths of segments: rows of steps have no others
@@ -325,7 +325,7 @@ def _counted(graph: Graph) -> Iterator[tuple[str, str]]:
             yield name, own.port.node
 
 
-def _masks(graph: Graph) -> Iterator[MaskSpec]:
+def masks_of(graph: Graph) -> Iterator[MaskSpec]:
     """Yield the masks that calls take, each once for each sequence whose steps it has."""
     seen: set[tuple[MaskSpec, Port | None]] = set()
     for node in graph.nodes:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.vocabularies import tensorflow_only
-from lstmgraph.compiler.machine.fused import runs_fused
+from lstmgraph.compiler.machine.fused import fused_nodes
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.compiler.passes.fused import fused_obstacle
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lstmgraph.compiler.graph import Graph, Node, Recurrence
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.language.declaration.recipe import Runtime
@@ -21,6 +23,10 @@ FEW_ROWS = 32
 """On a CPU, XLA multiplies large matrices more slowly than TensorFlow. With more units and rows
 than these, `predict` with XLA took up to 2.4 times as long; otherwise 0.1 to 1.0 times as long
 (2 cores, LSTM and GRU, 128 to 512 units, 4 to 256 rows)."""
+
+RANDOM = ("Dropout", "SpatialDropout", "AlphaDropout", "Gaussian", "Random")
+"""How the classes of layers begin that draw random numbers in training."""
+TRAINING = "`train` and `tune` compile `fit` and `evaluate` where it pays"
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,10 @@ class XlaChoice:
     """What is compiled with XLA, and the reason."""
 
     predict: bool
-    """Whether only `predict` is compiled; Keras's ``jit_compile`` compiles the whole model."""
+    """Whether `predict` is compiled by itself; Keras's ``jit_compile`` compiles the whole model."""
     reason: str
+    fit: bool = False
+    """Whether a training compiles its steps where `fitting.py` finds that it pays."""
     most_rows: int | None = None
     """The most rows of a batch that uses XLA; None for no limit."""
 
@@ -76,11 +84,20 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason=f"off: {off}")
     if machine.gpus and runtime.device != "cpu":
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
+    fused = fused_nodes(runtime, graph, machine)
+    names, random = _open_sizes(graph), _random_layer(graph, fused)
+    training = TRAINING
+    if random:
+        training = f"not `fit`: XLA would draw other random numbers for '{random}'"
+    if names:
+        reason = f"{training}; not `predict`: every new size of {names} would be compiled again"
+        return XlaChoice(predict=False, reason=reason, fit=not random)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
         predict=True,
-        reason=f"`predict` is compiled, once for each batch {batches}; `fit` would not be faster",
+        reason=f"`predict` is compiled, once for each batch {batches}; {training}",
+        fit=not random,
         most_rows=FEW_ROWS if wide else None,
     )
 
@@ -105,16 +122,36 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
         return "no recurrent layer would be faster"
     if "unrolled" in kernels:
         return "an unrolled loop would take long to compile"
+    return ""
+
+
+def _random_layer(graph: Graph, fused: Collection[str]) -> str:
+    """Return a layer that draws random numbers in training; "" if there is none.
+
+    TensorFlow and XLA draw different ones from the same seed, by the same algorithm too; the fused
+    loop has the same dropout everywhere (``models/kernels/dropout.py``).
+    """
+    for node in graph.nodes:
+        if node.name in fused:
+            continue
+        inner, cells = node.arguments.get("layer"), node.recurrence and node.recurrence.cells
+        calls = [node.arguments, *(cells or ()), *([inner] if isinstance(inner, dict) else [])]
+        kinds = {node.op, *(call.get("type") for call in calls)}
+        drops = any(call.get(key) for call in calls for key in ("dropout", "recurrent_dropout"))
+        if drops or any(str(kind).startswith(RANDOM) for kind in kinds):
+            return node.layer
+    return ""
+
+
+def _open_sizes(graph: Graph) -> str:
+    """Return the names of the inputs' sizes that only data decides; "" if there are none."""
     open_sizes = {
         str(size)
         for tensor in graph.inputs.values()
         for size in tensor.spec.shape[1:]
         if not isinstance(size, int)
     }
-    if open_sizes:
-        names = listed([f"`{name}`" for name in sorted(open_sizes)])
-        return f"every new size of {names} would be compiled again"
-    return ""
+    return listed([f"`{name}`" for name in sorted(open_sizes)]) if open_sizes else ""
 
 
 def _kernels(graph: Graph) -> dict[str, str]:
@@ -136,8 +173,8 @@ def _kernel(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
-    fused = [node.name for node, _ in _recurrent(graph) if fused_obstacle(node) is None]
-    if fused and runs_fused(runtime, graph, machine):
+    fused = fused_nodes(runtime, graph, machine)
+    if fused:
         return _fused(runtime, graph, machine, fused)
     if machine.gpus and by_cudnn:
         rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent layers do not"
@@ -164,7 +201,7 @@ def _fused(runtime: Runtime, graph: Graph, machine: Machine, fused: list[str]) -
     if graph.kernel_choice == "fused":
         return runs
     choice = choose_xla(runtime, graph, machine)
-    if choice.predict or runtime.xla is True:
+    if choice.predict or choice.fit or runtime.xla is True:
         return f"{runs} in what XLA compiles, Keras's loop elsewhere{rest}"
     return f"Keras's loop runs every recurrent layer, as XLA is {choice.reason}"
 

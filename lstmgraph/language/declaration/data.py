@@ -140,6 +140,8 @@ class DataDeclaration:
     targets: Mapping[str, Columns] = field(default_factory=dict)
     sample_weights: Mapping[str, Columns] = field(default_factory=dict)
     """By output; the one for every output has the name ``""``."""
+    bucket: int | None = None
+    """The most lengths that batches are padded to; None pads all to the longest row."""
 
     @property
     def is_table(self) -> bool:

@@ -45,6 +45,7 @@ def read_data(completed: Data) -> DataDeclaration:
             for name, entry in completed.get("targets", {}).items()
         },
         sample_weights=_sample_weights(weights),
+        bucket=completed.get("bucket"),
     )
 
 

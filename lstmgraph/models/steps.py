@@ -1,0 +1,174 @@
+"""The steps of `fit` and `evaluate` on TensorFlow: several at once, compiled with XLA where chosen.
+
+Keras's own function (``keras/src/backend/tensorflow/trainer.py``) returns to Python after every
+batch, and one that XLA cannot compile ends the training.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import keras
+
+    from lstmgraph.data.feeding import Feed
+
+
+@dataclass
+class Compilation:
+    """What XLA compiled for `fit` and `evaluate`."""
+
+    shapes: int = 0
+    """How many shapes of a batch were compiled, those of `fit` and `evaluate` counted apart."""
+    seconds: float = 0.0
+    """What tracing and compiling took, with the one step that each first batch of a shape does."""
+    refused: str = ""
+    """Why XLA could not compile the steps, which then ran without; "" if it could."""
+
+
+class Function:
+    """A step as TensorFlow functions for batches of one structure, their shapes partly open."""
+
+    def __init__(  # noqa: PLR0913 - each says one thing
+        self,
+        step: Callable[[Any], Any],
+        spec: Any,
+        compilation: Compilation,
+        *,
+        xla: bool,
+        must: bool = False,
+        while_finite: bool = False,
+    ) -> None:
+        """Take ``model.train_step`` or ``model.test_step``, and the spec of a dataset's elements.
+
+        Args:
+            step: The step.
+            spec: The structure of the batches.
+            compilation: What is counted.
+            xla: Whether XLA compiles the step, once for each shape of a batch.
+            must: Whether what XLA cannot compile is an error; else it runs without XLA.
+            while_finite: Whether a loss that is NaN or infinite ends a run of steps.
+        """
+        self.step, self.spec, self.compilation = step, spec, compilation
+        self.xla, self.must, self.while_finite = xla, must, while_finite
+        self.seen: set[Any] = set()
+        """The shapes that have run."""
+        self._trace()
+
+    def _trace(self) -> None:
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        plainly = tf.autograph.experimental.do_not_convert
+
+        def one_step(batch: Any) -> Any:
+            return self.step(batch)
+
+        one = tf.function(plainly(one_step), input_signature=[self.spec], jit_compile=self.xla)
+
+        def goes_on(index: Any, logs: Any, count: Any) -> Any:
+            is_next = index < count
+            return is_next & tf.math.is_finite(logs["loss"]) if self.while_finite else is_next
+
+        def several(iterator: Any, count: Any) -> Any:
+            # One call: XLA would compile another one again.
+            specs = one.get_concrete_function().structured_outputs
+            nothing = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
+            return tf.while_loop(
+                lambda index, logs: goes_on(index, logs, count),
+                lambda index, _: (index + 1, one(iterator.get_next())),
+                (tf.constant(0), nothing),
+            )
+
+        self.several = tf.function(plainly(several), reduce_retracing=True)
+
+    def first(self, batches: Any) -> Any:
+        """Run a step on the first batch of a shape, which is compiled; see ``several``.
+
+        Raises:
+            NotCompiledError: XLA cannot compile the step, which is now one without XLA. The batch
+                is lost, but nothing was computed.
+        """
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        start = time.perf_counter()
+        try:
+            ran, logs = self.several(batches, tf.constant(1))
+            int(ran)  # waits for the step
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if not self.xla or self.must or self.seen:
+                raise
+            self.xla, self.compilation.refused = False, _line(error)
+            self._trace()
+            raise NotCompiledError from None
+        if self.xla:
+            self.compilation.shapes += 1
+            self.compilation.seconds += time.perf_counter() - start
+        return ran, logs
+
+
+class NotCompiledError(Exception):
+    """XLA cannot compile a step."""
+
+
+class Steps:
+    """Takes the place of Keras's ``train_function`` or ``test_function`` for one feed.
+
+    The first batch of each shape runs alone, so that the time of compiling is known.
+    """
+
+    def __init__(self, function: Function, feed: Feed, at_once: int) -> None:
+        self.function, self.feed, self.at_once = function, feed, at_once
+        self.done = 0
+        """The steps of this epoch that have run."""
+        self.again: Any = None
+        """An iterator in the place of the one of Keras, in an epoch that lost its first batch."""
+
+    def __call__(self, batches: Any) -> Any:
+        """Run the next steps on an iterator of batches, and return the logs of the last."""
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        if self.done == self.feed.steps:
+            self.done, self.again = 0, None
+        ahead = self.feed.shapes()[self.done :][: self.at_once]
+        logs = None
+        while ahead:
+            seen, source = self.function.seen, self.again or batches
+            run = next((i for i, shape in enumerate(ahead) if shape not in seen), len(ahead))
+            if run:
+                ran, logs = self.function.several(source, tf.constant(run))
+            else:
+                try:
+                    ran, logs = self.function.first(source)
+                except NotCompiledError:
+                    self.again = iter(self.feed.dataset)
+                    continue
+                seen.add(ahead[0])
+                run = 1
+            run = int(ran) if self.function.while_finite else run
+            self.done += run
+            if self.function.while_finite and not math.isfinite(logs["loss"]):
+                break
+            ahead = ahead[run:]
+        return logs
+
+
+@contextmanager
+def steps_at_once(model: keras.Model, at_once: int) -> Iterator[None]:
+    """Have `fit` and `evaluate` of `model` take so many batches from each call of a `Steps`."""
+    before = model.steps_per_execution
+    model.steps_per_execution = at_once
+    try:
+        yield
+    finally:
+        model.steps_per_execution = before
+        model.train_function = model.test_function = None
+
+
+def _line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), "")[:200]

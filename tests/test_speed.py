@@ -1,0 +1,147 @@
+"""Steps that run several at once or are compiled: the numbers and batches are those of Keras."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from data_building import recipe
+
+from lstmgraph.compiler.machine.fitting import StepCost, step_cost
+from lstmgraph.compiler.machine.machine import Machine
+from lstmgraph.compiler.machine.plan import choose_xla
+from lstmgraph.language.declaration.recipe import Runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+READER = """
+    inputs: {x: {shape: [time, 2]}}
+    layers:
+      reader: {type: lstm, input: x, units: 5}
+      y: {type: dense, input: reader, units: 1}
+    outputs: {y: y}
+    training:
+      optimizer: {type: adam, learning_rate: {type: exponential_decay, initial_learning_rate: 1e-2,
+        decay_steps: 3, decay_rate: 0.9}}
+      loss: mse
+      metrics: [mae]
+      batch_size: 4
+      epochs: 3
+    runtime: {seed: 3}
+"""
+
+
+def arrays(rows: int, *, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    x = np.random.default_rng(seed).normal(size=(rows, 7, 2)).astype("float32")
+    return {"x": x}, {"y": x.sum(axis=(1, 2))[:, None]}
+
+
+class Batches(keras.callbacks.Callback):
+    """Follows the batches: Keras says after which it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        assert set(logs) == {"loss", "mae"}
+        self.seen.append(batch)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A training whose steps run one by one, as a callback follows them."""
+    watcher = Batches()
+    result = recipe(READER).train(
+        arrays(30),
+        validation=arrays(9, seed=1),
+        folder=tmp_path_factory.mktemp("plain"),
+        callbacks=watcher,
+    )
+    assert watcher.seen == [*range(8)] * 3
+    return result
+
+
+def test_steps_at_once_give_the_same_bits(plain: Any, tmp_path: Path) -> None:
+    result = recipe(READER).train(arrays(30), validation=arrays(9, seed=1), folder=tmp_path)
+    assert result.history == plain.history
+    for ours, theirs in zip(result.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert result.model.steps_per_execution == 1
+    assert result.model.train_function is result.model.test_function is None
+    config = result.model.get_compile_config()
+    assert (config["steps_per_execution"], config["jit_compile"]) == (1, False)
+
+
+def test_compiled_steps_give_the_same_numbers_and_are_counted(
+    plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StepCost, "pays", lambda *_, **__: True)
+    reader, data = recipe(READER), (arrays(30), arrays(9, seed=1))
+    ended = reader.train(
+        data[0], validation=data[1], folder=tmp_path, on_epoch=lambda epoch, _: epoch == 2
+    )
+    # Full and last batches of `fit`, and of `evaluate`.
+    assert ended.compilation.shapes == 4
+    assert not ended.compilation.refused
+    assert ended.compile_seconds > 0
+    assert "to compile 4 batch shapes" in str(ended)
+    assert ended.as_dict()["compiled"]["shapes"] == 4
+    # What goes on is compiled as it began, whatever would pay now.
+    monkeypatch.setattr(StepCost, "pays", lambda *_, forwards=False, **__: forwards)
+    result = reader.train(data[0], validation=data[1], folder=tmp_path)
+    assert result.resumed_from == 2
+    assert result.compilation.shapes == 4
+    for name, values in plain.history.items():
+        np.testing.assert_allclose(result.history[name], values, rtol=2e-6, err_msg=name)
+    for ours, theirs in zip(result.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_what_xla_cannot_compile_trains_without_and_loses_no_batch(
+    plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StepCost, "pays", lambda *_, forwards=False, **__: not forwards)
+    step = keras.Model.train_step
+
+    def with_text(model: keras.Model, data: Any) -> Any:
+        """A step with an operation that XLA does not have."""
+        nothing = tf.strings.to_number(tf.strings.as_string(0.0 * data[1]["y"]))
+        return step(model, (data[0], {"y": data[1]["y"] + nothing}))
+
+    monkeypatch.setattr(keras.Model, "train_step", with_text)
+    result = recipe(READER).train(arrays(30), validation=arrays(9, seed=1), folder=tmp_path)
+    assert result.compilation.refused
+    assert result.compilation.shapes == 0
+    assert "XLA could not compile the steps" in str(result)
+    assert result.history == plain.history
+
+
+def test_it_pays_where_the_loop_takes_the_time_and_there_are_many_steps() -> None:
+    graph = recipe(READER).compiled.graph
+    cost = step_cost(graph, 4, {"time": 7})
+    assert (cost.loop_steps, cost.layers, cost.products) == (7, 1, 4 * 7 * 4 * 5 * (2 + 5 + 1))
+    assert not cost.pays(100, 2)
+    assert choose_xla(Runtime(), graph, Machine()).fit
+    for key in ("dropout", "recurrent_dropout"):
+        random = recipe(READER, **{f"layers__reader__{key}": 0.1}).compiled.graph
+        assert choose_xla(Runtime(), random, Machine()).fit, "the fused loop has the same dropout"
+        random = replace(random, kernel_choice="standard")
+        assert not choose_xla(Runtime(), random, Machine()).fit, "XLA draws other numbers"
+    assert cost.pays(100_000, 2)
+    assert not cost.pays(100_000, 2000), "every length a shape of its own"
+    assert not step_cost(graph, 10_000, {"time": 7}).pays(10**9, 1), "products take the time"
+    assert not StepCost(0, 0, 0).pays(10**9, 1), "without a loop"
+    wide = recipe(READER, layers__reader__units=128).compiled.graph
+    assert not step_cost(wide, 32, {"time": 7}).pays(10**9, 1)
+    assert step_cost(wide, 32, {"time": 7}, ["reader"]).pays(10**9, 1), "on the fused loop"
+    assert not step_cost(wide, 256, {"time": 7}, ["reader"]).pays(10**9, 1)
+    assert cost.at_once == 32
+    assert step_cost(graph, 100_000, {"time": 7_000}).at_once == 1
