@@ -124,8 +124,10 @@ def test_explain_says_what_a_setting_does_here(name: str) -> None:
 
 def test_explain_names_the_sizes_that_keep_xla_off() -> None:
     assert effects("", NO_GPU, steps="time")["xla"] == (
-        "off: every new size of `time` would be compiled again"
+        "`train` and `tune` compile `fit` and `evaluate` where it pays; not `predict`: every new "
+        "size of `time` would be compiled again"
     )
+    assert effects("", NO_GPU, steps="time", arguments=", dropout: 0.1")["xla"].startswith("off: ")
     assert effects("", NO_GPU, arguments=", unroll: true")["xla"] == (
         "off: an unrolled loop would take long to compile"
     )

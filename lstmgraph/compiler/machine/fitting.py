@@ -23,10 +23,9 @@ COMPILE_SECONDS = 0.8
 COMPILE_LAYER_SECONDS = 0.6
 """What one shape takes to compile: a part for each model, and one for each recurrent layer."""
 MOST_PRODUCTS = 1 << 20
-"""Multiplications of a recurrent layer in a time step; XLA is slower where there are more."""
-MOST_FUSED_ROWS = 32
-MOST_FUSED_PRODUCTS = 1 << 23
-"""The same for layers on the fused loop, which is faster than Keras's with this many rows."""
+MOST_FUSED_PRODUCTS = 1 << 22
+"""Multiplications of a recurrent layer in a time step, in Keras's loop and in the fused one; XLA is
+slower where there are more."""
 PRODUCTS_A_SECOND = 1e10
 AT_ONCE_SECONDS = 0.3
 MOST_AT_ONCE = 32
@@ -75,12 +74,12 @@ class StepCost:
 def step_cost(
     graph: Graph, rows: int, sizes: Mapping[str, int], fused: Collection[str] = ()
 ) -> StepCost:
-    """Return about what a step takes.
+    """Return about what a step of `rows` rows takes.
 
     Args:
         graph: The graph of the model.
         rows: The rows of a batch.
-        sizes: The sizes of open dimensions.
+        sizes: The sizes of the open dimensions.
         fused: The nodes on the fused loop.
     """
     loop_steps = layers = products = 0
@@ -96,7 +95,6 @@ def step_cost(
         loop_steps += steps * cells
         layers += cells
         products += steps * own
-        is_fused = node.name in fused and rows <= MOST_FUSED_ROWS
-        most = MOST_FUSED_PRODUCTS if is_fused else MOST_PRODUCTS
+        most = MOST_FUSED_PRODUCTS if node.name in fused else MOST_PRODUCTS
         is_large = is_large or own // cells > most
     return StepCost(loop_steps, layers, products, is_large)

@@ -90,7 +90,10 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
     if random:
         training = f"not `fit`: XLA would draw other random numbers for '{random}'"
     if names:
-        reason = f"{training}; not `predict`: every new size of {names} would be compiled again"
+        again = f"every new size of {names} would be compiled again"
+        reason = f"{training}; not `predict`: {again}"
+        if random:
+            reason = f"off: {again}, and XLA would draw other random numbers for '{random}'"
         return XlaChoice(predict=False, reason=reason, fit=not random)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
