@@ -140,7 +140,9 @@ def test_a_training_that_goes_on_calibrates_anew(trained: Trained, tmp_path: Pat
     straight = trained.recipe.train(trained.data, folder=tmp_path / "straight", epochs=3)
     assert longer.resumed_from == 2
     assert longer.metrics == straight.metrics
-    text = [(f / "loads.resolved.yaml").read_text() for f in (trained.folder, tmp_path / "straight")]
+    text = [
+        (f / "loads.resolved.yaml").read_text() for f in (trained.folder, tmp_path / "straight")
+    ]
     assert text[0] == text[1]
     # A resolved recipe has the offsets of its model, which another is not trained with.
     again = lstmgraph.load(trained.folder / "loads.resolved.yaml")
@@ -190,7 +192,9 @@ def test_outputs_of_any_shape_are_calibrated_for_each_number_where_there_are_eno
     assert offsets.keys() == {"one", "many"}
     assert np.shape(offsets["one"]["offsets"]) == (1, 2)
     assert np.shape(offsets["many"]["offsets"]) == (6, 3)
-    found = {k: np.asarray(v) for k, v in result.model.predict({"x": given["x"]}, verbose=0).items()}
+    found = {
+        k: np.asarray(v) for k, v in result.model.predict({"x": given["x"]}, verbose=0).items()
+    }
     for name, axes in (("one", 0), ("many", 0)):
         y = given[name][:, 0] if name == "one" else given[name]
         inside = (found[name][..., 0] <= y) & (y <= found[name][..., -1])
