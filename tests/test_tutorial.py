@@ -104,7 +104,7 @@ def test_the_model_by_hand_has_the_same_test_error_with_the_same_weights(
     )
     assert test is not None
     ((inputs, targets),) = test.as_keras(512).dataset
-    np.testing.assert_array_equal(targets["forecast"], actual)
+    np.testing.assert_array_equal(np.asarray(targets["forecast"])[..., None], actual)
     # By hand, intervals are not calibrated.
     resolved = lstmgraph.load(done.folder / "runs/flights/flights.resolved.yaml")
     raw = resolved.with_overrides({"training.intervals": {"forecast": {"season": 0}}}).build()
