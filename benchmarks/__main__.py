@@ -1,7 +1,8 @@
 """Every figure that lstmgraph is held to, against hand-written code in the same run.
 
 A table on the terminal, and a JSON file. With --markdown nothing is measured: the file gets the
-tables of the JSON file. README.md beside this file says what each figure means.
+tables of the JSON file. README.md beside this file says what each figure means. The table of
+training steps is a command of its own: python -m benchmarks training --help.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import argparse
 import importlib
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import report
+from benchmarks import report, training
 from benchmarks.options import ENVIRONMENT, QUICK, Options
 from lstmgraph.files import atomic_path
 
@@ -31,7 +33,6 @@ PARTS = {
     "search": "benchmarks.search",
     "build": "benchmarks.build",
     "loops": "benchmarks.loops",
-    "training": "benchmarks.training",
     "inference": "benchmarks.inference",
     "onnx": "benchmarks.exported",
     "step": "benchmarks.stepping",
@@ -42,8 +43,12 @@ processes, as a child's peak memory would begin at that of a parent with TensorF
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print, or write what was measured as Markdown."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["training"]:  # which goes on where it was stopped, cell by cell
+        training.main(given[1:])
+        return
     parser = _parser()
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(given)
     if chosen.markdown and not chosen.json.is_file():
         parser.error(f"there is no {chosen.json}: measure first, or name another with --json")
     if chosen.markdown:

@@ -12,6 +12,7 @@ from benchmarks.options import THREADS
 if TYPE_CHECKING:
     import numpy as np
 
+    from benchmarks.cells import Cell
     from benchmarks.grid import Batch, Case
 
 
@@ -78,3 +79,47 @@ def _copy_weights(weights: list[np.ndarray], model: Classifier) -> None:
             getattr(model.lstm, f"bias_hh_l{layer}").zero_()
         model.head.weight.copy_(head_kernel.T)
         model.head.bias.copy_(head_bias)
+
+
+class Stack(torch.nn.Module):
+    """A cell of the table of training steps, with the weights of ``Cell.weights``; gives logits."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        torch.set_num_threads(THREADS)
+        self.masked, self.kind = cell.masked, cell.kind
+        recurrent = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell.kind]
+        self.reader = recurrent(cell.features, cell.units, num_layers=cell.depth, batch_first=True)
+        self.head = torch.nn.Linear(cell.units, CLASSES)
+        *layers, kernel, bias = (torch.from_numpy(each) for each in cell.weights())
+        with torch.no_grad():
+            for index in range(cell.depth):
+                self._copy(index, *layers[3 * index : 3 * index + 3])
+            self.head.weight.copy_(kernel.T)
+            self.head.bias.copy_(bias)
+
+    def _copy(self, index: int, *arrays: torch.Tensor) -> None:
+        """Keras's gates of a GRU are z, r, h and torch's r, z, n; its bias has two rows."""
+        bias, second = arrays[2], torch.zeros_like(arrays[2])
+        if self.kind == "gru":
+            bias, second = bias
+        for name, array in zip(
+            ("weight_ih", "weight_hh", "bias_ih", "bias_hh"),
+            (*arrays[:2], bias, second),
+            strict=True,
+        ):
+            gates = array.T
+            if self.kind == "gru":
+                z, r, h = gates.chunk(3)
+                gates = torch.cat([r, z, h])
+            getattr(self.reader, f"{name}_l{index}").copy_(gates)
+
+    def forward(self, sequence: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(batch, steps, features) and (batch,) lengths -> (batch, CLASSES)."""
+        read = sequence
+        if self.masked:
+            read = torch.nn.utils.rnn.pack_padded_sequence(
+                sequence, lengths, batch_first=True, enforce_sorted=False
+            )
+        states = self.reader(read)[1]
+        return self.head((states[0] if self.kind == "lstm" else states)[-1])

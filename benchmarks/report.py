@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 FORMAT = 1
 QUIET = 0.3
 """With more processes than these before the run, figures are rough."""
-PACKAGES = ("lstmgraph", "keras", "tensorflow", "torch", "onnx", "onnxruntime", "tf2onnx", "numpy")
+PACKAGES = (
+    "lstmgraph",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "numpy",
+)
 COLUMNS = ("case", "lstmgraph", "against", "takes", "ratio", "of repeats", "aim", "", "floor x")
 WIDTHS = (44, 11, 23, 11, 6, 11, 5, 6, 7)
 
@@ -49,17 +59,21 @@ def as_json(figures: Sequence[Figure], options: Options, load: float | None) -> 
     """Everything that was measured, and on what; `load` is that of others, before the run."""
     return {
         "format": FORMAT,
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": THREADS,
-            "load": load,
-            "python": platform.python_version(),
-            "packages": {p: metadata.version(p) for p in PACKAGES if not missing(p)},
-        },
+        "machine": {**machine(), "load": load},
         "repeats": options.repeats,
         "figures": [row(figure) for figure in figures],
+    }
+
+
+def machine() -> Row:
+    """What the figures were measured on."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": THREADS,
+        "python": platform.python_version(),
+        "packages": {p: metadata.version(p) for p in PACKAGES if not missing(p)},
     }
 
 

@@ -279,6 +279,7 @@ class Recipe:
         on_epoch: OnEpoch | None = None,
         callbacks: Callbacks | None = None,
         verbose: int = 0,
+        profile: bool = False,
     ) -> TrainingResult:
         """Train the model as ``training:`` says, and write all that comes of it into `folder`.
 
@@ -307,6 +308,8 @@ class Recipe:
                 the epochs on. What a callback remembers is not in the checkpoint, and what it
                 adds to ``logs`` is not in the history.
             verbose: Keras's: 1 shows a progress bar, 2 a line for each epoch.
+            profile: measure where the time of each epoch goes, for ``TrainingResult.profile``,
+                ``results.json`` and the picture ``profile.svg``.
 
         Raises:
             RecipeError: the recipe watches a number of validation data that is not given.
@@ -336,6 +339,7 @@ class Recipe:
             on_epoch=on_epoch,
             callbacks=callbacks,
             verbose=verbose,
+            profile=profile,
         )
 
     def fitted(self, data: Any) -> Recipe:
@@ -352,14 +356,13 @@ class Recipe:
         """
         from lstmgraph.compiler.resolved import resolved_recipe  # noqa: PLC0415 - only where written
         from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
-        from lstmgraph.data.scaling import with_scales  # noqa: PLC0415 - imports NumPy
 
         train = data_of(self.compiled, data).train
         from lstmgraph.models.building.vocabularies import (  # noqa: PLC0415 - imports TensorFlow
             fitted,
         )
 
-        text = resolved_recipe(fitted(with_scales(self.compiled, train), train))
+        text = resolved_recipe(fitted(self.compiled, train))
         return load(text, folder=self.compiled.document.folder)
 
     def space(self) -> Space:
@@ -466,15 +469,27 @@ class Recipe:
         }
         return tune(tune_request(self.compiled, data, options))
 
-    def hypermodel(self) -> keras_tuner.HyperModel:
+    def hypermodel(self, data: Any = None) -> keras_tuner.HyperModel:
         """Return the recipe for any tuner of keras-tuner; dimensions name its hyperparameters.
 
         The whole space is declared before anything is built. Models begin with the weights of the
         ``.keras`` file that the recipe was loaded from, if any, where they fit.
+
+        Args:
+            data: what ``load_data`` takes or gave, for a recipe with scales, vocabularies or means
+                that are yet to be found: each model has those of the training part.
+
+        Raises:
+            DataError: the data does not fit the recipe.
         """
         from lstmgraph.tuning.hypermodel import RecipeHyperModel  # noqa: PLC0415 - imports TensorFlow
 
-        return RecipeHyperModel(self.compiled, self.weights)
+        train = None
+        if data is not None:
+            from lstmgraph.data.loading import data_of  # noqa: PLC0415 - imports NumPy
+
+            train = data_of(self.compiled, data).train
+        return RecipeHyperModel(self.compiled, self.weights, train)
 
     def export(  # noqa: PLR0913 - what an export is asked for, by keyword
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +45,8 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        if "keras" in sys.modules:
+            _trace_steps_of_training_once()
         _collect_for_good()
         gc.set_threshold(20_000, 20, 20)  # models come and go by thousands of objects
         gc.enable()
@@ -58,6 +62,26 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def _collect_for_good() -> None:
     gc.collect()
     gc.freeze()
+
+
+def _trace_steps_of_training_once() -> None:
+    """Give optimizers their variables before the first step of ``fit``, as our trainings do.
+
+    TensorFlow traces a step twice that makes variables, which took a third of many tests.
+    """
+    import keras  # noqa: PLC0415 - see above
+
+    from lstmgraph.models.runtime import build_optimizer  # noqa: PLC0415 - imports Keras
+
+    make = keras.Model.make_train_function
+
+    @functools.wraps(make)  # test_traced_once.py calls the one below
+    def make_train_function(model: keras.Model, force: bool = False) -> object:
+        if model.optimizer is not None:
+            build_optimizer(model)
+        return make(model, force)
+
+    keras.Model.make_train_function = make_train_function
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,7 +32,7 @@ def run(*arguments: str | Path) -> str:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What a smoke run of the cheapest parts prints, and the file it writes."""
     file = tmp_path_factory.mktemp("benchmarks") / "figures.json"
-    return run("--quick", "--parts", "build", "training", "--json", file), file
+    return run("--quick", "--parts", "build", "inference", "--json", file), file
 
 
 def figures(file: Path) -> list[dict[str, Any]]:
@@ -43,8 +43,9 @@ def test_every_row_has_both_sides_and_a_ratio_or_says_why_not(measured) -> None:
     rows = figures(measured[1])
     assert [(row["part"], row["case"], row["against"]) for row in rows] == [
         ("recipe to model", "4 layers", "Keras by hand"),
-        ("training step", "1 layer, batch 1, masked", "Keras by hand"),
-        ("training step", "1 layer, batch 1, masked", "torch.nn.LSTM"),
+        ("inference", "1 layer, batch 1, masked", "Keras by hand"),
+        ("inference", "1 layer, batch 1, masked", "Keras by hand, model(x)"),
+        ("inference", "1 layer, batch 1, masked", "torch.nn.LSTM"),
     ]
     for row in rows:
         if row["against"] == "torch.nn.LSTM" and missing("torch"):
@@ -56,7 +57,7 @@ def test_every_row_has_both_sides_and_a_ratio_or_says_why_not(measured) -> None:
             assert row["verdict"] in {"ok", "missed", "report"}
 
 
-def test_training_rows_have_a_floor_and_the_json_says_on_what_machine(measured) -> None:
+def test_rows_that_run_have_a_floor_and_the_json_says_on_what_machine(measured) -> None:
     content = json.loads(measured[1].read_text("utf-8"))
     floors = [row["floor"] for row in content["figures"]]
     assert floors[0] is None
@@ -72,7 +73,7 @@ def test_markdown_has_a_row_for_each_figure(measured, tmp_path) -> None:
     printed, file = measured
     run("--json", file, "--markdown", tmp_path / "results.md")
     lines = (tmp_path / "results.md").read_text("utf-8").splitlines()
-    assert "## Training step" in lines
+    assert "## Inference" in lines
     rows = [line for line in lines if line.startswith(("| 1 layer", "| 4 layers"))]
     assert len(rows) == len(figures(file))
     for row, figure in zip(rows, figures(file), strict=True):

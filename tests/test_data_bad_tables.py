@@ -115,6 +115,21 @@ FILES: dict[str, tuple[bytes, str, str]] = {
         "D102 row 3 has 6 values, but the header names 5 columns: a,2024-01-03,3.5,3,x, y",
         'put texts that hold the separator in quotes: "a, b"',
     ),
+    "a quote that the end of the file closes": (
+        changed(("3.5,3,x", '3.5,3,"x')),
+        "D102 row 3, column 'note': a quote is not closed, and the rows after it are its text",
+        'close the quote, or write "" for a quote inside of a text in quotes',
+    ),
+    "a quote that a later one closes": (
+        changed(("1.5,3,x", '1.5,3,"x'), ("5.5,3,", '5.5,3,"y"')),
+        "D102 row 1, column 'note': a quote is not closed",
+        "close the quote",
+    ),
+    "a quote that is not closed before the last line": (
+        changed(("5.5,3,", '5.5,3,"y\ntext')),
+        "D102 row 5, column 'note': a quote is not closed",
+        "close the quote",
+    ),
     "UTF-16": (
         GOOD.encode("utf-16"),
         "D102 the file is UTF-16 text, not UTF-8",
@@ -258,6 +273,15 @@ def test_a_column_of_numbers_and_words_names_the_word() -> None:
     for source in (mixed, dict(mixed.items()), {n: list(c) for n, c in mixed.items()}):
         message, _ = problem_of(source)
         assert message == "D202 column 'sales', row 4 holds 'closed', which is not a number"
+
+
+def test_texts_of_several_lines_are_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    notes = '"x\na, b, c, d, e\n\n2024-01-01\nsaid ""1,2"" 5"""'
+    path.write_bytes(changed(("2.5,3,", f"2.5,3,{notes}"), ("5.5,3,", '5.5,3,"y\nz"\n\n')))
+    good = recipe(FORECASTER).load_data(pd.read_csv(io.StringIO(GOOD))).train.arrays()
+    found = recipe(FORECASTER).load_data(path).train.arrays()
+    assert (found[0]["history"] == good[0]["history"]).all()
 
 
 def test_what_nothing_reads_does_not_matter(tmp_path: Path) -> None:

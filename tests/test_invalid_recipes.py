@@ -29,7 +29,7 @@ INVALID = sorted((TESTS / "recipes" / "invalid").rglob("*.yaml"))
 EXPECTATION = re.compile(r"^# expect: (?P<code>L\d{3}) (?P<place>\d+:\d+) (?P<fragment>.+)$", re.M)
 NOTE = re.compile(r"^# note: (?P<place>\d+:\d+) (?P<message>.+)$", re.M)
 FOUND_WHEN_BUILDING = {
-    *("L761", "L762", "L763", "L764", "L765", "L766"),
+    *("L761", "L762", "L763", "L764", "L765", "L766", "L771"),
     *("L775", "L781"),
     *("L801", "L802", "L803", "L804", "L805", "L879", "L884", "L888", "L901"),
 }

@@ -1,7 +1,7 @@
 """A recipe computes the same on every kernel, and `explain` says which one it is for.
 
-Keras's loop, the unrolled loop and XLA are compared by their numbers. Of cuDNN only the decision
-is tested, as `explain` shows it and as it is built: the kernel itself runs on GPUs alone.
+Keras's loop, the unrolled loop, the fused loop and XLA are compared by their numbers. Of cuDNN
+only the decision is tested, as `explain` shows it and as it is built: it runs on GPUs alone.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ RUNTIMES = {
     "standard": "kernel: standard",
     "unrolled": "kernel: unrolled",
     "auto": "kernel: auto",
+    "fused": "kernel: fused",
     "xla": "kernel: standard, xla: true",
 }
 
@@ -86,6 +87,7 @@ def recipe(layer: str, mask: str, runtime: str, outputs: dict[str, str]) -> str:
 
 
 ON_JAX = keras.backend.backend() == "jax"
+ON_GPUS = bool(keras.distribution.list_devices("gpu"))
 
 
 def is_refused(layer: str, mask: str, runtime: str) -> bool:
@@ -95,7 +97,7 @@ def is_refused(layer: str, mask: str, runtime: str) -> bool:
 
 def computed(model: keras.Model, data: Arrays, runtime: str) -> Arrays:
     """Eagerly; with XLA by `predict`, as only a traced model is compiled."""
-    assert model.jit_compile is (runtime == "xla" or ON_JAX)
+    assert ON_GPUS or model.jit_compile is (runtime == "xla" or ON_JAX)  # there Keras chooses
     if runtime == "xla":
         return model.predict(data, batch_size=len(data["frames"]), verbose=0)
     return outputs_of(model, data)
@@ -111,10 +113,11 @@ def test_kernels_agree(layer: str, mask: str) -> None:
     if mask == "left-padded":
         data["frames"] *= counts[:, :, None]
     wanted = computed(standard, data, "standard")
-    on_gpus = ["auto"] if keras.distribution.list_devices("gpu") else []  # else it is the same loop
+    on_gpus = ["auto"] if ON_GPUS else []  # else it is the same loop
     assert_padding_does_not_count(wanted, data, counts)
     compiled = ["xla"] if mask in {"lengths", "gaps"} else []  # which takes seconds
-    for runtime in ("unrolled", *compiled, *on_gpus):
+    fused = [] if on_gpus or ON_JAX else ["fused"]
+    for runtime in ("unrolled", *fused, *compiled, *on_gpus):
         outputs = ENDS if is_refused(layer, mask, runtime) else ENDS | SEQUENCES
         model = build(recipe(layer, mask, runtime, outputs))
         copy_weights(standard, model)
@@ -178,14 +181,13 @@ outputs: {{last: reader}}
 runtime: {{xla: {xla}, kernel: standard}}
 {training}
 """)
-    has_gpu = bool(keras.distribution.list_devices("gpu"))
-    assert model.jit_compile is (has_gpu if xla == "auto" else wanted)
+    assert model.jit_compile is (ON_GPUS if xla == "auto" else wanted)
 
 
 # Which kernel a call is for, and why no faster one.
 
 CUDNN = "on a GPU; without one Keras's loop runs"
-CUDNN_MASKED = "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
+CUDNN_MASKED = "on a GPU, for batches without an empty row; otherwise Keras's loop runs"
 UNKNOWN_PADDING = "its mask is not known to be padded on the right"
 
 

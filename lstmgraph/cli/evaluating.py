@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job
+from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, failing, origins_of
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import Format, OutputFormat, fail, load_recipe, reason
-from lstmgraph.cli.sources import DataPath, fail_data
+from lstmgraph.cli.shared import Format, OutputFormat, load_recipe
+from lstmgraph.cli.sources import DataPath  # noqa: TC001 - Typer reads annotations
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
-from lstmgraph.data.problems import DataError, as_lines
+from lstmgraph.csv_files import write_csv
+from lstmgraph.data.problems import as_lines
 from lstmgraph.files import write_text
-from lstmgraph.messages.errors import RecipeError
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
@@ -26,7 +26,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write the result: a report, one .html page that needs no other file.",
+            help="Where to write the result: a report, one .html page that needs no other file; or "
+            "all measures, a .csv table.",
         ),
     ] = None,
     part: Annotated[
@@ -68,35 +69,30 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     Example: lstmgraph evaluate runs/first --data table.csv --part test -o report.html
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
-    if output is not None and output.suffix.lower() not in (".html", ".htm"):
-        raise typer.BadParameter("the report ends in .html", param_hint="--output")
-    if origins not in (None, "all") and not (origins.isdecimal() and int(origins) > 0):
-        raise typer.BadParameter("write a number from 1, or all", param_hint="--origins")
+    ending = "" if output is None else output.suffix.lower()
+    if output is not None and ending not in (".html", ".htm", ".csv"):
+        message = "the report ends in .html, the table of measures in .csv"
+        raise typer.BadParameter(message, param_hint="--output")
+    chosen = origins_of(origins)
     own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
     with verbosity.step("import the package"):
         from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
         from lstmgraph.evaluation import evaluate as evaluated  # noqa: PLC0415 - as above
-    try:
+    with failing(output_format, output):
         with verbosity.library_step("evaluate"):
             found = evaluated(
                 model,
                 source_of(data),
                 recipe=own,
                 part=part,
-                origins=int(origins) if origins and origins.isdecimal() else origins,
+                origins=chosen,
                 stride=stride,
                 season=season,
             )
-        if output is not None:
+        if output is not None and ending == ".csv":
+            write_csv(output, found.table())
+        elif output is not None:
             write_text(output, found.report())
-    except RecipeError as error:
-        fail(error, output_format)
-    except DataError as error:
-        fail_data(error, output_format)
-    except (ValueError, ImportError) as error:
-        fail_job(str(error), output_format)
-    except OSError as error:
-        fail_job(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
         warnings = [warning.as_dict() for warning in found.warnings]
         print_json({"ok": True, **found.to_dict(), "warnings": warnings})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstmgraph.cli.printing import print_json, say
+from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.progress import epochs_shown
 from lstmgraph.cli.shared import (
     INTERRUPTED,
@@ -74,6 +74,14 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     ] = False,
     weights: Weights = None,
     fresh: Fresh = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Measure where the time of each epoch goes: input, compiling, steps, callbacks, "
+            "checkpoints, validation. Prints a table and writes profile.svg.",
+        ),
+    ] = False,
     set_values: SetValues = None,
     strict: Strict = False,
     quiet: Quiet = False,
@@ -110,7 +118,10 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
                     say(str(begun), err=not is_text)
                 if is_text and not quiet:
                     print_warnings_of(recipe, loaded, warned_of(loaded.compiled, begun))
-            options = {"epochs": epochs, "restart": restart, "weights": given or False}
+            options = {
+                **{"epochs": epochs, "restart": restart, "weights": given or False},
+                "profile": profile,
+            }
             result = _train(loaded, found, output, options, is_text, verbosity)
     except RecipeError as error:
         fail(error, output_format)
@@ -128,7 +139,10 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         raise typer.Exit(INTERRUPTED) from None
     if is_text:
         wrote = [f"wrote {path}" for path in result.files.values()]
-        say("\n".join([str(result), *wrote]))
+        say(str(result))
+        if result.profile is not None:
+            say_table(result.profile)
+        say("\n".join(wrote))
     else:
         warnings = (*loaded.warnings, *result.warnings)
         print_json({**result.as_dict(), **listed(warnings, "warnings")})

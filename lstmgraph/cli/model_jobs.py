@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG, Format
+from lstmgraph.cli.shared import Format, fail, fail_with, reason
+from lstmgraph.cli.sources import fail_data
+from lstmgraph.data.problems import DataError
+from lstmgraph.messages.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ModelPath = Annotated[
     Path,
@@ -25,10 +31,29 @@ RecipeOfModel = Annotated[
 ]
 
 
-def fail_job(message: str, output_format: Format) -> NoReturn:
-    """Print why a model cannot be run, and exit."""
-    if output_format is Format.json:
-        print_json({"ok": False, "message": message})
-    else:
-        say(message, err=True)
-    raise typer.Exit(RECIPE_IS_WRONG) from None
+@contextmanager
+def failing(output_format: Format, output: Path | None) -> Iterator[None]:
+    """Print why a model cannot be run on data, and exit; `output` is where the result goes."""
+    try:
+        yield
+    except RecipeError as error:
+        fail(error, output_format)
+    except DataError as error:
+        fail_data(error, output_format)
+    except (ValueError, ImportError) as error:
+        fail_with(str(error), output_format)
+    except OSError as error:
+        fail_with(f"{error.filename or output}: {reason(error)}", output_format)
+
+
+def origins_of(text: str | None) -> int | str | None:
+    """Return how many origins ``--origins`` asks for: a number, ``all``, or None without it.
+
+    Raises:
+        typer.BadParameter: it is none of these.
+    """
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal() or not int(text):
+        raise typer.BadParameter(f"{text} is not a number from 1, nor all", param_hint="--origins")
+    return int(text)

@@ -7,24 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, fail_job
+from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, failing, origins_of
 from lstmgraph.cli.printing import hand_over, print_json, say
 from lstmgraph.cli.shared import (
     Force,
     Format,
     OutputFormat,
-    fail,
     listed,
     load_recipe,
-    reason,
     refuse,
 )
-from lstmgraph.cli.sources import DataPath, fail_data, print_warnings
+from lstmgraph.cli.sources import DataPath, print_warnings
 from lstmgraph.cli.stdin import is_stdin
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
-from lstmgraph.data.problems import DataError
 from lstmgraph.files import obstacle
-from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
@@ -87,12 +83,12 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
     if is_printed and output_format is Format.json:
         raise typer.BadParameter("leave one of the two out", param_hint="-o -, --format json")
     _check_output(output, force=force)
-    chosen = _origins(origins)
+    chosen = origins_of(origins)
     own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
     with verbosity.step("import the package"):
         import lstmgraph.prediction as package  # noqa: PLC0415 - imports NumPy
         from lstmgraph.data.functions import source_of  # noqa: PLC0415 - as above
-    try:
+    with failing(output_format, output):
         with verbosity.library_step("open the model"):
             opened = package.open_model(model, own)
         with verbosity.step("read the data"):
@@ -112,14 +108,6 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
             return
         with verbosity.library_step("predict"):
             rows = found.write(output)
-    except RecipeError as error:
-        fail(error, output_format)
-    except DataError as error:
-        fail_data(error, output_format)
-    except (ValueError, ImportError) as error:
-        fail_job(str(error), output_format)
-    except OSError as error:
-        fail_job(f"{error.filename or output}: {reason(error)}", output_format)
     if output_format is Format.json:
         print_json(_summary(found, model, output, rows))
     else:
@@ -139,14 +127,6 @@ def _check_output(output: Path, *, force: bool) -> None:
     problem = obstacle(output.parent, [output], overwrite=force)
     if problem:
         refuse(problem)
-
-
-def _origins(text: str | None) -> int | str | None:
-    if text is None or text == "all":
-        return text
-    if not text.isdecimal() or not int(text):
-        raise typer.BadParameter(f"{text} is not a number from 1, nor all", param_hint="--origins")
-    return int(text)
 
 
 def _print(found: Predictions) -> None:

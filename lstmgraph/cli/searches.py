@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,7 @@ from lstmgraph.cli.shared import (
     Weights,
     begun_with,
     fail,
+    fail_with,
     listed,
     load_recipe,
     print_warnings_of,
@@ -189,7 +190,7 @@ def _searched(
     except DataError as error:
         fail_data(error, output_format)
     except (SearchError, ValueError) as error:
-        _fail(str(error), output_format)
+        fail_with(str(error), output_format)
     except KeyboardInterrupt:
         say(f"\ninterrupted; the same command goes on in {options['folder']}", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -212,7 +213,7 @@ def report(
         with verbosity.shown_step("write the report"):
             files, results = written_results(folder)
     except SearchError as error:
-        _fail(str(error), output_format)
+        fail_with(str(error), output_format)
     unread = results.unread_lines()
     if output_format is Format.json:
         written = {"files": {name: str(path) for name, path in files.items()}}
@@ -249,11 +250,3 @@ def duration(text: str) -> float:
     if not 0.0 < seconds < float("inf"):
         raise ValueError(f"'{text}' is no length of time; write one such as 90s, 15m or 2h")
     return seconds
-
-
-def _fail(message: str, output_format: Format) -> NoReturn:
-    if output_format is Format.json:
-        print_json({"ok": False, "error": message})
-    else:
-        say(message, err=True)
-    raise typer.Exit(RECIPE_IS_WRONG) from None

@@ -5,38 +5,54 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.compiler.graph import INTERVALS
+from lstmgraph.compiler.graph import BY_SERIES, BY_WINDOW, CLIP, INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.declaration.data import Column
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
+
+FITTED = frozenset({"Normalization", "StringLookup", BY_SERIES, BY_WINDOW, CLIP, INTERVALS})
+"""Layers and operations that columns are prepared by, and that hold fitted numbers."""
 
 
 def unfitted_columns(compiled: CompiledRecipe) -> list[str]:
     """Return the columns with ``scale:`` whose numbers are not known yet."""
     data = compiled.declaration.data
     columns = data.columns.values() if data else ()
-    return [column.name for column in columns if column.scale and not column.fitted]
+    return [column.name for column in columns if column.needs_fitting]
 
 
-def with_fitted(
-    compiled: CompiledRecipe, numbers: Mapping[str, tuple[float, float]]
-) -> CompiledRecipe:
-    """Return the recipe with center and spread of columns, by the column's name.
+def with_fitted(compiled: CompiledRecipe, found: Mapping[str, Column]) -> CompiledRecipe:
+    """Return the recipe with the numbers that were found for columns, by the column's name.
 
     Its resolved recipe has them as `fitted:`, and its graph scales by them.
     """
-    if not numbers:
+    if not found:
         return compiled
     section = compiled.completed["data"]
     columns = {
-        name: {**column, "fitted": list(numbers[name])} if name in numbers else column
+        name: {**column, **_written(found[name])} if name in found else column
         for name, column in section["columns"].items()
     }
     return _with_layers_of(compiled.with_sections(data={**section, "columns": columns}))
+
+
+def _written(column: Column) -> dict[str, Any]:
+    """Return the numbers of a column as a recipe writes them."""
+    written: dict[str, Any] = {}
+    if column.quantiles and column.limits:
+        written["clip"] = {"quantiles": list(column.quantiles), "fitted": list(column.limits)}
+    if column.fitted:
+        written["fitted"] = list(column.fitted)
+    if column.fitted_series:
+        centers, spreads = zip(*column.fitted_series.values(), strict=True)
+        own = {"center": list(centers), "spread": list(spreads)}
+        written["fitted_series"] = {"names": list(column.fitted_series), **own}
+    return written
 
 
 def with_intervals(
@@ -69,11 +85,11 @@ def _with_layers_of(compiled: CompiledRecipe) -> CompiledRecipe:
 
 
 def _with_arguments(graph: Graph, recipe: RecipeDeclaration) -> Graph:
-    """Return the graph whose layers of fitted numbers have the arguments that `recipe` says."""
+    """Return the graph whose layers of numbers have the arguments that `recipe` says."""
     return graph.with_nodes(
         [
             replace(node, arguments=recipe.layers[node.name].arguments)
-            if node.op in ("Normalization", INTERVALS) and node.name in recipe.layers
+            if node.op in FITTED and node.name in recipe.layers
             else node
             for node in graph.nodes
         ]

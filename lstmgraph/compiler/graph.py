@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.language.declaration import blocks, intervals, scaling
+from lstmgraph.language.declaration import blocks, intervals, row_numbers, scaling
 from lstmgraph.language.declaration.recipe import Inherited, MaskForm, Reference, StateForm, Zeros
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ MASK = "mask"
 """Graph operation: return the node's own mask as a tensor."""
 STEP, STACK, FULL = blocks.STEP, blocks.STACK, blocks.FULL
 """Graph operations of loops."""
-LOG, ADD_SEASON = scaling.LOG, scaling.ADD_SEASON
+CLIP, LOG, CHANGE, ADD_SEASON = scaling.CLIP, scaling.LOG, scaling.CHANGE, scaling.ADD_SEASON
+BY_SERIES, BY_WINDOW, BY_ROW = row_numbers.BY_SERIES, row_numbers.BY_WINDOW, row_numbers.BY_ROW
 QUANTILES, INTERVALS, PARAMETERS = scaling.QUANTILES, intervals.INTERVALS, scaling.PARAMETERS
 """Graph operations that prepare columns, and give forecasts their units and their order."""
-KEEPS_STEPS = frozenset({LOG, ADD_SEASON, QUANTILES, INTERVALS, PARAMETERS})
+KEEPS_STEPS = frozenset({CLIP, LOG, CHANGE, BY_ROW, ADD_SEASON, QUANTILES, INTERVALS, PARAMETERS})
 """Graph operations whose output has the steps, and so the mask, of their first input."""
 FOLD = "fold"
 """Graph operation: fold the `axes` axes after the batch into it.

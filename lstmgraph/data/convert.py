@@ -29,7 +29,7 @@ from lstmgraph.data.columns import ColumnError, SeriesKeys, TimeColumn, is_text,
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table import Table, key_of
 from lstmgraph.data.table_checks import RowPlaces, check_static, check_times
-from lstmgraph.data.table_files import UNREADABLE, report_unreadable
+from lstmgraph.data.table_files import UNREADABLE, MalformedTableError, report_unreadable
 from lstmgraph.data.texts import CODE, TextWriter, mapped_texts
 from lstmgraph.data.values import Scan, as_dtype, storage_dtype
 from lstmgraph.keras_facts.layers.lookups import STRING
@@ -70,7 +70,7 @@ def convert(
         except HoldsLabelsError as found:  # a target in words: read it once more
             labels |= {found.key}
         except UNREADABLE as error:
-            if as_text or not file.is_csv:
+            if as_text or not file.is_csv or isinstance(error, MalformedTableError):
                 report_unreadable(error, problems)
                 return None
             as_text = True
@@ -211,7 +211,8 @@ class _Reading:
     def _add(self, batch: Any, stack: ExitStack) -> None:
         read: dict[str, Array] = {}
         for key, (entry, need) in self.entries.items():
-            dtype = RAW if key in self.raw else kept_dtype(stored_dtype(need), need.optional)
+            can_lack = need.optional and key not in self.texts  # a missing text is the empty one
+            dtype = RAW if key in self.raw else kept_dtype(stored_dtype(need), can_lack)
             block = np.zeros((batch.num_rows, len(entry.columns)), dtype)
             for index, name in enumerate(entry.columns):
                 column = self.data.source_of(name)

@@ -75,7 +75,7 @@ class Windows:
     masked: Array | None = None
     """1 where a 0 of the table stands for a missing value, (rows, columns)."""
     interpolated: Interpolated | None = None
-    """What stands where the next value is not known yet at the origin or, with a lag, the step."""
+    """What stands where the next value is not known yet at the origin or, behind it, the step."""
     lag: int = 0
     """How many steps late each row is read."""
 
@@ -110,7 +110,8 @@ class Windows:
         values = np.asarray(self.table[rows])
         if self.interpolated is None:
             return values
-        known = rows + self.lag if self.lag else origins
+        # What lies before the origin is known as of then; a later value, as of the step it is for.
+        known = np.where(rows < origins, origins, rows + self.lag)
         ahead = self.interpolated.ahead[rows]
         is_later = (ahead > 0) & (rows[..., None] + ahead >= known[..., None])
         return np.where(is_later, self.interpolated.forward[rows], values)
@@ -235,6 +236,14 @@ def _without_repeats(field: Field, examples: Array) -> tuple[Field, Array]:
         return Rows(field.table, field.shape, field.dtype), np.unique(field.series[examples])
     if not isinstance(field, Windows):
         return field, examples
+    rows = np.flatnonzero(rows_read(field, examples))
+    has_steps = len(field.shape) > 1 or (field.steps > 1 and field.shape == (field.steps,))
+    shape = (1, *field.shape[1:]) if has_steps else field.shape
+    return Rows(field.table, shape, field.dtype), rows
+
+
+def rows_read(field: Windows, examples: Array) -> Array:
+    """Return which rows of its table the windows of some examples hold, (rows,) bool."""
     before = field.before[examples].astype(np.int64)
     starts = field.origins[examples] - before
     counts = field.steps if field.after is None else before + field.after
@@ -242,7 +251,5 @@ def _without_repeats(field: Field, examples: Array) -> tuple[Field, Array]:
     edges = np.zeros(len(field.table) + 1, np.int32)
     np.add.at(edges, starts, 1)
     np.add.at(edges, starts + counts, -1)
-    rows = np.flatnonzero(np.cumsum(edges[:-1]))
-    has_steps = len(field.shape) > 1 or (field.steps > 1 and field.shape == (field.steps,))
-    shape = (1, *field.shape[1:]) if has_steps else field.shape
-    return Rows(field.table, shape, field.dtype), rows
+    read: Array = np.cumsum(edges[:-1]) > 0
+    return read

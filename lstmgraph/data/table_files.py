@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import os
 import re
 import zlib
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.data.quotes import OPEN_HINT, hidden_rows, may_hide_rows, opened
 from lstmgraph.data.store import NoWorkspaceError
 from lstmgraph.files import require_regular_file
 
@@ -198,16 +198,16 @@ def _open_file(path: Path, source: Path) -> TableFile:
 def _open_parquet(path: Path) -> TableFile:
     from pyarrow import parquet  # noqa: PLC0415 - an extra
 
-    def opened() -> Any:
+    def whole() -> Any:
         # Read in pieces, not in whole column chunks: a row group can be as large as the file.
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
 
     def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
-        with opened() as file:
+        with whole() as file:
             columns = [*numbers, *texts]
             yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
 
-    with opened() as file:
+    with whole() as file:
         return TableFile(tuple(file.schema_arrow.names), batches)
 
 
@@ -215,7 +215,8 @@ def _open_csv(path: Path) -> TableFile:
     import pyarrow as pa  # noqa: PLC0415 - an extra
     from pyarrow import csv  # noqa: PLC0415 - an extra
 
-    parse = csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True)
+    delimiter = _delimiter(path)
+    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     read = csv.ReadOptions(block_size=CSV_BLOCK, use_threads=False)
 
     def batches_of(types: Mapping[str, Any]) -> Iterator[Any]:
@@ -227,15 +228,28 @@ def _open_csv(path: Path) -> TableFile:
     def batches(numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
         try:
             types = dict.fromkeys(numbers, pa.float64()) | dict.fromkeys(texts, pa.string())
-            yield from batches_of(types)
+            rows = 0
+            for batch in batches_of(types):
+                rows += batch.num_rows
+                yield batch
+            if may_hide_rows(path, rows):
+                whole = batches_of(dict.fromkeys(names, pa.binary()))
+                place = hidden_rows(path, whole, numbers, delimiter)
+                if place is not None:
+                    message = f"{place}: a quote is not closed, and the rows after it are its text"
+                    raise MalformedTableError(message, OPEN_HINT)
         except pa.ArrowInvalid as error:
+            if "straddling object" in str(error):
+                message = f"a row is longer than {CSV_BLOCK >> 20} MiB: a quote is not closed"
+                raise MalformedTableError(message, OPEN_HINT) from None
             if "invalid UTF8" not in str(error):
                 raise
             _refuse_encoding(batches_of(dict.fromkeys([*numbers, *texts], pa.binary())))
             raise
 
     with csv.open_csv(path, read, parse) as reader:
-        return TableFile(tuple(reader.schema.names), batches, is_csv=True)
+        names = tuple(reader.schema.names)
+    return TableFile(names, batches, is_csv=True)
 
 
 def _refuse_encoding(batches: Iterator[Any]) -> None:
@@ -268,7 +282,7 @@ def _delimiter(path: Path) -> str:
     Raises:
         MalformedTableError: The line is not UTF-8 text.
     """
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+    with opened(path) as file:
         line = file.readline(CSV_BLOCK)
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise MalformedTableError("the file is UTF-16 text, not UTF-8", _ENCODING_HINT)

@@ -12,6 +12,7 @@ from lstmgraph.evaluation.evaluate import evaluate_predictions
 from lstmgraph.evaluation.evaluation import Evaluation
 from lstmgraph.evaluation.results import ClassResult, ColumnResult
 from lstmgraph.prediction import open_model, predict
+from lstmgraph.prediction.origins import ALL, check_origins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from lstmgraph.prediction.origins import Origins
 
 __all__ = ["ClassResult", "ColumnResult", "Evaluation", "evaluate"]
-
-ALL = "all"
 
 
 def evaluate(  # noqa: PLR0913 - each says one thing
@@ -60,6 +59,7 @@ def evaluate(  # noqa: PLR0913 - each says one thing
     """
     if season is not None and season < 1:
         raise ValueError(f"a season has at least 1 step, not {season}")
+    check_origins(origins, stride)
     opened = open_model(model, recipe)
     name = opened.compiled.declaration.name
     if part == ALL:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstmgraph.compiler.checks.class_weights import ONE_HOT, YES_OR_NO
 from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.data.problems import Problems
+from lstmgraph.evaluation import distributions
 from lstmgraph.evaluation.evaluation import Evaluation
 from lstmgraph.evaluation.measures import CHUNK, ClassCounts, ErrorSums, Naive, QuantileSums, whole
-from lstmgraph.evaluation.results import MODEL, ClassResult, ColumnResult
-from lstmgraph.evaluation.samples import Samples
+from lstmgraph.evaluation.results import MODEL, ClassResult, ColumnResult, SeriesResults
+from lstmgraph.evaluation.samples import Mistakes, Samples
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.distributions import distribution_of, quantiles_of
 from lstmgraph.keras_facts.targets import arguments_of
@@ -22,15 +24,16 @@ from lstmgraph.prediction import class_names
 from lstmgraph.prediction.clock import season_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lstmgraph.data.examples import Examples
     from lstmgraph.data.values import Array
     from lstmgraph.prediction import OutputLayout, PredictionBatch, Predictions
 
 QUANTILES = (0.1, 0.5, 0.9)
 """The quantiles of distributions that are measured and drawn."""
-
-
-MOST_SERIES = 1000
+OF_THIS_DATA = " of this data"
+"""What is appended to the name of a naive forecast that no training part is there for."""
 
 
 def evaluate_predictions(
@@ -42,8 +45,9 @@ def evaluate_predictions(
         predictions: those of data with targets.
         name: the model's name.
         season: the steps of a season; None for that of the table's time step.
-        train: the training part, whose mean is a naive forecast where there is no history; None
-            takes the mean of what is measured.
+        train: the training part, whose mean or most frequent class is a naive forecast where there
+            is no history. None takes the mean that ``scale: standard`` of the recipe holds, or else
+            what is measured, and says so in the name.
 
     Raises:
         DataError: no output has targets in the data.
@@ -54,7 +58,7 @@ def evaluate_predictions(
     for layout in predictions.layouts:
         if layout.output in query.targets:
             kind = _OfClasses if layout.kind else _OfNumbers
-            meters[layout.output] = kind(predictions, layout, period, train)
+            meters[layout.output] = kind(_Job(predictions, period, train), layout)
     if not meters:
         problems = Problems("the data")
         outputs = few([layout.output for layout in predictions.layouts])
@@ -74,18 +78,34 @@ def evaluate_predictions(
     return Evaluation(name, len(predictions), period, numbers, classes, tuple(predictions.warnings))
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What is measured, and beside what."""
+
+    predictions: Predictions
+    season: int
+    train: Examples | None
+
+    def targets(self, output: str) -> Iterator[Array]:
+        """Yield the targets of the training part, or else of what is measured, in parts."""
+        query = self.predictions.query
+        fields = query.targets if self.train is None else self.train.source.targets
+        numbers = np.arange(query.count) if self.train is None else self.train.numbers
+        for first in range(0, len(numbers), CHUNK):
+            yield fields[output].take(numbers[first : first + CHUNK])
+
+    @property
+    def origin(self) -> str:
+        """What the names of naive forecasts from these targets end in."""
+        return OF_THIS_DATA if self.train is None else ""
+
+
 class _Meter:
     """Measures one output, batch by batch."""
 
-    def __init__(
-        self,
-        predictions: Predictions,
-        layout: OutputLayout,
-        season: int,
-        train: Examples | None,
-    ) -> None:
-        self.predictions, self.layout, self.season = predictions, layout, season
-        self.train = train
+    def __init__(self, job: _Job, layout: OutputLayout) -> None:
+        predictions = job.predictions
+        self.job, self.predictions, self.layout = job, predictions, layout
         declaration = predictions.model.compiled.declaration
         losses = (
             losses_by_output(declaration.training, list(predictions.model.graph.outputs))
@@ -99,12 +119,16 @@ class _Meter:
         self.columns = list(entry.columns) if entry else []
         self.is_ahead = entry is not None and entry.steps == HORIZON
         """Whether the targets are steps after the history."""
+        self.series_names = [", ".join(map(str, key)) for key in predictions.series_keys]
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
         raise NotImplementedError
 
-    def result(self) -> Any:
-        raise NotImplementedError
+    def series(self, batch: PredictionBatch) -> Array:
+        """Return the number of the series of each example, (rows,)."""
+        of = self.predictions.query.series
+        found: Array = np.zeros(len(batch), np.int64)
+        return found if of is None else of[batch.positions].astype(np.int64)
 
     def weights(self, batch: PredictionBatch, steps: int) -> Array | None:
         """Return how much each step of the examples counts, (rows, steps); None for 1."""
@@ -128,15 +152,9 @@ class _Meter:
 
 
 class _OfNumbers(_Meter):
-    def __init__(
-        self,
-        predictions: Predictions,
-        layout: OutputLayout,
-        season: int,
-        train: Examples | None,
-    ) -> None:
-        super().__init__(predictions, layout, season, train)
-        query = predictions.query
+    def __init__(self, job: _Job, layout: OutputLayout) -> None:
+        super().__init__(job, layout)
+        query = self.predictions.query
         self.quantiles = tuple(quantiles_of(self.loss) or ())
         self.distribution = distribution_of(self.loss)
         shape = query.targets[layout.output].shape
@@ -152,28 +170,29 @@ class _OfNumbers(_Meter):
         self.sums: list[dict[str, ErrorSums]] = [{} for _ in self.names]
         levels = self.quantiles or (QUANTILES if self.distribution else ())
         self.levels = levels
-        self.of_quantiles = QuantileSums(levels, self.steps) if levels else None
+        self.of_quantiles = QuantileSums(levels, self.count, self.steps) if levels else None
         self.samples = [Samples(self.steps) for _ in self.names]
         self.naive = self._naive()
-        self.means = None if self.naive else self._means()
+        self.means = [] if self.naive or len(self.names) != width else self._means()
+        """Name and value of the mean of each column, where there is no history."""
 
-    def _means(self) -> Array | None:
-        """Return the mean of each column, (columns,), of the training part where it is known."""
-        if len(self.names) != self.width:
-            return None
-        name = self.layout.output
-        fields = self.predictions.query.targets if self.train is None else self.train.source.targets
-        field = fields[name]
-        count = self.predictions.query.count if self.train is None else len(self.train)
-        numbers = np.arange(count) if self.train is None else self.train.numbers
+    def _means(self) -> list[tuple[str, float]]:
         total, known = np.zeros(self.width), np.zeros(self.width)
-        for first in range(0, count, CHUNK):
-            values = field.take(numbers[first : first + CHUNK]).reshape(-1, self.width)
+        for part in self.job.targets(self.layout.output):
+            values = part.reshape(-1, self.width)
             finite = np.isfinite(values)
             total += np.where(finite, values, 0).sum(axis=0, dtype="float64")
             known += finite.sum(axis=0)
-        means: Array = np.divide(total, known, out=np.full(self.width, np.nan), where=known > 0)
-        return means
+        means = np.divide(total, known, out=np.full(self.width, np.nan), where=known > 0)
+        found = [(f"mean{self.job.origin}", float(mean)) for mean in means]
+        data = self.predictions.model.compiled.declaration.data
+        if self.job.train is None and data is not None and self.columns == self.names:
+            for at, name in enumerate(self.names):
+                column = data.columns.get(name)
+                is_mean = column and column.scale == "standard" and not column.difference
+                if column is not None and is_mean and column.fitted:
+                    found[at] = "mean", column.fitted[0]
+        return found
 
     def _naive(self) -> list[Naive]:
         """Return the history of each column, where the targets are steps ahead in a table."""
@@ -184,22 +203,21 @@ class _OfNumbers(_Meter):
         table = target.arrays[0]
         if table.ndim != 2 or len(table) != query.starts[-1]:
             return []
-        return [Naive(table[:, at], query.starts, self.season) for at in range(self.width)]
+        return [Naive(table[:, at], query.starts, self.job.season) for at in range(self.width)]
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
-        query, rows = self.predictions.query, len(batch)
-        series = (
-            query.series[batch.positions].astype(np.int64)
-            if query.series is not None
-            else np.zeros(rows, np.int64)
-        )
+        query, rows, series = self.predictions.query, len(batch), self.series(batch)
         counted, weights = self.counted(batch, self.steps), self.weights(batch, self.steps)
         wanted = targets.reshape(rows, self.steps, self.width)
         if self.of_quantiles is not None:
-            many = self._levels(values.reshape(rows, self.steps, -1))
+            shaped, score = values.reshape(rows, self.steps, -1), None
+            many = shaped
+            if self.distribution is not None:
+                many = distributions.quantiles(self.distribution, self.levels, shaped)
+                score = distributions.crps(self.distribution, wanted[..., 0], shaped)
             middle = int(np.argmin(np.abs(np.array(self.levels) - 0.5)))
             known = wanted[..., 0] if counted is None else np.where(counted, wanted[..., 0], np.nan)
-            self.of_quantiles.add(known, many, weights)
+            self.of_quantiles.add(series, known, many, weights, score)
             points, bands = many[..., middle : middle + 1], many
         else:
             points, bands = values.reshape(rows, self.steps, self.width), None
@@ -219,8 +237,9 @@ class _OfNumbers(_Meter):
                 naive = self.naive[at]
                 forecasts |= naive.forecasts(series, origins, self.steps)
                 scales = naive.scales(series, origins)
-            elif self.means is not None:
-                forecasts["mean"] = np.broadcast_to(self.means[at], truth.shape)
+            elif self.means:
+                name, mean = self.means[at]
+                forecasts[name] = np.broadcast_to(np.float64(mean), truth.shape)
             for name, values_of in forecasts.items():
                 if name not in sums:
                     sums[name] = ErrorSums(self.count, truth.shape[1])
@@ -230,65 +249,34 @@ class _OfNumbers(_Meter):
             shown = truth if counted is None else np.where(counted, truth, np.nan)
             self.samples[at].add(batch, series, shown, own, bands)
 
-    def _levels(self, values: Array) -> Array:
-        """Return the quantiles of an output, (rows, steps, quantiles)."""
-        if self.distribution is None:
-            return values
-        from scipy import stats  # noqa: PLC0415 - a second to import
-
-        shares = np.array(self.levels)
-        parts = [values[..., at, None].astype("float64") for at in range(values.shape[-1])]
-        if self.distribution == "normal":
-            found = stats.norm.ppf(shares, parts[0], parts[1])
-        elif self.distribution == "student_t":
-            found = stats.t.ppf(shares, parts[2], parts[0], parts[1])
-        elif self.distribution == "poisson":
-            found = stats.poisson.ppf(shares, parts[0])
-        else:
-            count = 1 / parts[1]
-            found = stats.nbinom.ppf(shares, count, count / (count + parts[0]))
-        quantiles: Array = np.asarray(found)
-        return quantiles
-
     def result(self) -> list[ColumnResult]:
-        keys = self.predictions.series_keys
-        names = [", ".join(str(part) for part in key) for key in keys]
         found = []
         for at, name in enumerate(self.names):
-            sums = self.sums[at]
+            whole, steps, series = (self._measures(at, axis) for axis in (None, 0, 1))
             measures = {
-                each: {key: float(value) for key, value in own.measures().items()}
-                for each, own in sums.items()
+                each: {key: float(value) for key, value in values.items()}
+                for each, values in whole.items()
             }
-            for each, values in measures.items():
-                if each != MODEL:
-                    values["skill"] = sums[each].skill()
-            by_series: list[tuple[str, float, float]] = []
-            if len(names) > 1 and MODEL in sums:
-                errors = sums[MODEL].measures(axis=1)["mae"]
-                counts = sums[MODEL].counts.sum(axis=1)
-                order = np.argsort(-np.nan_to_num(errors, nan=-1.0), kind="stable")
-                by_series = [
-                    (names[index], float(errors[index]), float(counts[index]))
-                    for index in order[:MOST_SERIES].tolist()
-                    if counts[index]
-                ]
-            steps = {each: own.measures(axis=0)["mae"].tolist() for each, own in sums.items()}
+            counts = self.sums[at][MODEL].counts if MODEL in self.sums[at] else np.zeros(0)
+            by_series = SeriesResults(self.series_names, counts, series)
             quantiles = self.of_quantiles.measures() if self.of_quantiles else {}
-            samples = self.samples[at].named(names)
-            found.append(ColumnResult(name, measures, steps, by_series, quantiles, samples))
+            own = {key: float(value) for key, value in quantiles.items()}
+            samples = self.samples[at].named(self.series_names)
+            found.append(ColumnResult(name, measures, steps, by_series, own, samples))
+        return found
+
+    def _measures(self, at: int, axis: int | None) -> dict[str, dict[str, Array]]:
+        """Return the measures of a column by forecast; with quantiles by series and by step."""
+        found = {name: own.measures(axis) for name, own in self.sums[at].items()}
+        if axis is not None and self.of_quantiles is not None and MODEL in found:
+            own = self.of_quantiles.measures(axis)
+            found[MODEL] |= {key: values for key, values in own.items() if key != "aim"}
         return found
 
 
 class _OfClasses(_Meter):
-    def __init__(
-        self,
-        predictions: Predictions,
-        layout: OutputLayout,
-        season: int,
-        train: Examples | None,
-    ) -> None:
-        super().__init__(predictions, layout, season, train)
+    def __init__(self, job: _Job, layout: OutputLayout) -> None:
+        super().__init__(job, layout)
         is_bits = layout.kind == YES_OR_NO
         entry = self.entry
         names = class_names(entry, 2) if is_bits else layout.classes
@@ -301,6 +289,7 @@ class _OfClasses(_Meter):
         tags = self.columns if is_bits and len(self.columns) > 1 else []
         self.tags = {tag: ClassCounts(tuple(names)) for tag in tags}
         """Of several columns of yes or no, the counts of each."""
+        self.mistakes = Mistakes(tags)
 
     def add(self, batch: PredictionBatch, values: Array, targets: Array) -> None:
         rows = len(batch)
@@ -315,9 +304,34 @@ class _OfClasses(_Meter):
         kept &= (ids >= 0) & (ids < len(self.counts.classes))
         shares = np.ones(len(flat)) if weights is None else np.repeat(weights.reshape(-1), width)
         self.counts.add(ids[kept], chances[kept], shares[kept])
+        if not self.tags or len(self.tags) == width:
+            own = self.predictions.steps_of(self.layout, batch)[0] if self.layout.steps else None
+            shown = None if own is None else (own, steps)
+            places = np.flatnonzero(kept)
+            series = self.series(batch)
+            self.mistakes.add(batch, series, ids[kept], chances[kept], places, shown)
         for at, counts in enumerate(self.tags.values() if len(self.tags) == width else ()):
             own = np.flatnonzero(kept[at::width]) * width + at
             counts.add(ids[own], chances[own], shares[own])
+
+    def _prior(self) -> Array | None:
+        """Return how often each column has each class in the training part, (columns, classes)."""
+        if self.job.train is None:
+            return None
+        found: Array | None = None
+        for part in self.job.targets(self.layout.output):
+            known = part.astype("float64")
+            if self.layout.kind == ONE_HOT:
+                known = np.where(np.isfinite(known).all(axis=-1), known.argmax(axis=-1), np.nan)
+            columns = known.reshape(-1, max(len(self.tags), 1))
+            if found is None:
+                found = np.zeros((columns.shape[1], len(self.counts.classes)))
+            for at, values in enumerate(columns.T):
+                ids = values[np.isfinite(values)]
+                ids = (ids > 0).astype(int) if self.is_hinge else np.round(ids).astype(int)
+                ids = ids[(ids >= 0) & (ids < found.shape[1])]
+                found[at] += np.bincount(ids, minlength=found.shape[1])
+        return found
 
     def _flat(self, values: Array, targets: Array) -> tuple[Array, Array, int]:
         """Return chances (targets, classes), ids (targets,), NaN where unknown; targets a step.
@@ -341,17 +355,20 @@ class _OfClasses(_Meter):
             known = np.where(has_one, known.argmax(axis=-1), np.nan)
         return values.reshape(-1, values.shape[-1]), known.reshape(-1), 1
 
-    def result(self) -> ClassResult:
-        return self._result(self.counts)
-
     def results(self) -> dict[str, ClassResult]:
         """Return what was measured of the output, and of each of its tags."""
-        output = self.layout.output
-        of_tags = {f"{output}: {tag}": self._result(each) for tag, each in self.tags.items()}
-        return {output: self.result(), **of_tags}
+        output, prior = self.layout.output, self._prior()
+        of_tags = {
+            f"{output}: {tag}": self._result(each, None if prior is None else prior[at])
+            for at, (tag, each) in enumerate(self.tags.items())
+        }
+        whole = self._result(self.counts, None if prior is None else prior.sum(axis=0))
+        worst = self.mistakes.named(self.counts.classes, self.series_names)
+        return {output: replace(whole, worst=worst), **of_tags}
 
-    def _result(self, counts: ClassCounts) -> ClassResult:
-        measures = {MODEL: counts.measures(), "majority class": counts.majority()}
+    def _result(self, counts: ClassCounts, prior: Array | None) -> ClassResult:
+        naive = f"majority class{self.job.origin}"
+        measures = {MODEL: counts.measures(), naive: counts.majority(prior)}
         calibration = [
             [count, sure / count, right / count]
             for count, sure, right in counts.bins.tolist()

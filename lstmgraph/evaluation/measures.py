@@ -16,13 +16,33 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.values import Array
 
-COUNT, ABSOLUTE, SQUARED, SIGNED, PERCENT = "count", "absolute", "squared", "signed", "percent"
-SCALED, SCALED_SQUARED, SCALED_COUNT = "scaled", "scaled squared", "scaled count"
-MODELS, OWN = "absolute of the model", "absolute beside the model"
-PARTS = (
-    *(COUNT, ABSOLUTE, SQUARED, SIGNED, PERCENT),
-    *(SCALED, SCALED_SQUARED, SCALED_COUNT, MODELS, OWN),
-)
+COUNT, ABSOLUTE, SQUARED, SIGNED, PERCENT = range(5)
+MODELS, OWN = range(5, 7)
+"""The absolute errors of the model, and those beside them, where both are known."""
+
+
+class Totals:
+    """Adds up numbers of forecasts by series and by step.
+
+    Args:
+        series: the number of series.
+        steps: the number of steps of a forecast.
+        parts: how many numbers each step of a forecast has.
+    """
+
+    def __init__(self, series: int, steps: int, parts: int) -> None:
+        self.by_series = np.zeros((series, parts))
+        self.by_step = np.zeros((steps, parts))
+
+    def add(self, series: Array, values: Array) -> None:
+        """Add numbers (rows, steps, parts) of forecasts for `series`, (rows,)."""
+        np.add.at(self.by_series, series, values.sum(axis=1))
+        self.by_step += values.sum(axis=0)
+
+    def over(self, axis: int | None) -> Array:
+        """Return the totals (parts,); those of series (axis 1), (series, parts), or steps (0)."""
+        found: Array = self.by_step.sum(axis=0)
+        return found if axis is None else (self.by_step, self.by_series)[axis]
 
 
 class ErrorSums:
@@ -34,7 +54,9 @@ class ErrorSums:
     """
 
     def __init__(self, series: int, steps: int) -> None:
-        self.sums = {part: np.zeros((series, steps)) for part in PARTS}
+        self.totals = Totals(series, steps, 7)
+        self.scaled = np.zeros((3, series, steps))
+        """Scaled errors, their squares, and how many: measures of these are made per series."""
 
     def add(  # noqa: PLR0913 - each says one thing
         self,
@@ -64,59 +86,58 @@ class ErrorSums:
         known = np.isfinite(targets) & np.isfinite(forecasts)
         if counted is not None:
             known &= counted
+        share = known.astype("float64") if weights is None else np.where(known, weights, 0.0)
         error = np.where(known, forecasts - targets, 0.0)
+        absolute = np.abs(error)
         size = np.abs(np.where(known, targets, 0)) + np.abs(np.where(known, forecasts, 0))
-        percent = 200 * np.divide(np.abs(error), size, out=np.zeros_like(error), where=size > 0)
-        parts = {
-            COUNT: known.astype("float64"),
-            ABSOLUTE: np.abs(error),
-            SQUARED: error**2,
-            SIGNED: error,
-            PERCENT: percent,
-        }
-        if scales is not None:
-            has_one = np.nan_to_num(scales[0]) > 0
-            has_scale = has_one[:, None] & known
-            scale, squares = (np.where(has_one, each, 1.0)[:, None] for each in scales)
-            parts[SCALED] = np.where(has_scale, np.abs(error) / scale, 0.0)
-            parts[SCALED_SQUARED] = np.where(has_scale, error**2 / squares, 0.0)
-            parts[SCALED_COUNT] = has_scale.astype("float64")
+        percent = 200 * np.divide(absolute, size, out=np.zeros_like(error), where=size > 0)
+        parts = [np.ones_like(error), absolute, error**2, error, percent]
         if model is not None:
             both = known & np.isfinite(model)
-            parts[MODELS] = np.where(both, np.abs(model.astype("float64") - targets), 0.0)
-            parts[OWN] = np.where(both, np.abs(error), 0.0)
-        for part, values in parts.items():
-            np.add.at(self.sums[part], series, values if weights is None else values * weights)
-
-    def skill(self) -> float:
-        """Return 1 minus the model's absolute error over this one's, where both are known."""
-        own = float(self.sums[OWN].sum())
-        return 1 - float(self.sums[MODELS].sum()) / own if own else float("nan")
+            parts.append(np.where(both, np.abs(model.astype("float64") - targets), 0.0))
+            parts.append(np.where(both, absolute, 0.0))
+        else:
+            parts += [np.zeros_like(error)] * 2
+        self.totals.add(series, np.stack(parts, axis=-1) * share[..., None])
+        if scales is not None:
+            has_one = np.nan_to_num(scales[0]) > 0
+            scale, squares = (np.where(has_one, each, 1.0)[:, None] for each in scales)
+            share = share * has_one[:, None]
+            for at, values in enumerate((absolute / scale, error**2 / squares, 1.0)):
+                np.add.at(self.scaled[at], series, values * share)
 
     def measures(self, axis: int | None = None) -> dict[str, Array]:
         """Return measures over all forecasts, or for each series (axis 1) or step (axis 0).
 
         ``mae``, ``rmse``, ``bias`` (the mean of forecast minus target), ``smape`` in percent, 0 to
         200 (M4), and, against the errors of a naive forecast of the history, ``mase`` (Hyndman and
-        Koehler, 2006) and ``rmsse`` (the M5 competition). NaN where nothing counts.
+        Koehler, 2006) and ``rmsse`` (the M5 competition), of each series, then their mean; beside a
+        model, its ``skill``. NaN where nothing counts.
         """
-        sums = {part: values.sum(axis=axis) for part, values in self.sums.items()}
-        count, scaled = sums[COUNT], sums[SCALED_COUNT]
+        sums = np.moveaxis(self.totals.over(axis), -1, 0)
         found = {
-            "mae": _mean(sums[ABSOLUTE], count),
-            "rmse": np.sqrt(_mean(sums[SQUARED], count)),
-            "bias": _mean(sums[SIGNED], count),
-            "smape": _mean(sums[PERCENT], count),
+            "mae": _mean(sums[ABSOLUTE], sums[COUNT]),
+            "rmse": np.sqrt(_mean(sums[SQUARED], sums[COUNT])),
+            "bias": _mean(sums[SIGNED], sums[COUNT]),
+            "smape": _mean(sums[PERCENT], sums[COUNT]),
         }
-        if np.any(scaled > 0):
-            found["mase"] = _mean(sums[SCALED], scaled)
-            found["rmsse"] = np.sqrt(_mean(sums[SCALED_SQUARED], scaled))
+        if self.scaled[2].any():
+            absolute, squared, count = self.scaled if axis == 0 else self.scaled.sum(axis=2)
+            found["mase"] = _mean(absolute, count)
+            found["rmsse"] = np.sqrt(_mean(squared, count))
+            if axis != 1:
+                for name in ("mase", "rmsse"):
+                    known = np.isfinite(found[name])
+                    total = np.where(known, found[name], 0).sum(axis=0)
+                    found[name] = _mean(total, known.sum(axis=0))
+        if self.totals.by_step[:, OWN].any():
+            found["skill"] = 1 - _mean(sums[MODELS], sums[OWN])
         return found
 
     @property
     def counts(self) -> Array:
-        """How many targets were counted, (series, steps)."""
-        return self.sums[COUNT]
+        """How many targets of each series were counted, (series,)."""
+        return self.totals.by_series[:, COUNT]
 
 
 def _mean(total: Array, count: Array) -> Array:
@@ -131,21 +152,32 @@ class QuantileSums:
 
     Args:
         quantiles: those of the forecasts, in order.
+        series: the number of series.
         steps: the number of steps of a forecast.
     """
 
-    def __init__(self, quantiles: tuple[float, ...], steps: int) -> None:
+    def __init__(self, quantiles: tuple[float, ...], series: int, steps: int) -> None:
         self.quantiles = quantiles
-        self.count = np.zeros(steps)
-        self.below = np.zeros((steps, len(quantiles)))
-        self.inside = np.zeros(steps)
-        self.losses = np.zeros((steps, len(quantiles)))
-        self.size = np.zeros(steps)
+        self.totals = Totals(series, steps, 5 + len(quantiles))
 
-    def add(self, targets: Array, forecasts: Array, weights: Array | None = None) -> None:
+    def add(
+        self,
+        series: Array,
+        targets: Array,
+        forecasts: Array,
+        weights: Array | None = None,
+        crps: Array | None = None,
+    ) -> None:
         """Add targets (rows, steps), their quantiles (rows, steps, quantiles) and weights.
 
         What is not known, in targets or quantiles, does not count.
+
+        Args:
+            series: the series of each row, (rows,).
+            targets: what came, (rows, steps).
+            forecasts: the quantiles, (rows, steps, quantiles).
+            weights: how much each target counts, (rows, steps); None for 1.
+            crps: the score of each target, (rows, steps); None for twice the mean pinball loss.
         """
         known = np.isfinite(targets) & np.isfinite(forecasts).all(axis=-1)
         forecasts = np.where(known[..., None], forecasts, 0.0)
@@ -153,33 +185,33 @@ class QuantileSums:
         values = np.where(known, targets, 0.0).astype("float64")[..., None]
         error = values - forecasts
         shares = np.array(self.quantiles)
-        losses = np.maximum(shares * error, (shares - 1) * error)
+        pinball = np.maximum(shares * error, (shares - 1) * error).mean(axis=-1)
+        score = 2 * pinball if crps is None else np.where(known, crps, 0.0)
         inside = (values >= forecasts[..., :1]) & (values <= forecasts[..., -1:])
-        self.count += share.sum(axis=0)
-        self.below += ((values <= forecasts) * share[..., None]).sum(axis=0)
-        self.inside += (inside[..., 0] * share).sum(axis=0)
-        self.losses += (losses * share[..., None]).sum(axis=0)
-        self.size += (np.abs(values[..., 0]) * share).sum(axis=0)
+        parts = [np.ones_like(pinball), pinball, score, np.abs(values[..., 0]), inside[..., 0]]
+        whole = np.concatenate([np.stack(parts, axis=-1), values <= forecasts], axis=-1)
+        self.totals.add(series, whole * share[..., None])
 
-    def measures(self) -> dict[str, float]:
+    def measures(self, axis: int | None = None) -> dict[str, Array]:
         """Return ``pinball``, ``crps``, ``weighted_quantile_loss``, ``coverage`` and its aim.
 
-        ``crps`` is approximated by twice the mean pinball loss. ``q0.1`` and so on are the shares
-        of targets at or below each quantile.
+        ``q0.1`` and so on are the shares of targets at or below each quantile. NaN where nothing
+        counts.
+
+        Args:
+            axis: None for all forecasts; 1 for each series; 0 for each step.
         """
-        count, losses = self.count.sum() or 1.0, self.losses.sum()
-        pinball = losses / count / len(self.quantiles)
-        size = self.size.sum()
+        count, pinball, score, size, inside, *below = np.moveaxis(self.totals.over(axis), -1, 0)
         found = {
-            "pinball": pinball,
-            "crps": 2 * pinball,
-            "weighted_quantile_loss": 2 * losses / len(self.quantiles) / size if size else 0.0,
+            "pinball": _mean(pinball, count),
+            "crps": _mean(score, count),
+            "weighted_quantile_loss": _mean(2 * pinball, size),
         }
         if len(self.quantiles) > 1:
-            found["coverage"] = self.inside.sum() / count
-            found["aim"] = self.quantiles[-1] - self.quantiles[0]
-        below = self.below.sum(axis=0) / count
-        return found | {f"q{q:g}": b for q, b in zip(self.quantiles, below.tolist(), strict=True)}
+            found["coverage"] = _mean(inside, count)
+            found["aim"] = np.full_like(count, self.quantiles[-1] - self.quantiles[0])
+        each = zip(self.quantiles, below, strict=True)
+        return found | {f"q{level:g}": _mean(part, count) for level, part in each}
 
 
 BINS = 10
@@ -252,15 +284,23 @@ class ClassCounts:
             }
         return found
 
-    def majority(self) -> dict[str, float]:
-        """Return the measures of always predicting the most frequent class, by its frequency."""
+    def majority(self, prior: Array | None = None) -> dict[str, float]:
+        """Return the measures of always predicting the most frequent class, by its frequency.
+
+        Args:
+            prior: how often each class was there before, (classes,); None for what was counted.
+        """
         support = self.confusion.sum(axis=1)
-        count = float(support.sum()) or 1.0
-        shares = support[support > 0] / count
+        count, present = float(support.sum()) or 1.0, support > 0
+        frequent = support if prior is None or not prior.any() else prior
+        chances = np.clip(frequent / (float(frequent.sum()) or 1.0), 1e-15, 1)
+        share = float(support[int(frequent.argmax())]) / count if len(support) else 0.0
+        is_present = bool(share)
         return {
-            "accuracy": float(support.max(initial=0)) / count,
-            "balanced_accuracy": 1 / max(int((support > 0).sum()), 1),
-            "log_loss": float(-(shares * np.log(shares)).sum()),
+            "accuracy": share,
+            "balanced_accuracy": is_present / max(int(present.sum()), 1),
+            "f1": 2 * share / (1 + share) / max(int(present.sum()), 1),
+            "log_loss": float(-(support * np.log(chances)).sum()) / count,
         }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.evaluation.results import MODEL
-from lstmgraph.evaluation.text import shown
+from lstmgraph.evaluation.text import ends, series_rows, shown, spread, step_rows
 from lstmgraph.explain.charts.axes import number_axis
 from lstmgraph.explain.charts.document import document
 from lstmgraph.explain.charts.frame import SMALL, WIDE, chart, figure, note, path
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.data.values import Array
-    from lstmgraph.evaluation.results import ClassResult, ColumnResult, Measured
-    from lstmgraph.evaluation.samples import Sample
+    from lstmgraph.evaluation.results import ClassResult, ColumnResult, Measured, SeriesResults
+    from lstmgraph.evaluation.samples import Mistake, Sample
     from lstmgraph.explain.charts.axes import Axis
 
 STYLE = """
@@ -32,9 +32,14 @@ rect.pillar{fill:var(--blue)}
 path.even{fill:none;stroke:var(--pruned);stroke-dasharray:4 3}
 .samples{display:flex;flex-wrap:wrap;gap:12px}
 .samples h3{font-size:13px;font-weight:600;margin:4px 0}
-td.heat{text-align:right}
+.scroll td{white-space:nowrap}
+table.confusion td.heat{text-align:right;min-width:2.2em;padding:4px 6px;
+background:color-mix(in srgb,var(--mix) var(--share),transparent)}
+td.right{--mix:color-mix(in srgb,var(--blue) 60%,transparent)}
+td.wrong{--mix:color-mix(in srgb,var(--hot) 90%,transparent)}
+rect.share{fill:var(--pruned);opacity:.35}
 """
-MOST_SERIES, MOST_CLASSES, BARS, MOST_DOTS = 20, 30, 40, 800
+MOST_SERIES, MOST_CLASSES, MOST_STEPS, BARS, MOST_DOTS = 20, 30, 60, 40, 800
 
 
 def page(evaluation: Measured) -> str:
@@ -79,14 +84,44 @@ def _of_column(output: str, column: ColumnResult) -> list[Markup]:
         found.append(figure(f"{name}: forecast minus target", _histogram(samples.residuals, name)))
         drawn = _over_time(samples.residuals, samples.times, name)
         found.append(figure(f"{name}: forecast minus target, over time", *drawn))
-    if len(column.steps.get(MODEL, [])) > 1:
-        found.append(figure(f"{name}: error by step", _by_step(column.steps)))
+    by_step = {forecast: own["mae"] for forecast, own in column.steps.items()}
+    if len(by_step.get(MODEL, ())) > 1:
+        own = column.steps[MODEL]
+        titled, lines = step_rows(own, spread(len(own["mae"]), MOST_STEPS))
+        drawn_steps = [_by_step(by_step), table([*titled], [[*each] for each in lines])]
+        found.append(figure(f"{name}: error by step", *drawn_steps))
     if column.series:
-        rows = [
-            [each, shown(mae), f"{count:,.0f}"] for each, mae, count in column.series[:MOST_SERIES]
+        found += _by_series(name, column.series)
+    return found
+
+
+def _by_series(name: str, series: SeriesResults) -> list[Markup]:
+    """Return a picture of the errors of all series, and the worst and the best of them."""
+    values = series.of("mae")
+    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_DOTS)).astype(int))
+    x = number_axis((1.0, float(len(values))), *WIDE.across, whole=True)
+    y = number_axis((0.0, float(values.max())), *WIDE.upwards)
+    points = [
+        (x.at(float(at + 1)) or 0.0, y.at(float(values[at])) or 0.0) for at in chosen.tolist()
+    ]
+    floor, half = y.at(0.0) or 0.0, 100 / len(points)
+    marks = [tag("path", d=path(points), class_="model")]
+    if len(points) <= BARS:  # a bar for each
+        x = number_axis((0.5, len(values) + 0.5), *WIDE.across, whole=True)
+        marks = [
+            _bar((x.at(at + 1.0) or 0.0) - half, 2 * half, top, floor)
+            for at, (_, top) in enumerate(points)
         ]
-        headings = ["series", "mae", "targets"]
-        found.append(figure(f"{name}: series, the worst first", table(headings, rows)))
+    drawn = chart(WIDE, x, y, ("series, the worst first", "mae"), *marks)
+    count = len(series)
+    headings, rows = series_rows(series, ends(count, MOST_SERIES))
+    found = [figure(f"{name}: error by series", drawn)]
+    if count <= 2 * MOST_SERIES:
+        whole = table([*headings], [[*row] for row in rows])
+        return [*found, figure(f"{name}: series, the worst first", whole)]
+    for title, part in (("worst", rows[:MOST_SERIES]), ("best", rows[: -MOST_SERIES - 1 : -1])):
+        text = table([*headings], [[*row] for row in part])
+        found.append(figure(f"{name}: the {title} of {count:,} series", text))
     return found
 
 
@@ -137,8 +172,8 @@ def _points(values: Array, x: Axis, y: Axis) -> list[tuple[float, float] | None]
     ]
 
 
-def _by_step(steps: Mapping[str, list[float]]) -> Markup:
-    finite = [value for values in steps.values() for value in values if np.isfinite(value)]
+def _by_step(steps: Mapping[str, Array]) -> Markup:
+    finite = [float(v) for values in steps.values() for v in values if np.isfinite(v)]
     count = max(len(values) for values in steps.values())
     x = number_axis((1.0, float(count)), *WIDE.across, whole=True)
     y = number_axis([0.0, *finite], *WIDE.upwards)
@@ -146,7 +181,7 @@ def _by_step(steps: Mapping[str, list[float]]) -> Markup:
         tag(
             "path",
             tag("title", name),
-            d=path(_points(np.array(values), x, y)),
+            d=path(_points(values, x, y)),
             class_="model" if name == MODEL else "naive",
         )
         for name, values in reversed(list(steps.items()))
@@ -164,10 +199,13 @@ def _histogram(residuals: Array, name: str) -> Markup:
     bars = []
     for at, value in enumerate(counts.tolist()):
         left, right = x.at(float(edges[at])) or 0.0, x.at(float(edges[at + 1])) or 0.0
-        top = y.at(float(value)) or 0.0
-        box = {"x": pixels(left), "y": pixels(top), "width": pixels(max(right - left - 1, 0.5))}
-        bars.append(tag("rect", **box, height=pixels(max(floor - top, 0.0)), class_="pillar"))
+        bars.append(_bar(left, max(right - left - 1, 0.5), y.at(float(value)) or 0.0, floor))
     return chart(WIDE, x, y, (f"error of {name}", "targets of a sample"), *bars)
+
+
+def _bar(left: float, width: float, top: float, floor: float) -> Markup:
+    box = {"x": pixels(left), "y": pixels(top), "width": pixels(width)}
+    return tag("rect", **box, height=pixels(max(floor - top, 0.0)), class_="pillar")
 
 
 def _some(values: Array) -> Array:
@@ -216,13 +254,63 @@ def _of_classes(output: str, result: ClassResult) -> list[Markup]:
     ]
     names = list(result.classes)
     if len(names) <= MOST_CLASSES:
-        cells = [[name, *row] for name, row in zip(names, result.confusion, strict=True)]
-        text = note("Rows: what it was. Columns: what was predicted.")
-        headings = ["", *names]
-        found.append(figure(f"{output}: confusion matrix", text, table(headings, cells)))
+        text = note("Rows: what it was. Columns: what was predicted. Colour: the share of the row.")
+        drawn = _confusion(names, result.confusion)
+        found.append(figure(f"{output}: confusion matrix", text, drawn))
+    else:
+        found.append(figure(f"{output}: the most frequent mistakes", _most_frequent(result)))
+    if result.worst:
+        found.append(figure(f"{output}: the worst examples", _worst(result.worst)))
     if result.calibration:
         found.append(figure(f"{output}: calibration", _calibration(result.calibration)))
     return found
+
+
+def _confusion(names: list[str], confusion: list[list[float]]) -> Markup:
+    """Return the confusion matrix as a table whose cells are coloured by their share of the row."""
+    head = tag("tr", tag("th"), *(tag("th", name, scope="col") for name in names))
+    rows = []
+    for at, (name, counts) in enumerate(zip(names, confusion, strict=True)):
+        total = sum(counts) or 1.0
+        cells = [
+            tag(
+                "td",
+                shown(count),
+                class_=f"heat {'right' if at == column else 'wrong'}",
+                style=f"--share:{100 * count / total:.0f}%",
+                title=f"{count / total:.1%} of {name}",
+            )
+            for column, count in enumerate(counts)
+        ]
+        rows.append(tag("tr", tag("th", name, scope="row"), *cells))
+    whole = tag("table", tag("thead", head), tag("tbody", *rows), class_="confusion")
+    return tag("div", whole, class_="scroll")
+
+
+def _most_frequent(result: ClassResult) -> Markup:
+    names, confusion = list(result.classes), np.array(result.confusion, "float64")
+    np.fill_diagonal(confusion, 0)
+    order = np.argsort(-confusion, axis=None, kind="stable")[:MOST_SERIES]
+    pairs = [divmod(int(place), len(names)) for place in order]
+    rows = [[names[a], names[b], shown(confusion[a, b])] for a, b in pairs if confusion[a, b]]
+    return table(["it was", "predicted", "times"], rows)
+
+
+def _worst(worst: Sequence[Mistake]) -> Markup:
+    """Return a table of the examples whose true class had the lowest chance."""
+    kept = [
+        key
+        for key in ("series", "example", "step", "column")
+        if any(vars(each)[key] not in ("", None) for each in worst)
+    ]
+    rows = [
+        [
+            *(vars(each)[key] for key in kept),
+            *(each.target, each.predicted, shown(each.chance), shown(each.confidence)),
+        ]
+        for each in worst
+    ]
+    return table([*kept, "it was", "predicted", "its chance", "confidence"], rows)
 
 
 def _calibration(bins: list[list[float]]) -> Markup:
@@ -231,5 +319,17 @@ def _calibration(bins: list[list[float]]) -> Markup:
     ends = [(x.at(end) or 0.0, y.at(end) or 0.0) for end in (0.0, 1.0)]
     even = tag("path", d=path(ends), class_="even")
     line = tag("path", d=path(points), class_="model")
-    text = note("On the dashed line, predictions are as often right as they are sure.")
-    return joined(chart(WIDE, x, y, ("confidence", "accuracy"), even, line), text)
+    most, floor = max(count for count, *_ in bins), y.at(0.0) or 0.0
+    bars, dots = [], []
+    for (count, sure, right), (left, top) in zip(bins, points, strict=True):
+        height = 0.4 * (floor - (y.at(1.0) or 0.0)) * count / most
+        title = f"{shown(count)} predictions, confidence {sure:.2f}, accuracy {right:.2f}"
+        box = {"x": pixels(left - 8), "y": pixels(floor - height), "height": pixels(height)}
+        bars.append(tag("rect", tag("title", title), **box, width="16", class_="share"))
+        dots.append(tag("circle", tag("title", title), cx=pixels(left), cy=pixels(top), r=3))
+    text = note(
+        "On the dashed line, predictions are as often right as they are sure. Grey bars: how many "
+        "predictions have that confidence."
+    )
+    drawn = (*bars, even, line, tag("g", *dots, class_="residuals"))
+    return joined(chart(WIDE, x, y, ("confidence", "accuracy"), *drawn), text)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmgraph.data.values import Array
     from lstmgraph.prediction import PredictionBatch
 
-WORST, EVENLY, RESIDUALS = 6, 6, 5_000
-"""How many forecasts and residuals are kept."""
+WORST, EVENLY, RESIDUALS, MISTAKES = 6, 6, 5_000, 20
+"""How many forecasts, residuals and examples of wrong classes are kept."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,11 @@ class Samples:
         known = np.isfinite(errors)
         counts = known.sum(axis=1)
         means = np.abs(np.where(known, errors, 0)).sum(axis=1) / np.maximum(counts, 1)
-        origins = batch.keys.get("origin")
-        if origins is None:
-            origins = batch.keys.get("time", batch.keys["row"])
 
         def sample(row: int) -> Sample:
             band = None if bands is None else (bands[row, :, 0].copy(), bands[row, :, -1].copy())
-            origin = str(origins[row]) if np.ndim(origins[row]) == 0 else str(origins[row][0])
             own = targets[row].copy(), forecasts[row].copy()
-            return Sample(int(series[row]), origin, *own, band, float(means[row]))
+            return Sample(int(series[row]), _name(batch, row), *own, band, float(means[row]))
 
         for row in np.argsort(-means)[:WORST].tolist():
             if counts[row]:
@@ -112,6 +110,97 @@ class Samples:
         self.worst = [with_name(entry[2]) for entry in sorted(self._heap, key=lambda e: -e[0])]
         self.chosen = [with_name(sample) for sample in self.chosen]
         return self
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An example whose true class had a low chance."""
+
+    series: str
+    example: str
+    """Its origin, time or row."""
+    step: int | None
+    """The number of the step; None for examples without steps."""
+    column: str
+    """Of several columns of yes or no, which; else empty."""
+    target: str
+    predicted: str
+    chance: float
+    """The chance of the class that came."""
+    confidence: float
+    """The chance of the class that was predicted."""
+
+
+class Mistakes:
+    """Keeps the examples whose true class had the lowest chance, of those predicted wrongly.
+
+    Args:
+        columns: the names of several columns of yes or no; empty for one target a step.
+    """
+
+    def __init__(self, columns: Sequence[str] = ()) -> None:
+        self.columns = columns
+        self._kept: list[tuple[float, int, Mistake]] = []
+        self._seen = 0
+
+    def add(  # noqa: PLR0913, PLR0917 - each says one thing
+        self,
+        batch: PredictionBatch,
+        series: Array,
+        targets: Array,
+        chances: Array,
+        places: Array,
+        steps: tuple[Array, int] | None,
+    ) -> None:
+        """Consider targets (count,) and chances (count, classes) of a batch.
+
+        Args:
+            batch: the batch.
+            series: the series of each of its rows, (rows,).
+            targets: the ids of true classes, (count,).
+            chances: of all classes, (count, classes).
+            places: where the targets stand in (rows * steps * columns), (count,).
+            steps: the number of the first step of each row, (rows,), and how many a row has; None
+                for examples without steps.
+        """
+        own = chances[np.arange(len(targets)), targets]
+        predicted = chances.argmax(axis=-1)
+        wrong = np.flatnonzero(predicted != targets)
+        for at in wrong[np.argsort(own[wrong], kind="stable")][:MISTAKES].tolist():
+            step, column = divmod(int(places[at]), len(self.columns) or 1)
+            row, step = divmod(step, steps[1] if steps else 1)
+            mistake = Mistake(
+                str(int(series[row])),
+                _name(batch, row),
+                int(steps[0][row]) + step if steps else None,
+                self.columns[column] if self.columns else "",
+                str(int(targets[at])),
+                str(int(predicted[at])),
+                float(own[at]),
+                float(chances[at].max()),
+            )
+            self._kept.append((float(own[at]), self._seen + at, mistake))
+        self._seen += len(targets)
+        self._kept = sorted(self._kept, key=lambda each: each[:2])[:MISTAKES]
+
+    def named(self, classes: tuple[str, ...], series: list[str]) -> tuple[Mistake, ...]:
+        """Return the worst first, with the names of classes and series."""
+        return tuple(
+            replace(
+                each,
+                series=series[int(each.series)] if int(each.series) < len(series) else "",
+                target=classes[int(each.target)],
+                predicted=classes[int(each.predicted)],
+            )
+            for *_, each in self._kept
+        )
+
+
+def _name(batch: PredictionBatch, row: int) -> str:
+    """Return what names an example of a batch: its origin, its time, or its row."""
+    keys = batch.keys
+    names = keys.get("origin", keys.get("time", keys["row"]))
+    return str(names[row]) if np.ndim(names[row]) == 0 else str(names[row][0])
 
 
 def _times(batch: PredictionBatch, shape: tuple[int, ...]) -> Array:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lstmgraph.evaluation.results import MODEL
 from lstmgraph.messages.tables import Section, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from lstmgraph.evaluation.results import ClassResult, ColumnResult, Measured
+    from lstmgraph.data.values import Array
+    from lstmgraph.evaluation.results import ClassResult, ColumnResult, Measured, SeriesResults
 
 FEWEST_STEPS, MOST_ROWS = 2, 12
 """Steps from which on they are listed; rows of long tables."""
@@ -36,26 +38,65 @@ def _of_column(output: str, column: ColumnResult) -> Iterator[Section]:
     name = output if column.name == output else f"{output}: {column.name}"
     yield _measures(name, column.measures)
     if column.quantiles:
-        rows = [(key, shown(value)) for key, value in column.quantiles.items()]
-        yield Section(f"{name}, quantiles", (), ("measure", "value"), rows, frozenset({"value"}))
-    steps = len(next(iter(column.steps.values()), []))
+        of_quantiles = [(key, shown(value)) for key, value in column.quantiles.items()]
+        headings = ("measure", "value")
+        yield Section(f"{name}, quantiles", (), headings, of_quantiles, frozenset({"value"}))
+    by_step = {forecast: own["mae"] for forecast, own in column.steps.items()}
+    steps = len(by_step.get(MODEL, ()))
     if steps >= FEWEST_STEPS:
-        chosen = sorted({*range(min(steps, 3)), *_spread(steps)})
-        headings = ("step", *column.steps)
-        by_step: list[tuple[str, ...]] = [
-            (str(at + 1), *(shown(values[at]) for values in column.steps.values())) for at in chosen
-        ]
-        yield Section(f"{name}, mae by step", (), headings, by_step, frozenset(headings))
+        chosen = spread(steps, MOST_ROWS)
+        yield _by_step(f"{name}, mae by step", by_step, chosen)
+        yield _by_step(f"{name}, model by step", column.steps[MODEL], chosen)
     if column.series:
-        series = [(each, shown(mae), f"{count:,.0f}") for each, mae, count in column.series]
-        title = f"{name}, worst series" if len(series) > MOST_ROWS else f"{name}, by series"
-        columns = ("series", "mae", "targets")
-        yield Section(title, (), columns, series[:MOST_ROWS], frozenset(columns[1:]))
+        series, most = column.series, len(column.series) > MOST_ROWS
+        places = ends(len(series), MOST_ROWS // 2)
+        titles, rows = series_rows(series, places)
+        title = f"{name}, worst and best series" if most else f"{name}, by series"
+        yield Section(title, (), titles, rows, frozenset(titles[1:]))
 
 
-def _spread(steps: int) -> list[int]:
-    count = min(steps, MOST_ROWS - 2)
-    return [round(at * (steps - 1) / max(count - 1, 1)) for at in range(count)]
+def _by_step(title: str, values: Mapping[str, Array], chosen: Iterable[int]) -> Section:
+    headings, rows = step_rows(values, chosen)
+    return Section(title, (), headings, rows, frozenset(headings))
+
+
+def step_rows(
+    values: Mapping[str, Array], chosen: Iterable[int]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headings, and a row for each of these steps, from 0, of values by name."""
+    rows = [(str(at + 1), *(shown(float(own[at])) for own in values.values())) for at in chosen]
+    return ("step", *values), rows
+
+
+def series_rows(
+    series: SeriesResults, places: Iterable[int]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headings, and a row for each of these series: the model's measures, and its skill.
+
+    The skill is that beside the first naive forecast.
+    """
+    rows = []
+    headings: tuple[str, ...] = ()
+    for name, count, measures in map(series.__getitem__, places):
+        naive = next((key for key in measures if key != MODEL), None)
+        values = dict(measures[MODEL])
+        if naive is not None:
+            values[f"skill beside {naive}"] = measures[naive].get("skill", math.nan)
+        headings = ("series", "targets", *values)
+        rows.append((name, f"{count:,.0f}", *map(shown, values.values())))
+    return headings, rows
+
+
+def ends(count: int, each: int) -> list[int]:
+    """Return the first and the last numbers below `count`, `each` of both, or all if they meet."""
+    return sorted({*range(min(each, count)), *range(max(count - each, 0), count)})
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return numbers below `count`: the first three, and others evenly, `most` at the most."""
+    evenly = max(min(count, most - 2), 1)
+    places = {round(at * (count - 1) / max(evenly - 1, 1)) for at in range(evenly)}
+    return sorted({*range(min(count, 3)), *places})
 
 
 def _measures(name: str, measures: Mapping[str, Mapping[str, float]]) -> Section:

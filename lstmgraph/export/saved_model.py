@@ -38,17 +38,30 @@ def write(job: ExportJob, path: Path) -> None:
     Raises:
         RecipeError: the traced model needs a GPU, although it should run anywhere (L802).
     """
-    archive = keras.export.ExportArchive()
-    archive.track(job.inference)
-    served = archive.add_endpoint(
-        "serve",
-        lambda inputs: job.inference(inputs, training=False),
-        input_signature=[signature(job, job.graph.batch_size)],
-    )
+    archive, served = traced(job, job.graph.batch_size)
     _check_runs_anywhere(job, served)
     if state_variables(job.inference):
         archive.add_endpoint(RESET, _reset(job.inference), input_signature=[])
     archive.write_out(str(path), verbose=False)
+
+
+def traced(job: ExportJob, batch: int | None) -> tuple[keras.export.ExportArchive, Any]:
+    """Trace the model; return an archive with the function to serve, and that function traced.
+
+    The model is traced once. Keras would do so three times: as the function, as its signature, and
+    as a function that a model would have where it were an attribute of others.
+    """
+    archive = keras.export.ExportArchive()
+    for layer in job.inference.layers:
+        archive.track(layer)
+    served = tf.function(
+        lambda inputs: job.inference(inputs, training=False),
+        input_signature=[signature(job, batch)],
+        autograph=False,
+    )
+    concrete = served.get_concrete_function()
+    archive.add_endpoint("serve", served)
+    return archive, concrete
 
 
 def _reset(model: keras.Model) -> Callable[[], dict[str, tf.Tensor]]:
@@ -87,7 +100,7 @@ def _operations(definition: Any) -> Iterator[str]:
 def _check_runs_anywhere(job: ExportJob, served: Any) -> None:
     if job.options.kernel == "auto":
         return
-    cudnn = {op for op in operators(served.get_concrete_function()) if "Cudnn" in op}
+    cudnn = {op for op in operators(served) if "Cudnn" in op}
     if cudnn:
         message = f"the traced model needs a GPU: {', '.join(sorted(cudnn))}"
         hint = "this is a bug in lstmgraph; please report it with the recipe"

@@ -48,6 +48,11 @@ def distribution_of(loss: Any) -> str | None:
     return str(loss["distribution"]) if is_likelihood else None
 
 
+def is_of_counts(loss: Any) -> bool:
+    """Return whether a loss of the recipe takes whole numbers from 0, which cannot be scaled."""
+    return distribution_of(loss) in OF_COUNTS or _class_of(loss) == "Poisson"
+
+
 def numbers_of(loss: Any) -> int | None:
     """Return how many numbers an output has for each target; None for losses of one number."""
     distribution = distribution_of(loss)

@@ -207,3 +207,8 @@ def span(loss: str, axis: Any, rank: int) -> str | None:
 def _places(axis: Any, rank: int) -> set[int]:
     given = axis if isinstance(axis, list | tuple) else [axis]
     return {each % rank if -rank <= each < rank else -1 for each in given}
+
+
+def is_by_output(loss: Any) -> bool:
+    """Return whether `loss` maps outputs to losses, rather than being one loss for all."""
+    return isinstance(loss, dict) and "type" not in loss

@@ -22,7 +22,7 @@ from lstmgraph.models.building.compile_config import compile_as
 from lstmgraph.models.building.layers import freeze
 from lstmgraph.models.building.lora import lora_kept, without_lora
 from lstmgraph.models.building.training import compile_model, has_own_losses
-from lstmgraph.models.runtime import scope, start
+from lstmgraph.models.runtime import build_optimizer, scope, start
 from lstmgraph.models.same_model import require_same_model
 from lstmgraph.models.weights_file import opened_weights
 
@@ -58,10 +58,9 @@ def save_model(model: keras.Model, recipe_text: str, path: Path, further: str = 
     `further` is the model's name under the recipe's ``models:``; it is empty for the main model.
     """
     with atomic_path(path) as temporary:
-        if model.compiled and not model.optimizer.built:
-            # Saved without its variables, an optimizer would be loaded with a warning. Built again,
-            # a LossScaleOptimizer has two of them twice.
-            model.optimizer.build(model.trainable_variables)
+        if model.compiled:
+            # Saved without its variables, an optimizer would be loaded with a warning.
+            build_optimizer(model)
         model.save(temporary)
         embed_recipe(temporary, recipe_text, further)
 

@@ -115,6 +115,16 @@ def scope_of(model: keras.Model) -> AbstractContextManager[Any]:
     return nullcontext() if strategy is None else strategy.scope()
 
 
+def build_optimizer(model: keras.Model) -> None:
+    """Make the variables of the optimizer, unless it has them.
+
+    Where the first step of a training makes them, TensorFlow traces that step twice.
+    """
+    if not model.optimizer.built:  # built again, a LossScaleOptimizer has two of them twice
+        with scope_of(model):
+            model.optimizer.build(model.trainable_variables)
+
+
 def compile_predict(
     model: keras.Model, most_rows: int | None, lengths: Mapping[str, int | None] | None = None
 ) -> None:

@@ -8,6 +8,7 @@ from lstmgraph.prediction.batches import PredictionBatch
 from lstmgraph.prediction.loading import Request, load_query
 from lstmgraph.prediction.models import ModelFileError, OpenedModel, open_model
 from lstmgraph.prediction.naming import OutputLayout, class_names, part_names
+from lstmgraph.prediction.origins import check_origins
 from lstmgraph.prediction.result import Predictions
 
 if TYPE_CHECKING:
@@ -62,10 +63,7 @@ def predict(  # noqa: PLR0913 - each says one thing
         ModelFileError, OtherModelError, RecipeError, ImportError, OSError: as ``open_model`` does.
         ValueError: an argument is out of range.
     """
-    if not (origins in (None, "all") or (isinstance(origins, int) and origins >= 1)):
-        raise ValueError(f"origins are a number from 1, or 'all', not {origins!r}")
-    if stride < 1:
-        raise ValueError(f"the stride must be at least 1, not {stride}")
+    check_origins(origins, stride)
     opened = model if isinstance(model, OpenedModel) else open_model(model, recipe)
     request = Request(future, origins, stride, part, with_targets)
     return Predictions(opened, load_query(opened, data, request), batch_size)

@@ -19,7 +19,7 @@ from lstmgraph.data.store import Workspace
 from lstmgraph.data.table import key_of
 from lstmgraph.data.values import as_dtype, storage_dtype
 from lstmgraph.data.windows import ROWS, input_fields, places_of, weight_fields
-from lstmgraph.language.declaration.data import HISTORY, STATIC, WINDOW
+from lstmgraph.language.declaration.data import HISTORY, STATIC, WINDOW, Columns
 from lstmgraph.prediction.ahead import with_calendar_ahead, without_calendar_ahead
 from lstmgraph.prediction.clock import Clock
 from lstmgraph.prediction.origins import WindowedTable
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.compiler.checks.data_needs import Needs
+    from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.fields import Field
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.data.values import Array
     from lstmgraph.data.windows import Places
-    from lstmgraph.language.declaration.data import Columns, DataDeclaration, Window
+    from lstmgraph.language.declaration.data import DataDeclaration, Window
     from lstmgraph.prediction.models import OpenedModel
     from lstmgraph.prediction.origins import Origins
 
@@ -114,7 +115,8 @@ def load_query(model: OpenedModel, source: Any, request: Request) -> Query:
     problems = Problems(given.name)
     _check_options(data, request, problems)
     if data.is_table:
-        query = _of_table(given.value, request, data, needs, problems)
+        moments = moments_of(model.compiled, data)
+        query = _of_table(given.value, request, data, needs, moments, problems)
     else:
         query = _of_arrays(given.value, request, data, needs, problems)
     problems.raise_errors()
@@ -173,8 +175,35 @@ def _check_options(data: DataDeclaration, request: Request, problems: Problems) 
     problems.raise_errors()
 
 
-def _of_table(
-    source: Any, request: Request, data: DataDeclaration, needs: Needs, problems: Problems
+def moments_of(compiled: CompiledRecipe, data: DataDeclaration) -> dict[str, Array]:
+    """Return center and spread of the columns of inputs that a ``normalization`` layer reads.
+
+    They are (columns, 2) for each such input; the layer's mean and variance are those of the
+    training part.
+    """
+    found = {}
+    for node in compiled.graph.nodes:
+        if node.op != "Normalization" or node.arguments.get("mean") is None:
+            continue
+        entry = data.inputs.get(node.inputs[0].node)
+        if not isinstance(entry, Columns) or any(
+            data.columns[name].scale for name in entry.columns if name in data.columns
+        ):  # the layer is that of ``scale:``
+            continue
+        mean, variance = (np.ravel(node.arguments[key]) for key in ("mean", "variance"))
+        if len(mean) in (1, len(entry.columns)):
+            pair = np.stack([mean, np.sqrt(variance)], axis=-1)
+            found[entry.name] = np.broadcast_to(pair, (len(entry.columns), 2))
+    return found
+
+
+def _of_table(  # noqa: PLR0913, PLR0917 - what a query is made of
+    source: Any,
+    request: Request,
+    data: DataDeclaration,
+    needs: Needs,
+    moments: Mapping[str, Array],
+    problems: Problems,
 ) -> Query | None:
     file = opened(source, request.future, data, problems)
     if file is None:
@@ -214,7 +243,7 @@ def _of_table(
             windowed.check_inputs(places, problems)
     if problems.errors:
         return None
-    windowed.warn_of_drift(places, problems)
+    windowed.warn_of_drift(moments, places, problems)
     fields = input_fields(table, data, needs, places, problems)
     if clock is not None and has_calendar:
         fields = with_calendar_ahead(fields, data, clock, places)

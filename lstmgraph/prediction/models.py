@@ -112,6 +112,11 @@ def _compiled(recipe: HasCompiled | str | Path | None) -> CompiledRecipe | None:
 
 def _in_folder(folder: Path) -> Path:
     """Return the best model of a training's folder, else the one of its last epoch."""
+    if (folder / "saved_model.pb").exists():
+        raise ModelFileError(
+            f"{folder} is a SavedModel, a program that could also read and write files: give the "
+            f"{MODEL_SUFFIX} file that it was exported from, or export it as ONNX or LiteRT"
+        )
     best = folder / "best.keras"
     if best.exists():
         return best

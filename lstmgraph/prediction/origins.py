@@ -10,10 +10,11 @@ import numpy as np
 from lstmgraph.data.table import key_of, time_texts
 from lstmgraph.data.windows import Places
 from lstmgraph.language.declaration.data import HISTORY, HORIZON, STATIC, WINDOW, Columns
+from lstmgraph.language.declaration.row_numbers import UNKNOWN
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.table import Table
@@ -29,6 +30,18 @@ CHUNK = 1 << 18
 
 Origins = int | str | None
 """How many of the last windows of a series to take, ``all``, or None for the last one."""
+
+
+def check_origins(origins: Origins, stride: int) -> None:
+    """Check that origins are a number from 1 or ``all``, and the stride at least 1.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not (origins in (None, ALL) or (isinstance(origins, int) and origins >= 1)):
+        raise ValueError(f"origins are a number from 1, or 'all', not {origins!r}")
+    if stride < 1:
+        raise ValueError(f"the stride must be at least 1, not {stride}")
 
 
 @dataclass(frozen=True)
@@ -80,36 +93,62 @@ class WindowedTable:
             if matrix is not None and matrix.dtype.kind == "f":
                 self._check_values(entry, matrix, places, problems)
 
-    def warn_of_drift(self, places: Places, problems: Problems) -> None:
-        """Warn of values that lie far from all that a column's ``scale:`` was fitted on."""
+    def warn_of_drift(
+        self, moments: Mapping[str, Array], places: Places, problems: Problems
+    ) -> None:
+        """Warn of values that lie far from all that the model was trained on.
+
+        Known are the numbers that ``scale:`` was fitted on, and `moments` of other inputs: for each
+        column, center and spread, (columns, 2).
+        """
         for entry in self.data.inputs.values():
             matrix = isinstance(entry, Columns) and self.table.matrices.get(key_of(entry))
             if not isinstance(entry, Columns) or not isinstance(matrix, np.ndarray):
                 continue
             for index, name in enumerate(entry.columns):
-                column = self.data.columns.get(name)
-                if column is not None and column.scale and column.fitted:
-                    self._warn_of_far(entry, matrix[:, index], column, places, problems)
+                column, known = self.data.columns.get(name), moments.get(entry.name)
+                if column and column.scale and column.fitted and not column.difference:
+                    is_log, numbers = column.scale == "log", self._fitted_numbers(column)
+                elif known is not None:
+                    is_log, numbers = False, known[[index]]
+                else:
+                    continue
+                found = self._far(entry, matrix[:, index], numbers, places, log=is_log)
+                self._warn_of_far(name, matrix[:, index], *found, problems)
 
-    def _warn_of_far(
-        self, entry: Columns, values: Array, column: Column, places: Places, problems: Problems
-    ) -> None:
-        center, spread = column.fitted or (0.0, 1.0)
+    def _fitted_numbers(self, column: Column) -> Array:
+        """Return center and spread of a column, for each series if they differ, (series, 2)."""
+        usual = column.fitted or UNKNOWN
+        names = self.table.series_names if column.fitted_series else ()
+        return np.array([column.fitted_series.get(name, usual) for name in names] or [usual])
+
+    def _far(
+        self, entry: Columns, values: Array, numbers: Array, places: Places, *, log: bool
+    ) -> tuple[int, int]:
+        """Return how many values that windows read lie far from a center, and the first row."""
+        starts = self.table.series_starts
         count, first = 0, -1
         for start, read in self._rows_read(entry, places):
             part = np.asarray(values[start : start + len(read)], "float64")
-            if column.scale == "log":
+            if log:
                 part = np.log1p(np.maximum(part, 0))
+            of_rows = np.searchsorted(starts, np.arange(start, start + len(read)), "right") - 1
+            center, spread = numbers[of_rows if len(numbers) > 1 else 0 * of_rows].T
             far = read & (np.abs(part - center) > FAR * abs(spread))
             if far.any() and not count:
                 first = start + int(np.argmax(far))
             count += int(np.count_nonzero(far))
+        return count, first
+
+    def _warn_of_far(
+        self, name: str, values: Array, count: int, first: int, problems: Problems
+    ) -> None:
         if count:
             series = int(np.searchsorted(self.table.series_starts, first, "right")) - 1
             others = f" and in {count - 1:,} more rows" if count > 1 else ""
             problems.warn(
                 "D505",
-                f"column '{column.name}' is {values[first]:g} at {self._place(series, first)}"
+                f"column '{name}' is {values[first]:g} at {self._place(series, first)}"
                 f"{others}, more than {FAR} times the spread from what the model was trained on",
                 "check the column and its unit, or train the model again",
             )

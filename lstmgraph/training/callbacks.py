@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -29,6 +31,9 @@ STATES = {
 """The attributes that change from epoch to epoch, apart from early stopping's best weights."""
 
 WEIGHT = "best_weight_"
+
+Writing = Callable[[], AbstractContextManager[None]]
+"""Returns what is entered while a callback writes files."""
 
 
 class EpochStart(keras.callbacks.Callback):  # type: ignore[misc]
@@ -102,6 +107,7 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
         self.path, self.recipe_text, self.monitor, self.mode = path, recipe_text, monitor, mode
         self.best: float | None = None
         self.best_epoch = 0
+        self.writing: Writing = nullcontext
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the model if the epoch is better than all before it."""
@@ -112,7 +118,8 @@ class BestModel(keras.callbacks.Callback):  # type: ignore[misc]
             or math.isnan(best)
             or (value < best if self.mode == "min" else value > best)
         ):
-            save_model(self.model, self.recipe_text, self.path)
+            with self.writing():
+                save_model(self.model, self.recipe_text, self.path)
             self.best, self.best_epoch = value, epoch
 
 

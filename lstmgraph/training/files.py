@@ -24,18 +24,20 @@ from lstmgraph.locks import LockedError, file_lock
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.runtime import visible_gpus
 from lstmgraph.training.picture import history_svg
+from lstmgraph.training.profile_picture import profile_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from lstmgraph.training.profile import Profile
     from lstmgraph.training.results import TrainingResult
 
 CHECKPOINT = "checkpoint.keras"
 LOCK = ".lock"
 NAMES = (
     *("model", "best", "checkpoint", "results", "history", "picture", "resolved"),
-    *("environment", "tensorboard"),
+    *("environment", "profile", "tensorboard"),
 )
 """The properties of ``TrainingFiles`` that are files, or the folder of TensorBoard logs."""
 
@@ -90,6 +92,11 @@ class TrainingFiles:
         return self.folder / "results.json"
 
     @property
+    def profile(self) -> Path:
+        """The picture of where the time went, if it was measured, as SVG."""
+        return self.folder / "profile.svg"
+
+    @property
     def tensorboard(self) -> Path:
         """The folder of TensorBoard logs, if the recipe has a `tensorboard` callback."""
         return self.folder / "tensorboard"
@@ -134,8 +141,8 @@ class TrainingFiles:
 
     def removed(self) -> tuple[Path, ...]:
         """Return the paths that ``remove`` removes, in its order."""
-        others = (self.best, self.history, self.picture, self.model, self.results)
-        return self.checkpoint, *others
+        pictures = (self.picture, self.profile)
+        return self.checkpoint, self.best, self.history, *pictures, self.model, self.results
 
 
 def other_numbers(files: TrainingFiles) -> FolderError:
@@ -192,12 +199,22 @@ def write_results(path: Path, result: TrainingResult) -> None:
     shown = result.as_dict()
     names = ("epochs", "best_epoch", "monitor", "model_epoch", "stopped_early")
     contents = {name: shown[name] for name in (*names, "metrics", "best_model")}
+    if result.profile is not None:
+        contents["profile"] = shown["profile"]
     write_text(path, json.dumps(contents, indent=2) + "\n")
 
 
 def write_picture(path: Path, rows: Sequence[Row], title: str) -> None:
     """Write curves of the metrics over the epochs, as SVG."""
     write_text(path, history_svg(columns(rows), title))
+
+
+def write_profile(path: Path, profile: Profile | None, title: str) -> None:
+    """Write the picture of where the time went; without a profile, remove an older one."""
+    if profile is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_text(path, profile_svg(profile, title))
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[float]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lstmgraph.training.callbacks import callback_states, restore_callbacks
+from lstmgraph.models.runtime import build_optimizer
+from lstmgraph.training.callbacks import Writing, callback_states, restore_callbacks
 from lstmgraph.training.files import other_numbers, write_history, write_picture
 from lstmgraph.training.state import write_checkpoint
 
@@ -53,10 +55,12 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.arrays, self.callbacks = arrays, callbacks
         self.epochs, self.on_epoch = epochs, on_epoch
         self.start = self.last_written = time.perf_counter()
+        self.writing: Writing = nullcontext
         self.cost = 0.0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Restore the other callbacks, which Keras has just reset."""
+        build_optimizer(self.model)
         restore_callbacks(self.callbacks, self.state.callbacks, self.arrays)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -81,10 +85,11 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.state.stopped = bool(self.model.stop_training)
         if self.on_epoch is not None and self.on_epoch(epoch + 1, {**metrics, "seconds": seconds}):
             self.model.stop_training = True
-        write_history(self.files.history, self.state.rows)
-        is_last = self.model.stop_training or epoch + 1 == self.epochs
-        if is_last or time.perf_counter() - self.last_written > self.cost / LARGEST_SHARE:
-            self._write()
+        with self.writing():
+            write_history(self.files.history, self.state.rows)
+            is_last = self.model.stop_training or epoch + 1 == self.epochs
+            if is_last or time.perf_counter() - self.last_written > self.cost / LARGEST_SHARE:
+                self._write()
 
     def _write(self) -> None:
         start = time.perf_counter()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.messages.diagnostics import Diagnostic
     from lstmgraph.models.given_weights import GivenWeights
+    from lstmgraph.training.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class TrainingResult:
     """What is probably not as intended in the data; layers frozen with random weights (W764)."""
     asked: int | None = None
     """How many epochs were asked for, in all; the folder may have had more before."""
+    profile: Profile | None = None
+    """Where the time of the epochs went that this process trained, if it was measured."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints, without the model; NaN is null."""
@@ -85,6 +88,7 @@ class TrainingResult:
                 for name, values in self.history.items()
             },
             "weights": self.weights and self.weights.as_dict(),
+            "profile": self.profile and self.profile.as_dict(),
             "files": {name: str(path) for name, path in self.files.items()},
         }
 
@@ -100,6 +104,8 @@ class TrainingResult:
             Section(title, lines=str(self).splitlines()),
             Section(headings=("file", "path"), rows=rows),
         ]
+        if self.profile is not None:
+            sections.insert(1, self.profile.section())
         return notebook_html(sections, *curves_html(self.history, title))
 
     def __str__(self) -> str:

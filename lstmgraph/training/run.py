@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,7 +14,6 @@ from lstmgraph.compiler.checks.callbacks import require_validation, watching
 from lstmgraph.compiler.checks.metric_names import VALIDATION, in_order, watchable
 from lstmgraph.compiler.fitted import without_offsets
 from lstmgraph.compiler.resolved import resolved_recipe
-from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import write_text
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.building import build_model
@@ -29,10 +29,12 @@ from lstmgraph.training.files import (
     write_environment,
     write_history,
     write_picture,
+    write_profile,
     write_results,
 )
 from lstmgraph.training.folder import begin_or_go_on
 from lstmgraph.training.intervals import calibrated, require_enough
+from lstmgraph.training.profiler import Profiler
 from lstmgraph.training.recorder import Recorder
 from lstmgraph.training.results import BestModelResult, TrainingResult
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
@@ -65,6 +67,7 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
     on_epoch: OnEpoch | None = None,
     callbacks: Any = None,
     verbose: int = 0,
+    profile: bool = False,
 ) -> TrainingResult:
     """See ``Recipe.train``; `weights` is a file, None for fresh ones."""
     own = own_callbacks(callbacks)
@@ -80,14 +83,15 @@ def train_recipe(  # noqa: PLR0913 - each says one thing
         if restart:
             _refuse_removal(files, weights)
             files.remove()
-        recipe = fitted(with_scales(without_offsets(recipe), data.train), data.train)
+        recipe = fitted(without_offsets(recipe), data.train)
         if data.validation is not None:
             require_enough(recipe, data.validation)
         seed = recipe.declaration.runtime.seed if seed is None else seed
         state, arrays = begin_or_go_on(files, recipe, data, seed, given)
         asked = epochs or training.epochs
         epochs = max(asked, len(state.rows))
-        session = _Session(recipe, training, files, state, epochs, asked, given)
+        profiler = Profiler() if profile else None
+        session = _Session(recipe, training, files, state, epochs, asked, given, profiler)
         return session.run(data, arrays, own, on_epoch=on_epoch, verbose=verbose)
 
 
@@ -110,6 +114,7 @@ class _Session:
     epochs: int
     asked: int
     weights: GivenWeights | None = None
+    profiler: Profiler | None = None
 
     def run(
         self,
@@ -134,8 +139,9 @@ class _Session:
         )
         feeds = self._feeds(data)
         train, start = feeds[TRAIN], EpochStart()
+        fit = model.fit if self.profiler is None else partial(self.profiler.fit, model)
         with _errors_of(feeds):
-            model.fit(
+            fit(
                 train.dataset,
                 validation_data=feeds[VALIDATING].dataset if VALIDATING in feeds else None,
                 callbacks=[start, *train.callbacks, *callbacks.values(), *own, recorder],
@@ -155,7 +161,9 @@ class _Session:
         write_history(files.history, state.rows)
         write_picture(files.picture, state.rows, files.name)
         save_model(model, text, files.model)
-        result = replace(result, best_model=best)
+        profile = None if self.profiler is None else self.profiler.profile
+        write_profile(files.profile, profile, files.name)
+        result = replace(result, best_model=best, profile=profile)
         write_results(files.results, result)
         return replace(result, files=files.written(), warnings=(*result.warnings, *data.warnings))
 

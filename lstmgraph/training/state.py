@@ -19,7 +19,7 @@ from lstmgraph.messages.errors import FolderError, RecipeError
 from lstmgraph.models.building import build_model
 from lstmgraph.models.building.lora import adapted_weights
 from lstmgraph.models.files import load_numbers, save_model
-from lstmgraph.models.runtime import scope_of
+from lstmgraph.models.runtime import build_optimizer
 from lstmgraph.npz import array_names, read_arrays
 from lstmgraph.training.callbacks import STATES, WEIGHT
 from lstmgraph.training.files import CHECKPOINT
@@ -127,8 +127,7 @@ def resumed_model(recipe: CompiledRecipe, path: Path, arrays: Arrays) -> keras.M
         RecipeError: This machine or process cannot run the model.
     """
     model = build_model(recipe)
-    with scope_of(model):
-        model.optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     with _opened(path), warnings.catch_warnings():
         # Keras only warns if the optimizer's variables differ, and would use a fresh optimizer.
         warnings.filterwarnings("error", message="Skipping variable loading")

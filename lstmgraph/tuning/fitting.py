@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.models.building import build_model
+from lstmgraph.models.runtime import build_optimizer
 from lstmgraph.training.callbacks import (
     EpochStart,
     callback_states,
@@ -175,6 +176,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Restore what the other callbacks knew: they have just forgotten it."""
+        build_optimizer(self.model)
         restore_callbacks(self.callbacks, self.state.callbacks, self.arrays)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

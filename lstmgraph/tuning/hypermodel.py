@@ -10,6 +10,7 @@ from lstmgraph.compiler.compile import compile_at
 from lstmgraph.language.space import SpaceError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.models.building import build_model
+from lstmgraph.models.building.vocabularies import fitted, is_fitted
 from lstmgraph.models.given_weights import load_fitting
 from lstmgraph.tuning.search.spaces import declare, plain_values
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.data.examples import Examples
     from lstmgraph.language.space import Space, Values
 
 
@@ -29,11 +31,18 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
     numbers of one type only: any other choices are declared as their JSON texts.
     """
 
-    def __init__(self, compiled: CompiledRecipe, weights: Path | None = None) -> None:
+    def __init__(
+        self,
+        compiled: CompiledRecipe,
+        weights: Path | None = None,
+        train: Examples | None = None,
+    ) -> None:
         super().__init__(name=compiled.declaration.name)
         self.compiled = compiled
         self.weights = weights
         """The file whose weights the models begin with, where they fit."""
+        self.train = train
+        """The training part, whose scales, vocabularies and means the models have."""
 
     @property
     def space(self) -> Space:
@@ -54,10 +63,19 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
         Raises:
             keras_tuner.errors.FailedTrialError: the recipe is wrong at this point. The trial has
                 failed and is not tried again: it would fail in the same way.
-            keras_tuner.errors.FatalValueError: a value is not in the recipe's space.
+            keras_tuner.errors.FatalValueError: a value is not in the recipe's space, or the recipe
+                has scales, vocabularies or means that nothing was given to find in.
         """
         try:
-            model = build_model(self.concrete(hp))
+            concrete = self.concrete(hp)
+            if self.train is not None:
+                concrete = fitted(concrete, self.train)
+            elif not is_fitted(concrete):
+                raise keras_tuner.errors.FatalValueError(
+                    "the recipe has scales, vocabularies or means that are yet to be found: give "
+                    "the data that has them, `recipe.hypermodel(data)`"
+                )
+            model = build_model(concrete)
         except RecipeError as error:
             raise keras_tuner.errors.FailedTrialError(str(error)) from error
         if self.weights is not None:
@@ -82,7 +100,7 @@ class RecipeHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # it has 
                 if "class_weight" in training and kwargs.get("sample_weight") is None:
                     raise keras_tuner.errors.FatalValueError(
                         "arrays have no class weights: load them with `recipe.load_data((x, y))`, "
-                        "and search with the dataset of `data.train.as_keras(batch_size)`"
+                        "and search with `data.train.as_keras(batch_size).dataset`"
                     )
                 kwargs.setdefault("batch_size", training["batch_size"])
         return model.fit(*args, **kwargs)

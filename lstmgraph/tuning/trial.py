@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.search import MODEL_OBJECTIVES
 from lstmgraph.compiler.fitted import without_offsets
-from lstmgraph.data.scaling import with_scales
 from lstmgraph.files import atomic_path, write_text
 from lstmgraph.models.building.vocabularies import fitted as fitted_to
 from lstmgraph.models.files import save_model
@@ -76,7 +75,7 @@ class _Run:
         spec = self.spec
         for execution, fold in product(range(spec.executions), range(spec.folds or 1)):
             train, validation = _parts(data, fold)
-            scaled = fitted_to(with_scales(without_offsets(self.recipe), train), train)
+            scaled = fitted_to(without_offsets(self.recipe), train)
             fitted = fit(self._request(scaled, execution, fold), train, validation)
             if not self.fitted:  # the one whose weights are kept
                 self.kept, model = scaled, fitted.model

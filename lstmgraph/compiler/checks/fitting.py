@@ -16,6 +16,7 @@ from lstmgraph.compiler.checks.heads import (
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE, metric_name
 from lstmgraph.keras_facts.distributions import (
     MEDIAN,
+    OF_COUNTS,
     PARAMETERS,
     SCORED,
     distribution_of,
@@ -401,6 +402,10 @@ def _score_mistake(head: Head, entry: Entry) -> Mistake | None:
     of = " and of ".join(["quantiles", *SCORED.get(entry.keras_class, ())])
     message = f"`{entry.word}` is known of {of}, not of {distribution}"
     hint = "write `mae`, which reads the mean, or use `loss: {type: pinball, ...}`"
+    if distribution in OF_COUNTS and entry.keras_class in SCORED:  # which needs SciPy
+        hint = (
+            f"write `mae`, which reads the mean; `lstmgraph evaluate` gives {entry.word} of counts"
+        )
     return "L797", message, hint, None
 
 

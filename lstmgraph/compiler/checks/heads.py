@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.data_needs import output_spec
-from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output, metrics_by_output
+from lstmgraph.compiler.checks.metric_names import losses_by_output, metrics_by_output
 from lstmgraph.compiler.graph import STACK, STEP
 from lstmgraph.keras_facts.catalogue import layer_of_steps, named_class
 from lstmgraph.keras_facts.layers.dense import REVERSE
-from lstmgraph.keras_facts.targets import reading
+from lstmgraph.keras_facts.targets import is_by_output, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

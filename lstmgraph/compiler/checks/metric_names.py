@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.keras_facts.catalogue import family_defaults, named_class
+from lstmgraph.keras_facts.targets import is_by_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,11 +126,6 @@ def _by_output(training: Training, outputs: Sequence[str], written: Any) -> Mapp
     if isinstance(written, dict):
         return written
     return dict.fromkeys(losses_by_output(training, outputs), written)
-
-
-def is_by_output(loss: Any) -> bool:
-    """Return whether `loss` maps outputs to losses, rather than being one loss for all."""
-    return isinstance(loss, dict) and "type" not in loss
 
 
 def metric_name(metric: str | Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def check_preparation(
         if not entries and f"{column.name}_missing" not in _read(data):
             continue  # reported
         _check_missing(column, entries, data, needs, document)
-        _check_clip(column, entries, document)
+        _check_clip(column, entries, needs, document)
     _check_masked(data, needs, recipe, document)
 
 
@@ -140,16 +140,36 @@ def _is_shuffled(data: DataDeclaration) -> bool:
     return data.split.kind != CHRONOLOGICAL and not data.series
 
 
-def _check_clip(column: Column, entries: list[Columns], document: Document) -> None:
+def _outside(column: Column, low: float | None, high: float | None) -> float | None:
+    """Return the number that stands for missing values if it lies beyond the limits."""
+    number = column.missing
+    if not isinstance(number, int | float) or column.quantiles:
+        return None
+    is_within = (low is None or number >= low) and (high is None or number <= high)
+    return None if is_within else number
+
+
+def _check_clip(column: Column, entries: list[Columns], needs: Needs, document: Document) -> None:
     """Report (L869) limits that leave nothing, or that change nothing."""
     if "clip" not in document.data["data"]["columns"][column.name]:
         return
-    low, high = column.clip
+    low, high = column.quantiles or column.clip
+    outside = _outside(column, low, high)
+    inputs = [entry.name for entry in entries if entry.path[1] == "inputs"]
+    whole = next((n for n in inputs if n in needs.inputs and "int" in needs.inputs[n].dtype), None)
     if low is None and high is None:
         message, hint = "without a limit, nothing is clipped", "write a number, or remove `clip:`"
     elif low is not None and high is not None and low >= high:
         message = f"the lowest value, {low:g}, is not less than the highest, {high:g}"
-        hint = f"write `clip: [{high:g}, {low:g}]`" if low > high else "write two different numbers"
+        written = f"[{high:g}, {low:g}]"
+        written = f"{{quantiles: {written}}}" if column.quantiles else written
+        hint = f"write `clip: {written}`" if low > high else "write two different numbers"
+    elif column.quantiles and whole is not None:
+        message = f"'{whole}' takes whole numbers, which have no quantiles"
+        hint = "write the limits, such as `clip: [0, 500]`, or give the input `dtype: float32`"
+    elif outside is not None:
+        message = f"`missing: {outside:g}` lies beyond the limits, onto which the model moves it"
+        hint = "write a number between them, or `missing: mask`"
     elif not any(entry.path[1] == "inputs" for entry in entries):
         message = f"'{column.name}' is a target only, and targets are not clipped"
         hint = "remove `clip:`; a loss such as `huber` gives outliers less weight"

@@ -17,6 +17,7 @@ CONFLICTING_KEYS: Mapping[str, tuple[str, ...]] = {
     "L706": (),
     "L707": ("memory_limit_mb",),
     "L708": ("batch_size",),
+    "L772": ("strategy",),
 }
 """By code, the keys that conflict with the one where the mistake is reported."""
 
@@ -51,6 +52,11 @@ def check_runtime(runtime: Runtime, document: Document) -> None:
             "`strategy: mirrored` and `batch_size` cannot be combined: each copy of the model gets "
             "a part of the batch, but the model takes only whole batches",
             "remove one of the two",
+        ),
+        ("L772", "kernel"): (
+            runtime.kernel == "fused" and runtime.strategy == "mirrored",
+            "`kernel: fused` and `strategy: mirrored` cannot be combined: the loop is for CPUs",
+            "write `kernel: auto`, or leave `strategy` out",
         ),
     }
     for (code, key), (is_wrong, message, hint) in conflicts.items():

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.metric_names import losses_by_output
+from lstmgraph.compiler.checks.scaled_rows import check_rows
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.distributions import distribution_of
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.targets import ANY, NUMBERS, VALUES, reading
-from lstmgraph.language.declaration.data import HORIZON
+from lstmgraph.language.declaration.data import HORIZON, PER_SERIES, Columns
 from lstmgraph.language.declaration.recipe import MaskByValue
-from lstmgraph.language.declaration.scaling import scalings_of, seasons_of
+from lstmgraph.language.declaration.scaling import CLIPPED, SCALED, scalings_of, seasons_of
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
-    from lstmgraph.language.declaration.data import Columns, DataDeclaration
+    from lstmgraph.language.declaration.data import DataDeclaration
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
+    from lstmgraph.language.declaration.scaling import Scaling
     from lstmgraph.language.text.document import Document
 
 
@@ -42,6 +44,24 @@ def check_scaling(
                 "than 0",
                 hint="remove `fitted:`; `lstmgraph train` finds the numbers",
             )
+        if column.fitted_series and (column.per != PER_SERIES or not column.fitted):
+            document.report(
+                "L864",
+                (*column.path, "fitted_series"),
+                f"the numbers of the series of '{column.name}' need `per: series`, and `fitted:` "
+                "with those of any other series",
+                hint="remove `fitted_series:`; `lstmgraph train` finds the numbers",
+                at_key=True,
+            )
+        elif column.fitted_series and _are_wrong(document.data["data"]["columns"][column.name]):
+            document.report(
+                "L864",
+                (*column.path, "fitted_series"),
+                "each name needs one center, and one spread of more than 0",
+                hint="remove `fitted_series:`; `lstmgraph train` finds the numbers",
+                at_key=True,
+            )
+    check_rows(data, graph, document)
     for target in data.targets.values():
         mistake = _season_mistake(target, data, graph) if target.difference else None
         if mistake:
@@ -49,6 +69,13 @@ def check_scaling(
             document.report("L865", (*target.path, "difference"), message, hint=hint, at_key=True)
     _check_inputs(data, graph, document)
     _check_losses(data, recipe, graph, document)
+
+
+def _are_wrong(column: dict[str, Any]) -> bool:
+    found = column["fitted_series"]
+    names, spreads = found["names"], found["spread"]
+    is_even = len(names) == len(set(names)) == len(found["center"]) == len(spreads)
+    return not is_even or min(spreads) <= 0
 
 
 def _season_mistake(target: Columns, data: DataDeclaration, graph: Graph) -> tuple[str, str] | None:
@@ -79,35 +106,54 @@ def _check_inputs(data: DataDeclaration, graph: Graph, document: Document) -> No
     scalings = scalings_of(data, "inputs")
     for name, scaling in scalings.items():
         tensor = graph.inputs.get(name)
+        if scaling.stages == (CLIPPED,):
+            continue
         if tensor is not None and not is_float(tensor.spec.dtype):
             document.report(
                 "L861",
                 scaling.path,
-                f"the input '{name}' reads the column as {tensor.spec.dtype}, which is not scaled",
-                hint="remove `scale:`, or give the input `dtype: float32`",
+                f"the input '{name}' reads the column as {tensor.spec.dtype}, which is not "
+                f"{'scaled' if scaling.path[-1] == 'scale' else 'subtracted'}",
+                hint=f"remove `{scaling.path[-1]}:`, or give the input `dtype: float32`",
                 notes=(document.note(("inputs", name), "the input is declared here"),),
             )
-    scaled = {f"{name}_scaled": name for name in scalings}
+    scaled = {f"{name}_{scaling.stages[-1]}": name for name, scaling in scalings.items()}
     for node in graph.nodes:
         if isinstance(node.mask_form, MaskByValue) and node.inputs:
             source = scaled.get(node.inputs[0].node.rstrip("_"))
-            if source is not None:
+            if source is not None and not _keeps(scalings[source], node.mask_form.value):
+                what = SCALED if SCALED in scalings[source].stages else CLIPPED
                 document.report(
                     "L863",
                     (*node.path, "mask"),
-                    f"'{source}' is scaled before '{node.layer}' compares it with "
+                    f"'{source}' is {what} before '{node.layer}' compares it with "
                     f"{node.mask_form.value:g}",
                     hint=f"count the steps: `{{length_of: {source}}}` under `data:`, and "
                     "`mask: {lengths: ...}` here",
-                    notes=(document.note(scalings[source].path, "it is scaled here"),),
+                    notes=(document.note(scalings[source].path, f"it is {what} here"),),
                 )
+
+
+def _keeps(scaling: Scaling, value: float) -> bool:
+    """Return whether an input is only clipped, and a value is within all of the limits."""
+    low, high = scaling.limits
+    return scaling.stages == (CLIPPED,) and max(low) <= value <= min(high)
 
 
 def _check_losses(
     data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
 ) -> None:
     losses = losses_by_output(recipe.training, list(graph.outputs)) if recipe.training else {}
-    scalings = scalings_of(data, "targets")
+    read = {
+        c for entry in data.inputs.values() if isinstance(entry, Columns) for c in entry.columns
+    }
+    counts = {
+        name: losses.get(name)
+        for name, entry in data.targets.items()
+        if read.intersection(entry.columns)
+    }
+    # Counts stay counts where the column is scaled for an input.
+    scalings = scalings_of(data, "targets", counts)
     paths = {name: scaling.path for name, scaling in scalings.items()}
     paths = {**{name: season.path for name, season in seasons_of(data).items()}, **paths}
     for name, path in paths.items():

@@ -10,8 +10,9 @@ from lstmgraph.compiler.checks.class_weights import check_class_weight, weights_
 from lstmgraph.compiler.checks.data_needs import names_of
 from lstmgraph.compiler.checks.fitting import check_fitting
 from lstmgraph.compiler.checks.intervals import check_intervals
-from lstmgraph.compiler.checks.metric_names import is_by_output, losses_by_output
+from lstmgraph.compiler.checks.metric_names import losses_by_output
 from lstmgraph.compiler.checks.trained import check_frozen, check_learning_rates
+from lstmgraph.keras_facts.targets import is_by_output
 from lstmgraph.messages.wording import few, listed, suggested
 
 if TYPE_CHECKING:

@@ -8,9 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.derive.split import CODE
-from lstmgraph.compiler.graph import FOLD, JOIN, LOG, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
+from lstmgraph.compiler.graph import (
+    BY_ROW,
+    BY_WINDOW,
+    CHANGE,
+    CLIP,
+    FOLD,
+    JOIN,
+    LOG,
+    OUTPUT,
+    SCORES,
+    SEQUENCE,
+    UNFOLD,
+    Port,
+)
 from lstmgraph.compiler.passes.mistakes import GraphMistake
 from lstmgraph.keras_facts.layers.attention import ATTENTION, CAUSAL
+from lstmgraph.keras_facts.layers.elementwise import ALONG_LAST_AXIS
 from lstmgraph.keras_facts.layers.lookups import TENSORFLOW_ONLY
 
 if TYPE_CHECKING:
@@ -19,29 +33,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.derive.split import Split
     from lstmgraph.compiler.graph import Node, Recurrence
 
-EACH_STEP = frozenset(
-    {
-        "Activation",
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dense",
-        "Dropout",
-        "ELU",
-        "Embedding",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "LeakyReLU",
-        "Masking",
-        "ReLU",
-        "Rescaling",
-        "ReversibleEmbedding",
-        "SpatialDropout1D",
-        "TimeDistributed",
-        JOIN,
-        LOG,
-    }
-)
+EACH_STEP = ALONG_LAST_AXIS | {"SpatialDropout1D", "TimeDistributed", JOIN, BY_ROW, CLIP, LOG}
 """Layers that compute each step from itself; noise and dropout act only in training."""
 MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
 OVER_FEATURES = frozenset(
@@ -180,6 +172,10 @@ def _over_features(split: Split, node: Node) -> Iterator[Reason]:
 def _other(node: Node) -> Reason:
     if node.op in TENSORFLOW_ONLY:
         return "a stream of steps is one of numbers", "feed the ids of the steps in place of texts"
+    if node.op == BY_WINDOW:
+        return "its numbers are those of all steps", "write `per: series`, or remove `per:`"
+    if node.op == CHANGE:
+        return "it reads earlier steps", "give the differences as a column of the table"
     if node.op in (FOLD, UNFOLD):
         return (
             "the steps of all segments are computed together",

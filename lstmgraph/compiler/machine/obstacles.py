@@ -66,6 +66,10 @@ def _missing_gpus(runtime: Runtime, machine: Machine) -> Iterator[Obstacle]:
         yield _no_gpu("device", f"`device: {runtime.device}`", machine)
     if runtime.kernel == "cudnn" and (not machine.gpus or runtime.device == "cpu"):
         yield _no_gpu("kernel", "`kernel: cudnn`", machine)
+    if runtime.kernel == "fused" and (machine.gpus and runtime.device != "cpu"):
+        message = "`kernel: fused` is for CPUs, and there is a GPU"
+        hint = "write `kernel: auto`, which uses cuDNN on a GPU, or add `device: cpu`"
+        yield Obstacle("L771", "kernel", ("runtime", "kernel"), message, hint)
 
 
 def _no_gpu(key: str, what: str, machine: Machine) -> Obstacle:
@@ -85,8 +89,8 @@ def _tensorflow_settings(runtime: Runtime, machine: Machine) -> Iterator[Obstacl
             message = f"`{key}` works only with TensorFlow, but {elsewhere}"
             hint = f"leave `{key}` out, or run with KERAS_BACKEND=tensorflow"
             yield Obstacle("L763", key, ("runtime", key), message, hint)
-    if runtime.kernel == "cudnn":
-        message = f"`kernel: cudnn` works only with TensorFlow, but {elsewhere}"
+    if runtime.kernel in {"cudnn", "fused"}:
+        message = f"`kernel: {runtime.kernel}` works only with TensorFlow, but {elsewhere}"
         hint = "write `kernel: auto`, or run with KERAS_BACKEND=tensorflow"
         yield Obstacle("L763", "kernel", ("runtime", "kernel"), message, hint)
     if runtime.deterministic and machine.gpus:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.vocabularies import tensorflow_only
+from lstmgraph.compiler.machine.fused import runs_fused
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
+from lstmgraph.compiler.passes.fused import fused_obstacle
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[Ru
     """Return every setting, in the order of the schema, with its effect on `machine`."""
     effects = {
         "dtype_policy": _dtype_policy(graph),
-        "kernel": _kernel(graph, machine),
+        "kernel": _kernel(runtime, graph, machine),
         "xla": choose_xla(runtime, graph, machine).reason,
         "device": _device(runtime, machine),
         "strategy": _strategy(runtime, machine),
@@ -128,12 +130,15 @@ def _recurrent(graph: Graph) -> list[tuple[Node, Recurrence]]:
     return [(node, node.recurrence) for node in graph.nodes if node.recurrence]
 
 
-def _kernel(graph: Graph, machine: Machine) -> str:
+def _kernel(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     chosen = {node.name: kernel_on(node, machine.backend) for node, _ in _recurrent(graph)}
     kernels = {name: kernel.name for name, kernel in chosen.items() if kernel}
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
+    fused = [node.name for node, _ in _recurrent(graph) if fused_obstacle(node) is None]
+    if fused and runs_fused(runtime, graph, machine):
+        return _fused(runtime, graph, machine, fused)
     if machine.gpus and by_cudnn:
         rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent layers do not"
         condition = (
@@ -142,8 +147,26 @@ def _kernel(graph: Graph, machine: Machine) -> str:
         return f"{listed(by_cudnn)} run{'s' * (len(by_cudnn) == 1)} on cuDNN{rest}{condition}"
     if by_cudnn:
         return "Keras's loop runs every recurrent layer, as there is no GPU"
-    loops = {"standard": "Keras's loop", "unrolled": "an unrolled loop"}
+    loops = {
+        "standard": "Keras's loop",
+        "unrolled": "an unrolled loop",
+        "fused": "the fused loop",
+    }
     return f"{listed([loops[kernel] for kernel in sorted(set(kernels.values()))])} on any machine"
+
+
+def _fused(runtime: Runtime, graph: Graph, machine: Machine, fused: list[str]) -> str:
+    """Return what the fused loop runs, and why not the rest."""
+    runs = f"the fused loop runs {listed(fused)}"
+    others = [(node.name, fused_obstacle(node)) for node, _ in _recurrent(graph)]
+    kept = [f"{name} ({found[1]})" for name, found in others if found]
+    rest = f"; Keras's loop runs {listed(kept)}" if kept else ""
+    if graph.kernel_choice == "fused":
+        return runs
+    choice = choose_xla(runtime, graph, machine)
+    if choice.predict or runtime.xla is True:
+        return f"{runs} in what XLA compiles, Keras's loop elsewhere{rest}"
+    return f"Keras's loop runs every recurrent layer, as XLA is {choice.reason}"
 
 
 def _dtype_policy(graph: Graph) -> str:

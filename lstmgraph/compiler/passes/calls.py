@@ -7,31 +7,13 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.passes.remarks import of_tensor
 from lstmgraph.compiler.passes.shapes import input_path
 from lstmgraph.keras_facts.catalogue import layer_traits
+from lstmgraph.keras_facts.layers.elementwise import ALONG_LAST_AXIS
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.language.text.document import Document
 
-OF_ANY_RANK = frozenset(
-    {
-        "Activation",
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dense",
-        "Dropout",
-        "ELU",
-        "Embedding",
-        "Flatten",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "LeakyReLU",
-        "Masking",
-        "ReLU",
-        "Rescaling",
-        "ReversibleEmbedding",
-    }
-)
+OF_ANY_RANK = ALONG_LAST_AXIS | {"Flatten"}
 """Layers that compute tensors with any number of axes alike; Keras builds others for one number."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.graph import SEQUENCE, Graph, Kernel, Node, Port
+from lstmgraph.compiler.passes.fused import fused_obstacle
 from lstmgraph.compiler.passes.remarks import of_mask
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
     from lstmgraph.messages.diagnostics import Note
 
 CUDNN_REASON = "on a GPU; without one Keras's loop runs"
-CUDNN_MASKED_REASON = (
-    "on a GPU, where a row that is all padding fails; without one Keras's loop runs"
-)
+CUDNN_MASKED_REASON = "on a GPU, for batches without an empty row; otherwise Keras's loop runs"
 
 
 def choose_kernels(graph: Graph, document: Document) -> Graph:
@@ -61,9 +60,11 @@ def _on(node: Node, kernel: Kernel) -> Node:
 
 def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document) -> Kernel:
     choice = graph.kernel_choice
-    if choice == "unrolled" or (node.arguments["unroll"] and choice != "cudnn"):
+    if choice == "unrolled" or (node.arguments["unroll"] and choice not in {"cudnn", "fused"}):
         reason = "`unroll: true`" if node.arguments["unroll"] else "`kernel: unrolled`"
         return Kernel("unrolled", reason)
+    if choice == "fused":
+        return _fused(node, document)
     if choice == "standard":
         return Kernel("standard", "`kernel: standard`")
     obstacles = list(cudnn_obstacles(node, used))
@@ -80,6 +81,21 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
             hint="change this, or write `kernel: auto`",
             notes=(document.note(("runtime", "kernel"), "the kernel is chosen here"),),
         )
+    return Kernel("standard", reason)
+
+
+def _fused(node: Node, document: Document) -> Kernel:
+    obstacle = fused_obstacle(node)
+    if obstacle is None:
+        return Kernel("fused", "`kernel: fused`")
+    argument, reason = obstacle
+    document.report(
+        "L770",
+        (*node.path, argument),
+        f"`kernel: fused` cannot run '{node.name}': {reason}",
+        hint="change this, or write `kernel: auto`, which leaves this layer to Keras's loop",
+        notes=(document.note(("runtime", "kernel"), "the kernel is chosen here"),),
+    )
     return Kernel("standard", reason)
 
 

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import (
     ADD_SEASON,
+    BY_ROW,
+    BY_SERIES,
+    BY_WINDOW,
+    CHANGE,
+    CLIP,
     CONSTANT_STATE,
     FOLD,
     FULL,
@@ -474,6 +479,19 @@ def _of_first(node: Node, inputs: list[TensorSpec]) -> TensorSpec:
     return TensorSpec(inputs[0].shape, compute_dtype(node.dtype_policy))
 
 
+def _numbers_of_series(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return _numbers(node, len(node.arguments["table"][0][0]))
+
+
+def _numbers_of_window(node: Node, _inputs: list[TensorSpec]) -> TensorSpec:
+    return _numbers(node, len(node.arguments["places"]))
+
+
+def _numbers(node: Node, columns: int) -> TensorSpec:
+    """Return the spec of centers and spreads: (batch, 2, columns)."""
+    return TensorSpec((BATCH, 2, columns), compute_dtype(node.dtype_policy))
+
+
 OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     JOIN: _joined,
     CONSTANT_STATE: _constant_state,
@@ -484,7 +502,12 @@ OPERATIONS: Mapping[str, Callable[[Node, list[TensorSpec]], TensorSpec]] = {
     STEP: step_spec,
     STACK: stacked_spec,
     FULL: full_spec,
+    CLIP: lambda _node, inputs: inputs[0],
     LOG: lambda _node, inputs: inputs[0],
+    BY_SERIES: _numbers_of_series,
+    BY_WINDOW: _numbers_of_window,
+    CHANGE: _of_first,
+    BY_ROW: _of_first,
     ADD_SEASON: _of_first,
     QUANTILES: _of_first,
     INTERVALS: _of_first,

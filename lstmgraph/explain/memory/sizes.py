@@ -23,8 +23,9 @@ BYTES: Mapping[str, int] = {
     **{f"{kind}16": 2 for kind in ("int", "uint", "float", "bfloat")},
     **{f"{kind}32": 4 for kind in ("int", "uint", "float")},
     **{f"{kind}64": 8 for kind in ("int", "uint", "float")},
+    "string": 24,
 }
-"""The bytes of one number, by dtype."""
+"""The bytes of one number, by dtype; of a text, those that TensorFlow holds of it at least."""
 
 
 class BatchSize(TypedDict, total=False):

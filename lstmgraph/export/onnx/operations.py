@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping
 
 from lstmgraph.compiler.graph import (
     ADD_SEASON,
+    BY_ROW,
+    BY_SERIES,
+    BY_WINDOW,
+    CHANGE,
+    CLIP,
     CONSTANT_STATE,
     FOLD,
     FULL,
@@ -31,6 +36,7 @@ from lstmgraph.export.onnx import (
     merging,
     normalization,
     reshaping,
+    row_numbers,
     wrappers,
 )
 from lstmgraph.export.onnx.builder import Name
@@ -128,7 +134,12 @@ LOWERINGS: Mapping[str, Lowering] = {
     STEP: merging.step,
     STACK: merging.stack,
     FULL: merging.full,
+    CLIP: row_numbers.clip,
     LOG: activations.log1p,
+    CHANGE: row_numbers.change,
+    BY_SERIES: row_numbers.of_series,
+    BY_WINDOW: row_numbers.of_window,
+    BY_ROW: row_numbers.by_row,
     ADD_SEASON: merging.add_season,
     QUANTILES: forecasts.quantiles,
     INTERVALS: forecasts.intervals,

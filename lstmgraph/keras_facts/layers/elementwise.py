@@ -24,6 +24,29 @@ _FLOATS_OF_ANYTHING = frozenset({"tanh", "exponential"})
 _FLOATS_OF_INTEGERS = frozenset({"leaky_relu"})
 
 
+ALONG_LAST_AXIS = frozenset(
+    {
+        "Activation",
+        "ActivityRegularization",
+        "AlphaDropout",
+        "Dense",
+        "Dropout",
+        "ELU",
+        "Embedding",
+        "GaussianDropout",
+        "GaussianNoise",
+        "Identity",
+        "LeakyReLU",
+        "Masking",
+        "ReLU",
+        "Rescaling",
+        "ReversibleEmbedding",
+    }
+)
+"""Layers that compute each value, or each vector of the last axis, from itself alone, whatever axes
+come before; noise and dropout act only in training."""
+
+
 def unchanged(call: Call) -> LayerFacts:
     """Identity, ActivityRegularization: any shape, any dtype."""
     return call.facts(call.input.shape, dtype=kept_dtype(call, call.input))

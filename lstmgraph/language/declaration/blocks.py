@@ -21,12 +21,15 @@ from lstmgraph.keras_facts.distributions import (
 from lstmgraph.language.declaration.folds import unwrapped, wrapped
 from lstmgraph.language.declaration.intervals import INTERVALS, intervals_of
 from lstmgraph.language.declaration.references import MASK, PLACEHOLDER, with_references
+from lstmgraph.language.declaration.row_numbers import BY_ROW, BY_SERIES, BY_WINDOW, ID
 from lstmgraph.language.declaration.scaling import (
     ADD_SEASON,
+    CHANGE,
+    CLIP,
     LOG,
+    NUMBERS,
     PARAMETERS,
     QUANTILES,
-    SCALED,
     SEASON,
     UNSCALED,
     loss_of,
@@ -37,6 +40,7 @@ from lstmgraph.language.declaration.scaling import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lstmgraph.language.declaration.scaling import Scaling
     from lstmgraph.messages.diagnostics import Path
 
     Data = dict[str, Any]
@@ -50,8 +54,27 @@ Sequences of one step, (batch, 1, ...), are concatenated; other tensors, (batch,
 """
 FULL = "full"
 """Operation: return a tensor (batch, *shape) with the same value everywhere."""
-OPERATIONS = frozenset({STEP, STACK, FULL, LOG, ADD_SEASON, QUANTILES, INTERVALS, PARAMETERS})
+OPERATIONS = frozenset(
+    {
+        STEP,
+        STACK,
+        FULL,
+        CLIP,
+        LOG,
+        CHANGE,
+        BY_SERIES,
+        BY_WINDOW,
+        BY_ROW,
+        ADD_SEASON,
+        QUANTILES,
+        INTERVALS,
+        PARAMETERS,
+    }
+)
 """What loops, the preparation of columns and forecasts of chances need beside Keras's layers."""
+
+NO_SERIES = "[UNK]"
+"""The name that stands for every series without numbers, if none has it."""
 
 LAST = "last"
 """The port of a loop before the outputs of its last step: ``forecast.last.state``."""
@@ -151,12 +174,17 @@ class PlainRecipe:
         self._first_input = next(iter(recipe["inputs"]), "")
         self._top = _Scope(recipe["layers"])
         self._policy_of_scales = "float64" if self._policy == "float64" else "float32"
-        scaled_inputs, self._scaled_outputs = scalings(recipe)
+        self._scaled_inputs, self._scaled_outputs = scalings(recipe)
         self._seasons = seasons(recipe)
         self._intervals = intervals_of(recipe)
-        self._scaled = {name: self._free_name(f"{name}_{SCALED}") for name in scaled_inputs}
-        for name, scaling in scaled_inputs.items():
-            self._scale(scaling.layers(name, self._scaled[name]), scaling.path)
+        self._ids: dict[str, str] = {}
+        self._scaled = {
+            name: self._free_name(f"{name}_{scaling.stages[-1]}")
+            for name, scaling in self._scaled_inputs.items()
+        }
+        for name, scaling in self._scaled_inputs.items():
+            numbers = self._numbers(scaling, name)
+            self._scale(scaling.layers(name, self._scaled[name], numbers), scaling.path)
         self._write(self._top)
         losses = {name: loss_of(recipe, name) for name in recipe["outputs"]}
         self.outputs: dict[str, str] = self._unscale(recipe["outputs"], losses)
@@ -200,19 +228,80 @@ class PlainRecipe:
                 reads = [named, past] if past else [named]
                 data: Data = {"input": reads, **intervals.arguments}
                 self._scale(iter([(source, INTERVALS, data)]), ("training", "intervals"))
-            if name in self._seasons:
-                season = self._seasons[name]
-                history = self._scaled.get(season.history, season.history)
-                named, source = source, self._free_name(f"{name}_from_{SEASON}")
-                layer = (source, ADD_SEASON, season.layer(named, history, parameters))
-                self._scale(iter([layer]), season.path)
-            if name in self._scaled_outputs:
-                scaling, last = self._scaled_outputs[name], self._free_name(f"{name}_{UNSCALED}")
+            scaling, of_changes = self._scaled_outputs.get(name), self._is_of_changes(name)
+            if not of_changes:
+                source = self._with_season(name, source, parameters)
+            if scaling is not None:
+                last = self._free_name(f"{name}_{UNSCALED}")
                 own = distribution if distribution in SCALED_AS else None
-                self._scale(scaling.inverse_layers(source, last, own), scaling.path)
-                source = last
+                numbers, given = self._numbers(scaling, name), source
+                source = f"{last}_{NUMBERS}" if any(scaling.has_log) else last
+                behind = int(len(scaling.columns) > 1 and quantiles_of(losses[name]) is not None)
+                layers = scaling.inverse_layers(given, source, own, numbers, behind=behind)
+                self._scale(layers, scaling.path)
+                if of_changes:
+                    source = self._with_season(name, source, parameters)
+                if any(scaling.has_log):
+                    self._scale(scaling.exponential_layers(source, last), scaling.path)
+                    source = last
+            elif of_changes:
+                source = self._with_season(name, source, parameters)
             found[name] = source
         return found
+
+    def _is_of_changes(self, name: str) -> bool:
+        """Return whether the history that is added to an output is read as differences itself."""
+        season = self._seasons.get(name)
+        scaling = self._scaled_inputs.get(season.history) if season else None
+        if season is None or scaling is None:
+            return False
+        return any(scaling.differences[at] for at in season.columns)
+
+    def _with_season(self, name: str, source: str, parameters: int) -> str:
+        """Return a layer that adds the season of an output to `source`, if it has one."""
+        season = self._seasons.get(name)
+        if season is None:
+            return source
+        history = self._scaled.get(season.history, season.history)
+        if self._is_of_changes(name):
+            history = self._level(season.history)
+        last = self._free_name(f"{name}_from_{SEASON}")
+        layer = (last, ADD_SEASON, season.layer(source, history, parameters))
+        self._scale(iter([layer]), season.path)
+        return last
+
+    def _level(self, name: str) -> str:
+        """Return what an input is before differences are formed and it is scaled."""
+        scaling = self._scaled_inputs.get(name)
+        return scaling.level(name, self._scaled[name]) if scaling else name
+
+    def _numbers(self, scaling: Scaling, name: str) -> str:
+        """Add the layers that give the center and the spread of each row; return the last."""
+        rows = scaling.rows
+        if rows is None:
+            return ""
+        last = self._free_name(f"{name}_{NUMBERS}")
+        ids = self._ids_of(rows.series, rows.names, scaling.path) if rows.series else ""
+        history = self._scaled_inputs.get(rows.history or "")
+        level = rows.history or ""
+        if history is not None:
+            level = history.unscaled(level, self._scaled[level])
+        self._scale(rows.layers(last, ids, level), scaling.path)
+        return last
+
+    def _ids_of(self, series: str, names: tuple[str, ...], path: Path) -> str:
+        """Return the layer that gives the id of each row's series; 0 is one without numbers."""
+        if series not in self._ids:
+            name = self._ids[series] = self._free_name(f"{series}_{ID}")
+            unknown = NO_SERIES
+            while unknown in names:
+                unknown += "_"
+            # Keras refuses an empty vocabulary, and one with the name for all others.
+            data = {"input": series, "vocabulary": list(names) or [f"{unknown}_"]}
+            data["oov_token"] = unknown
+            layer = (name, "StringLookup", {**argument_defaults("StringLookup"), **data})
+            self._scale(iter([layer]), path)
+        return self._ids[series]
 
     def _scale(self, layers: Iterator[tuple[str, str, Data]], path: Path) -> None:
         where = _Scope({}, where=path)

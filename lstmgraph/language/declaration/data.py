@@ -22,6 +22,8 @@ CHRONOLOGICAL = "chronological"
 
 FORWARD, INTERPOLATE, MASK = "forward", "interpolate", "mask"
 """What ``missing:`` can be, beside a number."""
+PER_SERIES, PER_WINDOW = "series", "window"
+"""What ``per:`` can be."""
 MISSING_SUFFIX = "_missing"
 """How the column that `MASK` makes is named."""
 
@@ -70,11 +72,33 @@ class Column:
     missing: str | float | None = None
     """``forward``, ``interpolate``, ``mask`` or a number; None refuses empty cells."""
     clip: tuple[float | None, float | None] = (None, None)
-    """The lowest and highest value of an input; None is no limit."""
+    """The lowest and highest value of an input, as the recipe says; None is no limit."""
+    quantiles: tuple[float, float] | None = None
+    """The shares of the training part's values below the limits, in place of `clip`."""
+    limits: tuple[float, float] | None = None
+    """The limits that were found by `quantiles`."""
+    difference: int = 0
+    """The steps back to the value that is subtracted in inputs; 0: none is."""
     scale: str | None = None
     """``standard``, ``min_max``, ``robust`` or ``log``."""
     fitted: tuple[float, float] | None = None
     """The number that `scale` turns into 0, and the distance from it that it turns into 1."""
+    per: str | None = None
+    """``series`` or ``window``; None: all rows are scaled alike."""
+    fitted_series: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The same numbers of each series, by its name."""
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether inputs of the column are clipped."""
+        return self.quantiles is not None or self.clip != (None, None)
+
+    @property
+    def needs_fitting(self) -> bool:
+        """Whether numbers of the training part are still to be found."""
+        scales = self.scale is not None and self.per != PER_WINDOW and not self.fitted
+        series = self.scale is not None and self.per == PER_SERIES and not self.fitted_series
+        return scales or series or (self.quantiles is not None and self.limits is None)
 
 
 @dataclass(frozen=True)
@@ -133,6 +157,11 @@ class DataDeclaration:
         """The columns that are not in the table: the calendar's, and those of missing values."""
         masked = (name for name, column in self.columns.items() if column.missing == MASK)
         return (*self.calendar, *(f"{name}{MISSING_SUFFIX}" for name in masked))
+
+    def lengths_of(self, name: str) -> str | None:
+        """Return the input that counts the steps of the input `name`; None without one."""
+        counts = (entry for entry in self.inputs.values() if isinstance(entry, LengthOf))
+        return next((entry.name for entry in counts if entry.source == name), None)
 
     def source_of(self, column: str) -> str | None:
         """Return the table's column that a column is or is made from; None for the calendar's."""

@@ -71,16 +71,34 @@ def _window(data: Data) -> Window:
 
 
 def _column(name: str, data: Data, path: Path) -> Column:
-    low, high = data.get("clip", (None, None))
-    fitted = data.get("fitted")
+    clip = data.get("clip", (None, None))
+    found = clip if isinstance(clip, dict) else {}
+    low, high = (None, None) if found else clip
     return Column(
         name,
         path,
         missing=data.get("missing"),
         clip=(low, high),
+        quantiles=_pair(found.get("quantiles")),
+        limits=_pair(found.get("fitted")),
+        difference=data.get("difference", 0),
         scale=data.get("scale"),
-        fitted=tuple(fitted) if fitted else None,
+        fitted=_pair(data.get("fitted")),
+        per=data.get("per"),
+        fitted_series=_of_series(data.get("fitted_series")),
     )
+
+
+def _pair(numbers: Any) -> tuple[float, float] | None:
+    return (float(numbers[0]), float(numbers[1])) if numbers else None
+
+
+def _of_series(found: Data | None) -> dict[str, tuple[float, float]]:
+    """Return the numbers by name; a check reports lists of different lengths."""
+    if not found:
+        return {}
+    numbers = zip(found["names"], found["center"], found["spread"], strict=False)
+    return {name: (float(center), float(spread)) for name, center, spread in numbers}
 
 
 def _entry(name: str, data: Data, path: Path) -> Columns | LengthOf:

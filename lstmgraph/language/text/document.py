@@ -158,7 +158,7 @@ class Document:
     def _local_names(self, path: Path) -> Callable[[str], str]:
         """Return the function that names layers in a text as the block does that `path` is in."""
         written, _ = self.blocks.get(str(path[1]) if len(path) > 1 else "", ((), ()))
-        if len(written) != len(("blocks", "name", "layers", "name")):
+        if written[:1] != ("blocks",) or len(written) != len(("blocks", "", "layers", "")):
             return str
         prefix = str(path[1]).removesuffix(str(written[-1]))
         return partial(re.sub, rf"\b{prefix}", "")

@@ -13,7 +13,7 @@ import keras
 
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.building.learning_rates import have_rate
-from lstmgraph.models.building.scaled_losses import scale_losses
+from lstmgraph.models.building.scaled_losses import scale_by_rows, scale_losses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ def compile_as(model: keras.Model, config: object, data: DataDeclaration | None 
         count_steps([arguments.get(key) for key in ("loss", "metrics", "weighted_metrics")])
         model.compile(**arguments)
         weigh_batches(model)
+        scale_by_rows(model, arguments.get("loss"), data)
         model.optimizer.build(model.trainable_variables)
     except MemoryError:
         raise

@@ -12,10 +12,11 @@ from lstmgraph.compiler.graph import SEQUENCE, Node, Port, Recurrence, state_out
 from lstmgraph.keras_facts.catalogue import named_class, takes_seed
 from lstmgraph.keras_facts.layers.attention import CAUSAL
 from lstmgraph.keras_facts.layers.dense import REVERSE
+from lstmgraph.models.building.cudnn import allow_any_mask
 from lstmgraph.models.seeds import derived_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from lstmgraph.compiler.graph import Graph
 
@@ -30,8 +31,15 @@ FAMILIES: Mapping[str, str] = {
 class Layers:
     """Make the layer of each name once, so that models with the same names share weights."""
 
-    def __init__(self, graphs: Iterable[Graph], seed: int | None, *, forced_cudnn: bool) -> None:
-        """Take the graphs of all models that share the layers."""
+    def __init__(
+        self,
+        graphs: Iterable[Graph],
+        seed: int | None,
+        *,
+        forced_cudnn: bool,
+        fused: Callable[[keras.Layer], None] | None = None,
+    ) -> None:
+        """Take the graphs of all models that share the layers, and what gives them a fused loop."""
         graphs = list(graphs)
         nodes = [node for graph in graphs for node in graph.nodes]
         names = {node.name: node.keras_name for node in nodes}
@@ -42,6 +50,7 @@ class Layers:
         """A mask of each layer with a call that has one."""
         self.seed = seed
         self.forced_cudnn = forced_cudnn
+        self.fused = fused
         self._made: dict[str, keras.Layer] = {}
         self._stateless: dict[str, keras.Layer] = {}
 
@@ -65,7 +74,10 @@ class Layers:
 
     def _make(self, node: Node) -> keras.Layer:
         node = replace(node, mask=node.mask or self.masks.get(node.name))
-        return make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+        layer = make_layer(node, self.used, self.seed, forced_cudnn=self.forced_cudnn)
+        if node.recurrence and self.fused:
+            self.fused(layer)
+        return layer
 
 
 def of_layer(node: Node) -> Node:
@@ -84,14 +96,23 @@ def make_layer(
         **node.arguments,
         **_recurrent_arguments(node, node.recurrence, used, forced_cudnn=forced_cudnn),
     }
-    if not node.recurrence.bidirectional:
+    layer = _directed_layer(node, node.recurrence, arguments, seed)
+    if node.mask is not None and arguments.get("use_cudnn") == "auto":
+        allow_any_mask(layer)
+    return layer
+
+
+def _directed_layer(
+    node: Node, recurrence: Recurrence, arguments: Mapping[str, Any], seed: int | None
+) -> keras.Layer:
+    if not recurrence.bidirectional:
         return _recurrent_layer(node, node.name, arguments, seed)
     # Each direction is made separately: a copied layer has the same seeds, and so the same kernels.
     backwards = {**arguments, "go_backwards": not arguments["go_backwards"]}
     return keras.layers.Bidirectional(
         _recurrent_layer(node, f"forward_{node.name}", arguments, seed),
         backward_layer=_recurrent_layer(node, f"backward_{node.name}", backwards, seed),
-        merge_mode=node.recurrence.merge_mode,
+        merge_mode=recurrence.merge_mode,
         name=node.name,
         dtype=node.dtype_policy,
     )

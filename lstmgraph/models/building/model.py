@@ -29,6 +29,7 @@ from lstmgraph.compiler.graph import (
     Recurrence,
     state_outputs,
 )
+from lstmgraph.compiler.machine.fused import runs_fused
 from lstmgraph.compiler.passes.checks import SUMS
 from lstmgraph.compiler.passes.folded_masks import (
     hands_mask_on,
@@ -74,10 +75,10 @@ from lstmgraph.models.building.padding import padded_inputs
 from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
 from lstmgraph.models.building.unseeded import draw_unseeded
 from lstmgraph.models.building.vocabularies import require_fitted
-from lstmgraph.models.runtime import scope, start
+from lstmgraph.models.runtime import scope, seen_machine, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.messages.diagnostics import Path
@@ -152,6 +153,7 @@ class _Builder:
             (compiled.graph, *(model.graph for model in compiled.models.values())),
             compiled.declaration.runtime.seed,
             forced_cudnn=compiled.graph.kernel_choice == "cudnn",
+            fused=_fused(compiled),
         )
 
     def main(self) -> keras.Model:
@@ -170,6 +172,16 @@ class _Builder:
         model = functional(self.compiled, graph, self.layers)
         set_runtime(model, self.compiled)
         return model
+
+
+def _fused(compiled: CompiledRecipe) -> Callable[[keras.Layer], None] | None:
+    """Return what gives recurrent layers the fused loop; None where they do not use it."""
+    graph = compiled.graph
+    if not runs_fused(compiled.declaration.runtime, graph, seen_machine()):
+        return None
+    from lstmgraph.models.kernels import install  # noqa: PLC0415 - it imports TensorFlow
+
+    return partial(install, always=graph.kernel_choice == "fused")
 
 
 def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.Model:

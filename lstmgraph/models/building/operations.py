@@ -9,6 +9,11 @@ from keras import layers, ops
 
 from lstmgraph.compiler.graph import (
     ADD_SEASON,
+    BY_ROW,
+    BY_SERIES,
+    BY_WINDOW,
+    CHANGE,
+    CLIP,
     CONSTANT_STATE,
     FOLD,
     FULL,
@@ -26,6 +31,7 @@ from lstmgraph.compiler.graph import (
 from lstmgraph.keras_facts.distributions import ANY_NUMBER, LOWEST
 from lstmgraph.keras_facts.distributions import PARAMETERS as DISTRIBUTIONS
 from lstmgraph.keras_facts.dtypes import full_dtype, is_float
+from lstmgraph.models.building import row_numbers
 from lstmgraph.models.building.folds import fold, unfold
 
 if TYPE_CHECKING:
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Node
 
 Tensor = Any
+
+LIMITS = ("low", "high")
 
 
 def join(inputs: list[Tensor]) -> Tensor:
@@ -175,6 +183,38 @@ def _with_season(node: Node, inputs: list[Tensor]) -> Tensor:
     return ops.add(forecast, values)
 
 
+def _clipped(node: Node, inputs: list[Tensor]) -> Tensor:
+    """Return numbers moved onto the limits of their columns; one column may be without an axis."""
+    own, dtype = node.arguments, inputs[0].dtype
+    low, high = (np.array(own[key][0] if len(own[key]) == 1 else own[key], dtype) for key in LIMITS)
+    return ops.minimum(ops.maximum(inputs[0], low), high)
+
+
+def _changed(node: Node, inputs: list[Tensor]) -> Tensor:
+    values = ops.cast(inputs[0], node.outputs[OUTPUT].dtype)
+    return row_numbers.change(values, node.arguments["steps"])
+
+
+def _numbers_of_series(node: Node, inputs: list[Tensor]) -> Tensor:
+    return row_numbers.of_series(inputs[0], node.arguments["table"], node.outputs[OUTPUT].dtype)
+
+
+def _numbers_of_window(node: Node, inputs: list[Tensor]) -> Tensor:
+    history, *lengths = inputs
+    return row_numbers.of_window(history, lengths, node.arguments, node.outputs[OUTPUT].dtype)
+
+
+def _by_row(node: Node, inputs: list[Tensor]) -> Tensor:
+    numbers, own, dtype = inputs[1], node.arguments, node.outputs[OUTPUT].dtype
+    return row_numbers.by_row(
+        ops.cast(inputs[0], dtype),
+        numbers,
+        invert=own["invert"],
+        moves=own["moves"],
+        behind=own["behind"],
+    )
+
+
 def quantiles(numbers: Tensor) -> Tensor:
     """Return numbers in order, (..., quantiles), which never cross whatever the weights are.
 
@@ -255,7 +295,12 @@ OPERATIONS: Mapping[str, Callable[[Node, list[Tensor]], Tensor]] = {
     ROW_IDS: lambda _node, inputs: row_ids(inputs[0]),
     STACK: lambda _node, inputs: stacked(inputs),
     FULL: _full,
+    CLIP: _clipped,
     LOG: lambda _node, inputs: ops.log1p(inputs[0]),
+    CHANGE: _changed,
+    BY_SERIES: _numbers_of_series,
+    BY_WINDOW: _numbers_of_window,
+    BY_ROW: _by_row,
     ADD_SEASON: _with_season,
     QUANTILES: lambda _node, inputs: quantiles(inputs[0]),
     INTERVALS: _with_offsets,

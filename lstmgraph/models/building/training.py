@@ -23,7 +23,7 @@ from lstmgraph.models.building import forecasting
 from lstmgraph.models.building.carrying import kept_states
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.building.learning_rates import by_layer
-from lstmgraph.models.building.scaled_losses import scale_losses
+from lstmgraph.models.building.scaled_losses import scale_by_rows, scale_losses
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def compile_model(model: keras.Model, compiled: CompiledRecipe) -> None:
         auto_scale_loss=False,
     )
     weigh_batches(model)
+    scale_by_rows(model, losses, recipe.data)
     if has_own_losses(compiled):
         # Keras alone could not load the file: it knows none of these classes.
         model.get_compile_config = lambda: None

@@ -13,6 +13,7 @@ import numpy as np
 
 from lstmgraph.compiler.checks.vocabularies import unfitted
 from lstmgraph.data.fields import rows_of
+from lstmgraph.data.scaling import with_scales
 from lstmgraph.data.vocabularies import nothing_found, refuse_too_many
 from lstmgraph.keras_facts.layers.lookups import FITTED, INT, STRING
 from lstmgraph.language.declaration.defaults import complete_data
@@ -35,6 +36,15 @@ VALUE_BY_VALUE = frozenset(
     {"StringLookup", "IntegerLookup", "Hashing", "Discretization", "Identity", "Rescaling"}
 )
 """Layers that treat each value by itself, so that the steps of windows can be read one by one."""
+
+
+def is_fitted(compiled: CompiledRecipe) -> bool:
+    """Return whether the recipe has all scales, vocabularies and numbers that training finds."""
+    data = compiled.declaration.data
+    columns = data.columns.values() if data is not None else ()
+    needs_numbers = any(column.needs_fitting for column in columns)
+    graphs = (compiled.graph, *(model.graph for model in compiled.models.values()))
+    return not needs_numbers and not any(list(unfitted(graph)) for graph in graphs)
 
 
 def require_fitted(compiled: CompiledRecipe) -> None:
@@ -61,12 +71,14 @@ def _distinct(found: list[Diagnostic]) -> list[Diagnostic]:
 
 
 def fitted(compiled: CompiledRecipe, train: Examples) -> CompiledRecipe:
-    """Return the recipe with what it learns from the training part: vocabularies and classes.
+    """Return the recipe with what it learns from the training part.
+
+    These are scales, vocabularies, bins, means, and the names of classes.
 
     Raises:
-        DataError: There is nothing to find (D413).
+        DataError: There is nothing to find (D413), or to scale by (D421 to D423).
     """
-    compiled = fit_vocabularies(compiled, train)
+    compiled = fit_vocabularies(with_scales(compiled, train), train)
     named = {name: list(names) for name, names in train.source.classes.items()}
     if not named:
         return compiled

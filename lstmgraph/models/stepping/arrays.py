@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lstmgraph.keras_facts.tensors import TensorSpec
 
 Arrays = dict[str, np.ndarray]
-KINDS = {"float": "fiu", "int": "iu", "uint": "iu", "bool": "b"}
+KINDS = {"float": "fiu", "int": "iu", "uint": "iu", "bool": "b", "string": "OU"}
 """The kinds of NumPy arrays that an input of each kind accepts: floats are not rounded to integers,
-and numbers do not stand for booleans."""
+and numbers do not stand for booleans. Texts are objects or NumPy's own."""
 
 
 def named(given: Any, names: Sequence[str], what: str) -> Mapping[str, Any]:
@@ -70,7 +70,7 @@ def as_array(value: Any, shape: tuple[int | str | None, ...], dtype: str, name: 
     if not fits(array.shape, shape):
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{name} must have shape ({wanted}), not {array.shape}")
-    return array.astype(dtype, copy=False)
+    return array.astype(str if kind == "string" else dtype, copy=False)
 
 
 def fits(shape: tuple[int, ...], wanted: tuple[int | str | None, ...]) -> bool:

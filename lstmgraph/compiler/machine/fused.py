@@ -1,0 +1,27 @@
+"""Where recurrent layers run on the fused loop, from what was measured.
+
+Measured on 2 cores with TensorFlow 2.21 (``benchmarks/kernels.py``): compiled by XLA, a training
+step takes 0.15 to 0.85 of one with Keras's loop, and about as long from 256 rows of 128 units on;
+without XLA it can take 1.4 times as long. So `auto` uses it only in what XLA compiles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.machine.machine import Machine
+    from lstmgraph.language.declaration.recipe import Runtime
+
+CHOICES = frozenset({"auto", "fused"})
+
+
+def runs_fused(runtime: Runtime, graph: Graph, machine: Machine) -> bool:
+    """Return whether layers of `graph` run on the fused loop on `machine`, where they can.
+
+    With `auto`, they do so in what XLA compiles, and elsewhere on Keras's loop.
+    """
+    on_cpu = not machine.gpus or runtime.device == "cpu"
+    is_possible = machine.backend == "tensorflow" and on_cpu and runtime.strategy == "none"
+    return is_possible and graph.kernel_choice in CHOICES

@@ -1,0 +1,137 @@
+"""The loops of a GRU and their gradients.
+
+The formulas are those of ``keras.layers.GRUCell``: Cho et al., Learning Phrase Representations
+using RNN Encoder-Decoder (2014), with the reset gate after the product (cuDNN's form) or before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from lstmgraph.models.kernels.activations import SLOPES
+from lstmgraph.models.kernels.products import Product
+from lstmgraph.models.kernels.scanning import before, scan
+
+if TYPE_CHECKING:
+    from lstmgraph.models.kernels.call import Call
+
+Tensor = Any
+
+
+def run_after(
+    call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor
+) -> list[Tensor]:
+    """Return [h] after the last step, after the sequence of h if `call` reads it.
+
+    The reset gate works after the recurrent product (``reset_after=True``).
+
+    Args:
+        call: what else the loop needs.
+        projected: the inputs times the kernel, plus their bias, (time, batch, 3 * units), by gate:
+            update, reset, candidate.
+        h0: the initial output, (batch, units).
+        matrix: the recurrent kernel, (units, 3 * units).
+        bias: the bias of the recurrent product, (3 * units,).
+    """
+    activation, gate = call.activations
+    slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
+    units = matrix.shape[0]
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def loop(projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor) -> Any:
+        product = Product(matrix, call.dropped)
+
+        def forwards(states: list[Tensor], read: list[Tensor]) -> Any:
+            of_inputs = tf.split(read[0], 3, axis=1)
+            of_state = tf.split(product.of(states[0]) + bias, 3, axis=1)
+            z, r = (gate(of_inputs[k] + of_state[k]) for k in range(2))
+            g = activation(of_inputs[2] + r * of_state[2])
+            h = call.counted([z * states[0] + (1 - z) * g], states, read[1:])
+            return h, [tf.concat([z, r, g, of_state[2]], axis=1), *h]
+
+        read = [projected, *call.counts]
+        last, (gates, hs) = scan(forwards, [h0], read, [4 * units, units])
+
+        def gradient(*upstream: Tensor) -> list[Tensor]:
+            z, r, g, of_state = tf.split(gates, 4, axis=2)
+            previous = before(h0, hs)
+            of_z, of_g = (previous - g) * gate_slope(z), (1 - z) * slope(g)
+            of_r = of_g * of_state * gate_slope(r)
+            of_products = call.zeroed(tf.concat([of_z, of_r, of_g * r], axis=2))
+
+            def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
+                factors, z, *rest = read
+                dh = call.with_output(gradients[0], rest)
+                back = product.back(tf.tile(dh, [1, 3]) * factors)
+                return [dh * z + back], [dh]
+
+            read = [of_products, call.ones(z), *call.read_backwards(upstream[:-1])]
+            (dh,), (each,) = scan(backwards, upstream[-1:], read, [units], backwards=True)
+            d_products = tf.tile(each, [1, 1, 3]) * of_products
+            d_candidate = each * call.zeroed(of_g)
+            return [
+                tf.concat([d_products[:, :, : 2 * units], d_candidate], axis=2),
+                dh,
+                product.of_matrix(previous, d_products),
+                tf.reduce_sum(d_products, axis=[0, 1]),
+            ]
+
+        return (hs, *last) if call.sequence else tuple(last), gradient
+
+    return list(loop(projected, h0, matrix, bias))
+
+
+def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tensor]:
+    """Return [h] after the last step, after the sequence of h if `call` reads it.
+
+    The reset gate works before the recurrent product (``reset_after=False``); the arguments are
+    those of ``run_after``.
+    """
+    activation, gate = call.activations
+    slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
+    units = matrix.shape[0]
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def loop(projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
+        gating = Product(matrix[:, : 2 * units], call.dropped[:2])
+        candidate = Product(matrix[:, 2 * units :], call.dropped[2:])
+
+        def forwards(states: list[Tensor], read: list[Tensor]) -> Any:
+            h = states[0]
+            z, r = tf.split(gate(read[0][:, : 2 * units] + gating.of(h)), 2, axis=1)
+            g = activation(read[0][:, 2 * units :] + candidate.of(r * h))
+            new = call.counted([z * h + (1 - z) * g], states, read[1:])
+            return new, [tf.concat([z, r, g], axis=1), *new]
+
+        read = [projected, *call.counts]
+        last, (gates, hs) = scan(forwards, [h0], read, [3 * units, units])
+
+        def gradient(*upstream: Tensor) -> list[Tensor]:
+            z, r, g = tf.split(gates, 3, axis=2)
+            previous = before(h0, hs)
+            of_z = call.zeroed((previous - g) * gate_slope(z))
+            of_g = call.zeroed((1 - z) * slope(g))
+
+            def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
+                of_z, of_r, of_g, z, r, *rest = read
+                dh = call.with_output(gradients[0], rest)
+                dg = dh * of_g
+                of_reset = candidate.back(dg)
+                of_gates = tf.concat([dh * of_z, of_reset * of_r], axis=1)
+                new = dh * z + of_reset * r + gating.back(of_gates)
+                return [new], [tf.concat([of_gates, dg], axis=1)]
+
+            read = [of_z, previous * gate_slope(r), of_g, call.ones(z), r]
+            read += call.read_backwards(upstream[:-1])
+            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [3 * units], backwards=True)
+            of_matrix = [
+                gating.of_matrix(previous, dz[:, :, : 2 * units]),
+                candidate.of_matrix(r * previous, dz[:, :, 2 * units :]),
+            ]
+            return [dz, dh, tf.concat(of_matrix, axis=1)]
+
+        return (hs, *last) if call.sequence else tuple(last), gradient
+
+    return list(loop(projected, h0, matrix))

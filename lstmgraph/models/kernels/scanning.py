@@ -1,0 +1,60 @@
+"""A loop over time steps whose gradient is not TensorFlow's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Tensor = Any
+
+
+def scan(
+    step: Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]],
+    carried: Sequence[Tensor],
+    read: Sequence[Tensor],
+    kept: Sequence[int],
+    *,
+    backwards: bool = False,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Run `step` over the first axis of the tensors in `read`.
+
+    Args:
+        step: takes what is carried and the slices of a step; returns what is carried on, and
+            what is kept of the step.
+        carried: the tensors before the first step, each (batch, width).
+        read: the tensors to read, each (time, batch, width); at least one.
+        kept: the width of each tensor that `step` keeps.
+        backwards: run from the last step to the first.
+
+    Returns:
+        What is carried after the last step, and what was kept, each (time, batch, width), in the
+        order of time.
+    """
+    steps = read[0].shape[0] or tf.shape(read[0])[0]
+    arrays = [tf.TensorArray(each.dtype, steps).unstack(each) for each in read]
+    made = [
+        tf.TensorArray(carried[0].dtype, steps, element_shape=(carried[0].shape[0], width))
+        for width in kept
+    ]
+
+    def body(time: Tensor, carried: list[Tensor], made: list[Tensor]) -> Any:
+        carried, values = step(carried, [array.read(time) for array in arrays])
+        made = [array.write(time, value) for array, value in zip(made, values, strict=True)]
+        return time - 1 if backwards else time + 1, carried, made
+
+    _, last, made = tf.while_loop(
+        lambda time, *_: time >= 0 if backwards else time < steps,
+        body,
+        (steps - 1 if backwards else 0, list(carried), made),
+        maximum_iterations=steps,
+    )
+    return last, [array.stack() for array in made]
+
+
+def before(initial: Tensor, states: Tensor) -> Tensor:
+    """Return the state before each step, from the initial one and those after each step."""
+    return tf.concat([initial[None], states[:-1]], axis=0)

@@ -1,0 +1,107 @@
+"""How long `fit` waits for batches, measured where it takes them: in TensorFlow's own pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    import tensorflow as tf
+
+
+class Waiting:
+    """Measures the waits of one `fit`.
+
+    TensorFlow takes batches inside of the function that it compiles; there the pipeline itself
+    notes the time before and after each batch. With ``strategy: mirrored``, which hands batches to
+    several devices ahead of time, nothing is measured: waiting counts as part of the step.
+
+    Args:
+        model: The model that is fitted.
+        dataset: Its batches. `dataset` of this object replaces it, with the same batches.
+    """
+
+    def __init__(self, model: keras.Model, dataset: Any) -> None:
+        self.dataset = dataset
+        self._notes: _Notes | None = None
+        strategy = getattr(model, "distribute_strategy", None)  # only TensorFlow's models have one
+        is_alone = strategy is not None and strategy.num_replicas_in_sync == 1
+        if keras.backend.backend() == "tensorflow" and is_alone:
+            self._notes = _Notes(is_by_shape=bool(model.jit_compile))
+            self.dataset = self._notes.of(dataset)
+
+    def measured(
+        self, arguments: tuple[Any, ...], during: Callable[[str], AbstractContextManager[None]]
+    ) -> tuple[Any, ...]:
+        """Return the arguments of a training function, with `during` around each wait of JAX."""
+        if keras.backend.backend() != "jax":
+            return arguments
+        state, batches = arguments
+        return state, _waited(batches, during)
+
+    def since_last(self) -> tuple[float, bool]:
+        """Return the seconds waited since the last call, and whether a batch had a new shape.
+
+        The second is True only where XLA compiles a function for each shape.
+        """
+        return (0.0, False) if self._notes is None else self._notes.since_last()
+
+
+def _waited(
+    batches: Iterator[Any], during: Callable[[str], AbstractContextManager[None]]
+) -> Iterator[Any]:
+    while True:
+        with during("input"):
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+        yield batch
+
+
+class _Notes:
+    """What a ``tf.data`` pipeline notes of the batches that it hands out."""
+
+    def __init__(self, *, is_by_shape: bool) -> None:
+        import tensorflow  # noqa: PLC0415 - other backends run without it
+
+        self.tf = tensorflow
+        with self.tf.device("CPU"):
+            self.seconds = self.tf.Variable(0.0, dtype="float64", trainable=False)
+            self.shapes = None
+            if is_by_shape:
+                self.shapes = self.tf.lookup.experimental.MutableHashTable("string", "int64", 0)
+        self.last = 0.0, 0
+
+    def of(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Return `dataset` with notes: ``zip`` takes the time, a batch and the time in turn."""
+        tf = self.tf
+
+        def note(begin: Any, batch: Any) -> Any:
+            self.seconds.assign_add(tf.timestamp() - begin)
+            if self.shapes is not None:
+                sizes = [tf.shape(tensor) for tensor in tf.nest.flatten(batch)]
+                shape = tf.strings.reduce_join(
+                    tf.strings.as_string(tf.concat(sizes, 0)), separator=" "
+                )
+                self.shapes.insert(shape, tf.constant(1, "int64"))
+            return batch
+
+        unconverted = tf.autograph.experimental.do_not_convert
+        begins = tf.data.Dataset.counter().map(unconverted(lambda _: tf.timestamp()))
+        options = tf.data.Options()
+        options.experimental_optimization.inject_prefetch = False  # would wait ahead of time
+        zipped = tf.data.Dataset.zip(begins, dataset)
+        noted = zipped.map(unconverted(note))
+        return noted.with_options(options)
+
+    def since_last(self) -> tuple[float, bool]:
+        """See ``Waiting``."""
+        seconds = float(self.seconds.numpy())
+        count = 0 if self.shapes is None else int(self.shapes.size().numpy())
+        before, self.last = self.last, (seconds, count)
+        return seconds - before[0], count > before[1]
