@@ -36,25 +36,14 @@ class Classifier(torch.nn.Module):
         return self.head(h[-1])
 
 
-class Trainer:
-    """Trains and runs one model, with the weights of a Keras model of the same case."""
+class Runner:
+    """Runs one model, with the weights of a Keras model of the same case."""
 
     def __init__(self, case: Case, batch: Batch, weights: list[np.ndarray]) -> None:
         torch.set_num_threads(THREADS)
         self.batch = batch
         self.model = Classifier(case)
         _copy_weights(weights, self.model)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, eps=1e-7)
-        self.loss = torch.nn.CrossEntropyLoss()
-
-    def train(self) -> float:
-        """One training step; the loss before it."""
-        self.model.train()
-        self.optimizer.zero_grad()
-        loss = self.loss(self._logits(), torch.from_numpy(self.batch.labels).long())
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
 
     def predict(self) -> np.ndarray:
         """Probabilities, (batch, CLASSES)."""

@@ -52,9 +52,9 @@ def _sides(case: Case) -> dict[str, Side]:
         sides[KERAS] = missing("tf2onnx") or _keras_export(theirs, batch.sequence)
     sides[TORCH] = missing("torch")
     if not sides[TORCH]:
-        from benchmarks.by_torch import Trainer
+        from benchmarks.by_torch import Runner
 
-        sides[TORCH] = Trainer(case, batch, model.get_weights()).predict
+        sides[TORCH] = Runner(case, batch, model.get_weights()).predict
     require_equal_outputs(case, sides)
     return sides
 

@@ -12,6 +12,7 @@ from keras import layers, ops
 from sklearn.preprocessing import StandardScaler
 
 HISTORY, HORIZON, WEEK = 56, 7, 7
+LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9], "float32")
 source, goal, *epochs = sys.argv[1:]
 
 # Days without flights have no rows: put them in.
@@ -59,6 +60,12 @@ def scaled(values: np.ndarray) -> np.ndarray:
     return flat.astype("float32")
 
 
+def pinball(wanted: object, quantiles: object) -> object:
+    """Return the loss of the quantiles of each step."""
+    gap = wanted - quantiles
+    return ops.mean(ops.maximum(LEVELS * gap, (LEVELS - 1) * gap), axis=-1)
+
+
 # The change from the mean of the last week.
 keras.utils.set_random_seed(7)
 past, context = keras.Input((HISTORY, 1)), keras.Input((HISTORY, 2))
@@ -70,9 +77,9 @@ _, *state = layers.LSTM(32, return_state=True)(ops.concatenate([past - level, co
 steps = layers.LSTM(32, return_sequences=True)(
     ops.concatenate([known, before], axis=-1), initial_state=state
 )
-change = layers.Dense(1)(ops.concatenate([steps, before], axis=-1))
-model = keras.Model([past, context, known], level + change)
-model.compile(keras.optimizers.Adam(1e-3), "mae")
+change = layers.Dense(5)(ops.concatenate([steps, before], axis=-1))
+model = keras.Model([past, context, known], ops.sort(level + change, axis=-1))
+model.compile(keras.optimizers.Adam(1e-3), pinball)
 inputs = {part: [scaled(rows[0]), *rows[1:3]] for part, rows in data.items()}
 targets = {part: scaled(rows[3]) for part, rows in data.items()}
 model.fit(
@@ -87,8 +94,8 @@ model.fit(
 
 
 def forecast(inputs: list[np.ndarray]) -> np.ndarray:
-    """Return forecasts in flights, (windows, 7, 1)."""
-    found = model.predict(inputs, batch_size=512, verbose=0)
+    """Return forecasts in flights, the medians, (windows, 7, 1)."""
+    found = model.predict(inputs, batch_size=512, verbose=0)[..., 2:3]
     return scaler.inverse_transform(found.reshape(-1, 1)).reshape(found.shape)
 
 

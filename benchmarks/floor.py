@@ -1,9 +1,9 @@
 """How fast this machine multiplies matrices, and so how fast a row of the table could be at all.
 
-The floor of a row is its floating-point operations (`benchmarks.grid.Case.forward_flops`,
-`training_flops`) over the machine's rate of float32 matrix products in the runtime that the row
-runs on. It is a floor for large batches: at batch 1 the products are of a matrix and a vector, and
-reading the matrix from memory takes longer than multiplying it.
+The floor of a row is its floating-point operations (`benchmarks.grid.Case.forward_flops`) over the
+machine's rate of float32 matrix products in the runtime that the row runs on. It is a floor for
+large batches: at batch 1 the products are of a matrix and a vector, and reading the matrix from
+memory takes longer than multiplying it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The grid of cases for training and inference: shapes, data, and how much arithmetic each is."""
+"""The grid of cases for inference: shapes, data, and how much arithmetic each is."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ CLASSES = 10
 CHAIN_FEATURES = 8
 CHAIN_UNITS = 16
 """Of the models that are built and not run."""
-
-TRAINING_FACTOR = 3
-"""A training step by a forward pass. The backward pass has two matrix products for each of the
-forward pass, one for the gradient of the weights and one for that of the inputs (Kaplan et al.
-2020, "Scaling Laws for Neural Language Models", section 2.1, arXiv:2001.08361)."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +75,6 @@ class Case:
             for features in (FEATURES, *[UNITS] * (self.depth - 1))
         )
         return layers * int(self.lengths.sum()) + 2 * UNITS * CLASSES * self.batch
-
-    def training_flops(self) -> int:
-        """Of one training step: `TRAINING_FACTOR` forward passes, Adam's update left out."""
-        return TRAINING_FACTOR * self.forward_flops()
 
 
 def cases(options: Options) -> Iterator[Case]:

@@ -44,9 +44,9 @@ def _sides(case: Case) -> dict[str, Side]:
         TORCH: missing("torch"),
     }
     if not sides[TORCH]:
-        from benchmarks.by_torch import Trainer
+        from benchmarks.by_torch import Runner
 
-        sides[TORCH] = Trainer(case, batch, ours.get_weights()).predict
+        sides[TORCH] = Runner(case, batch, ours.get_weights()).predict
     require_equal_outputs(case, sides)
     return sides
 

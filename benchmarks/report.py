@@ -11,9 +11,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.options import THREADS, missing
+from lstmgraph.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from benchmarks.options import Options
     from benchmarks.timing import Figure
@@ -126,6 +128,19 @@ def markdown(report: Row) -> str:
         lines += [_markdown_line(["---"] * len(COLUMNS))]
         lines += [_markdown_line(_cells(figure)) for figure in figures]
     return "\n".join(lines) + "\n"
+
+
+def put_section(path: Path, section: str) -> None:
+    """Put Markdown that begins with a heading in place of the section of that name, or last."""
+    text = path.read_text("utf-8") if path.is_file() else "# Results\n"
+    heading, end = section.partition("\n")[0] + "\n", "\n## "
+    before, found, rest = text.partition(heading)
+    after = rest.partition(end)
+    new = before.rstrip("\n") + "\n\n" + section
+    if found and after[1]:
+        new += end + after[2]
+    with atomic_path(path) as temporary:
+        temporary.write_text(new, "utf-8")
 
 
 def _cells(figure: Row) -> Iterator[str]:

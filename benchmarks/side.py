@@ -32,6 +32,8 @@ class Pipe:
 
     lines: IO[str]
     answers: IO[str]
+    before: float = 0.0
+    """The peak memory before the last cell's first step, in MiB."""
 
     def goes_on(self) -> bool:
         """Wait for ``go`` or ``stop``."""
@@ -100,6 +102,7 @@ def _gate(cell: Cell, pipe: Pipe) -> Any:
 
         def on_train_begin(self, logs: Any = None) -> None:
             self.model.set_weights(cell.weights())
+            pipe.before = peak_mib()
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             if self.answer is not None:  # only now, when callbacks after this one have ended too
@@ -129,6 +132,7 @@ def train_torch(cell: Cell, arrays: Arrays, pipe: Pipe) -> None:
         zip(*(torch.from_numpy(each).split(cell.batch) for each in tensors), strict=True)
     )
     model.train()
+    pipe.before = peak_mib()
     while pipe.goes_on():
         gc.collect()
         start, total = time.perf_counter(), 0.0
@@ -153,8 +157,6 @@ RUNS: dict[str, Callable[[Cell, Arrays, Pipe], None]] = {
 
 def serve(name: str, pipe: Pipe) -> None:
     """Train one cell after another."""
-    import resource  # not on Windows
-
     for line in iter(pipe.lines.readline, ""):
         asked = json.loads(line)
         cell = Cell(**asked["cell"])
@@ -164,8 +166,15 @@ def serve(name: str, pipe: Pipe) -> None:
 
             keras.backend.clear_session()
         gc.collect()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        pipe.answer(peak=peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
+        pipe.answer(peak=peak_mib(), before=pipe.before)
+
+
+def peak_mib() -> float:
+    """Return the peak memory of this process so far, in MiB."""
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes, or KiB
+    return float(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import groupby
 from pathlib import Path
@@ -23,10 +24,9 @@ import numpy as np
 
 from benchmarks.cells import BATCHES, DEPTHS, KINDS, SIZES, Cell, cells, floor_seconds
 from benchmarks.options import ENVIRONMENT
-from benchmarks.report import QUIET, machine, other_load
+from benchmarks.report import QUIET, machine, other_load, put_section
 from benchmarks.side import KERAS, KERAS_JAX, KERAS_XLA, OURS, SIDES, TORCH
 from benchmarks.timing import turns
-from lstmgraph.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = parser.parse_args(arguments)
     if chosen.markdown:
-        _write_table(chosen.markdown, read_lines(chosen.lines))
+        put_section(chosen.markdown, table(read_lines(chosen.lines)))
         return
     os.environ.update(ENVIRONMENT)
     end = time.monotonic() + 60 * (chosen.minutes or float("inf"))
@@ -105,6 +105,7 @@ class Side:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - see `close`
         backend = "jax" if name == KERAS_JAX else "tensorflow"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.side", name],
@@ -112,7 +113,7 @@ class Side:
             env={**os.environ, "KERAS_BACKEND": backend},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
         )
 
@@ -132,9 +133,8 @@ class Side:
         assert self.process.stdout is not None
         answer: Line = json.loads(self.process.stdout.readline() or "{}")
         if not answer:
-            raise RuntimeError(
-                f"{self.name} has ended: run python -m benchmarks.side '{self.name}'"
-            )
+            self.errors.seek(0)
+            raise RuntimeError(f"{self.name} has ended:\n{self.errors.read()[-2000:]}")
         return answer
 
     def close(self) -> None:
@@ -143,6 +143,7 @@ class Side:
             assert stream is not None
             stream.close()
         self.process.wait()
+        self.errors.close()
 
 
 def measured(
@@ -310,16 +311,3 @@ def _ms(side: Line | None) -> str:
 
 def _markdown(cells_: Sequence[str]) -> str:
     return f"| {' | '.join(cells_)} |"
-
-
-def _write_table(path: Path, lines: Sequence[Line]) -> None:
-    """Put the table in place of the section of its name, or at the end."""
-    text = path.read_text("utf-8") if path.is_file() else "# Results\n"
-    heading, end = "## Training step\n", "\n## "
-    before, found, rest = text.partition(heading)
-    after = rest.partition(end)
-    new = before.rstrip("\n") + "\n\n" + table(lines)
-    if found and after[1]:
-        new += end + after[2]
-    with atomic_path(path) as temporary:
-        temporary.write_text(new, "utf-8")

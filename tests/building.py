@@ -23,7 +23,7 @@ SHIPPED = tuple(p for p in sorted(RECIPES.glob("*.yaml")) if "dtype: string" not
 WITHOUT_LOOPS = tuple(path for path in SHIPPED if "loop:" not in path.read_text("utf-8"))
 """Those of which every call is shown; the calls of a loop are shown once (test_loops)."""
 
-FEWER_STEPS = {"feedback-forecaster": {"layers.forecast.steps": 4}}
+FEWER_STEPS = {"feedback-forecaster": {"layers.forecast.steps": 3}}
 """Put into shipped recipes whose loops are long, where files are written: each step is traced."""
 
 STEPS = 6

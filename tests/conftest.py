@@ -16,6 +16,8 @@ from lstmgraph.compiler.machine.machine import keras_backend
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from started import Started
+
 settings.load_profile(
     "ci"
 )  # everywhere: fixed examples, and no deadline that a busy machine misses
@@ -102,6 +104,15 @@ def forked_servers() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(workers, "_start_server", start_forked)
         yield
+
+
+@pytest.fixture(scope="session")
+def keras_alone() -> Generator[Started]:
+    """A process with Keras and without lstmgraph, to run programs in."""
+    from started import Started  # noqa: PLC0415 - few files want it
+
+    with Started("keras", "numpy") as started:
+        yield started
 
 
 def pytest_report_header() -> str:

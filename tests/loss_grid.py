@@ -384,16 +384,15 @@ def numbers(cell: Cell, batch: int = ROWS, *, eager: bool = True) -> list[Number
         name: wider(each, counted) if spoils and each is not None and each.ndim == 2 else each
         for name, each in weights.items()
     }
-    model.run_eagerly = eager  # the graph takes longer to trace than to run
+    model.run_eagerly = True  # the graph takes longer to trace than to run
     x = inputs(cell)
-    logged = model.evaluate(
-        x,
-        padded,
-        sample_weight=None if cell.weights == "none" else by_step,
-        batch_size=batch,
-        verbose=0,
-        return_dict=True,
-    )
+    weighed = None if cell.weights == "none" else by_step
+    options = {"batch_size": batch, "verbose": 0, "return_dict": True}
+    if not eager:  # some metrics make variables with their first batch: traced twice without it
+        model.evaluate(x, padded, sample_weight=weighed, steps=1, **options)
+        model.run_eagerly = False
+        model.make_test_function(force=True)
+    logged = model.evaluate(x, padded, sample_weight=weighed, **options)
     predicted = model.predict(x, verbose=0)
     found = []
     for head in heads:

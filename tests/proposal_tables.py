@@ -167,6 +167,33 @@ def hostile_names(path: Path) -> Path:
     return write(path, names, rows)
 
 
+def reviews(path: Path) -> Path:
+    """Texts, a category, numbers, an id, dates, an empty column; one class is rare."""
+    random = np.random.default_rng(7)
+    rows: Rows = []
+    for index in range(120):
+        opinion = "no" if index % 3 else "yes" if index % 4 else "n/a: b"
+        text = " ".join(random.choice(["tea", "was", "good", "cold", "not"], size=4 + index % 3))
+        day = f"2024-{1 + index % 12:02}-05"
+        bill = "" if index % 40 == 1 else round(float(random.uniform(2, 30)), 2)
+        rows.append([f"r{index}", day, text, ["harbour", "market"][index % 2], bill, "", opinion])
+    return write(path, ["id", "day", "review", "a: shop", "bill", "note", "opinion"], rows)
+
+
+def two_texts(path: Path) -> Path:
+    """Two columns of texts and a number to tell; one name is that of a layer."""
+    rows: Rows = [
+        [
+            f"a title of {i % 9} words",
+            f"the body of the text is longer {i % 50}",
+            "ab"[i % 2],
+            i / 7,
+        ]
+        for i in range(100)
+    ]
+    return write(path, ["hidden", "hidden_2 reader", "features", "score"], rows)
+
+
 TABLES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "hourly": (hourly, ()),
     "daily": (daily, ("--target", "sold", "--known", "promotion", "--horizon", "10")),
@@ -180,6 +207,8 @@ TABLES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "without-time": (without_time, ("--target", "price")),
     "ids": (ids, ("--target", "species")),
     "series-of-classes": (series_of_classes, ("--target", "left_handed")),
+    "reviews": (reviews, ("--target", "opinion")),
+    "two-texts": (two_texts, ("--target", "score")),
     "empty-column": (empty_column, ()),
     "hostile-names": (hostile_names, ()),
 }

@@ -8,7 +8,11 @@ import time
 from dataclasses import asdict
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import patch
 
+from forked_servers import start_forked
+
+from lstmgraph.tuning.search import workers
 from lstmgraph.tuning.search.jobs import RunOptions
 from lstmgraph.tuning.search.reading import read_results
 from lstmgraph.tuning.search.trial import TrialSpec
@@ -41,7 +45,8 @@ class Searcher:
             "lstmgraph.tuning.search.oracles",
             "lstmgraph.tuning.search.engine",
         )
-        self.workers = Workers(folder, "search_trials:a_search", RunOptions(preload=preload))
+        with patch.object(workers, "_start_server", start_forked):
+            self.workers = Workers(folder, "search_trials:a_search", RunOptions(preload=preload))
         self.numbers = count()
 
     def run(

@@ -156,7 +156,7 @@ def test_operations_of_a_forward_pass() -> None:
     assert Case(1, 1, masked=False).forward_flops() == 16_384_000 + head
     assert Case(2, 1, masked=False).forward_flops() == 16_384_000 + 26_214_400 + head
     assert Case(1, 1, masked=True).forward_flops() == 16_384_000 * 75 // 100 + head
-    assert Case(1, 32, masked=False).training_flops() == 3 * 32 * (16_384_000 + head)
+    assert Case(1, 32, masked=False).forward_flops() == 32 * (16_384_000 + head)
 
 
 def test_padding_is_zeros_after_each_length() -> None:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer
+from started import Started
 
 from lstmgraph.cli import app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Program = Callable[..., str]
 
 COMMANDS = set(typer.main.get_group(app).commands)
 WITHOUT_TENSORFLOW = """
@@ -28,29 +32,21 @@ finally:
 """
 
 
-def program(*arguments: str, **environment: str) -> str:
-    """What the command prints; it fails where TensorFlow is imported."""
-    result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.stderr == ""
-    return result.stdout
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    """What a command prints; it fails where TensorFlow is imported."""
+    with Started("lstmgraph.cli") as started:
 
+        def run(*arguments: str, **environment: str) -> str:
+            result = started.run(WITHOUT_TENSORFLOW, *arguments, environment=environment)
+            assert result.stderr == ""
+            return result.stdout
 
-def completed(line: str) -> list[str]:
-    """What Bash offers for the last word of `line`."""
-    count = len(line.split(" ")) - 1
-    return program(
-        _LSTMGRAPH_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(count)
-    ).split()
+        yield run
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_s_script_calls_the_program_by_its_name(shell: str) -> None:
+def test_a_shell_s_script_calls_the_program_by_its_name(shell: str, program: Program) -> None:
     script = program(_LSTMGRAPH_COMPLETE=f"source_{shell}")
     assert "_LSTMGRAPH_COMPLETE=complete_" in script
     assert "lstmgraph" in script
@@ -60,7 +56,7 @@ def test_a_shell_s_script_calls_the_program_by_its_name(shell: str) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/bin/bash"), reason="there is no Bash")  # noqa: PTH110
-def test_bash_takes_its_script() -> None:
+def test_bash_takes_its_script(program: Program) -> None:
     script = program(_LSTMGRAPH_COMPLETE="source_bash")
     subprocess.run(["/bin/bash", "-n"], input=script, text=True, check=True)
     found = subprocess.run(
@@ -72,7 +68,12 @@ def test_bash_takes_its_script() -> None:
     assert "lstmgraph" in found.stdout
 
 
-def test_commands_options_and_values_are_completed() -> None:
+def test_commands_options_and_values_are_completed(program: Program) -> None:
+    def completed(line: str) -> list[str]:
+        """What Bash offers for the last word of `line`."""
+        place = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        return program(_LSTMGRAPH_COMPLETE="complete_bash", **place).split()
+
     assert set(completed("lstmgraph ")) == COMMANDS
     assert completed("lstmgraph ex") == ["explain", "export", "explain-code"]
     assert completed("lstmgraph build r.yaml --we") == ["--weights"]
@@ -92,7 +93,7 @@ def test_the_module_is_the_program() -> None:
     assert wrong.returncode == 2
 
 
-def test_the_version_names_what_decides_on_numbers(tmp_path: Path) -> None:
+def test_the_version_names_what_decides_on_numbers(program: Program, tmp_path: Path) -> None:
     home = str(tmp_path)
     first = f"lstmgraph {version('lstmgraph')}\nKeras {version('keras')}\nTensorFlow "
     found = program("--version", KERAS_HOME=home, KERAS_BACKEND="")

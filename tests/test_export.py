@@ -34,6 +34,8 @@ from lstmgraph.models import carried
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from started import Started
+
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -71,7 +73,7 @@ def inputs_of(path):
 folder = Path(sys.argv[1])
 """
 LOADERS = {
-    "tensorflow": """BLOCKED = {"lstmgraph"}"""
+    "keras": """BLOCKED = {"lstmgraph"}"""
     + BLOCK_LSTMGRAPH
     + """
 import keras
@@ -129,12 +131,14 @@ def exported(tmp_path_factory) -> tuple[Path, dict[str, Arrays], dict[str, list[
 
 
 @pytest.fixture(scope="module")
-def loaded_elsewhere(exported) -> dict[str, dict[str, Arrays]]:
+def loaded_elsewhere(exported, keras_alone: Started) -> dict[str, dict[str, Arrays]]:
     """What the files of each format give in processes that have nothing of lstmgraph."""
     folder = exported[0]
-    for loader in LOADERS.values():
-        command = [sys.executable, "-I", "-c", loader, str(folder)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-I", "-c", LOADERS["litert"], str(folder)]
+    for result in (
+        subprocess.run(command, capture_output=True, text=True, check=False),
+        keras_alone.run(LOADERS["keras"], str(folder)),
+    ):
         assert result.returncode == 0, result.stderr
     found: dict[str, dict[str, Arrays]] = {format_name: {} for format_name in CHECKED}
     for format_name, name in product(CHECKED, NAMES):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,8 @@ from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from started import Started
 
 FORECASTER = """
     inputs:
@@ -290,15 +290,9 @@ print(json.dumps("lstmgraph" in sys.modules))
 """
 
 
-def test_further_models_load_without_lstmgraph(built: Path) -> None:
+def test_further_models_load_without_lstmgraph(built: Path, keras_alone: Started) -> None:
     paths = [str(path) for path in sorted(built.glob("*.keras"))]
-    run = subprocess.run(
-        [sys.executable, "-c", PLAIN_KERAS, *paths],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd="/",
-    )
+    run = keras_alone.run(PLAIN_KERAS, *paths)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) is False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from lstmgraph.messages.error_page import error_sections
 from lstmgraph.resources import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "lstmgraph"
@@ -45,12 +46,17 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
-MESSAGES = {
-    f"{path.relative_to(ROOT)}: {text[:60]}": text
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if path.name != "old_spellings.py"
-    for text in texts(path)
-}
+@cache
+def messages() -> dict[str, str]:
+    """The strings of the package, by their file and how they begin."""
+    return {
+        f"{path.relative_to(ROOT)}: {text[:60]}": text
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "old_spellings.py"
+        for text in texts(path)
+    }
+
+
 HELPS = {name: command.help for name, command in GROUP.commands.items()} | {
     f"{name} {parameter.name}": parameter.help
     for name, command in GROUP.commands.items()
@@ -73,31 +79,36 @@ def in_the_wheel(name: str) -> bool:
 
 @pytest.mark.parametrize(
     "where",
-    [MESSAGES, HELPS, PAGES, SCHEMAS, RECIPES],
+    [messages, lambda: HELPS, lambda: PAGES, lambda: SCHEMAS, lambda: RECIPES],
     ids=["messages", "helps", "pages", "schemas", "recipes"],
 )
-def test_no_text_names_a_page_that_a_wheel_lacks(where: dict[str, str]) -> None:
-    assert where
+def test_no_text_names_a_page_that_a_wheel_lacks(where: Callable[[], dict[str, str]]) -> None:
+    assert where()
     named = {
         key: found
-        for key, text in where.items()
+        for key, text in where().items()
         for found in PAGE.findall(text)
         if not in_the_wheel(found)
     }
     assert named == {}
 
 
-@pytest.mark.parametrize("where", [MESSAGES, HELPS, PAGES], ids=["messages", "helps", "pages"])
-def test_commands_and_options_that_a_text_names_are_there(where: dict[str, str]) -> None:
-    commands = {name for text in where.values() for name in COMMAND.findall(text)}
+@pytest.mark.parametrize(
+    "where", [messages, lambda: HELPS, lambda: PAGES], ids=["messages", "helps", "pages"]
+)
+def test_commands_and_options_that_a_text_names_are_there(
+    where: Callable[[], dict[str, str]],
+) -> None:
+    texts = list(where().values())
+    commands = {name for text in texts for name in COMMAND.findall(text)}
     assert commands <= set(GROUP.commands) | {"-"}
-    options = {name for text in where.values() for name in OPTION.findall(text)}
+    options = {name for text in texts for name in OPTION.findall(text)}
     assert options - OPTIONS - OTHERS == set()
 
 
 def test_every_code_that_a_message_may_have_has_a_page() -> None:
     """Whatever its letter: codes are letters and three digits."""
-    codes = {text for text in MESSAGES.values() if re.fullmatch(r"[LWD]\d{3}", text)}
+    codes = {text for text in messages().values() if re.fullmatch(r"[LWD]\d{3}", text)}
     every = {
         code
         for path in PACKAGE.rglob("*.py")

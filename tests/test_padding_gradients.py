@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import keras
@@ -20,6 +18,8 @@ import tensorflow as tf
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from started import Started
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -337,7 +337,7 @@ def test_where_padding_is_made_zero(case: str) -> None:
     assert {(node, str(port)) for node, port in found} == wanted
 
 
-def test_saved_models_load_without_this_package(tmp_path: Path) -> None:
+def test_saved_models_load_without_this_package(tmp_path: Path, keras_alone: Started) -> None:
     model = build(recipe("lstm", "lengths", "several"))
     model.save(tmp_path / "model.keras")
     code = f"""
@@ -354,4 +354,5 @@ for _ in range(2):
     model.train_on_batch({{name: given[name] for name in model.input}}, np.ones((2, 2)))
 assert all(np.isfinite(weight).all() for weight in model.get_weights())
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    ended = keras_alone.run(code)
+    assert ended.returncode == 0, ended.stderr

@@ -97,14 +97,21 @@ def test_every_second_is_in_its_part(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         monkeypatch.setattr(
             keras.Model, name, clock.before("compile", 32.0, getattr(keras.Model, name))
         )
-    monkeypatch.setattr(
-        Waiting, "since_last", lambda _: (clock.spend("input", 64.0), (64.0, False))[1]
-    )
+    waits: list[float] = []
+
+    def since_last(_: Waiting) -> float:
+        waited = sum(waits)
+        waits.clear()
+        return waited
+
+    monkeypatch.setattr(Waiting, "since_last", since_last)
     traced: list[int] = []
 
     def measured(self: Waiting, arguments: Any, during: Any) -> Any:
         traced.append(clock.epoch)  # one call of the first epoch compiles
         clock.spend("compile" if len(traced) == 1 else "step", 128.0)
+        clock.spend("input", 64.0)
+        waits.append(64.0)
         return arguments
 
     monkeypatch.setattr(Waiting, "measured", measured)
@@ -235,7 +242,7 @@ def test_waiting_is_measured_in_the_pipeline_and_batches_stay_as_they_are(
     for element in measured.dataset:
         clock.now += 1.0  # a step
         elements.append(element)
-        noted.append(measured.since_last())
+        noted.append((measured.since_last(), measured.has_new_shape()))
     assert noted == [(2.0, True), (2.0, True), (2.0, False), (2.0, False), (2.0, False)]
     for found, wanted in zip(elements, dataset, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, found, wanted)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import keras
@@ -30,6 +28,8 @@ from lstmgraph.cli.build_files import BuildFiles, build_files, write_build
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from started import Started
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -138,11 +138,10 @@ def built(tmp_path_factory) -> tuple[Path, dict[str, Arrays], dict[str, list[np.
 
 
 @pytest.fixture(scope="module")
-def loaded_elsewhere(built) -> Path:
+def loaded_elsewhere(built, keras_alone: Started) -> Path:
     """The folder, with the outputs of the loaded models in it."""
     folder, *_ = built
-    command = [sys.executable, "-I", "-c", LOAD_AND_PREDICT, str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = keras_alone.run(LOAD_AND_PREDICT, str(folder))
     assert result.returncode == 0, result.stderr
     return folder
 

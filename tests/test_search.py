@@ -373,6 +373,7 @@ def test_two_workers_run_at_once(tmp_path: Path) -> None:
     assert ends(found) == [("completed", "")] * 2
 
 
+@pytest.mark.usefixtures("forked_servers")
 def test_a_real_trial_gives_the_same_numbers_again(tmp_path: Path) -> None:
     wanted = replace(job("small_keras"), seed=11)
     options = replace(QUICK, max_trials=1, preload=("keras",))

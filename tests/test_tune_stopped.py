@@ -26,7 +26,7 @@ PRELOAD = ("keras", "keras_tuner", "lstmgraph.tuning.search.oracles", "lstmgraph
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Workers]:
+def processes(tmp_path: Path, forked_servers: None) -> Iterator[Workers]:
     """Starts commands by forking, so that TensorFlow is imported once for all of them."""
     folder = tmp_path / "processes"
     folder.mkdir()

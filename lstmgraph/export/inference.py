@@ -39,10 +39,9 @@ def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -
     """
     declaration = compiled.declaration
     graph = compiled.graph.with_nodes([_inference(node, kernel) for node in compiled.graph.nodes])
-    if kernel == "standard":
-        graph = replace(graph, kernel_choice="standard")  # each node already has its kernel
-    elif graph.kernel_choice == "fused":
-        graph = replace(graph, kernel_choice="auto")
+    if kernel == "standard" or graph.kernel_choice != "cudnn":
+        # Each node already has its kernel; a file has nothing of the fused loop.
+        graph = replace(graph, kernel_choice="standard")
     runtime = Runtime(
         dtype_policy=declaration.runtime.dtype_policy,
         seed=declaration.runtime.seed,

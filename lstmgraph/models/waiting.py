@@ -43,12 +43,13 @@ class Waiting:
         state, batches = arguments
         return state, _waited(batches, during)
 
-    def since_last(self) -> tuple[float, bool]:
-        """Return the seconds waited since the last call, and whether a batch had a new shape.
+    def since_last(self) -> float:
+        """Return the seconds waited in TensorFlow's pipeline since this was last asked."""
+        return 0.0 if self._notes is None else self._notes.since_last()
 
-        The second is True only where XLA compiles a function for each shape.
-        """
-        return (0.0, False) if self._notes is None else self._notes.since_last()
+    def has_new_shape(self) -> bool:
+        """Return whether a batch since the last call had a new shape, and XLA compiled for it."""
+        return self._notes is not None and self._notes.has_new_shape()
 
 
 def _waited(
@@ -75,7 +76,7 @@ class _Notes:
             self.shapes = None
             if is_by_shape:
                 self.shapes = self.tf.lookup.experimental.MutableHashTable("string", "int64", 0)
-        self.last = 0.0, 0
+        self.last, self.count = 0.0, 0
 
     def of(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return `dataset` with notes: ``zip`` takes the time, a batch and the time in turn."""
@@ -99,9 +100,13 @@ class _Notes:
         noted = zipped.map(unconverted(note))
         return noted.with_options(options)
 
-    def since_last(self) -> tuple[float, bool]:
+    def since_last(self) -> float:
         """See ``Waiting``."""
-        seconds = float(self.seconds.numpy())
-        count = 0 if self.shapes is None else int(self.shapes.size().numpy())
-        before, self.last = self.last, (seconds, count)
-        return seconds - before[0], count > before[1]
+        before, self.last = self.last, float(self.seconds.numpy())
+        return self.last - before
+
+    def has_new_shape(self) -> bool:
+        """See ``Waiting``."""
+        before = self.count
+        self.count = 0 if self.shapes is None else int(self.shapes.size().numpy())
+        return self.count > before

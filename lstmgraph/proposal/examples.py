@@ -126,7 +126,7 @@ def _row_layers(seen: Seen) -> tuple[list[str], str]:
     hidden = f"  hidden: {{type: dense, input: {found[0]}, units: 64, activation: relu}}"
     if len(found) > 1:
         joined = f"  joined: {{type: concatenate, input: {inputs_of(found)}}}"
-        lines = [*lines, noted(joined, "all that is known of the row")]
+        lines = [*lines, joined]
         hidden = hidden.replace(f"input: {found[0]}", "input: joined")
     return [*lines, hidden], "hidden"
 

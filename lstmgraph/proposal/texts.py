@@ -23,20 +23,22 @@ LISTED = 8
 MOST_WORDS, LONGEST = 20_000, 300
 UNEVEN = 3.0
 """How many times as frequent as another a class is where classes are weighted."""
+_ENDS = ("words", "vectors", "reader", "ids", "vector")
+"""What the names of the layers end with that read a column."""
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 
 
 def names_of(columns: Iterable[ColumnFacts]) -> dict[str, str]:
     """Return the name of the input of each column, by the column's name."""
     found: dict[str, str] = {}
+    taken = {"features", "hidden", "joined", "label", "value"}
     for facts in columns:
-        name = re.sub(r"\W+", "_", facts.name, flags=re.ASCII).strip("_").lower()
-        name = name if re.fullmatch(r"[a-z]\w*", name) else "text"
-        taken = {*found.values(), "features", "hidden", "joined", "label", "value"}
-        number = 2
-        base = name
-        while name in taken:
+        base = re.sub(r"\W+", "_", facts.name[:40], flags=re.ASCII).strip("_").lower()
+        base = base if re.fullmatch(r"[a-z]\w*", base) else "text"
+        name, number = base, 2
+        while not taken.isdisjoint(own := [name, *(f"{name}_{end}" for end in _ENDS)]):
             name, number = f"{base}_{number}", number + 1
+        taken.update(own)
         found[facts.name] = name
     return found
 

@@ -42,6 +42,7 @@ class Profiler:
         self._part, self._since, self._began = OTHER, clock(), 0.0
         self._seconds: dict[str, float] = {}
         self._has_traced = False
+        self._waiting: Waiting | None = None
 
     @property
     def profile(self) -> Profile | None:
@@ -53,25 +54,17 @@ class Profiler:
         for callback in callbacks:
             if hasattr(callback, "writing"):
                 callback.writing = lambda: self.during(CHECKPOINT)
-        waiting = Waiting(model, dataset)
+        self._waiting = waiting = Waiting(model, dataset)
         # Keras appends these two behind all callbacks, where their time would not be theirs.
         shown = [keras.callbacks.ProgbarLogger()] if options.get("verbose") else []
         measured = [_Before(self), *callbacks, keras.callbacks.History(), *shown, _Behind(self)]
         with self._wrapped(model, waiting):
             model.fit(waiting.dataset, callbacks=measured, **options)
 
-    def switch(self, part: str, waited: float = 0.0) -> str:
-        """Give `part` the time from now on, and return the part that had it until now.
-
-        Args:
-            part: One of ``PARTS``.
-            waited: Seconds since the last switch that were spent waiting for input.
-        """
+    def switch(self, part: str) -> str:
+        """Give `part` the time from now on, and return the part that had it until now."""
         now = self.clock()
-        elapsed = now - self._since
-        waited = min(max(waited, 0.0), elapsed)
-        self._add(INPUT, waited)
-        self._add(self._part, elapsed - waited)
+        self._add(self._part, now - self._since)
         before, self._part, self._since = self._part, part, now
         return before
 
@@ -92,7 +85,15 @@ class Profiler:
     def end_epoch(self, epoch: int) -> None:
         """Store the times of an epoch, counted from 0."""
         self.switch(OTHER)
+        self._move_waits(STEP)
         self.epochs.append(EpochTimes(epoch + 1, self._since - self._began, self._seconds))
+
+    def _move_waits(self, part: str) -> None:
+        """Give `input` what TensorFlow waited in calls that were counted as `part`."""
+        if self._waiting is not None:
+            waited = min(max(self._waiting.since_last(), 0.0), self._seconds.get(part, 0.0))
+            self._add(part, -waited)
+            self._add(INPUT, waited)
 
     def _add(self, part: str, seconds: float) -> None:
         self._seconds[part] = self._seconds.get(part, 0.0) + seconds
@@ -128,18 +129,18 @@ class Profiler:
         def timed(*arguments: Any) -> Any:
             before = self.switch(part)
             self._has_traced = False
-            waited = 0.0
             try:
                 if waiting is None:
                     return function(*arguments)
                 result = function(*waiting.measured(arguments, self.during))
-                waited, is_new = waiting.since_last()
-                self._has_traced |= is_new
+                self._has_traced |= waiting.has_new_shape()
                 return result
             finally:
                 if self._has_traced:
                     self._part = COMPILE
-                self.switch(before, waited)
+                self.switch(before)
+                if self._has_traced and waiting is not None:
+                    self._move_waits(COMPILE)
 
         return timed
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.compiler.machine.fitting import StepCost, step_cost
-from lstmgraph.compiler.machine.fused import runs_fused
+from lstmgraph.compiler.machine.fused import fused_nodes
 from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.models.runtime import build_optimizer, seen_machine
 from lstmgraph.models.steps import Compilation, Function, Steps, steps_at_once
@@ -113,9 +113,9 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
     if not on_cpu or runtime.strategy == "mirrored" or not train.steps:
         yield Speed(model, None)
         return
-    fused = runs_fused(runtime, recipe.graph, machine)
+    fused = fused_nodes(runtime, recipe.graph, machine)
     sizes = _sizes(recipe, train.examples.shapes)
-    cost = step_cost(recipe.graph, train.batch_size, sizes, fused=fused)
+    cost = step_cost(recipe.graph, train.batch_size, sizes, fused)
     choice = choose_xla(runtime, recipe.graph, machine)
     xla = choice.fit and (
         chosen if chosen is not None else cost.pays(train.steps * epochs, train.shape_count)

@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.passes.fused import fused_obstacle
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from lstmgraph.compiler.graph import Graph
 
@@ -24,7 +22,8 @@ FORWARD_SHARE = 0.25
 COMPILE_SECONDS = 0.8
 COMPILE_LAYER_SECONDS = 0.6
 """What one shape takes to compile: a part for each model, and one for each recurrent layer."""
-MOST_PRODUCTS = {False: 1 << 20, True: 1 << 22}
+MOST_PRODUCTS = 1 << 20
+MOST_FUSED_PRODUCTS = 1 << 22
 """Multiplications of a recurrent layer in a time step, in Keras's loop and in the fused one; XLA is
 slower where there are more."""
 PRODUCTS_A_SECOND = 1e10
@@ -43,10 +42,8 @@ class StepCost:
     """The recurrent layers, both directions counted."""
     products: int
     """The multiplications of all recurrent layers in all time steps."""
-    most_products: int
-    """The most multiplications that one layer does in one time step."""
-    fused: bool = False
-    """Whether the fused loop runs all layers in what XLA compiles."""
+    is_large: bool = False
+    """Whether XLA is slower, because a layer does too many multiplications in one time step."""
 
     @property
     def seconds(self) -> float:
@@ -66,7 +63,7 @@ class StepCost:
             shapes: The shapes of its batches.
             forwards: Whether the steps are those of `evaluate`.
         """
-        if not self.layers or self.most_products > MOST_PRODUCTS[self.fused]:
+        if not self.layers or self.is_large:
             return False
         share = FORWARD_SHARE if forwards else 1.0
         saved = share * LOOP_SECONDS * self.loop_steps * steps
@@ -75,7 +72,7 @@ class StepCost:
 
 
 def step_cost(
-    graph: Graph, rows: int, sizes: Mapping[str, int], *, fused: bool = False
+    graph: Graph, rows: int, sizes: Mapping[str, int], fused: Collection[str] = ()
 ) -> StepCost:
     """Return about what a step of `rows` rows takes.
 
@@ -83,12 +80,11 @@ def step_cost(
         graph: The graph of the model.
         rows: The rows of a batch.
         sizes: The sizes of the open dimensions.
-        fused: Whether layers run on the fused loop where they can.
+        fused: The nodes on the fused loop.
     """
-    loop_steps = layers = products = most = 0
-    recurrent = [node for node in graph.nodes if node.recurrence]
-    fused = fused and not any(map(fused_obstacle, recurrent))
-    for node in recurrent:
+    loop_steps = layers = products = 0
+    is_large = False
+    for node in graph.nodes:
         if node.recurrence is None or not node.inputs:
             continue
         size = graph.specs[node.inputs[0]].shape[1]
@@ -99,5 +95,6 @@ def step_cost(
         loop_steps += steps * cells
         layers += cells
         products += steps * own
-        most = max(most, own // cells)
-    return StepCost(loop_steps, layers, products, most, fused)
+        most = MOST_FUSED_PRODUCTS if node.name in fused else MOST_PRODUCTS
+        is_large = is_large or own // cells > most
+    return StepCost(loop_steps, layers, products, is_large)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.passes.fused import fused_obstacle
+
 if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.compiler.machine.machine import Machine
@@ -25,3 +27,11 @@ def runs_fused(runtime: Runtime, graph: Graph, machine: Machine) -> bool:
     on_cpu = not machine.gpus or runtime.device == "cpu"
     is_possible = machine.backend == "tensorflow" and on_cpu and runtime.strategy == "none"
     return is_possible and graph.kernel_choice in CHOICES
+
+
+def fused_nodes(runtime: Runtime, graph: Graph, machine: Machine) -> list[str]:
+    """Return the recurrent nodes that run on the fused loop, with `auto` where XLA compiles it."""
+    if not runs_fused(runtime, graph, machine):
+        return []
+    recurrent = (node for node in graph.nodes if node.recurrence)
+    return [node.name for node in recurrent if fused_obstacle(node) is None]

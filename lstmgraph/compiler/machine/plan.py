@@ -6,12 +6,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.vocabularies import tensorflow_only
-from lstmgraph.compiler.machine.fused import runs_fused
+from lstmgraph.compiler.machine.fused import fused_nodes
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.compiler.passes.fused import fused_obstacle
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lstmgraph.compiler.graph import Graph, Node, Recurrence
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.language.declaration.recipe import Runtime
@@ -82,7 +84,8 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason=f"off: {off}")
     if machine.gpus and runtime.device != "cpu":
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
-    names, random = _open_sizes(graph), _random_layer(graph)
+    fused = fused_nodes(runtime, graph, machine)
+    names, random = _open_sizes(graph), _random_layer(graph, fused)
     training = TRAINING
     if random:
         training = f"not `fit`: XLA would draw other random numbers for '{random}'"
@@ -125,12 +128,15 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     return ""
 
 
-def _random_layer(graph: Graph) -> str:
+def _random_layer(graph: Graph, fused: Collection[str]) -> str:
     """Return a layer that draws random numbers in training; "" if there is none.
 
-    TensorFlow and XLA draw different ones from the same seed, by the same algorithm too.
+    TensorFlow and XLA draw different ones from the same seed, by the same algorithm too; the fused
+    loop has the same dropout everywhere (``models/kernels/dropout.py``).
     """
     for node in graph.nodes:
+        if node.name in fused:
+            continue
         inner, cells = node.arguments.get("layer"), node.recurrence and node.recurrence.cells
         calls = [node.arguments, *(cells or ()), *([inner] if isinstance(inner, dict) else [])]
         kinds = {node.op, *(call.get("type") for call in calls)}
@@ -170,8 +176,8 @@ def _kernel(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
-    fused = [node.name for node, _ in _recurrent(graph) if fused_obstacle(node) is None]
-    if fused and runs_fused(runtime, graph, machine):
+    fused = fused_nodes(runtime, graph, machine)
+    if fused:
         return _fused(runtime, graph, machine, fused)
     if machine.gpus and by_cudnn:
         rest = "" if len(by_cudnn) == len(kernels) else "; the other recurrent layers do not"

@@ -1,0 +1,120 @@
+"""Real trainings with what lstmgraph chooses for this machine, and with Keras's loop as it is.
+
+``accuracy``: the speaker classifier of recipes/ on the test data, seed by seed, and the processor
+time of each training. ``search``: the processor time of the README's search. The table goes on
+standard output, and with --markdown into a section of a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.options import ENVIRONMENT
+from benchmarks.report import put_section
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parent.parent
+RECIPES = ROOT / "recipes"
+DATA = RECIPES / "data" / "japanese_vowels.npz"
+WAYS = {"chosen": [], "Keras's loop": ["runtime.kernel=standard", "runtime.xla=false"]}
+METRIC = "sparse_categorical_accuracy"
+COMMAND = [sys.executable, "-c", "from lstmgraph.cli import main; main()"]
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.switched", description=__doc__)
+    parser.add_argument("what", choices=["accuracy", "search"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9, 10, 11], metavar="N")
+    parser.add_argument("--trials", type=int, metavar="N", help="the recipe's 40 without it")
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
+    chosen = parser.parse_args()
+    os.environ.update(ENVIRONMENT)
+    lines = accuracy(chosen.seeds) if chosen.what == "accuracy" else search(chosen.trials)
+    print("\n".join(lines))
+    if chosen.markdown:
+        put_section(chosen.markdown, "\n".join(lines) + "\n")
+
+
+def accuracy(seeds: Sequence[int]) -> list[str]:
+    """Return the table of accuracies and processor times."""
+    rows = []
+    for seed in seeds:
+        found = []
+        for ways in WAYS.values():
+            with tempfile.TemporaryDirectory() as folder:
+                seconds = _processor_seconds(
+                    *("train", str(RECIPES / "speaker-classifier.yaml"), "--data", str(DATA)),
+                    *("-o", folder, "-q"),
+                    *_set([f"runtime.seed={seed}", *ways]),
+                )
+                results = json.loads((Path(folder) / "results.json").read_text("utf-8"))
+            found.append((results["metrics"]["test"][METRIC], seconds))
+        (ours, mine), (theirs, other) = found
+        rows.append((str(seed), *_percent(ours, theirs), *_times(mine, other)))
+    return _table("Training on real data", ("seed", *(f"test, {way}" for way in WAYS)), rows)
+
+
+def search(trials: int | None) -> list[str]:
+    """Return the table of the search."""
+    found = []
+    for ways in WAYS.values():
+        with tempfile.TemporaryDirectory() as folder:
+            seconds = _processor_seconds(
+                *("tune", str(RECIPES / "speaker-classifier-search.yaml"), "--data", str(DATA)),
+                *("-o", f"{folder}/out", "--workers", "2", "-q"),
+                *(() if trials is None else ("--max-trials", str(trials))),
+                *_set(ways),
+            )
+            lines = (Path(folder) / "out" / "search.jsonl").read_text("utf-8").splitlines()
+        ended = [event for event in map(json.loads, lines) if event["event"] == "ended"]
+        found.append((len(ended), seconds))
+    (count, mine), (other_count, other) = found
+    row = ("the README's search", str(count), str(other_count), *_times(mine, other))
+    return _table("Search on real data", ("", *(f"trials, {way}" for way in WAYS)), [row])
+
+
+def _processor_seconds(*arguments: str) -> float:
+    """Run a command, and return its processor time with that of the processes it waited for."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    status, usage = os.wait4(process.pid, 0)[1:]
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"lstmgraph {arguments[0]} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def _set(values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in ("--set", value)]
+
+
+def _percent(*shares: float) -> list[str]:
+    return [f"{share:.1%}" for share in shares]
+
+
+def _times(ours: float, theirs: float) -> tuple[str, str, str]:
+    return f"{ours:.1f} s", f"{theirs:.1f} s", f"{ours / theirs:.2f}"
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    columns = [*headings, *(f"processor time, {way}" for way in WAYS), "ratio"]
+    cells = [columns, ["---"] * len(columns), *rows]
+    return [f"## {title}", "", *(f"| {' | '.join(row)} |" for row in cells)]
+
+
+if __name__ == "__main__":
+    main()
