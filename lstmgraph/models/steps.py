@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import keras
 
@@ -30,6 +31,10 @@ class Compilation:
     """What tracing and compiling took, with the one step that each first batch of a shape does."""
     refused: str = ""
     """Why XLA could not compile the steps, which then ran without; "" if it could."""
+
+    def __post_init__(self) -> None:
+        """Let nothing be entered while a step is traced or compiled; a profile changes that."""
+        self.during: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Function:
@@ -97,9 +102,11 @@ class Function:
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
         start = time.perf_counter()
+        is_traced = self.xla or not self.seen
         try:
-            ran, logs = self.several(batches, tf.constant(1))
-            int(ran)  # waits for the step
+            with self.compilation.during() if is_traced else nullcontext():
+                ran, logs = self.several(batches, tf.constant(1))
+                int(ran)  # waits for the step
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.xla or self.must or self.seen:
                 raise

@@ -31,7 +31,9 @@ class Waiting:
         strategy = getattr(model, "distribute_strategy", None)  # only TensorFlow's models have one
         is_alone = strategy is not None and strategy.num_replicas_in_sync == 1
         if keras.backend.backend() == "tensorflow" and is_alone:
-            self._notes = _Notes(is_by_shape=bool(model.jit_compile))
+            # Functions in place of Keras's own say by themselves what is compiled.
+            is_by_shape = bool(model.jit_compile) and model.train_function is None
+            self._notes = _Notes(is_by_shape=is_by_shape)
             self.dataset = self._notes.of(dataset)
 
     def measured(

@@ -25,6 +25,8 @@ from lstmgraph.training.profile import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lstmgraph.models.steps import Compilation
+
 
 class Profiler:
     """Measures where the time of each epoch goes.
@@ -49,8 +51,24 @@ class Profiler:
         """The times of the epochs so far; None before one has ended."""
         return Profile(tuple(self.epochs)) if self.epochs else None
 
-    def fit(self, model: keras.Model, dataset: Any, callbacks: list[Any], **options: Any) -> None:
-        """Call ``model.fit`` and measure it; callbacks with ``writing`` say when they write."""
+    def fit(
+        self,
+        model: keras.Model,
+        compilation: Compilation,
+        dataset: Any,
+        callbacks: list[Any],
+        **options: Any,
+    ) -> None:
+        """Call ``model.fit`` and measure it; callbacks with ``writing`` say when they write.
+
+        Args:
+            model: The model.
+            compilation: That of the functions in place of Keras's, if there are any.
+            dataset: The batches.
+            callbacks: The callbacks in front of Keras's own.
+            options: Further arguments of ``model.fit``.
+        """
+        compilation.during = lambda: self.during(COMPILE)
         for callback in callbacks:
             if hasattr(callback, "writing"):
                 callback.writing = lambda: self.during(CHECKPOINT)

@@ -143,7 +143,6 @@ class _Session:
         train, start = feeds[TRAIN], EpochStart()
         held_out = feeds.get(VALIDATING)
         following = [*callbacks.values(), *own]
-        fit = model.fit if self.profiler is None else partial(self.profiler.fit, model)
         with (
             _errors_of(feeds),
             speed_of(
@@ -154,11 +153,13 @@ class _Session:
                 following,
                 epochs=self.epochs,
                 chosen=bool(state.compiled) if begin else None,
-                by_keras=self.profiler is not None,
             ) as speed,
         ):
             state.compiled = speed.xla
             recorder.compilation = speed.compilation
+            fit = model.fit
+            if self.profiler is not None:
+                fit = partial(self.profiler.fit, model, speed.compilation)
             fit(
                 train.dataset,
                 validation_data=held_out and held_out.dataset,

@@ -94,7 +94,6 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
     *,
     epochs: int,
     chosen: bool | None = None,
-    by_keras: bool = False,
 ) -> Iterator[Speed]:
     """Yield what runs `fit` and `evaluate` of `model`; Keras's own functions are back afterwards.
 
@@ -106,10 +105,9 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         callbacks: The callbacks of recipe and user; one that follows batches sees each of them.
         epochs: The epochs of the whole training.
         chosen: Whether an earlier part of the same training was compiled; None if there is none.
-        by_keras: Whether Keras's own functions run the steps, one by one, as a profile needs.
     """
     runtime, machine = recipe.declaration.runtime, seen_machine()
-    on_cpu = machine.backend == "tensorflow" and not machine.gpus and not by_keras
+    on_cpu = machine.backend == "tensorflow" and not machine.gpus
     if not on_cpu or runtime.strategy == "mirrored" or not train.steps:
         yield Speed(model, None)
         return
