@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from building import load
+from tensorflow.python.framework.config import disable_op_determinism
 
 import lstmgraph
 from lstmgraph.compiler.passes.fused import fused_obstacle
@@ -15,12 +16,16 @@ from lstmgraph.export.inference import inference_model
 from lstmgraph.models.kernels import can_install
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu")),
-    reason="the fused loop is for CPUs with TensorFlow",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow" or bool(keras.distribution.list_devices("gpu")),
+        reason="the fused loop is for CPUs with TensorFlow",
+    ),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 ALL_KINDS = """
 inputs: {{frames: {{shape: [4, 2]}}, lengths: {{shape: [], dtype: int32}}}}
@@ -84,6 +89,14 @@ def test_training_has_the_numbers_of_keras_loop(tmp_path: Path) -> None:
         np.testing.assert_allclose(exported(DATA)["y"], expected, rtol=0, atol=1e-6)
 
 
+@pytest.fixture
+def _undetermined() -> Iterator[None]:
+    """Afterwards the process is as before: with deterministic operations, Keras refuses XLA."""
+    yield
+    disable_op_determinism()
+
+
+@pytest.mark.usefixtures("_undetermined")
 def test_every_run_has_the_same_bits() -> None:
     recipe = load(ALL_KINDS.format(runtime="kernel: fused, deterministic: true"))
     one, two = (trained(recipe.build()).get_weights() for _ in range(2))

@@ -33,7 +33,7 @@ PAGE = re.compile(
 )
 COMMAND = re.compile(r"`lstmgraph ([a-z][a-z-]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OTHERS = {"--head", "--no-", "--ink", "--blue", "--pruned"}
+OTHERS = {"--head", "--no-", "--ink", "--blue", "--pruned", "--hot", "--mix", "--share"}
 """Variables of style sheets, and the beginning of an option."""
 
 

@@ -23,7 +23,7 @@ INTERNAL = {
     "ArchiveError", "TooLargeError", "BadCharacterError", "HalfCharacterError", "BadNumberError",
     "NotUtf8Error", "YamlMistake", "NoRecipeError", "BaseError", "FormError", "LayerMistake",
     "GraphMistake", "_Mistake", "_Broken", "ColumnError", "DamagedTableError",
-    "MalformedTableError", "NoSuchArrayError",
+    "MalformedTableError", "NoSuchArrayError", "NotCompiledError",
     "LockedError", "OtherVersionError", "HoldsLabelsError", "EndedBeforeError", "Exhausted", "Idle",
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
