@@ -155,6 +155,24 @@ def test_damaged_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
     assert found > count // 2
 
 
+@pytest.mark.parametrize("field", ["dtype", "version"])
+def test_metadata_of_a_dataset_that_ends_tensorflow_is_refused(field: str, tmp_path: Path) -> None:
+    """TensorFlow 2.21 believes it: with other dtypes than those of the spec it crashed."""
+    from tensorflow.core.protobuf import snapshot_pb2  # noqa: PLC0415
+
+    text, build = SOURCES["dataset"]
+    build(tmp_path / "dataset")
+    path = tmp_path / "dataset" / "snapshot.metadata"
+    record = snapshot_pb2.SnapshotMetadataRecord.FromString(path.read_bytes())
+    if field == "dtype":
+        record.dtype[0] = 7  # strings
+    else:
+        record.ClearField("version")
+    path.write_bytes(record.SerializeToString())
+    (message,) = refused(text, tmp_path / "dataset")
+    assert message == "D102 snapshot.metadata does not fit dataset_spec.pb"
+
+
 def damaged(content: bytes, rng: random.Random) -> bytes:
     data = bytearray(content)
     for _ in range(rng.choice((1, 1, 3, 30))):

@@ -16,6 +16,7 @@ from lstmgraph.data.ragged import Ragged
 from lstmgraph.data.store import GrowingArray, mapped
 from lstmgraph.data.table_files import report_unreadable
 from lstmgraph.data.texts import CODE, TextArray, TextWriter, each_text, mapped_texts
+from lstmgraph.files import read_regular_file
 from lstmgraph.forks import refuse_after_fork
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lstmgraph.data.values import Array
 
 
+METADATA, METADATA_VERSION, MOST_METADATA = "snapshot.metadata", 2, 1 << 20
+"""The file that says what a saved dataset holds, its version, and its largest size in bytes."""
 ROWS = 64
 """How many examples that are not in batches are read at a time."""
 
@@ -48,10 +51,33 @@ def load_saved(path: Path, problems: Problems) -> Any:
 
     refuse_after_fork()
     try:
-        return tf.data.Dataset.load(str(path))
+        dataset = tf.data.Dataset.load(str(path))
+        if not _fits_metadata(path, dataset.element_spec):
+            problems.add(
+                "D102", f"{METADATA} does not fit dataset_spec.pb", "the folder is damaged"
+            )
+            return None
     except Exception as error:  # protobuf and TensorFlow raise many kinds
         problems.add("D102", f"cannot be read: {_line(error)}", "the folder is damaged")
         return None
+    return dataset
+
+
+def _fits_metadata(path: Path, spec: Any) -> bool:
+    """Return whether the dtypes in a saved dataset's metadata are those of its spec.
+
+    TensorFlow 2.21 believes them unchecked, and ends the process on a damaged one.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - only for its own format
+    from tensorflow.core.protobuf import snapshot_pb2  # noqa: PLC0415
+
+    content = read_regular_file(path / METADATA, MOST_METADATA)
+    found = snapshot_pb2.SnapshotMetadataRecord.FromString(content)
+    wanted = [  # ragged and sparse tensors are stored as variants
+        (each.dtype if isinstance(each, tf.TensorSpec) else tf.variant).as_datatype_enum
+        for each in tf.nest.flatten(spec)
+    ]
+    return found.version == METADATA_VERSION and list(found.dtype) == wanted
 
 
 def arrays_of_dataset(
