@@ -72,31 +72,32 @@ def _kernel(graph: Graph, node: Node, used: frozenset[Port], document: Document)
         return Kernel("standard", "`xla: true`: XLA cannot compile cuDNN")
     if not obstacles:
         return Kernel("cudnn", CUDNN_MASKED_REASON if node.mask else CUDNN_REASON)
-    argument, reason = obstacles[0]
     if choice == "cudnn":
-        document.report(
-            "L701",
-            (*node.path, argument),
-            f"`kernel: cudnn` cannot run '{node.name}': {reason}",
-            hint="change this, or write `kernel: auto`",
-            notes=(document.note(("runtime", "kernel"), "the kernel is chosen here"),),
-        )
-    return Kernel("standard", reason)
+        _refuse(node, "L701", choice, obstacles[0], "", document)
+    return Kernel("standard", obstacles[0][1])
 
 
 def _fused(node: Node, document: Document) -> Kernel:
     obstacle = fused_obstacle(node)
     if obstacle is None:
         return Kernel("fused", "`kernel: fused`")
+    rest = ", which leaves this layer to Keras's loop"
+    _refuse(node, "L770", "fused", obstacle, rest, document)
+    return Kernel("standard", obstacle[1])
+
+
+def _refuse(  # noqa: PLR0913, PLR0917 - the parts of one message
+    node: Node, code: str, kernel: str, obstacle: tuple[str, str], rest: str, document: Document
+) -> None:
+    """Report that the recipe's kernel cannot run a node: the argument, and the reason."""
     argument, reason = obstacle
     document.report(
-        "L770",
+        code,
         (*node.path, argument),
-        f"`kernel: fused` cannot run '{node.name}': {reason}",
-        hint="change this, or write `kernel: auto`, which leaves this layer to Keras's loop",
+        f"`kernel: {kernel}` cannot run '{node.name}': {reason}",
+        hint=f"change this, or write `kernel: auto`{rest}",
         notes=(document.note(("runtime", "kernel"), "the kernel is chosen here"),),
     )
-    return Kernel("standard", reason)
 
 
 def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> None:
