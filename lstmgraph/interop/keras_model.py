@@ -1,0 +1,92 @@
+"""An existing Keras model as data: its layers and the calls between them, in call order.
+
+The reader makes it from a file, a configuration or a ``keras.Model``; the audit and the import
+read it. Nothing here knows Keras: a value that a configuration holds is plain data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a model: an output of a call, as Keras's ``keras_history`` names it."""
+
+    layer: str
+    """The name of the layer that returned it; of an InputLayer for an input."""
+    call: int = 0
+    """Which call of that layer in this model, from 0."""
+    output: int = 0
+    """Which of the call's outputs, in Keras's order."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer, an operation of ``keras.ops``, or a nested model."""
+
+    name: str
+    """Unique in its model."""
+    type: str
+    """Keras 3's class: ``LSTM``; for an operation its class too: ``Add``."""
+    config: Mapping[str, Any]
+    """The arguments under Keras 3's names, as plain data; those of Keras 2 are translated."""
+    is_operation: bool = False
+    """Whether it is an operation of ``keras.ops``, not a layer."""
+    model: KerasModel | None = None
+    """The nested model, for a Functional or Sequential model used as a layer."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer. Values are plain data in which tensors stand as `Tensor`."""
+
+    layer: str
+    index: int = 0
+    """Which call of the layer in this model, from 0; shared layers have several."""
+    arguments: tuple[Any, ...] = ()
+    """Positional arguments: a `Tensor`, or lists and mappings of them, or plain values."""
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield every tensor that the call reads, in order."""
+        for value in (*self.arguments, *self.keywords.values()):
+            yield from tensors_in(value)
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """A Functional or Sequential model."""
+
+    name: str
+    layers: Mapping[str, Layer]
+    """In the order of the configuration, InputLayers included."""
+    calls: tuple[Call, ...]
+    """In an order in which each call comes after those that it reads; InputLayers have none."""
+    inputs: Any
+    """A `Tensor`, or a list or mapping of them, as the model takes them."""
+    outputs: Any
+    """A `Tensor`, or a list or mapping of them, as the model returns them."""
+    shapes: Mapping[Tensor, tuple[int | None, ...]] = field(default_factory=dict)
+    """The shapes that the source states, batch first; a source need not state all."""
+    dtypes: Mapping[Tensor, str] = field(default_factory=dict)
+    compile: Mapping[str, Any] | None = None
+    """The compile configuration (optimizer, loss, metrics), or None."""
+    source: str = ""
+    """The file or object it was read from, for messages."""
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in nested lists, tuples and mappings, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
