@@ -16,13 +16,14 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import open_file
 from lstmgraph.messages.errors import WeightsFileError
+from lstmgraph.models.old_weights import is_old, old_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +37,11 @@ MOST_EXPANSION = 16
 DEEPEST = 64
 """The deepest nesting of groups that is read; Keras nests a few."""
 
-Datasets = dict[str, h5py.Dataset]
-"""One layer's datasets, by their path below the layer's group, such as ``cell/vars/0``."""
+Datasets = dict[str, Any]
+"""One layer's datasets, by their path below the layer's group, such as ``cell/vars/0``.
+
+Of CuDNNLSTM and CuDNNGRU in a file of Keras 2 they are arrays, in the layout of LSTM and GRU.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Weights:
 
 @contextmanager
 def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
-    """Open a ``.keras`` or ``.weights.h5`` file for a block, and yield its weights.
+    """Open a ``.keras`` or ``.weights.h5`` file, or one of Keras 2, and yield its weights.
 
     Args:
         path: the file.
@@ -140,7 +144,9 @@ def _checked(path: Path, shown: Path) -> Iterator[Weights]:
             file = h5py.File(content, "r")
         with file:
             with _translated_errors(shown):
-                layers = _by_layer(file, dict(_datasets(file)))
+                datasets = dict(_datasets(file))
+                old = is_old(file)
+                layers = old_layers(file, datasets) if old else _by_layer(file, datasets)
             yield Weights(layers, path)
 
 
