@@ -106,6 +106,8 @@ def old_layers(
             if data is None:
                 raise WeightsFileError(f"it lacks the weights '{name[:80]}'")
             first, *parts = _NUMBER.sub("", name).split("/")
+            while classes.get(first) in MODELS and len(parts) > 1:  # `head/wide/kernel`
+                first, *parts = parts
             is_nested = classes.get(layer) in MODELS if classes else first != layer
             key = f"{layer}/{first}" if is_nested else layer
             named.setdefault(key, []).append((parts, data))
@@ -165,7 +167,10 @@ def _placed(
     for parts, data in weights:
         *inner, leaf = parts or [""]
         own = "/".join(inner)
-        if own not in prefixes:
+        if is_wrapped and leaf == "vector_u":  # of SpectralNormalization itself
+            own = "vector_u"
+            prefixes[own] = ""
+        elif own not in prefixes:
             is_recurrent = "recurrent_kernel" in leaves
             prefixes[own] = "/".join(
                 _prefix(inner, counts, is_wrapped=is_wrapped, is_recurrent=is_recurrent)

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ import h5py
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import open_file
 from lstmgraph.messages.errors import WeightsFileError
-from lstmgraph.models.old_weights import is_old, old_layers
+from lstmgraph.models.old_weights import attribute, is_old, old_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +36,9 @@ MOST_EXPANSION = 16
 """How many times larger than its file a member may be. Keras does not compress it."""
 DEEPEST = 64
 """The deepest nesting of groups that is read; Keras nests a few."""
+
+SAID = ("model_config", "training_config", "keras_version")
+"""Attributes of a whole model in Keras 2's format, as text; None where a file lacks them."""
 
 Datasets = dict[str, Any]
 """One layer's datasets, by their path below the layer's group, such as ``cell/vars/0``.
@@ -52,6 +55,13 @@ class Weights:
     """The datasets of each layer that has weights, by the layer's name."""
     path: Path
     """The path of the HDF5 file while it is open."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What a file of Keras 2 says of itself: `SAID`."""
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is a file in the format of Keras 2."""
+        return bool(self.about)
 
 
 @contextmanager
@@ -147,7 +157,8 @@ def _checked(path: Path, shown: Path) -> Iterator[Weights]:
                 datasets = dict(_datasets(file))
                 old = is_old(file)
                 layers = old_layers(file, datasets) if old else _by_layer(file, datasets)
-            yield Weights(layers, path)
+                about = {name: attribute(file, name) for name in SAID} if old else {}
+            yield Weights(layers, path, about)
 
 
 @contextmanager
