@@ -1,7 +1,6 @@
 """The operations of ``keras.ops`` in Keras 3.15, by the classes in configurations of models."""
 
-OPERATIONS = frozenset(
-    """
+_NAMES = """
     Abs Absolute AdaptiveAveragePool AdaptiveMaxPool Add AffineTransform All AllClose Amax Amin
     Angle Any Append Arange Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax Argmin
     Argpartition Argsort Array ArraySplit Average AveragePool BatchNorm BinaryCrossentropy
@@ -33,6 +32,6 @@ OPERATIONS = frozenset(
     Tensordot Threshold Tile TopK Trace Transpose Trapezoid Tril Triu TrueDivide Trunc Unfold
     Unique UnravelIndex Unstack Vander Var Vdot View ViewAsComplex ViewAsReal Vsplit Vstack Where
     ZerosLike
-    """.split()
-)
+"""
+OPERATIONS = frozenset(_NAMES.split())
 """Every operation but those that run a function of the user's."""
