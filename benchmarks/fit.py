@@ -1,4 +1,4 @@
-"""Whole trainings: `lstmgraph train` against a Keras script, each from its process's start to its end.
+"""Whole trainings, process start included: `lstmgraph train` against a Keras script.
 
 A repeat runs all sides of a recipe one after the other, with a seed of its own, and goes to a
 file of JSON lines: a run that is stopped goes on where it was.
@@ -29,7 +29,7 @@ from benchmarks.timing import OURS, turns
 from benchmarks.training import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parent.parent
 RECIPES = ROOT / "recipes"
@@ -165,10 +165,11 @@ def measure(name: str, repeat: int, epochs: int | None = None) -> Line:
     for side in (OURS, HAND):
         if sides[side]["epochs"] != count:
             raise RuntimeError(f"{side} has trained {name} for {sides[side]['epochs']} epochs")
-    found = {side: {k: v for k, v in each.items() if k != "printed"} for side, each in sides.items()}
+    for each in sides.values():
+        each.pop("printed", None)
     return {
         **{"recipe": name, "epochs": count, "repeat": repeat, "load": load},
-        **{"sides": found, "machine": machine()},
+        **{"sides": sides, "machine": machine()},
     }
 
 
@@ -241,11 +242,12 @@ def table(lines: Sequence[Line]) -> str:
     every = {name: [line for line in lines if line["recipe"] == name] for name in FITS}
     shown = {name: found for name, found in every.items() if found}
     counts = sorted({len(found) for found in shown.values()})
+    repeats = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]]))) if counts else "0"
     parts = [
         "## Fit, whole process",
-        "`lstmgraph train` and a script, from the process's start to its end, in turn, each repeat with a "
-        f"seed of its own; medians of {' to '.join(map(str, dict.fromkeys(counts[:1] + counts[-1:])))} "
-        "repeats. [What the columns mean](README.md#whole-trainings).",
+        "`lstmgraph train` and a script, from the process's start to its end, in turn, each "
+        f"repeat with a seed of its own; medians of {repeats} repeats. "
+        "[What the columns mean](README.md#whole-trainings).",
     ]
     rough = sum((line["load"] or 0) > QUIET for found in shown.values() for line in found)
     if rough:
