@@ -72,6 +72,7 @@ from lstmgraph.models.building.operations import (
     zeros_like_state,
 )
 from lstmgraph.models.building.padding import padded_inputs
+from lstmgraph.models.building.single_steps import run_without_loop
 from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
 from lstmgraph.models.building.unseeded import draw_unseeded
 from lstmgraph.models.building.vocabularies import require_fitted
@@ -266,6 +267,8 @@ class _Lowering:
             # round it never is, and the checks let through only what can be ordered like this.
             inputs = sorted(inputs, key=_open_axes)
         layer = self.layers.of(node)
+        if inputs and 1 in inputs[0].shape[1:-1]:
+            run_without_loop(layer)
         call = partial(call_on_steps, layer) if has_open_steps(layer, inputs[0]) else layer
         result = call(*_positional(node, inputs), **self._keywords(node, inputs))
         if node.arguments.get("trainable") is False:
