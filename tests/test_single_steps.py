@@ -26,7 +26,9 @@ layers:
     {type: lstm, input: frames, units: 2, bidirectional: true, mask: {lengths: lengths}}
   held: {type: gru, input: both.sequence, units: 2, padded_output: hold, initial_state: learned}
   cells:
-    {type: rnn, input: held.sequence, cells: [{type: lstm_cell, units: 2}, {type: gru_cell, units: 3}]}
+    type: rnn
+    input: held.sequence
+    cells: [{type: lstm_cell, units: 2}, {type: gru_cell, units: 3}]
   y: {type: dense, input: cells, units: 1}
 outputs: {y: y}
 training: {loss: mse, optimizer: sgd, batch_size: 4}
@@ -40,7 +42,7 @@ def operations(model: keras.Model, frames: np.ndarray) -> set[str]:
     import tensorflow as tf  # noqa: PLC0415 - other backends skip these tests
 
     given = {"frames": frames, "lengths": np.ones(len(frames), "int32")}
-    call = tf.function(lambda x: model(x)).get_concrete_function(
+    call = tf.function(model).get_concrete_function(
         {name: tf.constant(x) for name, x in given.items() if name in model.input}
     )
     graph = call.graph.as_graph_def()

@@ -24,9 +24,13 @@ def runs_fused(runtime: Runtime, graph: Graph, machine: Machine) -> bool:
 
     With `auto`, they do so in what XLA compiles, and elsewhere on Keras's loop.
     """
+    return graph.kernel_choice in CHOICES and runs_on_cpu(runtime, machine)
+
+
+def runs_on_cpu(runtime: Runtime, machine: Machine) -> bool:
+    """Return whether TensorFlow runs a model on the CPU, in one copy."""
     on_cpu = not machine.gpus or runtime.device == "cpu"
-    is_possible = machine.backend == "tensorflow" and on_cpu and runtime.strategy == "none"
-    return is_possible and graph.kernel_choice in CHOICES
+    return machine.backend == "tensorflow" and on_cpu and runtime.strategy == "none"
 
 
 def fused_nodes(runtime: Runtime, graph: Graph, machine: Machine) -> list[str]:

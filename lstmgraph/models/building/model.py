@@ -29,7 +29,7 @@ from lstmgraph.compiler.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.compiler.machine.fused import runs_fused
+from lstmgraph.compiler.machine.fused import runs_fused, runs_on_cpu
 from lstmgraph.compiler.passes.checks import SUMS
 from lstmgraph.compiler.passes.folded_masks import (
     hands_mask_on,
@@ -206,7 +206,17 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
     )
     _name_operations(model)
     draw_unseeded(model, compiled.declaration.runtime.seed)
+    _keep_random_numbers(model, compiled)
     return model
+
+
+def _keep_random_numbers(model: keras.Model, compiled: CompiledRecipe) -> None:
+    """Have all layers of `model` draw the same random numbers with XLA and without it."""
+    if runs_on_cpu(compiled.declaration.runtime, seen_machine()):
+        from lstmgraph.models.kernels import keep_numbers  # noqa: PLC0415 - imports TensorFlow
+
+        for layer in model._flatten_layers():
+            keep_numbers(layer)
 
 
 def _keras_input(tensor: GraphInput, graph: Graph) -> Tensor:
