@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.passes.fused import fused_obstacle
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.language.declaration.recipe import Runtime
 
@@ -39,3 +39,8 @@ def fused_nodes(runtime: Runtime, graph: Graph, machine: Machine) -> list[str]:
         return []
     recurrent = (node for node in graph.nodes if node.recurrence)
     return [node.name for node in recurrent if fused_obstacle(node) is None]
+
+
+def runs_one_step(graph: Graph, node: Node) -> bool:
+    """Return whether a recurrent call has one step, which needs no loop."""
+    return bool(node.inputs) and graph.specs[node.inputs[0]].shape[1] == 1

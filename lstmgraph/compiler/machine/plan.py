@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.vocabularies import tensorflow_only
-from lstmgraph.compiler.machine.fused import fused_nodes
+from lstmgraph.compiler.machine.fused import fused_nodes, runs_one_step
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.compiler.passes.fused import fused_obstacle
 from lstmgraph.messages.wording import listed
@@ -45,6 +45,8 @@ class XlaChoice:
     """Whether a training compiles its steps where `fitting.py` finds that it pays."""
     most_rows: int | None = None
     """The most rows of a batch that uses XLA; None for no limit."""
+    not_predict: str = ""
+    """Why not `predict`, where `fit` is compiled."""
 
 
 def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[RuntimeRow]:
@@ -82,8 +84,9 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
     names = _open_sizes(graph)
     if names:
-        reason = f"{TRAINING}; not `predict`: every new size of {names} would be compiled again"
-        return XlaChoice(predict=False, reason=reason, fit=True)
+        again = f"every new size of {names} would be compiled again"
+        reason = f"{TRAINING}; not `predict`: {again}"
+        return XlaChoice(predict=False, reason=reason, fit=True, not_predict=again)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
@@ -147,7 +150,8 @@ def _kernel(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
-    fused = fused_nodes(runtime, graph, machine)
+    single = {node.name for node, _ in _recurrent(graph) if runs_one_step(graph, node)}
+    fused = [name for name in fused_nodes(runtime, graph, machine) if name not in single]
     if fused:
         return _fused(runtime, graph, machine, fused)
     if machine.gpus and by_cudnn:
