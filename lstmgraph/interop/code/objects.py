@@ -38,34 +38,36 @@ SHAPES = frozenset({"dims", "kernel_size", "pool_size", "shape", "strides", "tar
 
 
 def object_source(
-    value: Mapping[str, Any], keep_trainable: bool = True, extra: Mapping[str, Any] | None = None
+    value: Mapping[str, Any],
+    place: str | None = None,
+    *,
+    name: str | None = None,
+    keep_trainable: bool = True,
 ) -> Source:
     """Return the source that makes a Keras object from its configuration.
 
     Args:
-        value: ``{"module": ..., "class_name": ..., "config": {...}}``.
+        value: ``{"class_name": ..., "config": {...}}``, with its ``module`` or without.
+        place: the public module of its class, where the configuration has none.
+        name: the name of a layer, unless the configuration has one.
         keep_trainable: whether ``trainable=False`` is written.
-        extra: arguments that no configuration holds, such as ``use_cudnn``.
 
     Raises:
         CodeError: it is none of Keras's own public classes (M302).
     """
     config = value.get("config")
-    name = str(value.get("class_name"))
-    if name == "__tuple__" or (name == "tuple" and "items" in value):
-        return tupled([value_source(each) for each in value.get("items", ())])
-    if name in ("DTypePolicy", "QuantizedDTypePolicy") and isinstance(config, dict):
+    kind = str(value.get("class_name"))
+    if kind in ("DTypePolicy", "Policy") and isinstance(config, dict):
         return literal(config.get("name"))
-    if name == "__numpy__" and isinstance(config, dict):
+    if kind == "__numpy__" and isinstance(config, dict):
         return array_source(config["value"], config["dtype"])
-    if name == "__ellipsis__":
-        return Text("...")
-    if name == "function" and isinstance(config, str):
+    if kind == "function" and isinstance(config, str) and value.get("module") == "builtins":
         return literal(config)
-    module, made = public_class(name, value.get("module"))
-    own = {**(config if isinstance(config, dict) else {})}
-    own |= extra or {}
-    return _made(module, name, made, own, keep_trainable=keep_trainable)
+    module, made = public_class(kind, value.get("module") or place)
+    own = {**config} if isinstance(config, dict) else {}
+    if module == "keras.layers" and own.get("name") is None:
+        own["name"] = name
+    return _made(module, kind, made, own, keep_trainable=keep_trainable)
 
 
 def public_class(name: str, module: Any = None) -> tuple[str, Any]:
@@ -74,8 +76,8 @@ def public_class(name: str, module: Any = None) -> tuple[str, Any]:
     Raises:
         CodeError: there is no such class (M302).
     """
-    places = [module] if module in PLACES else PLACES
     found = None
+    places = PLACES if module is None else [module] if module in PLACES else []
     if name.isidentifier() and not name.startswith("_") and name not in RUNS_CODE:
         found = next((p for p in places if inspect.isclass(getattr(_module(p), name, None))), None)
     if found is None:
@@ -107,6 +109,7 @@ def _made(
     parameters = _parameters(made)
     if name == "Bidirectional":
         config = _directions(config)
+    names = _inner_names(name, config)
     keywords: dict[str, Source] = {}
     positional: list[Source] = []
     in_order = True
@@ -116,9 +119,10 @@ def _made(
             continue
         value = config[key]
         if key in ("layer", "backward_layer", "cell", "cells", "layers"):
-            source = _inner(value, keep_trainable=keep_trainable)
+            source = _inner(value, names.get(key, ""), keep_trainable=keep_trainable)
         else:
-            source = value_source(tuple(value) if _is_shape(key, value) else value, default)
+            own = tuple(value) if _is_shape(key, value) else value
+            source = value_source(own, default, _family(key))
         if default is inspect.Parameter.empty and in_order:
             positional.append(source)
             continue
@@ -137,11 +141,36 @@ def _is_shape(key: str, value: Any) -> bool:
     return isinstance(value, list) and key in SHAPES
 
 
-def _inner(value: Any, *, keep_trainable: bool) -> Source:
+def _family(key: str) -> str | None:
+    """Return the public module of what an argument takes, by the ending of its name."""
+    ending = key.rpartition("_")[2]
+    if ending in ("initializer", "regularizer", "constraint"):
+        return f"keras.{ending}s"
+    if ending == "optimizer":
+        return "keras.optimizers"
+    return "keras.optimizers.schedules" if key == "learning_rate" else None
+
+
+def _inner_names(kind: str, config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of layers inside a layer, where its configuration leaves them out."""
+    name = config.get("name") or ""
+    if kind == "Bidirectional":
+        forward = name if "backward_layer" not in config else f"forward_{name}"
+        return {"layer": forward, "backward_layer": f"backward_{name}"}
+    if kind == "StackedRNNCells":
+        return {"cells": f"{str(name).removesuffix('_cells')}_cell"}
+    cell = config.get("cell")
+    several = isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells"
+    return {"layer": f"{name}_layer", "cell": f"{name}_cells" if several else f"{name}_cell_1"}
+
+
+def _inner(value: Any, name: str, *, keep_trainable: bool) -> Source:
     if isinstance(value, dict) and "class_name" in value:
-        return object_source(value, keep_trainable=keep_trainable)
+        own = keep_trainable
+        return object_source(value, "keras.layers", name=name, keep_trainable=own)
     if isinstance(value, list | tuple):
-        return listed([_inner(each, keep_trainable=keep_trainable) for each in value])
+        numbered = [(each, f"{name}_{number}") for number, each in enumerate(value, start=1)]
+        return listed([_inner(e, own, keep_trainable=keep_trainable) for e, own in numbered])
     return value_source(value)
 
 
@@ -178,24 +207,35 @@ def _is_default(value: Any, source: Source, default: Any) -> bool:
 
 def _directions(config: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a Bidirectional without what it makes from them itself."""
-    forward, backward = config.get("layer"), config.get("backward_layer")
-    if not isinstance(forward, dict) or not isinstance(forward.get("config"), dict):
+    forward, backward = (_inner_config(config.get(key)) for key in ("layer", "backward_layer"))
+    if forward is None:
         return config
-    own = dict(forward["config"])
-    own.pop("zero_output_for_mask", None)  # it follows return_sequences
-    base = str(own.get("name", "")).removeprefix("forward_")
-    mirrored = {**own, "name": f"backward_{base}", "go_backwards": True}
-    changed = {**config, "layer": {**forward, "config": own}}
-    if isinstance(backward, dict) and isinstance(backward.get("config"), dict):
-        other = {k: v for k, v in backward["config"].items() if k != "zero_output_for_mask"}
-        changed["backward_layer"] = {**backward, "config": other}
-        if other == mirrored and backward.get("class_name") == forward.get("class_name"):
-            changed["layer"] = {**forward, "config": {**own, "name": base}}
-            del changed["backward_layer"]
+    changed = {**config, "layer": {**config["layer"], "config": forward}}
+    if backward is None:
+        changed.pop("backward_layer", None)
+        return changed
+    changed["backward_layer"] = {**config["backward_layer"], "config": backward}
+    base = str(forward.get("name") or "").removeprefix("forward_")
+    mirrored = {**forward, "go_backwards": True}
+    if backward.get("name") is not None:
+        mirrored["name"] = f"backward_{base}"
+    same_class = config["layer"].get("class_name") == config["backward_layer"].get("class_name")
+    if backward == mirrored and same_class:
+        if "name" in forward:
+            forward["name"] = base
+        del changed["backward_layer"]
     return changed
 
 
-def value_source(value: Any, default: Any = None) -> Source:
+def _inner_config(value: Any) -> dict[str, Any] | None:
+    config = value.get("config") if isinstance(value, dict) else None
+    if not isinstance(config, dict):
+        return None
+    # It follows return_sequences.
+    return {key: each for key, each in config.items() if key != "zero_output_for_mask"}
+
+
+def value_source(value: Any, default: Any = None, place: str | None = None) -> Source:
     """Return the source of a value of a configuration.
 
     An object that has the defaults of its class, where a name would do, is written as the name.
@@ -204,7 +244,7 @@ def value_source(value: Any, default: Any = None) -> Source:
         CodeError: it holds something that is no data of Keras's (M302).
     """
     if isinstance(value, dict) and "class_name" in value:
-        return _by_name(value, default) or object_source(value)
+        return _by_name(value, default, place) or object_source(value, place)
     if isinstance(value, dict):
         return mapped({str(key): value_source(each) for key, each in value.items()})
     if isinstance(value, list):
@@ -218,9 +258,9 @@ def value_source(value: Any, default: Any = None) -> Source:
         raise CodeError(Note("M302", text, "write that part by hand")) from None
 
 
-def _by_name(value: Mapping[str, Any], default: Any) -> Source | None:
+def _by_name(value: Mapping[str, Any], default: Any, place: str | None) -> Source | None:
     """Return the name of an object that is as Keras makes it from that name; None for others."""
-    module, config = value.get("module"), value.get("config")
+    module, config = value.get("module") or place, value.get("config")
     if module not in ("keras.initializers", "keras.constraints"):
         return None
     name = str(value.get("class_name"))

@@ -103,22 +103,19 @@ def _no_function(kind: str, problem: str) -> Note:
 
 
 def _index(key: Any, source_of: Callable[[Any], Source]) -> str:
+    """Return an index, whose parts are slices, numbers, ``...``, lists and tensors."""
     if isinstance(key, list | tuple):
-        text = ", ".join(_index(each, source_of) for each in key)
+        text = ", ".join(_part(each, source_of) for each in key)
         return f"{text}," if len(key) == 1 else text
-    if isinstance(key, dict) and key.get("class_name") == "__slice__":
-        own = key["config"]
-        key = slice(own.get("start"), own.get("stop"), own.get("step"))
-    if isinstance(key, slice):
-        start, stop, step = (
-            "" if each is None else source_of(each).flat() for each in (key.start, key.stop, key.step)
-        )
-        return f"{start}:{stop}" + (f":{step}" if step else "")
-    if key is Ellipsis:
-        return "..."
-    if isinstance(key, dict) and key.get("class_name") == "__ellipsis__":
-        return "..."
-    return source_of(key).flat()
+    return _part(key, source_of)
+
+
+def _part(key: Any, source_of: Callable[[Any], Source]) -> str:
+    if not isinstance(key, slice):
+        return source_of(key).flat()
+    ends = (key.start, key.stop, key.step)
+    start, stop, step = ("" if end is None else source_of(end).flat() for end in ends)
+    return f"{start}:{stop}" + (f":{step}" if step else "")
 
 
 def plain_source(value: Any, source_of_tensor: Callable[[Any], Source | None]) -> Source:
@@ -126,8 +123,8 @@ def plain_source(value: Any, source_of_tensor: Callable[[Any], Source | None]) -
     found = source_of_tensor(value)
     if found is not None:
         return found
-    if isinstance(value, dict) and value.get("class_name") == "__tensor__":
-        return value_source({**value, "class_name": "__numpy__"})
+    if value is ...:
+        return Text("...")
     if isinstance(value, dict) and "class_name" not in value:
         return mapped({str(k): plain_source(v, source_of_tensor) for k, v in value.items()})
     if isinstance(value, list | tuple):

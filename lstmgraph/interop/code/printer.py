@@ -21,10 +21,10 @@ from lstmgraph.interop.code.layout import (
     tupled,
 )
 from lstmgraph.interop.code.names import Names
-from lstmgraph.interop.code.objects import object_source
+from lstmgraph.interop.code.objects import array_source, object_source
 from lstmgraph.interop.code.operations import GET_ITEM, operation_source, plain_source
 from lstmgraph.interop.code.results import LIST, results_of
-from lstmgraph.interop.keras_model import Tensor, tensors_in
+from lstmgraph.interop.keras_model import Constant, Tensor, tensors_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,8 +42,6 @@ MOST_INLINE = 80
 class Remarks:
     """What a model as data does not hold."""
 
-    arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Further arguments of layers, by the name of the layer."""
     comments: Mapping[tuple[str, int], Sequence[str]] = field(default_factory=dict)
     """What to say of a call, by layer and number of the call."""
 
@@ -61,6 +59,8 @@ class Body:
     """The variable of each layer that is called more than once."""
     shared: frozenset[str] = frozenset()
     """Layers that have to have a variable."""
+    frozen: set[str] = field(default_factory=set)
+    """Layers whose statement that freezes them is there."""
 
     def add(self, source: Source, before: str = "", comments: Iterable[str] = ()) -> None:
         """Add a statement."""
@@ -197,6 +197,8 @@ class ModelPrinter:
         return plain_source(value, self._tensor)
 
     def _tensor(self, value: Any) -> Source | None:
+        if isinstance(value, Constant):
+            return array_source(value.value, value.dtype)
         if not isinstance(value, Tensor):
             return None
         return self.sources[value]
@@ -220,9 +222,10 @@ class ModelPrinter:
             made = self._made(layer)
             flat = called(f"{made.flat()}", items)
             one_line = fits(f"{before}{flat.flat()}", INDENT)
-            if one_line and layer.name not in self.several | self.body.shared:
+            own = self.several | self.body.shared
+            if one_line and layer.name not in own and layer.config.get("trainable") is not False:
                 self.body.add(Text(flat.flat()), before, comments)
-                self._finish(layer, after)
+                self.body.lines += after
                 return
             variable = self.body.names.new(f"{layer.name}_layer")
             self.body.layers[layer.name] = variable
@@ -235,13 +238,16 @@ class ModelPrinter:
     def _made(self, layer: Layer) -> Source:
         if layer.model is not None:
             return call(self.body.nested[layer.name])
-        value = {"class_name": layer.type, "module": "keras.layers", "config": layer.config}
-        frozen = layer.config.get("trainable") is False
-        extra = self.body.remarks.arguments.get(layer.name)
-        return object_source(value, keep_trainable=not frozen, extra=extra)
+        value = {"class_name": layer.type, "config": layer.config}
+        trained = layer.config.get("trainable") is not False
+        return object_source(value, "keras.layers", name=layer.name, keep_trainable=trained)
 
-    def _finish(self, layer: Layer, after: list[str], variable: str | None = None) -> None:
+    def _finish(self, layer: Layer, after: list[str], variable: str) -> None:
         self.body.lines += after
+        if layer.config.get("trainable") is False and layer.name not in self.body.frozen:
+            # Not as an argument: some layers do not hand it to those that they make.
+            self.body.frozen.add(layer.name)
+            self.body.lines.append(f"    {variable}.trainable = False")
 
     def _assigned(self, layer: Layer, each: Call) -> tuple[str, list[str]]:
         """Return what stands before a call, such as ``y, h, c =``, and the lines after it."""
