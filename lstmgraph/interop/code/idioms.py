@@ -62,9 +62,9 @@ def purpose(origins: Origins, layer: Layer, call: Call, text: Callable[[Any], st
         value = inner.arguments[1]
         if not isinstance(value, Tensor):
             return f"A step counts unless all of its numbers are {value}."
-    if layer.type == "NotEqual" and not isinstance(call.arguments[1], Tensor):
-        if origins.is_mask(call):
-            return f"A step counts unless it is {call.arguments[1]}."
+    is_number = layer.type == "NotEqual" and not isinstance(call.arguments[1], Tensor)
+    if is_number and origins.is_mask(call):
+        return f"A step counts unless it is {call.arguments[1]}."
     if layer.type == "Where" and len(call.arguments) == 3 and call.arguments[2] == 0:
         return "Padded steps become zeros: NaN there would reach the gradients."
     return ""
@@ -112,4 +112,6 @@ def _origin(origins: Origins, call: Call, depth: int = 6) -> str:
 
 
 def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() and at else c.lower() for at, c in enumerate(name))
+    return "".join(
+        f"_{c.lower()}" if c.isupper() and at else c.lower() for at, c in enumerate(name)
+    )

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.code.errors import CodeError, Note
-from lstmgraph.interop.code.layout import Text, called, listed, literal, mapped, tupled
+from lstmgraph.interop.code.layout import called, listed, literal, mapped, tupled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,7 +196,7 @@ def _is_default(value: Any, source: Source, default: Any) -> bool:
     if default is None and value == "linear":
         return True  # an activation
     if isinstance(default, float | int) and isinstance(value, float | int):
-        return type(default) is not bool and type(value) is not bool and default == value or (
+        return (type(default) is not bool and type(value) is not bool and default == value) or (
             default is value
         )
     try:
@@ -281,7 +281,9 @@ def _by_name(value: Mapping[str, Any], default: Any, place: str | None) -> Sourc
 
 def _snake(name: str) -> str:
     """Return ``glorot_uniform`` for ``GlorotUniform``."""
-    return "".join(f"_{c.lower()}" if c.isupper() and at else c.lower() for at, c in enumerate(name))
+    return "".join(
+        f"_{c.lower()}" if c.isupper() and at else c.lower() for at, c in enumerate(name)
+    )
 
 
 def array_source(values: Sequence[Any], dtype: str) -> Source:

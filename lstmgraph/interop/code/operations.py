@@ -61,14 +61,14 @@ def operation_source(layer: Layer, call: Call, source_of: Callable[[Any], Source
     items: list[tuple[str, Source]] = []
     names = CALL_NAMES.get(layer.type)
     for at, argument in enumerate(call.arguments):
-        before = "" if names is None or at == 0 and names[0] == "x" else f"{names[at]}="
+        before = "" if names is None or (at == 0 and names[0] == "x") else f"{names[at]}="
         items.append((before, source_of(argument)))
-    for key, value in {**config, **call.keywords}.items():
-        default = parameters[key].default
-        value = _as_tuple(value) if key in config else value
-        if _same(value, default):
-            continue
-        items.append((f"{key}=", source_of(value)))
+    own = {key: _as_tuple(value) for key, value in config.items()}
+    items += [
+        (f"{key}=", source_of(value))
+        for key, value in {**own, **call.keywords}.items()
+        if not _same(value, parameters[key].default)
+    ]
     return called(name, items)
 
 

@@ -17,10 +17,8 @@ from lstmgraph.interop.code.layout import (
     fits,
     laid_out,
     literal,
-    mapped,
     tupled,
 )
-from lstmgraph.interop.code.names import Names
 from lstmgraph.interop.code.objects import array_source, object_source
 from lstmgraph.interop.code.operations import GET_ITEM, operation_source, plain_source
 from lstmgraph.interop.code.results import LIST, results_of
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lstmgraph.interop.code.layout import Source
+    from lstmgraph.interop.code.names import Names
     from lstmgraph.interop.keras_model import Call, KerasModel, Layer
 
 INPUT = "InputLayer"
@@ -68,7 +67,9 @@ class Body:
         if said and self.lines and self.lines[-1]:
             self.lines.append("")
         self.lines += said
-        start = f"{before}{source.before}{source.opening}" if isinstance(source, Brackets) else before
+        start = (
+            f"{before}{source.before}{source.opening}" if isinstance(source, Brackets) else before
+        )
         if ", " in before and not fits(start, INDENT):
             names = _at_top(before.removesuffix(" = "))
             self.lines += ["    (", *(f"        {name}," for name in names)]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.checks.embeddings import tables
 from lstmgraph.compiler.checks.metric_names import all_metrics_by_output, losses_by_output
 from lstmgraph.interop.code.errors import Note
-from lstmgraph.interop.code.layout import Text, call, called, laid_out, listed, literal, mapped, tupled
+from lstmgraph.interop.code.layout import (
+    Text,
+    call,
+    called,
+    laid_out,
+    listed,
+    literal,
+    mapped,
+    tupled,
+)
 from lstmgraph.interop.code.printer import Remarks, comment_lines
 from lstmgraph.interop.code.source_file import Additions, Code, model_source
 from lstmgraph.interop.code.training import Compilation, compilation
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.interop.code.layout import Source
 
 COUNT_PADDING = frozenset(
     {"AUC", "BinaryIoU", "F1Score", "FBetaScore", "FalseNegatives", "FalsePositives", "IoU"}
@@ -57,6 +67,7 @@ def recipe_code(compiled: CompiledRecipe) -> Code:
     if training.lines:
         found, more = _main(compiled, main)
         functions, notes = found, [*notes, *more]
+    notes += of_weights
     additions = Additions(
         title=compiled.declaration.name,
         description=compiled.declaration.description or "",
@@ -65,9 +76,10 @@ def recipe_code(compiled: CompiledRecipe) -> Code:
         after=after,
         functions=functions,
         helpers=training.helpers,
+        notes=tuple(notes),
     )
     text = model_source(read_model(main), additions)
-    return Code(text, tuple([*notes, *of_weights]))
+    return Code(text, tuple(notes))
 
 
 def _compilation(model: keras.Model, compiled: CompiledRecipe) -> Compilation:
@@ -193,7 +205,7 @@ def _main(compiled: CompiledRecipe, model: keras.Model) -> tuple[list[str], list
     if training.class_weight is not None:
         hint = "give fit() a sample_weight"
         notes.append(Note("M310", "`class_weight` is left out", hint))
-    arguments = [("", Text("inputs")), ("", Text("targets"))]
+    arguments: list[tuple[str, Source]] = [("", Text("inputs")), ("", Text("targets"))]
     arguments += [("batch_size=", literal(training.batch_size))]
     arguments += [("epochs=", literal(training.epochs))]
     if not training.shuffle:

@@ -12,14 +12,17 @@ from lstmgraph.interop.code.names import Names
 from lstmgraph.interop.code.printer import Body, ModelPrinter, Remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from lstmgraph.interop.code.errors import Note
     from lstmgraph.interop.keras_model import KerasModel
 
 BUILD, BUILD_ALL, MODEL = "build_model", "build_models", "model"
 IMPORTED = ("constraints", "initializers", "layers", "ops", "regularizers")
-FUNCTIONS = (BUILD, BUILD_ALL, "compile_model", "load_data", "main", MODEL, "models")
+FUNCTIONS = (
+    *(BUILD, BUILD_ALL, "load_data", "main", MODEL, "weight", "pinball"),
+    "normal_likelihood",
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ class Additions:
     functions: Sequence[str] = ()
     """Lines of further functions."""
     helpers: Sequence[str] = ()
-    """Lines that stand before the functions."""
+    """Functions that stand before the others."""
+    notes: tuple[Note, ...] = ()
+    """What the file does not do."""
 
 
 def model_source(model: KerasModel, additions: Additions | None = None) -> str:
@@ -75,9 +80,9 @@ def model_source(model: KerasModel, additions: Additions | None = None) -> str:
     text = "\n\n\n".join("\n".join(lines) for lines in functions)
     rest = "\n".join(own.functions)
     text = f"{text}\n\n\n{rest}" if rest else text
-    helpers = "\n".join(own.helpers)
+    helpers = "\n\n\n".join(own.helpers)
     text = f"{helpers}\n\n\n{text}" if helpers else text
-    head = [*_docstring(own.title or model.name, own.description), "", *_imports(text)]
+    head = [*_docstring(own.title or model.name, own), "", *_imports(text)]
     return "\n".join(head) + "\n\n\n" + text.rstrip("\n") + "\n"
 
 
@@ -113,12 +118,16 @@ def _several(model: KerasModel, own: Additions, nested: dict[str, str]) -> list[
             if layer.type != "InputLayer" and not layer.is_operation:
                 counts[name] = counts.get(name, 0) + 1
     shared = frozenset(name for name, count in counts.items() if count > 1)
-    body = Body(Names({*FUNCTIONS, *IMPORTED, *nested.values()}), own.remarks, nested, shared=shared)
+    body = Body(
+        Names({*FUNCTIONS, *IMPORTED, *nested.values()}), own.remarks, nested, shared=shared
+    )
     made: dict[str, str] = {}
     for name, each in models.items():
         body.blank()
         if name != MODEL:
-            body.lines.append(f"    # The model {re.sub(r'[^ -~]', '?', name)}, of the same layers.")
+            body.lines.append(
+                f"    # The model {re.sub(r'[^ -~]', '?', name)}, of the same layers."
+            )
         source = ModelPrinter(each, body).run()
         variable = MODEL if name == MODEL else body.names.new(f"{name}_model")
         made[model.name if name == MODEL else name] = variable
@@ -141,14 +150,19 @@ def _several(model: KerasModel, own: Additions, nested: dict[str, str]) -> list[
     return [lines, first]
 
 
-def _docstring(title: str, description: str) -> list[str]:
-    made = "Written by `lstmgraph code`; it needs Keras alone."
-    parts = [_plain(part) for part in (title, description)]
-    head = f"{parts[0]}: a Keras model."
-    lines = textwrap.wrap(f'"""{head}', WIDTH - 3, break_on_hyphens=False) or ['"""']
-    if parts[1]:
-        lines += ["", *textwrap.wrap(parts[1], WIDTH, break_on_hyphens=False)]
-    return [*lines, "", made, '"""']
+def _docstring(title: str, own: Additions) -> list[str]:
+    head = f'"""{_plain(title)}: a Keras model.'
+    lines = textwrap.wrap(head, WIDTH - 3, break_on_hyphens=False)
+    description = textwrap.wrap(_plain(own.description), WIDTH, break_on_hyphens=False)
+    lines += ["", *description] if description else []
+    lines += ["", "Written by `lstmgraph code`; it needs Keras alone."]
+    if own.notes:
+        lines += ["", "What it does not do:", ""]
+    for note in own.notes:
+        lines += textwrap.wrap(
+            f"- {_plain(note.message)}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
+        )
+    return [*lines, '"""']
 
 
 def _plain(text: str) -> str:

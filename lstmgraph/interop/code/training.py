@@ -147,7 +147,9 @@ def _own(value: Mapping[str, Any], found: Compilation, own: frozenset[str]) -> S
         return Text("normal_likelihood")
     what = config.get("distribution", "")
     hint = "write it as a function of y_true and y_pred"
-    raise CodeError(Note("M303", f"the loss {name}{f' of {what}' if what else ''} {LEFT_OUT}", hint))
+    raise CodeError(
+        Note("M303", f"the loss {name}{f' of {what}' if what else ''} {LEFT_OUT}", hint)
+    )
 
 
 SUMMED = "sum_over_batch_size"
@@ -166,8 +168,8 @@ def _metrics(value: Any, found: Compilation, own: frozenset[str]) -> Source | No
 
 def _without_own(value: Any, found: Compilation, own: frozenset[str]) -> Any:
     if isinstance(value, dict) and "class_name" not in value:
-        inner = {key: _without_own(item, found, own) for key, item in value.items()}
-        return {key: item for key, item in inner.items() if item}
+        named = {key: _without_own(item, found, own) for key, item in value.items()}
+        return {key: item for key, item in named.items() if item}
     if isinstance(value, list | tuple):
         inner = [_without_own(item, found, own) for item in value]
         return [item for item in inner if item]
