@@ -74,7 +74,9 @@ def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("codes")
 
 
-@pytest.mark.parametrize("path", [p for p in SHIPPED if p.stem not in UNFITTED], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in SHIPPED if p.stem not in UNFITTED], ids=lambda p: p.stem
+)
 def test_shipped_recipes(path: Path, codes: Path) -> None:
     recipe = lstmgraph.load(path)
     code = recipe.code()
