@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -31,7 +30,6 @@ from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.api import Recipe
-    from lstmgraph.interop.torch_weights.mapping import Pair
 
 
 def transfer(  # noqa: PLR0913, PLR0917 - each option is one
@@ -89,7 +87,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         loaded = load_recipe(recipe, set_values, output_format, quiet=quiet)
     try:
         with verbosity.library_step("build the model"):
-            found, told = _transferred(source, loaded, given)
+            found = transfer_weights(source, loaded, modules=given)
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
@@ -104,17 +102,9 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
                 loaded.save(found.model, output)
         except OSError as error:
             _cannot_write(error, output)
-    _print(found, told, loaded, output, written=written, output_format=output_format)
+    _print(found, loaded, output, written=written, output_format=output_format)
     if not written:
         raise typer.Exit(RECIPE_IS_WRONG)
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What is said of PyTorch's modules: which layer each one is, and what to know."""
-
-    pairs: tuple[Pair, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def _given(source: Path, mapped: list[str]) -> dict[str, str]:
@@ -128,23 +118,13 @@ def _given(source: Path, mapped: list[str]) -> dict[str, str]:
     return {module: layer for module, _, layer in parts}
 
 
-def _transferred(source: Path, recipe: Recipe, given: dict[str, str]) -> tuple[Transferred, _Told]:
-    if source.suffix not in TORCH_SUFFIXES:
-        return transfer_weights(source, recipe), _Told()
-    from lstmgraph.interop.torch_weights import transfer_torch  # noqa: PLC0415 - one kind of file
-
-    found = transfer_torch(source, recipe, given)
-    return Transferred(found.model, found.layers), _Told(found.pairs, found.notes)
-
-
 def _cannot_write(error: OSError, output: Path) -> NoReturn:
     say(f"cannot write {error.filename or output}: {reason(error)}", err=True)
     raise typer.Exit(RECIPE_IS_WRONG) from None
 
 
-def _print(  # noqa: PLR0913 - what is said
+def _print(
     found: Transferred,
-    told: _Told,
     recipe: Recipe,
     output: Path,
     *,
@@ -153,13 +133,8 @@ def _print(  # noqa: PLR0913 - what is said
 ) -> None:
     if output_format is Format.json:
         own = {"ok": written, "file": str(output) if written else None, **found.as_dict()}
-        if told.pairs or told.notes:
-            own["mapping"] = [pair.as_dict() for pair in told.pairs]
-            own["notes"] = list(told.notes)
         print_json({**own, **listed(recipe.warnings, "warnings")})
         return
-    for line in (*told.pairs, *told.notes):
-        say(str(line))
     say_table(found)
     count = f"{len(found.loaded)} of {len(found.layers)} layers fit"
     if written:

@@ -158,9 +158,10 @@ class ModelPrinter:
     def run(self) -> Source:
         """Add everything, and return the source of the model."""
         model, body = self.model, self.body
-        for layer in model.layers.values():
-            if layer.type == INPUT and not layer.is_operation:
-                self._input(layer)
+        given = [tensor.layer for tensor in tensors_in(model.inputs)]
+        for name in dict.fromkeys([*given, *model.layers]):
+            if model.layers[name].type == INPUT and not model.layers[name].is_operation:
+                self._input(model.layers[name])
         body.blank()
         for each in in_reading_order(model):
             self._call(model.layers[each.layer], each)

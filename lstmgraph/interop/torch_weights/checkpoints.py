@@ -9,7 +9,7 @@ import numpy as np
 
 from lstmgraph.archives import Archive, ArchiveError, opened_archive
 from lstmgraph.interop.torch_weights.arrays import DTYPES, array_of
-from lstmgraph.interop.torch_weights.errors import TorchFileError
+from lstmgraph.interop.torch_weights.errors import torch_file_error
 from lstmgraph.interop.torch_weights.pickles import (
     PickleError,
     StoredTensor,
@@ -30,7 +30,7 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Return the tensors of a state dict by name. No code of the file is run, and none is needed.
 
     Raises:
-        TorchFileError: the file is damaged (M402), or holds no state dict (M403).
+        WeightsFileError: the file is damaged (M402), or holds no state dict (M403).
         OSError: it cannot be read.
     """
     try:
@@ -49,7 +49,7 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             }
     except (ArchiveError, PickleError) as error:
         hint = "save it anew with torch.save(model.state_dict(), path), in PyTorch 1.6 or later"
-        raise TorchFileError("M402", f"{path} is no whole .pt file: {error}", hint) from None
+        raise torch_file_error("M402", f"{path} is no whole .pt file: {error}", hint) from None
 
 
 def _state(path: Path, value: Any) -> dict[str, StoredTensor]:
@@ -64,7 +64,7 @@ def _state(path: Path, value: Any) -> dict[str, StoredTensor]:
         return {str(name): tensor for name, tensor in tensors.items()}
     held = f"an object of {value.name}" if isinstance(value, Unread) else "no tensors by name"
     hint = "save the tensors alone: torch.save(model.state_dict(), path)"
-    raise TorchFileError("M403", f"{path} holds {held}, not a state dict", hint)
+    raise torch_file_error("M403", f"{path} holds {held}, not a state dict", hint)
 
 
 def _array(

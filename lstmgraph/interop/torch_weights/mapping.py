@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.torch_weights.errors import TorchFileError
+from lstmgraph.interop.torch_weights.errors import torch_file_error
 from lstmgraph.interop.torch_weights.layers import TorchLayer, converted
 from lstmgraph.keras_facts.catalogue import layer_of_steps
 from lstmgraph.messages.wording import nearest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.messages.errors import WeightsFileError
 
 NAME, SHAPE, ORDER, GIVEN = "name", "shape", "order", "given"
 
@@ -55,7 +57,11 @@ def fits(layer: TorchLayer, node: Node) -> bool:
 
 
 def guessed(
-    layers: Sequence[TorchLayer], graph: Graph, given: Mapping[str, str]
+    layers: Sequence[TorchLayer],
+    graph: Graph,
+    given: Mapping[str, str],
+    *,
+    in_order: bool = True,
 ) -> tuple[Pair, ...]:
     """Return the pairs: those that are given, then by names, then by shapes and order.
 
@@ -63,9 +69,11 @@ def guessed(
         layers: those of the state dict, in its order.
         graph: that of the recipe.
         given: layers of the recipe by names of modules.
+        in_order: whether the order of `layers` is that of the modules; where it is not, only
+            modules whose names differ in numbers alone have an order.
 
     Raises:
-        TorchFileError: `given` names what is not there (M404).
+        WeightsFileError: `given` names what is not there (M404).
     """
     targets = targets_of(graph)
     pairs = _given(layers, graph, targets, given)
@@ -82,12 +90,21 @@ def guessed(
     for layer in left:
         groups[tuple(name for name, node in free.items() if fits(layer, node))].append(layer)
     for names, alike in groups.items():
-        if len(names) == len(alike):
+        if len(names) == len(alike) and (in_order or _are_numbered(alike)):
+            alike = alike if in_order else sorted(alike, key=_numbers)  # noqa: PLW2901
             by = SHAPE if len(names) == 1 else ORDER
             for name, layer in zip(names, alike, strict=True):
                 if name not in pairs:
                     pairs[name] = Pair(layer.name, name, by)
     return tuple(pairs[name] for name in targets if name in pairs)
+
+
+def _are_numbered(layers: Sequence[TorchLayer]) -> bool:
+    return len({re.sub(r"\d+", "", layer.module) for layer in layers}) == 1
+
+
+def _numbers(layer: TorchLayer) -> list[int]:
+    return [*map(int, re.findall(r"\d+", layer.module)), layer.number]
 
 
 def _given(
@@ -115,11 +132,11 @@ def _given(
     return pairs
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> TorchFileError:
+def _unknown(what: str, name: str, known: Iterable[str]) -> WeightsFileError:
     names = sorted(known)
     meant = nearest(name, names)
     hint = f"did you mean '{meant}'?" if meant else f"there are: {', '.join(names[:20])}"
-    return TorchFileError("M404", f"--map: there is no {what} '{name}'", hint)
+    return torch_file_error("M404", f"--map: there is no {what} '{name}'", hint)
 
 
 def _wishes(layer: TorchLayer, graph: Graph) -> list[str]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.files import read_regular_file
 from lstmgraph.interop.torch_weights.arrays import DTYPES, array_of
-from lstmgraph.interop.torch_weights.errors import TorchFileError
+from lstmgraph.interop.torch_weights.errors import torch_file_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
+    from lstmgraph.messages.errors import WeightsFileError
 
 MOST_HEADER = 25_000_000
 """Bytes of the header; the format allows 100 MB, but a state of weights needs far less."""
@@ -28,7 +30,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Return the tensors of a file by name, in the order of the file.
 
     Raises:
-        TorchFileError: the file is damaged (M401).
+        WeightsFileError: the file is damaged (M401).
         OSError: it cannot be read.
     """
     content = read_regular_file(path)
@@ -61,6 +63,6 @@ def _tensor(path: Path, name: str, entry: Any, data: memoryview) -> np.ndarray[A
     return array_of(data[start:end], dtype, sizes)
 
 
-def _damaged(path: Path, problem: str) -> TorchFileError:
+def _damaged(path: Path, problem: str) -> WeightsFileError:
     hint = "save it anew with safetensors.torch.save_file(model.state_dict(), path)"
-    return TorchFileError("M401", f"{path} is no whole .safetensors file: {problem}", hint)
+    return torch_file_error("M401", f"{path} is no whole .safetensors file: {problem}", hint)

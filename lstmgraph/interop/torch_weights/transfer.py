@@ -54,14 +54,16 @@ def transfer_torch(
         given: layers of the recipe by names of modules, where the guess is wrong.
 
     Raises:
-        TorchFileError: the file cannot be read, or `given` names what is not there.
+        WeightsFileError: the file cannot be read, or `given` names what is not there.
         RecipeError: the model cannot be built.
         OSError: the file cannot be read.
     """
     state = (read_safetensors if path.suffix == SAFETENSORS else read_checkpoint)(path)
     layers, unknown = torch_layers(state)
     graph = recipe.compiled.graph
-    pairs = guessed(layers, graph, given or {})
+    # The other format sorts the tensors by name.
+    in_order = path.suffix != SAFETENSORS
+    pairs = guessed(layers, graph, given or {}, in_order=in_order)
     targets, sources = targets_of(graph), {layer.name: layer for layer in layers}
     weights: dict[str, dict[str, Any]] = {}
     notes = [*_notes_of_state(unknown)]
