@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import SizeError
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.interop.code import CodeError
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
     from lstmgraph.prediction import Predictions, predict
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blame",
+    "CodeError",
     "Comparison",
     "Data",
     "DataError",
@@ -112,6 +114,7 @@ __version__ = "0.1.0"
 
 _LATER = {
     "Blame": "lstmgraph.explain.blame",
+    "CodeError": "lstmgraph.interop.code",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",
