@@ -95,8 +95,6 @@ def same(own: Any, default: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict) and value.get("class_name") == "__tuple__":
-        return [_plain(each) for each in value.get("items", value.get("config", []))]
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, float):
@@ -134,7 +132,7 @@ def layer_arguments(layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
         known = set(read_schema(KERAS_SCHEMA)["$defs"][layer]["properties"])
         defaults = argument_defaults(layer)
     written: dict[str, Any] = {}
-    for key in sorted(known, key=list(config).index if False else str):
+    for key in sorted(known):
         if key not in config or key in NOT_WRITTEN:
             continue
         value = _argument(key, config[key])
@@ -172,6 +170,8 @@ def _same_argument(key: str, value: Any, default: Any) -> bool:
     family = next((each for ending, each in FAMILIES.items() if key.endswith(ending)), None)
     if family and isinstance(value, str) and isinstance(default, str):
         return named_class(family, value) == named_class(family, default)
+    if key == "axis" and value == [default]:
+        return True
     if key == "data_format":
         return {value, default} <= {None, "channels_last"}
     return False

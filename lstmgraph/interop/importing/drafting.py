@@ -166,21 +166,22 @@ class _Drafting:
         if node.recurrent is None or layer.type == "TimeDistributed":
             if layer.type == "TimeDistributed":
                 inner = layer.config.get("layer") or {}
-                own = self.inner(node, inner.get("class_name", ""), inner.get("config") or {})
+                name = f"{layer.name}_layer"
+                own = self.inner(node, inner.get("class_name", ""), inner.get("config") or {}, name)
                 rest = layer_arguments("TimeDistributed", layer.config)
                 return {"type": "time_distributed", "layer": own, **rest}
             config = self.seeds.without_known(layer.name, layer.type, layer.config)
             return {"type": spelling(layer.type), **layer_arguments(layer.type, config)}
         return self.recurrent(node, node.recurrent, layer.name, form)
 
-    def inner(self, node: Node, type_: str, config: Mapping[str, Any]) -> Data:
+    def inner(self, node: Node, type_: str, config: Mapping[str, Any], name: str) -> Data:
         """Return the layer inside a wrapper, at any depth."""
         if type_ == "TimeDistributed":
             inner = config.get("layer") or {}
-            own = self.inner(node, inner.get("class_name", ""), inner.get("config") or {})
+            own_name = f"{name}_layer"
+            own = self.inner(node, inner.get("class_name", ""), inner.get("config") or {}, own_name)
             return {"type": "time_distributed", "layer": own}
         recurrent = recurrent_of(type_, config)
-        name = str(config.get("name"))
         if recurrent is not None:
             return self.recurrent(node, recurrent, name, None)
         if type_ in ("Functional", "Sequential", "Model"):
@@ -198,15 +199,15 @@ class _Drafting:
                 "trainable", True
             )
             self.check_directions(node, own)
-        inner_name = str(config.get("name", name))
+        inner_name = name if own.backward is None else f"forward_{name}"
         config = self.seeds.without_known(inner_name, own.type, config)
         arguments = layer_arguments(own.type, config)
         if own.type == "RNN":
             cells = []
-            for type_, cell in own.cells:
+            for number, (type_, cell) in enumerate(own.cells, start=1):
                 if type_ not in ("LSTMCell", "GRUCell", "SimpleRNNCell"):
                     raise NotSayableError(f"the cell {type_}, which is not Keras's own")
-                plain = self.seeds.without_known(str(cell.get("name")), type_, cell)
+                plain = self.seeds.without_known(f"{inner_name}_cell_{number}", type_, cell)
                 known = {k: v for k, v in layer_arguments(type_, plain).items() if k != "trainable"}
                 cells.append({"type": _snake_cell(type_), **known})
             arguments = {"cells": cells, **arguments}
@@ -264,7 +265,10 @@ class _Drafting:
         reader = f"'{node.layer.name}'"
         expressions = [value.expression for value in node.inputs]
         if node.recurrent is not None and isinstance(expressions[0], Join):
-            return [self.reference(part, reader) for part in expressions[0].parts]
+            parts = expressions[0].parts
+            if any(not isinstance(part, Repeat) for part in parts):
+                parts = tuple(_static(part) for part in parts)
+            return [self.reference(part, reader) for part in parts]
         references = [self.reference(each, reader) for each in expressions]
         if node.input_names:
             return dict(zip(node.input_names, references, strict=True))
@@ -504,6 +508,13 @@ class _Drafting:
         if activation not in (None, "linear"):
             form["activation"] = activation
         return form
+
+
+def _static(expression: Expression) -> Expression:
+    """Return what a joined input repeats along time, as the language does by itself."""
+    if isinstance(expression, Repeat) and isinstance(expression.source, Port):
+        return expression.source
+    return expression
 
 
 def _of_all(form: Any) -> bool:

@@ -25,6 +25,8 @@ from lstmgraph.interop.importing.expressions import (
     Zeros,
 )
 
+from lstmgraph.interop.keras_model import Constant as KerasConstant
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -71,14 +73,7 @@ def lifted_operation(  # noqa: PLR0913, PLR0917 - the parts of an operation
 
 def slice_of(key: Any) -> tuple[Any, Any, Any] | None:
     """Return start, stop and step of a slice, as configurations write it; None for a number."""
-    if isinstance(key, slice):
-        return key.start, key.stop, key.step
-    if isinstance(key, dict) and "slice" in str(key.get("class_name", "")):
-        config = key["config"]
-        if isinstance(config, dict):
-            return config.get("start"), config.get("stop"), config.get("step")
-        return tuple((*config, None, None, None)[:3])  # type: ignore[return-value]
-    return None
+    return (key.start, key.stop, key.step) if isinstance(key, slice) else None
 
 
 class _Reader:
@@ -402,6 +397,8 @@ class _Reader:
         if self.setting("axis", 2) != 0 or len(self.given) < 2:  # noqa: PLR2004
             return None
         own = self.expression()
+        if isinstance(own, Mask):
+            return own
         if isinstance(own, Operation) and own.type == "Reshape":
             source = own.arguments[0]
             rank = self.lifting_rank(source)
@@ -411,8 +408,14 @@ class _Reader:
             if base is not None and base > self.rank:
                 return Fold(own.source, base - self.rank)
         if isinstance(own, Port) and self.rank > self.rank_of():
-            return own
+            return self._unfolded(own)
         return None
+
+    def _unfolded(self, port: Port) -> Port:
+        """Return a port whose shape is now known with the axes that were folded."""
+        if self.shape is not None:
+            self.lifting.shapes[port] = tuple(self.shape)
+        return port
 
     def _rank_of_base(self, fold: Fold) -> int | None:
         return self.lifting_rank(fold.source)
@@ -441,7 +444,7 @@ class _Reader:
         if after < before and self._folds(value.shape, before - after):
             return Fold(source, before - after)  # type: ignore[arg-type]
         if after > before and isinstance(source, Port) and self._is_folded(source):
-            return source
+            return self._unfolded(source)
         sizes = self.shape[1:]
         if isinstance(source, Port) and None not in sizes and value.shape[0] == self.shape[0]:
             if math.prod(value.shape[1:] or (1,)) == math.prod(sizes or (1,)) if (
@@ -493,8 +496,6 @@ class _Reader:
             return None
         key = self.given[1]
         keys = list(key) if isinstance(key, list | tuple) else [key]
-        if isinstance(key, dict) and "tuple" in str(key.get("class_name", "")):
-            keys = list(key.get("items", key.get("config", [])))
         slices = [slice_of(each) for each in keys]
         whole = (None, None, None)
         if isinstance(own, Mask):
@@ -615,9 +616,7 @@ def _counts(value: Any, first: int) -> bool:
 
 def _numbers(value: Any) -> list[float]:
     """Return the numbers of a constant tensor, flat."""
-    if isinstance(value, dict):
-        value = value.get("config", {})
-        value = value.get("value", value) if isinstance(value, dict) else value
+    value = value.value if isinstance(value, KerasConstant) else value
     found: list[float] = []
     waiting = [value]
     while waiting:
@@ -626,8 +625,6 @@ def _numbers(value: Any) -> list[float]:
             waiting = [*each, *waiting]
         elif isinstance(each, int | float):
             found.append(float(each))
-        elif hasattr(each, "tolist"):
-            waiting = [each.tolist(), *waiting]
         else:
             return []
     return found

@@ -73,15 +73,33 @@ class Seeds:
 
 
 def _layers(name: str, config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield a layer and those inside it, with the names that lstmgraph gives them."""
     yield name, config
-    for key in ("layer", "backward_layer", "cell"):
+    for key, own, inner in inner_layers(name, config):
+        del key
+        yield from _layers(own, inner)
+
+
+def inner_layers(
+    name: str, config: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield the layers inside a layer: the key, the name that lstmgraph gives, the configuration."""
+    is_bidirectional = "backward_layer" in config
+    names = {
+        "layer": f"forward_{name}" if is_bidirectional else f"{name}_layer",
+        "backward_layer": f"backward_{name}",
+        "cell": f"{name}_cell_1",
+    }
+    for key, own in names.items():
         inner = config.get(key)
-        if isinstance(inner, dict) and isinstance(inner.get("config"), dict):
-            own = inner["config"]
-            yield from _layers(str(own.get("name", name)), own)
-    for cell in config.get("cells") or ():
-        if isinstance(cell, dict) and isinstance(cell.get("config"), dict):
-            yield from _layers(str(cell["config"].get("name", name)), cell["config"])
+        if not isinstance(inner, dict) or not isinstance(inner.get("config"), dict):
+            continue
+        cells = inner["config"].get("cells")
+        if key == "cell" and isinstance(cells, list):
+            for number, cell in enumerate(cells, start=1):
+                yield key, f"{name}_cell_{number}", cell.get("config") or {}
+        else:
+            yield key, own, inner["config"]
 
 
 def _seeds(name: str, config: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
