@@ -18,11 +18,14 @@ from lstmgraph.resources import KERAS_SCHEMA, RECIPE_SCHEMA, read_schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NOT_WRITTEN = frozenset(
-    {"name", "dtype", "implementation", "use_cudnn", "return_state", "stateful", "unroll"}
-    | {"return_sequences", "zero_output_for_mask", "layer", "embeddings", "build_config"}
-)
+NOT_WRITTEN = frozenset({"name", "dtype", "implementation", "use_cudnn", "layer", "embeddings"})
 """Arguments that say nothing in a recipe, or that other keys of it say."""
+OF_RECURRENT = frozenset(
+    {"return_state", "stateful", "unroll", "return_sequences", "zero_output_for_mask"}
+)
+"""Arguments of recurrent layers that follow from what is read of them, or that have own keys."""
+SIZES = ("kernel_size", "strides", "dilation_rate", "pool_size", "size")
+"""Arguments with a number for each axis, or one for all."""
 FAMILIES = {
     "_initializer": "initializer",
     "_regularizer": "regularizer",
@@ -135,12 +138,17 @@ def layer_arguments(layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
     for key in sorted(known):
         if key not in config or key in NOT_WRITTEN:
             continue
+        if key in OF_RECURRENT and is_recurrent(layer):
+            continue
         value = _argument(key, config[key])
         if key in defaults and _same_argument(key, value, defaults[key]):
             continue
         if key not in defaults and value is None:
             continue
         written[key] = value
+    if "strides" in written and defaults.get("strides", 0) is None:
+        if written["strides"] == _argument("pool_size", config.get("pool_size")):
+            del written["strides"]  # of pooling, whose steps are its windows
     order = [key for key in config if key in written]
     return {key: written[key] for key in order}
 
@@ -151,6 +159,8 @@ def _argument(key: str, value: Any) -> Any:
         return named(family or "regularizer", value)
     if key == "activation" or key == "recurrent_activation":
         return _activation(value)
+    if key in SIZES and isinstance(value, list) and value and value.count(value[0]) == len(value):
+        return value[0]
     return _plain(value)
 
 

@@ -166,6 +166,10 @@ class _Drafting:
         if node.recurrent is None or layer.type == "TimeDistributed":
             if layer.type == "TimeDistributed":
                 inner = layer.config.get("layer") or {}
+                if inner.get("class_name") == "Dense" and node.inputs[0].mask is not None:
+                    # Of open steps, lstmgraph's wrapper would zero the padded ones.
+                    config = self.seeds.without_known(f"{layer.name}_layer", "", inner["config"])
+                    return {"type": "dense", **layer_arguments("Dense", config)}
                 name = f"{layer.name}_layer"
                 own = self.inner(node, inner.get("class_name", ""), inner.get("config") or {}, name)
                 rest = layer_arguments("TimeDistributed", layer.config)

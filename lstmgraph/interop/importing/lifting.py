@@ -187,7 +187,9 @@ class _Lifting:
         model = self.model
         self._name_all()
         inputs: dict[str, Value] = {}
-        for name, layer in model.layers.items():
+        order = [tensor.layer for tensor in tensors_in(model.inputs)]
+        for name in dict.fromkeys([*order, *model.layers]):
+            layer = model.layers[name]
             if layer.type == "InputLayer":
                 own = self.names[name, 0]
                 tensor = Tensor(name)
@@ -265,6 +267,9 @@ class _Lifting:
     def _read(self, argument: Any) -> Any:
         """Return an argument with the value of each tensor in its place."""
         if isinstance(argument, Tensor):
+            if argument not in self.values:  # of a layer of which the recipe has fewer outputs
+                self.problem(argument.layer, "M203", f"its output {argument.output} is read")
+                return Value(Port(argument.layer), None, self.model.shapes.get(argument))
             return self.values[argument]
         if isinstance(argument, list | tuple):
             return tuple(self._read(each) for each in argument)
@@ -489,11 +494,11 @@ class _Lifting:
             if own != name and isinstance(outputs, dict):
                 self.renamed[name] = own
             for each in tensors_in(tensor):
-                given[own] = self.values[each]
+                given[own] = self._read(each)
         return given
 
     def _output_name(self, tensor: Tensor) -> str:
-        expression = self.values[tensor].expression
+        expression = self._read(tensor).expression
         if isinstance(expression, Port):
             if expression.output in ("", "last", "sequence"):
                 return expression.layer

@@ -501,7 +501,11 @@ class _Reader:
         if isinstance(own, Mask):
             return own
         if len(keys) == 2 and slices[0] == whole and keys[1] == -1 and isinstance(own, Port):
-            return self._last(own, value)
+            last = self._last(own, value)
+            if last is not None:
+                return last
+        if len(keys) == 2 and slices[0] == whole and isinstance(keys[1], int):
+            return self._one_step(value, keys[1])
         if len(keys) >= 2 and slices[0] == whole and slices[1] is not None:
             start, stop, step = slices[1]
             size = (value.shape or (None, None))[1]
@@ -509,6 +513,21 @@ class _Reader:
             if step in (None, 1) and rest and size and isinstance(start, int) and stop == start + 1:
                 return Step(own, start, int(size))  # type: ignore[arg-type]
         return None
+
+    def _one_step(self, value: Value, place: int) -> Expression | None:
+        """Return one step of a sequence of known steps, (batch, features), by two layers."""
+        shape = value.shape or ()
+        if len(shape) != 3 or None in shape[1:] or value.dtype not in FLOATS:  # noqa: PLR2004
+            return None
+        if not isinstance(_source(value.expression), Port):
+            return None
+        steps, features = int(shape[1] or 0), shape[2]
+        place %= steps
+        before = self.shape
+        self.shape = (shape[0], 1, features)
+        step = self.make("Cropping1D", {"cropping": [place, steps - place - 1]}, value)
+        self.shape = before
+        return self.make("Reshape", {"target_shape": [features]}, step)  # type: ignore[return-value]
 
     def _last(self, port: Port, value: Value) -> Expression | None:
         """Return the last output of a layer in the place of the last step of its sequence."""

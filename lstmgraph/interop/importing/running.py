@@ -30,6 +30,19 @@ class Imported:
     notes: tuple[str, ...]
     """What the recipe names otherwise than the model does."""
 
+    def save(self, path: Path) -> None:
+        """Write the recipe's model and the recipe to one ``.keras`` file, whole or not at all.
+
+        Raises:
+            ValueError: the source has no weights, so that there is no model.
+            OSError: the file cannot be written.
+        """
+        from lstmgraph.models.files import save_model  # noqa: PLC0415 - imports Keras
+
+        if self.model is None:
+            raise ValueError("there is no model to save, as the source has no weights")
+        save_model(self.model, self.text, path)
+
 
 def import_source(
     source: str | Path | Mapping[str, Any] | keras.Model,

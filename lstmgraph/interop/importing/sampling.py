@@ -94,14 +94,18 @@ class _Batch:
 
     def ids_of(self, name: str) -> int:
         """Return how many ids every layer that reads an input knows."""
-        known = [
-            node.arguments[key]
-            for node in self.graph.nodes
-            for port in node.inputs
-            for key in ("input_dim", "num_tokens")
-            if port.node == name and isinstance(node.arguments.get(key), int)
-        ]
-        return max(2, min([*known, MOST_IDS]))
+        known, ports = [MOST_IDS], {name}
+        for node in self.graph.nodes:
+            if not any(port.node in ports for port in node.inputs):
+                continue
+            arguments = node.arguments
+            while isinstance(arguments.get("layer"), dict):
+                arguments = arguments["layer"]
+            sizes = [arguments.get(key) for key in ("input_dim", "num_tokens")]
+            known += [size for size in sizes if isinstance(size, int)]
+            if any("int" in spec.dtype for spec in node.outputs.values()):
+                ports.add(node.name)
+        return max(2, min(known))
 
 
 def _parts(mask: MaskSpec) -> Iterator[MaskSpec]:
