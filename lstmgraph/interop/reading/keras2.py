@@ -43,7 +43,7 @@ NAMES: Mapping[str, str] = {
 """Arguments of Keras 1, which Keras 2 still read."""
 
 FURTHER_NAMES: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(("Dense", "LSTM", "GRU", "SimpleRNN"), {"output_dim": "units"}),
+    **{layer: {"output_dim": "units"} for layer in ("Dense", "LSTM", "GRU", "SimpleRNN")},
     "LeakyReLU": {"alpha": "negative_slope"},
 }
 """Arguments that single layers had under another name."""
