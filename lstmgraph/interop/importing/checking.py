@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.sampling import batches
+from lstmgraph.interop.inlining import BETWEEN
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
@@ -239,10 +240,12 @@ def move_weights(
 
 def layers_of(model: keras.Model, prefix: str = "") -> dict[str, Any]:
     """Return the layers of a model by the names that they have once it is inlined."""
+    import keras  # noqa: PLC0415 - only where a model is run
+
     found: dict[str, Any] = {}
     for layer in model.layers:
-        name = f'{prefix}/{layer.name}' if prefix else layer.name
-        if hasattr(layer, "layers") and hasattr(layer, "_nested_inputs" if False else "input"):
+        name = f"{prefix}{BETWEEN}{layer.name}" if prefix else layer.name
+        if isinstance(layer, keras.Model):
             found |= layers_of(layer, name)
         found[name] = layer
     return found

@@ -13,6 +13,8 @@ from lstmgraph.interop.importing.loops import fold_loops
 from lstmgraph.interop.importing.stacks import fold_stacks
 from lstmgraph.interop.importing.training import training_section
 from lstmgraph.interop.importing.writing import recipe_text
+from lstmgraph.interop.inlining import BETWEEN, inlined
+from lstmgraph.interop.shapes import with_shapes
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.diagnostics import START, Diagnostic, Place
 from lstmgraph.messages.errors import ModelFileError, RecipeError
@@ -53,7 +55,7 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
     Raises:
         ModelFileError: the language cannot say what the model does; every layer is named (M2xx).
     """
-    lifted = lift(model)
+    lifted = lift(inlined(with_shapes(model)))
     made = draft(lifted)
     problems = made.problems
     if training:
@@ -83,6 +85,7 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
     notes = [
         f"'{old}' is named '{new}', as a name has letters, digits and underscores only"
         for old, new in lifted.renamed.items()
+        if old.replace(BETWEEN, "_") != new
     ]
     return Converted(text, compiled, lifted, made, tuple(notes))
 
