@@ -81,7 +81,7 @@ class Differ:
         self.source = source
         self.model = model
 
-    def check(self, count: int = 3) -> Check:
+    def check(self, count: int = 2) -> Check:
         """Return whether both give the same on `count` batches."""
         import numpy as np  # noqa: PLC0415 - only where models are run
 

@@ -75,7 +75,8 @@ class _Drafting:
         self.state_inputs: set[str] = set()
         self.readers = _readers(lifted)
         self.made: dict[Expression, str] = {}
-        self.batch_size: int | None = None
+        self.learned: dict[str, str] = {}
+        """The layers of learned states: their names in the recipe's model, and in the model."""
 
     def draft(self) -> Draft:
         lifted = self.lifted
@@ -97,7 +98,7 @@ class _Drafting:
         if runtime := self.runtime():
             data["runtime"] = runtime
         problems = list(dict.fromkeys(self.problems))
-        return Draft(data, problems=problems)
+        return Draft(data, problems=problems, layers={k: v for k, v in self.learned.items() if k != v})
 
     def problem(self, layer: str, code: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(layer, code, message, hint))
@@ -122,23 +123,23 @@ class _Drafting:
         found: Data = {}
         policies = Counter(node.policy for node in self.lifted.nodes if not node.is_made)
         if policies:
-            usual = next(
-                (own for own in policies if own in ("mixed_float16", "mixed_bfloat16")),
-                policies.most_common(1)[0][0],
-            )
+            usual = policies.most_common(1)[0][0]
+            mixed = [own for own in policies if own.startswith("mixed_")]
+            if usual == "float32" and mixed and 2 * policies[mixed[0]] >= policies["float32"]:
+                usual = mixed[0]  # under which heads are float32 by themselves
             if usual != "float32":
                 found["dtype_policy"] = usual
         if self.seeds.seed is not None:
             found["seed"] = self.seeds.seed
         batches = {
-            value.shape[1 if name in self.lifted.time_major else 0]
-            for name, value in self.lifted.inputs.items()
-            if value.shape
+            self.lifted.shapes[Port(name)][0]
+            for name in self.lifted.inputs
+            if self.lifted.shapes.get(Port(name))
         } - {None}
         if batches:
             found["batch_size"] = batches.pop()
             if batches:
-                self.problem("", "M207", "its inputs have different fixed batch sizes")
+                self.problem("", "M208", "its inputs have different fixed batch sizes")
         return found
 
     # --- layers ---
@@ -175,7 +176,12 @@ class _Drafting:
                 rest = layer_arguments("TimeDistributed", layer.config)
                 return {"type": "time_distributed", "layer": own, **rest}
             config = self.seeds.without_known(layer.name, layer.type, layer.config)
-            return {"type": spelling(layer.type), **layer_arguments(layer.type, config)}
+            own = layer_arguments(layer.type, config)
+            if own.get("value_dim") == own.get("key_dim"):
+                own.pop("value_dim", None)
+            if own.get("attention_axes") == list(range(1, len(node.inputs[0].shape or ()) - 1)):
+                del own["attention_axes"]
+            return {"type": spelling(layer.type), **own}
         return self.recurrent(node, node.recurrent, layer.name, form)
 
     def inner(self, node: Node, type_: str, config: Mapping[str, Any], name: str) -> Data:
@@ -466,6 +472,7 @@ class _Drafting:
             ids = own.inputs[0].expression
             if isinstance(ids, RowIds) and own.layer.config.get("input_dim") == 1:
                 self.absorbed.add(own.name)
+                self.learned[f"{node.name}_{slot.replace('.', '_')}"] = own.name
                 return "learned"
         usual = f"{node.name}_{slot.replace('.', '_')}"
         if own is not None and own.layer.type == "Dense" and own.name == usual:

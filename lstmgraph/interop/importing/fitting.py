@@ -52,7 +52,7 @@ def fit(lifted: Lifted, draft: Draft, *, fix: bool = False) -> CompiledRecipe:
         compiled = fitting.compiled()
         if compiled is not None and not fitting.changed(compiled):
             return compiled
-    raise Unfitting([Problem("", "M209", "its masks cannot be said in a recipe")])
+    raise Unfitting([Problem("", "M206", "its masks cannot be said in a recipe")])
 
 
 class _Fitting:

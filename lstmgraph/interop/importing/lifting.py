@@ -127,6 +127,8 @@ class Node:
     """The mask of the steps that hold other numbers in its input."""
     states: list[Expression] | None = None
     folds: int = 0
+    one_step: bool = False
+    """Whether it is a TimeDistributed that is given the steps as rows of one step each."""
     holder: str = ""
     """The node that has the weights, for a further call."""
     policy: str = "float32"
@@ -296,6 +298,8 @@ class _Lifting:
             )
             self._give(call, layer, Node(self._name(call), layer), None)
             return
+        if call.index and (call.layer, call.index) not in self.names:
+            self._name_after_states(call, keywords)
         node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
         if call.index:
             node.holder = self.names[layer.name, 0]
@@ -312,6 +316,23 @@ class _Lifting:
             self.taken.add(own)
             self.names[key] = own
         return self.names[key]
+
+    def _name_after_states(self, call: Call, keywords: dict[str, Any]) -> None:
+        """Give a further call the name that the layers of its initial state have before theirs."""
+        states = keywords.get("initial_state")
+        for value in _flat(states) if states is not None else ():
+            expression = value.expression
+            base, _, slot = (
+                expression.layer.rpartition("_") if isinstance(expression, Port) else ("", "", "")
+            )
+            is_made = any(
+                node.name == f"{base}_{slot}" and node.layer.type in ("Dense", "Embedding")
+                for node in self.nodes
+            )
+            if slot == "h" and is_made and base not in self.taken:
+                self.taken.add(base)
+                self.names[call.layer, call.index] = base
+                return
 
     def _alias(self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]) -> Value | None:
         """Return what a layer passes on that only carries a mask, or changes a dtype back."""
@@ -413,6 +434,8 @@ class _Lifting:
         if any(isinstance(v.expression, Fold) for v in node.inputs):
             unfolded = [_unfolded_input(value.expression) for value in node.inputs]
             node.folds = max(axes for _, axes in unfolded)
+            if type_ == "TimeDistributed" and not node.holder:
+                node.folds, node.one_step = 0, True
             node.inputs = [
                 Value(own, v.mask, v.shape, v.dtype)
                 for (own, _), v in zip(unfolded, node.inputs, strict=True)

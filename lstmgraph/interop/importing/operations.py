@@ -201,7 +201,7 @@ class _Reader:
             if isinstance(each, int | float) and not isinstance(each, bool)
         ]
         if len(values) == 1 and len(numbers) == 1:
-            return values[0], float(numbers[0])
+            return values[0], numbers[0]
         return None, None
 
     def read_any(self) -> Expression | None:
@@ -263,7 +263,7 @@ class _Reader:
 
     def read_expanddims(self) -> Expression | None:
         own = self.expression()
-        if isinstance(own, Mask | Constant | Zeros):
+        if isinstance(own, Mask | Constant | Zeros | Fold):  # of a fold, steps of one step each
             return own
         return None
 
@@ -367,9 +367,15 @@ class _Reader:
         own = self.expression()
         axes = {self.setting("axis1", 1), self.setting("axis2", 2)}
         if axes == {0, 1} and isinstance(own, Port) and own.layer in self.lifting.input_layers:
-            self.lifting.time_major.add(own.layer)
-            return own
+            return self._time_major(own)
         return None
+
+    def _time_major(self, port: Port) -> Port:
+        """Return an input that the model transposes, whose shape now has the batch first."""
+        self.lifting.time_major.add(port.layer)
+        if self.shape is not None:
+            self.lifting.shapes[port] = tuple(self.shape)
+        return port
 
     def read_transpose(self) -> Expression | None:
         own, axes = self.expression(), self.setting("axes", 1)
@@ -382,8 +388,7 @@ class _Reader:
             and isinstance(own, Port)
             and own.layer in self.lifting.input_layers
         ):
-            self.lifting.time_major.add(own.layer)
-            return own
+            return self._time_major(own)
         value = self.value()
         if axes[0] == 0 and value is not None and isinstance(_source(value.expression), Port):
             return self.make("Permute", {"dims": axes[1:]}, value)  # type: ignore[return-value]
@@ -461,13 +466,13 @@ class _Reader:
         return rows != before or rows is None
 
     def _is_folded(self, port: Port) -> bool:
-        return any(node.name == port.layer and node.folds for node in self.lifting.nodes)
+        return any(node.name == port.layer and (node.folds or node.one_step) for node in self.lifting.nodes)
 
     def read_squeeze(self) -> Expression | None:
         own = self.expression()
         if isinstance(own, Port):
             node = next((n for n in self.lifting.nodes if n.name == own.layer), None)
-            if node is not None and node.layer.type == "TimeDistributed" and node.folds:
+            if node is not None and node.one_step:
                 return own  # one step a row, which Keras gets where their number is open
         if isinstance(own, Mask | Zeros | Constant):
             return own

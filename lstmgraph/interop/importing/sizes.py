@@ -39,12 +39,8 @@ class Sizes:
 
     def of_input(self, name: str) -> list[int | str]:
         """Return the shape of an input as a recipe declares it, without the batch."""
-        port, shape = Port(name), list(self.lifted.shapes.get(Port(name), ()))
-        axes = list(range(len(shape)))
-        if name in self.lifted.time_major:
-            axes[:2] = axes[1::-1]
-        rest = axes[1:] if axes else []
-        return [self.size(port, axis, shape[axis]) for axis in rest]
+        port, shape = Port(name), self.lifted.shapes.get(Port(name), ())
+        return [self.size(port, axis, size) for axis, size in enumerate(shape) if axis]
 
     def size(self, port: Port, axis: int, size: int | None) -> int | str:
         """Return a size, or the name of an open one."""
@@ -122,9 +118,8 @@ class Sizes:
         groups: dict[Axis, list[Axis]] = {}
         for name in self.lifted.inputs:
             shape = self.lifted.shapes.get(Port(name), ())
-            first = 0 if name in self.lifted.time_major else 1
-            for axis in range(first, len(shape)):
-                if shape[axis] is None and not (first == 0 and axis == 1):
+            for axis in range(1, len(shape)):
+                if shape[axis] is None:
                     own = (Port(name), axis)
                     groups.setdefault(self.find(own), []).append(own)
         deepest = max((len(self._open(port)) for own in groups.values() for port, _ in own), default=0)
@@ -136,8 +131,6 @@ class Sizes:
             kind = "time"
             if len(places) > 1:
                 kind = ("segments", "steps")[min(places.index(axis), 1)]
-            elif deepest > 1 and len(groups) > 1:
-                kind = "time"
             name = kind
             if name in taken or (len(groups) > 1 and deepest == 1):
                 name = f"{port.layer}_{kind}"
@@ -151,8 +144,6 @@ class Sizes:
 
     def _open(self, port: Port) -> list[int]:
         shape = self.lifted.shapes.get(port, ())
-        if port.layer in self.lifted.time_major:
-            return [axis for axis in range(len(shape)) if shape[axis] is None and axis != 1]
         return [axis for axis in range(1, len(shape)) if shape[axis] is None]
 
 
