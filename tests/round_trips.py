@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 NOT_COMPARED = {"seed", "shared_object_id", "build_config", "trainable", "registered_name"}
-"""Seeds of initial weights; `return_state` of states that nothing reads is compared by its readers."""
+"""Seeds and names of files; weights are moved, so that seeds of initial ones have no effect."""
 
 
 def round_trip(recipe: lstmgraph.Recipe) -> tuple[str, list[str]]:
@@ -26,10 +26,7 @@ def round_trip(recipe: lstmgraph.Recipe) -> tuple[str, list[str]]:
 def differences(one: keras.Model, other: keras.Model) -> list[str]:
     """Return the layers, calls, inputs and outputs that only one of two models has."""
     first, second = (described(json.loads(model.to_json())["config"]) for model in (one, other))
-    return [
-        f"{'-' if part in first else '+'} {part}"
-        for part in sorted({*first} ^ {*second})
-    ]
+    return [f"{'-' if part in first else '+'} {part}" for part in sorted({*first} ^ {*second})]
 
 
 def described(config: dict[str, Any]) -> list[str]:

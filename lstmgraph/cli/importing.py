@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -63,8 +63,8 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
 ) -> None:
     """Write the recipe that builds the Keras model MODEL, and a model of it with MODEL's weights.
 
-    Both models are run on random inputs, and must give the same. Where that fails, or where a recipe
-    cannot say what the model does, nothing is written, and the exit code is 1.
+    Both models are run on random inputs, and must give the same. Where that fails, or where a
+    recipe cannot say what the model does, nothing is written, and the exit code is 1.
 
     Example: lstmgraph import model.keras -o recipe.yaml
     """

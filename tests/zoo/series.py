@@ -151,7 +151,9 @@ def sound_to_text() -> Model:
 def captcha() -> Model:
     """keras.io's reader of captchas, without its CTC layer: a CNN, then LSTMs over columns."""
     image = Input((16, 8, 1), name="image")
-    x = layers.Conv2D(3, 3, activation="relu", kernel_initializer="he_normal", padding="same")(image)
+    x = layers.Conv2D(3, 3, activation="relu", kernel_initializer="he_normal", padding="same")(
+        image
+    )
     x = layers.MaxPooling2D((2, 2))(x)
     x = layers.Reshape((8, 12))(x)
     x = layers.Dense(6, activation="relu")(x)
@@ -267,7 +269,9 @@ def half_precision() -> Model:
 def ragged_sum() -> Model:
     """A cumulated sum of what an LSTM reads: no layer of Keras gives it."""
     steps = Input((5, 3), name="steps")
-    return Model(steps, layers.Dense(1)(ops.cumsum(layers.LSTM(4, return_sequences=True)(steps), 1)))
+    return Model(
+        steps, layers.Dense(1)(ops.cumsum(layers.LSTM(4, return_sequences=True)(steps), 1))
+    )
 
 
 def two_backward_sizes() -> Model:

@@ -111,7 +111,7 @@ def _shortest(value: float) -> float:
         return value
     from struct import pack, unpack  # noqa: PLC0415 - one use
 
-    (single,) = unpack("f", pack("f", value)) if abs(value) < 3e38 else (value,)  # noqa: PLR2004
+    (single,) = unpack("f", pack("f", value)) if abs(value) < 3e38 else (value,)
     short = float(f"{value:.7g}")
     if single == value and short != value:
         (again,) = unpack("f", pack("f", short))
@@ -146,18 +146,18 @@ def layer_arguments(layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
         if key not in defaults and value is None:
             continue
         written[key] = value
-    if "strides" in written and defaults.get("strides", 0) is None:
-        if written["strides"] == _argument("pool_size", config.get("pool_size")):
-            del written["strides"]  # of pooling, whose steps are its windows
+    windows = _argument("pool_size", config.get("pool_size"))
+    if defaults.get("strides", 0) is None and written.get("strides", 0) == windows:
+        del written["strides"]  # of pooling, whose steps are its windows
     order = [key for key in config if key in written]
     return {key: written[key] for key in order}
 
 
 def _argument(key: str, value: Any) -> Any:
     family = next((each for ending, each in FAMILIES.items() if key.endswith(ending)), None)
-    if family and key != "activity_regularizer" or key == "activity_regularizer":
+    if (family and key != "activity_regularizer") or key == "activity_regularizer":
         return named(family or "regularizer", value)
-    if key == "activation" or key == "recurrent_activation":
+    if key in ("activation", "recurrent_activation"):
         return _activation(value)
     if key in SIZES and isinstance(value, list) and value and value.count(value[0]) == len(value):
         return value[0]

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lstmgraph.interop.importing.conversion import Converted
-    from lstmgraph.interop.keras_model import Tensor
 
     Array = np.ndarray[Any, Any]
 
@@ -60,10 +59,8 @@ class Check:
         if not self.ran:
             return f"not checked: {self.reason}"
         if self.ok:
-            return (
-                f"checked: the same outputs on {counted(self.batches, 'random batch', 'random batches')}, "
-                f"with padding (largest difference {self.largest:.1e})"
-            )
+            number = counted(self.batches, "random batch", "random batches")
+            return f"checked: the same outputs on {number} (largest difference {self.largest:.1e})"
         where = f"; the first layer that differs is '{self.layer}'" if self.layer else ""
         return f"the output '{self.output}' differs by {self.largest:.3g}{where}"
 
@@ -98,11 +95,14 @@ class Differ:
         return Check(True, count, largest)
 
     def tolerance(self) -> float:
-        policies = {node.dtype_policy.removeprefix("mixed_") for node in self.converted.compiled.graph.nodes}
+        """Return how far outputs may be apart."""
+        nodes = self.converted.compiled.graph.nodes
+        policies = {node.dtype_policy.removeprefix("mixed_") for node in nodes}
         coarse = ("bfloat16", "float16", "float32")
         return TOLERANCE[next((each for each in coarse if each in policies), "float64")]
 
     def run_own(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the outputs of the recipe's model by name."""
         found: dict[str, Array] = self.model(_tensors(inputs))
         return found
 
@@ -118,9 +118,7 @@ class Differ:
             back = {renamed.get(key, key): value for key, value in outputs.items()}
             return {name: np.asarray(_plain(back[name])) for name in names}
         values = keras.tree.flatten(outputs)
-        return {
-            name: np.asarray(_plain(value)) for name, value in zip(names, values, strict=True)
-        }
+        return {name: np.asarray(_plain(value)) for name, value in zip(names, values, strict=True)}
 
     def fed(self, inputs: Mapping[str, Array]) -> Any:
         """Return inputs in the form that the source takes."""
@@ -138,10 +136,10 @@ class Differ:
         renamed = self.converted.lifted.renamed
         own = {}
         for tensor in tensors:
-            name = tensor._keras_history.operation.name  # noqa: SLF001 - its input layer
+            name = tensor._keras_history.operation.name
             own[name] = values[renamed.get(name, name)]
         return keras.tree.map_structure(
-            lambda tensor: own[tensor._keras_history.operation.name],  # noqa: SLF001 - as above
+            lambda tensor: own[tensor._keras_history.operation.name],
             struct,
         )
 
@@ -155,7 +153,7 @@ class Differ:
         own_layers = {layer.name: layer for layer in self.model.layers}
         for layer in self.source.layers:
             other = own_layers.get(names.get(layer.name, layer.name))
-            if other is None or len(layer._inbound_nodes) != 1 or len(other._inbound_nodes) != 1:  # noqa: SLF001
+            if other is None or len(layer._inbound_nodes) != 1 or len(other._inbound_nodes) != 1:
                 continue
             theirs, ours = (keras.tree.flatten(each.output)[0] for each in (layer, other))
             if tuple(theirs.shape) == tuple(ours.shape):
@@ -163,9 +161,7 @@ class Differ:
         try:
             before = keras.Model(_struct(self.source), [theirs for _, theirs, _ in pairs])
             after = keras.Model(self.model.input, [ours for _, _, ours in pairs])
-            found = zip(
-                pairs, before(self.fed(inputs)), after(_tensors(inputs)), strict=True
-            )
+            found = zip(pairs, before(self.fed(inputs)), after(_tensors(inputs)), strict=True)
             for (name, _, _), one, other in found:
                 if apart(np.asarray(_plain(one)), np.asarray(_plain(other))) > tolerance:
                     return str(name)
@@ -249,6 +245,3 @@ def layers_of(model: keras.Model, prefix: str = "") -> dict[str, Any]:
             found |= layers_of(layer, name)
         found[name] = layer
     return found
-
-
-__all__ = ["Check", "Differ", "Tensor", "apart", "layers_of", "move_weights"]

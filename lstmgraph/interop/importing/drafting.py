@@ -98,7 +98,8 @@ class _Drafting:
         if runtime := self.runtime():
             data["runtime"] = runtime
         problems = list(dict.fromkeys(self.problems))
-        return Draft(data, problems=problems, layers={k: v for k, v in self.learned.items() if k != v})
+        learned = {own: given for own, given in self.learned.items() if own != given}
+        return Draft(data, problems=problems, layers=learned)
 
     def problem(self, layer: str, code: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(layer, code, message, hint))
@@ -201,14 +202,17 @@ class _Drafting:
         config = self.seeds.without_known(name, type_, config)
         return {"type": spelling(type_), **layer_arguments(type_, config)}
 
-    def recurrent(self, node: Node, own: Recurrent, name: str, form: Any) -> Data:
+    def recurrent(  # noqa: PLR0912 - one branch for each key
+        self, node: Node, own: Recurrent, name: str, form: Any
+    ) -> Data:
+        """Return the type and arguments of a recurrent layer."""
         config = dict(own.config)
         found: Data = {"type": spelling(own.type) if own.type != "RNN" else "rnn"}
         if own.backward is not None:
             config["trainable"] = node.layer.config.get("trainable", True) and config.get(
                 "trainable", True
             )
-            self.check_directions(node, own)
+            self.check_directions(own)
         inner_name = name if own.backward is None else f"forward_{name}"
         config = self.seeds.without_known(inner_name, own.type, config)
         arguments = layer_arguments(own.type, config)
@@ -245,13 +249,13 @@ class _Drafting:
                 )
         if own.config.get("stateful"):
             if own.backward is not None:
-                raise NotSayableError("a stateful Bidirectional, whose backward state means nothing")
+                raise NotSayableError("a stateful Bidirectional: its backward state means nothing")
             form = "carried" if node.states is None else form
         if form not in (None, "zeros"):
             found["initial_state"] = form
         return found
 
-    def check_directions(self, node: Node, own: Recurrent) -> None:
+    def check_directions(self, own: Recurrent) -> None:
         skipped = {"name", "go_backwards", "seed", "trainable", "return_state", "dtype"}
         backward = own.backward or {}
         forward = self.seeds.without_all(own.config)
@@ -411,7 +415,7 @@ class _Drafting:
         value = self.lifted.inputs.get(port.layer)
         if value is None or self.readers[port] != 1:
             return False
-        return value.shape is not None and len(value.shape) == 2 and value.dtype == "float32"  # noqa: PLR2004
+        return value.shape is not None and len(value.shape) == 2 and value.dtype == "float32"
 
     def bridged(self, node: Node, recurrent: Recurrent, ports: list[Port]) -> Any:
         """Return `bridge: concat` or `bridge: dense`, whose layers the recipe does not name."""
@@ -508,8 +512,10 @@ class _Drafting:
             return None
         joined = self.nodes.get(source.layer)
         sources = [source]
-        if joined is not None and joined.name.startswith(f"{node.name}_") and (
-            joined.layer.type == "Concatenate" and joined.name.endswith("_static")
+        if (
+            joined is not None
+            and joined.name.startswith(f"{node.name}_")
+            and (joined.layer.type == "Concatenate" and joined.name.endswith("_static"))
         ):
             sources = [v.expression for v in joined.inputs if isinstance(v.expression, Port)]
             self.absorbed.add(joined.name)

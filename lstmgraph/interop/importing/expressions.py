@@ -1,4 +1,4 @@
-"""What a tensor of a Keras model is in a recipe's terms: a port, or what the language makes of one."""
+"""What a tensor of a Keras model is in a recipe's terms: a port, or what a form makes of one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Port:
-    """An input, or an output of a layer: ``""`` its only one, ``sequence``, ``last``, ``state.h``."""
+    """An input, or an output of a layer: ``""`` is its only one; ``sequence``, ``state.h``."""
 
     layer: str
     output: str = ""

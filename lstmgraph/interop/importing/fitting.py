@@ -88,14 +88,16 @@ class _Fitting:
     def answered(self, diagnostic: Any) -> bool:
         """Change the draft as a mistake asks for; return whether there was a change."""
         path = diagnostic.path
-        if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":  # noqa: PLR2004
+        if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":
             return False
         name = str(path[1])
         node = self.nodes.get(name)
         if node is not None and node.filled is not None and node.layer.type in RESIZES:
             entry = self.draft.layer(name)
             source = entry.get("input")
-            if isinstance(source, str) and self.set_mask(name, {"from": source, "padding": "right"}):
+            if isinstance(source, str) and self.set_mask(
+                name, {"from": source, "padding": "right"}
+            ):
                 return True
         return self.set_mask(name, "none")
 
@@ -161,7 +163,7 @@ class _Fitting:
             changed = self.set_mask(name, "none")
             if changed and lost:
                 self.draft.comments[name] = [
-                    "Keras drops the mask here, as the call has an initial_state: padded steps count."
+                    "Keras drops this mask, as the call has an initial_state: padded steps count."
                 ]
             return changed
         if own is not None and (_same(wanted, own) or wanted.kind == "other"):

@@ -27,7 +27,7 @@ from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tenso
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 CELL_STATES = {"LSTMCell": ("h", "c"), "GRUCell": ("h",), "SimpleRNNCell": ("h",)}
 ATTENTION = {
@@ -195,9 +195,7 @@ class _Lifting:
             if layer.type == "InputLayer":
                 own = self.names[name, 0]
                 tensor = Tensor(name)
-                shape = tuple(
-                    layer.config.get("batch_shape") or model.shapes.get(tensor) or ()
-                )
+                shape = tuple(layer.config.get("batch_shape") or model.shapes.get(tensor) or ())
                 value = Value(Port(own), None, shape, str(layer.config.get("dtype") or "float32"))
                 self.values[tensor] = inputs[own] = value
                 self.shapes[Port(own)] = shape
@@ -359,7 +357,7 @@ class _Lifting:
     ) -> None:
         names = ("sequence", "initial_state", "mask", "training")
         given = {**dict(zip(names, arguments, strict=False)), **keywords}
-        sequence = given.get("sequence", given.get("sequences", given.get("inputs")))
+        sequence: Any = given.get("sequence", given.get("sequences", given.get("inputs")))
         states = given.get("initial_state")
         if isinstance(sequence, tuple):  # Keras 2 lists the states behind the sequence
             sequence, *rest = sequence
@@ -370,13 +368,12 @@ class _Lifting:
         node.filled = _filled(sequence.expression)
         expression, node.folds = _unfolded_input(_unfilled(sequence.expression))
         node.inputs = [Value(expression, sequence.mask, sequence.shape, sequence.dtype)]
-        node.mask = _unfolded_mask(node.mask)
         if states is not None:
             node.states = [each.expression for each in _flat(states)]
         carried = explicit or sequence.mask
         self._give(call, node.layer, node, carried)
 
-    def _plain(
+    def _plain(  # noqa: PLR0912 - one branch for each kind of argument
         self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
     ) -> None:
         layer, type_ = node.layer, node.layer.type
@@ -409,9 +406,7 @@ class _Lifting:
             if len(values) > 1 or list(given) != list(names[:1]):
                 node.input_names = tuple(given)
         node.filled = next((m for each in values if (m := _filled(each.expression))), None)
-        node.inputs = [
-            Value(_unfilled(v.expression), v.mask, v.shape, v.dtype) for v in values
-        ]
+        node.inputs = [Value(_unfilled(v.expression), v.mask, v.shape, v.dtype) for v in values]
         node.keywords = {
             key: keywords.pop(key) for key in ("use_causal_mask", "reverse") if keywords.get(key)
         }
@@ -559,8 +554,7 @@ def _mask(expression: Expression | None) -> Mask | None:
     if isinstance(expression, Port):
         return Mask("input", expression)
     if isinstance(expression, Fold):
-        inner = _mask(expression.source)
-        return inner
+        return _mask(expression.source)
     return Mask("other", Port(""), expression=expression)
 
 
@@ -594,10 +588,6 @@ def _unfolded_input(expression: Expression) -> tuple[Expression, int]:
     return expression, 0
 
 
-def _unfolded_mask(mask: Mask | None) -> Mask | None:
-    return mask
-
-
 __all__ = [
     "Constant",
     "Lifted",
@@ -610,5 +600,3 @@ __all__ = [
     "lift",
     "recurrent_of",
 ]
-
-Maker = "Callable[..., Value]"

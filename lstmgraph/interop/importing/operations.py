@@ -24,7 +24,6 @@ from lstmgraph.interop.importing.expressions import (
     Value,
     Zeros,
 )
-
 from lstmgraph.interop.keras_model import Constant as KerasConstant
 
 if TYPE_CHECKING:
@@ -148,9 +147,7 @@ class _Reader:
         return tuple(value.shape or ()) if value else ()
 
     def make(self, type_: str, config: Mapping[str, Any], *inputs: Value) -> Value:
-        plain = [
-            Value(_source(each.expression), None, each.shape, each.dtype) for each in inputs
-        ]
+        plain = [Value(_source(each.expression), None, each.shape, each.dtype) for each in inputs]
         return self.lifting.make(  # type: ignore[no-any-return]
             type_, config, plain, shape=self.shape, dtype=self.dtype
         )
@@ -231,7 +228,7 @@ class _Reader:
 
     def _lengths(self, _type: str, first: int) -> Expression | None:
         """Return the mask of ``steps <= lengths``, with the numbers of steps on the left."""
-        if len(self.given) != 2:  # noqa: PLR2004 - both sides
+        if len(self.given) != 2:
             return None
         steps, lengths = self.given
         if not isinstance(lengths, Value) or not _counts(steps, first):
@@ -246,7 +243,7 @@ class _Reader:
         return Mask("other", Port("counted"), expression=self.operation())
 
     def read_where(self) -> Expression | None:
-        if len(self.given) != 3 or not isinstance(self.given[0], Value):  # noqa: PLR2004
+        if len(self.given) != 3 or not isinstance(self.given[0], Value):
             return None
         condition, source, other = self.given
         mask = _mask_in(condition.expression)
@@ -270,11 +267,15 @@ class _Reader:
     def read_logicaland(self) -> Expression | None:
         own = [each.expression for each in self.given if isinstance(each, Value)]
         masks = [each for each in own if isinstance(each, Mask)]
-        if masks and all(
-            isinstance(each, Mask)
-            or (isinstance(each, Operation) and each.type in ("OnesLike", "Cast"))
-            for each in own
-        ) and len(masks) == 1:
+        if (
+            masks
+            and all(
+                isinstance(each, Mask)
+                or (isinstance(each, Operation) and each.type in ("OnesLike", "Cast"))
+                for each in own
+            )
+            and len(masks) == 1
+        ):
             return masks[0]
         return Mask("other", Port("and"), expression=self.operation()) if masks else None
 
@@ -299,7 +300,7 @@ class _Reader:
         if all(isinstance(each, Mask) for each in own):
             return Mask("other", Port("joined"), expression=self.operation())
         ranks = {len(value.shape or ()) for value in parts}
-        if axis == -1 and self.rank == 3 and ranks == {3}:  # noqa: PLR2004
+        if axis == -1 and self.rank == 3 and ranks == {3}:
             return Join(own)
         if axis == 1 and all(isinstance(_source(each), Port) for each in own):
             loop = self._stacked(own)
@@ -315,7 +316,7 @@ class _Reader:
     def read_multiply(self) -> Expression | None:
         """Return a static tensor times ones of a sequence's steps, which repeats it."""
         own = [each.expression for each in self.given if isinstance(each, Value)]
-        if len(own) != 2:  # noqa: PLR2004 - both sides
+        if len(own) != 2:
             return None
         for static, ones in (own, own[::-1]):
             along = _steps_of_ones(ones)
@@ -335,8 +336,8 @@ class _Reader:
 
     def read_zeroslike(self) -> Expression | None:
         own = self.expression()
-        if isinstance(own, Port) and (".state" in f".{own.output}" or self.rank == 2):  # noqa: PLR2004
-            return Zeros() if self.rank == 2 and "int" not in self.dtype else None  # noqa: PLR2004
+        if isinstance(own, Port) and (".state" in f".{own.output}" or self.rank == 2):
+            return Zeros() if self.rank == 2 and "int" not in self.dtype else None
         if self.rank == 1 and "int" in self.dtype:
             return RowIds()
         return None
@@ -399,7 +400,7 @@ class _Reader:
 
     def read_take(self) -> Expression | None:
         """Return what is folded or unfolded by the numbers of its rows."""
-        if self.setting("axis", 2) != 0 or len(self.given) < 2:  # noqa: PLR2004
+        if self.setting("axis", 2) != 0 or len(self.given) < 2:
             return None
         own = self.expression()
         if isinstance(own, Mask):
@@ -445,17 +446,16 @@ class _Reader:
         before, after = len(value.shape), len(self.shape)
         source = _source(own)
         if isinstance(own, Mask):
-            return own if after <= before else own
+            return own
         if after < before and self._folds(value.shape, before - after):
-            return Fold(source, before - after)  # type: ignore[arg-type]
+            return Fold(source, before - after)
         if after > before and isinstance(source, Port) and self._is_folded(source):
             return self._unfolded(source)
         sizes = self.shape[1:]
-        if isinstance(source, Port) and None not in sizes and value.shape[0] == self.shape[0]:
-            if math.prod(value.shape[1:] or (1,)) == math.prod(sizes or (1,)) if (
-                None not in value.shape[1:]
-            ) else False:
-                return self.make("Reshape", {"target_shape": list(sizes)}, value)  # type: ignore[return-value]
+        if not isinstance(source, Port) or None in (*sizes, *value.shape[1:]):
+            return None
+        if value.shape[0] == self.shape[0] and _count(value.shape[1:]) == _count(sizes):
+            return self.make("Reshape", {"target_shape": list(sizes)}, value)  # type: ignore[return-value]
         return None
 
     def _folds(self, shape: Shape, axes: int) -> bool:
@@ -466,7 +466,9 @@ class _Reader:
         return rows != before or rows is None
 
     def _is_folded(self, port: Port) -> bool:
-        return any(node.name == port.layer and (node.folds or node.one_step) for node in self.lifting.nodes)
+        return any(
+            node.name == port.layer and (node.folds or node.one_step) for node in self.lifting.nodes
+        )
 
     def read_squeeze(self) -> Expression | None:
         own = self.expression()
@@ -478,7 +480,7 @@ class _Reader:
             return own
         value = self.value()
         if value is not None and isinstance(_source(own), Port) and self._sizes_known():
-            return self.make("Reshape", {"target_shape": list(self.shape[1:])}, value)  # type: ignore[index,return-value]
+            return self.make("Reshape", {"target_shape": list((self.shape or ())[1:])}, value)  # type: ignore[return-value]
         return None
 
     def _sizes_known(self) -> bool:
@@ -497,7 +499,7 @@ class _Reader:
 
     def read_getitem(self) -> Expression | None:
         own, value = self.expression(), self.value()
-        if value is None or len(self.given) < 2:  # noqa: PLR2004 - what, and where
+        if value is None or len(self.given) < 2:
             return None
         key = self.given[1]
         keys = list(key) if isinstance(key, list | tuple) else [key]
@@ -522,7 +524,7 @@ class _Reader:
     def _one_step(self, value: Value, place: int) -> Expression | None:
         """Return one step of a sequence of known steps, (batch, features), by two layers."""
         shape = value.shape or ()
-        if len(shape) != 3 or None in shape[1:] or value.dtype not in FLOATS:  # noqa: PLR2004
+        if len(shape) != 3 or None in shape[1:] or value.dtype not in FLOATS:
             return None
         if not isinstance(_source(value.expression), Port):
             return None
@@ -562,7 +564,7 @@ class _Reader:
             if type_ == "Softmax" and axis not in (-1, self.rank - 1):
                 return self.make("Softmax", {"axis": axis}, *values)
             return self.make("Activation", {"activation": ACTIVATIONS[type_]}, *values)
-        if type_ in MERGES and len(values) == 2:  # noqa: PLR2004
+        if type_ in MERGES and len(values) == 2:
             if len({len(value.shape or ()) for value in values}) == 1:
                 return self.make(MERGES[type_], {}, *values)
             return None
@@ -598,10 +600,14 @@ class _Reader:
         axis = self.setting("axis", 1)
         axes = list(axis) if isinstance(axis, list | tuple) else [axis]
         kinds = {"Mean": "GlobalAveragePooling1D", "Max": "GlobalMaxPooling1D"}
-        if type_ in kinds and len(values) == 1 and self.rank_of() == 3 and axes in ([1], [-2]):  # noqa: PLR2004
+        if type_ in kinds and len(values) == 1 and self.rank_of() == 3 and axes in ([1], [-2]):
             keeps = bool(self.setting("keepdims", None, False))
             return self.make(kinds[type_], {"keepdims": keeps}, *values)
         return None
+
+
+def _count(shape: Shape) -> int:
+    return math.prod(size or 0 for size in shape)
 
 
 def _source(expression: Any) -> Any:

@@ -83,7 +83,7 @@ def _layers(name: str, config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping
 def inner_layers(
     name: str, config: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield the layers inside a layer: the key, the name that lstmgraph gives, the configuration."""
+    """Yield the layers inside a layer: key, name as lstmgraph gives it, configuration."""
     is_bidirectional = "backward_layer" in config
     names = {
         "layer": f"forward_{name}" if is_bidirectional else f"{name}_layer",

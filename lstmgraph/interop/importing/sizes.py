@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from lstmgraph.interop.importing.lifting import Lifted, Node
 
 Axis = tuple["Port", int]
-MERGES = frozenset(
-    {"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Concatenate"}
-)
+MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Concatenate"})
 MOVES = frozenset(
     {"Permute", "Reshape", "Flatten", "RepeatVector", "Dot", "Attention", "Embedding"}
 )
@@ -61,6 +59,7 @@ class Sizes:
         return self.names.get(self.find((own, axis)))
 
     def find(self, axis: Axis) -> Axis:
+        """Return the axis that stands for all that are one with `axis`."""
         while self.parent.get(axis, axis) != axis:
             axis = self.parent[axis]
         return axis
@@ -82,6 +81,7 @@ class Sizes:
             self.parent[keep[1]] = keep[0]
 
     def join_node(self, node: Node) -> None:
+        """Have the sizes be one that a call joins, or passes on."""
         ports = [port for value in node.inputs for port in _ports(value.expression)]
         if not ports:
             return
@@ -90,7 +90,7 @@ class Sizes:
         type_ = node.layer.type
         rank = len(self.lifted.shapes.get(first, ()))
         for mask in (node.mask, node.filled):
-            self.join_mask(mask, first, node.folds)
+            self.join_mask(mask, first)
         if node.recurrent is not None or type_ in MERGES:
             for other in ports[1:]:
                 other_rank = len(self.lifted.shapes.get(other, ()))
@@ -107,7 +107,8 @@ class Sizes:
             for axis in range(1, min(rank, len(self.lifted.shapes[out]))):
                 self.join((first, axis), (out, axis))
 
-    def join_mask(self, mask: Mask | None, sequence: Port, _folds: int) -> None:
+    def join_mask(self, mask: Mask | None, sequence: Port) -> None:
+        """Have the steps of a mask be those of the sequence that it masks."""
         own = _plain(mask.source) if mask else None
         if mask is None or not isinstance(own, Port) or mask.kind not in ("input", "lengths"):
             return
@@ -122,11 +123,12 @@ class Sizes:
                 if shape[axis] is None:
                     own = (Port(name), axis)
                     groups.setdefault(self.find(own), []).append(own)
-        deepest = max((len(self._open(port)) for own in groups.values() for port, _ in own), default=0)
+        ports = [port for axes in groups.values() for port, _ in axes]
+        deepest = max((len(self._open(port)) for port in ports), default=0)
         found: dict[Axis, str] = {}
         taken: set[str] = set()
-        for root, own in groups.items():
-            port, axis = own[0]
+        for root, axes in groups.items():
+            port, axis = axes[0]
             places = self._open(port)
             kind = "time"
             if len(places) > 1:

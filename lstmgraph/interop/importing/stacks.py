@@ -109,7 +109,7 @@ def _count(data: Data, text: str) -> int:
     return sum(each == text for each in _texts(data))
 
 
-def _replace(
+def _replace(  # noqa: PLR0913, PLR0917 - the parts of a stack
     draft: Draft, base: str, own: list[str], inner: set[str], last: str, extra: Data
 ) -> None:
     """Put one stack in the place of its layers and their helpers."""
@@ -233,9 +233,7 @@ def _renamed(value: Any, old: str, new: str) -> Any:
     """Return data in which references to a layer have its new name."""
     if isinstance(value, dict):
         return {
-            key: _renamed(each, old, new)
-            if key not in ("type", "activation", "layer")
-            else each
+            key: _renamed(each, old, new) if key not in ("type", "activation", "layer") else each
             for key, each in value.items()
         }
     if isinstance(value, list):

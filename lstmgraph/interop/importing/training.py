@@ -67,8 +67,7 @@ class _Reading:
         elif isinstance(value, list):
             pairs = dict(zip(self.outputs.values(), value, strict=False)).items()
         else:
-            own = self.tried(read, value) if value is not None else None
-            return own
+            return self.tried(read, value) if value is not None else None
         found = {
             self.outputs.get(name, name): self.tried(read, each)
             for name, each in pairs
