@@ -482,7 +482,7 @@ class _CallRun:
         """Return the outputs of a nested model; its masks are those that its own layers leave."""
         inner = flat_tensors(model.inputs)
         first = self.first()
-        given = _given_to(model, first, inner)
+        given = given_to(model, first, inner)
         masks = list(flat(received.get("mask")))
         objects: dict[Tensor, int] = {}
         for index, (name, tensor) in enumerate(zip(inner, given, strict=False)):
@@ -640,7 +640,7 @@ def layer_dtype(layer: Layer) -> str | None:
     return COMPUTE_DTYPES.get(policy, policy) if isinstance(policy, str) else None
 
 
-def _given_to(model: KerasModel, value: Any, inner: Sequence[Tensor]) -> list[Tensor]:
+def given_to(model: KerasModel, value: Any, inner: Sequence[Tensor]) -> list[Tensor]:
     """Return the tensors for the inputs of a nested model, as Keras matches them."""
     if isinstance(value, dict) and not isinstance(model.inputs, dict):
         by_name = {str(name): item for name, item in value.items()}
