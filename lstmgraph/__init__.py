@@ -20,6 +20,7 @@ from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import (
     DivergedError,
     FolderError,
+    ModelFileError,
     OtherModelError,
     RecipeError,
     StateFileError,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from lstmgraph.export.transfer import Transferred, transfer
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
-    from lstmgraph.prediction import ModelFileError, Predictions, predict
+    from lstmgraph.prediction import Predictions, predict
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.callbacks import TrialInfo
     from lstmgraph.tuning.result import TuneResult
@@ -122,7 +123,6 @@ _LATER = {
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
-    "ModelFileError": "lstmgraph.prediction",
     "NoWorkspaceError": "lstmgraph.data.store",
     "Predictions": "lstmgraph.prediction",
     "SearchError": "lstmgraph.tuning.search.errors",

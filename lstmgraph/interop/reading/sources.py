@@ -1,0 +1,84 @@
+"""Get a model's configuration out of its file, within limits on size and depth."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
+from lstmgraph.files import read_regular_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lstmgraph.interop.reading.problems import Problems
+
+MEMBER = "config.json"
+MOST_BYTES = 32_000_000
+"""The most bytes of a configuration; those of Keras's largest applications have a few hundred
+thousand."""
+DEEPEST = 150
+"""The deepest nesting of lists and mappings; a nested model takes four levels."""
+ZIP = b"PK"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def read_file(path: Path, problems: Problems) -> dict[str, Any]:
+    """Return the configuration in the file at `path`: ``.keras``, or JSON.
+
+    Raises:
+        ModelFileError: it holds none, or one beyond the limits.
+        OSError: it cannot be read.
+    """
+    start = read_regular_file(path, len(HDF5))
+    if start.startswith(ZIP):
+        return parsed(_member(path, problems), problems)
+    content = read_regular_file(path, MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        problems.stop("M102", f"it has more than {MOST_BYTES:,} bytes", "save a smaller model")
+    return parsed(content, problems)
+
+
+def _member(path: Path, problems: Problems) -> bytes:
+    try:
+        with opened_archive(path) as archive:
+            return archive.read(MEMBER, MOST_BYTES)
+    except TooLargeError as error:
+        problems.stop("M102", f"it cannot be read: {error}", "save a smaller model")
+    except ArchiveError as error:
+        problems.stop(
+            "M101", f"it is not a whole .keras file: {error}", "save the model again with Keras"
+        )
+
+
+def parsed(text: str | bytes, problems: Problems) -> dict[str, Any]:
+    """Return the mapping that JSON text holds.
+
+    Raises:
+        ModelFileError: it is not JSON, holds no mapping, or is nested too deeply.
+    """
+    hint = "give a .keras file, or the JSON that `model.to_json()` returns"
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        problems.stop("M102", "its configuration is nested too deeply", hint)
+    except ValueError as error:  # also of UTF-8, and of numbers with thousands of digits
+        problems.stop("M101", f"it is not a model's configuration as JSON: {error}", hint)
+    if not isinstance(value, dict):
+        problems.stop("M101", "it is not a model's configuration: it holds no mapping", hint)
+    if _depth(value) > DEEPEST:
+        problems.stop("M102", "its configuration is nested too deeply", hint)
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            item
+            for each in level
+            for item in (each.values() if isinstance(each, dict) else each)
+            if isinstance(item, (dict, list, tuple))
+        ]
+    return depth
