@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lstmgraph.interop.execution import Place, flat, flat_tensors, in_running_order
-from lstmgraph.interop.keras_model import Tensor, tensors_in
+from lstmgraph.interop.keras_model import Constant, Tensor, tensors_in
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, layer_traits
 from lstmgraph.keras_facts.dtypes import COMPUTE_DTYPES
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
@@ -179,9 +179,7 @@ def passes_mask(layer: str) -> bool:
 
 def is_tensor(value: Any) -> bool:
     """Return whether an argument's leaf is a tensor: one of the graph, or a constant."""
-    if isinstance(value, dict):
-        return value.get("class_name") in {"__tensor__", "__numpy__"}
-    return isinstance(value, Tensor) or hasattr(value, "__array__")
+    return isinstance(value, (Tensor, Constant))
 
 
 def _is_tensors(value: Any) -> bool:
@@ -379,7 +377,7 @@ class _CallRun:
         """Return the masks of nested tensors, nested in the same way."""
         if isinstance(value, Tensor):
             return self.carried.get(value)
-        if isinstance(value, dict) and not is_tensor(value):
+        if isinstance(value, dict):
             return {key: self.carried_by(value[key]) for key in sorted(value, key=str)}
         if isinstance(value, (list, tuple)):
             return [self.carried_by(item) for item in value]
@@ -389,7 +387,7 @@ class _CallRun:
         """Return explicit masks as `Mask`, nested in the same way."""
         if isinstance(value, (list, tuple)):
             return [self.explicit(item) for item in value]
-        if isinstance(value, dict) and not is_tensor(value):
+        if isinstance(value, dict):
             return {key: self.explicit(value[key]) for key in sorted(value, key=str)}
         if value is None:
             return None

@@ -31,7 +31,7 @@ class Reader:
 
 def readers_of_padding(subject: Subject, starts: Iterable[Key]) -> Iterator[Reader]:
     """Yield what reads the steps of sequences that have lost their mask, nearest first."""
-    way, seen = list(starts), set[Key]()
+    way, seen = list(starts), set[object]()
     while way:
         key = way.pop(0)
         if key in seen:

@@ -186,7 +186,7 @@ def titled(each: CallMasks) -> str:
     return f"{each.layer.type}{inner} '{name}'"
 
 
-def origins(each: CallMasks, masks: Any) -> str:
+def origins(masks: Any) -> str:
     """Return where masks are made, for a message: ``the mask of 'embedding'``."""
     names = [
         origin.place[0] if origin.place else origin.tensor.layer

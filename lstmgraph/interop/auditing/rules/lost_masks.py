@@ -32,7 +32,7 @@ def not_received(subject: Subject) -> Iterator[Finding]:
                 "A101",
                 place(each),
                 "likely" if exact else "certain",
-                f"{titled(each)} ignores {origins(each, change.masks)}: Keras fills a mask in only "
+                f"{titled(each)} ignores {origins(change.masks)}: Keras fills a mask in only "
                 "for calls with one tensor argument, and `initial_state` is another"
                 + (
                     "; steps before the padding are right, steps after padding on the left are not"
@@ -86,7 +86,7 @@ def _lost(subject: Subject, each: CallMasks, change: MaskChange) -> Iterator[Fin
         "A102",
         place(each),
         sure,
-        f"{origins(each, change.masks)} ends at {titled(each)}: {how}, so {reads}",
+        f"{origins(change.masks)} ends at {titled(each)}: {how}, so {reads}",
         f"padded steps do not count behind '{each.layer.name}'",
         _fix(reader),
         "mask: {from: x}  # on the layer that needs it; a mask that would be lost is an error",
@@ -153,7 +153,7 @@ def _cleared(subject: Subject, each: CallMasks, change: MaskChange) -> Iterator[
     )
     starts = subject.outputs(each)
     reader = next(readers_of_padding(subject, [*starts, key]), None)
-    if reader is None or each.outputs[:1] and each.outputs[0] is not None:
+    if reader is None or (each.outputs[:1] and each.outputs[0] is not None):
         return
     attention = titled(clearing) if clearing else "MultiHeadAttention"
     yield Finding(
@@ -184,11 +184,10 @@ def merged(subject: Subject) -> Iterator[Finding]:
                 "certain" if whole else "possible",
                 f"{titled(each)} merges "
                 + (
-                    f"{origins(each, change.masks)} with an input that has no mask, by OR: every "
+                    f"{origins(change.masks)} with an input that has no mask, by OR: every "
                     "step counts behind it, padded ones too"
                     if whole
-                    else f"{origins(each, change.masks)} by OR: a step counts where any of them "
-                    "says so"
+                    else f"{origins(change.masks)} by OR: a step counts where any of them says so"
                 ),
                 "the mask of the sequence passes through"
                 if whole

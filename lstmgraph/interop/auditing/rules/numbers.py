@@ -56,7 +56,11 @@ def loss_scaling(subject: Subject) -> Iterator[Finding]:
     name = optimizer.get("class_name") if isinstance(optimizer, dict) else str(optimizer)
     if str(name).lower() in {"lossscaleoptimizer", "loss_scale_optimizer"}:
         return
-    half = [c for c in subject.calls if not c.layer.is_operation and _policy(c.layer.config) == "mixed_float16"]
+    half = [
+        c
+        for c in subject.calls
+        if not c.layer.is_operation and _policy(c.layer.config) == "mixed_float16"
+    ]
     half = [c for c in half if c.layer.config.get("trainable", True)]
     if half:
         yield Finding(

@@ -28,7 +28,7 @@ def backwards(subject: Subject) -> Iterator[Finding]:
             "A104",
             place(each),
             "certain",
-            f"{titled(each)} returns its outputs in reverse order, but {origins(each, [mask])} "
+            f"{titled(each)} returns its outputs in reverse order, but {origins([mask])} "
             "that they carry is not reversed: layers and losses behind it skip the wrong steps",
             "the mask fits the reversed outputs",
             "y = keras.ops.flip(layer(x, mask=mask), axis=1)  # in order again\n"
@@ -88,7 +88,7 @@ def wrong_rank(subject: Subject) -> Iterator[Finding]:
                         "A106",
                         place(each),
                         "certain",
-                        f"{titled(each)} gets {origins(each, [mask])} of {axes} axes and fails "
+                        f"{titled(each)} gets {origins([mask])} of {axes} axes and fails "
                         "when it runs: Masking reduces only the last axis",
                         "a whole frame that is padding is skipped",
                         "mask = keras.ops.any(keras.ops.not_equal(x, 0), axis=(2, 3, 4))\n"
@@ -104,7 +104,7 @@ def masking(subject: Subject) -> Iterator[Finding]:
         if each.layer.type != "Masking" or each.layer.is_operation:
             continue
         value = each.layer.config.get("mask_value", 0.0)
-        if isinstance(value, (int, float)) and math.isnan(value) or str(value).lower() == "nan":
+        if (isinstance(value, (int, float)) and math.isnan(value)) or str(value).lower() == "nan":
             yield Finding(
                 "A107",
                 place(each),

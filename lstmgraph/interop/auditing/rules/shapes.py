@@ -128,9 +128,7 @@ def _operands(
     return (first, second) if first is not None and second is not None else None
 
 
-def _bias(
-    first: tuple[int | None, ...], second: tuple[int | None, ...]
-) -> tuple[Sure, str] | None:
+def _bias(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> tuple[Sure, str] | None:
     """Return how sure it is that ``keras.ops.add`` takes `second` for a bias, and where it goes.
 
     The rule is that of ``add`` in ``keras.src.backend.tensorflow.numpy``: what is left of the
@@ -159,7 +157,11 @@ def _bias(
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:
-    return "(" + ", ".join("batch" if i == 0 and n is None else str(n) for i, n in enumerate(shape)) + ")"
+    return (
+        "("
+        + ", ".join("batch" if i == 0 and n is None else str(n) for i, n in enumerate(shape))
+        + ")"
+    )
 
 
 def last_step(subject: Subject) -> Iterator[Finding]:
@@ -183,12 +185,10 @@ def last_step(subject: Subject) -> Iterator[Finding]:
                 "direction: that one has read a single step there"
                 + ("; in padded rows both directions are zeros there" if maker.used else ""),
                 "both directions have read the whole sequence",
-                "y = keras.layers.Bidirectional(keras.layers.LSTM(units))(x)  # no return_sequences",
+                "y = keras.layers.Bidirectional(keras.layers.LSTM(units))(x)",
                 "y: {type: dense, input: encoder.last, units: 1}",
             )
-        elif found.bidirectional:
-            continue
-        elif found.config.get("go_backwards") or not maker.used:
+        elif found.bidirectional or found.config.get("go_backwards") or not maker.used:
             continue
         else:
             yield Finding(

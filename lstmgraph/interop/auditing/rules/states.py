@@ -1,4 +1,4 @@
-"""Initial states that are ignored, crossed, broadcast or do not fit, and states that are carried."""
+"""Initial states that are ignored, crossed, broadcast or do not fit; states that are carried."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.subject import place, recurrence, titled
 from lstmgraph.interop.keras_masks import RECURRENT, bound_arguments, is_tensor
-from lstmgraph.interop.keras_model import Tensor
+from lstmgraph.interop.keras_model import Constant, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +71,7 @@ def number_of_states(subject: Subject) -> Iterator[Finding]:
                 "decoder: {type: lstm, input: y, initial_state: encoder, units: 128}",
             )
         else:
-            yield _misfit(
-                each, f"gets {len(given)} initial states and needs {len(wanted)}", found
-            )
+            yield _misfit(each, f"gets {len(given)} initial states and needs {len(wanted)}", found)
 
 
 def width(subject: Subject) -> Iterator[Finding]:
@@ -111,7 +109,10 @@ def crossed(subject: Subject) -> Iterator[Finding]:
         given = initial_states(each)
         if wanted is None or len(given) != len(wanted):
             continue
-        kinds = [_kind(subject, subject.key(each.scope, v)) if isinstance(v, Tensor) else Kind(None) for v in given]
+        kinds = [
+            _kind(subject, subject.key(each.scope, v)) if isinstance(v, Tensor) else Kind(None)
+            for v in given
+        ]
         half = len(wanted) // 2
         by_state = [k.state for k in kinds]
         swapped = any(k and k != w for k, w in zip(by_state, wanted, strict=True)) and (
@@ -158,11 +159,10 @@ def _kind(subject: Subject, key: Key, depth: int = 0) -> Kind:
         return Kind(None)
     if maker.layer.type in KEEPS_KIND and depth < 5:
         kinds = [_kind(subject, k, depth + 1) for k in subject.reads(maker)]
-        states = {k.state for k in kinds}
-        sides = {k.backward for k in kinds}
+        first = kinds[0] if kinds else Kind(None)
         return Kind(
-            states.pop() if len(states) == 1 else None,
-            sides.pop() if len(sides) == 1 else None,
+            first.state if len({k.state for k in kinds}) == 1 else None,
+            first.backward if len({k.backward for k in kinds}) == 1 else None,
         )
     return _by_name(maker.layer.name) if maker.layer.type == "Dense" else Kind(None)
 
@@ -197,8 +197,7 @@ def broadcast(subject: Subject) -> Iterator[Finding]:
 def _shape(subject: Subject, each: CallMasks, value: Any) -> tuple[int | None, ...] | None:
     if isinstance(value, Tensor):
         return subject.shape(subject.key(each.scope, value))
-    if isinstance(value, dict):
-        value = (value.get("config") or {}).get("value")
+    value = value.value if isinstance(value, Constant) else value
     shape: list[int | None] = []
     while isinstance(value, (list, tuple)):
         shape.append(len(value))
