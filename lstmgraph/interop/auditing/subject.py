@@ -15,7 +15,7 @@ from lstmgraph.interop.keras_masks import (
     keras_masks,
     wrapped,
 )
-from lstmgraph.interop.keras_model import Tensor
+from lstmgraph.interop.keras_model import Constant, Tensor
 from lstmgraph.keras_facts.catalogue import CELLS, RECURRENT_STATES
 
 if TYPE_CHECKING:
@@ -195,3 +195,15 @@ def origins(masks: Any) -> str:
         if origin.place or origin.tensor
     ]
     return "the mask of " + " and ".join(f"'{name}'" for name in dict.fromkeys(names))
+
+
+def shape_of(subject: Subject, each: CallMasks, value: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of an argument of a call: a tensor of the graph, or a constant."""
+    if isinstance(value, Tensor):
+        return subject.shape(subject.key(each.scope, value))
+    shape: list[int | None] = []
+    level = value.value if isinstance(value, Constant) else None
+    while isinstance(level, (list, tuple)):
+        shape.append(len(level))
+        level = level[0] if level else None
+    return tuple(shape) or None

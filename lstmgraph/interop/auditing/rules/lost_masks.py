@@ -62,10 +62,11 @@ def _reads_only_steps(subject: Subject, each: CallMasks) -> bool:
 def lost(subject: Subject) -> Iterator[Finding]:
     """Find places where a mask ends although something behind them needs it (A102, A111)."""
     for each in subject.calls:
+        cleared = list(_changes(each, "cleared"))
+        for change in cleared:
+            yield from _cleared(subject, each, change)
         for change in each.changes:
-            if change.kind == "cleared":
-                yield from _cleared(subject, each, change)
-            elif change.kind in {"operation", "unsupported", "unmasked", "dot"}:
+            if not cleared and change.kind in {"operation", "unsupported", "unmasked", "dot"}:
                 yield from _lost(subject, each, change)
 
 

@@ -25,8 +25,10 @@ def forgotten(subject: Subject) -> Iterator[Finding]:
         layer = layers.get(each.layer.name) if not each.scope else None
         layer = getattr(layer, "forward_layer", layer)
         for name, default in DEFAULTS.items():
-            value: Any = getattr(layer, name, default)
-            if value == default or (name == "implementation" and value == 0):
+            holder = layer if name == "use_cudnn" else getattr(layer, "cell", None)
+            value: Any = getattr(holder, name, default)
+            slow = name == "implementation" and getattr(holder, "recurrent_dropout", 0)
+            if value == default or slow:  # it decides the implementation, when loaded too
                 continue
             yield Finding(
                 "A171",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.auditing.finding import Finding
-from lstmgraph.interop.auditing.subject import place, recurrence, titled
-from lstmgraph.interop.keras_masks import RECURRENT
+from lstmgraph.interop.auditing.subject import place, recurrence, shape_of, titled
+from lstmgraph.interop.execution import flat
+from lstmgraph.interop.keras_masks import RECURRENT, is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,10 +122,12 @@ def _operands(
         return None
     if not each.layer.is_operation and each.layer.type != "Add":
         return None
-    keys = subject.reads(each)
-    if len(keys) != 2:
+    operands = [
+        value for value in flat((each.call.arguments, dict(each.call.keywords))) if is_tensor(value)
+    ]
+    if len(operands) != 2:
         return None
-    first, second = (subject.shape(key) for key in keys)
+    first, second = (shape_of(subject, each, value) for value in operands)
     return (first, second) if first is not None and second is not None else None
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.auditing.finding import Finding
-from lstmgraph.interop.auditing.subject import place, recurrence, titled
+from lstmgraph.interop.auditing.subject import place, recurrence, shape_of, titled
 from lstmgraph.interop.keras_masks import RECURRENT, bound_arguments, is_tensor
-from lstmgraph.interop.keras_model import Constant, Tensor
+from lstmgraph.interop.keras_model import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def width(subject: Subject) -> Iterator[Finding]:
         if found.states is None or not isinstance(units, int):
             continue
         for value in initial_states(each)[: len(found.states)]:
-            shape = _shape(subject, each, value)
+            shape = shape_of(subject, each, value)
             if shape and shape[-1] not in (None, units):
                 yield _misfit(
                     each, f"has {units} units, and an initial state of {shape[-1]}", found
@@ -179,7 +179,7 @@ def broadcast(subject: Subject) -> Iterator[Finding]:
         first = next(iter(subject.reads(each, next(iter(arguments.values()), ()))), None)
         rows = (subject.shape(first) or (None,))[0] if first else None
         for value in initial_states(each):
-            shape = _shape(subject, each, value)
+            shape = shape_of(subject, each, value)
             if shape and len(shape) > 1 and shape[0] == 1 and rows != 1:
                 yield Finding(
                     "A123",
@@ -194,19 +194,8 @@ def broadcast(subject: Subject) -> Iterator[Finding]:
                 break
 
 
-def _shape(subject: Subject, each: CallMasks, value: Any) -> tuple[int | None, ...] | None:
-    if isinstance(value, Tensor):
-        return subject.shape(subject.key(each.scope, value))
-    value = value.value if isinstance(value, Constant) else value
-    shape: list[int | None] = []
-    while isinstance(value, (list, tuple)):
-        shape.append(len(value))
-        value = value[0] if value else None
-    return tuple(shape) or None
-
-
 def carried(subject: Subject) -> Iterator[Finding]:
-    """Find states that are carried and never used, that fail, or that surprise (A124 to A126)."""
+    """Find states that are carried and never used, or that surprise (A124, A125)."""
     for each, found in subject.recurrent():
         if not found.config.get("stateful"):
             continue
@@ -221,17 +210,6 @@ def carried(subject: Subject) -> Iterator[Finding]:
                 "the state goes on from batch to batch",
                 "y, *states = lstm(x, initial_state=states)  # states as inputs and outputs",
                 "derive: {step: true}  # a model that takes states and returns them",
-            )
-        elif found.bidirectional and found.config.get("return_state"):
-            yield Finding(
-                "A126",
-                place(each),
-                "certain",
-                f"{titled(each)} with `stateful` and `return_state` fails with a TypeError when a "
-                "mask is computed",
-                "the model runs",
-                "y = keras.layers.Bidirectional(keras.layers.LSTM(64, stateful=True))(x)",
-                "lstm: {type: lstm, input: x, units: 64, bidirectional: true}",
             )
         else:
             yield Finding(
