@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.reading.layers import is_keras_module
+from lstmgraph.interop.reading.arguments import is_keras_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

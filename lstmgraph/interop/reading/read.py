@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +35,8 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
             problems = Problems("<text>")
             return read_top(parsed(source, problems), problems)
         problems = Problems(str(source))
-        model = read_top(read_file(Path(source), problems), problems)
-        return replace(model, source=str(source))
+        found = read_file(Path(source), problems)
+        return read_top(found.config, problems, found.version)
     from lstmgraph.interop.reading.live import read_live  # noqa: PLC0415 - imports Keras
 
     return read_live(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from lstmgraph.interop.reading.problems import Problems
 
 MEMBER = "config.json"
+ABOUT = "metadata.json"
+"""The member that says which version of Keras wrote the file."""
+MOST_OF_ABOUT = 10_000
 MOST_BYTES = 32_000_000
 """The most bytes of a configuration; those of Keras's largest applications have a few hundred
 thousand."""
@@ -23,8 +27,16 @@ ZIP = b"PK"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def read_file(path: Path, problems: Problems) -> dict[str, Any]:
-    """Return the configuration in the file at `path`: ``.keras``, or JSON.
+@dataclass(frozen=True)
+class Found:
+    """A configuration, and the version of Keras that wrote it where the file says it."""
+
+    config: dict[str, Any]
+    version: str | None = None
+
+
+def read_file(path: Path, problems: Problems) -> Found:
+    """Return the configuration in the file at `path`: ``.keras``, HDF5 or JSON.
 
     Raises:
         ModelFileError: it holds none, or one beyond the limits.
@@ -32,23 +44,26 @@ def read_file(path: Path, problems: Problems) -> dict[str, Any]:
     """
     start = read_regular_file(path, len(HDF5))
     if start.startswith(ZIP):
-        return parsed(_member(path, problems), problems)
+        return _from_archive(path, problems)
     content = read_regular_file(path, MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         problems.stop("M102", f"it has more than {MOST_BYTES:,} bytes", "save a smaller model")
-    return parsed(content, problems)
+    return Found(parsed(content, problems))
 
 
-def _member(path: Path, problems: Problems) -> bytes:
+def _from_archive(path: Path, problems: Problems) -> Found:
     try:
         with opened_archive(path) as archive:
-            return archive.read(MEMBER, MOST_BYTES)
+            config = archive.read(MEMBER, MOST_BYTES)
+            about = archive.read(ABOUT, MOST_OF_ABOUT) if ABOUT in archive else b"{}"
     except TooLargeError as error:
         problems.stop("M102", f"it cannot be read: {error}", "save a smaller model")
     except ArchiveError as error:
         problems.stop(
             "M101", f"it is not a whole .keras file: {error}", "save the model again with Keras"
         )
+    version = parsed(about, problems).get("keras_version")
+    return Found(parsed(config, problems), version if isinstance(version, str) else None)
 
 
 def parsed(text: str | bytes, problems: Problems) -> dict[str, Any]:
