@@ -469,9 +469,7 @@ def rows_and_steps() -> keras.Model:
 
 def _tagger(loss: object, metrics: list[object]) -> keras.Model:
     ids = tokens()
-    y = L.Dense(3, activation="sigmoid", name="tags")(
-        L.LSTM(4, return_sequences=True)(words(ids))
-    )
+    y = L.Dense(3, activation="sigmoid", name="tags")(L.LSTM(4, return_sequences=True)(words(ids)))
     model = keras.Model(ids, y)
     model.compile("adam", loss, metrics=metrics)
     return model

@@ -104,22 +104,26 @@ def test_operations() -> None:
     h = keras.Input((6,), dtype="float16", name="h")
     m = keras.Input((None,), dtype="bool", name="m")
     found = [
-        x + y, x - 1, 2.0 / x, n * 2, n + 1.5, n / 2, x**2, -n, x @ ops.transpose(y, (0, 2, 1)),
-        h + 1, ops.add(h, n[:, :1]), x > 0, ops.equal(n, 3), ops.logical_not(m), ops.where(x > 0, x, 0.0),
+        x + y,
+        x - 1, 2.0 / x, n * 2, n + 1.5, n / 2, x**2, -n, x @ ops.transpose(y, (0, 2, 1)),
+        h + 1, ops.add(h, n[:, :1]), x > 0, ops.equal(n, 3), ops.logical_not(m),
+        ops.where(x > 0, x, 0.0),
         ops.where(m[..., None], x, y), ops.tanh(n), ops.relu(n), ops.square(x), ops.sqrt(n),
         ops.softmax(x), ops.log_softmax(y, axis=1), ops.sigmoid(h), ops.clip(y, 0, 1),
         ops.mean(x, axis=1), ops.mean(n, axis=-1, keepdims=True), ops.sum(m, axis=1),
         ops.sum(y, axis=(1, 2)), ops.max(y, axis=-1), ops.any(x, axis=-1), ops.argmax(y, axis=1),
         ops.std(y, axis=1), ops.logsumexp(y, axis=-1), ops.norm(y, axis=-1), ops.prod(n, axis=-1),
         ops.concatenate([x, y], axis=1), ops.concatenate([y, y, y]), ops.stack([h, h], axis=1),
-        ops.stack([y, y]), ops.expand_dims(x, 1), ops.expand_dims(h, -1), ops.squeeze(h[:, :1], 1),
+        ops.stack([y, y]), ops.expand_dims(x, 1), ops.expand_dims(h, -1),
+        ops.squeeze(h[:, :1], 1),
         ops.reshape(y, (-1, 3, 10)), ops.reshape(x, (-1, 6)), ops.reshape(y, (-1,)),
         ops.transpose(y, (1, 0, 2)), ops.swapaxes(y, 1, 2), ops.moveaxis(y, 2, 0),
         ops.cast(n, "float32"), ops.zeros_like(x), ops.ones_like(x, dtype="int32"),
         ops.full_like(y, 2), ops.repeat(y, 3, axis=1), ops.tile(y, (1, 2, 3)),
         ops.tile(h, 2), ops.take(y, n, axis=1), ops.take(x, 0, axis=1), ops.one_hot(n, 4),
         ops.take_along_axis(y, ops.expand_dims(n, -1), axis=1), ops.cumsum(n, axis=1),
-        ops.flip(x, axis=1), ops.pad(y, ((0, 0), (1, 2), (0, 0))), ops.pad(h, 1), ops.roll(x, 1, 1),
+        ops.flip(x, axis=1), ops.pad(y, ((0, 0), (1, 2), (0, 0))), ops.pad(h, 1),
+        ops.roll(x, 1, 1),
         ops.einsum("btf,bsf->bts", x, y), ops.maximum(x, 0), ops.power(x, 2), ops.absolute(n),
         *ops.split(y, 5, axis=1), *ops.split(y, [2, 3], axis=2), *ops.unstack(y, axis=1),
         *ops.top_k(y, 2), x[:, -1], x[:, ::2], y[:, 1:3, None], y[..., 0], y[:, ::-1], x[0],
@@ -128,6 +132,7 @@ def test_operations() -> None:
         ops.floor(x),
         ops.minimum(h, 1.0), ops.log(x), ops.round(h), ops.stop_gradient(x), ops.gelu(x),
         ops.count_nonzero(n, 1),
+    
     ]  # fmt: skip
     wrong = [each for each in compared([x, y, n, h, m], found) if each[1] != each[2]]
     assert not wrong

@@ -275,6 +275,8 @@ def _merged(layer: Layer, inputs: Sequence[Spec]) -> list[Spec] | None:
 def _facts(kind: str, config: Mapping[str, Any], inputs: Sequence[Spec]) -> Spec:
     if kind not in RULES:
         return _augmented(kind, config, inputs[0])
+    if kind == "Embedding":  # Keras casts ids that are floats; recipes may not have them
+        inputs = [Spec(spec.shape, "int32") for spec in inputs]
     facts = layer_facts(
         kind, complete_arguments(kind, config), [spec.named() for spec in inputs], _dtype(config)
     )

@@ -11,6 +11,7 @@ from lstmgraph.interop.reading.arguments import AGAIN, ArgumentReader, is_keras_
 from lstmgraph.interop.reading.compiled import compile_config
 from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.old_calls import OldCalls
+from lstmgraph.interop.reading.old_masks import with_old_masks
 from lstmgraph.interop.reading.values import ValueFormError, call_value, tensor_of
 from lstmgraph.keras_facts.operations import OPERATIONS
 
@@ -61,15 +62,29 @@ def read_top(
     if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
         problems.stop("M103", "its configuration has no list of layers", AGAIN)
     version = version or config.get("keras_version")
-    is_old = not str(version).startswith("3") if version else "module" not in config
+    is_old = not str(version).startswith("3") if version else _looks_old(config, inner["layers"])
     name = inner.get("name")
     item = _Item(str(kind), name if isinstance(name, str) else "model", inner, None, config)
     model = _model(item, problems, (), is_old=is_old)
     problems.raise_found()
+    if is_old:
+        model = with_old_masks(model, problems)
+        problems.raise_found()
     compiled = config.get("compile_config")
     if isinstance(compiled, dict) and compiled:
         model = replace(model, compile=compile_config(compiled))
     return replace(model, source=problems.source)
+
+
+def _looks_old(config: Mapping[str, Any], layers: list[Any]) -> bool:
+    """Return whether Keras 2 wrote a configuration that does not say which version did."""
+    if "module" not in config:
+        return True
+    for layer in layers:
+        own = layer.get("config") if isinstance(layer, dict) else None
+        if isinstance(own, dict) and "batch_input_shape" in own:
+            return True
+    return False
 
 
 def _model(item: _Item, problems: Problems, path: Path, *, is_old: bool) -> KerasModel:
