@@ -132,7 +132,7 @@ def test_operations() -> None:
         ops.floor(x),
         ops.minimum(h, 1.0), ops.log(x), ops.round(h), ops.stop_gradient(x), ops.gelu(x),
         ops.count_nonzero(n, 1),
-    
+
     ]  # fmt: skip
     wrong = [each for each in compared([x, y, n, h, m], found) if each[1] != each[2]]
     assert not wrong
