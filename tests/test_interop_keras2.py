@@ -24,6 +24,8 @@ from lstmgraph.interop.shapes import with_shapes
 from lstmgraph.interop.weights import read_weights
 from lstmgraph.messages.errors import ModelFileError, WeightsFileError
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 NAMES = ("lstm", "gru", "sequential", "nested", "stateful", "images", "cudnn_lstm", "cudnn_gru")
 NEWER = ("nested", "sequential")
 

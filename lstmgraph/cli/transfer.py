@@ -37,8 +37,8 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         Path,
         typer.Argument(
             metavar="FROM",
-            help="The file that holds the weights: .keras, .weights.h5, Keras 2's .h5, or PyTorch's "
-            ".safetensors or .pt of a state dict.",
+            help="The file that holds the weights: .keras, .weights.h5, Keras 2's .h5, or "
+            "PyTorch's .safetensors or .pt of a state dict.",
         ),
     ],
     recipe: RecipePath,

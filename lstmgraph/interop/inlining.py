@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BETWEEN = "/"
 """Stands between the name of a nested model and that of a layer in it."""
-MOST_CALLS = 100_000
+MOST_CALLS = 20_000
 """The most calls: models that are nested in each other twice double with each level."""
 
 
@@ -29,7 +29,7 @@ def inlined(model: KerasModel) -> KerasModel:
     that of its inputs, which the tensors carry themselves.
 
     Raises:
-        ModelFileError: the model would have more than 100,000 calls.
+        ModelFileError: the model would have more than 20,000 calls.
     """
     whole = _Inlined(model.source)
     whole.add(model, "", {}, frozen=False)

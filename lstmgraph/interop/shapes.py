@@ -121,7 +121,8 @@ class _Shapes:
         inputs = _inputs(layer.type, arguments, keywords)
         if layer.type in BROADCAST:
             return _merged(layer, inputs)
-        outputs = [_facts(layer.type, layer.config, inputs)]
+        config = {key: value for key, value in layer.config.items() if key != "return_state"}
+        outputs = [_facts(layer.type, config, inputs)]
         if layer.type.startswith("ConvLSTM") and layer.config.get("return_state"):
             batch, *sizes = outputs[0].shape
             steps = sizes[1:] if layer.config.get("return_sequences") else sizes

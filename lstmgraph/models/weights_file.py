@@ -240,7 +240,8 @@ def _by_layer(
         name = own.attrs.get("name") if isinstance(own, h5py.Group) else None
         if not isinstance(name, str):
             raise WeightsFileError(
-                "it does not say which layers its weights belong to; save it with Keras 3.15"
+                "it does not say which layers its weights belong to; save it with Keras 3.15, or "
+                "in Keras 2 as an .h5 file: `model.save_weights('weights.h5')`"
             )
         if name in layers:
             raise WeightsFileError(f"two of its layers are named '{name}'")

@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor
+from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, flat_tensors, tensors_in
 from lstmgraph.interop.reading.arguments import AGAIN, ArgumentReader, is_keras_module
 from lstmgraph.interop.reading.compiled import compile_config
 from lstmgraph.interop.reading.known import MODELS
@@ -269,6 +269,18 @@ class _ModelReader:
             self.ends(config.get(f"{word}_layers"), word, is_old=is_old_form or self.is_old)
             for word in ("input", "output")
         ]
+        made = {(call.layer, call.index) for call in calls}
+        for tensor in tensors_in(ends):
+            if (tensor.layer, tensor.call) not in made and not self._is_input(tensor):
+                source = f"call {tensor.call:.3g} of '{tensor.layer:.80}'"
+                message = f"an input or output is of {source}, which does not exist"
+                self.problem("M111", message, AGAIN)
+        for tensor in tensors_in([ends, [[*call.tensors()] for call in calls]]):
+            layer = self.layers.get(tensor.layer)
+            inner = layer.model if layer is not None else None
+            if inner is not None and tensor.output >= len(flat_tensors(inner.outputs)):
+                message = f"it has no output {tensor.output:.3g}, which is read"
+                self.problem("M111", message, AGAIN, tensor.layer)
         return self.model(self.ordered(calls), *ends)
 
     def model(self, calls: list[Call], inputs: Any, outputs: Any) -> KerasModel:
@@ -365,7 +377,8 @@ class _ModelReader:
                 elif not self._is_input(tensor):
                     self.problem(
                         "M111",
-                        f"it reads call {tensor.call} of '{tensor.layer}', which does not exist",
+                        f"it reads call {tensor.call:.3g} of '{tensor.layer:.80}', which does not "
+                        "exist",
                         AGAIN,
                         call.layer,
                     )

@@ -23,8 +23,15 @@ def with_old_masks(model: KerasModel, problems: Problems) -> KerasModel:
 
     A mask that is neither Masking's nor an Embedding's, of the same model, is a problem (M113).
     """
-    model = _added(model)
-    for found in keras_masks(model).calls if _has_states(model) else ():
+    if not _has_states(model):
+        return model
+    try:
+        model = _added(model)
+        masks = keras_masks(model)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        problems.add("M111", "its calls do not fit together", "save the model again with Keras")
+        return model
+    for found in masks.calls:
         call = found.call
         if not _lacks_mask(call) or found.carried.get(_sequence(call)) is None:
             continue

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.reading.graph import read_top
 from lstmgraph.interop.reading.problems import Problems
-from lstmgraph.interop.reading.sources import parsed, read_file
+from lstmgraph.interop.reading.sources import check_depth, parsed, read_file
+from lstmgraph.messages.diagnostics import MAPPING
 
 if TYPE_CHECKING:
     import keras
@@ -28,8 +29,9 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
         OSError: the file cannot be read.
     """
     if isinstance(source, Mapping):
-        problems = Problems("<mapping>")
-        return read_top(dict(source), problems)
+        problems = Problems(MAPPING)
+        check_depth(dict(source), problems)
+        return read_top(source, problems)
     if isinstance(source, (str, Path)):
         if isinstance(source, str) and source.lstrip().startswith("{"):
             problems = Problems("<text>")

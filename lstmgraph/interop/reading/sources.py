@@ -122,19 +122,30 @@ def parsed(text: str | bytes, problems: Problems) -> dict[str, Any]:
         problems.stop("M101", f"it is not a model's configuration as JSON: {error}", hint)
     if not isinstance(value, dict):
         problems.stop("M101", "it is not a model's configuration: it holds no mapping", hint)
-    if _depth(value) > DEEPEST:
-        problems.stop("M102", "its configuration is nested too deeply", hint)
+    check_depth(value, problems)
     return value
+
+
+def check_depth(value: dict[str, Any], problems: Problems) -> None:
+    """Refuse a configuration that is nested too deeply to be followed, or holds itself.
+
+    Raises:
+        ModelFileError: it is.
+    """
+    if _depth(value) > DEEPEST:
+        hint = "give a .keras file, or the JSON that `model.to_json()` returns"
+        problems.stop("M102", "its configuration is nested too deeply", hint)
 
 
 def _depth(value: Any) -> int:
     depth, level = 0, [value]
     while level and depth <= DEEPEST:
         depth += 1
-        level = [
-            item
+        found = {
+            id(item): item
             for each in level
             for item in (each.values() if isinstance(each, dict) else each)
             if isinstance(item, (dict, list, tuple))
-        ]
+        }
+        level = list(found.values())
     return depth
