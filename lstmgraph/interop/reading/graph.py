@@ -269,6 +269,11 @@ class _ModelReader:
             self.ends(config.get(f"{word}_layers"), word, is_old=is_old_form or self.is_old)
             for word in ("input", "output")
         ]
+        self.check_sources(calls, ends)
+        return self.model(self.ordered(calls), *ends)
+
+    def check_sources(self, calls: list[Call], ends: list[Any]) -> None:
+        """Report outputs that no call has; those that calls read come in `ordered`."""
         made = {(call.layer, call.index) for call in calls}
         for tensor in tensors_in(ends):
             if (tensor.layer, tensor.call) not in made and not self._is_input(tensor):
@@ -281,7 +286,6 @@ class _ModelReader:
             if inner is not None and tensor.output >= len(flat_tensors(inner.outputs)):
                 message = f"it has no output {tensor.output:.3g}, which is read"
                 self.problem("M111", message, AGAIN, tensor.layer)
-        return self.model(self.ordered(calls), *ends)
 
     def model(self, calls: list[Call], inputs: Any, outputs: Any) -> KerasModel:
         """Return the model with these calls."""
