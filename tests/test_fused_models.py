@@ -136,9 +136,9 @@ OBSTACLES = {
     "activation: linear": True,
     "recurrent_activation: hard_sigmoid": True,
     "recurrent_activation: softplus": False,
-    "dtype_policy: mixed_bfloat16": False,
+    "dtype_policy: mixed_bfloat16": True,
     "dtype_policy: float64": True,
-    "dtype_policy: mixed_float16": False,
+    "dtype_policy: mixed_float16": True,
     "unroll: true": False,
     "use_bias: false": True,
 }

@@ -1,4 +1,4 @@
-"""What the fused loop of ``models/kernels/`` computes: the layers, activations and dtypes."""
+"""What the fused loop of ``models/kernels/`` computes: the layers and activations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 ACTIVATIONS = frozenset({"tanh", "sigmoid", "hard_sigmoid", "relu", "linear"})
 """The activations whose derivative follows from their output."""
 CELLS = frozenset({"LSTM", "GRU", "SimpleRNN"})
-POLICIES = frozenset({"float32", "float64"})
 
 
 def fused_obstacle(node: Node) -> tuple[str, str] | None:
@@ -31,6 +30,4 @@ def fused_obstacle(node: Node) -> tuple[str, str] | None:
         name = arguments.get(key, "linear") or "linear"
         if name not in ACTIVATIONS:
             return key, f"the derivative of {name} does not follow from its output"
-    if node.dtype_policy not in POLICIES:
-        return "dtype_policy", f"{node.dtype_policy} would round differently"
     return None
