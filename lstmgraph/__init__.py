@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
-from lstmgraph.api import Recipe, load, load_model, tune
+from lstmgraph.api import ImportedModel, Recipe, import_model, load, load_model, tune
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.files import LinkError, NotAFileError
@@ -20,6 +20,7 @@ from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import (
     DivergedError,
     FolderError,
+    ModelFileError,
     OtherModelError,
     RecipeError,
     StateFileError,
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import SizeError
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.interop.code import CodeError
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
-    from lstmgraph.prediction import ModelFileError, Predictions, predict
+    from lstmgraph.prediction import Predictions, predict
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.callbacks import TrialInfo
     from lstmgraph.tuning.result import TuneResult
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blame",
+    "CodeError",
     "Comparison",
     "Data",
     "DataError",
@@ -70,6 +73,7 @@ __all__ = [
     "FolderError",
     "FolderInUseError",
     "Generated",
+    "ImportedModel",
     "JobChangedError",
     "LinkError",
     "LstmgraphError",
@@ -98,6 +102,7 @@ __all__ = [
     "diff",
     "evaluate",
     "generate",
+    "import_model",
     "load",
     "load_model",
     "packaged_recipe",
@@ -111,6 +116,7 @@ __version__ = "0.1.0"
 
 _LATER = {
     "Blame": "lstmgraph.explain.blame",
+    "CodeError": "lstmgraph.interop.code",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",
@@ -122,7 +128,6 @@ _LATER = {
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
-    "ModelFileError": "lstmgraph.prediction",
     "NoWorkspaceError": "lstmgraph.data.store",
     "Predictions": "lstmgraph.prediction",
     "SearchError": "lstmgraph.tuning.search.errors",

@@ -133,6 +133,10 @@ def _run(
 ) -> list[Tensor]:
     matrix, kernel = _value(cell.recurrent_kernel), _value(cell.kernel)
     bias = _value(cell.bias) if cell.use_bias else None
+    if isinstance(cell, keras.layers.LSTMCell):
+        scales = lstm.scales(call, matrix)
+        matrix, kernel = matrix * scales, kernel * scales
+        bias = None if bias is None else bias * scales
     projected = _projected(inputs, kernel, dropped)
     after = getattr(cell, "reset_after", False)
     if bias is not None:
