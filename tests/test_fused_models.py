@@ -138,7 +138,7 @@ OBSTACLES = {
     "recurrent_activation: softplus": False,
     "dtype_policy: mixed_bfloat16": True,
     "dtype_policy: float64": True,
-    "dtype_policy: mixed_float16": True,
+    "dtype_policy: mixed_float16": False,
     "unroll: true": False,
     "use_bias: false": True,
 }

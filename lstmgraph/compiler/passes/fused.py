@@ -1,4 +1,4 @@
-"""What the fused loop of ``models/kernels/`` computes: the layers and activations."""
+"""What the fused loop of ``models/kernels/`` computes: the layers, activations and dtypes."""
 
 from __future__ import annotations
 
@@ -30,4 +30,6 @@ def fused_obstacle(node: Node) -> tuple[str, str] | None:
         name = arguments.get(key, "linear") or "linear"
         if name not in ACTIVATIONS:
             return key, f"the derivative of {name} does not follow from its output"
+    if node.dtype_policy == "mixed_float16":
+        return "dtype_policy", "XLA computes float16 slowly on a CPU"
     return None
