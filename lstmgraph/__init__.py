@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
-from lstmgraph.api import Recipe, load, load_model, tune
+from lstmgraph.api import ImportedModel, Recipe, import_model, load, load_model, tune
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.files import LinkError, NotAFileError
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import SizeError
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.interop.code import CodeError
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
     from lstmgraph.prediction import Predictions, predict
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blame",
+    "CodeError",
     "Comparison",
     "Data",
     "DataError",
@@ -71,6 +73,7 @@ __all__ = [
     "FolderError",
     "FolderInUseError",
     "Generated",
+    "ImportedModel",
     "JobChangedError",
     "LinkError",
     "LstmgraphError",
@@ -99,6 +102,7 @@ __all__ = [
     "diff",
     "evaluate",
     "generate",
+    "import_model",
     "load",
     "load_model",
     "packaged_recipe",
@@ -112,6 +116,7 @@ __version__ = "0.1.0"
 
 _LATER = {
     "Blame": "lstmgraph.explain.blame",
+    "CodeError": "lstmgraph.interop.code",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",

@@ -47,8 +47,8 @@ NO_EXAMPLE = {
     "W764",
 }
 """Codes of files, machines, the schema's own words and Keras's, which a short text cannot show."""
-DATA = set(re.findall(r"^### (D\d{3})", PAGE, re.M))
-"""Codes of data, which no recipe shows."""
+DATA = set(re.findall(r"^### ([DM]\d{3})", PAGE, re.M))
+"""Codes of data and of existing models, which no recipe shows."""
 MERGED = ("inputs", "layers", "outputs")
 
 

@@ -113,3 +113,12 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from tensors_in(item)
+
+
+def flat_tensors(value: Any) -> list[Tensor]:
+    """Return the tensors of a model's inputs or outputs in Keras's order: mappings by key."""
+    if isinstance(value, dict):
+        return [tensor for key in sorted(value) for tensor in flat_tensors(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [tensor for item in value for tensor in flat_tensors(item)]
+    return [value] if isinstance(value, Tensor) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.reading.layers import is_keras_module
+from lstmgraph.interop.reading.arguments import is_keras_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,9 @@ def compile_config(value: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         if "class_name" in value and "config" in value:
+            inner = value["config"]
+            if value["class_name"] == "MeanMetricWrapper" and isinstance(inner, dict):
+                return _plain(inner.get("fn"))  # Keras 2's class of `metrics=["mae"]`
             kept = {"class_name": value["class_name"], "config": _plain(value["config"])}
             if value["class_name"] in ("function", "__lambda__"):
                 return {**kept, "module": value.get("module")}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.interop.reading.graph import read_top
-from lstmgraph.interop.reading.layers import MODELS
+from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.problems import Problems
 
 if TYPE_CHECKING:

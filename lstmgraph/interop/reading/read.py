@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,8 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
     """Read a Functional or Sequential Keras model as data, without running anything of it.
 
     Args:
-        source: the path of a ``.keras`` file or of ``model.to_json()`` in a file; that JSON itself
-            as text or mapping; or a ``keras.Model``.
+        source: the path of a ``.keras`` file, of a whole model's ``.h5`` file, or of a file with
+            ``model.to_json()``; that JSON itself as text or mapping; or a ``keras.Model``.
 
     Raises:
         ModelFileError: it cannot be read; every layer that cannot is named.
@@ -36,8 +35,8 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
             problems = Problems("<text>")
             return read_top(parsed(source, problems), problems)
         problems = Problems(str(source))
-        model = read_top(read_file(Path(source), problems), problems)
-        return replace(model, source=str(source))
+        found = read_file(Path(source), problems)
+        return read_top(found.config, problems, found.version)
     from lstmgraph.interop.reading.live import read_live  # noqa: PLC0415 - imports Keras
 
     return read_live(source)
