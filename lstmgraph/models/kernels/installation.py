@@ -138,17 +138,16 @@ def _run(
         matrix, kernel = matrix * scales, kernel * scales
         bias = None if bias is None else bias * scales
     projected = _projected(inputs, kernel, dropped)
-    after = getattr(cell, "reset_after", False)
+    if getattr(cell, "reset_after", False):
+        biases = tf.zeros((2, matrix.shape[1]), matrix.dtype) if bias is None else bias
+        return gru.run_after(call, projected, states[0], matrix, biases)
     if bias is not None:
-        projected += bias[0] if after else bias
+        projected += bias
     if isinstance(cell, keras.layers.LSTMCell):
         return lstm.run(call, projected, states[0], states[1], matrix)
     if isinstance(cell, keras.layers.SimpleRNNCell):
         return simple_rnn.run(call, projected, states[0], matrix)
-    if not after:
-        return gru.run_before(call, projected, states[0], matrix)
-    inner = tf.zeros_like(matrix[0]) if bias is None else bias[1]
-    return gru.run_after(call, projected, states[0], matrix, inner)
+    return gru.run_before(call, projected, states[0], matrix)
 
 
 def _value(variable: Any) -> Tensor:
