@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,8 +26,6 @@ from lstmgraph.files import atomic_path, made_folder, obstacle
 from lstmgraph.messages.errors import ModelFileError, RecipeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lstmgraph.interop.code import Code
 
 
