@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
-from lstmgraph.api import Recipe, load, load_model, tune
+from lstmgraph.api import ImportedModel, Recipe, import_model, load, load_model, tune
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.files import LinkError, NotAFileError
@@ -73,6 +73,7 @@ __all__ = [
     "FolderError",
     "FolderInUseError",
     "Generated",
+    "ImportedModel",
     "JobChangedError",
     "LinkError",
     "LstmgraphError",
@@ -101,6 +102,7 @@ __all__ = [
     "diff",
     "evaluate",
     "generate",
+    "import_model",
     "load",
     "load_model",
     "packaged_recipe",

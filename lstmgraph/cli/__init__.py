@@ -16,6 +16,7 @@ from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.evaluating import evaluate
 from lstmgraph.cli.graph import graph
+from lstmgraph.cli.importing import import_
 from lstmgraph.cli.old_spellings import CommandWithOldSpellings
 from lstmgraph.cli.predicting import predict
 from lstmgraph.cli.printing import Commands, OutputError, say
@@ -57,6 +58,7 @@ for command in (
     editing.migrate,
 ):
     app.command(cls=CommandWithOldSpellings)(command)
+app.command("import", cls=CommandWithOldSpellings)(import_)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Weights that Keras draws from its global generator, whatever the seed of the layer."""
+"""What Keras draws from its global generator, whatever the seed of the layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def draw_unseeded(model: keras.Model, seed: int | None) -> None:
     """Draw again, from `seed`, the weights whose initializer no argument of Keras's layers names.
 
     Keras 3.15.1: the first matrix of ``lora_rank`` (``he_uniform``) and the scale of
-    ``AdditiveAttention`` (``glorot_uniform``).
+    ``AdditiveAttention`` (``glorot_uniform``), whose dropout has no argument for its seed either.
     """
     for layer, name, kind, own in unseeded_weights(model, seed):
         weight = getattr(model.get_layer(layer), name)
@@ -30,6 +30,8 @@ def unseeded_weights(model: keras.Model, seed: int | None) -> Iterator[tuple[str
     if seed is None:
         return
     for layer in model.layers:
+        if isinstance(layer, keras.layers.AdditiveAttention) and layer.dropout:
+            layer.seed_generator.state.assign([derived_seed(seed, layer.name, "seed"), 0])
         for weight in layer.weights:
             initializer = _initializer(layer, weight)
             if initializer is not None:
