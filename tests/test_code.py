@@ -24,7 +24,9 @@ from building import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import tree
 from typer.testing import CliRunner
+from zoo import series, texts
 
 import lstmgraph
 from lstmgraph.cli import app
@@ -36,6 +38,8 @@ from lstmgraph.interop.code.source_file import Additions, model_source
 from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import keras
 
 RUFF = Path(sys.executable).with_name("ruff")
@@ -160,6 +164,30 @@ def test_training(codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     found["build_model"] = lambda: model
     found["main"]()
     assert (tmp_path / "inline.keras").is_file()
+
+
+BY_HAND = [
+    series.tree_of_models,
+    series.model_on_each_step,
+    series.two_backward_sizes,
+    texts.siamese_of_models,
+    texts.hierarchical_attention,
+]
+
+
+@pytest.mark.parametrize("make", BY_HAND, ids=lambda make: make.__name__)
+def test_models_by_hand(make: Callable[[], keras.Model], codes: Path) -> None:
+    """Nested and shared models: the same numbers, and the code of the code."""
+    wanted = make()
+    code = keras_code(wanted).text
+    (codes / f"{make.__name__}.py").write_text(code)
+    model = run(code)["build_model"]()
+    assert code == keras_code(model).text
+    model.set_weights(wanted.get_weights())
+    random = np.random.default_rng(0)
+    inputs = [random.integers(0, 3, (2, *x.shape[1:])).astype(x.dtype) for x in wanted.inputs]
+    for own, other in zip(*(tree.flatten(each(inputs)) for each in (model, wanted)), strict=True):
+        np.testing.assert_array_equal(own, other)
 
 
 def test_formatters_change_nothing(codes: Path) -> None:
