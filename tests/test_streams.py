@@ -28,6 +28,7 @@ COMMANDS = {
     "build": "build small.yaml -o out",
     "export": "export small.yaml --format keras -o out",
     "transfer": "transfer from.keras small.yaml -o out.keras",
+    "import": "import from.keras -o out.yaml --no-weights",
     "train": "train small.yaml --data data.npz -o out --epochs 1",
     "predict": "predict from.keras --data data.npz -o out.csv",
     "evaluate": "evaluate from.keras --data data.npz",
@@ -43,7 +44,7 @@ COMMANDS = {
     "--help": "--help",
 }
 """One of each; they are run where ``place`` put what they name."""
-QUIET = {"fmt", "tune", "export", "transfer", "predict"}
+QUIET = {"fmt", "tune", "export", "transfer", "import", "predict"}
 """They print nothing, or as others do, and take long."""
 WRONG = {
     "validate": "validate wrong.yaml",

@@ -85,7 +85,10 @@ class _Drafting:
             if node.name in self.absorbed:
                 continue
             try:
-                self.layers[node.name] = self.entry(node, forms.get(node.name))
+                form = forms.get(node.name)
+                if node.holder and form is None and forms.get(node.holder) is not None:
+                    form = "zeros"  # which a call of a layer with another form has to say
+                self.layers[node.name] = self.entry(node, form)
             except NotSayableError as error:
                 self.problem(node.layer.name, "M202", str(error))
         outputs = {}
@@ -150,7 +153,7 @@ class _Drafting:
         if node.holder:
             call: Data = {"call": node.holder}
             entry = {**call, "input": self.inputs_of(node), **node.keywords}
-            if node.recurrent is not None and form not in (None, "zeros"):
+            if node.recurrent is not None and form is not None:
                 entry["initial_state"] = form
             if node.folds:
                 inner = {key: each for key, each in entry.items() if key != "input"}
@@ -435,7 +438,7 @@ class _Drafting:
                 before = own.inputs[0].expression
                 if not isinstance(before, Port):
                     return None
-                if before.output in ("state.h", "state.c") and before.output[-1] == letter:
+                if before.output == f"state.{slot}":
                     found.append((before.layer, way))
                     continue
                 joined = self.nodes.get(before.layer)

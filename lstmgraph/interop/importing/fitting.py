@@ -88,6 +88,11 @@ class _Fitting:
     def answered(self, diagnostic: Any) -> bool:
         """Change the draft as a mistake asks for; return whether there was a change."""
         path = diagnostic.path
+        if diagnostic.code == "L307" and "mask" in diagnostic.message and path[1] in self.nodes:
+            call = self.nodes[str(path[1])]
+            mask = self.wanted(call)
+            forms = ["none"] if mask is None else self.forms(call.name, call, mask, None)
+            return any(self.set_mask(call.name, form) for form in forms)
         if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":
             return False
         name = str(path[1])
@@ -127,6 +132,8 @@ class _Fitting:
             found |= self.changed_policy(name, node, own)
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
+            elif name in self.lifted.given_masks and not own.output_masks:
+                found |= self.given_mask(name, node, graph)
         if self.left and not found:
             raise Unfitting(self.left)
         return found
@@ -141,6 +148,11 @@ class _Fitting:
             return False
         entry["dtype_policy"] = node.policy
         return True
+
+    def given_mask(self, name: str, node: Node, graph: Graph) -> bool:
+        """Give a layer the mask that its output has in Keras by another layer."""
+        forms = self.forms(name, node, self.lifted.given_masks[name], graph)
+        return any(self.set_mask(name, form) for form in forms)
 
     def uses_mask(self, node: Node) -> bool:
         return (
@@ -188,7 +200,7 @@ class _Fitting:
                 return None  # one of several inputs has no mask: all steps count
         return mask
 
-    def forms(self, name: str, node: Node, mask: Mask, graph: Graph) -> list[Any]:
+    def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
         source = mask.source.source if isinstance(mask.source, Filled) else mask.source
         if not isinstance(source, Port):
@@ -203,7 +215,7 @@ class _Fitting:
             return [{"value": mask.value}]
         found: list[Any] = []
         for other, entry in self.draft.data["layers"].items():
-            own = graph.by_name.get(other)
+            own = graph.by_name.get(other) if graph else None
             masks = own.output_masks.values() if own is not None else ()
             if other != name and any(_same(mask, each) for each in masks):
                 recurrent = self.nodes[other].recurrent if other in self.nodes else None

@@ -159,7 +159,8 @@ class Lifted:
     """The names of the model that the recipe cannot have, with those that it has."""
     shapes: dict[Port, Shape]
     time_major: set[str] = field(default_factory=set)
-    masked_outputs: dict[str, Mask | None] = field(default_factory=dict)
+    given_masks: dict[str, Mask] = field(default_factory=dict)
+    """The masks that outputs of layers are given by layers of no other use, by node."""
 
     def node(self, name: str) -> Node | None:
         """Return the node of a name; None if that is an input."""
@@ -184,6 +185,7 @@ class _Lifting:
         self.time_major: set[str] = set()
         self.input_layers: dict[str, Layer] = {}
         self.made: dict[Any, Value] = {}
+        self.given_masks: dict[str, Mask] = {}
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -218,6 +220,7 @@ class _Lifting:
             self.renamed,
             self.shapes,
             self.time_major,
+            self.given_masks,
         )
 
     def _name_all(self) -> None:
@@ -334,6 +337,14 @@ class _Lifting:
 
     def _alias(self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]) -> Value | None:
         """Return what a layer passes on that only carries a mask, or changes a dtype back."""
+        alias = self._passed_on(layer, arguments, keywords)
+        if alias is not None and alias.mask and isinstance(alias.expression, Port):
+            self.given_masks[alias.expression.layer] = alias.mask
+        return alias
+
+    def _passed_on(
+        self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]
+    ) -> Value | None:
         if "." not in layer.name or not arguments or not isinstance(arguments[0], Value):
             return None
         value: Value = arguments[0]

@@ -506,6 +506,9 @@ class _Reader:
         slices = [slice_of(each) for each in keys]
         whole = (None, None, None)
         if isinstance(own, Mask):
+            cut = slices[1] if len(slices) > 1 else None
+            if cut is not None and cut != whole:  # some steps of it
+                return Mask("other", Port("step"), expression=self.operation())
             return own
         if len(keys) == 2 and slices[0] == whole and keys[1] == -1 and isinstance(own, Port):
             last = self._last(own, value)

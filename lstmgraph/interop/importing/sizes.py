@@ -110,9 +110,10 @@ class Sizes:
     def join_mask(self, mask: Mask | None, sequence: Port) -> None:
         """Have the steps of a mask be those of the sequence that it masks."""
         own = _plain(mask.source) if mask else None
-        if mask is None or not isinstance(own, Port) or mask.kind not in ("input", "lengths"):
+        if mask is None or not isinstance(own, Port) or mask.kind == "other":
             return
-        for axis in range(1, len(self.lifted.shapes.get(own, ()))):
+        rank = len(self.lifted.shapes.get(own, ()))
+        for axis in range(1, rank - 1 if mask.kind == "value" else rank):
             self.join((sequence, axis), (own, axis))
 
     def _named(self) -> dict[Axis, str]:
