@@ -24,6 +24,9 @@ from lstmgraph.messages.errors import ModelFileError
 if TYPE_CHECKING:
     from generated_base import Generated
 
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "import.md").read_text("utf-8")
 SAMPLE = (
@@ -124,7 +127,11 @@ def test_training_is_imported() -> None:
     steps = keras.Input((4, 3), name="steps")
     model = keras.Model(steps, layers.Dense(1, name="y")(layers.LSTM(4, name="reader")(steps)))
     rate = keras.optimizers.schedules.ExponentialDecay(0.01, 100, 0.9)
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), keras.losses.Huber(2.0), ["mae"])
+    model.compile(
+        keras.optimizers.Adam(rate, clipnorm=1.0),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=["mae"],
+    )
     assert lstmgraph.import_model(model).recipe.to_dict()["training"] == {
         "optimizer": {
             "type": "adam",
@@ -136,7 +143,7 @@ def test_training_is_imported() -> None:
             },
             "clipnorm": 1.0,
         },
-        "loss": {"type": "huber", "delta": 2.0},
+        "loss": {"type": "binary_crossentropy", "from_logits": True},
         "metrics": ["mae"],
     }
     model.compile("adam", lambda y, x: keras.ops.mean(y - x))

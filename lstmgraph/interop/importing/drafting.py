@@ -95,10 +95,12 @@ class _Drafting:
         for name, value in lifted.outputs.items():
             reference = self.reference(value.expression, f"the output '{name}'")
             outputs[name] = reference
-        data: Data = {"recipe": 1, "name": lifted.name, "inputs": self.inputs()}
+        runtime = self.runtime()
+        usual = "float64" if runtime.get("dtype_policy") == "float64" else "float32"
+        data: Data = {"recipe": 1, "name": lifted.name, "inputs": self.inputs(usual)}
         self.layers = _in_order(self.layers)
         data |= {"layers": self.layers, "outputs": _folded_states(outputs, self.nodes)}
-        if runtime := self.runtime():
+        if runtime:
             data["runtime"] = runtime
         problems = list(dict.fromkeys(self.problems))
         learned = {own: given for own, given in self.learned.items() if own != given}
@@ -109,14 +111,15 @@ class _Drafting:
 
     # --- inputs and runtime ---
 
-    def inputs(self) -> Data:
+    def inputs(self, usual: str) -> Data:
+        """Return the declared inputs; `usual` is the dtype of those that do not say one."""
         found: Data = {}
         for name, value in self.lifted.inputs.items():
             if name in self.state_inputs:
                 continue
             shape = self.sizes.of_input(name)
             entry: Data = {"shape": shape}
-            if value.dtype not in ("float32", ""):
+            if value.dtype not in (usual, ""):
                 entry["dtype"] = value.dtype
             if name in self.lifted.time_major:
                 entry["time_major"] = True

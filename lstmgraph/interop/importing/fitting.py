@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Mask, Port
+from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
 from lstmgraph.interop.importing.writing import recipe_text
 from lstmgraph.keras_facts.layers import RESIZES
@@ -26,6 +26,8 @@ MOST_ROUNDS = 60
 ENDED = frozenset({"L501", "L504", "L505", "L507", "L509", "L510", "L511", "L512", "L514", "L515"})
 """What the compiler says where a mask that Keras loses would be lost."""
 USES_MASK = ENDS_MASK | CONV_LSTM | {"Softmax", "BatchNormalization"}
+TAKES_MASK = frozenset({"TimeDistributed", "ActivityRegularization", *RESIZES})
+"""Layers whose `mask:` is that of their output."""
 
 
 class Unfitting(Exception):  # noqa: N818 - it is no error
@@ -132,7 +134,11 @@ class _Fitting:
             found |= self.changed_policy(name, node, own)
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
-            elif name in self.lifted.given_masks and not own.output_masks:
+            elif (
+                name in self.lifted.given_masks
+                and not own.output_masks
+                and node.layer.type in TAKES_MASK
+            ):
                 found |= self.given_mask(name, node, graph)
         if self.left and not found:
             raise Unfitting(self.left)
@@ -211,6 +217,7 @@ class _Fitting:
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
         first = node.inputs[0].expression
+        first = first.parts[0] if isinstance(first, Join) else first
         if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
         found: list[Any] = []

@@ -320,17 +320,17 @@ class _Lifting:
 
     def _name_after_states(self, call: Call, keywords: dict[str, Any]) -> None:
         """Give a further call the name that the layers of its initial state have before theirs."""
-        states = keywords.get("initial_state")
-        for value in _flat(states) if states is not None else ():
-            expression = value.expression
-            base, _, slot = (
-                expression.layer.rpartition("_") if isinstance(expression, Port) else ("", "", "")
-            )
+        states, layer = keywords.get("initial_state"), self.model.layers[call.layer]
+        recurrent = recurrent_of(layer.type, layer.config)
+        given = _flat(states) if states is not None else []
+        for slot, value in zip(recurrent.slots if recurrent else (), given, strict=False):
+            own = value.expression.layer if isinstance(value.expression, Port) else ""
+            base = own.removesuffix(f"_{slot.replace('.', '_')}")
             is_made = any(
-                node.name == f"{base}_{slot}" and node.layer.type in ("Dense", "Embedding")
+                node.name == own and node.layer.type in ("Dense", "Embedding")
                 for node in self.nodes
             )
-            if slot == "h" and is_made and base not in self.taken:
+            if base != own and is_made and base not in self.taken:
                 self.taken.add(base)
                 self.names[call.layer, call.index] = base
                 return

@@ -283,6 +283,8 @@ class _Reader:
         """Return the mask of an average, in which all steps of an empty row count."""
         own = [each.expression for each in self.given if isinstance(each, Value)]
         first = own[0] if own else None
+        if isinstance(first, Port):
+            first = Mask("input", first)
         if isinstance(first, Mask) and self.layer.name.startswith("logicalor_op_"):
             return first
         return Mask("other", Port("or"), expression=self.operation()) if first else None

@@ -33,6 +33,9 @@ class Sizes:
         self.parent: dict[Axis, Axis] = {}
         for node in lifted.nodes:
             self.join_node(node)
+            if node.name in lifted.given_masks and node.inputs:
+                for port in _ports(node.inputs[0].expression)[:1]:
+                    self.join_mask(lifted.given_masks[node.name], port)
         self.names: dict[Axis, str] = self._named()
 
     def of_input(self, name: str) -> list[int | str]:
