@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "export small.yaml --format keras -o out",
     "code": "code small.yaml -o out.py",
     "transfer": "transfer from.keras small.yaml -o out.keras",
+    "import": "import from.keras -o out.yaml --no-weights",
     "train": "train small.yaml --data data.npz -o out --epochs 1",
     "predict": "predict from.keras --data data.npz -o out.csv",
     "evaluate": "evaluate from.keras --data data.npz",
@@ -44,7 +45,7 @@ COMMANDS = {
     "--help": "--help",
 }
 """One of each; they are run where ``place`` put what they name."""
-QUIET = {"fmt", "tune", "export", "transfer", "predict", "code"}
+QUIET = {"fmt", "tune", "export", "transfer", "import", "predict", "code"}
 """They print nothing, or as others do, and take long."""
 WRONG = {
     "validate": "validate wrong.yaml",
