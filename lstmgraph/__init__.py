@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import SizeError
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.interop.auditing import Audit, Finding, audit
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
     from lstmgraph.prediction import Predictions, predict
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.search.results import TrialRow
 
 __all__ = [
+    "Audit",
     "Blame",
     "Comparison",
     "Data",
@@ -68,6 +70,7 @@ __all__ = [
     "Examples",
     "Explanation",
     "ExportReport",
+    "Finding",
     "FolderError",
     "FolderInUseError",
     "Generated",
@@ -96,6 +99,7 @@ __all__ = [
     "TrialRow",
     "TuneResult",
     "WeightsFileError",
+    "audit",
     "diff",
     "evaluate",
     "generate",
@@ -111,6 +115,7 @@ __version__ = "0.1.0"
 
 
 _LATER = {
+    "Audit": "lstmgraph.interop.auditing",
     "Blame": "lstmgraph.explain.blame",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
@@ -120,6 +125,7 @@ _LATER = {
     "Examples": "lstmgraph.data.examples",
     "Explanation": "lstmgraph.explain.explanation",
     "ExportReport": "lstmgraph.export",
+    "Finding": "lstmgraph.interop.auditing",
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
@@ -133,6 +139,7 @@ _LATER = {
     "TrialInfo": "lstmgraph.tuning.callbacks",
     "TrialRow": "lstmgraph.tuning.search.results",
     "TuneResult": "lstmgraph.tuning.result",
+    "audit": "lstmgraph.interop.auditing",
     "diff": "lstmgraph.explain.diff.diff",
     "evaluate": "lstmgraph.evaluation",
     "generate": "lstmgraph.models.generation",

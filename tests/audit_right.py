@@ -334,7 +334,9 @@ def mixed_precision_wrapped() -> keras.Model:
 def seeded() -> keras.Model:
     x, make = features(), keras.initializers.GlorotUniform
     y = L.LSTM(
-        4, kernel_initializer=make(seed=1), recurrent_initializer=keras.initializers.Orthogonal(seed=2)
+        4,
+        kernel_initializer=make(seed=1),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=2),
     )(x)
     return keras.Model(x, L.Dense(1, kernel_initializer=make(seed=3))(y))
 
@@ -352,7 +354,9 @@ def two_heads() -> keras.Model:
     y = L.GRU(4, return_sequences=True)(words(ids))
     tags, score = L.Dense(5, activation="softmax", name="tags")(y), L.GRU(3)(y)
     model = keras.Model(ids, [tags, L.Dense(1, name="score")(score)])
-    model.compile("adam", ["sparse_categorical_crossentropy", "mse"], metrics=[["accuracy"], ["mae"]])
+    model.compile(
+        "adam", ["sparse_categorical_crossentropy", "mse"], metrics=[["accuracy"], ["mae"]]
+    )
     return model
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lstmgraph.cli import checks, editing, jobs, models, searches
+from lstmgraph.cli.auditing import audit
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
@@ -41,6 +42,7 @@ for command in (
     models.build,
     models.export,
     transfer,
+    audit,
     jobs.train,
     predict,
     evaluate,
