@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
-from lstmgraph.api import Recipe, load, load_model, tune
+from lstmgraph.api import ImportedModel, Recipe, import_model, load, load_model, tune
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.files import LinkError, NotAFileError
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
     from lstmgraph.interop.auditing import Audit, Finding, audit
+    from lstmgraph.interop.code import CodeError
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
     from lstmgraph.prediction import Predictions, predict
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Audit",
     "Blame",
+    "CodeError",
     "Comparison",
     "Data",
     "DataError",
@@ -74,6 +76,7 @@ __all__ = [
     "FolderError",
     "FolderInUseError",
     "Generated",
+    "ImportedModel",
     "JobChangedError",
     "LinkError",
     "LstmgraphError",
@@ -103,6 +106,7 @@ __all__ = [
     "diff",
     "evaluate",
     "generate",
+    "import_model",
     "load",
     "load_model",
     "packaged_recipe",
@@ -117,6 +121,7 @@ __version__ = "0.1.0"
 _LATER = {
     "Audit": "lstmgraph.interop.auditing",
     "Blame": "lstmgraph.explain.blame",
+    "CodeError": "lstmgraph.interop.code",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",

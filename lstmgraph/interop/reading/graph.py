@@ -12,6 +12,7 @@ from lstmgraph.interop.reading.compiled import compile_config
 from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.old_calls import OldCalls
 from lstmgraph.interop.reading.values import ValueFormError, call_value, tensor_of
+from lstmgraph.keras_facts.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lstmgraph.interop.reading.problems import Problems
 
 Path = tuple[str, ...]
-OPERATIONS = ("keras.src.ops.", "keras.ops")
+MODULES = ("keras.src.ops.", "keras.ops")
 """The modules of operations."""
 OLD_OPERATIONS = (
     "TFOpLambda",
@@ -168,8 +169,15 @@ class _ModelReader:
             own = {key: value for key, value in config.items() if key in ("trainable", "dtype")}
             read = {key: arguments.argument(key, value) for key, value in own.items()}
             return Layer(name, kind, read, model=model)
-        elif isinstance(item.module, str) and item.module.startswith(OPERATIONS):
+        elif self.is_operation(item):
             own = config if isinstance(config, dict) else {}
+            if kind not in OPERATIONS:
+                self.problem(
+                    "M108",
+                    f"Keras 3 has no operation {kind:.80} that can be read",
+                    "replace it by other operations of keras.ops, or by layers",
+                    name,
+                )
             read = {
                 key: arguments.dtype(value) if key == "dtype" else arguments.plain(key, value)
                 for key, value in own.items()
@@ -182,6 +190,16 @@ class _ModelReader:
             kind, read = arguments.layer(kind, config)
             return Layer(name, kind, read)
         return Layer(name, kind, {})
+
+    def is_operation(self, item: _Item) -> bool:
+        """Return whether an item is an operation of keras.ops, which has no dtype of its own.
+
+        HDF5 files of Keras 3 do not say the module: Add can be the layer or the operation.
+        """
+        if item.module is not None:
+            return isinstance(item.module, str) and item.module.startswith(MODULES)
+        config = item.config if isinstance(item.config, dict) else {}
+        return not self.is_old and item.kind in OPERATIONS and "trainable" not in config
 
     def nested(
         self, kind: str, config: Mapping[str, Any], outer: Mapping[str, Any], path: Path

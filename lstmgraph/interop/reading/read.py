@@ -20,8 +20,8 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
     """Read a Functional or Sequential Keras model as data, without running anything of it.
 
     Args:
-        source: the path of a ``.keras`` file or of ``model.to_json()`` in a file; that JSON itself
-            as text or mapping; or a ``keras.Model``.
+        source: the path of a ``.keras`` file, of a whole model's ``.h5`` file, or of a file with
+            ``model.to_json()``; that JSON itself as text or mapping; or a ``keras.Model``.
 
     Raises:
         ModelFileError: it cannot be read; every layer that cannot is named.

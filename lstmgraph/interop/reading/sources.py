@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
 from lstmgraph.files import read_regular_file
+from lstmgraph.messages.errors import WeightsFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,8 @@ def read_file(path: Path, problems: Problems) -> Found:
     start = read_regular_file(path, len(HDF5))
     if start.startswith(ZIP):
         return _from_archive(path, problems)
+    if start == HDF5:
+        return _from_hdf5(path, problems)
     content = read_regular_file(path, MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         problems.stop("M102", f"it has more than {MOST_BYTES:,} bytes", "save a smaller model")
@@ -64,6 +67,44 @@ def _from_archive(path: Path, problems: Problems) -> Found:
         )
     version = parsed(about, problems).get("keras_version")
     return Found(parsed(config, problems), version if isinstance(version, str) else None)
+
+
+def _from_hdf5(path: Path, problems: Problems) -> Found:
+    from lstmgraph.models.weights_file import opened_weights  # noqa: PLC0415 - imports h5py
+
+    try:
+        with opened_weights(path) as weights:
+            about = weights.about
+    except WeightsFileError as error:
+        problems.stop("M101", str(error), "save the model again with Keras")
+    text, version = about.get("model_config"), about.get("keras_version")
+    if not isinstance(text, str):
+        problems.stop(
+            "M101",
+            "it holds weights only, without the model that they are of",
+            "save the whole model, or give the JSON that `model.to_json()` returns",
+        )
+    if len(text) > MOST_BYTES:
+        problems.stop("M102", "its configuration is too large", "save a smaller model")
+    config = parsed(text, problems)
+    training = about.get("training_config")
+    if isinstance(training, str) and len(training) <= MOST_BYTES:
+        config["compile_config"] = _compiled(parsed(training, problems))
+    return Found(config, version if isinstance(version, str) else "2")
+
+
+def _compiled(training: dict[str, Any]) -> dict[str, Any]:
+    """Return how a model was compiled as Keras 3 writes it."""
+    kept = {key: value for key, value in training.items() if key != "optimizer_config"}
+    optimizer = training.get("optimizer_config")
+    if not isinstance(optimizer, dict) or not isinstance(optimizer.get("config"), dict):
+        return kept
+    config = dict(optimizer["config"])
+    if "lr" in config:
+        config["learning_rate"] = config.pop("lr")
+    if not config.get("decay"):  # a schedule of Keras 2; 0 is none
+        config.pop("decay", None)
+    return {**kept, "optimizer": {**optimizer, "config": config}}
 
 
 def parsed(text: str | bytes, problems: Problems) -> dict[str, Any]:

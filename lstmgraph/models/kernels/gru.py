@@ -44,18 +44,22 @@ def run_after(
         product = Product(matrix, call.dropped)
 
         def forwards(states: list[Tensor], read: list[Tensor]) -> Any:
-            of_inputs = tf.split(read[0], 3, axis=1)
-            of_state = tf.split(product.of(states[0]) + bias, 3, axis=1)
-            z, r = (gate(of_inputs[k] + of_state[k]) for k in range(2))
-            g = activation(of_inputs[2] + r * of_state[2])
-            h = call.counted([z * states[0] + (1 - z) * g], states, read[1:])
-            return h, [tf.concat([z, r, g, of_state[2]], axis=1), *h]
+            of_gates, of_candidate, *counts = read
+            products = product.of(states[0]) + bias
+            zr = gate(of_gates + products[:, : 2 * units])
+            z, r = tf.split(zr, 2, axis=1)
+            inner = products[:, 2 * units :]
+            g = activation(of_candidate + r * inner)
+            h = call.counted([z * states[0] + (1 - z) * g], states, counts)
+            return h, [zr, inner, *h]
 
-        read = [projected, *call.counts]
-        last, (gates, hs) = scan(forwards, [h0], read, [4 * units, units])
+        of_candidate = projected[:, :, 2 * units :]
+        read = [projected[:, :, : 2 * units], of_candidate, *call.counts]
+        last, (gates, of_state, hs) = scan(forwards, [h0], read, [units, units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
-            z, r, g, of_state = tf.split(gates, 4, axis=2)
+            z, r = tf.split(gates, 2, axis=2)
+            g = activation(of_candidate + r * of_state)
             previous = before(h0, hs)
             of_z, of_g = (previous - g) * gate_slope(z), (1 - z) * slope(g)
             of_r = of_g * of_state * gate_slope(r)
@@ -64,12 +68,12 @@ def run_after(
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
                 factors, z, *rest = read
                 dh = call.with_output(gradients[0], rest)
-                back = product.back(tf.tile(dh, [1, 3]) * factors)
-                return [dh * z + back], [dh]
+                products = tf.tile(dh, [1, 3]) * factors
+                return [dh * z + product.back(products)], [products, dh]
 
             read = [of_products, call.ones(z), *call.read_backwards(upstream[:-1])]
-            (dh,), (each,) = scan(backwards, upstream[-1:], read, [units], backwards=True)
-            d_products = tf.tile(each, [1, 1, 3]) * of_products
+            (dh,), kept = scan(backwards, upstream[-1:], read, [units], backwards=True)
+            d_products, each = kept
             d_candidate = each * call.zeroed(of_g)
             return [
                 tf.concat([d_products[:, :, : 2 * units], d_candidate], axis=2),
@@ -106,16 +110,16 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
             return new, [tf.concat([z, r, g], axis=1), *new]
 
         read = [projected, *call.counts]
-        last, (gates, hs) = scan(forwards, [h0], read, [3 * units, units])
+        last, (gates, hs) = scan(forwards, [h0], read, [units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
             z, r, g = tf.split(gates, 3, axis=2)
             previous = before(h0, hs)
-            of_z = call.zeroed((previous - g) * gate_slope(z))
-            of_g = call.zeroed((1 - z) * slope(g))
+            factors = [(previous - g) * gate_slope(z), previous * gate_slope(r), (1 - z) * slope(g)]
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
-                of_z, of_r, of_g, z, r, *rest = read
+                factors, z, r, *rest = read
+                of_z, of_r, of_g = tf.split(factors, 3, axis=1)
                 dh = call.with_output(gradients[0], rest)
                 dg = dh * of_g
                 of_reset = candidate.back(dg)
@@ -123,9 +127,9 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
                 new = dh * z + of_reset * r + gating.back(of_gates)
                 return [new], [tf.concat([of_gates, dg], axis=1)]
 
-            read = [of_z, previous * gate_slope(r), of_g, call.ones(z), r]
+            read = [call.zeroed(tf.concat(factors, axis=2)), call.ones(z), r]
             read += call.read_backwards(upstream[:-1])
-            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [3 * units], backwards=True)
+            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [], backwards=True)
             of_matrix = [
                 gating.of_matrix(previous, dz[:, :, : 2 * units]),
                 candidate.of_matrix(r * previous, dz[:, :, 2 * units :]),

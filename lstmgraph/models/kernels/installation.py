@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 from keras import ops
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from lstmgraph.models.kernels import gru, lstm, simple_rnn
 from lstmgraph.models.kernels.activations import is_known
 from lstmgraph.models.kernels.call import Call
-from lstmgraph.models.kernels.dropout import dropout_mask
+from lstmgraph.models.kernels.random_layers import keep_numbers
+from lstmgraph.models.kernels.tracing import is_compiled_by_xla
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,32 +37,13 @@ def install(layer: keras.Layer, *, always: bool = False) -> None:
         keras_loop = layer.inner_loop
 
         def inner_loop(*args: Any, **keywords: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
-            if always or _is_compiled_by_xla():
+            if always or is_compiled_by_xla():
                 return _inner_loop(layer, *args, **keywords)
             loop: tuple[Tensor, Tensor, list[Tensor]] = keras_loop(*args, **keywords)
             return loop
 
         layer.inner_loop = inner_loop
-        keras_masks = layer.cell._create_dropout_mask
-
-        def masks(of: Tensor, rate: float) -> Tensor | list[Tensor]:
-            by_xla = _is_compiled_by_xla()
-            return _dropout_masks(layer.cell, of, rate) if by_xla else keras_masks(of, rate)
-
-        layer.cell._create_dropout_mask = masks
-
-
-def _dropout_masks(cell: Any, of: Tensor, rate: float) -> Tensor | list[Tensor]:
-    """Return what the cell's method of this name returns, with the same numbers under XLA."""
-    count = getattr(cell, "dropout_mask_count", None)
-    seeds = [cell.seed_generator.next() for _ in range(count or 1)]
-    masks = [dropout_mask(of, rate, seed) for seed in seeds]
-    return masks if count else masks[0]
-
-
-def _is_compiled_by_xla() -> bool:
-    """Return whether XLA compiles what is being traced; False outside of a ``tf.function``."""
-    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+        keep_numbers(layer.cell)
 
 
 def can_install(layer: keras.Layer) -> bool:
@@ -150,6 +131,10 @@ def _run(
 ) -> list[Tensor]:
     matrix, kernel = _value(cell.recurrent_kernel), _value(cell.kernel)
     bias = _value(cell.bias) if cell.use_bias else None
+    if isinstance(cell, keras.layers.LSTMCell):
+        scales = lstm.scales(call, matrix)
+        matrix, kernel = matrix * scales, kernel * scales
+        bias = None if bias is None else bias * scales
     projected = _projected(inputs, kernel, dropped)
     after = getattr(cell, "reset_after", False)
     if bias is not None:
