@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "train small.yaml --data data.npz -o out --epochs 1",
     "predict": "predict from.keras --data data.npz -o out.csv",
     "evaluate": "evaluate from.keras --data data.npz",
+    "audit": "audit from.keras",
     "space": f"space {SHIPPED}",
     "tune": "tune quick.yaml --data quick.npz -o out --max-trials 1",
     "data": f"data {SHIPPED} --data {VOWELS}",
