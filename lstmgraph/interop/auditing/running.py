@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from lstmgraph.interop.building import build, opened
 from lstmgraph.interop.execution import flat_tensors
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.interop.auditing.finding import Finding
     from lstmgraph.interop.auditing.subject import Subject
+    from lstmgraph.interop.keras_model import KerasModel
 
 ROWS, STEPS, MORE, SHIFT = 3, 6, 3, 2
 """The sizes of the data, how many padded steps are added to see what they change, or moved."""
@@ -31,19 +32,14 @@ def with_numbers(findings: Sequence[Finding], subject: Subject, source: Any) -> 
         subject: the model that they were found in.
         source: the file, which Keras opens in its safe mode, or the model in memory.
     """
-    probes = _Probes(_opened(source), subject)
+    probes = _Probes(_opened(source, subject.model), subject)
     return [replace(each, number=probes.number(each)) for each in findings]
 
 
-def _opened(source: Any) -> Any:
-    """Return the model in memory; the reader has seen that it holds no code."""
-    if isinstance(source, (str, Path)):
-        text = str(source)
-        if not text.lstrip().startswith("{") and Path(text).suffix in {".keras", ".h5"}:
-            return keras.models.load_model(source, compile=False, safe_mode=True)
-        text = text if text.lstrip().startswith("{") else Path(source).read_text(encoding="utf-8")
-        return keras.models.model_from_json(text)
-    return source
+def _opened(source: Any, model: KerasModel) -> keras.Model:
+    """Return the model in memory; a configuration gets random weights."""
+    found = opened(source, model)
+    return (build(model, {}) if found is None else found).model
 
 
 class _Probes:

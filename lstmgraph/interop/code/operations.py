@@ -45,31 +45,47 @@ def operation_source(layer: Layer, call: Call, source_of: Callable[[Any], Source
     if layer.type == GET_ITEM:
         base, key = call.arguments[:2] if len(call.arguments) > 1 else _get_item(call)
         return Text(f"{source_of(base).flat()}[{_index(key, source_of)}]")
+    name, function, arguments = operation_call(layer, call)
+    parameters = inspect.signature(function).parameters
+    items = [
+        (f"{key}=" if key else "", source_of(value))
+        for key, value in arguments
+        if not key or not _same(value, parameters[key].default)
+    ]
+    return called(name, items)
+
+
+def operation_call(
+    layer: Layer, call: Call
+) -> tuple[str, Callable[..., Any], list[tuple[str, Any]]]:
+    """Return the function of ``keras.ops`` that computes an operation, and its arguments.
+
+    Returns:
+        Its name, as ``ops.not_equal``, the function, and each argument with its name; the name is
+        empty for positional ones.
+
+    Raises:
+        CodeError: no public function does it (M301).
+    """
     name, function = _function(layer.type)
     parameters = inspect.signature(function).parameters
     config = {
-        key: value
+        key: _as_tuple(value)
         for key, value in layer.config.items()
         if key != "name" and not (value is None and key not in parameters)
     }
     if layer.type == "Einsum":
-        operands = [("", source_of(each)) for each in call.arguments]
-        return called(name, [("", source_of(config["subscripts"])), *operands])
+        operands = [("", each) for each in call.arguments]
+        return name, function, [("", config["subscripts"]), *operands]
     unknown = [key for key in (*config, *call.keywords) if key not in parameters]
     if unknown:
         raise CodeError(_no_function(layer.type, f"has no argument {unknown[0]}"))
-    items: list[tuple[str, Source]] = []
     names = CALL_NAMES.get(layer.type)
-    for at, argument in enumerate(call.arguments):
-        before = "" if names is None or (at == 0 and names[0] == "x") else f"{names[at]}="
-        items.append((before, source_of(argument)))
-    own = {key: _as_tuple(value) for key, value in config.items()}
-    items += [
-        (f"{key}=", source_of(value))
-        for key, value in {**own, **call.keywords}.items()
-        if not _same(value, parameters[key].default)
+    positional = [
+        ("" if names is None or (at == 0 and names[0] == "x") else names[at], argument)
+        for at, argument in enumerate(call.arguments)
     ]
-    return called(name, items)
+    return name, function, [*positional, *config.items(), *call.keywords.items()]
 
 
 def _get_item(call: Call) -> tuple[Any, Any]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.sampling import batches
-from lstmgraph.interop.inlining import BETWEEN
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
@@ -232,16 +231,3 @@ def move_weights(
             raise ValueError(f"the weights of '{layer.name}' have no layer of the model that fits")
         for weight, value in zip(own, values, strict=True):
             weight.assign(value)
-
-
-def layers_of(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """Return the layers of a model by the names that they have once it is inlined."""
-    import keras  # noqa: PLC0415 - only where a model is run
-
-    found: dict[str, Any] = {}
-    for layer in model.layers:
-        name = f"{prefix}{BETWEEN}{layer.name}" if prefix else layer.name
-        if isinstance(layer, keras.Model):
-            found |= layers_of(layer, name)
-        found[name] = layer
-    return found

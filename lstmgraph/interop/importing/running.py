@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.importing.checking import Check, Differ, layers_of, move_weights
+from lstmgraph.interop.importing.checking import Check, Differ, move_weights
 from lstmgraph.interop.importing.conversion import Converted, convert
 from lstmgraph.interop.reading import read_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -64,14 +65,15 @@ def import_source(
     data = read_model(source)
     converted = convert(data, training=training)
     fixed = convert(data, fix=True, training=training) if fix else converted
-    live = _live(source)
+    from lstmgraph.interop.building import opened  # noqa: PLC0415 - imports Keras
+
+    live = opened(source, data)
     if live is None:
         return _result(fixed, None, Check(False, reason="the source has no weights"))
-    layers = layers_of(live)
-    model = _with_weights(converted, layers)
-    check = Differ(converted, live, model).check()
+    model = _with_weights(converted, live.layers)
+    check = Differ(converted, live.model, model).check()
     if fixed.text != converted.text:  # the check is of what the model computes, without the fixes
-        model = _with_weights(fixed, layers)
+        model = _with_weights(fixed, live.layers)
     return _result(fixed, model, check)
 
 
@@ -85,25 +87,6 @@ def _with_weights(converted: Converted, layers: Mapping[str, Any]) -> keras.Mode
 
 def _result(converted: Converted, model: keras.Model | None, check: Check) -> Imported:
     return Imported(converted.text, converted.compiled, model, check, converted.notes)
-
-
-def _live(source: str | Path | Mapping[str, Any] | keras.Model) -> keras.Model | None:
-    """Return the model of a source that has weights; None for a configuration.
-
-    The reader has refused what is not Keras's own, so that loading runs no code of the file.
-    """
-    if isinstance(source, Mapping):
-        return None
-    if not isinstance(source, str | Path):
-        return source
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        return None
-    path = Path(source)
-    if path.suffix == ".json":
-        return None
-    import keras  # noqa: PLC0415 - only where a model is run
-
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 __all__ = ["Imported", "import_source"]
