@@ -1,4 +1,4 @@
-"""Weights of PyTorch: the numbers that torch computed itself, by ``tests/torch/make.py``."""
+"""Weights of PyTorch: the numbers that torch computed itself, by ``tests/pytorch/make.py``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lstmgraph.interop.torch_weights import transfer_torch
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-HERE = Path(__file__).parent / "torch"
+HERE = Path(__file__).parent / "pytorch"
 EXPECTED = np.load(HERE / "expected.npz")
 LENGTHS = np.array([5, 2, 3], "int32")
 MOST = 1e-6

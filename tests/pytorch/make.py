@@ -1,6 +1,6 @@
 """Write the fixtures of tests/test_pytorch.py with PyTorch itself.
 
-In an environment of its own, with torch and safetensors: ``python tests/torch/make.py``.
+In an environment of its own, with torch and safetensors: ``python tests/pytorch/make.py``.
 """
 
 from __future__ import annotations
