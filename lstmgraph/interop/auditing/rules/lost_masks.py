@@ -210,7 +210,7 @@ def overwritten(subject: Subject) -> Iterator[Finding]:
                 f"{titled(each)} ignores its `query_mask`: it reads the one on the query instead",
                 "the explicit mask of the query is used",
                 "y = attention(query, value, attention_mask=mask[:, :, None])",
-                "attention: {type: multi_head_attention, input: [query, value]}  # masks as inputs",
+                "attention: {type: multi_head_attention, input: [q, v], num_heads: 2, key_dim: 8}",
             )
 
 
