@@ -234,7 +234,9 @@ def test_what_a_recipe_says_instead_is_right(audits: dict[str, Audit]) -> None:
     said = {f.recipe for each in audits.values() for f in each.findings}
     tried = set()
     for text in said:
-        if not re.match(r"(runtime|models|lstm|layer): ", text) or "[" in text or "lengths" in text:
+        if not re.match(r"(runtime|models|lstm|layer): ", text) or re.search(
+            r"\[|lengths|encoder", text
+        ):
             continue
         (key, value), *_ = yaml.safe_load(text).items()
         is_layer = key in ("lstm", "layer")

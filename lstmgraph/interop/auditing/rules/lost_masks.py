@@ -42,7 +42,7 @@ def not_received(subject: Subject) -> Iterator[Finding]:
                 f"{SKIPS}; the outputs still carry the mask",
                 f"y = {each.layer.name}(x, initial_state=states, mask=mask)",
                 f"{each.layer.name}: {{type: {_recipe_type(each)}, input: x, initial_state: "
-                "{from: encoder}}  # its mask is passed explicitly",
+                "{from: encoder}, units: 64}  # its mask is kept",
             )
 
 
