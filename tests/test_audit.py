@@ -12,6 +12,7 @@ import audit_right
 import keras
 import numpy as np
 import pytest
+import yaml
 from audit_planted import PLANTED, features, tokens, words
 from keras import layers as L  # noqa: N812
 from typer.testing import CliRunner, Result
@@ -225,3 +226,22 @@ def test_a_model_without_steps_and_layers_of_no_interest() -> None:
     model = keras.Model(x, L.Dense(1)(L.Flatten()(x)))
     assert audit(model).findings == ()
     assert str(audit(model)).endswith("0 findings")
+
+
+def test_what_a_recipe_says_instead_is_right(audits: dict[str, Audit]) -> None:
+    """Settings and whole layers that read only `x` are taken into a recipe as they stand."""
+    base = {"recipe": 1, "name": "said", "inputs": {"x": {"shape": ["time", 3]}}}
+    said = {f.recipe for each in audits.values() for f in each.findings}
+    tried = set()
+    for text in said:
+        if not re.match(r"(runtime|models|lstm|layer): ", text) or re.search(
+            r"\[|lengths|encoder", text
+        ):
+            continue
+        (key, value), *_ = yaml.safe_load(text).items()
+        is_layer = key in ("lstm", "layer")
+        layers = {key: value} if is_layer else {"lstm": {"type": "lstm", "input": "x", "units": 2}}
+        read = {"outputs": {"y": f"{next(iter(layers))}.last"}, "layers": layers}
+        lstmgraph.load({**base, **read, **({} if is_layer else {key: value})})
+        tried.add(key)
+    assert tried == {"runtime", "models", "lstm", "layer"}

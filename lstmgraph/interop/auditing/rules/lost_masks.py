@@ -42,7 +42,7 @@ def not_received(subject: Subject) -> Iterator[Finding]:
                 f"{SKIPS}; the outputs still carry the mask",
                 f"y = {each.layer.name}(x, initial_state=states, mask=mask)",
                 f"{each.layer.name}: {{type: {_recipe_type(each)}, input: x, initial_state: "
-                "{from: encoder}}  # its mask is passed explicitly",
+                "{from: encoder}, units: 64}  # its mask is kept",
             )
 
 
@@ -210,7 +210,7 @@ def overwritten(subject: Subject) -> Iterator[Finding]:
                 f"{titled(each)} ignores its `query_mask`: it reads the one on the query instead",
                 "the explicit mask of the query is used",
                 "y = attention(query, value, attention_mask=mask[:, :, None])",
-                "attention: {type: multi_head_attention, input: [query, value]}  # masks as inputs",
+                "attention: {type: multi_head_attention, input: [q, v], num_heads: 2, key_dim: 8}",
             )
 
 

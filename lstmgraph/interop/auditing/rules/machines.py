@@ -42,7 +42,7 @@ def forgotten(subject: Subject) -> Iterator[Finding]:
                 "a loaded model runs as this one does",
                 f"for layer in model.layers:\n    if layer.name == {each.layer.name!r}:\n"
                 f"        layer.{name} = {value!r}  # after loading",
-                f"{each.layer.name}: {{type: lstm, input: x, units: 64, kernel: generic}}",
+                "runtime: {kernel: standard}",
             )
 
 
@@ -98,7 +98,7 @@ def masks_of_cudnn(subject: Subject) -> Iterator[Finding]:
             "that is not at the end, as `pad_sequences` makes it by default",
             "a GPU takes what a CPU takes",
             'keras.utils.pad_sequences(rows, padding="post")  # or use_cudnn=False',
-            "lstm: {type: lstm, input: x, units: 64, kernel: generic}",
+            "runtime: {kernel: standard}",
         )
 
 

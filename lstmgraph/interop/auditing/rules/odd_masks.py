@@ -140,7 +140,7 @@ def no_steps(subject: Subject) -> Iterator[Finding]:
                 "their number, 0; the gradients are NaN too, and training is lost",
                 "such a row gives zeros",
                 "x = x[keras.ops.any(mask, axis=1)]  # leave such rows out of the data",
-                "data: {rows without steps are reported by `lstmgraph data`}",
+                "pooled: {type: global_average_pooling1d, input: x}",
             )
 
 

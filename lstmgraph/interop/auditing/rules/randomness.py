@@ -144,7 +144,7 @@ def seeds(subject: Subject) -> Iterator[Finding]:
             "weights",
             "seeds make runs repeatable",
             "keras.utils.set_random_seed(1)  # before the model is built",
-            "training: {seed: 1}",
+            "runtime: {seed: 1}",
         )
 
 

@@ -209,7 +209,7 @@ def carried(subject: Subject) -> Iterator[Finding]:
                 "in every batch",
                 "the state goes on from batch to batch",
                 "y, *states = lstm(x, initial_state=states)  # states as inputs and outputs",
-                "derive: {step: true}  # a model that takes states and returns them",
+                "models: {live: {derive: step}}  # takes states and returns them",
             )
         else:
             yield Finding(
@@ -222,7 +222,7 @@ def carried(subject: Subject) -> Iterator[Finding]:
                 "a saved model goes on where it stopped",
                 "for layer in model.layers:\n    if hasattr(layer, 'reset_state'):\n"
                 "        layer.reset_state()  # before and after evaluate",
-                "derive: {step: true}  # states as inputs and outputs",
+                "models: {live: {derive: step}}  # states as inputs and outputs",
             )
 
 
