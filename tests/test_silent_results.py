@@ -1,4 +1,5 @@
 """Numbers that Keras gets wrong without a word, 1 to 7: what a recurrent call reads.
+from lstmgraph.compiler.machine.machine import Machine
 
 Each test shows first what Keras does, then that a recipe is right or refused.
 """
@@ -155,11 +156,11 @@ def test_03_kernels_differ_in_padded_steps() -> None:
     assert_close(outputs(model, x=X)["y"], wanted)
     assert not wanted[~COUNTS].any()
     assert (reader.zero_output_for_mask, reader.use_cudnn) == (True, "auto")
-    assert zero.explain().layers[0].kernel == "cudnn"
+    assert zero.explain(Machine(gpus=1)).layers[0].kernel == "cudnn"
 
     held = hold.build().get_layer("y")
     assert (held.zero_output_for_mask, held.use_cudnn) == (False, False)
-    (row,) = hold.explain().layers
+    (row,) = hold.explain(Machine(gpus=1)).layers
     assert (row.kernel, row.kernel_reason) == ("standard", "cuDNN gives zeros at padded steps")
 
 

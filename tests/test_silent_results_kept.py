@@ -1,4 +1,5 @@
 """Numbers that Keras gets wrong without a word, 8 to 13: what a model keeps, and what it loses.
+from lstmgraph.compiler.machine.machine import Machine
 
 Each test shows first what Keras does, then that a recipe is right or refused.
 """
@@ -196,7 +197,7 @@ def test_11_use_cudnn_is_not_saved(tmp_path) -> None:
     ):
         recipe = load(text + runtime)
         model = recipe.build()
-        (row,) = recipe.explain().layers
+        (row,) = recipe.explain(Machine(gpus=1)).layers
         assert (row.kernel, row.kernel_reason) == ("standard", reason)
         assert uses_of_cudnn(model) == [False, False]
     model.save(tmp_path / "model.keras")
