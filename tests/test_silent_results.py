@@ -1,5 +1,4 @@
 """Numbers that Keras gets wrong without a word, 1 to 7: what a recurrent call reads.
-from lstmgraph.compiler.machine.machine import Machine
 
 Each test shows first what Keras does, then that a recipe is right or refused.
 """
@@ -28,6 +27,8 @@ from silent import (
     row_by_row,
     weights_of,
 )
+
+from lstmgraph.compiler.machine.machine import Machine
 
 READS_ZEROS_AS_PADDING = """
 inputs: {{x: {{shape: [time, 3]}}}}

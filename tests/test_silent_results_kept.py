@@ -1,5 +1,4 @@
 """Numbers that Keras gets wrong without a word, 8 to 13: what a model keeps, and what it loses.
-from lstmgraph.compiler.machine.machine import Machine
 
 Each test shows first what Keras does, then that a recipe is right or refused.
 """
@@ -29,6 +28,8 @@ from silent import (
     row_by_row,
     weights_of,
 )
+
+from lstmgraph.compiler.machine.machine import Machine
 
 # 8: states that are carried from one batch to the next.
 
