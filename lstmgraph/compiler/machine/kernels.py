@@ -64,7 +64,7 @@ def _use(  # noqa: PLR0913, PLR0917 - what decides
     if runs_one_step(graph, node):
         return _alike(SINGLE_STEP, "one step needs no loop")
     if has_gpu or graph.kernel_choice == "standard":
-        return _alike("standard", planned.reason)
+        return _alike(planned.name, planned.reason)
     if node.name not in fused:
         obstacle = fused_obstacle(node)
         return _alike("standard", obstacle[1] if obstacle else f"`strategy: {runtime.strategy}`")
