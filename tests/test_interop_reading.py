@@ -64,11 +64,12 @@ def without_source(read: KerasModel) -> KerasModel:
 
 def test_every_form_is_the_same(model: keras.Model, tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
-    model.save(tmp_path / "m.h5")
-    (tmp_path / "m.json").write_text(model.to_json())
+    text = model.to_json()
+    (tmp_path / "m.json").write_text(text)
+    model.save(tmp_path / "m.h5")  # takes the optimizer out of what `to_json` writes from here on
     read = read_model(tmp_path / "m.keras")
     assert read.source == str(tmp_path / "m.keras")
-    others = [model.to_json(), json.loads(model.to_json()), tmp_path / "m.json"]
+    others = [text, json.loads(text), tmp_path / "m.json"]
     for source in (*others, str(tmp_path / "m.json")):
         assert without_source(read_model(source)) == without_source(read)
     live, old = read_model(model), read_model(tmp_path / "m.h5")
@@ -83,7 +84,7 @@ def test_every_form_is_the_same(model: keras.Model, tmp_path: Path) -> None:
     weights = [read_weights(tmp_path / name, read) for name in ("m.keras", "m.h5")]
     inputs = [np.random.default_rng(2).normal(size=(2, 5, 3)).astype("float32")]
     inputs[0][0, 3:] = 0.0
-    wanted = keras.tree.flatten(model(inputs[0]))
+    wanted = keras.tree.flatten(model({"x": inputs[0]}))
     for own in weights:
         for ours, theirs in zip(run(read, own, inputs), wanted, strict=True):
             assert np.abs(ours - np.asarray(theirs)).max() < 1e-6
@@ -99,7 +100,7 @@ def test_layers_and_calls(model: keras.Model) -> None:
     assert read.layers["gru"].config["dtype"] == "float32"
     assert read.layers["gru"].config["kernel_initializer"]["class_name"] == "GlorotUniform"
     assert read.layers["head"].model is not None
-    assert list(read.layers["nested"].model.layers) == ["inner", "q", "negative"]
+    assert set(read.layers["nested"].model.layers) == {"inner", "q", "negative"}
     assert read.outputs["q"] == Tensor("nested", 0, 1)  # mappings in the order of their keys
     steps = read.layers["steps"].config["layer"]
     assert [layer.type for layer in steps["model"].layers.values()] == [
