@@ -205,19 +205,19 @@ def mapping_of_inputs() -> keras.Model:
     return keras.Model({"a": a, "b": b}, L.Dense(1)(y))
 
 
-@planted("11: use_cudnn is not saved", "A171", "lstm")
+@planted("11: use_cudnn is not saved", "A171", "lstm", "possible")
 def without_cudnn() -> keras.Model:
     x = features()
     return keras.Model(x, L.LSTM(4, use_cudnn=False, name="lstm")(x))
 
 
-@planted("11: use_cudnn inside Bidirectional", "A171", "both")
+@planted("11: use_cudnn inside Bidirectional", "A171", "both", "possible")
 def without_cudnn_inside() -> keras.Model:
     x = features()
     return keras.Model(x, L.Bidirectional(L.GRU(4, use_cudnn=False), name="both")(x))
 
 
-@planted("11: implementation is not saved", "A171", "lstm")
+@planted("11: implementation is not saved", "A171", "lstm", "possible")
 def other_implementation() -> keras.Model:
     x = features()
     return keras.Model(x, L.LSTM(4, implementation=1, name="lstm")(x))

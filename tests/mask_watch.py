@@ -13,12 +13,10 @@ from keras.src import tree
 from keras.src.backend import get_keras_mask
 from keras.src.ops.operation import Operation
 
-from lstmgraph.interop.keras_model import KerasModel, Tensor, tensors_in
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from lstmgraph.interop.keras_masks import Mask
+    from lstmgraph.interop.keras_masks import CallMasks, Mask
 
 MASKS = ("mask", "query_mask", "value_mask", "key_mask")
 
@@ -41,6 +39,33 @@ class Watch:
     scopes: list[tuple[Any, ...] | None] = field(default_factory=lambda: [()])
     inputs: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
     """Of the model and of nested ones, by scope and name."""
+
+    def number_as(self, calls: Iterable[CallMasks]) -> None:
+        """Number the calls of shared layers as the model does: Keras may run them in another order.
+
+        Args:
+            calls: in the order in which they ran.
+        """
+        ran: dict[tuple[Any, ...], list[int]] = {}
+        for call in calls:
+            way = [*call.scope, call.place]
+            for depth, (name, index) in enumerate(way):
+                found = ran.setdefault((tuple(way[:depth]), name), [])
+                if index not in found:
+                    found.append(index)
+
+        def renumbered(scope: tuple[Any, ...]) -> tuple[Any, ...]:
+            own: tuple[Any, ...] = ()
+            for name, number in scope:
+                own = (*own, (name, ran[own, name][number]))
+            return own
+
+        self.calls = {
+            (place[:-1], place[-1]): seen
+            for (scope, last), seen in self.calls.items()
+            for place in [renumbered((*scope, last))]
+        }
+        self.inputs = {(renumbered(s), name): value for (s, name), value in self.inputs.items()}
 
 
 def _flat(structure: object) -> list[Any]:

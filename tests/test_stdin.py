@@ -47,7 +47,9 @@ COMMANDS = {
     "transfer": "transfer from.keras - -o to.keras --force",
     "tune": "tune - --data data.npz -o search --max-trials 1",
 }
-NO_RECIPE = {"explain-code", "init", "report", "schema", "predict", "evaluate"}
+NO_RECIPE = {
+    *("audit", "explain-code", "import", "init", "report", "schema", "predict", "evaluate"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -28,4 +28,5 @@ def train(model, training, validation=None, test=None, **options):
     FOLDER.mkdir(parents=True, exist_ok=True)
     model.save(FOLDER / "model.keras")
     losses = fitted.history["loss"]
-    print(json.dumps({"first": losses[0], "last": losses[-1], "epochs": len(losses)}))
+    weights = sum(variable.value.shape.num_elements() for variable in model.trainable_variables)
+    print(json.dumps({"last": losses[-1], "epochs": len(losses), "weights": weights}))

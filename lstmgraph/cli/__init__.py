@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lstmgraph.cli import checks, editing, jobs, models, searches
+from lstmgraph.cli.auditing import audit
 from lstmgraph.cli.code import code
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
@@ -44,6 +45,7 @@ for command in (
     models.export,
     code,
     transfer,
+    audit,
     jobs.train,
     predict,
     evaluate,

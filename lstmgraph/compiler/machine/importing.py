@@ -16,7 +16,7 @@ from lstmgraph.compiler.machine.machine import keras_backend
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OPTIONAL = ("sklearn", "pandas", "scipy", "matplotlib", "IPython", "requests", "jax")
+OPTIONAL = ("sklearn", "pandas", "scipy", "matplotlib", "IPython", "jax")
 """What Keras 3.15 and TensorFlow 2.21 import within ``try``, and commands do not use through
 them."""
 

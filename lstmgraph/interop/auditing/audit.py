@@ -18,9 +18,9 @@ from lstmgraph.interop.auditing.rules import (
     shapes,
     states,
 )
-from lstmgraph.interop.auditing.sizes import filled
 from lstmgraph.interop.auditing.subject import Subject
 from lstmgraph.interop.reading import read_model
+from lstmgraph.interop.shapes import with_shapes
 from lstmgraph.messages.diagnostics import START, Diagnostic, Place
 from lstmgraph.messages.notebook import notebook_html
 from lstmgraph.messages.rendering.printable import printable
@@ -152,7 +152,7 @@ def audit(source: str | Path | Mapping[str, Any] | keras.Model, *, run: bool = F
         ModelFileError: the model cannot be read; every layer that cannot is named.
         OSError: the file cannot be read.
     """
-    model = filled(read_model(source))
+    model = with_shapes(read_model(source))
     live = None if isinstance(source, (str, Path, dict)) else source
     subject = Subject(model, live)
     found = [finding for module in MODULES for rule in module.RULES for finding in rule(subject)]

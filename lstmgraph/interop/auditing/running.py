@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lstmgraph.interop.auditing.finding import Finding
     from lstmgraph.interop.auditing.subject import Subject
 
-ROWS, STEPS, MORE = 3, 6, 3
-"""The sizes of the data, and how many padded steps are added to see what they change."""
+ROWS, STEPS, MORE, SHIFT = 3, 6, 3, 2
+"""The sizes of the data, how many padded steps are added to see what they change, or moved."""
 Arrays = list[Any]
 
 
@@ -140,7 +140,28 @@ class _Probes:
             side = "the end" if right else "the start"
             best = max(best, (change, f"{MORE} more padded steps at {side} change the outputs"))
         best = max(best, (self._garbage(masked), "other numbers in the padding change the outputs"))
-        return f"{best[1]} by up to {best[0]:.2g}" if best[1] else None
+        if not any(open_axes):
+            text = f"{SHIFT} padded steps at the start instead of the end change the outputs"
+            best = max(best, (self._moved(), text))
+        return f"{best[1]} by up to {best[0]:.2g}" if best[0] else None
+
+    def _moved(self) -> float:
+        """Return the change of the outputs if padding is moved from the end to the start."""
+        after = [each.copy() for each in self.data]
+        sequences = [
+            each.ndim > 2 or (each.ndim == 2 and "int" in str(each.dtype)) for each in after
+        ]
+        for each, is_sequence in zip(after, sequences, strict=True):
+            if is_sequence:
+                each[:, -SHIFT:] = 0
+        before = [
+            np.roll(each, SHIFT, 1) if is_sequence else each
+            for each, is_sequence in zip(after, sequences, strict=True)
+        ]
+        return max(
+            _difference(_counted(a), b[:, SHIFT:] if b.ndim > 2 else b)
+            for a, b in zip(self.run(after), self.run(before), strict=True)
+        )
 
     def _garbage(self, masked: Arrays) -> float:
         """Return the change of the outputs if embeddings of padding are other ones."""
@@ -154,7 +175,7 @@ class _Probes:
         padded = [each.copy() for each in masked]
         for each in padded:
             if each.ndim == 2 and "int" in str(each.dtype):
-                each[:, -2:] = 0
+                each[:, -SHIFT:] = 0
         before = self.run(padded)
         for layer in layers:
             rows = np.array(layer.embeddings)
@@ -235,5 +256,5 @@ def _cut(array: Any, shape: Sequence[int], *, right: bool) -> Any:
 
 
 def _counted(array: Any) -> Any:
-    """Return the outputs of steps that count: the last two of each sequence are padding."""
-    return array[:, :-2] if array.ndim > 2 else array
+    """Return the outputs of steps that count: the last ones of each sequence are padding."""
+    return array[:, :-SHIFT] if array.ndim > 2 else array

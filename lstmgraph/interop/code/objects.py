@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.code.errors import CodeError, Note
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lstmgraph.interop.code.layout import Source
+    from lstmgraph.interop.keras_model import Layer
 
 PLACES = (
     "keras.layers",
@@ -43,6 +45,7 @@ def object_source(
     *,
     name: str | None = None,
     keep_trainable: bool = True,
+    functions: Mapping[int, str] = MappingProxyType({}),
 ) -> Source:
     """Return the source that makes a Keras object from its configuration.
 
@@ -51,6 +54,7 @@ def object_source(
         place: the public module of its class, where the configuration has none.
         name: the name of a layer, unless the configuration has one.
         keep_trainable: whether ``trainable=False`` is written.
+        functions: the function that builds each model inside a layer, by the model's ``id``.
 
     Raises:
         CodeError: it is none of Keras's own public classes (M302).
@@ -67,7 +71,7 @@ def object_source(
     own = {**config} if isinstance(config, dict) else {}
     if module == "keras.layers" and own.get("name") is None:
         own["name"] = name
-    return _made(module, kind, made, own, keep_trainable=keep_trainable)
+    return _made(module, kind, made, own, functions, keep_trainable=keep_trainable)
 
 
 def public_class(name: str, module: Any = None) -> tuple[str, Any]:
@@ -101,8 +105,14 @@ def _module(name: str) -> Any:
     return place
 
 
-def _made(
-    module: str, name: str, made: Any, config: dict[str, Any], *, keep_trainable: bool
+def _made(  # noqa: PLR0913 - what a layer is made from
+    module: str,
+    name: str,
+    made: Any,
+    config: dict[str, Any],
+    functions: Mapping[int, str],
+    *,
+    keep_trainable: bool,
 ) -> Source:
     short = module.removeprefix("keras.")
     function = f"{short if short in SHORT else module}.{name}"
@@ -119,7 +129,7 @@ def _made(
             continue
         value = config[key]
         if key in ("layer", "backward_layer", "cell", "cells", "layers"):
-            source = _inner(value, names.get(key, ""), keep_trainable=keep_trainable)
+            source = _inner(value, names.get(key, ""), functions, keep_trainable=keep_trainable)
         else:
             own = tuple(value) if _is_shape(key, value) else value
             source = value_source(own, default, _family(key))
@@ -164,13 +174,19 @@ def _inner_names(kind: str, config: Mapping[str, Any]) -> dict[str, str]:
     return {"layer": f"{name}_layer", "cell": f"{name}_cells" if several else f"{name}_cell_1"}
 
 
-def _inner(value: Any, name: str, *, keep_trainable: bool) -> Source:
+def _inner(value: Any, name: str, functions: Mapping[int, str], *, keep_trainable: bool) -> Source:
+    if isinstance(value, dict) and (function := functions.get(id(value.get("model")))):
+        return called(function, [])
     if isinstance(value, dict) and "class_name" in value:
         own = keep_trainable
-        return object_source(value, "keras.layers", name=name, keep_trainable=own)
+        return object_source(
+            value, "keras.layers", name=name, keep_trainable=own, functions=functions
+        )
     if isinstance(value, list | tuple):
         numbered = [(each, f"{name}_{number}") for number, each in enumerate(value, start=1)]
-        return listed([_inner(e, own, keep_trainable=keep_trainable) for e, own in numbered])
+        return listed(
+            [_inner(e, own, functions, keep_trainable=keep_trainable) for e, own in numbered]
+        )
     return value_source(value)
 
 
@@ -284,6 +300,15 @@ def _snake(name: str) -> str:
     return "".join(
         f"_{c.lower()}" if c.isupper() and at else c.lower() for at, c in enumerate(name)
     )
+
+
+def is_default_phase(layer: Layer, training: Any) -> bool:
+    """Return whether a layer is called with its own default of ``training``, which Keras notes."""
+    if layer.model is not None:
+        return False
+    _, made = public_class(layer.type, "keras.layers")
+    parameter = inspect.signature(made.call).parameters.get("training")
+    return parameter is not None and parameter.default is training
 
 
 def array_source(values: Sequence[Any], dtype: str) -> Source:

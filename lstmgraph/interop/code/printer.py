@@ -19,7 +19,7 @@ from lstmgraph.interop.code.layout import (
     literal,
     tupled,
 )
-from lstmgraph.interop.code.objects import array_source, object_source
+from lstmgraph.interop.code.objects import array_source, is_default_phase, object_source
 from lstmgraph.interop.code.operations import GET_ITEM, operation_source, plain_source
 from lstmgraph.interop.code.results import LIST, results_of
 from lstmgraph.interop.keras_model import Constant, Tensor, tensors_in
@@ -51,8 +51,8 @@ class Body:
 
     names: Names
     remarks: Remarks = field(default_factory=Remarks)
-    nested: dict[str, str] = field(default_factory=dict)
-    """The function that builds each nested model, by the name of its layer."""
+    nested: dict[int, str] = field(default_factory=dict)
+    """The function that builds each nested model, by its ``id``."""
     lines: list[str] = field(default_factory=list)
     layers: dict[str, str] = field(default_factory=dict)
     """The variable of each layer that is called more than once."""
@@ -216,7 +216,7 @@ class ModelPrinter:
         items += [
             (f"{key}=", self._source(value))
             for key, value in each.keywords.items()
-            if value is not None
+            if value is not None and not (key == "training" and is_default_phase(layer, value))
         ]
         before, after = self._assigned(layer, each)
         variable = self.body.layers.get(layer.name)
@@ -239,10 +239,16 @@ class ModelPrinter:
 
     def _made(self, layer: Layer) -> Source:
         if layer.model is not None:
-            return call(self.body.nested[layer.name])
+            return call(self.body.nested[id(layer.model)])
         value = {"class_name": layer.type, "config": layer.config}
         trained = layer.config.get("trainable") is not False
-        return object_source(value, "keras.layers", name=layer.name, keep_trainable=trained)
+        return object_source(
+            value,
+            "keras.layers",
+            name=layer.name,
+            keep_trainable=trained,
+            functions=self.body.nested,
+        )
 
     def _finish(self, layer: Layer, after: list[str], variable: str) -> None:
         self.body.lines += after

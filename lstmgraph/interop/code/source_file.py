@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.code.layout import WIDTH, Text, laid_out, mapped
 from lstmgraph.interop.code.names import Names
 from lstmgraph.interop.code.printer import Body, ModelPrinter, Remarks
+from lstmgraph.interop.keras_model import KerasModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lstmgraph.interop.code.errors import Note
-    from lstmgraph.interop.keras_model import KerasModel
 
 BUILD, BUILD_ALL, MODEL = "build_model", "build_models", "model"
 IMPORTED = ("constraints", "initializers", "layers", "ops", "regularizers")
@@ -68,7 +69,7 @@ def model_source(model: KerasModel, additions: Additions | None = None) -> str:
     own = additions or Additions()
     functions: list[list[str]] = []
     names = Names({*FUNCTIONS, *IMPORTED})
-    nested: dict[str, str] = {}
+    nested: dict[int, str] = {}
     for each in (model, *own.further.values()):
         _nested_functions(each, names, nested, functions)
     if own.further:
@@ -96,20 +97,33 @@ def _function(
 
 
 def _nested_functions(
-    model: KerasModel, names: Names, nested: dict[str, str], functions: list[list[str]]
+    model: KerasModel, names: Names, nested: dict[int, str], functions: list[list[str]]
 ) -> None:
     for layer in model.layers.values():
-        if layer.model is None or layer.name in nested:
-            continue
-        _nested_functions(layer.model, names, nested, functions)
-        nested[layer.name] = names.new(f"build_{layer.name}")
-        body = Body(Names({*names.taken}), nested=nested)
-        made = ModelPrinter(layer.model, body).run()
-        says = "Return a model that is a layer of another one."
-        functions.append(_function(nested[layer.name], says, body, made))
+        for inner in (layer.model, *_models_in(layer.config)):
+            if inner is None or id(inner) in nested:
+                continue
+            _nested_functions(inner, names, nested, functions)
+            nested[id(inner)] = names.new(f"build_{inner.name}")
+            body = Body(Names({*names.taken}), nested=nested)
+            made = ModelPrinter(inner, body).run()
+            says = "Return a model that is a layer of another one."
+            functions.append(_function(nested[id(inner)], says, body, made))
 
 
-def _several(model: KerasModel, own: Additions, nested: dict[str, str]) -> list[list[str]]:
+def _models_in(value: Any) -> Iterator[KerasModel]:
+    """Yield the models in the configuration of a layer, such as TimeDistributed."""
+    if isinstance(value, KerasModel):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _models_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _models_in(each)
+
+
+def _several(model: KerasModel, own: Additions, nested: dict[int, str]) -> list[list[str]]:
     """Return the functions of several models over the same layers."""
     models = {MODEL: model, **own.further}
     counts: dict[str, int] = {}

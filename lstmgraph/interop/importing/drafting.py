@@ -85,17 +85,22 @@ class _Drafting:
             if node.name in self.absorbed:
                 continue
             try:
-                self.layers[node.name] = self.entry(node, forms.get(node.name))
+                form = forms.get(node.name)
+                if node.holder and form is None and forms.get(node.holder) is not None:
+                    form = "zeros"  # which a call of a layer with another form has to say
+                self.layers[node.name] = self.entry(node, form)
             except NotSayableError as error:
                 self.problem(node.layer.name, "M202", str(error))
         outputs = {}
         for name, value in lifted.outputs.items():
             reference = self.reference(value.expression, f"the output '{name}'")
             outputs[name] = reference
-        data: Data = {"recipe": 1, "name": lifted.name, "inputs": self.inputs()}
+        runtime = self.runtime()
+        usual = "float64" if runtime.get("dtype_policy") == "float64" else "float32"
+        data: Data = {"recipe": 1, "name": lifted.name, "inputs": self.inputs(usual)}
         self.layers = _in_order(self.layers)
         data |= {"layers": self.layers, "outputs": _folded_states(outputs, self.nodes)}
-        if runtime := self.runtime():
+        if runtime:
             data["runtime"] = runtime
         problems = list(dict.fromkeys(self.problems))
         learned = {own: given for own, given in self.learned.items() if own != given}
@@ -106,14 +111,15 @@ class _Drafting:
 
     # --- inputs and runtime ---
 
-    def inputs(self) -> Data:
+    def inputs(self, usual: str) -> Data:
+        """Return the declared inputs; `usual` is the dtype of those that do not say one."""
         found: Data = {}
         for name, value in self.lifted.inputs.items():
             if name in self.state_inputs:
                 continue
             shape = self.sizes.of_input(name)
             entry: Data = {"shape": shape}
-            if value.dtype not in ("float32", ""):
+            if value.dtype not in (usual, ""):
                 entry["dtype"] = value.dtype
             if name in self.lifted.time_major:
                 entry["time_major"] = True
@@ -150,7 +156,7 @@ class _Drafting:
         if node.holder:
             call: Data = {"call": node.holder}
             entry = {**call, "input": self.inputs_of(node), **node.keywords}
-            if node.recurrent is not None and form not in (None, "zeros"):
+            if node.recurrent is not None and form is not None:
                 entry["initial_state"] = form
             if node.folds:
                 inner = {key: each for key, each in entry.items() if key != "input"}
@@ -435,7 +441,7 @@ class _Drafting:
                 before = own.inputs[0].expression
                 if not isinstance(before, Port):
                     return None
-                if before.output in ("state.h", "state.c") and before.output[-1] == letter:
+                if before.output == f"state.{slot}":
                     found.append((before.layer, way))
                     continue
                 joined = self.nodes.get(before.layer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Mask, Port
+from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
 from lstmgraph.interop.importing.writing import recipe_text
 from lstmgraph.keras_facts.layers import RESIZES
@@ -26,6 +26,8 @@ MOST_ROUNDS = 60
 ENDED = frozenset({"L501", "L504", "L505", "L507", "L509", "L510", "L511", "L512", "L514", "L515"})
 """What the compiler says where a mask that Keras loses would be lost."""
 USES_MASK = ENDS_MASK | CONV_LSTM | {"Softmax", "BatchNormalization"}
+TAKES_MASK = frozenset({"TimeDistributed", "ActivityRegularization", *RESIZES})
+"""Layers whose `mask:` is that of their output."""
 
 
 class Unfitting(Exception):  # noqa: N818 - it is no error
@@ -88,6 +90,11 @@ class _Fitting:
     def answered(self, diagnostic: Any) -> bool:
         """Change the draft as a mistake asks for; return whether there was a change."""
         path = diagnostic.path
+        if diagnostic.code == "L307" and "mask" in diagnostic.message and path[1] in self.nodes:
+            call = self.nodes[str(path[1])]
+            mask = self.wanted(call)
+            forms = ["none"] if mask is None else self.forms(call.name, call, mask, None)
+            return any(self.set_mask(call.name, form) for form in forms)
         if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":
             return False
         name = str(path[1])
@@ -127,6 +134,12 @@ class _Fitting:
             found |= self.changed_policy(name, node, own)
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
+            elif (
+                name in self.lifted.given_masks
+                and not own.output_masks
+                and node.layer.type in TAKES_MASK
+            ):
+                found |= self.given_mask(name, node, graph)
         if self.left and not found:
             raise Unfitting(self.left)
         return found
@@ -141,6 +154,11 @@ class _Fitting:
             return False
         entry["dtype_policy"] = node.policy
         return True
+
+    def given_mask(self, name: str, node: Node, graph: Graph) -> bool:
+        """Give a layer the mask that its output has in Keras by another layer."""
+        forms = self.forms(name, node, self.lifted.given_masks[name], graph)
+        return any(self.set_mask(name, form) for form in forms)
 
     def uses_mask(self, node: Node) -> bool:
         return (
@@ -188,7 +206,7 @@ class _Fitting:
                 return None  # one of several inputs has no mask: all steps count
         return mask
 
-    def forms(self, name: str, node: Node, mask: Mask, graph: Graph) -> list[Any]:
+    def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
         source = mask.source.source if isinstance(mask.source, Filled) else mask.source
         if not isinstance(source, Port):
@@ -199,11 +217,12 @@ class _Fitting:
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
         first = node.inputs[0].expression
+        first = first.parts[0] if isinstance(first, Join) else first
         if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
         found: list[Any] = []
         for other, entry in self.draft.data["layers"].items():
-            own = graph.by_name.get(other)
+            own = graph.by_name.get(other) if graph else None
             masks = own.output_masks.values() if own is not None else ()
             if other != name and any(_same(mask, each) for each in masks):
                 recurrent = self.nodes[other].recurrent if other in self.nodes else None

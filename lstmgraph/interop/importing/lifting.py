@@ -159,7 +159,8 @@ class Lifted:
     """The names of the model that the recipe cannot have, with those that it has."""
     shapes: dict[Port, Shape]
     time_major: set[str] = field(default_factory=set)
-    masked_outputs: dict[str, Mask | None] = field(default_factory=dict)
+    given_masks: dict[str, Mask] = field(default_factory=dict)
+    """The masks that outputs of layers are given by layers of no other use, by node."""
 
     def node(self, name: str) -> Node | None:
         """Return the node of a name; None if that is an input."""
@@ -184,6 +185,7 @@ class _Lifting:
         self.time_major: set[str] = set()
         self.input_layers: dict[str, Layer] = {}
         self.made: dict[Any, Value] = {}
+        self.given_masks: dict[str, Mask] = {}
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -218,6 +220,7 @@ class _Lifting:
             self.renamed,
             self.shapes,
             self.time_major,
+            self.given_masks,
         )
 
     def _name_all(self) -> None:
@@ -317,23 +320,31 @@ class _Lifting:
 
     def _name_after_states(self, call: Call, keywords: dict[str, Any]) -> None:
         """Give a further call the name that the layers of its initial state have before theirs."""
-        states = keywords.get("initial_state")
-        for value in _flat(states) if states is not None else ():
-            expression = value.expression
-            base, _, slot = (
-                expression.layer.rpartition("_") if isinstance(expression, Port) else ("", "", "")
-            )
+        states, layer = keywords.get("initial_state"), self.model.layers[call.layer]
+        recurrent = recurrent_of(layer.type, layer.config)
+        given = _flat(states) if states is not None else []
+        for slot, value in zip(recurrent.slots if recurrent else (), given, strict=False):
+            own = value.expression.layer if isinstance(value.expression, Port) else ""
+            base = own.removesuffix(f"_{slot.replace('.', '_')}")
             is_made = any(
-                node.name == f"{base}_{slot}" and node.layer.type in ("Dense", "Embedding")
+                node.name == own and node.layer.type in ("Dense", "Embedding")
                 for node in self.nodes
             )
-            if slot == "h" and is_made and base not in self.taken:
+            if base != own and is_made and base not in self.taken:
                 self.taken.add(base)
                 self.names[call.layer, call.index] = base
                 return
 
     def _alias(self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]) -> Value | None:
         """Return what a layer passes on that only carries a mask, or changes a dtype back."""
+        alias = self._passed_on(layer, arguments, keywords)
+        if alias is not None and alias.mask and isinstance(alias.expression, Port):
+            self.given_masks[alias.expression.layer] = alias.mask
+        return alias
+
+    def _passed_on(
+        self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]
+    ) -> Value | None:
         if "." not in layer.name or not arguments or not isinstance(arguments[0], Value):
             return None
         value: Value = arguments[0]

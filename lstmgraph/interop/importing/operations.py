@@ -283,6 +283,8 @@ class _Reader:
         """Return the mask of an average, in which all steps of an empty row count."""
         own = [each.expression for each in self.given if isinstance(each, Value)]
         first = own[0] if own else None
+        if isinstance(first, Port):
+            first = Mask("input", first)
         if isinstance(first, Mask) and self.layer.name.startswith("logicalor_op_"):
             return first
         return Mask("other", Port("or"), expression=self.operation()) if first else None
@@ -506,6 +508,9 @@ class _Reader:
         slices = [slice_of(each) for each in keys]
         whole = (None, None, None)
         if isinstance(own, Mask):
+            cut = slices[1] if len(slices) > 1 else None
+            if cut is not None and cut != whole:  # some steps of it
+                return Mask("other", Port("step"), expression=self.operation())
             return own
         if len(keys) == 2 and slices[0] == whole and keys[1] == -1 and isinstance(own, Port):
             last = self._last(own, value)

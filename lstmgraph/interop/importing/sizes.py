@@ -33,6 +33,9 @@ class Sizes:
         self.parent: dict[Axis, Axis] = {}
         for node in lifted.nodes:
             self.join_node(node)
+            if node.name in lifted.given_masks and node.inputs:
+                for port in _ports(node.inputs[0].expression)[:1]:
+                    self.join_mask(lifted.given_masks[node.name], port)
         self.names: dict[Axis, str] = self._named()
 
     def of_input(self, name: str) -> list[int | str]:
@@ -110,9 +113,10 @@ class Sizes:
     def join_mask(self, mask: Mask | None, sequence: Port) -> None:
         """Have the steps of a mask be those of the sequence that it masks."""
         own = _plain(mask.source) if mask else None
-        if mask is None or not isinstance(own, Port) or mask.kind not in ("input", "lengths"):
+        if mask is None or not isinstance(own, Port) or mask.kind == "other":
             return
-        for axis in range(1, len(self.lifted.shapes.get(own, ()))):
+        rank = len(self.lifted.shapes.get(own, ()))
+        for axis in range(1, rank - 1 if mask.kind == "value" else rank):
             self.join((sequence, axis), (own, axis))
 
     def _named(self) -> dict[Axis, str]:

@@ -125,6 +125,9 @@ class _Machine:
         elif name == "REDUCE":
             arguments, function = stack.pop(), stack.pop()
             stack.append(_result(function, arguments))
+        elif name == "NEWOBJ":  # an object of a class, which is not made
+            _, function = stack.pop(), stack.pop()
+            stack.append(Unread(function.name if isinstance(function, Global) else "an object"))
         elif name in {"SETITEM", "SETITEMS"}:
             items = self.marked() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
             _set_items(stack[-1], items)

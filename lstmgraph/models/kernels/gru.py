@@ -21,7 +21,7 @@ Tensor = Any
 
 
 def run_after(
-    call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor
+    call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, biases: Tensor
 ) -> list[Tensor]:
     """Return [h] after the last step, after the sequence of h if `call` reads it.
 
@@ -29,23 +29,24 @@ def run_after(
 
     Args:
         call: what else the loop needs.
-        projected: the inputs times the kernel, plus their bias, (time, batch, 3 * units), by gate:
-            update, reset, candidate.
+        projected: the inputs times the kernel, (time, batch, 3 * units), by gate: update, reset,
+            candidate.
         h0: the initial output, (batch, units).
         matrix: the recurrent kernel, (units, 3 * units).
-        bias: the bias of the recurrent product, (3 * units,).
+        biases: those of the inputs' and of the recurrent product, (2, 3 * units).
     """
     activation, gate = call.activations
     slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
     units = matrix.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def loop(projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor) -> Any:
+    def loop(projected: Tensor, h0: Tensor, matrix: Tensor, biases: Tensor) -> Any:
         product = Product(matrix, call.dropped)
+        projected += biases[0]
 
         def forwards(states: list[Tensor], read: list[Tensor]) -> Any:
             of_gates, of_candidate, *counts = read
-            products = product.of(states[0]) + bias
+            products = product.of(states[0]) + biases[1]
             zr = gate(of_gates + products[:, : 2 * units])
             z, r = tf.split(zr, 2, axis=1)
             inner = products[:, 2 * units :]
@@ -66,25 +67,24 @@ def run_after(
             of_products = call.zeroed(tf.concat([of_z, of_r, of_g * r], axis=2))
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
-                factors, z, *rest = read
+                factors, z, of_g, *rest = read
                 dh = call.with_output(gradients[0], rest)
                 products = tf.tile(dh, [1, 3]) * factors
-                return [dh * z + product.back(products)], [products, dh]
+                return [dh * z + product.back(products)], [products, dh * of_g]
 
-            read = [of_products, call.ones(z), *call.read_backwards(upstream[:-1])]
+            read = [of_products, call.ones(z), call.zeroed(of_g)]
+            read += call.read_backwards(upstream[:-1])
             (dh,), kept = scan(backwards, upstream[-1:], read, [units], backwards=True)
-            d_products, each = kept
-            d_candidate = each * call.zeroed(of_g)
-            return [
-                tf.concat([d_products[:, :, : 2 * units], d_candidate], axis=2),
-                dh,
-                product.of_matrix(previous, d_products),
-                tf.reduce_sum(d_products, axis=[0, 1]),
-            ]
+            of_matrix = product.of_matrix(previous, kept[0])
+            # Sums of what the loop has kept: XLA is slow at those of what it has yet to compute.
+            sums = [tf.reduce_sum(each, axis=[0, 1]) for each in kept]
+            of_biases = tf.stack([tf.concat([sums[0][: 2 * units], sums[1]], axis=0), sums[0]])
+            of_projected = tf.concat([kept[0][:, :, : 2 * units], kept[1]], axis=2)
+            return [of_projected, dh, of_matrix, of_biases]
 
         return (hs, *last) if call.sequence else tuple(last), gradient
 
-    return list(loop(projected, h0, matrix, bias))
+    return list(loop(projected, h0, matrix, biases))
 
 
 def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.auditing.finding import Finding
+from lstmgraph.interop.auditing.flow import readers_of_padding
 from lstmgraph.interop.auditing.subject import place, titled
 
 if TYPE_CHECKING:
@@ -22,20 +23,22 @@ def forgotten(subject: Subject) -> Iterator[Finding]:
         return
     layers = {layer.name: layer for layer in subject.live.layers}
     for each, _ in subject.recurrent():
+        if each.call.index:
+            continue
         layer = layers.get(each.layer.name) if not each.scope else None
         layer = getattr(layer, "forward_layer", layer)
         for name, default in DEFAULTS.items():
             holder = layer if name == "use_cudnn" else getattr(layer, "cell", None)
             value: Any = getattr(holder, name, default)
-            slow = name == "implementation" and getattr(holder, "recurrent_dropout", 0)
+            slow = name == "implementation" and bool(getattr(holder, "recurrent_dropout", 0))
             if value == default or slow:  # it decides the implementation, when loaded too
                 continue
             yield Finding(
                 "A171",
                 place(each),
-                "certain",
+                "possible",
                 f"`{name}={value!r}` of {titled(each)} is not saved: the model has {default!r} "
-                "after loading",
+                "after loading, which a GPU runs otherwise",
                 "a loaded model runs as this one does",
                 f"for layer in model.layers:\n    if layer.name == {each.layer.name!r}:\n"
                 f"        layer.{name} = {value!r}  # after loading",
@@ -59,6 +62,11 @@ def padded_outputs(subject: Subject) -> Iterator[Finding]:
             for change in reader.changes
             if change.kind in {"operation", "unsupported", "unmasked"}
             and reader.layer.type != "GetItem"
+            and (
+                len(subject.shape(subject.makes(reader)) or ()) == 2
+                if not reader.layer.is_operation
+                else any(readers_of_padding(subject, subject.outputs(reader)))
+            )
         ]
         if key not in ends and not lost:
             continue

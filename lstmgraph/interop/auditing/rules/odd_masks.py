@@ -82,8 +82,8 @@ def wrong_rank(subject: Subject) -> Iterator[Finding]:
         for mask in each.used:
             for origin in mask.origins():
                 shape = origin.tensor and subject.shape(subject.key(origin.scope, origin.tensor))
-                axes = len(shape or ()) - (origin.kind == "masking")
-                if axes > 2:
+                axes = len(shape or ()) - 1
+                if origin.kind == "masking" and axes > 2:
                     yield Finding(
                         "A106",
                         place(each),
