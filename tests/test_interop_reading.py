@@ -39,13 +39,12 @@ def whole() -> keras.Model:
     head = keras.Sequential([layers.Dense(2, activation="relu"), layers.Dense(1)], name="head")
     inner = keras.Input((12,), name="inner")
     nested = keras.Model(inner, {"q": layers.Dense(2, name="q")(inner), "p": -inner}, name="nested")
-    step = keras.Sequential([layers.Input((3,)), layers.Dense(2), layers.Dense(1)], name="step")
     outputs = {
         "sum": head(wide) + head(wide * 0.5),
         "q": nested(wide)["q"],
         "bi": layers.Bidirectional(layers.LSTM(3), merge_mode="ave", name="bi")(masked),
         "cells": layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)], name="cells")(masked),
-        "steps": layers.TimeDistributed(step, name="steps")(x),
+        "steps": layers.TimeDistributed(layers.Dense(2), name="steps")(x),
         "where": ops.where(x > 0, x, np.array([1.0, 2.0, 3.0], "float32")),
     }
     model = keras.Model({"x": x}, outputs, name="whole")
@@ -102,12 +101,6 @@ def test_layers_and_calls(model: keras.Model) -> None:
     assert read.layers["head"].model is not None
     assert set(read.layers["nested"].model.layers) == {"inner", "q", "negative"}
     assert read.outputs["q"] == Tensor("nested", 0, 1)  # mappings in the order of their keys
-    steps = read.layers["steps"].config["layer"]
-    assert [layer.type for layer in steps["model"].layers.values()] == [
-        "InputLayer",
-        "Dense",
-        "Dense",
-    ]
     item = next(call for call in read.calls if call.layer == "get_item")
     assert item.arguments[1] == [slice(None), -1, ...]
     where = next(call for call in read.calls if call.layer == "where")
@@ -116,6 +109,16 @@ def test_layers_and_calls(model: keras.Model) -> None:
     for call in read.calls:  # each after those that it reads
         assert all(dataclasses.replace(each, output=0) in seen for each in call.tensors())
         seen.add(Tensor(call.layer, call.index))
+
+
+def test_a_model_inside_a_wrapper() -> None:
+    x = keras.Input((None, 3), name="x")
+    step = keras.Sequential([layers.Input((3,)), layers.Dense(2), layers.Dense(1)], name="step")
+    read = read_model(keras.Model(x, layers.TimeDistributed(step, name="steps")(x)))
+    inner = read.layers["steps"].config["layer"]
+    assert inner["class_name"] == "Sequential"
+    kinds = [layer.type for layer in inner["model"].layers.values()]
+    assert kinds == ["InputLayer", "Dense", "Dense"]
 
 
 def test_sequential_models_without_an_input() -> None:
