@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from lstmgraph.interop.inlining import inlined
-from lstmgraph.interop.keras_model import KerasModel, Layer, Tensor, flat_tensors
+from lstmgraph.interop.keras_model import Constant, KerasModel, Layer, Tensor, flat_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,8 @@ def operation(layer: Layer, arguments: list[Any], keywords: Mapping[str, Any]) -
 def filled(value: Any, values: Mapping[Tensor, Any]) -> Any:
     if isinstance(value, Tensor):
         return values[value]
+    if isinstance(value, Constant):
+        return keras.ops.convert_to_tensor(np.array(value.value), value.dtype)
     if isinstance(value, (list, tuple)):
         return [filled(item, values) for item in value]
     return value

@@ -39,13 +39,12 @@ def whole() -> keras.Model:
     head = keras.Sequential([layers.Dense(2, activation="relu"), layers.Dense(1)], name="head")
     inner = keras.Input((12,), name="inner")
     nested = keras.Model(inner, {"q": layers.Dense(2, name="q")(inner), "p": -inner}, name="nested")
-    step = keras.Sequential([layers.Input((3,)), layers.Dense(2), layers.Dense(1)], name="step")
     outputs = {
         "sum": head(wide) + head(wide * 0.5),
         "q": nested(wide)["q"],
         "bi": layers.Bidirectional(layers.LSTM(3), merge_mode="ave", name="bi")(masked),
         "cells": layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)], name="cells")(masked),
-        "steps": layers.TimeDistributed(step, name="steps")(x),
+        "steps": layers.TimeDistributed(layers.Dense(2), name="steps")(x),
         "where": ops.where(x > 0, x, np.array([1.0, 2.0, 3.0], "float32")),
     }
     model = keras.Model({"x": x}, outputs, name="whole")
@@ -64,11 +63,12 @@ def without_source(read: KerasModel) -> KerasModel:
 
 def test_every_form_is_the_same(model: keras.Model, tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
-    model.save(tmp_path / "m.h5")
-    (tmp_path / "m.json").write_text(model.to_json())
+    text = model.to_json()
+    (tmp_path / "m.json").write_text(text)
+    model.save(tmp_path / "m.h5")  # takes the optimizer out of what `to_json` writes from here on
     read = read_model(tmp_path / "m.keras")
     assert read.source == str(tmp_path / "m.keras")
-    others = [model.to_json(), json.loads(model.to_json()), tmp_path / "m.json"]
+    others = [text, json.loads(text), tmp_path / "m.json"]
     for source in (*others, str(tmp_path / "m.json")):
         assert without_source(read_model(source)) == without_source(read)
     live, old = read_model(model), read_model(tmp_path / "m.h5")
@@ -83,7 +83,7 @@ def test_every_form_is_the_same(model: keras.Model, tmp_path: Path) -> None:
     weights = [read_weights(tmp_path / name, read) for name in ("m.keras", "m.h5")]
     inputs = [np.random.default_rng(2).normal(size=(2, 5, 3)).astype("float32")]
     inputs[0][0, 3:] = 0.0
-    wanted = keras.tree.flatten(model(inputs[0]))
+    wanted = keras.tree.flatten(model({"x": inputs[0]}))
     for own in weights:
         for ours, theirs in zip(run(read, own, inputs), wanted, strict=True):
             assert np.abs(ours - np.asarray(theirs)).max() < 1e-6
@@ -99,14 +99,8 @@ def test_layers_and_calls(model: keras.Model) -> None:
     assert read.layers["gru"].config["dtype"] == "float32"
     assert read.layers["gru"].config["kernel_initializer"]["class_name"] == "GlorotUniform"
     assert read.layers["head"].model is not None
-    assert list(read.layers["nested"].model.layers) == ["inner", "q", "negative"]
+    assert set(read.layers["nested"].model.layers) == {"inner", "q", "negative"}
     assert read.outputs["q"] == Tensor("nested", 0, 1)  # mappings in the order of their keys
-    steps = read.layers["steps"].config["layer"]
-    assert [layer.type for layer in steps["model"].layers.values()] == [
-        "InputLayer",
-        "Dense",
-        "Dense",
-    ]
     item = next(call for call in read.calls if call.layer == "get_item")
     assert item.arguments[1] == [slice(None), -1, ...]
     where = next(call for call in read.calls if call.layer == "where")
@@ -115,6 +109,16 @@ def test_layers_and_calls(model: keras.Model) -> None:
     for call in read.calls:  # each after those that it reads
         assert all(dataclasses.replace(each, output=0) in seen for each in call.tensors())
         seen.add(Tensor(call.layer, call.index))
+
+
+def test_a_model_inside_a_wrapper() -> None:
+    x = keras.Input((None, 3), name="x")
+    step = keras.Sequential([layers.Input((3,)), layers.Dense(2), layers.Dense(1)], name="step")
+    read = read_model(keras.Model(x, layers.TimeDistributed(step, name="steps")(x)))
+    inner = read.layers["steps"].config["layer"]
+    assert inner["class_name"] == "Sequential"
+    kinds = [layer.type for layer in inner["model"].layers.values()]
+    assert kinds == ["InputLayer", "Dense", "Dense"]
 
 
 def test_sequential_models_without_an_input() -> None:
