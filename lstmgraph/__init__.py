@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import SizeError
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.interop.auditing import Audit, Finding, audit
+    from lstmgraph.interop.code import CodeError
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
     from lstmgraph.prediction import Predictions, predict
@@ -54,7 +56,9 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.search.results import TrialRow
 
 __all__ = [
+    "Audit",
     "Blame",
+    "CodeError",
     "Comparison",
     "Data",
     "DataError",
@@ -68,6 +72,7 @@ __all__ = [
     "Examples",
     "Explanation",
     "ExportReport",
+    "Finding",
     "FolderError",
     "FolderInUseError",
     "Generated",
@@ -97,6 +102,7 @@ __all__ = [
     "TrialRow",
     "TuneResult",
     "WeightsFileError",
+    "audit",
     "diff",
     "evaluate",
     "generate",
@@ -113,7 +119,9 @@ __version__ = "0.1.0"
 
 
 _LATER = {
+    "Audit": "lstmgraph.interop.auditing",
     "Blame": "lstmgraph.explain.blame",
+    "CodeError": "lstmgraph.interop.code",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",
@@ -122,6 +130,7 @@ _LATER = {
     "Examples": "lstmgraph.data.examples",
     "Explanation": "lstmgraph.explain.explanation",
     "ExportReport": "lstmgraph.export",
+    "Finding": "lstmgraph.interop.auditing",
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
@@ -135,6 +144,7 @@ _LATER = {
     "TrialInfo": "lstmgraph.tuning.callbacks",
     "TrialRow": "lstmgraph.tuning.search.results",
     "TuneResult": "lstmgraph.tuning.result",
+    "audit": "lstmgraph.interop.auditing",
     "diff": "lstmgraph.explain.diff.diff",
     "evaluate": "lstmgraph.evaluation",
     "generate": "lstmgraph.models.generation",

@@ -249,6 +249,21 @@ class Recipe:
             model = self.build()
         return derive(self.compiled, kind, model)
 
+    def code(self) -> str:
+        """Return plain Keras code that builds the same models without lstmgraph.
+
+        Names, seeds and the order of layers are the same, so weights can be copied, and outputs
+        are equal bit for bit. With ``training:``, the model is compiled, and ``main()`` trains it.
+        What the code does not do as the recipe does stands in its docstring.
+
+        Raises:
+            RecipeError: the models cannot be built.
+            CodeError: plain Keras code cannot make a part of the model.
+        """
+        from lstmgraph.interop.code.recipes import recipe_code  # noqa: PLC0415 - imports TensorFlow
+
+        return recipe_code(self.compiled).text
+
     def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
         """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
 

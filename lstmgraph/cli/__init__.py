@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from lstmgraph.cli import checks, editing, jobs, models, searches
+from lstmgraph.cli.auditing import audit
+from lstmgraph.cli.code import code
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
@@ -41,7 +43,9 @@ for command in (
     diff,
     models.build,
     models.export,
+    code,
     transfer,
+    audit,
     jobs.train,
     predict,
     evaluate,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BETWEEN = "/"
 """Stands between the name of a nested model and that of a layer in it."""
-MOST_CALLS = 100_000
+MOST_CALLS = 20_000
 """The most calls: models that are nested in each other twice double with each level."""
 
 
@@ -29,9 +29,11 @@ def inlined(model: KerasModel) -> KerasModel:
     that of its inputs, which the tensors carry themselves.
 
     Raises:
-        ModelFileError: the model would have more than 100,000 calls.
+        ModelFileError: the model would have more than 20,000 calls.
     """
-    whole = _Inlined(model.source)
+    if _count(model) > MOST_CALLS:
+        raise _too_many(model.source)
+    whole = _Inlined()
     whole.add(model, "", {}, frozen=False)
     ends = {tensor: tensor for tensor in flat_tensors(model.inputs)}
     return replace(
@@ -45,9 +47,14 @@ def inlined(model: KerasModel) -> KerasModel:
     )
 
 
+def _count(model: KerasModel) -> int:
+    """Return how many calls a model has with those of nested models."""
+    inner = {name: _count(each.model) for name, each in model.layers.items() if each.model}
+    return sum(inner.get(call.layer, 1) for call in model.calls)
+
+
 @dataclass
 class _Inlined:
-    source: str
     layers: dict[str, Layer] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -77,8 +84,6 @@ class _Inlined:
                 continue
             index = self.counts.get(name, 0)
             self.counts[name] = index + 1
-            if len(self.calls) >= MOST_CALLS:
-                raise _too_many(self.source)
             keywords = _mapped(dict(call.keywords), places)
             self.calls.append(Call(name, index, tuple(arguments), keywords))
             places[Tensor(layer.name, call.index)] = Tensor(name, index)

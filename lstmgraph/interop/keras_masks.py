@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lstmgraph.interop.execution import Place, flat, flat_tensors, in_running_order
-from lstmgraph.interop.keras_model import Tensor, tensors_in
+from lstmgraph.interop.keras_model import Constant, Tensor, tensors_in
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, layer_traits
 from lstmgraph.keras_facts.dtypes import COMPUTE_DTYPES
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
@@ -99,7 +99,7 @@ class CallMasks:
     """What ``mask``, ``query_mask`` and the like are, explicit or filled in, by the argument;
     nested as the inputs are; an argument that is None is left out."""
     filled: bool
-    """Whether Keras filled `received` in: none of it was passed explicitly."""
+    """Whether `received` is what Keras fills in, now or when the model was built."""
     used: tuple[Mask, ...]
     """The masks that change what the call computes."""
     outputs: tuple[Mask | None, ...]
@@ -179,9 +179,7 @@ def passes_mask(layer: str) -> bool:
 
 def is_tensor(value: Any) -> bool:
     """Return whether an argument's leaf is a tensor: one of the graph, or a constant."""
-    if isinstance(value, dict):
-        return value.get("class_name") in {"__tensor__", "__numpy__"}
-    return isinstance(value, Tensor) or hasattr(value, "__array__")
+    return isinstance(value, (Tensor, Constant))
 
 
 def _is_tensors(value: Any) -> bool:
@@ -203,6 +201,23 @@ def bound_arguments(call: Call, layer: Layer) -> dict[str, Any]:
     return {**positional, **call.keywords}
 
 
+@dataclass(frozen=True)
+class _Unlike:
+    """Which numbers of a tensor differ from a value."""
+
+    item: int
+    tensor: Tensor
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Features:
+    """Masks repeated along the features and joined, of which ``any`` makes a mask of steps."""
+
+    masks: tuple[Mask | None, ...]
+    axis: int = -1
+
+
 class _Run:
     """One symbolic run: tensors are objects, on which masks hang."""
 
@@ -211,6 +226,9 @@ class _Run:
         self.dtypes: list[str | None] = []  # by object
         self.calls: list[CallMasks] = []
         self.known: dict[tuple[Any, ...], Mask] = {}
+        self.meanings: dict[int, Any] = {}
+        """What operations compute that make masks, by object: Keras writes them into the graph
+        when it fills a mask in while a model is built, and so do people."""
         self.cleared: dict[int, Mask] = {}
 
     def tensor(self, mask: Mask | None, dtype: str | None = None) -> int:
@@ -219,10 +237,22 @@ class _Run:
         self.dtypes.append(dtype)
         return len(self.masks) - 1
 
-    def mask(self, kind: MaskKind, **parts: Any) -> Mask:
-        """Return a mask; the same one for the same parts."""
-        key = (kind, *sorted((name, _hashable(value)) for name, value in parts.items()))
+    def mask(self, kind: MaskKind, item: int | None, **parts: Any) -> Mask:
+        """Return the mask that is made of an object, or of parts; the same one for the same."""
+        key = (kind, item, _hashable(parts.get("value")), parts.get("parts"))
         return self.known.setdefault(key, Mask(kind, **parts))
+
+    def joined(
+        self, masks: Sequence[Mask | None], place: Place, scope: Scope, *, features: bool
+    ) -> Mask | None:
+        """Return the mask of Concatenate: along features, a step counts where any of them does."""
+        present = [mask for mask in masks if mask]
+        if not present:
+            return None
+        if features and None not in masks:
+            return self.merged(present, place, scope)
+        kind: MaskKind = "or" if features else "joined"
+        return self.mask(kind, None, place=place, scope=scope, parts=tuple(masks))
 
     def merged(self, masks: Iterable[Mask], place: Place, scope: Scope) -> Mask:
         """Return the OR of masks."""
@@ -296,6 +326,7 @@ class _CallRun:
         filled = True
         if self.layer.is_operation:
             objects = self.operation()
+            self.run.meanings[objects[0]] = self.meaning()
         else:
             received, filled = self.received()
             objects = self.call_layer(received)
@@ -310,12 +341,20 @@ class _CallRun:
                 self.scope,
                 self.carried,
                 {name: value for name, value in received.items() if any(flat(value))},
-                filled,
+                filled or self.as_filled(received),
                 tuple(dict.fromkeys(self.used)),
                 outputs,
                 tuple(self.changes),
             )
         )
+
+    def as_filled(self, received: Mapping[str, Any]) -> bool:
+        """Return whether an explicit mask is the one that the input carries.
+
+        Keras writes the masks that it fills in while a model is built into many calls.
+        """
+        mask = received.get("mask")
+        return mask is not None and mask == self.carried_by(self.first())
 
     def change(
         self, kind: ChangeKind, masks: Mask | Iterable[Mask | None], tensor: Tensor | None = None
@@ -356,6 +395,48 @@ class _CallRun:
         values = [*self.call.arguments[1:], *self.call.keywords.values()]
         return [value for value in values if not any(isinstance(v, Tensor) for v in flat(value))]
 
+    def option(self, name: str, default: Any) -> Any:
+        """Return an argument of an operation."""
+        return self.call.keywords.get(name, self.layer.config.get(name, default))
+
+    def meaning(self) -> Any:
+        """Return the mask that an operation computes, or what is part of one; None for others.
+
+        The forms are those of ``compute_mask`` of Embedding, Masking and the layers that merge.
+        """
+        read = flat_tensors((self.call.arguments, dict(self.call.keywords)))
+        items = [self.tensors[tensor] for tensor in read]
+        known = [self.run.meanings.get(item) for item in items]
+        if self.type == "NotEqual" and len(read) == 1:
+            number = next((v for v in self.plain() if isinstance(v, (int, float))), None)
+            return None if number is None else _Unlike(items[0], read[0], number)
+        if self.type in {"ZerosLike", "OnesLike"}:
+            return self.type
+        if self.type == "ExpandDims":
+            mask = self.explicit(read[0]) if self.option("axis", None) == -1 else None
+            return _Features((mask,)) if mask else None
+        if self.type == "LogicalOr" and len(read) == 2:
+            if isinstance(known[0], _Features) and known[1] == "ZerosLike":
+                return known[0]
+            masks = [self.explicit(tensor) for tensor in read]
+            return self.run.merged(masks, self.place, self.scope)
+        if self.type == "Concatenate":
+            parts: list[Mask | None] = []
+            for each in known:
+                if not isinstance(each, _Features) and each != "OnesLike":
+                    return None
+                parts += each.masks if isinstance(each, _Features) else [None]
+            return _Features(tuple(parts), self.option("axis", -1))
+        if self.type == "Any" and known and self.option("axis", None) == -1:
+            (whole,) = known[:1]
+            if isinstance(whole, _Unlike):
+                parts_ = {"tensor": whole.tensor, "scope": self.scope, "value": whole.value}
+                return self.run.mask("masking", whole.item, **parts_)
+            if isinstance(whole, _Features):
+                features = whole.axis != 1
+                return self.run.joined(whole.masks, self.place, self.scope, features=features)
+        return None
+
     # -- layers
 
     def received(self) -> tuple[dict[str, Any], bool]:
@@ -379,7 +460,7 @@ class _CallRun:
         """Return the masks of nested tensors, nested in the same way."""
         if isinstance(value, Tensor):
             return self.carried.get(value)
-        if isinstance(value, dict) and not is_tensor(value):
+        if isinstance(value, dict):
             return {key: self.carried_by(value[key]) for key in sorted(value, key=str)}
         if isinstance(value, (list, tuple)):
             return [self.carried_by(item) for item in value]
@@ -389,13 +470,20 @@ class _CallRun:
         """Return explicit masks as `Mask`, nested in the same way."""
         if isinstance(value, (list, tuple)):
             return [self.explicit(item) for item in value]
-        if isinstance(value, dict) and not is_tensor(value):
+        if isinstance(value, dict):
             return {key: self.explicit(value[key]) for key in sorted(value, key=str)}
         if value is None:
             return None
-        tensor = value if isinstance(value, Tensor) else None
-        place = None if tensor else self.place
-        return self.run.mask("given", tensor=tensor, place=place, scope=self.scope)
+        if not isinstance(value, Tensor):
+            return Mask("given", place=self.place, scope=self.scope)
+        item = self.tensors[value]
+        meaning = self.run.meanings.get(item)
+        if isinstance(meaning, Mask):
+            return meaning
+        if isinstance(meaning, _Unlike) and meaning.value == 0:
+            parts = {"tensor": meaning.tensor, "scope": self.scope, "value": 0}
+            return self.run.mask("embedding", meaning.item, **parts)
+        return self.run.mask("given", item, tensor=value, scope=self.scope)
 
     def first(self) -> Any:
         """Return the first argument of the call."""
@@ -482,7 +570,7 @@ class _CallRun:
         """Return the outputs of a nested model; its masks are those that its own layers leave."""
         inner = flat_tensors(model.inputs)
         first = self.first()
-        given = _given_to(model, first, inner)
+        given = given_to(model, first, inner)
         masks = list(flat(received.get("mask")))
         objects: dict[Tensor, int] = {}
         for index, (name, tensor) in enumerate(zip(inner, given, strict=False)):
@@ -554,8 +642,9 @@ class _CallRun:
 
     def made(self, kind: MaskKind, tensor: Tensor | None, value: Any = 0) -> int:
         """Return an output whose mask the layer makes from `tensor`."""
-        mask = self.run.mask(kind, tensor=tensor, place=self.place, scope=self.scope, value=value)
-        return self.new(mask)
+        item = self.tensors[tensor] if tensor else None
+        parts = {"tensor": tensor, "place": self.place, "scope": self.scope, "value": value}
+        return self.new(self.run.mask(kind, item, **parts))
 
     def merge(self, inputs: list[Tensor]) -> int:
         """Return the output of Add and the like: masked if all inputs are."""
@@ -582,17 +671,10 @@ class _CallRun:
         axis = self.layer.config.get("axis", -1)
         ranks = [len(self.model.shapes[t]) for t in inputs if t in self.model.shapes]
         along_features = axis == -1 or (ranks and axis == ranks[0] - 1)
-        distinct = set(masks)
-        if along_features and len(distinct) == 1:
-            return self.new(present[0])
-        if along_features and None not in distinct:
+        if along_features and len(set(masks)) > 1:
             self.change("or", present)
-            return self.new(self.run.merged(present, self.place, self.scope))
-        if along_features:
-            self.change("or", present)
-        kind: MaskKind = "or" if along_features else "joined"
-        mask = self.run.mask(kind, place=self.place, scope=self.scope, parts=tuple(masks))
-        return self.new(mask)
+        features = bool(along_features)
+        return self.new(self.run.joined(masks, self.place, self.scope, features=features))
 
     def distributed(self, received: Mapping[str, Any]) -> None:
         """Note what happens inside TimeDistributed: a mask is used, or made and lost."""
@@ -604,10 +686,8 @@ class _CallRun:
         if makes:
             kind: MaskKind = "masking" if inner == "Masking" else "embedding"
             value = config.get("mask_value", 0)
-            mask = self.run.mask(
-                kind, tensor=tensor, place=self.place, scope=self.scope, value=value
-            )
-            self.change("inside", mask, tensor)
+            parts = {"tensor": tensor, "place": self.place, "scope": self.scope, "value": value}
+            self.change("inside", Mask(kind, **parts), tensor)
 
     # -- tensors
 
@@ -640,7 +720,7 @@ def layer_dtype(layer: Layer) -> str | None:
     return COMPUTE_DTYPES.get(policy, policy) if isinstance(policy, str) else None
 
 
-def _given_to(model: KerasModel, value: Any, inner: Sequence[Tensor]) -> list[Tensor]:
+def given_to(model: KerasModel, value: Any, inner: Sequence[Tensor]) -> list[Tensor]:
     """Return the tensors for the inputs of a nested model, as Keras matches them."""
     if isinstance(value, dict) and not isinstance(model.inputs, dict):
         by_name = {str(name): item for name, item in value.items()}
@@ -651,4 +731,4 @@ def _given_to(model: KerasModel, value: Any, inner: Sequence[Tensor]) -> list[Te
 
 def _hashable(value: Any) -> Any:
     """Return a key for a part of a mask; a NaN equals itself here."""
-    return repr(value) if isinstance(value, float) else value
+    return repr(float(value)) if isinstance(value, (int, float)) else value

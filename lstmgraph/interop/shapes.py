@@ -121,7 +121,8 @@ class _Shapes:
         inputs = _inputs(layer.type, arguments, keywords)
         if layer.type in BROADCAST:
             return _merged(layer, inputs)
-        outputs = [_facts(layer.type, layer.config, inputs)]
+        config = {key: value for key, value in layer.config.items() if key != "return_state"}
+        outputs = [_facts(layer.type, config, inputs)]
         if layer.type.startswith("ConvLSTM") and layer.config.get("return_state"):
             batch, *sizes = outputs[0].shape
             steps = sizes[1:] if layer.config.get("return_sequences") else sizes
@@ -275,6 +276,8 @@ def _merged(layer: Layer, inputs: Sequence[Spec]) -> list[Spec] | None:
 def _facts(kind: str, config: Mapping[str, Any], inputs: Sequence[Spec]) -> Spec:
     if kind not in RULES:
         return _augmented(kind, config, inputs[0])
+    if kind == "Embedding":  # Keras casts ids that are floats; recipes may not have them
+        inputs = [Spec(spec.shape, "int32") for spec in inputs]
     facts = layer_facts(
         kind, complete_arguments(kind, config), [spec.named() for spec in inputs], _dtype(config)
     )

@@ -18,6 +18,9 @@ def compile_config(value: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         if "class_name" in value and "config" in value:
+            inner = value["config"]
+            if value["class_name"] == "MeanMetricWrapper" and isinstance(inner, dict):
+                return _plain(inner.get("fn"))  # Keras 2's class of `metrics=["mae"]`
             kept = {"class_name": value["class_name"], "config": _plain(value["config"])}
             if value["class_name"] in ("function", "__lambda__"):
                 return {**kept, "module": value.get("module")}

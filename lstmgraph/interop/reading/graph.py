@@ -6,12 +6,14 @@ import heapq
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor
+from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, flat_tensors, tensors_in
 from lstmgraph.interop.reading.arguments import AGAIN, ArgumentReader, is_keras_module
 from lstmgraph.interop.reading.compiled import compile_config
 from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.old_calls import OldCalls
+from lstmgraph.interop.reading.old_masks import with_old_masks
 from lstmgraph.interop.reading.values import ValueFormError, call_value, tensor_of
+from lstmgraph.keras_facts.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from lstmgraph.interop.reading.problems import Problems
 
 Path = tuple[str, ...]
-OPERATIONS = ("keras.src.ops.", "keras.ops")
+MODULES = ("keras.src.ops.", "keras.ops")
 """The modules of operations."""
 OLD_OPERATIONS = (
     "TFOpLambda",
@@ -60,15 +62,29 @@ def read_top(
     if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
         problems.stop("M103", "its configuration has no list of layers", AGAIN)
     version = version or config.get("keras_version")
-    is_old = not str(version).startswith("3") if version else "module" not in config
+    is_old = not str(version).startswith("3") if version else _looks_old(config, inner["layers"])
     name = inner.get("name")
     item = _Item(str(kind), name if isinstance(name, str) else "model", inner, None, config)
     model = _model(item, problems, (), is_old=is_old)
     problems.raise_found()
+    if is_old:
+        model = with_old_masks(model, problems)
+        problems.raise_found()
     compiled = config.get("compile_config")
     if isinstance(compiled, dict) and compiled:
         model = replace(model, compile=compile_config(compiled))
     return replace(model, source=problems.source)
+
+
+def _looks_old(config: Mapping[str, Any], layers: list[Any]) -> bool:
+    """Return whether Keras 2 wrote a configuration that does not say which version did."""
+    if "module" not in config:
+        return True
+    for layer in layers:
+        own = layer.get("config") if isinstance(layer, dict) else None
+        if isinstance(own, dict) and "batch_input_shape" in own:
+            return True
+    return False
 
 
 def _model(item: _Item, problems: Problems, path: Path, *, is_old: bool) -> KerasModel:
@@ -168,8 +184,15 @@ class _ModelReader:
             own = {key: value for key, value in config.items() if key in ("trainable", "dtype")}
             read = {key: arguments.argument(key, value) for key, value in own.items()}
             return Layer(name, kind, read, model=model)
-        elif isinstance(item.module, str) and item.module.startswith(OPERATIONS):
+        elif self.is_operation(item):
             own = config if isinstance(config, dict) else {}
+            if kind not in OPERATIONS:
+                self.problem(
+                    "M108",
+                    f"Keras 3 has no operation {kind:.80} that can be read",
+                    "replace it by other operations of keras.ops, or by layers",
+                    name,
+                )
             read = {
                 key: arguments.dtype(value) if key == "dtype" else arguments.plain(key, value)
                 for key, value in own.items()
@@ -182,6 +205,16 @@ class _ModelReader:
             kind, read = arguments.layer(kind, config)
             return Layer(name, kind, read)
         return Layer(name, kind, {})
+
+    def is_operation(self, item: _Item) -> bool:
+        """Return whether an item is an operation of keras.ops, which has no dtype of its own.
+
+        HDF5 files of Keras 3 do not say the module: Add can be the layer or the operation.
+        """
+        if item.module is not None:
+            return isinstance(item.module, str) and item.module.startswith(MODULES)
+        config = item.config if isinstance(item.config, dict) else {}
+        return not self.is_old and item.kind in OPERATIONS and "trainable" not in config
 
     def nested(
         self, kind: str, config: Mapping[str, Any], outer: Mapping[str, Any], path: Path
@@ -236,7 +269,23 @@ class _ModelReader:
             self.ends(config.get(f"{word}_layers"), word, is_old=is_old_form or self.is_old)
             for word in ("input", "output")
         ]
+        self.check_sources(calls, ends)
         return self.model(self.ordered(calls), *ends)
+
+    def check_sources(self, calls: list[Call], ends: list[Any]) -> None:
+        """Report outputs that no call has; those that calls read come in `ordered`."""
+        made = {(call.layer, call.index) for call in calls}
+        for tensor in tensors_in(ends):
+            if (tensor.layer, tensor.call) not in made and not self._is_input(tensor):
+                source = f"call {tensor.call:.3g} of '{tensor.layer:.80}'"
+                message = f"an input or output is of {source}, which does not exist"
+                self.problem("M111", message, AGAIN)
+        for tensor in tensors_in([ends, [[*call.tensors()] for call in calls]]):
+            layer = self.layers.get(tensor.layer)
+            inner = layer.model if layer is not None else None
+            if inner is not None and tensor.output >= len(flat_tensors(inner.outputs)):
+                message = f"it has no output {tensor.output:.3g}, which is read"
+                self.problem("M111", message, AGAIN, tensor.layer)
 
     def model(self, calls: list[Call], inputs: Any, outputs: Any) -> KerasModel:
         """Return the model with these calls."""
@@ -332,7 +381,8 @@ class _ModelReader:
                 elif not self._is_input(tensor):
                     self.problem(
                         "M111",
-                        f"it reads call {tensor.call} of '{tensor.layer}', which does not exist",
+                        f"it reads call {tensor.call:.3g} of '{tensor.layer:.80}', which does not "
+                        "exist",
                         AGAIN,
                         call.layer,
                     )

@@ -36,7 +36,7 @@ class OldCalls:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         takes_states = layer.type in TAKES_STATES or layer.type.startswith(TAKES_STATES_TOO)
-        if takes_states and isinstance(value, list):
+        if takes_states and isinstance(value, list) and value:
             # Keras 2 turns `layer(x, initial_state=[h, c])` into `layer([x, h, c])`.
             value, *states = value
             keywords = {**keywords, "initial_state": states}

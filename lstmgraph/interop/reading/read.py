@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.reading.graph import read_top
 from lstmgraph.interop.reading.problems import Problems
-from lstmgraph.interop.reading.sources import parsed, read_file
+from lstmgraph.interop.reading.sources import check_depth, parsed, read_file
+from lstmgraph.messages.diagnostics import MAPPING
 
 if TYPE_CHECKING:
     import keras
@@ -20,16 +21,17 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
     """Read a Functional or Sequential Keras model as data, without running anything of it.
 
     Args:
-        source: the path of a ``.keras`` file or of ``model.to_json()`` in a file; that JSON itself
-            as text or mapping; or a ``keras.Model``.
+        source: the path of a ``.keras`` file, of a whole model's ``.h5`` file, or of a file with
+            ``model.to_json()``; that JSON itself as text or mapping; or a ``keras.Model``.
 
     Raises:
         ModelFileError: it cannot be read; every layer that cannot is named.
         OSError: the file cannot be read.
     """
     if isinstance(source, Mapping):
-        problems = Problems("<mapping>")
-        return read_top(dict(source), problems)
+        problems = Problems(MAPPING)
+        check_depth(dict(source), problems)
+        return read_top(source, problems)
     if isinstance(source, (str, Path)):
         if isinstance(source, str) and source.lstrip().startswith("{"):
             problems = Problems("<text>")
