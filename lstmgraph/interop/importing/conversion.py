@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.compile import compile_document
 from lstmgraph.interop.importing.drafting import Draft, draft
 from lstmgraph.interop.importing.fitting import Unfitting, fit
 from lstmgraph.interop.importing.lifting import Lifted, Problem, lift
-from lstmgraph.interop.importing.loops import fold_loops
 from lstmgraph.interop.importing.stacks import fold_stacks
 from lstmgraph.interop.importing.training import training_section
 from lstmgraph.interop.importing.writing import recipe_text
@@ -65,9 +64,6 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
         if section:
             made.data["training"] = section
     if not problems:
-        fold_loops(made, lifted)
-        problems = made.problems
-    if not problems:
         try:
             fit(lifted, made, fix=fix)
         except Unfitting as error:
@@ -113,6 +109,3 @@ def _error(problems: list[Problem], source: str) -> ModelFileError:
         for each in dict.fromkeys(problems)
     ]
     return ModelFileError(render_text(found, {}), found)
-
-
-__all__ = ["Any", "Converted", "convert"]

@@ -135,7 +135,7 @@ class _Fitting:
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
             elif (
-                name in self.lifted.given_masks
+                (name in self.lifted.given_masks or node.filled)
                 and not own.output_masks
                 and node.layer.type in TAKES_MASK
             ):
@@ -157,7 +157,8 @@ class _Fitting:
 
     def given_mask(self, name: str, node: Node, graph: Graph) -> bool:
         """Give a layer the mask that its output has in Keras by another layer."""
-        forms = self.forms(name, node, self.lifted.given_masks[name], graph)
+        mask = self.lifted.given_masks.get(name) or node.filled
+        forms = self.forms(name, node, mask, graph) if mask else []
         return any(self.set_mask(name, form) for form in forms)
 
     def uses_mask(self, node: Node) -> bool:

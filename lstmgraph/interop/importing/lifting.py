@@ -544,7 +544,7 @@ def _known_layers() -> frozenset[str]:
 def _instead(type_: str) -> str:
     if type_ == "Lambda":
         return "a recipe names no code: write what it computes with Keras's own layers"
-    return "use layers that Keras has; docs/forms.md shows what people use in their place"
+    return "use layers that Keras has in its place, or keep that part of the model in Python"
 
 
 def _snake(name: str) -> str:
