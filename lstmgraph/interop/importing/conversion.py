@@ -33,7 +33,7 @@ class Converted:
     lifted: Lifted
     draft: Draft
     notes: tuple[str, ...]
-    """What differs between the model and the recipe without changing any number: names."""
+    """What differs without changing any number: names, and dtypes of ids."""
 
     @property
     def layers(self) -> dict[str, str]:
@@ -79,11 +79,16 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
         text, compiled = plain, _compiled(plain)
         made.layers.clear()
     notes = [
-        f"'{old}' is named '{new}', as a name has letters, digits and underscores only"
+        f"'{old}' is named '{new}', as "
+        + (
+            "the language has its own use for that word"
+            if new == f"{old}_2"
+            else "a name has letters, digits and underscores only"
+        )
         for old, new in lifted.renamed.items()
         if old.replace(BETWEEN, "_") != new
     ]
-    return Converted(text, compiled, lifted, made, tuple(notes))
+    return Converted(text, compiled, lifted, made, (*notes, *lifted.notes))
 
 
 def _output_names(model: KerasModel, lifted: Lifted) -> list[str]:

@@ -328,8 +328,8 @@ class _Drafting:
         return own
 
     def unsayable(self, expression: Expression, reader: str) -> str:
-        found = next(operations_in(expression), None)
-        if found is not None:
+        found = next(reversed([*operations_in(expression)]), None)
+        if found is not None:  # the first in the way: those behind it may have layers
             self.problem(
                 found.name,
                 "M204",
