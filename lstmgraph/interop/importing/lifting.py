@@ -163,6 +163,8 @@ class Lifted:
     """The masks that outputs of layers are given by layers of no other use, by node."""
     notes: list[str] = field(default_factory=list)
     """What else the recipe has otherwise, without changing any number."""
+    masking: dict[str, str] = field(default_factory=dict)
+    """The layers of no other use that give those masks, by node."""
 
     def node(self, name: str) -> Node | None:
         """Return the node of a name; None if that is an input."""
@@ -189,6 +191,7 @@ class _Lifting:
         self.made: dict[Any, Value] = {}
         self.given_masks: dict[str, Mask] = {}
         self.notes: list[str] = []
+        self.masking: dict[str, str] = {}
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -229,6 +232,7 @@ class _Lifting:
             self.time_major,
             self.given_masks,
             self.notes,
+            self.masking,
         )
 
     def _holds_ids(self, tensor: Tensor) -> bool:
@@ -355,6 +359,7 @@ class _Lifting:
         alias = self._passed_on(layer, arguments, keywords)
         if alias is not None and alias.mask and isinstance(alias.expression, Port):
             self.given_masks[alias.expression.layer] = alias.mask
+            self.masking[alias.expression.layer] = layer.name
         return alias
 
     def _passed_on(
