@@ -81,7 +81,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("units", "keeps_weights", "words"),
     [
-        (900_000, True, "`units` is 900000, more than its weights"),
+        (100_000, True, "`units` is 100000, more than its weights"),
         (4, True, "cannot be built"),
         (3, False, "no whole .keras file|weights"),
     ],
