@@ -19,7 +19,7 @@ from lstmgraph.messages.wording import MOST_NAMES, Guesses, few, nearest
 if TYPE_CHECKING:
     from pathlib import Path
 
-MANY = 3000
+MANY = 1500
 SOME = 300
 """Enough to see that a format stops, and soon read."""
 HEAD = "recipe: 1\nname: a\ninputs: {x: {shape: [time, 2]}}\n"

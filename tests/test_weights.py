@@ -197,6 +197,7 @@ def slopes(mask: str, kind: str, given: Numbers, y: Numbers, read: Numbers) -> N
 def test_losses_metrics_and_gradients(mask: str) -> None:
     """Those of one training step of one batch, and those of ``evaluate``."""
     model, begin = built(mask)
+    model.run_eagerly = mask != "holes"  # once as a graph, which is slow to trace
     given = arrays()
     readers = {name: model.get_layer(name).input for name in OUTPUTS}
     probe = keras.Model(model.input, {"y": model.output, "read": readers})
@@ -229,6 +230,7 @@ def test_one_output() -> None:
     given, mask = arrays(), "lengths"
     words = {name: given[name] for name in ("x", "lengths", "valid", "words")}
     model = of_one_output("none").build()
+    model.run_eagerly = True
     for kind in KINDS:
         own = {"sample_weight": weights(kind)["words"]} if weights(kind) else {}
         feed = of_one_output(kind).load_data({**words, **own}).train.as_keras(ROWS)
