@@ -2,7 +2,8 @@
 
 A table on the terminal, and a JSON file. With --markdown nothing is measured: the file gets the
 tables of the JSON file. README.md beside this file says what each figure means. The table of
-training steps is a command of its own: python -m benchmarks training --help.
+training steps and that of whole trainings are commands of their own: python -m benchmarks training
+--help, and python -m benchmarks fit --help.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import report, training
+from benchmarks import fit, report, training
 from benchmarks.options import ENVIRONMENT, QUICK, Options
 from lstmgraph.files import atomic_path
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 PARTS = {
     "startup": "benchmarks.startup",
     "validate": "benchmarks.validate",
-    "fit": "benchmarks.fit",
     "memory": "benchmarks.memory",
     "search": "benchmarks.search",
     "build": "benchmarks.build",
@@ -39,13 +39,15 @@ PARTS = {
 }
 """Modules with a function `measure`, in the order they run: first those that measure whole
 processes, as a child's peak memory would begin at that of a parent with TensorFlow in it."""
+GOING_ON = {"training": training, "fit": fit}
+"""Commands of their own, which go on where they were stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print, or write what was measured as Markdown."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["training"]:  # which goes on where it was stopped, cell by cell
-        training.main(given[1:])
+    if given and given[0] in GOING_ON:
+        GOING_ON[given[0]].main(given[1:])
         return
     parser = _parser()
     chosen = parser.parse_args(given)

@@ -1,8 +1,9 @@
 """Real trainings with what lstmgraph chooses for this machine, and with Keras's loop as it is.
 
 ``accuracy``: the speaker classifier of recipes/ on the test data, seed by seed, and the processor
-time of each training. ``search``: the processor time of the README's search. The table goes on
-standard output, and with --markdown into a section of a file.
+time of each training. ``search``: the processor time of the README's search. ``profile``: that of a
+training with ``--profile`` and without. The table goes on standard output, and with --markdown into
+a section of a file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,15 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.options import ENVIRONMENT
-from benchmarks.report import put_section
+from benchmarks.report import other_load, put_section
+from benchmarks.timing import turns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 ROOT = Path(__file__).parent.parent
 RECIPES = ROOT / "recipes"
 DATA = RECIPES / "data" / "japanese_vowels.npz"
 WAYS = {"chosen": [], "Keras's loop": ["runtime.kernel=standard", "runtime.xla=false"]}
+THREAD_COUNTS = [name for name in ENVIRONMENT if name.endswith("_THREADS")]
+MOST_LOAD = 2.5
+COMPILED = {"compiled": ["runtime.xla=true"]}
+"""The fused loop in what XLA compiles, also where a training is too short for it to pay."""
 METRIC = "sparse_categorical_accuracy"
 COMMAND = [sys.executable, "-c", "from lstmgraph.cli import main; main()"]
 
@@ -33,13 +40,16 @@ COMMAND = [sys.executable, "-c", "from lstmgraph.cli import main; main()"]
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.switched", description=__doc__)
-    parser.add_argument("what", choices=["accuracy", "search"])
+    parser.add_argument("what", choices=["accuracy", "search", "profile"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9, 10, 11], metavar="N")
     parser.add_argument("--trials", type=int, metavar="N", help="the recipe's 40 without it")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     chosen = parser.parse_args()
     os.environ.update(ENVIRONMENT)
-    lines = accuracy(chosen.seeds) if chosen.what == "accuracy" else search(chosen.trials)
+    if chosen.what == "search":
+        lines = search(chosen.trials)
+    else:
+        lines = (accuracy if chosen.what == "accuracy" else profile)(chosen.seeds)
     print("\n".join(lines))
     if chosen.markdown:
         put_section(chosen.markdown, "\n".join(lines) + "\n")
@@ -47,10 +57,10 @@ def main() -> None:
 
 def accuracy(seeds: Sequence[int]) -> list[str]:
     """Return the table of accuracies and processor times."""
-    rows = []
+    every, rows = {**WAYS, **COMPILED}, []
     for seed in seeds:
-        found = []
-        for ways in WAYS.values():
+        shares, times = [], []
+        for ways in every.values():
             with tempfile.TemporaryDirectory() as folder:
                 seconds = _processor_seconds(
                     *("train", str(RECIPES / "speaker-classifier.yaml"), "--data", str(DATA)),
@@ -58,14 +68,40 @@ def accuracy(seeds: Sequence[int]) -> list[str]:
                     *_set([f"runtime.seed={seed}", *ways]),
                 )
                 results = json.loads((Path(folder) / "results.json").read_text("utf-8"))
-            found.append((results["metrics"]["test"][METRIC], seconds))
-        (ours, mine), (theirs, other) = found
-        rows.append((str(seed), *_percent(ours, theirs), *_times(mine, other)))
-    return _table("Training on real data", ("seed", *(f"test, {way}" for way in WAYS)), rows)
+            shares.append(f"{results['metrics']['test'][METRIC]:.1%}")
+            times.append(seconds)
+        rows.append((str(seed), *shares, *_times(*times)))
+    headings = ("seed", *(f"test, {way}" for way in every))
+    return _table("Training on real data", headings, every, rows)
+
+
+def profile(seeds: Sequence[int]) -> list[str]:
+    """Return the table of processor times with a profile and without, which take turns."""
+    options = {"with": ["--profile"], "without": []}
+    found: dict[str, list[float]] = {name: [] for name in options}
+    for repeat, seed in enumerate(seeds):
+        for name in turns(list(options), repeat):
+            with tempfile.TemporaryDirectory() as folder:
+                seconds = _processor_seconds(
+                    *("train", str(RECIPES / "speaker-classifier.yaml"), "--data", str(DATA)),
+                    *("-o", folder, "-q", *options[name]),
+                    *_set([f"runtime.seed={seed}"]),
+                )
+            found[name].append(seconds)
+    mine, other = (statistics.median(found[name]) for name in options)
+    ratios = [a / b for a, b in zip(*found.values(), strict=True)]
+    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    cells = ["30 epochs", f"{mine:.1f} s", f"{other:.1f} s"]
+    cells += [f"{statistics.median(ratios):.2f}", spread]
+    headings = ["`lstmgraph train`, processor time", *options, "ratio", "of repeats"]
+    rows = [headings, ["---"] * len(headings), cells]
+    return ["## Profile", "", *_note(), *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def search(trials: int | None) -> list[str]:
     """Return the table of the search."""
+    for name in THREAD_COUNTS:  # a search shares the threads out
+        os.environ.pop(name, None)
     found = []
     for ways in WAYS.values():
         with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +116,7 @@ def search(trials: int | None) -> list[str]:
         found.append((len(ended), seconds))
     (count, mine), (other_count, other) = found
     row = ("the README's search", str(count), str(other_count), *_times(mine, other))
-    return _table("Search on real data", ("", *(f"trials, {way}" for way in WAYS)), [row])
+    return _table("Search on real data", ("", *(f"trials, {way}" for way in WAYS)), WAYS, [row])
 
 
 def _processor_seconds(*arguments: str) -> float:
@@ -102,18 +138,24 @@ def _set(values: Sequence[str]) -> list[str]:
     return [word for value in values for word in ("--set", value)]
 
 
-def _percent(*shares: float) -> list[str]:
-    return [f"{share:.1%}" for share in shares]
+def _times(*seconds: float) -> list[str]:
+    """Return the times of the ways of `WAYS` and further ones, and the ratio of the first two."""
+    return [*(f"{each:.1f} s" for each in seconds), f"{seconds[0] / seconds[1]:.2f}"]
 
 
-def _times(ours: float, theirs: float) -> tuple[str, str, str]:
-    return f"{ours:.1f} s", f"{theirs:.1f} s", f"{ours / theirs:.2f}"
-
-
-def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    columns = [*headings, *(f"processor time, {way}" for way in WAYS), "ratio"]
+def _table(
+    title: str, headings: Sequence[str], ways: Iterable[str], rows: Sequence[Sequence[str]]
+) -> list[str]:
+    columns = [*headings, *(f"processor time, {way}" for way in ways), "ratio"]
     cells = [columns, ["---"] * len(columns), *rows]
-    return [f"## {title}", "", *(f"| {' | '.join(row)} |" for row in cells)]
+    return [f"## {title}", "", *_note(), *(f"| {' | '.join(row)} |" for row in cells)]
+
+
+def _note() -> list[str]:
+    """Say whether other processes ran, which makes processor times rough."""
+    load = other_load() or 0.0
+    # This run's own processes count too: at most 2 threads.
+    return [f"**Rough: {load} processes ran on average.**", ""] if load > MOST_LOAD else []
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph import forks  # noqa: F401 - sees processes that are forked from here on
-from lstmgraph.api import Recipe, load, load_model, tune
+from lstmgraph.api import ImportedModel, Recipe, import_model, load, load_model, tune
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.data.problems import DataError, DataProblem
 from lstmgraph.files import LinkError, NotAFileError
@@ -20,6 +20,7 @@ from lstmgraph.messages.diagnostics import Diagnostic
 from lstmgraph.messages.errors import (
     DivergedError,
     FolderError,
+    ModelFileError,
     OtherModelError,
     RecipeError,
     StateFileError,
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
     from lstmgraph.explain.memory import SizeError
     from lstmgraph.export import ExportReport
     from lstmgraph.export.transfer import Transferred, transfer
+    from lstmgraph.interop.auditing import Audit, Finding, audit
+    from lstmgraph.interop.code import CodeError
     from lstmgraph.models.generation import Generated, generate
     from lstmgraph.models.stepping import Stepper
-    from lstmgraph.prediction import ModelFileError, Predictions, predict
+    from lstmgraph.prediction import Predictions, predict
     from lstmgraph.training import TrainingResult
     from lstmgraph.tuning.callbacks import TrialInfo
     from lstmgraph.tuning.result import TuneResult
@@ -53,7 +56,9 @@ if TYPE_CHECKING:
     from lstmgraph.tuning.search.results import TrialRow
 
 __all__ = [
+    "Audit",
     "Blame",
+    "CodeError",
     "Comparison",
     "Data",
     "DataError",
@@ -67,9 +72,11 @@ __all__ = [
     "Examples",
     "Explanation",
     "ExportReport",
+    "Finding",
     "FolderError",
     "FolderInUseError",
     "Generated",
+    "ImportedModel",
     "JobChangedError",
     "LinkError",
     "LstmgraphError",
@@ -95,9 +102,11 @@ __all__ = [
     "TrialRow",
     "TuneResult",
     "WeightsFileError",
+    "audit",
     "diff",
     "evaluate",
     "generate",
+    "import_model",
     "load",
     "load_model",
     "packaged_recipe",
@@ -110,7 +119,9 @@ __version__ = "0.1.0"
 
 
 _LATER = {
+    "Audit": "lstmgraph.interop.auditing",
     "Blame": "lstmgraph.explain.blame",
+    "CodeError": "lstmgraph.interop.code",
     "Comparison": "lstmgraph.explain.diff",
     "Data": "lstmgraph.data.loading",
     "DataSummary": "lstmgraph.data.summary",
@@ -119,10 +130,10 @@ _LATER = {
     "Examples": "lstmgraph.data.examples",
     "Explanation": "lstmgraph.explain.explanation",
     "ExportReport": "lstmgraph.export",
+    "Finding": "lstmgraph.interop.auditing",
     "FolderInUseError": "lstmgraph.tuning.search.errors",
     "Generated": "lstmgraph.models.generation",
     "JobChangedError": "lstmgraph.tuning.search.errors",
-    "ModelFileError": "lstmgraph.prediction",
     "NoWorkspaceError": "lstmgraph.data.store",
     "Predictions": "lstmgraph.prediction",
     "SearchError": "lstmgraph.tuning.search.errors",
@@ -133,6 +144,7 @@ _LATER = {
     "TrialInfo": "lstmgraph.tuning.callbacks",
     "TrialRow": "lstmgraph.tuning.search.results",
     "TuneResult": "lstmgraph.tuning.result",
+    "audit": "lstmgraph.interop.auditing",
     "diff": "lstmgraph.explain.diff.diff",
     "evaluate": "lstmgraph.evaluation",
     "generate": "lstmgraph.models.generation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lstmgraph.explain.explanation import Explanation
     from lstmgraph.explain.memory import BatchSize
     from lstmgraph.export import ExportReport
+    from lstmgraph.interop.importing.checking import Check
     from lstmgraph.language.space import Space
     from lstmgraph.language.text.overrides import Overrides
     from lstmgraph.messages.diagnostics import Diagnostic
@@ -246,6 +248,21 @@ class Recipe:
         if model is None and self.weights is not None:
             model = self.build()
         return derive(self.compiled, kind, model)
+
+    def code(self) -> str:
+        """Return plain Keras code that builds the same models without lstmgraph.
+
+        Names, seeds and the order of layers are the same, so weights can be copied, and outputs
+        are equal bit for bit. With ``training:``, the model is compiled, and ``main()`` trains it.
+        What the code does not do as the recipe does stands in its docstring.
+
+        Raises:
+            RecipeError: the models cannot be built.
+            CodeError: plain Keras code cannot make a part of the model.
+        """
+        from lstmgraph.interop.code.recipes import recipe_code  # noqa: PLC0415 - imports TensorFlow
+
+        return recipe_code(self.compiled).text
 
     def save(self, model: keras.Model, path: str | Path, *, further: str = "") -> None:
         """Write a model of this recipe, trained or not, to a ``.keras`` file, whole or not at all.
@@ -624,6 +641,52 @@ def load(
     """
     compiled = load_compiled(source, overrides=overrides, strict=strict, folder=folder)
     return Recipe(compiled, Path(str(source)) if is_model_file(source) else None)
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A Keras model as a recipe; ``import_model`` makes it."""
+
+    text: str
+    """The recipe, as ``lstmgraph import`` writes it."""
+    recipe: Recipe
+    model: keras.Model | None
+    """The recipe's model with the weights; None where the source has none."""
+    check: Check
+    """Whether both models gave the same on random inputs: ``ok``; if not, the first ``layer``."""
+    notes: tuple[str, ...] = ()
+    """What the recipe names otherwise than the model does."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def import_model(
+    source: str | Path | Mapping[str, Any] | keras.Model,
+    *,
+    fix: bool = False,
+    training: bool = True,
+) -> ImportedModel:
+    """Return an existing Keras model as a recipe, with its weights where it has any.
+
+    Args:
+        source: a Functional or Sequential model; the path of a ``.keras`` file or of the JSON of
+            ``model.to_json()``; or that JSON as text or mapping.
+        fix: keep masks that the model loses silently. By default the recipe does what the model
+            does, and comments say where that is surprising.
+        training: give the recipe the optimizer, losses and metrics that the model was compiled
+            with.
+
+    Raises:
+        ModelFileError: the model cannot be read (M1xx), or a recipe cannot say it (M2xx); every
+            layer that stands in the way is named.
+        OSError: the file cannot be read.
+    """
+    from lstmgraph.interop.importing import import_source  # noqa: PLC0415 - imports Keras
+
+    found = import_source(source, fix=fix, training=training)
+    recipe = Recipe(found.compiled)
+    return ImportedModel(found.text, recipe, found.model, found.check, found.notes)
 
 
 def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model:

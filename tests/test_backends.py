@@ -253,7 +253,7 @@ def test_formats_of_tensorflow_are_refused(format_name: str, monkeypatch) -> Non
 @pytest.mark.parametrize(
     ("given", "kernel", "reason"),
     [
-        ({}, "cudnn", "on a GPU; without one Keras's loop runs"),
+        ({}, "standard", "there is no GPU"),
         ({"arguments": ", mask: {value: 0.0, padding: right}"}, "standard", "masked calls"),
         ({"layer": "gru"}, "standard", "on jax, Keras's loop runs GRUs"),
         ({"runtime": "kernel: standard"}, "standard", "`kernel: standard`"),

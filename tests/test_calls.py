@@ -24,6 +24,7 @@ from test_layer_facts import CASES
 from test_outputs import handwritten_twin
 
 import lstmgraph
+from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.keras_facts.catalogue import layer_traits
 from lstmgraph.language.declaration.folds import is_folded
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
@@ -223,10 +224,18 @@ def test_a_further_model_has_the_weights_of_the_called_layer() -> None:
 def test_all_calls_of_a_layer_run_on_one_kernel() -> None:
     """The mask of one call is not known to be padded on the right: Keras's loop runs all."""
     left = SHARED_DECODER.replace("mask: none", "mask: {value: 0.0, padding: left}")
-    kernels = {row.name: row.kernel_reason for row in load(left).explain().layers if row.kernel}
-    assert {row.kernel for row in load(left).explain().layers if row.kernel} == {"standard"}
+    kernels = {
+        row.name: row.kernel_reason
+        for row in load(left).explain(Machine(gpus=1)).layers
+        if row.kernel
+    }
+    assert {row.kernel for row in load(left).explain(Machine(gpus=1)).layers if row.kernel} == {
+        "standard"
+    }
     assert kernels["reader"] == "as 'writer', a call of the same layer"
-    assert {row.kernel for row in load(SHARED_DECODER).explain().layers if row.kernel} == {"cudnn"}
+    assert {
+        row.kernel for row in load(SHARED_DECODER).explain(Machine(gpus=1)).layers if row.kernel
+    } == {"cudnn"}
 
 
 def test_a_layer_of_its_own_and_a_call_differ() -> None:

@@ -289,3 +289,10 @@ def test_the_shipped_classifier_trains_on_its_archive() -> None:
     assert data.test is not None
     _, accuracy = model.evaluate(data.test.as_keras(128).dataset, verbose=0)
     assert accuracy > 2 / 9
+
+
+def test_parts_that_are_evaluated_have_batches_of_one_structure() -> None:
+    """So one function evaluates them, whether or not the last batch is full."""
+    full, other = part().as_keras(len(part())), part().as_keras(len(part()) - 1)
+    assert (len(full), len(other)) == (1, 2)
+    assert full.dataset.element_spec == other.dataset.element_spec

@@ -47,8 +47,8 @@ NO_EXAMPLE = {
     "W764",
 }
 """Codes of files, machines, the schema's own words and Keras's, which a short text cannot show."""
-DATA = set(re.findall(r"^### (D\d{3})", PAGE, re.M))
-"""Codes of data, which no recipe shows."""
+DATA = set(re.findall(r"^### ([DMA]\d{3})", PAGE, re.M))
+"""Codes of data and of existing models, which no recipe shows."""
 MERGED = ("inputs", "layers", "outputs")
 
 
@@ -117,10 +117,10 @@ def test_every_code_has_a_section_and_every_section_a_code() -> None:
     used = {
         code
         for path in (ROOT / "lstmgraph").rglob("*.py")
-        for code in re.findall(r'"([LWD]\d{3})"', path.read_text("utf-8"))
+        for code in re.findall(r'"([LWDMA]\d{3})"', path.read_text("utf-8"))
     }
     assert set(SECTIONS) == used
-    assert list(SECTIONS) == sorted(SECTIONS, key=lambda code: (code[0] == "D", code))
+    assert list(SECTIONS) == sorted(SECTIONS, key=lambda code: ("LWDMA".index(code[0]), code))
 
 
 def test_every_section_has_examples() -> None:

@@ -137,7 +137,7 @@ OBSTACLES = {
     "activation: linear": True,
     "recurrent_activation: hard_sigmoid": True,
     "recurrent_activation: softplus": False,
-    "dtype_policy: mixed_bfloat16": False,
+    "dtype_policy: mixed_bfloat16": True,
     "dtype_policy: float64": True,
     "dtype_policy: mixed_float16": False,
     "unroll: true": False,

@@ -27,7 +27,7 @@ INTERNAL = {
     "LockedError", "OtherVersionError", "HoldsLabelsError", "EndedBeforeError", "Exhausted", "Idle",
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
-    "OutputError",
+    "OutputError", "ValueFormError", "NotInKeras3Error", "PickleError",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ OPTIONS = [
     if option.param_type_name == "option" and not option.hidden
 ]
 LONG = {
-    *("build", "train", "tune", "export", "data", "transfer", "report"),
+    *("build", "train", "tune", "export", "code", "data", "transfer", "report", "import"),
     *("predict", "evaluate"),
 }
 """Commands that work for long."""
@@ -53,8 +53,8 @@ def test_a_name_means_one_thing(name: str, users: dict[str, Any]) -> None:
 def test_what_o_and_format_are() -> None:
     names = by_name()
     assert set(names["-o"]) == {
-        *("build", "export", "graph", "init", "train", "transfer", "tune"),
-        *("predict", "evaluate"),
+        *("build", "code", "export", "graph", "init", "train", "transfer", "tune"),
+        *("predict", "evaluate", "import"),
     }
     formats = names["--format"].values()
     assert all({"text", "json"} <= set(option.type.choices) for option in formats)

@@ -29,6 +29,8 @@ from silent import (
     weights_of,
 )
 
+from lstmgraph.compiler.machine.machine import Machine
+
 # 8: states that are carried from one batch to the next.
 
 
@@ -196,7 +198,7 @@ def test_11_use_cudnn_is_not_saved(tmp_path) -> None:
     ):
         recipe = load(text + runtime)
         model = recipe.build()
-        (row,) = recipe.explain().layers
+        (row,) = recipe.explain(Machine(gpus=1)).layers
         assert (row.kernel, row.kernel_reason) == ("standard", reason)
         assert uses_of_cudnn(model) == [False, False]
     model.save(tmp_path / "model.keras")

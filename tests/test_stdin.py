@@ -43,10 +43,13 @@ COMMANDS = {
     "train": "train - --data data.npz -o run --epochs 1",
     "build": "build - -o out --force",
     "export": "export - --to keras -o out --force",
+    "code": "code -",
     "transfer": "transfer from.keras - -o to.keras --force",
     "tune": "tune - --data data.npz -o search --max-trials 1",
 }
-NO_RECIPE = {"explain-code", "init", "report", "schema", "predict", "evaluate"}
+NO_RECIPE = {
+    *("audit", "explain-code", "import", "init", "report", "schema", "predict", "evaluate"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,13 @@ COMMANDS = {
     "diff": f"diff {SHIPPED} {SHIPPED}",
     "build": "build small.yaml -o out",
     "export": "export small.yaml --format keras -o out",
+    "code": "code small.yaml -o out.py",
     "transfer": "transfer from.keras small.yaml -o out.keras",
+    "import": "import from.keras -o out.yaml --no-weights",
     "train": "train small.yaml --data data.npz -o out --epochs 1",
     "predict": "predict from.keras --data data.npz -o out.csv",
     "evaluate": "evaluate from.keras --data data.npz",
+    "audit": "audit from.keras",
     "space": f"space {SHIPPED}",
     "tune": "tune quick.yaml --data quick.npz -o out --max-trials 1",
     "data": f"data {SHIPPED} --data {VOWELS}",
@@ -43,7 +46,7 @@ COMMANDS = {
     "--help": "--help",
 }
 """One of each; they are run where ``place`` put what they name."""
-QUIET = {"fmt", "tune", "export", "transfer", "predict"}
+QUIET = {"fmt", "tune", "export", "transfer", "import", "predict", "code"}
 """They print nothing, or as others do, and take long."""
 WRONG = {
     "validate": "validate wrong.yaml",

@@ -10,11 +10,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from lstmgraph.cli import checks, editing, jobs, models, searches
+from lstmgraph.cli.auditing import audit
+from lstmgraph.cli.code import code
 from lstmgraph.cli.codes import explain_code
 from lstmgraph.cli.data import data
 from lstmgraph.cli.diff import diff
 from lstmgraph.cli.evaluating import evaluate
 from lstmgraph.cli.graph import graph
+from lstmgraph.cli.importing import import_
 from lstmgraph.cli.old_spellings import CommandWithOldSpellings
 from lstmgraph.cli.predicting import predict
 from lstmgraph.cli.printing import Commands, OutputError, say
@@ -40,7 +43,9 @@ for command in (
     diff,
     models.build,
     models.export,
+    code,
     transfer,
+    audit,
     jobs.train,
     predict,
     evaluate,
@@ -55,6 +60,7 @@ for command in (
     editing.migrate,
 ):
     app.command(cls=CommandWithOldSpellings)(command)
+app.command("import", cls=CommandWithOldSpellings)(import_)
 
 
 def _print_version(wanted: bool) -> None:

@@ -35,6 +35,7 @@ from lstmgraph.cli.sources import (
 )
 from lstmgraph.cli.stdin import shown_name
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
+from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         found = read_sources(loaded, data, validation, test, output_format, verbosity)
         if is_text and not quiet:
             print_warnings(found)
-        with verbosity.library_step("import TensorFlow"):
+        with verbosity.library_step("import TensorFlow"), quick_imports():
             import lstmgraph.training  # noqa: PLC0415 - TensorFlow's log comes with it
             from lstmgraph.models.given_weights import (  # noqa: PLC0415 - as above
                 given_weights,

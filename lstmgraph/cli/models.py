@@ -32,6 +32,7 @@ from lstmgraph.cli.shared import (
     refuse,
 )
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
+from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.messages.errors import RecipeError
 
 
@@ -98,7 +99,7 @@ def build(  # noqa: PLR0913, PLR0917 - the options of a command
     explanation = loaded.explain()
     if output_format is Format.text and not quiet:
         say_table(explanation)
-    with verbosity.library_step("import TensorFlow"):
+    with verbosity.library_step("import TensorFlow"), quick_imports():
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
         with verbosity.shown_step("build and write the models"):
@@ -185,6 +186,8 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     try:
         request.check(recipe, overwrite=force)
         with verbosity.library_step("build, write and check"):
+            with quick_imports():
+                import keras  # noqa: F401, PLC0415 - what follows needs it
             reports = request.run(recipe)
     except RecipeError as error:
         fail(error, output_format)

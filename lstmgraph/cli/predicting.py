@@ -20,6 +20,7 @@ from lstmgraph.cli.shared import (
 from lstmgraph.cli.sources import DataPath, print_warnings
 from lstmgraph.cli.stdin import is_stdin
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
+from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.files import obstacle
 from lstmgraph.messages.wording import counted
 
@@ -107,6 +108,8 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
             _print(found)
             return
         with verbosity.library_step("predict"):
+            with quick_imports():
+                import keras  # noqa: F401, PLC0415 - what follows needs it
             rows = found.write(output)
     if output_format is Format.json:
         print_json(_summary(found, model, output, rows))

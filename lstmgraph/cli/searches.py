@@ -28,6 +28,7 @@ from lstmgraph.cli.shared import (
 )
 from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
+from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.data.problems import DataError
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.tuning.search.errors import SearchError
@@ -170,7 +171,7 @@ def _searched(
     from lstmgraph.tuning import options as tuning_options  # noqa: PLC0415
     from lstmgraph.tuning.run import tune as run_tune  # noqa: PLC0415
 
-    with verbosity.library_step("import TensorFlow"):
+    with verbosity.library_step("import TensorFlow"), quick_imports():
         import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     is_stderr = verbosity.verbose or output_format is Format.json
     console = None if verbosity.quiet else Console(stderr=is_stderr)

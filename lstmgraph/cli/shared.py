@@ -81,7 +81,8 @@ OutputFolder = Annotated[
     ),
 ]
 WEIGHTS_HELP = (
-    "Take the weights of this .keras or .weights.h5 file, matched by the names of layers."
+    "Take the weights of this .keras, .weights.h5 or Keras 2 .h5 file, matched by the names of "
+    "layers."
 )
 Weights = Annotated[
     Path | None,

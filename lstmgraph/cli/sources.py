@@ -9,6 +9,7 @@ import typer
 
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, listed
+from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.data.problems import DataError, as_lines
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_sources(  # noqa: PLR0913, PLR0917 - what a command was given
 
     given = {"validation": validation, "test": test}
     if any(is_saved_dataset(Path(text)) for text in (source, *given.values()) if text):
-        with verbosity.library_step("import TensorFlow"):
+        with verbosity.library_step("import TensorFlow"), quick_imports():
             import keras  # noqa: F401, PLC0415 - TensorFlow's start-up log comes with it
     try:
         parts = {name: source_of(text) for name, text in given.items() if text is not None}

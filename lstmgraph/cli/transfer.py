@@ -25,6 +25,7 @@ from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.export.transfer import Transferred
 from lstmgraph.export.transfer import transfer as transfer_weights
 from lstmgraph.files import obstacle
+from lstmgraph.interop.torch_weights.suffixes import TORCH_SUFFIXES
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
 def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     source: Annotated[
         Path,
-        typer.Argument(metavar="FROM", help="A .keras or .weights.h5 file that holds the weights."),
+        typer.Argument(
+            metavar="FROM",
+            help="The file that holds the weights: .keras, .weights.h5, Keras 2's .h5, or "
+            "PyTorch's .safetensors or .pt of a state dict.",
+        ),
     ],
     recipe: RecipePath,
     output: Annotated[
@@ -49,6 +54,14 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     complete: Annotated[
         bool, typer.Option("--complete", help="Write nothing unless every layer fits.")
     ] = False,
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="MODULE=LAYER",
+            help="Give the weights of this PyTorch module to this layer. Repeatable.",
+        ),
+    ] = None,
     set_values: SetValues = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -58,11 +71,13 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     """Write a model of RECIPE with the weights of FROM that fit, matched by the names of layers.
 
     It prints what happened to each layer. If no layer fits, or with --complete not every one,
-    nothing is written and the exit code is 1.
+    nothing is written and the exit code is 1. Modules of PyTorch are matched by names, shapes and
+    order, which is shown.
 
     Example: lstmgraph transfer models/first.keras second.yaml -o models/second.keras
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    given = _given(source, mapped or [])
     if output.suffix != ".keras":
         raise typer.BadParameter(f"{output} does not end in .keras", param_hint="--output")
     problem = obstacle(output.parent, [output], overwrite=force)
@@ -72,7 +87,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         loaded = load_recipe(recipe, set_values, output_format, quiet=quiet)
     try:
         with verbosity.library_step("build the model"):
-            found = transfer_weights(source, loaded)
+            found = transfer_weights(source, loaded, modules=given)
     except RecipeError as error:
         fail(error, output_format)
     except ValueError as error:
@@ -92,13 +107,29 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
         raise typer.Exit(RECIPE_IS_WRONG)
 
 
+def _given(source: Path, mapped: list[str]) -> dict[str, str]:
+    """Return layers by modules, as ``--map`` has them."""
+    parts = [each.partition("=") for each in mapped]
+    if wrong := next((each for each in parts if not each[1] or not each[2]), None):
+        raise typer.BadParameter(f"{wrong[0]} is not MODULE=LAYER", param_hint="--map")
+    if mapped and source.suffix not in TORCH_SUFFIXES:
+        problem = f"{source} holds no modules of PyTorch: its layers are matched by their names"
+        raise typer.BadParameter(problem, param_hint="--map")
+    return {module: layer for module, _, layer in parts}
+
+
 def _cannot_write(error: OSError, output: Path) -> NoReturn:
     say(f"cannot write {error.filename or output}: {reason(error)}", err=True)
     raise typer.Exit(RECIPE_IS_WRONG) from None
 
 
 def _print(
-    found: Transferred, recipe: Recipe, output: Path, *, written: bool, output_format: Format
+    found: Transferred,
+    recipe: Recipe,
+    output: Path,
+    *,
+    written: bool,
+    output_format: Format,
 ) -> None:
     if output_format is Format.json:
         own = {"ok": written, "file": str(output) if written else None, **found.as_dict()}

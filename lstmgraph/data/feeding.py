@@ -189,7 +189,10 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no typ
 def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
-    count, size, drop_last = len(feed.examples), feed.batch_size, feed.drop_last
+    size, drop_last = feed.batch_size, feed.drop_last
+    # Without a count, batches that are all full are like others: `evaluate` is traced once for the
+    # validation and the test part.
+    count = None if feed.order is None and not drop_last else len(feed.examples)
 
     def all_positions(_: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.numpy_function(feed.positions, [], tf.int64), [count])

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, Node, Port
-from lstmgraph.compiler.machine.obstacles import kernel_on
+from lstmgraph.compiler.machine.kernels import KernelUse, kernel_uses
 from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
 from lstmgraph.explain.loops import LoopRow, once
 from lstmgraph.explain.memory import BatchSize, Memory, estimate
@@ -50,6 +50,8 @@ class LayerRow:
     mask: str | None
     initial_state: dict[str, str] | None
     kernel: str | None
+    """That of training."""
+    prediction_kernel: str | None
     kernel_reason: str | None
     steps: int = 1
     """How many calls it stands for: a loop is shown once."""
@@ -63,6 +65,11 @@ class LayerRow:
     def repeated_type(self) -> str:
         """The same, and for a call in a loop how often it runs: ``LSTM of step_cell x 24``."""
         return f"{self.called_type} x {self.steps}" if self.steps > 1 else self.called_type
+
+    @property
+    def kernels(self) -> str:
+        """The kernels of training and prediction, ``fused / standard``; "" if it has none."""
+        return " / ".join(dict.fromkeys(filter(None, (self.kernel, self.prediction_kernel))))
 
     @property
     def parameters(self) -> int:
@@ -162,12 +169,13 @@ def explain(
     """
     graph = compiled.graph
     used, shown = graph.used_ports(), once(graph)
+    kernels = kernel_uses(compiled.declaration.runtime, graph, machine)
     return Explanation(
         recipe=graph.name,
         inputs=[_input(tensor) for tensor in graph.inputs.values()],
         layers=[
             replace(
-                _layer(shown.graph, node, primary_output(node, used), machine),
+                _layer(shown.graph, node, primary_output(node, used), kernels.get(node.name)),
                 steps=shown.count(node.name),
             )
             for node in shown.graph.nodes
@@ -203,10 +211,9 @@ def primary_output(node: Node, used: frozenset[Port]) -> str:
     return SEQUENCE if Port(node.name, SEQUENCE) in used else LAST
 
 
-def _layer(graph: Graph, node: Node, output: str, machine: Machine) -> LayerRow:
+def _layer(graph: Graph, node: Node, output: str, kernel: KernelUse | None) -> LayerRow:
     spec = node.outputs[output]
     recurrence = node.recurrence
-    kernel = kernel_on(node, machine.backend)
     parameters = graph.parameters_of(node)
     states = None
     if recurrence:
@@ -225,7 +232,8 @@ def _layer(graph: Graph, node: Node, output: str, machine: Machine) -> LayerRow:
         non_trainable_parameters=parameters.non_trainable,
         mask=mask_text(node),
         initial_state=states,
-        kernel=kernel.name if kernel else None,
+        kernel=kernel.training if kernel else None,
+        prediction_kernel=kernel.prediction if kernel else None,
         kernel_reason=kernel.reason if kernel else None,
     )
 
@@ -280,9 +288,11 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
     yield Section("outputs", headings=("output", "shape", "dtype", "from"), rows=outputs)
     yield from map(_loop_section, explanation.loops)
     kernels = [
-        (row.name, row.kernel, row.kernel_reason or "") for row in explanation.layers if row.kernel
+        (row.name, row.kernel, row.prediction_kernel or "", row.kernel_reason or "")
+        for row in explanation.layers
+        if row.kernel
     ]
-    yield Section("kernels", headings=("call", "kernel", "why"), rows=kernels)
+    yield Section("kernels", headings=("call", "training", "prediction", "why"), rows=kernels)
     yield from map(_model_section, explanation.models)
     runtime = [
         (row.key, plain_text(row.value), row.effect) for row in explanation.runtime if row.effect
@@ -299,7 +309,7 @@ def _call_rows(explanation: Explanation) -> Iterator[tuple[str, ...]]:
     for layer in explanation.layers:
         shape, parameters = shape_text(layer), f"{layer.parameters:,}"
         own = (layer.name, layer.repeated_type, shape, layer.dtype, parameters)
-        yield *own, layer.mask or "", _states_text(layer), layer.kernel or ""
+        yield *own, layer.mask or "", _states_text(layer), layer.kernels
 
 
 def _states_text(layer: LayerRow) -> str:

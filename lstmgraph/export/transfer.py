@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.interop.torch_weights.suffixes import TORCH_SUFFIXES
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import keras
 
     from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.explain.weight_fit import LayerTransfer
+    from lstmgraph.interop.notes import Note
+    from lstmgraph.interop.torch_weights.mapping import Pair
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,10 @@ class Transferred:
 
     model: keras.Model
     layers: tuple[LayerTransfer, ...]
+    pairs: tuple[Pair, ...] = ()
+    """Of weights of PyTorch: which module gives its weights to which layer."""
+    notes: tuple[Note, ...] = ()
+    """Of weights of PyTorch: what they do not tell, and what is not used."""
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -32,25 +42,34 @@ class Transferred:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints."""
-        return {
+        found: dict[str, Any] = {
             "complete": self.complete,
             "layers": [layer.as_dict() for layer in self.layers],
         }
+        if self.pairs or self.notes:
+            found["mapping"] = [pair.as_dict() for pair in self.pairs]
+            found["notes"] = [note.as_dict() for note in self.notes]
+        return found
 
     def __str__(self) -> str:
         from lstmgraph.messages.tables import Section, as_text  # noqa: PLC0415 - only when printed
 
-        return as_text([Section(lines=[str(layer) for layer in self.layers])])
+        lines = map(str, (*self.pairs, *self.notes, *self.layers))
+        return as_text([Section(lines=list(lines))])
 
 
-def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
+def transfer(
+    source: str | Path, recipe: HasCompiled, *, modules: Mapping[str, str] | None = None
+) -> Transferred:
     """Build the recipe's model with the weights of a file that fit, matched by layer name.
 
     A layer is loaded whole or not at all: all of its weights must have the same shapes in the file.
 
     Args:
-        source: any ``.keras`` file, from this package or not, or a ``.weights.h5`` file.
+        source: any ``.keras`` file, from this package or not, or a ``.weights.h5`` file; or
+            weights of PyTorch, a ``.safetensors`` file or a ``.pt`` file of a state dict.
         recipe: the recipe whose model is built.
+        modules: layers of the recipe by names of PyTorch's modules, where the guess is wrong.
 
     Returns:
         The model, and the outcome for each layer with weights in the recipe or the file.
@@ -67,6 +86,11 @@ def transfer(source: str | Path, recipe: HasCompiled) -> Transferred:
     )
 
     path = Path(source)
+    if path.suffix in TORCH_SUFFIXES:
+        from lstmgraph.interop.torch_weights import transfer_torch  # noqa: PLC0415 - imports NumPy
+
+        found = transfer_torch(path, recipe, modules)
+        return Transferred(found.model, found.layers, found.pairs, found.notes)
     with opened_weights(path) as weights:
         require_layers(weights, path)
         model = build_model(recipe.compiled)

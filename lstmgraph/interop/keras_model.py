@@ -26,6 +26,15 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Constant:
+    """A tensor of fixed numbers that a call reads, such as ``ops.add(x, [1., 2.])``."""
+
+    value: Any
+    """A number, or nested lists of them."""
+    dtype: str
+
+
+@dataclass(frozen=True)
 class Layer:
     """A layer, an operation of ``keras.ops``, or a nested model."""
 
@@ -34,7 +43,13 @@ class Layer:
     type: str
     """Keras 3's class: ``LSTM``; for an operation its class too: ``Add``."""
     config: Mapping[str, Any]
-    """The arguments under Keras 3's names, as plain data; those of Keras 2 are translated."""
+    """The arguments under Keras 3's names, as plain data; those of Keras 2 are translated.
+
+    The name is left out, and ``dtype`` is the name of the policy: ``"mixed_float16"``.
+    Initializers, regularizers, constraints, inner layers and cells are mappings with
+    ``class_name`` and ``config``; an inner layer that is a model has its `KerasModel` under
+    ``model`` as well.
+    """
     is_operation: bool = False
     """Whether it is an operation of ``keras.ops``, not a layer."""
     model: KerasModel | None = None
@@ -43,7 +58,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer. Values are plain data in which tensors stand as `Tensor`."""
+    """One call of a layer.
+
+    Values are plain data in which tensors stand as `Tensor`, fixed arrays as `Constant`, and the
+    parts of an index as ``slice`` and ``...``.
+    """
 
     layer: str
     index: int = 0
@@ -75,7 +94,11 @@ class KerasModel:
     """The shapes that the source states, batch first; a source need not state all."""
     dtypes: Mapping[Tensor, str] = field(default_factory=dict)
     compile: Mapping[str, Any] | None = None
-    """The compile configuration (optimizer, loss, metrics), or None."""
+    """The compile configuration (optimizer, loss, metrics), or None.
+
+    A class or function of someone else's still has its ``module``; Keras's have ``class_name`` and
+    ``config`` alone, or are names.
+    """
     source: str = ""
     """The file or object it was read from, for messages."""
 
@@ -90,3 +113,12 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from tensors_in(item)
+
+
+def flat_tensors(value: Any) -> list[Tensor]:
+    """Return the tensors of a model's inputs or outputs in Keras's order: mappings by key."""
+    if isinstance(value, dict):
+        return [tensor for key in sorted(value) for tensor in flat_tensors(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [tensor for item in value for tensor in flat_tensors(item)]
+    return [value] if isinstance(value, Tensor) else []

@@ -49,3 +49,17 @@ class WeightsFileError(LstmgraphError, ValueError):
 
 class OtherModelError(LstmgraphError, ValueError):
     """The model of a file is not that of the recipe."""
+
+
+class ModelFileError(LstmgraphError, ValueError):
+    """A file or a ``keras.Model`` is no model that can be read or run, or has no recipe.
+
+    `diagnostics` holds what cannot be read of an existing Keras model, each with its layer.
+    """
+
+    def __init__(self, message: str, diagnostics: Iterable[Diagnostic] = ()) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(message, self.diagnostics)
+
+    def __str__(self) -> str:
+        return str(self.args[0])

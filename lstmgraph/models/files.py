@@ -106,6 +106,11 @@ def _compile(model: keras.Model, compiled: CompiledRecipe, graph: Graph, config:
 
 def _graph_of(compiled: CompiledRecipe, path: Path) -> Graph:
     """Return the graph of the model in the file: the recipe's main one, or a further one."""
+    if path.suffix in (".h5", ".hdf5"):
+        raise ValueError(
+            f"{path} is not a .keras file; `lstmgraph transfer` moves its weights into a .keras "
+            "file of the recipe's model"
+        )
     try:
         further = embedded_model(path)
     except NoRecipeError as error:

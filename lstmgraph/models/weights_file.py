@@ -14,15 +14,16 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from lstmgraph.archives import ArchiveError, opened_archive
 from lstmgraph.files import open_file
 from lstmgraph.messages.errors import WeightsFileError
+from lstmgraph.models.old_weights import attribute, is_old, old_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +37,14 @@ MOST_EXPANSION = 16
 DEEPEST = 64
 """The deepest nesting of groups that is read; Keras nests a few."""
 
-Datasets = dict[str, h5py.Dataset]
-"""One layer's datasets, by their path below the layer's group, such as ``cell/vars/0``."""
+SAID = ("model_config", "training_config", "keras_version")
+"""Attributes of a whole model in Keras 2's format, as text; None where a file lacks them."""
+
+Datasets = dict[str, Any]
+"""One layer's datasets, by their path below the layer's group, such as ``cell/vars/0``.
+
+Of CuDNNLSTM and CuDNNGRU in a file of Keras 2 they are arrays, in the layout of LSTM and GRU.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,18 @@ class Weights:
     """The datasets of each layer that has weights, by the layer's name."""
     path: Path
     """The path of the HDF5 file while it is open."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What a file of Keras 2 says of itself: `SAID`."""
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is a file in the format of Keras 2."""
+        return bool(self.about)
 
 
 @contextmanager
 def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
-    """Open a ``.keras`` or ``.weights.h5`` file for a block, and yield its weights.
+    """Open a ``.keras`` or ``.weights.h5`` file, or one of Keras 2, and yield its weights.
 
     Args:
         path: the file.
@@ -140,8 +154,11 @@ def _checked(path: Path, shown: Path) -> Iterator[Weights]:
             file = h5py.File(content, "r")
         with file:
             with _translated_errors(shown):
-                layers = _by_layer(file, dict(_datasets(file)))
-            yield Weights(layers, path)
+                datasets = dict(_datasets(file))
+                old = is_old(file)
+                layers = old_layers(file, datasets) if old else _by_layer(file, datasets)
+                about = {name: attribute(file, name) for name in SAID} if old else {}
+            yield Weights(layers, path, about)
 
 
 @contextmanager
@@ -223,7 +240,8 @@ def _by_layer(
         name = own.attrs.get("name") if isinstance(own, h5py.Group) else None
         if not isinstance(name, str):
             raise WeightsFileError(
-                "it does not say which layers its weights belong to; save it with Keras 3.15"
+                "it does not say which layers its weights belong to; save it with Keras 3.15, or "
+                "in Keras 2 as an .h5 file: `model.save_weights('weights.h5')`"
             )
         if name in layers:
             raise WeightsFileError(f"two of its layers are named '{name}'")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.prediction.batches import PredictionBatch
 from lstmgraph.prediction.loading import Request, load_query
-from lstmgraph.prediction.models import ModelFileError, OpenedModel, open_model
+from lstmgraph.prediction.models import OpenedModel, open_model
 from lstmgraph.prediction.naming import OutputLayout, class_names, part_names
 from lstmgraph.prediction.origins import check_origins
 from lstmgraph.prediction.result import Predictions
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lstmgraph.prediction.origins import Origins
 
 __all__ = [
-    "ModelFileError",
     "OpenedModel",
     "OutputLayout",
     "PredictionBatch",

@@ -23,9 +23,8 @@ from lstmgraph.language.text.embedded import (
     embedded_model,
     embedded_recipe,
 )
-from lstmgraph.messages.errors import OtherModelError
+from lstmgraph.messages.errors import ModelFileError, OtherModelError
 from lstmgraph.messages.wording import few
-from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,10 +43,6 @@ KINDS = (
 )
 LONGEST = 300
 """The most characters of another library's message to show."""
-
-
-class ModelFileError(LstmgraphError, ValueError):
-    """A file holds no model that can be run, or has no recipe."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.passes.fused import fused_obstacle
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.language.declaration.recipe import Runtime
 
@@ -24,9 +24,13 @@ def runs_fused(runtime: Runtime, graph: Graph, machine: Machine) -> bool:
 
     With `auto`, they do so in what XLA compiles, and elsewhere on Keras's loop.
     """
+    return graph.kernel_choice in CHOICES and runs_on_cpu(runtime, machine)
+
+
+def runs_on_cpu(runtime: Runtime, machine: Machine) -> bool:
+    """Return whether TensorFlow runs a model on the CPU, in one copy."""
     on_cpu = not machine.gpus or runtime.device == "cpu"
-    is_possible = machine.backend == "tensorflow" and on_cpu and runtime.strategy == "none"
-    return is_possible and graph.kernel_choice in CHOICES
+    return machine.backend == "tensorflow" and on_cpu and runtime.strategy == "none"
 
 
 def fused_nodes(runtime: Runtime, graph: Graph, machine: Machine) -> list[str]:
@@ -35,3 +39,8 @@ def fused_nodes(runtime: Runtime, graph: Graph, machine: Machine) -> list[str]:
         return []
     recurrent = (node for node in graph.nodes if node.recurrence)
     return [node.name for node in recurrent if fused_obstacle(node) is None]
+
+
+def runs_one_step(graph: Graph, node: Node) -> bool:
+    """Return whether a recurrent call has one step, which needs no loop."""
+    return bool(node.inputs) and graph.specs[node.inputs[0]].shape[1] == 1

@@ -6,14 +6,12 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.vocabularies import tensorflow_only
-from lstmgraph.compiler.machine.fused import fused_nodes
+from lstmgraph.compiler.machine.fused import fused_nodes, runs_one_step
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.compiler.passes.fused import fused_obstacle
 from lstmgraph.messages.wording import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from lstmgraph.compiler.graph import Graph, Node, Recurrence
     from lstmgraph.compiler.machine.machine import Machine
     from lstmgraph.language.declaration.recipe import Runtime
@@ -24,8 +22,6 @@ FEW_ROWS = 32
 than these, `predict` with XLA took up to 2.4 times as long; otherwise 0.1 to 1.0 times as long
 (2 cores, LSTM and GRU, 128 to 512 units, 4 to 256 rows)."""
 
-RANDOM = ("Dropout", "SpatialDropout", "AlphaDropout", "Gaussian", "Random")
-"""How the classes of layers begin that draw random numbers in training."""
 TRAINING = "`train` and `tune` compile `fit` and `evaluate` where it pays"
 
 
@@ -49,6 +45,8 @@ class XlaChoice:
     """Whether a training compiles its steps where `fitting.py` finds that it pays."""
     most_rows: int | None = None
     """The most rows of a batch that uses XLA; None for no limit."""
+    not_predict: str = ""
+    """Why not `predict`, where `fit` is compiled."""
 
 
 def explain_runtime(runtime: Runtime, graph: Graph, machine: Machine) -> list[RuntimeRow]:
@@ -84,23 +82,17 @@ def choose_xla(runtime: Runtime, graph: Graph, machine: Machine) -> XlaChoice:
         return XlaChoice(predict=False, reason=f"off: {off}")
     if machine.gpus and runtime.device != "cpu":
         return XlaChoice(predict=False, reason="on, as Keras chooses on a GPU")
-    fused = fused_nodes(runtime, graph, machine)
-    names, random = _open_sizes(graph), _random_layer(graph, fused)
-    training = TRAINING
-    if random:
-        training = f"not `fit`: XLA would draw other random numbers for '{random}'"
+    names = _open_sizes(graph)
     if names:
         again = f"every new size of {names} would be compiled again"
-        reason = f"{training}; not `predict`: {again}"
-        if random:
-            reason = f"off: {again}, and XLA would draw other random numbers for '{random}'"
-        return XlaChoice(predict=False, reason=reason, fit=not random)
+        reason = f"{TRAINING}; not `predict`: {again}"
+        return XlaChoice(predict=False, reason=reason, fit=True, not_predict=again)
     wide = any(recurrence.units > MANY_UNITS for _, recurrence in _recurrent(graph))
     batches = f"size up to {FEW_ROWS} rows" if wide else "size"
     return XlaChoice(
         predict=True,
-        reason=f"`predict` is compiled, once for each batch {batches}; {training}",
-        fit=not random,
+        reason=f"`predict` is compiled, once for each batch {batches}; {TRAINING}",
+        fit=True,
         most_rows=FEW_ROWS if wide else None,
     )
 
@@ -125,24 +117,6 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
         return "no recurrent layer would be faster"
     if "unrolled" in kernels:
         return "an unrolled loop would take long to compile"
-    return ""
-
-
-def _random_layer(graph: Graph, fused: Collection[str]) -> str:
-    """Return a layer that draws random numbers in training; "" if there is none.
-
-    TensorFlow and XLA draw different ones from the same seed, by the same algorithm too; the fused
-    loop has the same dropout everywhere (``models/kernels/dropout.py``).
-    """
-    for node in graph.nodes:
-        if node.name in fused:
-            continue
-        inner, cells = node.arguments.get("layer"), node.recurrence and node.recurrence.cells
-        calls = [node.arguments, *(cells or ()), *([inner] if isinstance(inner, dict) else [])]
-        kinds = {node.op, *(call.get("type") for call in calls)}
-        drops = any(call.get(key) for call in calls for key in ("dropout", "recurrent_dropout"))
-        if drops or any(str(kind).startswith(RANDOM) for kind in kinds):
-            return node.layer
     return ""
 
 
@@ -176,7 +150,8 @@ def _kernel(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     by_cudnn = [name for name, kernel in kernels.items() if kernel == "cudnn"]
     if not kernels:
         return ""
-    fused = fused_nodes(runtime, graph, machine)
+    single = {node.name for node, _ in _recurrent(graph) if runs_one_step(graph, node)}
+    fused = [name for name in fused_nodes(runtime, graph, machine) if name not in single]
     if fused:
         return _fused(runtime, graph, machine, fused)
     if machine.gpus and by_cudnn:

@@ -37,7 +37,7 @@ def draw(
 
     Args:
         compiled: The recipe.
-        machine: The machine whose Keras backend decides which kernels are shown.
+        machine: The machine whose kernels are shown.
         format: ``svg``, ``mermaid`` or ``dot``.
         model: The name of a further model of the recipe to draw; empty for the recipe's own.
         theme: The colours of an SVG: ``light``, ``dark``, or ``auto`` for the reader's choice.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> Picture:
     """Return the picture of a recipe's own model, or of its further model `model`.
 
-    The kernels shown are those of the Keras backend of `machine`.
+    The kernels shown are those of `machine`.
 
     Raises:
         ValueError: The recipe has no such further model.
@@ -149,7 +149,7 @@ def _call(
         type=row.repeated_type,
         shape=shape_text(row),
         parameters=_parameters(row.parameters, extra),
-        kernel=row.kernel or "",
+        kernel=row.kernels,
         badges=(*mask_badges(node, carried), *state_badges(node, folded)),
         recurrent=recurrence is not None,
         details="\n".join(_details(row, extra)),
@@ -179,4 +179,4 @@ def _details(row: LayerRow, states: int) -> Iterator[str]:
     for slot, label in (row.initial_state or {}).items():
         yield f"initial {slot.replace('_', ' ')}: {label}"
     if row.kernel:
-        yield f"kernel: {row.kernel} ({row.kernel_reason})"
+        yield f"kernel: {row.kernels} ({row.kernel_reason})"

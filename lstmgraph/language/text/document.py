@@ -57,6 +57,11 @@ OF_WRAPPERS = frozenset({"input", "mask", "dtype_policy"})
 REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text that are replaced by a substitute value."""
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_MOVED = (
+    "`lstmgraph transfer` moves its weights into a recipe's model; `lstmgraph import` writes a "
+    "recipe for a whole model"
+)
 _TOO_LARGE = "a recipe holds layers and settings; keep data in separate files"
 
 
@@ -233,6 +238,9 @@ def decode_document(
     if len(raw) > MAX_BYTES:
         message = f"the recipe is larger than {MAX_BYTES:,} bytes"
         return unreadable(name, "L103", message, hint=_TOO_LARGE)
+    if raw.startswith(_HDF5):
+        message = "it is an HDF5 file of a Keras model or its weights, not a recipe"
+        return unreadable(name, "L102", message, hint=_MOVED)
     try:
         text = decoded(raw)
     except NotUtf8Error as error:

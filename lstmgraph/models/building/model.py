@@ -29,7 +29,7 @@ from lstmgraph.compiler.graph import (
     Recurrence,
     state_outputs,
 )
-from lstmgraph.compiler.machine.fused import runs_fused
+from lstmgraph.compiler.machine.fused import runs_fused, runs_on_cpu
 from lstmgraph.compiler.passes.checks import SUMS
 from lstmgraph.compiler.passes.folded_masks import (
     hands_mask_on,
@@ -72,6 +72,7 @@ from lstmgraph.models.building.operations import (
     zeros_like_state,
 )
 from lstmgraph.models.building.padding import padded_inputs
+from lstmgraph.models.building.single_steps import run_without_loop
 from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
 from lstmgraph.models.building.unseeded import draw_unseeded
 from lstmgraph.models.building.vocabularies import require_fitted
@@ -205,7 +206,17 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
     )
     _name_operations(model)
     draw_unseeded(model, compiled.declaration.runtime.seed)
+    _keep_random_numbers(model, compiled)
     return model
+
+
+def _keep_random_numbers(model: keras.Model, compiled: CompiledRecipe) -> None:
+    """Have all layers of `model` draw the same random numbers with XLA and without it."""
+    if runs_on_cpu(compiled.declaration.runtime, seen_machine()):
+        from lstmgraph.models.kernels import keep_numbers  # noqa: PLC0415 - imports TensorFlow
+
+        for layer in model._flatten_layers():
+            keep_numbers(layer)
 
 
 def _keras_input(tensor: GraphInput, graph: Graph) -> Tensor:
@@ -266,6 +277,8 @@ class _Lowering:
             # round it never is, and the checks let through only what can be ordered like this.
             inputs = sorted(inputs, key=_open_axes)
         layer = self.layers.of(node)
+        if inputs and 1 in inputs[0].shape[1:-1]:
+            run_without_loop(layer)
         call = partial(call_on_steps, layer) if has_open_steps(layer, inputs[0]) else layer
         result = call(*_positional(node, inputs), **self._keywords(node, inputs))
         if node.arguments.get("trainable") is False:

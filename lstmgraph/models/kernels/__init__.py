@@ -8,5 +8,6 @@ is saved.
 """
 
 from lstmgraph.models.kernels.installation import can_install, install
+from lstmgraph.models.kernels.random_layers import keep_numbers
 
-__all__ = ["can_install", "install"]
+__all__ = ["can_install", "install", "keep_numbers"]

@@ -21,7 +21,7 @@ Tensor = Any
 
 
 def run_after(
-    call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor
+    call: Call, projected: Tensor, h0: Tensor, matrix: Tensor, biases: Tensor
 ) -> list[Tensor]:
     """Return [h] after the last step, after the sequence of h if `call` reads it.
 
@@ -29,58 +29,62 @@ def run_after(
 
     Args:
         call: what else the loop needs.
-        projected: the inputs times the kernel, plus their bias, (time, batch, 3 * units), by gate:
-            update, reset, candidate.
+        projected: the inputs times the kernel, (time, batch, 3 * units), by gate: update, reset,
+            candidate.
         h0: the initial output, (batch, units).
         matrix: the recurrent kernel, (units, 3 * units).
-        bias: the bias of the recurrent product, (3 * units,).
+        biases: those of the inputs' and of the recurrent product, (2, 3 * units).
     """
     activation, gate = call.activations
     slope, gate_slope = SLOPES[activation.__name__], SLOPES[gate.__name__]
     units = matrix.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def loop(projected: Tensor, h0: Tensor, matrix: Tensor, bias: Tensor) -> Any:
+    def loop(projected: Tensor, h0: Tensor, matrix: Tensor, biases: Tensor) -> Any:
         product = Product(matrix, call.dropped)
+        projected += biases[0]
 
         def forwards(states: list[Tensor], read: list[Tensor]) -> Any:
-            of_inputs = tf.split(read[0], 3, axis=1)
-            of_state = tf.split(product.of(states[0]) + bias, 3, axis=1)
-            z, r = (gate(of_inputs[k] + of_state[k]) for k in range(2))
-            g = activation(of_inputs[2] + r * of_state[2])
-            h = call.counted([z * states[0] + (1 - z) * g], states, read[1:])
-            return h, [tf.concat([z, r, g, of_state[2]], axis=1), *h]
+            of_gates, of_candidate, *counts = read
+            products = product.of(states[0]) + biases[1]
+            zr = gate(of_gates + products[:, : 2 * units])
+            z, r = tf.split(zr, 2, axis=1)
+            inner = products[:, 2 * units :]
+            g = activation(of_candidate + r * inner)
+            h = call.counted([z * states[0] + (1 - z) * g], states, counts)
+            return h, [zr, inner, *h]
 
-        read = [projected, *call.counts]
-        last, (gates, hs) = scan(forwards, [h0], read, [4 * units, units])
+        of_candidate = projected[:, :, 2 * units :]
+        read = [projected[:, :, : 2 * units], of_candidate, *call.counts]
+        last, (gates, of_state, hs) = scan(forwards, [h0], read, [units, units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
-            z, r, g, of_state = tf.split(gates, 4, axis=2)
+            z, r = tf.split(gates, 2, axis=2)
+            g = activation(of_candidate + r * of_state)
             previous = before(h0, hs)
             of_z, of_g = (previous - g) * gate_slope(z), (1 - z) * slope(g)
             of_r = of_g * of_state * gate_slope(r)
             of_products = call.zeroed(tf.concat([of_z, of_r, of_g * r], axis=2))
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
-                factors, z, *rest = read
+                factors, z, of_g, *rest = read
                 dh = call.with_output(gradients[0], rest)
-                back = product.back(tf.tile(dh, [1, 3]) * factors)
-                return [dh * z + back], [dh]
+                products = tf.tile(dh, [1, 3]) * factors
+                return [dh * z + product.back(products)], [products, dh * of_g]
 
-            read = [of_products, call.ones(z), *call.read_backwards(upstream[:-1])]
-            (dh,), (each,) = scan(backwards, upstream[-1:], read, [units], backwards=True)
-            d_products = tf.tile(each, [1, 1, 3]) * of_products
-            d_candidate = each * call.zeroed(of_g)
-            return [
-                tf.concat([d_products[:, :, : 2 * units], d_candidate], axis=2),
-                dh,
-                product.of_matrix(previous, d_products),
-                tf.reduce_sum(d_products, axis=[0, 1]),
-            ]
+            read = [of_products, call.ones(z), call.zeroed(of_g)]
+            read += call.read_backwards(upstream[:-1])
+            (dh,), kept = scan(backwards, upstream[-1:], read, [units], backwards=True)
+            of_matrix = product.of_matrix(previous, kept[0])
+            # Sums of what the loop has kept: XLA is slow at those of what it has yet to compute.
+            sums = [tf.reduce_sum(each, axis=[0, 1]) for each in kept]
+            of_biases = tf.stack([tf.concat([sums[0][: 2 * units], sums[1]], axis=0), sums[0]])
+            of_projected = tf.concat([kept[0][:, :, : 2 * units], kept[1]], axis=2)
+            return [of_projected, dh, of_matrix, of_biases]
 
         return (hs, *last) if call.sequence else tuple(last), gradient
 
-    return list(loop(projected, h0, matrix, bias))
+    return list(loop(projected, h0, matrix, biases))
 
 
 def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tensor]:
@@ -106,16 +110,16 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
             return new, [tf.concat([z, r, g], axis=1), *new]
 
         read = [projected, *call.counts]
-        last, (gates, hs) = scan(forwards, [h0], read, [3 * units, units])
+        last, (gates, hs) = scan(forwards, [h0], read, [units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
             z, r, g = tf.split(gates, 3, axis=2)
             previous = before(h0, hs)
-            of_z = call.zeroed((previous - g) * gate_slope(z))
-            of_g = call.zeroed((1 - z) * slope(g))
+            factors = [(previous - g) * gate_slope(z), previous * gate_slope(r), (1 - z) * slope(g)]
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
-                of_z, of_r, of_g, z, r, *rest = read
+                factors, z, r, *rest = read
+                of_z, of_r, of_g = tf.split(factors, 3, axis=1)
                 dh = call.with_output(gradients[0], rest)
                 dg = dh * of_g
                 of_reset = candidate.back(dg)
@@ -123,9 +127,9 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
                 new = dh * z + of_reset * r + gating.back(of_gates)
                 return [new], [tf.concat([of_gates, dg], axis=1)]
 
-            read = [of_z, previous * gate_slope(r), of_g, call.ones(z), r]
+            read = [call.zeroed(tf.concat(factors, axis=2)), call.ones(z), r]
             read += call.read_backwards(upstream[:-1])
-            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [3 * units], backwards=True)
+            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [], backwards=True)
             of_matrix = [
                 gating.of_matrix(previous, dz[:, :, : 2 * units]),
                 candidate.of_matrix(r * previous, dz[:, :, 2 * units :]),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 from keras import ops
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from lstmgraph.models.kernels import gru, lstm, simple_rnn
 from lstmgraph.models.kernels.activations import is_known
 from lstmgraph.models.kernels.call import Call
-from lstmgraph.models.kernels.dropout import dropout_mask
+from lstmgraph.models.kernels.random_layers import keep_numbers
+from lstmgraph.models.kernels.tracing import is_compiled_by_xla
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,43 +37,23 @@ def install(layer: keras.Layer, *, always: bool = False) -> None:
         keras_loop = layer.inner_loop
 
         def inner_loop(*args: Any, **keywords: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
-            if always or _is_compiled_by_xla():
+            if always or is_compiled_by_xla():
                 return _inner_loop(layer, *args, **keywords)
             loop: tuple[Tensor, Tensor, list[Tensor]] = keras_loop(*args, **keywords)
             return loop
 
         layer.inner_loop = inner_loop
-        keras_masks = layer.cell._create_dropout_mask
-
-        def masks(of: Tensor, rate: float) -> Tensor | list[Tensor]:
-            by_xla = _is_compiled_by_xla()
-            return _dropout_masks(layer.cell, of, rate) if by_xla else keras_masks(of, rate)
-
-        layer.cell._create_dropout_mask = masks
-
-
-def _dropout_masks(cell: Any, of: Tensor, rate: float) -> Tensor | list[Tensor]:
-    """Return what the cell's method of this name returns, with the same numbers under XLA."""
-    count = getattr(cell, "dropout_mask_count", None)
-    seeds = [cell.seed_generator.next() for _ in range(count or 1)]
-    masks = [dropout_mask(of, rate, seed) for seed in seeds]
-    return masks if count else masks[0]
-
-
-def _is_compiled_by_xla() -> bool:
-    """Return whether XLA compiles what is being traced; False outside of a ``tf.function``."""
-    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+        keep_numbers(layer.cell)
 
 
 def can_install(layer: keras.Layer) -> bool:
-    """Return whether the fused loop computes what Keras's loop does for `layer`."""
+    """Return whether the fused loop computes what Keras's loop does for `layer`, and no slower."""
     cell: Any = getattr(layer, "cell", None)
     if type(cell) not in CELLS or layer.unroll:
         return False
-    dtypes = {layer.compute_dtype, cell.compute_dtype}
     return (
         all(is_known(activation) for activation in _activations(cell))
-        and dtypes in ({"float32"}, {"float64"})
+        and layer.compute_dtype == cell.compute_dtype != "float16"  # slow under XLA on a CPU
         and max(cell.dropout, cell.recurrent_dropout) < 1
     )
 
@@ -94,16 +74,19 @@ def _inner_loop(
     """Return the last output, the sequence and the final states, as Keras's ``inner_loop``."""
     cell, masks = layer.cell, [each for each in keras.tree.flatten(mask) if each is not None]
     counts = [_time_major(layer, tf.cast(each, tf.bool)[:, :, None]) for each in masks[:1]]
-    inputs = _time_major(layer, sequences)
-    states = [_of_all_rows(state, inputs) for state in keras.tree.flatten(initial_state)]
+    given = tf.convert_to_tensor(sequences).dtype
+    inputs = _time_major(layer, _widened(sequences))
+    states = [_of_all_rows(_widened(each), inputs) for each in keras.tree.flatten(initial_state)]
+    of_state = tf.cast(states[0], given)
     call = Call(
         _activations(cell),
         layer.return_sequences,
         counts,
-        _dropped(cell.recurrent_dropout, cell.get_recurrent_dropout_mask, states[0], training),
+        _dropped(cell.recurrent_dropout, cell.get_recurrent_dropout_mask, of_state, training),
     )
     dropped = _dropped(cell.dropout, cell.get_dropout_mask, sequences[:, 0], training)
     results = _run(call, cell, inputs, dropped, states)
+    results = [tf.cast(each, given) for each in results]
     last, sequence = results[-len(states) :], results[0]
     if not call.sequence:
         output = tf.where(_shown(layer, counts[0])[-1], last[0], 0) if counts else last[0]
@@ -130,7 +113,7 @@ def _dropped(rate: float, masks: Any, of: Tensor, training: bool | None) -> Sequ
     if not training or not rate:
         return []
     drawn = masks(of)
-    return drawn if isinstance(drawn, list) else [drawn]
+    return [_widened(each) for each in (drawn if isinstance(drawn, list) else [drawn])]
 
 
 def _shown(layer: keras.Layer, counts: Tensor) -> Tensor:
@@ -150,23 +133,32 @@ def _run(
 ) -> list[Tensor]:
     matrix, kernel = _value(cell.recurrent_kernel), _value(cell.kernel)
     bias = _value(cell.bias) if cell.use_bias else None
+    if isinstance(cell, keras.layers.LSTMCell):
+        scales = lstm.scales(call, matrix)
+        matrix, kernel = matrix * scales, kernel * scales
+        bias = None if bias is None else bias * scales
     projected = _projected(inputs, kernel, dropped)
-    after = getattr(cell, "reset_after", False)
+    if getattr(cell, "reset_after", False):
+        biases = tf.zeros((2, matrix.shape[1]), matrix.dtype) if bias is None else bias
+        return gru.run_after(call, projected, states[0], matrix, biases)
     if bias is not None:
-        projected += bias[0] if after else bias
+        projected += bias
     if isinstance(cell, keras.layers.LSTMCell):
         return lstm.run(call, projected, states[0], states[1], matrix)
     if isinstance(cell, keras.layers.SimpleRNNCell):
         return simple_rnn.run(call, projected, states[0], matrix)
-    if not after:
-        return gru.run_before(call, projected, states[0], matrix)
-    inner = tf.zeros_like(matrix[0]) if bias is None else bias[1]
-    return gru.run_after(call, projected, states[0], matrix, inner)
+    return gru.run_before(call, projected, states[0], matrix)
 
 
 def _value(variable: Any) -> Tensor:
     """Return a weight as a tensor: a custom gradient takes no variables."""
-    return tf.convert_to_tensor(ops.convert_to_tensor(variable))
+    return _widened(ops.convert_to_tensor(variable))
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    """Return a bfloat16 tensor as float32: the loop rounds only what it takes and gives."""
+    tensor = tf.convert_to_tensor(tensor)
+    return tf.cast(tensor, tf.float32) if tensor.dtype.size == 2 else tensor
 
 
 def _projected(inputs: Tensor, kernel: Tensor, dropped: Sequence[Tensor]) -> Tensor:

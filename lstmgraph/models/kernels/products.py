@@ -21,7 +21,9 @@ class Product:
     def __init__(self, matrix: Tensor, dropped: Sequence[Tensor] = ()) -> None:
         self.matrix = matrix
         self.dropped = dropped
-        self.parts = tf.split(matrix, len(dropped), axis=1) if dropped else []
+        self.parts = tf.split(matrix, len(dropped), axis=1) if dropped else [matrix]
+        self.transposed = [tf.transpose(part) for part in self.parts]
+        """Once for all steps, outside of their loop."""
 
     def of(self, state: Tensor) -> Tensor:
         """Return the product with a state, (batch, gates * units)."""
@@ -33,11 +35,11 @@ class Product:
     def back(self, gradient: Tensor) -> Tensor:
         """Return the gradient of the state from that of the product."""
         if not self.dropped:
-            return tf.matmul(gradient, self.matrix, transpose_b=True)
+            return tf.matmul(gradient, self.transposed[0])
         parts = tf.split(gradient, len(self.dropped), axis=1)
         return sum(
-            drop * tf.matmul(own, part, transpose_b=True)
-            for drop, own, part in zip(self.dropped, parts, self.parts, strict=True)
+            drop * tf.matmul(own, part)
+            for drop, own, part in zip(self.dropped, parts, self.transposed, strict=True)
         )
 
     def of_matrix(self, states: Tensor, gradients: Tensor) -> Tensor:

@@ -26,8 +26,9 @@ def scan(
         step: takes what is carried and the slices of a step; returns what is carried on, and
             what is kept of the step.
         carried: the tensors before the first step, each (batch, width).
-        read: the tensors to read, each (time, batch, width); at least one.
-        kept: the width of each tensor that `step` keeps.
+        read: the tensors to read, each (time, batch, width). What `step` keeps first takes the
+            place of the first of them, of the same width, so that it needs no memory of its own.
+        kept: the widths of the other tensors that `step` keeps.
         backwards: run from the last step to the first.
 
     Returns:
@@ -35,23 +36,26 @@ def scan(
         order of time.
     """
     steps = read[0].shape[0] or tf.shape(read[0])[0]
-    arrays = [tf.TensorArray(each.dtype, steps).unstack(each) for each in read]
-    made = [
-        tf.TensorArray(carried[0].dtype, steps, element_shape=(carried[0].shape[0], width))
-        for width in kept
+    arrays = [
+        tf.TensorArray(
+            each.dtype, steps, element_shape=each.shape[1:], clear_after_read=False
+        ).unstack(each)
+        for each in read
     ]
+    made = [arrays[0]]
+    for width in kept:
+        shape = (carried[0].shape[0], width)
+        made.append(tf.TensorArray(carried[0].dtype, steps, element_shape=shape))
 
-    def body(time: Tensor, carried: list[Tensor], made: list[Tensor]) -> Any:
-        carried, values = step(carried, [array.read(time) for array in arrays])
+    def body(count: Tensor, carried: list[Tensor], made: list[Tensor]) -> Any:
+        time = steps - 1 - count if backwards else count
+        slices = [array.read(time) for array in (made[0], *arrays[1:])]
+        carried, values = step(carried, slices)
         made = [array.write(time, value) for array, value in zip(made, values, strict=True)]
-        return time - 1 if backwards else time + 1, carried, made
+        return count + 1, carried, made
 
-    _, last, made = tf.while_loop(
-        lambda time, *_: time >= 0 if backwards else time < steps,
-        body,
-        (steps - 1 if backwards else 0, list(carried), made),
-        maximum_iterations=steps,
-    )
+    # XLA runs a loop faster if it knows how often, which it finds out from such a condition alone.
+    _, last, made = tf.while_loop(lambda count, *_: count < steps, body, (0, list(carried), made))
     return last, [array.stack() for array in made]
 
 

@@ -26,7 +26,6 @@ def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tenso
         matrix: the recurrent kernel, (units, units).
     """
     (activation,) = call.activations
-    units = matrix.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def loop(projected: Tensor, h0: Tensor, matrix: Tensor) -> Any:
@@ -37,7 +36,7 @@ def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tenso
             new = call.counted([h], states, read[1:])
             return new, new
 
-        last, (hs,) = scan(forwards, [h0], [projected, *call.counts], [units])
+        last, (hs,) = scan(forwards, [h0], [projected, *call.counts], [])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
             factors = call.zeroed(SLOPES[activation.__name__](hs))
@@ -48,7 +47,7 @@ def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tenso
                 return [call.skipping(product.back(dz), dh, read[1:])], [dz]
 
             read = [factors, *call.read_backwards(upstream[:-1])]
-            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [units], backwards=True)
+            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [], backwards=True)
             return [dz, dh, product.of_matrix(before(h0, hs), dz)]
 
         return (hs, *last) if call.sequence else tuple(last), gradient

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.graph import Kernel
 from lstmgraph.compiler.load import load_compiled
 from lstmgraph.compiler.machine.machine import this_machine
 from lstmgraph.explain.charts.frame import figure, note
@@ -16,11 +15,7 @@ from lstmgraph.messages.errors import RecipeError
 from lstmgraph.messages.wording import shortened
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import Node
     from lstmgraph.tuning.search.results import SearchResults
-
-ON_CPU = Kernel("standard", "cuDNN runs on GPUs, and this search had none")
 
 
 def model_figure(results: SearchResults) -> Markup:
@@ -33,9 +28,7 @@ def model_figure(results: SearchResults) -> Markup:
     except RecipeError as error:
         why = tag("pre", shortened(str(error), 4000))
         return figure(title, note("This version of lstmgraph does not accept its recipe:"), why)
-    if not _had_gpus(results):
-        compiled = _on_cpu(compiled)
-    machine = this_machine()
+    machine = replace(this_machine(), gpus=int(_had_gpus(results)))
     calls = calls_section(explain(compiled, machine))
     picture = tag("div", Markup(draw(compiled, machine)), class_="scroll graph")
     listing = table(list(calls.headings), [list(row) for row in calls.rows], class_="calls")
@@ -52,16 +45,3 @@ def _had_gpus(results: SearchResults) -> bool:
     settings = results.settings
     named = settings.get("gpus_per_trial") if settings.get("cluster") else settings.get("gpus")
     return bool(named) or not _known_gpus(results)
-
-
-def _on_cpu(compiled: CompiledRecipe) -> CompiledRecipe:
-    """Return the recipe with the kernels that its calls run on without a GPU."""
-    nodes = [_node_on_cpu(node) for node in compiled.graph.nodes]
-    return replace(compiled, graph=compiled.graph.with_nodes(nodes))
-
-
-def _node_on_cpu(node: Node) -> Node:
-    recurrence = node.recurrence
-    if recurrence is None or recurrence.kernel is None or recurrence.kernel.name != "cudnn":
-        return node
-    return replace(node, recurrence=replace(recurrence, kernel=ON_CPU))

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.tuning.search.errors import fault_code, lacked
 from lstmgraph.tuning.search.journal import write_all
 from lstmgraph.tuning.search.own_files import open_own
@@ -205,8 +206,9 @@ def main() -> None:
     end_with_parent(options["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for module in options["preload"]:
-            importlib.import_module(module)
+        with quick_imports():
+            for module in options["preload"]:
+                importlib.import_module(module)
         function = load_function(options["function"])
     except Exception as error:
         send(answers, {"unable": f"{type(error).__name__}: {error}"})

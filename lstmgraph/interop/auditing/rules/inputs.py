@@ -1,0 +1,61 @@
+"""What depends on an order: inputs of a mapping, and weights of a file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.interop.auditing.finding import Finding
+from lstmgraph.interop.auditing.subject import place
+from lstmgraph.interop.execution import flat_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.interop.auditing.subject import Subject
+    from lstmgraph.interop.keras_masks import CallMasks
+
+
+def extra_keys(subject: Subject) -> Iterator[Finding]:
+    """Find inputs that an extra key in a mapping would shift (A181)."""
+    names = sorted(subject.model.inputs) if isinstance(subject.model.inputs, dict) else []
+    shapes = {subject.shape(((), t)) for t in flat_tensors(subject.model.inputs)}
+    if len(names) > 1:
+        same = " and the shapes do not tell them apart" if len(shapes) < len(names) else ""
+        yield Finding(
+            "A181",
+            "",
+            "possible",
+            f"the inputs {', '.join(map(repr, names))} are a mapping, which Keras reads in the "
+            f"order of its keys: one key too many shifts the inputs, with only a warning{same}",
+            "inputs are found by name",
+            "data = {name: data[name] for name in model.input}",
+            "inputs: {x: {shape: [time, 3]}}  # predict and train check the names",
+        )
+
+
+def weights_by_order(subject: Subject) -> Iterator[Finding]:
+    """Find layers of one shape whose weights a file tells apart by order alone (A182)."""
+    groups: defaultdict[Any, list[CallMasks]] = defaultdict(list)
+    for each, found in subject.recurrent():
+        first = next(iter(subject.reads(each)), None)
+        shape = subject.shape(first) if first else None
+        key = (each.scope, each.layer.type, found.type, found.config.get("units"))
+        if shape and each.call.index == 0:
+            groups[(*key, shape[-1])].append(each)
+    for found_ in groups.values():
+        if len(found_) > 1:
+            names = ", ".join(f"'{each.layer.name}'" for each in found_)
+            yield Finding(
+                "A182",
+                place(found_[0]),
+                "possible",
+                f"`load_weights` of a .weights.h5 file tells {names} apart by their order alone: "
+                "in another order it swaps their weights",
+                "weights are matched by the layers' names",
+                'model = keras.models.load_model("model.keras")  # the whole model',
+                "lstmgraph transfer old.keras recipe.yaml -o new.keras  # matches by name",
+            )
+
+
+RULES = (extra_keys, weights_by_order)

@@ -1,0 +1,182 @@
+"""The compilation of a model as source, with the losses that Keras does not have."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.interop.code.errors import CodeError
+from lstmgraph.interop.code.layout import Text, call, called, laid_out, listed, literal, mapped
+from lstmgraph.interop.code.objects import object_source
+from lstmgraph.interop.notes import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgraph.interop.code.layout import Source
+
+PINBALL = '''\
+def pinball(quantiles):
+    """Return the quantile loss: the mean over q of max(q * error, (q - 1) * error).
+
+    The last axis of the output has the quantiles; the error is target minus forecast.
+    """
+
+    def loss(y_true, y_pred):
+        y_true = ops.cast(ops.reshape(y_true, ops.shape(y_pred)[:-1]), y_pred.dtype)
+        error = ops.expand_dims(y_true, -1) - y_pred
+        q = ops.convert_to_tensor(quantiles, dtype=y_pred.dtype)
+        return ops.mean(ops.maximum(q * error, (q - 1) * error), axis=-1)
+
+    return loss'''
+NORMAL = '''\
+def normal_likelihood(y_true, y_pred):
+    """Return minus the log density of a normal distribution.
+
+    The last axis of the output has its mean and its standard deviation.
+    """
+    mean, deviation = y_pred[..., 0], y_pred[..., 1]
+    y_true = ops.cast(ops.reshape(y_true, ops.shape(mean)), y_pred.dtype)
+    square = ops.square((y_true - mean) / deviation)
+    return 0.5 * square + ops.log(deviation) + 0.5 * ops.log(2 * np.pi)'''
+LEFT_OUT = "is lstmgraph's own and left out"
+
+
+@dataclass
+class Compilation:
+    """What the source of a compilation consists of."""
+
+    lines: list[str] = field(default_factory=list)
+    helpers: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def compilation(config: Mapping[str, Any], own: frozenset[str] = frozenset()) -> Compilation:
+    """Return the source that compiles `model`.
+
+    Args:
+        config: what ``Model.get_compile_config`` returns, or a file holds.
+        own: names of losses and metrics that are not Keras's own, but lstmgraph's.
+    """
+    found = Compilation()
+    loss = config.get("loss")
+    try:
+        optimizer = _optimizer(config["optimizer"])
+        losses = None if loss is None else _each(loss, "keras.losses", found, own)
+        keywords: dict[str, Source] = {"optimizer": optimizer}
+        if losses is not None:
+            keywords["loss"] = losses
+        if config.get("loss_weights") is not None:
+            keywords["loss_weights"] = literal(config["loss_weights"])
+        for key in ("metrics", "weighted_metrics"):
+            if config.get(key) is not None:
+                metrics = _metrics(config[key], found, own)
+                if metrics is not None:
+                    keywords[key] = metrics
+    except (CodeError, KeyError, TypeError) as error:
+        reason = error.note.message if isinstance(error, CodeError) else "it is damaged"
+        hint = "compile the model by hand, with a loss that Keras has"
+        return Compilation(notes=[*found.notes, Note("M303", f"no compilation: {reason}", hint)])
+    for key, default in (("run_eagerly", False), ("steps_per_execution", 1)):
+        if config.get(key, default) != default:
+            keywords[key] = literal(config[key])
+    if config.get("jit_compile") is True:
+        keywords["jit_compile"] = literal(True)
+    found.lines += laid_out(call("model.compile", **keywords), indent=4)
+    return found
+
+
+def _optimizer(value: Any) -> Source:
+    if isinstance(value, str):
+        return literal(value)
+    return object_source(_cleaned(value), "keras.optimizers")
+
+
+def _cleaned(value: Any, key: str = "") -> Any:
+    """Return a configuration without names that Keras counts, and with short learning rates."""
+    if isinstance(value, float) and key in ("learning_rate", "initial_learning_rate"):
+        return _shortest(value)
+    if not isinstance(value, dict):
+        return value
+    found = {name: _cleaned(item, name) for name, item in value.items()}
+    kind, config = found.get("class_name"), found.get("config")
+    if isinstance(kind, str) and isinstance(config, dict):
+        snake = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+        plain = re.sub(r"_\d+$", "", str(config.get("name"))).replace("_", "")
+        if plain in (snake.replace("_", ""), kind.lower()) or kind in WRAPPERS:
+            found["config"] = {each: item for each, item in config.items() if each != "name"}
+    return found
+
+
+WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
+
+
+def _shortest(value: float) -> float:
+    """Return the shortest number that float32 rounds to `value`; `value` if float32 has it not."""
+    if struct.unpack("f", struct.pack("f", value))[0] != value:
+        return value
+    for digits in range(1, 10):
+        short = float(f"{value:.{digits}g}")
+        if struct.unpack("f", struct.pack("f", short))[0] == value:
+            return short
+    return value
+
+
+def _each(value: Any, place: str, found: Compilation, own: frozenset[str]) -> Source:
+    """Return losses or metrics, nested in lists and mappings."""
+    if isinstance(value, dict) and "class_name" in value:
+        return _own(value, found, own) or object_source(_cleaned(value), place)
+    if isinstance(value, dict):
+        return mapped({str(key): _each(item, place, found, own) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return listed([_each(item, place, found, own) for item in value])
+    return literal(value)
+
+
+def _own(value: Mapping[str, Any], found: Compilation, own: frozenset[str]) -> Source | None:
+    """Return one of lstmgraph's losses as a function of the file; None for those of Keras."""
+    name, config = value["class_name"], value["config"]
+    if name not in own:
+        return None
+    if name == "Pinball" and config.get("reduction", "sum_over_batch_size") == SUMMED:
+        _add(found, PINBALL)
+        return called("pinball", [("", literal(list(config["quantiles"])))])
+    if name == "NegativeLogLikelihood" and config.get("distribution") == "normal":
+        _add(found, NORMAL)
+        return Text("normal_likelihood")
+    what = config.get("distribution", "")
+    hint = "write it as a function of y_true and y_pred"
+    raise CodeError(
+        Note("M303", f"the loss {name}{f' of {what}' if what else ''} {LEFT_OUT}", hint)
+    )
+
+
+SUMMED = "sum_over_batch_size"
+
+
+def _add(found: Compilation, helper: str) -> None:
+    if helper not in found.helpers:
+        found.helpers.append(helper)
+
+
+def _metrics(value: Any, found: Compilation, own: frozenset[str]) -> Source | None:
+    """Return the metrics that Keras has."""
+    kept = _without_own(value, found, own)
+    return _each(kept, "keras.metrics", found, own) if kept else None
+
+
+def _without_own(value: Any, found: Compilation, own: frozenset[str]) -> Any:
+    if isinstance(value, dict) and "class_name" not in value:
+        named = {key: _without_own(item, found, own) for key, item in value.items()}
+        return {key: item for key, item in named.items() if item}
+    if isinstance(value, list | tuple):
+        inner = [_without_own(item, found, own) for item in value]
+        return [item for item in inner if item]
+    if isinstance(value, dict) and value["class_name"] in own:
+        hint = "compute it from the forecasts, or write it as a function of y_true and y_pred"
+        message = f"the metric {value['class_name']} {LEFT_OUT}"
+        found.notes.append(Note("M304", message, hint))
+        return None
+    return value

@@ -1,0 +1,642 @@
+"""Lifting of a Keras model: its calls, with what each reads in a recipe's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.interop.importing.arguments import identifier, policy_name
+from lstmgraph.interop.importing.expressions import (
+    Constant,
+    Expression,
+    Filled,
+    Fold,
+    Join,
+    Mask,
+    Operation,
+    Port,
+    Repeat,
+    RowIds,
+    Shape,
+    Step,
+    Value,
+    Zeros,
+)
+from lstmgraph.interop.importing.operations import lifted_operation
+from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tensors_in
+from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CELL_STATES = {"LSTMCell": ("h", "c"), "GRUCell": ("h",), "SimpleRNNCell": ("h",)}
+ATTENTION = {
+    "Attention": ("inputs",),
+    "AdditiveAttention": ("inputs",),
+    "MultiHeadAttention": ("query", "value", "key"),
+    "GroupQueryAttention": ("query", "value", "key"),
+}
+ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
+SUMS = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
+CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of a model that a recipe cannot say."""
+
+    layer: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass
+class Recurrent:
+    """What a recurrent layer is, whether or not it is wrapped in Bidirectional."""
+
+    type: str
+    config: Mapping[str, Any]
+    merge_mode: str | None = None
+    backward: Mapping[str, Any] | None = None
+    """The configuration of the backward layer; None for one direction."""
+
+    @property
+    def cells(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The class and configuration of each cell of an RNN."""
+        return cells_of(self.config) if self.type == "RNN" else []
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The states in Keras's order, as ports name them: ``h``, ``forward.h``, ``1.h``."""
+        if self.type in RECURRENT_STATES:
+            own = RECURRENT_STATES[self.type]
+        else:
+            cells = self.cells
+            own = tuple(
+                f"{number}.{slot}" if len(cells) > 1 else slot
+                for number, (cell, _) in enumerate(cells, start=1)
+                for slot in CELL_STATES.get(cell, ())
+            )
+        if self.backward is None:
+            return own
+        return tuple(f"{way}.{slot}" for way in ("forward", "backward") for slot in own)
+
+
+def cells_of(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the class and configuration of each cell of an RNN's configuration."""
+    cell = config.get("cell") or {}
+    if cell.get("class_name") == "StackedRNNCells":
+        return [(each["class_name"], each["config"]) for each in cell["config"]["cells"]]
+    return [(cell.get("class_name", ""), cell.get("config", {}))]
+
+
+def recurrent_of(type_: str, config: Mapping[str, Any]) -> Recurrent | None:
+    """Return what a recurrent layer is; None for another layer."""
+    if type_ == "Bidirectional":
+        inner = config.get("layer") or {}
+        if not is_recurrent(inner.get("class_name", "")):
+            return None
+        backward = (config.get("backward_layer") or {}).get("config")
+        if backward is None:
+            backward = {
+                **inner["config"],
+                "go_backwards": not inner["config"].get("go_backwards", False),
+            }
+        return Recurrent(
+            inner["class_name"], inner["config"], config.get("merge_mode", "concat"), backward
+        )
+    return Recurrent(type_, config) if is_recurrent(type_) else None
+
+
+@dataclass
+class Node:
+    """One call of a layer, as the recipe has it."""
+
+    name: str
+    layer: Layer
+    index: int = 0
+    inputs: list[Value] = field(default_factory=list)
+    input_names: tuple[str, ...] | None = None
+    reads_list: bool = False
+    keywords: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the call that a recipe writes on the layer: ``use_causal_mask``."""
+    mask: Mask | None = None
+    """The mask that the call uses."""
+    filled: Mask | None = None
+    """The mask of the steps that hold other numbers in its input."""
+    states: list[Expression] | None = None
+    folds: int = 0
+    one_step: bool = False
+    """Whether it is a TimeDistributed that is given the steps as rows of one step each."""
+    holder: str = ""
+    """The node that has the weights, for a further call."""
+    policy: str = "float32"
+    is_made: bool = False
+    """Whether it stands for an operation, and so has no layer in Keras."""
+
+    @property
+    def recurrent(self) -> Recurrent | None:
+        """What it is as a recurrent layer, inside TimeDistributed too."""
+        type_, config = self.layer.type, self.layer.config
+        while type_ == "TimeDistributed" and (config.get("layer") or {}).get("class_name"):
+            type_, config = config["layer"]["class_name"], config["layer"]["config"]
+        return recurrent_of(type_, config)
+
+
+@dataclass
+class Lifted:
+    """A Keras model in a recipe's terms."""
+
+    name: str
+    inputs: dict[str, Value]
+    """By name, the expression of each is its port."""
+    input_layers: dict[str, Layer]
+    nodes: list[Node]
+    outputs: dict[str, Value]
+    problems: list[Problem]
+    renamed: dict[str, str]
+    """The names of the model that the recipe cannot have, with those that it has."""
+    shapes: dict[Port, Shape]
+    time_major: set[str] = field(default_factory=set)
+    given_masks: dict[str, Mask] = field(default_factory=dict)
+    """The masks that outputs of layers are given by layers of no other use, by node."""
+    notes: list[str] = field(default_factory=list)
+    """What else the recipe has otherwise, without changing any number."""
+    masking: dict[str, str] = field(default_factory=dict)
+    """The layers of no other use that give those masks, by node."""
+
+    def node(self, name: str) -> Node | None:
+        """Return the node of a name; None if that is an input."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+def lift(model: KerasModel) -> Lifted:
+    """Return `model`, whose nested models are inlined, in a recipe's terms."""
+    return _Lifting(model).lifted()
+
+
+class _Lifting:
+    def __init__(self, model: KerasModel) -> None:
+        self.model = model
+        self.values: dict[Tensor, Value] = {}
+        self.nodes: list[Node] = []
+        self.problems: list[Problem] = []
+        self.taken: set[str] = set()
+        self.names: dict[tuple[str, int], str] = {}
+        self.renamed: dict[str, str] = {}
+        self.shapes: dict[Port, Shape] = {}
+        self.time_major: set[str] = set()
+        self.input_layers: dict[str, Layer] = {}
+        self.made: dict[Any, Value] = {}
+        self.given_masks: dict[str, Mask] = {}
+        self.notes: list[str] = []
+        self.masking: dict[str, str] = {}
+
+    def lifted(self) -> Lifted:
+        model = self.model
+        self._name_all()
+        inputs: dict[str, Value] = {}
+        order = [tensor.layer for tensor in tensors_in(model.inputs)]
+        for name in dict.fromkeys([*order, *model.layers]):
+            layer = model.layers[name]
+            if layer.type == "InputLayer":
+                own = self.names[name, 0]
+                tensor = Tensor(name)
+                shape = tuple(layer.config.get("batch_shape") or model.shapes.get(tensor) or ())
+                dtype = str(layer.config.get("dtype") or "float32")
+                if "float" in dtype and self._holds_ids(tensor):
+                    self.notes.append(f"the input '{own}' is int32, as it holds ids; was {dtype}")
+                    dtype = "int32"
+                value = Value(Port(own), None, shape, dtype)
+                self.values[tensor] = inputs[own] = value
+                self.shapes[Port(own)] = shape
+                self.input_layers[own] = layer
+        for call in model.calls:
+            layer = model.layers[call.layer]
+            if layer.is_operation:
+                self._operation(call, layer)
+            else:
+                self._layer(call, layer)
+        outputs = self._outputs()
+        name = identifier(model.name or "model", set())
+        return Lifted(
+            name,
+            inputs,
+            self.input_layers,
+            self.nodes,
+            outputs,
+            self.problems,
+            self.renamed,
+            self.shapes,
+            self.time_major,
+            self.given_masks,
+            self.notes,
+            self.masking,
+        )
+
+    def _holds_ids(self, tensor: Tensor) -> bool:
+        """Return whether only embeddings, and the masks of their ids, read an input."""
+        readers = [call for call in self.model.calls if tensor in call.tensors()]
+        types = {_innermost(self.model.layers[call.layer]) for call in readers}
+        is_output = tensor in tensors_in(self.model.outputs)
+        return "Embedding" in types <= {"Embedding", "NotEqual"} and not is_output
+
+    def _name_all(self) -> None:
+        """Give every layer the name that the recipe has, which is its own wherever it may be."""
+        layers = [each for each in self.model.layers.values() if not each.is_operation]
+        good = {each.name for each in layers if identifier(each.name, set()) == each.name}
+        for layer in layers:
+            name = identifier(layer.name, self.taken | (good - {layer.name}))
+            self.taken.add(name)
+            self.names[layer.name, 0] = name
+            if name != layer.name:
+                self.renamed[layer.name] = name
+
+    def problem(self, layer: str, code: str, message: str, hint: str = "") -> None:
+        found = Problem(layer, code, message, hint)
+        if found not in self.problems:
+            self.problems.append(found)
+
+    # --- operations ---
+
+    def _operation(self, call: Call, layer: Layer) -> None:
+        arguments = tuple(self._read(each) for each in call.arguments)
+        keywords = tuple((key, self._read(each)) for key, each in call.keywords.items())
+        count = self._outputs_of(call)
+        for output in range(count):
+            tensor = Tensor(call.layer, call.index, output)
+            shape, dtype = self.model.shapes.get(tensor), self.model.dtypes.get(tensor, "")
+            self.values[tensor] = lifted_operation(
+                self, layer, arguments, dict(keywords), output, shape, dtype
+            )
+
+    def _outputs_of(self, call: Call) -> int:
+        own = [
+            tensor.output
+            for tensor in (*self.model.shapes, *self._all_read)
+            if tensor.layer == call.layer and tensor.call == call.index
+        ]
+        return max(own, default=0) + 1
+
+    @property
+    def _all_read(self) -> list[Tensor]:
+        if not hasattr(self, "_read_tensors"):
+            self._read_tensors = [t for call in self.model.calls for t in call.tensors()]
+            self._read_tensors += list(tensors_in(self.model.outputs))
+        return self._read_tensors
+
+    def _read(self, argument: Any) -> Any:
+        """Return an argument with the value of each tensor in its place."""
+        if isinstance(argument, Tensor):
+            if argument not in self.values:  # of a layer of which the recipe has fewer outputs
+                self.problem(argument.layer, "M203", f"its output {argument.output} is read")
+                return Value(Port(argument.layer), None, self.model.shapes.get(argument))
+            return self.values[argument]
+        if isinstance(argument, list | tuple):
+            return tuple(self._read(each) for each in argument)
+        if isinstance(argument, dict):
+            return {key: self._read(each) for key, each in argument.items()}
+        return argument
+
+    # --- layers ---
+
+    def _layer(self, call: Call, layer: Layer) -> None:
+        arguments = [self._read(each) for each in call.arguments]
+        keywords = {key: self._read(each) for key, each in call.keywords.items()}
+        keywords = {
+            key: each for key, each in keywords.items() if each is not None and key != "training"
+        }
+        alias = self._alias(layer, arguments, keywords)
+        if alias is not None:
+            self.values[Tensor(call.layer, call.index)] = alias
+            return
+        type_ = layer.type
+        if not (is_recurrent(type_) or type_ in _known_layers() or type_ == "Bidirectional"):
+            self.problem(
+                layer.name, "M201", f"{type_} is no layer that a recipe can name", _instead(type_)
+            )
+            self._give(call, layer, Node(self._name(call), layer), None)
+            return
+        if call.index and (call.layer, call.index) not in self.names:
+            self._name_after_states(call, keywords)
+        node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
+        if call.index:
+            node.holder = self.names[layer.name, 0]
+        if node.recurrent is not None and type_ != "TimeDistributed":
+            self._recurrent(call, node, arguments, keywords)
+        else:
+            self._plain(call, node, arguments, keywords)
+        self.nodes.append(node)
+
+    def _name(self, call: Call) -> str:
+        key = (call.layer, call.index)
+        if key not in self.names:
+            own = identifier(f"{self.names[call.layer, 0]}_{call.index + 1}", self.taken)
+            self.taken.add(own)
+            self.names[key] = own
+        return self.names[key]
+
+    def _name_after_states(self, call: Call, keywords: dict[str, Any]) -> None:
+        """Give a further call the name that the layers of its initial state have before theirs."""
+        states, layer = keywords.get("initial_state"), self.model.layers[call.layer]
+        recurrent = recurrent_of(layer.type, layer.config)
+        given = _flat(states) if states is not None else []
+        for slot, value in zip(recurrent.slots if recurrent else (), given, strict=False):
+            own = value.expression.layer if isinstance(value.expression, Port) else ""
+            base = own.removesuffix(f"_{slot.replace('.', '_')}")
+            is_made = any(
+                node.name == own and node.layer.type in ("Dense", "Embedding")
+                for node in self.nodes
+            )
+            if base != own and is_made and base not in self.taken:
+                self.taken.add(base)
+                self.names[call.layer, call.index] = base
+                return
+
+    def _alias(self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]) -> Value | None:
+        """Return what a layer passes on that only carries a mask, or changes a dtype back."""
+        alias = self._passed_on(layer, arguments, keywords)
+        if alias is not None and alias.mask and isinstance(alias.expression, Port):
+            self.given_masks[alias.expression.layer] = alias.mask
+            self.masking[alias.expression.layer] = layer.name
+        return alias
+
+    def _passed_on(
+        self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]
+    ) -> Value | None:
+        if "." not in layer.name or not arguments or not isinstance(arguments[0], Value):
+            return None
+        value: Value = arguments[0]
+        inner = (layer.config.get("layer") or {}).get("class_name")
+        if layer.type == "TimeDistributed" and inner == "Identity":
+            mask = keywords.get("mask")
+            given = mask.expression if isinstance(mask, Value) else None
+            own = value.expression
+            own = own.source if isinstance(own, Filled) else own
+            return Value(own, _mask(given), value.shape, value.dtype)
+        if layer.type == "Masking" and isinstance(value.expression, Filled):
+            return Value(value.expression.source, value.expression.mask, value.shape, value.dtype)
+        if layer.type == "Rescaling" and layer.config.get("scale") == 1.0:
+            return value
+        if layer.type == "Identity" and layer.name.endswith(".float32"):
+            return value
+        return None
+
+    def _recurrent(
+        self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
+    ) -> None:
+        names = ("sequence", "initial_state", "mask", "training")
+        given = {**dict(zip(names, arguments, strict=False)), **keywords}
+        sequence: Any = given.get("sequence", given.get("sequences", given.get("inputs")))
+        states = given.get("initial_state")
+        if isinstance(sequence, tuple):  # Keras 2 lists the states behind the sequence
+            sequence, *rest = sequence
+            states = states or tuple(rest) or None
+        mask = given.get("mask")
+        explicit = _mask(mask.expression) if isinstance(mask, Value) else None
+        node.mask = explicit or (None if states else sequence.mask)
+        node.filled = _filled(sequence.expression)
+        expression, node.folds = _unfolded_input(_unfilled(sequence.expression))
+        node.inputs = [Value(expression, sequence.mask, sequence.shape, sequence.dtype)]
+        if states is not None:
+            node.states = [each.expression for each in _flat(states)]
+        carried = explicit or sequence.mask
+        self._give(call, node.layer, node, carried)
+
+    def _plain(  # noqa: PLR0912 - one branch for each kind of argument
+        self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
+    ) -> None:
+        layer, type_ = node.layer, node.layer.type
+        traits = layer_traits(type_)
+        names: Sequence[str] = traits["call"]
+        mask = keywords.pop("mask", None)
+        explicit: Any = (
+            _mask(mask.expression)
+            if isinstance(mask, Value)
+            else tuple(_mask(each.expression) if isinstance(each, Value) else None for each in mask)
+            if isinstance(mask, tuple)
+            else None
+        )
+        own_masks = {
+            key: _mask(keywords.pop(key).expression)
+            for key in list(keywords)
+            if key.endswith("_mask") and isinstance(keywords[key], Value)
+        }
+        given = {**dict(zip(names, arguments, strict=False))}
+        for key in list(keywords):
+            if key in names:
+                given[key] = keywords.pop(key)
+        given = {key: each for key, each in given.items() if each is not None}
+        first = given.get(names[0], next(iter(given.values()), None))
+        values: list[Value]
+        if isinstance(first, tuple):
+            values, node.reads_list = [each for each in first if isinstance(each, Value)], True
+        else:
+            values = [each for each in given.values() if isinstance(each, Value)]
+            if len(values) > 1 or list(given) != list(names[:1]):
+                node.input_names = tuple(given)
+        node.filled = next((m for each in values if (m := _filled(each.expression))), None)
+        node.inputs = [Value(_unfilled(v.expression), v.mask, v.shape, v.dtype) for v in values]
+        node.keywords = {
+            key: keywords.pop(key) for key in ("use_causal_mask", "reverse") if keywords.get(key)
+        }
+        keywords.pop("return_attention_scores", None)
+        for key in keywords:
+            self.problem(node.layer.name, "M203", f"its call has the argument `{key}`")
+        masks = [value.mask for value in values]
+        if isinstance(explicit, tuple):
+            masks = [*explicit, *masks[len(explicit) :]]
+        elif explicit is not None:
+            masks[0] = explicit
+        for key, each in own_masks.items():
+            place = names.index(key.removesuffix("_mask")) if key[:-5] in names else 0
+            if place < len(masks):
+                masks[place] = each
+        node.mask = masks[0] if masks else None
+        if type_ == "GlobalMaxPooling1D":
+            node.mask = node.filled
+        out = self._mask_of(node, masks)
+        if any(isinstance(v.expression, Fold) for v in node.inputs):
+            unfolded = [_unfolded_input(value.expression) for value in node.inputs]
+            node.folds = max(axes for _, axes in unfolded)
+            if type_ == "TimeDistributed" and not node.holder:
+                node.folds, node.one_step = 0, True
+            node.inputs = [
+                Value(own, v.mask, v.shape, v.dtype)
+                for (own, _), v in zip(unfolded, node.inputs, strict=True)
+            ]
+        self._give(call, layer, node, out)
+
+    def _mask_of(self, node: Node, masks: list[Mask | None]) -> Mask | None:
+        """Return the mask of the output, by Keras's own rules."""
+        type_, config = node.layer.type, node.layer.config
+        if type_ == "Embedding":
+            source = node.inputs[0].expression
+            return Mask("ids", source) if config.get("mask_zero") else None
+        if type_ == "Masking":
+            return Mask("value", node.inputs[0].expression, float(config.get("mask_value", 0.0)))
+        if not masks or type_ in ENDS_MASK or type_ == "Dot":
+            return None
+        if type_ in CONV_LSTM:
+            return masks[0] if config.get("return_sequences") else None
+        if type_ in SUMS:
+            if None in masks:
+                return None
+            return masks[0] if len(set(masks)) == 1 else _other("and", masks)
+        if type_ == "Concatenate":
+            if not any(masks):
+                return None
+            return masks[0] if len(set(masks)) == 1 else _other("or", masks)
+        return masks[0] if layer_traits(type_)["supports_masking"] else None
+
+    def _give(self, call: Call, layer: Layer, node: Node, mask: Mask | None) -> None:
+        """Set the values of a call's outputs."""
+        recurrent = node.recurrent
+        ports = [Port(node.name)]
+        if recurrent is not None:
+            config = recurrent.config
+            ports = [Port(node.name, "sequence" if config.get("return_sequences") else "last")]
+            ports += [Port(node.name, f"state.{slot}") for slot in recurrent.slots]
+        elif layer.type in ATTENTION:
+            ports.append(Port(node.name, "scores"))
+        for output, port in enumerate(ports):
+            tensor = Tensor(call.layer, call.index, output)
+            shape = self.model.shapes.get(tensor)
+            own = mask if not output else None
+            if recurrent is not None and port.output == "last":
+                own = None
+            self.values[tensor] = Value(port, own, shape, self.model.dtypes.get(tensor, ""))
+            if shape is not None:
+                self.shapes.setdefault(port, tuple(shape))
+
+    def make(self, type_: str, config: Mapping[str, Any], inputs: list[Value], **own: Any) -> Value:
+        """Return the output of a layer that stands for an operation, made once."""
+        key = (type_, repr(sorted(config.items())), tuple(value.expression for value in inputs))
+        if key not in self.made:
+            name = identifier(_snake(type_), self.taken)
+            self.taken.add(name)
+            layer = Layer(name, type_, {"name": name, **config})
+            node = Node(
+                name, layer, inputs=inputs, policy=own.get("policy", "float32"), is_made=True
+            )
+            node.reads_list = bool(layer_traits(type_)["multiple_inputs"])
+            self.nodes.append(node)
+            self.made[key] = Value(Port(name), None, own.get("shape"), own.get("dtype", ""))
+            if own.get("shape"):
+                self.shapes[Port(name)] = tuple(own["shape"])
+        return self.made[key]
+
+    # --- outputs ---
+
+    def _outputs(self) -> dict[str, Value]:
+        outputs, given = self.model.outputs, {}
+        if isinstance(outputs, dict):
+            pairs = list(outputs.items())
+        else:
+            tensors = list(tensors_in(outputs))
+            pairs = [(self._output_name(tensor), tensor) for tensor in tensors]
+        taken: set[str] = set()
+        for name, tensor in pairs:
+            own = identifier(name, taken)
+            taken.add(own)
+            if own != name and isinstance(outputs, dict):
+                self.renamed[name] = own
+            for each in tensors_in(tensor):
+                given[own] = self._read(each)
+        return given
+
+    def _output_name(self, tensor: Tensor) -> str:
+        expression = self._read(tensor).expression
+        if isinstance(expression, Port):
+            if expression.output in ("", "last", "sequence"):
+                return expression.layer
+            return str(expression).replace(".", "_")
+        return tensor.layer
+
+
+def _innermost(layer: Layer) -> str:
+    """Return the class of a layer, or of that in TimeDistributed, at any depth."""
+    type_, config = layer.type, layer.config
+    while type_ == "TimeDistributed":
+        inner = config.get("layer") or {}
+        type_, config = inner.get("class_name", ""), inner.get("config") or {}
+    return type_
+
+
+def _known_layers() -> frozenset[str]:
+    from lstmgraph.resources import KERAS_SCHEMA, read_schema  # noqa: PLC0415 - read when used
+
+    return frozenset(read_schema(KERAS_SCHEMA)["x-layer-names"].values())
+
+
+def _instead(type_: str) -> str:
+    if type_ == "Lambda":
+        return "a recipe names no code: write what it computes with Keras's own layers"
+    return "use layers that Keras has in its place, or keep that part of the model in Python"
+
+
+def _snake(name: str) -> str:
+    from lstmgraph.interop.importing.arguments import spelling  # noqa: PLC0415 - short
+
+    return spelling(name)
+
+
+def _flat(values: Any) -> list[Value]:
+    if isinstance(values, Value):
+        return [values]
+    return [value for each in values for value in _flat(each)]
+
+
+def _mask(expression: Expression | None) -> Mask | None:
+    if expression is None or isinstance(expression, Mask):
+        return expression
+    if isinstance(expression, Port):
+        return Mask("input", expression)
+    if isinstance(expression, Fold):
+        return _mask(expression.source)
+    return Mask("other", Port(""), expression=expression)
+
+
+def _other(how: str, masks: list[Mask | None]) -> Mask:
+    return Mask("other", Port(how), expression=Operation(how, how, (), tuple(masks)))
+
+
+def _filled(expression: Expression) -> Mask | None:
+    return expression.mask if isinstance(expression, Filled) else None
+
+
+def _unfilled(expression: Expression) -> Expression:
+    if isinstance(expression, Filled):
+        return _unfilled(expression.source)
+    if isinstance(expression, Join):
+        return Join(tuple(_unfilled(part) for part in expression.parts))
+    if isinstance(expression, Fold):
+        return Fold(_unfilled(expression.source), expression.axes)
+    if isinstance(expression, Repeat):
+        return Repeat(_unfilled(expression.source), expression.along, expression.axis)
+    return expression
+
+
+def _unfolded_input(expression: Expression) -> tuple[Expression, int]:
+    """Return an input before it was folded, and how many axes were folded into the batch."""
+    if isinstance(expression, Fold):
+        return expression.source, expression.axes
+    if isinstance(expression, Join) and any(isinstance(each, Fold) for each in expression.parts):
+        pairs = [_unfolded_input(part) for part in expression.parts]
+        return Join(tuple(part for part, _ in pairs)), max(axes for _, axes in pairs)
+    return expression, 0
+
+
+__all__ = [
+    "Constant",
+    "Lifted",
+    "Node",
+    "Problem",
+    "Recurrent",
+    "RowIds",
+    "Step",
+    "Zeros",
+    "lift",
+    "recurrent_of",
+]

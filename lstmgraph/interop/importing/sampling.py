@@ -1,0 +1,115 @@
+"""Random inputs for a recipe's model: ids that exist, lengths that fit, padding where masks are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.compiler.graph import Graph, MaskSpec
+
+    Array = np.ndarray[Any, Any]
+
+ROWS = 4
+STEPS = (3, 4, 5, 6, 7, 8)
+"""The sizes of open dimensions, in turn: equal ones could hide a mistake."""
+MOST_IDS = 50
+
+
+def batches(compiled: CompiledRecipe, count: int = 2, seed: int = 0) -> Iterator[dict[str, Array]]:
+    """Yield batches of inputs by name, each (batch, ...), with padding of several kinds.
+
+    The first has no padding, later ones have: no row is all padding, of which Keras's averages and
+    lstmgraph's differ.
+    """
+    random = np.random.default_rng(seed)
+    for number in range(count):
+        yield _Batch(compiled.graph, random, padded=bool(number)).inputs()
+
+
+class _Batch:
+    def __init__(self, graph: Graph, random: np.random.Generator, *, padded: bool) -> None:
+        self.graph = graph
+        self.random = random
+        self.padded = padded
+        self.rows = graph.batch_size or ROWS
+        self.sizes: dict[str, int] = {}
+        self.masks = [
+            part
+            for node in graph.nodes
+            for mask in (node.mask, *node.input_masks, *node.output_masks.values())
+            if mask
+            for part in _parts(mask)
+        ]
+
+    def inputs(self) -> dict[str, Array]:
+        return {name: self.of(name) for name in self.graph.inputs}
+
+    def of(self, name: str) -> Array:
+        tensor = self.graph.inputs[name]
+        shape = tuple(self.size(dim) for dim in tensor.spec.shape[1:])
+        dtype = tensor.spec.dtype
+        values = self.values(name, (self.rows, *shape), dtype)
+        return np.swapaxes(values, 0, 1) if tensor.time_major else values
+
+    def size(self, dim: Any) -> int:
+        if isinstance(dim, int):
+            return dim
+        return self.sizes.setdefault(str(dim), STEPS[len(self.sizes) % len(STEPS)])
+
+    def values(self, name: str, shape: tuple[int, ...], dtype: str) -> Array:
+        own = [mask for mask in self.masks if mask.port.node == name]
+        kinds = {mask.kind for mask in own}
+        if "lengths" in kinds:
+            most = next(self.size(mask.shape[len(shape)]) for mask in own if mask.kind == "lengths")
+            return self.random.integers(1, most + 1, shape).astype(dtype)
+        if dtype == "bool":
+            return self.counted(shape) if len(shape) > 1 else self.random.random(shape) < 0.5
+        if dtype == "string":
+            return np.array(self.random.choice(["a", "b", "the cat"], shape), dtype=object)
+        if "int" in dtype:
+            least = 1 if "ids" in kinds else 0
+            values = self.random.integers(least, self.ids_of(name), shape).astype(dtype)
+            if "ids" in kinds and len(shape) > 1:
+                values = np.where(self.counted(shape), values, 0).astype(dtype)
+            return values
+        numbers = self.random.normal(size=shape).astype(dtype)
+        value = next((mask.value for mask in own if mask.kind == "value"), None)
+        if value is not None and len(shape) > 2:
+            steps = self.counted(shape[:-1])
+            numbers = np.where(steps[..., None], numbers, np.float32(value)).astype(dtype)
+        return numbers
+
+    def counted(self, shape: tuple[int, ...]) -> Array:
+        """Return which steps of each row count: the first ones, one at least."""
+        steps = shape[-1]
+        lengths = self.random.integers(1, steps + 1, shape[:-1])
+        if not self.padded:
+            lengths = np.full(shape[:-1], steps)
+        return np.arange(steps) < lengths[..., None]
+
+    def ids_of(self, name: str) -> int:
+        """Return how many ids every layer that reads an input knows."""
+        known, ports = [MOST_IDS], {name}
+        for node in self.graph.nodes:
+            if not any(port.node in ports for port in node.inputs):
+                continue
+            arguments = node.arguments
+            while isinstance(arguments.get("layer"), dict):
+                arguments = arguments["layer"]
+            sizes = [arguments.get(key) for key in ("input_dim", "num_tokens")]
+            known += [size for size in sizes if isinstance(size, int)]
+            if any("int" in spec.dtype for spec in node.outputs.values()):
+                ports.add(node.name)
+        return max(2, min(known))
+
+
+def _parts(mask: MaskSpec) -> Iterator[MaskSpec]:
+    yield mask
+    for _, part in mask.parts:
+        if part is not None:
+            yield from _parts(part)

@@ -1,0 +1,45 @@
+"""Writing of a recipe's data as text that looks as if it was written by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.authoring.editing.formatting import format_text
+from lstmgraph.compiler.resolved import flow_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+WIDTH = 100
+SECTIONS = ("inputs", "blocks", "layers", "outputs")
+
+
+def recipe_text(data: Mapping[str, Any], comments: Mapping[str, Sequence[str]]) -> str:
+    """Return a recipe's data as text in the layout of ``lstmgraph fmt``.
+
+    Args:
+        data: the recipe.
+        comments: what to say above a layer, by its name; of the recipe itself under "".
+    """
+    lines: list[str] = [f"# {line}" for line in comments.get("", ())]
+    for key, value in data.items():
+        if key in SECTIONS:
+            lines += ["", f"{key}:"]
+            for name, entry in value.items():
+                lines += [f"  # {line}" for line in comments.get(name, ()) if key == "layers"]
+                lines += _entry(name, entry)
+        elif isinstance(value, dict):
+            lines += ["", *_entry(key, value, indent="")]
+        else:
+            lines.append(f"{key}: {flow_yaml(value)}")
+    return format_text("\n".join(lines) + "\n")
+
+
+def _entry(name: str, value: Any, indent: str = "  ") -> list[str]:
+    line = f"{indent}{name}: {flow_yaml(value)}"
+    if len(line) <= WIDTH or not isinstance(value, dict):
+        return [line]
+    lines = [f"{indent}{name}:"]
+    for key, each in value.items():
+        lines += _entry(key, each, f"{indent}  ")
+    return lines

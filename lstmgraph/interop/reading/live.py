@@ -1,0 +1,87 @@
+"""Read a ``keras.Model`` in memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lstmgraph.interop.reading.graph import read_top
+from lstmgraph.interop.reading.known import MODELS
+from lstmgraph.interop.reading.problems import Problems
+
+if TYPE_CHECKING:
+    from lstmgraph.interop.keras_model import KerasModel
+
+UNSAVED = ("use_cudnn", "implementation")
+"""Arguments that Keras leaves out of a layer's configuration."""
+
+
+def read_live(model: Any) -> KerasModel:
+    """Return the data of a Functional or Sequential model.
+
+    Raises:
+        ModelFileError: it is another object, or holds what cannot be read.
+    """
+    name = getattr(model, "name", type(model).__name__)
+    problems = Problems(f"<{name}>")
+    if not isinstance(model, keras.Model):
+        problems.stop(
+            "M101", f"it is no Keras model, but a {type(model).__name__}", "give a keras.Model"
+        )
+    _check(model, problems, ())
+    problems.raise_found()
+    read = read_top(json.loads(model.to_json()), problems)
+    return _with_unsaved(read, model)
+
+
+def _is_keras(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "keras"
+
+
+def _check(model: Any, problems: Problems, path: tuple[str, ...]) -> None:
+    """Report every layer whose class is not Keras's, before Keras fails at the first."""
+    kind = type(model).__name__
+    if not _is_keras(model) or kind not in MODELS:
+        problems.add(
+            "M104",
+            f"it is not a Functional or Sequential model, but of the class {kind}",
+            "build the same layers as keras.Model(inputs, outputs)",
+            path,
+        )
+        return
+    for each in model.layers if kind == "Sequential" else model.operations:
+        inner = (*path, each.name)
+        if isinstance(each, keras.Model):
+            _check(each, problems, inner)
+        elif not _is_keras(each):
+            kind = f"{type(each).__module__}.{type(each).__name__}"
+            problems.add(
+                "M106",
+                f"its class {kind} is not Keras's, so what it computes is unknown",
+                "replace it by layers of Keras",
+                inner,
+            )
+        elif isinstance(each, keras.layers.Lambda):
+            problems.add(
+                "M105",
+                "a Lambda is Python code, which cannot be read",
+                "replace it by layers or operations of keras.ops",
+                inner,
+            )
+
+
+def _with_unsaved(read: KerasModel, model: Any) -> KerasModel:
+    """Return `read` with the arguments that Keras does not save."""
+    found = {each.name: each for each in model.layers}
+    layers = {}
+    for name, layer in read.layers.items():
+        live = found.get(name)
+        extra = {
+            key: getattr(live, key) for key in UNSAVED if layer.model is None and hasattr(live, key)
+        }
+        inner = _with_unsaved(layer.model, live) if layer.model is not None else None
+        layers[name] = replace(layer, config={**layer.config, **extra}, model=inner)
+    return replace(read, layers=layers)

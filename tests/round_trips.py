@@ -1,0 +1,73 @@
+"""Comparison of two Keras models call by call, whatever their operations are named."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import lstmgraph
+from lstmgraph.interop.importing import convert
+from lstmgraph.interop.reading import read_model
+
+if TYPE_CHECKING:
+    import keras
+
+NOT_COMPARED = {"seed", "shared_object_id", "build_config", "registered_name"}
+"""Seeds and names of files; weights are moved, so that seeds of initial ones have no effect."""
+
+
+def round_trip(recipe: lstmgraph.Recipe) -> tuple[str, list[str]]:
+    """Return the recipe that a recipe's model is imported to, and how their models differ."""
+    model = recipe.build()
+    text = convert(read_model(model)).text
+    return text, differences(model, lstmgraph.load(text).build())
+
+
+def differences(one: keras.Model, other: keras.Model) -> list[str]:
+    """Return the layers, calls, inputs and outputs that only one of two models has."""
+    first, second = (described(json.loads(model.to_json())["config"]) for model in (one, other))
+    return [f"{'-' if part in first else '+'} {part}" for part in sorted({*first} ^ {*second})]
+
+
+def described(config: dict[str, Any]) -> list[str]:
+    """Return each layer with its arguments, and what each of its calls reads, as texts."""
+    layers = {layer["name"]: layer for layer in config["layers"]}
+    operations: dict[str, str] = {}
+
+    def is_operation(layer: dict[str, Any]) -> bool:
+        return layer["module"].startswith("keras.src.ops")
+
+    def tensor(history: list[Any]) -> Any:
+        name, call, output = history
+        layer = layers[name]
+        if not is_operation(layer):
+            return [name, call, output]
+        if name not in operations:
+            operations[name] = json.dumps(
+                [layer["class_name"], plain(layer["config"]), plain(layer["inbound_nodes"])],
+                sort_keys=True,
+            )
+        return [operations[name], output]
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.get("class_name") == "__keras_tensor__":
+                return tensor(value["config"]["keras_history"])
+            return {k: plain(v) for k, v in value.items() if k not in {*NOT_COMPARED, "name"}}
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        return value
+
+    found = [
+        json.dumps([name, layer["class_name"], plain(layer["config"])], sort_keys=True)
+        for name, layer in layers.items()
+        if not is_operation(layer)
+    ]
+    for name, layer in layers.items():
+        if not is_operation(layer):
+            found += [
+                json.dumps([name, call, plain(node)], sort_keys=True)
+                for call, node in enumerate(layer["inbound_nodes"])
+            ]
+    outputs = {name: tensor(history) for name, history in config["output_layers"].items()}
+    return [*found, json.dumps(outputs, sort_keys=True), str(sorted(config["input_layers"]))]

@@ -1,0 +1,295 @@
+"""`lstmgraph code`: the code builds the same model, whatever is in the recipe's texts."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import (
+    SHIPPED,
+    assert_equal_arrays,
+    batch_for,
+    copy_weights,
+    load,
+    outputs_of,
+    randomise,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import tree
+from typer.testing import CliRunner
+from zoo import series, texts
+
+import lstmgraph
+from lstmgraph.cli import app
+from lstmgraph.interop.code import CodeError, keras_code
+from lstmgraph.interop.code.layout import called, laid_out, literal, quoted
+from lstmgraph.interop.code.names import Names
+from lstmgraph.interop.code.recipes import recipe_code
+from lstmgraph.interop.code.source_file import Additions, model_source
+from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import keras
+
+RUFF = Path(sys.executable).with_name("ruff")
+UNFITTED = {"review-classifier"}
+"""Its vocabulary is found in training; `test_a_vocabulary_is_part_of_the_code` has one."""
+
+
+def run(text: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(text, "model.py", "exec"), names)
+    return names
+
+
+def config(model: keras.Model) -> Any:
+    """Return the configuration; operations, which Keras numbers, by their place."""
+    found = json.loads(model.to_json())["config"]
+    operations = [each["name"] for each in found["layers"] if ".ops." in each["module"]]
+    places = {name: f"operation {place}" for place, name in enumerate(operations)}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            # A call without a mask and one with `mask=None` are the same.
+            return {k: plain(v) for k, v in value.items() if not (k == "mask" and v is None)}
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        return places.get(value, value) if isinstance(value, str) else value
+
+    return plain(found)
+
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def assert_same(found: keras.Model, wanted: keras.Model) -> None:
+    assert config(found) == config(wanted)
+    randomise(wanted)
+    copy_weights(wanted, found)
+    batch = batch_for(wanted)
+    assert_equal_arrays(outputs_of(found, batch), outputs_of(wanted, batch))
+
+
+SAMPLE = {
+    *("store-forecaster", "stacked-cells", "carried-state", "sentence-matcher"),
+    *("stream-anomalies", "conv-lstm", "session-churn"),
+}
+"""Shipped recipes of every run; with ``LSTMGRAPH_EXAMPLES`` set, all are run."""
+CHOSEN = [
+    path
+    for path in SHIPPED
+    if path.stem in SAMPLE or ("LSTMGRAPH_EXAMPLES" in os.environ and path.stem not in UNFITTED)
+]
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("codes")
+
+
+@pytest.mark.parametrize("path", CHOSEN, ids=lambda path: path.stem)
+def test_shipped_recipes(path: Path, codes: Path) -> None:
+    recipe = lstmgraph.load(path)
+    code = recipe.code()
+    (codes / f"{path.stem.replace('-', '_')}.py").write_text(code)
+    found, wanted = run(code), recipe.build()
+    model = found["build_model"]()
+    if recipe.compiled.declaration.runtime.seed is not None:
+        assert all(map(np.array_equal, model.get_weights(), wanted.get_weights()))
+    first = keras_code(model).text
+    assert first == keras_code(run(first)["build_model"]()).text
+    assert_same(model, wanted)
+    if recipe.compiled.models:
+        models = found["build_models"]()
+        for name, other in recipe.models().items():
+            assert config(models[name]) == config(other)
+
+
+MIXED = """
+inputs: {x: {shape: [2, 4]}, s: {shape: [3]}}
+layers:
+  frozen: {type: lstm, input: x, units: 3, bidirectional: true, trainable: false}
+  attended: {type: additive_attention, input: [x, x]}
+  pooled: {type: global_average_pooling1d, input: attended}
+  both: {type: concatenate, input: [frozen, pooled, s]}
+  forecast: {type: dense, input: both, units: 3, kernel_regularizer: {type: l2, l2: 1e-4}}
+  label: {type: dense, input: both, units: 1, activation: sigmoid, dtype_policy: float64}
+outputs: {forecast: forecast, label: label}
+runtime: {seed: 3}
+training:
+  optimizer:
+    type: adamw
+    learning_rate:
+      {type: exponential_decay, initial_learning_rate: 1e-2, decay_steps: 9, decay_rate: 0.9}
+  loss: {forecast: {type: pinball, quantiles: [0.1, 0.5, 0.9]}, label: binary_crossentropy}
+  metrics: {forecast: [crps], label: [auc]}
+  callbacks: {early_stopping: {patience: 2}}
+  batch_size: 4
+  epochs: 1
+"""
+
+
+def test_training(codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen layers, dtypes, losses of lstmgraph's own; and the file trains."""
+    recipe = load(MIXED)
+    code = recipe_code(recipe.compiled)
+    assert [note.code for note in code.notes] == ["M304"]
+    (codes / "mixed.py").write_text(code.text)
+    found, wanted = run(code.text), recipe.build()
+    model = found["build_model"]()
+    assert not model.get_layer("frozen").trainable_weights
+    assert all(map(np.array_equal, model.get_weights(), wanted.get_weights()))
+    random = np.random.default_rng(0)
+    x = {"x": random.normal(size=(4, 2, 4)), "s": random.normal(size=(4, 3))}
+    y = {"forecast": random.normal(size=4), "label": random.integers(0, 2, 4)}
+    for each in (model, wanted):
+        each.run_eagerly = True  # tracing would take most of the time
+    own, other = (each.evaluate(x, y, verbose=0, return_dict=True) for each in (model, wanted))
+    assert own == pytest.approx({key: other[key] for key in own}, rel=1e-6)
+    np.savez(tmp_path / "data.npz", **x, **y)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["model.py", "data.npz"])
+    found["build_model"] = lambda: model
+    found["main"]()
+    assert (tmp_path / "inline.keras").is_file()
+
+
+BY_HAND = [
+    series.tree_of_models,
+    series.model_on_each_step,
+    series.two_backward_sizes,
+    texts.siamese_of_models,
+    texts.hierarchical_attention,
+]
+
+
+@pytest.mark.parametrize("make", BY_HAND, ids=lambda make: make.__name__)
+def test_models_by_hand(make: Callable[[], keras.Model], codes: Path) -> None:
+    """Nested and shared models: the same numbers, and the code of the code."""
+    wanted = make()
+    code = keras_code(wanted).text
+    (codes / f"{make.__name__}.py").write_text(code)
+    model = run(code)["build_model"]()
+    assert code == keras_code(model).text
+    model.set_weights(wanted.get_weights())
+    random = np.random.default_rng(0)
+    inputs = [random.integers(0, 3, (2, *x.shape[1:])).astype(x.dtype) for x in wanted.inputs]
+    given_inputs = inputs if len(inputs) > 1 else inputs[0]
+    outputs = [tree.flatten(each(given_inputs)) for each in (model, wanted)]
+    for own, other in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_formatters_change_nothing(codes: Path) -> None:
+    """Of what the tests before have written."""
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run(
+            [RUFF, *command, "--isolated", codes], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+HOSTILE = [
+    'x"""\nimport os\nos.abort()\n"""',
+    "x'); import os; os.abort(); ('",
+    "\\",
+    "a\u2028b\rc\nimport os",
+    "class",
+    "print",
+    "keras",
+    "1st",
+    "",
+    "naïve ﬁ",
+]
+
+
+def test_names_are_data() -> None:
+    """Whatever names and texts are, the code has no other statements and parses."""
+    layers = {
+        name: Layer(name, "InputLayer", {"batch_shape": [None, 3], "dtype": "float32"})
+        for name in HOSTILE
+    }
+    tensors = {name: Tensor(name) for name in HOSTILE}
+    model = KerasModel(HOSTILE[0], layers, (), tensors, tensors)
+    for description in HOSTILE:
+        text = model_source(model, Additions(title=description, description=description))
+        tree = ast.parse(text)
+        kinds = [type(node).__name__ for node in tree.body]
+        assert kinds == ["Expr", "Import", "FunctionDef"]
+        assert all(type(n) in (ast.Expr, ast.Assign, ast.Return) for n in tree.body[-1].body)
+        given_names = [
+            keyword.value.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "keras.Input"
+            for keyword in node.keywords
+            if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+        ]
+        assert given_names == HOSTILE
+
+
+@given(st.lists(st.text(), max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_texts_are_literals(texts: list[str]) -> None:
+    line = "\n".join(laid_out(called("f", [("", literal(texts))]), "x = "))
+    tree = ast.parse(line)
+    assert ast.literal_eval(tree.body[0].value.args[0]) == texts
+    assert all(ast.literal_eval(quoted(text)) == text for text in texts)
+    names = Names()
+    given_names = [names.new(text) for text in texts]
+    assert len(set(given_names)) == len(texts)
+    assert all(name.isidentifier() and name.isascii() for name in given_names)
+
+
+def test_what_is_not_keras_is_refused() -> None:
+    one = Tensor("x")
+    inputs = {"x": Layer("x", "InputLayer", {"batch_shape": [None, 3]})}
+    for layer, code in (
+        (Layer("l", "Lambda", {}), "M302"),
+        (Layer("l", "deserialize", {}), "M302"),
+        (Layer("l", "__class__", {}), "M302"),
+        (Layer("l", "Nothing", {}, is_operation=True), "M301"),
+        (Layer("l", "Add", {"nothing": 1}, is_operation=True), "M301"),
+    ):
+        calls = (Call("l", 0, (one,)),)
+        model = KerasModel("m", {**inputs, "l": layer}, calls, one, Tensor("l"))
+        with pytest.raises(CodeError, match=code):
+            model_source(model)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    path = next(p for p in SHIPPED if p.stem == "speaker-classifier")
+    runner, target = CliRunner(), tmp_path / "model.py"
+    printed = runner.invoke(app, ["code", str(path)])
+    written = runner.invoke(app, ["code", str(path), "-o", str(target)])
+    assert printed.exit_code == written.exit_code == 0
+    assert printed.stdout == target.read_text() == lstmgraph.load(path).code()
+    again = runner.invoke(app, ["code", str(path), "-o", str(target)])
+    assert again.exit_code == 2
+    assert runner.invoke(app, ["code", str(path), "-o", str(tmp_path / "model.txt")]).exit_code == 2
+    model = run(target.read_text())["build_model"]()
+    config_file = tmp_path / "config.json"
+    config_file.write_text(model.to_json())
+    of_config = runner.invoke(app, ["code", str(config_file), "--format", "json"])
+    assert of_config.exit_code == 0, of_config.output
+    assert config(run(json.loads(of_config.stdout)["code"])["build_model"]()) == config(model)
+
+
+def test_the_page_shows_the_code() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "code.md").read_text()
+    recipe = re.search(r"```yaml\n(.*?)```", page, re.S)
+    code = re.search(r"```text\n(.*?)```", page, re.S)
+    assert recipe
+    assert code
+    assert code[1] in lstmgraph.load(recipe[1]).code()

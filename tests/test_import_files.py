@@ -1,0 +1,67 @@
+"""Files that Keras 3 itself does not open, imported: the recipe's model gives what they gave."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import lstmgraph
+from lstmgraph.interop.building import opened
+from lstmgraph.interop.keras_model import flat_tensors
+from lstmgraph.interop.reading import read_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+NAMES = ("lstm", "gru", "sequential", "nested", "stateful", "images", "cudnn_lstm", "cudnn_gru")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keras2")
+    with zipfile.ZipFile(Path(__file__).parent / "keras2" / "files.zip") as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_keras_2_opens_with_its_numbers(files: Path, name: str) -> None:
+    data = read_model(files / f"{name}.h5")
+    found = opened(files / f"{name}.h5", data)
+    with np.load(files / f"{name}.npz") as saved:
+        inputs = [saved[f"in_{n}"] for n in range(sum(key.startswith("in") for key in saved))]
+        outputs = [saved[f"out_{n}"] for n in range(sum(key.startswith("out") for key in saved))]
+    names = [tensor.layer for tensor in flat_tensors(data.inputs)]
+    by_name = dict(zip(names, inputs, strict=True))
+    given = keras.tree.map_structure(
+        lambda tensor: by_name[tensor.name], found.model._inputs_struct
+    )
+    ours = keras.tree.flatten(found.model(given))
+    for one, wanted in zip(ours, outputs, strict=True):
+        assert np.abs(np.asarray(one) - wanted).max() <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "sequential", "cudnn_lstm", "cudnn_gru"])
+def test_a_file_of_keras_2_is_imported(files: Path, name: str) -> None:
+    found = lstmgraph.import_model(files / f"{name}.h5")
+    assert found.check.ok, str(found.check)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_operations_in_an_hdf5_file(tmp_path: Path) -> None:
+    words = keras.Input((None,), dtype="int32", name="words")
+    steps = keras.layers.Embedding(9, 4, mask_zero=True, name="steps")(words)
+    start = keras.layers.LSTM(5, return_state=True, name="start")(steps)[1:]
+    read = keras.layers.LSTM(5, name="read")(steps, initial_state=start, mask=words != 0)
+    model = keras.Model(words, read)
+    model.save(tmp_path / "model.h5")
+    with pytest.raises(ValueError, match="NotEqual"):
+        keras.saving.load_model(tmp_path / "model.h5")
+    found = lstmgraph.import_model(tmp_path / "model.h5")
+    assert found.check.ok, str(found.check)
+    given = np.array([[1, 2, 3, 0], [4, 0, 0, 0]], "int32")
+    (ours,) = found.model.predict({"words": given}, verbose=0).values()
+    assert np.abs(ours - model.predict(given, verbose=0)).max() <= 1e-6

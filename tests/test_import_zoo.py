@@ -1,0 +1,55 @@
+"""Public architectures, written by hand in Keras, are imported and give the same outputs.
+
+``import_model`` runs both: the hand-written model as it is, and the recipe's with its weights.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+from zoo import series, texts
+
+import lstmgraph
+from lstmgraph.messages.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import keras
+
+ZOO: dict[str, Callable[[], keras.Model]] = {
+    name: function
+    for module in (texts, series)
+    for name, function in inspect.getmembers(module, inspect.isfunction)
+    if function.__module__ == module.__name__
+}
+REFUSED = {
+    "hierarchical_attention": "M202",
+    "model_on_each_step": "M202",
+    "two_backward_sizes": "M202",
+    "apart": "M202",
+    "ragged_sum": "M204",
+    "either_mask": "M206",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name not in REFUSED])
+def test_a_public_architecture_is_imported_with_its_numbers(name: str) -> None:
+    model = ZOO[name]()
+    imported = lstmgraph.import_model(model)
+    assert imported.check.ok, str(imported.check)
+    assert imported.check.batches > 1
+
+
+@pytest.mark.parametrize(("name", "code"), REFUSED.items())
+def test_what_the_language_cannot_hold_is_refused_with_its_layer(name: str, code: str) -> None:
+    with pytest.raises(ModelFileError) as error:
+        lstmgraph.import_model(ZOO[name]())
+    assert [each.code for each in error.value.diagnostics] == [code]
+    assert "layer '" in str(error.value)
+
+
+def test_the_zoo_is_large() -> None:
+    assert len(ZOO) - len(REFUSED) >= 30

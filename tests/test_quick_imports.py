@@ -1,0 +1,46 @@
+"""Packages that Keras imports only where it finds them are hidden from it alone."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lstmgraph.compiler.machine.importing import quick_imports, without
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_package_is_not_found_in_the_block_and_is_found_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hidden_package.py").write_text("VALUE = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with without("hidden_package", "sys"), pytest.raises(ModuleNotFoundError):
+        importlib.import_module("hidden_package")
+    assert importlib.import_module("hidden_package").VALUE == 1
+    with without("hidden_package"):  # imported before: others may hold it
+        assert importlib.import_module("hidden_package").VALUE == 1
+    del sys.modules["hidden_package"]
+
+
+def test_only_the_backend_tensorflow_can_do_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("IPython", "keras"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for backend, is_hidden in (("tensorflow", True), ("jax", False)):
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        with quick_imports():
+            assert ("IPython" in sys.modules) == is_hidden
+            assert not gc.isenabled()
+        assert "IPython" not in sys.modules
+        assert gc.isenabled()
+    gc.unfreeze()
+    monkeypatch.setitem(sys.modules, "keras", gc)  # a program of the user's has imported it
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    with quick_imports():
+        assert "IPython" not in sys.modules
+        assert gc.isenabled()
