@@ -197,7 +197,6 @@ def slopes(mask: str, kind: str, given: Numbers, y: Numbers, read: Numbers) -> N
 def test_losses_metrics_and_gradients(mask: str) -> None:
     """Those of one training step of one batch, and those of ``evaluate``."""
     model, begin = built(mask)
-    model.run_eagerly = mask != "holes"  # once as a graph, which is slow to trace
     given = arrays()
     readers = {name: model.get_layer(name).input for name in OUTPUTS}
     probe = keras.Model(model.input, {"y": model.output, "read": readers})

@@ -64,7 +64,9 @@ def traced(job: ExportJob, batch: int | None) -> tuple[keras.export.ExportArchiv
     archive.add_endpoint(
         "serve",
         tf.function(
-            lambda inputs: concrete(inputs), input_signature=served.input_signature, autograph=False
+            lambda inputs: concrete(inputs),  # noqa: PLW0108 - TensorFlow asks for Python's own
+            input_signature=served.input_signature,
+            autograph=False,
         ),
     )
     return archive, concrete
