@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port
+from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port, Repeat
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
 from lstmgraph.interop.importing.writing import recipe_text
 from lstmgraph.keras_facts.layers import RESIZES
@@ -218,7 +218,9 @@ class _Fitting:
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
         first = node.inputs[0].expression
-        first = first.parts[0] if isinstance(first, Join) else first
+        if isinstance(first, Join):
+            sequences = [part for part in first.parts if not isinstance(part, Repeat)]
+            first = (sequences or first.parts)[0]
         if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
         found: list[Any] = []

@@ -184,6 +184,8 @@ class _Lifting:
         self.problems: list[Problem] = []
         self.taken: set[str] = set()
         self.names: dict[tuple[str, int], str] = {}
+        self.own_names: dict[str, str] = {}
+        self.called_again = {call.layer for call in model.calls if call.index}
         self.renamed: dict[str, str] = {}
         self.shapes: dict[Port, Shape] = {}
         self.time_major: set[str] = set()
@@ -249,7 +251,7 @@ class _Lifting:
         for layer in layers:
             name = identifier(layer.name, self.taken | (good - {layer.name}))
             self.taken.add(name)
-            self.names[layer.name, 0] = name
+            self.names[layer.name, 0] = self.own_names[layer.name] = name
             if name != layer.name:
                 self.renamed[layer.name] = name
 
@@ -318,11 +320,19 @@ class _Lifting:
             )
             self._give(call, layer, Node(self._name(call), layer), None)
             return
-        if call.index and (call.layer, call.index) not in self.names:
+        own = self.own_names[layer.name]
+        if not call.index:
+            self.names[layer.name, 0] = own
+        if (call.layer, call.index) not in self.names or not call.index:
             self._name_after_states(call, keywords)
+        if not call.index and self.names[layer.name, 0] != own:
+            if layer.name in self.called_again:  # the second call is the one of that name
+                self.names[layer.name, 1] = own
+            else:
+                self.names[layer.name, 0] = own
         node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
-        if call.index:
-            node.holder = self.names[layer.name, 0]
+        if node.name != own:
+            node.holder = own
         if node.recurrent is not None and type_ != "TimeDistributed":
             self._recurrent(call, node, arguments, keywords)
         else:
@@ -332,7 +342,7 @@ class _Lifting:
     def _name(self, call: Call) -> str:
         key = (call.layer, call.index)
         if key not in self.names:
-            own = identifier(f"{self.names[call.layer, 0]}_{call.index + 1}", self.taken)
+            own = identifier(f"{self.own_names[call.layer]}_{call.index + 1}", self.taken)
             self.taken.add(own)
             self.names[key] = own
         return self.names[key]
