@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.compile import compile_document
 from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port, Repeat
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
-from lstmgraph.interop.importing.writing import recipe_text
+from lstmgraph.interop.importing.writing import plain_text
 from lstmgraph.keras_facts.layers import RESIZES
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
@@ -67,7 +67,7 @@ class _Fitting:
 
     def compiled(self) -> CompiledRecipe | None:
         """Return the compiled draft; None after a change of it that answers its mistakes."""
-        document = parse_document(recipe_text(self.draft.data, {}), "<recipe>")
+        document = parse_document(plain_text(self.draft.data, {}), "<recipe>")
         try:
             return compile_document(document)
         except RecipeError as error:

@@ -300,6 +300,7 @@ class _Loop:
         """Take out the steps of sequences that only the loop reads."""
         read = {text.partition(".")[0] for text in _texts([*layers.values()])}
         read |= {text.partition(".")[0] for text in _texts(self.draft.data["outputs"])}
+        read |= {text.partition(".")[0] for text in _texts([*self.first.values()])}
         used = {
             text.partition(".")[0]
             for own in self.group
