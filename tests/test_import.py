@@ -88,6 +88,17 @@ def test_a_loop_that_was_written_out_is_folded(sliced: bool) -> None:
     assert any("'one_step_decoder'" in note for note in imported.notes)
 
 
+def test_a_mask_that_is_joined_with_none_counts_all_steps() -> None:
+    """Concatenate joins masks by OR: where one input has none, the padding counts."""
+    words = keras.Input((None,), dtype="int32", name="words")
+    other = keras.Input((None, 2), name="other")
+    masked = layers.Embedding(9, 3, mask_zero=True, name="masked")(words)
+    joined = layers.Concatenate(name="joined")([masked, other])
+    imported = lstmgraph.import_model(keras.Model([words, other], layers.LSTM(4)(joined)))
+    assert imported.check.ok, str(imported.check)
+    assert "mask: none" in imported.text
+
+
 def test_frozen_layers_stay_frozen() -> None:
     steps = keras.Input((4, 3), name="steps")
     frozen = layers.Bidirectional(layers.LSTM(4), trainable=False, name="frozen")

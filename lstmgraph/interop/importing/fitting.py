@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port, Repeat
+from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Operation, Port, Repeat
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
 from lstmgraph.interop.importing.writing import plain_text
 from lstmgraph.keras_facts.layers import RESIZES
@@ -173,16 +173,16 @@ class _Fitting:
         if wanted is None and own is None:
             return False
         if wanted is None:
-            lost = node.states is not None and node.inputs and node.inputs[0].mask is not None
-            if lost and self.fix:
+            reason = _why_lost(node)
+            if reason and self.fix:
                 self.draft.comments[name] = [
-                    "Keras drops this mask, as the call has an initial_state; here it is kept."
+                    f"Keras drops this mask, as {reason}; here it is kept."
                 ]
                 return False
             changed = self.set_mask(name, "none")
-            if changed and lost:
+            if changed and reason:
                 self.draft.comments[name] = [
-                    "Keras drops this mask, as the call has an initial_state: padded steps count."
+                    f"Keras drops this mask, as {reason}: padded steps count."
                 ]
             return changed
         if own is not None and (_same(wanted, own) or wanted.kind == "other"):
@@ -200,12 +200,7 @@ class _Fitting:
     def wanted(self, node: Node) -> Mask | None:
         """Return the mask that the call uses in Keras."""
         mask = node.filled if node.layer.type in RESIZES else node.mask
-        if mask is not None and mask.kind == "other" and mask.expression is not None:
-            expression = mask.expression
-            type_ = getattr(expression, "type", "")
-            if type_ == "or" and None in expression.arguments:  # type: ignore[union-attr]
-                return None  # one of several inputs has no mask: all steps count
-        return mask
+        return None if _counts_all(mask) else mask
 
     def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
@@ -232,6 +227,21 @@ class _Fitting:
                 found.append({"from": f"{other}.sequence" if recurrent else other})
             del entry
         return found[:1]
+
+
+def _counts_all(mask: Mask | None) -> bool:
+    """Return whether a mask is the OR of those of several inputs, of which one has none."""
+    made = mask.expression if mask is not None and mask.kind == "other" else None
+    return isinstance(made, Operation) and made.type == "or" and None in made.arguments
+
+
+def _why_lost(node: Node) -> str:
+    """Return why Keras drops the mask of a call's input; "" if it does not."""
+    if node.states is not None and node.inputs and node.inputs[0].mask is not None:
+        return "the call has an initial_state"
+    if _counts_all(node.mask):
+        return "it joins masks by OR, and not all inputs have one"
+    return ""
 
 
 def _same(mask: Mask, spec: MaskSpec) -> bool:

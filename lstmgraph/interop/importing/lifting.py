@@ -23,6 +23,7 @@ from lstmgraph.interop.importing.expressions import (
     Zeros,
 )
 from lstmgraph.interop.importing.operations import lifted_operation
+from lstmgraph.interop.keras_masks import KerasMasks, keras_masks
 from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tensors_in
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
 
@@ -194,6 +195,7 @@ class _Lifting:
         self.given_masks: dict[str, Mask] = {}
         self.notes: list[str] = []
         self.masking: dict[str, str] = {}
+        self.keras_masks: KerasMasks | None = None
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -404,7 +406,7 @@ class _Lifting:
             sequence, *rest = sequence
             states = states or tuple(rest) or None
         mask = given.get("mask")
-        explicit = _mask(mask.expression) if isinstance(mask, Value) else None
+        explicit = self._named_mask(call, mask) if isinstance(mask, Value) else None
         node.mask = explicit or (None if states else sequence.mask)
         node.filled = _filled(sequence.expression)
         expression, node.folds = _unfolded_input(_unfilled(sequence.expression))
@@ -414,6 +416,19 @@ class _Lifting:
         carried = explicit or sequence.mask
         self._give(call, node.layer, node, carried)
 
+    def _named_mask(self, call: Call, mask: Value) -> Mask | None:
+        """Return an explicit mask, which Keras may have made by OR when the model was built."""
+        found = _mask(mask.expression)
+        if found is None or found.kind != "other":
+            return found
+        if self.keras_masks is None:
+            self.keras_masks = keras_masks(self.model)
+        of_call = self.keras_masks.of(call)
+        made = of_call.received.get("mask") if of_call else None
+        if getattr(made, "kind", "") == "or" and None in made.parts:
+            return _other("or", [None, found])
+        return found
+
     def _plain(  # noqa: PLR0912 - one branch for each kind of argument
         self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
     ) -> None:
@@ -422,7 +437,7 @@ class _Lifting:
         names: Sequence[str] = traits["call"]
         mask = keywords.pop("mask", None)
         explicit: Any = (
-            _mask(mask.expression)
+            self._named_mask(call, mask)
             if isinstance(mask, Value)
             else tuple(_mask(each.expression) if isinstance(each, Value) else None for each in mask)
             if isinstance(mask, tuple)
