@@ -24,6 +24,7 @@ from lstmgraph.interop.importing.expressions import (
 )
 from lstmgraph.interop.importing.operations import lifted_operation
 from lstmgraph.interop.keras_masks import KerasMasks, keras_masks
+from lstmgraph.interop.keras_masks import Mask as KerasMask
 from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tensors_in
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
 
@@ -323,15 +324,16 @@ class _Lifting:
             self._give(call, layer, Node(self._name(call), layer), None)
             return
         own = self.own_names[layer.name]
+        first = 0 if call.index else self._call_of_own_name(layer)
+        if first:
+            del self.names[layer.name, 0]
         if not call.index:
-            self.names[layer.name, 0] = own
+            self.names[layer.name, first] = own
         if (call.layer, call.index) not in self.names or not call.index:
             self._name_after_states(call, keywords)
-        if not call.index and self.names[layer.name, 0] != own:
-            if layer.name in self.called_again:  # the second call is the one of that name
-                self.names[layer.name, 1] = own
-            else:
-                self.names[layer.name, 0] = own
+        if not (call.index or first) and self.names[layer.name, 0] != own:
+            # The second call is the one that has the layer's own name.
+            self.names[layer.name, 1 if layer.name in self.called_again else 0] = own
         node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
         if node.name != own:
             node.holder = own
@@ -348,6 +350,18 @@ class _Lifting:
             self.taken.add(own)
             self.names[key] = own
         return self.names[key]
+
+    def _call_of_own_name(self, layer: Layer) -> int:
+        """Return the call that has a layer's own name: its states are made by layers named so."""
+        for call in self.model.calls:
+            states = tensors_in(call.keywords.get("initial_state")) if call.index else ()
+            if call.layer == layer.name and any(
+                self.model.layers[state.layer].type == "Dense"
+                and state.layer.startswith(f"{layer.name}_")
+                for state in states
+            ):
+                return call.index
+        return 0
 
     def _name_after_states(self, call: Call, keywords: dict[str, Any]) -> None:
         """Give a further call the name that the layers of its initial state have before theirs."""
@@ -425,7 +439,7 @@ class _Lifting:
             self.keras_masks = keras_masks(self.model)
         of_call = self.keras_masks.of(call)
         made = of_call.received.get("mask") if of_call else None
-        if getattr(made, "kind", "") == "or" and None in made.parts:
+        if isinstance(made, KerasMask) and made.kind == "or" and None in made.parts:
             return _other("or", [None, found])
         return found
 
