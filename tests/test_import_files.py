@@ -1,67 +1,63 @@
-"""Files that Keras 3 itself does not open, imported: the recipe's model gives what they gave."""
+"""What `lstmgraph import` says of files that are wrong, and where it writes; old files of Keras 3."""
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-import lstmgraph
-from lstmgraph.interop.building import opened
-from lstmgraph.interop.keras_model import flat_tensors
-from lstmgraph.interop.reading import read_model
+from lstmgraph.cli import app
+from lstmgraph.models.weights_file import opened_weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-NAMES = ("lstm", "gru", "sequential", "nested", "stateful", "images", "cudnn_lstm", "cudnn_gru")
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keras2")
-    with zipfile.ZipFile(Path(__file__).parent / "keras2" / "files.zip") as archive:
-        archive.extractall(folder)
-    return folder
+def ran(*arguments: object) -> str:
+    run = CliRunner().invoke(app, ["import", *map(str, arguments)])
+    assert run.exit_code, run.output
+    return " ".join(run.output.split())
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_of_keras_2_opens_with_its_numbers(files: Path, name: str) -> None:
-    data = read_model(files / f"{name}.h5")
-    found = opened(files / f"{name}.h5", data)
-    with np.load(files / f"{name}.npz") as saved:
-        inputs = [saved[f"in_{n}"] for n in range(sum(key.startswith("in") for key in saved))]
-        outputs = [saved[f"out_{n}"] for n in range(sum(key.startswith("out") for key in saved))]
-    names = [tensor.layer for tensor in flat_tensors(data.inputs)]
-    by_name = dict(zip(names, inputs, strict=True))
-    given = keras.tree.map_structure(
-        lambda tensor: by_name[tensor.name], found.model._inputs_struct
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "it is empty"), (b"recipe: 1", "neither a zip archive"), (b"[1", "as JSON: Expecting")],
+)
+def test_a_file_that_is_no_model_is_named_as_what_it_is(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    file = tmp_path / "m.keras"
+    file.write_bytes(content)
+    assert words in ran(file, "-o", tmp_path / "n.yaml")
+
+
+def test_the_recipe_may_have_the_models_name(tmp_path: Path) -> None:
+    """The weights get another name; the model here is empty, so that nothing is built."""
+    file = tmp_path / "m.keras"
+    file.touch()
+    assert "it is empty" in ran(file, "-o", tmp_path / "m.yaml")
+    (tmp_path / "m-imported.keras").touch()
+    assert "m-imported.keras would be overwritten" in ran(file, "-o", tmp_path / "m.yaml")
+    assert "is the model itself" in ran(file, "-o", tmp_path / "n.yaml", "--weights-to", file)
+
+
+def test_outputs_that_are_no_recipes_are_refused(tmp_path: Path) -> None:
+    assert "does not end in .yaml" in ran(tmp_path / "m.keras", "-o", "-")
+    target = ("--no-weights", "--weights-to", "w.keras")
+    assert "not with --no-weights" in ran("m.keras", "-o", tmp_path / "n.yaml", *target)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_h5_file_of_a_sequential_model_has_keras_places(tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [keras.Input((3, 2)), keras.layers.GRU(2, name="reader"), keras.layers.Dense(1, name="out")]
     )
-    ours = keras.tree.flatten(found.model(given))
-    for one, wanted in zip(ours, outputs, strict=True):
-        assert np.abs(np.asarray(one) - wanted).max() <= 1e-6
-
-
-@pytest.mark.parametrize("name", ["lstm", "gru", "sequential", "cudnn_lstm", "cudnn_gru"])
-def test_a_file_of_keras_2_is_imported(files: Path, name: str) -> None:
-    found = lstmgraph.import_model(files / f"{name}.h5")
-    assert found.check.ok, str(found.check)
-
-
-@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_operations_in_an_hdf5_file(tmp_path: Path) -> None:
-    words = keras.Input((None,), dtype="int32", name="words")
-    steps = keras.layers.Embedding(9, 4, mask_zero=True, name="steps")(words)
-    start = keras.layers.LSTM(5, return_state=True, name="start")(steps)[1:]
-    read = keras.layers.LSTM(5, name="read")(steps, initial_state=start, mask=words != 0)
-    model = keras.Model(words, read)
-    model.save(tmp_path / "model.h5")
-    with pytest.raises(ValueError, match="NotEqual"):
-        keras.saving.load_model(tmp_path / "model.h5")
-    found = lstmgraph.import_model(tmp_path / "model.h5")
-    assert found.check.ok, str(found.check)
-    given = np.array([[1, 2, 3, 0], [4, 0, 0, 0]], "int32")
-    (ours,) = found.model.predict({"words": given}, verbose=0).values()
-    assert np.abs(ours - model.predict(given, verbose=0)).max() <= 1e-6
+    model.save(tmp_path / "m.h5")
+    with opened_weights(tmp_path / "m.h5") as weights:
+        places = {name: set(layer) for name, layer in weights.layers.items()}
+    assert places == {
+        "reader": {"cell/vars/0", "cell/vars/1", "cell/vars/2"},
+        "out": {"vars/0", "vars/1"},
+    }
