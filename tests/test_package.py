@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 PACKAGE = Path(lstmgraph.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SPEAK_KERAS = ("models", "training", "tuning", "export", "data/feeding.py")
+SPEAK_KERAS = (
+    *("models", "training", "tuning", "export", "data/feeding.py"),
+    *("interop/auditing/running.py", "interop/building.py", "interop/reading/live.py"),
+)
 """What may import Keras and TensorFlow at module level; the rest imports them in functions."""
 
 

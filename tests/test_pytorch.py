@@ -107,7 +107,8 @@ def test_every_kind_of_module(file: str) -> None:
         *[("hidden", "hidden"), ("out", "tags")],
     ]
     (note,) = found.notes
-    assert "batch.running_mean" in note  # BatchNorm1d is none of these modules
+    assert note.code == "M405"
+    assert "batch.running_mean" in note.message  # BatchNorm1d is none of these modules
     outputs = outputs_of(found.model, {"words": EXPECTED["tagger/words"].astype("int32")})
     wanted = EXPECTED["tagger/y"]
     most = 0.1 if "bfloat16" in file else MOST * np.abs(wanted).max()
@@ -119,7 +120,7 @@ def test_what_weights_do_not_tell() -> None:
         "simple_rnn,", "simple_rnn, activation: relu,"
     )
     notes = transfer_torch(HERE / "tagger.pt", load(text)).notes
-    assert [note.partition(": ")[2][:9] for note in notes if note.startswith("M406")] == [
+    assert [note.message[:9] for note in notes if note.code == "M406"] == [
         "'normed' ",
         "'reader' ",
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.load import HasCompiled
     from lstmgraph.explain.weight_fit import LayerTransfer
+    from lstmgraph.interop.notes import Note
     from lstmgraph.interop.torch_weights.mapping import Pair
 
 
@@ -26,7 +27,7 @@ class Transferred:
     layers: tuple[LayerTransfer, ...]
     pairs: tuple[Pair, ...] = ()
     """Of weights of PyTorch: which module gives its weights to which layer."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """Of weights of PyTorch: what they do not tell, and what is not used."""
 
     @property
@@ -47,7 +48,7 @@ class Transferred:
         }
         if self.pairs or self.notes:
             found["mapping"] = [pair.as_dict() for pair in self.pairs]
-            found["notes"] = list(self.notes)
+            found["notes"] = [note.as_dict() for note in self.notes]
         return found
 
     def __str__(self) -> str:

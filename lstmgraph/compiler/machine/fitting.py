@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.machine.fused import runs_one_step
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -37,9 +39,9 @@ class StepCost:
     """About what one training step takes."""
 
     loop_steps: int
-    """The time steps of all recurrent layers and directions."""
+    """The time steps of all recurrent layers and directions, of those that loop."""
     layers: int
-    """The recurrent layers, both directions counted."""
+    """The recurrent layers that loop, both directions counted."""
     products: int
     """The multiplications of all recurrent layers in all time steps."""
     is_large: bool = False
@@ -92,8 +94,9 @@ def step_cost(
         ways = 2 if node.recurrence.bidirectional else 1
         cells = ways * max(1, len(node.recurrence.cells))
         own = rows * node.parameters.total
-        loop_steps += steps * cells
-        layers += cells
+        if not runs_one_step(graph, node):
+            loop_steps += steps * cells
+            layers += cells
         products += steps * own
         most = MOST_FUSED_PRODUCTS if node.name in fused else MOST_PRODUCTS
         is_large = is_large or own // cells > most

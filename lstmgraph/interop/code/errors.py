@@ -1,27 +1,13 @@
-"""What the printing of code finds: errors that end it, and notes about what is left out."""
+"""The error that ends the printing of code."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lstmgraph.root_error import LstmgraphError
 
-
-@dataclass(frozen=True)
-class Note:
-    """What the code does not do as the recipe does, with what to do about it."""
-
-    code: str
-    message: str
-    hint: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the stable form that ``--format json`` prints."""
-        return {"code": self.code, "message": self.message, "hint": self.hint}
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}\n  hint: {self.hint}"
+if TYPE_CHECKING:
+    from lstmgraph.interop.notes import Note
 
 
 class CodeError(LstmgraphError, ValueError):

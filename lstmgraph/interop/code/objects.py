@@ -11,8 +11,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.code.errors import CodeError, Note
+from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.layout import called, listed, literal, mapped, tupled
+from lstmgraph.interop.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

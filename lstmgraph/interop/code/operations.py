@@ -6,9 +6,10 @@ import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.code.errors import CodeError, Note
+from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.layout import Text, called, listed, mapped, tupled
 from lstmgraph.interop.code.objects import value_source
+from lstmgraph.interop.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

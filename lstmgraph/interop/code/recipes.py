@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.embeddings import tables
 from lstmgraph.compiler.checks.metric_names import all_metrics_by_output, losses_by_output
-from lstmgraph.interop.code.errors import Note
 from lstmgraph.interop.code.layout import (
     Text,
     call,
@@ -21,6 +20,7 @@ from lstmgraph.interop.code.layout import (
 from lstmgraph.interop.code.printer import Remarks, comment_lines
 from lstmgraph.interop.code.source_file import Additions, Code, model_source
 from lstmgraph.interop.code.training import Compilation, compilation
+from lstmgraph.interop.notes import Note
 from lstmgraph.keras_facts.catalogue import named_class
 from lstmgraph.keras_facts.targets import STEP, span
 

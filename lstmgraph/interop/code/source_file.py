@@ -16,7 +16,7 @@ from lstmgraph.interop.keras_model import KerasModel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lstmgraph.interop.code.errors import Note
+    from lstmgraph.interop.notes import Note
 
 BUILD, BUILD_ALL, MODEL = "build_model", "build_models", "model"
 IMPORTED = ("constraints", "initializers", "layers", "ops", "regularizers")

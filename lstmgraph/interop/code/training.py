@@ -7,9 +7,10 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.code.errors import CodeError, Note
+from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.layout import Text, call, called, laid_out, listed, literal, mapped
 from lstmgraph.interop.code.objects import object_source
+from lstmgraph.interop.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

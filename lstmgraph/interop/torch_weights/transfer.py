@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.interop.notes import Note
 from lstmgraph.interop.torch_weights.checkpoints import read_checkpoint
 from lstmgraph.interop.torch_weights.layers import converted, torch_layers
 from lstmgraph.interop.torch_weights.mapping import fits, guessed, kind_of, targets_of
 from lstmgraph.interop.torch_weights.safetensors import read_safetensors
 from lstmgraph.interop.torch_weights.suffixes import SAFETENSORS
+from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +41,7 @@ class TorchTransfer:
     model: keras.Model
     layers: tuple[LayerTransfer, ...]
     pairs: tuple[Pair, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What to know: arguments that the weights do not tell, and tensors that are not used."""
 
 
@@ -92,29 +94,34 @@ def _raw(layer: TorchLayer) -> dict[str, Any]:
     return {f"torch/{key}": tensor for key, tensor in layer.tensors.items()}
 
 
-def _notes_of_state(unknown: list[str]) -> Iterator[str]:
+def _notes_of_state(unknown: list[str]) -> Iterator[Note]:
     if unknown:
-        names = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
         kinds = "LSTM, GRU, RNN, Linear, Embedding, LayerNorm and Conv1d, without projections"
-        yield f"M405: not used, as they belong to no layer that is read ({kinds}): {names}"
-
-
-def _notes_of_left(layer: TorchLayer, fitting: list[Node]) -> Iterator[str]:
-    if fitting:
-        names = ", ".join(node.keras_name for node in fitting)
-        yield (
-            f"M407: '{layer.name}' is not used: it fits {names}, and nothing says which; "
-            f"choose with --map {layer.name}={fitting[0].keras_name}"
+        yield Note(
+            "M405",
+            f"not used, as they belong to no layer that is read: {few(unknown)}",
+            f"the layers that are read are {kinds}",
         )
 
 
-def _notes_of(pair: Pair, node: Node) -> Iterator[str]:
+def _notes_of_left(layer: TorchLayer, fitting: list[Node]) -> Iterator[Note]:
+    if fitting:
+        names = few([node.keras_name for node in fitting])
+        yield Note(
+            "M407",
+            f"'{layer.name}' is not used: it fits {names}, and nothing says which",
+            f"choose with --map {layer.name}={fitting[0].keras_name}",
+        )
+
+
+def _notes_of(pair: Pair, node: Node) -> Iterator[Note]:
     """Yield what the weights do not tell, where the recipe has it otherwise than PyTorch."""
-    kind = kind_of(node)
-    for key, usual in USUAL.get(kind, {}).items():
+    for key, usual in USUAL.get(kind_of(node), {}).items():
         own = node.arguments.get(key, usual)
         if own != usual:
-            yield (
-                f"M406: '{pair.target}' has {key} {own}, and PyTorch {usual} unless the module "
-                f"was made otherwise: write `{key}: {str(usual).lower()}`"
+            yield Note(
+                "M406",
+                f"'{pair.target}' has {key} {own}, and PyTorch {usual} unless the module was made "
+                "otherwise",
+                f"write `{key}: {str(usual).lower()}`, or keep it if the module has it too",
             )
