@@ -55,8 +55,9 @@ def run(case: str, folder: Path, *, deadly_call: int = 0, seconds: float | None 
     return child.exitcode or 0
 
 
-def run_command(arguments: list[str], output: Path, errors: Path) -> None:
+def run_command(arguments: list[str], output: Path, errors: Path, **environment: str) -> None:
     """In a child: an lstmgraph command, as from a shell."""
+    os.environ |= environment
     for number, path in ((1, output), (2, errors)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,7 +12,7 @@ from lstmgraph.interop.reading import read_model
 if TYPE_CHECKING:
     import keras
 
-NOT_COMPARED = {"seed", "shared_object_id", "build_config", "trainable", "registered_name"}
+NOT_COMPARED = {"seed", "shared_object_id", "build_config", "registered_name"}
 """Seeds and names of files; weights are moved, so that seeds of initial ones have no effect."""
 
 

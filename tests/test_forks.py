@@ -15,9 +15,10 @@ PROGRAM = """
 import multiprocessing, os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 from pathlib import Path
+import keras
 import lstmgraph
 import numpy as np
-import {imports}
+import tensorflow as tf
 from training_cases import arrays, recipe
 
 def build(): return recipe().build()
@@ -53,19 +54,26 @@ def outcomes(method, functions):
         child.join(100)
         code, name = child.exitcode, function.__name__
         child.kill()
-        found = {{0: "works", 3: "refused", None: "hangs"}}.get(code, code)
-        yield f"{{method}} {{name}} {{found}}"
+        found = {0: "works", 3: "refused", None: "hangs"}.get(code, code)
+        yield f"{method} {name} {found}"
 
 if __name__ == "__main__":
-    {start}
-    for method, functions in {cases}:
+    print(*outcomes("fork", [build, build, train, start, build]), sep="\\n", flush=True)
+    small = recipe()
+    small.save(small.build(), sys.argv[2])
+    for method, functions in (
+        ("fork", [train, load, data, grandchild]), ("spawn", [build]), ("forkserver", [build])
+    ):
         print(*outcomes(method, functions), sep="\\n", flush=True)
 """
 
 
-def outcomes(folder: Path, imports: str, start: str, cases: str) -> list[str]:
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What became of each process: first those before TensorFlow started, then those after."""
+    folder = tmp_path_factory.mktemp("forks")
     program = folder / "program.py"
-    program.write_text(PROGRAM.format(imports=imports, start=start, cases=cases))
+    program.write_text(PROGRAM)
     run = subprocess.run(
         [sys.executable, str(program), str(folder / "run"), str(folder / "m.keras")],
         check=False,
@@ -79,26 +87,22 @@ def outcomes(folder: Path, imports: str, start: str, cases: str) -> list[str]:
 
 
 @FORKS
-def test_a_process_forked_after_tensorflow_started_is_told(tmp_path: Path) -> None:
-    """Those that are started in other ways work, and know nothing of it."""
-    save = f"small = recipe(); small.save(small.build(), {str(tmp_path / 'm.keras')!r})"
-    cases = "[('fork', [build, train, load, data, grandchild]), ('spawn', [build])]"
-    cases = f"{cases} + [('forkserver', [build])]"
-    assert outcomes(tmp_path, "tensorflow as tf", save, cases) == [
-        *(f"fork {name} refused" for name in ("build", "train", "load", "data", "grandchild")),
-        "spawn build works",
-        "forkserver build works",
-    ]
-
-
-@FORKS
-def test_a_process_forked_before_works(tmp_path: Path) -> None:
+def test_a_process_forked_before_works(outcomes: list[str]) -> None:
     """Trials are forked so, from a process that has imported Keras; each then starts its own.
 
     Then TensorFlow starts without lstmgraph.
     """
-    cases = "[('fork', [build, build, train, start, build])]"
-    assert outcomes(tmp_path, "keras", "pass", cases) == [
+    assert outcomes[:4] == [
         *("fork build works", "fork build works", "fork train works"),
         "fork build refused",
+    ]
+
+
+@FORKS
+def test_a_process_forked_after_tensorflow_started_is_told(outcomes: list[str]) -> None:
+    """Those that are started in other ways work, and know nothing of it."""
+    assert outcomes[4:] == [
+        *(f"fork {name} refused" for name in ("train", "load", "data", "grandchild")),
+        "spawn build works",
+        "forkserver build works",
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -65,3 +67,40 @@ def test_operations_in_an_hdf5_file(tmp_path: Path) -> None:
     given = np.array([[1, 2, 3, 0], [4, 0, 0, 0]], "int32")
     (ours,) = found.model.predict({"words": given}, verbose=0).values()
     assert np.abs(ours - model.predict(given, verbose=0)).max() <= 1e-6
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("small") / "small.keras"
+    steps = keras.Input((None, 2), name="steps")
+    keras.Model(steps, keras.layers.GRU(3, name="read")(steps)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("work", ["import", "audit"])
+@pytest.mark.parametrize(
+    ("units", "keeps_weights", "words"),
+    [
+        (100_000, True, "`units` is 100000, more than its weights"),
+        (4, True, "cannot be built"),
+        (3, False, "no whole .keras file|weights"),
+    ],
+    ids=["huge", "other shapes", "no weights"],
+)
+def test_weights_that_do_not_fit(  # noqa: PLR0913, PLR0917 - fixtures and cases
+    small: Path, tmp_path: Path, units: int, keeps_weights: bool, words: str, work: str
+) -> None:
+    path = tmp_path / "changed.keras"
+    with zipfile.ZipFile(small) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                config["config"]["layers"][1]["config"]["units"] = units
+                content = json.dumps(config).encode()
+            if keeps_weights or name != "model.weights.h5":
+                new.writestr(name, content)
+    run = lstmgraph.import_model if work == "import" else partial(lstmgraph.audit, run=True)
+    with pytest.raises(lstmgraph.ModelFileError, match=words) as error:
+        run(path)
+    assert "M114" in str(error.value)

@@ -304,7 +304,7 @@ def test_generated_recipes(generated: Generated) -> None:
     check_mask_values(generated, source.graph, inputs, results)
 
 
-@examples(200)
+@examples(120)
 @given(recipes())
 def test_inferred_masks_are_those_of_the_words(generated: Generated) -> None:
     """As above without Keras, so over more recipes."""
@@ -425,7 +425,7 @@ def shipped_or_generated() -> st.SearchStrategy[dict[str, Any]]:
     return found.filter(is_not_refused)
 
 
-@examples(100)
+@examples(60)
 @given(shipped_or_generated())
 def test_a_resolved_recipe_is_the_same_recipe(data: dict[str, Any]) -> None:
     first = compiled(json.dumps(data))
@@ -435,21 +435,21 @@ def test_a_resolved_recipe_is_the_same_recipe(data: dict[str, Any]) -> None:
     assert Recipe(again).resolved() == Recipe(first).resolved()
 
 
-@examples(100)
+@examples(60)
 @given(shipped_or_generated())
 def test_yaml_and_json_are_the_same_recipe(data: dict[str, Any]) -> None:
     written = compiled(yaml.safe_dump(data, sort_keys=False))
     assert written.graph == compiled(json.dumps(data)).graph
 
 
-@examples(100)
+@examples(60)
 @given(shipped_or_generated())
 def test_completing_twice_is_completing_once(data: dict[str, Any]) -> None:
     completed = complete(compiled(json.dumps(data)).document.data)
     assert complete(completed) == completed
 
 
-@examples(100)
+@examples(60)
 @given(shipped_or_generated(), st.randoms(use_true_random=False))
 def test_the_order_of_layers_does_not_count(data: dict[str, Any], random: Any) -> None:
     names = list(data["layers"])

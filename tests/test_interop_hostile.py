@@ -119,7 +119,11 @@ def test_graphs_that_are_none() -> None:
     refused(model(layer("LSTM", "y", tensor("x", 7), units=2)), "M111")
     refused(model(layer("LSTM", "y", tensor("x", -1), units=2)), "M111")
     refused(model(layer("LSTM", "y", tensor("x", 10**30), units=2)), "M111")
+    refused(model(layer("LSTM", "y", tensor("x", 0, 10**30), units=2)), "M111")
     refused(model(layer("LSTM", "y", tensor("y"), units=2)), "M111")
+    empty = model(layer("Dense", "y", [], units=2))
+    empty["config"]["layers"][1]["inbound_nodes"][0]["args"] = []
+    follow(read_model(empty))
     assert "'y': two layers" in refused(model(lstm(), lstm()), "M110")
     refused(model(lstm(), output="z"), "M111")
 

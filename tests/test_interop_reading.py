@@ -54,6 +54,7 @@ def whole() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
+    keras.utils.clear_session()  # names of operations count from the start
     return whole()
 
 

@@ -211,8 +211,8 @@ def test_comments_are_found_beside_pairs() -> None:
 
 
 def test_many_pairs_take_little_time() -> None:
-    text = json.dumps(["\U0001f600"] * 90_000)
-    assert parse_document(text).data == ["\U0001f600"] * 90_000
+    text = json.dumps(["\U0001f600"] * 30_000)
+    assert parse_document(text).data == ["\U0001f600"] * 30_000
 
 
 DEEP = {

@@ -135,14 +135,19 @@ def arrays(steps: int = STEPS, padding: float = np.nan) -> dict[str, np.ndarray]
     return found
 
 
-def alone(layer: keras.Layer, case: Case, x: np.ndarray) -> np.ndarray:
-    """What a Keras layer of its own gives for one row; no steps where it would have no window."""
+def of_its_own(layer: keras.Layer, case: Case) -> keras.Layer:
+    """A Keras layer with the weights of one of the model's."""
     kind, arguments = case
     own = getattr(keras.layers, layer_class(kind))(**arguments)
+    own.build((1, None, *SHAPES[dimensions(case)]))
+    own.set_weights(layer.get_weights())
+    return own
+
+
+def alone(own: keras.Layer, x: np.ndarray) -> np.ndarray:
+    """What a Keras layer gives for one row; no steps where it would have no window."""
     shape = own.compute_output_shape((1, 100, *x.shape[2:]))
     try:
-        own.build((1, None, *x.shape[2:]))
-        own.set_weights(layer.get_weights())
         steps = own.compute_output_shape(x.shape)[1]
         found = np.asarray(own(x)) if steps and steps > 0 else None
     except (ValueError, ZeroDivisionError):
@@ -161,10 +166,10 @@ def test_each_row_is_as_it_is_alone(model: keras.Model) -> None:
     given = arrays()
     together = outputs_of(model, given)
     for number, case in enumerate(CASES):
-        found = together[f"c{number}"]
+        found, own = together[f"c{number}"], of_its_own(model.get_layer(f"c{number}"), case)
         for row, length in enumerate(LENGTHS):
             x = given[f"x{dimensions(case)}"][row : row + 1, :length]
-            wanted = alone(model.get_layer(f"c{number}"), case, x)[0]
+            wanted = alone(own, x)[0]
             where = f"{case} of {length} steps"
             np.testing.assert_allclose(
                 found[row, : len(wanted)], wanted, rtol=2e-5, atol=2e-6, err_msg=where

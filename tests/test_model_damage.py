@@ -10,8 +10,6 @@ import json
 import os
 import random
 import struct
-import subprocess
-import sys
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import load
+from forked import run_program
 from hostile_weights import read_members, write_members
 from mutated_models import edit_bytes, edit_config
 from typer.testing import CliRunner
@@ -260,15 +259,16 @@ BOMBS = {
 CASES = [("load_model", name, end) for name, end in BOMBS.items()]
 CASES += [("transfer", "model.weights.h5", "refused"), ("transfer", "config.json", "loaded")]
 PROGRAM = """
-import json, resource, sys
+import json, resource
 import lstmgraph
-recipe = lstmgraph.load(sys.argv[1])
-recipe.save(recipe.build(), sys.argv[1])
-lstmgraph.load_model(sys.argv[1])
-lstmgraph.transfer(sys.argv[1], recipe)
+own, cases = {own!r}, {cases!r}
+recipe = lstmgraph.load(own)
+recipe.save(recipe.build(), own)
+lstmgraph.load_model(own)
+lstmgraph.transfer(own, recipe)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 ends = []
-for call, path in json.loads(sys.argv[2]):
+for call, path in cases:
     try:
         lstmgraph.load_model(path) if call == "load_model" else lstmgraph.transfer(path, recipe)
     except (ValueError, lstmgraph.RecipeError) as error:
@@ -293,15 +293,9 @@ def test_bombs_are_not_unpacked(saved: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.keras"
     own.write_bytes(saved.read_bytes())
     paths = {name: bomb(tmp_path, saved, name) for name in BOMBS}
-    cases = json.dumps([(call, paths[name]) for call, name, _ in CASES])
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(own), cases],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    ends, grown = json.loads(run.stdout)
+    cases = [(call, paths[name]) for call, name, _ in CASES]
+    program = PROGRAM.format(own=str(own), cases=cases)
+    ends, grown = json.loads(run_program(program, tmp_path, tmp_path))
     assert ends == [end for _, _, end in CASES]
     assert grown < 100, "megabytes"
 
@@ -338,7 +332,7 @@ def test_states_are_read_within_bounds(tmp_path: Path) -> None:
 
 # Random edits.
 
-COUNT = int(os.environ.get("LSTMGRAPH_EXAMPLES", "0")) or 200
+COUNT = int(os.environ.get("LSTMGRAPH_EXAMPLES", "0")) or 120
 
 
 def test_what_loads_after_random_edits_is_the_recipes_model(saved: Path, tmp_path: Path) -> None:

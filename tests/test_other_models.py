@@ -394,6 +394,7 @@ def test_frozen_layers_and_their_optimizer_stay(
     keras.utils.set_random_seed(1)
     losses = model.train_on_batch(data, target, return_dict=True)
     keras.utils.set_random_seed(1)
+    found.run_eagerly = True
     again = found.train_on_batch(data, target, return_dict=True)
     assert losses.keys() == again.keys()
     settings = [each.get_compile_config()["loss"] for each in (found, model)]

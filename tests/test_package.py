@@ -75,12 +75,9 @@ for path in paths:
     recipe.at(recipe.space().defaults()).resolved()
 commands = [["validate", *paths], ["validate", "--format", "json", *paths], ["schema"]]
 options = ([], ["--format", "json"])
-commands += [
-    [name, *option, path]
-    for name in ("explain", "space") for path in paths for option in options
-]
-commands += [["graph", "--format", "svg", path] for path in paths]
-commands += [["diff", *option, path, path] for path in paths for option in options]
+for number, path in enumerate(paths):  # in turn as text and as JSON
+    commands += [[name, *options[number % 2], path] for name in ("explain", "space")]
+    commands += [["graph", "--format", "svg", path], ["diff", *options[number % 2], path, path]]
 for command in commands:
     with contextlib.redirect_stdout(io.StringIO()):
         code = app(command, standalone_mode=False)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import select
 import signal
-import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import training_cases
 import tuning_cases
-from test_terminal_width import on_a_terminal
+from killed import CONTEXT, run_command
 from typer.testing import CliRunner
 
 from lstmgraph.cli import app
 from lstmgraph.cli.progress import epoch_line
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from typer.testing import Result
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
@@ -68,6 +71,19 @@ def invoke(*arguments: str) -> Result:
     return result
 
 
+def train_in_child(
+    place: Path, epochs: str, output: Path, errors: Path, **environment: str
+) -> BaseProcess:
+    """A training as from a shell, which has begun."""
+    files = ("train", str(place / "small.yaml"), "--data", str(place / "data.npz"))
+    arguments = [*files, "-o", str(place / "run"), "--restart", "--epochs", epochs]
+    child = CONTEXT.Process(
+        target=run_command, args=(arguments, output, errors), kwargs=environment
+    )
+    child.start()
+    return child
+
+
 def test_an_epoch_is_a_line_with_its_metrics_and_its_time() -> None:
     line = epoch_line(3, 20, {"loss": 0.51234567, "val_loss": 12345.678, "seconds": 1.23})
     assert line == "epoch 3/20: loss 0.5123, val_loss 1.235e+04, 1.2 s"
@@ -88,18 +104,18 @@ def test_json_is_alone_on_standard_output() -> None:
 
 def test_a_line_is_written_when_its_epoch_ends_not_when_a_buffer_is_full() -> None:
     """As under nohup: a pipe, and a training of so many epochs that it is interrupted."""
-    # A test run in the background ignores SIGINT, and what it starts inherits that.
-    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program += "; from lstmgraph.cli import main; main()"
-    command = [sys.executable, "-c", program, *TRAIN, "--epochs", "100000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout
-        first = os.read(process.stdout.fileno(), 65536)
-        process.send_signal(signal.SIGINT)
-        process.stdout.read()
+    place = Path.cwd()
+    pipe = place / "pipe"
+    os.mkfifo(pipe)
+    child = train_in_child(place, "100000", pipe, Path(os.devnull))
+    with pipe.open("rb", buffering=0) as output:
+        first = output.read(65536)
+        os.kill(child.pid or 0, signal.SIGINT)
+        output.readall()
+    child.join()
     assert first.startswith(b"epoch 1/100000: ")
     assert len(first) < 4096  # of a buffer's 8192
-    assert process.returncode == 130
+    assert child.exitcode == 130
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -136,8 +152,17 @@ def test_a_warning_is_not_printed_by_quiet() -> None:
 
 
 def test_a_terminal_shows_the_epochs_above_a_bar() -> None:
-    lines = on_a_terminal(80, *TRAIN, "--epochs", "2")
-    text = "\n".join(lines)
+    master, slave = pty.openpty()
+    terminal = Path(os.ttyname(slave))
+    child = train_in_child(Path.cwd(), "2", terminal, terminal, COLUMNS="80", TERM="xterm")
+    parts = []
+    while select.select([master], [], [], 0.05)[0] or child.is_alive():
+        if select.select([master], [], [], 0.0)[0]:
+            parts.append(os.read(master, 65536))
+    os.close(slave)
+    os.close(master)
+    assert child.exitcode == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", b"".join(parts).decode())
     assert len(re.findall(r"epoch [12]/2: loss ", text)) == 2
     assert "2/2" in text
     assert "2 epochs in " in text

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-KILLS = {"stopping": 2, "schedule": 1, "carried": 1}
+KILLS = {"stopping": 1, "schedule": 1, "carried": 1}
+"""More often: test_training_faults.py."""
 
 
 @pytest.fixture(scope="module")

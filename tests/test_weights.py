@@ -195,8 +195,9 @@ def slopes(mask: str, kind: str, given: Numbers, y: Numbers, read: Numbers) -> N
 
 @pytest.mark.parametrize("mask", COUNTED)
 def test_losses_metrics_and_gradients(mask: str) -> None:
-    """Those of one training step of one batch, and those of ``evaluate``."""
+    """Those of one training step of one batch, and those of ``evaluate``; traced with one mask."""
     model, begin = built(mask)
+    model.run_eagerly = mask != "holes"  # tracing takes most of the time
     given = arrays()
     readers = {name: model.get_layer(name).input for name in OUTPUTS}
     probe = keras.Model(model.input, {"y": model.output, "read": readers})
@@ -229,6 +230,7 @@ def test_one_output() -> None:
     given, mask = arrays(), "lengths"
     words = {name: given[name] for name in ("x", "lengths", "valid", "words")}
     model = of_one_output("none").build()
+    model.run_eagerly = True
     for kind in KINDS:
         own = {"sample_weight": weights(kind)["words"]} if weights(kind) else {}
         feed = of_one_output(kind).load_data({**words, **own}).train.as_keras(ROWS)

@@ -49,7 +49,8 @@ def traced(job: ExportJob, batch: int | None) -> tuple[keras.export.ExportArchiv
     """Trace the model; return an archive with the function to serve, and that function traced.
 
     The model is traced once. Keras would do so three times: as the function, as its signature, and
-    as a function that a model would have where it were an attribute of others.
+    as a function that a model would have where it were an attribute of others. TensorFlow traces a
+    function anew to save it: what it saves only calls the traced one.
     """
     archive = keras.export.ExportArchive()
     for layer in job.inference.layers:
@@ -60,7 +61,14 @@ def traced(job: ExportJob, batch: int | None) -> tuple[keras.export.ExportArchiv
         autograph=False,
     )
     concrete = served.get_concrete_function()
-    archive.add_endpoint("serve", served)
+    archive.add_endpoint(
+        "serve",
+        tf.function(
+            lambda inputs: concrete(inputs),  # noqa: PLW0108 - TensorFlow asks for Python's own
+            input_signature=served.input_signature,
+            autograph=False,
+        ),
+    )
     return archive, concrete
 
 

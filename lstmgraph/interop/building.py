@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.objects import public_class
 from lstmgraph.interop.code.operations import GET_ITEM, operation_call
-from lstmgraph.interop.inlining import BETWEEN
+from lstmgraph.interop.inlining import BETWEEN, inlined
 from lstmgraph.interop.keras_model import Tensor
+from lstmgraph.interop.reading.problems import Problems
 from lstmgraph.interop.shapes import with_shapes
 from lstmgraph.interop.weights import read_weights
+from lstmgraph.messages.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 HAVE_WEIGHTS = frozenset({".keras", ".h5", ".hdf5"})
 """The endings of files that hold a model with its weights."""
+LEAST, MOST = 1_000, 1_000_000
+"""No size of a layer below the first is too large, and none above the second without weights."""
+LONGEST = 200
+"""The most characters of Keras's own message to show."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,8 @@ def opened(source: Any, model: KerasModel) -> Opened | None:
         model: the model as data.
 
     Raises:
-        CodeError: it has an operation that no function of Keras computes, or another class.
-        WeightsFileError: the weights in the file cannot be read.
+        ModelFileError: the weights in the file cannot be read or do not fit (M114), or Keras
+            cannot build the model.
     """
     if isinstance(source, keras.Model):
         return Opened(source, layers_of(source))
@@ -56,7 +63,44 @@ def opened(source: Any, model: KerasModel) -> Opened | None:
     path = Path(source)
     if path.suffix not in HAVE_WEIGHTS:
         return None
-    return build(model, read_weights(path, model))
+    problems = Problems(str(source))
+    try:
+        weights = read_weights(path, model)
+        _check_sizes(inlined(model), weights, problems)
+        return build(model, weights)
+    except ModelFileError:
+        raise
+    except CodeError as error:
+        problems.stop(error.note.code, error.note.message, error.note.hint)
+    except Exception as error:  # whatever Keras or HDF5 raises for a file of somebody else
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        problems.stop("M114", f"it cannot be built: {line[:LONGEST]}", "save the model again")
+
+
+def _check_sizes(
+    model: KerasModel, weights: Mapping[str, list[np.ndarray[Any, Any]]], problems: Problems
+) -> None:
+    """Report sizes that the weights do not have, before memory is taken for them."""
+    for name, layer in model.layers.items():
+        most = sum(array.size for array in weights[name]) if name in weights else MOST
+        for key, size in _sizes(layer.config):
+            if size > max(most, LEAST):
+                hint = "save the model again"
+                problems.add("M114", f"`{key}` is {size}, more than its weights", hint, (name,))
+    problems.raise_found()
+
+
+def _sizes(value: Any, key: str = "") -> Iterator[tuple[str, int]]:
+    """Yield every whole number of a configuration but for seeds, with its argument."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name != "seed":
+                yield from _sizes(item, name)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _sizes(item, key)
+    elif isinstance(value, int):
+        yield key, value
 
 
 def build(model: KerasModel, weights: Mapping[str, list[np.ndarray[Any, Any]]]) -> Opened:
@@ -67,7 +111,7 @@ def build(model: KerasModel, weights: Mapping[str, list[np.ndarray[Any, Any]]]) 
         weights: as ``read_weights`` returns them; layers that are missing keep initial values.
 
     Raises:
-        CodeError: as `opened`.
+        CodeError: it has an operation that no function of Keras computes, or another class.
     """
     layers: dict[str, keras.Layer] = {}
     built = _built(with_shapes(model), layers, "")

@@ -252,7 +252,7 @@ def _inputs(kind: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) ->
         ]
         query, value, *key = [each for each in named if isinstance(each, Spec)][:3]
         return [query, value, *key]
-    first = arguments[0] if arguments else next(iter(keywords.values()))
+    first = arguments[0] if arguments else next(iter(keywords.values()), None)
     found = _flat(first)
     if not all(isinstance(each, Spec) for each in found):
         raise TypeError("no tensor")

@@ -288,12 +288,18 @@ def _by_name(value: Mapping[str, Any], default: Any, place: str | None) -> Sourc
     ):
         return None
     spelled = _snake(name)
-    getter = _module(module).get
+    # Keras has several names for some: the default of Embedding is called `uniform`.
+    for each in (default, spelled):
+        if isinstance(each, str) and _is_name_of(each, made, module):
+            return literal(each)
+    return None
+
+
+def _is_name_of(name: str, made: Any, module: str) -> bool:
     try:
-        found = type(getter(spelled)) is made
+        return type(_module(module).get(name)) is made
     except ValueError:
-        found = False
-    return literal(spelled) if found or spelled == default else None
+        return False
 
 
 def _snake(name: str) -> str:

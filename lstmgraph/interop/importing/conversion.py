@@ -9,6 +9,7 @@ from lstmgraph.compiler.compile import compile_document
 from lstmgraph.interop.importing.drafting import Draft, draft
 from lstmgraph.interop.importing.fitting import Unfitting, fit
 from lstmgraph.interop.importing.lifting import Lifted, Problem, lift
+from lstmgraph.interop.importing.loops import with_loops
 from lstmgraph.interop.importing.stacks import fold_stacks
 from lstmgraph.interop.importing.training import training_section
 from lstmgraph.interop.importing.writing import recipe_text
@@ -33,7 +34,7 @@ class Converted:
     lifted: Lifted
     draft: Draft
     notes: tuple[str, ...]
-    """What differs between the model and the recipe without changing any number: names."""
+    """What differs without changing any number: names, and dtypes of ids."""
 
     @property
     def layers(self) -> dict[str, str]:
@@ -64,26 +65,46 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
         if section:
             made.data["training"] = section
     if not problems:
+        folded = with_loops(made, lifted)
         try:
-            fit(lifted, made, fix=fix)
+            made = _fitted(lifted, folded, made, fix=fix)
         except Unfitting as error:
             problems = error.problems
     if problems:
         raise _error(problems, model.source)
     plain = recipe_text(made.data, made.comments)
+    before = dict(made.layers)
     fold_stacks(made)
     text = recipe_text(made.data, made.comments)
     try:
         compiled = _compiled(text)
     except RecipeError:
         text, compiled = plain, _compiled(plain)
-        made.layers.clear()
+        made.layers = before
     notes = [
-        f"'{old}' is named '{new}', as a name has letters, digits and underscores only"
+        f"'{old}' is named '{new}', as "
+        + (
+            "the language has its own use for that word"
+            if new == f"{old}_2"
+            else "a name has letters, digits and underscores only"
+        )
         for old, new in lifted.renamed.items()
         if old.replace(BETWEEN, "_") != new
     ]
-    return Converted(text, compiled, lifted, made, tuple(notes))
+    return Converted(text, compiled, lifted, made, (*notes, *lifted.notes))
+
+
+def _fitted(lifted: Lifted, folded: Draft | None, made: Draft, *, fix: bool) -> Draft:
+    """Return the draft with its loops folded if that is right, or else with every call."""
+    if folded is not None:
+        try:
+            fit(lifted, folded, fix=fix)
+        except Unfitting:
+            pass
+        else:
+            return folded
+    fit(lifted, made, fix=fix)
+    return made
 
 
 def _output_names(model: KerasModel, lifted: Lifted) -> list[str]:

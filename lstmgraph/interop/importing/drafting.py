@@ -32,6 +32,7 @@ from lstmgraph.interop.importing.lifting import Lifted, Node, Problem, recurrent
 from lstmgraph.interop.importing.seeds import Seeds
 from lstmgraph.interop.importing.sizes import Sizes
 from lstmgraph.keras_facts.catalogue import is_recurrent
+from lstmgraph.keras_facts.dtypes import full_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,9 +53,20 @@ class Draft:
     layers: dict[str, str] = field(default_factory=dict)
     """The names of the layers in Keras by those in the recipe, as far as they differ."""
 
+    looped: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """By the calls that a loop makes: their names in the graph, and the layer in its block."""
+
+    def has(self, name: str) -> bool:
+        """Return whether the recipe has a layer, at its place or in a block."""
+        return name in self.looped or name in self.data["layers"]
+
     def layer(self, name: str) -> Data:
-        """Return the data of a layer."""
-        found: Data = self.data["layers"][name]
+        """Return the data of a layer, that in its block if a loop calls it."""
+        layers = self.data["layers"]
+        if name in self.looped:
+            _, block, name = self.looped[name]
+            layers = self.data["blocks"][block]["layers"]
+        found: Data = layers[name]
         return found
 
 
@@ -174,7 +186,8 @@ class _Drafting:
         if node.recurrent is None or layer.type == "TimeDistributed":
             if layer.type == "TimeDistributed":
                 inner = layer.config.get("layer") or {}
-                if inner.get("class_name") == "Dense" and node.inputs[0].mask is not None:
+                masked, shape = node.inputs[0].mask is not None, node.inputs[0].shape or (None,) * 2
+                if inner.get("class_name") == "Dense" and masked and shape[1] is None:
                     # Of open steps, lstmgraph's wrapper would zero the padded ones.
                     config = self.seeds.without_known(f"{layer.name}_layer", "", inner["config"])
                     return {"type": "dense", **layer_arguments("Dense", config)}
@@ -328,8 +341,8 @@ class _Drafting:
         return own
 
     def unsayable(self, expression: Expression, reader: str) -> str:
-        found = next(operations_in(expression), None)
-        if found is not None:
+        found = next(reversed([*operations_in(expression)]), None)
+        if found is not None:  # the first in the way: those behind it may have layers
             self.problem(
                 found.name,
                 "M204",
@@ -400,7 +413,7 @@ class _Drafting:
         if all(isinstance(each, Zeros) for each in given):
             return "zeros"
         if len(ports) == len(given):
-            if all(self.is_own_input(port) for port in ports):
+            if all(self.is_own_input(port, node.policy) for port in ports):
                 self.state_inputs |= {port.layer for port in ports}
                 names = [port.layer for port in ports]
                 usual = [f"{node.name}_{slot.replace('.', '_')}" for slot in slots]
@@ -416,12 +429,12 @@ class _Drafting:
                 return bridged
         return None
 
-    def is_own_input(self, port: Port) -> bool:
-        """Return whether a port is an input that only one initial state reads."""
+    def is_own_input(self, port: Port, policy: str) -> bool:
+        """Return whether a port is an input that only one initial state of a layer reads."""
         value = self.lifted.inputs.get(port.layer)
         if value is None or self.readers[port] != 1:
             return False
-        return value.shape is not None and len(value.shape) == 2 and value.dtype == "float32"
+        return len(value.shape or ()) == 2 and value.dtype == full_dtype(policy)
 
     def bridged(self, node: Node, recurrent: Recurrent, ports: list[Port]) -> Any:
         """Return `bridge: concat` or `bridge: dense`, whose layers the recipe does not name."""
@@ -489,7 +502,7 @@ class _Drafting:
             static = self.static_form(node, own)
             if static is not None:
                 return static
-        if self.is_own_input(expression):
+        if self.is_own_input(expression, node.policy):
             return self.input_form(expression, usual)
         if expression.output.startswith("state."):
             source = self.nodes[expression.layer].recurrent

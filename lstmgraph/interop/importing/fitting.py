@@ -128,8 +128,8 @@ class _Fitting:
         found = False
         self.left: list[Problem] = []
         for name, node in self.nodes.items():
-            own = by_name.get(name)
-            if own is None or name not in self.draft.data["layers"]:
+            own = by_name.get(self.draft.looped.get(name, (name,))[0])
+            if own is None or not self.draft.has(name):
                 continue
             found |= self.changed_policy(name, node, own)
             if self.uses_mask(node):

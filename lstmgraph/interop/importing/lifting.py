@@ -161,6 +161,10 @@ class Lifted:
     time_major: set[str] = field(default_factory=set)
     given_masks: dict[str, Mask] = field(default_factory=dict)
     """The masks that outputs of layers are given by layers of no other use, by node."""
+    notes: list[str] = field(default_factory=list)
+    """What else the recipe has otherwise, without changing any number."""
+    masking: dict[str, str] = field(default_factory=dict)
+    """The layers of no other use that give those masks, by node."""
 
     def node(self, name: str) -> Node | None:
         """Return the node of a name; None if that is an input."""
@@ -186,6 +190,8 @@ class _Lifting:
         self.input_layers: dict[str, Layer] = {}
         self.made: dict[Any, Value] = {}
         self.given_masks: dict[str, Mask] = {}
+        self.notes: list[str] = []
+        self.masking: dict[str, str] = {}
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -198,7 +204,11 @@ class _Lifting:
                 own = self.names[name, 0]
                 tensor = Tensor(name)
                 shape = tuple(layer.config.get("batch_shape") or model.shapes.get(tensor) or ())
-                value = Value(Port(own), None, shape, str(layer.config.get("dtype") or "float32"))
+                dtype = str(layer.config.get("dtype") or "float32")
+                if "float" in dtype and self._holds_ids(tensor):
+                    self.notes.append(f"the input '{own}' is int32, as it holds ids; was {dtype}")
+                    dtype = "int32"
+                value = Value(Port(own), None, shape, dtype)
                 self.values[tensor] = inputs[own] = value
                 self.shapes[Port(own)] = shape
                 self.input_layers[own] = layer
@@ -221,7 +231,16 @@ class _Lifting:
             self.shapes,
             self.time_major,
             self.given_masks,
+            self.notes,
+            self.masking,
         )
+
+    def _holds_ids(self, tensor: Tensor) -> bool:
+        """Return whether only embeddings, and the masks of their ids, read an input."""
+        readers = [call for call in self.model.calls if tensor in call.tensors()]
+        types = {_innermost(self.model.layers[call.layer]) for call in readers}
+        is_output = tensor in tensors_in(self.model.outputs)
+        return "Embedding" in types <= {"Embedding", "NotEqual"} and not is_output
 
     def _name_all(self) -> None:
         """Give every layer the name that the recipe has, which is its own wherever it may be."""
@@ -340,6 +359,7 @@ class _Lifting:
         alias = self._passed_on(layer, arguments, keywords)
         if alias is not None and alias.mask and isinstance(alias.expression, Port):
             self.given_masks[alias.expression.layer] = alias.mask
+            self.masking[alias.expression.layer] = layer.name
         return alias
 
     def _passed_on(
@@ -533,6 +553,15 @@ class _Lifting:
                 return expression.layer
             return str(expression).replace(".", "_")
         return tensor.layer
+
+
+def _innermost(layer: Layer) -> str:
+    """Return the class of a layer, or of that in TimeDistributed, at any depth."""
+    type_, config = layer.type, layer.config
+    while type_ == "TimeDistributed":
+        inner = config.get("layer") or {}
+        type_, config = inner.get("class_name", ""), inner.get("config") or {}
+    return type_
 
 
 def _known_layers() -> frozenset[str]:

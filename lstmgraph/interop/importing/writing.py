@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 WIDTH = 100
-SECTIONS = ("inputs", "layers", "outputs")
+SECTIONS = ("inputs", "blocks", "layers", "outputs")
 
 
 def recipe_text(data: Mapping[str, Any], comments: Mapping[str, Sequence[str]]) -> str:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLAIN = (str, int, float, bool, type(None))
-SPECIAL = "class_name"
+MOST_INDEX = 20_000
+"""The largest index of a call or an output: what follows a model counts up to it."""
 
 
 class ValueFormError(ValueError):
@@ -19,7 +20,7 @@ class ValueFormError(ValueError):
 
 def is_index(value: Any) -> bool:
     """Return whether `value` can be the index of a call or an output."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_INDEX
 
 
 def call_value(value: Any, tensor: Callable[[Any, Any, Any], Any]) -> Any:
