@@ -27,7 +27,8 @@ INTERNAL = {
     "LockedError", "OtherVersionError", "HoldsLabelsError", "EndedBeforeError", "Exhausted", "Idle",
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
-    "OutputError", "ValueFormError", "NotInKeras3Error", "PickleError",
+    "OutputError", "ValueFormError", "NotInKeras3Error", "NotSayableError", "PickleError",
+    "Unfitting",
 }  # fmt: skip
 
 

@@ -203,8 +203,9 @@ def test_the_best_model_is_drawn_as_graph_draws_it_and_listed() -> None:
     results = search(3, settings={"gpus": ["0"]})
     text = report_html(results)
     compiled = load_compiled(results.best_recipe)
-    assert draw(compiled, Machine(), "svg") in text
-    assert explain(compiled, Machine()).totals_text() in words(read(results))
+    on_gpu = Machine(gpus=1)
+    assert draw(compiled, on_gpu, "svg") in text
+    assert explain(compiled, on_gpu).totals_text() in words(read(results))
 
 
 def kernels(**settings: Any) -> set[str]:
@@ -220,9 +221,9 @@ def kernels(**settings: Any) -> set[str]:
 
 def test_the_kernels_are_those_that_ran() -> None:
     assert kernels(gpus=["0"]) == {"cudnn"}
-    assert kernels(gpus=[]) == {"standard"}
+    assert kernels(gpus=[]) == {"fused / standard"}
     assert kernels(cluster="ray", gpus=[], gpus_per_trial=0.5) == {"cudnn"}
-    assert kernels(cluster="ray", gpus=[], gpus_per_trial=0.0) == {"standard"}
+    assert kernels(cluster="ray", gpus=[], gpus_per_trial=0.0) == {"fused / standard"}
 
 
 def test_the_test_score_and_both_times_are_shown() -> None:

@@ -24,6 +24,7 @@ from lstmgraph.models.building.carrying import kept_states
 from lstmgraph.models.building.counted_steps import count_steps, weigh_batches
 from lstmgraph.models.building.learning_rates import by_layer
 from lstmgraph.models.building.scaled_losses import scale_by_rows, scale_losses
+from lstmgraph.models.predicting import pad_predict
 from lstmgraph.models.runtime import compile_predict, steps_of_lengths
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def with_predict(
     xla = choose_xla(compiled.declaration.runtime, graph, machine)
     if xla.predict:
         compile_predict(model, xla.most_rows, steps_of_lengths(graph))
+    else:
+        pad_predict(model, compiled, graph)
     return model
 
 
