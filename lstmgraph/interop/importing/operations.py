@@ -521,7 +521,7 @@ class _Reader:
             start, stop, step = slices[1]
             size = (value.shape or (None, None))[1]
             rest = all(each == whole for each in slices[2:])
-            if step in (None, 1) and rest and size:
+            if step in (None, 1) and rest and size and self.rank == 3:
                 places = range(int(size))[start:stop]
                 if len(places) == 1:
                     return Step(own, places[0], int(size))  # type: ignore[arg-type]
