@@ -51,6 +51,63 @@ def test_a_shipped_recipe_comes_back(name: str) -> None:
     assert format_text(text) == text
 
 
+@pytest.mark.parametrize("name", ["feedback-forecaster", "number-words-attention"])
+def test_a_shipped_loop_comes_back(name: str) -> None:
+    """With three steps, as each costs a call of every layer."""
+    text = (ROOT / "recipes" / f"{name}.yaml").read_text("utf-8")
+    text = (
+        text.replace("steps: 24", "steps: 3").replace("steps: 6", "steps: 3").replace("[6]", "[3]")
+    )
+    imported, differences = round_trip(without_sections(text))
+    assert not differences
+    assert "loop:" in imported
+
+
+def written_out(*, sliced: bool) -> keras.Model:
+    """A decoder of four steps as people write it, which reads a sequence or its own words."""
+    steps = keras.Input((4, 3), name="steps")
+    _, h, c = layers.LSTM(5, return_state=True, name="reader")(steps)
+    cell = layers.LSTM(5, return_state=True, return_sequences=True, name="decoder")
+    word = layers.Dense(3, name="word")
+    now, words = steps[:, :1], []
+    for step in range(4):
+        now = steps[:, step : step + 1] if sliced else now
+        state, h, c = cell(now, initial_state=[h, c])
+        now = word(state)
+        words.append(now)
+    return keras.Model(steps, {"words": layers.Concatenate(axis=1)(words), "h": h})
+
+
+@pytest.mark.parametrize("sliced", [True, False])
+def test_a_loop_that_was_written_out_is_folded(sliced: bool) -> None:
+    imported = lstmgraph.import_model(written_out(sliced=sliced))
+    assert imported.check.ok, str(imported.check)
+    data = imported.recipe.to_dict()
+    assert data["layers"]["steps_2"]["loop"] == "one_step"
+    assert ("each" in data["layers"]["steps_2"]) == sliced
+    assert any("'one_step_decoder'" in note for note in imported.notes)
+
+
+def test_a_mask_that_is_joined_with_none_counts_all_steps() -> None:
+    """Concatenate joins masks by OR: where one input has none, the padding counts."""
+    words = keras.Input((None,), dtype="int32", name="words")
+    other = keras.Input((None, 2), name="other")
+    masked = layers.Embedding(9, 3, mask_zero=True, name="masked")(words)
+    joined = layers.Concatenate(name="joined")([masked, other])
+    imported = lstmgraph.import_model(keras.Model([words, other], layers.LSTM(4)(joined)))
+    assert imported.check.ok, str(imported.check)
+    assert "mask: none" in imported.text
+
+
+def test_frozen_layers_stay_frozen() -> None:
+    steps = keras.Input((4, 3), name="steps")
+    frozen = layers.Bidirectional(layers.LSTM(4), trainable=False, name="frozen")
+    model = keras.Model(steps, layers.Dense(1, name="y")(frozen(steps)))
+    imported = lstmgraph.import_model(model)
+    assert imported.model is not None
+    assert [each.shape for each in imported.model.trainable_weights] == [(8, 1), (1,)]
+
+
 @examples(6)
 @given(recipes())
 def test_a_random_recipe_comes_back(generated: Generated) -> None:

@@ -40,7 +40,6 @@ def test_a_public_architecture_is_imported_with_its_numbers(name: str) -> None:
     model = ZOO[name]()
     imported = lstmgraph.import_model(model)
     assert imported.check.ok, str(imported.check)
-    assert imported.check.batches > 1
 
 
 @pytest.mark.parametrize(("name", "code"), REFUSED.items())

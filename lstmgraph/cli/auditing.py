@@ -23,7 +23,8 @@ def audit(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="MODEL", help="A .keras file, or what model.to_json() returns in a file."
+            metavar="MODEL",
+            help="A Keras model: a .keras or .h5 file, or what model.to_json() returns in a file.",
         ),
     ],
     run: Annotated[

@@ -30,7 +30,8 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="MODEL", help="A Keras model: a .keras file, or the JSON of model.to_json()."
+            metavar="MODEL",
+            help="A Keras model: a .keras or .h5 file, or what model.to_json() returns in a file.",
         ),
     ],
     output: Annotated[
@@ -47,7 +48,8 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
         typer.Option(
             "--weights-to",
             metavar="NAME.keras",
-            help="Where to write the weights; by default beside the recipe, as its name says.",
+            help="Where to write the weights; by default beside the recipe, as its name says, "
+            "or NAME-imported.keras where that is MODEL.",
         ),
     ] = None,
     no_weights: Annotated[
@@ -69,12 +71,17 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
     Example: lstmgraph import model.keras -o recipe.yaml
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    if output.suffix not in {".yaml", ".yml"}:
+        message = f"{output} does not end in .yaml, as a recipe's name does"
+        raise typer.BadParameter(message, param_hint="--output")
+    if no_weights and weights_to is not None:
+        raise typer.BadParameter("not with --no-weights", param_hint="--weights-to")
     target = weights_to or output.with_suffix(".keras")
+    if weights_to is None and target.resolve() == model.resolve():
+        target = output.with_name(f"{output.stem}-imported.keras")
     if target.suffix != ".keras":
         raise typer.BadParameter(f"{target} does not end in .keras", param_hint="--weights-to")
-    if target == output:
-        raise typer.BadParameter(f"{output} is a model's name", param_hint="--output")
-    if not no_weights and target.absolute() == model.absolute():
+    if not no_weights and target.resolve() == model.resolve():
         message = f"{target} is the model itself: choose another name with --weights-to"
         raise typer.BadParameter(message, param_hint="--weights-to")
     files = [output] if no_weights else [output, target]

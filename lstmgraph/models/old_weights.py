@@ -106,6 +106,8 @@ def old_layers(
             if data is None:
                 raise WeightsFileError(f"it lacks the weights '{name[:80]}'")
             first, *parts = _NUMBER.sub("", name).split("/")
+            if len(parts) > 1 and first not in classes and parts[0] == layer:
+                first, *parts = parts  # Keras 3 writes the whole Sequential model's name first
             while classes.get(first) in MODELS and len(parts) > 1:  # `head/wide/kernel`
                 first, *parts = parts
             is_nested = classes.get(layer) in MODELS if classes else first != layer

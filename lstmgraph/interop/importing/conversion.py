@@ -91,7 +91,7 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
         for old, new in lifted.renamed.items()
         if old.replace(BETWEEN, "_") != new
     ]
-    return Converted(text, compiled, lifted, made, (*notes, *lifted.notes))
+    return Converted(text, compiled, lifted, made, (*notes, *lifted.notes, *made.notes))
 
 
 def _fitted(lifted: Lifted, folded: Draft | None, made: Draft, *, fix: bool) -> Draft:

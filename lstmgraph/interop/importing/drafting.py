@@ -53,6 +53,8 @@ class Draft:
     layers: dict[str, str] = field(default_factory=dict)
     """The names of the layers in Keras by those in the recipe, as far as they differ."""
 
+    notes: list[str] = field(default_factory=list)
+    """What else the recipe has otherwise, without changing any number."""
     looped: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """By the calls that a loop makes: their names in the graph, and the layer in its block."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port
+from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Operation, Port, Repeat
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
-from lstmgraph.interop.importing.writing import recipe_text
+from lstmgraph.interop.importing.writing import plain_text
 from lstmgraph.keras_facts.layers import RESIZES
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
@@ -67,7 +67,7 @@ class _Fitting:
 
     def compiled(self) -> CompiledRecipe | None:
         """Return the compiled draft; None after a change of it that answers its mistakes."""
-        document = parse_document(recipe_text(self.draft.data, {}), "<recipe>")
+        document = parse_document(plain_text(self.draft.data, {}), "<recipe>")
         try:
             return compile_document(document)
         except RecipeError as error:
@@ -173,16 +173,16 @@ class _Fitting:
         if wanted is None and own is None:
             return False
         if wanted is None:
-            lost = node.states is not None and node.inputs and node.inputs[0].mask is not None
-            if lost and self.fix:
+            reason = _why_lost(node)
+            if reason and self.fix:
                 self.draft.comments[name] = [
-                    "Keras drops this mask, as the call has an initial_state; here it is kept."
+                    f"Keras drops this mask, as {reason}; here it is kept."
                 ]
                 return False
             changed = self.set_mask(name, "none")
-            if changed and lost:
+            if changed and reason:
                 self.draft.comments[name] = [
-                    "Keras drops this mask, as the call has an initial_state: padded steps count."
+                    f"Keras drops this mask, as {reason}: padded steps count."
                 ]
             return changed
         if own is not None and (_same(wanted, own) or wanted.kind == "other"):
@@ -200,12 +200,7 @@ class _Fitting:
     def wanted(self, node: Node) -> Mask | None:
         """Return the mask that the call uses in Keras."""
         mask = node.filled if node.layer.type in RESIZES else node.mask
-        if mask is not None and mask.kind == "other" and mask.expression is not None:
-            expression = mask.expression
-            type_ = getattr(expression, "type", "")
-            if type_ == "or" and None in expression.arguments:  # type: ignore[union-attr]
-                return None  # one of several inputs has no mask: all steps count
-        return mask
+        return None if _counts_all(mask) else mask
 
     def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
@@ -218,7 +213,9 @@ class _Fitting:
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
         first = node.inputs[0].expression
-        first = first.parts[0] if isinstance(first, Join) else first
+        if isinstance(first, Join):
+            sequences = [part for part in first.parts if not isinstance(part, Repeat)]
+            first = (sequences or first.parts)[0]
         if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
         found: list[Any] = []
@@ -230,6 +227,21 @@ class _Fitting:
                 found.append({"from": f"{other}.sequence" if recurrent else other})
             del entry
         return found[:1]
+
+
+def _counts_all(mask: Mask | None) -> bool:
+    """Return whether a mask is the OR of those of several inputs, of which one has none."""
+    made = mask.expression if mask is not None and mask.kind == "other" else None
+    return isinstance(made, Operation) and made.type == "or" and None in made.arguments
+
+
+def _why_lost(node: Node) -> str:
+    """Return why Keras drops the mask of a call's input; "" if it does not."""
+    if node.states is not None and node.inputs and node.inputs[0].mask is not None:
+        return "the call has an initial_state"
+    if _counts_all(node.mask):
+        return "it joins masks by OR, and not all inputs have one"
+    return ""
 
 
 def _same(mask: Mask, spec: MaskSpec) -> bool:

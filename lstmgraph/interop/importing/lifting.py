@@ -23,6 +23,8 @@ from lstmgraph.interop.importing.expressions import (
     Zeros,
 )
 from lstmgraph.interop.importing.operations import lifted_operation
+from lstmgraph.interop.keras_masks import KerasMasks, keras_masks
+from lstmgraph.interop.keras_masks import Mask as KerasMask
 from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tensors_in
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
 
@@ -184,6 +186,8 @@ class _Lifting:
         self.problems: list[Problem] = []
         self.taken: set[str] = set()
         self.names: dict[tuple[str, int], str] = {}
+        self.own_names: dict[str, str] = {}
+        self.called_again = {call.layer for call in model.calls if call.index}
         self.renamed: dict[str, str] = {}
         self.shapes: dict[Port, Shape] = {}
         self.time_major: set[str] = set()
@@ -192,6 +196,7 @@ class _Lifting:
         self.given_masks: dict[str, Mask] = {}
         self.notes: list[str] = []
         self.masking: dict[str, str] = {}
+        self.keras_masks: KerasMasks | None = None
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -249,7 +254,7 @@ class _Lifting:
         for layer in layers:
             name = identifier(layer.name, self.taken | (good - {layer.name}))
             self.taken.add(name)
-            self.names[layer.name, 0] = name
+            self.names[layer.name, 0] = self.own_names[layer.name] = name
             if name != layer.name:
                 self.renamed[layer.name] = name
 
@@ -318,11 +323,20 @@ class _Lifting:
             )
             self._give(call, layer, Node(self._name(call), layer), None)
             return
-        if call.index and (call.layer, call.index) not in self.names:
+        own = self.own_names[layer.name]
+        first = 0 if call.index else self._call_of_own_name(layer)
+        if first:
+            del self.names[layer.name, 0]
+        if not call.index:
+            self.names[layer.name, first] = own
+        if (call.layer, call.index) not in self.names or not call.index:
             self._name_after_states(call, keywords)
+        if not (call.index or first) and self.names[layer.name, 0] != own:
+            # The second call is the one that has the layer's own name.
+            self.names[layer.name, 1 if layer.name in self.called_again else 0] = own
         node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
-        if call.index:
-            node.holder = self.names[layer.name, 0]
+        if node.name != own:
+            node.holder = own
         if node.recurrent is not None and type_ != "TimeDistributed":
             self._recurrent(call, node, arguments, keywords)
         else:
@@ -332,10 +346,22 @@ class _Lifting:
     def _name(self, call: Call) -> str:
         key = (call.layer, call.index)
         if key not in self.names:
-            own = identifier(f"{self.names[call.layer, 0]}_{call.index + 1}", self.taken)
+            own = identifier(f"{self.own_names[call.layer]}_{call.index + 1}", self.taken)
             self.taken.add(own)
             self.names[key] = own
         return self.names[key]
+
+    def _call_of_own_name(self, layer: Layer) -> int:
+        """Return the call that has a layer's own name: its states are made by layers named so."""
+        for call in self.model.calls:
+            states = tensors_in(call.keywords.get("initial_state")) if call.index else ()
+            if call.layer == layer.name and any(
+                self.model.layers[state.layer].type == "Dense"
+                and state.layer.startswith(f"{layer.name}_")
+                for state in states
+            ):
+                return call.index
+        return 0
 
     def _name_after_states(self, call: Call, keywords: dict[str, Any]) -> None:
         """Give a further call the name that the layers of its initial state have before theirs."""
@@ -394,7 +420,7 @@ class _Lifting:
             sequence, *rest = sequence
             states = states or tuple(rest) or None
         mask = given.get("mask")
-        explicit = _mask(mask.expression) if isinstance(mask, Value) else None
+        explicit = self._named_mask(call, mask) if isinstance(mask, Value) else None
         node.mask = explicit or (None if states else sequence.mask)
         node.filled = _filled(sequence.expression)
         expression, node.folds = _unfolded_input(_unfilled(sequence.expression))
@@ -404,6 +430,19 @@ class _Lifting:
         carried = explicit or sequence.mask
         self._give(call, node.layer, node, carried)
 
+    def _named_mask(self, call: Call, mask: Value) -> Mask | None:
+        """Return an explicit mask, which Keras may have made by OR when the model was built."""
+        found = _mask(mask.expression)
+        if found is None or found.kind != "other":
+            return found
+        if self.keras_masks is None:
+            self.keras_masks = keras_masks(self.model)
+        of_call = self.keras_masks.of(call)
+        made = of_call.received.get("mask") if of_call else None
+        if isinstance(made, KerasMask) and made.kind == "or" and None in made.parts:
+            return _other("or", [None, found])
+        return found
+
     def _plain(  # noqa: PLR0912 - one branch for each kind of argument
         self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
     ) -> None:
@@ -412,7 +451,7 @@ class _Lifting:
         names: Sequence[str] = traits["call"]
         mask = keywords.pop("mask", None)
         explicit: Any = (
-            _mask(mask.expression)
+            self._named_mask(call, mask)
             if isinstance(mask, Value)
             else tuple(_mask(each.expression) if isinstance(each, Value) else None for each in mask)
             if isinstance(mask, tuple)

@@ -57,6 +57,8 @@ def with_loops(draft: Draft, lifted: Lifted) -> Draft | None:
 def _block_of(holder: str, calls: Mapping[str, Sequence[str]]) -> str:
     """Return the block of a layer: the words before its name that all layers of a loop have."""
     alike = [f"{name}_" for name, own in calls.items() if len(own) == len(calls[holder])]
+    if len(alike) == 1:
+        return ""
     words = zip(*(name.split("_") for name in alike), strict=False)
     return "_".join(own[0] for own in takewhile(lambda own: len(set(own)) == 1, words))
 
@@ -71,12 +73,9 @@ class _Loop:
         self.group = group
         self.steps = len(group[0])
         self.taken = {*draft.data["inputs"], *self.layers, *draft.data.get("blocks", {})}
-        self.block = block or identifier("step", self.taken)
-        if block in group[0]:  # one layer, whose name is that of the block
-            self.block = identifier("step", self.taken)
-        self.names = {
-            own[0]: own[0].removeprefix(f"{self.block}_") if block else own[0] for own in group
-        }
+        is_free = block and block not in self.layers
+        self.block = block if is_free else identifier("one_step", self.taken)
+        self.names = {own[0]: own[0].removeprefix(f"{self.block}_") for own in group}
         self.inside = [{own[step]: own[0] for own in group} for step in range(self.steps)]
         self.inputs: dict[_Reference, str] = {}
         self.first: dict[_Reference, Any] = {}
@@ -93,8 +92,10 @@ class _Loop:
             block[self.names[own[0]]] = self.entry(own)
         if not any(each.place in ("before", "each") for each in self.inputs):
             raise _NoLoopError
-        if self.steps < 3 and not any(each.place == "each" for each in self.inputs):
-            raise _NoLoopError  # two calls, of which one reads the other, say more by themselves
+        if min(self.steps, len(self.group) + 1) < 3 and not any(
+            each.place == "each" for each in self.inputs
+        ):
+            raise _NoLoopError  # few calls that read each other say more by themselves
         results = self.results()
         name = self.name(results)
         renamed = {layer: f"{name}.{output}" for layer, output in results.items()}
@@ -129,6 +130,9 @@ class _Loop:
                 self.draft.looped[each] = (f"{name}_{step}_{inner}", self.block, inner)
             if f"{self.block}_{inner}" != own[0]:
                 self.draft.layers[f"{self.block}_{inner}"] = own[0]
+                self.draft.notes.append(
+                    f"'{own[0]}' is named '{self.block}_{inner}', as the loop '{name}' calls it"
+                )
         return self.draft
 
     # --- what the steps read ---
@@ -246,7 +250,7 @@ class _Loop:
             masking = self.masking.get(layer, "")
             if masking.endswith(f"_{output}.mask"):
                 return identifier(masking.removesuffix(f"_{output}.mask"), self.taken)
-        return identifier(f"{self.block}s", self.taken)
+        return identifier(f"{self.block.removeprefix('one_')}s", self.taken)
 
     def results(self) -> dict[str, str]:
         """Return the layers that join an output of all steps, with that output of the block."""
@@ -296,6 +300,7 @@ class _Loop:
         """Take out the steps of sequences that only the loop reads."""
         read = {text.partition(".")[0] for text in _texts([*layers.values()])}
         read |= {text.partition(".")[0] for text in _texts(self.draft.data["outputs"])}
+        read |= {text.partition(".")[0] for text in _texts([*self.first.values()])}
         used = {
             text.partition(".")[0]
             for own in self.group

@@ -337,9 +337,8 @@ class _Reader:
         return None
 
     def read_zeroslike(self) -> Expression | None:
-        own = self.expression()
-        if isinstance(own, Port) and (".state" in f".{own.output}" or self.rank == 2):
-            return Zeros() if self.rank == 2 and "int" not in self.dtype else None
+        if self.rank == 2 and self.dtype in FLOATS:  # of whatever numbers: those of a state
+            return Zeros()
         if self.rank == 1 and "int" in self.dtype:
             return RowIds()
         return None
@@ -522,8 +521,10 @@ class _Reader:
             start, stop, step = slices[1]
             size = (value.shape or (None, None))[1]
             rest = all(each == whole for each in slices[2:])
-            if step in (None, 1) and rest and size and isinstance(start, int) and stop == start + 1:
-                return Step(own, start, int(size))  # type: ignore[arg-type]
+            if step in (None, 1) and rest and size:
+                places = range(int(size))[start:stop]
+                if len(places) == 1:
+                    return Step(own, places[0], int(size))  # type: ignore[arg-type]
         return None
 
     def _one_step(self, value: Value, place: int) -> Expression | None:

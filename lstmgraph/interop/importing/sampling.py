@@ -20,22 +20,21 @@ STEPS = (3, 4, 5, 6, 7, 8)
 MOST_IDS = 50
 
 
-def batches(compiled: CompiledRecipe, count: int = 2, seed: int = 0) -> Iterator[dict[str, Array]]:
-    """Yield batches of inputs by name, each (batch, ...), with padding of several kinds.
+def batches(compiled: CompiledRecipe, count: int, seed: int = 0) -> Iterator[dict[str, Array]]:
+    """Yield batches of inputs by name, each (batch, ...), with padding where masks are.
 
-    The first has no padding, later ones have: no row is all padding, of which Keras's averages and
+    The first row has no padding, and none is all padding, of which Keras's averages and
     lstmgraph's differ.
     """
     random = np.random.default_rng(seed)
-    for number in range(count):
-        yield _Batch(compiled.graph, random, padded=bool(number)).inputs()
+    for _ in range(count):
+        yield _Batch(compiled.graph, random).inputs()
 
 
 class _Batch:
-    def __init__(self, graph: Graph, random: np.random.Generator, *, padded: bool) -> None:
+    def __init__(self, graph: Graph, random: np.random.Generator) -> None:
         self.graph = graph
         self.random = random
-        self.padded = padded
         self.rows = graph.batch_size or ROWS
         self.sizes: dict[str, int] = {}
         self.masks = [
@@ -66,7 +65,9 @@ class _Batch:
         kinds = {mask.kind for mask in own}
         if "lengths" in kinds:
             most = next(self.size(mask.shape[len(shape)]) for mask in own if mask.kind == "lengths")
-            return self.random.integers(1, most + 1, shape).astype(dtype)
+            lengths = self.random.integers(1, most + 1, shape)
+            lengths[0] = most
+            return lengths.astype(dtype)
         if dtype == "bool":
             return self.counted(shape) if len(shape) > 1 else self.random.random(shape) < 0.5
         if dtype == "string":
@@ -88,8 +89,7 @@ class _Batch:
         """Return which steps of each row count: the first ones, one at least."""
         steps = shape[-1]
         lengths = self.random.integers(1, steps + 1, shape[:-1])
-        if not self.padded:
-            lengths = np.full(shape[:-1], steps)
+        lengths[0] = steps
         return np.arange(steps) < lengths[..., None]
 
     def ids_of(self, name: str) -> int:

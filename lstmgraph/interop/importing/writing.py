@@ -21,6 +21,11 @@ def recipe_text(data: Mapping[str, Any], comments: Mapping[str, Sequence[str]]) 
         data: the recipe.
         comments: what to say above a layer, by its name; of the recipe itself under "".
     """
+    return format_text(plain_text(data, comments))
+
+
+def plain_text(data: Mapping[str, Any], comments: Mapping[str, Sequence[str]]) -> str:
+    """Return a recipe's data as text in no layout, which takes less time."""
     lines: list[str] = [f"# {line}" for line in comments.get("", ())]
     for key, value in data.items():
         if key in SECTIONS:
@@ -32,7 +37,7 @@ def recipe_text(data: Mapping[str, Any], comments: Mapping[str, Sequence[str]]) 
             lines += ["", *_entry(key, value, indent="")]
         else:
             lines.append(f"{key}: {flow_yaml(value)}")
-    return format_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _entry(name: str, value: Any, indent: str = "  ") -> list[str]:

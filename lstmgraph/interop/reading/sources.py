@@ -44,6 +44,8 @@ def read_file(path: Path, problems: Problems) -> Found:
         OSError: it cannot be read.
     """
     start = read_regular_file(path, len(HDF5))
+    if not start:
+        problems.stop("M101", "it is empty", "save the model again with Keras")
     if start.startswith(ZIP):
         return _from_archive(path, problems)
     if start == HDF5:
@@ -54,9 +56,24 @@ def read_file(path: Path, problems: Problems) -> Found:
     return Found(parsed(content, problems))
 
 
+def _not_json(text: str | bytes, error: ValueError) -> str:
+    """Return what text is that holds no JSON."""
+    start = text.lstrip()[:1]
+    if start in {"{", "[", b"{", b"["}:
+        return f"it is not a model's configuration as JSON: {error}"
+    return "it is not a model of Keras: neither a zip archive nor HDF5 nor JSON"
+
+
 def _from_archive(path: Path, problems: Problems) -> Found:
     try:
         with opened_archive(path) as archive:
+            if MEMBER not in archive:
+                problems.stop(
+                    "M101",
+                    f"it is a zip archive, but not of Keras: it has no member {MEMBER}",
+                    "give a .keras or .h5 file of a model; "
+                    "`lstmgraph transfer` reads weights of PyTorch",
+                )
             config = archive.read(MEMBER, MOST_BYTES)
             about = archive.read(ABOUT, MOST_OF_ABOUT) if ABOUT in archive else b"{}"
     except TooLargeError as error:
@@ -113,13 +130,13 @@ def parsed(text: str | bytes, problems: Problems) -> dict[str, Any]:
     Raises:
         ModelFileError: it is not JSON, holds no mapping, or is nested too deeply.
     """
-    hint = "give a .keras file, or the JSON that `model.to_json()` returns"
+    hint = "give a .keras or .h5 file of a model, or the JSON that `model.to_json()` returns"
     try:
         value = json.loads(text)
     except RecursionError:
         problems.stop("M102", "its configuration is nested too deeply", hint)
     except ValueError as error:  # also of UTF-8, and of numbers with thousands of digits
-        problems.stop("M101", f"it is not a model's configuration as JSON: {error}", hint)
+        problems.stop("M101", _not_json(text, error), hint)
     if not isinstance(value, dict):
         problems.stop("M101", "it is not a model's configuration: it holds no mapping", hint)
     check_depth(value, problems)
@@ -133,7 +150,7 @@ def check_depth(value: dict[str, Any], problems: Problems) -> None:
         ModelFileError: it is.
     """
     if _depth(value) > DEEPEST:
-        hint = "give a .keras file, or the JSON that `model.to_json()` returns"
+        hint = "give a .keras or .h5 file of a model, or the JSON that `model.to_json()` returns"
         problems.stop("M102", "its configuration is nested too deeply", hint)
 
 

@@ -74,11 +74,12 @@ def transfer_torch(
         found = converted(sources[pair.source], node, kind_of(node))
         weights[pair.target] = _raw(sources[pair.source]) if found is None else found
         notes += _notes_of(pair, node)
-    used = {pair.source for pair in pairs}
+    used, taken = {pair.source for pair in pairs}, {pair.target for pair in pairs}
     for layer in layers:
         if layer.name not in used:
             weights.setdefault(layer.name or "the module", _raw(layer))
-            notes += _notes_of_left(layer, [n for n in targets.values() if fits(layer, n)])
+            free = [n for name, n in targets.items() if name not in taken and fits(layer, n)]
+            notes += _notes_of_left(layer, free)
 
     from lstmgraph.models.building import build_model  # noqa: PLC0415 - imports TensorFlow
     from lstmgraph.models.given_weights import load_layers  # noqa: PLC0415 - imports h5py
