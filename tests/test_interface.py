@@ -28,7 +28,7 @@ INTERNAL = {
     # Of the commands that write recipes, which no public function is.
     "UnsafeEditError", "NotEditableError", "AnswersError", "ExportRequestError", "NoSuchModelError",
     "OutputError", "ValueFormError", "NotInKeras3Error", "NotSayableError", "PickleError",
-    "Unfitting",
+    "Unfitting", "_NoLoopError",
 }  # fmt: skip
 
 

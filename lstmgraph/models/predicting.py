@@ -26,7 +26,7 @@ FEWEST = 8
 def padded_steps(steps: int) -> int:
     """Return to how many steps rows are padded: 8, 12, 16, 24, 32, 48 and so on, two a doubling."""
     whole = max(FEWEST, 1 << (steps - 1).bit_length())
-    return whole * 3 // 4 if FEWEST < whole and steps <= whole * 3 // 4 else whole
+    return whole * 3 // 4 if whole > FEWEST and steps <= whole * 3 // 4 else whole
 
 
 def pad_predict(model: keras.Model, compiled: CompiledRecipe, graph: Graph) -> None:
@@ -90,7 +90,7 @@ class PaddedPredict:
 
     def _steps(self, axis: Axis, x: Mapping[str, np.ndarray[Any, Any]]) -> int:
         """Return the steps of a batch, after checking its lengths against them."""
-        steps = max(x[name].shape[1] for name in axis.inputs)
+        steps: int = max(x[name].shape[1] for name in axis.inputs)
         for counter in axis.counters:
             if counter.kind == LENGTHS:
                 check_lengths(counter.name, x[counter.name], steps)
