@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,13 +85,19 @@ def train_in_child(
     return child
 
 
+@cache
+def loud(name: str) -> Result:
+    """What a command prints by itself."""
+    return invoke(*COMMANDS[name])
+
+
 def test_an_epoch_is_a_line_with_its_metrics_and_its_time() -> None:
     line = epoch_line(3, 20, {"loss": 0.51234567, "val_loss": 12345.678, "seconds": 1.23})
     assert line == "epoch 3/20: loss 0.5123, val_loss 1.235e+04, 1.2 s"
 
 
 def test_training_prints_a_line_an_epoch_where_there_is_no_terminal() -> None:
-    lines = invoke(*COMMANDS["train"]).stdout.splitlines()
+    lines = loud("train").stdout.splitlines()
     assert [bool(EPOCH.fullmatch(line)) for line in lines[:3]] == [True, True, False]
     assert lines[0].startswith("epoch 1/2: ")
     assert lines[2].startswith("2 epochs in ")
@@ -120,13 +127,13 @@ def test_a_line_is_written_when_its_epoch_ends_not_when_a_buffer_is_full() -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_quiet_prints_the_result_alone(name: str) -> None:
-    loud, quiet = invoke(*COMMANDS[name]), invoke(*COMMANDS[name], "-q")
+    usual, quiet = loud(name), invoke(*COMMANDS[name], "-q")
     assert quiet.stderr == ""
     assert not PROGRESS.search(quiet.stdout)
     last, *_ = reversed(quiet.stdout.splitlines())
     same = re.sub(r"\d+(\.\d+)?", "N", last)
-    assert same == re.sub(r"\d+(\.\d+)?", "N", loud.stdout.splitlines()[-1])
-    assert name not in {"train", "tune"} or PROGRESS.search(loud.stdout)
+    assert same == re.sub(r"\d+(\.\d+)?", "N", usual.stdout.splitlines()[-1])
+    assert name not in {"train", "tune"} or PROGRESS.search(usual.stdout)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "tune"])
@@ -145,10 +152,10 @@ def test_a_warning_is_not_printed_by_quiet() -> None:
         "--set",
         "training.callbacks={early_stopping: {monitor: loss, patience: 10}}",
     ]
-    loud, quiet = (invoke(*COMMANDS["data"], *warned, *more) for more in ((), ("-q",)))
-    assert "warning[" in loud.stderr
+    warning, quiet = (invoke(*COMMANDS["data"], *warned, *more) for more in ((), ("-q",)))
+    assert "warning[" in warning.stderr
     assert quiet.stderr == ""
-    assert quiet.stdout == loud.stdout
+    assert quiet.stdout == warning.stdout
 
 
 def test_a_terminal_shows_the_epochs_above_a_bar() -> None:
