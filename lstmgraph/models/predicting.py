@@ -35,6 +35,8 @@ def pad_predict(model: keras.Model, compiled: CompiledRecipe, graph: Graph) -> N
     So it is for open numbers of steps whose padding every layer leaves out (``bucketed_axes``).
     """
     runtime = compiled.declaration.runtime
+    if keras.backend.backend() != "tensorflow":  # on JAX it was never run
+        return
     if not model.jit_compile or runtime.strategy == "mirrored" or model.steps_per_execution > 1:
         return
     recipe = replace(compiled.declaration, training=None, data=None)
