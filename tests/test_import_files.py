@@ -1,4 +1,4 @@
-"""What `lstmgraph import` says of files that are wrong, and where it writes; old files of Keras 3."""
+"""What `lstmgraph import` says of wrong files, and where it writes; Keras 3's .h5 files."""
 
 from __future__ import annotations
 
