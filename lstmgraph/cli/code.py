@@ -34,8 +34,8 @@ def code(  # noqa: PLR0913, PLR0917 - the options of a command
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="A recipe, or a model of Keras: a .keras file, or a configuration as .json; "
-            "- reads a recipe from standard input.",
+            help="A recipe, or a model of Keras: a .keras or .h5 file, or a configuration as "
+            ".json; - reads a recipe from standard input.",
         ),
     ],
     output: Annotated[
