@@ -36,8 +36,8 @@ REFUSED = {
     "either_mask": "M206",
 }
 RESEMBLING = {
-    *("addition", "character_rnn", "elmo_like", "imdb_bidirectional", "merged_captioner", "mixture"),
-    *("pooled_speakers", "recommender", "siamese_of_models", "sound_to_text", "stacked"),
+    *("addition", "character_rnn", "elmo_like", "imdb_bidirectional", "merged_captioner"),
+    *("mixture", "pooled_speakers", "recommender", "siamese_of_models", "sound_to_text", "stacked"),
     *("static_on_every_step", "tagger_with_characters", "translator", "translator_decoder"),
     *("variational", "weather"),
 }
