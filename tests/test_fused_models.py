@@ -124,7 +124,7 @@ def test_states_are_carried_and_steps_are_those_of_the_whole() -> None:
         for kernel in ("standard", "fused")
     ]
     for rows in (FRAMES[:2], FRAMES[2:4]):
-        expected, found = (model.predict({"frames": rows}, verbose=0)["y"] for model in carried)
+        expected, found = (model({"frames": rows})["y"] for model in carried)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     recipe = load(text.format(state="zeros", kernel="fused", batch=""))
     whole = recipe.build()
