@@ -14,7 +14,7 @@ from lstmgraph.messages.error_page import Section, error_sections
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
-HEADINGS = re.findall(r"^### ([LWD]\d{3}): (.+)$", PAGE, re.M)
+HEADINGS = re.findall(r"^### ([LWDMA]\d{3}): (.+)$", PAGE, re.M)
 
 
 def explain_code(*arguments: str) -> Result:
@@ -81,7 +81,7 @@ def test_as_json() -> None:
     ("written", "says"),
     [
         ("L999", "there is no code 'L999'; did you mean 'L299'?"),
-        ("204", "there is no code '204'; did you mean 'L204'?"),
+        ("204", "there is no code '204'; did you mean 'M204'?"),
         ("L20", "there is no code 'L20'; did you mean 'L"),
         ("d219", "there is no code 'd219'; did you mean 'D"),
         ("units", "there is no code 'units'; `lstmgraph explain-code` lists all"),

@@ -127,8 +127,6 @@ def test_explain_names_the_sizes_that_keep_xla_off() -> None:
         "`train` and `tune` compile `fit` and `evaluate` where it pays; not `predict`: every new "
         "size of `time` would be compiled again"
     )
-    random = effects("kernel: standard", NO_GPU, steps="time", arguments=", dropout: 0.1")["xla"]
-    assert random.startswith("off: ")
     assert effects("", NO_GPU, arguments=", unroll: true")["xla"] == (
         "off: an unrolled loop would take long to compile"
     )

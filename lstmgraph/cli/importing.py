@@ -14,6 +14,7 @@ from lstmgraph.cli.shared import (
     Force,
     Format,
     OutputFormat,
+    fail_with,
     listed,
     reason,
     refuse,
@@ -98,7 +99,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
     except RecipeError as error:
         _fail(ModelFileError(str(error), error.diagnostics), output_format)
     except OSError as error:
-        refuse(f"cannot read {model}: {reason(error)}")
+        fail_with(f"cannot read {model}: {reason(error)}", output_format)
     written = not found.check.ran or found.check.ok
     with_model = found.model is not None and not no_weights
     if written:

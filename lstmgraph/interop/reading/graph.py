@@ -52,9 +52,10 @@ def read_top(
     """
     kind, inner = config.get("class_name"), config.get("config")
     if kind not in MODELS or not is_keras_module(config.get("module")):
+        found = "names no class" if kind is None else f"is of the class {kind!r:.80}"
         problems.stop(
             "M104",
-            f"it is not a Functional or Sequential model, but of the class {kind!r:.80}",
+            f"it is not a Functional or Sequential model: its configuration {found}",
             "build it as keras.Model(inputs, outputs): a file does not hold the code of a class",
         )
     if isinstance(inner, list):  # Sequential, before Keras 2.2.3

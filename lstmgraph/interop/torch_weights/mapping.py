@@ -73,7 +73,7 @@ def guessed(
             modules whose names differ in numbers alone have an order.
 
     Raises:
-        WeightsFileError: `given` names what is not there (M404).
+        WeightsFileError: `given` names what is not there (M404), or does not fit (M408).
     """
     targets = targets_of(graph)
     pairs = _given(layers, graph, targets, given)
@@ -126,8 +126,16 @@ def _given(
             raise _unknown("module", source, {layer.name for layer in layers})
         if not names:
             raise _unknown("layer of the recipe", target, [*targets, *graph.stacks])
+        if len(own) != len(names) or not all(
+            fits(layer, targets[name]) for layer, name in zip(own, names, strict=True)
+        ):
+            raise torch_file_error(
+                "M408",
+                f"--map: the weights of '{source}' do not fit '{target}'",
+                "both need the same kind, sizes and number of layers",
+            )
         pairs |= {
-            name: Pair(layer.name, name, GIVEN) for layer, name in zip(own, names, strict=False)
+            name: Pair(layer.name, name, GIVEN) for layer, name in zip(own, names, strict=True)
         }
     return pairs
 
