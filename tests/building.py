@@ -23,8 +23,12 @@ SHIPPED = tuple(p for p in sorted(RECIPES.glob("*.yaml")) if "dtype: string" not
 WITHOUT_LOOPS = tuple(path for path in SHIPPED if "loop:" not in path.read_text("utf-8"))
 """Those of which every call is shown; the calls of a loop are shown once (test_loops)."""
 
-FEWER_STEPS = {"feedback-forecaster": {"layers.forecast.steps": 3}}
-"""Put into shipped recipes whose loops are long, where files are written: each step is traced."""
+FEWER_STEPS = {
+    "feedback-forecaster": {"layers.forecast.steps": 3},
+    "number-words-attention": {"inputs.digits.shape": [3], "layers.decoder.steps": 3},
+    "residual-stack": {"layers.reader.depth": 2},
+}
+"""Put into shipped recipes with long loops or stacks, where files are written: all is traced."""
 
 STEPS = 6
 LENGTHS = np.array([6, 1, 4, 3, 0], "int32")
@@ -91,7 +95,7 @@ def _values(name: str, tensor: keras.KerasTensor, random: np.random.Generator) -
     rows = tensor.shape[0] or len(LENGTHS)
     shape = (rows, *(steps if size is None else size for size in tensor.shape[1:]))
     if "int" in tensor.dtype:
-        counted = FIRST_STEPS[:, :steps]
+        counted = FIRST_STEPS[:, : shape[1]]
         if len(shape) > 2:  # steps of segments: the first has all, the second one, ...
             counted = counted[..., None] & FIRST_STEPS[np.arange(steps) % len(FIRST_STEPS)]
         return (random.integers(1, 10, shape) * counted).astype(tensor.dtype)

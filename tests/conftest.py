@@ -94,6 +94,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"TensorFlow's own: {mark.args[0]}"))
 
 
+@pytest.fixture
+def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets models compute without being traced, which takes longer than few steps of small ones.
+
+    On JAX they are traced: eagerly it compiles every operation by itself.
+    """
+    import keras  # noqa: PLC0415 - most files import it, and some must not
+
+    if keras_backend() == "tensorflow":
+        always = property(lambda _: True, lambda _, __: None)
+        monkeypatch.setattr(keras.Model, "run_eagerly", always)
+
+
 @pytest.fixture(scope="module")
 def forked_servers() -> Generator[None]:
     """Lets searches of a file fork the process that starts trials; see ``forked_servers.py``."""

@@ -6,6 +6,7 @@ in this process.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from itertools import product
@@ -55,6 +56,7 @@ CLOSE = 1e-5
 """Seen: 3e-6 at most, in parts of an output's greatest value."""
 
 BLOCK_LSTMGRAPH = """
+import json
 import sys
 from pathlib import Path
 
@@ -70,6 +72,9 @@ def inputs_of(path):
     with np.load(path.with_suffix(".npz")) as arrays:
         return dict(arrays)
 
+def write_shapes(path, shapes):
+    path.write_text(json.dumps({name: list(shape) for name, shape in shapes.items()}))
+
 folder = Path(sys.argv[1])
 """
 LOADERS = {
@@ -79,11 +84,18 @@ LOADERS = {
 import keras
 import tensorflow as tf
 for path in folder.glob("*.keras"):
-    outputs = keras.models.load_model(path)(inputs_of(path))
+    model = keras.models.load_model(path)
+    write_shapes(
+        path.with_suffix(".keras.json"), {name: x.shape for name, x in model.input.items()}
+    )
+    outputs = model(inputs_of(path))
     outputs = {name: keras.ops.convert_to_numpy(y) for name, y in outputs.items()}
     np.savez(path.with_suffix(".keras.npz"), **outputs)
 for path in folder.glob("*.saved_model"):
     loaded = tf.saved_model.load(str(path))
+    _, specs = loaded.signatures["serving_default"].structured_input_signature
+    shapes = {name: spec.shape.as_list() for name, spec in specs.items()}
+    write_shapes(path.with_suffix(".saved_model.json"), shapes)
     given = {name: tf.constant(array) for name, array in inputs_of(path).items()}
     outputs = loaded.signatures["serving_default"](**given)
     np.savez(path.with_suffix(".saved_model.npz"), **{n: y.numpy() for n, y in outputs.items()})
@@ -94,6 +106,11 @@ for path in folder.glob("*.saved_model"):
 from ai_edge_litert.interpreter import Interpreter
 for path in folder.glob("*.tflite"):
     run = Interpreter(model_path=str(path)).get_signature_runner()
+    shapes = {
+        name: [None if size == -1 else int(size) for size in each["shape_signature"]]
+        for name, each in run.get_input_details().items()
+    }
+    write_shapes(path.with_suffix(".litert.json"), shapes)
     given = inputs_of(path)
     if path.stem == "carried-state":  # built for four rows
         outputs = run(**given)
@@ -161,30 +178,16 @@ def test_files_compute_what_the_model_does(format_name: str, loaded_elsewhere, e
         assert_close(loaded_elsewhere[format_name][name], exported[1][name])
 
 
-def inputs_in_file(format_name: str, path: Path) -> dict[str, list[int | None]]:
-    """The shapes of a file's inputs as its runtime reads them; None where any size is taken."""
-    if format_name == "keras":
-        model = keras.models.load_model(path, compile=False)
-        return {name: list(tensor.shape) for name, tensor in model.input.items()}
-    if format_name == "saved_model":
-        _, tensors = signature(path).structured_input_signature
-        return {name: spec.shape.as_list() for name, spec in tensors.items()}
-    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in this part only
-
-    details = Interpreter(model_path=str(path)).get_signature_runner().get_input_details()
-    return {
-        name: [None if size == -1 else int(size) for size in each["shape_signature"]]
-        for name, each in details.items()
-    }
-
-
+@pytest.mark.usefixtures("loaded_elsewhere")
 @pytest.mark.parametrize("name", NAMES)
 def test_reports_say_what_is_in_the_files(name: str, exported) -> None:
+    """The shapes of a file's inputs are as its runtime reads them; None where any size is taken."""
     folder, outputs, reports = exported
     for report, format_name in zip(reports[name], CHECKED, strict=True):
         assert report.path == folder / f"{name}{ENDINGS[format_name]}"
         given = {tensor.name: tensor.shape for tensor in report.inputs}
-        assert inputs_in_file(format_name, report.path) == {
+        read = json.loads((folder / f"{name}.{format_name}.json").read_text("utf-8"))
+        assert read == {
             tensor: [None if isinstance(size, str) else size for size in shape]
             for tensor, shape in given.items()
         }
@@ -200,7 +203,7 @@ def test_reports_say_what_is_in_the_files(name: str, exported) -> None:
 
 def test_nothing_else_is_left(exported) -> None:
     folder = exported[0]
-    suffixes = {*(FORMATS[name].suffix for name in CHECKED), ".npz"}
+    suffixes = {*(FORMATS[name].suffix for name in CHECKED), ".npz", ".json"}
     assert {path.suffix for path in folder.iterdir()} == suffixes
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
