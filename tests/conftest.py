@@ -14,9 +14,11 @@ from hypothesis import settings
 from lstmgraph.compiler.machine.machine import keras_backend
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from started import Started
+
+    from lstmgraph.models.steps import Function
 
 settings.load_profile(
     "ci"
@@ -102,9 +104,24 @@ def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     import keras  # noqa: PLC0415 - most files import it, and some must not
 
+    from lstmgraph.models import steps  # noqa: PLC0415 - as above
+
     if keras_backend() == "tensorflow":
         always = property(lambda _: True, lambda _, __: None)
         monkeypatch.setattr(keras.Model, "run_eagerly", always)
+        monkeypatch.setattr(steps.Function, "_trace", _run_in_python)
+
+
+def _run_in_python(function: Function) -> None:
+    """Take the place of the loop of steps that TensorFlow traces, for losses that stay finite."""
+
+    def several(batches: Iterator[object], count: int) -> tuple[int, object]:
+        logs = None
+        for _ in range(int(count)):
+            logs = function.step(next(batches))
+        return int(count), logs
+
+    function.several = several
 
 
 @pytest.fixture(scope="module")
