@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from lstmgraph import WeightsFileError
 from lstmgraph.cli import app
-from lstmgraph.interop.torch_weights import transfer_torch
+from lstmgraph.interop.torch_weights.transfer import transfer_torch
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -87,7 +87,7 @@ def transfer(
 
     path = Path(source)
     if path.suffix in TORCH_SUFFIXES:
-        from lstmgraph.interop.torch_weights import transfer_torch  # noqa: PLC0415 - imports NumPy
+        from lstmgraph.interop.torch_weights.transfer import transfer_torch  # noqa: PLC0415 - imports NumPy
 
         found = transfer_torch(path, recipe, modules)
         return Transferred(found.model, found.layers, found.pairs, found.notes)

@@ -17,6 +17,7 @@ from lstmgraph.interop.code.operations import GET_ITEM, operation_call
 from lstmgraph.interop.inlining import BETWEEN, inlined
 from lstmgraph.interop.keras_model import Tensor
 from lstmgraph.interop.reading.problems import Problems
+from lstmgraph.interop.reading.sources import is_json_text
 from lstmgraph.interop.shapes import with_shapes
 from lstmgraph.interop.weights import read_weights
 from lstmgraph.messages.errors import ModelFileError
@@ -58,7 +59,7 @@ def opened(source: Any, model: KerasModel) -> Opened | None:
     """
     if isinstance(source, keras.Model):
         return Opened(source, layers_of(source))
-    if not isinstance(source, (str, Path)) or str(source).lstrip().startswith("{"):
+    if not isinstance(source, (str, Path)) or is_json_text(source):
         return None
     path = Path(source)
     if path.suffix not in HAVE_WEIGHTS:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.reading.graph import read_top
 from lstmgraph.interop.reading.problems import Problems
-from lstmgraph.interop.reading.sources import check_depth, parsed, read_file
+from lstmgraph.interop.reading.sources import check_depth, is_json_text, parsed, read_file
 from lstmgraph.messages.diagnostics import MAPPING
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def read_model(source: str | Path | Mapping[str, Any] | keras.Model) -> KerasMod
         check_depth(dict(source), problems)
         return read_top(source, problems)
     if isinstance(source, (str, Path)):
-        if isinstance(source, str) and source.lstrip().startswith("{"):
+        if is_json_text(source):
             problems = Problems("<text>")
             return read_top(parsed(source, problems), problems)
         problems = Problems(str(source))

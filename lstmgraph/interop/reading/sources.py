@@ -12,6 +12,7 @@ from lstmgraph.messages.errors import WeightsFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypeGuard
 
     from lstmgraph.interop.reading.problems import Problems
 
@@ -34,6 +35,11 @@ class Found:
 
     config: dict[str, Any]
     version: str | None = None
+
+
+def is_json_text(source: str | Path) -> TypeGuard[str]:
+    """Return whether a source is the text of a configuration, not the path of a file."""
+    return isinstance(source, str) and source.lstrip().startswith("{")
 
 
 def read_file(path: Path, problems: Problems) -> Found:
