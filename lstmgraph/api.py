@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lstmgraph.explain.drawing.drawing import Drawing
     from lstmgraph.explain.explanation import Explanation
     from lstmgraph.explain.memory import BatchSize
-    from lstmgraph.export import ExportReport
+    from lstmgraph.export import ExportOptions, ExportReport
+    from lstmgraph.export.job import ExportData
     from lstmgraph.interop.importing.checking import Check
     from lstmgraph.language.space import Space
     from lstmgraph.language.text.overrides import Overrides
@@ -517,6 +518,11 @@ class Recipe:
         kernel: str = "standard",
         batch_size: int | None = None,
         tolerance: float | None = None,
+        quantize: str | None = None,
+        data: Any = None,
+        test: Any = None,
+        max_loss: float | None = None,
+        target: str | None = None,
     ) -> ExportReport:
         """Write a model of this recipe, trained or not, for another runtime, and check the file.
 
@@ -526,26 +532,47 @@ class Recipe:
             model: built from this recipe, or loaded with its layers; it stays as it is.
             path: a folder, where the recipe's name is the file's; or a path with its ending.
             format: ``keras`` (NAME.keras), ``saved_model`` (a folder NAME.saved_model), ``onnx``
-                (NAME.onnx) or ``litert`` (NAME.tflite).
+                (NAME.onnx), ``litert`` (NAME.tflite) or ``c`` (NAME.c with NAME.h, the LiteRT model
+                as an array).
             kernel: of a SavedModel: ``standard`` runs on any machine; ``auto`` keeps cuDNN where
                 this machine has it, and the file then needs a GPU too.
             batch_size: rows of every batch in a LiteRT file; 1, or the recipe's, where it is None.
             tolerance: how far an output may be off, in parts of its greatest value; None: by dtype.
+                Of a quantized file, how far on average.
+            quantize: of LiteRT and ONNX: ``dynamic``, ``int8``, ``int16x8`` (not ONNX) or
+                ``float16``.
+            data: what ``load_data`` takes or gave: ``int8`` and ``int16x8`` take their ranges from
+                its training part; its test or validation part is measured before and after.
+            test: the same, of what is measured.
+            max_loss: by what part a measure may get worse, such as 0.01.
+            target: ``microcontroller``: refuse what LiteRT for Microcontrollers cannot run.
 
         Raises:
             RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
-                something else (L803), `model` is not one of this recipe (L804), or Keras runs on
-                another backend than the format's (L805).
-            ValueError: an argument is not one of those named here.
+                something else (L803), `model` is not one of this recipe (L804), Keras runs on
+                another backend than the format's (L805), the target cannot run the file (L806), or
+                a measure gets worse by more than `max_loss` (L807).
+            DataError: the data does not fit the recipe.
+            ValueError: an argument is not one of those named here, or data is missing.
             ImportError: a package that the format needs is not installed.
         """
         from lstmgraph.export import ExportOptions, target_path  # noqa: PLC0415 - only to export
 
-        target = target_path(format, Path(path), self.name)
-        options = ExportOptions(kernel, batch_size, tolerance)
+        path = target_path(format, Path(path), self.name)
+        options = ExportOptions(kernel, batch_size, tolerance, quantize, max_loss, target)
+        given = self._export_data(options, data, test)
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
 
-        return export_files(self.compiled, model, {format: target}, options)[0]
+        return export_files(self.compiled, model, {format: path}, options, given)[0]
+
+    def _export_data(self, options: ExportOptions, data: Any, test: Any) -> ExportData | None:
+        """Return the data that a quantized file is made from and measured on."""
+        options.check_data(data, test)
+        if data is None:
+            return None
+        from lstmgraph.evaluation.exported import export_data  # noqa: PLC0415 - imports NumPy
+
+        return export_data(self.compiled, data, test)
 
     def load_data(
         self,

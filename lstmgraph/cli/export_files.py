@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lstmgraph.api import Recipe
     from lstmgraph.export import ExportReport
+    from lstmgraph.export.job import ExportData
 
 
 class ExportRequestError(Exception):
@@ -33,6 +34,13 @@ class ExportRequest:
     kernel: str = "standard"
     batch_size: int | None = None
     tolerance: float | None = None
+    quantize: str | None = None
+    max_loss: float | None = None
+    target: str | None = None
+    data: str | None = None
+    """Where to read what a quantized file is made from."""
+    test: str | None = None
+    """Where to read what it is measured on."""
 
     def targets(self, recipe: Recipe) -> dict[str, Path]:
         """Return the path of the file of each format."""
@@ -56,19 +64,21 @@ class ExportRequest:
             raise ExportRequestError(problem)
         if self.weights and not self.weights.is_file():
             raise ExportRequestError(f"there is no file {self.weights}")
-        check_obstacles(recipe.compiled, self.formats)
+        check_obstacles(recipe.compiled, self.formats, self.target)
 
     def run(self, recipe: Recipe) -> list[ExportReport]:
         """Build the model and write its files, all or none.
 
         Raises:
             RecipeError: see ``Recipe.export``.
+            DataError: the data does not fit the recipe.
             ExportRequestError: the file of weights holds none, or another model than its recipe.
             OSError: a file cannot be written.
         """
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
         from lstmgraph.export.weights import load_weights  # noqa: PLC0415 - imports TensorFlow
 
+        given = self._data(recipe)
         model = recipe.build(weights=False)
         if self.weights:
             try:
@@ -77,9 +87,28 @@ class ExportRequest:
                 load_weights(recipe.compiled, model, self.weights)
             except ValueError as error:
                 raise ExportRequestError(str(error)) from None
-        return export_files(recipe.compiled, model, self.targets(recipe), self._options(recipe))
+        options = self._options(recipe)
+        return export_files(recipe.compiled, model, self.targets(recipe), options, given)
 
     def _options(self, recipe: Recipe) -> ExportOptions:
-        options = ExportOptions(self.kernel, self.batch_size, self.tolerance)
-        options.check(self.formats, recipe.compiled.graph.batch_size)
+        options = ExportOptions(
+            self.kernel, self.batch_size, self.tolerance, self.quantize, self.max_loss, self.target
+        )
+        options.check_data(self.data, self.test)
+        has_data = self.data is not None
+        options.check(self.formats, recipe.compiled.graph.batch_size, has_data=has_data)
         return options
+
+    def _data(self, recipe: Recipe) -> ExportData | None:
+        if self.data is None:
+            return None
+        from lstmgraph.data.functions import source_of  # noqa: PLC0415 - imports NumPy
+        from lstmgraph.evaluation.exported import export_data  # noqa: PLC0415 - as above
+
+        test = None if self.test is None else source_of(self.test)
+        data = export_data(recipe.compiled, source_of(self.data), test)
+        try:
+            self._options(recipe).check_unseen(data.part)
+        except ValueError as error:
+            raise ExportRequestError(str(error)) from None
+        return data

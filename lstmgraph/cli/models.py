@@ -31,8 +31,10 @@ from lstmgraph.cli.shared import (
     reason,
     refuse,
 )
+from lstmgraph.cli.sources import TestPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.compiler.machine.importing import quick_imports
+from lstmgraph.data.problems import DataError
 from lstmgraph.messages.errors import RecipeError
 
 
@@ -43,6 +45,7 @@ class ExportTo(StrEnum):
     saved_model = "saved_model"
     onnx = "onnx"
     litert = "litert"
+    c = "c"
 
 
 class ExportKernel(StrEnum):
@@ -50,6 +53,21 @@ class ExportKernel(StrEnum):
 
     standard = "standard"
     auto = "auto"
+
+
+class ExportQuantize(StrEnum):
+    """Kinds of numbers of a quantized file."""
+
+    dynamic = "dynamic"
+    int8 = "int8"
+    int16x8 = "int16x8"
+    float16 = "float16"
+
+
+class ExportTarget(StrEnum):
+    """Machines that an exported file may be meant for."""
+
+    microcontroller = "microcontroller"
 
 
 def build(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -161,6 +179,38 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
             "greatest value.  [default: by dtype, 1e-4 for float32]",
         ),
     ] = None,
+    quantize: Annotated[
+        ExportQuantize | None,
+        typer.Option(
+            help="Fewer bits, of LiteRT and ONNX: dynamic has weights in int8; int8 values too; "
+            "int16x8 values in int16; float16 weights in float16.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="The data: a file, a folder, or a function as module:function, for --quantize.",
+        ),
+    ] = None,
+    test: TestPath = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="By what part --quantize may worsen a measure on data that was not trained on, "
+            "such as 0.01.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        ExportTarget | None,
+        typer.Option(
+            help="What must be able to run the file: refuses what a microcontroller lacks.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -182,6 +232,11 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         kernel=kernel,
         batch_size=batch_size,
         tolerance=tolerance,
+        quantize=quantize,
+        max_loss=max_loss,
+        target=target,
+        data=data,
+        test=test,
     )
     try:
         request.check(recipe, overwrite=force)
@@ -191,6 +246,8 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
             reports = request.run(recipe)
     except RecipeError as error:
         fail(error, output_format)
+    except DataError as error:
+        fail_data(error, output_format)
     except ExportRequestError as error:
         refuse(str(error))
     if output_format is Format.json:

@@ -36,6 +36,11 @@ NOTHING_WRITTEN = (
     "nothing was written; if the difference is only rounding, allow it with --tolerance"
 )
 
+LESS_EXACT = (
+    "nothing was written; choose a --quantize with more bits, calibrate on data like that the "
+    "model is for, or allow the difference with --tolerance"
+)
+
 
 @dataclass(frozen=True)
 class LoadedFile:
@@ -45,6 +50,8 @@ class LoadedFile:
     run: Callable[[Arrays], Mapping[str, Any]]
     operators: tuple[str, ...] = ()
     opset: int | None = None
+    arena: int | None = None
+    """Of a LiteRT file with fixed sizes, the bytes of all values between operators."""
 
 
 def tolerance_for(graph: Graph) -> float:
@@ -79,6 +86,12 @@ def model_outputs(model: keras.Model, batches: Sequence[Arrays]) -> list[Arrays]
         ]
 
 
+def predicted(model: keras.Model, batch: Arrays) -> Arrays:
+    """Return the model's outputs for a batch of many rows, compiled; carried states go on."""
+    found = model.predict_on_batch(fed(batch))
+    return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+
+
 def fed(batch: Arrays) -> dict[str, Any]:
     """Return arrays as a model of Keras takes them, which knows no objects."""
     if all(array.dtype.kind != "O" for array in batch.values()):
@@ -88,12 +101,14 @@ def fed(batch: Arrays) -> dict[str, Any]:
     return {name: tf.constant(array) for name, array in batch.items()}
 
 
-def compare(
+def compare(  # noqa: PLR0913 - each says one thing
     graph: Graph,
     wanted: Sequence[Arrays],
     found: Sequence[Mapping[str, Any]],
     title: str,
     tolerance: float,
+    *,
+    on_average: bool = False,
 ) -> tuple[list[OutputCheck], list[ExportMistake]]:
     """Compare the outputs of a file with those of the model.
 
@@ -103,6 +118,8 @@ def compare(
         found: the file's outputs for each batch.
         title: the name of the format in messages.
         tolerance: the difference allowed, relative to an output's largest value.
+        on_average: whether the mean difference is what is allowed, as of numbers with fewer bits,
+            which also move integers.
 
     Returns:
         The measurement of each output over all batches, and the mistakes.
@@ -121,10 +138,13 @@ def compare(
             continue
         check = _measured(name, [(ours, theirs) for ours, theirs in pairs if theirs is not None])
         checks.append(check)
-        allowed = tolerance if is_float(check.dtype) else 0.0  # integers and bools are exact
-        if not check.greatest_difference <= allowed * check.greatest_value:  # false for nan
-            message = _too_far(check, title, allowed)
-            mistakes.append(ExportMistake("L803", path, message, NOTHING_WRITTEN))
+        exact = not is_float(check.dtype) and not on_average
+        allowed = 0.0 if exact else tolerance
+        off = check.mean_difference if on_average else check.greatest_difference
+        if not off <= allowed * check.greatest_value:  # false for nan
+            message = _too_far(check, title, allowed, on_average=on_average)
+            hint = LESS_EXACT if on_average else NOTHING_WRITTEN
+            mistakes.append(ExportMistake("L803", path, message, hint))
     return checks, mistakes
 
 
@@ -140,20 +160,27 @@ def _mismatch(ours: np.ndarray, theirs: np.ndarray | None) -> str | None:
 
 
 def _measured(name: str, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> OutputCheck:
-    differences, values = [0.0], [0.0]
+    differences, values, total, count = [0.0], [0.0], 0.0, 0
     for ours, theirs in pairs:
         own, other = ours.astype("float64"), theirs.astype("float64")
         same = (own == other) | (np.isnan(own) & np.isnan(other))  # infinities too
         with np.errstate(invalid="ignore"):
             off = np.where(same, 0.0, np.abs(own - other))
         differences.append(float(off.max(initial=0.0)))
+        total, count = total + float(off.sum()), count + off.size
         values.append(float(np.abs(own[np.isfinite(own)]).max(initial=0.0)))
-    return OutputCheck(name, str(pairs[0][0].dtype), float(np.max(differences)), max(values))
+    dtype = str(pairs[0][0].dtype)
+    mean = total / max(count, 1)
+    return OutputCheck(name, dtype, float(np.max(differences)), max(values), mean)
 
 
-def _too_far(check: OutputCheck, title: str, tolerance: float) -> str:
+def _too_far(check: OutputCheck, title: str, tolerance: float, *, on_average: bool) -> str:
+    by = (
+        f"by {check.mean_difference:.1e} on average"
+        if on_average
+        else f"by up to {check.greatest_difference:.1e}"
+    )
     return (
-        f"output '{check.name}' of the {title} file differs from the model's by up to "
-        f"{check.greatest_difference:.1e}; allowed is {tolerance:.0e} of its largest value, "
-        f"{check.greatest_value:.1e}"
+        f"output '{check.name}' of the {title} file differs from the model's {by}; allowed is "
+        f"{tolerance:.0e} of its largest value, {check.greatest_value:.1e}"
     )

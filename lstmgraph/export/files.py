@@ -5,19 +5,30 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.data.vocabularies import prepared, vocabularies_json
-from lstmgraph.export import keras_file, litert, onnx_file, saved_model
-from lstmgraph.export.check import compare, model_outputs, tolerance_for
-from lstmgraph.export.formats import FORMATS, KERAS, LITERT, ONNX, SAVED_MODEL
+from lstmgraph.export import c_file, keras_file, litert, micro, onnx_file, saved_model
+from lstmgraph.export.check import (
+    compare,
+    from_zero_states,
+    model_outputs,
+    predicted,
+    tolerance_for,
+)
+from lstmgraph.export.formats import FORMATS, KERAS, LITERT, OF_LITERT, ONNX, SAVED_MODEL, C
 from lstmgraph.export.inference import inference_model
 from lstmgraph.export.job import ExportJob
 from lstmgraph.export.lookups import without_lookups
+from lstmgraph.export.micro import check_target
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_obstacles
+from lstmgraph.export.quantization import quantization_of
 from lstmgraph.export.refusals import as_refusal
-from lstmgraph.export.report import ExportReport, TensorSignature
+from lstmgraph.export.report import ExportReport, MeasureCheck, Quantized, TensorSignature
 from lstmgraph.export.samples import sample_batches
 from lstmgraph.files import atomic_folder, atomic_path, made_folder
 from lstmgraph.keras_facts.tensors import BATCH
@@ -25,14 +36,14 @@ from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.data.vocabularies import Prepared
     from lstmgraph.export.check import LoadedFile
     from lstmgraph.export.formats import ExportOptions
+    from lstmgraph.export.job import ExportData, Measure
+    from lstmgraph.export.report import LayerError, OutputCheck
     from lstmgraph.export.samples import Arrays
 
 MODULES: Mapping[str, Any] = {
@@ -40,12 +51,20 @@ MODULES: Mapping[str, Any] = {
     SAVED_MODEL: saved_model,
     ONNX: onnx_file,
     LITERT: litert,
+    C: c_file,
 }
 """The module that writes and opens the files of each format."""
-FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS}
+FIXED_BATCH: Mapping[str, int] = {LITERT: litert.ROWS, C: litert.ROWS}
 """The rows of formats whose files take a fixed number of rows."""
 VOCABULARIES = ".vocabularies.json"
 """What the name of a file beside another ends with that holds what this cannot."""
+FAR = 0.01
+"""From which part of the values on a difference is far."""
+MOST_LAYERS, MOST_COMPARED = 5, 20
+"""How many layers that are far off are named, and batches that they are measured on."""
+LESS_LOSS = (
+    "nothing was written; choose a --quantize with more bits, or allow the loss with --max-loss"
+)
 SMALLEST_SIZES = (5, 40, 300)
 """Smallest sizes for named dimensions, tried in turn: some layers need many steps."""
 
@@ -55,6 +74,7 @@ def export_files(
     model: keras.Model,
     targets: Mapping[str, Path],
     options: ExportOptions,
+    data: ExportData | None = None,
 ) -> list[ExportReport]:
     """Write `model` to a file for each format, all of them or none, replacing existing files.
 
@@ -63,48 +83,68 @@ def export_files(
         model: a model of the recipe, with trained weights or new ones.
         targets: the path to write, by format.
         options: what the caller chose.
+        data: what quantized files are made from and measured on.
 
     Returns:
         A report of each file.
 
     Raises:
         RecipeError: a format cannot hold the recipe (L801, L802) or needs another backend (L805), a
-            written file does not compute what `model` does (L803), or `model` is not a model of
-            the recipe (L804).
+            written file does not compute what `model` does (L803), `model` is not a model of the
+            recipe (L804), the target cannot run a file (L806), or a measure gets worse than is
+            allowed (L807).
         ValueError: an option does not fit the formats, or the recipe's batch size.
         ImportError: a package that a format needs is not installed.
         OSError: a file cannot be written.
     """
     for name in targets:
         FORMATS[name].check_packages()
-    options.check(targets, compiled.graph.batch_size)
+    options.check(targets, compiled.graph.batch_size, has_data=data is not None)
+    options.check_unseen(data.part if data else None)
     parts = {name: without_lookups(compiled, name) for name in targets}
     for name, (part, _) in parts.items():
-        check_obstacles(part, [name])
+        check_obstacles(part, [name], options.target)
     kernels = {
         name: (options.kernel if name == SAVED_MODEL else "standard", bool(makers))
         for name, (_, makers) in parts.items()
     }
     jobs = {
         kernels[name]: ExportJob(
-            part, model, inference_model(part, model, kernels[name][0]), options
+            part,
+            model,
+            inference_model(part, model, kernels[name][0]),
+            options,
+            makers=parts[name][1],
+            data=data,
         )
         for name, (part, _) in parts.items()
     }
-    references = _References(compiled, model)
+    references = _References(compiled, model, data if options.quantize else None)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
         return [
-            _export(jobs[kernels[name]], name, path, references, parts[name][1], stack)
+            _export(
+                replace(jobs[kernels[name]], target=path, plain=folder / f"{name}{path.suffix}"),
+                name,
+                references,
+                stack,
+            )
             for name, path in targets.items()
         ]
 
 
 class _References:
-    """Random batches and the model's outputs for them, computed once for each number of rows."""
+    """Batches and the model's outputs for them, computed once for each number of rows.
 
-    def __init__(self, compiled: CompiledRecipe, model: keras.Model) -> None:
+    They are random, or those of the data that is given.
+    """
+
+    def __init__(
+        self, compiled: CompiledRecipe, model: keras.Model, data: ExportData | None
+    ) -> None:
         self.compiled = compiled
         self.model = model
+        self.data = data
         self.results: dict[int | None, tuple[list[Arrays], list[Arrays]]] = {}
 
     def batches_and_outputs(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
@@ -114,6 +154,9 @@ class _References:
 
     def _compute(self, rows: int | None) -> tuple[list[Arrays], list[Arrays]]:
         graph = self.compiled.graph
+        if self.data is not None:
+            batches = list(self.data.unseen(rows))
+            return batches, model_outputs(self.model, batches)
         errors: list[Exception] = []
         for smallest in SMALLEST_SIZES:
             try:
@@ -125,43 +168,145 @@ class _References:
         raise export_error(self.compiled, [mistake]) from errors[-1]
 
 
-def _export(  # noqa: PLR0913, PLR0917 - each says one thing
-    job: ExportJob,
-    name: str,
-    target: Path,
-    references: _References,
-    makers: Mapping[str, Prepared],
-    stack: ExitStack,
-) -> ExportReport:
+def _export(job: ExportJob, name: str, references: _References, stack: ExitStack) -> ExportReport:
     rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
+    job = replace(job, rows=rows)
     batches, wanted = references.batches_and_outputs(rows)
-    stack.enter_context(made_folder(target.parent))
+    stack.enter_context(made_folder(job.target.parent))
     atomic = atomic_folder if name == SAVED_MODEL else atomic_path
-    path = stack.enter_context(atomic(target))
+    path = stack.enter_context(atomic(job.target))
+    title, quantize = FORMATS[name].title, job.options.quantize
     with _refusals(job, name):
         MODULES[name].write(job, path)
+        on_target = _on_target(job, name, path)
         file = MODULES[name].open_file(job, path)
-        _check_inputs(job, FORMATS[name].title, file)
-        found = [file.run(prepared(batch, makers)) for batch in batches]
-    chosen = job.options.tolerance
-    tolerance = tolerance_for(job.graph) if chosen is None else chosen
-    outputs, mistakes = compare(job.graph, wanted, found, FORMATS[name].title, tolerance)
+        _check_inputs(job, title, file)
+        given = [prepared(batch, job.makers) for batch in batches]
+        found = [file.run(batch) for batch in given]
+        there = [on_target.run(batch) for batch in given] if on_target else None
+    tolerance = _tolerance(job)
+    outputs, mistakes = compare(
+        job.graph, wanted, found, title, tolerance, on_average=quantize is not None
+    )
+    if there is not None:
+        of_target = f"{title} on a {job.options.target}"
+        mistakes += compare(
+            job.graph, wanted, there, of_target, tolerance, on_average=quantize is not None
+        )[1]
     if mistakes:
         raise export_error(job.compiled, mistakes)
-    beside = target.with_name(f"{target.name}{VOCABULARIES}") if makers else None
-    if beside is not None:
-        stack.enter_context(atomic_path(beside)).write_text(vocabularies_json(makers), "utf-8")
+    quantized = None
+    if quantize is not None:
+        quantized = _quantized(job, name, path, given, outputs)
     return ExportReport(
         format=name,
-        path=target,
+        path=job.target,
         inputs=_signatures(job, rows),
         outputs=outputs,
         tolerance=tolerance,
         batches=len(batches),
         operators=list(file.operators),
         opset=file.opset,
-        vocabularies=beside,
+        size=_size(path),
+        arena=file.arena,
+        header=_header(job, path, stack) if name == C else None,
+        quantized=quantized,
+        target=job.options.target,
+        ran_on_target=on_target is not None,
+        vocabularies=_vocabularies(job, stack) if job.makers else None,
     )
+
+
+def _on_target(job: ExportJob, name: str, path: Path) -> LoadedFile | None:
+    """Check that the target can run the file, and load it as there, if that can be done here."""
+    if job.options.target is None:
+        return None
+    content = MODULES[name].content_of(path)
+    check_target(job, content)
+    return micro.opened(content) if micro.is_installed() else None
+
+
+def _tolerance(job: ExportJob) -> float:
+    if job.options.tolerance is not None:
+        return job.options.tolerance
+    kind = job.options.quantize
+    return tolerance_for(job.graph) if kind is None else quantization_of(kind).tolerance
+
+
+def _quantized(
+    job: ExportJob, name: str, path: Path, batches: list[Arrays], outputs: list[OutputCheck]
+) -> Quantized:
+    """Measure what quantizing changed.
+
+    Raises:
+        RecipeError: a measure gets worse by more than the options allow (L807).
+    """
+    layers: list[LayerError] = []
+    if name in OF_LITERT and any(_is_far(check) for check in outputs):
+        from lstmgraph.export.litert_quantized import layer_errors  # noqa: PLC0415 - TensorFlow
+
+        found = layer_errors(job, MODULES[name].content_of(path), batches[:MOST_COMPARED])
+        layers = [each for each in found if each.error > FAR][:MOST_LAYERS]
+    measures = _measures(job, name, path)
+    part = job.data.part if job.data else None
+    plain, kind = _size(job.plain), str(job.options.quantize)
+    return Quantized(kind, plain, job.data is not None, part, measures, layers)
+
+
+def _is_far(check: OutputCheck) -> bool:
+    return check.mean_difference > FAR * check.greatest_value
+
+
+def _measures(job: ExportJob, name: str, path: Path) -> list[MeasureCheck]:
+    if job.data is None or job.data.part is None:
+        return []
+    file = MODULES[name].open_file(job, path)  # anew, as states may have been carried
+    with from_zero_states(job.model):
+        before = job.data.measure(lambda batch: predicted(job.model, batch), job.graph.batch_size)
+    after = job.data.measure(lambda batch: file.run(prepared(batch, job.makers)), job.rows)
+    checks = [_compared(*pair) for pair in zip(before, after, strict=True)]
+    allowed = job.options.max_loss
+    mistakes = [
+        ExportMistake("L807", job.graph.output_paths[each.output], _loss(each, job), LESS_LOSS)
+        for each in checks
+        if allowed is not None and not each.loss <= allowed
+    ]
+    if mistakes:
+        raise export_error(job.compiled, mistakes)
+    return checks
+
+
+def _compared(before: Measure, after: Measure) -> MeasureCheck:
+    worse = before.value - after.value if before.grows else after.value - before.value
+    scale = abs(before.value)
+    loss = worse / scale if scale else float("inf") if worse > 0 else 0.0
+    return MeasureCheck(before.output, before.name, before.value, after.value, loss)
+
+
+def _loss(check: MeasureCheck, job: ExportJob) -> str:
+    return (
+        f"{check.name} of '{check.output}' gets worse by {check.loss:.2%} in "
+        f"{job.options.quantize}, from {check.before:.4g} to {check.after:.4g}; allowed is "
+        f"{job.options.max_loss:.2%}"
+    )
+
+
+def _header(job: ExportJob, path: Path, stack: ExitStack) -> Path:
+    beside = job.target.with_suffix(c_file.HEADER_SUFFIX)
+    stack.enter_context(atomic_path(beside)).write_text(c_file.header(job, path), "utf-8")
+    return beside
+
+
+def _vocabularies(job: ExportJob, stack: ExitStack) -> Path:
+    beside = job.target.with_name(f"{job.target.name}{VOCABULARIES}")
+    text = vocabularies_json(job.makers)
+    stack.enter_context(atomic_path(beside)).write_text(text, "utf-8")
+    return beside
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 @contextmanager

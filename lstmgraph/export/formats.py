@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.export.quantization import INT16X8, QUANTIZATIONS, quantization_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-KERAS, SAVED_MODEL, ONNX, LITERT = "keras", "saved_model", "onnx", "litert"
+KERAS, SAVED_MODEL, ONNX, LITERT, C = "keras", "saved_model", "onnx", "litert", "c"
+MICROCONTROLLER = "microcontroller"
+TARGETS = (MICROCONTROLLER,)
+"""Machines that a file may be meant for, which run less than its format holds."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,11 @@ class ExportFormat:
     """The name as its makers write it."""
     suffix: str
     packages: tuple[str, ...] = ()
-    """Packages beyond a plain installation; the extra with the format's name installs them."""
+    """Packages beyond a plain installation."""
+    extra: str = ""
+    """The extra of lstmgraph that installs them."""
+    quantizations: tuple[str, ...] = ()
+    """The kinds of numbers that its files can be quantized to."""
 
     def path(self, target: Path, name: str) -> Path:
         """Return the path to write: `target` if it has the suffix, else a file in that folder."""
@@ -38,16 +47,29 @@ class ExportFormat:
         if missing:
             names = " and ".join(missing)
             raise ImportError(
-                f"format {self.name} needs {names}: pip install 'lstmgraph[{self.name}]'"
+                f"format {self.name} needs {names}: pip install 'lstmgraph[{self.extra}]'"
             )
 
 
 FORMATS: Mapping[str, ExportFormat] = {
     KERAS: ExportFormat(KERAS, "Keras", ".keras"),
     SAVED_MODEL: ExportFormat(SAVED_MODEL, "SavedModel", ".saved_model"),
-    ONNX: ExportFormat(ONNX, "ONNX", ".onnx", ("onnx", "onnxruntime")),
-    LITERT: ExportFormat(LITERT, "LiteRT", ".tflite", ("ai_edge_litert",)),
+    ONNX: ExportFormat(
+        ONNX,
+        "ONNX",
+        ".onnx",
+        ("onnx", "onnxruntime"),
+        ONNX,
+        tuple(name for name in QUANTIZATIONS if name != INT16X8),
+    ),
+    LITERT: ExportFormat(
+        LITERT, "LiteRT", ".tflite", ("ai_edge_litert",), LITERT, tuple(QUANTIZATIONS)
+    ),
+    C: ExportFormat(C, "C", ".c", ("ai_edge_litert",), LITERT, tuple(QUANTIZATIONS)),
 }
+NO_INT16X8 = "onnxruntime has no kernels for values in int16"
+OF_LITERT = frozenset({LITERT, C})
+"""Formats whose files hold a model of LiteRT."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,13 @@ class ExportOptions:
     """The rows of a LiteRT file's batches; None for the recipe's number, or 1."""
     tolerance: float | None = None
     """The difference allowed, relative to an output's largest value; None for one by dtype."""
+    quantize: str | None = None
+    """What a LiteRT or ONNX file computes with: one of QUANTIZATIONS; None for the recipe's."""
+    max_loss: float | None = None
+    """By what part a measure on unseen data may get worse where the file is quantized."""
+    target: str | None = None
+    """The machine that must be able to run the file: one of TARGETS; None for any that LiteRT or
+    the format's other runtimes have."""
 
     def __post_init__(self) -> None:
         if self.kernel not in ("standard", "auto"):
@@ -75,25 +104,95 @@ class ExportOptions:
             raise ValueError(
                 f"the tolerance must be at least 0 and less than 1, not {self.tolerance}"
             )
+        if self.quantize is not None:
+            quantization_of(self.quantize)
+        if self.max_loss is not None and not 0 <= self.max_loss < 1:
+            raise ValueError(
+                f"the greatest loss must be at least 0 and less than 1, not {self.max_loss}"
+            )
+        if self.target is not None and self.target not in TARGETS:
+            raise ValueError(f"the target must be one of {', '.join(TARGETS)}, not {self.target}")
 
-    def check(self, formats: Collection[str], own_batch_size: int | None) -> None:
-        """Check the options against the formats, and against the recipe's own batch size.
+    def check_data(self, data: Any, test: Any) -> None:
+        """Check that data is given for a quantized file alone, and test data beside other data.
 
         Raises:
-            ValueError: an option is for none of the formats, or the batch sizes differ.
+            ValueError: it is not.
+        """
+        if test is not None and data is None:
+            raise ValueError(
+                "test data is what the quantized file is measured on, beside the data that it is "
+                "made from: add --data FILE, or data= in Python"
+            )
+        if data is not None and self.quantize is None:
+            raise ValueError("the data is for a quantized file: add --quantize, or leave it out")
+
+    def check_unseen(self, part: str | None) -> None:
+        """Check that there is a part of the data to measure a loss on.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.max_loss is not None and part is None:
+            raise ValueError(
+                "the greatest loss is measured on data that was not trained on: give some with "
+                "--test FILE, or test= in Python, or let `split:` of the recipe's data keep a part"
+            )
+
+    def check(
+        self, formats: Collection[str], own_batch_size: int | None, *, has_data: bool = False
+    ) -> None:
+        """Check the options against the formats, the recipe's own batch size, and the data.
+
+        Raises:
+            ValueError: an option is for none of the formats, the batch sizes differ, or data is
+                missing.
         """
         if self.kernel == "auto" and SAVED_MODEL not in formats:
             raise ValueError(
                 f"the kernel option is for format {SAVED_MODEL}: no other format can hold cuDNN"
             )
+        self._check_quantization(formats, has_data=has_data)
+        if self.target is not None and not OF_LITERT.issuperset(formats):
+            raise ValueError(
+                f"the target {self.target} runs files of LiteRT: choose {LITERT} or {C}"
+            )
         if self.batch_size is None:
             return
-        if LITERT not in formats:
+        if not OF_LITERT & set(formats):
             raise ValueError(
                 f"the batch size option is for format {LITERT}: the others take any number of rows"
             )
         if own_batch_size not in (None, self.batch_size):
             raise ValueError(f"the recipe's batch_size is {own_batch_size}, not {self.batch_size}")
+
+    def _check_quantization(self, formats: Collection[str], *, has_data: bool) -> None:
+        if self.quantize is None:
+            if self.max_loss is not None:
+                raise ValueError("the greatest loss is that of quantizing: add --quantize")
+            return
+        for name in formats:
+            if self.quantize not in FORMATS[name].quantizations:
+                own = ", ".join(FORMATS[name].quantizations)
+                what = f"it can be {own}" if own else "choose litert, c or onnx"
+                why = f": {NO_INT16X8}" if name == ONNX else ""
+                raise ValueError(f"format {name} cannot be {self.quantize}{why}; {what}")
+        kind = quantization_of(self.quantize)
+        if kind.needs_data and not has_data:
+            raise ValueError(
+                f"{self.quantize} takes the ranges of values from data, never from random "
+                "numbers: add --data FILE, or data= in Python"
+            )
+        if self.max_loss is not None and not has_data:
+            raise ValueError(
+                "the greatest loss is measured on data with targets: add --data FILE, or data= in "
+                "Python"
+            )
+        if self.target == MICROCONTROLLER and not kind.is_integer:
+            raise ValueError(
+                f"LiteRT for Microcontrollers has no operators for {self.quantize} weights: "
+                "choose int8 or int16x8, or leave --quantize out"
+            )
 
 
 def target_path(format: str, path: Path, name: str) -> Path:  # noqa: A002 - Keras's own word

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.derive.cut import Sources, cut
 from lstmgraph.compiler.graph import OUTPUT, GraphInput, Port
 from lstmgraph.data.vocabularies import Prepared, makers_of
-from lstmgraph.export.formats import FORMATS, LITERT, ONNX
+from lstmgraph.export.formats import FORMATS, OF_LITERT, ONNX
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.keras_facts.layers.lookups import LOOKUPS, STRING, TENSORFLOW_ONLY
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Node
 
-WITHOUT_TEXTS = frozenset({ONNX, LITERT})
+WITHOUT_TEXTS = OF_LITERT | {ONNX}
 """Formats that hold no texts and no tables of them."""
 
 

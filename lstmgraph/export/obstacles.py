@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.machine.machine import keras_backend
-from lstmgraph.export.formats import FORMATS, LITERT, ONNX, SAVED_MODEL
+from lstmgraph.export.formats import (
+    FORMATS,
+    MICROCONTROLLER,
+    OF_LITERT,
+    ONNX,
+    SAVED_MODEL,
+)
 from lstmgraph.export.mistakes import ExportMistake, export_error
 
 if TYPE_CHECKING:
@@ -19,23 +25,27 @@ FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
 POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"})
 
 
-def check_obstacles(compiled: CompiledRecipe, formats: Iterable[str]) -> None:
-    """Check that the recipe can be exported to `formats`.
+def check_obstacles(
+    compiled: CompiledRecipe, formats: Iterable[str], target: str | None = None
+) -> None:
+    """Check that the recipe can be exported to `formats`, for a machine that is the target.
 
     Raises:
-        RecipeError: it cannot; the error lists every reason (L801, L805).
+        RecipeError: it cannot; the error lists every reason (L801, L805, L806).
         ImportError: a package for ONNX is not installed.
     """
     mistakes = [mistake for name in formats for mistake in _obstacles(compiled, name)]
+    if target == MICROCONTROLLER:
+        mistakes += _open_sizes(compiled.graph)
     if mistakes:
         raise export_error(compiled, mistakes)
 
 
 def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
-    if name in (LITERT, SAVED_MODEL) and keras_backend() != "tensorflow":
+    if name in (*OF_LITERT, SAVED_MODEL) and keras_backend() != "tensorflow":
         yield _tensorflows_own(FORMATS[name].title, keras_backend())
         return
-    if name == LITERT:
+    if name in OF_LITERT:
         yield from _litert_dtypes(compiled)
         yield from _litert_folds(compiled.graph)
     if name == ONNX:
@@ -44,6 +54,25 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
 
         for path, message in onnx_obstacles(compiled):
             yield ExportMistake("L801", path, message, "change this, or choose another format")
+
+
+def _open_sizes(graph: Graph) -> Iterator[ExportMistake]:
+    """Yield inputs with sizes that only the data decides: a microcontroller plans its memory."""
+    for tensor in graph.inputs.values():
+        sizes = [size for size in tensor.spec.shape_without_batch if isinstance(size, str)]
+        if sizes:
+            listed = " and ".join(f"`{size}`" for size in sizes)
+            fixed = ", ".join(
+                "16" if isinstance(size, str) else str(size)
+                for size in tensor.spec.shape_without_batch
+            )
+            yield ExportMistake(
+                "L806",
+                (*tensor.path, "shape"),
+                "LiteRT for Microcontrollers plans its memory before it runs, but the size of "
+                f"{listed} of '{tensor.name}' is open",
+                f"give it, such as `--set inputs.{tensor.name}.shape=[{fixed}]`",
+            )
 
 
 def _tensorflows_own(title: str, backend: str) -> ExportMistake:

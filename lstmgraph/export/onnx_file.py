@@ -26,7 +26,13 @@ def write(job: ExportJob, path: Path) -> None:
 
     model = onnx_model(job.compiled, weights_by_layer(job.inference))
     model.metadata_props.add(key=MEMBER, value=resolved_recipe(job.compiled))
-    onnx.save(model, path)
+    if job.options.quantize is None:
+        onnx.save(model, path)
+        return
+    onnx.save(model, job.plain)
+    from lstmgraph.export.onnx_quantized import quantize  # noqa: PLC0415 - imports onnxruntime
+
+    quantize(job, path)
 
 
 def open_file(_job: ExportJob, path: Path) -> LoadedFile:

@@ -20,7 +20,7 @@ _LONGEST = 300
 def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
     """Return an exporter's error as a short mistake at the layer that its text names."""
     text = _COLOURS.sub("", str(error))
-    node = _named_node(graph, text)
+    node = named_node(graph, text)
     path = node.path if node else ()
     name = f"'{node.name}' ({node.op})" if node else f"'{graph.name}'"
     what = _essence(text) or type(error).__name__
@@ -40,7 +40,7 @@ def _essence(text: str) -> str:
     return " ".join(text.split())[:_LONGEST]
 
 
-def _named_node(graph: Graph, text: str) -> Node | None:
+def named_node(graph: Graph, text: str) -> Node | None:
     """Return the node named in a path such as ``model_1/pooled_1/MaxPool``, or by its class."""
     places = {
         match.start(): node

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -28,6 +29,44 @@ class OutputCheck:
     """The largest difference of any number in the output."""
     greatest_value: float
     """The largest absolute value in the model's output."""
+    mean_difference: float = 0.0
+    """The mean of the differences of all numbers."""
+
+
+@dataclass(frozen=True)
+class MeasureCheck:
+    """A measure on unseen data, of the model and of its quantized file."""
+
+    output: str
+    name: str
+    before: float
+    after: float
+    loss: float
+    """By what part it got worse; below 0 where it got better."""
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """How far a layer's values are off in a quantized file, in parts of their root mean square."""
+
+    layer: str
+    error: float
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What quantizing changed."""
+
+    kind: str
+    plain_size: int
+    """The bytes of the file in the recipe's own numbers."""
+    has_data: bool
+    """Whether outputs were compared on data, and not on random inputs."""
+    part: str | None
+    """The part of the data that is measured; None without unseen data."""
+    measures: list[MeasureCheck]
+    layers: list[LayerError]
+    """Of LiteRT, the layers whose values are far off, the worst first."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +78,26 @@ class ExportReport:
     inputs: list[TensorSignature]
     outputs: list[OutputCheck]
     tolerance: float
-    """The difference that was allowed, relative to an output's largest value."""
+    """The difference that was allowed, relative to an output's largest value; of a quantized file
+    the mean difference."""
     batches: int
-    """The number of random batches compared."""
+    """The number of batches compared, random ones or of the data."""
     operators: list[str]
     """The kinds of operators in the file, by the format's names; empty for ``keras``."""
     opset: int | None = None
     """For ONNX: the version of its operators."""
+    size: int = 0
+    """The bytes of the file."""
+    arena: int | None = None
+    """Of a LiteRT file with fixed sizes, the bytes of all values between operators."""
+    header: Path | None = None
+    """Of a C file, the header that programs include."""
+    quantized: Quantized | None = None
+    """What quantizing changed, of a file that is quantized."""
+    target: str | None = None
+    """The machine that the file was checked for."""
+    ran_on_target: bool = False
+    """Whether the file was also run as that machine runs it."""
     vocabularies: Path | None = None
     """The file with the vocabularies by which texts become inputs, if the format holds no texts."""
 
@@ -54,26 +106,60 @@ class ExportReport:
         return {
             **asdict(self),
             "path": str(self.path),
+            "header": self.header and str(self.header),
             "vocabularies": self.vocabularies and str(self.vocabularies),
         }
 
     def __str__(self) -> str:
-        lines = [f"wrote {self.path}"]
-        lines += [
-            f"  output {output.name}: differs by at most {output.greatest_difference:.1e}; "
-            f"its largest value is {output.greatest_value:.1e}"
-            for output in self.outputs
-        ]
-        lines.append(
-            f"  checked on {self.batches} random batches; allowed is {self.tolerance:.0e} of the "
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"wrote {self.path}"
+        if self.header is not None:
+            yield f"wrote {self.header}"
+        for output in self.outputs:
+            mean = f", on average {output.mean_difference:.1e}" if self.quantized else ""
+            yield (
+                f"  output {output.name}: differs by at most {output.greatest_difference:.1e}{mean}"
+                f"; its largest value is {output.greatest_value:.1e}"
+            )
+        of_data = self.quantized is not None and self.quantized.has_data
+        allowed = "allowed on average" if self.quantized else "allowed"
+        yield (
+            f"  checked on {self.batches} {'' if of_data else 'random '}batches"
+            f"{' of the data' if of_data else ''}; {allowed} is {self.tolerance:.0e} of the "
             "largest value"
         )
+        if self.quantized is not None:
+            yield from _quantized_lines(self.quantized, self.size)
+        if self.arena is not None:
+            yield f"  size: {self.size:,} bytes; values between operators: {self.arena:,} bytes"
+        if self.target is not None:
+            ran = "ran there too" if self.ran_on_target else NOT_RUN
+            yield f"  {self.target}: has all operators; {ran}"
         if self.operators:
             opset = f" of opset {self.opset}" if self.opset is not None else ""
-            lines.append(f"  operators{opset}: {', '.join(self.operators)}")
+            yield f"  operators{opset}: {', '.join(self.operators)}"
         if self.vocabularies is not None:
-            lines += [
-                f"wrote {self.vocabularies}",
-                "  the model takes ids, which this file defines",
-            ]
-        return "\n".join(lines)
+            yield f"wrote {self.vocabularies}"
+            yield "  the model takes ids, which this file defines"
+
+
+NOT_RUN = "to run the file as there: pip install 'lstmgraph[micro]'"
+
+
+def _quantized_lines(quantized: Quantized, size: int) -> Iterator[str]:
+    share = size / quantized.plain_size
+    yield (
+        f"  {quantized.kind}: {size:,} bytes, {share:.2f} of the {quantized.plain_size:,} without"
+    )
+    for measure in quantized.measures:
+        yield (
+            f"  {measure.output} {measure.name}: {measure.before:.4g} before, {measure.after:.4g} "
+            f"after, on the {quantized.part} part"
+        )
+    if not quantized.measures:
+        yield "  not measured: --data FILE with a part that was not trained on, or --test FILE"
+    if quantized.layers:
+        listed = ", ".join(f"{each.layer} {each.error:.0%}" for each in quantized.layers)
+        yield f"  far off, in parts of the values: {listed}"

@@ -1,0 +1,134 @@
+"""LiteRT files with fewer bits, by TensorFlow's converter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from lstmgraph.export.flatbuffer import read_subgraphs
+from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
+from lstmgraph.export.refusals import named_node
+from lstmgraph.export.report import LayerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lstmgraph.export.job import ExportJob
+    from lstmgraph.export.samples import Arrays
+
+OPERATORS = {
+    INT8: tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+    INT16X8: tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+}
+
+
+def converted(converter: Any, job: ExportJob) -> bytes:
+    """Return the model that `converter` makes, in the kind of numbers that the job asks for.
+
+    Of a quantized one, the same model in float32 is written to ``job.plain``.
+
+    Raises:
+        RecipeError: the model has loops, whose values cannot be integers (L802).
+    """
+    content: bytes = converter.convert()
+    kind = job.options.quantize
+    if kind is None:
+        return content
+    job.plain.write_bytes(content)
+    if quantization_of(kind).is_integer:
+        _refuse_loops(job, content)
+        converter.representative_dataset = job.calibration
+        # What has no operator in integers stays in float32.
+        own = [OPERATORS[kind], tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.target_spec.supported_ops = own
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    quantized: bytes = converter.convert()
+    return quantized
+
+
+def _refuse_loops(job: ExportJob, content: bytes) -> None:
+    """Refuse loops: TensorFlow's calibrator ends the process (2.21) where values leave one."""
+    graphs = read_subgraphs(content)
+    names = [
+        graph.tensors[output].name
+        for graph in graphs
+        for operator in graph.operators
+        if operator.kind == "WHILE"
+        for output in operator.outputs[:1]
+    ]
+    mistakes = []
+    for name in names:
+        node = named_node(job.graph, name)
+        what = f"'{node.name}' ({node.op})" if node else f"'{name}'"
+        message = (
+            f"{what} is a loop in LiteRT, whose values cannot be stored in {job.options.quantize}"
+        )
+        hint = "choose dynamic or float16, or give its input a fixed number of steps"
+        mistakes.append(ExportMistake("L802", node.path if node else (), message, hint))
+    if mistakes:
+        raise export_error(job.compiled, mistakes)
+
+
+def layer_errors(job: ExportJob, content: bytes, batches: Sequence[Arrays]) -> list[LayerError]:
+    """Return how far the values of each layer are off, of the quantized file, the worst first.
+
+    It is the root mean square of the difference from the same tensor in float32, in parts of that
+    of its values, of the last tensor of the layer that both files have.
+    """
+    found, plain = (_Recorder(each) for each in (content, job.plain.read_bytes()))
+    names = [name for name in plain.names if name in set(found.names)]
+    off, size = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    for batch in batches:
+        ours, theirs = plain.values(batch, names), found.values(batch, names)
+        for name in names:
+            if ours[name].shape == theirs[name].shape:
+                off[name] += float(((ours[name] - theirs[name]) ** 2).sum())
+                size[name] += float((ours[name] ** 2).sum())
+    layers: dict[str, LayerError] = {}
+    for name in names:  # in the order they are computed in
+        node = named_node(job.graph, f"{name}/")
+        if node is not None and size[name] > 0:
+            error = float(np.sqrt(off[name] / size[name]))
+            layers[node.layer] = LayerError(node.layer, error)
+    return sorted(layers.values(), key=lambda each: -each.error)
+
+
+class _Recorder:
+    """Runs a file and keeps the float values of every tensor of its main graph."""
+
+    def __init__(self, content: bytes) -> None:
+        from ai_edge_litert.interpreter import (  # noqa: PLC0415 - in an extra
+            Interpreter,
+            OpResolverType,
+        )
+
+        self.interpreter = Interpreter(
+            model_content=content,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        self.runner = self.interpreter.get_signature_runner()
+        graph = read_subgraphs(content)[0]
+        self.tensors = {
+            graph.tensors[number].name: (number, graph.tensors[number])
+            for operator in graph.operators
+            for number in operator.outputs
+            if graph.tensors[number].scale is not None or graph.tensors[number].dtype == "FLOAT32"
+        }
+        self.names = list(self.tensors)
+
+    def values(self, batch: Arrays, names: Sequence[str]) -> Arrays:
+        """Return the values of tensors with these names for a batch, by name, in float64."""
+        self.runner(**batch)
+        return dict(self._read(names))
+
+    def _read(self, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        for name in names:
+            number, tensor = self.tensors[name]
+            stored = self.interpreter.get_tensor(number).astype("float64")
+            yield name, (stored - tensor.zero_point) * (tensor.scale or 1.0)

@@ -1,0 +1,109 @@
+"""What LiteRT for Microcontrollers can run, of the files that LiteRT can."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.flatbuffer import operator_kinds, read_subgraphs, signature_places
+from lstmgraph.export.formats import MICROCONTROLLER
+from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.export.refusals import named_node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lstmgraph.export.flatbuffer import Operator, Subgraph
+    from lstmgraph.export.job import ExportJob
+    from lstmgraph.export.samples import Arrays
+
+TABLE = Path(__file__).with_name("micro_operators.json")
+RUNTIME = "tflite_micro"
+"""The package that runs files as a microcontroller does, in the extra ``micro``."""
+ARENA = 16 << 20
+"""Bytes that it gets here, so that no model lacks some; `arena_size` says what a model takes."""
+
+
+@cache
+def micro_operators() -> Mapping[str, list[str] | None]:
+    """Return the operators that there are, with the dtypes of outputs that they compute.
+
+    None stands for dtypes that were not looked up.
+    """
+    operators: dict[str, list[str] | None] = json.loads(TABLE.read_text("utf-8"))["operators"]
+    return operators
+
+
+def check_target(job: ExportJob, content: bytes) -> None:
+    """Check that the job's target can run the LiteRT file.
+
+    Raises:
+        RecipeError: it cannot; the error lists each operator that it lacks (L806).
+    """
+    if job.options.target != MICROCONTROLLER:
+        return
+    found: dict[tuple[Any, ...], ExportMistake] = {}
+    for graph in read_subgraphs(content):
+        for operator in graph.operators:
+            for reason, hint in _reasons(graph, operator):
+                mistake = _mistake(job, graph, operator, reason, hint)
+                found.setdefault((mistake.path, reason), mistake)
+    if found:
+        raise export_error(job.compiled, found.values())
+
+
+def _reasons(graph: Subgraph, operator: Operator) -> Iterator[tuple[str, str]]:
+    kinds = micro_operators()
+    output = graph.tensors[operator.outputs[0]] if operator.outputs else None
+    if operator.kind not in kinds:
+        yield f"has no operator {operator.kind}", "use another layer"
+        return
+    if output is None:
+        return
+    dtypes = kinds[operator.kind]
+    if dtypes is not None and output.dtype not in dtypes:
+        able = " and ".join(each.lower() for each in dtypes)
+        yield (
+            f"computes {operator.kind} in {able}, not in {output.dtype.lower()}",
+            "choose another --quantize, or another layer",
+        )
+    if output.is_open:
+        yield "needs fixed sizes", "give the inputs fixed sizes, such as `shape: [29, 12]`"
+
+
+def _mistake(
+    job: ExportJob, graph: Subgraph, operator: Operator, reason: str, hint: str
+) -> ExportMistake:
+    names = [graph.tensors[number].name for number in operator.outputs]
+    node = named_node(job.graph, "/".join([*names, ""]))
+    what = f"'{node.layer}'" if node else "the model"
+    message = f"LiteRT for Microcontrollers {reason}, which {what} needs"
+    return ExportMistake("L806", node.path if node else (), message, hint)
+
+
+def is_installed() -> bool:
+    """Return whether files can be run here as a microcontroller runs them."""
+    return find_spec(RUNTIME) is not None
+
+
+def opened(content: bytes) -> LoadedFile:
+    """Load a LiteRT file in the interpreter of microcontrollers."""
+    from tflite_micro import runtime  # noqa: PLC0415 - in an extra
+
+    kinds = [each.kind for graph in read_subgraphs(content) for each in graph.operators]
+    interpreter = runtime.Interpreter.from_bytes(
+        content, arena_size=ARENA, num_resource_variables=kinds.count("VAR_HANDLE")
+    )
+    inputs, outputs = signature_places(content)
+
+    def run(batch: Arrays) -> dict[str, Any]:
+        for name, place in inputs.items():
+            interpreter.set_input(batch[name], place)
+        interpreter.invoke()
+        return {name: interpreter.get_output(place) for name, place in outputs.items()}
+
+    return LoadedFile(frozenset(inputs), run, operator_kinds(content))
