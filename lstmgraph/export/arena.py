@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmgraph.export.flatbuffer import read_subgraphs
+from lstmgraph.export.litert_tensors import read_subgraphs
 
 if TYPE_CHECKING:
-    from lstmgraph.export.flatbuffer import Subgraph
+    from lstmgraph.export.litert_tensors import Subgraph
 
 ALIGNMENT = 16
 

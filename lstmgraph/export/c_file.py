@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.export import litert
 from lstmgraph.export.arena import arena_size
-from lstmgraph.export.flatbuffer import read_subgraphs, signature_places
+from lstmgraph.export.litert_tensors import read_subgraphs, signature_places
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.export.check import LoadedFile
-    from lstmgraph.export.flatbuffer import Tensor
+    from lstmgraph.export.litert_tensors import Tensor
     from lstmgraph.export.job import ExportJob
 
 SOURCE = """\

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.arena import arena_size
 from lstmgraph.export.check import LoadedFile
-from lstmgraph.export.flatbuffer import operator_kinds
+from lstmgraph.export.litert_tensors import operator_kinds
 from lstmgraph.export.litert_quantized import converted
 from lstmgraph.export.saved_model import SIGNATURE, traced
 from lstmgraph.language.text.embedded import embed_recipe

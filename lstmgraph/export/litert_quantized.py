@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from lstmgraph.export.flatbuffer import read_subgraphs
+from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.refusals import named_node

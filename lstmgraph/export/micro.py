@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.export.check import LoadedFile
-from lstmgraph.export.flatbuffer import operator_kinds, read_subgraphs, signature_places
+from lstmgraph.export.litert_tensors import operator_kinds, read_subgraphs, signature_places
 from lstmgraph.export.formats import MICROCONTROLLER
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.refusals import named_node
@@ -17,7 +17,7 @@ from lstmgraph.export.refusals import named_node
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.export.flatbuffer import Operator, Subgraph
+    from lstmgraph.export.litert_tensors import Operator, Subgraph
     from lstmgraph.export.job import ExportJob
     from lstmgraph.export.samples import Arrays
 
