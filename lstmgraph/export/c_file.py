@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgraph.export.check import LoadedFile
-    from lstmgraph.export.litert_tensors import Tensor
     from lstmgraph.export.job import ExportJob
+    from lstmgraph.export.litert_tensors import Tensor
 
 SOURCE = """\
 #include <stdalign.h>

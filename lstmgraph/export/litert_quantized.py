@@ -12,6 +12,7 @@ from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.refusals import named_node
 from lstmgraph.export.report import LayerError
+from lstmgraph.export.states import with_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +37,8 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     content: bytes = converter.convert()
     kind = job.options.quantize
     if kind is None:
-        return content
-    job.plain.write_bytes(content)
+        return with_states(content)
+    job.plain.write_bytes(with_states(content))
     if quantization_of(kind).is_integer:
         _refuse_loops(job, content)
         converter.representative_dataset = job.calibration
@@ -48,7 +49,7 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     if kind == FLOAT16:
         converter.target_spec.supported_types = [tf.float16]
     quantized: bytes = converter.convert()
-    return quantized
+    return with_states(quantized)
 
 
 def _refuse_loops(job: ExportJob, content: bytes) -> None:

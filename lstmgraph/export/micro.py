@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.export.check import LoadedFile
-from lstmgraph.export.litert_tensors import operator_kinds, read_subgraphs, signature_places
 from lstmgraph.export.formats import MICROCONTROLLER
+from lstmgraph.export.litert_tensors import operator_kinds, read_subgraphs, signature_places
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.refusals import named_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lstmgraph.export.litert_tensors import Operator, Subgraph
     from lstmgraph.export.job import ExportJob
+    from lstmgraph.export.litert_tensors import Operator, Subgraph
     from lstmgraph.export.samples import Arrays
 
 TABLE = Path(__file__).with_name("micro_operators.json")
