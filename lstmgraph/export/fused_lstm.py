@@ -45,15 +45,16 @@ HELD = 1e9
 
 
 @contextmanager
-def for_litert(model: keras.Model, graph: Graph) -> Iterator[None]:
+def for_litert(model: keras.Model, graph: Graph, kept_from: str = "") -> Iterator[None]:
     """Have the recurrent layers of `model` traced for LiteRT in the block.
 
     Args:
         model: a model of `graph` for inference.
         graph: the recipe's graph.
+        kept_from: why no layer may be fused; empty where they may.
     """
-    fused = fused_layers(graph)
-    unrolled = {call.name for call in litert_calls(graph) if call.kind == UNROLLED}
+    fused = fused_layers(graph, kept_from)
+    unrolled = {call.name for call in litert_calls(graph, kept_from) if call.kind == UNROLLED}
     names = {name for name, nodes in graph.by_keras_name.items() if nodes[0].name in unrolled}
     parts = [(layer.name, part) for layer in model.layers for part in _parts(layer)]
     before = [(part, vars(part).get("inner_loop")) for _, part in parts]

@@ -12,7 +12,7 @@ from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.refusals import named_node
 from lstmgraph.export.report import LayerError
-from lstmgraph.export.states import with_states
+from lstmgraph.export.states import H, with_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +24,13 @@ OPERATORS = {
     INT8: tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     INT16X8: tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
 }
+
+
+def kept_from(job: ExportJob) -> str:
+    """Return why the file may not have LiteRT's operator of an LSTM; empty where it may."""
+    if job.options.quantize != INT16X8:
+        return ""
+    return "TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone"
 
 
 def converted(converter: Any, job: ExportJob) -> bytes:
@@ -49,7 +56,32 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     if kind == FLOAT16:
         converter.target_spec.supported_types = [tf.float16]
     quantized: bytes = converter.convert()
-    return with_states(quantized)
+    return with_states(_with_one_range(quantized))
+
+
+def _with_one_range(content: bytes) -> bytes:
+    """Return a file whose LSTMs store outputs and the state h, the same numbers, in one range.
+
+    LiteRT's kernel copies their bytes (``EvalInteger8x8_16`` in ``kernels/lstm_eval.cc``), but the
+    converter's ranges differ where the first steps and the last ones do.
+    """
+    import flatbuffers  # noqa: PLC0415 - in an extra
+    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    kinds = [code.builtinCode for code in model.operatorCodes]
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if kinds[operator.opcodeIndex] != schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM:
+                continue
+            output = graph.tensors[operator.outputs[0]]
+            state = graph.tensors[operator.inputs[H]]
+            if output.type == state.type == schema.TensorType.INT8:
+                state.quantization = output.quantization
+                graph.tensors[operator.intermediates[-1]].quantization = output.quantization
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def _refuse_loops(job: ExportJob, content: bytes) -> None:

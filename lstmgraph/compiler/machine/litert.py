@@ -52,14 +52,19 @@ class FusedLayer:
     """Whether something reads the cell state after the last step."""
 
 
-def litert_calls(graph: Graph) -> list[LiteRTCall]:
-    """Return how a LiteRT file runs each recurrent call of `graph`, in call order."""
-    return [_call(graph, node) for node in graph.nodes if node.op in RECURRENT]
+def litert_calls(graph: Graph, kept_from: str = "") -> list[LiteRTCall]:
+    """Return how a LiteRT file runs each recurrent call of `graph`, in call order.
+
+    Args:
+        graph: the recipe's graph.
+        kept_from: why no call may be fused, such as a kind of numbers; empty where they may.
+    """
+    return [_call(graph, node, kept_from) for node in graph.nodes if node.op in RECURRENT]
 
 
-def fused_layers(graph: Graph) -> dict[str, FusedLayer]:
+def fused_layers(graph: Graph, kept_from: str = "") -> dict[str, FusedLayer]:
     """Return what each fused layer needs, by the name of the Keras layer."""
-    fused = {call.name for call in litert_calls(graph) if call.kind == FUSED}
+    fused = {call.name for call in litert_calls(graph, kept_from) if call.kind == FUSED}
     read = {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
     return {
         name: _layer(nodes, read)
@@ -68,8 +73,8 @@ def fused_layers(graph: Graph) -> dict[str, FusedLayer]:
     }
 
 
-def _call(graph: Graph, node: Node) -> LiteRTCall:
-    obstacle = _obstacle(node)
+def _call(graph: Graph, node: Node, kept_from: str) -> LiteRTCall:
+    obstacle = _obstacle(node) or kept_from or None
     if obstacle is None:
         return LiteRTCall(node.name, FUSED, "")
     steps = graph.specs[node.inputs[0]].shape[1]
