@@ -522,7 +522,7 @@ class Recipe:
         data: Any = None,
         test: Any = None,
         max_loss: float | None = None,
-        target: str | None = None,
+        device: str | None = None,
     ) -> ExportReport:
         """Write a model of this recipe, trained or not, for another runtime, and check the file.
 
@@ -545,12 +545,12 @@ class Recipe:
                 its training part; its test or validation part is measured before and after.
             test: the same, of what is measured.
             max_loss: by what part a measure may get worse, such as 0.01.
-            target: ``microcontroller``: refuse what LiteRT for Microcontrollers cannot run.
+            device: ``microcontroller``: refuse what LiteRT for Microcontrollers cannot run.
 
         Raises:
             RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
                 something else (L803), `model` is not one of this recipe (L804), Keras runs on
-                another backend than the format's (L805), the target cannot run the file (L806), or
+                another backend than the format's (L805), the device cannot run the file (L806), or
                 a measure gets worse by more than `max_loss` (L807).
             DataError: the data does not fit the recipe.
             ValueError: an argument is not one of those named here, or data is missing.
@@ -558,12 +558,12 @@ class Recipe:
         """
         from lstmgraph.export import ExportOptions, target_path  # noqa: PLC0415 - only to export
 
-        path = target_path(format, Path(path), self.name)
-        options = ExportOptions(kernel, batch_size, tolerance, quantize, max_loss, target)
+        target = target_path(format, Path(path), self.name)
+        options = ExportOptions(kernel, batch_size, tolerance, quantize, max_loss, device)
         given = self._export_data(options, data, test)
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
 
-        return export_files(self.compiled, model, {format: path}, options, given)[0]
+        return export_files(self.compiled, model, {format: target}, options, given)[0]
 
     def _export_data(self, options: ExportOptions, data: Any, test: Any) -> ExportData | None:
         """Return the data that a quantized file is made from and measured on."""

@@ -36,7 +36,7 @@ class ExportRequest:
     tolerance: float | None = None
     quantize: str | None = None
     max_loss: float | None = None
-    target: str | None = None
+    device: str | None = None
     data: str | None = None
     """Where to read what a quantized file is made from."""
     test: str | None = None
@@ -64,7 +64,7 @@ class ExportRequest:
             raise ExportRequestError(problem)
         if self.weights and not self.weights.is_file():
             raise ExportRequestError(f"there is no file {self.weights}")
-        check_obstacles(recipe.compiled, self.formats, self.target)
+        check_obstacles(recipe.compiled, self.formats, self.device)
 
     def run(self, recipe: Recipe) -> list[ExportReport]:
         """Build the model and write its files, all or none.
@@ -92,7 +92,7 @@ class ExportRequest:
 
     def _options(self, recipe: Recipe) -> ExportOptions:
         options = ExportOptions(
-            self.kernel, self.batch_size, self.tolerance, self.quantize, self.max_loss, self.target
+            self.kernel, self.batch_size, self.tolerance, self.quantize, self.max_loss, self.device
         )
         options.check_data(self.data, self.test)
         has_data = self.data is not None

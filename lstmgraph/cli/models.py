@@ -64,7 +64,7 @@ class ExportQuantize(StrEnum):
     float16 = "float16"
 
 
-class ExportTarget(StrEnum):
+class ExportDevice(StrEnum):
     """Machines that an exported file may be meant for."""
 
     microcontroller = "microcontroller"
@@ -204,8 +204,8 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
             show_default=False,
         ),
     ] = None,
-    target: Annotated[
-        ExportTarget | None,
+    device: Annotated[
+        ExportDevice | None,
         typer.Option(
             help="What must be able to run the file: refuses what a microcontroller lacks.",
             show_default=False,
@@ -234,7 +234,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         tolerance=tolerance,
         quantize=quantize,
         max_loss=max_loss,
-        target=target,
+        device=device,
         data=data,
         test=test,
     )

@@ -23,7 +23,7 @@ from lstmgraph.export.formats import FORMATS, KERAS, LITERT, OF_LITERT, ONNX, SA
 from lstmgraph.export.inference import inference_model
 from lstmgraph.export.job import ExportJob
 from lstmgraph.export.lookups import without_lookups
-from lstmgraph.export.micro import check_target
+from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.quantization import quantization_of
@@ -91,7 +91,7 @@ def export_files(
     Raises:
         RecipeError: a format cannot hold the recipe (L801, L802) or needs another backend (L805), a
             written file does not compute what `model` does (L803), `model` is not a model of the
-            recipe (L804), the target cannot run a file (L806), or a measure gets worse than is
+            recipe (L804), the device cannot run a file (L806), or a measure gets worse than is
             allowed (L807).
         ValueError: an option does not fit the formats, or the recipe's batch size.
         ImportError: a package that a format needs is not installed.
@@ -103,7 +103,7 @@ def export_files(
     options.check_unseen(data.part if data else None)
     parts = {name: without_lookups(compiled, name) for name in targets}
     for name, (part, _) in parts.items():
-        check_obstacles(part, [name], options.target)
+        check_obstacles(part, [name], options.device)
     kernels = {
         name: (options.kernel if name == SAVED_MODEL else "standard", bool(makers))
         for name, (_, makers) in parts.items()
@@ -178,18 +178,18 @@ def _export(job: ExportJob, name: str, references: _References, stack: ExitStack
     title, quantize = FORMATS[name].title, job.options.quantize
     with _refusals(job, name):
         MODULES[name].write(job, path)
-        on_target = _on_target(job, name, path)
+        on_device = _on_device(job, name, path)
         file = MODULES[name].open_file(job, path)
         _check_inputs(job, title, file)
         given = [prepared(batch, job.makers) for batch in batches]
         found = [file.run(batch) for batch in given]
-        there = [on_target.run(batch) for batch in given] if on_target else None
+        there = [on_device.run(batch) for batch in given] if on_device else None
     tolerance = _tolerance(job)
     outputs, mistakes = compare(
         job.graph, wanted, found, title, tolerance, on_average=quantize is not None
     )
     if there is not None:
-        of_target = f"{title} on a {job.options.target}"
+        of_target = f"{title} on a {job.options.device}"
         mistakes += compare(
             job.graph, wanted, there, of_target, tolerance, on_average=quantize is not None
         )[1]
@@ -211,19 +211,19 @@ def _export(job: ExportJob, name: str, references: _References, stack: ExitStack
         arena=file.arena,
         header=_header(job, path, stack) if name == C else None,
         quantized=quantized,
-        target=job.options.target,
-        ran_on_target=on_target is not None,
+        device=job.options.device,
+        ran_on_device=on_device is not None,
         vocabularies=_vocabularies(job, stack) if job.makers else None,
     )
 
 
-def _on_target(job: ExportJob, name: str, path: Path) -> LoadedFile | None:
+def _on_device(job: ExportJob, name: str, path: Path) -> LoadedFile | None:
     """Check that the target can run the file, and load it as there, if that can be done here."""
-    if job.options.target is None:
+    if job.options.device is None:
         return None
     content = MODULES[name].content_of(path)
-    check_target(job, content)
-    return micro.opened(content) if micro.is_installed() else None
+    check_device(job, content)
+    return micro.opened(content) if micro.can_run(content) else None
 
 
 def _tolerance(job: ExportJob) -> float:

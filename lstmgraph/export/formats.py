@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 KERAS, SAVED_MODEL, ONNX, LITERT, C = "keras", "saved_model", "onnx", "litert", "c"
 MICROCONTROLLER = "microcontroller"
-TARGETS = (MICROCONTROLLER,)
+DEVICES = (MICROCONTROLLER,)
 """Machines that a file may be meant for, which run less than its format holds."""
 
 
@@ -91,8 +91,8 @@ class ExportOptions:
     """What a LiteRT or ONNX file computes with: one of QUANTIZATIONS; None for the recipe's."""
     max_loss: float | None = None
     """By what part a measure on unseen data may get worse where the file is quantized."""
-    target: str | None = None
-    """The machine that must be able to run the file: one of TARGETS; None for any that LiteRT or
+    device: str | None = None
+    """The machine that must be able to run the file: one of DEVICES; None for any that LiteRT or
     the format's other runtimes have."""
 
     def __post_init__(self) -> None:
@@ -110,8 +110,8 @@ class ExportOptions:
             raise ValueError(
                 f"the greatest loss must be at least 0 and less than 1, not {self.max_loss}"
             )
-        if self.target is not None and self.target not in TARGETS:
-            raise ValueError(f"the target must be one of {', '.join(TARGETS)}, not {self.target}")
+        if self.device is not None and self.device not in DEVICES:
+            raise ValueError(f"the device must be one of {', '.join(DEVICES)}, not {self.device}")
 
     def check_data(self, data: Any, test: Any) -> None:
         """Check that data is given for a quantized file alone, and test data beside other data.
@@ -153,10 +153,8 @@ class ExportOptions:
                 f"the kernel option is for format {SAVED_MODEL}: no other format can hold cuDNN"
             )
         self._check_quantization(formats, has_data=has_data)
-        if self.target is not None and not OF_LITERT.issuperset(formats):
-            raise ValueError(
-                f"the target {self.target} runs files of LiteRT: choose {LITERT} or {C}"
-            )
+        if self.device is not None and not OF_LITERT.issuperset(formats):
+            raise ValueError(f"the {self.device} runs files of LiteRT: choose {LITERT} or {C}")
         if self.batch_size is None:
             return
         if not OF_LITERT & set(formats):
@@ -188,7 +186,7 @@ class ExportOptions:
                 "the greatest loss is measured on data with targets: add --data FILE, or data= in "
                 "Python"
             )
-        if self.target == MICROCONTROLLER and not kind.is_integer:
+        if self.device == MICROCONTROLLER and not kind.is_integer:
             raise ValueError(
                 f"LiteRT for Microcontrollers has no operators for {self.quantize} weights: "
                 "choose int8 or int16x8, or leave --quantize out"

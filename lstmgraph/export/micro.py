@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).with_name("micro_operators.json")
 RUNTIME = "tflite_micro"
 """The package that runs files as a microcontroller does, in the extra ``micro``."""
+VARIABLE = "VAR_HANDLE"
 ARENA = 16 << 20
 """Bytes that it gets here, so that no model lacks some; `arena_size` says what a model takes."""
 
@@ -38,13 +39,13 @@ def micro_operators() -> Mapping[str, list[str] | None]:
     return operators
 
 
-def check_target(job: ExportJob, content: bytes) -> None:
-    """Check that the job's target can run the LiteRT file.
+def check_device(job: ExportJob, content: bytes) -> None:
+    """Check that the job's device can run the LiteRT file.
 
     Raises:
         RecipeError: it cannot; the error lists each operator that it lacks (L806).
     """
-    if job.options.target != MICROCONTROLLER:
+    if job.options.device != MICROCONTROLLER:
         return
     found: dict[tuple[Any, ...], ExportMistake] = {}
     for graph in read_subgraphs(content):
@@ -85,19 +86,19 @@ def _mistake(
     return ExportMistake("L806", node.path if node else (), message, hint)
 
 
-def is_installed() -> bool:
-    """Return whether files can be run here as a microcontroller runs them."""
-    return find_spec(RUNTIME) is not None
+def can_run(content: bytes) -> bool:
+    """Return whether the file can be run here as a microcontroller runs it.
+
+    The package that does so has no room for the variables of carried states.
+    """
+    return find_spec(RUNTIME) is not None and VARIABLE not in operator_kinds(content)
 
 
 def opened(content: bytes) -> LoadedFile:
     """Load a LiteRT file in the interpreter of microcontrollers."""
     from tflite_micro import runtime  # noqa: PLC0415 - in an extra
 
-    kinds = [each.kind for graph in read_subgraphs(content) for each in graph.operators]
-    interpreter = runtime.Interpreter.from_bytes(
-        content, arena_size=ARENA, num_resource_variables=kinds.count("VAR_HANDLE")
-    )
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=ARENA)
     inputs, outputs = signature_places(content)
 
     def run(batch: Arrays) -> dict[str, Any]:

@@ -26,16 +26,16 @@ POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"}
 
 
 def check_obstacles(
-    compiled: CompiledRecipe, formats: Iterable[str], target: str | None = None
+    compiled: CompiledRecipe, formats: Iterable[str], device: str | None = None
 ) -> None:
-    """Check that the recipe can be exported to `formats`, for a machine that is the target.
+    """Check that the recipe can be exported to `formats`, for a device.
 
     Raises:
         RecipeError: it cannot; the error lists every reason (L801, L805, L806).
         ImportError: a package for ONNX is not installed.
     """
     mistakes = [mistake for name in formats for mistake in _obstacles(compiled, name)]
-    if target == MICROCONTROLLER:
+    if device == MICROCONTROLLER:
         mistakes += _open_sizes(compiled.graph)
     if mistakes:
         raise export_error(compiled, mistakes)

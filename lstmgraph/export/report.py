@@ -94,9 +94,9 @@ class ExportReport:
     """Of a C file, the header that programs include."""
     quantized: Quantized | None = None
     """What quantizing changed, of a file that is quantized."""
-    target: str | None = None
+    device: str | None = None
     """The machine that the file was checked for."""
-    ran_on_target: bool = False
+    ran_on_device: bool = False
     """Whether the file was also run as that machine runs it."""
     vocabularies: Path | None = None
     """The file with the vocabularies by which texts become inputs, if the format holds no texts."""
@@ -134,9 +134,9 @@ class ExportReport:
             yield from _quantized_lines(self.quantized, self.size)
         if self.arena is not None:
             yield f"  size: {self.size:,} bytes; values between operators: {self.arena:,} bytes"
-        if self.target is not None:
-            ran = "ran there too" if self.ran_on_target else NOT_RUN
-            yield f"  {self.target}: has all operators; {ran}"
+        if self.device is not None:
+            ran = "ran there too" if self.ran_on_device else NOT_RUN
+            yield f"  {self.device}: has all operators; {ran}"
         if self.operators:
             opset = f" of opset {self.opset}" if self.opset is not None else ""
             yield f"  operators{opset}: {', '.join(self.operators)}"
