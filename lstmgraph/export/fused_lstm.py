@@ -54,7 +54,8 @@ def for_litert(model: keras.Model, graph: Graph) -> Iterator[None]:
     """
     fused = fused_layers(graph)
     unrolled = {call.name for call in litert_calls(graph) if call.kind == UNROLLED}
-    names = {name for name, nodes in graph.by_keras_name.items() if nodes[0].name in unrolled}
+    calls = graph.by_keras_name.items()
+    names = {name for name, nodes in calls if all(node.name in unrolled for node in nodes)}
     parts = [(layer.name, part) for layer in model.layers for part in _parts(layer)]
     before = [(part, vars(part).get("inner_loop")) for _, part in parts]
     try:

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.flatbuffer import finished
 from lstmgraph.export.fused_lstm import for_litert
 from lstmgraph.export.saved_model import SIGNATURE, traced
-from lstmgraph.export.states import with_states
 from lstmgraph.language.text.embedded import embed_recipe
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def write(job: ExportJob, path: Path) -> None:
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.experimental_enable_resource_variables = True  # carried states
-        path.write_bytes(with_states(converter.convert()))
+        path.write_bytes(finished(converter.convert()))
     # As LiteRT's own tools attach files: a zip archive behind the model, which runtimes ignore.
     embed_recipe(path, resolved_recipe(job.compiled))
 
