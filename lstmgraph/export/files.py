@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.machine.litert import litert_calls
 from lstmgraph.data.vocabularies import prepared, vocabularies_json
 from lstmgraph.export import c_file, keras_file, litert, micro, onnx_file, saved_model
 from lstmgraph.export.check import (
@@ -19,11 +20,19 @@ from lstmgraph.export.check import (
     predicted,
     tolerance_for,
 )
-from lstmgraph.export.formats import FORMATS, KERAS, LITERT, OF_LITERT, ONNX, SAVED_MODEL, C
+from lstmgraph.export.formats import (
+    FORMATS,
+    KERAS,
+    LITERT,
+    OF_LITERT,
+    ONNX,
+    SAVED_MODEL,
+    C,
+    kept_from,
+)
 from lstmgraph.export.inference import inference_model
 from lstmgraph.export.job import ExportJob
 from lstmgraph.export.lookups import without_lookups
-from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_obstacles
 from lstmgraph.export.quantization import quantization_of
@@ -214,15 +223,15 @@ def _export(job: ExportJob, name: str, references: _References, stack: ExitStack
         device=job.options.device,
         ran_on_device=on_device is not None,
         vocabularies=_vocabularies(job, stack) if job.makers else None,
+        recurrent=litert_calls(job.graph, kept_from(job.options)) if name in OF_LITERT else [],
     )
 
 
 def _on_device(job: ExportJob, name: str, path: Path) -> LoadedFile | None:
-    """Check that the target can run the file, and load it as there, if that can be done here."""
+    """Load the file as the job's device does, if that can be done here."""
     if job.options.device is None:
         return None
     content = MODULES[name].content_of(path)
-    check_device(job, content)
     return micro.opened(content) if micro.can_run(content) else None
 
 
@@ -245,7 +254,7 @@ def _quantized(
     if name in OF_LITERT and any(_is_far(check) for check in outputs):
         from lstmgraph.export.litert_quantized import layer_errors  # noqa: PLC0415 - TensorFlow
 
-        found = layer_errors(job, MODULES[name].content_of(path), batches[:MOST_COMPARED])
+        found = layer_errors(job, batches[:MOST_COMPARED])
         layers = [each for each in found if each.error > FAR][:MOST_LAYERS]
     measures = _measures(job, name, path)
     part = job.data.part if job.data else None

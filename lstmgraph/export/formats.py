@@ -193,6 +193,13 @@ class ExportOptions:
             )
 
 
+def kept_from(options: ExportOptions) -> str:
+    """Return why a LiteRT file may not have the operator of an LSTM; empty where it may."""
+    if options.quantize != INT16X8:
+        return ""
+    return "TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone"
+
+
 def target_path(format: str, path: Path, name: str) -> Path:  # noqa: A002 - Keras's own word
     """Return the path of the exported file.
 

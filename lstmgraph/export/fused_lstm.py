@@ -55,7 +55,8 @@ def for_litert(model: keras.Model, graph: Graph, kept_from: str = "") -> Iterato
     """
     fused = fused_layers(graph, kept_from)
     unrolled = {call.name for call in litert_calls(graph, kept_from) if call.kind == UNROLLED}
-    names = {name for name, nodes in graph.by_keras_name.items() if nodes[0].name in unrolled}
+    calls = graph.by_keras_name.items()
+    names = {name for name, nodes in calls if all(node.name in unrolled for node in nodes)}
     parts = [(layer.name, part) for layer in model.layers for part in _parts(layer)]
     before = [(part, vars(part).get("inner_loop")) for _, part in parts]
     try:
@@ -213,7 +214,10 @@ def _operator() -> Callable[..., Any]:
         "time_major": False,
         "go_backwards": False,
     }
-    return tf.function(_lstm, experimental_attributes=attributes, autograph=False)
+    known: Callable[..., Any] = tf.function(
+        _lstm, experimental_attributes=attributes, autograph=False
+    )
+    return known
 
 
 def _lstm(  # noqa: PLR0913, PLR0917 - as the converter expects

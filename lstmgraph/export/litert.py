@@ -10,8 +10,9 @@ import tensorflow as tf
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.arena import arena_size
 from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.formats import kept_from
 from lstmgraph.export.fused_lstm import for_litert
-from lstmgraph.export.litert_quantized import converted, kept_from
+from lstmgraph.export.litert_quantized import converted
 from lstmgraph.export.litert_tensors import operator_kinds
 from lstmgraph.export.saved_model import SIGNATURE, traced
 from lstmgraph.language.text.embedded import embed_recipe
@@ -39,7 +40,7 @@ def content(job: ExportJob) -> bytes:
     is known. TensorFlow's operators are not allowed: Keras's own export falls back on them, but a
     plain LiteRT runtime cannot run them.
     """
-    with for_litert(job.inference, job.graph, kept_from(job)):
+    with for_litert(job.inference, job.graph, kept_from(job.options)):
         archive, _ = traced(job, job.fixed_batch(ROWS))
     with TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)

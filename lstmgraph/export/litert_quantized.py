@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from lstmgraph.export.flatbuffer import finished
 from lstmgraph.export.litert_tensors import read_subgraphs
+from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.refusals import named_node
 from lstmgraph.export.report import LayerError
-from lstmgraph.export.states import H, with_states
+from lstmgraph.export.states import H
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from lstmgraph.export.job import ExportJob
     from lstmgraph.export.samples import Arrays
@@ -24,13 +27,6 @@ OPERATORS = {
     INT8: tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     INT16X8: tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
 }
-
-
-def kept_from(job: ExportJob) -> str:
-    """Return why the file may not have LiteRT's operator of an LSTM; empty where it may."""
-    if job.options.quantize != INT16X8:
-        return ""
-    return "TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone"
 
 
 def converted(converter: Any, job: ExportJob) -> bytes:
@@ -44,8 +40,10 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     content: bytes = converter.convert()
     kind = job.options.quantize
     if kind is None:
-        return with_states(content)
-    job.plain.write_bytes(with_states(content))
+        check_device(job, finished(content, names=True))
+        return finished(content)
+    job.plain.write_bytes(finished(content))
+    _named(job.plain).write_bytes(finished(content, names=True))
     if quantization_of(kind).is_integer:
         _refuse_loops(job, content)
         converter.representative_dataset = job.calibration
@@ -56,7 +54,16 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     if kind == FLOAT16:
         converter.target_spec.supported_types = [tf.float16]
     quantized: bytes = converter.convert()
-    return with_states(_with_one_range(quantized))
+    quantized = _with_one_range(quantized)
+    named = finished(quantized, names=True)
+    check_device(job, named)
+    _named(job.plain, "quantized").write_bytes(named)
+    return finished(quantized)
+
+
+def _named(plain: Path, kind: str = "plain") -> Path:
+    """Return the path of a file whose tensors keep their names, which a written file has not."""
+    return plain.with_suffix(f".{kind}.named")
 
 
 def _with_one_range(content: bytes) -> bytes:
@@ -107,13 +114,14 @@ def _refuse_loops(job: ExportJob, content: bytes) -> None:
         raise export_error(job.compiled, mistakes)
 
 
-def layer_errors(job: ExportJob, content: bytes, batches: Sequence[Arrays]) -> list[LayerError]:
+def layer_errors(job: ExportJob, batches: Sequence[Arrays]) -> list[LayerError]:
     """Return how far the values of each layer are off, of the quantized file, the worst first.
 
     It is the root mean square of the difference from the same tensor in float32, in parts of that
     of its values, of the last tensor of the layer that both files have.
     """
-    found, plain = (_Recorder(each) for each in (content, job.plain.read_bytes()))
+    files = (_named(job.plain, kind) for kind in ("quantized", "plain"))
+    found, plain = (_Recorder(each.read_bytes()) for each in files)
     names = [name for name in plain.names if name in set(found.names)]
     off, size = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     for batch in batches:

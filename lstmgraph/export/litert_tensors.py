@@ -144,7 +144,7 @@ def _tensor(model: Any, tensor: Any, dtypes: dict[int, str]) -> Tensor:
     steps = tensor.Quantization()
     has_one = steps is not None and steps.ScaleLength() == 1
     return Tensor(
-        name=tensor.Name().decode(),
+        name=(tensor.Name() or b"").decode(),
         shape=shape,
         dtype=dtypes[tensor.Type()],
         is_open=is_open,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lstmgraph.compiler.machine.litert import LiteRTCall
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class ExportReport:
     """Whether the file was also run as that machine runs it."""
     vocabularies: Path | None = None
     """The file with the vocabularies by which texts become inputs, if the format holds no texts."""
+    recurrent: list[LiteRTCall] = field(default_factory=list)
+    """For LiteRT: how the file runs each recurrent call."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
@@ -140,6 +144,8 @@ class ExportReport:
         if self.operators:
             opset = f" of opset {self.opset}" if self.opset is not None else ""
             yield f"  operators{opset}: {', '.join(self.operators)}"
+        for call in self.recurrent:
+            yield f"  {call.name}: {call.kind} ({call.reason})"
         if self.vocabularies is not None:
             yield f"wrote {self.vocabularies}"
             yield "  the model takes ids, which this file defines"

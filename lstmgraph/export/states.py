@@ -3,12 +3,12 @@
 ``UNIDIRECTIONAL_SEQUENCE_LSTM`` keeps its states in two variable tensors, from one call of the file
 to the next: as the converter writes it, a second call goes on where the first ended. Here each call
 sets them first. They are ordinary tensors to the other operators, which write and read them: so
-initial states may be any tensors, and final states are there too.
+initial states may be inputs of the model, and final states are there too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,34 +25,17 @@ FINAL_CELL = "lstmgraph_final_cell"
 H, C = 18, 19
 """The places of the states among the operator's inputs, as in LiteRT's
 ``kernels/lstm_shared.h``."""
-IDENTIFIER = b"TFL3"
 
 
-def with_states(content: bytes) -> bytes:
-    """Return a LiteRT file whose fused LSTMs begin each call with the model's initial states.
+def set_states(model: Any, schema: Any) -> None:
+    """Have the fused LSTMs of a LiteRT file begin each call with the model's initial states.
 
     Args:
-        content: the file as the converter writes it; `BEGIN` and `FINAL_CELL` in it are replaced.
+        model: the file as objects; its `BEGIN` and `FINAL_CELL` are replaced.
+        schema: LiteRT's module of that name.
     """
-    import flatbuffers  # noqa: PLC0415 - in an extra
-    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
-
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     for graph in model.subgraphs:
         _States(model, graph, schema).set_and_read()
-    _drop_unused_codes(model)
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), IDENTIFIER)
-    return bytes(builder.Output())
-
-
-def _drop_unused_codes(model: Any) -> None:
-    """Drop the kinds of operators that the file no longer has."""
-    operators = [operator for graph in model.subgraphs for operator in graph.operators]
-    used = sorted({operator.opcodeIndex for operator in operators})
-    for operator in operators:
-        operator.opcodeIndex = used.index(operator.opcodeIndex)
-    model.operatorCodes = [model.operatorCodes[index] for index in used]
 
 
 @dataclass
@@ -62,21 +45,28 @@ class _States:
     model: Any
     graph: Any
     schema: Any
+    cleared: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    """The variables of zeros, by shape, dtype and zero point."""
 
     def set_and_read(self) -> None:
         named = [(self._name(each), each) for each in self.graph.operators]
         makers = {int(tensor): each for _, each in named for tensor in each.outputs}
+        first: list[Any] = []
         operators: list[Any] = []
         for name, operator in named:
             if name == OPERATOR:
                 begin = makers.get(int(operator.inputs[0]))
-                operators += self._set(operator, begin if begin in _of(BEGIN, named) else None)
+                given = begin if begin in _of(BEGIN, named) else None
+                for source, writing in self._set(operator, given):
+                    (operators if source in makers else first).append(writing)
                 operators.append(operator)
             elif name == FINAL_CELL:
                 operators += self._read(makers[int(operator.inputs[0])], operator)
             elif name != BEGIN:
                 operators.append(operator)
-        self.graph.operators = operators
+        # Behind an operator whose size is not known before it runs, LiteRT would not allocate a
+        # variable again that another operator writes.
+        self.graph.operators = first + operators
 
     def _name(self, operator: Any) -> str:
         """Return the name of a kind of operator, or of a custom one."""
@@ -87,18 +77,28 @@ class _States:
             return str(code.customCode.decode())
         return OPERATOR if kind == kinds.UNIDIRECTIONAL_SEQUENCE_LSTM else ""
 
-    def _set(self, lstm: Any, begin: Any) -> Iterator[Any]:
-        """Yield operators that write the initial states, zeros without `begin`."""
-        initial = [self._zeros(int(lstm.inputs[place])) for place in (H, C)]
+    def _set(self, lstm: Any, begin: Any) -> Iterator[tuple[int, Any]]:
+        """Yield each initial state, zeros without `begin`, and the operator that writes it."""
+        initial = [self._cleared(int(lstm.inputs[place])) for place in (H, C)]
         if begin is not None:
             steps, *initial = (int(tensor) for tensor in begin.inputs)
             lstm.inputs = np.array([steps, *lstm.inputs[1:]], np.int32)
         for place, source in zip((H, C), initial, strict=True):
             state = self._own(lstm, place)
-            shape = np.array(self.graph.tensors[state].shape, np.int32)
-            options = self.schema.ReshapeOptionsT()
-            options.newShape = shape
-            yield self._operator("RESHAPE", [source, self._integers(shape)], state, options)
+            yield source, self._copied(source, state)
+
+    def _copied(self, source: int, state: int) -> Any:
+        """Return an operator that writes one tensor to another.
+
+        LiteRT's RESHAPE of a constant would make its result read-only.
+        """
+        if self.model.buffers[self.graph.tensors[source].buffer].data is not None:
+            inputs = [source, self._cleared(state)]
+            return self._operator("ADD", inputs, state, self.schema.AddOptionsT())
+        shape = np.array(self.graph.tensors[state].shape, np.int32)
+        options = self.schema.ReshapeOptionsT()
+        options.newShape = shape
+        return self._operator("RESHAPE", [source, self._integers(shape)], state, options)
 
     def _own(self, lstm: Any, place: int) -> int:
         """Return a variable that only `lstm` has.
@@ -112,8 +112,7 @@ class _States:
             return state
         tensor = self.graph.tensors[state]
         lstm.inputs = np.array([*lstm.inputs], np.int32)
-        lstm.inputs[place] = own = self._like(state)
-        self.graph.tensors[own].isVariable = True
+        lstm.inputs[place] = own = self._variable(state)
         if tensor.isVariable:
             tensor.isVariable, tensor.buffer = False, self._zero_buffer(tensor)
         return own
@@ -130,6 +129,19 @@ class _States:
         yield self._operator("MUL", [last, self._zeros(result)], nothing, of_last)
         yield self._operator("ADD", [int(lstm.inputs[C]), nothing], result, read)
 
+    def _cleared(self, like: int) -> int:
+        """Return a variable of zeros that nothing writes, as LiteRT allocates it."""
+        tensor = self.graph.tensors[like]
+        key = (tuple(tensor.shape), tensor.type, _zero_point(tensor))
+        if key not in self.cleared:
+            self.cleared[key] = self._variable(like)
+        return self.cleared[key]
+
+    def _variable(self, like: int) -> int:
+        variable = self._like(like)
+        self.graph.tensors[variable].isVariable = True
+        return variable
+
     def _zeros(self, like: int) -> int:
         """Return a constant of zeros, with the shape and the dtype of another tensor."""
         zeros = self._like(like)
@@ -139,9 +151,7 @@ class _States:
     def _zero_buffer(self, tensor: Any) -> int:
         kind = self.schema.TensorType
         dtype = {kind.FLOAT32: "float32", kind.INT8: "int8", kind.INT16: "int16"}[tensor.type]
-        scale = tensor.quantization
-        points = scale.zeroPoint if scale is not None and scale.zeroPoint is not None else [0]
-        return self._buffer(np.full(tensor.shape, points[0], dtype))
+        return self._buffer(np.full(tensor.shape, _zero_point(tensor), dtype))
 
     def _buffer(self, array: np.ndarray) -> int:
         buffer = self.schema.BufferT()
@@ -189,6 +199,12 @@ class _States:
         code.version = 1
         codes.append(code)
         return len(codes) - 1
+
+
+def _zero_point(tensor: Any) -> int:
+    """Return the integer that stands for zero in a quantized tensor; 0 in others."""
+    points = tensor.quantization.zeroPoint if tensor.quantization is not None else None
+    return 0 if points is None or len(points) == 0 else int(points[0])
 
 
 def _of(wanted: str, named: Sequence[tuple[str, Any]]) -> list[Any]:
