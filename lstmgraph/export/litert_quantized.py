@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,9 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == FLOAT16:
         converter.target_spec.supported_types = [tf.float16]
-    quantized: bytes = converter.convert()
+    with warnings.catch_warnings():  # of TensorFlow about its own calls
+        warnings.simplefilter("ignore", UserWarning)
+        quantized: bytes = converter.convert()
     quantized = _with_one_range(quantized)
     named = finished(quantized, names=True)
     check_device(job, named)

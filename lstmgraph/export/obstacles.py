@@ -59,12 +59,11 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
 def _open_sizes(graph: Graph) -> Iterator[ExportMistake]:
     """Yield inputs with sizes that only the data decides: a microcontroller plans its memory."""
     for tensor in graph.inputs.values():
-        sizes = [size for size in tensor.spec.shape_without_batch if isinstance(size, str)]
+        sizes = [size for size in tensor.spec.shape[1:] if isinstance(size, str)]
         if sizes:
             listed = " and ".join(f"`{size}`" for size in sizes)
             fixed = ", ".join(
-                "16" if isinstance(size, str) else str(size)
-                for size in tensor.spec.shape_without_batch
+                "16" if isinstance(size, str) else str(size) for size in tensor.spec.shape[1:]
             )
             yield ExportMistake(
                 "L806",

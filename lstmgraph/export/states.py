@@ -108,13 +108,17 @@ class _States:
         """
         state = int(lstm.inputs[place])
         readers = [each for each in self.graph.operators if state in each.inputs]
-        if readers == [lstm] and list(lstm.inputs).count(state) == 1:
+        # Zeros of float16 are written into it, once.
+        is_written = any(state in each.outputs for each in self.graph.operators)
+        if readers == [lstm] and list(lstm.inputs).count(state) == 1 and not is_written:
             return state
         tensor = self.graph.tensors[state]
         lstm.inputs = np.array([*lstm.inputs], np.int32)
         lstm.inputs[place] = own = self._variable(state)
         if tensor.isVariable:
-            tensor.isVariable, tensor.buffer = False, self._zero_buffer(tensor)
+            tensor.isVariable = False
+            if not is_written:
+                tensor.buffer = self._zero_buffer(tensor)
         return own
 
     def _read(self, lstm: Any, final: Any) -> Iterator[Any]:
