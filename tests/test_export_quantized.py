@@ -211,6 +211,7 @@ def test_a_c_array_holds_the_model(dense, tmp_path, compiler: list[str]) -> None
     recipe, model = dense
     report = recipe.export(model, tmp_path, format="c")
     assert report.header == tmp_path / "small.h"
+    assert report.size < report.path.stat().st_size
     (tmp_path / "main.c").write_text(PROGRAM)
     binary = tmp_path / "program"
     sources = [str(tmp_path / name) for name in ("small.c", "main.c")]

@@ -216,7 +216,7 @@ def _export(job: ExportJob, name: str, references: _References, stack: ExitStack
         batches=len(batches),
         operators=list(file.operators),
         opset=file.opset,
-        size=_size(path),
+        size=len(c_file.content_of(path)) if name == C else _size(path),
         arena=file.arena,
         header=_header(job, path, stack) if name == C else None,
         quantized=quantized,

@@ -89,7 +89,7 @@ class ExportReport:
     opset: int | None = None
     """For ONNX: the version of its operators."""
     size: int = 0
-    """The bytes of the file."""
+    """The bytes of the file; of a C file, those of the model in it."""
     arena: int | None = None
     """Of a LiteRT file with fixed sizes, the bytes of all values between operators."""
     header: Path | None = None
