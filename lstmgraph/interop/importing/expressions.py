@@ -24,13 +24,22 @@ class Port:
 
 @dataclass(frozen=True)
 class Mask:
-    """A mask: ``lengths``, ``value``, ``input``, ``ids``, or ``other`` for one without a form."""
+    """A mask: ``lengths``, ``value``, ``input``, ``ids``, ``or``, or ``other`` without a form."""
 
     kind: str
     source: Expression
     value: float | None = None
     expression: Expression | None = None
     """For ``other``: what makes it."""
+    like: Expression | None = None
+    """For ``lengths``: the sequence whose steps are counted, where the model counts them."""
+    parts: tuple[Mask | None, ...] = ()
+    """For ``or``: the masks of which one is enough; None counts every step."""
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether every step counts, as not all masks that were merged are masks."""
+        return self.kind == "or" and None in self.parts
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Operation, Port, Repeat
-from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
+from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port, Repeat
+from lstmgraph.interop.importing.lifted import Problem
 from lstmgraph.interop.importing.writing import plain_text
+from lstmgraph.interop.keras_masks import CONV_LSTM
 from lstmgraph.keras_facts.layers import RESIZES
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, MaskSpec
     from lstmgraph.interop.importing.drafting import Draft
-    from lstmgraph.interop.importing.lifting import Lifted, Node
+    from lstmgraph.interop.importing.lifted import Lifted, Node
 
 MOST_ROUNDS = 60
 ENDED = frozenset({"L501", "L504", "L505", "L507", "L509", "L510", "L511", "L512", "L514", "L515"})
 """What the compiler says where a mask that Keras loses would be lost."""
-USES_MASK = ENDS_MASK | CONV_LSTM | {"Softmax", "BatchNormalization"}
+USES_MASK = CONV_LSTM | {
+    *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Softmax", "BatchNormalization")
+}
 TAKES_MASK = frozenset({"TimeDistributed", "ActivityRegularization", *RESIZES})
 """Layers whose `mask:` is that of their output."""
 
@@ -185,7 +188,7 @@ class _Fitting:
                     f"Keras drops this mask, as {reason}: padded steps count."
                 ]
             return changed
-        if own is not None and (_same(wanted, own) or wanted.kind == "other"):
+        if own is not None and (_same(wanted, own) or _may_be(wanted)):
             return False
         for form in self.forms(name, node, wanted, graph):
             if self.set_mask(name, form):
@@ -200,7 +203,7 @@ class _Fitting:
     def wanted(self, node: Node) -> Mask | None:
         """Return the mask that the call uses in Keras."""
         mask = node.filled if node.layer.type in RESIZES else node.mask
-        return None if _counts_all(mask) else mask
+        return None if mask is None or mask.counts_all else mask
 
     def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
@@ -229,19 +232,18 @@ class _Fitting:
         return found[:1]
 
 
-def _counts_all(mask: Mask | None) -> bool:
-    """Return whether a mask is the OR of those of several inputs, of which one has none."""
-    made = mask.expression if mask is not None and mask.kind == "other" else None
-    return isinstance(made, Operation) and made.type == "or" and None in made.arguments
-
-
 def _why_lost(node: Node) -> str:
     """Return why Keras drops the mask of a call's input; "" if it does not."""
     if node.states is not None and node.inputs and node.inputs[0].mask is not None:
         return "the call has an initial_state"
-    if _counts_all(node.mask):
+    if node.mask is not None and node.mask.counts_all:
         return "it joins masks by OR, and not all inputs have one"
     return ""
+
+
+def _may_be(mask: Mask) -> bool:
+    """Return whether a mask without a form may be one that the compiler makes by itself."""
+    return mask.kind == "other" and mask.source != Port("and")
 
 
 def _same(mask: Mask, spec: MaskSpec) -> bool:

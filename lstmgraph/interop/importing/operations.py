@@ -24,6 +24,7 @@ from lstmgraph.interop.importing.expressions import (
     Value,
     Zeros,
 )
+from lstmgraph.interop.importing.masks import as_mask
 from lstmgraph.interop.keras_model import Constant as KerasConstant
 
 if TYPE_CHECKING:
@@ -282,10 +283,8 @@ class _Reader:
     def read_logicalor(self) -> Expression | None:
         """Return the mask of an average, in which all steps of an empty row count."""
         own = [each.expression for each in self.given if isinstance(each, Value)]
-        first = own[0] if own else None
-        if isinstance(first, Port):
-            first = Mask("input", first)
-        if isinstance(first, Mask) and self.layer.name.startswith("logicalor_op_"):
+        first = as_mask(own[0]) if own and isinstance(own[0], Mask | Port) else None
+        if first is not None and len(own) == 2 and _is_none_of(own[1], first):
             return first
         return Mask("other", Port("or"), expression=self.operation()) if first else None
 
@@ -664,6 +663,19 @@ def _numbers(value: Any) -> list[float]:
         else:
             return []
     return found
+
+
+def _is_none_of(expression: Expression, mask: Mask) -> bool:
+    """Return whether an expression is true for the rows of which `mask` counts no step."""
+    if not isinstance(expression, Operation) or expression.type != "LogicalNot":
+        return False
+    some = as_mask(expression.arguments[0]).expression
+    return (
+        isinstance(some, Operation)
+        and some.type == "Any"
+        and isinstance(some.arguments[0], Mask | Port)
+        and as_mask(some.arguments[0]) == mask
+    )
 
 
 def _steps_of_ones(expression: Any) -> tuple[Any, int] | None:

@@ -92,8 +92,7 @@ class Sizes:
         outs = [port for port in self.lifted.shapes if port.layer == node.name]
         type_ = node.layer.type
         rank = len(self.lifted.shapes.get(first, ()))
-        for mask in (node.mask, node.filled):
-            self.join_mask(mask, first)
+        self.join_masks(node, first)
         if node.recurrent is not None or type_ in MERGES:
             for other in ports[1:]:
                 other_rank = len(self.lifted.shapes.get(other, ()))
@@ -110,10 +109,20 @@ class Sizes:
             for axis in range(1, min(rank, len(self.lifted.shapes[out]))):
                 self.join((first, axis), (out, axis))
 
+    def join_masks(self, node: Node, first: Port) -> None:
+        """Have the steps of a call's masks be those of what they mask."""
+        for mask in (node.mask, node.filled):
+            self.join_mask(mask, first)
+        for value in node.inputs:
+            for port in _ports(value.expression)[:1]:
+                self.join_mask(value.mask, port)
+
     def join_mask(self, mask: Mask | None, sequence: Port) -> None:
         """Have the steps of a mask be those of the sequence that it masks."""
+        for part in mask.parts if mask else ():
+            self.join_mask(part, sequence)
         own = _plain(mask.source) if mask else None
-        if mask is None or not isinstance(own, Port) or mask.kind == "other":
+        if mask is None or not isinstance(own, Port) or mask.kind in ("or", "other"):
             return
         rank = len(self.lifted.shapes.get(own, ()))
         for axis in range(1, rank - 1 if mask.kind == "value" else rank):
