@@ -34,12 +34,7 @@ class Mask:
     like: Expression | None = None
     """For ``lengths``: the sequence whose steps are counted, where the model counts them."""
     parts: tuple[Mask | None, ...] = ()
-    """For ``or``: the masks of which one is enough; None counts every step."""
-
-    @property
-    def counts_all(self) -> bool:
-        """Whether every step counts, as not all masks that were merged are masks."""
-        return self.kind == "or" and None in self.parts
+    """For ``or``: the masks of which one is enough for a step to count."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Port, Repeat
+from lstmgraph.interop.importing.expressions import Join, Mask, Port, Repeat
 from lstmgraph.interop.importing.lifted import Problem
+from lstmgraph.interop.importing.masks import unfilled
 from lstmgraph.interop.importing.writing import plain_text
 from lstmgraph.interop.keras_masks import CONV_LSTM
 from lstmgraph.keras_facts.layers import RESIZES
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, MaskSpec
     from lstmgraph.interop.importing.drafting import Draft
-    from lstmgraph.interop.importing.lifted import Lifted, Node
+    from lstmgraph.interop.importing.lifted import Lifted, Lost, Node
 
 MOST_ROUNDS = 60
 ENDED = frozenset({"L501", "L504", "L505", "L507", "L509", "L510", "L511", "L512", "L514", "L515"})
@@ -67,6 +68,10 @@ class _Fitting:
         self.fix = fix
         self.nodes = {node.name: node for node in lifted.nodes}
         self.tried: dict[str, list[Any]] = {}
+        self.refused: set[str] = set()
+        """The calls at which the language refuses the mask."""
+        self.plainer: dict[str, Any] = {}
+        """By call, a form of the same mask for where the one that was set is refused."""
 
     def compiled(self) -> CompiledRecipe | None:
         """Return the compiled draft; None after a change of it that answers its mistakes."""
@@ -98,6 +103,9 @@ class _Fitting:
             mask = self.wanted(call)
             forms = ["none"] if mask is None else self.forms(call.name, call, mask, None)
             return any(self.set_mask(call.name, form) for form in forms)
+        if len(path) > 2 and path[2] == "mask" and str(path[1]) in self.plainer:
+            self.draft.layer(str(path[1]))["mask"] = self.plainer.pop(str(path[1]))
+            return True
         if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":
             return False
         name = str(path[1])
@@ -109,6 +117,7 @@ class _Fitting:
                 name, {"from": source, "padding": "right"}
             ):
                 return True
+        self.refused.add(name)
         return self.set_mask(name, "none")
 
     def set_mask(self, name: str, mask: Any) -> bool:
@@ -172,42 +181,66 @@ class _Fitting:
         )
 
     def changed_mask(self, name: str, node: Node, own: MaskSpec | None, graph: Graph) -> bool:
-        wanted = self.wanted(node)
-        if wanted is None and own is None:
-            return False
+        wanted, lost = self.wanted(node), node.lost
+        if self.fix and lost and (wanted is None or wanted.kind == "or"):
+            kept = self.kept(name, node, lost, own, graph)
+            if kept is not None:
+                self.draft.comments[name] = [_KEPT.format(lost.reason)]
+                return kept
         if wanted is None:
-            reason = _why_lost(node)
-            if reason and self.fix:
-                self.draft.comments[name] = [
-                    f"Keras drops this mask, as {reason}; here it is kept."
-                ]
-                return False
-            changed = self.set_mask(name, "none")
-            if changed and reason:
-                self.draft.comments[name] = [
-                    f"Keras drops this mask, as {reason}: padded steps count."
-                ]
-            return changed
+            if lost:
+                self.draft.comments[name] = [_DROPPED.format(lost.reason)]
+            return own is not None and self.set_mask(name, "none")
         if own is not None and (_same(wanted, own) or _may_be(wanted)):
-            return False
+            return self.counted_alike(name, node, wanted, own, graph)
         for form in self.forms(name, node, wanted, graph):
             if self.set_mask(name, form):
                 return True
         what = f"it uses the mask {_text(wanted)}, which a recipe cannot give it here"
-        if wanted.kind == "other":
-            what = "its mask is computed in a way that the language has no form for"
         hint = "mask by lengths, by a value, by a bool input or by an embedding's ids"
+        if wanted.kind == "or":
+            what = "it counts the steps that any of several masks counts, which a recipe cannot say"
+            hint = "pass the mask that you mean to the call; `--fix` takes the first one"
+        elif wanted.kind == "other":
+            what = "its mask is computed in a way that the language has no form for"
         self.left.append(Problem(node.layer.name, "M206", what, hint))
+        return False
+
+    def kept(
+        self, name: str, node: Node, lost: Lost, own: MaskSpec | None, graph: Graph
+    ) -> bool | None:
+        """Give a call the mask that Keras loses; None if it cannot be had, else whether it is new.
+
+        A mask that the language refuses here, as behind ``go_backwards``, cannot be had.
+        """
+        if name in self.refused:
+            return None
+        if own is not None and _same(lost.mask, own):
+            return False
+        forms = self.forms(name, node, lost.mask, graph)
+        return True if any(self.set_mask(name, form) for form in forms) else None
+
+    def counted_alike(
+        self, name: str, node: Node, wanted: Mask, own: MaskSpec, graph: Graph
+    ) -> bool:
+        """Have lengths be those of the steps of the same sequence; return whether they were not."""
+        if _same_steps(wanted, own):
+            return False
+        if wanted.like == _sequence(node):
+            return self.set_mask(name, {"lengths": str(wanted.source)})
+        for form in self.shared(name, wanted, graph):
+            if self.set_mask(name, form):
+                self.plainer[name] = {"lengths": str(wanted.source)}
+                return True
         return False
 
     def wanted(self, node: Node) -> Mask | None:
         """Return the mask that the call uses in Keras."""
-        mask = node.filled if node.layer.type in RESIZES else node.mask
-        return None if mask is None or mask.counts_all else mask
+        return node.filled if node.layer.type in RESIZES else node.mask
 
     def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
-        source = mask.source.source if isinstance(mask.source, Filled) else mask.source
+        source = unfilled(mask.source)
         if not isinstance(source, Port):
             return []
         reference = str(source)
@@ -215,30 +248,46 @@ class _Fitting:
             return [{"lengths": reference}]
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
-        first = node.inputs[0].expression
-        if isinstance(first, Join):
-            sequences = [part for part in first.parts if not isinstance(part, Repeat)]
-            first = (sequences or first.parts)[0]
-        if mask.kind == "value" and first == source:
+        if mask.kind == "value" and _sequence(node) == source:
             return [{"value": mask.value}]
+        return self.shared(name, mask, graph)[:1] if graph else []
+
+    def shared(self, name: str, mask: Mask, graph: Graph) -> list[Any]:
+        """Return the forms that take a mask from a layer that has it and does not read this one."""
+        later = _readers(graph, name)
         found: list[Any] = []
-        for other, entry in self.draft.data["layers"].items():
-            own = graph.by_name.get(other) if graph else None
-            masks = own.output_masks.values() if own is not None else ()
-            if other != name and any(_same(mask, each) for each in masks):
+        for other in self.draft.data["layers"]:
+            own = graph.by_name.get(other)
+            masks = own.output_masks.values() if own is not None and other not in later else ()
+            if any(_same(mask, each) and _same_steps(mask, each) for each in masks):
                 recurrent = self.nodes[other].recurrent if other in self.nodes else None
                 found.append({"from": f"{other}.sequence" if recurrent else other})
-            del entry
-        return found[:1]
+        return found
 
 
-def _why_lost(node: Node) -> str:
-    """Return why Keras drops the mask of a call's input; "" if it does not."""
-    if node.states is not None and node.inputs and node.inputs[0].mask is not None:
-        return "the call has an initial_state"
-    if node.mask is not None and node.mask.counts_all:
-        return "it joins masks by OR, and not all inputs have one"
-    return ""
+_DROPPED = "Keras drops this mask, as {}: padded steps count."
+_KEPT = "Keras drops this mask, as {}; here it is kept."
+
+
+def _sequence(node: Node) -> Any:
+    """Return the sequence that a call reads, without the features that are joined to it."""
+    first = node.inputs[0].expression
+    if isinstance(first, Join):
+        sequences = [part for part in first.parts if not isinstance(part, Repeat)]
+        return (sequences or first.parts)[0]
+    return first
+
+
+def _readers(graph: Graph, name: str) -> set[str]:
+    """Return a layer, and those that read its outputs, at any distance."""
+    found = {name}
+    for node in graph.nodes:
+        read = {port.node for port in node.inputs}
+        masks = [mask for mask in (node.mask, *node.input_masks) if mask]
+        read |= {port.node for mask in masks for port in mask.ports}
+        if not found.isdisjoint(read):
+            found.add(node.name)
+    return found
 
 
 def _may_be(mask: Mask) -> bool:
@@ -250,11 +299,17 @@ def _same(mask: Mask, spec: MaskSpec) -> bool:
     """Return whether a mask of the model is that of the compiled recipe."""
     while spec.kind in ("folded", "unfolded") and spec.parts and spec.parts[0][1]:
         spec = spec.parts[0][1]
-    source = mask.source.source if isinstance(mask.source, Filled) else mask.source
+    source = unfilled(mask.source)
     if spec.kind != mask.kind or not isinstance(source, Port):
         return False
     same_port = spec.port.node == source.layer
     return same_port and (mask.kind != "value" or spec.value == mask.value)
+
+
+def _same_steps(mask: Mask, spec: MaskSpec) -> bool:
+    """Return whether lengths are compared with the steps of the same sequence, if that is known."""
+    like = mask.like
+    return spec.like is None or not isinstance(like, Port) or spec.like.node == like.layer
 
 
 def _text(mask: Mask) -> str:

@@ -22,6 +22,15 @@ class Problem:
     hint: str = ""
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A mask that Keras loses on its way to a call which would have used it."""
+
+    mask: Mask
+    reason: str
+    """As in "Keras drops this mask, as ..."."""
+
+
 @dataclass
 class Node:
     """One call of a layer, as the recipe has it."""
@@ -36,6 +45,8 @@ class Node:
     """Arguments of the call that a recipe writes on the layer: ``use_causal_mask``."""
     mask: Mask | None = None
     """The mask that the call uses."""
+    lost: Lost | None = None
+    """The mask that its author meant, if Keras loses it silently."""
     filled: Mask | None = None
     """The mask of the steps that hold other numbers in its input."""
     states: list[Expression] | None = None

@@ -283,7 +283,7 @@ class _Lifting:
         if isinstance(sequence, tuple):  # Keras 2 lists the states behind the sequence
             sequence, *rest = sequence
             states = states or tuple(rest) or None
-        node.mask = self.masks.received(call)
+        node.mask, node.lost = self.masks.received(call), self.masks.lost(call)
         node.filled = _filled(sequence.expression)
         expression, node.folds = _unfolded_input(_unfilled(sequence.expression))
         node.inputs = [Value(expression, sequence.mask, sequence.shape, sequence.dtype)]
@@ -319,7 +319,9 @@ class _Lifting:
         keywords.pop("return_attention_scores", None)
         for key in keywords:
             self.problem(node.layer.name, "M203", f"its call has the argument `{key}`")
-        node.mask = self.masks.received(call) if takes_mask(type_) else node.filled
+        node.mask = node.filled
+        if takes_mask(type_):
+            node.mask, node.lost = self.masks.received(call), self.masks.lost(call)
         if any(isinstance(v.expression, Fold) for v in node.inputs):
             unfolded = [_unfolded_input(value.expression) for value in node.inputs]
             node.folds = max(axes for _, axes in unfolded)

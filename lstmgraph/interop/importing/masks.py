@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.execution import flat
+from lstmgraph.interop.execution import flat, flat_tensors
 from lstmgraph.interop.importing.expressions import Filled, Fold, Mask, Port
-from lstmgraph.interop.keras_masks import keras_masks
+from lstmgraph.interop.importing.lifted import Lost
+from lstmgraph.interop.keras_masks import MERGES, keras_masks
 from lstmgraph.interop.keras_model import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgraph.interop.importing.expressions import Expression, Value
+    from lstmgraph.interop.keras_masks import ChangeKind
     from lstmgraph.interop.keras_masks import Mask as KerasMask
     from lstmgraph.interop.keras_model import Call, KerasModel
+
+
+REASONS: Mapping[ChangeKind, str] = {
+    "not_received": "the call has an initial_state",
+    "cleared": "attention takes it off what it reads",
+    "operation": "an operation before it loses it",
+    "unmasked": "it is merged with an input that has none",
+}
+"""Why a mask is lost without a word, by the kind of change; of other changes Keras warns."""
+ANY = "it is joined with others by OR"
+ALL = "it joins masks by OR, and not all inputs have one"
 
 
 class CallMasks:
@@ -29,6 +42,7 @@ class CallMasks:
         self.model = model
         self.values = values
         self.found = keras_masks(model)
+        self.calls = {(call.layer, call.index): call for call in model.calls}
 
     def received(self, call: Call, argument: str = "mask") -> Mask | None:
         """Return the mask that a call is given; the first one, of several inputs."""
@@ -58,8 +72,10 @@ class CallMasks:
             return expression.mask
         return Mask("value", unfilled(expression), float(mask.value))
 
-    def merged(self, mask: KerasMask) -> Mask:
-        """Return a mask that is made of several."""
+    def merged(self, mask: KerasMask) -> Mask | None:
+        """Return a mask that is made of several; None if every step counts in it."""
+        if mask.kind == "or" and None in mask.parts:
+            return None
         layer = mask.place[0] if mask.place else ""
         if layer and self.model.layers[layer].is_operation:
             value = self.values.get(Tensor(*mask.place)) if mask.place else None
@@ -68,6 +84,46 @@ class CallMasks:
                 return own
         kind = "or" if mask.kind == "or" else "other"
         return Mask(kind, Port(mask.kind), parts=tuple(map(self.lifted, mask.parts)))
+
+    def lost(self, call: Call) -> Lost | None:
+        """Return the mask that a call would use, had Keras not lost it or joined it by OR."""
+        own = self.found.of(call)
+        used = next(iter(flat(own.received.get("mask"))), None) if own else None
+        if used is not None:
+            is_joined = used.kind == "or" and len(used.parts) > 1
+            return self._lost(used, ALL if None in used.parts else ANY) if is_joined else None
+        way = [(call, True)]
+        seen = set()
+        while way:
+            call, is_reader = way.pop()
+            own = self.found.of(call)
+            if own is None or (place := (call.layer, call.index)) in seen:
+                continue
+            seen.add(place)
+            for change in own.changes:
+                if change.kind in REASONS and (change.kind != "operation" or not is_reader):
+                    return self._lost(change.masks[0], REASONS[change.kind])
+            read = flat_tensors(call.arguments)
+            several = own.layer.is_operation or own.layer.type in {*MERGES, "Concatenate"}
+            for tensor in reversed(read if several else read[:1]):
+                before = self.calls.get((tensor.layer, tensor.call))
+                if before and not tensor.output and self._has_its_steps(tensor, call, is_reader):
+                    way.append((before, False))
+        return None
+
+    def _lost(self, mask: KerasMask, reason: str) -> Lost | None:
+        """Return a mask, of several the first, as one that is lost."""
+        parts = [part for part in mask.parts if part] if mask.kind == "or" else []
+        if parts:
+            return self._lost(parts[0], reason)
+        found = self.lifted(mask)
+        return Lost(found, reason) if found else None
+
+    def _has_its_steps(self, tensor: Tensor, call: Call, is_reader: bool) -> bool:
+        """Return whether a call's output has the steps of a tensor that it reads."""
+        before = self.model.shapes.get(tensor, ())
+        after = self.model.shapes.get(Tensor(call.layer, call.index), ())
+        return len(before) > 2 and (is_reader or tuple(before[:2]) == tuple(after[:2]))
 
 
 def is_marking(layer: str) -> bool:

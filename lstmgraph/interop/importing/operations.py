@@ -24,7 +24,7 @@ from lstmgraph.interop.importing.expressions import (
     Value,
     Zeros,
 )
-from lstmgraph.interop.importing.masks import as_mask
+from lstmgraph.interop.importing.masks import as_mask, unfilled
 from lstmgraph.interop.keras_model import Constant as KerasConstant
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class _Reader:
         if isinstance(source, Operation) and source.type == "GetItem":  # lengths[:, None]
             source = source.arguments[0]
         if isinstance(source, Port) and source.layer in self.lifting.input_layers:
-            return Mask("lengths", source)
+            return Mask("lengths", source, like=_counted(steps))
         return Mask("other", Port("counted"), expression=self.operation())
 
     def read_where(self) -> Expression | None:
@@ -647,6 +647,15 @@ def _counts(value: Any, first: int) -> bool:
         return isinstance(own, Operation) and own.type == "Cumsum" and first == 1
     numbers = _numbers(value)
     return bool(numbers) and numbers == [first + step for step in range(len(numbers))]
+
+
+def _counted(steps: Any) -> Expression | None:
+    """Return the sequence of whose steps `steps` are the numbers, if they are counted in one."""
+    own = steps.expression if isinstance(steps, Value) else None
+    while isinstance(own, Operation) and own.type != "OnesLike":
+        own = own.arguments[0] if own.arguments else None
+    found = _steps_of_ones(own)
+    return unfilled(found[0]) if found else None
 
 
 def _numbers(value: Any) -> list[float]:

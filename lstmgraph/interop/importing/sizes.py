@@ -127,6 +127,10 @@ class Sizes:
         rank = len(self.lifted.shapes.get(own, ()))
         for axis in range(1, rank - 1 if mask.kind == "value" else rank):
             self.join((sequence, axis), (own, axis))
+        counted = _plain(mask.like)
+        if isinstance(counted, Port):
+            for axis in range(1, rank + 1):
+                self.join((sequence, axis), (counted, axis))
 
     def _named(self) -> dict[Axis, str]:
         groups: dict[Axis, list[Axis]] = {}
