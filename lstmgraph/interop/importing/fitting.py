@@ -6,6 +6,7 @@ model does there.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
@@ -13,6 +14,7 @@ from lstmgraph.interop.importing.expressions import Join, Mask, Port, Repeat
 from lstmgraph.interop.importing.lifted import Problem
 from lstmgraph.interop.importing.masks import unfilled
 from lstmgraph.interop.importing.writing import plain_text
+from lstmgraph.interop.keras_masks import ATTENTION as HEADS
 from lstmgraph.interop.keras_masks import CONV_LSTM
 from lstmgraph.keras_facts.layers import RESIZES
 from lstmgraph.language.text.document import parse_document
@@ -146,6 +148,8 @@ class _Fitting:
             found |= self.changed_policy(name, node, own)
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
+            elif node.input_masks or own.input_masks:
+                found |= self.changed_attention(name, node, own.input_masks)
             elif (
                 (name in self.lifted.given_masks or node.filled)
                 and not own.output_masks
@@ -185,13 +189,13 @@ class _Fitting:
         if self.fix and lost and (wanted is None or wanted.kind == "or"):
             kept = self.kept(name, node, lost, own, graph)
             if kept is not None:
-                self.draft.comments[name] = [_KEPT.format(lost.reason)]
+                self.draft.comments[name] = [_kept(lost)]
                 return kept
         if wanted is None:
-            if lost:
-                self.draft.comments[name] = [_DROPPED.format(lost.reason)]
+            if lost and lost.reason:
+                self.draft.comments[name] = [_dropped(lost)]
             return own is not None and self.set_mask(name, "none")
-        if own is not None and (_same(wanted, own) or _may_be(wanted)):
+        if own is not None and _is(wanted, own):
             return self.counted_alike(name, node, wanted, own, graph)
         for form in self.forms(name, node, wanted, graph):
             if self.set_mask(name, form):
@@ -200,10 +204,36 @@ class _Fitting:
         hint = "mask by lengths, by a value, by a bool input or by an embedding's ids"
         if wanted.kind == "or":
             what = "it counts the steps that any of several masks counts, which a recipe cannot say"
-            hint = "pass the mask that you mean to the call; `--fix` takes the first one"
+            hint = "give the call one mask"
+            if lost:
+                hint = "pass the mask that you mean to the call; `--fix` takes the first one"
         elif wanted.kind == "other":
             what = "its mask is computed in a way that the language has no form for"
         self.left.append(Problem(node.layer.name, "M206", what, hint))
+        return False
+
+    def changed_attention(self, name: str, node: Node, masks: tuple[MaskSpec | None, ...]) -> bool:
+        """Have attention use no masks if it uses none in Keras; refuse other ones than it has."""
+        wanted = node.input_masks
+        own = [mask if use else None for mask, use in zip(masks, _compared(node), strict=False)]
+        pairs = list(zip_longest(wanted[: len(node.inputs)], own))
+        if all(_are(one, other) for one, other in pairs):
+            return False
+        if not any(wanted):
+            if node.lost and self.fix:
+                self.draft.comments[name] = [_kept(node.lost)]
+                return False
+            if node.lost:
+                self.draft.comments[name] = [_dropped(node.lost)]
+            return self.set_mask(name, "none")
+        self.left.append(
+            Problem(
+                node.layer.name,
+                "M206",
+                "it is given masks of its own, but a recipe's attention uses those of its inputs",
+                "mask the inputs, by a Masking layer or an Embedding with `mask_zero=True`",
+            )
+        )
         return False
 
     def kept(
@@ -265,8 +295,14 @@ class _Fitting:
         return found
 
 
-_DROPPED = "Keras drops this mask, as {}: padded steps count."
-_KEPT = "Keras drops this mask, as {}; here it is kept."
+def _dropped(lost: Lost) -> str:
+    return f"Keras drops this mask, as {lost.reason}: padded steps count."
+
+
+def _kept(lost: Lost) -> str:
+    if not lost.reason:
+        return "Keras joins this mask with others by OR; here it counts alone."
+    return f"Keras drops this mask, as {lost.reason}; here it is kept."
 
 
 def _sequence(node: Node) -> Any:
@@ -304,6 +340,25 @@ def _same(mask: Mask, spec: MaskSpec) -> bool:
         return False
     same_port = spec.port.node == source.layer
     return same_port and (mask.kind != "value" or spec.value == mask.value)
+
+
+def _is(mask: Mask, spec: MaskSpec) -> bool:
+    """Return whether a mask of the model is that of the compiled recipe, as far as it is known."""
+    if mask.parts and mask.kind == "other" and spec.kind == "joined":
+        pairs = zip_longest(mask.parts, [part for _, part in spec.parts])
+        return all(_are(one, other) for one, other in pairs)
+    return _same(mask, spec) or _may_be(mask)
+
+
+def _are(mask: Mask | None, spec: MaskSpec | None) -> bool:
+    if mask is None or spec is None:
+        return mask is None and spec is None
+    return _is(mask, spec)
+
+
+def _compared(node: Node) -> tuple[bool, ...]:
+    """Return of which inputs of attention the masks are compared: with heads, not the query's."""
+    return (node.layer.type not in HEADS, True, True)
 
 
 def _same_steps(mask: Mask, spec: MaskSpec) -> bool:

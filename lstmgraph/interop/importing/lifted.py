@@ -24,11 +24,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Lost:
-    """A mask that Keras loses on its way to a call which would have used it."""
+    """A mask that Keras loses or changes on its way to a call which would have used it."""
 
     mask: Mask
     reason: str
-    """As in "Keras drops this mask, as ..."."""
+    """As in "Keras drops this mask, as ..."; "" if Keras joins it with others by OR."""
 
 
 @dataclass
@@ -47,6 +47,8 @@ class Node:
     """The mask that the call uses."""
     lost: Lost | None = None
     """The mask that its author meant, if Keras loses it silently."""
+    input_masks: tuple[Mask | None, ...] = ()
+    """Of attention, the masks that it uses of its inputs, as far as they change its numbers."""
     filled: Mask | None = None
     """The mask of the steps that hold other numbers in its input."""
     states: list[Expression] | None = None

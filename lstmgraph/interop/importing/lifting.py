@@ -319,9 +319,10 @@ class _Lifting:
         keywords.pop("return_attention_scores", None)
         for key in keywords:
             self.problem(node.layer.name, "M203", f"its call has the argument `{key}`")
-        node.mask = node.filled
-        if takes_mask(type_):
-            node.mask, node.lost = self.masks.received(call), self.masks.lost(call)
+        node.mask = self.masks.received(call) if takes_mask(type_) else node.filled
+        node.lost = self.masks.lost(call)
+        if type_ in ATTENTION:
+            node.mask, node.input_masks = None, self.masks.of_attention(call)
         if any(isinstance(v.expression, Fold) for v in node.inputs):
             unfolded = [_unfolded_input(value.expression) for value in node.inputs]
             node.folds = max(axes for _, axes in unfolded)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.interop.execution import flat, flat_tensors
 from lstmgraph.interop.importing.expressions import Filled, Fold, Mask, Port
 from lstmgraph.interop.importing.lifted import Lost
-from lstmgraph.interop.keras_masks import MERGES, keras_masks
+from lstmgraph.interop.keras_masks import ATTENTION, MERGES, keras_masks
 from lstmgraph.interop.keras_model import Tensor
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ REASONS: Mapping[ChangeKind, str] = {
     "unmasked": "it is merged with an input that has none",
 }
 """Why a mask is lost without a word, by the kind of change; of other changes Keras warns."""
-ANY = "it is joined with others by OR"
-ALL = "it joins masks by OR, and not all inputs have one"
+ALL = "it is joined by OR with an input that has none"
 
 
 class CallMasks:
@@ -49,6 +48,19 @@ class CallMasks:
         own = self.found.of(call)
         given = own.received.get(argument) if own else None
         return self.lifted(next(iter(flat(given)), None))
+
+    def of_attention(self, call: Call) -> tuple[Mask | None, ...]:
+        """Return the masks that attention uses of its inputs.
+
+        With heads, that of the query is None: it changes padded outputs alone.
+        """
+        own = self.found.of(call)
+        received = own.received if own else {}
+        if own is None or own.layer.type in ATTENTION:
+            given = [None, received.get("value_mask"), received.get("key_mask")]
+        else:
+            given = list(flat(received.get("mask")))
+        return tuple(map(self.lifted, given))
 
     def carried(self, call: Call, output: int = 0) -> Mask | None:
         """Return the mask that an output of a call carries."""
@@ -89,9 +101,11 @@ class CallMasks:
         """Return the mask that a call would use, had Keras not lost it or joined it by OR."""
         own = self.found.of(call)
         used = next(iter(flat(own.received.get("mask"))), None) if own else None
-        if used is not None:
-            is_joined = used.kind == "or" and len(used.parts) > 1
-            return self._lost(used, ALL if None in used.parts else ANY) if is_joined else None
+        if own is None:
+            return None
+        if used is not None:  # one that people joined themselves is meant
+            is_joined = own.filled and used.kind == "or"
+            return self._lost(used, ALL if None in used.parts else "") if is_joined else None
         way = [(call, True)]
         seen = set()
         while way:
@@ -103,7 +117,7 @@ class CallMasks:
             for change in own.changes:
                 if change.kind in REASONS and (change.kind != "operation" or not is_reader):
                     return self._lost(change.masks[0], REASONS[change.kind])
-            read = flat_tensors(call.arguments)
+            read = flat_tensors(call.arguments) or flat_tensors(dict(call.keywords))
             several = own.layer.is_operation or own.layer.type in {*MERGES, "Concatenate"}
             for tensor in reversed(read if several else read[:1]):
                 before = self.calls.get((tensor.layer, tensor.call))
@@ -111,9 +125,9 @@ class CallMasks:
                     way.append((before, False))
         return None
 
-    def _lost(self, mask: KerasMask, reason: str) -> Lost | None:
+    def _lost(self, mask: KerasMask | None, reason: str) -> Lost | None:
         """Return a mask, of several the first, as one that is lost."""
-        parts = [part for part in mask.parts if part] if mask.kind == "or" else []
+        parts = [part for part in mask.parts if part] if mask and mask.kind == "or" else []
         if parts:
             return self._lost(parts[0], reason)
         found = self.lifted(mask)

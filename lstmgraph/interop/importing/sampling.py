@@ -39,8 +39,8 @@ def batches(
 ) -> Iterator[dict[str, Array]]:
     """Yield a batch of inputs by name, each (batch, ...), for each kind of padding.
 
-    Padding is where masks are. Open sizes differ between batches. The first row has no padding; the last one of "rows" is all
-    padding, unless a layer of the recipe needs a step that counts.
+    Padding is where masks are. Open sizes differ between batches. The first row has no padding;
+    the last one of "rows" is all padding, unless a layer of the recipe needs a step that counts.
     """
     random = np.random.default_rng(seed)
     for number, padding in enumerate(paddings):

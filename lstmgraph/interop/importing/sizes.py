@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.expressions import (
@@ -113,9 +114,10 @@ class Sizes:
         """Have the steps of a call's masks be those of what they mask."""
         for mask in (node.mask, node.filled):
             self.join_mask(mask, first)
-        for value in node.inputs:
+        for value, used in zip_longest(node.inputs, node.input_masks[: len(node.inputs)]):
             for port in _ports(value.expression)[:1]:
                 self.join_mask(value.mask, port)
+                self.join_mask(used, port)
 
     def join_mask(self, mask: Mask | None, sequence: Port) -> None:
         """Have the steps of a mask be those of the sequence that it masks."""
