@@ -254,7 +254,7 @@ class _Fitting:
         self, name: str, node: Node, wanted: Mask, own: MaskSpec, graph: Graph
     ) -> bool:
         """Have lengths be those of the steps of the same sequence; return whether they were not."""
-        if _same_steps(wanted, own):
+        if _same_steps(wanted, _first_made(graph, own)):
             return False
         if wanted.like == _sequence(node):
             return self.set_mask(name, {"lengths": str(wanted.source)})
@@ -359,6 +359,12 @@ def _are(mask: Mask | None, spec: MaskSpec | None) -> bool:
 def _compared(node: Node) -> tuple[bool, ...]:
     """Return of which inputs of attention the masks are compared: with heads, not the query's."""
     return (node.layer.type not in HEADS, True, True)
+
+
+def _first_made(graph: Graph, spec: MaskSpec) -> MaskSpec:
+    """Return the first mask in a graph that equals `spec`: all that are equal are one tensor."""
+    masks = (m for n in graph.nodes for m in (n.mask, *n.input_masks, *n.output_masks.values()))
+    return next((mask for mask in masks if mask == spec), spec)
 
 
 def _same_steps(mask: Mask, spec: MaskSpec) -> bool:
