@@ -213,7 +213,10 @@ def _operator() -> Callable[..., Any]:
         "time_major": False,
         "go_backwards": False,
     }
-    return tf.function(_lstm, experimental_attributes=attributes, autograph=False)
+    known: Callable[..., Any] = tf.function(
+        _lstm, experimental_attributes=attributes, autograph=False
+    )
+    return known
 
 
 def _lstm(  # noqa: PLR0913, PLR0917 - as the converter expects
