@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import LAST, OUTPUT, SEQUENCE, Node, Port
 from lstmgraph.compiler.machine.kernels import KernelUse, kernel_uses
+from lstmgraph.compiler.machine.litert import LiteRTCall, litert_calls
 from lstmgraph.compiler.machine.plan import RuntimeRow, explain_runtime
 from lstmgraph.explain.loops import LoopRow, once
 from lstmgraph.explain.memory import BatchSize, Memory, estimate
@@ -103,6 +104,8 @@ class Explanation:
     """The loops, of which `layers` has the calls of one step."""
     models: list[ModelRow] = field(default_factory=list)
     """The further models of the recipe."""
+    litert: list[LiteRTCall] = field(default_factory=list)
+    """How a LiteRT file runs each recurrent call."""
     memory: Memory | None = None
     """The memory estimate for a batch, if a size was given."""
     searched: int = 0
@@ -186,6 +189,7 @@ def explain(
         runtime=explain_runtime(compiled.declaration.runtime, graph, machine),
         loops=list(shown.loops),
         models=model_rows(compiled),
+        litert=[call for call in litert_calls(graph) if call.name in shown.graph.by_name],
         memory=estimate(compiled, size) if size else None,
         searched=len(compiled.collected.space.dimensions),
     )
@@ -293,6 +297,8 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
         if row.kernel
     ]
     yield Section("kernels", headings=("call", "training", "prediction", "why"), rows=kernels)
+    litert = [(call.name, call.kind, call.reason) for call in explanation.litert]
+    yield Section("in a LiteRT file", headings=("call", "runs", "why"), rows=litert)
     yield from map(_model_section, explanation.models)
     runtime = [
         (row.key, plain_text(row.value), row.effect) for row in explanation.runtime if row.effect

@@ -7,6 +7,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.machine.litert import litert_calls
 from lstmgraph.data.vocabularies import prepared, vocabularies_json
 from lstmgraph.export import keras_file, litert, onnx_file, saved_model
 from lstmgraph.export.check import compare, model_outputs, tolerance_for
@@ -161,6 +162,7 @@ def _export(  # noqa: PLR0913, PLR0917 - each says one thing
         operators=list(file.operators),
         opset=file.opset,
         vocabularies=beside,
+        recurrent=litert_calls(job.graph) if name == LITERT else [],
     )
 
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.flatbuffer import finished
+from lstmgraph.export.fused_lstm import for_litert
 from lstmgraph.export.saved_model import SIGNATURE, traced
 from lstmgraph.language.text.embedded import embed_recipe
 
@@ -29,13 +31,14 @@ def write(job: ExportJob, path: Path) -> None:
     is known. TensorFlow's operators are not allowed: Keras's own export falls back on them, but a
     plain LiteRT runtime cannot run them.
     """
-    archive, _ = traced(job, job.fixed_batch(ROWS))
+    with for_litert(job.inference, job.graph):
+        archive, _ = traced(job, job.fixed_batch(ROWS))
     with TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.experimental_enable_resource_variables = True  # carried states
-        path.write_bytes(converter.convert())
+        path.write_bytes(finished(converter.convert()))
     # As LiteRT's own tools attach files: a zip archive behind the model, which runtimes ignore.
     embed_recipe(path, resolved_recipe(job.compiled))
 

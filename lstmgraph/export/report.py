@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lstmgraph.compiler.machine.litert import LiteRTCall
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class ExportReport:
     """For ONNX: the version of its operators."""
     vocabularies: Path | None = None
     """The file with the vocabularies by which texts become inputs, if the format holds no texts."""
+    recurrent: list[LiteRTCall] = field(default_factory=list)
+    """For LiteRT: how the file runs each recurrent call."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
@@ -71,6 +75,7 @@ class ExportReport:
         if self.operators:
             opset = f" of opset {self.opset}" if self.opset is not None else ""
             lines.append(f"  operators{opset}: {', '.join(self.operators)}")
+        lines += [f"  {call.name}: {call.kind} ({call.reason})" for call in self.recurrent]
         if self.vocabularies is not None:
             lines += [
                 f"wrote {self.vocabularies}",

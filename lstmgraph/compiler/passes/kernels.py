@@ -100,6 +100,12 @@ def _refuse(  # noqa: PLR0913, PLR0917 - the parts of one message
     )
 
 
+def zeroes_wrong_steps(node: Node, used: frozenset[Port]) -> bool:
+    """Return whether Keras's unrolled loop would zero the backward outputs at other steps."""
+    both = node.recurrence is not None and node.recurrence.bidirectional
+    return node.mask is not None and both and Port(node.name, SEQUENCE) in used
+
+
 def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> None:
     steps = node.outputs[SEQUENCE].shape[1]
     choice_notes: tuple[Note, ...] = ()
@@ -114,12 +120,7 @@ def _check_unrolled(node: Node, used: frozenset[Port], document: Document) -> No
             hint="give the input a fixed number of steps, or use another kernel",
             notes=choice_notes,
         )
-    elif (
-        node.mask
-        and node.recurrence
-        and node.recurrence.bidirectional
-        and Port(node.name, SEQUENCE) in used
-    ):
+    elif node.mask and zeroes_wrong_steps(node, used):
         document.report(
             "L703",
             (*node.path, "bidirectional"),

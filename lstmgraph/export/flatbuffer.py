@@ -1,0 +1,71 @@
+"""LiteRT files as objects: changed after the converter has written them, and made small.
+
+The format is ``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lstmgraph.export.states import set_states
+
+IDENTIFIER = b"TFL3"
+NO_DATA = 0
+"""The buffer of all tensors that are no constants."""
+
+
+def finished(content: bytes) -> bytes:
+    """Return a file of the converter with the model's states, and without what nothing reads.
+
+    Tensors inside the file lose their names, which can take more than half of it.
+    """
+    import flatbuffers  # noqa: PLC0415 - in an extra
+    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    set_states(model, schema)
+    _drop_unused_codes(model)
+    for graph in model.subgraphs:
+        _drop_names(graph)
+    _drop_unused_buffers(model)
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _drop_unused_codes(model: Any) -> None:
+    """Drop the kinds of operators that the file does not have."""
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+
+
+def _drop_names(graph: Any) -> None:
+    """Drop the names of all tensors but inputs and outputs, and quantization without a scale."""
+    named = {*graph.inputs.tolist(), *graph.outputs.tolist()}
+    for index, tensor in enumerate(graph.tensors):
+        if index not in named:
+            tensor.name = None
+        if tensor.quantization is not None and not _size(tensor.quantization.scale):
+            tensor.quantization = None
+
+
+def _drop_unused_buffers(model: Any) -> None:
+    """Drop buffers without data, one of which the converter writes for each tensor."""
+    holders = [*(t for graph in model.subgraphs for t in graph.tensors), *(model.metadata or ())]
+    kept = [NO_DATA]
+    kept += sorted({each.buffer for each in holders if _has_data(model.buffers[each.buffer])})
+    places = {old: new for new, old in enumerate(kept)}
+    for each in holders:
+        each.buffer = places.get(each.buffer, NO_DATA)
+    model.buffers = [model.buffers[index] for index in kept]
+
+
+def _has_data(buffer: Any) -> bool:
+    return buffer.data is not None or bool(buffer.size)
+
+
+def _size(array: Any) -> int:
+    return 0 if array is None else len(array)

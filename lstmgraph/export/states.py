@@ -1,0 +1,211 @@
+"""The states of fused LSTMs in a LiteRT file: set before each call, and read after it.
+
+``UNIDIRECTIONAL_SEQUENCE_LSTM`` keeps its states in two variable tensors, from one call of the file
+to the next: as the converter writes it, a second call goes on where the first ended. Here each call
+sets them first. They are ordinary tensors to the other operators, which write and read them: so
+initial states may be inputs of the model, and final states are there too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.compiler.machine.litert import OPERATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BEGIN = "lstmgraph_begin"
+"""Takes the steps, h and c; gives the steps to an LSTM that begins with these states."""
+FINAL_CELL = "lstmgraph_final_cell"
+"""Takes the sequence of an LSTM and its last step; gives the cell state after it."""
+H, C = 18, 19
+"""The places of the states among the operator's inputs, as in LiteRT's
+``kernels/lstm_shared.h``."""
+
+
+def set_states(model: Any, schema: Any) -> None:
+    """Have the fused LSTMs of a LiteRT file begin each call with the model's initial states.
+
+    Args:
+        model: the file as objects; its `BEGIN` and `FINAL_CELL` are replaced.
+        schema: LiteRT's module of that name.
+    """
+    for graph in model.subgraphs:
+        _States(model, graph, schema).set_and_read()
+
+
+@dataclass
+class _States:
+    """Changes one graph of a file; `schema` is LiteRT's module of that name."""
+
+    model: Any
+    graph: Any
+    schema: Any
+    cleared: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    """The variables of zeros, by shape, dtype and zero point."""
+
+    def set_and_read(self) -> None:
+        named = [(self._name(each), each) for each in self.graph.operators]
+        makers = {int(tensor): each for _, each in named for tensor in each.outputs}
+        first: list[Any] = []
+        operators: list[Any] = []
+        for name, operator in named:
+            if name == OPERATOR:
+                begin = makers.get(int(operator.inputs[0]))
+                given = begin if begin in _of(BEGIN, named) else None
+                for source, writing in self._set(operator, given):
+                    (operators if source in makers else first).append(writing)
+                operators.append(operator)
+            elif name == FINAL_CELL:
+                operators += self._read(makers[int(operator.inputs[0])], operator)
+            elif name != BEGIN:
+                operators.append(operator)
+        # Behind an operator whose size is not known before it runs, LiteRT would not allocate a
+        # variable again that another operator writes.
+        self.graph.operators = first + operators
+
+    def _name(self, operator: Any) -> str:
+        """Return the name of a kind of operator, or of a custom one."""
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        kinds = self.schema.BuiltinOperator
+        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+        if kind == kinds.CUSTOM:
+            return str(code.customCode.decode())
+        return OPERATOR if kind == kinds.UNIDIRECTIONAL_SEQUENCE_LSTM else ""
+
+    def _set(self, lstm: Any, begin: Any) -> Iterator[tuple[int, Any]]:
+        """Yield each initial state, zeros without `begin`, and the operator that writes it."""
+        initial = [self._cleared(int(lstm.inputs[place])) for place in (H, C)]
+        if begin is not None:
+            steps, *initial = (int(tensor) for tensor in begin.inputs)
+            lstm.inputs = np.array([steps, *lstm.inputs[1:]], np.int32)
+        for place, source in zip((H, C), initial, strict=True):
+            state = self._own(lstm, place)
+            yield source, self._copied(source, state)
+
+    def _copied(self, source: int, state: int) -> Any:
+        """Return an operator that writes one tensor to another.
+
+        LiteRT's RESHAPE of a constant would make its result read-only.
+        """
+        if self.model.buffers[self.graph.tensors[source].buffer].data is not None:
+            inputs = [source, self._cleared(state)]
+            return self._operator("ADD", inputs, state, self.schema.AddOptionsT())
+        shape = np.array(self.graph.tensors[state].shape, np.int32)
+        options = self.schema.ReshapeOptionsT()
+        options.newShape = shape
+        return self._operator("RESHAPE", [source, self._integers(shape)], state, options)
+
+    def _own(self, lstm: Any, place: int) -> int:
+        """Return a variable that only `lstm` has.
+
+        The converter may let other operators read the zeros that it makes a variable of: they would
+        read a state.
+        """
+        state = int(lstm.inputs[place])
+        readers = [each for each in self.graph.operators if state in each.inputs]
+        if readers == [lstm] and list(lstm.inputs).count(state) == 1:
+            return state
+        tensor = self.graph.tensors[state]
+        lstm.inputs = np.array([*lstm.inputs], np.int32)
+        lstm.inputs[place] = own = self._variable(state)
+        if tensor.isVariable:
+            tensor.isVariable, tensor.buffer = False, self._zero_buffer(tensor)
+        return own
+
+    def _read(self, lstm: Any, final: Any) -> Iterator[Any]:
+        """Yield operators that read the cell state after the last step.
+
+        Zero times the last output is added to it: delegates order operators by what they read, and
+        would not know that the LSTM changes the state.
+        """
+        of_last, read = self.schema.MulOptionsT(), self.schema.AddOptionsT()
+        result, last = int(final.outputs[0]), int(final.inputs[1])
+        nothing = self._like(result)
+        yield self._operator("MUL", [last, self._zeros(result)], nothing, of_last)
+        yield self._operator("ADD", [int(lstm.inputs[C]), nothing], result, read)
+
+    def _cleared(self, like: int) -> int:
+        """Return a variable of zeros that nothing writes, as LiteRT allocates it."""
+        tensor = self.graph.tensors[like]
+        key = (tuple(tensor.shape), tensor.type, _zero_point(tensor))
+        if key not in self.cleared:
+            self.cleared[key] = self._variable(like)
+        return self.cleared[key]
+
+    def _variable(self, like: int) -> int:
+        variable = self._like(like)
+        self.graph.tensors[variable].isVariable = True
+        return variable
+
+    def _zeros(self, like: int) -> int:
+        """Return a constant of zeros, with the shape and the dtype of another tensor."""
+        zeros = self._like(like)
+        self.graph.tensors[zeros].buffer = self._zero_buffer(self.graph.tensors[like])
+        return zeros
+
+    def _zero_buffer(self, tensor: Any) -> int:
+        kind = self.schema.TensorType
+        dtype = {kind.FLOAT32: "float32", kind.INT8: "int8", kind.INT16: "int16"}[tensor.type]
+        return self._buffer(np.full(tensor.shape, _zero_point(tensor), dtype))
+
+    def _buffer(self, array: np.ndarray) -> int:
+        buffer = self.schema.BufferT()
+        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        return len(self.model.buffers) - 1
+
+    def _integers(self, array: np.ndarray) -> int:
+        """Return a constant of int32."""
+        tensor = self.schema.TensorT()
+        tensor.shape, tensor.type = np.array(array.shape, np.int32), self.schema.TensorType.INT32
+        tensor.buffer = self._buffer(array)
+        return self._add(tensor)
+
+    def _like(self, place: int) -> int:
+        """Return a new tensor that is no constant, with the shape and dtype of another."""
+        tensor, other = self.schema.TensorT(), self.graph.tensors[place]
+        tensor.shape, tensor.type, tensor.buffer = other.shape, other.type, 0
+        tensor.quantization = other.quantization
+        return self._add(tensor)
+
+    def _add(self, tensor: Any) -> int:
+        tensor.name = f"state/{len(self.graph.tensors)}"
+        tensor.hasRank = True
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def _operator(self, kind: str, inputs: Sequence[int], output: int, options: Any) -> Any:
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._code(getattr(self.schema.BuiltinOperator, kind))
+        operator.inputs = np.array(inputs, np.int32)
+        operator.outputs = np.array([output], np.int32)
+        name = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
+        operator.builtinOptions = options
+        return operator
+
+    def _code(self, kind: int) -> int:
+        codes = self.model.operatorCodes
+        for index, code in enumerate(codes):
+            if code.builtinCode == kind:
+                return index
+        code = self.schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = kind
+        code.version = 1
+        codes.append(code)
+        return len(codes) - 1
+
+
+def _zero_point(tensor: Any) -> int:
+    """Return the integer that stands for zero in a quantized tensor; 0 in others."""
+    points = tensor.quantization.zeroPoint if tensor.quantization is not None else None
+    return 0 if points is None or len(points) == 0 else int(points[0])
+
+
+def _of(wanted: str, named: Sequence[tuple[str, Any]]) -> list[Any]:
+    return [operator for name, operator in named if name == wanted]
