@@ -2,8 +2,8 @@
 
 A table on the terminal, and a JSON file. With --markdown nothing is measured: the file gets the
 tables of the JSON file. README.md beside this file says what each figure means. The table of
-training steps and that of whole trainings are commands of their own: python -m benchmarks training
---help, and python -m benchmarks fit --help.
+training steps, that of whole trainings and that of LiteRT files are commands of their own: python
+-m benchmarks training --help, and the same with fit and devices.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import fit, report, training
+from benchmarks import devices, fit, report, training
 from benchmarks.options import ENVIRONMENT, QUICK, Options
 from lstmgraph.files import atomic_path
 
@@ -39,8 +39,8 @@ PARTS = {
 }
 """Modules with a function `measure`, in the order they run: first those that measure whole
 processes, as a child's peak memory would begin at that of a parent with TensorFlow in it."""
-GOING_ON = {"training": training, "fit": fit}
-"""Commands of their own, which go on where they were stopped."""
+GOING_ON = {"training": training, "fit": fit, "devices": devices}
+"""Commands of their own; the first two go on where they were stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,9 @@
 
 ``python -m benchmarks.kernels [lstm|gru] [plain|masked]`` prints the medians of alternating rounds,
 in milliseconds, and as ratios to Keras's loop; with ``--memory SETTING`` what building a model and
-two steps of it add to the peak memory of the process.
+two steps of it add to the peak memory of the process. With ``--rows 1`` that is the program, most
+of it what XLA has compiled; what more rows add is the memory of a step. With ``--compile`` the
+first step of each, which traces and compiles: by it and the medians, ``fitting.py`` decides.
 """
 
 from __future__ import annotations
@@ -67,7 +69,6 @@ def stepper(model: keras.Model, size: tuple[int, int, int], rows: int) -> Callab
     def run() -> Any:
         return model.train_function(batches)["loss"].numpy()
 
-    run()
     return run
 
 
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("kind", nargs="?", default="lstm", choices=["lstm", "gru"])
     parser.add_argument("mask", nargs="?", default="plain", choices=["plain", "masked"])
     parser.add_argument("--memory", choices=list(SETTINGS))
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="*", default=range(len(SIZES)))
     parser.add_argument("--depths", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--rows", type=int, nargs="*", default=[1, 16, 32, 64, 256])
@@ -84,24 +86,35 @@ def main() -> None:
     made = partial(model_of, given.kind, masked=given.mask == "masked")
     if given.memory:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        run = stepper(made(SIZES[-1], 2, given.memory), SIZES[-1], 256)
+        rows = given.rows[-1]
+        run = stepper(made(SIZES[-1], 2, given.memory), SIZES[-1], rows)
+        run()
         run()
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         grown = (after - before) / 1024
-        print(f"{given.kind} {given.mask} {given.memory}: {grown:.0f} MiB")
+        print(f"{given.kind} {given.mask} {given.memory}, {rows} rows: {grown:.0f} MiB")
         return
     for size in (SIZES[number] for number in given.sizes):
         for depth in given.depths:
             for rows in given.rows:
                 runs = {name: stepper(made(size, depth, name), size, rows) for name in SETTINGS}
+                first = {name: _seconds(run) for name, run in runs.items()}
                 print(given.kind, given.mask, size, depth, rows, _measured(runs), flush=True)
+                if given.compile:
+                    print(
+                        "first step:", ", ".join(f"{name} {s:.2f} s" for name, s in first.items())
+                    )
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def _measured(runs: dict[str, Callable[[], Any]]) -> str:
     times: dict[str, list[float]] = {name: [] for name in runs}
-    start = time.perf_counter()
-    runs["keras"]()
-    count = max(1, int(ROUND_SECONDS / (time.perf_counter() - start)))
+    count = max(1, int(ROUND_SECONDS / _seconds(runs["keras"])))
     for _ in range(ROUNDS):
         for name, run in runs.items():
             start = time.perf_counter()

@@ -231,6 +231,7 @@ def test_explain_as_json() -> None:
         "runtime",
         "loops",
         "models",
+        "litert",
         "searched",
         "totals",
         "memory",

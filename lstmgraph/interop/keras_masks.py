@@ -427,7 +427,7 @@ class _CallRun:
                     return None
                 parts += each.masks if isinstance(each, _Features) else [None]
             return _Features(tuple(parts), self.option("axis", -1))
-        if self.type == "Any" and known and self.option("axis", None) == -1:
+        if self.type == "Any" and known and self.is_over_last(read[0]):
             (whole,) = known[:1]
             if isinstance(whole, _Unlike):
                 parts_ = {"tensor": whole.tensor, "scope": self.scope, "value": whole.value}
@@ -436,6 +436,13 @@ class _CallRun:
                 features = whole.axis != 1
                 return self.run.joined(whole.masks, self.place, self.scope, features=features)
         return None
+
+    def is_over_last(self, tensor: Tensor) -> bool:
+        """Return whether an operation goes over the last axis of `tensor`, from either end."""
+        axis, shape = self.option("axis", None), self.model.shapes.get(tensor)
+        if isinstance(axis, (list, tuple)) and len(axis) == 1:
+            (axis,) = axis
+        return bool(axis == -1 or (shape is not None and axis == len(shape) - 1))
 
     # -- layers
 

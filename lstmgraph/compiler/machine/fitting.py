@@ -1,8 +1,9 @@
 """Decide whether a training compiles its steps with XLA on a CPU, from what was measured.
 
-Measured on 2 cores with TensorFlow 2.21 (``benchmarks/fit.py``): a step of Keras's loop, forwards
-and backwards, takes `LOOP_SECONDS` beside its products, of which XLA leaves a small part; XLA's
-products are slower than TensorFlow's where they are large.
+Measured on 2 cores with TensorFlow 2.21 (``python -m benchmarks.kernels --compile``). What a step
+of Keras's loop takes beside its products is mostly overhead, of which the fused loop in XLA leaves
+little; XLA's products are slower than TensorFlow's where they are large. On a slower machine both
+savings and compilation take longer; only their ratio decides.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
     from lstmgraph.compiler.graph import Graph
 
-LOOP_SECONDS = 40e-6
+LOOP_SECONDS = 60e-6
 """What XLA saves of each time step of a recurrent layer in a training step."""
+LOOP_SHARE = 0.75
+"""The share of that in what a time step takes beside its products."""
 FORWARD_SHARE = 0.25
 """The share of `LOOP_SECONDS` that XLA saves in `evaluate`."""
-COMPILE_SECONDS = 0.8
-COMPILE_LAYER_SECONDS = 0.6
+COMPILE_SECONDS = 0.6
+COMPILE_LAYER_SECONDS = 0.1
 """What one shape takes to compile: a part for each model, and one for each recurrent layer."""
 MOST_PRODUCTS = 1 << 20
 MOST_FUSED_PRODUCTS = 1 << 22
@@ -50,7 +53,7 @@ class StepCost:
     @property
     def seconds(self) -> float:
         """About how long a step takes with Keras's loop."""
-        return 2 * LOOP_SECONDS * self.loop_steps + 3 * self.products / PRODUCTS_A_SECOND
+        return LOOP_SECONDS / LOOP_SHARE * self.loop_steps + 3 * self.products / PRODUCTS_A_SECOND
 
     @property
     def at_once(self) -> int:
