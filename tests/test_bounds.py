@@ -38,7 +38,7 @@ MINORS = [
     if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", line)
 ]
 
-OF_USERS = ("data", "jax", "litert", "onnx", "ray")
+OF_USERS = ("data", "jax", "litert", "micro", "onnx", "ray")
 READ = [
     ("lstmgraph", OF_USERS),
     ("tests", (*OF_USERS, "test")),
@@ -103,7 +103,7 @@ def test_an_extra_of_a_format_has_what_the_format_needs() -> None:
     for exported in FORMATS.values():
         if exported.packages:
             packages = {canonicalize_name(name) for name in exported.packages}
-            assert packages <= {canonicalize_name(each.name) for each in EXTRAS[exported.name]}
+            assert packages <= {canonicalize_name(each.name) for each in EXTRAS[exported.extra]}
 
 
 def test_keras_is_of_the_catalogues_minor_version() -> None:
