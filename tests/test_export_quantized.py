@@ -5,6 +5,7 @@ Outputs are compared with the Keras model's in float32; sizes and bytes with tho
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from building import load, randomise
+from programs import needs
 
 import lstmgraph
 from lstmgraph.data.problems import DataError
@@ -25,6 +27,8 @@ from lstmgraph.messages.errors import RecipeError
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+needs_micro = needs("micro", importlib.util.find_spec("tflite_micro"), "install the extra micro")
 
 RECIPE = """
 inputs: {x: {shape: [8, 6]}}
@@ -227,6 +231,7 @@ def test_a_c_array_holds_the_model(dense, tmp_path, compiler: list[str]) -> None
 # --- devices ---
 
 
+@needs_micro
 @pytest.mark.parametrize("kind", [None, "int8", "int16x8"])
 def test_a_file_runs_as_on_a_microcontroller(dense, tmp_path, kind) -> None:
     recipe, model = dense
@@ -239,6 +244,7 @@ def test_a_file_runs_as_on_a_microcontroller(dense, tmp_path, kind) -> None:
     assert np.abs(found - there).max() < 0.03 * np.abs(there).max()
 
 
+@needs_micro
 def test_the_arena_is_what_the_microcontroller_s_planner_needs(dense, tmp_path, capfd) -> None:
     from tflite_micro import runtime  # noqa: PLC0415 - in an extra
 
