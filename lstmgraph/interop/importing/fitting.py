@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
+from lstmgraph.interop.importing.blocks import bound_nodes
 from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Operation, Port, Repeat
 from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
 from lstmgraph.interop.importing.writing import plain_text
@@ -17,8 +18,11 @@ from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, MaskSpec
+    from lstmgraph.compiler.graph import Node as GraphNode
     from lstmgraph.interop.importing.drafting import Draft
     from lstmgraph.interop.importing.lifting import Lifted, Node
 
@@ -62,7 +66,11 @@ class _Fitting:
         self.lifted = lifted
         self.draft = draft
         self.fix = fix
-        self.nodes = {node.name: node for node in lifted.nodes}
+        bound = bound_nodes(lifted)
+        self.nodes = {node.name: node for node in lifted.nodes if node.block is None}
+        self.nodes |= {name: own.node for name, own in bound.items()}
+        self.in_blocks = {(own.block, own.own_name): name for name, own in bound.items()}
+        """The nodes of the layers of blocks, of the last call of each."""
         self.tried: dict[str, list[Any]] = {}
 
     def compiled(self) -> CompiledRecipe | None:
@@ -76,9 +84,16 @@ class _Fitting:
                 return None
             raise Unfitting([self.problem(each) for each in error.diagnostics]) from None
 
+    def name_of(self, path: Sequence[Any]) -> str:
+        """Return the name of the node that a path of the recipe leads to; "" if none does."""
+        if len(path) > 1 and path[0] == "layers":
+            return str(path[1])
+        if len(path) > 3 and path[0] == "blocks":
+            return self.in_blocks.get((str(path[1]), str(path[3])), "")
+        return ""
+
     def problem(self, diagnostic: Any) -> Problem:
-        path = diagnostic.path
-        layer = str(path[1]) if len(path) > 1 and path[0] == "layers" else ""
+        layer = self.name_of(diagnostic.path)
         node = self.nodes.get(layer)
         return Problem(
             node.layer.name if node else layer,
@@ -89,15 +104,14 @@ class _Fitting:
 
     def answered(self, diagnostic: Any) -> bool:
         """Change the draft as a mistake asks for; return whether there was a change."""
-        path = diagnostic.path
-        if diagnostic.code == "L307" and "mask" in diagnostic.message and path[1] in self.nodes:
-            call = self.nodes[str(path[1])]
+        name = self.name_of(diagnostic.path)
+        if diagnostic.code == "L307" and "mask" in diagnostic.message and name in self.nodes:
+            call = self.nodes[name]
             mask = self.wanted(call)
             forms = ["none"] if mask is None else self.forms(call.name, call, mask, None)
             return any(self.set_mask(call.name, form) for form in forms)
-        if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":
+        if diagnostic.code not in ENDED or not name:
             return False
-        name = str(path[1])
         node = self.nodes.get(name)
         if node is not None and node.filled is not None and node.layer.type in RESIZES:
             entry = self.draft.layer(name)
@@ -106,7 +120,14 @@ class _Fitting:
                 name, {"from": source, "padding": "right"}
             ):
                 return True
-        return self.set_mask(name, "none")
+        calls = [each for each, own in self.nodes.items() if own.holder == name]
+        unmasked = [each for each in (name, *calls) if self.counts_all(each)]
+        return any(self.set_mask(each, "none") for each in (*unmasked, name))
+
+    def counts_all(self, name: str) -> bool:
+        """Return whether a call of a recurrent layer uses no mask in Keras."""
+        node = self.nodes.get(name)
+        return node is not None and node.recurrent is not None and self.wanted(node) is None
 
     def set_mask(self, name: str, mask: Any) -> bool:
         """Set a layer's mask unless that was tried before."""
@@ -134,11 +155,10 @@ class _Fitting:
             found |= self.changed_policy(name, node, own)
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
-            elif (
-                (name in self.lifted.given_masks or node.filled)
-                and not own.output_masks
-                and node.layer.type in TAKES_MASK
-            ):
+            elif self.reads_copy(name, node) and _carried(own, graph):
+                found |= self.set_mask(name, "none")
+            elif not (found or own.output_masks) and node.layer.type in TAKES_MASK:
+                # One at a time: the next may inherit it.
                 found |= self.given_mask(name, node, graph)
         if self.left and not found:
             raise Unfitting(self.left)
@@ -157,9 +177,15 @@ class _Fitting:
 
     def given_mask(self, name: str, node: Node, graph: Graph) -> bool:
         """Give a layer the mask that its output has in Keras by another layer."""
-        mask = self.lifted.given_masks.get(name) or node.filled
+        is_given = node.layer.type == "TimeDistributed"  # others have no mask of their own
+        mask = self.lifted.given_masks.get(name) or (node.mask if is_given else node.filled)
         forms = self.forms(name, node, mask, graph) if mask else []
         return any(self.set_mask(name, form) for form in forms)
+
+    def reads_copy(self, name: str, node: Node) -> bool:
+        """Return whether a call gets no mask in Keras, nor does its output by another layer."""
+        masks = [node.mask, node.filled, *(value.mask for value in node.inputs)]
+        return name not in self.lifted.given_masks and not any(masks)
 
     def uses_mask(self, node: Node) -> bool:
         return (
@@ -174,18 +200,21 @@ class _Fitting:
             return False
         if wanted is None:
             reason = _why_lost(node)
+            if own is not None and own.kind == "some" and not reason:
+                reason = "it is made inside TimeDistributed"
+            place = self.draft.place(name)
             if reason and self.fix:
-                self.draft.comments[name] = [
+                self.draft.comments[place] = [
                     f"Keras drops this mask, as {reason}; here it is kept."
                 ]
                 return False
             changed = self.set_mask(name, "none")
             if changed and reason:
-                self.draft.comments[name] = [
+                self.draft.comments[place] = [
                     f"Keras drops this mask, as {reason}: padded steps count."
                 ]
             return changed
-        if own is not None and (_same(wanted, own) or wanted.kind == "other"):
+        if own is not None and (_same(wanted, own, graph) or wanted.kind == "other"):
             return False
         for form in self.forms(name, node, wanted, graph):
             if self.set_mask(name, form):
@@ -218,15 +247,24 @@ class _Fitting:
             first = (sequences or first.parts)[0]
         if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
+        if graph is None:  # not compiled yet: what it reads has its mask in Keras
+            is_carried = node.inputs[0].mask == mask and isinstance(first, Port)
+            return [{"from": str(first)}] if is_carried else []
         found: list[Any] = []
         for other, entry in self.draft.data["layers"].items():
-            own = graph.by_name.get(other) if graph else None
+            own = graph.by_name.get(other)
             masks = own.output_masks.values() if own is not None else ()
-            if other != name and any(_same(mask, each) for each in masks):
+            if other != name and any(_same(mask, each, graph) for each in masks):
                 recurrent = self.nodes[other].recurrent if other in self.nodes else None
                 found.append({"from": f"{other}.sequence" if recurrent else other})
             del entry
         return found[:1]
+
+
+def _carried(node: GraphNode, graph: Graph) -> bool:
+    """Return whether something that a node reads has a mask."""
+    masks = {name: each.output_masks for name, each in graph.by_name.items()}
+    return any(port.output in masks.get(port.node, ()) for port in node.inputs)
 
 
 def _counts_all(mask: Mask | None) -> bool:
@@ -244,14 +282,14 @@ def _why_lost(node: Node) -> str:
     return ""
 
 
-def _same(mask: Mask, spec: MaskSpec) -> bool:
-    """Return whether a mask of the model is that of the compiled recipe."""
+def _same(mask: Mask, spec: MaskSpec, graph: Graph) -> bool:
+    """Return whether a mask of the model is that of the compiled recipe, of folded steps or not."""
     while spec.kind in ("folded", "unfolded") and spec.parts and spec.parts[0][1]:
         spec = spec.parts[0][1]
     source = mask.source.source if isinstance(mask.source, Filled) else mask.source
     if spec.kind != mask.kind or not isinstance(source, Port):
         return False
-    same_port = spec.port.node == source.layer
+    same_port = graph.whole(spec.port).node == source.layer
     return same_port and (mask.kind != "value" or spec.value == mask.value)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.arguments import identifier, policy_name
+from lstmgraph.interop.importing.blocks import Block, block_model, given_mask, output_mask
 from lstmgraph.interop.importing.expressions import (
     Constant,
     Expression,
@@ -23,9 +24,17 @@ from lstmgraph.interop.importing.expressions import (
     Zeros,
 )
 from lstmgraph.interop.importing.operations import lifted_operation
+from lstmgraph.interop.inlining import inlined
 from lstmgraph.interop.keras_masks import KerasMasks, keras_masks
 from lstmgraph.interop.keras_masks import Mask as KerasMask
-from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tensors_in
+from lstmgraph.interop.keras_model import (
+    Call,
+    KerasModel,
+    Layer,
+    Tensor,
+    depth_of,
+    tensors_in,
+)
 from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
 
 if TYPE_CHECKING:
@@ -136,6 +145,8 @@ class Node:
     policy: str = "float32"
     is_made: bool = False
     """Whether it stands for an operation, and so has no layer in Keras."""
+    block: Block | None = None
+    """The model that it calls, on each step or once."""
 
     @property
     def recurrent(self) -> Recurrent | None:
@@ -173,14 +184,31 @@ class Lifted:
         return next((node for node in self.nodes if node.name == name), None)
 
 
-def lift(model: KerasModel) -> Lifted:
-    """Return `model`, whose nested models are inlined, in a recipe's terms."""
-    return _Lifting(model).lifted()
+def lift(model: KerasModel, kept: frozenset[int] = frozenset()) -> Lifted:
+    """Return `model`, whose nested models are inlined, in a recipe's terms.
+
+    Args:
+        model: the model.
+        kept: those of `KerasModel.shared` whose nested models are not inlined, as they are blocks.
+    """
+    return _Lifting(model, kept).lifted()
 
 
 class _Lifting:
-    def __init__(self, model: KerasModel) -> None:
+    def __init__(
+        self,
+        model: KerasModel,
+        kept: frozenset[int] = frozenset(),
+        block_names: dict[Any, str] | None = None,
+        *,
+        has_given_mask: bool = False,
+    ) -> None:
         self.model = model
+        self.kept = kept
+        self.block_names = {} if block_names is None else block_names
+        """The names of blocks so far, by what tells them apart; one for all levels."""
+        self.has_given_mask = has_given_mask
+        """Whether the call of a block gives its input a mask."""
         self.values: dict[Tensor, Value] = {}
         self.nodes: list[Node] = []
         self.problems: list[Problem] = []
@@ -213,7 +241,8 @@ class _Lifting:
                 if "float" in dtype and self._holds_ids(tensor):
                     self.notes.append(f"the input '{own}' is int32, as it holds ids; was {dtype}")
                     dtype = "int32"
-                value = Value(Port(own), None, shape, dtype)
+                mask = given_mask(own) if self.has_given_mask else None
+                value = Value(Port(own), mask, shape, dtype)
                 self.values[tensor] = inputs[own] = value
                 self.shapes[Port(own)] = shape
                 self.input_layers[own] = layer
@@ -317,7 +346,10 @@ class _Lifting:
             self.values[Tensor(call.layer, call.index)] = alias
             return
         type_ = layer.type
-        if not (is_recurrent(type_) or type_ in _known_layers() or type_ == "Bidirectional"):
+        model = block_model(layer)
+        if model is None and not (
+            is_recurrent(type_) or type_ in _known_layers() or type_ == "Bidirectional"
+        ):
             self.problem(
                 layer.name, "M201", f"{type_} is no layer that a recipe can name", _instead(type_)
             )
@@ -337,7 +369,9 @@ class _Lifting:
         node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
         if node.name != own:
             node.holder = own
-        if node.recurrent is not None and type_ != "TimeDistributed":
+        if model is not None:
+            self._block(call, node, model, arguments, keywords)
+        elif node.recurrent is not None and type_ != "TimeDistributed":
             self._recurrent(call, node, arguments, keywords)
         else:
             self._plain(call, node, arguments, keywords)
@@ -356,7 +390,7 @@ class _Lifting:
         for call in self.model.calls:
             states = tensors_in(call.keywords.get("initial_state")) if call.index else ()
             if call.layer == layer.name and any(
-                self.model.layers[state.layer].type == "Dense"
+                self.model.layers[state.layer].type in ("Dense", "Concatenate")
                 and state.layer.startswith(f"{layer.name}_")
                 for state in states
             ):
@@ -408,6 +442,46 @@ class _Lifting:
         if layer.type == "Identity" and layer.name.endswith(".float32"):
             return value
         return None
+
+    def _block(
+        self,
+        call: Call,
+        node: Node,
+        model: KerasModel,
+        arguments: list[Any],
+        keywords: dict[str, Any],
+    ) -> None:
+        """Set what a call of a model reads that a recipe has as a block."""
+        (value,) = _flat(arguments or list(keywords.values()))[:1]
+        mask = keywords.get("mask")
+        node.filled = _filled(value.expression)
+        node.inputs = [replace(value, expression=_unfilled(value.expression))]
+        node.mask = self._named_mask(call, mask) if isinstance(mask, Value) else value.mask
+        node.block = self._lifted_block(node, model)
+        is_inside = node.layer.model is None
+        self._give(
+            call, node.layer, node, node.mask if is_inside else output_mask(node.block, node)
+        )
+
+    def _lifted_block(self, node: Node, model: KerasModel) -> Block:
+        """Return a nested model in a recipe's terms, under a name that no layer has."""
+        key = model.shared if model.shared is not None else id(model)
+        if key not in self.block_names:
+            taken = {*self.taken, *self.block_names.values()}
+            name = identifier(model.name, set())
+            name = identifier(f"{name}_block" if name in taken else name, taken)
+            self.block_names[key] = name
+        inner = node.layer.config.get("layer") or {}
+        configs = [node.layer.config, inner.get("config") or {}]
+        frozen = any(each.get("trainable") is False for each in configs)
+        own = _Lifting(
+            inlined(model, self.kept, frozen=frozen),
+            self.kept,
+            self.block_names,
+            has_given_mask=node.mask is not None,
+        )
+        name = self.block_names[key]
+        return Block(name, node.layer.name, own.lifted(), depth_of(node.layer))
 
     def _recurrent(
         self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
