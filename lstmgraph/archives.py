@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+ZIP, HDF5 = b"PK", b"\x89HDF\r\n\x1a\n"
+"""How files of the two kinds begin."""
 DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,

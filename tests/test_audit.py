@@ -202,7 +202,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     result = run_here("audit", str(tmp_path / "model.keras"))
     assert result.exit_code == 1
     assert "code" in result.output
-    assert run_here("audit", str(tmp_path / "none.keras")).exit_code == 1
+    assert run_here("audit", str(tmp_path / "none.keras")).exit_code == 2
 
 
 def test_the_object_in_a_notebook() -> None:
@@ -245,3 +245,31 @@ def test_what_a_recipe_says_instead_is_right(audits: dict[str, Audit]) -> None:
         lstmgraph.load({**base, **read, **({} if is_layer else {key: value})})
         tried.add(key)
     assert tried == {"runtime", "models", "lstm", "layer"}
+
+
+def test_hdf5_under_the_name_of_an_archive(tmp_path: Path) -> None:
+    """Keras 2 wrote HDF5 under any name; what a file is, its first bytes say."""
+    model = built(PLANTED["state_drops_mask"].build)
+    model.save(tmp_path / "model.h5")
+    (tmp_path / "model.h5").rename(tmp_path / "model.keras")
+    expected = [(f.code, f.place) for f in audit(model).findings]
+    assert [(f.code, f.place) for f in audit(tmp_path / "model.keras").findings] == expected
+
+
+def test_layers_in_a_row_have_one_order() -> None:
+    """Keras orders layers by depth: only layers side by side can change places in a file."""
+    x = features()
+    stack = L.LSTM(3, return_sequences=True, name="first")(x)
+    stack = L.LSTM(3, return_sequences=True, name="second")(stack)
+    assert "A182" not in {f.code for f in audit(keras.Model(x, stack)).findings}
+    side = L.LSTM(3, return_sequences=True, name="side")(x)
+    (found,) = [
+        f for f in audit(keras.Model(x, L.Add()([stack, side]))).findings if f.code == "A182"
+    ]
+    assert "'side'" in found.message
+
+
+def test_what_is_no_model_has_its_article() -> None:
+    for given, name in ((3, "an int"), ([], "a list"), (L.LSTM(3), "an LSTM"), (L.GRU(3), "a GRU")):
+        with pytest.raises(lstmgraph.ModelFileError, match=f"but {name}\\b"):
+            audit(given)

@@ -24,7 +24,7 @@ from building import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras import tree
+from keras import ops, tree
 from programs import needs
 from typer.testing import CliRunner
 from zoo import series, texts
@@ -33,10 +33,12 @@ import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.interop.code import CodeError, keras_code
 from lstmgraph.interop.code.layout import called, laid_out, literal, quoted
+from lstmgraph.interop.code.likelihoods import LIKELIHOODS
 from lstmgraph.interop.code.names import Names
 from lstmgraph.interop.code.recipes import recipe_code
 from lstmgraph.interop.code.source_file import Additions, model_source
 from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor
+from lstmgraph.models.building.forecasting import NegativeLogLikelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -302,3 +304,89 @@ def test_the_page_shows_the_code() -> None:
     assert recipe
     assert code
     assert code[1] in lstmgraph.load(recipe[1]).code()
+
+
+LIKELIHOOD_CASES = {
+    "normal": [[0.5, 1e-3], [3.0, 40.0]],
+    "student_t": [[0.5, 1e-2, 2.1], [3.0, 40.0, 5000.0]],
+    "negative_binomial": [[0.1, 1e-5], [9e4, 2.0]],
+    "poisson": [[1e-3], [1e5]],
+}
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_likelihoods(name: str) -> None:
+    """The functions of the file are lstmgraph's losses, for small numbers and large ones."""
+    names: dict[str, Any] = {"np": np, "ops": ops}
+    for text in LIKELIHOODS[name]:
+        exec(text, names)
+    forecasts = np.array(LIKELIHOOD_CASES[name], "float32")[:, None]
+    forecasts = np.repeat(forecasts, 5, axis=1)
+    targets = np.array([[0, 1, 2, 17, 90_000]] * 2, "float32")
+    found = names[f"{name}_likelihood"](targets, ops.convert_to_tensor(forecasts))
+    wanted = NegativeLogLikelihood(name).call(targets, forecasts)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_a_likelihood_is_compiled(name: str, codes: Path) -> None:
+    numbers = len(LIKELIHOOD_CASES[name][0])
+    recipe = load(
+        f"""
+inputs: {{x: {{shape: [2, 4]}}}}
+layers: {{flat: {{type: flatten, input: x}}, y: {{type: dense, input: flat, units: {numbers}}}}}
+outputs: {{y: y}}
+training: {{loss: {{type: negative_log_likelihood, distribution: {name}}}, epochs: 1}}
+"""
+    )
+    code = recipe_code(recipe.compiled)
+    assert code.notes == ()
+    (codes / f"{name}.py").write_text(code.text)
+    assert f"{name}_likelihood" in code.text
+    assert run(code.text)["build_model"]().compiled
+
+
+def test_the_mask_of_masking_is_there_once() -> None:
+    recipe = load(
+        """
+inputs: {x: {shape: [time, 3]}}
+layers:
+  masking: {type: masking, input: x, mask_value: 2.0}
+  lstm: {type: lstm, input: masking, units: 4, bidirectional: true, return_sequences: true}
+  other: {type: gru, input: lstm, units: 4}
+outputs: {other: other}
+"""
+    )
+    code = recipe.code()
+    assert "mask=" not in code
+    assert "ops" not in code
+    model, wanted = run(code)["build_model"](), recipe.build()
+    copy_weights(wanted, model)
+    x = np.random.default_rng(0).normal(size=(3, 5, 3)).astype("float32")
+    x[0, 3:], x[1, 1] = 2.0, 2.0
+    assert_equal_arrays(outputs_of(model, {"x": x}), outputs_of(wanted, {"x": x}))
+    x[:, 3] = 2.0
+    assert not np.array_equal(
+        outputs_of(model, {"x": x + 1})["other"], outputs_of(model, {"x": x})["other"]
+    )
+
+
+@pytest.mark.parametrize("command", ["audit", "code", "import"])
+def test_exit_codes_of_model_files(command: str, tmp_path: Path) -> None:
+    """2 where there is no file to read, as for recipes; 1 where it is no model."""
+    more = ["-o", str(tmp_path / "r.yaml")] if command == "import" else []
+    for name, content, code in (
+        ("none.keras", None, 2),
+        ("none.h5", None, 2),
+        ("damaged.keras", b"PK damaged", 1),
+        ("text.h5", b"no model", 1),
+        ("empty.keras", b"", 1),
+    ):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        for form in ("text", "json"):
+            done = CliRunner().invoke(app, [command, str(path), *more, "--format", form])
+            assert done.exit_code == code, (name, done.output)
+            if form == "json":
+                assert json.loads(done.stdout)["ok"] is False

@@ -102,17 +102,6 @@ def test_a_loop_that_was_written_out_is_folded(sliced: bool) -> None:
     assert any("'one_step_decoder'" in note for note in imported.notes)
 
 
-def test_a_mask_that_is_joined_with_none_counts_all_steps() -> None:
-    """Concatenate joins masks by OR: where one input has none, the padding counts."""
-    words = keras.Input((None,), dtype="int32", name="words")
-    other = keras.Input((None, 2), name="other")
-    masked = layers.Embedding(9, 3, mask_zero=True, name="masked")(words)
-    joined = layers.Concatenate(name="joined")([masked, other])
-    imported = lstmgraph.import_model(keras.Model([words, other], layers.LSTM(4)(joined)))
-    assert imported.check.ok, str(imported.check)
-    assert "mask: none" in imported.text
-
-
 def test_frozen_layers_stay_frozen() -> None:
     steps = keras.Input((4, 3), name="steps")
     frozen = layers.Bidirectional(layers.LSTM(4), trainable=False, name="frozen")
@@ -184,11 +173,38 @@ def test_everything_in_the_way_is_named_at_once_and_nothing_is_written(tmp_path:
     assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
 
 
+@pytest.mark.parametrize("shape", ["[time, 3]", "[7, 3]"])
+@pytest.mark.parametrize("mask", ["{from: reader.sequence}", "{lengths: lengths}"])
+def test_lengths_are_counted_in_the_same_sequence(shape: str, mask: str) -> None:
+    """Of equal masks the first one is made, of the steps of the sequence that it masks."""
+    _, found = round_trip(
+        lstmgraph.load(f"""
+recipe: 1
+name: shared
+inputs:
+  steps: {{shape: {shape}}}
+  other: {{shape: {shape}}}
+  lengths: {{shape: [], dtype: int32}}
+layers:
+  reader: {{type: gru, input: steps, units: 4, mask: {{lengths: lengths}}}}
+  second: {{type: gru, input: other, units: 4, mask: {mask}}}
+outputs: {{y: second, z: reader.sequence}}
+""")
+    )
+    assert not found
+
+
 def test_names_that_the_language_does_not_allow_are_changed_and_said() -> None:
     steps = keras.Input((None, 3), name="1st input")
     imported = lstmgraph.import_model(
-        keras.Model(steps, layers.Dense(2, name="my.head")(layers.GRU(4, name="input")(steps)))
+        keras.Model(
+            steps,
+            layers.Dense(2, name="my.head")(layers.GRU(4, name="input")(steps)),
+            name="Churn Model v2",
+        )
     )
+    assert imported.recipe.to_dict()["name"] == "Churn_Model_v2"
+    assert any("the model 'Churn Model v2' is named 'Churn_M" in each for each in imported.notes)
     assert imported.check.ok
     assert imported.recipe.to_dict()["layers"].keys() == {"input_2", "my_head"}
     assert any("'my.head' is named 'my_head'" in note for note in imported.notes)

@@ -70,16 +70,65 @@ def test_a_model_on_each_step_is_a_block() -> None:
     layers:
       vectors: {type: embedding, input: words, input_dim: 20, output_dim: 5, mask_zero: true}
       reader: {type: lstm, input: vectors, units: 3, bidirectional: true}
-      code: {type: dense, input: reader, units: 4, activation: tanh}
+      # Keras drops this mask, as it ends inside TimeDistributed: padded steps count.
+      code: {type: dense, input: reader, units: 4, activation: tanh, mask: none}
     outputs: {code: code}
 
 layers:
   sentences: {type: time_distributed, input: document, layer: {call: sentence}}
-  # Keras drops this mask, as it is made inside TimeDistributed: padded steps count.
-  text: {type: gru, input: sentences, units: 4, mask: none}
+  text: {type: gru, input: sentences, units: 4}
 """
     )
     assert "mask: none" not in lstmgraph.import_model(hierarchies.documents(), fix=True).text
+
+
+def read_segments(place: str, head: str) -> keras.Model:
+    """A model on segments of words, with the mask of its words made inside or before it."""
+    document = keras.Input((3, 4), dtype="int32", name="document")
+    words = layers.Embedding(20, 3, mask_zero=True, name="words")
+    own = keras.Input((4,), dtype="int32") if place == "inside" else keras.Input((4, 3))
+    read = layers.LSTM(3, name="reader")(words(own) if place == "inside" else own)
+    inner = keras.Model(own, layers.Dense(2, activation="sigmoid", name="code")(read), name="inner")
+    each = layers.TimeDistributed(inner, name="each")
+    x = each(document if place == "inside" else words(document))
+    return trained(keras.Model(document, getattr(layers, head)(2, name="head")(x)))
+
+
+@pytest.mark.parametrize(("place", "head"), [("inside", "GRU"), ("before", "Dense")])
+def test_segments_without_any_step_are_computed_as_keras_does(place: str, head: str) -> None:
+    """The Dense layer in the model gives them its bias, where a recipe's mask gives zeros."""
+    model = read_segments(place, head)
+    rows = [np.array([[[1, 2, 3, 4], [5, 0, 0, 0], [0] * 4], [[0] * 4] * 3], "int32")]
+    imported, fixed = (lstmgraph.import_model(model, fix=fix) for fix in (False, True))
+    assert imported.check.ok, str(imported.check)
+    assert np.abs(imported_outputs(imported, rows) - computed(model, rows)).max() < 1e-6
+    assert np.abs(imported_outputs(fixed, rows) - computed(model, rows)).max() > 1e-2
+    assert "as it ends inside TimeDistributed; here it is kept." in fixed.text
+
+
+@pytest.mark.filterwarnings("ignore:Layer 'inner'.*does not support masking")  # its layers do
+@pytest.mark.parametrize("place", ["inside", "before"])
+def test_a_mask_of_a_model_that_is_called_both_ways(place: str) -> None:
+    """One that is made in the model, or goes through it, is that of what reads the result."""
+    document = keras.Input((3, 5), dtype="int32", name="document")
+    title = keras.Input((5,), dtype="int32", name="title")
+    words = layers.Embedding(20, 3, mask_zero=True, name="words")
+    own = keras.Input((5,), dtype="int32") if place == "inside" else keras.Input((5, 3))
+    steps = layers.LSTM(3, return_sequences=True)(words(own) if place == "inside" else own)
+    inner = keras.Model(own, steps, name="inner")
+    if place == "before":
+        read, read_title = words(document), words(title)
+    else:
+        read, read_title = document, title
+    segments = layers.TimeDistributed(inner, name="each")(read)
+    outputs = [
+        layers.GRU(2, name="top")(inner(read_title)),
+        layers.TimeDistributed(layers.GRU(2), name="ends")(segments),
+    ]
+    imported = lstmgraph.import_model(trained(keras.Model([document, title], outputs)))
+    assert imported.check.ok, str(imported.check)
+    top = imported.recipe.compiled.graph.by_name["top"]
+    assert str(top.mask) == "title != 0"
 
 
 def test_what_a_model_on_each_step_shares_is_shared() -> None:

@@ -73,7 +73,7 @@ def test_a_file_of_keras_2_is_imported_with_its_numbers(files: Path, name: str) 
 def test_states_that_a_file_of_keras_2_carries_are_imported(files: Path) -> None:
     found = lstmgraph.import_model(files / "stateful.h5")
     assert found.check.ok, str(found.check)
-    assert found.check.batches == 2
+    assert found.check.batches == 3
     assert "the language has its own use" in found.notes[0]
 
 

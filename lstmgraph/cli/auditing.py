@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgraph.cli.output import CheckFormat, print_report
+from lstmgraph.cli.output import CheckFormat, fail_model, print_report
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG, Format, fail_with, listed, reason
+from lstmgraph.cli.shared import RECIPE_IS_WRONG
 from lstmgraph.cli.verbosity import Verbosity
 from lstmgraph.messages.errors import ModelFileError
 from lstmgraph.messages.rendering.checked import CheckedFile
@@ -53,10 +53,8 @@ def audit(
                 found = audit_model(model, run=True)
         else:
             found = audit_model(model)
-    except ModelFileError as error:
-        _fail(model, error, output_format)
-    except OSError as error:
-        fail_with(f"cannot read {model}: {reason(error)}", _simple(output_format))
+    except (ModelFileError, OSError) as error:
+        fail_model(model, error, output_format)
     else:
         _print(model, found, output_format)
         raise typer.Exit(0 if found.ok else RECIPE_IS_WRONG)
@@ -73,17 +71,3 @@ def _print(model: Path, found: Audit, output_format: CheckFormat) -> None:
             words = {"note": "notice"}
             shown = tuple(replace(d, severity=words.get(d.severity, d.severity)) for d in shown)
         print_report([CheckedFile(str(model), shown)], output_format)
-
-
-def _fail(model: Path, error: ModelFileError, output_format: CheckFormat) -> None:
-    if not error.diagnostics:
-        fail_with(str(error), _simple(output_format))
-    if output_format is CheckFormat.json:
-        print_json({"ok": False, **listed(error.diagnostics)})
-    else:
-        print_report([CheckedFile(str(model), tuple(error.diagnostics))], output_format)
-    raise typer.Exit(RECIPE_IS_WRONG) from None
-
-
-def _simple(output_format: CheckFormat) -> Format:
-    return Format.json if output_format is CheckFormat.json else Format.text

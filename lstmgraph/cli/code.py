@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.output import fail_model
 from lstmgraph.cli.printing import hand_over, print_json, say
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
@@ -72,15 +73,12 @@ def code(  # noqa: PLR0913, PLR0917 - the options of a command
         found = _code(source, set_values, output_format, verbosity)
     except RecipeError as error:
         fail(error, output_format)
-    except (ModelFileError, ValueError) as error:
+    except (ModelFileError, OSError) as error:
+        fail_model(source, error, output_format)
+    except ValueError as error:
         fail_with(str(error), output_format)
     if target is not None:
-        try:
-            with made_folder(target.parent), atomic_path(target) as path:
-                path.write_text(found.text, "utf-8", newline="\n")
-        except OSError as error:
-            say(f"cannot write {error.filename or target}: {reason(error)}", err=True)
-            raise typer.Exit(RECIPE_IS_WRONG) from None
+        _write(found, target)
     if output_format is Format.json:
         own = {"ok": True, "file": str(target) if target else None}
         text = {} if target else {"code": found.text}
@@ -93,6 +91,15 @@ def code(  # noqa: PLR0913, PLR0917 - the options of a command
         hand_over(found.text)
     else:
         say(f"wrote {target}")
+
+
+def _write(found: Code, target: Path) -> None:
+    try:
+        with made_folder(target.parent), atomic_path(target) as path:
+            path.write_text(found.text, "utf-8", newline="\n")
+    except OSError as error:
+        say(f"cannot write {error.filename or target}: {reason(error)}", err=True)
+        raise typer.Exit(RECIPE_IS_WRONG) from None
 
 
 def _code(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.output import fail_model
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
     RECIPE_IS_WRONG,
     Force,
     Format,
     OutputFormat,
-    fail_with,
+    fail,
     listed,
     reason,
     refuse,
@@ -94,12 +95,10 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
             from lstmgraph.interop.importing import import_source  # noqa: PLC0415 - Keras
 
             found = import_source(model, fix=fix, training=not no_training)
-    except ModelFileError as error:
-        _fail(error, output_format)
+    except (ModelFileError, OSError) as error:
+        fail_model(model, error, output_format)
     except RecipeError as error:
-        _fail(ModelFileError(str(error), error.diagnostics), output_format)
-    except OSError as error:
-        fail_with(f"cannot read {model}: {reason(error)}", output_format)
+        fail(error, output_format)
     written = not found.check.ran or found.check.ok
     with_model = found.model is not None and not no_weights
     if written:
@@ -123,14 +122,6 @@ def _write(found: Imported, output: Path, target: Path | None) -> None:
             if not target.parent.is_dir():
                 raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
             found.save(target)
-
-
-def _fail(error: ModelFileError, form: Format) -> NoReturn:
-    if form is Format.json:
-        print_json({"ok": False, **listed(error.diagnostics)})
-    else:
-        say(str(error), err=True)
-    raise typer.Exit(RECIPE_IS_WRONG)
 
 
 def _print(

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
 
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import listed
+from lstmgraph.cli.shared import (
+    COMMAND_LINE_IS_WRONG,
+    RECIPE_IS_WRONG,
+    Format,
+    fail_with,
+    listed,
+    reason,
+)
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.messages.rendering.checked import CheckedFile, summary
 from lstmgraph.messages.rendering.printable import printable
@@ -14,6 +23,9 @@ from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from lstmgraph.messages.errors import ModelFileError
 
 
 class CheckFormat(StrEnum):
@@ -60,3 +72,20 @@ def _print_text(files: Sequence[CheckedFile]) -> None:
 
 def _as_dict(found: CheckedFile) -> dict[str, Any]:
     return {"file": found.file, "ok": found.ok, **listed(found.diagnostics)}
+
+
+def fail_model(
+    path: Path, error: ModelFileError | OSError, output_format: CheckFormat | Format
+) -> NoReturn:
+    """Print why an existing Keras model cannot be read, and exit: with 2 if its file cannot be."""
+    found = CheckFormat(output_format)
+    simple = Format.json if found is CheckFormat.json else Format.text
+    if isinstance(error, OSError):
+        fail_with(f"cannot read {path}: {reason(error)}", simple, COMMAND_LINE_IS_WRONG)
+    if not error.diagnostics:
+        fail_with(str(error), simple)
+    if found is CheckFormat.json:
+        print_json({"ok": False, **listed(error.diagnostics)})
+    else:
+        print_report([CheckedFile(str(path), tuple(error.diagnostics))], found)
+    raise typer.Exit(RECIPE_IS_WRONG) from None

@@ -167,13 +167,13 @@ def _with_warnings(path: Path, recipe: Recipe) -> CheckedFile:
     return CheckedFile(shown_name(path), recipe.warnings, recipe.compiled.document.sources)
 
 
-def fail_with(message: str, output_format: Format) -> NoReturn:
+def fail_with(message: str, output_format: Format, code: int = RECIPE_IS_WRONG) -> NoReturn:
     """Print why a command cannot do its work, and exit."""
     if output_format is Format.json:
         print_json({"ok": False, "error": message})
     else:
         say(message, err=True)
-    raise typer.Exit(RECIPE_IS_WRONG) from None
+    raise typer.Exit(code) from None
 
 
 def fail(error: RecipeError, output_format: Format) -> NoReturn:

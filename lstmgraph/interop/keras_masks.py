@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Scope = tuple[Place, ...]
 """The calls of nested models, from the outermost, in which something stands; () for the model."""
 
-MaskKind = Literal["embedding", "masking", "given", "or", "joined", "step"]
+MaskKind = Literal["embedding", "masking", "given", "outside", "or", "joined", "step"]
 
 ChangeKind = Literal[
     "not_received",  # several tensor arguments: Keras fills no mask in, and the call reads padding
@@ -127,10 +127,18 @@ class KerasMasks:
         return self.by_place.get((scope, (call.layer, call.index)))
 
 
-def keras_masks(model: KerasModel) -> KerasMasks:
-    """Return which mask every call gets and uses, what its outputs carry, and where masks go."""
+def keras_masks(model: KerasModel, *, inputs_masked: bool = False) -> KerasMasks:
+    """Return which mask every call gets and uses, what its outputs carry, and where masks go.
+
+    Args:
+        model: the model.
+        inputs_masked: whether its inputs have masks, of the kind "outside": a layer that calls the
+            model gives them.
+    """
     run = _Run()
-    inputs = {tensor: run.tensor(None) for tensor in flat_tensors(model.inputs)}
+    given = flat_tensors(model.inputs)
+    masks = [Mask("outside", tensor) if inputs_masked else None for tensor in given]
+    inputs = {tensor: run.tensor(mask) for tensor, mask in zip(given, masks, strict=True)}
     tensors = run.through(model, (), inputs)
     outputs = tuple(run.masks[tensors[t]] for t in flat_tensors(model.outputs))
     by_place = {(found.scope, found.place): found for found in run.calls}
@@ -427,7 +435,7 @@ class _CallRun:
                     return None
                 parts += each.masks if isinstance(each, _Features) else [None]
             return _Features(tuple(parts), self.option("axis", -1))
-        if self.type == "Any" and known and self.option("axis", None) == -1:
+        if self.type == "Any" and known and self.is_over_last(read[0]):
             (whole,) = known[:1]
             if isinstance(whole, _Unlike):
                 parts_ = {"tensor": whole.tensor, "scope": self.scope, "value": whole.value}
@@ -436,6 +444,13 @@ class _CallRun:
                 features = whole.axis != 1
                 return self.run.joined(whole.masks, self.place, self.scope, features=features)
         return None
+
+    def is_over_last(self, tensor: Tensor) -> bool:
+        """Return whether an operation goes over the last axis of `tensor`, from either end."""
+        axis, shape = self.option("axis", None), self.model.shapes.get(tensor)
+        if isinstance(axis, (list, tuple)) and len(axis) == 1:
+            (axis,) = axis
+        return bool(axis == -1 or (shape is not None and axis == len(shape) - 1))
 
     # -- layers
 

@@ -399,6 +399,13 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
+def with_article(name: str) -> str:
+    """Return a name with its article, as it is spoken: ``an int``, ``an LSTM``, ``a GRU``."""
+    is_spelled = name[:2].isupper()
+    vowels = "AEFHILMNORSX" if is_spelled else "AEIOaeio"
+    return f"{'an' if name[:1] in vowels else 'a'} {name}"
+
+
 def shortened(text: str, longest: int) -> str:
     """Return `text` cut in the middle to `longest` characters, as names differ at the ends."""
     if len(text) <= longest:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from lstmgraph.archives import ArchiveError, opened_archive
+from lstmgraph.archives import HDF5, ZIP, ArchiveError, opened_archive
 from lstmgraph.files import open_file
 from lstmgraph.messages.errors import WeightsFileError
 from lstmgraph.models.old_weights import attribute, is_old, old_layers
@@ -68,6 +68,8 @@ class Weights:
 def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
     """Open a ``.keras`` or ``.weights.h5`` file, or one of Keras 2, and yield its weights.
 
+    What a file is, its first bytes say: Keras 2 also wrote HDF5 under the name ``.keras``.
+
     Args:
         path: the file.
         most: the most bytes that the weights of a ``.keras`` file may unpack to; None for a limit
@@ -77,7 +79,7 @@ def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
         WeightsFileError: the file is of another kind, is damaged, or holds what Keras never writes.
         OSError: the temporary folder cannot be written to.
     """
-    if path.suffix != ".keras":
+    if not _is_archive(path):
         with _checked(path, path) as weights:
             yield weights
         return
@@ -86,6 +88,13 @@ def opened_weights(path: Path, most: int | None = None) -> Iterator[Weights]:
         _unpack(path, unpacked, most)
         with _checked(unpacked, path) as weights:
             yield weights
+
+
+def _is_archive(path: Path) -> bool:
+    """Return whether a file is a zip archive; of one that is neither, whether its name says so."""
+    with os.fdopen(_descriptor(path), "rb") as file:
+        start = file.read(len(HDF5))
+    return start != HDF5 and (start.startswith(ZIP) or path.suffix == ".keras")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 MODULES = frozenset(
-    {"constraints", "initializers", "keras", "layers", "np", "ops", "regularizers", "sys"}
+    {"constraints", "initializers", "keras", "layers", "np", "ops", "pd", "regularizers", "sys"}
 )
 RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *MODULES})
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.code.errors import CodeError
-from lstmgraph.interop.code.layout import called, listed, literal, mapped, tupled
+from lstmgraph.interop.code.layout import Text, called, listed, literal, mapped, tupled
 from lstmgraph.interop.notes import Note
 
 if TYPE_CHECKING:
@@ -260,6 +260,8 @@ def value_source(value: Any, default: Any = None, place: str | None = None) -> S
     Raises:
         CodeError: it holds something that is no data of Keras's (M302).
     """
+    if isinstance(value, Text):  # of something that the file finds
+        return value
     if isinstance(value, dict) and "class_name" in value:
         return _by_name(value, default, place) or object_source(value, place)
     if isinstance(value, dict):

@@ -17,8 +17,11 @@ from lstmgraph.interop.code.layout import (
     mapped,
     tupled,
 )
+from lstmgraph.interop.code.masks import without_repeated_masks
 from lstmgraph.interop.code.printer import Remarks, comment_lines
+from lstmgraph.interop.code.scales import defaults, scaled_losses, with_scales
 from lstmgraph.interop.code.source_file import Additions, Code, model_source
+from lstmgraph.interop.code.tables import TableCode, reason_against, table_code
 from lstmgraph.interop.code.training import Compilation, compilation
 from lstmgraph.interop.notes import Note
 from lstmgraph.keras_facts.catalogue import named_class
@@ -59,39 +62,64 @@ def recipe_code(compiled: CompiledRecipe) -> Code:
 
     graphs = {name: model.graph for name, model in compiled.models.items()}
     main, others = build_models(compiled, graphs)
-    training = _compilation(main, compiled)
-    notes = [*training.notes, *_notes(compiled)]
+    table = _table(compiled)
+    training, notes = _compilation(main, compiled)
+    notes = [*training.notes, *_notes(compiled), *notes]
     weights, of_weights = _weights(main, compiled)
     after = [*weights, *training.lines]
     functions: list[str] = []
+    model, scales = without_repeated_masks(read_model(main)), None
     if training.lines:
-        found, more = _main(compiled, main)
-        functions, notes = found, [*notes, *more]
+        functions, more = _main(compiled, main, table)
+        notes = [*notes, *more]
+        if table is not None and table.scaled:
+            model, scales = with_scales(model, table.data, table.scaled), defaults(table.scaled)
     notes += of_weights
     additions = Additions(
         title=compiled.declaration.name,
         description=compiled.declaration.description or "",
         remarks=Remarks(dict(_comments(compiled.graph))),
-        further={name: read_model(model) for name, model in others.items()},
+        further={n: without_repeated_masks(read_model(each)) for n, each in others.items()},
         after=after,
         functions=functions,
         helpers=training.helpers,
         notes=tuple(notes),
+        scales=scales,
     )
-    text = model_source(read_model(main), additions)
-    return Code(text, tuple(notes))
+    return Code(model_source(model, additions), tuple(notes))
 
 
-def _compilation(model: keras.Model, compiled: CompiledRecipe) -> Compilation:
+def _table(compiled: CompiledRecipe) -> TableCode | None:
+    """Return the functions that read the table of `data:`; None where they are left out."""
+    data = compiled.declaration.data
+    if data is None or not data.is_table or reason_against(compiled, data) is not None:
+        return None
+    return table_code(compiled, data)
+
+
+def _compilation(model: keras.Model, compiled: CompiledRecipe) -> tuple[Compilation, list[Note]]:
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     from lstmgraph.models.building import forecasting  # noqa: PLC0415 - as above
 
-    if compiled.declaration.training is None:
-        return Compilation()
+    training, data = compiled.declaration.training, compiled.declaration.data
+    if training is None:
+        return Compilation(), []
+    losses = losses_by_output(training, list(compiled.graph.outputs))
+    kinds = {name: _kind("loss", loss) for name, loss in losses.items()}
+    is_read = data is not None and reason_against(compiled, data) is None
+    scaled, left_out = scaled_losses(data, kinds, is_read=is_read)
+    notes = []
+    if left_out:
+        hint = "scale the targets where you load them, or compile with weights for the losses"
+        message = (
+            f"the loss of {', '.join(left_out)} is of the targets' own units, not of scaled ones"
+        )
+        notes.append(Note("M308", message, hint))
     # The method of the class: for losses of lstmgraph's own the model itself gives nothing.
     config = keras.Model.get_compile_config(model)
-    return compilation(config, frozenset({*forecasting.LOSSES, *forecasting.METRICS}))
+    own = frozenset({*forecasting.LOSSES, *forecasting.METRICS})
+    return compilation(config, own, scaled), notes
 
 
 def _comments(graph: Graph) -> Iterator[tuple[tuple[str, int], list[str]]]:
@@ -176,53 +204,76 @@ def _notes(compiled: CompiledRecipe) -> Iterator[Note]:
             message = f"'{name}': plain Keras counts padded steps in {', '.join(found)}"
             hint = "lstmgraph leaves them out; give the steps weights, or keep to train with it"
             yield Note("M307", message, hint)
-    if compiled.declaration.data and any(
-        column.scale is not None for column in compiled.declaration.data.columns.values()
-    ):
-        hint = "scale the targets where you load them, or compile with weights for the losses"
-        yield Note("M308", "the loss is of the targets' own units, not of scaled ones", hint)
 
 
 def _kind(family: str, value: Any) -> str:
     return named_class(family, value if isinstance(value, str) else value["type"])
 
 
-def _main(compiled: CompiledRecipe, model: keras.Model) -> tuple[list[str], list[Note]]:
+def _main(
+    compiled: CompiledRecipe, model: keras.Model, table: TableCode | None
+) -> tuple[list[str], list[Note]]:
     """Return the functions that load data and train, and what they leave out."""
-    training, notes = compiled.declaration.training, list[Note]()
+    training, data, notes = compiled.declaration.training, compiled.declaration.data, list[Note]()
     assert training is not None
     inputs = list(model.input)
     outputs = list(compiled.graph.outputs)
     measured = all_metrics_by_output(training, outputs)
     losses = losses_by_output(training, outputs)
     targets = [name for name in outputs if name in losses or measured.get(name)]
-    if compiled.declaration.data is None:
-        lines = _arrays(inputs, targets)
-    else:
-        lines = _placeholder(model, targets)
+    if table is not None:
+        lines = list(table.functions)
+    elif data is not None and data.is_table:
+        lines = [*_placeholder(model, targets), "", ""]
         hint = "write load_data(); `lstmgraph train` reads the table as `data:` says"
-        notes.append(Note("M309", "the data of `data:` is not loaded: load_data() is empty", hint))
+        message = (
+            f"load_data() is empty: {reason_against(compiled, data)} takes more than a few lines"
+        )
+        notes.append(Note("M309", message, hint))
+    else:
+        lines = [*_arrays(inputs, targets), "", ""]
     if training.class_weight is not None:
         hint = "give fit() a sample_weight"
         notes.append(Note("M310", "`class_weight` is left out", hint))
+    if training.intervals is not None:
+        hint = "widen the intervals on the validation part, as `lstmgraph train` does"
+        notes.append(Note("M310", "`intervals:` are not calibrated", hint))
     arguments: list[tuple[str, Source]] = [("", Text("inputs")), ("", Text("targets"))]
     arguments += [("batch_size=", literal(training.batch_size))]
     arguments += [("epochs=", literal(training.epochs))]
     if not training.shuffle:
         arguments.append(("shuffle=", literal(False)))
     callbacks, watches = _callbacks(training.callbacks, notes)
-    if watches:
+    if table is not None and "validation" in table.parts:
+        arguments.append(("validation_data=", Text('data["validation"]')))
+    elif table is None and watches:
         arguments.append(("validation_split=", literal(0.1)))
     if callbacks:
         arguments.append(("callbacks=", listed(callbacks)))
-    lines += ["", "", "def main() -> None:", '    """Train the model and save it."""']
+    lines += ["def main() -> None:", '    """Train the model and save it."""']
     seed = compiled.declaration.runtime.seed
     if seed is not None:
         lines.append(f"    keras.utils.set_random_seed({seed})")
-    lines += ["    model = build_model()", "    inputs, targets = load_data(sys.argv[1])"]
+    lines += _given(table)
     lines += laid_out(called("model.fit", arguments), indent=4)
+    if table is not None and "test" in table.parts:
+        lines.append('    model.evaluate(*data["test"])')
     lines += laid_out(call("model.save", literal(f"{compiled.declaration.name}.keras")), indent=4)
     return [*lines, "", "", 'if __name__ == "__main__":', "    main()"], notes
+
+
+def _given(table: TableCode | None) -> list[str]:
+    """Return the statements that build the model and load what it is trained on."""
+    if table is None:
+        return ["    model = build_model()", "    inputs, targets = load_data(sys.argv[1])"]
+    scales = 'fit_scales(series, examples["train"])' if table.scaled else ""
+    return [
+        "    series = read_series(sys.argv[1])",
+        "    examples = split_examples(series)",
+        f"    model = build_model({scales})",
+        "    data = {part: arrays(series, own) for part, own in examples.items() if own}",
+        '    inputs, targets = data["train"]',
+    ]
 
 
 def _arrays(inputs: list[str], targets: list[str]) -> list[str]:

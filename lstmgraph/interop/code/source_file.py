@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.code.layout import WIDTH, Text, laid_out, mapped
+from lstmgraph.interop.code.likelihoods import NAMES
 from lstmgraph.interop.code.names import Names
 from lstmgraph.interop.code.printer import Body, ModelPrinter, Remarks
+from lstmgraph.interop.code.scales import SCALES
 from lstmgraph.interop.keras_model import KerasModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lstmgraph.interop.code.layout import Source
     from lstmgraph.interop.notes import Note
 
 BUILD, BUILD_ALL, MODEL = "build_model", "build_models", "model"
 IMPORTED = ("constraints", "initializers", "layers", "ops", "regularizers")
-FUNCTIONS = (
-    *(BUILD, BUILD_ALL, "load_data", "main", MODEL, "weight", "pinball"),
-    "normal_likelihood",
-)
+FUNCTIONS = (BUILD, BUILD_ALL, "load_data", "main", MODEL, "weight", SCALES, *NAMES)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Additions:
     """Functions that stand before the others."""
     notes: tuple[Note, ...] = ()
     """What the file does not do."""
+    scales: Source | None = None
+    """Center and spread of columns by name, where a training finds them."""
 
 
 def model_source(model: KerasModel, additions: Additions | None = None) -> str:
@@ -68,6 +70,7 @@ def model_source(model: KerasModel, additions: Additions | None = None) -> str:
     """
     own = additions or Additions()
     functions: list[list[str]] = []
+    constants: list[str] = []
     names = Names({*FUNCTIONS, *IMPORTED})
     nested: dict[int, str] = {}
     for each in (model, *own.further.values()):
@@ -77,20 +80,25 @@ def model_source(model: KerasModel, additions: Additions | None = None) -> str:
     else:
         body = Body(Names({*names.taken}), own.remarks, nested)
         made = ModelPrinter(model, body).run()
-        functions.append(_function(BUILD, "Return the model.", body, made, own.after))
+        given = ""
+        if own.scales is not None:
+            constants = list(laid_out(own.scales, f"{SCALES.upper()} = "))
+            given = f"{SCALES}: dict[str, tuple[float, float]] = {SCALES.upper()}"
+        functions.append(_function(BUILD, "Return the model.", body, made, own.after, given))
     text = "\n\n\n".join("\n".join(lines) for lines in functions)
     rest = "\n".join(own.functions)
     text = f"{text}\n\n\n{rest}" if rest else text
     helpers = "\n\n\n".join(own.helpers)
     text = f"{helpers}\n\n\n{text}" if helpers else text
-    head = [*_docstring(own.title or model.name, own), "", *_imports(text)]
+    head = [*_docstring(own.title or model.name, own, text), "", *_imports(text)]
+    head += ["", *constants] if constants else []
     return "\n".join(head) + "\n\n\n" + text.rstrip("\n") + "\n"
 
 
-def _function(
-    name: str, says: str, body: Body, made: object, after: Sequence[str] = ()
+def _function(  # noqa: PLR0913, PLR0917 - the parts of a function
+    name: str, says: str, body: Body, made: object, after: Sequence[str] = (), given: str = ""
 ) -> list[str]:
-    lines = [f"def {name}() -> keras.Model:", f'    """{says}"""', *body.lines]
+    lines = [f"def {name}({given}) -> keras.Model:", f'    """{says}"""', *body.lines]
     before = f"{MODEL} = " if after else "return "
     lines += laid_out(made, before, indent=4)  # type: ignore[arg-type]
     return [*lines, *after, f"    return {MODEL}"] if after else lines
@@ -164,12 +172,13 @@ def _several(model: KerasModel, own: Additions, nested: dict[int, str]) -> list[
     return [lines, first]
 
 
-def _docstring(title: str, own: Additions) -> list[str]:
+def _docstring(title: str, own: Additions, text: str) -> list[str]:
     head = f'"""{_plain(title)}: a Keras model.'
     lines = textwrap.wrap(head, WIDTH - 3, break_on_hyphens=False)
     description = textwrap.wrap(_plain(own.description), WIDTH, break_on_hyphens=False)
     lines += ["", *description] if description else []
-    lines += ["", "Written by `lstmgraph code`; it needs Keras alone."]
+    needed = "Keras and pandas" if "pd." in text else "Keras alone"
+    lines += ["", f"Written by `lstmgraph code`; it needs {needed}."]
     if own.notes:
         lines += ["", "What it does not do:", ""]
     for note in own.notes:
@@ -189,5 +198,6 @@ def _imports(text: str) -> list[str]:
     used = [name for name in IMPORTED if re.search(rf"(?<![\w.\"']){name}\.", text)]
     standard = [f"import {name}" for name in ("sys",) if f"{name}.argv" in text]
     others = ["import keras"] + (["import numpy as np"] if re.search(r"\bnp\.", text) else [])
+    others += ["import pandas as pd"] if re.search(r"\bpd\.", text) else []
     lines = [*standard, "", *others] if standard else others
     return [*lines, f"from keras import {', '.join(used)}"] if used else lines

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.layout import Text, call, called, laid_out, listed, literal, mapped
+from lstmgraph.interop.code.likelihoods import LIKELIHOODS, PINBALL
 from lstmgraph.interop.code.objects import object_source
+from lstmgraph.interop.code.scales import LOSS as SCALED_LOSS
 from lstmgraph.interop.notes import Note
 
 if TYPE_CHECKING:
@@ -17,30 +20,6 @@ if TYPE_CHECKING:
 
     from lstmgraph.interop.code.layout import Source
 
-PINBALL = '''\
-def pinball(quantiles):
-    """Return the quantile loss: the mean over q of max(q * error, (q - 1) * error).
-
-    The last axis of the output has the quantiles; the error is target minus forecast.
-    """
-
-    def loss(y_true, y_pred):
-        y_true = ops.cast(ops.reshape(y_true, ops.shape(y_pred)[:-1]), y_pred.dtype)
-        error = ops.expand_dims(y_true, -1) - y_pred
-        q = ops.convert_to_tensor(quantiles, dtype=y_pred.dtype)
-        return ops.mean(ops.maximum(q * error, (q - 1) * error), axis=-1)
-
-    return loss'''
-NORMAL = '''\
-def normal_likelihood(y_true, y_pred):
-    """Return minus the log density of a normal distribution.
-
-    The last axis of the output has its mean and its standard deviation.
-    """
-    mean, deviation = y_pred[..., 0], y_pred[..., 1]
-    y_true = ops.cast(ops.reshape(y_true, ops.shape(mean)), y_pred.dtype)
-    square = ops.square((y_true - mean) / deviation)
-    return 0.5 * square + ops.log(deviation) + 0.5 * ops.log(2 * np.pi)'''
 LEFT_OUT = "is lstmgraph's own and left out"
 
 
@@ -53,18 +32,25 @@ class Compilation:
     notes: list[Note] = field(default_factory=list)
 
 
-def compilation(config: Mapping[str, Any], own: frozenset[str] = frozenset()) -> Compilation:
+def compilation(
+    config: Mapping[str, Any],
+    own: frozenset[str] = frozenset(),
+    scaled: Mapping[str, tuple[Source, Source]] = MappingProxyType({}),
+) -> Compilation:
     """Return the source that compiles `model`.
 
     Args:
         config: what ``Model.get_compile_config`` returns, or a file holds.
         own: names of losses and metrics that are not Keras's own, but lstmgraph's.
+        scaled: center and spread of the outputs whose losses are of scaled numbers.
     """
     found = Compilation()
     loss = config.get("loss")
     try:
         optimizer = _optimizer(config["optimizer"])
         losses = None if loss is None else _each(loss, "keras.losses", found, own)
+        if scaled and isinstance(loss, dict) and "class_name" not in loss:
+            losses = _scaled(loss, losses, scaled, found)
         keywords: dict[str, Source] = {"optimizer": optimizer}
         if losses is not None:
             keywords["loss"] = losses
@@ -110,6 +96,24 @@ def _cleaned(value: Any, key: str = "") -> Any:
     return found
 
 
+def _scaled(
+    loss: Mapping[str, Any],
+    losses: Any,
+    scaled: Mapping[str, tuple[Source, Source]],
+    found: Compilation,
+) -> Source:
+    """Return the losses by output, those of `scaled` as losses of scaled numbers."""
+    _add(found, SCALED_LOSS)
+    made = {}
+    for name, (_, own) in zip(loss, losses.items, strict=True):
+        made[str(name)] = own
+        if name in scaled:
+            is_object = own.flat().startswith("keras.losses.")
+            function = Text(f"{own.flat()}.call") if is_object else own
+            made[str(name)] = call("of_scaled", function, *scaled[name])
+    return mapped(made)
+
+
 WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 
 
@@ -143,14 +147,12 @@ def _own(value: Mapping[str, Any], found: Compilation, own: frozenset[str]) -> S
     if name == "Pinball" and config.get("reduction", "sum_over_batch_size") == SUMMED:
         _add(found, PINBALL)
         return called("pinball", [("", literal(list(config["quantiles"])))])
-    if name == "NegativeLogLikelihood" and config.get("distribution") == "normal":
-        _add(found, NORMAL)
-        return Text("normal_likelihood")
-    what = config.get("distribution", "")
+    if name == "NegativeLogLikelihood" and config.get("distribution") in LIKELIHOODS:
+        for helper in LIKELIHOODS[config["distribution"]]:
+            _add(found, helper)
+        return Text(f"{config['distribution']}_likelihood")
     hint = "write it as a function of y_true and y_pred"
-    raise CodeError(
-        Note("M303", f"the loss {name}{f' of {what}' if what else ''} {LEFT_OUT}", hint)
-    )
+    raise CodeError(Note("M303", f"the loss {name} {LEFT_OUT}", hint))
 
 
 SUMMED = "sum_over_batch_size"

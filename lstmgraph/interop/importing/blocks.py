@@ -12,25 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lstmgraph.interop.importing.expressions import Expression
+    from lstmgraph.interop.importing.lifted import Block, Lifted, Node
 
-Node = Any
-Lifted = Any
-"""Those of ``lifting``, which needs this module."""
 GIVEN = "given"
 """The kind of the mask that a call gives the input of a block."""
-
-
-@dataclass
-class Block:
-    """A model that is called as one, with its layers in a recipe's terms."""
-
-    name: str
-    """Its name under ``blocks:``."""
-    source: str
-    """The layer that has it in the model, such as a TimeDistributed."""
-    lifted: Lifted
-    depth: int
-    """How many TimeDistributed there are around it in this call."""
 
 
 def block_model(layer: Layer) -> KerasModel | None:
@@ -100,6 +85,8 @@ class _Binding:
             node,
             inputs=[self.of(value) for value in node.inputs],
             mask=self.of(node.mask),
+            lost=self.of(node.lost),
+            input_masks=self.of(node.input_masks),
             filled=self.of(node.filled),
             states=self.of(node.states),
         )
@@ -135,7 +122,6 @@ def given_mask(name: str) -> Mask:
 
 
 __all__ = [
-    "Block",
     "BoundNode",
     "block_model",
     "bound_nodes",

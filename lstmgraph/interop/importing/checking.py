@@ -9,12 +9,13 @@ from lstmgraph.interop.importing.sampling import batches
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import keras
     import numpy as np
 
     from lstmgraph.interop.importing.conversion import Converted
+    from lstmgraph.interop.importing.sampling import Padding
 
     Array = np.ndarray[Any, Any]
 
@@ -36,6 +37,8 @@ class Check:
     """The first layer, in call order, whose output differs."""
     reason: str = ""
     """Why it was not run."""
+    padded: bool = True
+    """Whether the batches had padding, where the model has masks."""
 
     @property
     def ok(self) -> bool:
@@ -59,6 +62,7 @@ class Check:
             return f"not checked: {self.reason}"
         if self.ok:
             number = counted(self.batches, "random batch", "random batches")
+            number += "" if self.padded else " without padding"
             return f"checked: the same outputs on {number} (largest difference {self.largest:.1e})"
         where = f"; the first layer that differs is '{self.layer}'" if self.layer else ""
         return f"the output '{self.output}' differs by {self.largest:.3g}{where}"
@@ -77,22 +81,32 @@ class Differ:
         self.source = source
         self.model = model
 
-    def check(self) -> Check:
-        """Return whether both give the same on a batch, and on a second if states are carried."""
+    def check(self, *, padded: bool = True) -> Check:
+        """Return whether both give the same on batches of different lengths and paddings.
+
+        Nothing is traced, which for so few batches takes longer than to run them.
+
+        Args:
+            padded: whether the batches have padding; a recipe with other masks than the model
+                agrees with it only where all steps count.
+        """
         import numpy as np  # noqa: PLC0415 - only where models are run
 
-        nodes = [node.recurrent for node in self.converted.lifted.nodes]
-        count = 1 + any(own is not None and bool(own.config.get("stateful")) for own in nodes)
-        largest, tolerance = 0.0, self.tolerance()
-        for inputs in batches(self.converted.compiled, count):
+        from lstmgraph.models.runtime import visible_gpus  # noqa: PLC0415 - as above
+
+        paddings: Sequence[Padding] = ("right", "holes", "rows") if padded else ("none",) * 3
+        if visible_gpus():  # cuDNN takes no other
+            paddings = ("right",) * 3 if padded else paddings
+        count, largest, tolerance = len(paddings), 0.0, self.tolerance()
+        for inputs in batches(self.converted.compiled, paddings):
             own = {name: np.asarray(value) for name, value in self.run_own(inputs).items()}
             for name, wanted in self.run_source(inputs).items():
                 difference = apart(wanted, own[name])
                 if difference > tolerance:
                     layer = self.first_layer(inputs, tolerance)
-                    return Check(True, count, difference, name, layer)
+                    return Check(True, count, difference, name, layer, padded=padded)
                 largest = max(largest, difference)
-        return Check(True, count, largest)
+        return Check(True, count, largest, padded=padded)
 
     def tolerance(self) -> float:
         """Return how far outputs may be apart."""

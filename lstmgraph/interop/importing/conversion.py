@@ -83,18 +83,29 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
     except RecipeError:
         text, compiled = plain, _compiled(plain)
         made.layers = before
-    notes = [
-        f"'{old}' is named '{new}', as "
+    unsaved = unsaved_arguments(model.compile) if training else []
+    notes = (*_renamed(model, lifted), *lifted.notes, *made.notes, *unsaved)
+    return Converted(text, compiled, lifted, made, notes)
+
+
+def _renamed(model: KerasModel, lifted: Lifted) -> list[str]:
+    """Return what the recipe names otherwise than the model does, and why."""
+    changed = [
+        (f"'{old}'", old, new)
+        for old, new in lifted.renamed.items()
+        if old.replace(BETWEEN, "_") != new
+    ]
+    if model.name and model.name != lifted.name:
+        changed.insert(0, (f"the model '{model.name}'", model.name, lifted.name))
+    return [
+        f"{what} is named '{new}', as "
         + (
             "the language has its own use for that word"
             if new == f"{old}_2"
             else "a name has letters, digits and underscores only"
         )
-        for old, new in lifted.renamed.items()
-        if old.replace(BETWEEN, "_") != new
+        for what, old, new in changed
     ]
-    unsaved = unsaved_arguments(model.compile) if training else []
-    return Converted(text, compiled, lifted, made, (*notes, *lifted.notes, *made.notes, *unsaved))
 
 
 def _fitted(lifted: Lifted, folded: Draft | None, made: Draft, *, fix: bool) -> Draft:

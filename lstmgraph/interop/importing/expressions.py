@@ -24,13 +24,17 @@ class Port:
 
 @dataclass(frozen=True)
 class Mask:
-    """A mask: ``lengths``, ``value``, ``input``, ``ids``, or ``other`` for one without a form."""
+    """A mask: ``lengths``, ``value``, ``input``, ``ids``, ``or``, or ``other`` without a form."""
 
     kind: str
     source: Expression
     value: float | None = None
     expression: Expression | None = None
     """For ``other``: what makes it."""
+    like: Expression | None = None
+    """For ``lengths``: the sequence whose steps are counted, where the model counts them."""
+    parts: tuple[Mask | None, ...] = ()
+    """For ``or``: the masks of which one is enough for a step to count."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,18 @@ model does there.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
+from lstmgraph.compiler.graph import FOLD
 from lstmgraph.interop.importing.blocks import bound_nodes
-from lstmgraph.interop.importing.expressions import Filled, Join, Mask, Operation, Port, Repeat
-from lstmgraph.interop.importing.lifting import CONV_LSTM, ENDS_MASK, Problem
+from lstmgraph.interop.importing.expressions import Join, Mask, Port, Repeat
+from lstmgraph.interop.importing.lifted import Problem
+from lstmgraph.interop.importing.masks import unfilled
 from lstmgraph.interop.importing.writing import plain_text
+from lstmgraph.interop.keras_masks import ATTENTION as HEADS
+from lstmgraph.interop.keras_masks import CONV_LSTM
 from lstmgraph.keras_facts.layers import RESIZES
 from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
@@ -24,14 +29,18 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Graph, MaskSpec
     from lstmgraph.compiler.graph import Node as GraphNode
     from lstmgraph.interop.importing.drafting import Draft
-    from lstmgraph.interop.importing.lifting import Lifted, Node
+    from lstmgraph.interop.importing.lifted import Lifted, Lost, Node
 
 MOST_ROUNDS = 60
 ENDED = frozenset({"L501", "L504", "L505", "L507", "L509", "L510", "L511", "L512", "L514", "L515"})
 """What the compiler says where a mask that Keras loses would be lost."""
-USES_MASK = ENDS_MASK | CONV_LSTM | {"Softmax", "BatchNormalization"}
+USES_MASK = CONV_LSTM | {
+    *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Softmax", "BatchNormalization")
+}
 TAKES_MASK = frozenset({"TimeDistributed", "ActivityRegularization", *RESIZES})
 """Layers whose `mask:` is that of their output."""
+INSIDE = "it ends inside TimeDistributed"
+"""Why the mask of steps is lost for what reads segments of them."""
 
 
 class Unfitting(Exception):  # noqa: N818 - it is no error
@@ -72,6 +81,10 @@ class _Fitting:
         self.in_blocks = {(own.block, own.own_name): name for name, own in bound.items()}
         """The nodes of the layers of blocks, of the last call of each."""
         self.tried: dict[str, list[Any]] = {}
+        self.refused: set[str] = set()
+        """The calls at which the language refuses the mask."""
+        self.plainer: dict[str, Any] = {}
+        """By call, a form of the same mask for where the one that was set is refused."""
 
     def compiled(self) -> CompiledRecipe | None:
         """Return the compiled draft; None after a change of it that answers its mistakes."""
@@ -110,6 +123,9 @@ class _Fitting:
             mask = self.wanted(call)
             forms = ["none"] if mask is None else self.forms(call.name, call, mask, None)
             return any(self.set_mask(call.name, form) for form in forms)
+        if name in self.plainer and "mask" in diagnostic.path[2:]:
+            self.draft.layer(name)["mask"] = self.plainer.pop(name)
+            return True
         if diagnostic.code not in ENDED or not name:
             return False
         node = self.nodes.get(name)
@@ -122,7 +138,9 @@ class _Fitting:
                 return True
         calls = [each for each, own in self.nodes.items() if own.holder == name]
         unmasked = [each for each in (name, *calls) if self.counts_all(each)]
-        return any(self.set_mask(each, "none") for each in (*unmasked, name))
+        changed = next((e for e in (*unmasked, name) if self.set_mask(e, "none")), None)
+        self.refused.add(changed or name)
+        return changed is not None
 
     def counts_all(self, name: str) -> bool:
         """Return whether a call of a recurrent layer uses no mask in Keras."""
@@ -147,22 +165,54 @@ class _Fitting:
         graph = compiled.graph
         by_name = graph.by_name
         found = False
+        later: set[str] = set()
+        """The calls behind one that hides a mask now, which may then need no change."""
         self.left: list[Problem] = []
-        for name, node in self.nodes.items():
-            own = by_name.get(self.draft.looped.get(name, (name,))[0])
-            if own is None or not self.draft.has(name):
-                continue
+        for name, node in self.in_order(graph):
+            own = by_name[self.graph_name(name)]
             found |= self.changed_policy(name, node, own)
+            if own.name in later:
+                continue
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
+            elif node.input_masks or own.input_masks:
+                found |= self.changed_attention(name, node, own.input_masks, graph)
             elif self.reads_copy(name, node) and _carried(own, graph):
-                found |= self.set_mask(name, "none")
+                if self.hidden(name, node, own, graph):
+                    found = True
+                    later |= _readers(graph, own.name)
             elif not (found or own.output_masks) and node.layer.type in TAKES_MASK:
                 # One at a time: the next may inherit it.
                 found |= self.given_mask(name, node, graph)
         if self.left and not found:
             raise Unfitting(self.left)
         return found
+
+    def graph_name(self, name: str) -> str:
+        """Return the name of a call in the graph; of one that a loop repeats, of the first."""
+        return self.draft.looped.get(name, (name,))[0]
+
+    def in_order(self, graph: Graph) -> list[tuple[str, Node]]:
+        """Return the calls that the recipe has, in the order in which they run."""
+        places = {node.name: place for place, node in enumerate(graph.nodes)}
+        found = [
+            (places[self.graph_name(name)], name, node)
+            for name, node in self.nodes.items()
+            if self.graph_name(name) in places and self.draft.has(name)
+        ]
+        return [(name, node) for _, name, node in sorted(found, key=lambda each: each[0])]
+
+    def hidden(self, name: str, node: Node, own: GraphNode, graph: Graph) -> bool:
+        """Hide a mask that Keras does not hand on to a call; return whether that is new."""
+        if _is_folded_away(own, graph):
+            place = self.draft.place(name)
+            if self.fix:
+                self.draft.comments[place] = [_kept(INSIDE)]
+                return False
+            self.draft.comments[place] = [_dropped(INSIDE)]
+        elif self.fix and node.lost:
+            return False
+        return self.set_mask(name, "none")
 
     def changed_policy(self, name: str, node: Node, own: Any) -> bool:
         entry = self.draft.layer(name)
@@ -195,45 +245,101 @@ class _Fitting:
         )
 
     def changed_mask(self, name: str, node: Node, own: MaskSpec | None, graph: Graph) -> bool:
-        wanted = self.wanted(node)
-        if wanted is None and own is None:
-            return False
+        wanted, lost, place = self.wanted(node), node.lost, self.draft.place(name)
+        if self.fix and lost and (wanted is None or wanted.kind == "or"):
+            kept = self.kept(name, node, lost, own, graph)
+            if kept is not None:
+                self.draft.comments[place] = [_kept(lost.reason)]
+                return kept
         if wanted is None:
-            reason = _why_lost(node)
+            reason = lost.reason if lost else ""
             if own is not None and own.kind == "some" and not reason:
-                reason = "it is made inside TimeDistributed"
-            place = self.draft.place(name)
-            if reason and self.fix:
-                self.draft.comments[place] = [
-                    f"Keras drops this mask, as {reason}; here it is kept."
-                ]
-                return False
-            changed = self.set_mask(name, "none")
-            if changed and reason:
-                self.draft.comments[place] = [
-                    f"Keras drops this mask, as {reason}: padded steps count."
-                ]
-            return changed
-        if own is not None and (_same(wanted, own, graph) or wanted.kind == "other"):
-            return False
+                reason = INSIDE
+                if self.fix:
+                    self.draft.comments[place] = [_kept(reason)]
+                    return False
+            if reason:
+                self.draft.comments[place] = [_dropped(reason)]
+            return own is not None and self.set_mask(name, "none")
+        if own is not None and _is(wanted, own, graph):
+            return self.counted_alike(name, node, wanted, own, graph)
         for form in self.forms(name, node, wanted, graph):
             if self.set_mask(name, form):
                 return True
         what = f"it uses the mask {_text(wanted)}, which a recipe cannot give it here"
-        if wanted.kind == "other":
-            what = "its mask is computed in a way that the language has no form for"
         hint = "mask by lengths, by a value, by a bool input or by an embedding's ids"
+        if wanted.kind == "or":
+            what = "it counts the steps that any of several masks counts, which a recipe cannot say"
+            hint = "give the call one mask"
+            if lost:
+                hint = "pass the mask that you mean to the call; `--fix` takes the first one"
+        elif wanted.kind == "other":
+            what = "its mask is computed in a way that the language has no form for"
         self.left.append(Problem(node.layer.name, "M206", what, hint))
+        return False
+
+    def changed_attention(
+        self, name: str, node: Node, masks: tuple[MaskSpec | None, ...], graph: Graph
+    ) -> bool:
+        """Have attention use no masks if it uses none in Keras; refuse other ones than it has."""
+        wanted = node.input_masks
+        own = [mask if use else None for mask, use in zip(masks, _compared(node), strict=False)]
+        pairs = list(zip_longest(wanted[: len(node.inputs)], own))
+        if all(_are(one, other, graph) for one, other in pairs):
+            return False
+        if not any(wanted):
+            place = self.draft.place(name)
+            if node.lost and self.fix:
+                self.draft.comments[place] = [_kept(node.lost.reason)]
+                return False
+            if node.lost:
+                self.draft.comments[place] = [_dropped(node.lost.reason)]
+            return self.set_mask(name, "none")
+        self.left.append(
+            Problem(
+                node.layer.name,
+                "M206",
+                "it is given masks of its own, but a recipe's attention uses those of its inputs",
+                "mask the inputs, by a Masking layer or an Embedding with `mask_zero=True`",
+            )
+        )
+        return False
+
+    def kept(
+        self, name: str, node: Node, lost: Lost, own: MaskSpec | None, graph: Graph
+    ) -> bool | None:
+        """Give a call the mask that Keras loses; None if it cannot be had, else whether it is new.
+
+        A mask that the language refuses here, as behind ``go_backwards``, cannot be had.
+        """
+        if name in self.refused:
+            return None
+        if own is not None and _same(lost.mask, own, graph):
+            return False
+        forms = self.forms(name, node, lost.mask, graph)
+        return True if any(self.set_mask(name, form) for form in forms) else None
+
+    def counted_alike(
+        self, name: str, node: Node, wanted: Mask, own: MaskSpec, graph: Graph
+    ) -> bool:
+        """Have lengths be those of the steps of the same sequence; return whether they were not."""
+        if _same_steps(wanted, _first_made(graph, own)):
+            return False
+        if wanted.like == _sequence(node):
+            return self.set_mask(name, {"lengths": str(wanted.source)})
+        for form in self.shared(name, wanted, graph):
+            if self.set_mask(name, form):
+                self.plainer[name] = {"lengths": str(wanted.source)}
+                return True
         return False
 
     def wanted(self, node: Node) -> Mask | None:
         """Return the mask that the call uses in Keras."""
-        mask = node.filled if node.layer.type in RESIZES else node.mask
-        return None if _counts_all(mask) else mask
+        return node.filled if node.layer.type in RESIZES else node.mask
 
     def forms(self, name: str, node: Node, mask: Mask, graph: Graph | None) -> list[Any]:
         """Return the forms that may give the layer this mask, the plainest first."""
-        source = mask.source.source if isinstance(mask.source, Filled) else mask.source
+        source = unfilled(mask.source)
         if not isinstance(source, Port):
             return []
         reference = str(source)
@@ -241,56 +347,116 @@ class _Fitting:
             return [{"lengths": reference}]
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
-        first = node.inputs[0].expression
-        if isinstance(first, Join):
-            sequences = [part for part in first.parts if not isinstance(part, Repeat)]
-            first = (sequences or first.parts)[0]
+        first = _sequence(node)
         if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
         if graph is None:  # not compiled yet: what it reads has its mask in Keras
             is_carried = node.inputs[0].mask == mask and isinstance(first, Port)
             return [{"from": str(first)}] if is_carried else []
+        return self.shared(name, mask, graph)[:1]
+
+    def shared(self, name: str, mask: Mask, graph: Graph) -> list[Any]:
+        """Return the forms that take a mask from a layer that has it and does not read this one."""
+        later = _readers(graph, self.graph_name(name))
         found: list[Any] = []
-        for other, entry in self.draft.data["layers"].items():
+        for other in self.draft.data["layers"]:
             own = graph.by_name.get(other)
-            masks = own.output_masks.values() if own is not None else ()
-            if other != name and any(_same(mask, each, graph) for each in masks):
+            masks = own.output_masks.values() if own is not None and other not in later else ()
+            if any(_same(mask, each, graph) and _same_steps(mask, each) for each in masks):
                 recurrent = self.nodes[other].recurrent if other in self.nodes else None
                 found.append({"from": f"{other}.sequence" if recurrent else other})
-            del entry
-        return found[:1]
+        return found
 
 
 def _carried(node: GraphNode, graph: Graph) -> bool:
     """Return whether something that a node reads has a mask."""
     masks = {name: each.output_masks for name, each in graph.by_name.items()}
-    return any(port.output in masks.get(port.node, ()) for port in node.inputs)
+    has_mask = any(port.output in masks.get(port.node, ()) for port in node.inputs)
+    return has_mask or _is_folded_away(node, graph)
 
 
-def _counts_all(mask: Mask | None) -> bool:
-    """Return whether a mask is the OR of those of several inputs, of which one has none."""
-    made = mask.expression if mask is not None and mask.kind == "other" else None
-    return isinstance(made, Operation) and made.type == "or" and None in made.arguments
+def _is_folded_away(node: GraphNode, graph: Graph) -> bool:
+    """Return whether a node reads zeros for segments without a step that counts."""
+    read = [graph.by_name.get(port.node) for port in node.inputs]
+    return any(each.op == FOLD and each.mask and each.mask.kind == "some" for each in read if each)
 
 
-def _why_lost(node: Node) -> str:
-    """Return why Keras drops the mask of a call's input; "" if it does not."""
-    if node.states is not None and node.inputs and node.inputs[0].mask is not None:
-        return "the call has an initial_state"
-    if _counts_all(node.mask):
-        return "it joins masks by OR, and not all inputs have one"
-    return ""
+def _dropped(reason: str) -> str:
+    return f"Keras drops this mask, as {reason}: padded steps count."
+
+
+def _kept(reason: str) -> str:
+    if not reason:
+        return "Keras joins this mask with others by OR; here it counts alone."
+    return f"Keras drops this mask, as {reason}; here it is kept."
+
+
+def _sequence(node: Node) -> Any:
+    """Return the sequence that a call reads, without the features that are joined to it."""
+    first = node.inputs[0].expression
+    if isinstance(first, Join):
+        sequences = [part for part in first.parts if not isinstance(part, Repeat)]
+        return (sequences or first.parts)[0]
+    return first
+
+
+def _readers(graph: Graph, name: str) -> set[str]:
+    """Return a layer, and those that read its outputs, at any distance."""
+    found = {name}
+    for node in graph.nodes:
+        read = {port.node for port in node.inputs}
+        masks = [mask for mask in (node.mask, *node.input_masks) if mask]
+        read |= {port.node for mask in masks for port in mask.ports}
+        if not found.isdisjoint(read):
+            found.add(node.name)
+    return found
+
+
+def _may_be(mask: Mask) -> bool:
+    """Return whether a mask without a form may be one that the compiler makes by itself."""
+    return mask.kind == "other" and mask.source != Port("and")
 
 
 def _same(mask: Mask, spec: MaskSpec, graph: Graph) -> bool:
     """Return whether a mask of the model is that of the compiled recipe, of folded steps or not."""
     while spec.kind in ("folded", "unfolded") and spec.parts and spec.parts[0][1]:
         spec = spec.parts[0][1]
-    source = mask.source.source if isinstance(mask.source, Filled) else mask.source
+    source = unfilled(mask.source)
     if spec.kind != mask.kind or not isinstance(source, Port):
         return False
     same_port = graph.whole(spec.port).node == source.layer
     return same_port and (mask.kind != "value" or spec.value == mask.value)
+
+
+def _is(mask: Mask, spec: MaskSpec, graph: Graph) -> bool:
+    """Return whether a mask of the model is that of the compiled recipe, as far as it is known."""
+    if mask.parts and mask.kind == "other" and spec.kind == "joined":
+        pairs = zip_longest(mask.parts, [part for _, part in spec.parts])
+        return all(_are(one, other, graph) for one, other in pairs)
+    return _same(mask, spec, graph) or _may_be(mask)
+
+
+def _are(mask: Mask | None, spec: MaskSpec | None, graph: Graph) -> bool:
+    if mask is None or spec is None:
+        return mask is None and spec is None
+    return _is(mask, spec, graph)
+
+
+def _compared(node: Node) -> tuple[bool, ...]:
+    """Return of which inputs of attention the masks are compared: with heads, not the query's."""
+    return (node.layer.type not in HEADS, True, True)
+
+
+def _first_made(graph: Graph, spec: MaskSpec) -> MaskSpec:
+    """Return the first mask in a graph that equals `spec`: all that are equal are one tensor."""
+    masks = (m for n in graph.nodes for m in (n.mask, *n.input_masks, *n.output_masks.values()))
+    return next((mask for mask in masks if mask == spec), spec)
+
+
+def _same_steps(mask: Mask, spec: MaskSpec) -> bool:
+    """Return whether lengths are compared with the steps of the same sequence, if that is known."""
+    like = mask.like
+    return spec.like is None or not isinstance(like, Port) or spec.like.node == like.layer
 
 
 def _text(mask: Mask) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.arguments import identifier, policy_name
-from lstmgraph.interop.importing.blocks import Block, block_model, given_mask, output_mask
+from lstmgraph.interop.importing.blocks import block_model, given_mask, output_mask
 from lstmgraph.interop.importing.expressions import (
     Constant,
     Expression,
@@ -14,7 +14,6 @@ from lstmgraph.interop.importing.expressions import (
     Fold,
     Join,
     Mask,
-    Operation,
     Port,
     Repeat,
     RowIds,
@@ -23,10 +22,12 @@ from lstmgraph.interop.importing.expressions import (
     Value,
     Zeros,
 )
+from lstmgraph.interop.importing.lifted import Block, Lifted, Node, Problem
+from lstmgraph.interop.importing.masks import CallMasks, is_marking
 from lstmgraph.interop.importing.operations import lifted_operation
+from lstmgraph.interop.importing.recurrent import Recurrent, recurrent_of
 from lstmgraph.interop.inlining import inlined
-from lstmgraph.interop.keras_masks import KerasMasks, keras_masks
-from lstmgraph.interop.keras_masks import Mask as KerasMask
+from lstmgraph.interop.keras_masks import takes_mask
 from lstmgraph.interop.keras_model import (
     Call,
     KerasModel,
@@ -35,153 +36,18 @@ from lstmgraph.interop.keras_model import (
     depth_of,
     tensors_in,
 )
-from lstmgraph.keras_facts.catalogue import RECURRENT_STATES, is_recurrent, layer_traits
+from lstmgraph.keras_facts.catalogue import is_recurrent, layer_traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CELL_STATES = {"LSTMCell": ("h", "c"), "GRUCell": ("h",), "SimpleRNNCell": ("h",)}
 ATTENTION = {
     "Attention": ("inputs",),
     "AdditiveAttention": ("inputs",),
     "MultiHeadAttention": ("query", "value", "key"),
     "GroupQueryAttention": ("query", "value", "key"),
 }
-ENDS_MASK = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
-SUMS = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
-CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something of a model that a recipe cannot say."""
-
-    layer: str
-    code: str
-    message: str
-    hint: str = ""
-
-
-@dataclass
-class Recurrent:
-    """What a recurrent layer is, whether or not it is wrapped in Bidirectional."""
-
-    type: str
-    config: Mapping[str, Any]
-    merge_mode: str | None = None
-    backward: Mapping[str, Any] | None = None
-    """The configuration of the backward layer; None for one direction."""
-
-    @property
-    def cells(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """The class and configuration of each cell of an RNN."""
-        return cells_of(self.config) if self.type == "RNN" else []
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The states in Keras's order, as ports name them: ``h``, ``forward.h``, ``1.h``."""
-        if self.type in RECURRENT_STATES:
-            own = RECURRENT_STATES[self.type]
-        else:
-            cells = self.cells
-            own = tuple(
-                f"{number}.{slot}" if len(cells) > 1 else slot
-                for number, (cell, _) in enumerate(cells, start=1)
-                for slot in CELL_STATES.get(cell, ())
-            )
-        if self.backward is None:
-            return own
-        return tuple(f"{way}.{slot}" for way in ("forward", "backward") for slot in own)
-
-
-def cells_of(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the class and configuration of each cell of an RNN's configuration."""
-    cell = config.get("cell") or {}
-    if cell.get("class_name") == "StackedRNNCells":
-        return [(each["class_name"], each["config"]) for each in cell["config"]["cells"]]
-    return [(cell.get("class_name", ""), cell.get("config", {}))]
-
-
-def recurrent_of(type_: str, config: Mapping[str, Any]) -> Recurrent | None:
-    """Return what a recurrent layer is; None for another layer."""
-    if type_ == "Bidirectional":
-        inner = config.get("layer") or {}
-        if not is_recurrent(inner.get("class_name", "")):
-            return None
-        backward = (config.get("backward_layer") or {}).get("config")
-        if backward is None:
-            backward = {
-                **inner["config"],
-                "go_backwards": not inner["config"].get("go_backwards", False),
-            }
-        return Recurrent(
-            inner["class_name"], inner["config"], config.get("merge_mode", "concat"), backward
-        )
-    return Recurrent(type_, config) if is_recurrent(type_) else None
-
-
-@dataclass
-class Node:
-    """One call of a layer, as the recipe has it."""
-
-    name: str
-    layer: Layer
-    index: int = 0
-    inputs: list[Value] = field(default_factory=list)
-    input_names: tuple[str, ...] | None = None
-    reads_list: bool = False
-    keywords: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the call that a recipe writes on the layer: ``use_causal_mask``."""
-    mask: Mask | None = None
-    """The mask that the call uses."""
-    filled: Mask | None = None
-    """The mask of the steps that hold other numbers in its input."""
-    states: list[Expression] | None = None
-    folds: int = 0
-    one_step: bool = False
-    """Whether it is a TimeDistributed that is given the steps as rows of one step each."""
-    holder: str = ""
-    """The node that has the weights, for a further call."""
-    policy: str = "float32"
-    is_made: bool = False
-    """Whether it stands for an operation, and so has no layer in Keras."""
-    block: Block | None = None
-    """The model that it calls, on each step or once."""
-
-    @property
-    def recurrent(self) -> Recurrent | None:
-        """What it is as a recurrent layer, inside TimeDistributed too."""
-        type_, config = self.layer.type, self.layer.config
-        while type_ == "TimeDistributed" and (config.get("layer") or {}).get("class_name"):
-            type_, config = config["layer"]["class_name"], config["layer"]["config"]
-        return recurrent_of(type_, config)
-
-
-@dataclass
-class Lifted:
-    """A Keras model in a recipe's terms."""
-
-    name: str
-    inputs: dict[str, Value]
-    """By name, the expression of each is its port."""
-    input_layers: dict[str, Layer]
-    nodes: list[Node]
-    outputs: dict[str, Value]
-    problems: list[Problem]
-    renamed: dict[str, str]
-    """The names of the model that the recipe cannot have, with those that it has."""
-    shapes: dict[Port, Shape]
-    time_major: set[str] = field(default_factory=set)
-    given_masks: dict[str, Mask] = field(default_factory=dict)
-    """The masks that outputs of layers are given by layers of no other use, by node."""
-    notes: list[str] = field(default_factory=list)
-    """What else the recipe has otherwise, without changing any number."""
-    masking: dict[str, str] = field(default_factory=dict)
-    """The layers of no other use that give those masks, by node."""
-
-    def node(self, name: str) -> Node | None:
-        """Return the node of a name; None if that is an input."""
-        return next((node for node in self.nodes if node.name == name), None)
+MASK_ARGUMENTS = ("mask", "query_mask", "value_mask", "key_mask")
 
 
 def lift(model: KerasModel, kept: frozenset[int] = frozenset()) -> Lifted:
@@ -224,7 +90,7 @@ class _Lifting:
         self.given_masks: dict[str, Mask] = {}
         self.notes: list[str] = []
         self.masking: dict[str, str] = {}
-        self.keras_masks: KerasMasks | None = None
+        self.masks = CallMasks(model, self.values, inputs_masked=has_given_mask)
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -301,9 +167,8 @@ class _Lifting:
         for output in range(count):
             tensor = Tensor(call.layer, call.index, output)
             shape, dtype = self.model.shapes.get(tensor), self.model.dtypes.get(tensor, "")
-            self.values[tensor] = lifted_operation(
-                self, layer, arguments, dict(keywords), output, shape, dtype
-            )
+            value = lifted_operation(self, layer, arguments, dict(keywords), output, shape, dtype)
+            self.values[tensor] = replace(value, mask=self.masks.carried(call, output))
 
     def _outputs_of(self, call: Call) -> int:
         own = [
@@ -341,7 +206,7 @@ class _Lifting:
         keywords = {
             key: each for key, each in keywords.items() if each is not None and key != "training"
         }
-        alias = self._alias(layer, arguments, keywords)
+        alias = self._alias(call, layer, arguments)
         if alias is not None:
             self.values[Tensor(call.layer, call.index)] = alias
             return
@@ -353,7 +218,7 @@ class _Lifting:
             self.problem(
                 layer.name, "M201", f"{type_} is no layer that a recipe can name", _instead(type_)
             )
-            self._give(call, layer, Node(self._name(call), layer), None)
+            self._give(call, Node(self._name(call), layer))
             return
         own = self.own_names[layer.name]
         first = 0 if call.index else self._call_of_own_name(layer)
@@ -414,34 +279,31 @@ class _Lifting:
                 self.names[call.layer, call.index] = base
                 return
 
-    def _alias(self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]) -> Value | None:
+    def _alias(self, call: Call, layer: Layer, arguments: list[Any]) -> Value | None:
         """Return what a layer passes on that only carries a mask, or changes a dtype back."""
-        alias = self._passed_on(layer, arguments, keywords)
-        if alias is not None and alias.mask and isinstance(alias.expression, Port):
-            self.given_masks[alias.expression.layer] = alias.mask
-            self.masking[alias.expression.layer] = layer.name
-        return alias
-
-    def _passed_on(
-        self, layer: Layer, arguments: list[Any], keywords: dict[str, Any]
-    ) -> Value | None:
-        if "." not in layer.name or not arguments or not isinstance(arguments[0], Value):
+        own = self._passed_on(layer, arguments)
+        if own is None:
             return None
         value: Value = arguments[0]
+        mask = self.masks.carried(call)
+        if mask and isinstance(own, Port):
+            self.given_masks[own.layer] = mask
+            self.masking[own.layer] = layer.name
+        return replace(value, expression=own, mask=mask)
+
+    def _passed_on(self, layer: Layer, arguments: list[Any]) -> Expression | None:
+        if not is_marking(layer.name) or not arguments or not isinstance(arguments[0], Value):
+            return None
+        own: Expression = arguments[0].expression
+        type_ = layer.type
         inner = (layer.config.get("layer") or {}).get("class_name")
-        if layer.type == "TimeDistributed" and inner == "Identity":
-            mask = keywords.get("mask")
-            given = mask.expression if isinstance(mask, Value) else None
-            own = value.expression
-            own = own.source if isinstance(own, Filled) else own
-            return Value(own, _mask(given), value.shape, value.dtype)
-        if layer.type == "Masking" and isinstance(value.expression, Filled):
-            return Value(value.expression.source, value.expression.mask, value.shape, value.dtype)
-        if layer.type == "Rescaling" and layer.config.get("scale") == 1.0:
-            return value
-        if layer.type == "Identity" and layer.name.endswith(".float32"):
-            return value
-        return None
+        if type_ == "Masking":
+            return own.source if isinstance(own, Filled) else None
+        if type_ == "TimeDistributed" and inner == "Identity":
+            return own.source if isinstance(own, Filled) else own
+        is_plain = type_ == "Rescaling" and layer.config.get("scale") == 1.0
+        is_cast = type_ == "Identity" and layer.name.endswith(".float32")
+        return own if is_plain or is_cast else None
 
     def _block(
         self,
@@ -453,15 +315,13 @@ class _Lifting:
     ) -> None:
         """Set what a call of a model reads that a recipe has as a block."""
         (value,) = _flat(arguments or list(keywords.values()))[:1]
-        mask = keywords.get("mask")
         node.filled = _filled(value.expression)
         node.inputs = [replace(value, expression=_unfilled(value.expression))]
-        node.mask = self._named_mask(call, mask) if isinstance(mask, Value) else value.mask
+        node.mask = self.masks.received(call)
         node.block = self._lifted_block(node, model)
-        is_inside = node.layer.model is None
-        self._give(
-            call, node.layer, node, node.mask if is_inside else output_mask(node.block, node)
-        )
+        if node.layer.model is not None:
+            self.masks.add_made_inside(call, output_mask(node.block, node))
+        self._give(call, node)
 
     def _lifted_block(self, node: Node, model: KerasModel) -> Block:
         """Return a nested model in a recipe's terms, under a name that no layer has."""
@@ -493,49 +353,21 @@ class _Lifting:
         if isinstance(sequence, tuple):  # Keras 2 lists the states behind the sequence
             sequence, *rest = sequence
             states = states or tuple(rest) or None
-        mask = given.get("mask")
-        explicit = self._named_mask(call, mask) if isinstance(mask, Value) else None
-        node.mask = explicit or (None if states else sequence.mask)
+        node.mask, node.lost = self.masks.received(call), self.masks.lost(call)
         node.filled = _filled(sequence.expression)
         expression, node.folds = _unfolded_input(_unfilled(sequence.expression))
         node.inputs = [Value(expression, sequence.mask, sequence.shape, sequence.dtype)]
         if states is not None:
             node.states = [each.expression for each in _flat(states)]
-        carried = explicit or sequence.mask
-        self._give(call, node.layer, node, carried)
+        self._give(call, node)
 
-    def _named_mask(self, call: Call, mask: Value) -> Mask | None:
-        """Return an explicit mask, which Keras may have made by OR when the model was built."""
-        found = _mask(mask.expression)
-        if found is None or found.kind != "other":
-            return found
-        if self.keras_masks is None:
-            self.keras_masks = keras_masks(self.model)
-        of_call = self.keras_masks.of(call)
-        made = of_call.received.get("mask") if of_call else None
-        if isinstance(made, KerasMask) and made.kind == "or" and None in made.parts:
-            return _other("or", [None, found])
-        return found
-
-    def _plain(  # noqa: PLR0912 - one branch for each kind of argument
+    def _plain(
         self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]
     ) -> None:
-        layer, type_ = node.layer, node.layer.type
-        traits = layer_traits(type_)
-        names: Sequence[str] = traits["call"]
-        mask = keywords.pop("mask", None)
-        explicit: Any = (
-            self._named_mask(call, mask)
-            if isinstance(mask, Value)
-            else tuple(_mask(each.expression) if isinstance(each, Value) else None for each in mask)
-            if isinstance(mask, tuple)
-            else None
-        )
-        own_masks = {
-            key: _mask(keywords.pop(key).expression)
-            for key in list(keywords)
-            if key.endswith("_mask") and isinstance(keywords[key], Value)
-        }
+        type_ = node.layer.type
+        names: Sequence[str] = layer_traits(type_)["call"]
+        for key in MASK_ARGUMENTS:
+            keywords.pop(key, None)
         given = {**dict(zip(names, arguments, strict=False))}
         for key in list(keywords):
             if key in names:
@@ -557,19 +389,10 @@ class _Lifting:
         keywords.pop("return_attention_scores", None)
         for key in keywords:
             self.problem(node.layer.name, "M203", f"its call has the argument `{key}`")
-        masks = [value.mask for value in values]
-        if isinstance(explicit, tuple):
-            masks = [*explicit, *masks[len(explicit) :]]
-        elif explicit is not None:
-            masks[0] = explicit
-        for key, each in own_masks.items():
-            place = names.index(key.removesuffix("_mask")) if key[:-5] in names else 0
-            if place < len(masks):
-                masks[place] = each
-        node.mask = masks[0] if masks else None
-        if type_ == "GlobalMaxPooling1D":
-            node.mask = node.filled
-        out = self._mask_of(node, masks)
+        node.mask = self.masks.received(call) if takes_mask(type_) else node.filled
+        node.lost = self.masks.lost(call)
+        if type_ in ATTENTION:
+            node.mask, node.input_masks = None, self.masks.of_attention(call)
         if any(isinstance(v.expression, Fold) for v in node.inputs):
             unfolded = [_unfolded_input(value.expression) for value in node.inputs]
             node.folds = max(axes for _, axes in unfolded)
@@ -579,31 +402,9 @@ class _Lifting:
                 Value(own, v.mask, v.shape, v.dtype)
                 for (own, _), v in zip(unfolded, node.inputs, strict=True)
             ]
-        self._give(call, layer, node, out)
+        self._give(call, node)
 
-    def _mask_of(self, node: Node, masks: list[Mask | None]) -> Mask | None:
-        """Return the mask of the output, by Keras's own rules."""
-        type_, config = node.layer.type, node.layer.config
-        if type_ == "Embedding":
-            source = node.inputs[0].expression
-            return Mask("ids", source) if config.get("mask_zero") else None
-        if type_ == "Masking":
-            return Mask("value", node.inputs[0].expression, float(config.get("mask_value", 0.0)))
-        if not masks or type_ in ENDS_MASK or type_ == "Dot":
-            return None
-        if type_ in CONV_LSTM:
-            return masks[0] if config.get("return_sequences") else None
-        if type_ in SUMS:
-            if None in masks:
-                return None
-            return masks[0] if len(set(masks)) == 1 else _other("and", masks)
-        if type_ == "Concatenate":
-            if not any(masks):
-                return None
-            return masks[0] if len(set(masks)) == 1 else _other("or", masks)
-        return masks[0] if layer_traits(type_)["supports_masking"] else None
-
-    def _give(self, call: Call, layer: Layer, node: Node, mask: Mask | None) -> None:
+    def _give(self, call: Call, node: Node) -> None:
         """Set the values of a call's outputs."""
         recurrent = node.recurrent
         ports = [Port(node.name)]
@@ -611,14 +412,12 @@ class _Lifting:
             config = recurrent.config
             ports = [Port(node.name, "sequence" if config.get("return_sequences") else "last")]
             ports += [Port(node.name, f"state.{slot}") for slot in recurrent.slots]
-        elif layer.type in ATTENTION:
+        elif node.layer.type in ATTENTION:
             ports.append(Port(node.name, "scores"))
         for output, port in enumerate(ports):
             tensor = Tensor(call.layer, call.index, output)
             shape = self.model.shapes.get(tensor)
-            own = mask if not output else None
-            if recurrent is not None and port.output == "last":
-                own = None
+            own = self.masks.carried(call, output)
             self.values[tensor] = Value(port, own, shape, self.model.dtypes.get(tensor, ""))
             if shape is not None:
                 self.shapes.setdefault(port, tuple(shape))
@@ -699,20 +498,6 @@ def _flat(values: Any) -> list[Value]:
     if isinstance(values, Value):
         return [values]
     return [value for each in values for value in _flat(each)]
-
-
-def _mask(expression: Expression | None) -> Mask | None:
-    if expression is None or isinstance(expression, Mask):
-        return expression
-    if isinstance(expression, Port):
-        return Mask("input", expression)
-    if isinstance(expression, Fold):
-        return _mask(expression.source)
-    return Mask("other", Port(""), expression=expression)
-
-
-def _other(how: str, masks: list[Mask | None]) -> Mask:
-    return Mask("other", Port(how), expression=Operation(how, how, (), tuple(masks)))
 
 
 def _filled(expression: Expression) -> Mask | None:

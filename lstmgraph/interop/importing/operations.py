@@ -24,6 +24,7 @@ from lstmgraph.interop.importing.expressions import (
     Value,
     Zeros,
 )
+from lstmgraph.interop.importing.masks import as_mask, unfilled
 from lstmgraph.interop.keras_model import Constant as KerasConstant
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class _Reader:
         if isinstance(source, Operation) and source.type == "GetItem":  # lengths[:, None]
             source = source.arguments[0]
         if isinstance(source, Port) and source.layer in self.lifting.input_layers:
-            return Mask("lengths", source)
+            return Mask("lengths", source, like=_counted(steps))
         return Mask("other", Port("counted"), expression=self.operation())
 
     def read_where(self) -> Expression | None:
@@ -282,10 +283,8 @@ class _Reader:
     def read_logicalor(self) -> Expression | None:
         """Return the mask of an average, in which all steps of an empty row count."""
         own = [each.expression for each in self.given if isinstance(each, Value)]
-        first = own[0] if own else None
-        if isinstance(first, Port):
-            first = Mask("input", first)
-        if isinstance(first, Mask) and self.layer.name.startswith("logicalor_op_"):
+        first = as_mask(own[0]) if own and isinstance(own[0], Mask | Port) else None
+        if first is not None and len(own) == 2 and _is_none_of(own[1], first):
             return first
         return Mask("other", Port("or"), expression=self.operation()) if first else None
 
@@ -650,6 +649,15 @@ def _counts(value: Any, first: int) -> bool:
     return bool(numbers) and numbers == [first + step for step in range(len(numbers))]
 
 
+def _counted(steps: Any) -> Expression | None:
+    """Return the sequence of whose steps `steps` are the numbers, if they are counted in one."""
+    own = steps.expression if isinstance(steps, Value) else None
+    while isinstance(own, Operation) and own.type != "OnesLike":
+        own = own.arguments[0] if own.arguments else None
+    found = _steps_of_ones(own)
+    return unfilled(found[0]) if found else None
+
+
 def _numbers(value: Any) -> list[float]:
     """Return the numbers of a constant tensor, flat."""
     value = value.value if isinstance(value, KerasConstant) else value
@@ -664,6 +672,19 @@ def _numbers(value: Any) -> list[float]:
         else:
             return []
     return found
+
+
+def _is_none_of(expression: Expression, mask: Mask) -> bool:
+    """Return whether an expression is true for the rows of which `mask` counts no step."""
+    if not isinstance(expression, Operation) or expression.type != "LogicalNot":
+        return False
+    some = as_mask(expression.arguments[0]).expression
+    return (
+        isinstance(some, Operation)
+        and some.type == "Any"
+        and isinstance(some.arguments[0], Mask | Port)
+        and as_mask(some.arguments[0]) == mask
+    )
 
 
 def _steps_of_ones(expression: Any) -> tuple[Any, int] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.interop.importing.checking import Check, Differ, move_weights
 from lstmgraph.interop.importing.conversion import Converted, convert
 from lstmgraph.interop.reading import read_model
+from lstmgraph.messages.errors import ModelFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
+    from lstmgraph.interop.keras_model import KerasModel
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,29 @@ def import_source(
         OSError: the file cannot be read.
     """
     data = read_model(source)
-    converted = convert(data, training=training)
-    fixed = convert(data, fix=True, training=training) if fix else converted
+    asked = convert(data, fix=fix, training=training)
+    same = _faithful(data, training=training) if fix else asked
     from lstmgraph.interop.building import opened  # noqa: PLC0415 - imports Keras
 
     live = opened(source, data)
     if live is None:
-        return _result(fixed, None, Check(False, reason="the source has no weights"))
-    model = _with_weights(converted, live.layers)
-    check = Differ(converted, live.model, model).check()
-    if fixed.text != converted.text:  # the check is of what the model computes, without the fixes
-        model = _with_weights(fixed, live.layers)
-    return _result(fixed, model, check)
+        return _result(asked, None, Check(False, reason="the source has no weights"))
+    checked = same or asked
+    model = _with_weights(checked, live.layers)
+    check = Differ(checked, live.model, model).check(padded=same is not None)
+    if asked.text != checked.text:  # the check is of what the model computes, without the fixes
+        model = _with_weights(asked, live.layers)
+    return _result(asked, model, check)
+
+
+def _faithful(data: KerasModel, *, training: bool) -> Converted | None:
+    """Return the recipe without fixes; None if it cannot be said, for the masks that they fix."""
+    try:
+        return convert(data, training=training)
+    except ModelFileError as error:
+        if {each.code for each in error.diagnostics} != {"M206"}:
+            raise
+        return None
 
 
 def _with_weights(converted: Converted, layers: Mapping[str, Any]) -> keras.Model:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lstmgraph.keras_facts.catalogue import layer_of_steps
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, MaskSpec
@@ -20,21 +22,41 @@ STEPS = (3, 4, 5, 6, 7, 8)
 MOST_IDS = 50
 
 
-def batches(compiled: CompiledRecipe, count: int, seed: int = 0) -> Iterator[dict[str, Array]]:
-    """Yield batches of inputs by name, each (batch, ...), with padding where masks are.
+Padding = Literal["right", "holes", "rows", "none"]
+"""Where a batch has padding: at the ends of its rows, between their steps, in one whole row too."""
 
-    The first row has no padding, and none is all padding, of which Keras's averages and
-    lstmgraph's differ.
+NEEDS_STEPS = frozenset(
+    {
+        *("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"),
+        *("BatchNormalization", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "Softmax"),
+    }
+)
+"""Layers of which Keras's and lstmgraph's differ for a row of padding, some of them by NaN."""
+
+
+def batches(
+    compiled: CompiledRecipe, paddings: Sequence[Padding], seed: int = 0
+) -> Iterator[dict[str, Array]]:
+    """Yield a batch of inputs by name, each (batch, ...), for each kind of padding.
+
+    Padding is where masks are. Open sizes differ between batches. The first row has no padding;
+    the last one of "rows" is all padding, unless a layer of the recipe needs a step that counts.
     """
     random = np.random.default_rng(seed)
-    for _ in range(count):
-        yield _Batch(compiled.graph, random).inputs()
+    for number, padding in enumerate(paddings):
+        yield _Batch(compiled.graph, random, padding, number).inputs()
 
 
 class _Batch:
-    def __init__(self, graph: Graph, random: np.random.Generator) -> None:
+    def __init__(
+        self, graph: Graph, random: np.random.Generator, padding: Padding, number: int
+    ) -> None:
         self.graph = graph
         self.random = random
+        self.padding = padding
+        self.first_size = 2 * number
+        ops = {layer_of_steps(node.op, node.arguments)[0] for node in graph.nodes}
+        self.least = 0 if padding == "rows" and ops.isdisjoint(NEEDS_STEPS) else 1
         self.rows = graph.batch_size or ROWS
         self.sizes: dict[str, int] = {}
         self.masks = [
@@ -58,39 +80,55 @@ class _Batch:
     def size(self, dim: Any) -> int:
         if isinstance(dim, int):
             return dim
-        return self.sizes.setdefault(str(dim), STEPS[len(self.sizes) % len(STEPS)])
+        return self.sizes.setdefault(
+            str(dim), STEPS[(len(self.sizes) + self.first_size) % len(STEPS)]
+        )
 
     def values(self, name: str, shape: tuple[int, ...], dtype: str) -> Array:
         own = [mask for mask in self.masks if self.graph.whole(mask.port).node == name]
         kinds = {mask.kind for mask in own}
         if "lengths" in kinds:
             most = next(self.size(mask.shape[len(shape)]) for mask in own if mask.kind == "lengths")
-            lengths = self.random.integers(1, most + 1, shape)
-            lengths[0] = most
-            return lengths.astype(dtype)
+            return self.lengths(most, shape).astype(dtype)
+        right = any(mask.padding == "right" for mask in own)
         if dtype == "bool":
-            return self.counted(shape) if len(shape) > 1 else self.random.random(shape) < 0.5
+            return (
+                self.counted(shape, right=right)
+                if len(shape) > 1
+                else self.random.random(shape) < 0.5
+            )
         if dtype == "string":
             return np.array(self.random.choice(["a", "b", "the cat"], shape), dtype=object)
         if "int" in dtype:
             least = 1 if "ids" in kinds else 0
             values = self.random.integers(least, self.ids_of(name), shape).astype(dtype)
             if "ids" in kinds and len(shape) > 1:
-                values = np.where(self.counted(shape), values, 0).astype(dtype)
+                values = np.where(self.counted(shape, right=right), values, 0).astype(dtype)
             return values
         numbers = self.random.normal(size=shape).astype(dtype)
         value = next((mask.value for mask in own if mask.kind == "value"), None)
         if value is not None and len(shape) > 2:
-            steps = self.counted(shape[:-1])
+            steps = self.counted(shape[:-1], right=right)
             numbers = np.where(steps[..., None], numbers, np.float32(value)).astype(dtype)
         return numbers
 
-    def counted(self, shape: tuple[int, ...]) -> Array:
-        """Return which steps of each row count: the first ones, one at least."""
+    def lengths(self, most: int, shape: tuple[int, ...]) -> Array:
+        """Return how many steps of each row count: all of the first one."""
+        if self.padding == "none":
+            return np.full(shape, most)
+        lengths = self.random.integers(1, most + 1, shape)
+        lengths[0] = most
+        if len(lengths) > 1:
+            lengths[-1] = lengths[-1] * self.least
+        return lengths
+
+    def counted(self, shape: tuple[int, ...], *, right: bool) -> Array:
+        """Return which steps of each row count, the first ones if the padding is `right`."""
         steps = shape[-1]
-        lengths = self.random.integers(1, steps + 1, shape[:-1])
-        lengths[0] = steps
-        return np.arange(steps) < lengths[..., None]
+        counted = np.arange(steps) < self.lengths(steps, shape[:-1])[..., None]
+        if self.padding == "holes" and not right:
+            counted[1:] = self.random.permuted(counted[1:], axis=-1)
+        return counted
 
     def ids_of(self, name: str) -> int:
         """Return how many ids every layer that reads an input knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.expressions import (
@@ -92,8 +93,7 @@ class Sizes:
         outs = [port for port in self.lifted.shapes if port.layer == node.name]
         type_ = node.layer.type
         rank = len(self.lifted.shapes.get(first, ()))
-        for mask in (node.mask, node.filled):
-            self.join_mask(mask, first)
+        self.join_masks(node, first)
         if node.recurrent is not None or type_ in MERGES:
             for other in ports[1:]:
                 other_rank = len(self.lifted.shapes.get(other, ()))
@@ -110,14 +110,29 @@ class Sizes:
             for axis in range(1, min(rank, len(self.lifted.shapes[out]))):
                 self.join((first, axis), (out, axis))
 
+    def join_masks(self, node: Node, first: Port) -> None:
+        """Have the steps of a call's masks be those of what they mask."""
+        for mask in (node.mask, node.filled):
+            self.join_mask(mask, first)
+        for value, used in zip_longest(node.inputs, node.input_masks[: len(node.inputs)]):
+            for port in _ports(value.expression)[:1]:
+                self.join_mask(value.mask, port)
+                self.join_mask(used, port)
+
     def join_mask(self, mask: Mask | None, sequence: Port) -> None:
         """Have the steps of a mask be those of the sequence that it masks."""
+        for part in mask.parts if mask else ():
+            self.join_mask(part, sequence)
         own = _plain(mask.source) if mask else None
-        if mask is None or not isinstance(own, Port) or mask.kind == "other":
+        if mask is None or not isinstance(own, Port) or mask.kind in ("or", "other"):
             return
         rank = len(self.lifted.shapes.get(own, ()))
         for axis in range(1, rank - 1 if mask.kind == "value" else rank):
             self.join((sequence, axis), (own, axis))
+        counted = _plain(mask.like)
+        if isinstance(counted, Port):
+            for axis in range(1, rank + 1):
+                self.join((sequence, axis), (counted, axis))
 
     def _named(self) -> dict[Axis, str]:
         groups: dict[Axis, list[Axis]] = {}

@@ -12,6 +12,7 @@ from lstmgraph.interop.keras_model import inner_model, with_inner_model
 from lstmgraph.interop.reading.graph import read_top
 from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.problems import Problems
+from lstmgraph.messages.wording import with_article
 
 if TYPE_CHECKING:
     from lstmgraph.interop.keras_model import KerasModel
@@ -29,9 +30,8 @@ def read_live(model: Any) -> KerasModel:
     name = getattr(model, "name", type(model).__name__)
     problems = Problems(f"<{name}>")
     if not isinstance(model, keras.Model):
-        problems.stop(
-            "M101", f"it is no Keras model, but a {type(model).__name__}", "give a keras.Model"
-        )
+        given = with_article(type(model).__name__)
+        problems.stop("M101", f"it is no Keras model, but {given}", "give a keras.Model")
     _check(model, problems, ())
     problems.raise_found()
     read = _with_unsaved(read_top(json.loads(model.to_json()), problems), model)

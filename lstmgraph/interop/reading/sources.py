@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.archives import ArchiveError, TooLargeError, opened_archive
+from lstmgraph.archives import HDF5, ZIP, ArchiveError, TooLargeError, opened_archive
 from lstmgraph.files import read_regular_file
 from lstmgraph.messages.errors import WeightsFileError
 
@@ -25,8 +25,6 @@ MOST_BYTES = 32_000_000
 thousand."""
 DEEPEST = 150
 """The deepest nesting of lists and mappings; a nested model takes four levels."""
-ZIP = b"PK"
-HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)

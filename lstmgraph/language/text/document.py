@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.archives import HDF5
 from lstmgraph.files import read_regular_file, require_regular_file
 from lstmgraph.language.text.bytes import NotUtf8Error, decoded, why_unreadable
 from lstmgraph.language.text.embedded import (
@@ -57,7 +58,6 @@ OF_WRAPPERS = frozenset({"input", "mask", "dtype_policy"})
 REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text that are replaced by a substitute value."""
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _MOVED = (
     "`lstmgraph transfer` moves its weights into a recipe's model; `lstmgraph import` writes a "
     "recipe for a whole model"
@@ -238,7 +238,7 @@ def decode_document(
     if len(raw) > MAX_BYTES:
         message = f"the recipe is larger than {MAX_BYTES:,} bytes"
         return unreadable(name, "L103", message, hint=_TOO_LARGE)
-    if raw.startswith(_HDF5):
+    if raw.startswith(HDF5):
         message = "it is an HDF5 file of a Keras model or its weights, not a recipe"
         return unreadable(name, "L102", message, hint=_MOVED)
     try:

@@ -35,7 +35,10 @@ def extra_keys(subject: Subject) -> Iterator[Finding]:
 
 
 def weights_by_order(subject: Subject) -> Iterator[Finding]:
-    """Find layers of one shape whose weights a file tells apart by order alone (A182)."""
+    """Find layers of one shape whose weights a file tells apart by order alone (A182).
+
+    Keras orders layers by their depth: only those of which none reads another can change places.
+    """
     groups: defaultdict[Any, list[CallMasks]] = defaultdict(list)
     for each, found in subject.recurrent():
         first = next(iter(subject.reads(each)), None)
@@ -43,19 +46,52 @@ def weights_by_order(subject: Subject) -> Iterator[Finding]:
         key = (each.scope, each.layer.type, found.type, found.config.get("units"))
         if shape and each.call.index == 0:
             groups[(*key, shape[-1])].append(each)
-    for found_ in groups.values():
-        if len(found_) > 1:
-            names = ", ".join(f"'{each.layer.name}'" for each in found_)
-            yield Finding(
-                "A182",
-                place(found_[0]),
-                "possible",
-                f"`load_weights` of a .weights.h5 file tells {names} apart by their order alone: "
-                "in another order it swaps their weights",
-                "weights are matched by the layers' names",
-                'model = keras.models.load_model("model.keras")  # the whole model',
-                "lstmgraph transfer old.keras recipe.yaml -o new.keras  # matches by name",
-            )
+    side_by_side = [_side_by_side(group, subject) for group in groups.values()]
+    found_groups = [group for group in side_by_side if group]
+    if not found_groups:
+        return
+    names = "; ".join(", ".join(f"'{e.layer.name}'" for e in group) for group in found_groups)
+    yield Finding(
+        "A182",
+        place(found_groups[0][0]),
+        "possible",
+        f"`load_weights` of a .weights.h5 file tells {names} apart by their order alone: "
+        "in another order it swaps their weights",
+        "weights are matched by the layers' names",
+        'model = keras.models.load_model("model.keras")  # the whole model',
+        "lstmgraph transfer old.keras recipe.yaml -o new.keras  # matches by name",
+    )
+
+
+def _side_by_side(group: list[CallMasks], subject: Subject) -> list[CallMasks]:
+    """Return the layers of a group of which another one neither reads them nor is read by them."""
+    if len(group) < 2:
+        return []
+    before = {each.layer.name: _before(each, subject) for each in group}
+    return [
+        each
+        for each in group
+        if any(
+            other.layer.name not in before[each.layer.name] | {each.layer.name}
+            and each.layer.name not in before[other.layer.name]
+            for other in group
+        )
+    ]
+
+
+def _before(each: CallMasks, subject: Subject) -> set[str]:
+    """Return the names of the layers of the same model that a call depends on."""
+    calls = {own.place: own for own in subject.calls if own.scope == each.scope}
+    found: set[tuple[str, int]] = set()
+    waiting = [each.place]
+    while waiting:
+        own = calls.get(waiting.pop())
+        if own is None:
+            continue
+        new = {(tensor.layer, tensor.call) for tensor in own.call.tensors()} - found
+        found |= new
+        waiting += new
+    return {name for name, _ in found}
 
 
 RULES = (extra_keys, weights_by_order)
