@@ -17,7 +17,7 @@ import pytest
 from generated import examples, recipes
 from hypothesis import given
 from keras import layers
-from round_trips import round_trip
+from round_trips import round_trip, without_sections
 from typer.testing import CliRunner
 
 import lstmgraph
@@ -42,12 +42,6 @@ FURTHER = (
 """With SAMPLE, shipped recipes with different forms of masks, states, stacks, calls and folds."""
 
 
-def without_sections(text: str | dict[str, Any]) -> lstmgraph.Recipe:
-    """A recipe without what no Keras model holds: further models, data, searches."""
-    data = lstmgraph.load(text).to_dict()
-    return lstmgraph.load({k: v for k, v in data.items() if k not in ("models", "data", "search")})
-
-
 @pytest.mark.parametrize("name", SAMPLE + FURTHER if ALL else SAMPLE)
 def test_a_shipped_recipe_comes_back(name: str) -> None:
     """Every layer, call, operation, mask, state and output is the same; no name is another."""
@@ -69,6 +63,18 @@ def test_a_shipped_loop_comes_back(name: str) -> None:
     imported, differences = round_trip(without_sections(text))
     assert not differences
     assert "loop:" in imported
+
+
+def test_a_recipe_with_words_found_in_data_comes_back(tmp_path: Path) -> None:
+    table = tmp_path / "reviews.csv"
+    rows = [f"It was {each},mill {each},{each}" for each in ("good", "bad", "mixed") * 4]
+    table.write_text("\n".join(["text,shop,opinion", *rows]), "utf-8")
+    recipe = lstmgraph.load(str(ROOT / "recipes" / "review-classifier.yaml"))
+    fitted = recipe.fitted(recipe.load_data(table).train).to_dict()
+    del fitted["training"]["class_weight"]  # by names that `data:` has; `fit` takes it
+    text, differences = round_trip(without_sections(fitted))
+    assert not differences
+    assert "vocabulary: [mill " in text
 
 
 def written_out(*, sliced: bool) -> keras.Model:
@@ -235,6 +241,28 @@ def test_training_is_imported() -> None:
     with pytest.raises(ModelFileError, match="M207"):
         lstmgraph.import_model(model)
     assert "training" not in lstmgraph.import_model(model, training=False).recipe.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("loss", "section"),
+    [
+        (keras.losses.Huber(delta=2.0), {"type": "huber", "delta": 2.0}),
+        (keras.losses.Huber(), "huber"),
+        (keras.losses.CosineSimilarity(axis=1), {"type": "cosine_similarity", "axis": 1}),
+    ],
+)
+def test_arguments_of_losses_that_keras_does_not_store(
+    loss: keras.losses.Loss, section: Any, tmp_path: Path
+) -> None:
+    """From the model itself they are imported; of a file the command says that they are lost."""
+    model = keras.Sequential([keras.Input((4, 3)), layers.LSTM(4, name="reader")])
+    model.compile("adam", loss)
+    imported = lstmgraph.import_model(model)
+    assert imported.recipe.to_dict()["training"]["loss"] == section
+    assert not imported.notes
+    model.save(tmp_path / "m.keras")
+    (note,) = lstmgraph.import_model(tmp_path / "m.keras").notes
+    assert f"of {type(loss).__name__}: if it was not the default" in note
 
 
 def test_a_configuration_has_no_weights_and_is_imported() -> None:

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from zoo import series, texts
+from zoo import hierarchies, series, texts
 
 import lstmgraph
 from lstmgraph.messages.errors import ModelFileError
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 
 ZOO: dict[str, Callable[[], keras.Model]] = {
     name: function
-    for module in (texts, series)
+    for module in (texts, series, hierarchies)
     for name, function in inspect.getmembers(module, inspect.isfunction)
-    if function.__module__ == module.__name__
+    if function.__module__ == module.__name__ and not inspect.signature(function).parameters
 }
 REFUSED = {
-    "hierarchical_attention": "M202",
-    "model_on_each_step": "M202",
     "two_backward_sizes": "M202",
     "apart": "M202",
     "ragged_sum": "M204",
@@ -39,7 +37,7 @@ RESEMBLING = {
     *("addition", "character_rnn", "elmo_like", "imdb_bidirectional", "merged_captioner"),
     *("mixture", "pooled_speakers", "recommender", "siamese_of_models", "sound_to_text", "stacked"),
     *("static_on_every_step", "tagger_with_characters", "translator", "translator_decoder"),
-    *("variational", "weather"),
+    *("actions", "model_on_each_step", "variational", "weather"),
 }
 """Models of kinds that others have too: what they share, nest, mask, repeat, carry or attend to."""
 SAMPLE = ZOO.keys() - REFUSED.keys() - RESEMBLING

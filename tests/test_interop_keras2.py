@@ -89,6 +89,20 @@ def test_shapes_follow_from_the_inputs_alone(files: Path, name: str) -> None:
         assert all(size in (None, theirs) for size, theirs in sizes)
 
 
+@pytest.mark.parametrize("name", ["sentences", "frames"])
+def test_a_model_on_each_step_becomes_a_block(files: Path, name: str) -> None:
+    inputs, outputs = numbers(files, name)
+    imported = lstmgraph.import_model(files / f"{name}.h5")
+    assert imported.check.ok, str(imported.check)
+    assert imported.recipe.to_dict()["blocks"].keys() == {name.removesuffix("s")}
+    assert imported.model is not None
+    (ours,) = imported.model(dict(zip(imported.model.input, inputs, strict=True))).values()
+    assert np.abs(np.asarray(ours) - outputs[0]).max() <= 1e-6
+    whole = read_model(files / f"{name}.h5")
+    own, alone = (read_weights(files / f"{name}{end}.h5", whole) for end in ("", "_weights"))
+    assert own.keys() == alone.keys()
+
+
 def test_how_a_model_was_compiled_is_read(files: Path) -> None:
     found = read_model(files / "lstm.h5").compile
     assert found is not None

@@ -338,6 +338,12 @@ class Graph:
         """The node that folds the first input of each layer on folded steps, by layer."""
         return {node.layer: node for node in reversed(self.nodes) if node.op == FOLD}
 
+    def whole(self, port: Port) -> Port:
+        """Return a port before its steps were folded, or unfolded, for a layer that reads it."""
+        while (node := self.by_name.get(port.node)) and node.op in (FOLD, UNFOLD):
+            port = node.inputs[0]
+        return port
+
     @cached_property
     def specs(self) -> Mapping[Port, TensorSpec]:
         """The shape and dtype of every port where known."""

@@ -15,12 +15,14 @@ from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.objects import public_class
 from lstmgraph.interop.code.operations import GET_ITEM, operation_call
 from lstmgraph.interop.inlining import BETWEEN, inlined
-from lstmgraph.interop.keras_model import Tensor
+from lstmgraph.interop.keras_model import Tensor, depth_of, inner_model
+from lstmgraph.interop.reading.live import innermost
 from lstmgraph.interop.reading.problems import Problems
 from lstmgraph.interop.reading.sources import is_json_text
 from lstmgraph.interop.shapes import with_shapes
 from lstmgraph.interop.weights import read_weights
 from lstmgraph.messages.errors import ModelFileError
+from lstmgraph.models.building.carrying import saved_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,7 +70,9 @@ def opened(source: Any, model: KerasModel) -> Opened | None:
     try:
         weights = read_weights(path, model)
         _check_sizes(inlined(model), weights, problems)
-        return build(model, weights)
+        made = build(model, weights)
+        _check_complete(made, weights, problems)
+        return made
     except ModelFileError:
         raise
     except CodeError as error:
@@ -88,6 +92,19 @@ def _check_sizes(
             if size > max(most, LEAST):
                 hint = "save the model again"
                 problems.add("M114", f"`{key}` is {size}, more than its weights", hint, (name,))
+    problems.raise_found()
+
+
+def _check_complete(
+    made: Opened, weights: Mapping[str, list[np.ndarray[Any, Any]]], problems: Problems
+) -> None:
+    """Report layers that would keep random weights, as the file has none of them."""
+    given = {id(made.layers[name]) for name in weights}
+    for name, layer in made.layers.items():
+        is_model = isinstance(innermost(layer), keras.Model)
+        if not is_model and id(layer) not in given and saved_weights(layer):
+            hint = "save the model again, as a .keras file"
+            problems.add("M114", "the file has no weights of it", hint, (name,))
     problems.raise_found()
 
 
@@ -115,14 +132,19 @@ def build(model: KerasModel, weights: Mapping[str, list[np.ndarray[Any, Any]]]) 
         CodeError: it has an operation that no function of Keras computes, or another class.
     """
     layers: dict[str, keras.Layer] = {}
-    built = _built(with_shapes(model), layers, "")
+    built = _built(with_shapes(model), layers, {}, "")
     for name, arrays in weights.items():
         layers[name].set_weights(arrays)
     return Opened(built, layers)
 
 
-def _built(model: KerasModel, layers: dict[str, keras.Layer], prefix: str) -> keras.Model:
-    """Return the model, and put its layers into `layers` by their names in the inlined model."""
+def _built(
+    model: KerasModel, layers: dict[str, keras.Layer], models: dict[int, keras.Model], prefix: str
+) -> keras.Model:
+    """Return the model, and put its layers into `layers` by their names in the inlined model.
+
+    `models` are those inside of it so far that are called from several places.
+    """
     values: dict[Tensor, Any] = {}
     for tensor, shape in model.shapes.items():
         layer = model.layers[tensor.layer]
@@ -135,7 +157,7 @@ def _built(model: KerasModel, layers: dict[str, keras.Layer], prefix: str) -> ke
         outputs = (
             _operation(layer, call, values)
             if layer.is_operation
-            else _layer(layer, layers, prefix)(
+            else _layer(layer, layers, models, prefix)(
                 *_filled(call.arguments, values),
                 **{key: _filled(value, values) for key, value in call.keywords.items()},
             )
@@ -151,19 +173,32 @@ def _name(layer: Layer) -> str:
     return layer.name.replace("/", "_")  # Keras 3 allows no slash
 
 
-def _layer(layer: Layer, layers: dict[str, keras.Layer], prefix: str) -> keras.Layer:
+def _layer(
+    layer: Layer, layers: dict[str, keras.Layer], models: dict[int, keras.Model], prefix: str
+) -> keras.Layer:
     name = f"{prefix}{layer.name}"
     if name not in layers:
-        layers[name] = (
-            _built(layer.model, layers, f"{name}{BETWEEN}")
-            if layer.model is not None
-            else keras.saving.deserialize_keras_object(
+        inner = layer.model or inner_model(layer)
+        if inner is None:
+            layers[name] = keras.saving.deserialize_keras_object(
                 _with_modules(
                     {"class_name": layer.type, "config": {**layer.config, "name": _name(layer)}},
                     "layers",
                 )
             )
-        )
+            return layers[name]
+        known = models.get(inner.shared) if inner.shared is not None else None
+        if known is None:
+            built = _built(inner, layers, models, f"{name}{BETWEEN}")
+        else:
+            built = known
+            layers |= layers_of(known, name)
+        if inner.shared is not None:
+            models[inner.shared] = built
+        for depth in range(depth_of(layer), 0, -1):
+            own = _name(layer) if depth == 1 else None
+            built = keras.layers.TimeDistributed(built, name=own)
+        layers[name] = built
     return layers[name]
 
 
@@ -209,7 +244,8 @@ def layers_of(model: keras.Model, prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for layer in model.layers:
         name = f"{prefix}{BETWEEN}{layer.name}" if prefix else layer.name
-        if isinstance(layer, keras.Model):
-            found |= layers_of(layer, name)
+        inner = innermost(layer)
+        if isinstance(inner, keras.Model):
+            found |= layers_of(inner, name)
         found[name] = layer
     return found

@@ -12,7 +12,7 @@ from lstmgraph.messages.errors import ModelFileError
 from lstmgraph.messages.rendering.text import render_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 BETWEEN = "/"
 """Stands between the name of a nested model and that of a layer in it."""
@@ -20,7 +20,9 @@ MOST_CALLS = 20_000
 """The most calls: models that are nested in each other twice double with each level."""
 
 
-def inlined(model: KerasModel) -> KerasModel:
+def inlined(
+    model: KerasModel, kept: Container[int] = frozenset(), *, frozen: bool = False
+) -> KerasModel:
     """Return the model without nested models: with their layers and calls in their place.
 
     The layer ``head`` of the nested model ``decoder`` becomes ``decoder/head``; of a shared nested
@@ -28,13 +30,18 @@ def inlined(model: KerasModel) -> KerasModel:
     ``trainable: false`` holds is frozen. A mask that a nested model's call was given (`mask`) is
     that of its inputs, which the tensors carry themselves.
 
+    Args:
+        model: the model.
+        kept: those of `KerasModel.shared` whose nested models stay as they are.
+        frozen: whether the model itself is in a layer with ``trainable: false``.
+
     Raises:
         ModelFileError: the model would have more than 20,000 calls.
     """
     if _count(model) > MOST_CALLS:
         raise _too_many(model.source)
-    whole = _Inlined()
-    whole.add(model, "", {}, frozen=False)
+    whole = _Inlined(kept)
+    whole.add(model, "", {}, frozen=frozen)
     ends = {tensor: tensor for tensor in flat_tensors(model.inputs)}
     return replace(
         model,
@@ -55,6 +62,7 @@ def _count(model: KerasModel) -> int:
 
 @dataclass
 class _Inlined:
+    kept: Container[int]
     layers: dict[str, Layer] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -79,7 +87,7 @@ class _Inlined:
             layer = model.layers[call.layer]
             name = f"{prefix}{layer.name}"
             arguments = _mapped(call.arguments, places)
-            if layer.model is not None:
+            if layer.model is not None and layer.model.shared not in self.kept:
                 self._add_nested(layer, call, name, arguments, places, frozen=frozen)
                 continue
             index = self.counts.get(name, 0)
@@ -117,7 +125,8 @@ class _Inlined:
         return _place(tensor, self.places[prefix])
 
     def _add_layer(self, layer: Layer, name: str, *, is_top: bool, frozen: bool) -> None:
-        if layer.model is not None or (layer.type == "InputLayer" and not is_top):
+        is_gone = layer.model is not None and layer.model.shared not in self.kept
+        if is_gone or (layer.type == "InputLayer" and not is_top):
             return
         config = {**layer.config, "trainable": False} if frozen and not layer.is_operation else None
         self.layers[name] = replace(layer, name=name, config=config or layer.config)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Scope = tuple[Place, ...]
 """The calls of nested models, from the outermost, in which something stands; () for the model."""
 
-MaskKind = Literal["embedding", "masking", "given", "or", "joined", "step"]
+MaskKind = Literal["embedding", "masking", "given", "outside", "or", "joined", "step"]
 
 ChangeKind = Literal[
     "not_received",  # several tensor arguments: Keras fills no mask in, and the call reads padding
@@ -127,10 +127,18 @@ class KerasMasks:
         return self.by_place.get((scope, (call.layer, call.index)))
 
 
-def keras_masks(model: KerasModel) -> KerasMasks:
-    """Return which mask every call gets and uses, what its outputs carry, and where masks go."""
+def keras_masks(model: KerasModel, *, inputs_masked: bool = False) -> KerasMasks:
+    """Return which mask every call gets and uses, what its outputs carry, and where masks go.
+
+    Args:
+        model: the model.
+        inputs_masked: whether its inputs have masks, of the kind "outside": a layer that calls the
+            model gives them.
+    """
     run = _Run()
-    inputs = {tensor: run.tensor(None) for tensor in flat_tensors(model.inputs)}
+    given = flat_tensors(model.inputs)
+    masks = [Mask("outside", tensor) if inputs_masked else None for tensor in given]
+    inputs = {tensor: run.tensor(mask) for tensor, mask in zip(given, masks, strict=True)}
     tensors = run.through(model, (), inputs)
     outputs = tuple(run.masks[tensors[t]] for t in flat_tensors(model.outputs))
     by_place = {(found.scope, found.place): found for found in run.calls}

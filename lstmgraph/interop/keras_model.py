@@ -6,7 +6,7 @@ read it. Nothing here knows Keras: a value that a configuration holds is plain d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -101,6 +101,39 @@ class KerasModel:
     """
     source: str = ""
     """The file or object it was read from, for messages."""
+    shared: int | None = None
+    """The same number for nested models that are one object in Python; None where unknown."""
+
+
+def inner_model(layer: Layer) -> KerasModel | None:
+    """Return the model inside TimeDistributed, at any depth; None if another layer is there."""
+    kind, config = layer.type, layer.config
+    inner: Mapping[str, Any] = {}
+    while kind == "TimeDistributed":
+        inner = config.get("layer") or {}
+        kind, config = inner.get("class_name", ""), inner.get("config") or {}
+    model: KerasModel | None = inner.get("model")
+    return model
+
+
+def depth_of(layer: Layer) -> int:
+    """Return how many TimeDistributed there are around what is inside them."""
+    depth, kind, config = 0, layer.type, layer.config
+    while kind == "TimeDistributed":
+        inner = config.get("layer") or {}
+        depth, kind, config = depth + 1, inner.get("class_name", ""), inner.get("config") or {}
+    return depth
+
+
+def with_inner_model(layer: Layer, model: KerasModel) -> Layer:
+    """Return a TimeDistributed with another model inside of it."""
+
+    def changed(config: Mapping[str, Any]) -> dict[str, Any]:
+        inner = config["layer"]
+        own = {"model": model} if "model" in inner else {"config": changed(inner["config"])}
+        return {**config, "layer": {**inner, **own}}
+
+    return replace(layer, config=changed(layer.config))
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

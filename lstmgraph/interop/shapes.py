@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.interop.keras_model import Call, Constant, KerasModel, Layer, Tensor, flat_tensors
+from lstmgraph.interop.keras_model import (
+    Call,
+    Constant,
+    KerasModel,
+    Layer,
+    Tensor,
+    flat_tensors,
+    inner_model,
+    with_inner_model,
+)
 from lstmgraph.interop.operation_shapes import operation_outputs
 from lstmgraph.interop.specs import Spec, broadcast, spec_of
 from lstmgraph.keras_facts.catalogue import CELLS, RECURRENT_STATES, argument_defaults
@@ -67,18 +76,20 @@ class _Shapes:
             spec = _stated(model, tensor)
             if spec is not None:
                 specs[tensor] = spec
-        layers = {
-            name: replace(layer, model=nested.get(name) or self.model(layer.model, None))
-            if layer.model is not None
-            else layer
-            for name, layer in model.layers.items()
-        }
         return replace(
             model,
-            layers=layers,
+            layers={name: self.layer(each, nested) for name, each in model.layers.items()},
             shapes={tensor: spec.shape for tensor, spec in specs.items()},
             dtypes={tensor: spec.dtype for tensor, spec in specs.items()},
         )
+
+    def layer(self, layer: Layer, nested: Mapping[str, KerasModel]) -> Layer:
+        """Return a layer whose nested model, or the one in TimeDistributed, has shapes."""
+        inner = layer.model or inner_model(layer)
+        if inner is None:
+            return layer
+        model = nested.get(layer.name) or self.model(inner, None)
+        return replace(layer, model=model) if layer.model else with_inner_model(layer, model)
 
     def outputs(
         self,
@@ -117,7 +128,7 @@ class _Shapes:
         if layer.type == "Bidirectional":
             return self.bidirectional(layer.config, _sequence(first))
         if layer.type == "TimeDistributed":
-            return self.time_distributed(layer, _sequence(first))
+            return self.time_distributed(layer, _sequence(first), nested)
         inputs = _inputs(layer.type, arguments, keywords)
         if layer.type in BROADCAST:
             return _merged(layer, inputs)
@@ -164,13 +175,15 @@ class _Shapes:
             first = Spec((*before, None if units is None else 2 * units), first.dtype)
         return [first, *states, *states]
 
-    def time_distributed(self, layer: Layer, spec: Spec) -> list[Spec] | None:
+    def time_distributed(
+        self, layer: Layer, spec: Spec, nested: dict[str, KerasModel] | None
+    ) -> list[Spec] | None:
         """Return the outputs of TimeDistributed: those of the inner layer, with the time."""
         inner = layer.config["layer"]
         batch, time, *rest = spec.shape
         step = Spec((batch, *rest), spec.dtype)
         own = Layer(layer.name, inner["class_name"], inner["config"], model=inner.get("model"))
-        outputs = self.outputs(own, [step], {})
+        outputs = self.outputs(own, [step], {}, nested)
         if outputs is None:
             return None
         return [Spec((each.shape[0], time, *each.shape[1:]), each.dtype) for each in outputs]

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from lstmgraph.interop.inlining import BETWEEN
+from lstmgraph.interop.keras_model import inner_model
 from lstmgraph.messages.errors import WeightsFileError
 from lstmgraph.models.weights_file import opened_weights
 
@@ -46,7 +47,8 @@ def read_weights(path: Path, model: KerasModel) -> dict[str, list[npt.NDArray[An
 
     Returns:
         Arrays in the order of ``layer.weights`` of Keras 3, by the layer's name; of a layer in the
-        nested model ``encoder``, ``encoder/first``, as `inlined` names it.
+        nested model ``encoder``, or in the model in a TimeDistributed of that name,
+        ``encoder/first``, as `inlined` names it.
 
     Raises:
         WeightsFileError: the file is of another kind, is damaged, holds what Keras never writes,
@@ -104,8 +106,9 @@ def _of_old(
 ) -> dict[str, list[npt.NDArray[Any]]]:
     found: dict[str, list[npt.NDArray[Any]]] = {}
     for name, layer in model.layers.items():
-        if layer.model is not None:
-            inner = _of_old(layers, layer.model, top or name)
+        model_inside = layer.model or inner_model(layer)
+        if model_inside is not None:
+            inner = _of_old(layers, model_inside, top or name)
             found.update({f"{name}{BETWEEN}{each}": own for each, own in inner.items()})
             continue
         places = layers.get(f"{top}/{name}" if top else name)
@@ -118,15 +121,18 @@ def _of_new(
     layers: Mapping[str, Mapping[str, Any]], model: KerasModel, group: h5py.Group, prefix: str
 ) -> Iterator[tuple[str, list[npt.NDArray[Any]]]]:
     for name, layer in model.layers.items():
-        if layer.model is None:
+        model_inside = layer.model or inner_model(layer)
+        if model_inside is None:
             if name in layers:
                 yield f"{prefix}{name}", _ordered(layers[name], _cells_of(layer.config))
             continue
         own = next((each for each in group.values() if _name_of(each) == name), None)
+        while own is not None and "layer" in own:  # of TimeDistributed
+            own = own["layer"]
         inner = own.get("layers") if own is not None else None
         if not isinstance(inner, h5py.Group):
             continue
-        yield from _of_new(_below(inner), layer.model, inner, f"{prefix}{name}{BETWEEN}")
+        yield from _of_new(_below(inner), model_inside, inner, f"{prefix}{name}{BETWEEN}")
 
 
 def _name_of(group: h5py.Group) -> str | None:

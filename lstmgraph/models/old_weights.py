@@ -81,7 +81,7 @@ def old_layers(
 ) -> dict[str, dict[str, Array]]:
     """Return the weights of each layer of a file in Keras 2's format, by Keras 3's place.
 
-    A layer of a nested model has the name ``encoder/first``.
+    A layer of a nested model, or of one inside TimeDistributed, has the name ``encoder/first``.
 
     Args:
         file: the open file.
@@ -137,7 +137,10 @@ def _texts(group: h5py.Group, name: str) -> list[str]:
 
 
 def _classes(config: Any) -> dict[str, str]:
-    """Return the class of each layer, those of nested models too, by its name."""
+    """Return the class of each layer, those of nested models too, by its name.
+
+    A model inside TimeDistributed has the name of that.
+    """
     try:
         whole = json.loads(config) if isinstance(config, str) else None
     except (ValueError, RecursionError):
@@ -151,11 +154,28 @@ def _classes(config: Any) -> dict[str, str]:
         for layer in layers if isinstance(layers, list) else ():
             inner = layer.get("config") if isinstance(layer, dict) else None
             if isinstance(inner, dict) and isinstance(layer.get("class_name"), str):
-                name = layer.get("name", inner.get("name"))
-                if isinstance(name, str):
-                    classes[name] = layer["class_name"]
-                waiting.append(layer)
+                own = _innermost(layer)
+                kind = own["class_name"] if own["class_name"] in MODELS else layer["class_name"]
+                classes |= {each: kind for each in (_name(layer), _name(own)) if each is not None}
+                waiting.append(own)
     return classes
+
+
+def _innermost(layer: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of the layer inside of TimeDistributed, at any depth."""
+    while layer.get("class_name") == "TimeDistributed":
+        config = layer.get("config")
+        inner = config.get("layer") if isinstance(config, dict) else None
+        if not isinstance(inner, dict) or not isinstance(inner.get("class_name"), str):
+            break
+        layer = inner
+    return layer
+
+
+def _name(layer: dict[str, Any]) -> str | None:
+    config = layer.get("config")
+    name = layer.get("name", config.get("name") if isinstance(config, dict) else None)
+    return name if isinstance(name, str) else None
 
 
 def _placed(

@@ -98,6 +98,30 @@ def cudnn(kind: str, *, plain: bool) -> keras.Model:
     return keras.Model(x, L.Dense(1, name="out")(y))
 
 
+def sentences() -> keras.Model:
+    words = keras.Input((6,), dtype="int32", name="words")
+    y = L.GRU(3, name="reader")(L.Embedding(9, 4, mask_zero=True, name="vectors")(words))
+    sentence = keras.Model(words, L.Dense(2, name="code")(y), name="sentence")
+    document = keras.Input((3, 6), dtype="int32", name="document")
+    each = L.TimeDistributed(sentence, name="each")(document)
+    return keras.Model(document, L.LSTM(3, name="top")(each), name="sentences")
+
+
+def frames() -> keras.Model:
+    frame = keras.Sequential(
+        [
+            L.Conv2D(2, 3, activation="relu", name="conv"),
+            L.BatchNormalization(name="norm"),
+            L.Flatten(name="flat"),
+            L.Dense(3, name="code"),
+        ],
+        name="frame",
+    )
+    video = keras.Input((4, 5, 5, 1), name="video")
+    each = L.TimeDistributed(frame, name="each")(video)
+    return keras.Model(video, L.LSTM(3, name="top")(each), name="frames")
+
+
 MODELS = {
     "lstm": lstm,
     "gru": gru,
@@ -106,6 +130,8 @@ MODELS = {
     "stateful": stateful,
     "images": images,
 }
+ON_EACH_STEP = {"sentences": sentences, "frames": frames}
+"""Models with a model inside TimeDistributed."""
 NEWER = ("nested", "sequential")
 """Models that are also saved in the formats that Keras 2 has had since 2.12."""
 
@@ -132,6 +158,13 @@ def main(folder: Path) -> None:
         slow.load_weights(folder / f"cudnn_{kind}_weights.h5")  # Keras 2's own conversion
         rows = [numbers.normal(size=(2, 5, 3)).astype("float32")]
         write(folder, f"cudnn_{kind}", fast, rows, slow.predict_on_batch(rows))
+    for name, make in ON_EACH_STEP.items():
+        model = make()
+        shuffle(model, numbers)
+        rows = numbers.normal(size=(2, *model.input_shape[1:])).astype("float32")
+        if name == "sentences":
+            rows = numbers.integers(0, 9, (2, 3, 6)).astype("int32")
+        write(folder, name, model, [rows], model.predict_on_batch(rows))
 
 
 def shuffle(model: keras.Model, numbers: np.random.Generator) -> None:

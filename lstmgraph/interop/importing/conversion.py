@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.compile import compile_document
+from lstmgraph.interop.importing.blocks import kept_models
 from lstmgraph.interop.importing.drafting import Draft, draft
 from lstmgraph.interop.importing.fitting import Unfitting, fit
 from lstmgraph.interop.importing.lifting import Lifted, Problem, lift
 from lstmgraph.interop.importing.loops import with_loops
 from lstmgraph.interop.importing.stacks import fold_stacks
-from lstmgraph.interop.importing.training import training_section
+from lstmgraph.interop.importing.training import training_section, unsaved_arguments
 from lstmgraph.interop.importing.writing import recipe_text
 from lstmgraph.interop.inlining import BETWEEN, inlined
 from lstmgraph.interop.shapes import with_shapes
@@ -55,7 +56,8 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
     Raises:
         ModelFileError: the language cannot say what the model does; every layer is named (M2xx).
     """
-    lifted = lift(inlined(with_shapes(model)))
+    blocks = kept_models(model)
+    lifted = lift(inlined(with_shapes(model), blocks), blocks)
     made = draft(lifted)
     problems = made.problems
     if training:
@@ -81,9 +83,9 @@ def convert(model: KerasModel, *, fix: bool = False, training: bool = True) -> C
     except RecipeError:
         text, compiled = plain, _compiled(plain)
         made.layers = before
-    return Converted(
-        text, compiled, lifted, made, (*_renamed(model, lifted), *lifted.notes, *made.notes)
-    )
+    unsaved = unsaved_arguments(model.compile) if training else []
+    notes = (*_renamed(model, lifted), *lifted.notes, *made.notes, *unsaved)
+    return Converted(text, compiled, lifted, made, notes)
 
 
 def _renamed(model: KerasModel, lifted: Lifted) -> list[str]:

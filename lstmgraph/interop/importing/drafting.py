@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.arguments import (
@@ -12,6 +12,7 @@ from lstmgraph.interop.importing.arguments import (
     layer_arguments,
     spelling,
 )
+from lstmgraph.interop.importing.blocks import bound_nodes
 from lstmgraph.interop.importing.expressions import (
     Constant,
     Expression,
@@ -31,6 +32,7 @@ from lstmgraph.interop.importing.expressions import (
 from lstmgraph.interop.importing.lifting import Lifted, Node, Problem, recurrent_of
 from lstmgraph.interop.importing.seeds import Seeds
 from lstmgraph.interop.importing.sizes import Sizes
+from lstmgraph.interop.inlining import BETWEEN
 from lstmgraph.keras_facts.catalogue import is_recurrent
 from lstmgraph.keras_facts.dtypes import full_dtype
 
@@ -48,7 +50,7 @@ class Draft:
 
     data: Data
     comments: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """What to say above a layer, by its name."""
+    """What to say above a layer, by its name; of one in a block, ``tower/reader``."""
     problems: list[Problem] = field(default_factory=list)
     layers: dict[str, str] = field(default_factory=dict)
     """The names of the layers in Keras by those in the recipe, as far as they differ."""
@@ -56,14 +58,19 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     """What else the recipe has otherwise, without changing any number."""
     looped: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    """By the calls that a loop makes: their names in the graph, and the layer in its block."""
+    """By the calls inside of blocks: their names in the graph, the block, and the layer in it."""
 
     def has(self, name: str) -> bool:
         """Return whether the recipe has a layer, at its place or in a block."""
         return name in self.looped or name in self.data["layers"]
 
+    def place(self, name: str) -> str:
+        """Return the name of a layer among the comments."""
+        _, block, own = self.looped.get(name, ("", "", name))
+        return f"{block}{BETWEEN}{own}" if block else own
+
     def layer(self, name: str) -> Data:
-        """Return the data of a layer, that in its block if a loop calls it."""
+        """Return the data of a layer, that in its block if it is in one."""
         layers = self.data["layers"]
         if name in self.looped:
             _, block, name = self.looped[name]
@@ -89,6 +96,10 @@ class _Drafting:
         self.state_inputs: set[str] = set()
         self.readers = _readers(lifted)
         self.made: dict[Expression, str] = {}
+        self.in_blocks: dict[str, str] = {}
+        """The layers of blocks: their names in the recipe's model, and in the model."""
+        self.joined_by_state: set[str] = set()
+        """The nodes of which each state has its own joined static features, named after it."""
         self.learned: dict[str, str] = {}
         """The layers of learned states: their names in the recipe's model, and in the model."""
 
@@ -105,6 +116,7 @@ class _Drafting:
                 self.layers[node.name] = self.entry(node, form)
             except NotSayableError as error:
                 self.problem(node.layer.name, "M202", str(error))
+        blocks = self.blocks()
         outputs = {}
         for name, value in lifted.outputs.items():
             reference = self.reference(value.expression, f"the output '{name}'")
@@ -113,12 +125,48 @@ class _Drafting:
         usual = "float64" if runtime.get("dtype_policy") == "float64" else "float32"
         data: Data = {"recipe": 1, "name": lifted.name, "inputs": self.inputs(usual)}
         self.layers = _in_order(self.layers)
+        if blocks:
+            data["blocks"] = blocks
         data |= {"layers": self.layers, "outputs": _folded_states(outputs, self.nodes)}
         if runtime:
             data["runtime"] = runtime
         problems = list(dict.fromkeys(self.problems))
         learned = {own: given for own, given in self.learned.items() if own != given}
-        return Draft(data, problems=problems, layers=learned)
+        looped = {
+            name: (own.graph_name, own.block, own.own_name)
+            for name, own in bound_nodes(lifted).items()
+        }
+        return Draft(data, problems=problems, layers=learned | self.in_blocks, looped=looped)
+
+    def blocks(self) -> Data:
+        """Return the blocks that calls of nested models need, those of inner ones first."""
+        found: Data = {}
+        for node in sorted(self.lifted.nodes, key=lambda each: each.mask is None):
+            block = node.block
+            if block is None or block.name in found:
+                continue
+            inner = draft(block.lifted)
+            self.problems += [
+                replace(each, layer=f"{block.source}{BETWEEN}{each.layer}")
+                for each in inner.problems
+            ]
+            (own_input,) = inner.data["inputs"]
+            found |= inner.data.get("blocks", {})
+            found[block.name] = {
+                "inputs": [own_input],
+                "layers": inner.data["layers"],
+                "outputs": inner.data["outputs"],
+            }
+            names = {
+                each.name: each.layer.name
+                for each in block.lifted.nodes
+                if not each.holder and each.block is None
+            }
+            for own, source in {**names, **inner.layers}.items():
+                of_block = any(own.startswith(f"{each}_") for each in inner.data.get("blocks", {}))
+                name = own if of_block else f"{block.name}_{own}"
+                self.in_blocks[name] = f"{block.source}{BETWEEN}{source}"
+        return found
 
     def problem(self, layer: str, code: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(layer, code, message, hint))
@@ -167,6 +215,12 @@ class _Drafting:
 
     def entry(self, node: Node, form: Any) -> Data:
         entry: Data
+        if node.block is not None:
+            entry = {"call": node.block.name}
+            for _ in range(node.block.depth):
+                entry = {"type": "time_distributed", "layer": entry}
+            first = next(iter(entry))
+            return {first: entry.pop(first), "input": self.inputs_of(node), **entry}
         if node.holder:
             call: Data = {"call": node.holder}
             entry = {**call, "input": self.inputs_of(node), **node.keywords}
@@ -216,10 +270,6 @@ class _Drafting:
         recurrent = recurrent_of(type_, config)
         if recurrent is not None:
             return self.recurrent(node, recurrent, name, None)
-        if type_ in ("Functional", "Sequential", "Model"):
-            raise NotSayableError(
-                "a model of several layers inside TimeDistributed; write a block, and call it"
-            )
         config = self.seeds.without_known(name, type_, config)
         return {"type": spelling(type_), **layer_arguments(type_, config)}
 
@@ -388,6 +438,9 @@ class _Drafting:
             letters[slot.rpartition(".")[2]].append((slot, expression))
         forms = {}
         for letter, own in letters.items():
+            if len(own) > 1 and all(self.is_own_input(each, node.policy) for _, each in own):
+                forms[letter] = self.inputs_form(node, own)
+                continue
             singles = [self.single_form(node, slot, expression) for slot, expression in own]
             if any(each != singles[0] for each in singles):
                 self.problem(
@@ -402,11 +455,17 @@ class _Drafting:
             "learned",
         ):
             return forms["h"]
-        if len(set(map(str, forms.values()))) == 1 and "c" in forms and _of_all(forms["h"]):
-            return forms["h"]
-        if "c" not in forms and _of_all(forms["h"]):
+        is_one = len(set(map(str, forms.values()))) == 1 and _of_all(forms["h"])
+        if is_one and node.name not in self.joined_by_state:
             return forms["h"]
         return forms
+
+    def inputs_form(self, node: Node, own: list[tuple[str, Any]]) -> Any:
+        """Return the form of states of one letter that are all inputs of the model."""
+        names = [port.layer for _, port in own]
+        self.state_inputs |= set(names)
+        usual = [f"{node.name}_{slot.replace('.', '_')}" for slot, _ in own]
+        return "input" if names == usual else {"inputs": names}
 
     def whole_form(self, node: Node, recurrent: Recurrent, given: list[Expression]) -> Any:
         """Return the form of all states together; None if each has its own."""
@@ -431,8 +490,10 @@ class _Drafting:
                 return bridged
         return None
 
-    def is_own_input(self, port: Port, policy: str) -> bool:
+    def is_own_input(self, port: Any, policy: str) -> bool:
         """Return whether a port is an input that only one initial state of a layer reads."""
+        if not isinstance(port, Port):
+            return False
         value = self.lifted.inputs.get(port.layer)
         if value is None or self.readers[port] != 1:
             return False
@@ -540,6 +601,8 @@ class _Drafting:
         ):
             sources = [v.expression for v in joined.inputs if isinstance(v.expression, Port)]
             self.absorbed.add(joined.name)
+            if joined.name != f"{node.name}_static":
+                self.joined_by_state.add(node.name)
         self.absorbed.add(dense.name)
         form: Data = {"static": [str(each) for each in sources]}
         activation = dense.layer.config.get("activation")

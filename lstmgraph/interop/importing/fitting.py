@@ -10,6 +10,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
+from lstmgraph.compiler.graph import FOLD
+from lstmgraph.interop.importing.blocks import bound_nodes
 from lstmgraph.interop.importing.expressions import Join, Mask, Port, Repeat
 from lstmgraph.interop.importing.lifted import Problem
 from lstmgraph.interop.importing.masks import unfilled
@@ -21,8 +23,11 @@ from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.compiler.graph import Graph, MaskSpec
+    from lstmgraph.compiler.graph import Node as GraphNode
     from lstmgraph.interop.importing.drafting import Draft
     from lstmgraph.interop.importing.lifted import Lifted, Lost, Node
 
@@ -34,6 +39,8 @@ USES_MASK = CONV_LSTM | {
 }
 TAKES_MASK = frozenset({"TimeDistributed", "ActivityRegularization", *RESIZES})
 """Layers whose `mask:` is that of their output."""
+INSIDE = "it ends inside TimeDistributed"
+"""Why the mask of steps is lost for what reads segments of them."""
 
 
 class Unfitting(Exception):  # noqa: N818 - it is no error
@@ -68,7 +75,11 @@ class _Fitting:
         self.lifted = lifted
         self.draft = draft
         self.fix = fix
-        self.nodes = {node.name: node for node in lifted.nodes}
+        bound = bound_nodes(lifted)
+        self.nodes = {node.name: node for node in lifted.nodes if node.block is None}
+        self.nodes |= {name: own.node for name, own in bound.items()}
+        self.in_blocks = {(own.block, own.own_name): name for name, own in bound.items()}
+        """The nodes of the layers of blocks, of the last call of each."""
         self.tried: dict[str, list[Any]] = {}
         self.refused: set[str] = set()
         """The calls at which the language refuses the mask."""
@@ -86,9 +97,16 @@ class _Fitting:
                 return None
             raise Unfitting([self.problem(each) for each in error.diagnostics]) from None
 
+    def name_of(self, path: Sequence[Any]) -> str:
+        """Return the name of the node that a path of the recipe leads to; "" if none does."""
+        if len(path) > 1 and path[0] == "layers":
+            return str(path[1])
+        if len(path) > 3 and path[0] == "blocks":
+            return self.in_blocks.get((str(path[1]), str(path[3])), "")
+        return ""
+
     def problem(self, diagnostic: Any) -> Problem:
-        path = diagnostic.path
-        layer = str(path[1]) if len(path) > 1 and path[0] == "layers" else ""
+        layer = self.name_of(diagnostic.path)
         node = self.nodes.get(layer)
         return Problem(
             node.layer.name if node else layer,
@@ -99,18 +117,17 @@ class _Fitting:
 
     def answered(self, diagnostic: Any) -> bool:
         """Change the draft as a mistake asks for; return whether there was a change."""
-        path = diagnostic.path
-        if diagnostic.code == "L307" and "mask" in diagnostic.message and path[1] in self.nodes:
-            call = self.nodes[str(path[1])]
+        name = self.name_of(diagnostic.path)
+        if diagnostic.code == "L307" and "mask" in diagnostic.message and name in self.nodes:
+            call = self.nodes[name]
             mask = self.wanted(call)
             forms = ["none"] if mask is None else self.forms(call.name, call, mask, None)
             return any(self.set_mask(call.name, form) for form in forms)
-        if len(path) > 2 and path[2] == "mask" and str(path[1]) in self.plainer:
-            self.draft.layer(str(path[1]))["mask"] = self.plainer.pop(str(path[1]))
+        if name in self.plainer and "mask" in diagnostic.path[2:]:
+            self.draft.layer(name)["mask"] = self.plainer.pop(name)
             return True
-        if diagnostic.code not in ENDED or len(path) < 2 or path[0] != "layers":
+        if diagnostic.code not in ENDED or not name:
             return False
-        name = str(path[1])
         node = self.nodes.get(name)
         if node is not None and node.filled is not None and node.layer.type in RESIZES:
             entry = self.draft.layer(name)
@@ -119,8 +136,16 @@ class _Fitting:
                 name, {"from": source, "padding": "right"}
             ):
                 return True
-        self.refused.add(name)
-        return self.set_mask(name, "none")
+        calls = [each for each, own in self.nodes.items() if own.holder == name]
+        unmasked = [each for each in (name, *calls) if self.counts_all(each)]
+        changed = next((e for e in (*unmasked, name) if self.set_mask(e, "none")), None)
+        self.refused.add(changed or name)
+        return changed is not None
+
+    def counts_all(self, name: str) -> bool:
+        """Return whether a call of a recurrent layer uses no mask in Keras."""
+        node = self.nodes.get(name)
+        return node is not None and node.recurrent is not None and self.wanted(node) is None
 
     def set_mask(self, name: str, mask: Any) -> bool:
         """Set a layer's mask unless that was tried before."""
@@ -140,25 +165,54 @@ class _Fitting:
         graph = compiled.graph
         by_name = graph.by_name
         found = False
+        later: set[str] = set()
+        """The calls behind one that hides a mask now, which may then need no change."""
         self.left: list[Problem] = []
-        for name, node in self.nodes.items():
-            own = by_name.get(self.draft.looped.get(name, (name,))[0])
-            if own is None or not self.draft.has(name):
-                continue
+        for name, node in self.in_order(graph):
+            own = by_name[self.graph_name(name)]
             found |= self.changed_policy(name, node, own)
+            if own.name in later:
+                continue
             if self.uses_mask(node):
                 found |= self.changed_mask(name, node, own.mask, graph)
             elif node.input_masks or own.input_masks:
-                found |= self.changed_attention(name, node, own.input_masks)
-            elif (
-                (name in self.lifted.given_masks or node.filled)
-                and not own.output_masks
-                and node.layer.type in TAKES_MASK
-            ):
+                found |= self.changed_attention(name, node, own.input_masks, graph)
+            elif self.reads_copy(name, node) and _carried(own, graph):
+                if self.hidden(name, node, own, graph):
+                    found = True
+                    later |= _readers(graph, own.name)
+            elif not (found or own.output_masks) and node.layer.type in TAKES_MASK:
+                # One at a time: the next may inherit it.
                 found |= self.given_mask(name, node, graph)
         if self.left and not found:
             raise Unfitting(self.left)
         return found
+
+    def graph_name(self, name: str) -> str:
+        """Return the name of a call in the graph; of one that a loop repeats, of the first."""
+        return self.draft.looped.get(name, (name,))[0]
+
+    def in_order(self, graph: Graph) -> list[tuple[str, Node]]:
+        """Return the calls that the recipe has, in the order in which they run."""
+        places = {node.name: place for place, node in enumerate(graph.nodes)}
+        found = [
+            (places[self.graph_name(name)], name, node)
+            for name, node in self.nodes.items()
+            if self.graph_name(name) in places and self.draft.has(name)
+        ]
+        return [(name, node) for _, name, node in sorted(found, key=lambda each: each[0])]
+
+    def hidden(self, name: str, node: Node, own: GraphNode, graph: Graph) -> bool:
+        """Hide a mask that Keras does not hand on to a call; return whether that is new."""
+        if _is_folded_away(own, graph):
+            place = self.draft.place(name)
+            if self.fix:
+                self.draft.comments[place] = [_kept(INSIDE)]
+                return False
+            self.draft.comments[place] = [_dropped(INSIDE)]
+        elif self.fix and node.lost:
+            return False
+        return self.set_mask(name, "none")
 
     def changed_policy(self, name: str, node: Node, own: Any) -> bool:
         entry = self.draft.layer(name)
@@ -173,9 +227,15 @@ class _Fitting:
 
     def given_mask(self, name: str, node: Node, graph: Graph) -> bool:
         """Give a layer the mask that its output has in Keras by another layer."""
-        mask = self.lifted.given_masks.get(name) or node.filled
+        is_given = node.layer.type == "TimeDistributed"  # others have no mask of their own
+        mask = self.lifted.given_masks.get(name) or (node.mask if is_given else node.filled)
         forms = self.forms(name, node, mask, graph) if mask else []
         return any(self.set_mask(name, form) for form in forms)
+
+    def reads_copy(self, name: str, node: Node) -> bool:
+        """Return whether a call gets no mask in Keras, nor does its output by another layer."""
+        masks = [node.mask, node.filled, *(value.mask for value in node.inputs)]
+        return name not in self.lifted.given_masks and not any(masks)
 
     def uses_mask(self, node: Node) -> bool:
         return (
@@ -185,17 +245,23 @@ class _Fitting:
         )
 
     def changed_mask(self, name: str, node: Node, own: MaskSpec | None, graph: Graph) -> bool:
-        wanted, lost = self.wanted(node), node.lost
+        wanted, lost, place = self.wanted(node), node.lost, self.draft.place(name)
         if self.fix and lost and (wanted is None or wanted.kind == "or"):
             kept = self.kept(name, node, lost, own, graph)
             if kept is not None:
-                self.draft.comments[name] = [_kept(lost)]
+                self.draft.comments[place] = [_kept(lost.reason)]
                 return kept
         if wanted is None:
-            if lost and lost.reason:
-                self.draft.comments[name] = [_dropped(lost)]
+            reason = lost.reason if lost else ""
+            if own is not None and own.kind == "some" and not reason:
+                reason = INSIDE
+                if self.fix:
+                    self.draft.comments[place] = [_kept(reason)]
+                    return False
+            if reason:
+                self.draft.comments[place] = [_dropped(reason)]
             return own is not None and self.set_mask(name, "none")
-        if own is not None and _is(wanted, own):
+        if own is not None and _is(wanted, own, graph):
             return self.counted_alike(name, node, wanted, own, graph)
         for form in self.forms(name, node, wanted, graph):
             if self.set_mask(name, form):
@@ -212,19 +278,22 @@ class _Fitting:
         self.left.append(Problem(node.layer.name, "M206", what, hint))
         return False
 
-    def changed_attention(self, name: str, node: Node, masks: tuple[MaskSpec | None, ...]) -> bool:
+    def changed_attention(
+        self, name: str, node: Node, masks: tuple[MaskSpec | None, ...], graph: Graph
+    ) -> bool:
         """Have attention use no masks if it uses none in Keras; refuse other ones than it has."""
         wanted = node.input_masks
         own = [mask if use else None for mask, use in zip(masks, _compared(node), strict=False)]
         pairs = list(zip_longest(wanted[: len(node.inputs)], own))
-        if all(_are(one, other) for one, other in pairs):
+        if all(_are(one, other, graph) for one, other in pairs):
             return False
         if not any(wanted):
+            place = self.draft.place(name)
             if node.lost and self.fix:
-                self.draft.comments[name] = [_kept(node.lost)]
+                self.draft.comments[place] = [_kept(node.lost.reason)]
                 return False
             if node.lost:
-                self.draft.comments[name] = [_dropped(node.lost)]
+                self.draft.comments[place] = [_dropped(node.lost.reason)]
             return self.set_mask(name, "none")
         self.left.append(
             Problem(
@@ -245,7 +314,7 @@ class _Fitting:
         """
         if name in self.refused:
             return None
-        if own is not None and _same(lost.mask, own):
+        if own is not None and _same(lost.mask, own, graph):
             return False
         forms = self.forms(name, node, lost.mask, graph)
         return True if any(self.set_mask(name, form) for form in forms) else None
@@ -278,31 +347,48 @@ class _Fitting:
             return [{"lengths": reference}]
         if mask.kind == "input":
             return [{"input": reference}] if source.layer in self.lifted.inputs else []
-        if mask.kind == "value" and _sequence(node) == source:
+        first = _sequence(node)
+        if mask.kind == "value" and first == source:
             return [{"value": mask.value}]
-        return self.shared(name, mask, graph)[:1] if graph else []
+        if graph is None:  # not compiled yet: what it reads has its mask in Keras
+            is_carried = node.inputs[0].mask == mask and isinstance(first, Port)
+            return [{"from": str(first)}] if is_carried else []
+        return self.shared(name, mask, graph)[:1]
 
     def shared(self, name: str, mask: Mask, graph: Graph) -> list[Any]:
         """Return the forms that take a mask from a layer that has it and does not read this one."""
-        later = _readers(graph, name)
+        later = _readers(graph, self.graph_name(name))
         found: list[Any] = []
         for other in self.draft.data["layers"]:
             own = graph.by_name.get(other)
             masks = own.output_masks.values() if own is not None and other not in later else ()
-            if any(_same(mask, each) and _same_steps(mask, each) for each in masks):
+            if any(_same(mask, each, graph) and _same_steps(mask, each) for each in masks):
                 recurrent = self.nodes[other].recurrent if other in self.nodes else None
                 found.append({"from": f"{other}.sequence" if recurrent else other})
         return found
 
 
-def _dropped(lost: Lost) -> str:
-    return f"Keras drops this mask, as {lost.reason}: padded steps count."
+def _carried(node: GraphNode, graph: Graph) -> bool:
+    """Return whether something that a node reads has a mask."""
+    masks = {name: each.output_masks for name, each in graph.by_name.items()}
+    has_mask = any(port.output in masks.get(port.node, ()) for port in node.inputs)
+    return has_mask or _is_folded_away(node, graph)
 
 
-def _kept(lost: Lost) -> str:
-    if not lost.reason:
+def _is_folded_away(node: GraphNode, graph: Graph) -> bool:
+    """Return whether a node reads zeros for segments without a step that counts."""
+    read = [graph.by_name.get(port.node) for port in node.inputs]
+    return any(each.op == FOLD and each.mask and each.mask.kind == "some" for each in read if each)
+
+
+def _dropped(reason: str) -> str:
+    return f"Keras drops this mask, as {reason}: padded steps count."
+
+
+def _kept(reason: str) -> str:
+    if not reason:
         return "Keras joins this mask with others by OR; here it counts alone."
-    return f"Keras drops this mask, as {lost.reason}; here it is kept."
+    return f"Keras drops this mask, as {reason}; here it is kept."
 
 
 def _sequence(node: Node) -> Any:
@@ -331,29 +417,29 @@ def _may_be(mask: Mask) -> bool:
     return mask.kind == "other" and mask.source != Port("and")
 
 
-def _same(mask: Mask, spec: MaskSpec) -> bool:
-    """Return whether a mask of the model is that of the compiled recipe."""
+def _same(mask: Mask, spec: MaskSpec, graph: Graph) -> bool:
+    """Return whether a mask of the model is that of the compiled recipe, of folded steps or not."""
     while spec.kind in ("folded", "unfolded") and spec.parts and spec.parts[0][1]:
         spec = spec.parts[0][1]
     source = unfilled(mask.source)
     if spec.kind != mask.kind or not isinstance(source, Port):
         return False
-    same_port = spec.port.node == source.layer
+    same_port = graph.whole(spec.port).node == source.layer
     return same_port and (mask.kind != "value" or spec.value == mask.value)
 
 
-def _is(mask: Mask, spec: MaskSpec) -> bool:
+def _is(mask: Mask, spec: MaskSpec, graph: Graph) -> bool:
     """Return whether a mask of the model is that of the compiled recipe, as far as it is known."""
     if mask.parts and mask.kind == "other" and spec.kind == "joined":
         pairs = zip_longest(mask.parts, [part for _, part in spec.parts])
-        return all(_are(one, other) for one, other in pairs)
-    return _same(mask, spec) or _may_be(mask)
+        return all(_are(one, other, graph) for one, other in pairs)
+    return _same(mask, spec, graph) or _may_be(mask)
 
 
-def _are(mask: Mask | None, spec: MaskSpec | None) -> bool:
+def _are(mask: Mask | None, spec: MaskSpec | None, graph: Graph) -> bool:
     if mask is None or spec is None:
         return mask is None and spec is None
-    return _is(mask, spec)
+    return _is(mask, spec, graph)
 
 
 def _compared(node: Node) -> tuple[bool, ...]:

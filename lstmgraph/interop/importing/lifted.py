@@ -60,6 +60,8 @@ class Node:
     policy: str = "float32"
     is_made: bool = False
     """Whether it stands for an operation, and so has no layer in Keras."""
+    block: Block | None = None
+    """The model that it calls, on each step or once."""
 
     @property
     def recurrent(self) -> Recurrent | None:
@@ -95,3 +97,16 @@ class Lifted:
     def node(self, name: str) -> Node | None:
         """Return the node of a name; None if that is an input."""
         return next((node for node in self.nodes if node.name == name), None)
+
+
+@dataclass
+class Block:
+    """A model that is called as one, with its layers in a recipe's terms."""
+
+    name: str
+    """Its name under ``blocks:``."""
+    source: str
+    """The layer that has it in the model, such as a TimeDistributed."""
+    lifted: Lifted
+    depth: int
+    """How many TimeDistributed there are around it in this call."""

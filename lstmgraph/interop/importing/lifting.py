@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.importing.arguments import identifier, policy_name
+from lstmgraph.interop.importing.blocks import block_model, given_mask, output_mask
 from lstmgraph.interop.importing.expressions import (
     Constant,
     Expression,
@@ -21,12 +22,20 @@ from lstmgraph.interop.importing.expressions import (
     Value,
     Zeros,
 )
-from lstmgraph.interop.importing.lifted import Lifted, Node, Problem
+from lstmgraph.interop.importing.lifted import Block, Lifted, Node, Problem
 from lstmgraph.interop.importing.masks import CallMasks, is_marking
 from lstmgraph.interop.importing.operations import lifted_operation
 from lstmgraph.interop.importing.recurrent import Recurrent, recurrent_of
+from lstmgraph.interop.inlining import inlined
 from lstmgraph.interop.keras_masks import takes_mask
-from lstmgraph.interop.keras_model import Call, KerasModel, Layer, Tensor, tensors_in
+from lstmgraph.interop.keras_model import (
+    Call,
+    KerasModel,
+    Layer,
+    Tensor,
+    depth_of,
+    tensors_in,
+)
 from lstmgraph.keras_facts.catalogue import is_recurrent, layer_traits
 
 if TYPE_CHECKING:
@@ -41,14 +50,31 @@ ATTENTION = {
 MASK_ARGUMENTS = ("mask", "query_mask", "value_mask", "key_mask")
 
 
-def lift(model: KerasModel) -> Lifted:
-    """Return `model`, whose nested models are inlined, in a recipe's terms."""
-    return _Lifting(model).lifted()
+def lift(model: KerasModel, kept: frozenset[int] = frozenset()) -> Lifted:
+    """Return `model`, whose nested models are inlined, in a recipe's terms.
+
+    Args:
+        model: the model.
+        kept: those of `KerasModel.shared` whose nested models are not inlined, as they are blocks.
+    """
+    return _Lifting(model, kept).lifted()
 
 
 class _Lifting:
-    def __init__(self, model: KerasModel) -> None:
+    def __init__(
+        self,
+        model: KerasModel,
+        kept: frozenset[int] = frozenset(),
+        block_names: dict[Any, str] | None = None,
+        *,
+        has_given_mask: bool = False,
+    ) -> None:
         self.model = model
+        self.kept = kept
+        self.block_names = {} if block_names is None else block_names
+        """The names of blocks so far, by what tells them apart; one for all levels."""
+        self.has_given_mask = has_given_mask
+        """Whether the call of a block gives its input a mask."""
         self.values: dict[Tensor, Value] = {}
         self.nodes: list[Node] = []
         self.problems: list[Problem] = []
@@ -64,7 +90,7 @@ class _Lifting:
         self.given_masks: dict[str, Mask] = {}
         self.notes: list[str] = []
         self.masking: dict[str, str] = {}
-        self.masks = CallMasks(model, self.values)
+        self.masks = CallMasks(model, self.values, inputs_masked=has_given_mask)
 
     def lifted(self) -> Lifted:
         model = self.model
@@ -81,7 +107,8 @@ class _Lifting:
                 if "float" in dtype and self._holds_ids(tensor):
                     self.notes.append(f"the input '{own}' is int32, as it holds ids; was {dtype}")
                     dtype = "int32"
-                value = Value(Port(own), None, shape, dtype)
+                mask = given_mask(own) if self.has_given_mask else None
+                value = Value(Port(own), mask, shape, dtype)
                 self.values[tensor] = inputs[own] = value
                 self.shapes[Port(own)] = shape
                 self.input_layers[own] = layer
@@ -184,7 +211,10 @@ class _Lifting:
             self.values[Tensor(call.layer, call.index)] = alias
             return
         type_ = layer.type
-        if not (is_recurrent(type_) or type_ in _known_layers() or type_ == "Bidirectional"):
+        model = block_model(layer)
+        if model is None and not (
+            is_recurrent(type_) or type_ in _known_layers() or type_ == "Bidirectional"
+        ):
             self.problem(
                 layer.name, "M201", f"{type_} is no layer that a recipe can name", _instead(type_)
             )
@@ -204,7 +234,9 @@ class _Lifting:
         node = Node(self._name(call), layer, call.index, policy=policy_name(layer.config))
         if node.name != own:
             node.holder = own
-        if node.recurrent is not None and type_ != "TimeDistributed":
+        if model is not None:
+            self._block(call, node, model, arguments, keywords)
+        elif node.recurrent is not None and type_ != "TimeDistributed":
             self._recurrent(call, node, arguments, keywords)
         else:
             self._plain(call, node, arguments, keywords)
@@ -223,7 +255,7 @@ class _Lifting:
         for call in self.model.calls:
             states = tensors_in(call.keywords.get("initial_state")) if call.index else ()
             if call.layer == layer.name and any(
-                self.model.layers[state.layer].type == "Dense"
+                self.model.layers[state.layer].type in ("Dense", "Concatenate")
                 and state.layer.startswith(f"{layer.name}_")
                 for state in states
             ):
@@ -272,6 +304,44 @@ class _Lifting:
         is_plain = type_ == "Rescaling" and layer.config.get("scale") == 1.0
         is_cast = type_ == "Identity" and layer.name.endswith(".float32")
         return own if is_plain or is_cast else None
+
+    def _block(
+        self,
+        call: Call,
+        node: Node,
+        model: KerasModel,
+        arguments: list[Any],
+        keywords: dict[str, Any],
+    ) -> None:
+        """Set what a call of a model reads that a recipe has as a block."""
+        (value,) = _flat(arguments or list(keywords.values()))[:1]
+        node.filled = _filled(value.expression)
+        node.inputs = [replace(value, expression=_unfilled(value.expression))]
+        node.mask = self.masks.received(call)
+        node.block = self._lifted_block(node, model)
+        if node.layer.model is not None:
+            self.masks.add_made_inside(call, output_mask(node.block, node))
+        self._give(call, node)
+
+    def _lifted_block(self, node: Node, model: KerasModel) -> Block:
+        """Return a nested model in a recipe's terms, under a name that no layer has."""
+        key = model.shared if model.shared is not None else id(model)
+        if key not in self.block_names:
+            taken = {*self.taken, *self.block_names.values()}
+            name = identifier(model.name, set())
+            name = identifier(f"{name}_block" if name in taken else name, taken)
+            self.block_names[key] = name
+        inner = node.layer.config.get("layer") or {}
+        configs = [node.layer.config, inner.get("config") or {}]
+        frozen = any(each.get("trainable") is False for each in configs)
+        own = _Lifting(
+            inlined(model, self.kept, frozen=frozen),
+            self.kept,
+            self.block_names,
+            has_given_mask=node.mask is not None,
+        )
+        name = self.block_names[key]
+        return Block(name, node.layer.name, own.lifted(), depth_of(node.layer))
 
     def _recurrent(
         self, call: Call, node: Node, arguments: list[Any], keywords: dict[str, Any]

@@ -35,12 +35,17 @@ class CallMasks:
     Args:
         model: the model, without nested ones.
         values: what its tensors are, of all calls before the one that is asked for.
+        inputs_masked: whether each call of the model gives its inputs masks.
     """
 
-    def __init__(self, model: KerasModel, values: Mapping[Tensor, Value]) -> None:
+    def __init__(
+        self, model: KerasModel, values: Mapping[Tensor, Value], *, inputs_masked: bool = False
+    ) -> None:
         self.model = model
         self.values = values
-        self.found = keras_masks(model)
+        self.found = keras_masks(model, inputs_masked=inputs_masked)
+        self.made_inside: dict[KerasMask, Mask | None] = {}
+        """The masks that calls of nested models hand on, of those that are made inside."""
         self.calls = {(call.layer, call.index): call for call in model.calls}
 
     def received(self, call: Call, argument: str = "mask") -> Mask | None:
@@ -67,10 +72,21 @@ class CallMasks:
         own = self.found.of(call)
         return self.lifted(own.outputs[output]) if own and output < len(own.outputs) else None
 
+    def add_made_inside(self, call: Call, mask: Mask | None) -> None:
+        """Note what the mask on the output of a nested model is in a recipe's terms."""
+        own = self.found.of(call)
+        made = own.outputs[0] if own else None
+        if made is not None and made.scope:
+            self.made_inside.setdefault(made, mask)
+
     def lifted(self, mask: KerasMask | None) -> Mask | None:
         """Return a mask of Keras in a recipe's terms."""
         if mask is None:
             return None
+        if mask in self.made_inside:
+            return self.made_inside[mask]
+        if mask.kind == "outside" and mask.tensor:
+            return self.values[mask.tensor].mask
         if mask.parts:
             return self.merged(mask)
         if mask.tensor is None or mask.tensor not in self.values:

@@ -85,7 +85,7 @@ class _Batch:
         )
 
     def values(self, name: str, shape: tuple[int, ...], dtype: str) -> Array:
-        own = [mask for mask in self.masks if mask.port.node == name]
+        own = [mask for mask in self.masks if self.graph.whole(mask.port).node == name]
         kinds = {mask.kind for mask in own}
         if "lengths" in kinds:
             most = next(self.size(mask.shape[len(shape)]) for mask in own if mask.kind == "lengths")

@@ -10,6 +10,9 @@ from lstmgraph.interop.importing.lifting import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+UNSAVED = {"Huber": "delta", "CosineSimilarity": "axis"}
+"""Losses and metrics of which Keras 3.15 does not save an argument."""
+COMPILED = ("loss", "metrics", "weighted_metrics")
 WITHOUT = "import it without its training: --no-training, or `training=False` in Python"
 
 
@@ -26,6 +29,26 @@ def training_section(
         return {}, []
     reading = _Reading(config, outputs)
     return reading.section(), reading.problems
+
+
+def unsaved_arguments(config: Mapping[str, Any] | None) -> list[str]:
+    """Return notes on arguments of losses and metrics that are not in a configuration."""
+    found: dict[str, None] = {}
+    waiting: list[Any] = [config.get(key) for key in COMPILED] if config else []
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            kind, own = value.get("class_name"), value.get("config")
+            argument = UNSAVED.get(str(kind), "")
+            if argument and isinstance(own, dict) and argument not in own:
+                found[
+                    f"Keras does not store `{argument}` of {kind}: if it was not the default, "
+                    "write it into the recipe"
+                ] = None
+            waiting += value.values() if kind is None else ()
+    return list(found)
 
 
 class _Reading:

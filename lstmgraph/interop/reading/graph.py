@@ -12,6 +12,7 @@ from lstmgraph.interop.reading.compiled import compile_config
 from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.old_calls import OldCalls
 from lstmgraph.interop.reading.old_masks import with_old_masks
+from lstmgraph.interop.reading.sharing import mark_shared
 from lstmgraph.interop.reading.values import ValueFormError, call_value, tensor_of
 from lstmgraph.keras_facts.operations import OPERATIONS
 
@@ -62,6 +63,7 @@ def read_top(
         inner = {"layers": inner, "name": "sequential"}
     if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
         problems.stop("M103", "its configuration has no list of layers", AGAIN)
+    mark_shared(config)
     version = version or config.get("keras_version")
     is_old = not str(version).startswith("3") if version else _looks_old(config, inner["layers"])
     name = inner.get("name")
@@ -222,7 +224,9 @@ class _ModelReader:
     ) -> KerasModel:
         """Return a nested model."""
         item = _Item(kind, path[-1], config, None, outer)
-        return _model(item, self.problems, path, is_old=self.is_old)
+        model = _model(item, self.problems, path, is_old=self.is_old)
+        shared = outer.get("shared_object_id")
+        return replace(model, shared=shared) if isinstance(shared, int) else model
 
     def input_layer(self, layer: Layer) -> None:
         """Note the shape and dtype of an input."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.interop.keras_model import inner_model, with_inner_model
 from lstmgraph.interop.reading.graph import read_top
 from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.interop.reading.problems import Problems
@@ -33,8 +34,32 @@ def read_live(model: Any) -> KerasModel:
         problems.stop("M101", f"it is no Keras model, but {given}", "give a keras.Model")
     _check(model, problems, ())
     problems.raise_found()
-    read = read_top(json.loads(model.to_json()), problems)
-    return _with_unsaved(read, model)
+    read = _with_unsaved(read_top(json.loads(model.to_json()), problems), model)
+    if read.compile is None:
+        return read
+    metrics = getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
+    live = {"loss": model.loss, "metrics": metrics}
+    return replace(read, compile=_with_lost(dict(read.compile), live))
+
+
+def _with_lost(data: Any, live: Any) -> Any:
+    """Return how a model was compiled with the arguments that Keras leaves out.
+
+    The configuration of Huber has no ``delta``, for example, and that of CosineSimilarity no
+    ``axis`` (``keras/src/losses/losses.py``).
+    """
+    if isinstance(data, dict) and isinstance(live, dict):
+        return {key: _with_lost(each, live.get(key)) for key, each in data.items()}
+    if isinstance(data, list) and isinstance(live, list | tuple) and len(data) == len(live):
+        return [_with_lost(each, own) for each, own in zip(data, live, strict=True)]
+    lost = {
+        key: value
+        for key, value in getattr(live, "_fn_kwargs", {}).items()
+        if isinstance(value, (bool, int, float, str))
+    }
+    if not lost or not isinstance(data, dict) or not isinstance(data.get("config"), dict):
+        return data
+    return {**data, "config": {**lost, **data["config"]}}
 
 
 def _is_keras(value: Any) -> bool:
@@ -84,4 +109,15 @@ def _with_unsaved(read: KerasModel, model: Any) -> KerasModel:
         }
         inner = _with_unsaved(layer.model, live) if layer.model is not None else None
         layers[name] = replace(layer, config={**layer.config, **extra}, model=inner)
-    return replace(read, layers=layers)
+        wrapped = inner_model(layer)
+        if wrapped is not None:
+            own = _with_unsaved(wrapped, innermost(live))
+            layers[name] = with_inner_model(layers[name], own)
+    return replace(read, layers=layers, shared=id(model))
+
+
+def innermost(layer: Any) -> Any:
+    """Return the layer inside of TimeDistributed, at any depth; of another layer, itself."""
+    while isinstance(layer, keras.layers.TimeDistributed):
+        layer = layer.layer
+    return layer
