@@ -32,6 +32,7 @@ NO_EXAMPLE = {
     "L803",
     "L804",
     "L805",
+    "L807",
     "L764",
     "L765",
     "L766",
@@ -59,6 +60,8 @@ class Section:
     right: str | None
     formats: tuple[str, ...] = ()
     """Of errors of exports: the formats that the section is about."""
+    device: str | None = None
+    """The same: the device."""
 
 
 def sections() -> dict[str, Section]:
@@ -68,7 +71,9 @@ def sections() -> dict[str, Section]:
         code = part[:4]
         assert code not in found
         formats = tuple(re.findall(r"`--to (\w+)`", part))
-        found[code] = Section(code, _block("Wrong", part), _block("Right", part), formats)
+        device = re.search(r"`--device (\w+)`", part)
+        examples = _block("Wrong", part), _block("Right", part)
+        found[code] = Section(code, *examples, formats, device[1] if device else None)
     return found
 
 
@@ -81,7 +86,7 @@ SECTIONS = sections()
 EXAMPLES = [section for section in SECTIONS.values() if section.wrong]
 
 
-def codes(example: str, formats: tuple[str, ...] = ()) -> set[str]:
+def codes(example: str, formats: tuple[str, ...] = (), device: str | None = None) -> set[str]:
     """The codes that `example`, a part of the page's recipe or a ``--set`` for it, is given."""
     overrides = re.findall(r"--set (\S+)", example)
     alone = parse_document("" if overrides else example)
@@ -92,7 +97,7 @@ def codes(example: str, formats: tuple[str, ...] = ()) -> set[str]:
         if "# lstmgraph:" in example:
             whole = _below(example)
         recipe = lstmgraph.load(whole, overrides=overrides)
-        check_obstacles(recipe.compiled, formats)
+        check_obstacles(recipe.compiled, formats, device)
     except RecipeError as error:
         return {found.code for found in error.diagnostics}
     return {found.code for found in recipe.warnings}
@@ -134,9 +139,9 @@ def test_the_page_s_recipe_is_right() -> None:
 
 @pytest.mark.parametrize("section", EXAMPLES, ids=lambda section: section.code)
 def test_the_wrong_example_is_given_its_code(section: Section) -> None:
-    assert codes(section.wrong or "", section.formats) == {section.code}
+    assert codes(section.wrong or "", section.formats, section.device) == {section.code}
 
 
 @pytest.mark.parametrize("section", EXAMPLES, ids=lambda section: section.code)
 def test_the_right_example_is_accepted(section: Section) -> None:
-    assert codes(section.right or "", section.formats) == set()
+    assert codes(section.right or "", section.formats, section.device) == set()
