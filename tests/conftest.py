@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # one of several, by pytest-xdist
         for name in ONE_THREAD:
             os.environ.setdefault(name, "1")
+    # Without it TensorFlow has no convolution with channels first on CPUs that lack AVX-512 VNNI.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     config.addinivalue_line("markers", TENSORFLOWS_OWN)
     if keras_backend() != "tensorflow":
         # Keras 3.15's variables have an `__array__` that NumPy 2 wants spelled otherwise.

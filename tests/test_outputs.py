@@ -21,7 +21,6 @@ from building import (
     RECIPES,
     SHIPPED,
     Arrays,
-    assert_equal_arrays,
     batch_for,
     build,
     copy_weights,
@@ -156,14 +155,15 @@ def assert_same_as_by_hand(model: keras.Model, found: list[Arrays], by_hand: ByH
 
 
 def assert_same_outputs(found: Arrays, wanted: Arrays) -> None:
-    """To the last bit; on JAX, where XLA compiles all, nearly: it may reorder equal programs."""
-    if keras.backend.backend() == "tensorflow":
-        assert_equal_arrays(found, wanted)
-        return
+    """To the last bits: tanh of the ends of a vector rounds otherwise on CPUs without AVX-512.
+
+    On JAX less: XLA compiles all, and may reorder equal programs.
+    """
+    tolerance = 1e-7 if keras.backend.backend() == "tensorflow" else 1e-6
     assert found.keys() == wanted.keys()
     for name, array in wanted.items():
         assert found[name].dtype == array.dtype
-        np.testing.assert_allclose(found[name], array, rtol=1e-6, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(found[name], array, tolerance, tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize("name", CASES)
