@@ -46,7 +46,7 @@ ENDINGS = {"keras": ".keras", "saved_model": ".saved_model", "litert": ".tflite"
 ALIKE = {
     *("character-writer", "dynamic-rnn", "feedback-forecaster", "next-frame", "number-words"),
     *("placeholder-states", "speaker-classifier", "speaker-classifier-search"),
-    *("stream-anomalies", "unrolled", "carried-state"),
+    *("stream-anomalies", "unrolled", "carried-state", "residual-stack", "sentence-matcher"),
 }
 """Recipes of the same kinds of calls as others: three conversions of each take their time.
 

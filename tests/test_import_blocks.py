@@ -159,14 +159,13 @@ def test_what_a_block_cannot_hold_is_named_with_its_place() -> None:
     assert [each.code for each in error.value.diagnostics] == ["M204"]
 
 
-@pytest.mark.parametrize("ending", [".keras", ".h5"])
 @pytest.mark.parametrize(
-    "make",
+    ("make", "ending"),
     [
-        hierarchies.actions,
-        hierarchies.ranked_answers,
-        hierarchies.sessions_of_two,
-        texts.hierarchical_attention,
+        (hierarchies.actions, ".keras"),
+        (hierarchies.ranked_answers, ".h5"),
+        (hierarchies.sessions_of_two, ".keras"),
+        (texts.hierarchical_attention, ".h5"),
     ],
 )
 def test_weights_of_a_file_are_in_their_places(

@@ -38,6 +38,7 @@ RESEMBLING = {
     *("mixture", "pooled_speakers", "recommender", "siamese_of_models", "sound_to_text", "stacked"),
     *("static_on_every_step", "tagger_with_characters", "translator", "translator_decoder"),
     *("actions", "model_on_each_step", "variational", "weather"),
+    *("hierarchical_attention", "paragraphs", "ranked_answers", "sessions_of_two"),  # in blocks
 }
 """Models of kinds that others have too: what they share, nest, mask, repeat, carry or attend to."""
 SAMPLE = ZOO.keys() - REFUSED.keys() - RESEMBLING
