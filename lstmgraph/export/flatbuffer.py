@@ -5,9 +5,12 @@ The format is ``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.export.states import set_states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IDENTIFIER = b"TFL3"
 NO_DATA = 0
@@ -19,16 +22,25 @@ def finished(content: bytes, *, names: bool = False) -> bytes:
 
     Tensors inside the file lose their names, which can take more than half of it.
     """
+
+    def finish(model: Any, schema: Any) -> None:
+        set_states(model, schema)
+        _drop_unused_codes(model)
+        for graph in model.subgraphs:
+            if not names:
+                _drop_names(graph)
+        _drop_unused_buffers(model)
+
+    return changed(content, finish)
+
+
+def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
+    """Return a file after `change` of its objects, which takes the model and LiteRT's schema."""
     import flatbuffers  # noqa: PLC0415 - in an extra
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-    set_states(model, schema)
-    _drop_unused_codes(model)
-    for graph in model.subgraphs:
-        if not names:
-            _drop_names(graph)
-    _drop_unused_buffers(model)
+    change(model, schema)
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from lstmgraph.export.flatbuffer import finished
+from lstmgraph.export.flatbuffer import changed, finished
 from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
@@ -57,7 +57,7 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     with warnings.catch_warnings():  # of TensorFlow about its own calls
         warnings.simplefilter("ignore", UserWarning)
         quantized: bytes = converter.convert()
-    quantized = _with_one_range(quantized)
+    quantized = changed(quantized, _give_one_range)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
@@ -69,16 +69,12 @@ def _named(plain: Path, kind: str = "plain") -> Path:
     return plain.with_suffix(f".{kind}.named")
 
 
-def _with_one_range(content: bytes) -> bytes:
-    """Return a file whose LSTMs store outputs and the state h, the same numbers, in one range.
+def _give_one_range(model: Any, schema: Any) -> None:
+    """Have the LSTMs of a file store outputs and the state h, the same numbers, in one range.
 
     LiteRT's kernel copies their bytes (``EvalInteger8x8_16`` in ``kernels/lstm_eval.cc``), but the
     converter's ranges differ where the first steps and the last ones do.
     """
-    import flatbuffers  # noqa: PLC0415 - in an extra
-    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
-
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     kinds = [code.builtinCode for code in model.operatorCodes]
     for graph in model.subgraphs:
         for operator in graph.operators:
@@ -89,9 +85,6 @@ def _with_one_range(content: bytes) -> bytes:
             if output.type == state.type == schema.TensorType.INT8:
                 state.quantization = output.quantization
                 graph.tensors[operator.intermediates[-1]].quantization = output.quantization
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def _refuse_loops(job: ExportJob, content: bytes) -> None:
