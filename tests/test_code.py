@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import pytest
 from building import (
@@ -42,8 +43,6 @@ from lstmgraph.models.building.forecasting import NegativeLogLikelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import keras
 
 RUFF = Path(sys.executable).with_name("ruff")
 UNFITTED = {"review-classifier"}
@@ -277,6 +276,120 @@ def test_what_is_not_keras_is_refused() -> None:
         model = KerasModel("m", {**inputs, "l": layer}, calls, one, Tensor("l"))
         with pytest.raises(CodeError, match=code):
             model_source(model)
+
+
+@keras.saving.register_keras_serializable("mine")
+class MeanSquaredError(keras.losses.MeanSquaredError):
+    """Of the same name as one of Keras's."""
+
+
+@keras.saving.register_keras_serializable("mine")
+class Distance(keras.metrics.MeanAbsoluteError):
+    pass
+
+
+@keras.saving.register_keras_serializable("mine")
+class Slow(keras.optimizers.SGD):
+    pass
+
+
+@keras.saving.register_keras_serializable("mine")
+class Constant(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step: object) -> float:  # noqa: ARG002 - the signature is Keras's
+        return 0.1
+
+    def get_config(self) -> dict[str, object]:
+        return {}
+
+
+@keras.saving.register_keras_serializable("mine")
+def weighted(y_true: object, y_pred: object) -> object:
+    return keras.losses.mean_squared_error(y_true, y_pred) * 2
+
+
+def unregistered(y_true: object, y_pred: object) -> object:
+    return weighted(y_true, y_pred)
+
+
+NOT_COMPILED: dict[str, dict[str, Any]] = {
+    "a registered function": {"loss": weighted},
+    "a function": {"loss": unregistered},
+    "a class with the name of one of Keras's": {"loss": MeanSquaredError()},
+    "in a list": {"loss": ["mse", weighted]},
+    "in a mapping": {"loss": {"a": "mae", "b": weighted}},
+    "an optimizer": {"loss": "mse", "optimizer": Slow},
+    "a schedule": {"loss": "mse", "optimizer": lambda: keras.optimizers.SGD(Constant())},
+    "a function of the step": {"loss": "mse", "optimizer": lambda: keras.optimizers.SGD(rate)},
+}
+KEPT_METRICS: dict[str, tuple[Any, Any]] = {
+    "the only one": ([["mae"], [weighted]], [["mae"], []]),
+    "beside another": ([[weighted, "acc"], ["mse"]], [["acc"], ["mse"]]),
+    "a class": ({"a": [Distance()], "b": ["mae"]}, {"b": ["mae"]}),
+    "in a wrapper": ([[keras.metrics.MeanMetricWrapper(unregistered)], ["mse"]], [[], ["mse"]]),
+    "none is left": ([[weighted], [unregistered]], None),
+}
+
+
+def rate() -> float:
+    return 0.1
+
+
+def two_outputs() -> keras.Model:
+    x = keras.Input((3,), name="x")
+    return keras.Model(x, [keras.layers.Dense(1, name=name)(x) for name in "ab"], name="two")
+
+
+def as_source(model: keras.Model, form: str, folder: Path) -> Any:
+    if form == "live":
+        return model
+    path = folder / f"model.{form}"
+    path.write_text(model.to_json()) if form == "json" else model.save(path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("form", ["live", "keras", "json"])
+@pytest.mark.parametrize("case", NOT_COMPILED)
+def test_what_keras_does_not_have_is_not_compiled_with(
+    case: str, form: str, tmp_path: Path
+) -> None:
+    """It is said, in the notes and in the file; the model is built all the same."""
+    options = dict(NOT_COMPILED[case])
+    model = two_outputs()
+    model.compile(optimizer=options.pop("optimizer", lambda: "sgd")(), **options)
+    code = keras_code(as_source(model, form, tmp_path))
+    assert [note.code for note in code.notes] == ["M303"]
+    assert "no compilation: " in code.text.partition("import")[0]
+    assert config(run(code.text)["build_model"]()) == config(two_outputs())
+    assert "compile(" not in code.text
+
+
+@pytest.mark.parametrize("form", ["live", "keras", "json"])
+@pytest.mark.parametrize("case", KEPT_METRICS)
+def test_metrics_that_keras_does_not_have_are_left_out(
+    case: str, form: str, tmp_path: Path
+) -> None:
+    """The others stay, each with its output."""
+    metrics, kept = KEPT_METRICS[case]
+    model = two_outputs()
+    model.compile("sgd", "mse", metrics=metrics)
+    code = keras_code(as_source(model, form, tmp_path))
+    assert {note.code for note in code.notes} == {"M304"}
+    assert "left out" in code.text.partition("import")[0]
+    made = run(code.text)["build_model"]()
+    assert made.get_compile_config()["metrics"] == kept
+    made.evaluate(np.ones((2, 3)), [np.ones((2, 1))] * 2, verbose=0)
+
+
+def test_a_function_named_as_one_of_kerass_is_told_apart_in_a_live_model() -> None:
+    def mean_squared_error(y_true: object, y_pred: object) -> object:
+        return weighted(y_true, y_pred)
+
+    model = two_outputs()
+    model.compile("sgd", mean_squared_error)
+    assert [note.code for note in keras_code(model).notes] == ["M303"]
+    model.compile("sgd", keras.losses.mean_squared_error)
+    assert not keras_code(model).notes
 
 
 def test_the_command(tmp_path: Path) -> None:

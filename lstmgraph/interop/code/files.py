@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.files import read_regular_file
 from lstmgraph.interop.code.source_file import Additions, Code, model_source
+from lstmgraph.interop.execution import flat_tensors
 from lstmgraph.language.text.embedded import NoRecipeError, embedded_recipe
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ def keras_code(source: str | Path | Mapping[str, Any] | keras.Model) -> Code:
     from lstmgraph.interop.reading import read_model  # noqa: PLC0415 - as above
 
     model = read_model(source)
-    compiled = compilation(model.compile) if model.compile else None
-    if compiled is None:
+    if not model.compile:
         return Code(model_source(model))
+    outputs = len(list(flat_tensors(model.outputs)))
+    compiled = compilation(model.compile, outputs=outputs)
     additions = Additions(
         after=compiled.lines, helpers=compiled.helpers, notes=tuple(compiled.notes)
     )

@@ -67,6 +67,8 @@ def object_source(
     if kind == "__numpy__" and isinstance(config, dict):
         return array_source(config["value"], config["dtype"])
     if kind == "function" and isinstance(config, str) and value.get("module") == "builtins":
+        if place is not None and not is_keras_name(config, place):
+            raise _foreign(config)
         return literal(config)
     module, made = public_class(kind, value.get("module") or place)
     own = {**config} if isinstance(config, dict) else {}
@@ -86,14 +88,32 @@ def public_class(name: str, module: Any = None) -> tuple[str, Any]:
     if name.isidentifier() and not name.startswith("_") and name not in RUNS_CODE:
         found = next((p for p in places if inspect.isclass(getattr(_module(p), name, None))), None)
     if found is None:
-        raise CodeError(
-            Note(
-                "M302",
-                f"'{name}' is no layer or object of Keras's own that is plain data",
-                "write that part by hand, or replace it by layers of keras.layers",
-            )
-        )
+        raise _foreign(name)
     return found, getattr(_module(found), name)
+
+
+def is_keras_name(name: str, place: str) -> bool:
+    """Return whether a public module has a loss, metric, optimizer or the like by this name.
+
+    Only Keras's own table is asked: a name that this process registered is none of Keras's.
+    """
+    try:
+        found = _module(place).get(name)
+    except TypeError:
+        return True  # a class that needs arguments
+    except (AttributeError, ValueError):
+        return False
+    return str(found.__module__).partition(".")[0] == "keras"
+
+
+def _foreign(name: str) -> CodeError:
+    return CodeError(
+        Note(
+            "M302",
+            f"'{name}' is no layer or object of Keras's own that is plain data",
+            "write that part by hand, or replace it by layers of keras.layers",
+        )
+    )
 
 
 @cache

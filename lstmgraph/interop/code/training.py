@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.interop.code.errors import CodeError
 from lstmgraph.interop.code.layout import Text, call, called, laid_out, listed, literal, mapped
 from lstmgraph.interop.code.likelihoods import LIKELIHOODS, PINBALL
-from lstmgraph.interop.code.objects import object_source
+from lstmgraph.interop.code.objects import is_keras_name, object_source, public_class
 from lstmgraph.interop.code.scales import LOSS as SCALED_LOSS
 from lstmgraph.interop.notes import Note
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lstmgraph.interop.code.layout import Source
 
 LEFT_OUT = "is lstmgraph's own and left out"
+FOREIGN = "is not one of Keras's own"
+BY_HAND = "compile the model by hand"
 
 
 @dataclass
@@ -36,6 +38,8 @@ def compilation(
     config: Mapping[str, Any],
     own: frozenset[str] = frozenset(),
     scaled: Mapping[str, tuple[Source, Source]] = MappingProxyType({}),
+    *,
+    outputs: int = 1,
 ) -> Compilation:
     """Return the source that compiles `model`.
 
@@ -43,6 +47,7 @@ def compilation(
         config: what ``Model.get_compile_config`` returns, or a file holds.
         own: names of losses and metrics that are not Keras's own, but lstmgraph's.
         scaled: center and spread of the outputs whose losses are of scaled numbers.
+        outputs: how many the model has; with several, a list of metrics has one item for each.
     """
     found = Compilation()
     loss = config.get("loss")
@@ -58,13 +63,12 @@ def compilation(
             keywords["loss_weights"] = literal(config["loss_weights"])
         for key in ("metrics", "weighted_metrics"):
             if config.get(key) is not None:
-                metrics = _metrics(config[key], found, own)
+                metrics = _metrics(config[key], found, own, outputs)
                 if metrics is not None:
                     keywords[key] = metrics
     except (CodeError, KeyError, TypeError) as error:
         reason = error.note.message if isinstance(error, CodeError) else "it is damaged"
-        hint = "compile the model by hand, with a loss that Keras has"
-        return Compilation(notes=[*found.notes, Note("M303", f"no compilation: {reason}", hint)])
+        return Compilation(notes=[*found.notes, Note("M303", f"no compilation: {reason}", BY_HAND)])
     for key, default in (("run_eagerly", False), ("steps_per_execution", 1)):
         if config.get(key, default) != default:
             keywords[key] = literal(config[key])
@@ -76,6 +80,8 @@ def compilation(
 
 def _optimizer(value: Any) -> Source:
     if isinstance(value, str):
+        if not is_keras_name(value, "keras.optimizers"):
+            raise CodeError(Note("M303", f"the optimizer '{value}' {FOREIGN}", BY_HAND))
         return literal(value)
     return object_source(_cleaned(value), "keras.optimizers")
 
@@ -130,13 +136,41 @@ def _shortest(value: float) -> float:
 
 def _each(value: Any, place: str, found: Compilation, own: frozenset[str]) -> Source:
     """Return losses or metrics, nested in lists and mappings."""
-    if isinstance(value, dict) and "class_name" in value:
-        return _own(value, found, own) or object_source(_cleaned(value), place)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "class_name" not in value:
         return mapped({str(key): _each(item, place, found, own) for key, item in value.items()})
     if isinstance(value, list | tuple):
         return listed([_each(item, place, found, own) for item in value])
-    return literal(value)
+    made = _own(value, found, own) if isinstance(value, dict) else None
+    if made is not None:
+        return made
+    if (foreign := _foreign(value, place)) is not None:
+        raise CodeError(Note("M303", f"the loss '{foreign}' {FOREIGN}", BY_HAND))
+    return object_source(_cleaned(value), place) if isinstance(value, dict) else literal(value)
+
+
+def _foreign(value: Any, place: str) -> str | None:
+    """Return the name of a loss or metric that is not one of Keras's own; None for those of Keras.
+
+    Args:
+        value: its name, or its configuration; registered functions are ``package>name`` there.
+        place: the public module of Keras's own.
+    """
+    if isinstance(value, str):
+        also = ALSO if place == "keras.metrics" else ()
+        return None if value in also or is_keras_name(value, place) else value
+    if not isinstance(value, dict):
+        return None
+    if value["class_name"] == "function":
+        return _foreign(str(value.get("config")), place)
+    try:
+        public_class(str(value["class_name"]), value.get("module") or place)
+    except CodeError:
+        return str(value["class_name"])
+    return None
+
+
+ALSO = ("acc", "accuracy", "ce", "crossentropy")
+"""Metrics that Keras chooses by the loss (``keras/src/trainers/compile_utils.py``)."""
 
 
 def _own(value: Mapping[str, Any], found: Compilation, own: frozenset[str]) -> Source | None:
@@ -163,22 +197,31 @@ def _add(found: Compilation, helper: str) -> None:
         found.helpers.append(helper)
 
 
-def _metrics(value: Any, found: Compilation, own: frozenset[str]) -> Source | None:
-    """Return the metrics that Keras has."""
-    kept = _without_own(value, found, own)
+def _metrics(value: Any, found: Compilation, own: frozenset[str], outputs: int) -> Source | None:
+    """Return the metrics that Keras has; None if there are none."""
+    if outputs > 1 and isinstance(value, list | tuple):
+        # By position: an output that loses its metrics keeps its place.
+        kept = [_of_keras(item, found, own) or [] for item in value]
+        kept = kept if any(kept) else []
+    else:
+        kept = _of_keras(value, found, own)
     return _each(kept, "keras.metrics", found, own) if kept else None
 
 
-def _without_own(value: Any, found: Compilation, own: frozenset[str]) -> Any:
+def _of_keras(value: Any, found: Compilation, own: frozenset[str]) -> Any:
+    """Return metrics without those that Keras does not have, which are noted."""
     if isinstance(value, dict) and "class_name" not in value:
-        named = {key: _without_own(item, found, own) for key, item in value.items()}
+        named = {key: _of_keras(item, found, own) for key, item in value.items()}
         return {key: item for key, item in named.items() if item}
     if isinstance(value, list | tuple):
-        inner = [_without_own(item, found, own) for item in value]
+        inner = [_of_keras(item, found, own) for item in value]
         return [item for item in inner if item]
     if isinstance(value, dict) and value["class_name"] in own:
-        hint = "compute it from the forecasts, or write it as a function of y_true and y_pred"
         message = f"the metric {value['class_name']} {LEFT_OUT}"
-        found.notes.append(Note("M304", message, hint))
-        return None
-    return value
+    elif (foreign := _foreign(value, "keras.metrics")) is not None:
+        message = f"the metric '{foreign}' {FOREIGN} and left out"
+    else:
+        return value
+    hint = "compute it from the forecasts, or write it as a function of y_true and y_pred"
+    found.notes.append(Note("M304", message, hint))
+    return None

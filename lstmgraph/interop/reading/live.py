@@ -37,8 +37,9 @@ def read_live(model: Any) -> KerasModel:
     read = _with_unsaved(read_top(json.loads(model.to_json()), problems), model)
     if read.compile is None:
         return read
-    metrics = getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
-    live = {"loss": model.loss, "metrics": metrics}
+    live = {"loss": model.loss}
+    for name in ("metrics", "weighted_metrics"):
+        live[name] = getattr(getattr(model, "_compile_metrics", None), f"_user_{name}", None)
     return replace(read, compile=_with_lost(dict(read.compile), live))
 
 
@@ -46,12 +47,18 @@ def _with_lost(data: Any, live: Any) -> Any:
     """Return how a model was compiled with the arguments that Keras leaves out.
 
     The configuration of Huber has no ``delta``, for example, and that of CosineSimilarity no
-    ``axis`` (``keras/src/losses/losses.py``).
+    ``axis`` (``keras/src/losses/losses.py``). A function has only its name there, which may be that
+    of one of Keras's: if it is another, the name becomes that in its module.
     """
     if isinstance(data, dict) and isinstance(live, dict):
         return {key: _with_lost(each, live.get(key)) for key, each in data.items()}
     if isinstance(data, list) and isinstance(live, list | tuple) and len(data) == len(live):
         return [_with_lost(each, own) for each, own in zip(data, live, strict=True)]
+    if isinstance(data, dict) and data.get("class_name") == "function":
+        function = getattr(live, "_fn", live)
+        module = str(getattr(function, "__module__", "keras"))
+        own = module.partition(".")[0] == "keras" or ">" in str(data.get("config"))
+        return data if own else {**data, "config": f"{module}.{data.get('config')}"}
     lost = {
         key: value
         for key, value in getattr(live, "_fn_kwargs", {}).items()
