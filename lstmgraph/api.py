@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lstmgraph.compiler.checks.embeddings import refuse_fresh_tables
 from lstmgraph.compiler.compile import CompiledRecipe, compile_at
-from lstmgraph.compiler.load import is_model_file, load_compiled, with_overrides
+from lstmgraph.compiler.load import load_compiled, model_file, with_overrides
 from lstmgraph.compiler.machine.machine import Machine, this_machine
 from lstmgraph.language.compose import written_data
+from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.messages.wording import counted
 from lstmgraph.models.derived import Derived, derive, with_derived
 
@@ -440,10 +441,10 @@ class Recipe:
                 callback remembers comes back from the trials: write it to ``TrialInfo.folder``.
             workers: trials at a time; GPUs are shared out among them.
             max_trials: how many trials there are, in place of the recipe's number.
-            seconds: no trial starts after so many, earlier runs of the search included.
+            seconds: no trial starts after this many, earlier runs of the search included.
             trial_seconds: a trial that runs for longer is killed, alone.
             trial_memory_mb: a trial that holds more main memory (MiB) is killed, alone.
-            max_failures: the search stops after so many failed trials.
+            max_failures: the search stops after this many failed trials.
             keep: how many of the best trials keep their weights.
             cluster: ``ray`` runs trials on the Ray cluster that is here or at ``RAY_ADDRESS``.
             cpus_per_trial: of a cluster; 1 by default.
@@ -650,7 +651,8 @@ def load(
     Args:
         source: a path; the text of a recipe, which has more than one line or begins with ``{``;
             or the same as a mapping of plain data, ``{"recipe": 1, "name": ...}``. Of a
-            ``.keras`` file that this package wrote, the recipe in it. In a mapping tuples count
+            ``.keras`` file that this package wrote, or of a training's folder with one, the recipe
+            in it. In a mapping tuples count
             as lists, and scalars of NumPy as numbers; mistakes are shown with the path of their
             value, in the mapping written as YAML.
         overrides: values to put in, by path: ``{"layers.encoder.units": 32}``, or texts such as
@@ -667,7 +669,7 @@ def load(
         ValueError: `folder` is given of a path, which has its own.
     """
     compiled = load_compiled(source, overrides=overrides, strict=strict, folder=folder)
-    return Recipe(compiled, Path(str(source)) if is_model_file(source) else None)
+    return Recipe(compiled, model_file(source))
 
 
 @dataclass(frozen=True)
@@ -722,19 +724,20 @@ def load_model(path: str | Path, *, recipe: Recipe | None = None) -> keras.Model
     Keras's own ``load_model`` forgets which kernel a layer is kept to: it stores no ``use_cudnn``.
 
     Args:
-        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote.
+        path: a file that ``lstmgraph build`` or ``Recipe.save`` wrote, or a training's folder.
         recipe: the recipe, for a file without one in it, such as ``model.save`` writes.
 
     Raises:
         RecipeError: the file holds no recipe, or this machine cannot run it as the recipe says.
         OtherModelError: the file holds another model than the recipe's.
         WeightsFileError: the file's weights are damaged, or not as Keras writes them.
-        ValueError: the file is not whole.
+        ValueError: the file is not whole, or a folder does not hold exactly one model.
     """
-    compiled = recipe.compiled if recipe else load_compiled(Path(path))
+    file = model_path(path)
+    compiled = recipe.compiled if recipe else load_compiled(file)
     from lstmgraph.models.files import load_as  # noqa: PLC0415 - imports TensorFlow
 
-    return load_as(compiled, Path(path))
+    return load_as(compiled, file)
 
 
 def tune(  # noqa: PLR0913 - each says one thing

@@ -10,7 +10,7 @@ import typer
 
 from lstmgraph.cli.output import CheckFormat, fail_model, print_report
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG
+from lstmgraph.cli.shared import RECIPE_IS_WRONG, named_model
 from lstmgraph.cli.verbosity import Verbosity
 from lstmgraph.messages.errors import ModelFileError
 from lstmgraph.messages.rendering.checked import CheckedFile
@@ -37,7 +37,7 @@ def audit(
         CheckFormat, typer.Option("--format", help="How to print the result.")
     ] = CheckFormat.text,
 ) -> None:
-    """Find where an existing Keras model computes something else than its code seems to say.
+    """Find where an existing Keras model computes something other than its code seems to say.
 
     Masks, states, shapes, losses and seeds are followed by Keras's own rules. Nothing of the model
     runs and TensorFlow is not imported, unless --run is given. The exit code is 1 if a finding is
@@ -47,6 +47,7 @@ def audit(
     """
     from lstmgraph.interop.auditing import audit as audit_model  # noqa: PLC0415 - what one command needs
 
+    model = named_model(model, shown=output_format is CheckFormat.text)
     try:
         if run:
             with Verbosity(quiet=False, verbose=False).library_step("run the model"):

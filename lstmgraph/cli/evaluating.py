@@ -9,7 +9,7 @@ import typer
 
 from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, failing, origins_of
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import Format, OutputFormat, load_recipe
+from lstmgraph.cli.shared import Format, OutputFormat, load_recipe, named_model
 from lstmgraph.cli.sources import DataPath  # noqa: TC001 - Typer reads annotations
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.csv_files import write_csv
@@ -62,13 +62,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     verbose: Verbose = False,
     output_format: OutputFormat = Format.text,
 ) -> None:
-    """Measure a model on data with targets, beside the forecasts that anyone would make.
+    """Measure a model on data with targets, compared with naive forecasts.
 
     Forecasts of a table are measured from every origin, as in a rolling backtest.
 
     Example: lstmgraph evaluate runs/first --data table.csv --part test -o report.html
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    model = named_model(model, shown=output_format is Format.text and not quiet)
     ending = "" if output is None else output.suffix.lower()
     if output is not None and ending not in (".html", ".htm", ".csv"):
         message = "the report ends in .html, the table of measures in .csv"

@@ -17,6 +17,7 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     fail,
     listed,
+    named_model,
     reason,
     refuse,
 )
@@ -73,6 +74,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
     Example: lstmgraph import model.keras -o recipe.yaml
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    model = named_model(model, shown=output_format is Format.text and not quiet)
     if output.suffix not in {".yaml", ".yml"}:
         message = f"{output} does not end in .yaml, as a recipe's name does"
         raise typer.BadParameter(message, param_hint="--output")

@@ -199,8 +199,8 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         float | None,
         typer.Option(
             metavar="PART",
-            help="By what part --quantize may worsen a measure on data that was not trained on, "
-            "such as 0.01.",
+            help="Largest relative loss allowed for a measure with --quantize, on data that was "
+            "not trained on, such as 0.01.",
             show_default=False,
         ),
     ] = None,
@@ -223,12 +223,12 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
     with verbosity.step("check the recipe"):
         recipe = load_recipe(source, set_values, output_format, strict=strict, quiet=quiet)
-    given = weights or (source if source.suffix == ".keras" else None)
+    given = weights or recipe.weights
     request = ExportRequest(
         formats=tuple(dict.fromkeys(formats)),
         folder=output,
         weights=given,
-        own=given == source,
+        own=given == recipe.weights,
         kernel=kernel,
         batch_size=batch_size,
         tolerance=tolerance,

@@ -15,6 +15,7 @@ from lstmgraph.cli.shared import (
     OutputFormat,
     listed,
     load_recipe,
+    named_model,
     refuse,
 )
 from lstmgraph.cli.sources import DataPath, print_warnings
@@ -80,6 +81,7 @@ def predict(  # noqa: PLR0913, PLR0917 - the options of the command
     Example: lstmgraph predict runs/first --data new.csv -o forecasts.csv
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    model = named_model(model, shown=output_format is Format.text and not quiet)
     is_printed = is_stdin(output)
     if is_printed and output_format is Format.json:
         raise typer.BadParameter("leave one of the two out", param_hint="-o -, --format json")

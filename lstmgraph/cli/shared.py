@@ -16,8 +16,9 @@ from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.stdin import is_stdin, read_stdin_document, shown_name
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.compiler.load import compile_read
+from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.language.text.overrides import OverrideFormatError
-from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.errors import ModelFileError, RecipeError
 from lstmgraph.messages.rendering.checked import CheckedFile
 from lstmgraph.messages.rendering.places import MOST_SHOWN
 
@@ -110,6 +111,7 @@ def begun_with(recipe: Recipe, weights: Path | None, *, fresh: bool) -> Path | N
         return None if fresh else recipe.weights
     if fresh:
         raise typer.BadParameter("leave one of the two out", param_hint="--weights, --fresh")
+    weights = named_model(weights, shown=True)
     if not weights.is_file():
         refuse(f"there is no file {weights}")
     return weights
@@ -124,6 +126,7 @@ def load_recipe(
     quiet: bool = False,
 ) -> Recipe:
     """Load a recipe and, unless `quiet`, print its warnings; where it is wrong, say so and exit."""
+    path = named_model(path, shown=output_format is Format.text and not quiet)
     try:
         recipe = read_recipe(path, set_values or [], strict=strict)
     except RecipeError as error:
@@ -131,6 +134,19 @@ def load_recipe(
     if recipe.warnings and output_format is Format.text and not quiet:
         print_diagnostics(_with_warnings(path, recipe))
     return recipe
+
+
+def named_model(path: Path, *, shown: bool) -> Path:
+    """Return the file that a command reads; of a training's folder, say which one unless hidden."""
+    if is_stdin(path):
+        return path
+    try:
+        found = model_path(path)
+    except ModelFileError:
+        return path  # why, its reader says
+    if shown and found != path:
+        say(f"reading {found}", err=True)
+    return found
 
 
 def print_warnings_of(path: Path, recipe: Recipe, warnings: tuple[Diagnostic, ...]) -> None:
@@ -142,6 +158,7 @@ def print_warnings_of(path: Path, recipe: Recipe, warnings: tuple[Diagnostic, ..
 
 def checked_file(path: Path, set_values: list[str], *, strict: bool) -> CheckedFile:
     """Load a recipe file and return its mistakes, or its warnings."""
+    path = named_model(path, shown=False)
     try:
         return _with_warnings(path, read_recipe(path, set_values, strict=strict))
     except RecipeError as error:

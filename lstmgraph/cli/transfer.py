@@ -18,6 +18,7 @@ from lstmgraph.cli.shared import (
     fail,
     listed,
     load_recipe,
+    named_model,
     reason,
     refuse,
 )
@@ -77,6 +78,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     Example: lstmgraph transfer models/first.keras second.yaml -o models/second.keras
     """
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
+    source = named_model(source, shown=output_format is Format.text and not quiet)
     given = _given(source, mapped or [])
     if output.suffix != ".keras":
         raise typer.BadParameter(f"{output} does not end in .keras", param_hint="--output")

@@ -12,9 +12,10 @@ from lstmgraph.compiler.resolved import plain_yaml
 from lstmgraph.language.compose import changed, composed
 from lstmgraph.language.text.document import parse_document, read_document
 from lstmgraph.language.text.embedded import MODEL_SUFFIX
+from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.language.text.plain_data import plain_data
 from lstmgraph.messages.diagnostics import MAPPING, as_errors
-from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.errors import ModelFileError, RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -57,9 +58,9 @@ def load_compiled(
         kind = type(source).__name__
         raise TypeError(f"a recipe is a path, a text or a mapping, not of type {kind}")
     else:
-        path = Path(source)
-        below = None if is_model_file(path) else path.parent
-        document = read_document(path)
+        model = model_file(source)
+        below = None if model else Path(source).parent
+        document = read_document(model or Path(source))
     return compile_read(document, below, overrides=overrides, strict=strict)
 
 
@@ -93,11 +94,18 @@ def _checked(whole: Document, *, strict: bool) -> CompiledRecipe:
     return compiled
 
 
-def is_model_file(source: object) -> bool:
-    """Return whether `source` is the path of a ``.keras`` file."""
+def model_file(source: object) -> Path | None:
+    """Return the ``.keras`` file that `source` names, or the one in a training's folder.
+
+    None for the path of anything else, and for what is no path.
+    """
     if not isinstance(source, str | PathLike) or is_text(source):
-        return False
-    return Path(source).suffix == MODEL_SUFFIX
+        return None
+    try:
+        path = model_path(source)
+    except ModelFileError:
+        return None  # why, the reader of the recipe says
+    return path if path.suffix == MODEL_SUFFIX else None
 
 
 def is_text(source: object) -> bool:

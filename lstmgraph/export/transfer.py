@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.torch_weights.suffixes import TORCH_SUFFIXES
+from lstmgraph.language.text.model_folder import model_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import keras
 
@@ -66,8 +67,9 @@ def transfer(
     A layer is loaded whole or not at all: all of its weights must have the same shapes in the file.
 
     Args:
-        source: any ``.keras`` file, from this package or not, or a ``.weights.h5`` file; or
-            weights of PyTorch, a ``.safetensors`` file or a ``.pt`` file of a state dict.
+        source: any ``.keras`` file, from this package or not, or the folder of a training; a
+            ``.weights.h5`` file; or weights of PyTorch, a ``.safetensors`` file or a ``.pt`` file
+            of a state dict.
         recipe: the recipe whose model is built.
         modules: layers of the recipe by names of PyTorch's modules, where the guess is wrong.
 
@@ -85,7 +87,7 @@ def transfer(
         require_layers,
     )
 
-    path = Path(source)
+    path = model_path(source)
     if path.suffix in TORCH_SUFFIXES:
         from lstmgraph.interop.torch_weights.transfer import transfer_torch  # noqa: PLC0415 - imports NumPy
 

@@ -23,6 +23,7 @@ from lstmgraph.language.text.embedded import (
     embedded_model,
     embedded_recipe,
 )
+from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.messages.errors import ModelFileError, OtherModelError
 from lstmgraph.messages.wording import few
 
@@ -85,9 +86,7 @@ def open_model(model: Any, recipe: HasCompiled | str | Path | None = None) -> Op
         if compiled is None:
             raise ValueError("a model in memory needs `recipe=`, the recipe that it was built from")
         return _of_keras(model, compiled, compiled.graph)
-    path = Path(model)
-    if path.is_dir():
-        path = _in_folder(path)
+    path = model_path(model)
     require_regular_file(path)
     suffix = path.suffix.lower()
     if suffix == MODEL_SUFFIX:
@@ -103,26 +102,6 @@ def _compiled(recipe: HasCompiled | str | Path | None) -> CompiledRecipe | None:
     if recipe is None:
         return None
     return load_compiled(recipe) if isinstance(recipe, str | Path) else recipe.compiled
-
-
-def _in_folder(folder: Path) -> Path:
-    """Return the best model of a training's folder, else the one of its last epoch."""
-    if (folder / "saved_model.pb").exists():
-        raise ModelFileError(
-            f"{folder} is a SavedModel, a program that could also read and write files: give the "
-            f"{MODEL_SUFFIX} file that it was exported from, or export it as ONNX or LiteRT"
-        )
-    best = folder / "best.keras"
-    if best.exists():
-        return best
-    models = [p for p in sorted(folder.glob(f"*{MODEL_SUFFIX}")) if p.name != "checkpoint.keras"]
-    if len(models) == 1:
-        return models[0]
-    if not models:
-        raise ModelFileError(f"{folder} holds no finished model: {KINDS}")
-    raise ModelFileError(
-        f"{folder} holds {len(models)} models; name one: {few([str(each) for each in models])}"
-    )
 
 
 def _recipe_in(text: str | None, path: Path, compiled: CompiledRecipe | None) -> CompiledRecipe:

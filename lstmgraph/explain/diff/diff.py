@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.load import HasCompiled, is_model_file, load_compiled
+from lstmgraph.compiler.load import HasCompiled, load_compiled, model_file
 from lstmgraph.explain.diff import Comparison, compare
 from lstmgraph.language.text.embedded import embedded_model
 from lstmgraph.messages.errors import RecipeError
@@ -56,7 +56,8 @@ def _compiled(side: Side) -> tuple[CompiledRecipe, str]:
     if not isinstance(side, str | Path):
         return side.compiled, ""
     compiled = load_compiled(side)
-    if not is_model_file(side):
+    file = model_file(side)
+    if file is None:
         return compiled, ""
-    further = embedded_model(Path(side))
+    further = embedded_model(file)
     return (compiled.part(further) if further in compiled.models else compiled), further

@@ -6,6 +6,9 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from lstmgraph.language.text.embedded import MODEL_SUFFIX
+from lstmgraph.language.text.model_folder import model_path
+from lstmgraph.messages.errors import ModelFileError
 from lstmgraph.messages.wording import nearest, suggested
 
 if TYPE_CHECKING:
@@ -31,9 +34,20 @@ def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
     hint = "name a recipe file; `lstmgraph init` writes a first one"
     if isinstance(error, IsADirectoryError):
-        hint = f"name the recipes in it: {path / '*.yaml'}"
+        hint = _in_folder(path)
     near = _file_near(path) if isinstance(error, FileNotFoundError) else None
     return f"{message}{suggested(near)}", hint
+
+
+def _in_folder(folder: Path) -> str:
+    """Return what to name in place of a folder: the recipe of a model is in the model's file."""
+    try:
+        model = model_path(folder)
+    except ModelFileError as error:
+        if any(folder.glob(f"*{MODEL_SUFFIX}")) or not any(folder.glob("*.yaml")):
+            return str(error)
+        return f"name the recipes in it: {folder / '*.yaml'}"
+    return f"{model} has a recipe in it, which is read only"
 
 
 def _file_near(path: Path) -> Path | None:

@@ -9,6 +9,7 @@ import keras
 
 from lstmgraph.compiler.compile import CompiledRecipe
 from lstmgraph.compiler.load import load_compiled
+from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.models.derived import Derived, derive
 from lstmgraph.models.files import load_as
 
@@ -43,7 +44,7 @@ def step_models(source: Source, recipe: HasCompiled | None) -> Derived:
             'a recipe has no weights: give recipe.derive("step"), which makes new ones'
         )
     if isinstance(source, str | Path):
-        path = Path(source)
+        path = model_path(source)
         if path.suffix != ".keras":
             raise ValueError(f"a Stepper reads .keras files only, not {path}")
         compiled = recipe.compiled if recipe else load_compiled(path)
