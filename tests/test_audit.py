@@ -229,26 +229,101 @@ def test_a_model_without_steps_and_layers_of_no_interest() -> None:
 
 
 def test_what_a_recipe_says_instead_is_right(audits: dict[str, Audit]) -> None:
-    """Settings and whole layers that read only `x` are taken into a recipe as they stand."""
-    base = {"recipe": 1, "name": "said", "inputs": {"x": {"shape": ["time", 3]}}}
+    """Settings, and whole layers that read sequences, are taken into a recipe as they stand."""
+    base = {"recipe": 1, "name": "said"}
     said = {f.recipe for each in audits.values() for f in each.findings}
     tried = set()
     for text in said:
-        if not re.match(r"(runtime|models|lstm|layer): ", text) or re.search(
-            r"\[|lengths|encoder", text
-        ):
+        own = yaml.safe_load(text)
+        ((key, value),) = own.items() if isinstance(own, dict) else (("", None),)
+        is_layer = isinstance(value, dict) and value.get("type") in ("lstm", "gru", "simple_rnn")
+        state = value.get("initial_state", {}) if is_layer else {}
+        if isinstance(state, str) or "from" in state:
+            continue  # it reads a layer of its own
+        if not is_layer and key not in ("runtime", "models"):
             continue
-        (key, value), *_ = yaml.safe_load(text).items()
-        is_layer = key in ("lstm", "layer")
         layers = {key: value} if is_layer else {"lstm": {"type": "lstm", "input": "x", "units": 2}}
-        read = {"outputs": {"y": f"{next(iter(layers))}.last"}, "layers": layers}
-        lstmgraph.load({**base, **read, **({} if is_layer else {key: value})})
-        tried.add(key)
-    assert tried == {"runtime", "models", "lstm", "layer"}
+        (layer,) = layers.values()
+        read = layer["input"] if isinstance(layer["input"], list) else [layer["input"]]
+        inputs = {name: {"shape": ["time", 3]} for name in read}
+        for name in (*state.get("static", []), *(state.get(slot) for slot in "hc")):
+            if isinstance(name, str) and name != "zeros":
+                inputs[name] = {"shape": [layer["units"]]}
+        whole = {"inputs": inputs, "outputs": {"y": f"{next(iter(layers))}.last"}}
+        lstmgraph.load({**base, **whole, "layers": layers, **({} if is_layer else own)})
+        tried.add(layer["type"] if is_layer else key)
+    assert tried == {"runtime", "models", "lstm", "gru", "simple_rnn"}
+
+
+def test_fixes_have_the_names_and_sizes_of_the_model() -> None:
+    """Of a GRU that starts from a dense layer, and an LSTM from the states of two directions."""
+    ids, profile = tokens(), keras.Input((4,), name="profile")
+    both = L.Bidirectional(L.LSTM(12, return_state=True, return_sequences=True), name="enc")
+    steps, *states = both(words(ids, "emb"))
+    h, c = (L.Concatenate(name=n)(states[at::2]) for at, n in enumerate("hc"))
+    start = L.Dense(10, activation="tanh", name="init")(profile)
+    second = L.GRU(10, name="second")(steps, initial_state=start)
+    decoder = L.LSTM(24, name="dec")(words(tokens("target"), "more"), initial_state=[h, c])
+    out = L.Dense(1)(L.Concatenate()([second, decoder]))
+    found = audit(keras.Model(inputs_of(out), out)).findings
+    assert {f.place: (f.keras, f.recipe) for f in found if f.code == "A101"} == {
+        "second": (
+            "y = second(enc, initial_state=init, mask=mask)",
+            "second: {type: gru, input: enc, units: 10, initial_state: {h: init}}"
+            "  # its mask is kept",
+        ),
+        "dec": (
+            "y = dec(more, initial_state=[h, c], mask=mask)",
+            "dec: {type: lstm, input: more, units: 24, initial_state: {h: h, c: c}}"
+            "  # its mask is kept",
+        ),
+    }
+
+
+def inputs_of(output: keras.KerasTensor) -> list[keras.KerasTensor]:
+    """Every input that an output depends on."""
+    found, waiting = [], [output]
+    while waiting:
+        tensor = waiting.pop()
+        operation = tensor._keras_history.operation
+        if isinstance(operation, L.InputLayer):
+            found.append(tensor)
+        for node in operation._inbound_nodes:
+            waiting += node.input_tensors
+    return list({id(each): each for each in found}.values())
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_fix_names_what_is_in_the_model(name: str, audits: dict[str, Audit]) -> None:
+    """Every name that a recipe's layer reads is a layer or an input of the audited model."""
+    model = built(PLANTED[name].build)
+    known = {each.name for each in model._flatten_layers()} | {o.name for o in model.operations}
+    sizes = {each.name: each.units for each in model._flatten_layers() if hasattr(each, "units")}
+    for found in audits[name].findings:
+        own = yaml.safe_load(found.recipe)
+        if not isinstance(own, dict):
+            continue
+        ((layer, value),) = own.items()
+        if not isinstance(value, dict) or "type" not in value:
+            continue
+        read = value["input"] if isinstance(value["input"], list) else [value["input"]]
+        state = value.get("initial_state", {})
+        named = [state] if isinstance(state, str) else [*state.values()]
+        named = [
+            each
+            for value in named
+            for each in (value if isinstance(value, list) else [value])
+            if isinstance(each, str) and each not in ("zeros", "dense")
+        ]
+        plain = {re.sub(r"(_\d+)+$", "", each) for each in known}
+        names = [re.sub(r"(_\d+)+$", "", each) for each in (*read, *named)]
+        assert set(names) <= plain, found.recipe
+        if layer in sizes and "units" in value:
+            assert value["units"] == sizes[layer]
 
 
 def test_hdf5_under_the_name_of_an_archive(tmp_path: Path) -> None:
-    """Keras 2 wrote HDF5 under any name; what a file is, its first bytes say."""
+    """Keras 2 wrote HDF5 under any name; the type of a file is decided by its first bytes."""
     model = built(PLANTED["state_drops_mask"].build)
     model.save(tmp_path / "model.h5")
     (tmp_path / "model.h5").rename(tmp_path / "model.keras")

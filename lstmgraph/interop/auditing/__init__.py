@@ -1,4 +1,4 @@
-"""The audit of an existing Keras model: where it computes something else than it seems to."""
+"""The audit of an existing Keras model: where it computes something other than it seems to."""
 
 from lstmgraph.interop.auditing.audit import Audit, audit
 from lstmgraph.interop.auditing.finding import Finding

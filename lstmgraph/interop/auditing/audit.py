@@ -138,7 +138,7 @@ def _row(name: str, text: str) -> list[str]:
 
 
 def audit(source: str | Path | Mapping[str, Any] | keras.Model, *, run: bool = False) -> Audit:
-    """Return where an existing Keras model computes something else than its code seems to say.
+    """Return where an existing Keras model computes something other than its code seems to say.
 
     Follows masks, states and shapes by Keras's own rules. Nothing of the model runs, unless `run`.
 

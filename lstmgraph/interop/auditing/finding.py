@@ -12,7 +12,7 @@ ORDER: tuple[Sure, ...] = ("certain", "likely", "possible")
 
 @dataclass(frozen=True)
 class Finding:
-    """A place where a model computes something else than its code seems to say."""
+    """A place where a model computes something other than its code seems to say."""
 
     code: str
     """docs/errors.md lists the codes."""

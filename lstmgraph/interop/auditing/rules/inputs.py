@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.subject import place
+from lstmgraph.interop.auditing.suggestions import recipe_shape
 from lstmgraph.interop.execution import flat_tensors
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ def extra_keys(subject: Subject) -> Iterator[Finding]:
     names = sorted(subject.model.inputs) if isinstance(subject.model.inputs, dict) else []
     shapes = {subject.shape(((), t)) for t in flat_tensors(subject.model.inputs)}
     if len(names) > 1:
+        shown = [
+            f"{name}: {{shape: {recipe_shape((subject.shape(subject.key((), tensor)) or ())[1:])}}}"
+            for name, tensor in subject.model.inputs.items()
+        ]
         same = " and the shapes do not tell them apart" if len(shapes) < len(names) else ""
         yield Finding(
             "A181",
@@ -30,7 +35,7 @@ def extra_keys(subject: Subject) -> Iterator[Finding]:
             f"order of its keys: one key too many shifts the inputs, with only a warning{same}",
             "inputs are found by name",
             "data = {name: data[name] for name in model.input}",
-            "inputs: {x: {shape: [time, 3]}}  # predict and train check the names",
+            f"inputs: {{{', '.join(shown)}}}  # predict and train check the names",
         )
 
 

@@ -95,7 +95,8 @@ def weights(subject: Subject) -> Iterator[Finding]:
         return
     for index, key in enumerate(subject.ends):
         masked = index < len(subject.masks.outputs) and subject.masks.outputs[index]
-        if not masked and has_steps(subject, key) and _of(compiled["metrics"], subject, index):
+        named = [_snake(class_name(each)) for each in _of(compiled["metrics"], subject, index)]
+        if not masked and has_steps(subject, key) and named:
             output = output_name(subject, key)
             yield Finding(
                 "A152",
@@ -104,8 +105,8 @@ def weights(subject: Subject) -> Iterator[Finding]:
                 f"the metrics of output '{output}' count padded steps: it has no mask, and a "
                 "`sample_weight` reaches only `weighted_metrics`",
                 "weights hold for metrics as they do for the loss",
-                'model.compile(optimizer, loss, weighted_metrics=["accuracy"])',
-                f"training: {{metrics: {{{output}: [accuracy]}}}}  # weighted as the loss is",
+                f"model.compile(optimizer, loss, weighted_metrics={named})",
+                f"training: {{metrics: {{{output}: [{', '.join(named)}]}}}}  # weighted too",
             )
 
 
@@ -119,10 +120,14 @@ def regularizers(subject: Subject) -> Iterator[Finding]:
                 continue
         masked = any(each.outputs)
         if masked and config.get("activity_regularizer") and not each.layer.is_operation:
-            yield _regularized(each)
+            yield _regularized(each, config["activity_regularizer"])
 
 
-def _regularized(each: CallMasks) -> Finding:
+def _regularized(each: CallMasks, regularizer: Any) -> Finding:
+    config = regularizer.get("config") if isinstance(regularizer, dict) else None
+    rates = {k: v for k, v in (config or {"l2": 0.01}).items() if k in ("l1", "l2") and v}
+    python = ", ".join(f"{key}={value}" for key, value in rates.items())
+    own = "".join(f", {key}: {value}" for key, value in rates.items())
     return Finding(
         "A154",
         place(each),
@@ -130,8 +135,8 @@ def _regularized(each: CallMasks) -> Finding:
         f"the activity regularizer of {titled(each)} counts padded steps: it is given the output, "
         "not the mask",
         "only steps that count are regularized",
-        "y = keras.layers.ActivityRegularization(l2=0.01)(masked_zeros)",
-        "regularized: {type: activity_regularization, input: layer, l2: 0.01}",
+        f"y = keras.layers.ActivityRegularization({python})(masked_zeros)",
+        f"regularized: {{type: activity_regularization, input: {each.layer.name}{own}}}",
     )
 
 

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.flow import MIXES, Reader, readers_of_padding
 from lstmgraph.interop.auditing.subject import origins, place, recurrence, titled
+from lstmgraph.interop.auditing.suggestions import (
+    initial_states,
+    input_names,
+    listed_names,
+    name_of,
+    recipe_layer,
+    state_form,
+)
 from lstmgraph.interop.keras_masks import ATTENTION, RECURRENT
 
 if TYPE_CHECKING:
@@ -32,18 +40,32 @@ def not_received(subject: Subject) -> Iterator[Finding]:
                 "A101",
                 place(each),
                 "likely" if exact else "certain",
-                f"{titled(each)} ignores {origins(change.masks)}: Keras fills a mask in only "
-                "for calls with one tensor argument, and `initial_state` is another"
+                f"{titled(each)} ignores {origins(change.masks)}: Keras passes a mask on by "
+                "itself only when a call has a single tensor argument; `initial_state` is a second "
+                "one"
                 + (
                     "; steps before the padding are right, steps after padding on the left are not"
                     if exact
                     else ", so padded steps change its last output and its states"
                 ),
                 f"{SKIPS}; the outputs still carry the mask",
-                f"y = {each.layer.name}(x, initial_state=states, mask=mask)",
-                f"{each.layer.name}: {{type: {_recipe_type(each)}, input: x, initial_state: "
-                "{from: encoder}, units: 64}  # its mask is kept",
+                f"y = {each.layer.name}({input_names(subject, each)}, "
+                f"initial_state={_states_in_keras(subject, each)}, mask=mask)",
+                f"{_with_states(subject, each)}  # its mask is kept",
             )
+
+
+def _with_states(subject: Subject, each: CallMasks) -> str:
+    if each.layer.type not in RECURRENT:
+        return recipe_layer(subject, each)
+    states = recurrence(each).states or ()
+    form = state_form(subject, each, states, initial_states(each))
+    return recipe_layer(subject, each, initial_state=form)
+
+
+def _states_in_keras(subject: Subject, each: CallMasks) -> str:
+    names = [name_of(subject, each, value) for value in initial_states(each)]
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
 
 
 def _reads_only_steps(subject: Subject, each: CallMasks) -> bool:
@@ -89,17 +111,33 @@ def _lost(subject: Subject, each: CallMasks, change: MaskChange) -> Iterator[Fin
         sure,
         f"{origins(change.masks)} ends at {titled(each)}: {how}, so {reads}",
         f"padded steps do not count behind '{each.layer.name}'",
-        _fix(reader),
-        "mask: {from: x}  # on the layer that needs it; a mask that would be lost is an error",
+        _fix(reader, change, each),
+        f"mask: {{from: {_maker(change)}}}  # on the layer that needs it; a mask that would be "
+        "lost is an error",
     )
 
 
-def _fix(reader: Reader) -> str:
+def _fix(reader: Reader, change: MaskChange, each: CallMasks) -> str:
+    name = each.layer.name
     if reader.kind == "layer":
-        return "mask = embedding.compute_mask(ids)  # where it is made\ny = layer(x, mask=mask)"
+        return (
+            f"mask = {_maker(change)}.compute_mask(inputs)  # where it is made\n"
+            f"y = layer({name}, mask=mask)"
+        )
     if reader.kind == "vector":
         return "y = keras.layers.GlobalAveragePooling1D()(x)  # it takes the mask"
-    return "y = keras.layers.Dense(units)(x)  # or another layer that passes the mask on"
+    return f"y = keras.layers.Dense(units)(x)  # or another layer that passes it on, for '{name}'"
+
+
+def _maker(change: MaskChange) -> str:
+    """Return the name of the layer or input that a mask comes from."""
+    for mask in change.masks:
+        for origin in mask.origins():
+            if origin.place:
+                return origin.place[0]
+            if origin.tensor:
+                return origin.tensor.layer
+    return "x"
 
 
 def _needs_it(subject: Subject, each: CallMasks, change: MaskChange) -> Reader | None:
@@ -165,8 +203,9 @@ def _cleared(subject: Subject, each: CallMasks, change: MaskChange) -> Iterator[
         f"MultiHeadAttention deletes the masks of the tensors that it reads, so {reader.text} "
         "would count padded steps",
         f"the mask of '{key[1].layer}' passes through the residual connection",
-        "mask = embedding.compute_mask(ids)\ny = layer(x, mask=mask)  # behind the connection",
-        "mask: {from: x}  # a recipe's masks are passed explicitly",
+        f"mask = {_maker(change)}.compute_mask(inputs)\n"
+        f"y = layer({each.layer.name}, mask=mask)  # behind the connection",
+        f"mask: {{from: {_maker(change)}}}  # a recipe's masks are passed explicitly",
     )
 
 
@@ -193,9 +232,10 @@ def merged(subject: Subject) -> Iterator[Finding]:
                 "the mask of the sequence passes through"
                 if whole
                 else "a step counts where all inputs have one",
-                "mask = masking.compute_mask(x)  # before it is joined\n"
-                "y = lstm(joined, mask=mask)",
-                "lstm: {type: lstm, input: [x, static], units: 64}  # the mask of x is kept",
+                f"mask = {_maker(change)}.compute_mask(inputs)  # before it is joined\n"
+                f"y = layer({each.layer.name}, mask=mask)",
+                f"input: {input_names(subject, each)}  # on the layer that reads "
+                f"'{each.layer.name}'; the mask of the sequence is kept",
             )
 
 
@@ -209,20 +249,15 @@ def overwritten(subject: Subject) -> Iterator[Finding]:
                 "certain",
                 f"{titled(each)} ignores its `query_mask`: it reads the one on the query instead",
                 "the explicit mask of the query is used",
-                "y = attention(query, value, attention_mask=mask[:, :, None])",
-                "attention: {type: multi_head_attention, input: [q, v], num_heads: 2, key_dim: 8}",
+                f"y = {each.layer.name}(query, value, attention_mask=mask[:, :, None])",
+                recipe_layer(
+                    subject, each, input=listed_names(list(dict.fromkeys(subject.reads(each)[:2])))
+                ),
             )
 
 
 def _changes(each: CallMasks, kind: str) -> Iterator[MaskChange]:
     return (change for change in each.changes if change.kind == kind)
-
-
-def _recipe_type(each: CallMasks) -> str:
-    if each.layer.type not in RECURRENT:
-        return "conv_lstm2d"
-    names = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
-    return names.get(recurrence(each).type, "rnn")
 
 
 RULES = (not_received, lost, merged, overwritten)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.flow import readers_of_padding
 from lstmgraph.interop.auditing.subject import place, titled
+from lstmgraph.interop.auditing.suggestions import recipe_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,8 +80,7 @@ def padded_outputs(subject: Subject) -> Iterator[Finding]:
             "CPU and are zeros with cuDNN",
             "a GPU computes the same numbers",
             f"keras.layers.{found.type}(..., zero_output_for_mask=True)",
-            f"{each.layer.name}: {{type: {found.type.lower()}, input: x, units: 64, "
-            "padded_output: zero}",
+            recipe_layer(subject, each, padded_output="zero"),
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.flow import output_name
 from lstmgraph.interop.auditing.subject import place, recurrence, titled
+from lstmgraph.interop.auditing.suggestions import input_names, recipe_layer, recipe_shape
 from lstmgraph.interop.keras_masks import RECURRENT, layer_dtype, wrapped
 from lstmgraph.keras_facts.dtypes import is_half
 
@@ -30,6 +31,7 @@ def half_head(subject: Subject) -> Iterator[Finding]:
         if not is_half(dtype):
             continue
         activation = maker.layer.config.get("activation")
+        of_dense = {"activation": activation} if isinstance(activation, str) else {}
         chances = activation in PROBABILITIES or maker.layer.type == "Softmax"
         yield Finding(
             "A141",
@@ -42,8 +44,9 @@ def half_head(subject: Subject) -> Iterator[Finding]:
                 else "the loss sees three or fewer digits"
             ),
             "mixed precision gives the same loss as float32",
-            'y = keras.layers.Dense(n, activation="softmax", dtype="float32")(x)',
-            "y: {type: dense, input: lstm, units: 10, activation: softmax, dtype_policy: float32}",
+            f'y = keras.layers.{maker.layer.type}(..., dtype="float32")'
+            f"({input_names(subject, maker)})",
+            recipe_layer(subject, maker, **of_dense, dtype_policy="float32"),
         )
 
 
@@ -92,6 +95,7 @@ def ids(subject: Subject) -> Iterator[Finding]:
         dtype = _float_on_the_way(subject, keys[0]) if keys else None
         most = LARGEST_IDS.get(dtype or "")
         number = each.layer.config.get("input_dim")
+        source, shape = _first_on_the_way(subject, keys[0]) if keys else ("ids", ())
         if most and isinstance(number, int) and number > most:
             yield Finding(
                 "A143",
@@ -100,9 +104,19 @@ def ids(subject: Subject) -> Iterator[Finding]:
                 f"{titled(each)} gets its ids as {dtype}, which rounds whole numbers above {most}, "
                 f"and has {number} rows: other rows are looked up",
                 "each id has its row",
-                'ids = keras.Input((None,), dtype="int32")',
-                "inputs: {ids: {shape: [time], dtype: int32}}",
+                f'{source} = keras.Input({shape}, dtype="int32")',
+                f"inputs: {{{source}: {{shape: {recipe_shape(shape)}, dtype: int32}}}}",
             )
+
+
+def _first_on_the_way(subject: Subject, key: Key) -> tuple[str, tuple[int | None, ...]]:
+    """Return the name of what ids come from, and its shape without the batch."""
+    for _ in range(10):
+        maker = subject.maker(key)
+        if maker is None or not (before := subject.reads(maker)):
+            break
+        key = before[0]
+    return key[1].layer, (subject.shape(key) or (None, None))[1:]
 
 
 def _float_on_the_way(subject: Subject, key: Key) -> str | None:
@@ -138,7 +152,9 @@ def wrappers(subject: Subject) -> Iterator[Finding]:
                 f"{inner} computes in {policy}",
                 f"keras.layers.{each.layer.type}(keras.layers.{inner}(..., dtype={policy!r}), "
                 f"dtype={policy!r})",
-                f"layer: {{type: lstm, input: x, units: 64, dtype_policy: {policy}}}",
+                recipe_layer(subject, each, dtype_policy=policy)
+                if each.layer.type in RECURRENT
+                else f"dtype_policy: {policy}  # on '{each.layer.name}', and the layer inside it",
             )
 
 
@@ -170,7 +186,7 @@ def dropout(subject: Subject) -> Iterator[Finding]:
                 ),
                 "that part of the values is dropped in training",
                 f"keras.layers.{each.layer.type}(..., {name}=0.5)",
-                f"layer: {{type: lstm, input: x, units: 64, {name}: 0.5}}",
+                recipe_layer(subject, each, **{name: 0.5}),
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.subject import origins, place, titled
+from lstmgraph.interop.auditing.suggestions import SIZES, input_names, recipe_layer, recipe_type
 from lstmgraph.interop.keras_masks import CONV_LSTM, layer_dtype, wrapped
 from lstmgraph.keras_facts.dtypes import is_half
 
@@ -31,9 +32,9 @@ def backwards(subject: Subject) -> Iterator[Finding]:
             f"{titled(each)} returns its outputs in reverse order, but {origins([mask])} "
             "that they carry is not reversed: layers and losses behind it skip the wrong steps",
             "the mask fits the reversed outputs",
-            "y = keras.ops.flip(layer(x, mask=mask), axis=1)  # in order again\n"
-            "z = next_layer(y, mask=mask)",
-            "layer: {type: lstm, input: x, units: 64, bidirectional: true}",
+            f"y = keras.ops.flip({each.layer.name}({input_names(subject, each)}, mask=mask), "
+            "axis=1)  # in order again\nz = next_layer(y, mask=mask)",
+            recipe_layer(subject, each, bidirectional="true"),
         )
 
 
@@ -60,7 +61,11 @@ def inside_wrapper(subject: Subject) -> Iterator[Finding]:
     for each in subject.calls:
         for change in each.changes:
             if change.kind == "inside":
-                inner = wrapped(each.layer)[0]
+                inner, config = wrapped(each.layer)
+                sizes = [str(config[key]) for key in SIZES if config.get(key) is not None]
+                own = {key: config[key] for key in SIZES if config.get(key) is not None}
+                own |= {"mask_zero": "true"} if inner == "Embedding" else {}
+                made = ", ".join([*sizes, *(["mask_zero=True"] if inner == "Embedding" else [])])
                 yield Finding(
                     "A105",
                     place(each),
@@ -68,9 +73,9 @@ def inside_wrapper(subject: Subject) -> Iterator[Finding]:
                     f"the mask of {titled(each)} is lost: {inner} makes none inside "
                     "TimeDistributed, so every step counts",
                     f"{inner} masks padded steps",
-                    "x = keras.layers.Embedding(n, units, mask_zero=True)(ids)  # ids of any rank",
-                    "embedding: {type: embedding, input: ids, input_dim: 100, output_dim: 8, "
-                    "mask_zero: true}",
+                    f"x = keras.layers.{inner}({made})({input_names(subject, each)})"
+                    "  # of any rank",
+                    recipe_layer(subject, each, type=recipe_type(inner), **own),
                 )
 
 
@@ -83,6 +88,7 @@ def wrong_rank(subject: Subject) -> Iterator[Finding]:
             for origin in mask.origins():
                 shape = origin.tensor and subject.shape(subject.key(origin.scope, origin.tensor))
                 axes = len(shape or ()) - 1
+                names = input_names(subject, each)
                 if origin.kind == "masking" and axes > 2:
                     yield Finding(
                         "A106",
@@ -91,10 +97,10 @@ def wrong_rank(subject: Subject) -> Iterator[Finding]:
                         f"{titled(each)} gets {origins([mask])} of {axes} axes and fails "
                         "when it runs: Masking reduces only the last axis",
                         "a whole frame that is padding is skipped",
-                        "mask = keras.ops.any(keras.ops.not_equal(x, 0), axis=(2, 3, 4))\n"
-                        "y = conv_lstm(x, mask=mask)",
-                        "conv_lstm: {type: conv_lstm2d, input: x, mask: {lengths: n}, filters: 8, "
-                        "kernel_size: 3}",
+                        f"mask = keras.ops.any(keras.ops.not_equal({names}, 0), "
+                        f"axis={tuple(range(2, axes + 1))})\n"
+                        f"y = {each.layer.name}({names}, mask=mask)",
+                        recipe_layer(subject, each, mask="{lengths: n}"),
                     )
 
 
@@ -104,6 +110,7 @@ def masking(subject: Subject) -> Iterator[Finding]:
         if each.layer.type != "Masking" or each.layer.is_operation:
             continue
         value = each.layer.config.get("mask_value", 0.0)
+        names = input_names(subject, each)
         if (isinstance(value, (int, float)) and math.isnan(value)) or str(value).lower() == "nan":
             yield Finding(
                 "A107",
@@ -111,9 +118,9 @@ def masking(subject: Subject) -> Iterator[Finding]:
                 "certain",
                 f"{titled(each)} masks no step: NaN does not equal itself",
                 "steps of NaN are padding",
-                "mask = ~keras.ops.all(keras.ops.isnan(x), axis=-1)\n"
-                "y = lstm(keras.ops.nan_to_num(x), mask=mask)",
-                "lstm: {type: lstm, input: x, mask: {lengths: n}, units: 64}",
+                f"mask = ~keras.ops.all(keras.ops.isnan({names}), axis=-1)\n"
+                f"y = layer(keras.ops.nan_to_num({names}), mask=mask)",
+                f"mask: {{lengths: n}}  # on the layers that read '{each.layer.name}'",
             )
         elif is_half(layer_dtype(each.layer) or "") and value == 0:
             yield Finding(
@@ -123,8 +130,8 @@ def masking(subject: Subject) -> Iterator[Finding]:
                 f"{titled(each)} works on 16-bit numbers: a step of numbers below 3e-8 is rounded "
                 "to zero and masked",
                 "only steps of zeros are masked",
-                'x = keras.layers.Masking(dtype="float32")(x)',
-                "masking: {type: masking, input: x, dtype_policy: float32}",
+                f'x = keras.layers.Masking(dtype="float32")({names})',
+                recipe_layer(subject, each, dtype_policy="float32"),
             )
 
 
@@ -140,7 +147,7 @@ def no_steps(subject: Subject) -> Iterator[Finding]:
                 "their number, 0; the gradients are NaN too, and training is lost",
                 "such a row gives zeros",
                 "x = x[keras.ops.any(mask, axis=1)]  # leave such rows out of the data",
-                "pooled: {type: global_average_pooling1d, input: x}",
+                recipe_layer(subject, each),
             )
 
 
@@ -159,8 +166,9 @@ def zero_output(subject: Subject) -> Iterator[Finding]:
                 "the last state that counts with cuDNN: `zero_output_for_mask` is meant for "
                 "`return_sequences`",
                 "the output of the last step that counts",
-                "y = keras.layers.LSTM(units)(x)  # without zero_output_for_mask",
-                "lstm: {type: lstm, input: x, units: 64}  # read lstm.last",
+                f"y = keras.layers.{found.type}({config.get('units')})"
+                f"({input_names(subject, each)})  # without zero_output_for_mask",
+                f"{recipe_layer(subject, each)}  # read {each.layer.name}.last",
             )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.subject import place, recurrence, titled
+from lstmgraph.interop.auditing.suggestions import recipe_layer
 from lstmgraph.interop.keras_masks import RECURRENT
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from lstmgraph.interop.keras_masks import CallMasks
 
 KERNELS = ("kernel_initializer", "recurrent_initializer", "embeddings_initializer")
-FIX = "keras.initializers.GlorotUniform(seed=1)  # an object and a seed for each weight"
-RECIPE = "layer: {type: lstm, input: x, units: 64}  # one `seed:` for the recipe seeds each weight"
 
 
 def directions(subject: Subject) -> Iterator[Finding]:
@@ -42,8 +41,8 @@ def directions(subject: Subject) -> Iterator[Finding]:
                 f"both directions of {titled(each)} start from the same numbers: `{same[0]}` is "
                 "seeded, and copied with its seed",
                 "the directions start from different weights",
-                FIX,
-                RECIPE,
+                _seeded_alone(found.config[same[0]]),
+                _seeded_recipe(subject, each),
             )
 
 
@@ -75,9 +74,18 @@ def shared(subject: Subject) -> Iterator[Finding]:
             + ("with one seed" if _seeded(_config(found[0]).get(name)) else "one object")
             + ", and it draws the same numbers for the same shape",
             "each layer starts from weights of its own",
-            FIX,
-            RECIPE,
+            _seeded_alone(_config(found[1]).get(name)),
+            _seeded_recipe(subject, found[1]),
         )
+
+
+def _seeded_alone(initializer: Any) -> str:
+    kind = initializer.get("class_name") if isinstance(initializer, dict) else "GlorotUniform"
+    return f"keras.initializers.{kind}(seed=1)  # an object and a seed for each weight"
+
+
+def _seeded_recipe(subject: Subject, each: CallMasks) -> str:
+    return f"{recipe_layer(subject, each)}  # one `seed:` for the recipe seeds each weight"
 
 
 def _config(each: CallMasks) -> Mapping[str, Any]:

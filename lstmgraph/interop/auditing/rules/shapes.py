@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.subject import place, recurrence, shape_of, titled
+from lstmgraph.interop.auditing.suggestions import input_names, listed_names
 from lstmgraph.interop.execution import flat
 from lstmgraph.interop.keras_masks import RECURRENT, is_tensor
 
@@ -45,8 +46,8 @@ def on_time(subject: Subject) -> Iterator[Finding]:
             f"{titled(each)} puts the static features of {names} behind or before the sequence as "
             "further time steps (axis 1), where the sizes happen to match",
             "the features are joined to those of every step",
-            "x = keras.layers.Concatenate(axis=-1)([sequence, repeated])",
-            "lstm: {type: lstm, input: [sequence, static], units: 64}",
+            f"x = keras.layers.Concatenate(axis=-1)({input_names(subject, each)})",
+            f"input: {input_names(subject, each)}  # on the layer that reads '{each.layer.name}'",
         )
 
 
@@ -91,11 +92,12 @@ def broadcasts(subject: Subject) -> Iterator[Finding]:
         found = _bias(first, second)
         if found and each.layer.type == "Add":
             sure, where = found
-            yield _added(each, sure, f"{_shown(first)} + {_shown(second)} {where}")
+            yield _added(subject, each, sure, f"{_shown(first)} + {_shown(second)} {where}")
         elif each.layer.is_operation and {len(first), len(second)} == {2, 3}:
             flat_, deep = sorted((first, second), key=len)
             if flat_[0] is None and flat_[-1] in (deep[-1], 1) and deep[1] != 1:
                 yield _added(
+                    subject,
                     each,
                     "certain",
                     f"{_shown(flat_)} is aligned with {_shown(deep)} from the right: rows of the "
@@ -103,15 +105,16 @@ def broadcasts(subject: Subject) -> Iterator[Finding]:
                 )
 
 
-def _added(each: CallMasks, sure: Sure, what: str) -> Finding:
+def _added(subject: Subject, each: CallMasks, sure: Sure, what: str) -> Finding:
     return Finding(
         "A132",
         place(each),
         sure,
-        f"{titled(each)} computes something else than it shows: {what}",
+        f"{titled(each)} computes something other than it shows: {what}",
         "each row is combined with its own values",
         "y = x + keras.ops.repeat(static[:, None], keras.ops.shape(x)[1], axis=1)",
-        "lstm: {type: lstm, input: [sequence, static], units: 64}",
+        f"input: {listed_names(subject.reads(each))}  # on the layer that reads "
+        f"'{each.layer.name}'",
     )
 
 
@@ -188,8 +191,9 @@ def last_step(subject: Subject) -> Iterator[Finding]:
                 "direction: that one has read a single step there"
                 + ("; in padded rows both directions are zeros there" if maker.used else ""),
                 "both directions have read the whole sequence",
-                "y = keras.layers.Bidirectional(keras.layers.LSTM(units))(x)",
-                "y: {type: dense, input: encoder.last, units: 1}",
+                f"y = keras.layers.Bidirectional(keras.layers.{found.type}("
+                f"{found.config.get('units')}))({input_names(subject, maker)})",
+                f"input: {maker.layer.name}.last  # on the layer that reads '{each.layer.name}'",
             )
         elif found.bidirectional or found.config.get("go_backwards") or not maker.used:
             continue
@@ -201,8 +205,9 @@ def last_step(subject: Subject) -> Iterator[Finding]:
                 f"the last step of {titled(maker)} is its last output that counts on a CPU and "
                 "zeros with cuDNN, in rows that end in padding",
                 "the output of the last step that counts",
-                f"y = keras.layers.{found.type}(units)(x)  # without return_sequences",
-                "y: {type: dense, input: encoder.last, units: 1}",
+                f"y = keras.layers.{found.type}({found.config.get('units')})"
+                f"({input_names(subject, maker)})  # without return_sequences",
+                f"input: {maker.layer.name}.last  # on the layer that reads '{each.layer.name}'",
             )
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmgraph.interop.auditing.finding import Finding
 from lstmgraph.interop.auditing.subject import place, recurrence, shape_of, titled
-from lstmgraph.interop.keras_masks import RECURRENT, bound_arguments, is_tensor
+from lstmgraph.interop.auditing.suggestions import (
+    initial_states,
+    input_names,
+    recipe_layer,
+    state_form,
+)
+from lstmgraph.interop.keras_masks import RECURRENT, bound_arguments
 from lstmgraph.interop.keras_model import Tensor
 
 if TYPE_CHECKING:
@@ -32,20 +38,10 @@ class Kind:
     backward: bool | None = None
 
 
-def initial_states(each: CallMasks) -> list[Any]:
-    """Return the initial states of a call: tensors, or constants as plain data."""
-    value = bound_arguments(each.call, each.layer).get("initial_state")
-    if value is None:
-        return []
-    return [value] if is_tensor(value) else [v for v in _leaves(value) if v is not None]
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if is_tensor(value) or not isinstance(value, (list, tuple, dict)):
-        yield value
-    else:
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
+_JOINED = (
+    "h = Concatenate()([forward_h, backward_h])  # as wide as both directions\n"
+    "c = Concatenate()([forward_c, backward_c])\n"
+)
 
 
 def number_of_states(subject: Subject) -> Iterator[Finding]:
@@ -65,13 +61,18 @@ def number_of_states(subject: Subject) -> Iterator[Finding]:
                 f"{titled(each)} reads the first {len(wanted)} of {len(given)} initial states and "
                 f"ignores the rest{', of ' + unused if unused else ''}",
                 "all of them start the layer",
-                "h = Concatenate()([forward_h, backward_h])\n"
-                "c = Concatenate()([forward_c, backward_c])\n"
-                "y = lstm(x, initial_state=[h, c], mask=mask)",
-                "decoder: {type: lstm, input: y, initial_state: encoder, units: 128}",
+                (_JOINED if len(given) == 2 * len(wanted) > 2 else "")
+                + f"y = {each.layer.name}({input_names(subject, each)}, "
+                f"initial_state=[{', '.join(wanted)}], mask=mask)",
+                recipe_layer(
+                    subject,
+                    each,
+                    initial_state=state_form(subject, each, wanted, given, "dense"),
+                ),
             )
         else:
-            yield _misfit(each, f"gets {len(given)} initial states and needs {len(wanted)}", found)
+            what = f"gets {len(given)} initial states and needs {len(wanted)}"
+            yield _misfit(subject, each, what, found)
 
 
 def width(subject: Subject) -> Iterator[Finding]:
@@ -83,22 +84,23 @@ def width(subject: Subject) -> Iterator[Finding]:
         for value in initial_states(each)[: len(found.states)]:
             shape = shape_of(subject, each, value)
             if shape and shape[-1] not in (None, units):
-                yield _misfit(
-                    each, f"has {units} units, and an initial state of {shape[-1]}", found
-                )
+                what = f"has {units} units, and an initial state of {shape[-1]}"
+                yield _misfit(subject, each, what, found)
                 break
 
 
-def _misfit(each: CallMasks, what: str, found: Recurrence) -> Finding:
+def _misfit(subject: Subject, each: CallMasks, what: str, found: Recurrence) -> Finding:
     order = ", ".join(found.states or ())
+    form = state_form(subject, each, found.states or (), initial_states(each), "dense")
     return Finding(
         "A126",
         place(each),
         "certain",
         f"{titled(each)} {what}: it builds, and fails when it runs",
         "the model runs",
-        f"y = layer(x, initial_state=[{order}])  # each (batch, units)",
-        "decoder: {type: lstm, input: y, initial_state: {from: features}, units: 64}",
+        f"y = {each.layer.name}({input_names(subject, each)}, initial_state=[{order}])"
+        f"  # each (batch, {found.config.get('units')})",
+        recipe_layer(subject, each, initial_state=form),
     )
 
 
@@ -123,6 +125,9 @@ def crossed(subject: Subject) -> Iterator[Finding]:
         if not swapped and not turned:
             continue
         got = ", ".join(k.state or "?" for k in kinds)
+        by_kind = {kind.state: value for kind, value in zip(kinds, given, strict=True)}
+        own = [by_kind.get(state, value) for state, value in zip(wanted, given, strict=True)]
+        form = state_form(subject, each, wanted, own)
         yield Finding(
             "A122",
             place(each),
@@ -131,8 +136,9 @@ def crossed(subject: Subject) -> Iterator[Finding]:
             + (f"[{got}]" if swapped else "those of the backward direction first")
             + ": the shapes are equal, so nothing complains",
             "each state is continued",
-            f"y = layer(x, initial_state=[{', '.join(_ordered(found))}], mask=mask)",
-            "decoder: {type: lstm, input: y, initial_state: encoder, units: 64}",
+            f"y = {each.layer.name}({input_names(subject, each)}, "
+            f"initial_state=[{', '.join(_ordered(found))}], mask=mask)",
+            recipe_layer(subject, each, initial_state=form),
         )
 
 
@@ -174,13 +180,15 @@ def _by_name(name: str) -> Kind:
 
 def broadcast(subject: Subject) -> Iterator[Finding]:
     """Find states of a batch of 1 (A123)."""
-    for each, _ in subject.recurrent():
+    for each, found in subject.recurrent():
         arguments = bound_arguments(each.call, each.layer)
         first = next(iter(subject.reads(each, next(iter(arguments.values()), ()))), None)
         rows = (subject.shape(first) or (None,))[0] if first else None
         for value in initial_states(each):
             shape = shape_of(subject, each, value)
             if shape and len(shape) > 1 and shape[0] == 1 and rows != 1:
+                names = input_names(subject, each)
+                form = state_form(subject, each, found.states or (), initial_states(each))
                 yield Finding(
                     "A123",
                     place(each),
@@ -188,8 +196,8 @@ def broadcast(subject: Subject) -> Iterator[Finding]:
                     f"{titled(each)} starts every row from the same state: an initial state has a "
                     "batch of 1 and is broadcast",
                     "each row has a state of its own",
-                    "h = keras.ops.zeros_like(x[:, 0, :1]) + constant  # one row for each of x",
-                    "lstm: {type: lstm, input: x, initial_state: {constant: 0.5}, units: 64}",
+                    f"h = keras.ops.zeros_like({names}[:, 0, :1]) + constant  # one row for each",
+                    recipe_layer(subject, each, initial_state=form),
                 )
                 break
 
@@ -208,7 +216,8 @@ def carried(subject: Subject) -> Iterator[Finding]:
                 f"{titled(each)} never uses the state that it carries: `initial_state` replaces it "
                 "in every batch",
                 "the state goes on from batch to batch",
-                "y, *states = lstm(x, initial_state=states)  # states as inputs and outputs",
+                f"y, *states = {each.layer.name}({input_names(subject, each)}, "
+                "initial_state=states)  # states as inputs and outputs",
                 "models: {live: {derive: step}}  # takes states and returns them",
             )
         else:
