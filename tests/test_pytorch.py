@@ -126,6 +126,47 @@ def test_what_weights_do_not_tell() -> None:
     ]
 
 
+LARGER = {
+    "a layer in a stack": (
+        RNN.format(kind="lstm", units=[4, 6], both="false"),
+        "lstm-2.pt",
+        {"reader_1": "loaded", "reader_2": "shape"},
+    ),
+    "both directions": (
+        RNN.format(kind="gru", units=7, both="true"),
+        "gru-1-both.pt",
+        {"reader": "shape"},
+    ),
+    "by name, and by kind": (
+        TAGGER.replace("units: 5", "units: 6").replace("filters: 8", "filters: 9"),
+        "tagger.pt",
+        {
+            **{"embedding": "loaded", "mixed": "shape", "normed": "shape"},
+            **{"reader": "shape", "hidden": "shape", "tags": "shape"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LARGER)
+def test_other_shapes_are_no_missing_layers(case: str) -> None:
+    """A module and a layer of one kind whose sizes differ: both shapes are said, of one layer."""
+    text, file, wanted = LARGER[case]
+    found = transfer_torch(HERE / file, load(text))
+    assert {each.name: each.outcome for each in found.layers} == wanted
+    for each in found.layers:
+        assert (each.given == each.wanted) is (each.outcome == "loaded")
+        assert len(each.given) == len(each.wanted)
+
+
+def test_kinds_that_differ_stay_missing() -> None:
+    text = TAGGER.replace("type: simple_rnn", "type: gru")
+    found = transfer_torch(HERE / "tagger.pt", load(text))
+    outcomes = {each.name: each.outcome for each in found.layers}
+    assert outcomes["reader"] == "missing"
+    assert outcomes["rnn"] == "left over"
+
+
 TWINS = """
 inputs: {x: {shape: [4]}}
 layers:

@@ -7,4 +7,4 @@ from lstmgraph.messages.errors import WeightsFileError
 
 def torch_file_error(code: str, message: str, hint: str) -> WeightsFileError:
     """Return the error of a file, whose text begins with a code of docs/errors.md."""
-    return WeightsFileError(f"{code}: {message}\n  hint: {hint}")
+    return WeightsFileError(f"{code}: {message}\n  help: {hint}")

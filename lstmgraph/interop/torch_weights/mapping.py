@@ -13,12 +13,12 @@ from lstmgraph.keras_facts.catalogue import layer_of_steps
 from lstmgraph.messages.wording import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, Node
     from lstmgraph.messages.errors import WeightsFileError
 
-NAME, SHAPE, ORDER, GIVEN = "name", "shape", "order", "given"
+NAME, SHAPE, ORDER, GIVEN, KIND = "name", "shape", "order", "given", "kind"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Pair:
     source: str
     target: str
     by: str
-    """What the pair was found by: ``given``, ``name``, ``shape`` or ``order``."""
+    """What the pair was found by: ``given``, ``name``, ``shape`` or ``order``; ``kind`` where the
+    shapes differ."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints."""
@@ -36,6 +37,7 @@ class Pair:
 
     def __str__(self) -> str:
         said = {GIVEN: "as --map says", NAME: "by its name", SHAPE: "the only one that fits"}
+        said[KIND] = "by kind and order; the shapes differ"
         by = said.get(self.by, "by order among those that fit")
         return f"{self.source or 'the module'} -> {self.target} ({by})"
 
@@ -56,6 +58,12 @@ def fits(layer: TorchLayer, node: Node) -> bool:
     return found is not None and {k: v.shape for k, v in found.items()} == dict(node.weights)
 
 
+def _is_alike(layer: TorchLayer, node: Node) -> bool:
+    """Return whether a layer is of a node's kind and has the same weights, of any shapes."""
+    found = converted(layer, node, kind_of(node))
+    return found is not None and found.keys() == node.weights.keys()
+
+
 def guessed(
     layers: Sequence[TorchLayer],
     graph: Graph,
@@ -64,6 +72,8 @@ def guessed(
     in_order: bool = True,
 ) -> tuple[Pair, ...]:
     """Return the pairs: those that are given, then by names, then by shapes and order.
+
+    What is left is paired by names, and by kind and order, although its shapes differ.
 
     Args:
         layers: those of the state dict, in its order.
@@ -77,26 +87,58 @@ def guessed(
     """
     targets = targets_of(graph)
     pairs = _given(layers, graph, targets, given)
+    _by_names(layers, graph, targets, pairs, fits)
+    _by_groups(layers, targets, pairs, fits, in_order=in_order)
+    _by_names(layers, graph, targets, pairs, _is_alike)
+    _by_groups(layers, targets, pairs, _is_alike, in_order=in_order)
+    return tuple(pairs[name] for name in targets if name in pairs)
+
+
+def _left(
+    layers: Sequence[TorchLayer], targets: Mapping[str, Node], pairs: Mapping[str, Pair]
+) -> tuple[list[TorchLayer], dict[str, Node]]:
+    """Return what no pair has yet: layers of the state dict, and of the recipe."""
+    used = {pair.source for pair in pairs.values()}
     free = {name: node for name, node in targets.items() if name not in pairs}
-    left = [layer for layer in layers if layer.name not in {p.source for p in pairs.values()}]
-    for layer in list(left):
-        wishes = list(_wishes(layer, graph))
-        name = next((w for w in wishes if w in free and fits(layer, free[w])), None)
+    return [layer for layer in layers if layer.name not in used], free
+
+
+def _by_names(
+    layers: Sequence[TorchLayer],
+    graph: Graph,
+    targets: Mapping[str, Node],
+    pairs: dict[str, Pair],
+    suits: Callable[[TorchLayer, Node], bool],
+) -> None:
+    left, free = _left(layers, targets, pairs)
+    for layer in left:
+        wishes = (name for name in _wishes(layer, graph) if name in free)
+        name = next((name for name in wishes if suits(layer, free[name])), None)
         if name is not None:
             pairs[name] = Pair(layer.name, name, NAME)
-            left.remove(layer)
             del free[name]
+
+
+def _by_groups(
+    layers: Sequence[TorchLayer],
+    targets: Mapping[str, Node],
+    pairs: dict[str, Pair],
+    suits: Callable[[TorchLayer, Node], bool],
+    *,
+    in_order: bool,
+) -> None:
+    """Add the pairs of as many layers on one side as on the other that suit each other."""
+    left, free = _left(layers, targets, pairs)
     groups: defaultdict[tuple[str, ...], list[TorchLayer]] = defaultdict(list)
     for layer in left:
-        groups[tuple(name for name, node in free.items() if fits(layer, node))].append(layer)
+        groups[tuple(name for name, node in free.items() if suits(layer, node))].append(layer)
     for names, alike in groups.items():
         if len(names) == len(alike) and (in_order or _are_numbered(alike)):
             alike = alike if in_order else sorted(alike, key=_numbers)  # noqa: PLW2901
-            by = SHAPE if len(names) == 1 else ORDER
+            by = KIND if suits is _is_alike else SHAPE if len(names) == 1 else ORDER
             for name, layer in zip(names, alike, strict=True):
                 if name not in pairs:
                     pairs[name] = Pair(layer.name, name, by)
-    return tuple(pairs[name] for name in targets if name in pairs)
 
 
 def _are_numbered(layers: Sequence[TorchLayer]) -> bool:
