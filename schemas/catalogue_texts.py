@@ -300,7 +300,7 @@ OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {
         "class_id": "The one class that is measured; null for all.",
         "curve": "The curve whose area is taken.",
         "from_logits": "Whether predictions are logits, before softmax or sigmoid.",
-        "level": "The chance of the interval; null for first to last quantile, or 0.8.",
+        "level": "The probability of the interval; null for first to last quantile, or 0.8.",
         "scale": "The error of a naive forecast that errors are divided by.",
         "from_sorted_ids": "Whether predictions are ids of classes, the likeliest first.",
         "ignore_class": "An id of a class that does not count, such as -1; null for none.",

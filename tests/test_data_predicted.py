@@ -164,7 +164,7 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], Any], dict[str, Any], tuple[st
     "no row ahead": (
         lambda frame: frame[frame.sales.notna()],
         {},
-        ("D501", "no row for 2024-03-01 of series 'a' (step 1)", "'known' reads 'promo'"),
+        ("D501", "'known' needs 'promo' for 2024-03-01 of series 'a' (step 1)", "no such row"),
     ),
     "an empty cell ahead": (
         lost("promo", "b", [7]),

@@ -19,7 +19,7 @@ BatchRows = Annotated[
         "--batch",
         metavar="ROWS",
         min=1,
-        help="Estimate the memory for a batch of so many examples.",
+        help="Estimate the memory for a batch of this many examples.",
     ),
 ]
 TimeSteps = Annotated[

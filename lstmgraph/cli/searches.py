@@ -88,7 +88,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     ] = None,
     max_failures: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Stop the search after so many failed trials."),
+        typer.Option(metavar="N", min=1, help="Stop the search after this many failed trials."),
     ] = None,
     keep: Annotated[
         int,

@@ -18,7 +18,7 @@ MISSING = ("", "na", "nan", "n/a", "#n/a", "null", "none", "-")
 
 
 class ColumnError(Exception):
-    """A column holds something else than it should; `row` is the first such row of the batch."""
+    """A column holds something other than it should; `row` is the first such row of the batch."""
 
     def __init__(self, message: str, hint: str, row: int | None = None) -> None:
         super().__init__(message)

@@ -291,7 +291,7 @@ def _warn_of_clocks(grid: Grid, places: RowPlaces, problems: Problems, name: str
             problems.warn(
                 "D410",
                 f"column '{name}', {places.of(at + 1)}: {ends[0]} is followed by {ends[1]}, as "
-                "where clocks are set forward; rows are put in for an hour that there was not",
+                "where clocks are set forward; rows are put in for an hour that did not exist",
                 CLOCKS_HINT,
             )
             return

@@ -1,4 +1,4 @@
-"""Evaluation: how good a model is on data, beside forecasts that anyone would make."""
+"""Evaluation: how good a model is on data, compared with naive forecasts."""
 
 from __future__ import annotations
 

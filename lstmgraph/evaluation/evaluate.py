@@ -374,7 +374,7 @@ class _OfClasses(_Meter):
             for count, sure, right in counts.bins.tolist()
             if count
         ]
-        if self.is_hinge:  # scores are no chances
+        if self.is_hinge:  # scores are not probabilities
             calibration = []
             for values in measures.values():
                 values.pop("log_loss", None)

@@ -297,7 +297,7 @@ def _most_frequent(result: ClassResult) -> Markup:
 
 
 def _worst(worst: Sequence[Mistake]) -> Markup:
-    """Return a table of the examples whose true class had the lowest chance."""
+    """Return a table of the examples whose true class had the lowest probability."""
     kept = [
         key
         for key in ("series", "example", "step", "column")
@@ -310,7 +310,7 @@ def _worst(worst: Sequence[Mistake]) -> Markup:
         ]
         for each in worst
     ]
-    return table([*kept, "it was", "predicted", "its chance", "confidence"], rows)
+    return table([*kept, "it was", "predicted", "its probability", "confidence"], rows)
 
 
 def _calibration(bins: list[list[float]]) -> Markup:

@@ -157,7 +157,8 @@ NOT_RUN = "to run the file as there: pip install 'lstmgraph[micro]'"
 def _quantized_lines(quantized: Quantized, size: int) -> Iterator[str]:
     share = size / quantized.plain_size
     yield (
-        f"  {quantized.kind}: {size:,} bytes, {share:.2f} of the {quantized.plain_size:,} without"
+        f"  {quantized.kind}: {size:,} bytes, {share * 100:.0f} % of the "
+        f"{quantized.plain_size:,} bytes unquantized"
     )
     for measure in quantized.measures:
         yield (

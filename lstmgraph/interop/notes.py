@@ -19,4 +19,4 @@ class Note:
         return {"code": self.code, "message": self.message, "hint": self.hint}
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}\n  hint: {self.hint}"
+        return f"{self.code}: {self.message}\n  help: {self.hint}"

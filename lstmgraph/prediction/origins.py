@@ -162,11 +162,13 @@ class WindowedTable:
         at = int(late[0])
         row = int(ends[at])
         step = row - int(places.origins[at]) + 1
-        more = f", and {len(late) - 1:,} more windows lack rows" if len(late) > 1 else ""
+        others = len(np.unique(places.series[late])) - 1
+        more = f" (the same in {others:,} more series)" if others else ""
         problems.add(
             "D501",
-            f"there is no row for {self._place(int(places.series[at]), row)} (step {step}), of "
-            f"which '{entry.name}' reads '{entry.columns[0]}'{more}",
+            f"'{entry.name}' needs '{entry.columns[0]}' for "
+            f"{self._place(int(places.series[at]), row)} (step {step}), but there is no such "
+            f"row{more}",
             _AHEAD_HINT,
         )
 

@@ -102,7 +102,7 @@ class _Best:
         """Return the recipe as YAML.
 
         Raises:
-            ValueError: the text would mean something else than the best trial's recipe.
+            ValueError: the text would mean something other than the best trial's recipe.
         """
         own = self.document(self.written)
         if "extends" in own.data:
@@ -160,7 +160,7 @@ class _Best:
         """Return the variables that only searched values named.
 
         Raises:
-            ValueError: the text means something else than the best trial's recipe.
+            ValueError: the text means something other than the best trial's recipe.
         """
         compiled = compile_document(composed(self.document(text), self.folder))
         layers = [list(recipe.completed["layers"]) for recipe in (compiled, self.wanted)]

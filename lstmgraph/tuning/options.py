@@ -41,7 +41,7 @@ class TuneOptions(TypedDict, total=False):
     trial_memory_mb: float | None
     """A trial that holds more main memory (MiB) is killed, alone."""
     max_failures: int | None
-    """The search stops after so many failed trials; it goes on without it."""
+    """The search stops after this many failed trials; it goes on without it."""
     keep: int
     """How many of the best trials keep their weights. 1 without it."""
     cluster: str | None

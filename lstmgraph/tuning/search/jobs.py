@@ -95,7 +95,7 @@ class RunOptions:
     """Of the whole search, its earlier runs included. No trial starts after it; those that run
     then are let end."""
     max_failures: int | None = None
-    """The search stops after so many failed, oversized and timed-out trials; None: it goes on."""
+    """The search stops after this many failed, oversized and timed-out trials; None: it goes on."""
     keep: int = 1
     """How many of the best trials keep their weights."""
     limits: Limits = field(default_factory=Limits)
