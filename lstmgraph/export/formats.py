@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.export.quantization import INT16X8, QUANTIZATIONS, quantization_of
+from lstmgraph.compiler.machine.litert import Kept
+from lstmgraph.export.quantization import INT8, INT16X8, QUANTIZATIONS, quantization_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -193,11 +194,15 @@ class ExportOptions:
             )
 
 
-def kept_from(options: ExportOptions) -> str:
-    """Return why a LiteRT file may not have the operator of an LSTM; empty where it may."""
-    if options.quantize != INT16X8:
-        return ""
-    return "TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone"
+def kept_from(options: ExportOptions) -> Kept:
+    """Return why a LiteRT file may not have the operator of an LSTM."""
+    if options.quantize == INT16X8:
+        return Kept("TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone")
+    if options.quantize == INT8:
+        return Kept(
+            with_states="TensorFlow finds no ranges of states that the model gives or reads"
+        )
+    return Kept()
 
 
 def target_path(format: str, path: Path, name: str) -> Path:  # noqa: A002 - Keras's own word

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.arena import arena_size
 from lstmgraph.export.check import LoadedFile
-from lstmgraph.export.formats import kept_from
+from lstmgraph.export.formats import MICROCONTROLLER, kept_from
 from lstmgraph.export.fused_lstm import for_litert
 from lstmgraph.export.litert_quantized import converted
 from lstmgraph.export.litert_tensors import operator_kinds
@@ -40,7 +40,9 @@ def content(job: ExportJob) -> bytes:
     is known. TensorFlow's operators are not allowed: Keras's own export falls back on them, but a
     plain LiteRT runtime cannot run them.
     """
-    with for_litert(job.inference, job.graph, kept_from(job.options)):
+    # LiteRT for Microcontrollers has no sum of integers along an axis.
+    by_adding = job.options.device == MICROCONTROLLER
+    with for_litert(job.inference, job.graph, kept_from(job.options), by_adding=by_adding):
         archive, _ = traced(job, job.fixed_batch(ROWS))
     with TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)

@@ -53,32 +53,45 @@ class FusedLayer:
     """Whether something reads the cell state after the last step."""
 
 
-def litert_calls(graph: Graph, kept_from: str = "") -> list[LiteRTCall]:
+@dataclass(frozen=True)
+class Kept:
+    """Why calls that LiteRT's operator computes may not be fused; empty where they may."""
+
+    every: str = ""
+    with_states: str = ""
+    """Of calls that begin with given states, or whose final cell state is read."""
+
+
+NONE_KEPT = Kept()
+
+
+def litert_calls(graph: Graph, kept: Kept = NONE_KEPT) -> list[LiteRTCall]:
     """Return how a LiteRT file runs each recurrent call of `graph`, in call order.
 
     Args:
         graph: the recipe's graph.
-        kept_from: why no call may be fused, such as a kind of numbers; empty where they may.
+        kept: why calls may not be fused, such as by the kind of numbers.
     """
-    return [_call(graph, node, kept_from) for node in graph.nodes if node.op in RECURRENT]
+    return [_call(graph, node, kept) for node in graph.nodes if node.op in RECURRENT]
 
 
-def fused_layers(graph: Graph, kept_from: str = "") -> dict[str, FusedLayer]:
+def fused_layers(graph: Graph, kept: Kept = NONE_KEPT) -> dict[str, FusedLayer]:
     """Return what each fused layer needs, by the name of the Keras layer."""
-    fused = {call.name for call in litert_calls(graph, kept_from) if call.kind == FUSED}
-    read = {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
+    fused = {call.name for call in litert_calls(graph, kept) if call.kind == FUSED}
     return {
-        name: _layer(nodes, read)
+        name: _layer(graph, nodes)
         for name, nodes in graph.by_keras_name.items()
         if nodes[0].name in fused
     }
 
 
-def _call(graph: Graph, node: Node, kept_from: str) -> LiteRTCall:
+def _call(graph: Graph, node: Node, kept: Kept) -> LiteRTCall:
     calls = graph.by_keras_name[node.keras_name]
-    obstacle = next((found for call in calls if (found := _obstacle(graph, call))), None)
-    obstacle = obstacle or kept_from or None
-    if obstacle is None:
+    obstacle = next((found for call in calls if (found := _obstacle(graph, call))), kept.every)
+    if not obstacle and kept.with_states:
+        needs = _layer(graph, calls)
+        obstacle = kept.with_states if needs.given_states or needs.reads_c else ""
+    if not obstacle:
         return LiteRTCall(node.name, FUSED, OPERATOR)
     steps = graph.specs[node.inputs[0]].shape[1]
     if not isinstance(steps, int):
@@ -123,7 +136,8 @@ def _cell(node: Node) -> tuple[str, Mapping[str, Any]]:
     return cells[0]["type"].removesuffix("Cell"), cells[0]
 
 
-def _layer(nodes: Iterable[Node], read: set[Port]) -> FusedLayer:
+def _layer(graph: Graph, nodes: Iterable[Node]) -> FusedLayer:
+    read = {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
     recurrences = {node.name: node.recurrence for node in nodes if node.recurrence}
     paddings = {node.mask.padding for node in nodes if node.mask}
     cells = {
