@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from lstmgraph.compiler.machine.litert import (
+    KEPT,
     UNROLLED,
     UNROLLED_STEPS,
     FusedLayer,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.machine.litert import Kept
 
 Tensor = Any
 HELD = 1e9
@@ -45,16 +47,16 @@ HELD = 1e9
 
 
 @contextmanager
-def for_litert(model: keras.Model, graph: Graph, kept_from: str = "") -> Iterator[None]:
+def for_litert(model: keras.Model, graph: Graph, kept: Kept = KEPT) -> Iterator[None]:
     """Have the recurrent layers of `model` traced for LiteRT in the block.
 
     Args:
         model: a model of `graph` for inference.
         graph: the recipe's graph.
-        kept_from: why no layer may be fused; empty where they may.
+        kept: why layers are not fused that could be.
     """
-    fused = fused_layers(graph, kept_from)
-    unrolled = {call.name for call in litert_calls(graph, kept_from) if call.kind == UNROLLED}
+    fused = fused_layers(graph, kept)
+    unrolled = {call.name for call in litert_calls(graph, kept) if call.kind == UNROLLED}
     calls = graph.by_keras_name.items()
     names = {name for name, nodes in calls if all(node.name in unrolled for node in nodes)}
     parts = [(layer.name, part) for layer in model.layers for part in _parts(layer)]
