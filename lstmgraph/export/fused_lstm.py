@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from lstmgraph.compiler.machine.litert import (
-    NONE_KEPT,
+    KEPT,
     UNROLLED,
     UNROLLED_STEPS,
     FusedLayer,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.machine.litert import Kept
 
 Tensor = Any
 HELD = 1e9
@@ -48,14 +49,14 @@ HELD = 1e9
 
 @contextmanager
 def for_litert(
-    model: keras.Model, graph: Graph, kept: Kept = NONE_KEPT, *, by_adding: bool = False
+    model: keras.Model, graph: Graph, kept: Kept = KEPT, *, by_adding: bool = False
 ) -> Iterator[None]:
     """Have the recurrent layers of `model` traced for LiteRT in the block.
 
     Args:
         model: a model of `graph` for inference.
         graph: the recipe's graph.
-        kept: why layers may not be fused.
+        kept: why layers are not fused that could be.
         by_adding: whether masks are counted by ADD alone; their steps are then of a fixed number.
     """
     fused = fused_layers(graph, kept)

@@ -14,7 +14,7 @@ from lstmgraph.compiler.graph import Port, state_outputs
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, Node
 
@@ -42,6 +42,19 @@ class LiteRTCall:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Why calls are kept from LiteRT's operator that it could run; empty where they are not."""
+
+    every: str = ""
+    with_states: str = ""
+    """Those that begin with given states, or whose final cell state is read."""
+    of_one_step: str = "one step takes less time without an operator for sequences"
+
+
+KEPT = Kept()
+
+
+@dataclass(frozen=True)
 class FusedLayer:
     """What the calls of a fused Keras layer have in common."""
 
@@ -53,45 +66,37 @@ class FusedLayer:
     """Whether something reads the cell state after the last step."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Why calls that LiteRT's operator computes may not be fused; empty where they may."""
-
-    every: str = ""
-    with_states: str = ""
-    """Of calls that begin with given states, or whose final cell state is read."""
-
-
-NONE_KEPT = Kept()
-
-
-def litert_calls(graph: Graph, kept: Kept = NONE_KEPT) -> list[LiteRTCall]:
+def litert_calls(graph: Graph, kept: Kept = KEPT) -> list[LiteRTCall]:
     """Return how a LiteRT file runs each recurrent call of `graph`, in call order.
 
     Args:
         graph: the recipe's graph.
-        kept: why calls may not be fused, such as by the kind of numbers.
+        kept: why calls are not fused, such as a kind of numbers.
     """
-    return [_call(graph, node, kept) for node in graph.nodes if node.op in RECURRENT]
+    read = _read(graph)
+    return [_call(graph, node, kept, read) for node in graph.nodes if node.op in RECURRENT]
 
 
-def fused_layers(graph: Graph, kept: Kept = NONE_KEPT) -> dict[str, FusedLayer]:
+def fused_layers(graph: Graph, kept: Kept = KEPT) -> dict[str, FusedLayer]:
     """Return what each fused layer needs, by the name of the Keras layer."""
     fused = {call.name for call in litert_calls(graph, kept) if call.kind == FUSED}
+    read = _read(graph)
     return {
-        name: _layer(graph, nodes)
+        name: _layer(nodes, read)
         for name, nodes in graph.by_keras_name.items()
         if nodes[0].name in fused
     }
 
 
-def _call(graph: Graph, node: Node, kept: Kept) -> LiteRTCall:
+def _read(graph: Graph) -> set[Port]:
+    return {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
+
+
+def _call(graph: Graph, node: Node, kept: Kept, read: set[Port]) -> LiteRTCall:
     calls = graph.by_keras_name[node.keras_name]
-    obstacle = next((found for call in calls if (found := _obstacle(graph, call))), kept.every)
-    if not obstacle and kept.with_states:
-        needs = _layer(graph, calls)
-        obstacle = kept.with_states if needs.given_states or needs.reads_c else ""
-    if not obstacle:
+    obstacle = next((found for call in calls if (found := _obstacle(graph, call))), None)
+    obstacle = obstacle or _kept(graph, calls, kept, read) or None
+    if obstacle is None:
         return LiteRTCall(node.name, FUSED, OPERATOR)
     steps = graph.specs[node.inputs[0]].shape[1]
     if not isinstance(steps, int):
@@ -102,6 +107,18 @@ def _call(graph: Graph, node: Node, kept: Kept) -> LiteRTCall:
     if zeroes_wrong_steps(node, graph.used_ports()):
         return LiteRTCall(node.name, LOOP, f"{obstacle}; masked in both directions")
     return LiteRTCall(node.name, UNROLLED, obstacle)
+
+
+def _kept(graph: Graph, calls: Sequence[Node], kept: Kept, read: set[Port]) -> str:
+    """Return why the calls of a layer are not fused although they could be; empty if they are."""
+    needs = _layer(calls, read)
+    if kept.every:
+        return kept.every
+    if kept.with_states and (needs.given_states or needs.reads_c):
+        return kept.with_states
+    if all(graph.specs[node.inputs[0]].shape[1] == 1 for node in calls):
+        return kept.of_one_step
+    return ""
 
 
 def _obstacle(graph: Graph, node: Node) -> str | None:
@@ -136,8 +153,7 @@ def _cell(node: Node) -> tuple[str, Mapping[str, Any]]:
     return cells[0]["type"].removesuffix("Cell"), cells[0]
 
 
-def _layer(graph: Graph, nodes: Iterable[Node]) -> FusedLayer:
-    read = {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
+def _layer(nodes: Iterable[Node], read: set[Port]) -> FusedLayer:
     recurrences = {node.name: node.recurrence for node in nodes if node.recurrence}
     paddings = {node.mask.padding for node in nodes if node.mask}
     cells = {
