@@ -107,6 +107,7 @@ def test_onnx(made, tmp_path, kind: str, most: float, share: float) -> None:
     assert report.quantized.plain_size == pytest.approx(plain.size, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "most"), [("dynamic", 0.02), ("int8", 0.03), ("int16x8", 5e-3), ("float16", 1e-3)]
 )
@@ -123,6 +124,7 @@ def test_litert(dense, tmp_path, kind: str, most: float) -> None:
     assert rmse.after == pytest.approx(np.sqrt(((run(own["x"]) - own["y"]) ** 2).mean()), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_beyond_the_limit_leaves_nothing(dense, tmp_path) -> None:
     recipe, model = dense
     own = arrays(2)
@@ -133,6 +135,7 @@ def test_a_loss_beyond_the_limit_leaves_nothing(dense, tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_wrong_ranges_are_found_and_the_layers_named(dense, tmp_path) -> None:
     """Ranges of small numbers cut off the large ones that the file is compared on."""
     recipe, model = dense

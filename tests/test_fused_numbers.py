@@ -142,6 +142,7 @@ def test_random_calls_do_so_compiled_by_xla(kind: str) -> None:
         compare(case, compiled=True, known=bool(seed % 2))
 
 
+@pytest.mark.slow
 def test_dropout_draws_with_xla_what_keras_draws_without() -> None:
     """TensorFlow's own floats differ under XLA."""
     for dtype in ("float32", "float64"):
@@ -155,6 +156,7 @@ def test_dropout_draws_with_xla_what_keras_draws_without() -> None:
         np.testing.assert_array_equal(tf.function(drawn, jit_compile=True)(own.cell), expected)
 
 
+@pytest.mark.slow
 def test_in_16_bits_it_errs_less_than_keras() -> None:
     """Against float64, of outputs and gradients."""
     policy, half = "mixed_bfloat16", "bfloat16"
