@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from lstmgraph.messages.diagnostics import Path
 
+BEGINNING = "begin with `recipe: 1`; `lstmgraph schema` prints what may follow"
+"""The help for a text that is no recipe at all."""
+
 KERAS_KEY_HINTS: Mapping[str, str] = {
     "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
     "return_state": "refer to a state where it is needed, such as `NAME.state.h`",
@@ -217,6 +220,10 @@ _KIND_EXAMPLES = {
 }
 
 
+LONGEST_REPEATED = 60
+"""The longest text of a recipe that a help repeats: a value can have megabytes."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'units'?`` for the nearest known word, "" if none is near."""
     return suggested(nearest(word, known))
@@ -312,6 +319,8 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     """Return how to write `value` in one of the expected types."""
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         return f"write {int(value)}"
+    if isinstance(value, str) and len(value) > LONGEST_REPEATED:
+        value = "..."
     if isinstance(value, str) and {"integer", "number"} & set(kinds):
         plain = value.strip().replace("_", "")
         if _NUMBER.fullmatch(plain):

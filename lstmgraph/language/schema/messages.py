@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.messages.wording import (
+    BEGINNING,
     EXCLUDED_BY,
     FORMS,
     KERAS_KEY_HINTS,
@@ -197,7 +198,7 @@ def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     text = " or ".join(KINDS[kind] for kind in kinds)
     value = error.instance
     message = f"{named(path)} must be {text}, not {shown(value)}"
-    hint = type_hint(value, kinds, error.schema)
+    hint = type_hint(value, kinds, error.schema) if path else BEGINNING
     if value is None and len(path) > 1 and path[-2] == "shape" and path[0] == "inputs":
         hint = DYNAMIC_DIMENSION
     yield SchemaMistake("L204", path, message, hint)

@@ -6,6 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from lstmgraph.files import NotAFileError
 from lstmgraph.messages.wording import nearest, suggested
 
 if TYPE_CHECKING:
@@ -14,26 +15,42 @@ if TYPE_CHECKING:
 MOST_FILES = 1000
 """The most files of a folder to look at for a suggestion."""
 _SUFFIXES = {".yaml", ".yml"}
+NAME_A_RECIPE = "name a recipe file; `lstmgraph init` writes a first one"
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+"""Characters that no text has, in whatever encoding of one byte."""
+_LOOKED_AT = 20_000
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class NotUtf8Error(ValueError):
     """Raised for bytes that are not UTF-8 text, with the line and column of the first."""
 
-    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+    def __init__(
+        self, message: str, line: int = 1, column: int = 1, hint: str = "save the file as UTF-8"
+    ) -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+        self.hint = hint
 
 
-def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
+def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str | None]:
     """Return the message and the hint for a recipe file that cannot be read."""
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
-    hint = "name a recipe file; `lstmgraph init` writes a first one"
-    if isinstance(error, IsADirectoryError):
+    hint: str | None = NAME_A_RECIPE
+    if isinstance(error, IsADirectoryError) and _holds_recipes(path):
         hint = f"name the recipes in it: {path / '*.yaml'}"
+    elif isinstance(error, NotAFileError):  # the message says what to do
+        hint = None
     near = _file_near(path) if isinstance(error, FileNotFoundError) else None
     return f"{message}{suggested(near)}", hint
+
+
+def _holds_recipes(folder: Path) -> bool:
+    try:
+        return any(file.suffix == ".yaml" for file in islice(folder.iterdir(), MOST_FILES))
+    except OSError:
+        return False
 
 
 def _file_near(path: Path) -> Path | None:
@@ -60,6 +77,8 @@ def decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if _CONTROL.search(raw[:_LOOKED_AT]):
+            raise NotUtf8Error("it is a binary file, not a recipe", hint=NAME_A_RECIPE) from None
         before = raw[: error.start].decode("utf-8-sig", "replace")
         lines = _LINE_END.split(before)
         message = f"byte {error.start} is not UTF-8 text"
