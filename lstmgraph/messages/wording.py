@@ -91,6 +91,7 @@ _USUAL_WORDS: Mapping[str, str] = {
     "bool": "boolean",
     "learning_rate": "lr",
     "units": "hiddensize",
+    "validation": "val valid dev",
     "depth": "numlayers",
     "sparse_categorical_crossentropy": "ce scce nll crossentropy softmaxcrossentropy",
     "categorical_crossentropy": "cce",
@@ -333,6 +334,8 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     if takes_lists and isinstance(value, str | int | float):
         return f"write a list: [{plain_text(value)}]"
     hint = _mapping_hint(value, schema) if kinds == ["object"] else None
+    if isinstance(value, str) and {"array", "object"} <= set(kinds):
+        hint = _in_example(value, schema.get("examples", []))
     if hint:
         return hint
     if schema.get("examples"):
@@ -340,6 +343,16 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
             f"write a value such as {' or '.join(flow(example) for example in schema['examples'])}"
         )
     return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
+
+
+def _in_example(value: str, examples: Sequence[Any]) -> str | None:
+    """Return how to write `value` as the list or the mapping that an example is."""
+    for example in examples:
+        if isinstance(example, list) and isinstance(example[0], str):
+            return f"write [{value}]"
+        if isinstance(example, dict) and isinstance(next(iter(example.values())), str):
+            return f"write {{{next(iter(example))}: {value}}}"
+    return None
 
 
 def _mapping_hint(value: Any, schema: Any) -> str | None:
