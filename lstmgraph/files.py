@@ -103,10 +103,15 @@ def _not_a_file(path: Path) -> NotAFileError:
     return NotAFileError(errno.EINVAL, message, str(path))
 
 
+def existing_parent(path: Path) -> Path:
+    """Return `path`, or the nearest folder above it that is there, as an absolute path."""
+    absolute = path.absolute()
+    return next((p for p in (absolute, *absolute.parents) if p.exists()), path)
+
+
 def obstacle(folder: Path, paths: Iterable[Path], *, overwrite: bool) -> str | None:
     """Return why `paths` in `folder` cannot be written, or None if they can."""
-    absolute = folder.absolute()
-    parent = next((p for p in (absolute, *absolute.parents) if p.exists()), folder)
+    parent = existing_parent(folder)
     if not parent.is_dir():
         return f"{parent} is not a folder"
     if not os.access(parent, os.W_OK):

@@ -50,7 +50,7 @@ def refused(result: Result, code: int, *said: str) -> None:
 
 
 def test_a_search_without_an_end(tmp_path: Path) -> None:
-    refused(tune(tmp_path), 1, "would go on for ever", "--max-trials 50")
+    refused(tune(tmp_path), 1, "this search has no limit", "--max-trials 50")
 
 
 def test_a_recipe_that_leaves_nothing_open(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""Options under the names that they had before, which still work and are not shown."""
+"""How a command reads its options: under old names too, with its own words for a bad number."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
@@ -19,12 +21,27 @@ OLD_SPELLINGS: Mapping[str, Mapping[str, tuple[str, Collection[str]]]] = {
 """By command and old name: the new name, and for which values; for any, where there are none."""
 
 
+_NO_NUMBER = re.compile(r"is not a valid (int|float)\w*( range)?\b")
+
+
+def _said(match: re.Match[str]) -> str:
+    return "is not a whole number" if match[1] == "int" else "is not a number"
+
+
 class CommandWithOldSpellings(TyperCommand):
-    """A command whose old options are replaced by the new ones before they are parsed."""
+    """A command whose old options are replaced by the new ones before they are parsed.
+
+    Where an option is no number, the message says so: Typer's names a type of its own.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See Typer."""
-        return super().parse_args(ctx, list(_renamed(args, OLD_SPELLINGS.get(self.name or "", {}))))
+        try:
+            renamed = _renamed(args, OLD_SPELLINGS.get(self.name or "", {}))
+            return super().parse_args(ctx, list(renamed))
+        except typer.BadParameter as error:
+            error.message = _NO_NUMBER.sub(_said, error.message)
+            raise
 
 
 def _renamed(args: list[str], old: Mapping[str, tuple[str, Collection[str]]]) -> Iterator[str]:

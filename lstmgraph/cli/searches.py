@@ -25,6 +25,7 @@ from lstmgraph.cli.shared import (
     listed,
     load_recipe,
     print_warnings_of,
+    require_folder,
 )
 from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
@@ -132,8 +133,10 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
     with verbosity.step("check the recipe"):
         loaded = load_recipe(recipe, set_values, output_format, strict=strict, quiet=quiet)
+    folder = output or Path("searches") / loaded.name
+    require_folder(folder)
     options: TuneOptions = {
-        "folder": output or Path("searches") / loaded.name,
+        "folder": folder,
         "restart": restart,
         "weights": begun_with(loaded, weights, fresh=fresh),
         "workers": workers,

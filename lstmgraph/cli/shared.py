@@ -16,6 +16,7 @@ from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.stdin import is_stdin, read_stdin_document, shown_name
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.compiler.load import compile_read
+from lstmgraph.files import existing_parent
 from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.language.text.overrides import OverrideFormatError
 from lstmgraph.messages.errors import ModelFileError, RecipeError
@@ -205,6 +206,13 @@ def refuse(message: str) -> NoReturn:
     """Print what is wrong with the command line, and exit."""
     say(message, err=True)
     raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a folder to write to that is a file, or below one."""
+    parent = existing_parent(folder)
+    if not parent.is_dir():
+        refuse(f"{parent} is not a folder")
 
 
 def reason(error: OSError) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
     from lstmgraph.data.texts import Texts
     from lstmgraph.data.values import Array
+    from lstmgraph.keras_facts.tensors import Dim
 
 NUMERIC = "biuf"
 KINDS = {"O": "Python objects", "U": "text", "S": "bytes", "M": "dates", "m": "spans of time"}
@@ -203,7 +204,7 @@ class _Checks:
             return "if these are one-hot classes, use `loss: categorical_crossentropy`"
         if need.time_major:
             return "put examples on the first axis; each batch is transposed for a time-major input"
-        return "the first axis is the examples; axes of size 1 may be left out"
+        return _axes_hint(array.shape[1:], need.shape or ())
 
     def scan(self) -> None:
         """Check every value of the arrays that have the right shape, and report the wrong ones."""
@@ -244,6 +245,21 @@ class _Checks:
                 "D106", "there are no examples", "give data with at least one example"
             )
         return count
+
+
+def _axes_hint(given: tuple[int, ...], shape: tuple[Dim, ...]) -> str:
+    """Return which axis does not fit, of an array of `given` apart from its examples."""
+    if len(given) == len(shape):
+        if len(given) > 1 and fitted((*given[:-2], given[-1], given[-2]), shape) is not None:
+            return "the last two axes look swapped: transpose them"
+        odd = [i for i, dim in enumerate(shape) if isinstance(dim, int) and dim != given[i]]
+        if len(odd) == 1:
+            axis, dim = odd[0], shape[odd[0]]
+            here = (
+                f"{given[axis]} features" if axis + 1 == len(shape) else f"a size of {given[axis]}"
+            )
+            return f"axis {axis + 1} has {here}, the recipe has {dim}: change the data or the shape"
+    return "the first axis is the examples; axes of size 1 may be left out"
 
 
 def _place(name: str, place: tuple[int, ...]) -> str:

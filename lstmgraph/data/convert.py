@@ -87,9 +87,13 @@ def _has_columns(file: TableFile, data: DataDeclaration, problems: Problems) -> 
         return False
     for name in wanted:
         if name not in known:
-            near = problems.guesses.did_you_mean(name, [*known, *data.made_columns])
+            key = "time" if name == data.time else "series" if name in data.series else None
+            made = () if key else data.made_columns
+            near = problems.guesses.did_you_mean(name, [*known, *made])
             hint = f"the columns are: {few(known)}"
-            if name in CALENDAR and data.time:
+            if key:
+                hint = f"`{key}:` names it; {hint}"
+            elif name in CALENDAR and data.time in known:
                 hint = f"to make it from the times, write `calendar: [{name}]`; {hint}"
             problems.add("D201", f"there is no column '{name}'{near}", hint)
         elif known.count(name) > 1:

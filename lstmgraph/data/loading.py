@@ -17,6 +17,7 @@ from lstmgraph.data.sources import Given, Loaded, Reader
 from lstmgraph.data.splits import Parts, split_examples
 from lstmgraph.language.declaration.defaults import complete_data
 from lstmgraph.language.declaration.read_data import read_data
+from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -296,6 +297,15 @@ def _check_sizes(parts: Parts, split: DataSplit, timeline: Timeline, problems: P
             uses.append(f"{use} in fold {number}")
     steps = int((timeline.end - timeline.first).max())
     span = "" if steps == 1 else f"; the targets of one example span {steps} steps"
+    if len(empty) > 1 and len(empty) == sum(map(bool, wanted.values())):  # one cause for all
+        count = counted(len(timeline), "example")
+        verb = "is" if len(timeline) == 1 else "are"
+        problems.add(
+            "D403",
+            f"{count} {verb} too few for {len(empty)} parts{span}",
+            "give more rows, make the windows shorter, or change the parts under `split:`",
+        )
+        return
     for use in uses:
         problems.add(
             "D403",

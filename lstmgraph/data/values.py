@@ -97,7 +97,7 @@ class Scan:
 
         `place` names a value's place, such as ``row 17``; `missing` is what to do about NaN.
         """
-        usual = "a single one makes the loss NaN: fill them in, or remove these rows"
+        usual = "a single one makes every result NaN: fill them in, or remove these rows"
         hints = (self.nan, "missing (NaN)", missing or usual), (self.infinite, "infinite", usual)
         for tally, word, hint in hints:
             if tally.count:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from lstmgraph.messages.diagnostics import Path
 
+BEGINNING = "begin with `recipe: 1`; `lstmgraph schema` prints what may follow"
+"""The help for a text that is no recipe at all."""
+
 KERAS_KEY_HINTS: Mapping[str, str] = {
     "use_cudnn": "write `kernel:` under `runtime:`; `explain` says which kernel a layer can run on",
     "return_state": "refer to a state where it is needed, such as `NAME.state.h`",
@@ -88,6 +91,7 @@ _USUAL_WORDS: Mapping[str, str] = {
     "bool": "boolean",
     "learning_rate": "lr",
     "units": "hiddensize",
+    "validation": "val valid dev",
     "depth": "numlayers",
     "sparse_categorical_crossentropy": "ce scce nll crossentropy softmaxcrossentropy",
     "categorical_crossentropy": "cce",
@@ -217,6 +221,10 @@ _KIND_EXAMPLES = {
 }
 
 
+LONGEST_REPEATED = 60
+"""The longest text of a recipe that a help repeats: a value can have megabytes."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'units'?`` for the nearest known word, "" if none is near."""
     return suggested(nearest(word, known))
@@ -312,6 +320,8 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     """Return how to write `value` in one of the expected types."""
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         return f"write {int(value)}"
+    if isinstance(value, str) and len(value) > LONGEST_REPEATED:
+        value = "..."
     if isinstance(value, str) and {"integer", "number"} & set(kinds):
         plain = value.strip().replace("_", "")
         if _NUMBER.fullmatch(plain):
@@ -324,6 +334,8 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
     if takes_lists and isinstance(value, str | int | float):
         return f"write a list: [{plain_text(value)}]"
     hint = _mapping_hint(value, schema) if kinds == ["object"] else None
+    if isinstance(value, str) and {"array", "object"} <= set(kinds):
+        hint = _in_example(value, schema.get("examples", []))
     if hint:
         return hint
     if schema.get("examples"):
@@ -331,6 +343,16 @@ def type_hint(value: Any, kinds: list[str], schema: Any) -> str | None:
             f"write a value such as {' or '.join(flow(example) for example in schema['examples'])}"
         )
     return f"write {' or '.join(_KIND_EXAMPLES[kind] for kind in kinds)}"
+
+
+def _in_example(value: str, examples: Sequence[Any]) -> str | None:
+    """Return how to write `value` as the list or the mapping that an example is."""
+    for example in examples:
+        if isinstance(example, list) and isinstance(example[0], str):
+            return f"write [{value}]"
+        if isinstance(example, dict) and isinstance(next(iter(example.values())), str):
+            return f"write {{{next(iter(example))}: {value}}}"
+    return None
 
 
 def _mapping_hint(value: Any, schema: Any) -> str | None:

@@ -76,7 +76,13 @@ def _random_seed() -> int:
 def _refuse_differences(files: TrainingFiles, present: Identity, wanted: Identity) -> None:
     if present == wanted:
         return
-    recipes = (parse_document(each.recipe).data for each in (present, wanted))
+    recipes = [parse_document(each.recipe).data for each in (present, wanted)]
+    old_name, new_name = (recipe.get("name") for recipe in recipes)
+    if old_name != new_name:
+        raise FolderError(
+            f"{files.folder} holds a training of another recipe, '{old_name}', not '{new_name}'"
+            "\nchoose another folder, or begin anew with --restart"
+        )
     lines = list(changed_lines(*recipes))
     if not lines and present.recipe != wanted.recipe:
         lines = ["the recipe has its entries in another order"]

@@ -181,8 +181,8 @@ def _options(request: TuneRequest) -> RunOptions:
     endless = request.section["oracle"]["type"] in ("random", "bayesian")
     if endless and most is None and options.seconds is None:
         raise SearchError(
-            "this search would go on for ever: say how many trials (--max-trials 50, or "
-            "`max_trials:` under `search:`) or how long (--max-time 2h)"
+            "this search has no limit: set a number of trials (--max-trials 50, or "
+            "`max_trials:` under `search:`) or a time (--max-time 2h)"
         )
     return replace(options, max_trials=most)
 

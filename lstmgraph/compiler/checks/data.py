@@ -24,7 +24,7 @@ from lstmgraph.language.declaration.data import (
 from lstmgraph.messages.wording import few, suggested
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from lstmgraph.compiler.graph import Graph
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
@@ -112,7 +112,7 @@ def _check_inputs(
 ) -> None:
     known = {**needs.inputs, **dict.fromkeys(recipe.broken)}
     near_names = _unknown_names(
-        "inputs", list(data.inputs), list(known), list(needs.inputs), document
+        "inputs", list(data.inputs), list(known), list(needs.inputs), document, needed=needs.inputs
     )
     for name in needs.inputs:
         if name not in data.inputs and name not in near_names:
@@ -130,7 +130,9 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
     outputs = document.data.get("outputs")
     written = [name for name in outputs or () if name not in graph.outputs]
     known = [*graph.outputs, *written]
-    near_names = _unknown_names("targets", list(data.targets), known, known, document)
+    near_names = _unknown_names(
+        "targets", list(data.targets), known, known, document, needed=needs.targets
+    )
     for name in data.targets:
         if name in graph.outputs and name not in needs.targets and name not in written:
             document.report(
@@ -193,19 +195,32 @@ def _loss_notes(name: str, document: Document) -> tuple[Note, ...]:
     return (document.note((*path, name), "its loss is here" if own else "the losses are here"),)
 
 
-def _unknown_names(
-    section: str, names: list[str], known: list[str], listed: list[str], document: Document
+def _unknown_names(  # noqa: PLR0913 - the names on both sides
+    section: str,
+    names: list[str],
+    known: list[str],
+    listed: list[str],
+    document: Document,
+    *,
+    needed: Collection[str] = (),
 ) -> set[str | None]:
-    """Report names that the recipe does not have, and return the suggested names."""
+    """Report names that the recipe does not have, and return the suggested names.
+
+    Where one name is unknown and one of the `needed` is missing, the one is to become the other.
+    """
     what = "input" if section == "inputs" else "output"
-    unknown = set(names).difference(known)
-    near_names = {name: document.guesses.nearest(name, known) for name in names if name in unknown}
+    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    near_names = {name: document.guesses.nearest(name, known) for name in unknown}
+    left = [name for name in needed if name not in names]
+    alone = len(unknown) == len(left) == 1 and near_names[unknown[0]] is None
+    if alone:
+        near_names = {unknown[0]: left[0]}
     for name, near in near_names.items():
         document.report(
             "L851",
             ("data", section, name),
-            f"the recipe has no {what} '{name}'{suggested(near)}",
-            hint=f"the {what}s are: {few(listed)}",
+            f"the recipe has no {what} '{name}'{suggested(None if alone else near)}",
+            hint=f"rename `{name}:` to `{near}:`" if alone else f"the {what}s are: {few(listed)}",
             at_key=True,
         )
     return set(near_names.values())

@@ -156,7 +156,7 @@ def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: D
         "L854",
         entry.path,
         f"'{entry.name}' has {_size_text(entry, actual)}, but the {kind} takes {_text(shape)}",
-        hint=_shape_hint(actual, shape, kind),
+        hint=_sequence_hint(entry, actual, shape, document) or _shape_hint(actual, shape, kind),
         at_key=True,
         notes=(_shape_note(entry, kind, document),),
     )
@@ -166,6 +166,30 @@ def _shape_note(entry: Columns, kind: str, document: Document) -> Note:
     if kind == "input":
         return document.note(("inputs", entry.name, "shape"), "the input is declared here")
     return document.note(("outputs", entry.name), "the output is declared here")
+
+
+def _sequence_hint(
+    entry: Columns, actual: tuple[int | None, ...], shape: tuple[Dim, ...], document: Document
+) -> str | None:
+    """Return the hint to read every step of a recurrent layer, where a target has steps.
+
+    The way from the output is followed as it is written, through layers with one input.
+    """
+    if entry.path[1] != "targets" or (len(actual), len(shape)) != (2, 1):
+        return None
+    name, reader = document.at(("outputs", entry.name)), None
+    seen: set[str] = set()
+    while isinstance(name, str) and name not in seen:
+        seen.add(name)
+        layer = document.at(("layers", name))
+        kind = layer.get("type") if isinstance(layer, dict) else None
+        if reader and isinstance(kind, str) and kind.lower() in _RECURRENT:
+            return f"write `input: {name}.sequence` in '{reader}', which then has every step"
+        name, reader = document.at(("layers", name, "input")), name
+    return None
+
+
+_RECURRENT = frozenset({"lstm", "gru", "simple_rnn", "simplernn", "rnn"})
 
 
 def _shape_hint(actual: tuple[int | None, ...], shape: tuple[Dim, ...], kind: str) -> str:

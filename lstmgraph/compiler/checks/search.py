@@ -34,7 +34,7 @@ def check_search(recipe: RecipeDeclaration, graph: Graph, document: Document) ->
         notes = (document.note(("search", "oracle", "type"), "Hyperband is chosen here"),)
         path = ("search", "pruning")
         document.report("L812", path, message, hint=hint, at_key=True, notes=notes)
-    if recipe.training is not None:
+    if recipe.training is not None and not graph.broken:  # else metrics have no names yet
         names = directions(recipe.training, graph)
         several = isinstance(document.data["search"].get("objective"), list)
         for index, objective in enumerate(search.objective):

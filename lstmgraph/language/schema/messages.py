@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstmgraph.messages.wording import (
+    BEGINNING,
     EXCLUDED_BY,
     FORMS,
     KERAS_KEY_HINTS,
@@ -197,7 +199,7 @@ def _wrong_type(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     text = " or ".join(KINDS[kind] for kind in kinds)
     value = error.instance
     message = f"{named(path)} must be {text}, not {shown(value)}"
-    hint = type_hint(value, kinds, error.schema)
+    hint = type_hint(value, kinds, error.schema) if path else BEGINNING
     if value is None and len(path) > 1 and path[-2] == "shape" and path[0] == "inputs":
         hint = DYNAMIC_DIMENSION
     yield SchemaMistake("L204", path, message, hint)
@@ -221,6 +223,9 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         message = f"{named(path)} cannot be {shown(value)}{near}"
         yield SchemaMistake("L205", path, message, f"write {mappings[meant]}")
         return
+    if isinstance(value, str) and (called := _as_mapping(value, words)):
+        yield SchemaMistake("L205", path, f"{named(path)} cannot be {shown(value)}", called)
+        return
     near = suggested(meant)
     hint: str | None = f"write one of: {', '.join(plain_text(choice) for choice in choices)}"
     if near and len(choices) > MANY_CHOICES:
@@ -235,6 +240,29 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         hint = f"write {value} without quotes"
     message = f"{named(path)} cannot be {shown(value)}{near}"
     yield SchemaMistake("L205", path, message, hint)
+
+
+_CALL = re.compile(r"(?:\w+\.)*(\w+)\(([^()]{0,100})\)")
+
+
+def _as_mapping(written: str, words: Collection[str]) -> str | None:
+    """Return the hint to write Python's ``Adam(3e-3)`` as a mapping; None for another text."""
+    match = _CALL.fullmatch(written.strip())
+    name = match and nearest(match[1], words)
+    if not match or not name or name not in words:
+        return None
+    values = [part.strip() for part in match[2].split(",") if part.strip()]
+    if not values:
+        return f"write {name}"
+    if "relu" in words:
+        return f"write {name}: an activation takes no arguments"
+    if "sgd" in words and "=" not in values[0]:  # an optimizer, whose first argument is the rate
+        values[0] = f"learning_rate={values[0]}"
+    pairs = [part.partition("=") for part in values]
+    if not all(equals for _, equals, _ in pairs):
+        return f"write {{type: {name}, ...}}, with the names of its arguments"
+    arguments = "".join(f", {key.strip()}: {value.strip()}" for key, _, value in pairs)
+    return f"write {{type: {name}{arguments}}}"
 
 
 def _mappings(words: Collection[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.space.dimensions import text_of
 from lstmgraph.language.space.ranges import SCALES, Range
-from lstmgraph.messages.wording import did_you_mean, few, plain_text, shown
+from lstmgraph.messages.wording import did_you_mean, few, flow, plain_text, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +81,9 @@ def read_leaf(data: Any) -> Leaf:
         if key != kind and key not in _OPTIONS[kind]:
             hint = f"options of '{kind}': {', '.join(_OPTIONS[kind]) or 'none'}"
             near = did_you_mean(key, _OPTIONS[kind])
+            if data[key] is None:  # as YAML reads `choice: 8, 16`
+                more = [each for each in data if data[each] is None]
+                hint, near = f"write `{kind}: [{', '.join([plain_text(data[kind]), *more])}]`", ""
             raise FormError(
                 "L822", (key,), f"'{key}' is not an option of '{kind}'{near}", hint, at_key=True
             )
@@ -162,6 +165,8 @@ def _kind(data: Any) -> str:
     examples = " or ".join(f"{{$search: {example}}}" for example in EXAMPLES.values())
     if not isinstance(data, dict):
         message = f"'$search' must be a mapping, not {shown(data)}"
+        if isinstance(data, list) and 1 < len(data) <= MOST_VALUES and _all_scalars(data):
+            examples = f"{{$search: {{choice: {flow(data)}}}}}"
         raise FormError("L822", (), message, f"write {examples}")
     kinds = [key for key in data if key in EXAMPLES]
     if len(kinds) == 1:
@@ -177,6 +182,10 @@ def _kind(data: Any) -> str:
             raise FormError("L822", (key,), message, f"write {examples}", at_key=True)
     message = "'$search' does not say what to search"
     raise FormError("L822", (), message, f"write {examples}", at_key=True)
+
+
+def _all_scalars(values: list[Any]) -> bool:
+    return all(isinstance(value, str | int | float) for value in values)
 
 
 def _bool_leaf(value: Any) -> Leaf:
@@ -280,7 +289,9 @@ def _default(kind: str, data: Mapping[str, Any], numbers: Range) -> float:
     message = f"the default {plain_text(value)} is not one of the values searched"
     hint = f"write a number from {numbers.low} to {numbers.high}"
     if numbers.step is not None and numbers.low <= value <= numbers.high:
-        first = [plain_text(number) for number in islice(numbers.values(), MOST_VALUES + 1)]
+        values = islice(numbers.values(), MOST_VALUES + 1)
+        # 0.1 + 2 * 0.1 is 0.30000000000000004; what is written may be off by a rounding error
+        first = [plain_text(type(value)(f"{value:.12g}")) for value in values]
         rest = ["..."] if len(first) > MOST_VALUES else []
         hint = f"write one of: {', '.join([*first[:MOST_VALUES], *rest])}"
     raise FormError("L824", ("default",), message, hint)

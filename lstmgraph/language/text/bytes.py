@@ -6,6 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from lstmgraph.files import NotAFileError
 from lstmgraph.language.text.embedded import MODEL_SUFFIX
 from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.messages.errors import ModelFileError
@@ -17,24 +18,33 @@ if TYPE_CHECKING:
 MOST_FILES = 1000
 """The most files of a folder to look at for a suggestion."""
 _SUFFIXES = {".yaml", ".yml"}
+NAME_A_RECIPE = "name a recipe file; `lstmgraph init` writes a first one"
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+"""Characters that no text has, in whatever encoding of one byte."""
+_LOOKED_AT = 20_000
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class NotUtf8Error(ValueError):
     """Raised for bytes that are not UTF-8 text, with the line and column of the first."""
 
-    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+    def __init__(
+        self, message: str, line: int = 1, column: int = 1, hint: str = "save the file as UTF-8"
+    ) -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+        self.hint = hint
 
 
-def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str]:
+def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str | None]:
     """Return the message and the hint for a recipe file that cannot be read."""
     message = f"cannot read the recipe: {getattr(error, 'strerror', None) or error}"
-    hint = "name a recipe file; `lstmgraph init` writes a first one"
+    hint: str | None = NAME_A_RECIPE
     if isinstance(error, IsADirectoryError):
         hint = _in_folder(path)
+    elif isinstance(error, NotAFileError):  # the message says what to do
+        hint = None
     near = _file_near(path) if isinstance(error, FileNotFoundError) else None
     return f"{message}{suggested(near)}", hint
 
@@ -44,10 +54,21 @@ def _in_folder(folder: Path) -> str:
     try:
         model = model_path(folder)
     except ModelFileError as error:
-        if any(folder.glob(f"*{MODEL_SUFFIX}")) or not any(folder.glob("*.yaml")):
+        if _holds(folder, MODEL_SUFFIX):
             return str(error)
-        return f"name the recipes in it: {folder / '*.yaml'}"
+        return (
+            f"name the recipes in it: {folder / '*.yaml'}"
+            if _holds(folder, ".yaml")
+            else NAME_A_RECIPE
+        )
     return f"{model} has a recipe in it, which is read only"
+
+
+def _holds(folder: Path, suffix: str) -> bool:
+    try:
+        return any(file.suffix == suffix for file in islice(folder.iterdir(), MOST_FILES))
+    except OSError:
+        return False
 
 
 def _file_near(path: Path) -> Path | None:
@@ -74,6 +95,8 @@ def decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if _CONTROL.search(raw[:_LOOKED_AT]):
+            raise NotUtf8Error("it is a binary file, not a recipe", hint=NAME_A_RECIPE) from None
         before = raw[: error.start].decode("utf-8-sig", "replace")
         lines = _LINE_END.split(before)
         message = f"byte {error.start} is not UTF-8 text"

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.archives import HDF5
 from lstmgraph.files import read_regular_file, require_regular_file
 from lstmgraph.language.text.bytes import NotUtf8Error, decoded, why_unreadable
 from lstmgraph.language.text.embedded import (
@@ -21,6 +20,7 @@ from lstmgraph.language.text.embedded import (
     embedded_model,
     embedded_recipe,
 )
+from lstmgraph.language.text.foreign import what_else
 from lstmgraph.language.text.nodes import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -58,10 +58,6 @@ OF_WRAPPERS = frozenset({"input", "mask", "dtype_policy"})
 REPLACED = frozenset({"L113", "L114"})
 """Codes of mistakes in the text that are replaced by a substitute value."""
 
-_MOVED = (
-    "`lstmgraph transfer` moves its weights into a recipe's model; `lstmgraph import` writes a "
-    "recipe for a whole model"
-)
 _TOO_LARGE = "a recipe holds layers and settings; keep data in separate files"
 
 
@@ -235,17 +231,17 @@ def decode_document(
     raw: bytes, name: str, parse: Callable[[str, str], Document] | None = None
 ) -> Document:
     """Return the document of a recipe file's bytes; `name` is its name in messages."""
+    other = what_else(raw)
+    if other:
+        return unreadable(name, "L102", f"it is {other[0]}, not a recipe", hint=other[1])
     if len(raw) > MAX_BYTES:
         message = f"the recipe is larger than {MAX_BYTES:,} bytes"
         return unreadable(name, "L103", message, hint=_TOO_LARGE)
-    if raw.startswith(HDF5):
-        message = "it is an HDF5 file of a Keras model or its weights, not a recipe"
-        return unreadable(name, "L102", message, hint=_MOVED)
     try:
         text = decoded(raw)
     except NotUtf8Error as error:
         where = (error.line, error.column)
-        return unreadable(name, "L102", str(error), where=where, hint="save the file as UTF-8")
+        return unreadable(name, "L102", str(error), where=where, hint=error.hint)
     return (parse or parse_document)(text, name)
 
 

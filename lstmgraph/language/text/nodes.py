@@ -11,7 +11,7 @@ import yaml
 from lstmgraph.language.text.events import BadCharacterError, HalfCharacterError, yaml_events
 from lstmgraph.messages.diagnostics import Span
 from lstmgraph.messages.rendering.excerpts import source_lines
-from lstmgraph.messages.wording import nearest
+from lstmgraph.messages.wording import BEGINNING, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,8 +120,7 @@ class _Composer:
         if isinstance(event, yaml.StreamEndEvent):
             if self.empty_is_null:
                 return ScalarNode(Span(1, 1, 1, 1), "", plain=True)
-            hint = "begin with `recipe: 1`; `lstmgraph schema` prints what may follow"
-            raise YamlMistake("L112", "the recipe is empty", Span(1, 1, 1, 1), hint)
+            raise YamlMistake("L112", "the recipe is empty", Span(1, 1, 1, 1), BEGINNING)
         root = self.node(next(self.events), depth=0)
         next(self.events)  # document end
         after = next(self.events)
