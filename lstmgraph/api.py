@@ -12,7 +12,7 @@ from lstmgraph.compiler.load import is_model_file, load_compiled, with_overrides
 from lstmgraph.compiler.machine.machine import Machine, this_machine
 from lstmgraph.language.compose import written_data
 from lstmgraph.messages.wording import counted
-from lstmgraph.models.derived import Derived, derive, with_derived
+from lstmgraph.models.derived import Derived, derive, with_derived, with_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -523,6 +523,7 @@ class Recipe:
         test: Any = None,
         max_loss: float | None = None,
         device: str | None = None,
+        models: str | Sequence[str] = (),
     ) -> ExportReport:
         """Write a model of this recipe, trained or not, for another runtime, and check the file.
 
@@ -546,6 +547,10 @@ class Recipe:
             test: the same, of what is measured.
             max_loss: by what part a measure may get worse, such as 0.01.
             device: ``microcontroller``: refuse what LiteRT for Microcontrollers cannot run.
+            models: names of models to write in place of the recipe's own: further ones of
+                ``models:``, ``encoder``, ``decoder`` or ``step``, which it need not name, and its
+                own name. Several go into one ``litert`` or ``saved_model`` file, each a signature
+                with its name. A step model is also run for 1,000 steps, as the report says.
 
         Raises:
             RecipeError: the format cannot hold the recipe (L801, L802), the written file computes
@@ -553,17 +558,23 @@ class Recipe:
                 another backend than the format's (L805), the device cannot run the file (L806), or
                 a measure gets worse by more than `max_loss` (L807).
             DataError: the data does not fit the recipe.
-            ValueError: an argument is not one of those named here, or data is missing.
+            ValueError: an argument is not one of those named here, data is missing, or the format
+                holds one model.
             ImportError: a package that the format needs is not installed.
         """
         from lstmgraph.export import ExportOptions, target_path  # noqa: PLC0415 - only to export
+        from lstmgraph.export.formats import TOGETHER, stem_of  # noqa: PLC0415 - as above
 
-        target = target_path(format, Path(path), self.name)
+        names = [models] if isinstance(models, str) else list(models)
+        compiled = with_models(self.compiled, names)
+        target = target_path(format, Path(path), stem_of(self.name, names))
+        if len(names) > 1 and format not in TOGETHER:
+            raise ValueError(f"a file of format {format} holds one model: export each by itself")
         options = ExportOptions(kernel, batch_size, tolerance, quantize, max_loss, device)
         given = self._export_data(options, data, test)
         from lstmgraph.export.files import export_files  # noqa: PLC0415 - imports TensorFlow
 
-        return export_files(self.compiled, model, {format: target}, options, given)[0]
+        return export_files(compiled, model, {format: target}, options, given, names=names)[0]
 
     def _export_data(self, options: ExportOptions, data: Any, test: Any) -> ExportData | None:
         """Return the data that a quantized file is made from and measured on."""

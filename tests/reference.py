@@ -2,6 +2,9 @@
 
 A masked step leaves the states as they are. The sequence holds zeros there, or with ``hold`` the
 last output again. Arrays are (batch, time, features), masks (batch, time), states (batch, units).
+Several models may be computed at once: all of their arrays, but the masks, have one more axis at
+the front, and biases another one, of size 1, for the batch. ``dropped`` and ``dropped_state`` are
+what dropout multiplies inputs and states by, (batch, width): one for all gates, or one for each.
 """
 
 # ruff: noqa: PLR0913 - the formulas have as many parts as they have
@@ -50,14 +53,26 @@ def layer_norm(x: Array, weights: Sequence[Array], epsilon: float = 1e-3) -> Arr
     )
 
 
-def lstm(x, weights, mask=None, state=None, *, activation=np.tanh, gate=sigmoid, **options) -> Run:
+def lstm(
+    x,
+    weights,
+    mask=None,
+    state=None,
+    *,
+    activation=np.tanh,
+    gate=sigmoid,
+    dropped=(),
+    dropped_state=(),
+    **options,
+) -> Run:
     """Gates in the order i, f, c, o."""
     kernel, recurrent, *bias = weights
 
     def step(x_t: Array, states: States) -> States:
         h, c = states
-        z = x_t @ kernel + h @ recurrent + (bias[0] if bias else 0)
-        z_i, z_f, z_c, z_o = np.split(z, 4, axis=1)
+        of_x = _products(x_t, kernel, 4, dropped, bias)
+        of_h = _products(h, recurrent, 4, dropped_state)
+        z_i, z_f, z_c, z_o = (a + b for a, b in zip(of_x, of_h, strict=True))
         c = gate(z_f) * c + gate(z_i) * activation(z_c)
         return gate(z_o) * activation(c), c
 
@@ -73,32 +88,56 @@ def gru(
     reset_after=True,
     activation=np.tanh,
     gate=sigmoid,
+    dropped=(),
+    dropped_state=(),
     **options,
 ) -> Run:
     """Gates in the order z, r, h. With `reset_after`, the bias has an input and a recurrent row."""
-    kernel, recurrent, bias = weights
-    bias_x, bias_h = bias if reset_after else (bias, np.zeros_like(bias))
-    kernels = np.split(recurrent, 3, axis=1)
+    kernel, recurrent, *bias = weights
+    bias_x, bias_h = ([row] for row in bias[0]) if bias and reset_after else (bias, [])
+    candidate = np.split(recurrent, 3, axis=-1)[2]
 
     def step(x_t: Array, states: States) -> States:
         (h,) = states
-        x_z, x_r, x_h = np.split(x_t @ kernel + bias_x, 3, axis=1)
-        b_z, b_r, b_h = np.split(bias_h, 3)
-        z = gate(x_z + h @ kernels[0] + b_z)
-        r = gate(x_r + h @ kernels[1] + b_r)
-        recall = r * (h @ kernels[2] + b_h) if reset_after else (r * h) @ kernels[2]
+        x_z, x_r, x_h = _products(x_t, kernel, 3, dropped, bias_x)
+        h_z, h_r, h_h = _products(h, recurrent, 3, dropped_state, bias_h)
+        z, r = gate(x_z + h_z), gate(x_r + h_r)
+        of_candidate = h * dropped_state[2] if dropped_state else h
+        recall = r * h_h if reset_after else (r * of_candidate) @ candidate
         return (z * h + (1 - z) * activation(x_h + recall),)
 
     return _run(step, x, mask, state or _zeros(x, recurrent, 1), **options)
 
 
-def simple_rnn(x, weights, mask=None, state=None, *, activation=np.tanh, **options) -> Run:
-    kernel, recurrent, bias = weights
+def simple_rnn(
+    x,
+    weights,
+    mask=None,
+    state=None,
+    *,
+    activation=np.tanh,
+    dropped=(),
+    dropped_state=(),
+    **options,
+) -> Run:
+    kernel, recurrent, *bias = weights
 
     def step(x_t: Array, states: States) -> States:
-        return (activation(x_t @ kernel + states[0] @ recurrent + bias),)
+        (of_x,) = _products(x_t, kernel, 1, dropped, bias)
+        (of_h,) = _products(states[0], recurrent, 1, dropped_state)
+        return (activation(of_x + of_h),)
 
     return _run(step, x, mask, state or _zeros(x, recurrent, 1), **options)
+
+
+def _products(
+    x: Array, matrix: Array, gates: int, dropped: Sequence[Array], bias: Sequence[Array] = ()
+) -> list[Array]:
+    """Each gate's product, plus its bias."""
+    masks = [*dropped] if len(dropped) == gates else [*dropped] * gates or [1] * gates
+    parts = np.split(matrix, gates, axis=-1)
+    biases = np.split(bias[0], gates, axis=-1) if bias else [0] * gates
+    return [(x * m) @ part + b for m, part, b in zip(masks, parts, biases, strict=True)]
 
 
 def stack(cell: Callable[..., Run], x, all_weights, mask=None, states=None, **options) -> list[Run]:
@@ -145,19 +184,19 @@ MERGES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def _zeros(x: Array, recurrent: Array, count: int) -> States:
-    return (np.zeros((len(x), len(recurrent))),) * count
+    return (np.zeros((*x.shape[:-2], recurrent.shape[-2])),) * count
 
 
 def _run(step: Step, x, mask, states: States, *, go_backwards=False, hold=False) -> Run:
     """The outputs are in the order in which they are computed."""
-    mask = np.ones(x.shape[:2], bool) if mask is None else np.asarray(mask)
-    steps = range(x.shape[1])
+    mask = np.ones(x.shape[-3:-1], bool) if mask is None else np.asarray(mask)
+    steps = range(x.shape[-2])
     outputs: list[Array] = []
     output = np.zeros_like(states[0])
     for t in reversed(steps) if go_backwards else steps:
         counts = mask[:, t, None]
-        new = step(x[:, t], states)
+        new = step(x[..., t, :], states)
         states = tuple(np.where(counts, a, b) for a, b in zip(new, states, strict=True))
         output = np.where(counts, new[0], output if hold else 0)
         outputs.append(output)
-    return Run(np.stack(outputs, axis=1), states)
+    return Run(np.stack(outputs, axis=-2), states)

@@ -46,6 +46,7 @@ def test_a_member_is_read(tmp_path) -> None:
         assert found.read("a", 4) == b"text"
 
 
+@pytest.mark.slow
 def test_a_member_beyond_its_bound_is_not_unpacked(tmp_path) -> None:
     path = archive(tmp_path / "a.zip", {"a": b"\0" * 300_000_000})
     assert path.stat().st_size < 1_000_000

@@ -129,6 +129,7 @@ def test_findings_of_a_file_and_of_its_json(tmp_path: Path) -> None:
         assert found.source == str(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_run_shows_what_padding_changes() -> None:
     ids, h = tokens(), keras.Input((4,), name="start")
     layer = L.GRU(4, name="gru")
@@ -177,6 +178,7 @@ def test_a_stateful_model_is_left_as_it_was() -> None:
     assert np.array_equal(np.array(layer.states[0]), np.ones((2, 4)))
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     wrong, right = tmp_path / "wrong.keras", tmp_path / "right.keras"
     built(PLANTED["state_drops_mask"].build).save(wrong)

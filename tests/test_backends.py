@@ -227,6 +227,7 @@ def test_on_a_gpu_deterministic_is_tensorflows() -> None:
     assert refused(compiled, ON_JAX_WITH_GPU) == [("L763", "deterministic")]
 
 
+@pytest.mark.slow
 def test_the_numeric_core_leaves_only_these_out() -> None:
     """`building.built` skips on JAX what is refused there."""
     found = {name: refused(load(case.recipe).compiled) for name, case in CASES.items()}

@@ -132,6 +132,7 @@ def test_a_command_begins_with(  # noqa: PLR0913, PLR0917 - a row of the grid
     assert lines == says
 
 
+@pytest.mark.slow
 def test_python_begins_with_the_weights_of_a_model_file(place: Path, tmp_path: Path) -> None:
     recipe, weights = lstmgraph.load(place / "trained.keras"), trained(place)
     assert recipe.weights == place / "trained.keras"
@@ -148,6 +149,7 @@ def test_python_begins_with_the_weights_of_a_model_file(place: Path, tmp_path: P
         recipe.with_overrides({"layers.r.units": 4}).build()
 
 
+@pytest.mark.slow
 def test_a_model_file_with_a_loop(tmp_path: Path) -> None:
     """Of the case as it was found; the model of one step has the file's weights, too."""
     recipe = lstmgraph.load(EDGE)
@@ -165,6 +167,7 @@ def test_a_model_file_with_a_loop(tmp_path: Path) -> None:
     assert same(step.get_weights(), model.get_weights())
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said_and_begins_fresh(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +199,7 @@ def test_what_does_not_fit_is_said_and_begins_fresh(
     assert (both.exit_code, missing.exit_code) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_wins_and_another_file_is_noticed(place: Path, tmp_path: Path) -> None:
     """Resumed, a training has the numbers of one that was never stopped."""
     rate = {"training.optimizer.learning_rate": 0.1}
@@ -231,6 +235,7 @@ def searched(units: str) -> str:
     return FIXED.replace("UNITS", units)
 
 
+@pytest.mark.slow
 def test_every_trial_begins_with_the_weights(tmp_path: Path) -> None:
     """The learning rate changes nothing, so the first loss is that of the weights."""
     still = searched("2").replace("learning_rate: 0.01", "learning_rate: 1e-12")
@@ -291,6 +296,7 @@ def test_sizes_that_decide_whether_weights_are_loaded_are_refused(tmp_path: Path
     assert begun_with(lstmgraph.load(kept).compiled, given).outcomes == {"narrow": "loaded"}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_from_before_weights_is_resumed(place: Path, tmp_path: Path) -> None:
     """Its identity has no `weights`, which then were fresh ones."""
     recipe = lstmgraph.load(SMALL)
@@ -322,6 +328,7 @@ def test_keras_tuner_begins_with_the_weights_too(place: Path) -> None:
     assert same(model.get_weights(), trained(place))
 
 
+@pytest.mark.slow
 def test_a_model_from_elsewhere_is_taken_by_the_names_of_its_layers(
     place: Path, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def figures(file: Path) -> list[dict[str, Any]]:
     return json.loads(file.read_text("utf-8"))["figures"]
 
 
+@pytest.mark.slow
 def test_every_row_has_both_sides_and_a_ratio_or_says_why_not(measured) -> None:
     rows = figures(measured[1])
     assert [(row["part"], row["case"], row["against"]) for row in rows] == [

@@ -110,6 +110,7 @@ def whole_max(train: Any, feed: Any) -> int:
     return min(size for (size,) in feed.buckets.sizes if size >= lengths.max())
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_batches_padded_to_the_longest(data: Any, tmp_path: Any) -> None:
     tagger = recipe(TAGGER)
     result = tagger.train(data, folder=tmp_path)

@@ -62,6 +62,7 @@ def test_weights_are_made_and_counted_once(called) -> None:
     assert memory.inference.weights == 4 * sum(sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="gradients by tf.GradientTape")
 def test_gradients_are_those_of_keras_by_hand(called) -> None:
     import tensorflow as tf  # noqa: PLC0415
@@ -86,6 +87,7 @@ def test_gradients_are_those_of_keras_by_hand(called) -> None:
         assert_equal_arrays(*gradients)
 
 
+@pytest.mark.slow
 def test_a_file_holds_the_weights_once_and_loads_without_lstmgraph(called, tmp_path: Path) -> None:
     _, recipe, model = called
     data = batch_for(model)
@@ -153,6 +155,7 @@ def random_array(case_input: TensorSpec, random: np.random.Generator) -> np.ndar
     return random.integers(0, 2, shape).astype(dtype)
 
 
+@pytest.mark.slow
 def test_every_layer_can_be_called_again() -> None:
     """In one model: each call gives what the same Keras layer gives when it is called again."""
     cases = callable_cases()
@@ -199,6 +202,7 @@ training: {loss: mse, learning_rates: {reader: 0.1}}
 """
 
 
+@pytest.mark.slow
 def test_a_shared_decoder_runs_step_by_step() -> None:
     recipe = load(SHARED_DECODER)
     derived = recipe.derive("step")

@@ -105,6 +105,7 @@ def assert_same_weights(found: keras.Model, wanted: keras.Model, tolerance: floa
             np.testing.assert_allclose(array, other, rtol=0, atol=tolerance, err_msg=name)
 
 
+@pytest.mark.slow
 def test_an_epoch_is_that_of_keras_by_hand(place: Path, shared) -> None:
     """From the weights of a file: by `fit` to the last bit, and with rates of layers by a tape."""
     import tensorflow as tf  # noqa: PLC0415
@@ -138,6 +139,7 @@ def test_an_epoch_is_that_of_keras_by_hand(place: Path, shared) -> None:
     assert_same_weights(trained, twin, 1e-6)
 
 
+@pytest.mark.slow
 def test_lora_of_a_called_layer_adapts_all_its_calls(place: Path, shared) -> None:
     recipe, model = shared
     adapted = recipe.with_overrides({"layers.scaled.lora_rank": 2})
@@ -170,6 +172,7 @@ def test_the_encoder_and_the_decoder_make_the_whole(shared) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_generated_tokens_are_the_likeliest_of_keras_by_hand(shared) -> None:
     """Of weights so large, and without a bias of the head, that rows are written differently."""
     recipe, model = shared[0], shared[0].build()
@@ -202,6 +205,7 @@ def test_weights_go_to_a_recipe_with_other_calls(place: Path, shared) -> None:
         assert_equal_arrays(dict(enumerate(own[name])), dict(enumerate(arrays)))
 
 
+@pytest.mark.slow
 def test_litert_computes_calls_with_lengths(shared, tmp_path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in this part only
 

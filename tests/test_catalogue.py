@@ -64,6 +64,7 @@ def test_the_file_is_what_the_generator_writes(tmp_path):
     run_program(program, tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_file_is_a_schema():
     Draft202012Validator.check_schema(CATALOGUE)
 

@@ -51,6 +51,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
+@pytest.mark.slow
 def test_a_step_reads_no_later_one(tmp_path: Path) -> None:
     model, other = build(with_causal(MASKED)), build(with_causal(MASKED, "false"))
     randomise(model)

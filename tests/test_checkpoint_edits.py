@@ -47,6 +47,7 @@ def tried(function: Callable[[], object]) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_edited_checkpoints_are_read_or_refused(begun: Path, tmp_path: Path) -> None:
     path, rng = tmp_path / "checkpoint.keras", random.Random(12)
     original, refused = members_of(begun / "checkpoint.keras"), 0
@@ -63,6 +64,7 @@ def test_edited_checkpoints_are_read_or_refused(begun: Path, tmp_path: Path) -> 
     assert refused > READ // 3
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_an_edited_checkpoint_or_says_why_not(
     begun: Path, tmp_path: Path
 ) -> None:

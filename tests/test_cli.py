@@ -337,6 +337,7 @@ def test_set_without_path_or_value_is_a_wrong_command_line(command: str, value: 
 # schema and help
 
 
+@pytest.mark.slow
 def test_schema_is_the_json_schema_that_takes_the_shipped_recipes() -> None:
     """``test_schema.py`` gives it to a validator."""
     result = invoke("schema")
@@ -434,6 +435,7 @@ def test_build_where_nothing_can_be_written_is_refused() -> None:
 # Real processes
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_silent() -> None:
     command = f"{sys.executable} -c '{MAIN}' schema | head -1"
     result = subprocess.run(
@@ -442,6 +444,7 @@ def test_a_closed_pipe_is_silent() -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "{\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
 def test_a_full_disk_is_reported() -> None:
     with Path("/dev/full").open("w") as full:
@@ -450,6 +453,7 @@ def test_a_full_disk_is_reported() -> None:
     assert result.stderr == "Error: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_commands_exit_as_a_process_does(tmp_path: Path) -> None:
     assert program("validate", SPEAKER).returncode == 0
     wrong = program("explain", WRONG)

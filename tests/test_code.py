@@ -144,6 +144,7 @@ training:
 """
 
 
+@pytest.mark.slow
 def test_training(codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frozen layers, dtypes, losses of lstmgraph's own; and the file trains."""
     recipe = load(MIXED)
@@ -250,6 +251,7 @@ def test_names_are_data() -> None:
         assert given_names == HOSTILE
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(), max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_texts_are_literals(texts: list[str]) -> None:
@@ -346,6 +348,7 @@ training: {{loss: {{type: negative_log_likelihood, distribution: {name}}}, epoch
     assert run(code.text)["build_model"]().compiled
 
 
+@pytest.mark.slow
 def test_the_mask_of_masking_is_there_once() -> None:
     recipe = load(
         """

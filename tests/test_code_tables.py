@@ -52,12 +52,14 @@ def assert_same_arrays(names: dict[str, Any], recipe: Recipe, path: Path) -> Non
                 np.testing.assert_array_equal(array, theirs[name], err_msg=f"{part}: {name}")
 
 
+@pytest.mark.slow
 def test_next_frame() -> None:
     """Padded histories, a static column, whole series at random; from Parquet."""
     recipe = lstmgraph.load(RECIPES / "next-frame.yaml")
     assert_same_arrays(run(recipe), recipe, RECIPES / "data" / "japanese_vowels.parquet")
 
 
+@pytest.mark.slow
 def test_flights(tmp_path: Path) -> None:
     """Rows put in, cells filled, a calendar, and a scale: what `init` proposes for the table."""
     table, path = RECIPES / "data" / "flights.csv", tmp_path / "flights.yaml"
@@ -234,6 +236,7 @@ def test_scales_and_the_loss_of_scaled_numbers(table: Path) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_file_trains(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = run(load(SCALED))
     monkeypatch.chdir(tmp_path)

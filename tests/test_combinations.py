@@ -109,6 +109,7 @@ def test_a_loop_inside_time_distributed_runs_on_each_segment(segmented: Model) -
     assert_near(found, segmented_by_hand(weights_by_layer(model), values(), COUNTED), 1e-6)
 
 
+@pytest.mark.slow
 def test_its_files_give_the_same_numbers(segmented: Model, tmp_path: Path) -> None:
     recipe, model = segmented
     assert_runs_as_keras(recipe, model, {"x": values()})
@@ -126,6 +127,7 @@ def test_without_a_mask_steps_stack_along_time() -> None:
     assert_near(outputs_of(model, {"x": x}), wanted, 1e-6)
 
 
+@pytest.mark.slow
 def test_losses_and_metrics_leave_out_the_padded_steps_of_segments(segmented: Model) -> None:
     _, model = segmented
     random = np.random.default_rng(2)

@@ -85,6 +85,7 @@ def test_commands_options_and_values_are_completed(program: Program) -> None:
     assert completed("lstmgraph init --task fore") == ["forecast"]
 
 
+@pytest.mark.slow
 def test_the_module_is_the_program() -> None:
     module = [sys.executable, "-m", "lstmgraph"]
     shown = subprocess.run([*module, "explain", "-h"], capture_output=True, text=True, check=True)
@@ -93,6 +94,7 @@ def test_the_module_is_the_program() -> None:
     assert wrong.returncode == 2
 
 
+@pytest.mark.slow
 def test_the_version_names_what_decides_on_numbers(program: Program, tmp_path: Path) -> None:
     home = str(tmp_path)
     first = f"lstmgraph {version('lstmgraph')}\nKeras {version('keras')}\nTensorFlow "

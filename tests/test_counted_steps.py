@@ -66,6 +66,7 @@ def test_every_loss_and_metric_of_the_catalogue_is_in_the_grid() -> None:
     assert losses | OF_ROWS == named("loss") - {*LOSSES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "batch"), SAMPLE, ids=lambda value: value.name if isinstance(value, Cell) else value
 )
@@ -108,6 +109,7 @@ def test_an_overlap_is_that_of_the_counted_steps(mask: str) -> None:
         np.testing.assert_allclose(found[f"{head.name}_loss"], wanted, rtol=2e-5, err_msg=str(head))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["lengths", "holes"])
 def test_ctc_reads_the_counted_steps_of_each_row(mask: str) -> None:
     """A row without a counted step is none, whatever its labels."""
@@ -128,6 +130,7 @@ def test_ctc_reads_the_counted_steps_of_each_row(mask: str) -> None:
     np.testing.assert_allclose(weighed, np.dot(of_rows, weights[:-1]) / len(of_rows), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_circle_compares_the_rows_of_a_batch() -> None:
     recipe = lstmgraph.load("""
 recipe: 1
@@ -167,6 +170,7 @@ def test_weights_that_a_loss_cannot_use_are_refused(
         model.evaluate(inputs(Cell()), {"y": target}, sample_weight={"y": weights}, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mask", ["holes"] if "LSTMGRAPH_EXAMPLES" not in os.environ else ["lengths", "holes"]
 )
@@ -197,6 +201,7 @@ def test_padding_reaches_no_weight(mask: str) -> None:
             np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_saved_model_counts_as_before_and_is_plain(tmp_path: Path) -> None:
     """`lstmgraph.load_model` counts the same steps; for Keras the file holds its own classes."""

@@ -79,6 +79,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOSSES)
 def test_counts_stay_counts_where_their_column_is_a_scaled_input(kind: str) -> None:
     loss, units, shape = LOSSES[kind]

@@ -78,6 +78,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> tf.Variable:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["lstm", "gru"])
 def test_a_batch_with_an_empty_row_runs_in_the_loop(layer: str, runs: tf.Variable) -> None:
     fast = build(RECIPE.format(layer=layer, kernel="auto"))
@@ -95,6 +96,7 @@ def test_a_batch_with_an_empty_row_runs_in_the_loop(layer: str, runs: tf.Variabl
             np.testing.assert_allclose(computed[output], wanted, rtol=0, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_both_branches_train_with_one_dropout(runs: tf.Variable) -> None:
     model = build(RECIPE.format(layer="lstm", kernel="auto"))
     randomise(model)

@@ -109,6 +109,7 @@ def test_modules_of_the_current_folder_are_not_run(folder: Path) -> None:
     assert_no_marker(folder, run(folder, "--version"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "commands"), [(PROGRAM_IN_FORKS, COMMANDS), (PROGRAM_IN_TURN, IN_TURN)]
 )
@@ -129,6 +130,7 @@ def assert_no_marker(folder: Path, done: subprocess.CompletedProcess[str]) -> No
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_path_that_the_user_names_counts(tmp_path: Path) -> None:
     write_files(tmp_path)
     (tmp_path / "quick.yaml").write_text(QUICK, "utf-8")
@@ -140,6 +142,7 @@ def test_the_path_that_the_user_names_counts(tmp_path: Path) -> None:
     assert "psutil.py" in (tmp_path / "marker").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:
     (tmp_path / "closed.yaml").write_text(CLOSED, "utf-8")
     (tmp_path / "json.py").write_text("def arrays():\n    return {}\n", "utf-8")

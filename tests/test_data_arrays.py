@@ -234,6 +234,7 @@ print(folder)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_forked_process_reads_the_same_files_and_leaves_them() -> None:
     environment = {

@@ -32,6 +32,7 @@ data:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("every", "frequency", "zone"),
     [("6 hours", "6h", None), ("hour", "h", "Europe/Berlin"), ("month", "MS", None)],

@@ -184,6 +184,7 @@ def test_a_recipe_cannot_name_a_function(tmp_path: Path) -> None:
     assert "L203" in result.stderr
 
 
+@pytest.mark.slow
 def test_tensorflow_is_not_imported() -> None:
     script = (
         "import sys, contextlib, io\n"

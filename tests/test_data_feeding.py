@@ -125,6 +125,7 @@ def test_batches_hold_what_the_examples_do(in_memory: int) -> None:
                 assert array.dtype == expected[name].dtype
 
 
+@pytest.mark.slow
 def test_a_model_learns_from_windows_that_are_read_batch_by_batch() -> None:
     """Sales follow a wave: the loss falls far below that of a guess."""
     rows = store_rows(60, 60, 60)
@@ -180,6 +181,7 @@ TWO_OUTPUTS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [None, (6, 3)])
 def test_an_output_without_a_loss_gets_what_keras_wants_for_its_metrics(
     weight: tuple[int, ...] | None,
@@ -280,6 +282,7 @@ def test_inputs_alone_are_for_prediction() -> None:
     assert found.build().predict(feed.dataset, verbose=0)["kind"].shape == (5, 4)
 
 
+@pytest.mark.slow
 def test_the_shipped_classifier_trains_on_its_archive() -> None:
     found = lstmgraph.load(RECIPES / "speaker-classifier.yaml", overrides=["layers.voice.units=16"])
     data = found.load_data(RECIPES / "data" / "japanese_vowels.npz")

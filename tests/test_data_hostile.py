@@ -231,6 +231,7 @@ def bomb(path: Path, name: str, megabytes: int) -> None:
             member.write(bytes(1 << 20))
 
 
+@pytest.mark.slow
 def test_only_arrays_of_the_recipe_are_unpacked(tmp_path: Path) -> None:
     bomb(tmp_path / "data.npz", "train_other", 200)
     tracemalloc.start()

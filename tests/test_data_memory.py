@@ -49,6 +49,7 @@ print(len(train), total)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_a_parquet_file_streams_in_half_of_its_size(tmp_path: Path) -> None:
     """All that a process allocates counts; pages of mapped files do not, as they can be dropped."""

@@ -83,6 +83,7 @@ def windows_of(frame: pd.DataFrame, store: str, ends: list[int]) -> list[Any]:
     return [(own.iloc[end - 4 : end], own.iloc[end : end + 2]) for end in ends]
 
 
+@pytest.mark.slow
 def test_the_last_window_of_every_series_is_forecast_alike_by_all_formats(folder: Path) -> None:
     frame = stores()
     windows = windows_of(frame, "a", [10]) + windows_of(frame, "b", [6])
@@ -101,6 +102,7 @@ def test_the_last_window_of_every_series_is_forecast_alike_by_all_formats(folder
         assert "'c', with 3 rows" in found.warnings[0].message
 
 
+@pytest.mark.slow
 def test_rolling_origins_are_those_of_loops_over_rows(folder: Path) -> None:
     frame = stores()
     ends = {"a": [4, 6, 8, 10], "b": [4, 6]}
@@ -259,6 +261,7 @@ def test_times_go_on_as_those_of_the_series(case: str) -> None:
     np.testing.assert_array_equal(found, np.array([[times[-1], *wanted]], "datetime64[us]"))
 
 
+@pytest.mark.slow
 def test_forecasts_without_known_columns_need_no_rows_ahead(tmp_path: Path) -> None:
     plain = recipe(
         """
@@ -308,6 +311,7 @@ TAGGER = """
 """
 
 
+@pytest.mark.slow
 def test_arrays_of_padded_sequences_have_a_row_for_each_step_that_counts(tmp_path: Path) -> None:
     tagger = recipe(TAGGER)
     model = tagger.build()
@@ -426,6 +430,7 @@ def test_carried_states_go_on_from_batch_to_batch_and_begin_with_zeros(tmp_path:
         lstmgraph.predict(model, {"x": x}, recipe=stream, batch_size=3)
 
 
+@pytest.mark.slow
 def test_further_models_predict_too(tmp_path: Path) -> None:
     two = recipe(
         """
@@ -448,6 +453,7 @@ def test_further_models_predict_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(table[["state_0", "state_1"]], wanted, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_refuses(folder: Path, tmp_path: Path) -> None:
     data = ("--data", str(folder / "f.csv"))
     model, out = str(folder / "f.onnx"), tmp_path / "o.csv"
@@ -544,6 +550,7 @@ CLEANED = """
 """
 
 
+@pytest.mark.slow
 def test_tables_are_cleaned_and_the_future_stays_unknown(tmp_path: Path) -> None:
     """A day is missing, sales are empty once before the origin and twice behind it."""
     cleaned = recipe(CLEANED)
@@ -579,6 +586,7 @@ def test_tables_are_cleaned_and_the_future_stays_unknown(tmp_path: Path) -> None
     assert not any(problem.code == "D505" for problem in found.warnings)
 
 
+@pytest.mark.slow
 def test_a_folder_of_a_training_gives_its_best_model(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "inline.keras").write_bytes((folder / "f.keras").read_bytes())
     (tmp_path / "checkpoint.keras").write_bytes(b"nothing")
@@ -612,6 +620,7 @@ def test_every_code_of_predictions_is_documented_and_tested() -> None:
     assert {code for code in used if code not in own} == set()
 
 
+@pytest.mark.slow
 def test_outputs_of_single_steps_have_their_axis_and_all_steps_their_numbers() -> None:
     """A history, two steps ahead, and one number of each window; a forecast of one step."""
     both = recipe(
@@ -687,6 +696,7 @@ TEXTS = """
 """
 
 
+@pytest.mark.slow
 def test_texts_and_names_of_classes_go_through_all_formats(tmp_path: Path) -> None:
     texts = recipe(TEXTS)
     model = texts.build()

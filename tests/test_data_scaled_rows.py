@@ -204,6 +204,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_model_gives_what_numbers_by_hand_give(trained: Path) -> None:
     """Clipped and raw inputs alike, and a series that training did not have."""
     own = lstmgraph.load(trained / "shops.keras")
@@ -236,6 +237,7 @@ def test_the_model_gives_what_numbers_by_hand_give(trained: Path) -> None:
     np.testing.assert_array_equal(by_keras.predict(as_tensors(x), verbose=0)["forecast"], found)
 
 
+@pytest.mark.slow
 def test_predict_gives_the_same_from_all_files(trained: Path) -> None:
     own = lstmgraph.load(trained / "shops.keras")
     model = own.build(weights=trained / "shops.keras")
@@ -252,6 +254,7 @@ def test_predict_gives_the_same_from_all_files(trained: Path) -> None:
         np.testing.assert_allclose(found[kind], found["keras"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_quantiles_of_several_columns_are_scaled_by_column() -> None:
     """As many quantiles as columns: their axes must not be mistaken for each other."""
     text = """
@@ -363,6 +366,7 @@ def test_a_target_of_differences_begins_at_its_last_value(scale: str) -> None:
     np.testing.assert_allclose(run(exported(own, model), {"x": x})["y"], found, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_stream_is_scaled_by_the_numbers_of_its_series() -> None:
     text = """
     inputs: {x: {shape: [time, 2]}, shop: {shape: [], dtype: string}}

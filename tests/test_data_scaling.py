@@ -261,6 +261,7 @@ def models() -> tuple[keras.Model, keras.Model]:
     return own, plain
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_the_model_takes_and_gives_units_of_the_table(models) -> None:
     own, plain = models
@@ -333,6 +334,7 @@ def test_outputs_of_several_columns(columns: int, scale: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_names_of_the_recipe_are_left_to_it() -> None:
     text = FITTED.replace("encoder", "history_scaled").replace("decoder", "forecast_unscaled")
@@ -353,6 +355,7 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_training_writes_the_numbers_into_its_recipe(trained: Path) -> None:
     own = lstmgraph.load(trained / "stores.resolved.yaml")
     in_model = lstmgraph.load(trained / "stores.keras")
@@ -370,6 +373,7 @@ def test_the_loss_of_training_is_scaled(trained: Path) -> None:
     assert metrics["mae"] > 100
 
 
+@pytest.mark.slow
 def test_every_file_gives_the_same_numbers_in_units_of_the_table(trained: Path) -> None:
     own = lstmgraph.load(trained / "stores.keras")
     x = own.load_data(table()).test.batch(slice(None))[0]
@@ -388,6 +392,7 @@ def test_every_file_gives_the_same_numbers_in_units_of_the_table(trained: Path) 
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_trained_model_is_trained_on_by_its_own_numbers(trained: Path, tmp_path: Path) -> None:
     columns = table(seed=1)
@@ -398,6 +403,7 @@ def test_a_trained_model_is_trained_on_by_its_own_numbers(trained: Path, tmp_pat
     assert again["data"]["columns"] == own.to_dict()["data"]["columns"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_killed_training_goes_on(trained: Path, tmp_path: Path) -> None:
     whole = recipe().train(table(), folder=tmp_path / "whole", epochs=2)
@@ -464,6 +470,7 @@ COLUMNS = ("missing: 0", "scale: standard", "scale: log")
 PERIODS = ((1, False), (3, True), (7, False), (2, True))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("column", "period", "padded"),

@@ -44,6 +44,7 @@ def searched() -> lstmgraph.Recipe:
     return recipe(FORECAST, **SEARCHED)
 
 
+@pytest.mark.slow
 def test_they_are_listed(searched: lstmgraph.Recipe, tmp_path: Path) -> None:
     assert sorted(searched.space().defaults()) == sorted(NAMES)
     path = tmp_path / "searched.yaml"

@@ -112,6 +112,7 @@ def test_a_chronological_split_trains_on_the_past_alone(
     assert_after(data.test, data.validation, rows, gap)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(stores(), window_sizes(), st.integers(0, 3), st.integers(2, 4))
 def test_every_fold_trains_on_the_past_alone(
@@ -129,6 +130,7 @@ def test_every_fold_trains_on_the_past_alone(
         assert_after(following.validation, fold.validation, rows, gap)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(stores(), window_sizes(), st.integers(0, 5))
 def test_no_window_reaches_into_another_series(
@@ -149,6 +151,7 @@ def test_no_window_reaches_into_another_series(
         assert not found[count:].any()
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(stores(), window_sizes(), st.integers(0, 5))
 def test_a_random_split_keeps_series_together(

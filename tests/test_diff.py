@@ -120,6 +120,7 @@ def in_file(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
         }
 
 
+@pytest.mark.slow
 def test_the_verdict_on_weights_is_that_of_the_files(built) -> None:
     shapes = {name: in_file(path) for name, (_, path) in built.items()}
     for one, other in product(built, built):

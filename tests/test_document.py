@@ -90,6 +90,7 @@ def only_mistake(text: str) -> tuple[str, int, int]:
 # --- data ---
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(data_of(ANY_TEXT))
 def test_json_text_reads_back(data: dict[str, Any]) -> None:
@@ -99,6 +100,7 @@ def test_json_text_reads_back(data: dict[str, Any]) -> None:
         assert is_same(document.data, data)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(data_of(PLAIN_TEXT))
 def test_json_text_without_escapes_reads_back(data: dict[str, Any]) -> None:
@@ -107,6 +109,7 @@ def test_json_text_without_escapes_reads_back(data: dict[str, Any]) -> None:
     assert is_same(document.data, data)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(data_of(ANY_TEXT))
 def test_resolved_yaml_reads_back(data: dict[str, Any]) -> None:
@@ -154,6 +157,7 @@ def paths_of(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(p for key, value in inner for p in paths_of(value, (*path, key)))]
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(data_of(ANY_TEXT), st.sampled_from([None, 2]))
 def test_every_place_begins_with_its_key_or_scalar(data: dict[str, Any], indent: Any) -> None:
@@ -252,6 +256,7 @@ def test_arbitrary_bytes(tmp_path: Path, raw: bytes) -> None:
     compiles_or_reports(document)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(data_of(st.sampled_from(["recipe", "name", "inputs", "layers", "outputs", "type"])))
 def test_arbitrary_data_where_a_recipe_is_wanted(data: dict[str, Any]) -> None:
@@ -266,6 +271,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(
     st.sampled_from(paths_of(parse_document(RECIPE).data)[1:]) | st.sampled_from(
@@ -540,6 +546,7 @@ def test_arbitrary_overrides(path: str, value: str) -> None:
     compiles_or_reports(document)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(data_of(ANY_TEXT))
 def test_any_value_given_from_python_arrives(value: Any) -> None:

@@ -32,6 +32,7 @@ def evaluated(name: str, target: np.ndarray) -> tuple[Mapping[str, float], np.nd
     return found, model.predict(fed(), verbose=0)["y"].astype("float64")
 
 
+@pytest.mark.slow
 def test_metrics_of_masked_steps() -> None:
     target = np.random.default_rng(4).integers(0, 2, (ROWS, STEPS, 1)).astype("float64")
     found, out = evaluated("metric-ignores-mask.yaml", target)
@@ -51,6 +52,7 @@ def test_metrics_of_masked_steps() -> None:
         np.testing.assert_allclose(found[name], np.squeeze(wanted), rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_ctc_of_masked_steps() -> None:
     labels = np.array([[1, 2, 5], [3, 0, 0], [4, 4, 0], [1, 0, 0], [2, 2, 2]])
     found, out = evaluated("ctc-masked.yaml", labels)

@@ -25,6 +25,7 @@ def padded() -> np.ndarray:
     return rows
 
 
+@pytest.mark.slow
 def test_weights_of_two_outputs() -> None:
     """Each loss is the sum of its weighted errors over the number of counted rows or steps."""
     found = lstmgraph.load(
@@ -48,6 +49,7 @@ def test_weights_of_two_outputs() -> None:
     }
 
 
+@pytest.mark.slow
 def test_rows_of_different_lengths() -> None:
     """They give the numbers of rows that are padded by hand, however much."""
     found = lstmgraph.load(EDGES / "ragged-data.yaml", overrides={"data.split.validation": 0})

@@ -63,6 +63,7 @@ def test_lengths_after_a_convolution() -> None:
     assert not found[3].any()
 
 
+@pytest.mark.slow
 def test_average_of_an_all_padded_row() -> None:
     built = model(text("average-of-an-all-padded-row"))
     data = {"x": sequences(padding=np.nan), "lengths": LENGTHS}
@@ -73,6 +74,7 @@ def test_average_of_an_all_padded_row() -> None:
     assert_trains(built, data, np.ones((4, 1)))
 
 
+@pytest.mark.slow
 def test_characters_of_padded_words() -> None:
     built = model(text("characters-of-padded-words"))
     random = np.random.default_rng(0)

@@ -64,6 +64,7 @@ def tables(model: keras.Model) -> tuple[np.ndarray, np.ndarray]:
     return model.get_layer("word").get_weights()[0], model.get_layer("each").get_weights()[0]
 
 
+@pytest.mark.slow
 def test_a_table_begins_with_the_file(place: Path) -> None:
     """Frozen it stays; trained it changes. The model's file needs the files no more."""
     recipe = lstmgraph.load(place / "words.yaml")

@@ -72,6 +72,7 @@ training: {loss: {y: mse}}
 """
 
 
+@pytest.mark.slow
 def test_the_average_of_a_word_without_characters_is_0() -> None:
     model = build(WORDS)
     ids = np.random.default_rng(1).integers(1, 20, (3, 4, 7)).astype("int32")

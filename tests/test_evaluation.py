@@ -149,6 +149,7 @@ def forecaster() -> tuple[lstmgraph.Recipe, keras.Model]:
     return recipe, recipe.build()
 
 
+@pytest.mark.slow
 def test_a_backtest_of_a_model_that_is_a_naive_forecast(forecaster) -> None:
     """The model forecasts the last two days over and over, as its weights are zeros."""
     recipe, model = forecaster
@@ -201,6 +202,7 @@ def test_the_report_is_well_formed_and_escapes_names(forecaster) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_classes_of_a_whole_series(tmp_path: Path) -> None:
     recipe = lstmgraph.load(RECIPES / "speaker-classifier.yaml")
     model = recipe.build()

@@ -97,6 +97,7 @@ def test_parts_of_windows_keep_series_origins_and_stride() -> None:
         lstmgraph.evaluate(model, table(), recipe=recipe, part="test")
 
 
+@pytest.mark.slow
 def test_skill_compares_the_same_targets() -> None:
     """A season of 7 steps is not there for the first origins, after 6 rows of history."""
     recipe = lstmgraph.load(with_header(FORECASTER, "shops"))
@@ -127,6 +128,7 @@ def test_whole_series_are_measured_without_a_split() -> None:
     assert found.examples == len(given)
 
 
+@pytest.mark.slow
 def test_frames_of_utterances() -> None:
     """Windows of a horizon of 1, whose histories are short at the start of an utterance."""
     recipe = lstmgraph.load(RECIPES / "next-frame.yaml")

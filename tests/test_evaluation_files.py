@@ -87,6 +87,7 @@ def close(found: Any, wanted: Any, where: str = "") -> None:
         assert found == wanted, where
 
 
+@pytest.mark.slow
 def test_every_format_has_the_same_measures(tmp_path: Path) -> None:
     frame = table()
     recipe = lstmgraph.load(with_header(RECIPE, "stores")).fitted(frame)
@@ -117,6 +118,7 @@ def test_every_format_has_the_same_measures(tmp_path: Path) -> None:
     np.testing.assert_allclose(column.measures["model"]["mae"], mae, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_that_every_puts_in_are_forecast_from_but_not_measured(tmp_path: Path) -> None:
     """A missing hour has no target, and the naive forecasts do not see it either."""
     frame = table()

@@ -129,6 +129,7 @@ def test_quantiles_by_series_and_step() -> None:
             np.testing.assert_allclose(found["q0.9"][at], (y <= f[:, 1]).mean())
 
 
+@pytest.mark.slow
 def test_crps_of_distributions_is_the_integral_of_its_definition() -> None:
     """The integral, or the sum over counts, of (F(x) - [x >= y])^2."""
     grid = np.linspace(-60, 60, 1_200_001)
@@ -204,6 +205,7 @@ data:
 """
 
 
+@pytest.mark.slow
 def test_a_model_of_counts(tmp_path: Path) -> None:
     data = table()
     data["sales"] = np.round(10 * np.abs(data["sales"])) + 1

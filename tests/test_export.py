@@ -173,6 +173,7 @@ def assert_close(found: Arrays, wanted: Arrays) -> None:
         np.testing.assert_allclose(found[name], array, rtol=0, atol=limit, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", CHECKED)
 def test_files_compute_what_the_model_does(format_name: str, loaded_elsewhere, exported) -> None:
     for name in NAMES:
@@ -269,6 +270,7 @@ def with_carried_states(tmp_path_factory) -> tuple[keras.Model, Arrays, Path]:
     return model, data, folder
 
 
+@pytest.mark.slow
 def test_saved_models_carry_states_and_reset_them(with_carried_states) -> None:
     import tensorflow as tf  # noqa: PLC0415 - in this part only
 
@@ -303,6 +305,7 @@ outputs: {y: reader}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "needs_a_gpu"), [("standard", False), ("auto", True)])
 def test_traced_beside_a_gpu_it_runs_without_one(
     kernel, needs_a_gpu, tmp_path, monkeypatch
@@ -328,6 +331,7 @@ def test_traced_beside_a_gpu_it_runs_without_one(
     assert any("Cudnn" in op for op in ops) == needs_a_gpu
 
 
+@pytest.mark.slow
 def test_cudnn_is_kept_in_saved_models_only(tmp_path, monkeypatch) -> None:
     built = []
     make = files.inference_model
@@ -346,6 +350,7 @@ def test_cudnn_is_kept_in_saved_models_only(tmp_path, monkeypatch) -> None:
 # --- litert: rows ---
 
 
+@pytest.mark.slow
 def test_litert_files_can_be_for_more_rows(tmp_path) -> None:
     recipe = lstmgraph.load(next(path for path in SHIPPED if path.stem == "dynamic-rnn"))
     model = recipe.build()
@@ -378,6 +383,7 @@ def test_targets_are_folders_or_files(target: str, tmp_path) -> None:
     assert isinstance(keras.models.load_model(report.path).optimizer, keras.optimizers.Adam)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_replaced(tmp_path) -> None:
     recipe = load(SMALL, "small")
     folder = tmp_path / "small.saved_model"

@@ -42,6 +42,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_nothing_but_the_result_is_printed(recipe: str, tmp_path) -> None:
     """TensorFlow, Keras and LiteRT all print while they write; in a process of its own it shows."""
     out = tmp_path / "out"
@@ -59,6 +60,7 @@ def test_nothing_but_the_result_is_printed(recipe: str, tmp_path) -> None:
     assert names(out) == ["small.saved_model", "small.tflite"]
 
 
+@pytest.mark.slow
 def test_the_result_as_json(recipe: str, tmp_path) -> None:
     result = invoke(
         "export", recipe, "--format", "saved_model", "-o", str(tmp_path), "--print", "json"
@@ -178,6 +180,7 @@ def some_data():
     return {"x": np.random.default_rng(2).normal(size=(3, 5, 3)).astype("float32")}
 
 
+@pytest.mark.slow
 def test_weights_of_a_file_are_exported(recipe: str, trained, tmp_path) -> None:
     model, path = trained
     options = ("--format", "saved_model", "--weights", str(path), "-o", str(tmp_path))
@@ -188,6 +191,7 @@ def test_weights_of_a_file_are_exported(recipe: str, trained, tmp_path) -> None:
     assert outputs_of_export(tmp_path, some_data()) == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_its_recipe_is_exported_with_its_weights(
     recipe: str, trained, tmp_path
 ) -> None:

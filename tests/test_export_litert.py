@@ -113,6 +113,7 @@ def data_for(model: Any, seed: int) -> dict[str, np.ndarray]:
     return {**batch_for(model, seed), "left": FIRST_STEPS[:, ::-1].copy()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delegated", [True, False])
 def test_every_call_computes_what_numpy_does(grid, delegated: bool) -> None:
     """Also the second call: the operator itself goes on from the states of the first."""
@@ -166,6 +167,7 @@ def test_each_direction_is_one_operator_with_states_of_its_own(grid) -> None:
     assert "  back: fused (UNIDIRECTIONAL_SEQUENCE_LSTM)" in str(report)
 
 
+@pytest.mark.slow
 def test_the_other_formats_keep_their_loop(tmp_path) -> None:
     """A SavedModel is traced from the same layers, here after the LiteRT file."""
     recipe = load("""
@@ -280,6 +282,7 @@ outputs: {both: both, given: given, relu: relu}
 """
 
 
+@pytest.mark.slow
 def test_few_steps_are_written_without_a_loop(tmp_path) -> None:
     recipe = load(FEW_STEPS)
     model = recipe.build()

@@ -19,6 +19,7 @@ from building import load, randomise
 from programs import needs
 
 import lstmgraph
+from benchmarks import quantized
 from lstmgraph.data.problems import DataError
 from lstmgraph.export import ExportOptions, micro
 from lstmgraph.export.arena import _Buffer, _planned
@@ -106,6 +107,7 @@ def test_onnx(made, tmp_path, kind: str, most: float, share: float) -> None:
     assert report.quantized.plain_size == pytest.approx(plain.size, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "most"), [("dynamic", 0.02), ("int8", 0.03), ("int16x8", 5e-3), ("float16", 1e-3)]
 )
@@ -122,6 +124,7 @@ def test_litert(dense, tmp_path, kind: str, most: float) -> None:
     assert rmse.after == pytest.approx(np.sqrt(((run(own["x"]) - own["y"]) ** 2).mean()), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_beyond_the_limit_leaves_nothing(dense, tmp_path) -> None:
     recipe, model = dense
     own = arrays(2)
@@ -132,6 +135,7 @@ def test_a_loss_beyond_the_limit_leaves_nothing(dense, tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_wrong_ranges_are_found_and_the_layers_named(dense, tmp_path) -> None:
     """Ranges of small numbers cut off the large ones that the file is compared on."""
     recipe, model = dense
@@ -322,3 +326,24 @@ def test_a_report_says_what_quantizing_changed(dense, tmp_path) -> None:
     page = (Path(lstmgraph.__file__).parent.parent / "docs" / "json.md").read_text("utf-8")
     keys = {*found, *found["quantized"], *found["quantized"]["measures"][0]}
     assert not {key for key in keys if f"`{key}`" not in page}
+
+
+# --- the table of benchmarks/quantized.py ---
+
+
+def test_the_table_has_every_recipe_column_and_reason() -> None:
+    titles = [column.title for column in quantized.columns()]
+    wanted = {f"{name} {kind}" for name, each in FORMATS.items() for kind in each.quantizations}
+    assert {title for title in wanted if not title.startswith("c ")} <= set(titles)
+    cells: dict[str, object] = {title: {"bytes": 45_400, "off": 0.0} for title in titles}
+    cells["onnx int8"] = {"bytes": 9_000, "off": 0.0021, "share": 0.3, "fixed": True}
+    cells["litert int8"] = {"code": "L802", "reasons": ["a loop", "another"]}
+    first, *others = [path.stem for path in quantized.recipes()]
+    text = quantized.table({first: {"ranges": "random", "cells": cells}})
+    (row,) = re.findall(rf"^\| {first} \| random \| (.*) \|$", text, re.M)
+    shown = dict(zip(titles, row.split(" | "), strict=True))
+    assert shown["keras"] == "45 kB, 0e+00"
+    assert shown["onnx int8"] == "0.30, 2e-03 \\*"
+    assert shown["litert int8"] == "L802"
+    assert f"- L802, {first} (litert int8): another" in text
+    assert f"Not run yet: {', '.join(others)}." in text

@@ -153,6 +153,7 @@ def as_it_was(folder: Path, name: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
 def test_wrong_weights_are_caught_and_leave_nothing(name: str, tmp_path, monkeypatch) -> None:
     text = SMALL
@@ -185,6 +186,7 @@ outputs: {y: y}
 """
 
 
+@pytest.mark.slow
 def test_a_wrong_mask_is_caught(tmp_path, monkeypatch) -> None:
     """The same weights without the mask: what a mask lost on the way would give."""
     masked = """
@@ -285,6 +287,7 @@ def test_tolerances_are_by_the_coarsest_dtype(policy: str, tolerance: float) -> 
     assert tolerance_for(load(text).compiled.graph) == tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["float64", "mixed_float16", "mixed_bfloat16"])
 def test_saved_models_hold_other_precisions(policy: str, tmp_path) -> None:
     recipe = load(SMALL + f"runtime: {{dtype_policy: {policy}}}\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from building import RECIPES, batch_for, outputs_of, randomise
 
 import lstmgraph
 
 
+@pytest.mark.slow
 def test_its_step_goes_on_after_the_last_week_of_the_loop() -> None:
     """26 calls of the step are the loop of 26 weeks with the same weights."""
     path = RECIPES / "feedback-forecaster.yaml"

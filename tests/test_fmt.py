@@ -226,6 +226,7 @@ def test_every_recipe_keeps_its_data_and_its_comments(name: str) -> None:
     assert_same(TEXTS[name], re.findall(r"(?m)^ *(#.*?) *$", TEXTS[name]))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_written_keeps_its_data_and_its_comments(seed: int) -> None:

@@ -198,6 +198,7 @@ def arrays() -> dict[str, np.ndarray]:
     return {"history": x, "lengths": lengths, "y": y}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("kind", LOSSES)
 def test_masked_steps_do_not_count_and_exports_compute_the_same(kind: str) -> None:
@@ -217,6 +218,7 @@ def test_masked_steps_do_not_count_and_exports_compute_the_same(kind: str) -> No
     np.testing.assert_allclose(run(exported(own, model), x)["y"], output, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_trained_file_loads_with_keras_alone_and_again_with_its_loss(tmp_path: Path) -> None:
     own = recipe("quantiles")

@@ -142,6 +142,7 @@ def students_crps(y: np.ndarray, output: np.ndarray) -> np.ndarray:
     return scale * (far - 2 * np.sqrt(n) / (n - 1) * apart)
 
 
+@pytest.mark.slow
 def test_losses_and_metrics_leave_padded_steps_out_and_take_weights(heads) -> None:
     _, model = heads
     x, y, weights = examples()
@@ -191,6 +192,7 @@ def test_losses_and_metrics_leave_padded_steps_out_and_take_weights(heads) -> No
     np.testing.assert_array_equal(np.sort(outputs["point"]), outputs["q"])  # of one layer
 
 
+@pytest.mark.slow
 def test_training_lowers_every_loss() -> None:
     faster = {"training.optimizer.learning_rate": 0.1}
     recipe = lstmgraph.load(with_header(RECIPE, "heads"), overrides=faster)
@@ -206,6 +208,7 @@ def test_training_lowers_every_loss() -> None:
         assert history[f"{name}_loss"][-1] < history[f"{name}_loss"][0], name
 
 
+@pytest.mark.slow
 @NEEDS_TENSORFLOW
 def test_every_head_is_exported(heads, tmp_path: Path) -> None:
     recipe, model = heads

@@ -86,6 +86,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return run.stdout.splitlines()
 
 
+@pytest.mark.slow
 @FORKS
 def test_a_process_forked_before_works(outcomes: list[str]) -> None:
     """Trials are forked so, from a process that has imported Keras; each then starts its own.

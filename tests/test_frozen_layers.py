@@ -59,6 +59,7 @@ def counted(weights: list) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
+@pytest.mark.slow
 def test_nothing_of_a_frozen_layer_is_trained(tmp_path: Path) -> None:
     """Not even what Keras trains: parts of attention, of ConvLSTM, and what makes states."""
     recipe = load(FROZEN)
@@ -147,6 +148,7 @@ data: {split: {validation: 0}}
 """
 
 
+@pytest.mark.slow
 def test_lora_adapts_the_weights_of_a_file(tmp_path: Path) -> None:
     """The kernel stays that of the file; what is trained goes on after a checkpoint and a file."""
     base = load(LORA.replace("RANK", "activation: tanh"))
@@ -171,6 +173,7 @@ def test_lora_adapts_the_weights_of_a_file(tmp_path: Path) -> None:
     assert (np.array(loaded.get_layer("a").kernel) != before).any()
 
 
+@pytest.mark.slow
 def test_what_is_frozen_at_random_is_warned_of(tmp_path: Path) -> None:
     """Only a training can tell: with a file of weights the same recipe is right."""
     recipe = tmp_path / "frozen.yaml"

@@ -206,6 +206,7 @@ def _dedented(text: str) -> str:
     return "\n".join(line[4:] for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_a_build_writes_every_model_and_a_manifest(built: Path) -> None:
     manifest = json.loads((built / "forecaster.manifest.json").read_text("utf-8"))
     models = {model["name"]: model for model in manifest["models"]}

@@ -70,6 +70,7 @@ def assert_alike(model: keras.Model, other: keras.Model) -> None:
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_has_the_numbers_of_keras_loop(tmp_path: Path) -> None:
     """After a saved and loaded epoch too, with the same dropout under XLA.
 
@@ -103,6 +104,7 @@ def _undetermined() -> Iterator[None]:
     disable_op_determinism()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_undetermined")
 def test_every_run_has_the_same_bits() -> None:
     recipe = load(ALL_KINDS.format(runtime="kernel: fused, deterministic: true"))

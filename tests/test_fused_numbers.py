@@ -1,36 +1,37 @@
 """The fused loop computes what Keras's loop does, with the gradients of finite differences.
 
-``LSTMGRAPH_EXAMPLES=3000`` compares so many random layers with Keras; a run of the suite, a few.
+``LSTMGRAPH_EXAMPLES=5000`` computes so many random calls, those of the seeds from 0; a run of the
+suite, a few. Most run eagerly, which costs little; in models XLA compiles the loop, so some are
+compiled too.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
+import random_loops
 import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from keras import layers
+from random_loops import CLASSES, UNITS, Case, weights_of
 
 from lstmgraph.models.kernels import can_install, install
 
-ROWS, STEPS, FEATURES, UNITS = 3, 4, 2, 2
-CLASSES: dict[str, tuple[type[keras.Layer], dict[str, Any]]] = {
-    "lstm": (layers.LSTM, {"use_cudnn": False}),
-    "gru": (layers.GRU, {"use_cudnn": False}),
-    "gru-before": (layers.GRU, {"use_cudnn": False, "reset_after": False}),
-    "rnn": (layers.SimpleRNN, {}),
-}
-COUNTED = {
-    "none": None,
-    "lengths": np.arange(STEPS) < np.array([[0], [2], [STEPS]]),
-    "holes": np.array([[0, 0, 1, 0], [1, 0, 1, 1], [0, 1, 0, 0]], bool),
-}
-EXAMPLES = max(8, int(os.environ.get("LSTMGRAPH_EXAMPLES", "0")))
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROWS, STEPS, FEATURES = 3, 4, random_loops.FEATURES
+COUNTED = np.array([[0, 0, 1, 0], [1, 0, 1, 1], [0, 1, 0, 0]], bool)
+ASKED = int(os.environ.get("LSTMGRAPH_EXAMPLES", "0"))
+EAGER = max(10, ASKED // len(CLASSES))
+COMPILED = max(1, ASKED // 100)
+"""Cases of each kind."""
+TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
+"""Of the difference to Keras, relative to the largest number of an array."""
+OF_NUMPY = {"float32": 2e-5, "float64": 1e-6, "mixed_bfloat16": 2**-7}
+"""Of the difference to NumPy and its central differences."""
 
 
 def made(kind: str, dtype: str = "float32", **arguments: Any) -> keras.Layer:
@@ -50,117 +51,98 @@ def fused(kind: str, dtype: str = "float32", **arguments: Any) -> keras.Layer:
     return layer
 
 
-def given_to(layer: keras.Layer, seed: int = 0, *, states: bool = True) -> list[Any]:
+def given_to(layer: keras.Layer, *, states: bool = True) -> list[Any]:
     """Return random inputs and initial states of a layer."""
-    generator, dtype = np.random.default_rng(seed), layer.compute_dtype
+    generator, dtype = np.random.default_rng(0), layer.compute_dtype
     shapes = [(ROWS, STEPS, FEATURES)]
     if states:
         shapes += [(ROWS, UNITS)] * len(layer.state_size)
     return [tf.constant(generator.normal(size=shape), dtype) for shape in shapes]
 
 
-def called(layer: keras.Layer, tensors: list[Any], counted: Any, *, xla: bool = False) -> list[Any]:
-    """Return the outputs of a training call, and the gradients of a weighted sum of them."""
+def called(
+    layer: keras.Layer,
+    tensors: list[Any],
+    counts: list[Any],
+    compiled: Sequence[Any] = (),
+    **call: Any,
+) -> list[np.ndarray]:
+    """Return the outputs of a call, and the gradients of their sum, weighted by `counts`.
 
-    def call() -> list[Any]:
+    `compiled` are the shapes of the tensors for which XLA compiles the call; it runs eagerly
+    without them.
+    """
+
+    def both(tensors: list[Any]) -> list[Any]:
         with tf.GradientTape() as tape:
             tape.watch(tensors)
-            results = layer(
-                tensors[0],
-                initial_state=tensors[1:] or None,
-                mask=None if counted is None else tf.constant(counted),
-                training=True,
-            )
+            results = layer(tensors[0], initial_state=tensors[1:] or None, **call)
             outputs = keras.tree.flatten(results)
-            loss = weighted(outputs)
+            loss = sum(tf.reduce_sum(a * b) for a, b in zip(outputs, counts, strict=True))
         sources = [*tensors, *(variable.value for variable in layer.trainable_variables)]
         return [*outputs, *tape.gradient(loss, sources, unconnected_gradients="zero")]
 
-    return [each.numpy() for each in tf.function(call, jit_compile=xla)()]
+    if compiled:
+        specs = [tf.TensorSpec(shape, tensors[0].dtype) for shape in compiled]
+        both = tf.function(both, jit_compile=True, input_signature=[specs])
+    return [tf.cast(each, "float64").numpy() for each in both(tensors)]
 
 
-def weighted(outputs: list[Any]) -> Any:
-    weights = [np.cos(np.arange(np.prod(each.shape)).reshape(each.shape)) for each in outputs]
-    return sum(
-        tf.reduce_sum(each * tf.constant(weight, each.dtype))
-        for each, weight in zip(outputs, weights, strict=True)
-    )
+def assert_close(
+    found: list[Any], expected: list[Any], tolerance: float, case: Case, what: str
+) -> float:
+    """Relative to the largest number of each array; return the largest difference."""
+    scales = [max(1.0, np.abs(each).max(initial=0)) for each in expected]
+    errors = [
+        np.abs(one - other).max(initial=0) / scale
+        for one, other, scale in zip(found, expected, scales, strict=True)
+    ]
+    worst = float(np.max(errors))  # NaN, and not less, where there is one
+    assert worst < tolerance, (what, errors, case)
+    return worst
 
 
-def assert_same(found: list[Any], expected: list[Any], tolerance: float) -> None:
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
-
-
-ARGUMENTS = {
-    "return_sequences": st.booleans(),
-    "return_state": st.booleans(),
-    "go_backwards": st.booleans(),
-    "zero_output_for_mask": st.booleans(),
-    "use_bias": st.booleans(),
-    "dropout": st.sampled_from([0.0, 0.4]),
-    "recurrent_dropout": st.sampled_from([0.0, 0.4]),
-    "activation": st.sampled_from(["tanh", "tanh", "relu", "linear", "sigmoid"]),
-    "dtype": st.sampled_from(["float32", "float32", "float64"]),
-}
-GATES = {"recurrent_activation": st.sampled_from(["sigmoid", "sigmoid", "hard_sigmoid"])}
-
-
-@pytest.mark.parametrize("kind", CLASSES)
-def test_random_layers_compute_and_learn_what_keras_does(kind: str) -> None:
-    gates = {} if kind == "rnn" else GATES
-
-    @settings(max_examples=EXAMPLES // len(CLASSES), deadline=None, derandomize=True)
-    @given(
-        st.fixed_dictionaries(ARGUMENTS | gates),
-        st.sampled_from(list(COUNTED)),
-        st.booleans(),
-        st.sampled_from([False, False, True]),
-    )
-    def compare(arguments: dict[str, Any], mask: str, states: bool, xla: bool) -> None:
-        plain, own = made(kind, **arguments), fused(kind, **arguments)
-        tensors = given_to(plain, states=states)
-        expected = called(plain, tensors, COUNTED[mask])
-        tolerance = 1e-5 if arguments["dtype"] == "float32" else 1e-12
-        assert_same(called(own, tensors, COUNTED[mask], xla=xla), expected, tolerance)
-
-    compare()
+def compare(case: Case, *, compiled: bool = False, known: bool = False) -> dict[str, float]:
+    """Compare a case on the fused loop with Keras's loop and NumPy; return the differences."""
+    layer, dtype = case.layer(), case.arguments["dtype"]
+    begin = layer.cell.seed_generator.state.numpy()
+    tensors = [tf.constant(each, layer.compute_dtype) for each in case.tensors]
+    dropout = random_loops.keras_dropout(layer, tensors)
+    outputs, gradients = random_loops.differentiated(case, layer, tensors, dropout)
+    counts = weights_of(outputs, layer.compute_dtype)
+    by_keras = []
+    if dtype in TOLERANCES:
+        by_keras = called(layer, tensors, counts, **case.call)
+        layer.cell.seed_generator.state.assign(begin)
+    install(layer, always=True)
+    assert "inner_loop" in vars(layer)
+    shapes = [each.shape for each in tensors] if compiled else []
+    if compiled and not known:
+        shapes = [[*[None] * (len(shape) - 1), shape[-1]] for shape in shapes]
+    found = called(layer, tensors, counts, shapes, **case.call)
+    worst = {}
+    if by_keras:
+        worst["keras " + dtype] = assert_close(found, by_keras, TOLERANCES[dtype], case, "Keras")
+    exact = [*outputs, *gradients]
+    worst["numpy " + dtype] = assert_close(found, exact, OF_NUMPY[dtype], case, "NumPy")
+    return worst
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_gradients_are_those_of_finite_differences(kind: str) -> None:
-    """For every number of the inputs, states and weights."""
-    for mask, backwards in (("none", False), ("holes", True)):
-        layer = fused(
-            kind, "float64", return_sequences=True, return_state=True, go_backwards=backwards
-        )
-        tensors = given_to(layer)
-        count = len(tensors) + len(layer.trainable_variables)
-        gradients = called(layer, tensors, COUNTED[mask])[-count:]
-        found = np.concatenate([np.ravel(each) for each in gradients])
-        expected = differences(layer, tensors, COUNTED[mask])
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+def test_random_calls_have_the_numbers_and_gradients_of_keras_and_numpy(kind: str) -> None:
+    for seed in range(EAGER):
+        compare(random_loops.drawn(kind, seed))
 
 
-def differences(layer: keras.Layer, tensors: list[Any], counted: Any) -> Any:
-    """Return the central differences of the loss, in float64."""
-    weights = layer.trainable_variables
-    sizes = [int(tf.size(each)) for each in [*tensors, *weights]]
-
-    @tf.function
-    def loss(values: Any) -> Any:
-        parts = zip(tf.split(values, sizes), [*tensors, *weights], strict=True)
-        own = [tf.reshape(part, tensor.shape) for part, tensor in parts]
-        for weight, value in zip(weights, own[len(tensors) :], strict=True):
-            weight.assign(value)
-        results = layer(own[0], initial_state=own[1 : len(tensors)], mask=counted)
-        return weighted(keras.tree.flatten(results))
-
-    point = np.concatenate([np.ravel(each) for each in [*tensors, *layer.get_weights()]])
-    steps = 1e-6 * np.eye(len(point))
-    return np.array([(loss(point + step) - loss(point - step)) / 2e-6 for step in steps])
+@pytest.mark.parametrize("kind", CLASSES)
+def test_random_calls_do_so_compiled_by_xla(kind: str) -> None:
+    """The first with everything; every second with sizes that are known only in the call."""
+    for seed in range(COMPILED):
+        case = random_loops.drawn(kind, seed, {} if seed else random_loops.EVERYTHING)
+        compare(case, compiled=True, known=bool(seed % 2))
 
 
+@pytest.mark.slow
 def test_dropout_draws_with_xla_what_keras_draws_without() -> None:
     """TensorFlow's own floats differ under XLA."""
     for dtype in ("float32", "float64"):
@@ -174,6 +156,7 @@ def test_dropout_draws_with_xla_what_keras_draws_without() -> None:
         np.testing.assert_array_equal(tf.function(drawn, jit_compile=True)(own.cell), expected)
 
 
+@pytest.mark.slow
 def test_in_16_bits_it_errs_less_than_keras() -> None:
     """Against float64, of outputs and gradients."""
     policy, half = "mixed_bfloat16", "bfloat16"
@@ -183,15 +166,16 @@ def test_in_16_bits_it_errs_less_than_keras() -> None:
         for make, dtype in ((made, "float64"), (made, policy), (fused, policy))
     )
     given = [tf.cast(each, half) for each in given_to(exact)]
-    expected = called(exact, [tf.cast(each, "float64") for each in given], COUNTED["holes"])
+    counts = weights_of(exact(given[0]), half)
+
+    def computed(layer: keras.Layer, dtype: str) -> list[np.ndarray]:
+        tensors, own = ([tf.cast(each, dtype) for each in group] for group in (given, counts))
+        return called(layer, tensors, own, mask=tf.constant(COUNTED), training=True)
+
+    expected = computed(exact, "float64")
     errors = [
-        np.array(
-            [
-                np.abs(one.astype("float64") - other).mean()
-                for one, other in zip(called(layer, given, COUNTED["holes"]), expected, strict=True)
-            ]
-        )
-        for layer in (plain, own)
+        np.array([np.abs(a - b).mean() for a, b in zip(found, expected, strict=True)])
+        for found in (computed(layer, half) for layer in (plain, own))
     ]
     ratios = errors[1] / errors[0]
     assert ratios.mean() < 0.9, ratios

@@ -22,6 +22,7 @@ INPUTS = {"keras": 16, "data": 90, "states": 40, "search": 50, "training": 40}
 """As many as take some seconds."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_changed_files_are_read_or_refused_and_nothing_else(name: str) -> None:
     with place() as where:

@@ -54,6 +54,7 @@ def text(generated: Generated, *index: int, end: int | None = END) -> Sequence:
     return tokens if length == generated.tokens.shape[-1] or end is None else (*tokens, end)
 
 
+@pytest.mark.slow
 def test_greedy_takes_the_likeliest(stepper: lstmgraph.Stepper, writers: list[Writer]) -> None:
     found = lstmgraph.generate(stepper, STATES, start_token=START, end_token=END, max_steps=STEPS)
     for row, writer in enumerate(writers):
@@ -68,6 +69,7 @@ def test_greedy_takes_the_likeliest(stepper: lstmgraph.Stepper, writers: list[Wr
     assert len(set(found.lengths.tolist())) > 1, "rows end at different steps"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [END, None])
 def test_wide_beams_find_the_best_of_all_sequences(
     end: int | None, stepper: lstmgraph.Stepper, writers: list[Writer]
@@ -89,6 +91,7 @@ def test_wide_beams_find_the_best_of_all_sequences(
             np.testing.assert_allclose(found.scores[row, place], score, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [2, 3])
 def test_narrow_beams(width: int, stepper: lstmgraph.Stepper, writers: list[Writer]) -> None:
     found = lstmgraph.generate(
@@ -168,6 +171,7 @@ def test_a_seed_gives_the_same_tokens(stepper: lstmgraph.Stepper) -> None:
         assert (one.tokens[row, : one.lengths[row]] != END).all()
 
 
+@pytest.mark.slow
 def test_streams_go_on_and_stay_where_they_are(writers: list[Writer]) -> None:
     stepper = of(", activation: softmax")
     wide = lstmgraph.Stepper(stepper.derived, rows=ROWS)

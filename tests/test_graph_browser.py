@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from drawn import compiled, deep, picture
 from programs import browse, needs_browser
 
@@ -57,6 +58,7 @@ publish(JSON.stringify(found));
 """.replace("FONTS", json.dumps(FONTS))
 
 
+@pytest.mark.slow
 @needs_browser
 def test_text_fits(tmp_path: Path) -> None:
     """Every text of a box ends before the box, and before what stands to the right of it."""

@@ -172,6 +172,7 @@ def in_graphviz(text: str) -> Read:
     return labels, arrows
 
 
+@pytest.mark.slow
 @needs_graphviz
 def test_graphviz_draws_every_picture() -> None:
     for name, picture in pictures().items():

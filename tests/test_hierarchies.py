@@ -59,6 +59,7 @@ def unfolded(data: Arrays) -> Arrays:
     return {name: x.reshape(ROWS, SEGMENTS, *x.shape[1:]) for name, x in data.items()}
 
 
+@pytest.mark.slow
 def test_equal_to_folding_by_hand(models: Models) -> None:
     _, model, by_hand = models
     data = example()
@@ -66,6 +67,7 @@ def test_equal_to_folding_by_hand(models: Models) -> None:
     assert_equal_arrays(outputs_of(model, data), wanted)
 
 
+@pytest.mark.slow
 def test_equal_to_float64(models: Models) -> None:
     _, model, _ = models
     data = example()
@@ -98,6 +100,7 @@ def test_equal_to_float64(models: Models) -> None:
         np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_saved_file_loads_without_lstmgraph(models: Models, tmp_path) -> None:
     recipe, model, _ = models
     recipe.save(model, tmp_path / "m.keras")
@@ -105,11 +108,13 @@ def test_saved_file_loads_without_lstmgraph(models: Models, tmp_path) -> None:
     assert_equal_arrays(outputs_of(loaded, example()), outputs_of(model, example()))
 
 
+@pytest.mark.slow
 def test_onnx_gives_the_same_numbers(models: Models) -> None:
     recipe, model, _ = models
     assert_runs_as_keras(recipe, model, example())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="gradients by tf.GradientTape")
 def test_gradients_are_those_of_folding_by_hand(models: Models) -> None:
     import tensorflow as tf  # noqa: PLC0415
@@ -167,6 +172,7 @@ def wanted_of_padded(weights: dict[str, list[np.ndarray]], data: Arrays) -> Arra
     }
 
 
+@pytest.mark.slow
 def test_masks_of_steps_and_of_segments(padded) -> None:
     recipe, model = padded
     data = padded_example()
@@ -178,6 +184,7 @@ def test_masks_of_steps_and_of_segments(padded) -> None:
         np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_padding_that_holds_nan_leaves_training_finite(padded) -> None:
     _, model = padded
     before = [weight.copy() for weight in model.get_weights()]
@@ -208,6 +215,7 @@ outputs: {text: text, word: word}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="LiteRT needs TensorFlow")
 def test_litert_gives_the_same_numbers(tmp_path) -> None:
     recipe = load(FIXED)
@@ -223,6 +231,7 @@ def mistakes(text: str) -> list[tuple[str, str]]:
     return [(each.code, ".".join(map(str, each.path))) for each in refused.value.diagnostics]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="LiteRT needs TensorFlow")
 def test_litert_needs_a_fixed_number_of_segments(tmp_path) -> None:
     recipe = load(FIXED.replace("[3", "[segments"))
@@ -312,6 +321,7 @@ def test_the_resolved_recipe_says_the_same() -> None:
     assert again.resolved() == recipe.resolved()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 12])
 def test_random_layers_are_equal_to_folding_by_hand(seed: int) -> None:
     text = drawn(seed)
@@ -325,6 +335,7 @@ def test_random_layers_are_equal_to_folding_by_hand(seed: int) -> None:
     assert_runs_as_keras(recipe, model, data)
 
 
+@pytest.mark.slow
 def test_a_decoder_runs_step_by_step_behind_a_hierarchy() -> None:
     recipe = load(
         FIXED.replace("outputs: {text: text, word: word}", "")

@@ -77,6 +77,7 @@ def in_the_wheel(name: str) -> bool:
     return name in {Path(source).name for source in included}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [messages, lambda: HELPS, lambda: PAGES, lambda: SCHEMAS, lambda: RECIPES],

@@ -272,6 +272,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 def test_loading_a_recipe_imports_runs_and_writes_nothing(tmp_path: Path) -> None:
     """Python's own audit events: nothing is opened but recipes and their bases, nothing else."""
     folder = Path(__file__).parent / "recipes" / "invalid"
@@ -301,6 +302,7 @@ def test_the_audit_would_see_it(tmp_path: Path) -> None:
     assert "hacked" in done.stderr
 
 
+@pytest.mark.slow
 def test_documents_hold_at_most_so_many_values() -> None:
     text = "a: [" + "1," * (MAX_NODES - 3) + "1]\n"
     assert parse_document(text).diagnostics.found == []

@@ -225,6 +225,7 @@ def test_words_of_the_command_line(
     assert result.output
 
 
+@pytest.mark.slow
 def test_files_that_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown("init", "--from", "next-frame", "-o", f"{HOSTILE}.yaml")
@@ -346,6 +347,7 @@ def on_a_terminal(*arguments: object, folder: Path) -> str:
 RAW = f'recipe: 1\nname: small\ndescription:   "a \u202e \x9b \u2028"\nextra: {SHOWN}\n'
 
 
+@pytest.mark.slow
 def test_texts_of_files_on_a_terminal(tmp_path: Path) -> None:
     path = written(tmp_path, RAW)
     for arguments in (["fmt", "--diff", path], ["migrate", "--diff", path], ["graph", SPEAKER]):

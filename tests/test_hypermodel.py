@@ -133,6 +133,7 @@ def points_of(oracle: keras_tuner.Oracle, most: int) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_keras_tuners_grid_is_the_space_s_own(tmp_path: Path) -> None:
     text = SMALL.replace("{float: [1e-3, 1e-1], scale: log}", "{choice: [0.1, 0.2]}")
     text = text.replace("[2, 6]", "[2, 4]").replace("step: 0.1", "step: 0.25")

@@ -111,6 +111,7 @@ def test_frozen_layers_stay_frozen() -> None:
     assert [each.shape for each in imported.model.trainable_weights] == [(8, 1), (1,)]
 
 
+@pytest.mark.slow
 @examples(6)
 @given(recipes())
 def test_a_random_recipe_comes_back(generated: Generated) -> None:
@@ -127,6 +128,7 @@ def documented() -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_the_command_writes(tmp_path: Path) -> None:
     model, recipe = tmp_path / "model.keras", tmp_path / "translator.yaml"
     documented().save(model)
@@ -140,6 +142,7 @@ def test_the_page_shows_what_the_command_writes(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_fixed_masks_are_kept() -> None:
     """Numbers of the padded row alone: the fixed model reads no padding, and Keras's does."""
     model = documented()

@@ -58,6 +58,7 @@ def imported_outputs(imported: Any, rows: list[np.ndarray]) -> np.ndarray:
     return np.asarray(output)
 
 
+@pytest.mark.slow
 def test_a_model_on_each_step_is_a_block() -> None:
     """The mask that Keras makes inside, and loses outside, is said where it is lost."""
     imported = lstmgraph.import_model(hierarchies.documents())
@@ -94,6 +95,7 @@ def read_segments(place: str, head: str) -> keras.Model:
     return trained(keras.Model(document, getattr(layers, head)(2, name="head")(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "head"), [("inside", "GRU"), ("before", "Dense")])
 def test_segments_without_any_step_are_computed_as_keras_does(place: str, head: str) -> None:
     """The Dense layer in the model gives them its bias, where a recipe's mask gives zeros."""
@@ -106,6 +108,7 @@ def test_segments_without_any_step_are_computed_as_keras_does(place: str, head: 
     assert "as it ends inside TimeDistributed; here it is kept." in fixed.text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Layer 'inner'.*does not support masking")  # its layers do
 @pytest.mark.parametrize("place", ["inside", "before"])
 def test_a_mask_of_a_model_that_is_called_both_ways(place: str) -> None:
@@ -131,6 +134,7 @@ def test_a_mask_of_a_model_that_is_called_both_ways(place: str) -> None:
     assert str(top.mask) == "title != 0"
 
 
+@pytest.mark.slow
 def test_what_a_model_on_each_step_shares_is_shared() -> None:
     """One block for the question and the answers, with one set of weights."""
     model = hierarchies.ranked_answers()
@@ -141,6 +145,7 @@ def test_what_a_model_on_each_step_shares_is_shared() -> None:
     assert len(imported.model.weights) == len(model.weights)
 
 
+@pytest.mark.slow
 def test_a_mask_that_is_lost_in_a_block_is_said_there() -> None:
     imported = lstmgraph.import_model(hierarchies.sessions_of_two())
     block = imported.text[imported.text.index("blocks:") : imported.text.index("\nlayers:")]
@@ -159,6 +164,7 @@ def test_what_a_block_cannot_hold_is_named_with_its_place() -> None:
     assert [each.code for each in error.value.diagnostics] == ["M204"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "ending"),
     [

@@ -58,6 +58,7 @@ def test_a_file_of_keras_2_opens_with_its_numbers(files: Path, name: str) -> Non
         assert np.abs(np.asarray(one) - wanted).max() <= 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMPORTED)
 def test_a_file_of_keras_2_is_imported_with_its_numbers(files: Path, name: str) -> None:
     """The recipe's model, and by the check the file's as Keras 3 has it, give Keras 2's numbers."""

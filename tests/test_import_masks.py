@@ -72,6 +72,7 @@ def numbers_of(model: keras.Model, mask_by: str | None) -> Any:
     return reader(ops.stop_gradient(sequence), mask=data[mask_by] != 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOST)
 def test_a_lost_mask_is_said_and_kept_by_fix(name: str) -> None:
     join, reason = LOST[name]

@@ -304,6 +304,7 @@ def test_generated_recipes(generated: Generated) -> None:
     check_mask_values(generated, source.graph, inputs, results)
 
 
+@pytest.mark.slow
 @examples(120)
 @given(recipes())
 def test_inferred_masks_are_those_of_the_words(generated: Generated) -> None:
@@ -425,6 +426,7 @@ def shipped_or_generated() -> st.SearchStrategy[dict[str, Any]]:
     return found.filter(is_not_refused)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(shipped_or_generated())
 def test_a_resolved_recipe_is_the_same_recipe(data: dict[str, Any]) -> None:
@@ -435,6 +437,7 @@ def test_a_resolved_recipe_is_the_same_recipe(data: dict[str, Any]) -> None:
     assert Recipe(again).resolved() == Recipe(first).resolved()
 
 
+@pytest.mark.slow
 @examples(60)
 @given(shipped_or_generated())
 def test_yaml_and_json_are_the_same_recipe(data: dict[str, Any]) -> None:
@@ -442,6 +445,7 @@ def test_yaml_and_json_are_the_same_recipe(data: dict[str, Any]) -> None:
     assert written.graph == compiled(json.dumps(data)).graph
 
 
+@pytest.mark.slow
 @examples(60)
 @given(shipped_or_generated())
 def test_completing_twice_is_completing_once(data: dict[str, Any]) -> None:
@@ -449,6 +453,7 @@ def test_completing_twice_is_completing_once(data: dict[str, Any]) -> None:
     assert complete(completed) == completed
 
 
+@pytest.mark.slow
 @examples(60)
 @given(shipped_or_generated(), st.randoms(use_true_random=False))
 def test_the_order_of_layers_does_not_count(data: dict[str, Any], random: Any) -> None:
@@ -512,6 +517,7 @@ def assert_equal(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 @examples(10)
 @given(masked_readers())
 def test_padded_steps_do_not_count(data: dict[str, Any]) -> None:

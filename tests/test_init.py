@@ -133,6 +133,7 @@ def test_what_the_comments_ask_for_trains(task: str, more: bool) -> None:
 # The command, with options.
 
 
+@pytest.mark.slow
 def test_a_recipe_is_written_with_the_schema_beside_it(place: Path) -> None:
     options = "--task forecast --features 8 --horizon 24 --lengths --static 16 --yes"
     result = init(*options.split(), "-o", "models/my forecast.yaml")
@@ -190,6 +191,7 @@ def test_files_are_named_as_json_too(place: Path) -> None:
     assert "yaml-language-server" not in (place / "recipe.yaml").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_unless_it_is_said(place: Path) -> None:
     recipe, schema = place / "recipe.yaml", place / "lstmgraph.schema.json"
     recipe.write_text("mine")

@@ -76,6 +76,7 @@ def is_accepted(case: Case) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_inside_equals_outside() -> None:
     """With a mask of the steps, and NaN in the padded ones."""
     chosen = cases()
@@ -118,6 +119,7 @@ INSIDE: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are using a softmax:UserWarning")  # of one character
 def test_characters_of_words() -> None:
     """A mask of the characters passes through a layer inside, and ends in their pooling."""

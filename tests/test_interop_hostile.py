@@ -278,6 +278,7 @@ def configurations(old: Path) -> list[dict[str, Any]]:
     return [*found, new]
 
 
+@pytest.mark.slow
 def test_every_value_changed(old: Path) -> None:
     numbers = random.Random(11)
     begin = time.process_time()
@@ -289,6 +290,7 @@ def test_every_value_changed(old: Path) -> None:
     assert time.process_time() - begin < 60  # no value makes it run on
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_and_nothing_runs(old: Path, tmp_path: Path) -> None:
     (tmp_path / "evil_module.py").write_text("raise SystemExit(7)")
     source = model(

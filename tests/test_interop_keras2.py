@@ -89,6 +89,7 @@ def test_shapes_follow_from_the_inputs_alone(files: Path, name: str) -> None:
         assert all(size in (None, theirs) for size, theirs in sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sentences", "frames"])
 def test_a_model_on_each_step_becomes_a_block(files: Path, name: str) -> None:
     inputs, outputs = numbers(files, name)

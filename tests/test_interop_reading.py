@@ -62,6 +62,7 @@ def without_source(read: KerasModel) -> KerasModel:
     return dataclasses.replace(read, source="")
 
 
+@pytest.mark.slow
 def test_every_form_is_the_same(model: keras.Model, tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
     text = model.to_json()

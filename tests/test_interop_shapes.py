@@ -6,6 +6,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import pytest
 from keras import layers, ops
 from layer_case import Case, symbolic_call
 from test_layer_facts import CASES
@@ -47,6 +48,7 @@ def compared(inputs: object, outputs: list[keras.KerasTensor]) -> list[tuple[str
     ]
 
 
+@pytest.mark.slow
 def test_layers() -> None:
     cases: list[Case] = [case for case in CASES if case.layer not in UNKNOWN]
     inputs, outputs = [], []
@@ -70,6 +72,7 @@ def test_layers() -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 def test_recurrent_layers_and_wrappers_with_all_their_outputs() -> None:
     x = keras.Input((None, 3), name="x")
     images = keras.Input((4, 6, 6, 2), name="images")

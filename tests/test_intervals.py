@@ -90,6 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(tmp_path_factory.mktemp("intervals"))
 
 
+@pytest.mark.slow
 def test_offsets_are_quantiles_of_the_differences_on_the_validation_part(trained: Trained) -> None:
     own = trained.resolved["training"]["intervals"]["forecast"]
     change, count = trained.change(), len(trained.x)
@@ -104,6 +105,7 @@ def test_offsets_are_quantiles_of_the_differences_on_the_validation_part(trained
     assert np.array(own["offsets"])[:, 1].tolist() == [0, 0]  # the median stays
 
 
+@pytest.mark.slow
 def test_the_model_adds_them_and_its_files_do(trained: Trained) -> None:
     own = trained.resolved["training"]["intervals"]["forecast"]
     factor = np.maximum(trained.change(), own["smallest"])[:, None, None]
@@ -135,6 +137,7 @@ def test_each_step_is_covered(trained: Trained) -> None:
     assert abs(inside[second].mean() - inside[~second].mean()) < 0.2
 
 
+@pytest.mark.slow
 def test_a_training_that_goes_on_calibrates_anew(trained: Trained, tmp_path: Path) -> None:
     longer = trained.recipe.train(trained.data, folder=trained.folder, epochs=3)
     straight = trained.recipe.train(trained.data, folder=tmp_path / "straight", epochs=3)
@@ -180,6 +183,7 @@ def arrays(rows: int, seed: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_outputs_of_any_shape_are_calibrated_for_each_number_where_there_are_enough(
     tmp_path: Path,
 ) -> None:

@@ -106,6 +106,7 @@ def test_files_hold_as_many_mistakes_as_their_folder_says() -> None:
     assert [path.name for path in several if counts[path] < 3] == []
 
 
+@pytest.mark.slow
 def test_nothing_imports_keras() -> None:
     program = """
 import sys

@@ -86,6 +86,7 @@ def test_whatever_json_writes_is_read(
     assert same(parse_document(text), json.loads(text))
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(DATA, st.booleans())
 def test_what_stands_in_block_yaml_is_read_too(data: dict[str, Any], ascii_only: bool) -> None:
@@ -101,6 +102,7 @@ def test_what_stands_in_block_yaml_is_read_too(data: dict[str, Any], ascii_only:
     assert same(parse_document("\n".join(lines)), expected)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(DATA, st.booleans())
 def test_places_are_those_of_the_text(data: dict[str, Any], ascii_only: bool) -> None:
@@ -112,6 +114,7 @@ def test_places_are_those_of_the_text(data: dict[str, Any], ascii_only: bool) ->
         assert place.span.line == 1
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(DATA, st.booleans())
 def test_formatting_keeps_the_data(data: dict[str, Any], ascii_only: bool) -> None:
@@ -210,6 +213,7 @@ def test_comments_are_found_beside_pairs() -> None:
     assert found.text == " b"
 
 
+@pytest.mark.slow
 def test_many_pairs_take_little_time() -> None:
     text = json.dumps(["\U0001f600"] * 30_000)
     assert parse_document(text).data == ["\U0001f600"] * 30_000

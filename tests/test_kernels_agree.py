@@ -113,6 +113,7 @@ def computed(model: keras.Model, data: Arrays, runtime: str) -> Arrays:
     return outputs_of(model, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_kernels_agree(layer: str, mask: str) -> None:

@@ -125,6 +125,7 @@ def numbered(index: int, case: Case) -> keras.Layer:
     return layer
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_weights_lie_where_keras_saves_them(saved) -> None:
     wanted = {f"case_{n}": places(case.facts().weights) for n, case in enumerate(CASES)}
@@ -206,6 +207,7 @@ STEPS = st.one_of(st.just("time"), st.integers(1, 12))
 SLOW = settings(max_examples=60, deadline=None, derandomize=True)
 
 
+@pytest.mark.slow
 @SLOW
 @given(
     steps=STEPS,
@@ -226,6 +228,7 @@ def test_any_conv1d(steps: int | str, channels: int, arguments: dict[str, Any]) 
     agree(case("Conv1D", f(steps, channels), **arguments))
 
 
+@pytest.mark.slow
 @SLOW
 @given(
     steps=STEPS,
@@ -244,6 +247,7 @@ def test_any_conv1d_transpose(steps: int | str, arguments: dict[str, Any]) -> No
     agree(case("Conv1DTranspose", f(steps, 3), **arguments))
 
 
+@pytest.mark.slow
 @SLOW
 @given(
     layer=st.sampled_from(["MaxPooling2D", "AveragePooling2D"]),

@@ -106,6 +106,7 @@ def test_each_layer_is_trained_at_its_rate(name: str) -> None:
     assert not np.allclose(model.get_weights()[0], alike[0], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_keras_alone_goes_on_with_the_same_rates(tmp_path: Path) -> None:
     """The file names only classes of Keras; both go on as a training that never stopped."""
     data = {"x": X}, {"y": Y}
@@ -126,6 +127,7 @@ def test_keras_alone_goes_on_with_the_same_rates(tmp_path: Path) -> None:
             np.testing.assert_allclose(own, right, rtol=1e-7)  # the loss is of float32
 
 
+@pytest.mark.slow
 def test_a_training_lowers_all_rates_and_goes_on(tmp_path: Path) -> None:
     """`reduce_lr_on_plateau` never sees an improvement of 100, so it halves them every epoch."""
     plateau = {"patience": 1, "factor": 0.5, "min_delta": 100.0, "monitor": "loss"}

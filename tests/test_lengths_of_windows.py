@@ -162,6 +162,7 @@ def model() -> keras.Model:
     return built
 
 
+@pytest.mark.slow
 def test_each_row_is_as_it_is_alone(model: keras.Model) -> None:
     given = arrays()
     together = outputs_of(model, given)
@@ -182,6 +183,7 @@ def test_each_row_is_as_it_is_alone(model: keras.Model) -> None:
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [0.0, 1e30, -np.inf])
 def test_padding_changes_nothing(model: keras.Model, padding: float) -> None:
     wanted = outputs_of(model, arrays())

@@ -37,6 +37,7 @@ def test_a_lock_is_held_by_one_and_free_after_it(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_report_is_written_where_the_system_has_no_locks(tmp_path: Path) -> None:
     job = SearchJob("demo", SPACE, {"type": "random"}, "search_trials:arithmetic", seed=3)
     run_search(job, RunOptions(max_trials=2, preload=()), tmp_path)

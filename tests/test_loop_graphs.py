@@ -214,6 +214,7 @@ def looped(request: pytest.FixtureRequest) -> tuple[str, lstmgraph.Recipe, keras
     return request.param, recipe, model, inputs_for(model)
 
 
+@pytest.mark.slow
 def test_a_loop_equals_keras_called_in_a_loop(looped, tmp_path: Path) -> None:
     """To the last bit; saved, and loaded without lstmgraph; with its weights once."""
     name, recipe, model, data = looped
@@ -232,6 +233,7 @@ def test_a_loop_runs_in_onnx(looped) -> None:
     assert "Loop" not in {node.op_type for node in proto.graph.node}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="gradients by tf.GradientTape")
 def test_a_loss_leaves_out_the_padded_steps_of_a_loop() -> None:
     """By NumPy; numbers in padded steps, which the mask hides, change nothing and no gradient."""

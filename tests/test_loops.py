@@ -226,6 +226,7 @@ def looped(request: pytest.FixtureRequest) -> tuple[str, lstmgraph.Recipe, keras
     return request.param, recipe, model, data_of(model)
 
 
+@pytest.mark.slow
 def test_a_step_of_a_loop_runs_outside_of_it(looped) -> None:
     name, recipe, model, data = looped
     wanted = outputs_of(model, data)
@@ -274,6 +275,7 @@ def test_encoder_and_decoder_are_the_two_sides_of_a_loop(looped) -> None:
         np.testing.assert_allclose(found[output], array, atol=1e-6, err_msg=output)
 
 
+@pytest.mark.slow
 def test_generate_runs_a_loop_over_tokens() -> None:
     """Greedy search, as the whole model does it that reads its own tokens."""
     recipe = load(WRITER)
@@ -389,6 +391,7 @@ def test_a_loop_runs_in_onnx(looped) -> None:
     assert_runs_as_keras(recipe, model, data)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="LiteRT needs TensorFlow")
 def test_a_loop_runs_in_litert(tmp_path: Path) -> None:
     """The export runs the file, and compares it with the model."""

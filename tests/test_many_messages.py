@@ -161,6 +161,7 @@ def test_other_commands_are_bounded(command: list[str], tmp_path: Path) -> None:
         assert found["more"] > 0
 
 
+@pytest.mark.slow
 def test_warnings_are_bounded(tmp_path: Path) -> None:
     count = 300
     text = f"{HEAD}layers:\n" + "".join(

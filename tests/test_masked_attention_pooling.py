@@ -73,6 +73,7 @@ training: {loss: mse}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Layer 'query':UserWarning")  # Keras's, of its own layer inside
 def test_attention_reads_no_padding() -> None:
     """Where the mask begins at a layer that computes each step: NaN reaches no weight either."""

@@ -63,6 +63,7 @@ def masked_mse(found: np.ndarray, target: np.ndarray) -> float:
     return error[FIRST_STEPS].sum() / LENGTHS.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSS_RECIPES)
 def test_training_loss_counts_unmasked_steps_only(name: str) -> None:
     model = build(LOSS_RECIPES[name])
@@ -142,6 +143,7 @@ def test_loss_after_mask_none_counts_every_step() -> None:
     assert model.test_on_batch(data, {"y": target}) == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_outputs_without_a_loss_need_no_targets() -> None:
     model = build(
         """

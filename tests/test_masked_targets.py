@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from data_building import recipe
 
 WINDOWS = """
@@ -24,6 +25,7 @@ WINDOWS = """
 """
 
 
+@pytest.mark.slow
 def test_missing_steps_count_neither_in_the_loss_nor_in_weighted_metrics() -> None:
     random = np.random.default_rng(0)
     sales = random.normal(5, 2, 30)

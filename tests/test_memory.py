@@ -178,6 +178,7 @@ def test_every_shipped_recipe_has_an_estimate_that_grows_with_the_batch(path: Pa
 MEASURED = ("store-forecaster",)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 def test_the_estimate_is_near_measured_steps() -> None:
     """What a row adds to the peak; within a factor of two either way, as docs/explain.md says."""

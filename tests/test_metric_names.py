@@ -38,6 +38,7 @@ ONE = ("", "{a: a}")
 TWO = ("b: {type: dense, input: reader, units: 1, activation: sigmoid}", "{a: a, b: b}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "outputs", "training"),
     [

@@ -289,6 +289,7 @@ def bomb(folder: Path, saved: Path, name: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_bombs_are_not_unpacked(saved: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.keras"
     own.write_bytes(saved.read_bytes())
@@ -335,6 +336,7 @@ def test_states_are_read_within_bounds(tmp_path: Path) -> None:
 COUNT = int(os.environ.get("LSTMGRAPH_EXAMPLES", "0")) or 120
 
 
+@pytest.mark.slow
 def test_what_loads_after_random_edits_is_the_recipes_model(saved: Path, tmp_path: Path) -> None:
     recipe, path = load(TEXT), tmp_path / "m.keras"
     wanted = json.loads(recipe.build().to_json())["config"]

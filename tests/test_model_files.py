@@ -75,6 +75,7 @@ def test_the_kernels_survive(runtime: str, wanted: tuple[object, ...], tmp_path:
     assert set(forgotten.values()) == {"auto"}, "Keras stores it now: model_files can go"
 
 
+@pytest.mark.slow
 def test_a_trained_model_goes_on_where_it_was(tmp_path: Path) -> None:
     declared = recipe(training="training: {loss: mse, optimizer: {type: adam, learning_rate: 0.1}}")
     model = declared.build()

@@ -3,12 +3,14 @@
 ``python tests/mutation.py`` runs some thousands, and builds in Keras what is accepted.
 """
 
+import pytest
 from mutation import ACCEPTED, AT_LINE, CRASHED, NEAR, build_failure, share, table, verdict
 from mutations import Edit, edits, source, sources
 
 COUNT = 600
 
 
+@pytest.mark.slow
 def test_edited_recipes_are_reported_where_they_were_edited() -> None:
     verdicts = [verdict(edit) for edit in edits(COUNT, seed=20)]
     crashed = [each.crash for each in verdicts if each.outcome == CRASHED]
@@ -18,6 +20,7 @@ def test_edited_recipes_are_reported_where_they_were_edited() -> None:
     assert share(verdicts, AT_LINE, NEAR) >= 0.98, table(verdicts)
 
 
+@pytest.mark.slow
 def test_accepted_edits_are_what_keras_builds() -> None:
     accepted = {
         each.edit.text: each.edit.says
@@ -29,6 +32,7 @@ def test_accepted_edits_are_what_keras_builds() -> None:
         assert build_failure(text) == "", accepted[text]
 
 
+@pytest.mark.slow
 def test_recipes_without_one_of_their_lines_are_reported() -> None:
     for recipe in sources():
         lines = recipe.text.splitlines(keepends=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from building import RECIPES
 from pyarrow import parquet
 
@@ -30,6 +31,7 @@ def test_the_table_holds_what_the_archive_does() -> None:
     assert row == len(frames) == 9961
 
 
+@pytest.mark.slow
 def test_windows_are_those_of_a_loop_over_utterances() -> None:
     data = lstmgraph.load(RECIPES / "next-frame.yaml").load_data(TABLE)
     assert [len(part) for part in data.parts.values()] == [4772, 1658, 1611]
@@ -57,6 +59,7 @@ def test_windows_are_those_of_a_loop_over_utterances() -> None:
     assert len(seen) == len(cut)
 
 
+@pytest.mark.slow
 def test_it_forecasts_better_than_the_last_frame_repeated() -> None:
     """On utterances that it has not seen."""
     recipe = lstmgraph.load(RECIPES / "next-frame.yaml")

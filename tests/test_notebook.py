@@ -112,6 +112,7 @@ def shown(output: Any, kind: str) -> str:
     return str(output.data[kind])
 
 
+@pytest.mark.slow
 def test_results_are_tables_and_pictures(outputs: list[Any]) -> None:
     tables = {1: "voice", 2: "layers.voice.units", 7: "45,200", 8: "applies where", 9: "216"}
     for number, text in tables.items():

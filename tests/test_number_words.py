@@ -49,6 +49,7 @@ def test_the_words_are_english() -> None:
     assert not set(UNSEEN.tolist()) & set(TRAINED.tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beams", [1, 4])
 def test_unseen_numbers_are_translated(beams: int, stepper: lstmgraph.Stepper) -> None:
     words = word_ids(in_words(n) for n in UNSEEN.tolist())
@@ -66,6 +67,7 @@ def test_unseen_numbers_are_translated(beams: int, stepper: lstmgraph.Stepper) -
     assert exact >= 0.95
 
 
+@pytest.mark.slow
 def test_teacher_forcing_is_the_decoder_stepped_with_the_same_tokens(
     stepper: lstmgraph.Stepper,
 ) -> None:

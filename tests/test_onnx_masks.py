@@ -126,6 +126,7 @@ def test_convolutional_lstm(written: str) -> None:
     assert operators(assert_runs_as_keras(recipe, model, batch_for(model))).count("Scan") == 1
 
 
+@pytest.mark.slow
 def test_steps_keep_their_order_where_they_are_moved() -> None:
     """Long rows: TopK keeps the order of equal values."""
     recipe = load("""

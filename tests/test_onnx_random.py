@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import pytest
 from building import randomise
 from generated import examples, recipes
 from hypothesis import assume, event, given
@@ -43,12 +44,14 @@ def check(data: dict[str, Any], tolerance: float) -> None:
     assert not LOOPS & set(operators(proto))
 
 
+@pytest.mark.slow
 @examples(6)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_are_kerass(generated: Generated) -> None:
     check(without_promises(in_one_precision(generated.data, "float32")), 1e-5)
 
 
+@pytest.mark.slow
 @examples(3)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_of_other_precisions_are_about_kerass(generated: Generated) -> None:

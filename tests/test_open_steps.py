@@ -95,6 +95,7 @@ def folded(layer: Any, values: np.ndarray) -> np.ndarray:
     return result.reshape(*values.shape[:axes], *result.shape[1:])
 
 
+@pytest.mark.slow
 def test_every_number_of_steps_is_computed() -> None:
     model = load(LAYERS).build()
     randomise(model)
@@ -108,6 +109,7 @@ def test_every_number_of_steps_is_computed() -> None:
             np.testing.assert_allclose(result, wanted, atol=1e-5, err_msg=where)
 
 
+@pytest.mark.slow
 def test_masks_go_with_every_number_of_steps() -> None:
     """The loss of each counted step, whose outputs are those of the layers without a mask."""
     model = load(MASKED).build()

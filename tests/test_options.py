@@ -25,6 +25,8 @@ LONG = {
     *("predict", "evaluate"),
 }
 """Commands that work for long."""
+REPEATED = {"--to", "--model"}
+"""What `export` takes several times: a file can hold several models. Others take one."""
 
 
 def by_name() -> dict[str, dict[str, Any]]:
@@ -45,7 +47,7 @@ def test_a_name_means_one_thing(name: str, users: dict[str, Any]) -> None:
     options = users.values()
     assert len({meaning(option.help) for option in options}) == 1
     assert len({(tuple(option.opts), tuple(option.secondary_opts)) for option in options}) == 1
-    assert len({(option.is_flag, option.multiple or name == "--to") for option in options}) == 1
+    assert len({(option.is_flag, option.multiple or name in REPEATED) for option in options}) == 1
     kinds = {type(option.type).__name__ for option in options}
     assert len(kinds) == 1, kinds
 

@@ -351,12 +351,14 @@ def test_all_models_of_every_recipe_load(path: Path, tmp_path: Path) -> None:
             lstmgraph.load_model(tmp_path / "again.keras", recipe=recipe)
 
 
+@pytest.mark.slow
 def test_seeds_and_initial_values_may_differ(saved: Path) -> None:
     text = TEXT.replace("units: 2, activation", "kernel_initializer: ones, units: 2, activation")
     other = load(text + "runtime: {seed: 3}\n")
     loads_as(keras.models.load_model(saved), saved, other)
 
 
+@pytest.mark.slow
 def test_names_of_models_may_differ(saved: Path) -> None:
     loads_as(keras.models.load_model(saved), saved, load(TEXT, "other"))
 
@@ -378,6 +380,7 @@ def frozen_but_one(model: keras.Model) -> None:
         each.trainable = each.name == "first"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", [frozen_layer, frozen_direction, frozen_cell, frozen_but_one])
 def test_frozen_layers_and_their_optimizer_stay(
     freeze: Callable[[keras.Model], None], recipe: lstmgraph.Recipe, tmp_path: Path

@@ -59,6 +59,7 @@ def same_numbers(one: lstmgraph.TrainingResult, other: lstmgraph.TrainingResult)
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+@pytest.mark.slow
 def test_callbacks_that_look_change_nothing_and_go_on_with_a_training(tmp_path: Path) -> None:
     plain = trained(tmp_path / "plain")
 
@@ -85,6 +86,7 @@ def test_callbacks_that_look_change_nothing_and_go_on_with_a_training(tmp_path: 
     assert third.epochs == []
 
 
+@pytest.mark.slow
 def test_a_callback_that_stops_ends_the_training_for_good(tmp_path: Path) -> None:
     def stop(callback: Any, epoch: int, _: Any) -> None:
         callback.model.stop_training = epoch == 1
@@ -97,6 +99,7 @@ def test_a_callback_that_stops_ends_the_training_for_good(tmp_path: Path) -> Non
     same_numbers(after, result)
 
 
+@pytest.mark.slow
 def test_what_a_callback_raises_loses_nothing(tmp_path: Path) -> None:
     def fail(_: Any, epoch: int, logs: Any) -> None:
         if epoch == 2:

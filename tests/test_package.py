@@ -86,6 +86,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
+@pytest.mark.slow
 def test_nothing_before_building_imports_tensorflow() -> None:
     paths = json.dumps([str(path) for path in SHIPPED])
     run = subprocess.run(

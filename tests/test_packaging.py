@@ -34,6 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.mark.slow
 def test_wheel_holds_schemas_and_recipes_and_no_generators(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "lstmgraph/schemas/recipe-1.schema.json" in names
@@ -51,6 +52,7 @@ def test_wheel_holds_schemas_and_recipes_and_no_generators(wheel: Path) -> None:
     assert not [n for n in names if n.startswith("lstmgraph/schemas/") and n.endswith(".py")]
 
 
+@pytest.mark.slow
 def test_installed_wheel_explains_a_packaged_recipe(wheel: Path, tmp_path: Path) -> None:
     """Outside of the checkout. What the wheel asks for, and builds, is held by .ci/run."""
     site = tmp_path / "site"

@@ -177,6 +177,7 @@ def assert_padding_is_unread(
             np.testing.assert_array_equal(found, wanted[what], f"{garbage}: {what}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reader", "mask"), with_masks(READERS, "lstm", "stack"))
 def test_every_reader(reader: str, mask: str) -> None:
     model = build(recipe(reader, mask, "directly"))
@@ -193,6 +194,7 @@ def test_layers_before_the_mask(before: str, mask: str) -> None:
     assert_padding_is_unread(model, data(), MASKS[mask][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["unrolled", "xla"])
 @pytest.mark.parametrize(
     ("reader", "before"),

@@ -239,6 +239,7 @@ def test_loss_scaling_survives_saving(models, tmp_path) -> None:
     assert policies[0] == policies[1]
 
 
+@pytest.mark.slow
 def test_one_training_step_is_that_of_float32(models) -> None:
     """Scaled and scaled back, the gradients are those of float32 but for float16's rounding."""
     steps = {}

@@ -76,6 +76,7 @@ def config(model: keras.Model) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("global_policy", ["mixed_float16", "float64"], indirect=True)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_global_policy_changes_nothing(policy: str, global_policy: str, expected) -> None:
@@ -101,6 +102,7 @@ training: {loss: sparse_categorical_crossentropy, metrics: [accuracy]}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("global_policy", ["mixed_float16"], indirect=True)
 def test_training_step_is_the_same_under_a_global_policy(global_policy: str) -> None:
     """The loss, the metrics, and every weight after the step."""

@@ -52,6 +52,7 @@ PASSED_ON = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow("JAX has no float64")
 @pytest.mark.parametrize("kind", PASSED_ON)
 def test_states_pass_between_any_two_precisions(kind: str) -> None:

@@ -108,6 +108,7 @@ def losses(model: keras.Model, steps: int) -> np.ndarray:
     return np.array([model.train_on_batch(data, targets) for _ in range(steps)])
 
 
+@pytest.mark.slow
 def test_mixed_models_learn_what_float32_learns() -> None:
     wanted = losses(learner("float32"), steps=40)
     assert wanted[-1] < wanted[0] / 4
@@ -116,6 +117,7 @@ def test_mixed_models_learn_what_float32_learns() -> None:
         np.testing.assert_allclose(found, wanted, rtol=0, atol=0.05 * wanted[0], err_msg=policy)
 
 
+@pytest.mark.slow
 def test_small_gradients_reach_the_weights_by_scaling_alone() -> None:
     """Gradients of 1e-9 are 0 in float16."""
     moved, rate = {}, 1e6
@@ -146,6 +148,7 @@ def test_step_that_overflows_is_skipped_and_the_scale_halved() -> None:
         np.testing.assert_array_equal(found, weight)
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_after_they_are_scaled_back() -> None:
     clipped = "{type: sgd, learning_rate: 1.0, clipnorm: 0.01}"
     moved = {}
@@ -223,6 +226,7 @@ def test_metrics_of_a_float64_model_are_float64() -> None:
 # What is saved.
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_loaded_model_goes_on_training_with_the_same_scale(tmp_path) -> None:
     model = learner("mixed_float16")
@@ -236,6 +240,7 @@ def test_loaded_model_goes_on_training_with_the_same_scale(tmp_path) -> None:
     np.testing.assert_array_equal(losses(loaded, steps=2), losses(model, steps=2))
 
 
+@pytest.mark.slow
 def test_same_weights_give_nearly_the_same_gradient_in_every_precision() -> None:
     """One step of SGD, so that the step is the gradient."""
     full = learner("float32", "{type: sgd, learning_rate: 1.0}")

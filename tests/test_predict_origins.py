@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from building import with_header
 
 import lstmgraph
@@ -110,6 +111,7 @@ def changes(frame: pd.DataFrame, origin: np.datetime64) -> dict[str, tuple[pd.Da
     }
 
 
+@pytest.mark.slow
 def test_nothing_behind_an_origin_reaches_its_inputs() -> None:
     """Every way to prepare a column, and every way to read it, but columns known of the future."""
     recipe = lstmgraph.load(with_header(EVERY, "leaks"))

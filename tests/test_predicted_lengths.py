@@ -74,6 +74,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
     return lstmgraph.load_model(path)
 
 
+@pytest.mark.slow
 def test_few_lengths_are_traced_and_every_row_has_its_numbers(
     loaded: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

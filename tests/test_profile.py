@@ -85,6 +85,7 @@ class Slow(keras.callbacks.Callback):
         self.clock.spend("callbacks", 8.0)
 
 
+@pytest.mark.slow
 def test_every_second_is_in_its_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two epochs of five batches, each validated by two; the first call of both traces."""
     clock = Clock()
@@ -140,6 +141,7 @@ def test_every_second_is_in_its_part(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert plain.as_dict()["profile"] is None
 
 
+@pytest.mark.slow
 def test_a_command_shows_and_writes_it_and_a_resumed_one_its_own_epochs(tmp_path: Path) -> None:
     inputs, targets = training_cases.arrays()
     np.savez(tmp_path / "data.npz", **inputs, **targets)

@@ -96,6 +96,7 @@ def test_an_epoch_is_a_line_with_its_metrics_and_its_time() -> None:
     assert line == "epoch 3/20: loss 0.5123, val_loss 1.235e+04, 1.2 s"
 
 
+@pytest.mark.slow
 def test_training_prints_a_line_an_epoch_where_there_is_no_terminal() -> None:
     lines = loud("train").stdout.splitlines()
     assert [bool(EPOCH.fullmatch(line)) for line in lines[:3]] == [True, True, False]
@@ -103,6 +104,7 @@ def test_training_prints_a_line_an_epoch_where_there_is_no_terminal() -> None:
     assert lines[2].startswith("2 epochs in ")
 
 
+@pytest.mark.slow
 def test_json_is_alone_on_standard_output() -> None:
     result = invoke(*COMMANDS["train"], "--format", "json")
     assert json.loads(result.stdout)["epochs"] == 2

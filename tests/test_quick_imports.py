@@ -28,6 +28,7 @@ def test_a_package_is_not_found_in_the_block_and_is_found_afterwards(
     del sys.modules["hidden_package"]
 
 
+@pytest.mark.slow
 def test_only_the_backend_tensorflow_can_do_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("IPython", "keras"):
         monkeypatch.delitem(sys.modules, name, raising=False)

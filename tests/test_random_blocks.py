@@ -97,10 +97,12 @@ def _holds(model: keras.Model, name: str) -> bool:
     return any(layer.name == name and layer.weights for layer in model.layers)
 
 
+@pytest.mark.slow
 def test_blocks_and_loops_compile_to_the_layers_written_out() -> None:
     assert sum(compare_graphs(seed) for seed in range(60)) > 600
 
 
+@pytest.mark.slow
 def test_blocks_and_loops_give_the_numbers_of_the_layers_written_out() -> None:
     assert sum(compare_numbers(seed) for seed in range(1, 5)) > 1
 
@@ -159,11 +161,13 @@ def check_hostile(seed: int) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_edited_blocks_and_loops_are_reported() -> None:
     codes = [check_hostile(seed) for seed in range(100)]
     assert len({*codes}) > 5
 
 
+@pytest.mark.slow
 def test_blocks_edited_as_a_person_does_are_reported() -> None:
     of = [source(f"drawn{seed}", text_of(drawn(seed))) for seed in range(8)]
     crashed = [each.crash for each in map(verdict, edits(100, 5, of)) if each.outcome == CRASHED]

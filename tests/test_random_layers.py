@@ -37,6 +37,7 @@ runtime: {{seed: 1, kernel: standard, {runtime}}}
 """
 
 
+@pytest.mark.slow
 def test_trains_alike_with_xla_and_without() -> None:
     """The expected numbers are those of Keras's own layers; others differ by more than 0.01."""
     random = np.random.default_rng(0)

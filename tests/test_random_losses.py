@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import pytest
 import step_numbers
 from building import randomise, weights_by_layer
 from generated import examples, recipes
@@ -73,6 +74,7 @@ def with_heads(data: dict[str, Any], drawn: list[Any]) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.slow
 @examples(2)
 @given(recipes(min_layers=1, max_layers=4), heads(), st.booleans())
 def test_losses_and_metrics_of_random_recipes(

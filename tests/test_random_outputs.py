@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import pytest
 from building import Arrays, outputs_of, randomise, weights_by_layer
 from generated import examples, recipes
 from generated_base import DIMS, Generated
@@ -96,6 +97,7 @@ def test_outputs_are_those_of_numpy(generated: Generated) -> None:
     check_outputs(generated, "float32")
 
 
+@pytest.mark.slow
 @examples(5)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_in_float64_are_those_of_numpy(generated: Generated) -> None:

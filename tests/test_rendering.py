@@ -365,6 +365,7 @@ def check_location(location: dict[str, Any]) -> None:
     assert region["startLine"] <= region["endLine"]
 
 
+@pytest.mark.slow
 def test_sarif_has_what_the_standard_requires(monkeypatch: pytest.MonkeyPatch) -> None:
     """SARIF 2.1.0, sections 3.13, 3.14, 3.19, 3.27, 3.28, 3.29, 3.30 and 3.49."""
     monkeypatch.chdir(ROOT)

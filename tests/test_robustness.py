@@ -39,6 +39,7 @@ def calls(layers: int) -> int:
     return pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_work_grows_with_the_layers_and_no_faster() -> None:
     """Counted in calls, so that no clock has a say."""
     calls(1)

@@ -204,6 +204,7 @@ def test_a_setting_that_comes_too_late_is_refused_at_its_line() -> None:
 # `predict` by XLA.
 
 
+@pytest.mark.slow
 def test_predict_is_compiled_and_fit_is_not() -> None:
     model = recipe("seed: 1").build()
     randomise(model)
@@ -241,6 +242,7 @@ def test_batches_of_more_rows_are_predicted_without_xla() -> None:
     assert model.jit_compile is False
 
 
+@pytest.mark.slow
 def test_wide_layers_are_compiled_for_few_rows() -> None:
     wide = lstmgraph.load(recipe("seed: 1").resolved(), overrides={"layers.reader.units": 257})
     said = {row.key: row.effect for row in wide.explain(NO_GPU).runtime}

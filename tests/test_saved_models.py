@@ -259,6 +259,7 @@ def test_force_overwrites(tmp_path) -> None:
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSS_RECIPES)
 def test_loaded_model_masks_the_loss(name: str, tmp_path) -> None:
     files = build_files(tmp_path, "inline")

@@ -157,6 +157,7 @@ def test_shipped_recipes_follow_the_bundle(path: Any) -> None:
     assert says_yes(concrete(data))
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(recipes())
 def test_generated_recipes_follow_the_bundle(generated: Generated) -> None:
@@ -211,6 +212,7 @@ def mutated(draw: Any) -> Any:
     return data
 
 
+@pytest.mark.slow
 @settings(PROPERTY, max_examples=400)
 @given(mutated())
 def test_mutated_recipes_get_the_verdict_of_the_bundle(data: Any) -> None:

@@ -90,6 +90,7 @@ def reading_itself(*, with_scores: bool) -> str:
     return text.replace("{OUTPUTS", "{" + ", ".join(f"{k}: {v}" for k, v in outputs.items()))
 
 
+@pytest.mark.slow
 def test_scores_need_no_loss_and_padding_reaches_no_weight() -> None:
     """NaN in the padded steps of query and value; and training goes as it does without scores."""
     x = np.random.default_rng(0).normal(size=(3, 5, 3)).astype("float32")

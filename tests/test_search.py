@@ -110,6 +110,7 @@ def test_a_full_disk_stops_the_search_and_blames_no_trial(tmp_path: Path) -> Non
     assert found.state == "stopped"
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_a_whole_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +160,7 @@ def test_another_job_is_refused_and_shown(tmp_path: Path) -> None:
         search(tmp_path / "s", replace(first, space=Space(dimensions)), max_trials=2)
 
 
+@pytest.mark.slow
 def test_restart_keeps_the_old_search_beside_the_new(tmp_path: Path) -> None:
     search(tmp_path / "s", job(), max_trials=2)
     begin_anew(tmp_path / "s")
@@ -175,6 +177,7 @@ def test_one_search_to_a_folder(tmp_path: Path) -> None:
         search(tmp_path, job())
 
 
+@pytest.mark.slow
 def test_a_search_can_be_given_more_trials(tmp_path: Path) -> None:
     whole = search(tmp_path / "whole", job(), max_trials=6)
     search(tmp_path / "more", job(), max_trials=2)

@@ -44,6 +44,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("node")
 def test_a_node_runs_a_trial_as_this_machine_does(tmp_path: Path) -> None:
     found = run_order(order())
@@ -59,6 +60,7 @@ def test_a_node_runs_a_trial_as_this_machine_does(tmp_path: Path) -> None:
     assert {"outcome.json", "epochs.jsonl", "best.keras", "last.keras"} < set(found.files)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("node")
 def test_a_trial_goes_on_from_files_that_came_with_it(tmp_path: Path) -> None:
     """With the specs of all before, such as of a third round of Hyperband."""
@@ -88,6 +90,7 @@ def test_a_trial_that_was_stopped_has_no_outcome() -> None:
     assert found.files["epochs.jsonl"] == b'{"epoch": 0, "val_loss": 0.5}\n'
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("node")
 def test_a_node_that_cannot_run_trials_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_trial.platform, "node", lambda: "green")

@@ -56,6 +56,7 @@ def folder(searched: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(searched, tmp_path / "out"))
 
 
+@pytest.mark.slow
 def test_edits_at_random_end_in_one_message_or_in_none(tmp_path: Path) -> None:
     seed = random.randrange(10**6) if EXAMPLES else 0
     figures = try_edits(tmp_path, EXAMPLES or 120, seed)
@@ -181,6 +182,7 @@ def test_an_outcome_adds_nothing_to_what_is_noted(folder: Path) -> None:
     assert read_results(folder).unread == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oracle", ORACLES)
 def test_a_proposal_out_of_the_space_is_refused(tmp_path: Path, oracle: str) -> None:
     """keras-tuner's Bayesian oracle is given what it proposed, and would accept anything."""

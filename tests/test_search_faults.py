@@ -229,6 +229,7 @@ class Failing:
         self.count, self.fails, self.error = 0, call, error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oracle", ORACLES)
 def test_calls_that_fail_lose_nothing_and_repeat_nothing(
     tmp_path: Path, oracle: str, monkeypatch: pytest.MonkeyPatch, record_property: Any
@@ -292,6 +293,7 @@ def test_what_a_trial_does_itself_is_its_own_fault(error: Exception) -> None:
     assert fault_of(-9) is None
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_fork_blames_no_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -369,6 +369,7 @@ def written(data: Any) -> str:
     return json.dumps(data, indent=1)
 
 
+@pytest.mark.slow
 @examples(200)
 @given(DATA, st.data())
 def test_every_value_keeps_the_place_where_it_is_written(data: Any, draw: st.DataObject) -> None:

@@ -49,6 +49,7 @@ def test_nothing_has_started() -> None:
     assert "There is no best trial yet." in text
 
 
+@pytest.mark.slow
 def test_a_thousand_trials_stay_below_two_megabytes() -> None:
     dimensions = tuple(replace(UNITS, name=f"layers.block_{n}.units") for n in range(20))
     extra = {dimension.name: 100 + n for n, dimension in enumerate(dimensions)}
@@ -142,6 +143,7 @@ def trial_rows(
     )
 
 
+@pytest.mark.slow
 @examples(60)
 @given(searches())
 def test_any_search_has_a_report(results: SearchResults) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from programs import browse, needs_browser
 from searches import both_objectives
 
@@ -33,6 +34,7 @@ publish(JSON.stringify(found));
 SIZE = "--window-size=1280,900"
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_report_works_in_a_browser(tmp_path: Path) -> None:
     results = both_objectives(30)
@@ -50,6 +52,7 @@ def test_the_report_works_in_a_browser(tmp_path: Path) -> None:
     assert found["hot"] > 5
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_script_that_fails_would_be_seen(tmp_path: Path) -> None:
     broken = report_html(both_objectives(4)).replace('"use strict";', '"use strict"; nothing();')

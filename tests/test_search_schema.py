@@ -195,6 +195,7 @@ KINDS = st.fixed_dictionaries(
 LEAVES = st.builds(lambda kind, options: {**kind, **options}, KINDS, OPTIONS)
 
 
+@pytest.mark.slow
 @examples(400)
 @given(st.one_of(LEAVES, SEARCHES.map(lambda form: form["$search"])))
 def test_the_schema_takes_what_lstmgraph_takes(leaf: dict[str, Any]) -> None:
@@ -229,6 +230,7 @@ def test_what_messages_show_is_right(example: str) -> None:
 # --- plain recipes ---
 
 
+@pytest.mark.slow
 @examples(100)
 @given(recipes(), st.randoms(use_true_random=False))
 def test_a_value_left_open_is_taken_where_the_value_was(generated: Generated, random: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from building import RECIPES
 
 import lstmgraph
@@ -19,6 +20,7 @@ def test_sentences_say_the_same_in_other_words() -> None:
     assert len(VOCABULARY) == len(set(VOCABULARY)) < 64
 
 
+@pytest.mark.slow
 def test_unseen_meanings_are_matched() -> None:
     recipe = lstmgraph.load(RECIPES / "sentence-matcher.yaml")
     model = recipe.build()

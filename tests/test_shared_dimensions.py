@@ -53,6 +53,7 @@ def units(recipe: lstmgraph.Recipe, name: str) -> list[int]:
     return own if isinstance(own, list) else [own] * layer["depth"]
 
 
+@pytest.mark.slow
 def test_each_use_has_the_same_value_at_every_point() -> None:
     recipe = lstmgraph.load(TIED)
     space = recipe.space()

@@ -270,6 +270,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, max_size=8).map("\n".join))
 def test_comments_are_those_of_the_scanner(text: str) -> None:

@@ -41,6 +41,7 @@ def chunks(x: np.ndarray) -> list[np.ndarray]:
     return [x[:, :2], x[:, 2:3], x[:, 3:]]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_08_stateful_carries_what_it_should_not(tmp_path) -> None:
     """`carried` is one form of initial state, so nothing else can be given beside it.

@@ -50,6 +50,7 @@ def operations(model: keras.Model, frames: np.ndarray) -> set[str]:
     return {node.op for node in [*graph.node, *functions]}
 
 
+@pytest.mark.slow
 def test_trains_as_keras_loop(tmp_path: Path) -> None:
     """The file that Keras loads has Keras's loops."""
     random = np.random.default_rng(0)

@@ -223,6 +223,7 @@ def text(data: Any) -> str:
     return json.dumps(data, sort_keys=True)
 
 
+@pytest.mark.slow
 @examples(150)
 @given(DATA)
 def test_a_grid_is_every_concrete_recipe_once(data: Any) -> None:
@@ -234,6 +235,7 @@ def test_a_grid_is_every_concrete_recipe_once(data: Any) -> None:
     assert space.size() == len(points) == len({space.key(point) for point in points})
 
 
+@pytest.mark.slow
 @examples(200)
 @given(DATA, st.integers(0, 1000))
 def test_samples_are_points_and_build_what_they_say(data: Any, seed: int) -> None:
@@ -252,6 +254,7 @@ def test_samples_are_points_and_build_what_they_say(data: Any, seed: int) -> Non
             space.point({**others, f"{name}.x": point[name]})
 
 
+@pytest.mark.slow
 @examples(200)
 @given(DATA)
 def test_dimensions_stand_after_those_they_depend_on(data: Any) -> None:

@@ -36,6 +36,7 @@ def inputs(data: dict[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
     return {name: data[f"{part}_{name}"] for name in ("frames", "lengths")}
 
 
+@pytest.mark.slow
 def test_recognises_utterances_it_was_not_trained_on(trained, data) -> None:
     predicted = trained.predict_on_batch(inputs(data, "test"))["speaker"].argmax(axis=-1)
     accuracy = (predicted == data["test_speaker"]).mean()

@@ -69,6 +69,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return result
 
 
+@pytest.mark.slow
 def test_steps_at_once_give_the_same_bits(plain: Any, tmp_path: Path) -> None:
     result = recipe(READER).train(arrays(30), validation=arrays(9, seed=1), folder=tmp_path)
     assert result.history == plain.history
@@ -80,6 +81,7 @@ def test_steps_at_once_give_the_same_bits(plain: Any, tmp_path: Path) -> None:
     assert (config["steps_per_execution"], config["jit_compile"]) == (1, False)
 
 
+@pytest.mark.slow
 def test_compiled_steps_give_the_same_numbers_and_are_counted(
     plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ def test_compiled_steps_give_the_same_numbers_and_are_counted(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_xla_cannot_compile_trains_without_and_loses_no_batch(
     plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

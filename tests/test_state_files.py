@@ -80,6 +80,7 @@ def _wrong_axes(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray
             yield name, np.zeros(array.shape, dtype)
 
 
+@pytest.mark.slow
 def test_no_wrong_axis_or_dtype_is_taken(stepper: Stepper, tmp_path) -> None:
     path = tmp_path / "s.npz"
     arrays = members(stepper, path)
@@ -89,6 +90,7 @@ def test_no_wrong_axis_or_dtype_is_taken(stepper: Stepper, tmp_path) -> None:
     stepper.step(X)
 
 
+@pytest.mark.slow
 def test_contexts_have_any_length_but_one_in_all_arrays(attending: Stepper, tmp_path) -> None:
     path = tmp_path / "s.npz"
     attending.start({"words": np.ones((2, 5), "int32")})
@@ -183,6 +185,7 @@ def test_hostile_members_are_refused(name: str, stepper: Stepper, tmp_path) -> N
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", ["about", "now.reader_h", "position", "unneeded"])
 def test_members_that_unpack_to_much_are_not_unpacked(
     member: str, stepper: Stepper, tmp_path
@@ -263,6 +266,7 @@ def attacked(stepper: Stepper, path: Path, count: int, seed: int) -> dict[str, A
     return {"refused": refused, "slowest": slowest}
 
 
+@pytest.mark.slow
 def test_mutated_files_are_refused(stepper: Stepper, tmp_path) -> None:
     found = attacked(stepper, tmp_path / "s.npz", 300, seed=12)
     assert found["refused"] > 200

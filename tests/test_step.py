@@ -116,6 +116,7 @@ def test_a_shipped_recipe_says_why_it_cannot_be_stepped(path: Path) -> None:
     assert found.place.span.line > 1
 
 
+@pytest.mark.slow
 @examples(7)
 @given(recipes(min_layers=1, max_layers=4))
 def test_random_recipes_run_in_chunks(generated: Generated) -> None:
@@ -134,6 +135,7 @@ def test_random_recipes_run_in_chunks(generated: Generated) -> None:
     check_chunks(plan, model, parts, batch(data, model, np.random.default_rng(0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attention",
     ["attention", "additive_attention", "multi_head_attention, num_heads: 2, key_dim: 3"],
@@ -160,6 +162,7 @@ def test_attention_to_another_sequence_runs_step_by_step(attention: str) -> None
     check_chunks(derived.plan, derived.main, parts, x)
 
 
+@pytest.mark.slow
 def test_a_step_in_onnx_is_the_same(tmp_path: Path) -> None:
     """The exporter runs each file with onnxruntime, and gives it its name where it is the same."""
     recipe = load(ATTENDING.replace("ATTENTION", "attention")).with_derived("step")

@@ -89,6 +89,7 @@ NAMES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_any_chunks_give_what_the_whole_sequence_does(name: str) -> None:
     derived = derived_from(lstmgraph.load(RECIPES / f"{name}.yaml"))
@@ -106,6 +107,7 @@ def test_any_chunks_give_what_the_whole_sequence_does(name: str) -> None:
         stepper.reset()
 
 
+@pytest.mark.slow
 def test_rows_begin_and_stand_still_by_themselves(small: Derived) -> None:
     """Each row sees its own sequence, begun at its own time, with pauses of its own."""
     stepper, random = lstmgraph.Stepper(small, rows=ROWS), np.random.default_rng(2)
@@ -136,6 +138,7 @@ def test_chunks_leave_the_rows_alone_that_are_not_active(small: Derived) -> None
     np.testing.assert_allclose(found[active], whole(small, again)[active, 3:], atol=2e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_rows_are_started_one_by_one() -> None:
     derived = derived_from(lstmgraph.load(RECIPES / "store-forecaster.yaml"))
     assert derived.main
@@ -269,6 +272,7 @@ outputs: {y: both_ways}
         lstmgraph.Stepper(recipe.build(), recipe)
 
 
+@pytest.mark.slow
 def test_a_step_models_own_file_is_given_what_its_start_would_compute(tmp_path: Path) -> None:
     recipe = lstmgraph.load(RECIPES / "store-forecaster.yaml").with_derived("step")
     models = recipe.models()
@@ -307,6 +311,7 @@ def test_a_file_of_streams_goes_on_where_it_was(small: Derived, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["s.npz"]
 
 
+@pytest.mark.slow
 def test_started_streams_are_restored_without_their_sources(tmp_path: Path) -> None:
     derived = derived_from(lstmgraph.load(RECIPES / "number-words.yaml"))
     stepper, other = (lstmgraph.Stepper(derived, rows=2) for _ in range(2))
@@ -394,6 +399,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
     recipe = load(SMALL)
     model = recipe.build()

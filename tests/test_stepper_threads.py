@@ -67,6 +67,7 @@ def test_steps_of_threads_equal_those_of_one() -> None:
     np.testing.assert_array_equal(shared.state["reader_h"], alone.state["reader_h"])
 
 
+@pytest.mark.slow
 def test_each_thread_has_its_row_while_others_reset_save_and_restore(tmp_path) -> None:
     shared, alone = stepper_of(), stepper_of()
     random = np.random.default_rng(0)
@@ -96,6 +97,7 @@ def test_each_thread_has_its_row_while_others_reset_save_and_restore(tmp_path) -
         watched.result()
 
 
+@pytest.mark.slow
 def test_generation_and_steps_share_a_stepper() -> None:
     shared = stepper_of(WRITER)
     token = np.ones(ROWS, "int32")
@@ -117,6 +119,7 @@ def test_generation_and_steps_share_a_stepper() -> None:
     assert shared.position.tolist() == [100] * ROWS
 
 
+@pytest.mark.slow
 def test_steppers_of_the_same_models_keep_their_streams_apart() -> None:
     """They share weights alone: states are given to the models and come out of them."""
     shared = stepper_of().derived

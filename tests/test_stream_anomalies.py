@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from building import RECIPES
 
 import lstmgraph
 
 
+@pytest.mark.slow
 def test_swapped_frames_are_found_as_they_come() -> None:
     recipe = lstmgraph.load(RECIPES / "stream-anomalies.yaml")
     derived = recipe.derive("step")

@@ -56,6 +56,7 @@ def test_explain_fits_the_terminal_and_loses_nothing(columns: int) -> None:
         assert text in squeezed
 
 
+@pytest.mark.slow
 def test_a_pipe_has_the_full_width_whatever_columns_says() -> None:
     command = [sys.executable, "-m", "lstmgraph", "explain", FORECASTER]
     narrow, wide = (

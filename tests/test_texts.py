@@ -112,6 +112,7 @@ def ranked(values: Any, most: int) -> list[Any]:
     return sorted(counts, key=lambda value: (counts[value], value), reverse=True)[:most]
 
 
+@pytest.mark.slow
 def test_vocabularies_and_numbers_are_those_of_the_training_part(trained) -> None:
     """They are counted by hand, and no word or number of the validation part is in them."""
     result, folder = trained
@@ -139,6 +140,7 @@ def test_vocabularies_and_numbers_are_those_of_the_training_part(trained) -> Non
     assert result.metrics["validation"]["loss"] > 0
 
 
+@pytest.mark.slow
 def test_a_file_loads_with_keras_alone_and_takes_raw_texts(trained, recipe, table) -> None:
     result, folder = trained
     model = keras.models.load_model(folder / "reviews.keras")
@@ -152,6 +154,7 @@ def test_a_file_loads_with_keras_alone_and_takes_raw_texts(trained, recipe, tabl
     np.testing.assert_allclose(accuracy, result.metrics["validation"]["accuracy"])
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_with_the_vocabulary_that_it_has(
     trained, recipe, table, tmp_path
 ) -> None:
@@ -170,6 +173,7 @@ def test_a_training_goes_on_with_the_vocabulary_that_it_has(
     assert "splendid" not in words
 
 
+@pytest.mark.slow
 def test_files_without_texts_take_ids_and_say_which(trained, recipe, table, tmp_path) -> None:
     result, folder = trained
     fitted = lstmgraph.load(folder / "reviews.resolved.yaml")
@@ -344,6 +348,7 @@ def test_folds_of_a_search_have_vocabularies_of_their_own(table, tmp_path) -> No
         np.testing.assert_allclose(layers["scaled"]["mean"], prices.mean(0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_shipped_classifier_learns_from_made_reviews(tmp_path) -> None:
     """Two words decide, and the shop does not; unknown words in between do not matter."""
     random = np.random.default_rng(0)

@@ -36,6 +36,7 @@ def rows() -> tuple[dict[str, Any], dict[str, Any]]:
     return {"x": inputs["x"][:32]}, {"y": targets["y"][:32]}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("begin", [trained, tried])
 def test_a_step_is_traced_once(

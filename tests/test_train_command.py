@@ -82,6 +82,7 @@ def test_it_trains_goes_on_and_tells(files: list[str], tmp_path: Path) -> None:
     assert f"{saved} loss {wanted[0]:.4g}, mae {wanted[1]:.4g}\n" in third.stdout
 
 
+@pytest.mark.slow
 def test_windows_of_a_table_are_trained_on_and_tested(tmp_path: Path) -> None:
     """The test windows are cut by plain loops."""
     rows = store_rows(40, 40)
@@ -110,6 +111,7 @@ def test_windows_of_a_table_are_trained_on_and_tested(tmp_path: Path) -> None:
     assert set(found["metrics"]) == {"validation", "test"}
 
 
+@pytest.mark.slow
 def test_the_shipped_classifier_learns(tmp_path: Path) -> None:
     """Its archive has a part to test on; a fifth of the rest validates."""
     result = train(

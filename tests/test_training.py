@@ -109,6 +109,7 @@ def copied(trained: Trained, tmp_path: Path) -> Path:
     return shutil.copytree(trained("unshuffled")[0], tmp_path / "copied")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_numbers_are_those_of_a_fit_by_hand(
     case: str, trained: Trained, request: pytest.FixtureRequest
@@ -179,6 +180,7 @@ def test_the_picture_shows_every_metric(trained: Trained) -> None:
     assert np.argsort(heights).tolist() == np.argsort(result.history["loss"])[::-1].tolist()
 
 
+@pytest.mark.slow
 def test_a_training_can_be_watched_and_ended(tmp_path: Path, trained: Trained) -> None:
     """And while it runs, no other training gets into its folder."""
     seen: list[tuple[int, float]] = []
@@ -197,6 +199,7 @@ def test_a_training_can_be_watched_and_ended(tmp_path: Path, trained: Trained) -
     assert second.history == trained("unshuffled")[1].history
 
 
+@pytest.mark.slow
 def test_sample_weights_count(tmp_path: Path) -> None:
     """Rows of weight 0 train nothing: the targets there may be anything."""
     inputs, targets = arrays()
@@ -209,6 +212,7 @@ def test_sample_weights_count(tmp_path: Path) -> None:
     assert weighted[0].history["loss"] == weighted[1].history["loss"]
 
 
+@pytest.mark.slow
 def test_two_outputs_are_watched_without_a_mode(tmp_path: Path) -> None:
     """By itself Keras cannot tell the direction of a metric of one of several outputs."""
     text = with_header("""
@@ -296,6 +300,7 @@ def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(copied: Path) -> Non
     assert not (copied / "checkpoint.keras").exists()
 
 
+@pytest.mark.slow
 def test_another_training_is_not_overwritten(copied: Path) -> None:
     before = {path.name: path.read_bytes() for path in copied.iterdir()}
     data, held_out = arrays(), arrays(13, seed=1)

@@ -65,6 +65,7 @@ def undisturbed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Undist
     return Undisturbed(numbers(folder / "run"), end - began, end - first)
 
 
+@pytest.mark.slow
 def test_faults_end_in_one_message_and_it_goes_on(
     place: Path, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_what_is_no_file_of_the_folder_is_refused(
     assert epochs_done(folder) == (0 if name == "checkpoint" else 1)
 
 
+@pytest.mark.slow
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
@@ -106,6 +107,7 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
         train_small("unshuffled", str(tmp_path), epochs=1)
 
 
+@pytest.mark.slow
 def test_logs_go_on_in_their_own_folder(tmp_path: Path) -> None:
     """What TensorBoard wrote before is no obstacle."""
     for epochs in (1, 2):

@@ -88,6 +88,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     return train_small("unshuffled", str(tmp_path_factory.mktemp("whole")))
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_whole_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: TrainingResult
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_full_disk_leaves_whole_files(
     assert again.history == whole.history
 
 
+@pytest.mark.slow
 def test_dropout_goes_on_with_its_random_numbers(tmp_path: Path, whole: TrainingResult) -> None:
     """Keras saves no random state: without it the second half would drop what the first did."""
     train_small("unshuffled", str(tmp_path), epochs=4)
@@ -126,6 +128,7 @@ def test_dropout_goes_on_with_its_random_numbers(tmp_path: Path, whole: Training
     assert len(seeds) == 2
 
 
+@pytest.mark.slow
 def test_a_training_that_has_ended_is_not_done_again(tmp_path: Path) -> None:
     first = train_small("stopping", str(tmp_path))
     before = numbers(tmp_path)
@@ -140,6 +143,7 @@ def test_a_training_that_has_ended_is_not_done_again(tmp_path: Path) -> None:
     assert numbers(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_without_a_seed_the_drawn_one_is_kept(tmp_path: Path) -> None:
     unseeded = recipe(**{"runtime.seed": None, "training.shuffle": True, "training.epochs": 1})
     data = arrays()

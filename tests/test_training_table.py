@@ -38,6 +38,7 @@ def served(name: str, cell: Cell, epochs: int) -> list[dict[str, float]]:
     return [json.loads(text) for text in answers.getvalue().splitlines()]
 
 
+@pytest.mark.slow
 def test_our_side_and_keras_train_the_same_when_they_are_asked_to() -> None:
     ours, theirs = (served(name, TINY, epochs=2) for name in (OURS, KERAS))
     assert [sorted(each) for each in ours] == [["loss", "seconds"]] * 2 + [["before", "peak"]]

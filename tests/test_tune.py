@@ -57,6 +57,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     return Searched(recipe, data, place / "out", result.output)
 
 
+@pytest.mark.slow
 def test_it_writes_the_best_and_tables_of_all(searched: Searched) -> None:
     results = read_results(searched.folder)
     assert len(results.trials) == TRIALS
@@ -81,6 +82,7 @@ def test_a_trial_that_fails_is_recorded_and_ends_nothing(searched: Searched) -> 
         assert trial.reason.startswith("DivergedError: the loss is")
 
 
+@pytest.mark.slow
 def test_the_best_recipe_gives_its_number_again(searched: Searched, tmp_path: Path) -> None:
     results = read_results(searched.folder)
     best = results.trials[results.best or 0]
@@ -99,6 +101,7 @@ def test_the_best_recipe_gives_its_number_again(searched: Searched, tmp_path: Pa
     assert found.history["loss"] == pytest.approx(list(best.history["loss"]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_model_is_that_of_the_best_epoch(searched: Searched) -> None:
     """Plain Keras loads it, and finds the same loss on the same examples."""
     results = read_results(searched.folder)
@@ -137,6 +140,7 @@ def test_another_recipe_or_other_data_is_refused(searched: Searched, tmp_path: P
     assert (searched.folder / "search.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_comments_and_how_long_are_no_change(searched: Searched) -> None:
     """The same search, which has ended: no trial is run."""
     text = searched.recipe.read_text("utf-8")
@@ -170,6 +174,7 @@ def test_the_report_is_made_again(searched: Searched) -> None:
     assert "there is no search here" in nothing.stderr
 
 
+@pytest.mark.slow
 def test_hyperband_goes_on_where_the_trial_before_it_ended(tmp_path: Path) -> None:
     """From Python, with arrays: the numbers are those of a training that was never stopped."""
     overrides = {

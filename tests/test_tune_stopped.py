@@ -63,6 +63,7 @@ def stopped(processes: Workers, command: list[str], folder: Path, by: int, after
     return ending.exit_code, (numbered / "log.txt").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_a_kill_and_after_ctrl_c(processes: Workers, tmp_path: Path) -> None:
     _, data = write_files(tmp_path)
     recipe, folder = tmp_path / "quick.yaml", tmp_path / "out"

@@ -34,6 +34,7 @@ def spec(folder: Path, number: int, text: str = QUICK, **changes: Any) -> TrialS
     return made
 
 
+@pytest.mark.slow
 def test_executions_and_folds_are_averaged(tmp_path: Path) -> None:
     """Each training has its seed and its fold, and gives what it gives by itself."""
     objectives = [Objective("val_loss", "min"), Objective("parameters", "min")]

@@ -59,6 +59,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         yield Done(folder, printed)
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_recipe_and_what_the_commands_print(done: Done) -> None:
     recipe = (done.folder / "flights.yaml").read_text("utf-8")
     (shown,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.S | re.M)
@@ -78,6 +79,7 @@ def by_hand(done: Done) -> dict[str, Any]:
         return runpy.run_path(str(SCRIPT))
 
 
+@pytest.mark.slow
 def test_the_fitted_numbers_are_those_of_scikit_learn(done: Done, by_hand: dict[str, Any]) -> None:
     resolved = yaml.safe_load((done.folder / "runs/flights/flights.resolved.yaml").read_text())
     scaler = by_hand["scaler"]
@@ -88,6 +90,7 @@ def test_the_fitted_numbers_are_those_of_scikit_learn(done: Done, by_hand: dict[
     )
 
 
+@pytest.mark.slow
 def test_the_model_by_hand_has_the_same_test_error_with_the_same_weights(
     done: Done, by_hand: dict[str, Any]
 ) -> None:

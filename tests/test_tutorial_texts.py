@@ -23,6 +23,7 @@ def blocks(kind: str) -> list[str]:
     return [each.strip() for each in re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.S | re.M)]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_do_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,6 +222,7 @@ def test_only_a_mask_of_a_layer_is_read() -> None:
 
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_an_input_that_is_not_used_stays_and_changes_nothing(tmp_path: Path) -> None:
     text = USED.replace("inputs:\n", "inputs:\n  age: {shape: [2]}\n")

@@ -105,6 +105,7 @@ def train(folder: Path, callbacks: dict[str, Any], *own: keras.callbacks.Callbac
     return recipe.train(examples(), folder=folder, callbacks=own, **both)
 
 
+@pytest.mark.slow
 def test_callbacks_watch_the_counted_steps(tmp_path: Path) -> None:
     monitor, seen = "val_precision", Predicting()
     callbacks = {
@@ -123,6 +124,7 @@ def test_callbacks_watch_the_counted_steps(tmp_path: Path) -> None:
     assert precisions(np.array(best(examples()[0])["score"]))[0] == max(counted)
 
 
+@pytest.mark.slow
 def test_a_training_says_which_epoch_each_file_has(tmp_path: Path) -> None:
     """Early stopping restores another epoch than the checkpoint keeps; both are tested."""
     callbacks = {

@@ -193,6 +193,7 @@ def slopes(mask: str, kind: str, given: Numbers, y: Numbers, read: Numbers) -> N
     return found  # of price: 2 / 2 units
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", COUNTED)
 def test_losses_metrics_and_gradients(mask: str) -> None:
     """Those of one training step of one batch, and those of ``evaluate``; traced with one mask."""
@@ -226,6 +227,7 @@ def test_losses_metrics_and_gradients(mask: str) -> None:
     assert set(logged_names(training, OUTPUTS)) == set(wanted)
 
 
+@pytest.mark.slow
 def test_one_output() -> None:
     given, mask = arrays(), "lengths"
     words = {name: given[name] for name in ("x", "lengths", "valid", "words")}

@@ -74,6 +74,7 @@ def test_a_folder_takes_the_place_of_a_link_to_one(tmp_path: Path) -> None:
     assert (tmp_path / "outside" / "mine").exists()
 
 
+@pytest.mark.slow
 def test_formatting_changes_the_recipe_that_a_link_leads_to(tmp_path: Path) -> None:
     """The user names the link; a recipe that is kept elsewhere stays one file."""
     (tmp_path / "kept").write_text("name: a\nrecipe: 1\n")

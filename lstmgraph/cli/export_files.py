@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstmgraph.api import load_model
+from lstmgraph.api import Recipe, load_model
 from lstmgraph.export import FORMATS, ExportOptions, check_obstacles
+from lstmgraph.export.formats import paths_of, stem_of
+from lstmgraph.export.obstacles import check_known
 from lstmgraph.files import obstacle
+from lstmgraph.models.derived import with_models
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmgraph.api import Recipe
     from lstmgraph.export import ExportReport
     from lstmgraph.export.job import ExportData
 
@@ -41,10 +43,25 @@ class ExportRequest:
     """Where to read what a quantized file is made from."""
     test: str | None = None
     """Where to read what it is measured on."""
+    models: tuple[str, ...] = ()
+    """The recipe's models to write; its own if none is named."""
 
     def targets(self, recipe: Recipe) -> dict[str, Path]:
-        """Return the path of the file of each format."""
-        return {name: FORMATS[name].path(self.folder, recipe.name) for name in self.formats}
+        """Return the path of the file of each format, of the recipe's own model or of all."""
+        stem = stem_of(recipe.name, self.models)
+        return {name: FORMATS[name].path(self.folder, stem) for name in self.formats}
+
+    def with_models(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the models to write, derived where it does not declare them.
+
+        Raises:
+            RecipeError: the recipe does not allow one of them (L834).
+            ExportRequestError: there is no model of a name, or it is named twice.
+        """
+        try:
+            return Recipe(with_models(recipe.compiled, self.models), recipe.weights)
+        except ValueError as error:
+            raise ExportRequestError(str(error)) from None
 
     def check(self, recipe: Recipe, *, overwrite: bool) -> None:
         """Find what can be found before TensorFlow is imported.
@@ -55,16 +72,26 @@ class ExportRequest:
         """
         try:
             self._options(recipe)
+            check_known(recipe.compiled, self.models, has_data=self.data is not None)
             for name in self.formats:
                 FORMATS[name].check_packages()
         except (ValueError, ImportError) as error:
             raise ExportRequestError(str(error)) from None
-        problem = obstacle(self.folder, self.targets(recipe).values(), overwrite=overwrite)
+        further = [name if name != recipe.name else "" for name in self.models] or [""]
+        paths = [
+            path
+            for name, target in self.targets(recipe).items()
+            for path in paths_of(name, target, further)
+        ]
+        problem = obstacle(self.folder, paths, overwrite=overwrite)
         if problem:
             raise ExportRequestError(problem)
         if self.weights and not self.weights.is_file():
             raise ExportRequestError(f"there is no file {self.weights}")
-        check_obstacles(recipe.compiled, self.formats, self.device)
+        compiled = recipe.compiled
+        for name in further:
+            part = compiled.part(name) if name else compiled
+            check_obstacles(part, self.formats, self.device)
 
     def run(self, recipe: Recipe) -> list[ExportReport]:
         """Build the model and write its files, all or none.
@@ -88,7 +115,8 @@ class ExportRequest:
             except ValueError as error:
                 raise ExportRequestError(str(error)) from None
         options = self._options(recipe)
-        return export_files(recipe.compiled, model, self.targets(recipe), options, given)
+        targets = self.targets(recipe)
+        return export_files(recipe.compiled, model, targets, options, given, names=self.models)
 
     def _options(self, recipe: Recipe) -> ExportOptions:
         options = ExportOptions(
@@ -97,6 +125,7 @@ class ExportRequest:
         options.check_data(self.data, self.test)
         has_data = self.data is not None
         options.check(self.formats, recipe.compiled.graph.batch_size, has_data=has_data)
+        options.check_models(self.formats, self.models, recipe.name)
         return options
 
     def _data(self, recipe: Recipe) -> ExportData | None:

@@ -150,6 +150,15 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         list[ExportTo], typer.Option("--to", help="Which format to write. Repeatable.")
     ],
     output: OutputFolder = Path(),
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help=f"{MODEL_HELP} Repeatable; step, encoder and decoder are derived where it has "
+            "none.",
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -237,8 +246,10 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         device=device,
         data=data,
         test=test,
+        models=tuple(models or ()),
     )
     try:
+        recipe = request.with_models(recipe)
         request.check(recipe, overwrite=force)
         with verbosity.library_step("build, write and check"):
             with quick_imports():

@@ -10,6 +10,7 @@ from lstmgraph.export.arena import arena_size
 from lstmgraph.export.litert_tensors import read_subgraphs, signature_places
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lstmgraph.export.check import LoadedFile
@@ -51,9 +52,10 @@ PER_LINE = 12
 _BYTES = re.compile(r"0x([0-9a-f]{2})")
 
 
-def write(job: ExportJob, path: Path) -> None:
+def write(jobs: Sequence[ExportJob], path: Path) -> None:
     """Write the model as LiteRT's flatbuffer, without the recipe, in an array of bytes."""
-    name = identifier(job.graph.name)
+    (job,) = jobs
+    name = identifier(job.name)
     content = litert.content(job)
     lines = (content[first : first + PER_LINE] for first in range(0, len(content), PER_LINE))
     rows = ",\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in line) for line in lines)
@@ -75,7 +77,7 @@ def header(job: ExportJob, path: Path) -> str:
         )
         for name, place in sorted(found.items(), key=lambda each: each[1])
     ]
-    name, arena = identifier(job.graph.name), arena_size(content)
+    name, arena = identifier(job.name), arena_size(content)
     return HEADER.format(
         name=name,
         guard=name.upper(),
@@ -95,8 +97,8 @@ def open_file(job: ExportJob, path: Path) -> LoadedFile:
 
 
 def identifier(name: str) -> str:
-    """Return the recipe's name as one of C."""
-    return name.replace("-", "_")
+    """Return the name of a recipe, or of a further model of it, as one of C."""
+    return name.replace("-", "_").replace(".", "_")
 
 
 def _described(tensor: Tensor) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lstmgraph.compiler.machine.litert import litert_calls
 from lstmgraph.data.vocabularies import prepared, vocabularies_json
 from lstmgraph.export import c_file, keras_file, litert, micro, onnx_file, saved_model
@@ -27,31 +29,36 @@ from lstmgraph.export.formats import (
     OF_LITERT,
     ONNX,
     SAVED_MODEL,
+    TOGETHER,
     C,
     kept_from,
+    paths_of,
 )
-from lstmgraph.export.inference import inference_model
-from lstmgraph.export.job import ExportJob
+from lstmgraph.export.inference import inference_models
+from lstmgraph.export.job import ExportData, ExportJob
 from lstmgraph.export.lookups import without_lookups
 from lstmgraph.export.mistakes import ExportMistake, export_error
-from lstmgraph.export.obstacles import check_obstacles
+from lstmgraph.export.obstacles import check_known, check_obstacles
 from lstmgraph.export.quantization import quantization_of
 from lstmgraph.export.refusals import as_refusal
 from lstmgraph.export.report import ExportReport, MeasureCheck, Quantized, TensorSignature
 from lstmgraph.export.samples import sample_batches
+from lstmgraph.export.streaming import Streams, stream_check
 from lstmgraph.files import atomic_folder, atomic_path, made_folder
 from lstmgraph.keras_facts.tensors import BATCH
 from lstmgraph.messages.errors import RecipeError
+from lstmgraph.models.building import build_models
+from lstmgraph.models.derived import copy_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.export.check import LoadedFile
     from lstmgraph.export.formats import ExportOptions
-    from lstmgraph.export.job import ExportData, Measure
+    from lstmgraph.export.job import Measure
     from lstmgraph.export.report import LayerError, OutputCheck
     from lstmgraph.export.samples import Arrays
 
@@ -78,14 +85,18 @@ SMALLEST_SIZES = (5, 40, 300)
 """Smallest sizes for named dimensions, tried in turn: some layers need many steps."""
 
 
-def export_files(
+def export_files(  # noqa: PLR0913 - each says one thing
     compiled: CompiledRecipe,
     model: keras.Model,
     targets: Mapping[str, Path],
     options: ExportOptions,
     data: ExportData | None = None,
+    *,
+    names: Sequence[str] = (),
 ) -> list[ExportReport]:
     """Write `model` to a file for each format, all of them or none, replacing existing files.
+
+    Of several models, formats that can hold them get one file with all, and others a file for each.
 
     Args:
         compiled: the recipe.
@@ -93,6 +104,7 @@ def export_files(
         targets: the path to write, by format.
         options: what the caller chose.
         data: what quantized files are made from and measured on.
+        names: the recipe's models to write, by name; the recipe's own if there are none.
 
     Returns:
         A report of each file.
@@ -109,37 +121,143 @@ def export_files(
     for name in targets:
         FORMATS[name].check_packages()
     options.check(targets, compiled.graph.batch_size, has_data=data is not None)
+    options.check_models(targets, names, compiled.graph.name)
     options.check_unseen(data.part if data else None)
-    parts = {name: without_lookups(compiled, name) for name in targets}
-    for name, (part, _) in parts.items():
+    check_known(compiled, names, has_data=data is not None)
+    names = tuple(names) or (compiled.graph.name,)
+    further = [name for name in names if name in compiled.models]
+    parts = {
+        (name, own): without_lookups(compiled.part(own) if own in further else compiled, name)
+        for name in targets
+        for own in names
+    }
+    for (name, _), (part, _) in parts.items():
         check_obstacles(part, [name], options.device)
-    kernels = {
-        name: (options.kernel if name == SAVED_MODEL else "standard", bool(makers))
-        for name, (_, makers) in parts.items()
-    }
-    jobs = {
-        kernels[name]: ExportJob(
-            part,
-            model,
-            inference_model(part, model, kernels[name][0]),
-            options,
-            makers=parts[name][1],
-            data=data,
-        )
-        for name, (part, _) in parts.items()
-    }
-    references = _References(compiled, model, data if options.quantize else None)
+    jobs: dict[str, list[ExportJob]] = {}
+    made: dict[tuple[str, bool], dict[str, keras.Model]] = {}
+    for name in targets:
+        kernel = options.kernel if name == SAVED_MODEL else "standard"
+        own_parts = {own: parts[name, own] for own in names}
+        key = (kernel, any(makers for _, makers in own_parts.values()))
+        if key not in made:
+            made[key] = _inference(
+                compiled, {o: p for o, (p, _) in own_parts.items()}, model, kernel
+            )
+        jobs[name] = [
+            ExportJob(
+                part,
+                model,
+                made[key][own],
+                options,
+                makers=makers,
+                data=data,
+                further=own if own in further else "",
+            )
+            for own, (part, makers) in own_parts.items()
+        ]
+    sources = _Sources(compiled, model, further, data if options.quantize else None)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         return [
-            _export(
-                replace(jobs[kernels[name]], target=path, plain=folder / f"{name}{path.suffix}"),
-                name,
-                references,
-                stack,
-            )
+            _export(own, name, sources, stack)
             for name, path in targets.items()
+            for own in _files(name, path, jobs[name], folder, sources)
         ]
+
+
+def _inference(
+    compiled: CompiledRecipe, parts: Mapping[str, CompiledRecipe], model: keras.Model, kernel: str
+) -> dict[str, keras.Model]:
+    """Return models for inference by name, of one set of layers with the weights of `model`."""
+    main = parts.get(compiled.graph.name, compiled)
+    graphs = {own: part.graph for own, part in parts.items() if own in compiled.models}
+    whole, further = inference_models(main, graphs, model, kernel)
+    return {compiled.graph.name: whole, **further}
+
+
+def _files(
+    name: str, path: Path, jobs: Sequence[ExportJob], folder: Path, sources: _Sources
+) -> Iterator[list[ExportJob]]:
+    """Yield the models of each file of a format."""
+    full = [
+        replace(
+            job,
+            model=sources.models[job.further],
+            data=sources.data_of(job.further),
+            plain=folder / f"{name}.{place}{path.suffix}",
+        )
+        for place, job in enumerate(jobs)
+    ]
+    if name in TOGETHER and len(full) > 1:
+        yield [
+            replace(job, target=path, signature=job.further or job.graph.name, shared=True)
+            for job in full
+        ]
+        return
+    paths = paths_of(name, path, [job.further for job in full])
+    for job, own in zip(full, paths, strict=True):
+        yield [replace(job, target=own)]
+
+
+class _Sources:
+    """What the files of a recipe's models are compared with."""
+
+    def __init__(
+        self,
+        compiled: CompiledRecipe,
+        model: keras.Model,
+        names: Sequence[str],
+        data: ExportData | None,
+    ) -> None:
+        self.compiled = compiled
+        self.data = data
+        self.models = {"": model}
+        """By name of a further model; the main one by ""."""
+        self.streams: dict[str, Streams] = {}
+        graphs = {name: compiled.models[name].graph for name in names}
+        plans = {name: compiled.models[name].plan for name in names}
+        for name, plan in plans.items():
+            parts = {"start": plan.start, "chunk": plan.chunk} if plan else {}
+            graphs |= {f"{name}/{part}": graph for part, graph in parts.items() if graph}
+        if graphs:
+            _, built = build_models(compiled, graphs)
+            copy_weights(model, *built.values())
+            self.models |= {name: built[name] for name in names}
+        for name, plan in plans.items():
+            if plan:
+                parts = {part: built.get(f"{name}/{part}") for part in ("start", "chunk")}
+                own = {"main": model, "step": built[name]}
+                own |= {part: found for part, found in parts.items() if found}
+                self.streams[name] = Streams(compiled, compiled.models[name], own, data)
+        self._references: dict[str, _References] = {}
+
+    def data_of(self, name: str) -> ExportData | None:
+        """Return the data of a further model, or of the main one; None where there is none."""
+        if self.data is None or not name:
+            return self.data
+        if name in self.streams:
+            return self.streams[name].step_data()
+        inputs = self.compiled.models[name].graph.inputs
+        ranges, unseen = self.data.ranges, self.data.unseen
+
+        def of_inputs(batches: Iterator[Arrays]) -> Iterator[Arrays]:
+            for batch in batches:
+                rows = np.zeros(len(next(iter(batch.values()))), "int32")
+                yield {each: batch.get(each, rows) for each in inputs}
+
+        return ExportData(
+            lambda rows: of_inputs(ranges(rows)),
+            lambda rows: of_inputs(unseen(rows)),
+            part=None,
+            measure=lambda _run, _rows: [],
+        )
+
+    def references(self, name: str) -> _References:
+        """Return batches for a model, and what it gives for them."""
+        if name not in self._references:
+            part = self.compiled.part(name) if name else self.compiled
+            self._references[name] = _References(part, self.models[name], self.data_of(name))
+        return self._references[name]
 
 
 class _References:
@@ -177,16 +295,32 @@ class _References:
         raise export_error(self.compiled, [mistake]) from errors[-1]
 
 
-def _export(job: ExportJob, name: str, references: _References, stack: ExitStack) -> ExportReport:
-    rows = job.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
-    job = replace(job, rows=rows)
-    batches, wanted = references.batches_and_outputs(rows)
-    stack.enter_context(made_folder(job.target.parent))
+def _export(
+    jobs: Sequence[ExportJob], name: str, sources: _Sources, stack: ExitStack
+) -> ExportReport:
+    """Write a file of one model or several, and check each of them."""
+    first = jobs[0]
+    rows = first.fixed_batch(FIXED_BATCH[name]) if name in FIXED_BATCH else None
+    jobs = [replace(job, rows=rows) for job in jobs]
+    stack.enter_context(made_folder(first.target.parent))
     atomic = atomic_folder if name == SAVED_MODEL else atomic_path
-    path = stack.enter_context(atomic(job.target))
+    path = stack.enter_context(atomic(first.target))
+    with _refusals(first, name):
+        MODULES[name].write(jobs, path)
+    report, *others = [_checked(job, name, path, sources, stack) for job in jobs]
+    # What is of the file, and not of a model in it, is said once.
+    others = [replace(each, size=0, arena=None, operators=[], device=None) for each in others]
+    return replace(report, others=others)
+
+
+def _checked(
+    job: ExportJob, name: str, path: Path, sources: _Sources, stack: ExitStack
+) -> ExportReport:
+    """Check a model of a file that is written, and return its report."""
+    rows = job.rows
+    batches, wanted = sources.references(job.further).batches_and_outputs(rows)
     title, quantize = FORMATS[name].title, job.options.quantize
     with _refusals(job, name):
-        MODULES[name].write(job, path)
         on_device = _on_device(job, name, path)
         file = MODULES[name].open_file(job, path)
         _check_inputs(job, title, file)
@@ -204,9 +338,18 @@ def _export(job: ExportJob, name: str, references: _References, stack: ExitStack
         )[1]
     if mistakes:
         raise export_error(job.compiled, mistakes)
+    stream, unchecked = None, ""
+    if job.further in sources.streams:
+        own = sources.streams[job.further]
+        with _refusals(job, name):
+            stream, unchecked, mistakes = stream_check(job, file.run, title, own, tolerance)
+    if mistakes:
+        raise export_error(job.compiled, mistakes)
     quantized = None
     if quantize is not None:
         quantized = _quantized(job, name, path, given, outputs)
+    further = sources.compiled.models.get(job.further)
+    plan = further.plan if further else None
     return ExportReport(
         format=name,
         path=job.target,
@@ -223,7 +366,14 @@ def _export(job: ExportJob, name: str, references: _References, stack: ExitStack
         device=job.options.device,
         ran_on_device=on_device is not None,
         vocabularies=_vocabularies(job, stack) if job.makers else None,
-        recurrent=litert_calls(job.graph, kept_from(job.options)) if name in OF_LITERT else [],
+        recurrent=litert_calls(job.graph, kept_from(job.options, shared=job.shared))
+        if name in OF_LITERT
+        else [],
+        model=job.further,
+        states=dict(further.states) if further else {},
+        begins={state.name: state.begins for state in plan.states} if plan else {},
+        stream=stream,
+        unchecked=unchecked,
     )
 
 

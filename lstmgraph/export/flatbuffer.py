@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.export.states import set_states
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 IDENTIFIER = b"TFL3"
 NO_DATA = 0
@@ -44,6 +44,82 @@ def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def merged(contents: Mapping[str, bytes]) -> bytes:
+    """Return one file of several, each of one model: a signature with its name in `contents`.
+
+    Data that several of them have is stored once.
+    """
+    import flatbuffers  # noqa: PLC0415 - in an extra
+    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
+
+    models = [schema.ModelT.InitFromObj(schema.Model.GetRootAs(each)) for each in contents.values()]
+    whole = models[0]
+    whole.signatureDefs[0].signatureKey = next(iter(contents))
+    for name, model in list(zip(contents, models, strict=True))[1:]:
+        _move_graphs(model, len(whole.subgraphs), len(whole.operatorCodes), len(whole.buffers))
+        model.signatureDefs[0].signatureKey = name
+        whole.subgraphs += model.subgraphs
+        whole.signatureDefs += model.signatureDefs
+        whole.operatorCodes += model.operatorCodes
+        whole.buffers += model.buffers
+    _share_codes(whole)
+    _share_buffers(whole)
+    builder = flatbuffers.Builder(sum(map(len, contents.values())))
+    builder.Finish(whole.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+GRAPH_OPTIONS = (
+    *("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex"),
+    *("initSubgraphIndex", "subgraph"),
+)
+"""Options of operators, such as WHILE, that are numbers of graphs."""
+
+
+def _move_graphs(model: Any, graphs: int, codes: int, buffers: int) -> None:
+    """Count the graphs, kinds of operators and buffers of a file from other numbers on."""
+    for signature in model.signatureDefs:
+        signature.subgraphIndex += graphs
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.buffer += buffers
+        for operator in graph.operators:
+            operator.opcodeIndex += codes
+            for option in GRAPH_OPTIONS:
+                if hasattr(operator.builtinOptions, option):
+                    number = getattr(operator.builtinOptions, option)
+                    setattr(operator.builtinOptions, option, number + graphs)
+
+
+def _share_codes(model: Any) -> None:
+    """Have one code of each kind and version of operators."""
+    places: dict[Any, int] = {}
+    kinds = [
+        (each.builtinCode, each.deprecatedBuiltinCode, each.customCode, each.version)
+        for each in model.operatorCodes
+    ]
+    for kind in kinds:
+        places.setdefault(kind, kinds.index(kind))
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            operator.opcodeIndex = places[kinds[operator.opcodeIndex]]
+    _drop_unused_codes(model)
+
+
+def _share_buffers(model: Any) -> None:
+    """Have one buffer for the same data, and none without."""
+    first: dict[bytes, int] = {}
+    same = {
+        number: first.setdefault(bytes(buffer.data), number)
+        for number, buffer in enumerate(model.buffers)
+        if buffer.data is not None
+    }
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.buffer = same.get(tensor.buffer, tensor.buffer)
+    _drop_unused_buffers(model)
 
 
 def _drop_unused_codes(model: Any) -> None:

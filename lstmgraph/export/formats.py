@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.export.quantization import INT16X8, QUANTIZATIONS, quantization_of
+from lstmgraph.compiler.machine.litert import KEPT, Kept
+from lstmgraph.export.quantization import INT8, INT16X8, QUANTIZATIONS, quantization_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 KERAS, SAVED_MODEL, ONNX, LITERT, C = "keras", "saved_model", "onnx", "litert", "c"
@@ -67,6 +68,8 @@ FORMATS: Mapping[str, ExportFormat] = {
     ),
     C: ExportFormat(C, "C", ".c", ("ai_edge_litert",), LITERT, tuple(QUANTIZATIONS)),
 }
+TOGETHER = frozenset({LITERT, SAVED_MODEL})
+"""Formats whose files hold several models, each as a signature with its name."""
 NO_INT16X8 = "onnxruntime has no kernels for values in int16"
 OF_LITERT = frozenset({LITERT, C})
 """Formats whose files hold a model of LiteRT."""
@@ -126,6 +129,23 @@ class ExportOptions:
             )
         if data is not None and self.quantize is None:
             raise ValueError("the data is for a quantized file: add --quantize, or leave it out")
+
+    def check_models(self, formats: Collection[str], names: Collection[str], own: str) -> None:
+        """Check the models to be written, of a recipe whose own has the name `own`.
+
+        Raises:
+            ValueError: the device runs one model of a file, or there is no measure of a model.
+        """
+        if self.max_loss is not None and names and own not in names:
+            raise ValueError(
+                "the greatest loss is measured of the recipe's own model, which is not written: "
+                f"leave --max-loss out, or name {own} too"
+            )
+        if self.device == MICROCONTROLLER and len(names) > 1 and LITERT in formats:
+            raise ValueError(
+                "LiteRT for Microcontrollers runs one model of a file: choose c, which writes a "
+                "file for each, or one model"
+            )
 
     def check_unseen(self, part: str | None) -> None:
         """Check that there is a part of the data to measure a loss on.
@@ -193,11 +213,52 @@ class ExportOptions:
             )
 
 
-def kept_from(options: ExportOptions) -> str:
-    """Return why a LiteRT file may not have the operator of an LSTM; empty where it may."""
-    if options.quantize != INT16X8:
-        return ""
-    return "TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone"
+def kept_from(options: ExportOptions, *, shared: bool = False) -> Kept:
+    """Return why a LiteRT file may not have the operator of an LSTM.
+
+    Args:
+        options: what the caller chose.
+        shared: whether models of whole sequences in the same file have its weights: they are
+            stored once if all run them by one kind of operator.
+    """
+    own = KEPT.of_one_step if not shared or options.quantize == INT8 else ""
+    if options.quantize == INT16X8:
+        return Kept("TensorFlow quantizes LiteRT's operator of an LSTM to int8 alone")
+    if options.quantize == INT8:
+        return Kept(
+            with_states="in int8 LiteRT's operator cannot begin with other states than zeros, nor "
+            "give its cell state",
+            of_one_step=own,
+        )
+    return Kept(of_one_step=own)
+
+
+def stem_of(recipe: str, names: Sequence[str]) -> str:
+    """Return the name of a file without its ending: of one further model, its name behind `recipe`.
+
+    Args:
+        recipe: the recipe's name.
+        names: the models in the file; the recipe's own if there are none.
+    """
+    return recipe if len(names) != 1 or names[0] == recipe else f"{recipe}.{names[0]}"
+
+
+def paths_of(format: str, path: Path, models: Sequence[str]) -> list[Path]:  # noqa: A002 - as above
+    """Return the path of the file of each model, of those that are written to `path`.
+
+    Of several, a further model has its name behind that of `path`, unless one file holds them all.
+
+    Args:
+        format: the name of the format.
+        path: the path for the recipe's own model.
+        models: the names of further models; "" for the recipe's own.
+    """
+    if len(models) > 1 and format in TOGETHER:
+        return [path for _ in models]
+    return [
+        path.with_name(f"{path.stem}.{model}{path.suffix}") if model and len(models) > 1 else path
+        for model in models
+    ]
 
 
 def target_path(format: str, path: Path, name: str) -> Path:  # noqa: A002 - Keras's own word

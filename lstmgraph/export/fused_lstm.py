@@ -23,9 +23,11 @@ import numpy as np
 import tensorflow as tf
 
 from lstmgraph.compiler.machine.litert import (
+    KEPT,
     UNROLLED,
     UNROLLED_STEPS,
     FusedLayer,
+    Kept,
     fused_layers,
     litert_calls,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.machine.litert import Kept
 
 Tensor = Any
 HELD = 1e9
@@ -45,16 +48,19 @@ HELD = 1e9
 
 
 @contextmanager
-def for_litert(model: keras.Model, graph: Graph, kept_from: str = "") -> Iterator[None]:
+def for_litert(
+    model: keras.Model, graph: Graph, kept: Kept = KEPT, *, by_adding: bool = False
+) -> Iterator[None]:
     """Have the recurrent layers of `model` traced for LiteRT in the block.
 
     Args:
         model: a model of `graph` for inference.
         graph: the recipe's graph.
-        kept_from: why no layer may be fused; empty where they may.
+        kept: why layers are not fused that could be.
+        by_adding: whether masks are counted by ADD alone; their steps are then of a fixed number.
     """
-    fused = fused_layers(graph, kept_from)
-    unrolled = {call.name for call in litert_calls(graph, kept_from) if call.kind == UNROLLED}
+    fused = fused_layers(graph, kept)
+    unrolled = {call.name for call in litert_calls(graph, kept) if call.kind == UNROLLED}
     calls = graph.by_keras_name.items()
     names = {name for name, nodes in calls if all(node.name in unrolled for node in nodes)}
     parts = [(layer.name, part) for layer in model.layers for part in _parts(layer)]
@@ -62,7 +68,7 @@ def for_litert(model: keras.Model, graph: Graph, kept_from: str = "") -> Iterato
     try:
         for name, part in parts:
             if name in fused:
-                part.inner_loop = _FusedLoop(part, _weights(part.cell), fused[name])
+                part.inner_loop = _FusedLoop(part, _weights(part.cell), fused[name], by_adding)
             elif name in names:
                 run_without_loop(part, UNROLLED_STEPS)
         yield
@@ -88,6 +94,8 @@ class _FusedLoop:
     weights: list[np.ndarray]
     """Kernel, recurrent kernel and bias: the converter expects constants."""
     needs: FusedLayer
+    by_adding: bool
+    """Whether integers are summed by ADD alone, as on a microcontroller."""
 
     def __call__(
         self, sequences: Tensor, initial_state: Any, mask: Any = None, training: bool = False
@@ -104,7 +112,7 @@ class _FusedLoop:
             sequence, c = self._run(x, h0, c0)
             return sequence[:, -1], sequence, [sequence[:, -1], c]
         counts = self._in_order(tf.cast(masks[0], tf.bool))
-        steps = _Steps(counts, self._padding())
+        steps = _Steps(counts, self._padding(), self.by_adding)
         sequence, c = self._run(steps.to_front(x), h0, c0, ~steps.front)
         last = tf.gather(sequence, steps.last, batch_dims=1)[:, 0]
         h = tf.where(steps.number[:, -1:] > 0, last, h0)
@@ -161,6 +169,8 @@ class _Steps:
 
     counts: Tensor
     padding: str
+    by_adding: bool
+    """Whether integers are summed by ADD alone, as on a microcontroller."""
 
     @property
     def are_in_front(self) -> bool:
@@ -169,7 +179,8 @@ class _Steps:
     @property
     def number(self) -> Tensor:
         """How many steps count up to each one, (batch, time)."""
-        return tf.cumsum(tf.cast(self.counts, tf.int32), axis=1)
+        numbers = tf.cast(self.counts, tf.int32)
+        return _cumulated(numbers, 1) if self.by_adding else tf.cumsum(numbers, axis=1)
 
     @property
     def last(self) -> Tensor:
@@ -191,9 +202,26 @@ class _Steps:
         if self.padding == "left":
             sources = places + size - self.number[:, -1:]
         else:  # a step is behind as many as have counted less
-            behind = self.number[:, None] <= places[:, :, None]
-            sources = tf.reduce_sum(tf.cast(behind, tf.int32), axis=2)
+            behind = tf.cast(self.number[:, None] <= places[:, :, None], tf.int32)
+            if self.by_adding:
+                sources = _cumulated(behind, 2)[:, :, -1]
+            else:
+                sources = tf.reduce_sum(behind, axis=2)
         return tf.gather(x, tf.minimum(sources, size - 1), batch_dims=1)
+
+
+def _cumulated(numbers: Tensor, axis: int) -> Tensor:
+    """Return the sums up to each place along an axis of fixed size, by ADD alone.
+
+    The sums of 2, 4, 8, ... places are each that of two half as long.
+    """
+    size, moved = numbers.shape[axis], 1
+    while moved < size:
+        earlier = tf.split(numbers, [size - moved, moved], axis)[0]
+        before = [[moved * (place == axis), 0] for place in range(numbers.shape.rank)]
+        numbers += tf.pad(earlier, before)
+        moved *= 2
+    return numbers
 
 
 def _weights(cell: Any) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.compiler.graph import Kernel
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.language.declaration.recipe import Runtime
-from lstmgraph.models.building import build_model
+from lstmgraph.models.building import build_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,20 +16,28 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import Node
+    from lstmgraph.compiler.graph import Graph, Node
 
 DROPOUTS = ("dropout", "recurrent_dropout")
 
 
 def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -> keras.Model:
-    """Return a new model of the recipe with the weights of `model`.
+    """Return a new model of the recipe with the weights of `model`; see `inference_models`."""
+    return inference_models(compiled, {}, model, kernel)[0]
+
+
+def inference_models(
+    compiled: CompiledRecipe, graphs: Mapping[str, Graph], model: keras.Model, kernel: str
+) -> tuple[keras.Model, dict[str, keras.Model]]:
+    """Return a new model of the recipe with the weights of `model`, and further ones of its layers.
 
     Dropout is left out: Keras draws a seed in every call of a recurrent layer with dropout, so the
-    exported model would hold a variable that changes with every request. The new model is not
-    compiled, and its carried states are zeros.
+    exported model would hold a variable that changes with every request. The new models are not
+    compiled, and their carried states are zeros.
 
     Args:
         compiled: the recipe.
+        graphs: the graphs of its further models, by any name.
         model: a model of the recipe.
         kernel: ``standard`` for layers that do not look for a GPU when they are traced; ``auto`` to
             keep their kernels.
@@ -38,17 +46,22 @@ def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -
         RecipeError: the weights of `model` belong to other layers, or have other shapes (L804).
     """
     declaration = compiled.declaration
-    graph = compiled.graph.with_nodes([_inference(node, kernel) for node in compiled.graph.nodes])
-    if kernel == "standard" or graph.kernel_choice != "cudnn":
-        # Each node already has its kernel; a file has nothing of the fused loop.
-        graph = replace(graph, kernel_choice="standard")
     runtime = Runtime(
         dtype_policy=declaration.runtime.dtype_policy,
         seed=declaration.runtime.seed,
         batch_size=declaration.runtime.batch_size,
     )
     plain = compiled.with_sections(training=None, runtime=asdict(runtime))
-    copy = build_model(replace(plain, graph=graph))
+    plain = replace(
+        plain,
+        graph=_for_inference(compiled.graph, kernel),
+        models={
+            name: replace(each, graph=_for_inference(each.graph, kernel))
+            for name, each in compiled.models.items()
+        },
+    )
+    own = {name: _for_inference(graph, kernel) for name, graph in graphs.items()}
+    copy, further = build_models(plain, own)
     wrong = list(_differences(compiled, copy, model))
     if wrong:
         raise export_error(compiled, wrong)
@@ -56,7 +69,15 @@ def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -
     for layer in copy.layers:
         if layer.name in weights:
             layer.set_weights(weights[layer.name])
-    return copy
+    return copy, further
+
+
+def _for_inference(graph: Graph, kernel: str) -> Graph:
+    graph = graph.with_nodes([_inference(node, kernel) for node in graph.nodes])
+    if kernel == "standard" or graph.kernel_choice != "cudnn":
+        # Each node already has its kernel; a file has nothing of the fused loop.
+        graph = replace(graph, kernel_choice="standard")
+    return graph
 
 
 def weights_by_layer(model: keras.Model) -> dict[str, list[Any]]:

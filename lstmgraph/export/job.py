@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     Run = Callable[[Arrays], Mapping[str, Any]]
 
+SIGNATURE = "serving_default"
+"""The signature that TensorFlow Serving looks for; Keras names the same one ``serve``."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -53,7 +56,8 @@ class ExportJob:
 
     compiled: CompiledRecipe
     model: keras.Model
-    """The caller's model, compiled and with dropout if the recipe says so."""
+    """What the file must compute: the caller's model, compiled and with dropout if the recipe says
+    so, or a further model with its weights."""
     inference: keras.Model
     """A model for inference only, with the same weights."""
     options: ExportOptions
@@ -66,11 +70,22 @@ class ExportJob:
     """The path that the file gets; it is written under another one."""
     plain: Path = Path()
     """Where the model in the recipe's own numbers is written, of one that is quantized."""
+    further: str = ""
+    """The name of the further model that is exported; "" for the recipe's own."""
+    signature: str = SIGNATURE
+    """The name of the model in files that can hold several."""
+    shared: bool = False
+    """Whether other models in the file have the same weights."""
 
     @property
     def graph(self) -> Graph:
         """Return the recipe's graph."""
         return self.compiled.graph
+
+    @property
+    def name(self) -> str:
+        """Return the name of the recipe, and that of the further model behind it."""
+        return ".".join(filter(None, (self.compiled.declaration.name, self.further)))
 
     def calibration(self) -> Iterator[Arrays]:
         """Yield batches of the file's inputs, by name, from the training part of the data."""

@@ -11,14 +11,16 @@ from lstmgraph.export.check import LoadedFile, fed
 from lstmgraph.models.files import save_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lstmgraph.export.job import ExportJob
 
 
-def write(job: ExportJob, path: Path) -> None:
+def write(jobs: Sequence[ExportJob], path: Path) -> None:
     """Save the caller's model together with its recipe."""
-    save_model(job.model, resolved_recipe(job.compiled), path)
+    (job,) = jobs
+    save_model(job.model, resolved_recipe(job.compiled), path, job.further)
 
 
 def open_file(job: ExportJob, path: Path) -> LoadedFile:

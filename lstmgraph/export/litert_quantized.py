@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
 from lstmgraph.export.flatbuffer import changed, finished
+from lstmgraph.export.formats import kept_from
 from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lstmgraph.compiler.graph import Node
     from lstmgraph.export.job import ExportJob
     from lstmgraph.export.samples import Arrays
 
@@ -28,6 +31,11 @@ OPERATORS = {
     INT8: tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     INT16X8: tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
 }
+
+EMPTY = 1e-7
+"""The unit of values up to which nothing but zeros was seen."""
+BIAS = 2
+"""The place of the bias among the inputs of operators that multiply by weights."""
 
 
 def converted(converter: Any, job: ExportJob) -> bytes:
@@ -57,7 +65,7 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     with warnings.catch_warnings():  # of TensorFlow about its own calls
         warnings.simplefilter("ignore", UserWarning)
         quantized: bytes = converter.convert()
-    quantized = changed(quantized, _give_one_range)
+    quantized = changed(changed(quantized, _give_one_range), _widen_empty_ranges)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
@@ -87,6 +95,52 @@ def _give_one_range(model: Any, schema: Any) -> None:
                 graph.tensors[operator.intermediates[-1]].quantization = output.quantization
 
 
+def _widen_empty_ranges(model: Any, schema: Any) -> None:
+    """Have values that are zero in all of the data stored in the widest range of the file.
+
+    Those of steps that no sequence of the data reaches are. The converter stores them in units of
+    1e-8, with which XNNPACK ends the process (ai-edge-litert 2.3).
+    """
+    for graph in model.subgraphs:
+        units = {
+            int(output): graph.tensors[output].quantization
+            for operator in graph.operators
+            for output in operator.outputs
+            if _has_unit(graph.tensors[output])
+        }
+        widest = max((float(each.scale[0]) for each in units.values()), default=0.0)
+        grown = {
+            number: widest / float(each.scale[0])
+            for number, each in units.items()
+            if each.scale[0] < EMPTY < widest
+        }
+        for operator in graph.operators:
+            _fit_bias(model, graph, operator, grown.get(int(operator.inputs[0]), 1.0), schema)
+        for number in grown:
+            units[number].scale = np.array([widest], np.float32)
+
+
+def _has_unit(tensor: Any) -> bool:
+    """Return whether a tensor is stored in multiples of one number."""
+    scale = None if tensor.quantization is None else tensor.quantization.scale
+    return scale is not None and len(scale) == 1
+
+
+def _fit_bias(model: Any, graph: Any, operator: Any, grown: float, schema: Any) -> None:
+    """Store the bias of an operator in the unit of its products, where that of its input grew."""
+    if grown == 1.0 or len(operator.inputs) <= BIAS or operator.inputs[BIAS] < 0:
+        return
+    bias = graph.tensors[operator.inputs[BIAS]]
+    if bias.type != schema.TensorType.INT32 or bias.quantization is None:
+        return
+    buffer = schema.BufferT()
+    old = np.asarray(model.buffers[bias.buffer].data, np.uint8).view(np.int32)
+    buffer.data = np.round(old / grown).astype(np.int32).view(np.uint8)
+    model.buffers.append(buffer)
+    bias.buffer = len(model.buffers) - 1
+    bias.quantization.scale = (np.asarray(bias.quantization.scale) * grown).astype(np.float32)
+
+
 def _refuse_loops(job: ExportJob, content: bytes) -> None:
     """Refuse loops: TensorFlow's calibrator ends the process (2.21) where values leave one."""
     graphs = read_subgraphs(content)
@@ -97,17 +151,31 @@ def _refuse_loops(job: ExportJob, content: bytes) -> None:
         if operator.kind == "WHILE"
         for output in operator.outputs[:1]
     ]
+    reasons = {call.name: call.reason for call in litert_calls(job.graph, kept_from(job.options))}
     mistakes = []
     for name in names:
         node = named_node(job.graph, name)
         what = f"'{node.name}' ({node.op})" if node else f"'{name}'"
+        reason = reasons.get(node.name) if node else None
+        why = f": {reason}" if reason else ""
         message = (
-            f"{what} is a loop in LiteRT, whose values cannot be stored in {job.options.quantize}"
+            f"{what} is a loop in LiteRT, whose values cannot be stored in "
+            f"{job.options.quantize}{why}"
         )
-        hint = "choose dynamic or float16, or give its input a fixed number of steps"
+        hint = f"choose dynamic or float16{_way_out(job, node)}"
         mistakes.append(ExportMistake("L802", node.path if node else (), message, hint))
     if mistakes:
         raise export_error(job.compiled, mistakes)
+
+
+def _way_out(job: ExportJob, node: Node | None) -> str:
+    """Return what else would make a recurrent call do without a loop, as the end of a hint."""
+    if node is None or node.op not in RECURRENT:
+        return ""
+    steps = job.graph.specs[node.inputs[0]].shape[1]
+    if not isinstance(steps, int):
+        return ", or give its input a fixed number of steps"
+    return ", or write its steps one after another with `unroll: true`"
 
 
 def layer_errors(job: ExportJob, batches: Sequence[Arrays]) -> list[LayerError]:

@@ -41,6 +41,26 @@ def check_obstacles(
         raise export_error(compiled, mistakes)
 
 
+def check_known(compiled: CompiledRecipe, names: Iterable[str], *, has_data: bool) -> None:
+    """Check that the data of a recipe shows the inputs of its models, where some is given.
+
+    The states of a step model are those that the sequences of the data lead to.
+
+    Raises:
+        ValueError: layers that a model leaves out compute an input of it.
+    """
+    further = [compiled.models[name] for name in names if name in compiled.models and has_data]
+    for model in further:
+        plan_rows = next((m.plan.rows for m in compiled.models.values() if m.plan), None)
+        known = {*compiled.graph.inputs, plan_rows}
+        unknown = [name for name in model.graph.inputs if name not in known]
+        if unknown and model.plan is None:
+            raise ValueError(
+                f"the data does not show {', '.join(unknown)}, an input of the model {model.name}: "
+                "leave the data out, and quantize to dynamic or float16"
+            )
+
+
 def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
     if name in (*OF_LITERT, SAVED_MODEL) and keras_backend() != "tensorflow":
         yield _tensorflows_own(FORMATS[name].title, keras_backend())

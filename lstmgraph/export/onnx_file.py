@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.resolved import resolved_recipe
 from lstmgraph.export.check import LoadedFile
 from lstmgraph.export.inference import weights_by_layer
-from lstmgraph.language.text.embedded import MEMBER
+from lstmgraph.language.text.embedded import FURTHER_MEMBER, MEMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import onnx
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from lstmgraph.export.job import ExportJob
 
 
-def write(job: ExportJob, path: Path) -> None:
+def write(jobs: Sequence[ExportJob], path: Path) -> None:
     """Write the graph as ONNX operators."""
     import onnx  # noqa: PLC0415 - in an extra
 
     from lstmgraph.export.onnx import onnx_model  # noqa: PLC0415 - imports the above
 
+    (job,) = jobs
     model = onnx_model(job.compiled, weights_by_layer(job.inference))
     model.metadata_props.add(key=MEMBER, value=resolved_recipe(job.compiled))
+    if job.further:
+        model.metadata_props.add(key=FURTHER_MEMBER, value=job.further)
     if job.options.quantize is None:
         onnx.save(model, path)
         return

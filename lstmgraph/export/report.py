@@ -72,6 +72,21 @@ class Quantized:
 
 
 @dataclass(frozen=True)
+class StreamCheck:
+    """A comparison of a step model's file, run step by step, with whole sequences."""
+
+    steps: int
+    """The steps of each sequence; each but the first begins with the states after the last."""
+    sequences: int
+    of_model: bool
+    """Whether the recipe's own model ran the whole sequences; else the same layers did, as the
+    recipe fixes another number of steps."""
+    of_data: bool
+    """Whether the sequences are those of the data, repeated where they are shorter."""
+    outputs: list[OutputCheck]
+
+
+@dataclass(frozen=True)
 class ExportReport:
     """The report of one file, which was written, run, and found to compute what the model does."""
 
@@ -104,6 +119,19 @@ class ExportReport:
     """The file with the vocabularies by which texts become inputs, if the format holds no texts."""
     recurrent: list[LiteRTCall] = field(default_factory=list)
     """For LiteRT: how the file runs each recurrent call."""
+    model: str = ""
+    """The name of the model under ``models:``; "" for the recipe's own."""
+    states: dict[str, str | None] = field(default_factory=dict)
+    """Of a further model: by state input, the output that feeds it in the next call."""
+    begins: dict[str, str] = field(default_factory=dict)
+    """Of a step model: what each state is before the first step: ``zeros``, ``input`` (the recipe's
+    input of that name) or ``start`` (the start model's output of that name)."""
+    stream: StreamCheck | None = None
+    """Of a step model: the check of many steps."""
+    unchecked: str = ""
+    """Why many steps of a step model were not checked."""
+    others: list[ExportReport] = field(default_factory=list)
+    """The reports of the other models in the file."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stable form that ``--format json`` prints; docs/json.md describes it."""
@@ -112,6 +140,7 @@ class ExportReport:
             "path": str(self.path),
             "header": self.header and str(self.header),
             "vocabularies": self.vocabularies and str(self.vocabularies),
+            "others": [other.as_dict() for other in self.others],
         }
 
     def __str__(self) -> str:
@@ -121,6 +150,12 @@ class ExportReport:
         yield f"wrote {self.path}"
         if self.header is not None:
             yield f"wrote {self.header}"
+        yield from self._own_lines()
+        for other in self.others:
+            yield f"model {other.model or 'of the recipe'}, in the same file"
+            yield from other._own_lines()
+
+    def _own_lines(self) -> Iterator[str]:
         for output in self.outputs:
             mean = f", on average {output.mean_difference:.1e}" if self.quantized else ""
             yield (
@@ -134,7 +169,15 @@ class ExportReport:
             f"{' of the data' if of_data else ''}; {allowed} is {self.tolerance:.0e} of the "
             "largest value"
         )
-        if self.quantized is not None:
+        if self.stream is not None:
+            yield from _stream_lines(self.stream)
+        if self.unchecked:
+            yield f"  many steps are not checked: {self.unchecked}"
+        for state, fed_by in self.states.items():
+            if fed_by is not None:
+                begins = BEGINS.get(self.begins.get(state, ""), "")
+                yield f"  state {state}: feed {fed_by} back{begins}"
+        if self.quantized is not None and self.size:
             yield from _quantized_lines(self.quantized, self.size)
         if self.arena is not None:
             yield f"  size: {self.size:,} bytes; values between operators: {self.arena:,} bytes"
@@ -152,6 +195,24 @@ class ExportReport:
 
 
 NOT_RUN = "to run the file as there: pip install 'lstmgraph[micro]'"
+
+
+BEGINS = {
+    "zeros": "; it begins with zeros",
+    "input": "; it begins with an input of the recipe",
+    "start": "; it begins with the output of that name of the start model",
+}
+
+
+def _stream_lines(stream: StreamCheck) -> Iterator[str]:
+    whole = "the whole sequence" if stream.of_model else "the whole sequence by the same layers"
+    kind = "of the data" if stream.of_data else "of random inputs"
+    for output in stream.outputs:
+        yield (
+            f"  {stream.steps:,} steps {kind}, states fed back: {output.name} differs by at most "
+            f"{output.greatest_difference:.1e}, on average {output.mean_difference:.1e}, from "
+            f"{whole}; its largest value is {output.greatest_value:.1e}"
+        )
 
 
 def _quantized_lines(quantized: Quantized, size: int) -> Iterator[str]:

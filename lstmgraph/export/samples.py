@@ -35,7 +35,12 @@ ID_LIMITS: Mapping[str, str] = {
 
 
 def sample_batches(
-    graph: Graph, *, batch_size: int | None = None, smallest: int = SMALLEST, seed: int = 0
+    graph: Graph,
+    *,
+    batch_size: int | None = None,
+    smallest: int = SMALLEST,
+    given: Mapping[str, int] | None = None,
+    seed: int = 0,
 ) -> Iterator[Arrays]:
     """Yield three batches with different rows, lengths and numbers of steps: arrays by input name.
 
@@ -46,6 +51,7 @@ def sample_batches(
         graph: the graph after its last pass.
         batch_size: the rows of every batch; None for the graph's, or for different numbers.
         smallest: the smallest size of a named dimension.
+        given: the sizes of named dimensions that are known.
         seed: the seed of the random numbers.
 
     Raises:
@@ -55,7 +61,7 @@ def sample_batches(
     random = np.random.default_rng(seed)
     for number, rows in enumerate(ROWS):
         batch = batch_size or graph.batch_size or rows
-        sizes = choose_sizes(graph, batch, smallest + number)
+        sizes = choose_sizes(graph, batch, smallest + number, given)
         sample = _Sample(sizes, random, number)
         arrays = {name: sample.values(tensor, uses) for name, tensor in graph.inputs.items()}
         yield {

@@ -8,18 +8,17 @@ import keras
 import tensorflow as tf
 
 from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.job import SIGNATURE
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.models.carried import state_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from lstmgraph.export.job import ExportJob
     from lstmgraph.export.samples import Arrays
 
-SIGNATURE = "serving_default"
-"""The signature that TensorFlow Serving looks for; Keras names the same one ``serve``."""
 RESET = "reset_states"
 """The signature that takes nothing and sets carried states to zeros."""
 
@@ -32,27 +31,30 @@ def signature(job: ExportJob, batch: int | None) -> dict[str, tf.TensorSpec]:
     }
 
 
-def write(job: ExportJob, path: Path) -> None:
-    """Trace the model and save the folder; sizes that only the data decides stay open.
+def write(jobs: Sequence[ExportJob], path: Path) -> None:
+    """Trace the models and save the folder; sizes that only the data decides stay open.
 
     Raises:
-        RecipeError: the traced model needs a GPU, although it should run anywhere (L802).
+        RecipeError: a traced model needs a GPU, although it should run anywhere (L802).
     """
-    archive, served = traced(job, job.graph.batch_size)
-    _check_runs_anywhere(job, served)
-    if state_variables(job.inference):
-        archive.add_endpoint(RESET, _reset(job.inference), input_signature=[])
+    archive = keras.export.ExportArchive()
+    for job in jobs:
+        _check_runs_anywhere(job, add_traced(archive, job, job.graph.batch_size))
+    carrying = [job.inference for job in jobs if state_variables(job.inference)]
+    for model in carrying[:1]:  # models in one file share their states
+        archive.add_endpoint(RESET, _reset(model), input_signature=[])
     archive.write_out(str(path), verbose=False)
 
 
-def traced(job: ExportJob, batch: int | None) -> tuple[keras.export.ExportArchive, Any]:
-    """Trace the model; return an archive with the function to serve, and that function traced.
+def add_traced(archive: keras.export.ExportArchive, job: ExportJob, batch: int | None) -> Any:
+    """Trace the model and add the function to serve to an archive; return it as traced.
+
+    The first function is also the one that TensorFlow Serving looks for.
 
     The model is traced once. Keras would do so three times: as the function, as its signature, and
     as a function that a model would have where it were an attribute of others. TensorFlow traces a
     function anew to save it: what it saves only calls the traced one.
     """
-    archive = keras.export.ExportArchive()
     for layer in job.inference.layers:
         archive.track(layer)
     served = tf.function(
@@ -62,14 +64,14 @@ def traced(job: ExportJob, batch: int | None) -> tuple[keras.export.ExportArchiv
     )
     concrete = served.get_concrete_function()
     archive.add_endpoint(
-        "serve",
+        "serve" if job.signature == SIGNATURE else job.signature,
         tf.function(
             lambda inputs: concrete(inputs),  # noqa: PLW0108 - TensorFlow asks for Python's own
             input_signature=served.input_signature,
             autograph=False,
         ),
     )
-    return archive, concrete
+    return concrete
 
 
 def _reset(model: keras.Model) -> Callable[[], dict[str, tf.Tensor]]:
@@ -81,10 +83,10 @@ def _reset(model: keras.Model) -> Callable[[], dict[str, tf.Tensor]]:
     return reset
 
 
-def open_file(_job: ExportJob, path: Path) -> LoadedFile:
+def open_file(job: ExportJob, path: Path) -> LoadedFile:
     """Load the folder like a serving process, without Keras."""
     loaded = tf.saved_model.load(str(path))
-    function = loaded.signatures[SIGNATURE]
+    function = loaded.signatures[job.signature]
 
     def run(batch: Arrays) -> dict[str, Any]:
         tensors = {name: tf.constant(array) for name, array in batch.items()}

@@ -34,8 +34,10 @@ def named_dims(graph: Graph) -> list[str]:
     return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str) and dim != BATCH))
 
 
-def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str, int]:
-    """Return a different size for each named dimension.
+def choose_sizes(
+    graph: Graph, batch: int, at_least: int = SMALLEST, given: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return a different size for each named dimension that is not `given`.
 
     They are the smallest sizes with which every axis of every tensor has at least one number.
 
@@ -46,7 +48,7 @@ def choose_sizes(graph: Graph, batch: int, at_least: int = SMALLEST) -> dict[str
     dims = {dim for node in graph.nodes for spec in node.outputs.values() for dim in spec.shape}
     for smallest in range(at_least, at_least + LARGEST):
         sizes = {name: smallest + 2 * index for index, name in enumerate(names)}
-        sizes[BATCH] = batch
+        sizes |= {BATCH: batch, **(given or {})}
         if all(_is_size(dim_size(dim, sizes)) for dim in dims):
             return sizes
     raise ValueError(f"no sizes of {', '.join(names)} suit every layer")

@@ -55,6 +55,7 @@ class _States:
         operators: list[Any] = []
         for name, operator in named:
             if name == OPERATOR:
+                operator.builtinOptions.cellClip = 0.0  # the converter's 10: Keras clips nothing
                 begin = makers.get(int(operator.inputs[0]))
                 given = begin if begin in _of(BEGIN, named) else None
                 for source, writing in self._set(operator, given):

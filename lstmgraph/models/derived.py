@@ -9,7 +9,7 @@ from lstmgraph.compiler.compile import CompiledRecipe, compile_document
 from lstmgraph.language.compose import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import keras
 
@@ -84,6 +84,32 @@ def with_derived(compiled: CompiledRecipe, kind: str) -> CompiledRecipe:
     if kind in compiled.declaration.models:
         raise ValueError(f"the recipe has a model {kind} already, which it does not derive")
     return compile_document(changed(compiled.document, {f"models.{kind}": {"derive": kind}}))
+
+
+def with_models(compiled: CompiledRecipe, names: Sequence[str]) -> CompiledRecipe:
+    """Return `compiled` with the models of these names: its own, further ones, and derived ones.
+
+    The recipe need not declare ``encoder``, ``decoder`` and ``step``.
+
+    Raises:
+        RecipeError: the graph does not allow a derived one (L834: the node and the reason).
+        ValueError: there is no model of a name, or it is named twice.
+    """
+    repeated = next((name for name in names if list(names).count(name) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"the model {repeated} is named twice")
+    for name in names:
+        kind = name.removesuffix(".start")
+        if name != compiled.graph.name and name not in compiled.models and kind in KINDS:
+            compiled = with_derived(compiled, kind)
+        known = [compiled.graph.name, *compiled.models]
+        if name not in known:
+            more = [each for each in KINDS if each not in known]
+            derived = f"; {', '.join(more)} can be derived" if more else ""
+            raise ValueError(
+                f"the recipe has no model {name}; there are: {', '.join(known)}{derived}"
+            )
+    return compiled
 
 
 def missing_layers(source: keras.Model, target: keras.Model) -> list[str]:

@@ -203,16 +203,21 @@ def _open_litert(path: Path, compiled: CompiledRecipe | None) -> OpenedModel:
         message = f"{path} needs ai-edge-litert: pip install 'lstmgraph[litert]'"
         raise ImportError(message) from None
     try:
-        runner = Interpreter(model_path=str(path)).get_signature_runner()
-        inputs = runner.get_input_details()
-        outputs = list(runner.get_output_details())
+        interpreter = Interpreter(model_path=str(path))
+        names = list(interpreter.get_signature_list())
+        runners = [interpreter.get_signature_runner(name) for name in names]
     except Exception as error:  # of a file that is no model, LiteRT raises many kinds
         raise _unreadable(path, "LiteRT", error) from None
+    if not runners:
+        raise ModelFileError(f"{path} names no inputs and outputs: it has no signature")
     try:
         text: str | None = None if compiled else embedded_recipe(path)
     except NoRecipeError:
         text = None
     found = _recipe_in(text, path, compiled)
+    # Of several models in a file, the recipe's own.
+    runner = dict(zip(names, runners, strict=True)).get(found.graph.name, runners[0])
+    inputs, outputs = runner.get_input_details(), list(runner.get_output_details())
     fed = _Fed.of(found, LITERT)
     _refuse_other(path, fed.graph, inputs, outputs)
     rows = {

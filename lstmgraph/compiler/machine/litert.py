@@ -14,7 +14,7 @@ from lstmgraph.compiler.graph import Port, state_outputs
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lstmgraph.compiler.graph import Graph, Node
 
@@ -42,6 +42,19 @@ class LiteRTCall:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Why calls are kept from LiteRT's operator that it could run; empty where they are not."""
+
+    every: str = ""
+    with_states: str = ""
+    """Those that begin with given states, or whose final cell state is read."""
+    of_one_step: str = "one step takes less time without an operator for sequences"
+
+
+KEPT = Kept()
+
+
+@dataclass(frozen=True)
 class FusedLayer:
     """What the calls of a fused Keras layer have in common."""
 
@@ -53,20 +66,21 @@ class FusedLayer:
     """Whether something reads the cell state after the last step."""
 
 
-def litert_calls(graph: Graph, kept_from: str = "") -> list[LiteRTCall]:
+def litert_calls(graph: Graph, kept: Kept = KEPT) -> list[LiteRTCall]:
     """Return how a LiteRT file runs each recurrent call of `graph`, in call order.
 
     Args:
         graph: the recipe's graph.
-        kept_from: why no call may be fused, such as a kind of numbers; empty where they may.
+        kept: why calls are not fused, such as a kind of numbers.
     """
-    return [_call(graph, node, kept_from) for node in graph.nodes if node.op in RECURRENT]
+    read = _read(graph)
+    return [_call(graph, node, kept, read) for node in graph.nodes if node.op in RECURRENT]
 
 
-def fused_layers(graph: Graph, kept_from: str = "") -> dict[str, FusedLayer]:
+def fused_layers(graph: Graph, kept: Kept = KEPT) -> dict[str, FusedLayer]:
     """Return what each fused layer needs, by the name of the Keras layer."""
-    fused = {call.name for call in litert_calls(graph, kept_from) if call.kind == FUSED}
-    read = {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
+    fused = {call.name for call in litert_calls(graph, kept) if call.kind == FUSED}
+    read = _read(graph)
     return {
         name: _layer(nodes, read)
         for name, nodes in graph.by_keras_name.items()
@@ -74,10 +88,14 @@ def fused_layers(graph: Graph, kept_from: str = "") -> dict[str, FusedLayer]:
     }
 
 
-def _call(graph: Graph, node: Node, kept_from: str) -> LiteRTCall:
+def _read(graph: Graph) -> set[Port]:
+    return {*graph.outputs.values(), *(port for node in graph.nodes for port in node.reads)}
+
+
+def _call(graph: Graph, node: Node, kept: Kept, read: set[Port]) -> LiteRTCall:
     calls = graph.by_keras_name[node.keras_name]
     obstacle = next((found for call in calls if (found := _obstacle(graph, call))), None)
-    obstacle = obstacle or kept_from or None
+    obstacle = obstacle or _kept(graph, calls, kept, read) or None
     if obstacle is None:
         return LiteRTCall(node.name, FUSED, OPERATOR)
     steps = graph.specs[node.inputs[0]].shape[1]
@@ -89,6 +107,18 @@ def _call(graph: Graph, node: Node, kept_from: str) -> LiteRTCall:
     if zeroes_wrong_steps(node, graph.used_ports()):
         return LiteRTCall(node.name, LOOP, f"{obstacle}; masked in both directions")
     return LiteRTCall(node.name, UNROLLED, obstacle)
+
+
+def _kept(graph: Graph, calls: Sequence[Node], kept: Kept, read: set[Port]) -> str:
+    """Return why the calls of a layer are not fused although they could be; empty if they are."""
+    needs = _layer(calls, read)
+    if kept.every:
+        return kept.every
+    if kept.with_states and (needs.given_states or needs.reads_c):
+        return kept.with_states
+    if all(graph.specs[node.inputs[0]].shape[1] == 1 for node in calls):
+        return kept.of_one_step
+    return ""
 
 
 def _obstacle(graph: Graph, node: Node) -> str | None:

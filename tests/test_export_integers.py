@@ -1,0 +1,209 @@
+"""Integers that are right on every machine, masks on a microcontroller, and ranges of unseen steps.
+
+Outputs are compared with those of the Keras model in float32, sums with NumPy's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from building import load, randomise
+from programs import needs
+
+from lstmgraph.compiler.machine.litert import Kept, litert_calls
+from lstmgraph.export import micro
+from lstmgraph.export.fused_lstm import _cumulated
+from lstmgraph.export.litert_tensors import read_subgraphs
+from lstmgraph.messages.errors import RecipeError
+
+# Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+needs_micro = needs("micro", importlib.util.find_spec("tflite_micro"), "install the extra micro")
+random = np.random.default_rng(3)
+
+
+def built(text: str) -> tuple[Any, Any]:
+    recipe = load(text, "small")
+    return recipe, recipe.build()
+
+
+def off(found: Any, wanted: Any) -> float:
+    """The mean difference, in parts of the largest value."""
+    wanted = np.asarray(wanted)
+    return float(np.abs(np.asarray(found) - wanted).mean() / np.abs(wanted).max())
+
+
+# --- ONNX ---
+
+READERS = {
+    "lstm": "{type: lstm, input: x, units: 32, return_sequences: true}",
+    "gru": "{type: gru, input: x, units: 32, return_sequences: true}",
+    "simple_rnn": "{type: simple_rnn, input: x, units: 32, return_sequences: true}",
+    "both": "{type: gru, input: x, units: 32, return_sequences: true, bidirectional: true}",
+}
+
+
+@pytest.mark.parametrize("layer", READERS)
+def test_recurrent_weights_of_onnx_are_unsigned(tmp_path, layer: str) -> None:
+    """With signed ones, an LSTM with new weights is off by 2 % on x86 without VNNI."""
+    import onnx  # noqa: PLC0415 - in an extra
+    import onnxruntime  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(
+        "inputs: {x: {shape: [time, 12]}}\n"
+        f"layers:\n  y: {READERS[layer]}\n  twice: {{call: y, input: x}}\n"
+        "  sum: {type: add, input: [y, twice]}\n"
+        "outputs: {y: sum}\nruntime: {seed: 7}"
+    )
+    report = recipe.export(model, tmp_path, quantize="dynamic")
+    file = onnx.load(report.path)
+    weights = [each for each in file.graph.initializer if len(each.dims) == 3]
+    assert {each.data_type for each in weights} == {onnx.TensorProto.UINT8}
+    assert report.size < 0.6 * report.quantized.plain_size
+    x = random.normal(size=(5, 9, 12)).astype("float32")
+    session = onnxruntime.InferenceSession(report.path, providers=["CPUExecutionProvider"])
+    assert 1e-6 < off(session.run(["y"], {"x": x})[0], model({"x": x})["y"]) < 5e-3
+
+
+# --- LiteRT ---
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((2, 1), 1), ((2, 7), 1), ((2, 3, 8), 2)])
+def test_sums_by_adding(shape: tuple[int, ...], axis: int) -> None:
+    numbers = random.integers(0, 2, shape).astype("int32")
+    found = _cumulated(tf.constant(numbers), axis)
+    np.testing.assert_array_equal(found, np.cumsum(numbers, axis=axis))
+
+
+MASKED = """
+inputs: {{x: {{shape: [7, 3]}}, counts: {{shape: [7], dtype: bool}}}}
+layers:
+  reader: {{type: lstm, input: x, units: 4, mask: {{input: counts, padding: {0}}}, {1}}}
+outputs: {{y: reader}}
+runtime: {{seed: 7}}
+"""
+ROWS = {
+    "right": [[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]],
+    "left": [[1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0, 1]],
+    "any": [[0, 1, 1, 0, 0, 1, 0], [1, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 0, 0, 0]],
+}
+
+
+@needs_micro
+@pytest.mark.parametrize(
+    ("padding", "more"),
+    [
+        ("right", "use_bias: true"),
+        ("left", "return_sequences: true"),
+        ("any", "go_backwards: true"),
+    ],
+)
+def test_masks_on_a_microcontroller(tmp_path, padding: str, more: str) -> None:
+    """It has no sum of integers along an axis (CUMSUM, SUM)."""
+    recipe, model = built(MASKED.format(padding, more))
+    randomise(model)
+    report = recipe.export(model, tmp_path, format="litert", device="microcontroller")
+    assert report.ran_on_device
+    assert not {"CUMSUM", "SUM"} & set(report.operators)
+    file = micro.opened(report.path.read_bytes())
+    for row in ROWS[padding]:
+        batch = {
+            "x": random.normal(size=(1, 7, 3)).astype("float32"),
+            "counts": np.array([row], bool),
+        }
+        np.testing.assert_allclose(file.run(batch)["y"], model(batch)["y"], atol=1e-5)
+
+
+UNSEEN = """
+inputs: {x: {shape: [4]}, z: {shape: [4]}}
+layers:
+  a: {type: dense, input: x, units: 5}
+  b: {type: dense, input: z, units: 5, use_bias: false}
+  c: {type: dense, input: b, units: 5}
+  y: {type: add, input: [a, c]}
+outputs: {y: y}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+def test_values_that_no_data_shows_get_a_range(tmp_path) -> None:
+    """XNNPACK ended the process where steps that no sequence reached had units of 1e-8."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(UNSEEN)
+    randomise(model)
+    x = random.normal(size=(60, 4)).astype("float32")
+    data = {"x": x, "z": np.zeros_like(x), "y": np.zeros((60, 5), "float32")}
+    report = recipe.export(model, tmp_path, format="litert", quantize="int8", data=data)
+    content = report.path.read_bytes()
+    (graph,) = read_subgraphs(content)
+    made = [graph.tensors[number] for each in graph.operators for number in each.outputs]
+    assert min(each.scale for each in made if each.scale) > 1e-4
+    run = Interpreter(model_content=content).get_signature_runner()
+    found = np.concatenate([run(x=row[None], z=np.zeros((1, 4), "float32"))["y"] for row in x])
+    assert off(found, model({"x": x, "z": np.zeros_like(x)})["y"]) < 0.02
+    assert np.isfinite(run(x=x[:1], z=x[:1])["y"]).all()
+
+
+STATES = """
+inputs: {x: {shape: [STEPS, 3]}}
+layers:
+  reader: {type: lstm, input: x, units: 4}
+  y: {type: dense, input: reader.state.c, units: 2}
+outputs: {y: y}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+def test_states_in_integers_are_computed_step_by_step(tmp_path) -> None:
+    recipe, model = built(STATES.replace("STEPS", "5"))
+    randomise(model)
+    x = random.normal(size=(20, 5, 3)).astype("float32")
+    data = {"x": x, "y": np.zeros((20, 2), "float32")}
+    report = recipe.export(model, tmp_path, format="litert", quantize="int8", data=data)
+    assert [each.kind for each in report.recurrent] == ["unrolled"]
+    assert "FULLY_CONNECTED" in report.operators
+    assert report.outputs[0].mean_difference < 0.03 * report.outputs[0].greatest_value
+
+
+@pytest.mark.parametrize(
+    ("kept", "kinds"),
+    [
+        (Kept(), ["fused", "fused"]),
+        (Kept(every="no"), ["unrolled", "unrolled"]),
+        (Kept(with_states="no"), ["unrolled", "fused"]),
+    ],
+)
+def test_which_calls_are_kept_from_the_operator(kept: Kept, kinds: list[str]) -> None:
+    more = "  other: {type: lstm, input: x, units: 4}\noutputs: {y: y, other: other}"
+    recipe = load(STATES.replace("STEPS", "5").replace("outputs: {y: y}", more), "small")
+    assert [call.kind for call in litert_calls(recipe.compiled.graph, kept)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("steps", "says", "hint"),
+    [
+        ("time", "the number of steps is open", "give its input a fixed number of steps"),
+        ("33", "33 steps are more than 32", "one after another with `unroll: true`"),
+    ],
+)
+def test_a_loop_in_integers_is_refused_with_the_way_out(tmp_path, steps, says, hint) -> None:
+    recipe, model = built(
+        STATES.replace("STEPS", steps).replace("lstm", "gru").replace("state.c", "state.h")
+    )
+    x = random.normal(size=(5, 33, 3)).astype("float32")
+    data = {"x": x, "y": np.zeros((5, 2), "float32")}
+    with pytest.raises(RecipeError, match=re.escape(says)) as caught:
+        recipe.export(model, tmp_path, format="litert", quantize="int8", data=data)
+    (found,) = caught.value.diagnostics
+    assert found.code == "L802"
+    assert "'reader' (GRU) is a loop in LiteRT" in found.message
+    assert hint in found.hint
