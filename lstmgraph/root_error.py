@@ -25,6 +25,12 @@ class LstmgraphError(Exception):
         return lines
 
 
+def is_of_library(error: BaseException) -> bool:
+    """Return whether a library raised `error`, such as TensorFlow, not a line of this package."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and not frames[-1].f_code.co_filename.startswith(_PACKAGE)
+
+
 def _calls(error: BaseException) -> list[str]:
     """Return the last lines of the user's own code that led to `error`."""
     found: list[str] = []

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.explain.memory import Memory, SizeError
-from lstmgraph.explain.memory.sizes import number_of
 from lstmgraph.keras_facts.optimizers import COPIES, optimizer_numbers
+from lstmgraph.keras_facts.tensors import number_of
 from lstmgraph.messages.tables import Section, as_markdown
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 

@@ -38,6 +38,7 @@ from lstmgraph.cli.stdin import shown_name
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.messages.errors import RecipeError
+from lstmgraph.root_error import is_of_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +130,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     except RecipeError as error:
         fail(error, output_format)
     except (ValueError, ArithmeticError) as error:
-        say(str(error), err=True)
+        refused = f"{shown_name(recipe)}: Keras or TensorFlow refuses this model or its data: "
+        say(f"{refused if is_of_library(error) else ''}{error}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except OSError as error:
         say(f"{error.filename or output}: {reason(error)}", err=True)

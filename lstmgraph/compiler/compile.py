@@ -176,7 +176,9 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     completed = complete(document.data, check_blocks(document, check_calls(document, at_fault)))
     declaration = read_recipe(completed, document.data)
     document.blocks = declaration.written
-    graph = run_passes(expand(declaration, resolve(declaration, document), document), document)
+    expanded = expand(declaration, resolve(declaration, document), document)
+    document.ports = expanded.written_ports()
+    graph = run_passes(expanded, document)
     models: dict[str, FurtherModel] = {}
     if declaration.models and not document.diagnostics:
         models = further_models(graph, declaration.models, document)

@@ -407,6 +407,23 @@ class Graph:
             port = self.sequences[reference.layer]
         return self.unfolded.get(port, port)
 
+    def written_ports(self) -> dict[str, str]:
+        """Return how recipes name the ports of layers whose names in the graph are others.
+
+        ``encoder.state.h`` for ``encoder_2.h``, the last of a stack.
+        """
+        written: dict[str, str] = {}
+        for layer, names in self.stacks.items():
+            last = self.by_name.get(names[-1])
+            if last is not None and last.recurrence:
+                outputs = {SEQUENCE: SEQUENCE, LAST: LAST}
+                slots = state_outputs(last.recurrence)
+                outputs |= {slot: f"state.{slot.replace('_', '.')}" for slot in slots}
+                written |= {str(Port(last.name, o)): f"{layer}.{w}" for o, w in outputs.items()}
+        for layer, port in self.sequences.items():
+            written[str(port)] = f"{layer}.{SEQUENCE}"
+        return written
+
     def used_ports(self, *, by_unread: bool = False) -> frozenset[Port]:
         """Return every port that a node or an output reads, those of further models too.
 

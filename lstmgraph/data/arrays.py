@@ -17,6 +17,7 @@ from lstmgraph.data.named import NamedArrays, weights_of
 from lstmgraph.data.texts import CODE, Labels, TextArray, each_text, holds_texts, numbered
 from lstmgraph.data.values import Scan, scanned, storage_dtype
 from lstmgraph.keras_facts.layers.lookups import STRING
+from lstmgraph.keras_facts.tensors import names_in, with_sizes
 
 if TYPE_CHECKING:
     from lstmgraph.data.problems import Problems
@@ -85,6 +86,8 @@ class _Checks:
         sizes = tuple(size or 0 for size in shape)
         if role == "input":
             self._bind(need, sizes)
+        elif not self._has_known_sizes(array, need):
+            return None
         if texts is not None:
             return Coded(Rows(array, sizes, CODE), texts)
         if is_mapped:
@@ -195,6 +198,23 @@ class _Checks:
                     f"'{dim}' is {size} in '{need.name}' and {known} in '{other}'",
                     "axes with the same name in the recipe's shapes must have the same size",
                 )
+
+    def _has_known_sizes(self, array: Array, need: Need) -> bool:
+        """Return whether a target has the sizes that its output has with these inputs."""
+        known = {dim: size for dim, (size, _) in self.sizes.items()}
+        shape = need.shape or ()
+        wanted = with_sizes(shape, known)
+        if fitted(array.shape[1:], wanted) is not None:
+            return True
+        name = next(name for dim in shape for name in sorted(names_in(dim)) if name in known)
+        self.problems.add(
+            "D203",
+            f"'{need.name}' has shape {array.shape}, but the output has "
+            f"({', '.join(str(dim) for dim in ('batch', *wanted))}) with these inputs",
+            f"'{name}' is {known[name]} in '{self.sizes[name][1]}'; give the target the steps of "
+            "its output, or the input those of the target",
+        )
+        return False
 
     def _shape_hint(self, array: Array, need: Need, role: str) -> str:
         rank = 1 + len(need.shape or ())

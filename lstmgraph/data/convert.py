@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs, fitted
+from lstmgraph.compiler.checks.data_misfits import known_sizes
+from lstmgraph.compiler.checks.data_needs import Limit, Need, Needs
 from lstmgraph.data.calendar import CALENDAR
 from lstmgraph.data.class_names import HoldsLabelsError, LabelReader
 from lstmgraph.data.cleaning import (
@@ -147,7 +148,7 @@ class _Reading:
     ) -> None:
         self.data, self.folder, self.problems = data, folder, problems
         self.entries = {key_of(entry): (entry, need_of(entry, needs)) for entry in data.all_columns}
-        sizes = _known_sizes(data, needs)
+        sizes = known_sizes(data, needs)
         self.texts = {key for key, (_, need) in self.entries.items() if need.dtype == STRING}
         self.readers = {
             key: LabelReader(need) if need.classes or key in labels else None
@@ -401,17 +402,6 @@ def need_of(entry: Columns, needs: Needs) -> Need:
 def stored_dtype(need: Need) -> np.dtype[Any]:
     """Return the dtype of an entry's matrix: that of the tensor, or of the numbers of texts."""
     return CODE if need.dtype == STRING else storage_dtype(need.dtype)
-
-
-def _known_sizes(data: DataDeclaration, needs: Needs) -> dict[str, int]:
-    """Return the sizes of named axes that follow from the window, before any row is read."""
-    sizes: dict[str, int] = {}
-    for entry in data.all_columns:
-        wanted = needs.inputs[entry.name].shape if entry.path[1] == "inputs" else None
-        shape = fitted(data.shape_of(entry), wanted) if wanted else None
-        pairs = zip(wanted or (), shape or (), strict=False)
-        sizes |= {dim: size for dim, size in pairs if isinstance(dim, str) and size is not None}
-    return sizes
 
 
 def put_in_order(path: Path, order: Array) -> None:

@@ -1,7 +1,10 @@
 """Shapes and dtypes of tensors, and arithmetic with named sizes, without TensorFlow."""
 
+import ast
+import math
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, prod
 
@@ -15,6 +18,9 @@ LONGEST = 2**31 - 1
 _SHIFTED = re.compile(r"(?P<base>.+?)(?P<shift>[+-]\d+)")
 _SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>.+)")
 _INNERMOST = re.compile(r"\([^()]*\)")
+_NAME = re.compile(r"[a-z]\w*\b(?!\()")
+_MOST_GROUPS = 100
+"""The most parentheses of a size that is worked out: Python's parser takes about 200."""
 
 
 @dataclass(frozen=True)
@@ -132,3 +138,44 @@ def _base_and_shift(dim: str) -> tuple[str, int]:
 
 def _grouped(dim: str) -> str:
     return f"({dim})" if re.search(r"[+\-*]", dim) else dim
+
+
+_OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
+    """Return a size as a number: ``ceil((time-1)/2)`` is 5 if `time` is 10."""
+    if isinstance(dim, int):
+        return dim
+    written = _NAME.sub(lambda name: str(sizes[name[0]]), dim)
+    return max(0, math.floor(_value(ast.parse(written, mode="eval").body)))
+
+
+def with_sizes(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[Dim, ...]:
+    """Return `shape` with numbers in the place of the sizes that follow from `sizes`."""
+    return tuple(number_of(dim, sizes) if _follows(dim, sizes) else dim for dim in shape)
+
+
+def names_in(dim: Dim) -> frozenset[str]:
+    """Return the names that a size is made of: ``time`` for ``ceil((time-1)/2)``."""
+    return frozenset(_NAME.findall(dim)) if isinstance(dim, str) else frozenset()
+
+
+def _follows(dim: Dim, sizes: Mapping[str, int]) -> bool:
+    if isinstance(dim, str) and dim.count("(") > _MOST_GROUPS:
+        return False
+    return names_in(dim) <= sizes.keys()
+
+
+def _value(node: ast.expr) -> float:
+    """Work out what is written here once names are numbers: + - * / and ceil."""
+    if isinstance(node, ast.BinOp):
+        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+    if isinstance(node, ast.Call):
+        return math.ceil(_value(node.args[0]))
+    return float(ast.literal_eval(node))

@@ -129,6 +129,10 @@ class Diagnostics:
         """Return all warnings, sorted by place, without duplicates."""
         return _ordered(self.warnings)
 
+    def has_errors_in(self, *sections: str) -> bool:
+        """Return whether there is an error in one of these sections of the recipe."""
+        return any(error.path[:1] == (name,) for error in self.found for name in sections)
+
     def __bool__(self) -> bool:
         """Return whether there is an error; warnings do not stop compilation."""
         return bool(self.found)

@@ -6,27 +6,20 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.buckets import check_bucket
 from lstmgraph.compiler.checks.class_names import check_classes
-from lstmgraph.compiler.checks.data_needs import Needs, data_needs, target_name
-from lstmgraph.compiler.checks.data_shapes import check_shapes, entry_mistakes
+from lstmgraph.compiler.checks.data_answers import check_answers
+from lstmgraph.compiler.checks.data_misfits import entry_mistakes
+from lstmgraph.compiler.checks.data_needs import Needs, data_needs, output_spec, target_name
+from lstmgraph.compiler.checks.data_shapes import check_shapes
 from lstmgraph.compiler.checks.data_splits import check_split
 from lstmgraph.compiler.checks.preparation import check_preparation
 from lstmgraph.compiler.checks.scaling import check_scaling
-from lstmgraph.language.declaration.data import (
-    HISTORY,
-    HORIZON,
-    LAST,
-    ROW,
-    STATIC,
-    WINDOW,
-    Columns,
-    DataDeclaration,
-)
 from lstmgraph.messages.wording import few, suggested
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from lstmgraph.compiler.graph import Graph
+    from lstmgraph.language.declaration.data import DataDeclaration
     from lstmgraph.language.declaration.recipe import RecipeDeclaration
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note, Path
@@ -57,7 +50,7 @@ def check_data(recipe: RecipeDeclaration, graph: Graph, document: Document) -> N
         _check_windows(data, document)
         check_shapes(data, needs, document)
         check_classes(data, needs, document)
-        _check_answers(data, document)
+        check_answers(data, needs, document)
         check_scaling(data, recipe, graph, document)
         check_preparation(data, needs, recipe, document)
     check_split(data, graph, document)
@@ -134,7 +127,7 @@ def _check_targets(data: DataDeclaration, needs: Needs, graph: Graph, document: 
         "targets", list(data.targets), known, known, document, needed=needs.targets
     )
     for name in data.targets:
-        if name in graph.outputs and name not in needs.targets and name not in written:
+        if output_spec(graph, name) and name not in needs.targets and name not in written:
             document.report(
                 "L851",
                 ("data", "targets", name),
@@ -175,7 +168,7 @@ def _check_weights(data: DataDeclaration, needs: Needs, graph: Graph, document: 
                 at_key=True,
                 notes=_loss_notes(batches[0], document),
             )
-        elif name in graph.outputs and name not in needs.weighed and name not in written:
+        elif output_spec(graph, name) and name not in needs.weighed and name not in written:
             document.report(
                 "L851",
                 entry.path,
@@ -247,65 +240,3 @@ def _check_windows(data: DataDeclaration, document: Document) -> None:
 
 def _report_window(document: Document, path: Path, message: str, hint: str, *notes: Note) -> None:
     document.report("L853", ("data", *path), message, hint=hint, notes=notes)
-
-
-READERS: Mapping[str, tuple[str, ...]] = {
-    HORIZON: (HORIZON, WINDOW, STATIC),
-    WINDOW: (HORIZON, WINDOW, STATIC),
-    HISTORY: (HISTORY, LAST, WINDOW, STATIC),
-    LAST: (HISTORY, LAST, WINDOW, STATIC),
-    STATIC: (HISTORY, HORIZON, LAST, WINDOW, STATIC),
-    ROW: (ROW,),
-}
-"""By the steps of a target: the steps at which an input reads values of that target."""
-
-
-def _check_answers(data: DataDeclaration, document: Document) -> None:
-    """Report inputs that read a target's column at the target's own steps."""
-    if any(any(entry_mistakes(entry, data)) for entry in data.all_columns):
-        return  # which steps are meant is unclear, and is reported
-    for entry in data.inputs.values():
-        if not isinstance(entry, Columns):
-            continue
-        read = {data.source_of(name) for name in entry.columns}
-        for index, name in enumerate(entry.columns):
-            column = data.source_of(name)  # that a value is missing is known no earlier than it
-            given = (t for t in data.targets.values() if _gives_away(read, entry, t, column))
-            target = next(given, None)
-            if column is None or target is None:
-                continue
-            message, hint = _answer(entry, target, name)
-            answer = (*target.path, "columns", target.columns.index(column))
-            document.report(
-                "L855",
-                (*entry.path, "columns", index),
-                message,
-                hint=hint,
-                notes=(document.note(answer, "it is a target here"),),
-            )
-
-
-def _gives_away(read: set[str | None], entry: Columns, target: Columns, column: str | None) -> bool:
-    """Return whether an input, made of the table's columns `read`, reads `column` at its steps.
-
-    An autoencoder does so by intent: its target has every column of the input.
-    """
-    if target.steps in (HISTORY, ROW) and read <= set(target.columns):
-        return False
-    read_at = HISTORY if entry.lag else entry.steps  # steps ahead read late are those before
-    return column in target.columns and read_at in READERS[target.steps]
-
-
-def _answer(entry: Columns, target: Columns, column: str) -> tuple[str, str]:
-    """Return the message and the hint for an input that gives a target away."""
-    if target.steps in (HORIZON, WINDOW) and entry.steps != STATIC:
-        return (
-            f"'{entry.name}' reads '{column}' at the steps that are to be forecast",
-            "read it with `steps: history`, or with `lag: 1`, one step late",
-        )
-    remedy = f"leave '{column}' out of '{entry.name}'"
-    if target.steps == LAST:
-        remedy += ", or forecast it: the target with `steps: horizon`"
-    elif target.steps in (HISTORY, ROW):
-        remedy += "; the input of an autoencoder has only columns of its target"
-    return f"'{entry.name}' reads '{column}', the answer of '{target.name}' itself", remedy

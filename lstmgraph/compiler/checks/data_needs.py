@@ -35,7 +35,7 @@ from lstmgraph.keras_facts.targets import (
     reading,
     span,
 )
-from lstmgraph.keras_facts.tensors import LONGEST
+from lstmgraph.keras_facts.tensors import LONGEST, with_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -86,13 +86,9 @@ class Need:
     def limits_with(self, sizes: Mapping[str, int]) -> tuple[tuple[Limit, int | None], ...]:
         """Return each limit with its upper end, where named sizes are looked up in `sizes`."""
         return tuple(
-            (
-                limit,
-                sizes.get(limit.high, limit.otherwise)
-                if isinstance(limit.high, str)
-                else limit.high,
-            )
+            (limit, limit.otherwise if isinstance(high, str) else high)
             for limit in self.limits
+            for high in ([None] if limit.high is None else with_sizes([limit.high], sizes))
         )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.data_needs import Need, Needs, fitted
+from lstmgraph.compiler.checks.data_answers import read_otherwise
+from lstmgraph.compiler.checks.data_misfits import Misfit, known_sizes, misfits
+from lstmgraph.compiler.checks.data_needs import Needs, fitted
 from lstmgraph.language.declaration.data import (
     HISTORY,
-    HORIZON,
-    ROW,
-    STATIC,
     Columns,
     DataDeclaration,
     LengthOf,
@@ -17,8 +16,6 @@ from lstmgraph.language.declaration.data import (
 from lstmgraph.messages.wording import did_you_mean, few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lstmgraph.keras_facts.tensors import Dim
     from lstmgraph.language.text.document import Document
     from lstmgraph.messages.diagnostics import Note
@@ -28,49 +25,15 @@ def check_shapes(data: DataDeclaration, needs: Needs, document: Document) -> Non
     """Report tensors that windows give another shape than the recipe declares."""
     for entry in data.inputs.values():
         if isinstance(entry, LengthOf):
-            _check_lengths(entry, data, needs.inputs.get(entry.name), document)
-    sizes: dict[str, tuple[int, str]] = {}
-    for entry in data.all_columns:
-        needed = {"inputs": needs.inputs, "targets": needs.targets}.get(str(entry.path[1]), {})
-        need = needed.get(entry.name)
-        if need is None or need.shape is None or list(entry_mistakes(entry, data)):
-            continue
-        shape = fitted(data.shape_of(entry), need.shape)
-        if shape is None:
-            _report_shape(entry, data, need, document)
-        elif entry.path[1] == "inputs":
-            _bind(entry, need.shape, shape, sizes, document)
-    for name, entry in data.sample_weights.items():
-        if not list(entry_mistakes(entry, data)):
-            _check_weight(name, entry, data, needs, document)
-
-
-def entry_mistakes(entry: Columns, data: DataDeclaration) -> Iterator[tuple[str, str, str]]:
-    """Yield key, message and hint for each way in which an entry does not fit the window."""
-    window = data.window
-    if window is None:
-        if entry.steps != ROW:
-            key = "static" if entry.steps == STATIC else "steps"
-            yield key, "there is no window; each row is an example", "add `window:`, or remove it"
-        elif entry.lag:
-            yield "lag", "there is no window; each row is an example", "remove it"
-        return
-    if entry.steps == HORIZON and not window.horizon:
-        others = "`steps: history`, `steps: last` or `static: true`"
-        fix = others if window.history is None else f"`horizon:` under `window:`, or here {others}"
-        yield "steps", f"'{entry.name}' reads the horizon, but there is none", f"write {fix}"
-    if entry.lag and entry.steps != HORIZON:
-        yield "lag", "only the horizon can be read with a lag", "write `steps: horizon`"
-    elif entry.lag > window.min_history:
-        message = (
-            f"a lag of {entry.lag} reaches back before the history of {window.min_history} steps"
-        )
-        yield "lag", message, f"write at most {window.min_history}"
+            _check_lengths(entry, data, needs, document)
+    for misfit in misfits(data, needs).values():
+        _report(misfit, data, needs, document)
 
 
 def _check_lengths(
-    entry: LengthOf, data: DataDeclaration, need: Need | None, document: Document
+    entry: LengthOf, data: DataDeclaration, needs: Needs, document: Document
 ) -> None:
+    need = needs.inputs.get(entry.name)
     source = data.inputs.get(entry.source)
     counted = [e.name for e in data.all_columns if e.steps == HISTORY and e.name in data.inputs]
     path = (*entry.path, "length_of")
@@ -81,6 +44,8 @@ def _check_lengths(
         is_written = source_path in document.values
         notes = (document.note(source_path, "it is defined here"),) if is_written else ()
         document.report("L853", path, message, hint=hint, notes=notes)
+    elif need is not None:
+        _check_counted_steps(entry, source, data, needs, document)
     if need and (need.shape != () or "int" not in need.dtype):
         document.report(
             "L854",
@@ -92,52 +57,59 @@ def _check_lengths(
         )
 
 
-def _bind(
-    entry: Columns,
-    wanted: tuple[Dim, ...],
-    shape: tuple[int | None, ...],
-    sizes: dict[str, tuple[int, str]],
-    document: Document,
+def _check_counted_steps(
+    entry: LengthOf, source: Columns, data: DataDeclaration, needs: Needs, document: Document
 ) -> None:
-    """Report a named dimension that has two sizes."""
-    for dim, size in zip(wanted, shape, strict=True):
-        if not isinstance(dim, str) or size is None:
-            continue
-        known, other = sizes.setdefault(dim, (size, entry.name))
-        if known != size:
-            document.report(
-                "L854",
-                entry.path,
-                f"'{dim}' is {size} for '{entry.name}' but {known} for '{other}'",
-                hint="equal names mean equal sizes: name the dimension of one input differently",
-                at_key=True,
-                notes=tuple(
-                    document.note(("inputs", name, "shape"), f"'{name}' is declared here")
-                    for name in (entry.name, other)
-                ),
-            )
-
-
-def _check_weight(
-    of: str, entry: Columns, data: DataDeclaration, needs: Needs, document: Document
-) -> None:
-    """Report weights that fit no loss: one per example, or one per step of the loss."""
-    actual = data.shape_of(entry)
-    if fitted(actual, ()) is not None:
+    """Report lengths of the history that would mask fewer steps: they are lengths of others."""
+    steps = data.window.history if data.window else None
+    limits = needs.inputs[entry.name].limits_with(known_sizes(data, needs))
+    fewest = min((high for limit, high in limits if high is not None), default=None)
+    if steps is None or fewest is None or fewest >= steps:
         return
-    for name, dims in needs.weighed.items():
-        if of not in ("", name):
-            continue
-        if len(entry.columns) != 1 or fitted(actual[:-1], dims or ()) is None:
-            document.report(
-                "L854",
-                entry.path,
-                f"the weight has {_size_text(entry, actual)}, but the loss of '{name}' takes "
-                f"{_text(dims or ())}",
-                hint="read one column, with the steps of the targets, or with `static: true`",
-                at_key=True,
-            )
-            return
+    document.report(
+        "L854",
+        (*entry.path, "length_of"),
+        f"'{entry.name}' counts up to {steps} steps of '{source.name}', but masks a sequence of "
+        f"{fewest}",
+        hint="mask only what has the steps of the history; the horizon has no padding",
+        notes=(document.note(source.path, f"'{source.name}' is read here", at_key=True),),
+    )
+
+
+def _report(misfit: Misfit, data: DataDeclaration, needs: Needs, document: Document) -> None:
+    entry, other = misfit.entry, misfit.source
+    section = str(entry.path[1])
+    size = _size_text(entry, misfit.actual)
+    shape = _text(misfit.wanted)
+    notes: tuple[Note, ...] = ()
+    if section == "sample_weight":
+        message = f"the weight has {size}, but the loss of '{misfit.output}' takes {shape}"
+        hint = "read one column, with the steps of the targets, or with `static: true`"
+    elif section == "inputs" and other is not None:
+        message = (
+            f"'{misfit.name}' is {misfit.actual[misfit.wanted.index(misfit.name)]} for "
+            f"'{entry.name}' but {misfit.given} for '{other.name}'"
+        )
+        hint = "equal names mean equal sizes: name the dimension of one input differently"
+        notes = tuple(
+            document.note(("inputs", name, "shape"), f"'{name}' is declared here")
+            for name in (entry.name, other.name)
+        )
+    else:
+        kind = "input" if section == "inputs" else "loss"
+        message = f"'{entry.name}' has {size}, but the {kind} takes {shape}"
+        hint = _sequence_hint(misfit, document) or _shape_hint(misfit, data, needs, kind)
+        notes = (_shape_note(entry, kind, document), *_size_notes(misfit, document))
+    document.report("L854", entry.path, message, hint=hint, at_key=True, notes=notes)
+
+
+def _size_notes(misfit: Misfit, document: Document) -> tuple[Note, ...]:
+    """Return a note on the input that gives a name in the output's shape its size."""
+    other = misfit.source
+    if other is None:
+        return ()
+    size = f"'{misfit.name}' is {misfit.given}, as '{other.name}' is read here"
+    return (document.note(other.path, size, at_key=True),)
 
 
 def _size_text(entry: Columns, actual: tuple[int | None, ...]) -> str:
@@ -149,33 +121,19 @@ def _size_text(entry: Columns, actual: tuple[int | None, ...]) -> str:
     return f"{steps} of {columns}"
 
 
-def _report_shape(entry: Columns, data: DataDeclaration, need: Need, document: Document) -> None:
-    actual, shape = data.shape_of(entry), need.shape or ()
-    kind = "input" if entry.path[1] == "inputs" else "loss"
-    document.report(
-        "L854",
-        entry.path,
-        f"'{entry.name}' has {_size_text(entry, actual)}, but the {kind} takes {_text(shape)}",
-        hint=_sequence_hint(entry, actual, shape, document) or _shape_hint(actual, shape, kind),
-        at_key=True,
-        notes=(_shape_note(entry, kind, document),),
-    )
-
-
 def _shape_note(entry: Columns, kind: str, document: Document) -> Note:
     if kind == "input":
         return document.note(("inputs", entry.name, "shape"), "the input is declared here")
     return document.note(("outputs", entry.name), "the output is declared here")
 
 
-def _sequence_hint(
-    entry: Columns, actual: tuple[int | None, ...], shape: tuple[Dim, ...], document: Document
-) -> str | None:
+def _sequence_hint(misfit: Misfit, document: Document) -> str | None:
     """Return the hint to read every step of a recurrent layer, where a target has steps.
 
     The way from the output is followed as it is written, through layers with one input.
     """
-    if entry.path[1] != "targets" or (len(actual), len(shape)) != (2, 1):
+    entry = misfit.entry
+    if entry.path[1] != "targets" or (len(misfit.actual), len(misfit.wanted)) != (2, 1):
         return None
     name, reader = document.at(("outputs", entry.name)), None
     seen: set[str] = set()
@@ -192,15 +150,35 @@ def _sequence_hint(
 _RECURRENT = frozenset({"lstm", "gru", "simple_rnn", "simplernn", "rnn"})
 
 
-def _shape_hint(actual: tuple[int | None, ...], shape: tuple[Dim, ...], kind: str) -> str:
+def _shape_hint(misfit: Misfit, data: DataDeclaration, needs: Needs, kind: str) -> str:
+    entry, actual, shape = misfit.entry, misfit.actual, misfit.wanted
+    read = entry if kind == "input" else misfit.source
+    if read is not None and (ways := read_otherwise(read, data, needs, entry.path)):
+        whose = "" if read is entry else f" for the input '{read.name}'"
+        return f"write {ways[0]}{whose}"
     if len(actual) == len(shape) == 2 and fitted(actual[:1], shape[:1]) is None:
         if kind == "loss":
             return f"read {shape[0]} steps, or let the output have {actual[0]} steps"
-        any_length = f"`shape: [time, {shape[1]}]`, which takes any number of steps"
+        follows = [
+            data.targets[name]
+            for name, need in needs.targets.items()
+            if name in data.targets and need.shape and need.shape[:1] == shape[:1]
+        ]
+        if any(data.shape_of(target)[:1] == actual[:1] for target in follows):
+            return f"write `shape: [{actual[0]}, {shape[1]}]`: the target has {actual[0]} steps too"
+        if follows:
+            return f"read {shape[0]} steps, as the output has"
+        any_length = f"`shape: [{_new_name(needs)}, {shape[1]}]`, which takes any number of steps"
         return f"read {shape[0]} steps, or write {any_length}"
     if shape and isinstance(shape[-1], int) and len(actual) == len(shape):
         return f"list {shape[-1]} columns, or make the last dimension {actual[-1]}"
     return "change the columns or their `steps:`, or the shape"
+
+
+def _new_name(needs: Needs) -> str:
+    """Return a name for a size that no input has, as equal names mean equal sizes."""
+    used = {dim for need in needs.inputs.values() for dim in need.shape or ()}
+    return next(name for name in ("time", "steps", "other_steps") if name not in used)
 
 
 def _text(shape: tuple[Dim, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.checks.metric_names import watchable
+from lstmgraph.compiler.checks.training import output_names
 from lstmgraph.language.declaration.defaults import complete_search
 from lstmgraph.messages.wording import did_you_mean
 
@@ -34,8 +35,10 @@ def check_search(recipe: RecipeDeclaration, graph: Graph, document: Document) ->
         notes = (document.note(("search", "oracle", "type"), "Hyperband is chosen here"),)
         path = ("search", "pruning")
         document.report("L812", path, message, hint=hint, at_key=True, notes=notes)
-    if recipe.training is not None and not graph.broken:  # else metrics have no names yet
-        names = directions(recipe.training, graph)
+    if recipe.training is not None:
+        names = _directions(recipe.training, output_names(graph, document))
+        if document.diagnostics.has_errors_in("training", "outputs"):
+            return  # what is wrong there may be the metric
         several = isinstance(document.data["search"].get("objective"), list)
         for index, objective in enumerate(search.objective):
             path = ("search", "objective", *((index,) if several else ()), "metric")
@@ -80,4 +83,8 @@ def directed_objectives(recipe: RecipeDeclaration, graph: Graph) -> tuple[dict[s
 
 def directions(training: Training, graph: Graph) -> dict[str, str | None]:
     """Return the better direction of every possible objective; None where Keras has none."""
-    return {**watchable(training, list(graph.outputs)), **MODEL_OBJECTIVES}
+    return _directions(training, list(graph.outputs))
+
+
+def _directions(training: Training, outputs: list[str]) -> dict[str, str | None]:
+    return {**watchable(training, outputs), **MODEL_OBJECTIVES}

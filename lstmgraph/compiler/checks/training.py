@@ -36,7 +36,7 @@ def check_training(
     """
     if recipe.training is None:
         return recipe
-    outputs = _output_names(graph, document)
+    outputs = output_names(graph, document)
     training, all_known = _with_known_outputs(recipe.training, outputs, document)
     if all_known:
         _check_weights(training, outputs, document)
@@ -133,7 +133,7 @@ def _check_schedule(schedule: Any, path: Path, document: Document) -> None:
         )
 
 
-def _output_names(graph: Graph, document: Document) -> list[str]:
+def output_names(graph: Graph, document: Document) -> list[str]:
     """Return the names of the model's outputs, including those of outputs with mistakes.
 
     An output that is a layer's whole state gives one name per state: `state_h`, `state_c`.

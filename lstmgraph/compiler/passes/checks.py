@@ -85,7 +85,7 @@ def _check_states(
             form.path,
             f"the state {state.slot} of '{node.name}' is {wanted}, but '{source}' is "
             f"{spec} {spec.dtype}",
-            hint=_state_hint(graph, source, spec),
+            hint=_state_hint(graph, source, spec, _key(recurrence, state)),
             notes=(
                 document.note(*of_tensor(graph, source, spec)),
                 document.note(*of_units(graph, node)),
@@ -120,12 +120,17 @@ def _check_sum(graph: Graph, node: Node, document: Document) -> None:
             return
 
 
-def _state_hint(graph: Graph, source: Port, spec: TensorSpec) -> str:
+def _key(recurrence: Recurrence, state: StateSpec) -> str:
+    """Return ``h: `` or ``c: `` where the form names the states one by one."""
+    return f"{state.slot[-1]}: " if isinstance(recurrence.state_form, Split) else ""
+
+
+def _state_hint(graph: Graph, source: Port, spec: TensorSpec, key: str) -> str:
     node = graph.by_name.get(source.node)
     if is_static(spec) and (node is None or not node.recurrence):
-        return f"use a tensor of that shape, or write `{{static: [{source}]}}`"
+        return f"use a tensor of that shape, or write `{key}{{static: [{source}]}}`"
     if is_static(spec):
-        return f"use a tensor of that shape, or write `{{from: {source}, bridge: dense}}`"
+        return f"use a tensor of that shape, or write `{key}{{from: {source}, bridge: dense}}`"
     if spec.rank == 3 and is_float(spec.dtype):
         return "use one vector per row, such as a recurrent layer's `.last`"
     return "use a float tensor of that shape"

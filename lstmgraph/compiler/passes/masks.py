@@ -15,6 +15,7 @@ from lstmgraph.compiler.graph import (
     JOIN,
     KEEPS_STEPS,
     OUTPUT,
+    REPEAT,
     SCORES,
     SEQUENCE,
     STACK,
@@ -77,6 +78,9 @@ INSTEAD = {
 MOST_JOINED = 100
 """The most masks joined in time: a layer that joins another with itself doubles their number."""
 
+NO_MASK = frozenset({"L501", "L504", "L508"})
+"""Mistakes of a tensor without the mask that another has, which may be a layer with a mistake."""
+
 Masks = dict["Port", "MaskSpec"]
 Specs = dict["Port", "TensorSpec"]
 
@@ -89,6 +93,7 @@ def place_masks(graph: Graph, document: Document) -> Graph:
     nodes: list[Node] = []
     folds: defaultdict[str, list[Node]] = defaultdict(list)  # by layer
     reported = Reported()
+    unclear: set[str] = set()
     for node in graph.nodes:
         if node.outputs:
             try:
@@ -98,14 +103,27 @@ def place_masks(graph: Graph, document: Document) -> Graph:
                 else:
                     node = _masked(graph, node, masks, specs, used)  # noqa: PLW2901
             except GraphMistake as mistake:
-                if reported.is_new(mistake, node):
+                follows = mistake.code in NO_MASK and not unclear.isdisjoint(_read(graph, node))
+                if reported.is_new(mistake, node) and not follows:
                     mistake.report(document)
+                unclear.add(node.name)
+            else:
+                if not node.output_masks and not unclear.isdisjoint(_read(graph, node)):
+                    unclear.add(node.name)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         masks |= {Port(node.name, output): mask for output, mask in node.output_masks.items()}
         nodes.append(node)
         if node.op == FOLD:
             folds[node.layer].append(node)
     return graph.with_nodes(nodes)
+
+
+def _read(graph: Graph, node: Node) -> set[str]:
+    """Return the nodes whose masks a node takes: those of its inputs, and of ``mask: {from: }``."""
+    read = {port.node for port in node.inputs}
+    if isinstance(node.mask_form, MaskFrom):
+        read.update(graph.stacks.get(node.mask_form.source.layer, ()))
+    return read
 
 
 def _masked(graph: Graph, node: Node, masks: Masks, specs: Specs, used: frozenset[Port]) -> Node:
@@ -163,6 +181,8 @@ def _incoming(graph: Graph, node: Node, masks: Masks) -> list[MaskSpec | None]:
 
 def _operation(node: Node, incoming: list[MaskSpec | None], specs: Specs) -> Node:
     """Return an operation of the graph with its mask; most have none."""
+    if node.op == REPEAT and not isinstance(node.mask_form, Inherited | NoMask):
+        _check_takes_mask(replace(node, op="RepeatVector"))
     if node.op == JOIN:  # static features have no time steps, even if their ids had a mask
         return _joined(node, [m if m and len(m.shape) == 2 else None for m in incoming])
     if node.op == STEP and incoming[0]:

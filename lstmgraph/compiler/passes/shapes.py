@@ -108,7 +108,8 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
                     node = _with_scores(node, inputs)  # noqa: PLW2901
             except GraphMistake as mistake:
                 # Where columns do not fit a layer that scales them, `data:` does not fit either.
-                if reported.is_new(mistake, node) and node.path[0] != "data":
+                of_data = node.path[0] == "data" or _has_other_columns(graph, node, document)
+                if reported.is_new(mistake, node) and not of_data:
                     mistake.report(document, *_input_remarks(graph, node, specs, mistake))
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
         for port, unfit in feedback.mistakes(node, specs):
@@ -116,6 +117,24 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
             del specs[port]  # its readers, of the next step, would report what follows from it
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _has_other_columns(graph: Graph, node: Node, document: Document) -> bool:
+    """Return whether a node scales an input that takes another number of columns (L854)."""
+    scaled: Node | None = node
+    port = node.inputs[0]
+    while scaled is not None:
+        if document.written(scaled.path)[0] != "data" or not scaled.inputs:
+            return False
+        port = scaled.inputs[0]
+        scaled = graph.by_name.get(port.node)
+    entry: Any = document.data.get("data")
+    for key in ("inputs", port.node, "columns"):
+        entry = entry.get(key) if isinstance(entry, dict) else None
+    if port.node not in graph.inputs or not isinstance(entry, list):
+        return False
+    size = graph.inputs[port.node].spec.shape[-1]
+    return isinstance(size, int) and size != len(entry)
 
 
 def _input_remarks(
@@ -193,7 +212,10 @@ def _inferred(node: Node, inputs: list[TensorSpec]) -> Node:
     try:
         facts = layer_facts(node.op, arguments, inputs, compute_dtype(node.dtype_policy))
     except LayerMistake as mistake:
-        raise _from_layer(node, mistake) from None
+        found = _from_layer(node, mistake)
+        if node.op == "Concatenate" and found.code == "L401":
+            found.hint = _with_last(node, inputs, found.hint)
+        raise found from None
     outputs = {OUTPUT: facts.output}
     return replace(node, outputs=outputs, **_weights(arguments, facts.weights))
 
@@ -264,6 +286,17 @@ def _from_layer(node: Node, mistake: LayerMistake) -> GraphMistake:
     if hint == "reshape the input to (batch, time, features)" and _is_last_or_state(source):
         hint = f"read the sequence: `{source.node}.sequence`"
     return GraphMistake(code, path, message, hint)
+
+
+def _with_last(node: Node, inputs: list[TensorSpec], hint: str | None) -> str | None:
+    """Return `hint`; to join a recurrent layer's sequence with vectors, its last step first."""
+    pairs = list(zip(node.inputs, inputs, strict=True))
+    sequences = [port for port, spec in pairs if spec.rank == 3]
+    others = {spec.rank for port, spec in pairs if port not in sequences}
+    if others != {2} or not all(port.output == SEQUENCE for port in sequences):
+        return hint
+    last = " and ".join(f"`{port.node}.{LAST}`" for port in dict.fromkeys(sequences))
+    return f"for one row each, read {last}; or {hint}"
 
 
 def _weights(arguments: Mapping[str, object], weights: Sequence[Weight]) -> dict[str, Any]:

@@ -94,11 +94,14 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
             notes=(_declared(graph, form),),
         )
     if not is_split and len(slots) > 1:
+        own = (
+            f"{{from: {reference}, bridge: dense}}" if _differs(graph, target, form) else reference
+        )
         raise GraphMistake(
             "L603",
             form.path,
             f"'{reference}' is one tensor, but '{target.layer}' has {len(slots)} states",
-            f"write `{reference.layer}` for all of its states, or `{{h: {reference}, c: zeros}}`",
+            f"write `{reference.layer}` for all of its states, or `{{h: {own}, c: zeros}}`",
             notes=(of_kind(target),),
         )
     if form.bridge not in (None, "dense"):
@@ -110,6 +113,19 @@ def _tensor_state(graph: Graph, target: Node, form: FromLayer, *, is_split: bool
         )
     label = f"dense({reference})" if form.bridge else str(reference)
     return StateSource((graph.primary_or_port(reference),), form.bridge == "dense", label)
+
+
+def _differs(graph: Graph, target: Node, form: FromLayer) -> bool:
+    """Return whether one tensor of a recurrent layer has other units than a layer of the target."""
+    port = graph.primary_or_port(form.source)
+    source = graph.by_name[port.node].recurrence if port.node in graph.by_name else None
+    if source is None or form.bridge == "dense":
+        return form.bridge == "dense"
+    is_state = port.output in state_outputs(source)
+    wide = source.bidirectional and source.merge_mode == "concat"
+    units = source.units_of(port.output) if is_state else source.units * (2 if wide else 1)
+    layers = [graph.by_name[name].recurrence for name in graph.stacks[target.layer]]
+    return any(own is not None and own.units != units for own in layers)
 
 
 def _check_slots(target: Node, recurrent: Node, source: Recurrence, form: FromLayer) -> None:

@@ -429,4 +429,4 @@ def _check_carried(
 
 def _is_runtime_wrong(document: Document) -> bool:
     """Return whether `runtime:` has a mistake, which may be a misspelt `batch_size`."""
-    return any(error.path[:1] == ("runtime",) for error in document.diagnostics.found)
+    return document.diagnostics.has_errors_in("runtime")

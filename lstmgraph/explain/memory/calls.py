@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.graph import FOLD, OUTPUT, SCORES, SEQUENCE, UNFOLD, Port
-from lstmgraph.explain.memory.sizes import BYTES, bytes_of, number_of, numbers_in
+from lstmgraph.explain.memory.sizes import BYTES, bytes_of, numbers_in
 from lstmgraph.keras_facts.catalogue import CELLS
 from lstmgraph.keras_facts.dtypes import compute_dtype
 from lstmgraph.keras_facts.layers.attention import ATTENTION
+from lstmgraph.keras_facts.tensors import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import math
-import operator
 from typing import TYPE_CHECKING, TypedDict
 
-from lstmgraph.keras_facts.tensors import BATCH
+from lstmgraph.keras_facts.tensors import BATCH, number_of
 from lstmgraph.messages.wording import did_you_mean, listed
 from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from lstmgraph.compiler.graph import Graph
-    from lstmgraph.keras_facts.tensors import Dim, TensorSpec
+    from lstmgraph.keras_facts.tensors import TensorSpec
 
 BYTES: Mapping[str, int] = {
     "bool": 1,
@@ -79,32 +77,6 @@ def _open(names: list[str]) -> str:
     if not names:
         return "the inputs leave no size open"
     return f"the open sizes are {listed([f'`{name}`' for name in dict.fromkeys(names)])}"
-
-
-_OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-
-def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
-    """Return a size as a number: ``ceil((time-1)/2)`` is 5 if `time` is 10."""
-    if isinstance(dim, int):
-        return dim
-    return max(0, math.floor(_value(ast.parse(dim, mode="eval").body, sizes)))
-
-
-def _value(node: ast.expr, sizes: Mapping[str, int]) -> float:
-    """Evaluate what ``keras_facts.tensors`` writes: names, numbers, + - * / and ceil."""
-    if isinstance(node, ast.BinOp):
-        return _OPERATORS[type(node.op)](_value(node.left, sizes), _value(node.right, sizes))
-    if isinstance(node, ast.Call):
-        return math.ceil(_value(node.args[0], sizes))
-    if isinstance(node, ast.Name):
-        return sizes[node.id]
-    return float(ast.literal_eval(node))
 
 
 def numbers_in(spec: TensorSpec, sizes: Mapping[str, int]) -> int:

@@ -56,11 +56,9 @@ def _in_folder(folder: Path) -> str:
     except ModelFileError as error:
         if _holds(folder, MODEL_SUFFIX):
             return str(error)
-        return (
-            f"name the recipes in it: {folder / '*.yaml'}"
-            if _holds(folder, ".yaml")
-            else NAME_A_RECIPE
-        )
+        if _holds(folder, ".yaml"):
+            return f"name the recipes in it: {folder / '*.yaml'}"
+        return NAME_A_RECIPE
     return f"{model} has a recipe in it, which is read only"
 
 

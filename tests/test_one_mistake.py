@@ -1,0 +1,219 @@
+"""One mistake gives one message, which names what the recipe names, and a fix that is right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from building import load, with_header
+
+import lstmgraph
+from lstmgraph.root_error import is_of_library
+
+SEARCHED = """
+inputs: {x: {shape: [time, 5]}, n: {shape: [], dtype: int32}}
+layers:
+  reader: {type: lstm, input: x, units: UNITS, mask: {lengths: n}}
+  kind: {type: dense, input: reader, units: 3, activation: softmax}
+outputs: {kind: kind}
+training: {loss: sparse_categorical_crossentropy, metrics: [accuracy]}
+search: {objective: {metric: val_accuracy}, max_trials: 3}
+"""
+SEARCH = "{$search: {int: [8, 32], step: 8}}"
+
+
+def mistakes(text: str) -> list[lstmgraph.Diagnostic]:
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        load(text)
+    return list(caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("units: 3", "units: 3.5", "L204"),
+        ("[8, 32]", "[32, 8]", "L823"),
+        (SEARCH, "{$search: [8, 16]}", "L822"),
+        (SEARCH, "{search: {int: [8, 32]}}", "L822"),
+        ("input: reader", "input: raeder", "L301"),
+        ("{lengths: n}", "{lengths: m}", "L301"),
+        ("kind: kind", "kind: kidn", "L301"),
+        ("[accuracy]", "[acuracy]", "L205"),
+    ],
+)
+def test_a_mistake_elsewhere_says_nothing_of_the_objective(
+    right: str, wrong: str, code: str
+) -> None:
+    text = SEARCHED.replace("UNITS", SEARCH)
+    assert load(text)
+    (found,) = mistakes(text.replace(right, wrong))
+    assert found.code == code
+
+
+def test_a_wrong_objective_is_reported_beside_other_mistakes() -> None:
+    text = SEARCHED.replace("UNITS", SEARCH).replace("units: 3,", "units: 3.5,")
+    found = mistakes(text.replace("val_accuracy", "val_acuracy"))
+    assert [each.code for each in found] == ["L204", "L813"]
+    assert "did you mean 'val_accuracy'?" in found[1].message
+
+
+STACKS = """
+inputs: {x: {shape: [time, 3]}, k: {shape: [time, 2]}}
+layers:
+  encoder: {type: lstm, input: x, units: ENCODER}
+  decoder: {type: TARGET, input: k, units: DECODER, initial_state: FORM}
+  y: {type: dense, input: decoder, units: 1}
+outputs: {y: y}
+"""
+
+
+@pytest.mark.parametrize("decoder", ["[6, 4]", "[4, 4]", "4", "6"])
+@pytest.mark.parametrize("encoder", ["[6, 4]", "4", "4, bidirectional: true"])
+@pytest.mark.parametrize("port", ["state", "last"])
+def test_the_fix_for_one_tensor_as_the_states_is_right(
+    encoder: str, decoder: str, port: str
+) -> None:
+    way = "state.forward.h" if "bidirectional" in encoder else "state.h"
+    source = f"encoder.{way if port == 'state' else port}"
+    text = STACKS.replace("ENCODER", encoder).replace("DECODER", decoder).replace("TARGET", "lstm")
+    (found,) = mistakes(text.replace("FORM", source))
+    assert found.code == "L603"
+    assert found.hint is not None
+    form = found.hint.split("`")[3]
+    assert load(text.replace("FORM", form))
+    assert form.startswith("{h: ")
+
+
+@pytest.mark.parametrize("encoder", ["[6, 4]", "4"])
+@pytest.mark.parametrize(("target", "form"), [("lstm", "{h: SOURCE, c: zeros}"), ("gru", "SOURCE")])
+@pytest.mark.parametrize("port", ["state.h", "last"])
+def test_the_fix_for_a_state_of_another_size_names_ports_of_the_recipe(
+    encoder: str, target: str, form: str, port: str
+) -> None:
+    text = STACKS.replace("ENCODER", encoder).replace("DECODER", "[6, 6]")
+    text = text.replace("TARGET", target)
+    source = f"encoder.{port}"
+    (found,) = mistakes(text.replace("FORM", form.replace("SOURCE", source)))
+    bridged = f"{{from: {source}, bridge: dense}}"
+    assert found.code == "L604"
+    key = "h: " if target == "lstm" else ""
+    assert found.hint == f"use a tensor of that shape, or write `{key}{bridged}`"
+    assert f"'{source}' is (batch, 4)" in found.message
+    assert load(text.replace("FORM", form.replace("SOURCE", bridged)))
+
+
+MASKED = """
+inputs:
+  x: {shape: [time, 5]}
+  n: {shape: [], dtype: int32}
+  person: {shape: [3]}
+  other: {shape: [time, 5]}
+layers:
+  reader: {type: lstm, input: x, units: 4, mask: {lengths: n}}
+  made: {LAYER, mask: FORM}
+  joined: {type: concatenate, input: [reader.sequence, made]}
+  y: {type: dense, input: joined, units: 2}
+outputs: {y: y}
+"""
+
+
+@pytest.mark.parametrize("form", ["{from: reader}", "{lengths: n}"])
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ("type: repeat_vector, input: person, n: time", "RepeatVector"),
+        ("type: dense, input: other, units: 2", "Dense"),
+        ("type: activation, input: other, activation: relu", "Activation"),
+        ("type: add, input: [other, other]", "Add"),
+        ("type: rescaling, input: other, scale: 2.0", "Rescaling"),
+    ],
+)
+def test_a_mask_on_a_layer_that_takes_none_is_the_only_mistake(
+    layer: str, name: str, form: str
+) -> None:
+    (found,) = mistakes(MASKED.replace("LAYER", layer).replace("FORM", form))
+    assert (found.code, found.path) == ("L507", ("layers", "made", "mask"))
+    assert found.message == f"{name} takes no mask"
+
+
+def test_a_sequence_beside_a_vector_may_be_meant_as_its_last_step() -> None:
+    text = """
+    inputs: {x: {shape: [time, 5]}, person: {shape: [3]}}
+    layers:
+      reader: {type: lstm, input: x, units: [4, 6]}
+      joined: {type: concatenate, input: [reader.sequence, person]}
+      y: {type: dense, input: joined, units: 2}
+    outputs: {y: y}
+    """
+    (found,) = mistakes(text)
+    assert found.code == "L401"
+    assert found.hint is not None
+    assert found.hint.startswith("for one row each, read `reader.last`; or ")
+    assert load(text.replace("reader.sequence", "reader.last"))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "sales: {scale: standard}",
+        "sales: {scale: min_max}",
+        "sales: {scale: robust}",
+        "sales: {scale: standard, per: window}",
+        "sales: {scale: log}",
+        "sales: {clip: [0, null]}",
+        "sales: {difference: 1}",
+        "sales: {scale: standard}, price: {scale: min_max, clip: [0, null]}",
+    ],
+)
+@pytest.mark.parametrize("history", ["[sales, price]", "[sales, price, promo, more]"])
+def test_columns_of_another_count_are_not_reported_for_their_scales(
+    columns: str, history: str
+) -> None:
+    text = f"""
+    inputs: {{history: {{shape: [28, 3]}}}}
+    layers:
+      encoder: {{type: lstm, input: history, units: 4}}
+      y: {{type: dense, input: encoder, units: 7}}
+    outputs: {{y: y}}
+    training: {{loss: mse}}
+    data:
+      series: shop
+      time: day
+      window: {{history: 28, horizon: 7}}
+      columns: {{{columns}}}
+      inputs: {{history: {{columns: HISTORY}}}}
+      targets: {{y: {{columns: [other]}}}}
+    """
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        load(text.replace("HISTORY", history))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.path) == ("L854", ("data", "inputs", "history"))
+    assert load(text.replace("HISTORY", "[sales, price, promo]"))
+
+
+@pytest.mark.parametrize("units", [5, 7, 14])
+def test_columns_of_a_target_that_do_not_fit_the_output_are_always_reported(units: int) -> None:
+    text = f"""
+    inputs: {{history: {{shape: [28, 1]}}}}
+    layers:
+      encoder: {{type: lstm, input: history, units: 4}}
+      y: {{type: dense, input: encoder, units: {units}}}
+    outputs: {{y: y}}
+    training: {{loss: mse}}
+    data:
+      series: shop
+      time: day
+      window: {{history: 28, horizon: 7}}
+      columns: {{sales: {{scale: standard}}, price: {{scale: standard}}}}
+      inputs: {{history: {{columns: [promo]}}}}
+      targets: {{y: {{columns: [sales, price]}}}}
+    """
+    assert len(mistakes(text)) == 1
+
+
+def test_errors_of_libraries_are_told_from_those_of_this_package() -> None:
+    with pytest.raises(ValueError, match="matmul") as of_numpy:
+        np.ones((2, 3)) @ np.ones((2, 3))
+    with pytest.raises(lstmgraph.RecipeError) as own:
+        lstmgraph.load(with_header("layers: {}"))
+    assert is_of_library(of_numpy.value)
+    assert not is_of_library(own.value)
