@@ -50,6 +50,7 @@ outputs: {y: y}
 runtime: {seed: 7}
 training: {loss: mse}
 """
+TINY = RECURRENT.replace("64", "4")
 
 
 def arrays(seed: int, rows: int = 60) -> dict[str, np.ndarray]:
@@ -105,6 +106,25 @@ def test_onnx(made, tmp_path, kind: str, most: float, share: float) -> None:
     assert 1e-7 < mean_error(model, by_onnxruntime(report.path), arrays(3)) < most
     assert report.size == report.path.stat().st_size < share * plain.size
     assert report.quantized.plain_size == pytest.approx(plain.size, rel=0.01)
+
+
+def test_weights_of_an_lstm_are_stored_in_8_bits(tmp_path) -> None:
+    """TensorFlow's newer quantizer left them as they were: the file was larger than without."""
+    recipe = load(RECURRENT, "small")
+    model = recipe.build()
+    randomise(model)
+    report = recipe.export(model, tmp_path, format="litert", quantize="dynamic", tolerance=0.05)
+    lines = str(report)
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in lines
+    assert 1e-6 < mean_error(model, by_litert(report.path.read_bytes()), arrays(3)) < 0.01
+    assert report.size < 0.8 * report.quantized.plain_size
+
+
+def test_a_file_that_is_no_smaller_says_so(tmp_path) -> None:
+    recipe = load(TINY, "tiny")
+    report = recipe.export(recipe.build(), tmp_path, format="litert", quantize="dynamic")
+    assert report.size >= report.quantized.plain_size
+    assert "no smaller: small tensors" in str(report)
 
 
 @pytest.mark.slow

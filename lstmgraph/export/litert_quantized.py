@@ -60,6 +60,8 @@ def converted(converter: Any, job: ExportJob) -> bytes:
         own = [OPERATORS[kind], tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.target_spec.supported_ops = own
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # The newer quantizer leaves the weights of LiteRT's LSTM in float32 (TensorFlow 2.21).
+    converter.experimental_new_dynamic_range_quantizer = False
     if kind == FLOAT16:
         converter.target_spec.supported_types = [tf.float16]
     with warnings.catch_warnings():  # of TensorFlow about its own calls

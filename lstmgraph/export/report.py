@@ -221,6 +221,8 @@ def _quantized_lines(quantized: Quantized, size: int) -> Iterator[str]:
         f"  {quantized.kind}: {size:,} bytes, {share * 100:.0f} % of the "
         f"{quantized.plain_size:,} bytes unquantized"
     )
+    if share >= 1:
+        yield "  no smaller: small tensors, and layers without an operator for it, stay in float32"
     for measure in quantized.measures:
         yield (
             f"  {measure.output} {measure.name}: {measure.before:.4g} before, {measure.after:.4g} "
