@@ -58,6 +58,7 @@ def test_every_row_has_both_sides_and_a_ratio_or_says_why_not(measured) -> None:
             assert row["verdict"] in {"ok", "missed", "report"}
 
 
+@pytest.mark.slow
 def test_rows_that_run_have_a_floor_and_the_json_says_on_what_machine(measured) -> None:
     content = json.loads(measured[1].read_text("utf-8"))
     floors = [row["floor"] for row in content["figures"]]

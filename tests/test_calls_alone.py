@@ -29,6 +29,7 @@ training: {loss: mse, learning_rates: {tower: 0.1}}
 """
 
 
+@pytest.mark.slow
 def test_a_layer_whose_calls_alone_are_read_is_used(tmp_path) -> None:
     recipe = load(ONLY_CALLS)
     warnings = [(each.code, each.path, each.hint) for each in recipe.warnings]

@@ -83,6 +83,7 @@ def test_a_training_goes_on_from_an_edited_checkpoint_or_says_why_not(
         assert str(folder) in refusal or not refusal, what
 
 
+@pytest.mark.slow
 def test_weights_that_lie_elsewhere_or_are_packed_are_refused(begun: Path, tmp_path: Path) -> None:
     """HDF5 can declare gigabytes in a few bytes, and take numbers out of other files."""
     members = members_of(begun / "checkpoint.keras")

@@ -68,6 +68,7 @@ def test_bash_takes_its_script(program: Program) -> None:
     assert "lstmgraph" in found.stdout
 
 
+@pytest.mark.slow
 def test_commands_options_and_values_are_completed(program: Program) -> None:
     def completed(line: str) -> list[str]:
         """What Bash offers for the last word of `line`."""

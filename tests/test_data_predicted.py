@@ -129,6 +129,7 @@ def test_rolling_origins_are_those_of_loops_over_rows(folder: Path) -> None:
     assert not any(np.isnan(batch.targets["forecast"]).any() for batch in compared)
 
 
+@pytest.mark.slow
 def test_a_second_table_holds_the_future(folder: Path) -> None:
     frame = stores()
     known, ahead = frame[frame.sales.notna()], frame[frame.sales.isna()][["day", "promo", "store"]]

@@ -271,6 +271,7 @@ def test_the_model_takes_and_gives_units_of_the_table(models) -> None:
     np.testing.assert_allclose(own.predict(x, verbose=0)["forecast"], wanted, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_the_loss_is_that_of_scaled_numbers_and_metrics_are_in_units(models) -> None:
     own, _ = models
@@ -366,6 +367,7 @@ def test_training_writes_the_numbers_into_its_recipe(trained: Path) -> None:
         assert in_model.to_dict()["data"]["columns"][name]["fitted"] == written
 
 
+@pytest.mark.slow
 def test_the_loss_of_training_is_scaled(trained: Path) -> None:
     results = json.loads((trained / "results.json").read_text("utf-8"))
     metrics = results["metrics"]["validation"]
@@ -420,6 +422,7 @@ def test_weights_without_their_numbers_are_refused(trained: Path) -> None:
     assert "sales, price and size" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly", "forked_servers")
 def test_each_fold_and_trial_has_numbers_of_its_own(tmp_path: Path) -> None:
     text = RECIPE.replace("loss: mse", "loss: {$search: {choice: [mse, mae]}}")

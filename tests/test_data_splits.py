@@ -94,6 +94,7 @@ def assert_after(
         assert min(first for first, _ in after.values()) > max(last for _, last in before.values())
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(
     stores(),

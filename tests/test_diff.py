@@ -129,6 +129,7 @@ def test_the_verdict_on_weights_is_that_of_the_files(built) -> None:
         assert (found.weights_fit == "all") == (one == other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), [("first", "second"), ("second", "learned")])
 def test_transfer_does_what_diff_says(built, one: str, other: str) -> None:
     found = lstmgraph.diff(built[one][0], built[other][0])

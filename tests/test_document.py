@@ -531,6 +531,7 @@ def test_texts_that_are_no_override(text: str) -> None:
         overridden(text)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(
     st.sampled_from(["name", "layers.encoder.units", "layers.encoder.units.0", "a.b.c", "layers"])

@@ -64,6 +64,7 @@ def test_ctc_of_masked_steps() -> None:
     np.testing.assert_allclose(found["loss"], np.mean(rows), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codes", "metrics"),
     [

@@ -180,6 +180,7 @@ def test_files_compute_what_the_model_does(format_name: str, loaded_elsewhere, e
         assert_close(loaded_elsewhere[format_name][name], exported[1][name])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("loaded_elsewhere")
 @pytest.mark.parametrize("name", NAMES)
 def test_reports_say_what_is_in_the_files(name: str, exported) -> None:
@@ -285,6 +286,7 @@ def test_saved_models_carry_states_and_reset_them(with_carried_states) -> None:
     np.testing.assert_allclose(loaded["serving_default"](**data)["y"], first, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_litert_files_carry_states_and_begin_from_zeros(with_carried_states) -> None:
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in this part only
 
@@ -317,15 +319,15 @@ def test_traced_beside_a_gpu_it_runs_without_one(
     import tensorflow as tf  # noqa: PLC0415 - in this part only
 
     from lstmgraph.export import saved_model  # noqa: PLC0415 - imports TensorFlow
-    from lstmgraph.export.inference import inference_model  # noqa: PLC0415 - imports Keras
+    from lstmgraph.export.inference import inference_models  # noqa: PLC0415 - imports Keras
     from lstmgraph.export.job import ExportJob  # noqa: PLC0415 - beside it
 
     recipe = load(FOR_CUDNN)
     model = recipe.build()
-    copy = inference_model(recipe.compiled, model, kernel)
+    copy, _ = inference_models(recipe.compiled, {}, model, kernel)
     job = ExportJob(recipe.compiled, model, copy, ExportOptions(kernel=kernel))
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
-    saved_model.write(job, tmp_path / "m.saved_model")
+    saved_model.write([job], tmp_path / "m.saved_model")
     monkeypatch.undo()
     ops = saved_model.operators(signature(tmp_path / "m.saved_model"))
     assert any("Cudnn" in op for op in ops) == needs_a_gpu
@@ -334,13 +336,13 @@ def test_traced_beside_a_gpu_it_runs_without_one(
 @pytest.mark.slow
 def test_cudnn_is_kept_in_saved_models_only(tmp_path, monkeypatch) -> None:
     built = []
-    make = files.inference_model
+    make = files.inference_models
 
-    def noted(compiled, model, kernel):
+    def noted(compiled, graphs, model, kernel):
         built.append(kernel)
-        return make(compiled, model, kernel)
+        return make(compiled, graphs, model, kernel)
 
-    monkeypatch.setattr(files, "inference_model", noted)
+    monkeypatch.setattr(files, "inference_models", noted)
     recipe = load(FOR_CUDNN)
     targets = {name: FORMATS[name].path(tmp_path, "m") for name in ("saved_model", "litert")}
     export_files(recipe.compiled, recipe.build(), targets, ExportOptions(kernel="auto"))

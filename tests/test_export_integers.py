@@ -133,6 +133,7 @@ training: {loss: mse}
 """
 
 
+@pytest.mark.slow
 def test_values_that_no_data_shows_get_a_range(tmp_path) -> None:
     """XNNPACK ended the process where steps that no sequence reached had units of 1e-8."""
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
@@ -163,6 +164,7 @@ training: {loss: mse}
 """
 
 
+@pytest.mark.slow
 def test_states_in_integers_are_computed_step_by_step(tmp_path) -> None:
     recipe, model = built(STATES.replace("STEPS", "5"))
     randomise(model)
@@ -188,6 +190,7 @@ def test_which_calls_are_kept_from_the_operator(kept: Kept, kinds: list[str]) ->
     assert [call.kind for call in litert_calls(recipe.compiled.graph, kept)] == kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "says", "hint"),
     [

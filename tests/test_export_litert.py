@@ -129,6 +129,7 @@ def test_every_call_computes_what_numpy_does(grid, delegated: bool) -> None:
             np.testing.assert_allclose(found[name], value.array, atol=CLOSE, err_msg=name)
 
 
+@pytest.mark.slow
 def test_onnxruntime_gives_the_same(grid) -> None:
     _, model, reports = grid
     session = onnxruntime.InferenceSession(reports["onnx"].path, providers=["CPUExecutionProvider"])

@@ -162,12 +162,12 @@ def test_wrong_weights_are_caught_and_leave_nothing(name: str, tmp_path, monkeyp
     randomise(model)
     there = as_it_was(tmp_path, name)
 
-    def wrong(*arguments: object) -> keras.Model:
+    def wrong(*arguments: object) -> tuple[keras.Model, dict[str, keras.Model]]:
         copy = recipe.build()
         copy.set_weights([w * (1 + 1e-2) for w in model.get_weights()])
-        return copy
+        return copy, {}
 
-    monkeypatch.setattr(files, "inference_model", wrong)
+    monkeypatch.setattr(files, "inference_models", wrong)
     said = exported(recipe, model, tmp_path, name)
     title = FORMATS[name].title
     assert f"error[L803]: output 'y' of the {title} file differs from the model's by up to " in said
@@ -225,7 +225,7 @@ def test_the_tolerance_is_of_the_greatest_value(tolerance: float, tmp_path, monk
     model.set_weights([w * 1e-5 for w in model.get_weights()])
     copy = recipe.build()
     copy.set_weights([w * 1.01 for w in model.get_weights()])
-    monkeypatch.setattr(files, "inference_model", lambda *_: copy)
+    monkeypatch.setattr(files, "inference_models", lambda *_: (copy, {}))
     if tolerance > 0.01:
         report = recipe.export(model, tmp_path, format="saved_model", tolerance=tolerance)
         (check,) = report.outputs

@@ -103,6 +103,7 @@ def grid(tmp_path_factory):
     return reports, x, wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_thousand_steps_are_the_whole_sequence(grid, place: int) -> None:
     reports, x, wanted = grid
@@ -160,6 +161,7 @@ def two(request, tmp_path_factory):
     return request.param, reports, data, outputs_of(model, data)["y"], model
 
 
+@pytest.mark.slow
 def test_each_model_of_a_litert_file_is_a_signature_and_weights_are_there_once(two) -> None:
     kind, (report, _), data, wanted, model = two
     np.testing.assert_allclose(runner(report.path, "two")(**data)["y"], wanted, atol=1e-5)
@@ -265,6 +267,7 @@ def test_in_python_a_format_of_one_model_takes_one(tmp_path) -> None:
 # --- a cell state beyond 10, which LiteRT's operator would clip as the converter writes it ---
 
 
+@pytest.mark.slow
 def test_no_cell_state_is_clipped(tmp_path) -> None:
     recipe = load("""
 inputs: {x: {shape: [40, 1]}}
@@ -279,6 +282,7 @@ outputs: {c: a.state}
     assert float(found["c_c"][0, 0]) == 40.0
 
 
+@pytest.mark.slow
 def test_a_microcontroller_runs_the_step(tmp_path) -> None:
     recipe = lstmgraph.load(ONE.replace("WAYS", ""))
     report = recipe.export(
@@ -304,6 +308,7 @@ training: {loss: mse}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format_name", "kind"), [("litert", "int8"), ("onnx", "dynamic")])
 def test_the_drift_of_a_quantized_step_is_that_of_1000_steps(
     tmp_path, format_name: str, kind: str
@@ -342,6 +347,7 @@ def test_a_file_that_loses_its_states_is_refused(tmp_path, monkeypatch) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_predict_runs_the_recipe_s_own_model_of_several(tmp_path) -> None:
     recipe = lstmgraph.load(ONE.replace("WAYS", ""))
     model = recipe.build()

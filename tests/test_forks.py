@@ -99,6 +99,7 @@ def test_a_process_forked_before_works(outcomes: list[str]) -> None:
     ]
 
 
+@pytest.mark.slow
 @FORKS
 def test_a_process_forked_after_tensorflow_started_is_told(outcomes: list[str]) -> None:
     """Those that are started in other ways work, and know nothing of it."""

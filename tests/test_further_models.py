@@ -221,6 +221,7 @@ def test_a_build_writes_every_model_and_a_manifest(built: Path) -> None:
     assert [state["begins"] for state in plan["states"]] == ["start", "start"]
 
 
+@pytest.mark.slow
 def test_the_models_of_a_build_have_the_same_weights(built: Path) -> None:
     whole, step = (lstmgraph.load_model(built / f"forecaster{n}.keras") for n in ("", ".step"))
     for name in ("decoder", "forecast"):

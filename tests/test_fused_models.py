@@ -12,7 +12,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 import lstmgraph
 from lstmgraph.compiler.passes.fused import fused_obstacle
-from lstmgraph.export.inference import inference_model
+from lstmgraph.export.inference import inference_models
 from lstmgraph.models.kernels import can_install
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_training_has_the_numbers_of_keras_loop(tmp_path: Path) -> None:
     expected = model(DATA)["y"]
     np.testing.assert_allclose(plain(DATA)["y"], expected, rtol=0, atol=1e-6)
     for kernel in ("standard", "auto"):
-        exported = inference_model(recipe.compiled, model, kernel)
+        exported, _ = inference_models(recipe.compiled, {}, model, kernel)
         assert fused_layers(exported) == 0
         np.testing.assert_allclose(exported(DATA)["y"], expected, rtol=0, atol=1e-6)
 

@@ -128,12 +128,14 @@ def compare(case: Case, *, compiled: bool = False, known: bool = False) -> dict[
     return worst
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CLASSES)
 def test_random_calls_have_the_numbers_and_gradients_of_keras_and_numpy(kind: str) -> None:
     for seed in range(EAGER):
         compare(random_loops.drawn(kind, seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CLASSES)
 def test_random_calls_do_so_compiled_by_xla(kind: str) -> None:
     """The first with everything; every second with sizes that are known only in the call."""

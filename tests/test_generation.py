@@ -113,6 +113,7 @@ def test_narrow_beams(width: int, stepper: lstmgraph.Stepper, writers: list[Writ
         assert text(best, row) == wanted[0][0]
 
 
+@pytest.mark.slow
 def test_beams_without_a_sequence_say_so(stepper: lstmgraph.Stepper) -> None:
     found = lstmgraph.generate(
         stepper, STATES, start_token=START, max_steps=1, beams=TOKENS + 2, return_beams=True
@@ -121,6 +122,7 @@ def test_beams_without_a_sequence_say_so(stepper: lstmgraph.Stepper) -> None:
     assert sorted(found.tokens[0, :TOKENS, 0].tolist()) == list(range(TOKENS))
 
 
+@pytest.mark.slow
 def test_logits_are_told_from_probabilities(stepper: lstmgraph.Stepper) -> None:
     linear = of("")
     options = {"start_token": START, "end_token": END, "max_steps": STEPS}

@@ -94,6 +94,7 @@ def test_no_text_names_a_page_that_a_wheel_lacks(where: Callable[[], dict[str, s
     assert named == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where", [messages, lambda: HELPS, lambda: PAGES], ids=["messages", "helps", "pages"]
 )

@@ -101,6 +101,7 @@ def test_control_characters_in_text_of_other_line_ends() -> None:
 MANY = 3000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

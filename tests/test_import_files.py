@@ -71,6 +71,7 @@ def test_a_file_of_keras_2_is_imported_with_its_numbers(files: Path, name: str) 
     assert bool(found.notes) == (name == "sequential")  # whose ids are floats in Keras 2
 
 
+@pytest.mark.slow
 def test_states_that_a_file_of_keras_2_carries_are_imported(files: Path) -> None:
     found = lstmgraph.import_model(files / "stateful.h5")
     assert found.check.ok, str(found.check)
@@ -86,6 +87,7 @@ def test_what_a_file_of_keras_2_slices_is_refused_at_its_place(files: Path) -> N
     assert "GetItem" in found.message
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_operations_in_an_hdf5_file(tmp_path: Path) -> None:
     words = keras.Input((None,), dtype="int32", name="words")

@@ -45,6 +45,7 @@ SAMPLE = ZOO.keys() - REFUSED.keys() - RESEMBLING
 IMPORTED = ZOO.keys() - REFUSED.keys() if "LSTMGRAPH_EXAMPLES" in os.environ else SAMPLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(IMPORTED))
 def test_a_public_architecture_is_imported_with_its_numbers(name: str) -> None:
     model = ZOO[name]()

@@ -125,6 +125,7 @@ def test_the_model_adds_them_and_its_files_do(trained: Trained) -> None:
     recipe.export(whole, trained.folder, format="litert")  # which compares both
 
 
+@pytest.mark.slow
 def test_each_step_is_covered(trained: Trained) -> None:
     found, count = trained.predicted(), len(trained.x)
     inside = (found[..., 0] <= trained.y) & (trained.y <= found[..., 2])

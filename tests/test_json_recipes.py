@@ -75,6 +75,7 @@ def same(document: Document, data: Any) -> bool:
     return repr(document.data) == repr(data)  # True is not 1
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(DATA, st.booleans(), st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_whatever_json_writes_is_read(

@@ -158,6 +158,7 @@ def nested() -> keras.Model:
     return model_of(given, *ends, sequential(x), L.LSTM(2)(inner(x)[0]), L.LSTM(2)(inner(b)[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "fewest"), [(every_layer, 70), (attention, 7), (nested, 15)])
 def test_masks_by_hand(build: Any, fewest: int) -> None:
     assert compare(build(), data()) >= fewest

@@ -264,6 +264,7 @@ def test_any_pooling(layer: str, sizes: tuple[Any, Any], arguments: dict[str, An
     agree(case(layer, f(*sizes, 2), **arguments))
 
 
+@pytest.mark.slow
 @SLOW
 @given(
     layer=st.sampled_from(["Add", "Maximum", "Average", "Concatenate", "Concatenate"]),

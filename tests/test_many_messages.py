@@ -89,6 +89,7 @@ def test_what_is_printed_is_bounded(kind: str, tmp_path: Path) -> None:
         assert int(number.replace(",", "")) >= MANY - MOST_SHOWN - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRONG)
 def test_every_format_is_bounded(kind: str, tmp_path: Path) -> None:
     text = wrong(SOME)[kind]

@@ -28,6 +28,7 @@ training: {loss: {reader: mse}}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [0.0, 7.0, np.nan])
 def test_activity_of_padded_steps_costs_nothing(padding: float) -> None:
     """Keras adds up the outputs of all steps, and divides by the rows."""

@@ -201,6 +201,7 @@ def test_damaged_files_are_errors_that_name_them(name: str, saved: Path, tmp_pat
             assert name in {"no recipe", "a recipe of bytes"}, "it must be refused"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_commands_read_damaged_files_without_a_traceback(

@@ -124,6 +124,7 @@ def test_results_are_tables_and_pictures(outputs: list[Any]) -> None:
     assert "voice" in page.images[0]
 
 
+@pytest.mark.slow
 def test_graphs_are_pictures_whose_ids_are_their_own(outputs: list[Any]) -> None:
     pictures = [shown(outputs[number], "image/svg+xml") for number in (3, 4)]
     found: list[str] = []

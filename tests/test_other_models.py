@@ -324,6 +324,7 @@ ALIKE = {"document-classifier", "next-frame", "placeholder-states", "speaker-cla
 """Recipes of the same kinds of calls as others, without further models."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [path for path in SHIPPED if path.stem not in ALIKE or "LSTMGRAPH_EXAMPLES" in os.environ],

@@ -261,6 +261,7 @@ def test_other_forms(case: str) -> None:
     assert_padding_is_unread(build(text), arrays, counts)
 
 
+@pytest.mark.slow
 def test_images() -> None:
     model = build("""
     inputs: {images: {shape: [time, 4, 4, 1]}, lengths: {shape: [], dtype: int32}}

@@ -73,6 +73,7 @@ def test_head_of_a_mixed_model_is_float32(models, policy: str) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
 def test_outputs_are_float32_or_float64(models, policy: str) -> None:
     """NumPy has no bfloat16; what a recurrent layer computed in 16 bits is given in 32."""

@@ -118,6 +118,7 @@ def test_training_step_is_the_same_under_a_global_policy(global_policy: str) -> 
         np.testing.assert_array_equal(found, weight)
 
 
+@pytest.mark.slow
 def test_layers_and_losses_do_not_follow_floatx(float16_by_default, expected) -> None:
     model, wanted = build(RECIPE.format(policy="float32")), expected["float32"]
     copy_weights(wanted, model)

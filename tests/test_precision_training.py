@@ -196,6 +196,7 @@ def gradient_in_numpy(data: Arrays, target: np.ndarray, weights: dict[str, list[
     return found
 
 
+@pytest.mark.slow
 def test_float64_trains_in_float64() -> None:
     """A learning rate of 0.5 is exact in the float32 in which Keras keeps it."""
     model = build(DOUBLE)

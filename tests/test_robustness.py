@@ -13,6 +13,7 @@ from benchmarks.by_recipe import chain_text
 
 
 # The alarm of the time limit can ring in a callback of the collector, which raises nothing.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_changed_bytes_are_refused_and_nothing_else() -> None:
     found = fuzz.run(seconds=60, seed=4, executions=500)

@@ -166,6 +166,7 @@ def loaded_elsewhere(built, keras_alone: Started) -> Path:
 NAMES = tuple(recipes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_loads_in_a_process_without_lstmgraph(name: str, built, loaded_elsewhere: Path) -> None:
     _, outputs, _ = built

@@ -139,6 +139,7 @@ def test_the_bundle_needs_no_other_file() -> None:
             found = found[key]
 
 
+@pytest.mark.slow
 def test_bundling_leaves_the_files_alone() -> None:
     before = json.dumps([RECIPE, KERAS])
     first = published_schema()

@@ -43,6 +43,7 @@ def test_recognises_utterances_it_was_not_trained_on(trained, data) -> None:
     assert accuracy >= 0.90
 
 
+@pytest.mark.slow
 def test_padded_frames_do_not_count(trained, data) -> None:
     clean = inputs(data, "test")
     frames = clean["frames"].copy()

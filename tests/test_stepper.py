@@ -157,6 +157,7 @@ def test_rows_are_started_one_by_one() -> None:
     np.testing.assert_allclose(second["forecast"], expected, atol=3e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_rows_begin_with_has_one_length() -> None:
     derived = derived_from(lstmgraph.load(RECIPES / "number-words.yaml"))
     stepper = lstmgraph.Stepper(derived, rows=2, xla=False)

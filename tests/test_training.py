@@ -137,6 +137,7 @@ def test_the_numbers_are_those_of_a_fit_by_hand(
         assert len(set(wanted["learning_rate"])) > 1
 
 
+@pytest.mark.slow
 def test_the_folder_holds_all_that_the_training_was(trained: Trained) -> None:
     folder, result = trained("stopping")
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
@@ -166,6 +167,7 @@ def test_the_folder_holds_all_that_the_training_was(trained: Trained) -> None:
     assert found["mae"] == pytest.approx(result.history["val_mae"][best_epoch], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_picture_shows_every_metric(trained: Trained) -> None:
     folder, result = trained("unshuffled")
     space = "{http://www.w3.org/2000/svg}"

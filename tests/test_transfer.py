@@ -88,6 +88,7 @@ def test_what_fits_is_loaded_and_the_rest_is_said(trained, tmp_path: Path) -> No
     assert lstmgraph.load(out).name == "inline"
 
 
+@pytest.mark.slow
 def test_strict_refuses_what_does_not_fit(trained, tmp_path: Path) -> None:
     source, weights = trained
     out = tmp_path / "out.keras"

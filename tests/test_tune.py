@@ -73,6 +73,7 @@ def test_it_writes_the_best_and_tables_of_all(searched: Searched) -> None:
     assert f"best trial {results.best}: completed, val_loss" in searched.printed
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_recorded_and_ends_nothing(searched: Searched) -> None:
     rate = "training.optimizer.learning_rate"
     failed = [trial for trial in read_results(searched.folder).trials if trial.status == "failed"]

@@ -279,6 +279,7 @@ METRICS = sorted(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:In loss categorical_crossentropy:SyntaxWarning")
 @pytest.mark.parametrize("shape", [(6, 1), (6, 3), (4, 5, 1), (4, 5, 3)], ids=str)
 def test_a_weight_of_two_is_a_row_given_twice(shape: tuple[int, ...]) -> None:

@@ -63,6 +63,7 @@ def test_links_are_replaced(
     assert not any((tmp_path / "out" / file).is_symlink() for file in files)
 
 
+@pytest.mark.slow
 def test_a_folder_takes_the_place_of_a_link_to_one(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "mine").touch()

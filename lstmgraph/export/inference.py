@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 DROPOUTS = ("dropout", "recurrent_dropout")
 
 
-def inference_model(compiled: CompiledRecipe, model: keras.Model, kernel: str) -> keras.Model:
-    """Return a new model of the recipe with the weights of `model`; see `inference_models`."""
-    return inference_models(compiled, {}, model, kernel)[0]
-
-
 def inference_models(
     compiled: CompiledRecipe, graphs: Mapping[str, Graph], model: keras.Model, kernel: str
 ) -> tuple[keras.Model, dict[str, keras.Model]]:
