@@ -266,7 +266,7 @@ KERAS = [
     *(
         Hostile(f"keras-{kind.replace(' ', '-')}", "not a regular file", "keras", "given.keras",
                 lambda target, path, kind=kind: put(target, path, kind),
-                (Read("load_model", "RecipeError", "given.keras"),
+                (Read("load_model", "RecipeError or ModelFileError", "given.keras"),
                  *refused("transfer", "validate", "explain", code=2, says="given.keras")))
         for kind in ("pipe", "device", "circle", "folder")
     ),

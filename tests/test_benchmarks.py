@@ -71,6 +71,7 @@ def test_rows_that_run_have_a_floor_and_the_json_says_on_what_machine(measured) 
     assert {"keras", "tensorflow", "numpy"} <= content["machine"]["packages"].keys()
 
 
+@pytest.mark.slow
 def test_markdown_has_a_row_for_each_figure(measured, tmp_path) -> None:
     printed, file = measured
     run("--json", file, "--markdown", tmp_path / "results.md")

@@ -55,6 +55,7 @@ def test_a_shell_s_script_calls_the_program_by_its_name(shell: str, program: Pro
     assert shown.strip() == script.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/bin/bash"), reason="there is no Bash")  # noqa: PTH110
 def test_bash_takes_its_script(program: Program) -> None:
     script = program(_LSTMGRAPH_COMPLETE="source_bash")

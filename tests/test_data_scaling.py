@@ -416,6 +416,7 @@ def test_a_killed_training_goes_on(trained: Path, tmp_path: Path) -> None:
     assert resumed.history["loss"] == whole.history["loss"]
 
 
+@pytest.mark.slow
 def test_weights_without_their_numbers_are_refused(trained: Path) -> None:
     with pytest.raises(lstmgraph.WeightsFileError, match=r"resolved\.yaml") as caught:
         recipe().build(weights=trained / "stores.keras")

@@ -141,6 +141,7 @@ def test_onnxruntime_gives_the_same(grid) -> None:
         np.testing.assert_allclose(found[name], wanted, atol=CLOSE, err_msg=name)
 
 
+@pytest.mark.slow
 def test_rows_of_nan_reach_no_later_call(grid) -> None:
     _, model, reports = grid
     run = interpreter(reports["litert"].path).get_signature_runner()
@@ -151,6 +152,7 @@ def test_rows_of_nan_reach_no_later_call(grid) -> None:
         np.testing.assert_allclose(found, wanted[name], atol=CLOSE, err_msg=name)
 
 
+@pytest.mark.slow
 def test_each_direction_is_one_operator_with_states_of_its_own(grid) -> None:
     report = grid[2]["litert"]
     found = list(operators(report.path))

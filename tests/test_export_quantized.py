@@ -108,6 +108,7 @@ def test_onnx(made, tmp_path, kind: str, most: float, share: float) -> None:
     assert report.quantized.plain_size == pytest.approx(plain.size, rel=0.01)
 
 
+@pytest.mark.slow
 def test_weights_of_an_lstm_are_stored_in_8_bits(tmp_path) -> None:
     """TensorFlow's newer quantizer left them as they were: the file was larger than without."""
     recipe = load(RECURRENT, "small")
@@ -120,6 +121,7 @@ def test_weights_of_an_lstm_are_stored_in_8_bits(tmp_path) -> None:
     assert report.size < 0.8 * report.quantized.plain_size
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_smaller_says_so(tmp_path) -> None:
     recipe = load(TINY, "tiny")
     report = recipe.export(recipe.build(), tmp_path, format="litert", quantize="dynamic")

@@ -118,6 +118,7 @@ def test_a_thousand_steps_are_the_whole_sequence(grid, place: int) -> None:
         np.testing.assert_allclose(whole, value.array, atol=CLOSE, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1])
 def test_the_report_has_that_check_and_how_to_run_it(grid, place: int) -> None:
     report = grid[0][place]
@@ -131,6 +132,7 @@ def test_the_report_has_that_check_and_how_to_run_it(grid, place: int) -> None:
     assert "state plain_c: feed next_plain_c back; it begins with zeros" in str(report)
 
 
+@pytest.mark.slow
 def test_one_step_of_an_lstm_is_written_without_the_operator_for_sequences(grid) -> None:
     calls = {call.name: call for call in grid[0][0].recurrent}
     assert {call.kind for call in calls.values()} == {"unrolled"}
@@ -181,6 +183,7 @@ def test_each_model_of_a_litert_file_is_a_signature_and_weights_are_there_once(t
     assert report.path.stat().st_size < held + more * 8000
 
 
+@pytest.mark.slow
 def test_each_model_of_a_saved_model_is_a_signature_and_weights_are_there_once(two) -> None:
     _, (_, report), data, wanted, model = two
     loaded = tf.saved_model.load(str(report.path))

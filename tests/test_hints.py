@@ -108,6 +108,7 @@ def test_commands_and_options_that_a_text_names_are_there(
     assert options - OPTIONS - OTHERS == set()
 
 
+@pytest.mark.slow
 def test_every_code_that_a_message_may_have_has_a_page() -> None:
     """Whatever its letter: codes are letters and three digits."""
     codes = {text for text in messages().values() if re.fullmatch(r"[LWD]\d{3}", text)}

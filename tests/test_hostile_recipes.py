@@ -51,9 +51,10 @@ def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path) -> Non
     """A pipe that nobody writes into, and a device that never ends."""
     for name in ("recipe.yaml", "model.keras"):
         os.mkfifo(tmp_path / name)
-        assert only(tmp_path / name) == ("L101", 1, 1)
-    for device in ("/dev/zero", "/dev/null"):
-        assert only(Path(device)) == ("L101", 1, 1)
+    for path in (tmp_path / "recipe.yaml", tmp_path / "model.keras", "/dev/zero", "/dev/null"):
+        (found,) = mistakes(Path(path))
+        assert (found.code, found.place.span.line) == ("L101", 1)
+        assert found.message.endswith("copy its contents into one")  # which says what to do
 
 
 def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:

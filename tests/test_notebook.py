@@ -138,6 +138,7 @@ def test_graphs_are_pictures_whose_ids_are_their_own(outputs: list[Any]) -> None
     assert set(outputs[6].data) == {"text/plain"}
 
 
+@pytest.mark.slow
 def test_errors_show_the_message_and_the_users_own_lines(outputs: list[Any]) -> None:
     assert outputs[10].ename == "RecipeError"
     assert outputs[10].traceback == [

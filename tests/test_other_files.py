@@ -52,7 +52,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "feather": (written(lambda f: pa.feather.write_feather(COLUMNS, f)), "an Arrow", "Parquet"),
     "keras": (zipped("metadata.json", "config.json"), "a model of Keras", ".keras"),
     "torch": (zipped("model/data.pkl", "model/version"), "a file of PyTorch", "transfer"),
-    "workbook": (zipped("[Content_Types].xml"), "a workbook", "--data"),
+    "workbook": (zipped("[Content_Types].xml"), "a workbook", "save a sheet of it as CSV"),
     "zip": (zipped("forecast.yaml"), "a zip archive", "unpack it"),
     "onnx": (b"\x08\x09\x12\x09lstmgraph\x3a\x80\x01\xff", "an ONNX model", "predict"),
     "tflite": (b"\x1c\0\0\0TFL3\x14\0\x20\0\xff", "a LiteRT model", "predict"),

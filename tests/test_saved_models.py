@@ -174,6 +174,7 @@ def test_loads_in_a_process_without_lstmgraph(name: str, built, loaded_elsewhere
         assert_equal_arrays(dict(found), outputs[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in INLINE])
 def test_resolved_recipe_builds_the_same_model(name: str, built) -> None:
     folder, _, weights = built

@@ -93,6 +93,7 @@ def test_a_trial_that_takes_too_long_is_killed_with_what_it_started(tmp_path: Pa
     assert not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie"
 
 
+@pytest.mark.slow
 def test_a_trial_that_takes_too_much_memory_is_killed(tmp_path: Path) -> None:
     found = search(tmp_path, acts("eat", ""), max_trials=2, limits=Limits(memory_mb=300.0))
     (status, reason), other = ends(found)

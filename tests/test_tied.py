@@ -70,6 +70,7 @@ def test_the_loss_counts_the_steps_that_the_embedding_does_not_mask(decoder) -> 
     np.testing.assert_allclose(found, [-chosen[ids != 0].sum() / (ids != 0).sum(), right], 1e-5)
 
 
+@pytest.mark.slow
 def test_generation_knows_that_a_reverse_call_gives_logits(decoder) -> None:
     derived, weights = decoder
     found = lstmgraph.generate(derived, {"state": STATES}, start_token=1, max_steps=4)

@@ -140,7 +140,7 @@ def test_what_is_wrong_is_said(files: list[str], tmp_path: Path) -> None:
     refused(train(recipe_file, "--data", "no_module:load", *where), 1, "error[D105]")
     broken = train(recipe_file, "--data", other, *where, "--format", "json")
     assert {problem["code"] for problem in json.loads(broken.stdout)["problems"]} == {"D201"}
-    refused(train(*files, "-o", data), 1, "File exists")
+    refused(train(*files, "-o", data), 2, "data.npz is not a folder")
     watched = [
         "--set",
         "training.callbacks={early_stopping: {}}",

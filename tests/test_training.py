@@ -294,6 +294,7 @@ def test_a_recipe_without_training_is_refused(tmp_path: Path) -> None:
         shipped.train(arrays(), folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_it_and_saves_nothing(copied: Path) -> None:
     inputs, targets = arrays()
     targets["y"][20] = 1e30  # its square is none of float32's

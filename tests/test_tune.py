@@ -121,6 +121,7 @@ def test_the_best_model_is_that_of_the_best_epoch(searched: Searched) -> None:
     assert text == lstmgraph.load(searched.folder / "best.recipe.yaml").resolved()
 
 
+@pytest.mark.slow
 def test_trials_are_not_told_of_the_test_data(searched: Searched) -> None:
     spec = TrialSpec.read(searched.folder / "trials" / "0000" / "spec.json")
     assert set(spec.job["data"]) == {"train"}

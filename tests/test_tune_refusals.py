@@ -99,7 +99,7 @@ def test_no_data_and_numbers_that_make_no_sense(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     result = tune(tmp_path, "--max-trials", 2, "--out", tmp_path / "taken")
-    refused(result, 1, f"{tmp_path / 'taken'}")
+    refused(result, 2, f"{tmp_path / 'taken'} is not a folder")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

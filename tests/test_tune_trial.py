@@ -69,6 +69,7 @@ def test_a_pruned_trial_is_not_executed_again(tmp_path: Path) -> None:
     assert len((tmp_path / "out/trials/0000/epochs.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_what_early_stopping_has_ended_does_not_go_on(tmp_path: Path) -> None:
     """No loss gets smaller by 100, so the training ends after its second epoch."""
     stopping = "callbacks: {early_stopping: {monitor: loss, patience: 1, min_delta: 100.0}}"

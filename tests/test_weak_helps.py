@@ -15,7 +15,7 @@ from lstmgraph.data.problems import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 CLASSIFIER = """recipe: 1
 name: classifier
@@ -203,6 +203,7 @@ def test_what_is_no_number_is_called_so(arguments: list[str]) -> None:
     assert "is not a whole number" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "tune", "build", "export"])
 @pytest.mark.parametrize("below", [False, True])
 def test_a_file_in_place_of_a_folder_to_write_is_refused(

@@ -38,6 +38,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dangling", [False, True])
 @pytest.mark.parametrize("name", WRITING)
 def test_links_are_replaced(

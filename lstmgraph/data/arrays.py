@@ -201,12 +201,13 @@ class _Checks:
 
     def _has_known_sizes(self, array: Array, need: Need) -> bool:
         """Return whether a target has the sizes that its output has with these inputs."""
+        if need.shape is None:
+            return True
         known = {dim: size for dim, (size, _) in self.sizes.items()}
-        shape = need.shape or ()
-        wanted = with_sizes(shape, known)
+        wanted = with_sizes(need.shape, known)
         if fitted(array.shape[1:], wanted) is not None:
             return True
-        name = next(name for dim in shape for name in sorted(names_in(dim)) if name in known)
+        name = next(name for dim in need.shape for name in sorted(names_in(dim)) if name in known)
         self.problems.add(
             "D203",
             f"'{need.name}' has shape {array.shape}, but the output has "

@@ -37,7 +37,11 @@ _MEMBERS: tuple[tuple[str, str, str], ...] = (
     (r".*\.npy", "a zip archive of arrays (.npz)", _DATA),
     (r"metadata\.json|config\.json|model\.weights\.h5", "a model of Keras (.keras)", _RENAME),
     (r".*\.pkl|.*/\.format_version", "a file of PyTorch", "`lstmgraph transfer` takes its weights"),
-    (r"\[Content_Types\]\.xml|xl/.*|_rels/.*", "a workbook or an office document", _TABLE),
+    (
+        r"\[Content_Types\]\.xml|xl/.*|_rels/.*",
+        "a workbook or an office document",
+        "save a sheet of it as CSV for `--data`",
+    ),
 )
 """The first members of zip archives by a pattern of their names, and the same of the archives."""
 
