@@ -152,6 +152,8 @@ def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
     """Return a size as a number: ``ceil((time-1)/2)`` is 5 if `time` is 10."""
     if isinstance(dim, int):
         return dim
+    if dim in sizes:
+        return sizes[dim]
     written = _NAME.sub(lambda name: str(sizes[name[0]]), dim)
     return max(0, math.floor(_value(ast.parse(written, mode="eval").body)))
 
