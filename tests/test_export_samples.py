@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 import lstmgraph
 from lstmgraph.export.samples import sample_batches
-from lstmgraph.export.sizes import choose_sizes, dim_size
+from lstmgraph.export.sizes import choose_sizes
 from lstmgraph.keras_facts.tensors import (
     add_dims,
     ceil_divide_dim,
+    dim_size,
     multiply_dims,
     scale_dim,
     shift_dim,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.graph import Port
-from lstmgraph.export.sizes import SMALLEST, choose_sizes, dim_size
+from lstmgraph.export.sizes import SMALLEST, choose_sizes
 from lstmgraph.keras_facts.dtypes import is_float
 from lstmgraph.keras_facts.layers.lookups import OF_TEXTS, STRING
+from lstmgraph.keras_facts.tensors import dim_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import math
-import operator
-import re
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from lstmgraph.keras_facts.tensors import BATCH
+from lstmgraph.keras_facts.tensors import BATCH, dim_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+    from fractions import Fraction
 
     from lstmgraph.compiler.graph import Graph
-    from lstmgraph.keras_facts.tensors import Dim
 
-_NAME = re.compile(r"[A-Za-z]\w*")
-_OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
 SMALLEST, LARGEST = 5, 1000
 """Small sizes take little time; a convolution's kernel may need larger ones."""
 
@@ -52,24 +40,6 @@ def choose_sizes(
         if all(_is_size(dim_size(dim, sizes)) for dim in dims):
             return sizes
     raise ValueError(f"no sizes of {', '.join(names)} suit every layer")
-
-
-def dim_size(dim: Dim, sizes: Mapping[str, int]) -> Fraction:
-    """Return the number that `dim`, such as ``ceil((time-1)/2)``, stands for."""
-    if isinstance(dim, int):
-        return Fraction(dim)
-    numbers = _NAME.sub(lambda m: m[0] if m[0] == "ceil" else str(sizes[m[0]]), dim)
-    return _value(ast.parse(numbers, mode="eval").body)
-
-
-def _value(node: ast.expr) -> Fraction:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        return Fraction(node.value)
-    if isinstance(node, ast.BinOp):
-        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
-    if isinstance(node, ast.Call) and len(node.args) == 1:  # ceil is the only one
-        return Fraction(math.ceil(_value(node.args[0])))
-    raise ValueError(f"not a size: {ast.unparse(node)}")
 
 
 def _is_size(value: Fraction) -> bool:

@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import gcd, prod
 
 Dim = int | str
@@ -18,7 +19,7 @@ LONGEST = 2**31 - 1
 _SHIFTED = re.compile(r"(?P<base>.+?)(?P<shift>[+-]\d+)")
 _SCALED = re.compile(r"(?P<factor>\d+)\*(?P<base>.+)")
 _INNERMOST = re.compile(r"\([^()]*\)")
-_NAME = re.compile(r"[a-z]\w*\b(?!\()")
+_NAME = re.compile(r"[A-Za-z]\w*\b(?!\()")
 _MOST_GROUPS = 100
 """The most parentheses of a size that is worked out: Python's parser takes about 200."""
 
@@ -140,7 +141,7 @@ def _grouped(dim: str) -> str:
     return f"({dim})" if re.search(r"[+\-*]", dim) else dim
 
 
-_OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
+_OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -148,14 +149,19 @@ _OPERATORS: Mapping[type[ast.AST], Callable[[float, float], float]] = {
 }
 
 
+def dim_size(dim: Dim, sizes: Mapping[str, int]) -> Fraction:
+    """Return the number that `dim`, such as ``ceil((time-1)/2)``, stands for."""
+    if isinstance(dim, int):
+        return Fraction(dim)
+    if dim in sizes:
+        return Fraction(sizes[dim])
+    numbers = _NAME.sub(lambda name: str(sizes[name[0]]), dim)
+    return _value(ast.parse(numbers, mode="eval").body)
+
+
 def number_of(dim: Dim, sizes: Mapping[str, int]) -> int:
     """Return a size as a number: ``ceil((time-1)/2)`` is 5 if `time` is 10."""
-    if isinstance(dim, int):
-        return dim
-    if dim in sizes:
-        return sizes[dim]
-    written = _NAME.sub(lambda name: str(sizes[name[0]]), dim)
-    return max(0, math.floor(_value(ast.parse(written, mode="eval").body)))
+    return max(0, math.floor(dim_size(dim, sizes)))
 
 
 def with_sizes(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[Dim, ...]:
@@ -174,10 +180,11 @@ def _follows(dim: Dim, sizes: Mapping[str, int]) -> bool:
     return names_in(dim) <= sizes.keys()
 
 
-def _value(node: ast.expr) -> float:
-    """Work out what is written here once names are numbers: + - * / and ceil."""
+def _value(node: ast.expr) -> Fraction:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return Fraction(node.value)
     if isinstance(node, ast.BinOp):
         return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
-    if isinstance(node, ast.Call):
-        return math.ceil(_value(node.args[0]))
-    return float(ast.literal_eval(node))
+    if isinstance(node, ast.Call) and len(node.args) == 1:  # ceil is the only one
+        return Fraction(math.ceil(_value(node.args[0])))
+    raise ValueError(f"not a size: {ast.unparse(node)}")
