@@ -153,6 +153,84 @@ def test_values_that_no_data_shows_get_a_range(tmp_path) -> None:
     assert np.isfinite(run(x=x[:1], z=x[:1])["y"]).all()
 
 
+LENGTHS = """
+inputs: {x: {shape: [6, 3]}, n: {shape: [], dtype: int32}}
+layers:
+  reader: {type: gru, input: x, units: 8, mask: {lengths: n}}
+  y: {type: dense, input: reader, units: 2}
+outputs: {y: y}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+IDS = """
+inputs: {x: {shape: [6], dtype: int32}}
+layers:
+  word: {type: embedding, input: x, input_dim: 9, output_dim: 4, mask_zero: true}
+  reader: {type: simple_rnn, input: word, units: 8}
+  y: {type: dense, input: reader, units: 2}
+outputs: {y: y}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+def counted(rows: int) -> dict[str, np.ndarray]:
+    x = random.normal(size=(rows, 6, 3)).astype("float32")
+    return {"x": x, "n": random.integers(1, 7, rows).astype("int32")}
+
+
+def padded(rows: int) -> dict[str, np.ndarray]:
+    ids = random.integers(1, 9, (rows, 6)).astype("int32")
+    return {"x": ids * (np.arange(6) < random.integers(1, 7, (rows, 1)))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "batch"), [(LENGTHS, counted), (IDS, padded)])
+def test_masks_and_ids_beside_values_in_int16(tmp_path, text: str, batch: Any) -> None:
+    """TensorFlow's quantizer stopped at integers that are compared: it wanted their range."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(text)
+    randomise(model)
+    data = {**batch(60), "y": np.zeros((60, 2), "float32")}
+    report = recipe.export(model, tmp_path, format="litert", quantize="int16x8", data=data)
+    content = report.path.read_bytes()
+    (graph,) = read_subgraphs(content)
+    made = {(each.kind, graph.tensors[each.outputs[0]].dtype) for each in graph.operators}
+    assert ("FULLY_CONNECTED", "INT16") in made
+    run = Interpreter(model_content=content).get_signature_runner()
+    unseen = batch(40)
+    rows = [{name: each[row : row + 1] for name, each in unseen.items()} for row in range(40)]
+    found = np.concatenate([run(**row)["y"] for row in rows])
+    assert off(found, model(unseen)["y"]) < 5e-3
+
+
+SUMS = """
+inputs: {x: {shape: [7, 6]}, z: {shape: [5, 6]}}
+layers:
+  differences: {type: layer_normalization, input: x}
+  squares: {type: rms_normalization, input: x}
+  sums: {type: additive_attention, input: [x, z]}
+outputs: {differences: differences, squares: squares, sums: sums}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+@pytest.mark.slow
+def test_squares_and_sums_in_int16(tmp_path) -> None:
+    """LiteRT has no kernels of the former, and TensorFlow's quantizer cuts off the latter."""
+    recipe, model = built(SUMS)
+    randomise(model)
+    data = {"x": random.normal(size=(60, 7, 6)).astype("float32")}
+    data["z"] = random.normal(size=(60, 5, 6)).astype("float32")
+    data |= {name: np.zeros((60, 7, 6), "float32") for name in model.output}
+    report = recipe.export(model, tmp_path, format="litert", quantize="int16x8", data=data)
+    assert not {"SQUARE", "SQUARED_DIFFERENCE", "SUM"} & set(report.operators)
+    for check in report.outputs:
+        assert check.mean_difference < 2e-3 * check.greatest_value, check.name
+
+
 STATES = """
 inputs: {x: {shape: [STEPS, 3]}}
 layers:

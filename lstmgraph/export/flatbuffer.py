@@ -25,7 +25,7 @@ def finished(content: bytes, *, names: bool = False) -> bytes:
 
     def finish(model: Any, schema: Any) -> None:
         set_states(model, schema)
-        _drop_unused_codes(model)
+        drop_unused_codes(model)
         for graph in model.subgraphs:
             if not names:
                 _drop_names(graph)
@@ -65,7 +65,7 @@ def merged(contents: Mapping[str, bytes]) -> bytes:
         whole.operatorCodes += model.operatorCodes
         whole.buffers += model.buffers
     _share_codes(whole)
-    _share_buffers(whole)
+    share_buffers(whole)
     builder = flatbuffers.Builder(sum(map(len, contents.values())))
     builder.Finish(whole.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
@@ -105,10 +105,10 @@ def _share_codes(model: Any) -> None:
     for graph in model.subgraphs:
         for operator in graph.operators:
             operator.opcodeIndex = places[kinds[operator.opcodeIndex]]
-    _drop_unused_codes(model)
+    drop_unused_codes(model)
 
 
-def _share_buffers(model: Any) -> None:
+def share_buffers(model: Any) -> None:
     """Have one buffer for the same data, and none without."""
     first: dict[bytes, int] = {}
     same = {
@@ -122,7 +122,7 @@ def _share_buffers(model: Any) -> None:
     _drop_unused_buffers(model)
 
 
-def _drop_unused_codes(model: Any) -> None:
+def drop_unused_codes(model: Any) -> None:
     """Drop the kinds of operators that the file does not have."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})

@@ -11,6 +11,7 @@ import tensorflow as tf
 from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
 from lstmgraph.export.flatbuffer import changed, finished
 from lstmgraph.export.formats import kept_from
+from lstmgraph.export.litert_int16 import in_int16
 from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.graph import Node
     from lstmgraph.export.job import ExportJob
     from lstmgraph.export.samples import Arrays
-
-OPERATORS = {
-    INT8: tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
-    INT16X8: tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-}
 
 EMPTY = 1e-7
 """The unit of values up to which nothing but zeros was seen."""
@@ -55,23 +51,32 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     _named(job.plain).write_bytes(finished(content, names=True))
     if quantization_of(kind).is_integer:
         _refuse_loops(job, content)
-        converter.representative_dataset = job.calibration
-        # What has no operator in integers stays in float32.
-        own = [OPERATORS[kind], tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.target_spec.supported_ops = own
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    # The newer quantizer leaves the weights of LiteRT's LSTM in float32 (TensorFlow 2.21).
-    converter.experimental_new_dynamic_range_quantizer = False
-    if kind == FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
-    with warnings.catch_warnings():  # of TensorFlow about its own calls
-        warnings.simplefilter("ignore", UserWarning)
-        quantized: bytes = converter.convert()
+    quantized = (
+        in_int16(content, job.calibration) if kind == INT16X8 else _quantized(converter, job)
+    )
     quantized = changed(changed(quantized, _give_one_range), _widen_empty_ranges)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
     return finished(quantized)
+
+
+def _quantized(converter: Any, job: ExportJob) -> bytes:
+    """Return what `converter` makes with int8 or float16 in the file."""
+    if job.options.quantize == INT8:
+        converter.representative_dataset = job.calibration
+        # What has no operator in integers stays in float32.
+        own = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.target_spec.supported_ops = own
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # The newer quantizer leaves the weights of LiteRT's LSTM in float32 (TensorFlow 2.21).
+    converter.experimental_new_dynamic_range_quantizer = False
+    if job.options.quantize == FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    with warnings.catch_warnings():  # of TensorFlow about its own calls
+        warnings.simplefilter("ignore", UserWarning)
+        content: bytes = converter.convert()
+    return content
 
 
 def _named(plain: Path, kind: str = "plain") -> Path:
