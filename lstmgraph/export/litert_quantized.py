@@ -18,7 +18,7 @@ from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.refusals import named_node
 from lstmgraph.export.report import LayerError
-from lstmgraph.export.states import H
+from lstmgraph.export.states import C, H
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 EMPTY = 1e-7
 """The unit of values up to which nothing but zeros was seen."""
+CELL = 2.0**-15
+"""The unit of cell states in int16 whose largest is 1."""
 BIAS = 2
 """The place of the bias among the inputs of operators that multiply by weights."""
 
@@ -54,7 +56,8 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     quantized = (
         in_int16(content, job.calibration) if kind == INT16X8 else _quantized(converter, job)
     )
-    quantized = changed(changed(quantized, _give_one_range), _widen_empty_ranges)
+    for change in (_give_one_range, _widen_cells, _widen_empty_ranges):
+        quantized = changed(quantized, change)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
@@ -90,16 +93,34 @@ def _give_one_range(model: Any, schema: Any) -> None:
     LiteRT's kernel copies their bytes (``EvalInteger8x8_16`` in ``kernels/lstm_eval.cc``), but the
     converter's ranges differ where the first steps and the last ones do.
     """
-    kinds = [code.builtinCode for code in model.operatorCodes]
+    for graph, operator in _lstms(model, schema):
+        output = graph.tensors[operator.outputs[0]]
+        state = graph.tensors[operator.inputs[H]]
+        if output.type == state.type == schema.TensorType.INT8:
+            state.quantization = output.quantization
+            graph.tensors[operator.intermediates[-1]].quantization = output.quantization
+
+
+def _widen_cells(model: Any, schema: Any) -> None:
+    """Have the LSTMs of a file store cell states in a range of at least 1.
+
+    The range is a power of two, and LiteRT's kernel leaves out the tanh of numbers in a smaller
+    one (``PortableApplyTanh`` in ``kernels/internal/reference/portable_tensor_utils.cc``;
+    ai-edge-litert 2.3). The converter writes those where all cell states are small.
+    """
+    for graph, operator in _lstms(model, schema):
+        cell = graph.tensors[operator.inputs[C]]
+        if cell.type == schema.TensorType.INT16:
+            cell.quantization.scale = np.maximum(cell.quantization.scale, np.float32(CELL))
+
+
+def _lstms(model: Any, schema: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each graph and operator of an LSTM."""
+    kind = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if kinds[operator.opcodeIndex] != schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM:
-                continue
-            output = graph.tensors[operator.outputs[0]]
-            state = graph.tensors[operator.inputs[H]]
-            if output.type == state.type == schema.TensorType.INT8:
-                state.quantization = output.quantization
-                graph.tensors[operator.intermediates[-1]].quantization = output.quantization
+            if model.operatorCodes[operator.opcodeIndex].builtinCode == kind:
+                yield graph, operator
 
 
 def _widen_empty_ranges(model: Any, schema: Any) -> None:
