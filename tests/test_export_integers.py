@@ -254,6 +254,31 @@ def test_small_cell_states_in_int8(tmp_path) -> None:
     assert check.mean_difference < 0.02 * check.greatest_value
 
 
+CLASSES = """
+inputs: {x: {shape: [4]}}
+layers: {y: {type: dense, input: x, units: 300, activation: softmax}}
+outputs: {y: y}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+@pytest.mark.slow
+def test_probabilities_that_int8_cannot_hold_are_refused_with_the_reason(tmp_path) -> None:
+    """Each of 300 classes has about 1/300, which is stored as 0 or 1/256."""
+    recipe, model = built(CLASSES)
+    x = random.normal(size=(20, 4)).astype("float32") * 0.1
+    data = {"x": x, "y": np.zeros((20, 300), "float32")}
+    with pytest.raises(RecipeError, match="L803") as caught:
+        recipe.export(model, tmp_path, format="litert", quantize="int8", data=data)
+    (found,) = caught.value.diagnostics
+    assert "stores the softmax of output 'y' in int8 in steps of 1/256" in found.message
+    assert "choose int16x8 or float16" in found.hint
+    assert not list(tmp_path.iterdir())
+    report = recipe.export(model, tmp_path, format="litert", quantize="int16x8", data=data)
+    assert report.outputs[0].mean_difference < 0.02 * report.outputs[0].greatest_value
+
+
 STATES = """
 inputs: {x: {shape: [STEPS, 3]}}
 layers:

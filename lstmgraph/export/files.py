@@ -39,7 +39,12 @@ from lstmgraph.export.job import ExportData, ExportJob
 from lstmgraph.export.lookups import without_lookups
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.obstacles import check_known, check_obstacles
-from lstmgraph.export.quantization import quantization_of
+from lstmgraph.export.quantization import (
+    FINER,
+    INT8,
+    coarse_probabilities,
+    quantization_of,
+)
 from lstmgraph.export.refusals import as_refusal
 from lstmgraph.export.report import ExportReport, MeasureCheck, Quantized, TensorSignature
 from lstmgraph.export.samples import sample_batches
@@ -337,7 +342,7 @@ def _checked(
             job.graph, wanted, there, of_target, tolerance, on_average=quantize is not None
         )[1]
     if mistakes:
-        raise export_error(job.compiled, mistakes)
+        raise export_error(job.compiled, _explained(job, name, outputs, mistakes))
     stream, unchecked = None, ""
     if job.further in sources.streams:
         own = sources.streams[job.further]
@@ -375,6 +380,25 @@ def _checked(
         stream=stream,
         unchecked=unchecked,
     )
+
+
+def _explained(
+    job: ExportJob, name: str, outputs: Sequence[OutputCheck], mistakes: Sequence[ExportMistake]
+) -> list[ExportMistake]:
+    """Return the mistakes in outputs, with the reason where it is known."""
+    if name not in OF_LITERT or job.options.quantize != INT8:
+        return list(mistakes)
+    tolerance = _tolerance(job)
+    reasons = {
+        job.graph.output_paths[each.name]: coarse_probabilities(job.graph, each, tolerance)
+        for each in outputs
+    }
+    return [
+        replace(each, message=f"{each.message}; {reason}", hint=FINER)
+        if (reason := reasons.get(each.path))
+        else each
+        for each in mistakes
+    ]
 
 
 def _on_device(job: ExportJob, name: str, path: Path) -> LoadedFile | None:
