@@ -336,3 +336,57 @@ def test_a_loop_in_integers_is_refused_with_the_way_out(tmp_path, steps, says, h
     assert found.code == "L802"
     assert "'reader' (GRU) is a loop in LiteRT" in found.message
     assert hint in found.hint
+
+
+LOOPS = """
+inputs: {x: {shape: [5, 3]}, n: {shape: [], dtype: int32}, z: {shape: [5, 4, 2]}}
+layers:
+  both:
+    {type: gru, input: x, units: 2, return_sequences: true, bidirectional: true, mask: {lengths: n}}
+  film: {type: conv_lstm1d, input: z, filters: 2, kernel_size: 2}
+outputs: {both: both, film: film}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+@pytest.mark.slow
+def test_each_loop_has_its_reason_and_a_way_out_that_is_one(tmp_path) -> None:
+    recipe, model = built(LOOPS)
+    data = {"n": np.ones(5, "int32"), "both": np.zeros((5, 5, 4)), "film": np.zeros((5, 3, 2))}
+    data |= {"x": np.zeros((5, 5, 3)), "z": np.zeros((5, 5, 4, 2))}
+    with pytest.raises(RecipeError) as caught:
+        recipe.export(model, tmp_path, format="litert", quantize="int16x8", data=data)
+    both, film = caught.value.diagnostics
+    assert both.message.endswith("LiteRT has no operator of GRU; masked in both directions")
+    assert both.hint == "choose dynamic or float16, or leave out its mask"
+    assert film.message.endswith("in int16x8: LiteRT has no operator of ConvLSTM1D")
+    assert film.hint == "choose dynamic or float16"
+
+
+CARRIED = """
+inputs: {x: {shape: [3, 4]}}
+layers:
+  reader: {type: gru, input: x, units: 4, initial_state: carried}
+outputs: {y: reader}
+runtime: {seed: 7, batch_size: 1}
+training: {loss: mse}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["int8", "int16x8"])
+def test_carried_states_in_integers(tmp_path, kind: str) -> None:
+    """Operators of variables have no inputs or no outputs."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(CARRIED)
+    randomise(model)
+    x = random.normal(size=(30, 3, 4)).astype("float32")
+    data = {"x": x, "y": np.zeros((30, 4), "float32")}
+    report = recipe.export(model, tmp_path, format="litert", quantize=kind, data=data)
+    assert "ASSIGN_VARIABLE" in report.operators
+    run = Interpreter(model_content=report.path.read_bytes()).get_signature_runner()
+    found = [np.array(run(x=part[None])["y"]) for part in x[:10]]
+    wanted = [model({"x": part[None]})["y"] for part in x[:10]]
+    assert off(found, wanted) < 0.03

@@ -18,6 +18,7 @@ import lstmgraph
 from lstmgraph.export import FORMATS, ExportOptions, check_obstacles, files
 from lstmgraph.export.check import compare, tolerance_for
 from lstmgraph.export.files import export_files
+from lstmgraph.export.refusals import as_refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +132,15 @@ def test_what_an_exporter_cannot_do_is_said_at_the_layer_s_line(name: str, tmp_p
     assert (found.code, found.message) == ("L802", SAYS[name])
     assert found.place.span.line == line_of(text, "pooled:")
     assert not (tmp_path / "new").exists()
+
+
+def test_an_operator_that_lacks_numbers_is_named() -> None:
+    """What LiteRT says where the kernel of SQUARE gets integers."""
+    said = "elementwise.cc:144 INT16 != FLOAT32\nNode number 1 (SQUARE) failed to prepare."
+    found = as_refusal(load(SMALL).compiled.graph, "LiteRT", RuntimeError(said), "int16x8")
+    assert found.code == "L802"
+    assert found.message.endswith("its operator SQUARE does not compute in these numbers or sizes")
+    assert found.hint.startswith("choose another --quantize than int16x8, or use another layer")
 
 
 # --- a file that computes something else ---

@@ -504,7 +504,7 @@ def _refusals(job: ExportJob, name: str) -> Iterator[None]:
             type(error).__name__ == "ResourceExhaustedError"
         ):  # what TensorFlow raises, also if the disk is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        mistake = as_refusal(job.graph, FORMATS[name].title, error)
+        mistake = as_refusal(job.graph, FORMATS[name].title, error, job.options.quantize)
         raise export_error(job.compiled, [mistake]) from error
 
 

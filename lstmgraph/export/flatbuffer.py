@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lstmgraph.export.states import set_states
 
 if TYPE_CHECKING:
@@ -39,11 +41,24 @@ def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
     import flatbuffers  # noqa: PLC0415 - in an extra
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    model = _objects(content, schema)
     change(model, schema)
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _objects(content: bytes, schema: Any) -> Any:
+    """Return the objects of a file, with empty arrays where it leaves some out."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    for graph in model.subgraphs:
+        graph.operators = graph.operators or []
+        for each in (graph, *graph.operators):
+            each.inputs, each.outputs = (
+                np.zeros(0, np.int32) if numbers is None else numbers
+                for numbers in (each.inputs, each.outputs)
+            )
+    return model
 
 
 def merged(contents: Mapping[str, bytes]) -> bytes:
@@ -54,7 +69,7 @@ def merged(contents: Mapping[str, bytes]) -> bytes:
     import flatbuffers  # noqa: PLC0415 - in an extra
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
 
-    models = [schema.ModelT.InitFromObj(schema.Model.GetRootAs(each)) for each in contents.values()]
+    models = [_objects(each, schema) for each in contents.values()]
     whole = models[0]
     whole.signatureDefs[0].signatureKey = next(iter(contents))
     for name, model in list(zip(contents, models, strict=True))[1:]:

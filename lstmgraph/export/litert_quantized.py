@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
+from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
 from lstmgraph.export.flatbuffer import changed, finished
 from lstmgraph.export.formats import kept_from
 from lstmgraph.export.litert_int16 import in_int16
@@ -143,7 +144,8 @@ def _widen_empty_ranges(model: Any, schema: Any) -> None:
             if each.scale[0] < EMPTY < widest
         }
         for operator in graph.operators:
-            _fit_bias(model, graph, operator, grown.get(int(operator.inputs[0]), 1.0), schema)
+            for number in operator.inputs[:1]:  # variables have none
+                _fit_bias(model, graph, operator, grown.get(int(number), 1.0), schema)
         for number in grown:
             units[number].scale = np.array([widest], np.float32)
 
@@ -184,7 +186,7 @@ def _refuse_loops(job: ExportJob, content: bytes) -> None:
     for name in names:
         node = named_node(job.graph, name)
         what = f"'{node.name}' ({node.op})" if node else f"'{name}'"
-        reason = reasons.get(node.name) if node else None
+        reason = reasons.get(node.name, f"LiteRT has no operator of {node.op}") if node else None
         why = f": {reason}" if reason else ""
         message = (
             f"{what} is a loop in LiteRT, whose values cannot be stored in "
@@ -203,6 +205,8 @@ def _way_out(job: ExportJob, node: Node | None) -> str:
     steps = job.graph.specs[node.inputs[0]].shape[1]
     if not isinstance(steps, int):
         return ", or give its input a fixed number of steps"
+    if zeroes_wrong_steps(node, job.graph.used_ports()):  # with `unroll: true`
+        return ", or leave out its mask"
     return ", or write its steps one after another with `unroll: true`"
 
 

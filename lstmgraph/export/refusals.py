@@ -14,17 +14,29 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _CONVERTER_SAYS = re.compile(r"loc\(.*\)\): (?:error: )?(.+)")
 _CALLING = re.compile(r"Exception encountered when calling (\w+)\.call\(\)\.?")
+_KERNEL = re.compile(r"Node number \d+ \((\w+)\) failed to (?:prepare|invoke)")
 _LONGEST = 300
 
 
-def as_refusal(graph: Graph, title: str, error: Exception) -> ExportMistake:
-    """Return an exporter's error as a short mistake at the layer that its text names."""
+def as_refusal(
+    graph: Graph, title: str, error: Exception, quantize: str | None = None
+) -> ExportMistake:
+    """Return an exporter's error as a short mistake at the layer that its text names.
+
+    Args:
+        graph: the recipe's graph.
+        title: the name of the format in messages.
+        error: what the exporter raised.
+        quantize: the kind of numbers that was asked for; None for the recipe's.
+    """
     text = _COLOURS.sub("", str(error))
     node = named_node(graph, text)
     path = node.path if node else ()
     name = f"'{node.name}' ({node.op})" if node else f"'{graph.name}'"
     what = _essence(text) or type(error).__name__
     hint = "use another layer, give its input fixed sizes, or choose another format"
+    if quantize is not None:
+        hint = f"choose another --quantize than {quantize}, or {hint}"
     return ExportMistake("L802", path, f"{title} cannot hold {name}: {what}", hint)
 
 
@@ -33,6 +45,9 @@ def _essence(text: str) -> str:
     lacking = sorted(set(_LACKING.findall(text)))
     if lacking:
         return f"it has no operators for TensorFlow's {', '.join(lacking)} with this dtype and rank"
+    kernel = _KERNEL.search(text)
+    if kernel:
+        return f"its operator {kernel[1]} does not compute in these numbers or sizes"
     reason = _CONVERTER_SAYS.search(text)
     if reason:
         return reason[1][:_LONGEST]
