@@ -97,7 +97,7 @@ class _Parts:
             yield self._multiply(inputs[0], inputs[0], outputs[0])
         elif is_float and kind == self.kinds.SQUARED_DIFFERENCE:
             part = self._like(outputs[0])
-            yield self._subtract(*inputs, part)
+            yield self._subtract(inputs[0], inputs[1], part)
             yield self._multiply(part, part, outputs[0])
         elif is_float and kind == self.kinds.SUM and (count := self._count(*inputs)):
             operator.opcodeIndex = self._code(self.kinds.MEAN)
