@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from building import load, with_header
@@ -99,6 +101,30 @@ def test_the_fix_for_a_state_of_another_size_names_ports_of_the_recipe(
     assert found.hint == f"use a tensor of that shape, or write `{key}{bridged}`"
     assert f"'{source}' is (batch, 4)" in found.message
     assert load(text.replace("FORM", form.replace("SOURCE", bridged)))
+
+
+PART = re.compile(r"'(encoder|decoder)_\d'")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "says"),
+    [
+        ("units: [6, 4], initial_state: {h: encoder.last}", "L604", "of layer 1 of 'decoder' is"),
+        ("units: [5, 4], initial_state: encoder", "L608", "layer 1 of 'decoder' have 5"),
+        ("units: [4, 4], unroll: true", "L702", "layer 2 of 'decoder' cannot be unrolled"),
+        ("units: [4, 4], recurrent_dropout: 0.1", "L701", "cannot run layer 1 of 'decoder'"),
+    ],
+)
+def test_layers_of_stacks_are_named_by_the_recipes_name(wrong: str, code: str, says: str) -> None:
+    """Not ``decoder_1``, which stands nowhere in the recipe."""
+    text = STACKS.replace("ENCODER", "[6, 4]").replace("TARGET", "lstm")
+    text = text.replace("units: DECODER, initial_state: FORM", wrong)
+    text += "runtime: {kernel: cudnn}\n" if code == "L701" else ""
+    found = mistakes(text)
+    assert {each.code for each in found} == {code}
+    every = [(each.message, each.hint or "", *(n.message for n in each.notes)) for each in found]
+    assert any(says in text for texts in every for text in texts)
+    assert not any(PART.search(text) for texts in every for text in texts)
 
 
 MASKED = """

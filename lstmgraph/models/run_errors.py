@@ -73,6 +73,7 @@ def _translated(compiled: CompiledRecipe, graph: Graph, error: Exception) -> Exc
     hint = NO_MEMORY if is_full else _HINTS.get(node.op if node else "", _OTHER)
     place = compiled.document.place(path)
     notes = compiled.document.origins.notes(path, place)
+    name = compiled.document.as_written(name)
     message = f"TensorFlow cannot run {name} on this data: {reason}"
     return RecipeError(
         [Diagnostic("L902", message, path, place, hint, notes=notes)], compiled.document.sources

@@ -492,6 +492,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 def _keras_error(compiled: CompiledRecipe, path: Path, what: str, error: Exception) -> RecipeError:
     text = _COLOURS.sub("", str(error)).strip().splitlines()
     place = compiled.document.place(path)
+    what = compiled.document.as_written(what)
     message = f"Keras refused {what}: {' '.join(text[:6])}"
     hint = "this is a mistake that lstmgraph should have found; please report it with the recipe"
     if type(error).__name__ == "ResourceExhaustedError":
