@@ -127,6 +127,32 @@ def test_layers_of_stacks_are_named_by_the_recipes_name(wrong: str, code: str, s
     assert not any(PART.search(text) for texts in every for text in texts)
 
 
+@pytest.mark.parametrize("units", ["4", "[4, 3]"])
+@pytest.mark.parametrize(
+    ("loss", "layer", "fix"),
+    [
+        ("ctc", "{type: dense, input: pen, units: 3}", "pen.sequence"),
+        ("circle", "{type: unit_normalization, input: pen.sequence}", "pen.last"),
+    ],
+)
+def test_the_fix_for_a_loss_of_another_rank_names_the_layer(
+    units: str, loss: str, layer: str, fix: str
+) -> None:
+    text = f"""
+    inputs: {{x: {{shape: [time, 3]}}}}
+    layers:
+      pen: {{type: lstm, input: x, units: {units}}}
+      y: {layer}
+    outputs: {{y: y}}
+    training: {{loss: {loss}, metrics: []}}
+    """
+    (found,) = mistakes(text)
+    assert found.code == "L787"
+    assert (found.hint or "").startswith(f"write `input: {fix}` in 'y'")
+    before = "pen.sequence" if "sequence}" in layer else "pen"
+    assert load(text.replace(f"input: {before}", f"input: {fix}"))
+
+
 MASKED = """
 inputs:
   x: {shape: [time, 5]}
