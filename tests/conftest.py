@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import random
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -96,6 +98,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if mark := item.get_closest_marker("tensorflow"):
             item.add_marker(pytest.mark.skip(reason=f"TensorFlow's own: {mark.args[0]}"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_chance() -> None:
+    """Let the chance that no test seeds be the same for a file, whatever ran before it.
+
+    Not before each test: TensorFlow forgets its compiled operations with it.
+    """
+    random.seed(0)  # Keras's seeds come from it
+    np.random.seed(0)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)  # shuffles batches
 
 
 @pytest.fixture

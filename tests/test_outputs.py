@@ -166,6 +166,7 @@ def assert_same_outputs(found: Arrays, wanted: Arrays) -> None:
         np.testing.assert_allclose(found[name], array, tolerance, tolerance, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_equals_keras_written_by_hand(name: str) -> None:
     assert_same_as_by_hand(*computed(name), CASES[name].by_hand)

@@ -66,6 +66,7 @@ def places_in(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 # --- the files ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", [RECIPE, KERAS, BUNDLED], ids=["recipe", "keras", "bundled"])
 def test_it_is_a_schema(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
